@@ -1,0 +1,38 @@
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+# A config file named on the command line stands alone: merged into the default, keys that it leaves out would take
+# the embedded default's values in place of the schema's.
+if not workflow.overwrite_configfiles:
+
+    configfile: str(Path(workflow.basedir, "config", "config.yaml"))
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/images.smk"
+include: "workflow/rules/zoo.smk"
+include: "workflow/rules/weights.smk"
+include: "workflow/rules/datasets.smk"
+include: "workflow/rules/outcomes.smk"
+include: "workflow/rules/shared.smk"
+include: "workflow/rules/sampling.smk"
+include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/figures.smk"
+
+
+rule all:
+    default_target: True
+    localrule: True
+    input:
+        rules.html_report.output,
+        expand(f"{OUT}/figures/{{figure}}.pdf", figure=FIGURES),
+        rules.sample.output,
+        rules.plan.output,
+
+
+onsuccess:
+    print_summary(OUT)

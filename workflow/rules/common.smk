@@ -1,0 +1,46 @@
+# Everything that the rules share: the checked config, the plan, where things lie, and what makes a job stale.
+
+from wsl.errors import ConfigError
+from wsl.provenance import code_digest
+from wsl.run import PARTS, Run, print_summary
+
+from snakemake.exceptions import WorkflowError
+
+wildcard_constraints:
+    name=r"[^/]+",
+    member=r"\d{5}",
+    part="train|validation|test",
+
+
+try:
+    RUN = Run(config, planning=workflow.dryrun)
+except ConfigError as error:
+    raise WorkflowError(str(error))
+
+OUT = f"results/{RUN.config.run}"
+LOGS = f"{OUT}/logs"
+ENVIRONMENT = str(Path(workflow.basedir, "environment.yml"))
+CALL = "../scripts/call.py"
+
+
+def code(call):
+    """Digest of all code behind a call, so that an edit reruns what it touches and nothing else."""
+    return code_digest("workflow/scripts/call.py", call.rsplit(".", 1)[0].replace(".", "/") + ".py")
+
+
+def settings(**keys):
+    """One dict of plain values with sorted keys: Snakemake compares the *set* of a job's parameters, so two swapped
+    values would go unseen if each were a parameter of its own."""
+    return plain(keys)
+
+
+def plain(value):
+    if hasattr(value, "model_dump"):
+        return plain(value.model_dump(mode="json"))
+    if isinstance(value, dict):
+        return {key: plain(value[key]) for key in sorted(value)}
+    return value
+
+
+def packed(names):
+    return [f"{OUT}/images/{name}.h5" for name in names]

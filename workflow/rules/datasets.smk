@@ -1,0 +1,22 @@
+rule class_mean:
+    input:
+        packed=f"{OUT}/images/{{name}}.h5",
+    output:
+        out=f"{OUT}/datasets/class_means/{{name}}.h5",
+    log:
+        f"{LOGS}/class_mean/{{name}}.log",
+    params:
+        call="wsl.datasets.class_means.embed_class",
+        code=code("wsl.datasets.class_means.embed_class"),
+        settings=settings(seed=RUN.seed("clip"), **dict(RUN.config.datasets)),
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=60,
+    conda:
+        ENVIRONMENT
+    script:
+        CALL
+
+
+CLASS_MEANS = expand(rules.class_mean.output.out, name=RUN.classes)

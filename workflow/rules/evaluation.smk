@@ -1,0 +1,154 @@
+EVALUATION = RUN.config.evaluation
+CODEC = {
+    "train_index": f"{OUT}/zoo/train.h5",
+    "fitted": PCA_FILES,
+    "autoencoder": rules.train_autoencoder.output.out,
+}
+
+
+rule reconstruction_over_training:
+    input:
+        index=f"{OUT}/zoo/test.h5",
+        coefficients=f"{OUT}/weights/coefficients/test.h5",
+        fitted=PCA_FILES,
+        checkpoints=rules.train_autoencoder.output.checkpoints,
+    output:
+        out=f"{OUT}/evaluation/reconstruction_over_training.csv",
+    log:
+        f"{LOGS}/reconstruction_over_training.log",
+    params:
+        call="wsl.evaluation.reconstruction.over_training",
+        code=code("wsl.evaluation.reconstruction.over_training"),
+        settings=settings(
+            images=EVALUATION.synthetic_images,
+            size=RUN.config.images.size,
+            seed=RUN.seed("synthetic images"),
+        ),
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime=120,
+    conda:
+        ENVIRONMENT
+    script:
+        CALL
+
+
+rule reconstruction:
+    input:
+        **CODEC,
+        index=f"{OUT}/zoo/test.h5",
+        coefficients=f"{OUT}/weights/coefficients/test.h5",
+        packed=packed(RUN.classes),
+    output:
+        out=f"{OUT}/evaluation/reconstruction.csv",
+    log:
+        f"{LOGS}/reconstruction.log",
+    params:
+        call="wsl.evaluation.reconstruction.on_training_data",
+        code=code("wsl.evaluation.reconstruction.on_training_data"),
+        settings=settings(most=EVALUATION.training_images),
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime=120,
+    conda:
+        ENVIRONMENT
+    script:
+        CALL
+
+
+# The one rule that reads test images.
+rule judge_samples:
+    input:
+        **CODEC,
+        models=rules.sample.output.models,
+        index=f"{OUT}/zoo/test.h5",
+        latents=f"{OUT}/weights/latents/test.h5",
+        class_means=CLASS_MEANS,
+        packed=packed(RUN.classes),
+    output:
+        out=f"{OUT}/evaluation/samples.csv",
+    log:
+        f"{LOGS}/judge_samples.log",
+    params:
+        call="wsl.evaluation.sampled.judge_samples",
+        code=code("wsl.evaluation.sampled.judge_samples"),
+        settings={},
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime=120,
+    conda:
+        ENVIRONMENT
+    script:
+        CALL
+
+
+rule reconstruction_table:
+    input:
+        measured=rules.reconstruction.output.out,
+    output:
+        out=report(
+            f"{OUT}/tables/reconstruction.csv",
+            caption="../report/reconstruction.rst",
+            category="Weight encoder",
+            labels={"table": "Table 4.1: reconstruction on training data"},
+        ),
+    log:
+        f"{LOGS}/reconstruction_table.log",
+    params:
+        call="wsl.evaluation.tables.reconstruction_table",
+        code=code("wsl.evaluation.tables.reconstruction_table"),
+        settings={},
+    localrule: True
+    conda:
+        ENVIRONMENT
+    script:
+        CALL
+
+
+rule sampling_table:
+    input:
+        measured=rules.judge_samples.output.out,
+    output:
+        out=report(
+            f"{OUT}/tables/sampling.csv",
+            caption="../report/sampled_accuracy.rst",
+            category="Sampling",
+            labels={"table": "accuracy on held-out tasks"},
+        ),
+    log:
+        f"{LOGS}/sampling_table.log",
+    params:
+        call="wsl.evaluation.tables.sampling_table",
+        code=code("wsl.evaluation.tables.sampling_table"),
+        settings={},
+    localrule: True
+    conda:
+        ENVIRONMENT
+    script:
+        CALL
+
+
+rule summary:
+    input:
+        classes=rules.class_table.output.out,
+        members=rules.zoo_table.output.members,
+        reconstruction=rules.reconstruction_table.output.out,
+        sampling=rules.sampling_table.output.out,
+        shared_history=rules.train_shared.output.history,
+        bins=rules.outcome_bins.output.out,
+    output:
+        out=f"{OUT}/summary.json",
+    log:
+        f"{LOGS}/summary.log",
+    params:
+        call="wsl.evaluation.tables.write_summary",
+        code=code("wsl.evaluation.tables.write_summary"),
+        settings={},
+    localrule: True
+    conda:
+        ENVIRONMENT
+    script:
+        CALL

@@ -1,0 +1,157 @@
+# Each figure is a target of its own: results/<run>/figures/<name>.pdf, drawn by wsl/figures/<name>.py.
+FIGURES = (
+    "zoo_overview",
+    "autoencoder_loss",
+    "output_metrics",
+    "shared_encoder_loss",
+    "similarity_heatmap",
+    "sampled_accuracy",
+)
+CAPTIONS = Path(workflow.basedir, "workflow", "report")
+
+
+def figure_files(name, category, title):
+    """Vector and bitmap of a figure; the bitmap stands in the report, since browsers show it everywhere."""
+    labels = {"figure": title}
+    caption = f"../report/{name}.rst"
+    return {
+        "pdf": f"{OUT}/figures/{name}.pdf",
+        "png": report(f"{OUT}/figures/{name}.png", caption=caption, category=category, labels=labels),
+    }
+
+
+rule zoo_overview:
+    input:
+        members=rules.zoo_table.output.members,
+        history=rules.zoo_table.output.history,
+    output:
+        **figure_files("zoo_overview", "Zoo", "zoo: learning curves, accuracies, losses"),
+    log:
+        f"{LOGS}/zoo_overview.log",
+    params:
+        call="wsl.figures.zoo_overview.draw",
+        code=code("wsl.figures.zoo_overview.draw"),
+        settings={},
+    localrule: True
+    conda:
+        ENVIRONMENT
+    script:
+        CALL
+
+
+rule autoencoder_loss:
+    input:
+        history=rules.train_autoencoder.output.history,
+    output:
+        **figure_files("autoencoder_loss", "Weight encoder", "4.1a: autoencoder losses"),
+    log:
+        f"{LOGS}/autoencoder_loss.log",
+    params:
+        call="wsl.figures.autoencoder_loss.draw",
+        code=code("wsl.figures.autoencoder_loss.draw"),
+        settings={},
+    localrule: True
+    conda:
+        ENVIRONMENT
+    script:
+        CALL
+
+
+rule output_metrics:
+    input:
+        measured=rules.reconstruction_over_training.output.out,
+    output:
+        **figure_files("output_metrics", "Weight encoder", "4.1b: outputs on synthetic images"),
+    log:
+        f"{LOGS}/output_metrics.log",
+    params:
+        call="wsl.figures.output_metrics.draw",
+        code=code("wsl.figures.output_metrics.draw"),
+        settings={},
+    localrule: True
+    conda:
+        ENVIRONMENT
+    script:
+        CALL
+
+
+rule shared_encoder_loss:
+    input:
+        history=rules.train_shared.output.history,
+    output:
+        **figure_files("shared_encoder_loss", "Shared space", "4.2: shared encoder losses"),
+    log:
+        f"{LOGS}/shared_encoder_loss.log",
+    params:
+        call="wsl.figures.shared_encoder_loss.draw",
+        code=code("wsl.figures.shared_encoder_loss.draw"),
+        settings={},
+    localrule: True
+    conda:
+        ENVIRONMENT
+    script:
+        CALL
+
+
+rule similarity_heatmap:
+    input:
+        similarities=rules.similarities.output.out,
+    output:
+        **figure_files("similarity_heatmap", "Shared space", "4.3: weight latents against (D, R) pairs"),
+    log:
+        f"{LOGS}/similarity_heatmap.log",
+    params:
+        call="wsl.figures.similarity_heatmap.draw",
+        code=code("wsl.figures.similarity_heatmap.draw"),
+        settings={},
+    localrule: True
+    conda:
+        ENVIRONMENT
+    script:
+        CALL
+
+
+rule sampled_accuracy:
+    input:
+        measured=rules.judge_samples.output.out,
+        table=rules.sampling_table.output.out,
+    output:
+        **figure_files("sampled_accuracy", "Sampling", "accuracy of sampled models"),
+    log:
+        f"{LOGS}/sampled_accuracy.log",
+    params:
+        call="wsl.figures.sampled_accuracy.draw",
+        code=code("wsl.figures.sampled_accuracy.draw"),
+        settings={},
+    localrule: True
+    conda:
+        ENVIRONMENT
+    script:
+        CALL
+
+
+rule html_report:
+    input:
+        figures=expand(f"{OUT}/figures/{{figure}}.png", figure=FIGURES),
+        tables=[
+            rules.reconstruction_table.output.out,
+            rules.sampling_table.output.out,
+            rules.pca_table.output.out,
+            rules.zoo_table.output.members,
+            rules.class_table.output.out,
+        ],
+        captions=sorted(map(str, CAPTIONS.glob("*.rst"))),
+        summary=rules.summary.output.out,
+    output:
+        out=f"{OUT}/report.html",
+    log:
+        f"{LOGS}/html_report.log",
+    params:
+        call="wsl.report.write_report",
+        code=code("wsl.report.write_report"),
+        settings=settings(config=RUN.config),
+    localrule: True
+    conda:
+        ENVIRONMENT
+    script:
+        CALL

@@ -1,0 +1,45 @@
+PACK = {"digits": "wsl.images.packing.pack_digits", "imagefolder": "wsl.images.packing.pack_folder"}[
+    RUN.config.images.source
+]
+
+
+# Training starts only once every class is known to be usable: see the input of train_member.
+rule pack_class:
+    output:
+        out=f"{OUT}/images/{{name}}.h5",
+    log:
+        f"{LOGS}/pack_class/{{name}}.log",
+    params:
+        call=PACK,
+        code=code(PACK),
+        settings=lambda wildcards: settings(**RUN.packing(wildcards.name)),
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    conda:
+        ENVIRONMENT
+    script:
+        CALL
+
+
+rule class_table:
+    input:
+        packed=packed(RUN.classes),
+    output:
+        out=report(
+            f"{OUT}/tables/classes.csv",
+            caption="../report/classes.rst",
+            category="Images",
+            labels={"table": "images of each class"},
+        ),
+    log:
+        f"{LOGS}/class_table.log",
+    params:
+        call="wsl.images.reading.summarise",
+        code=code("wsl.images.reading.summarise"),
+        settings={},
+    localrule: True
+    conda:
+        ENVIRONMENT
+    script:
+        CALL

@@ -1,0 +1,16 @@
+rule outcome_bins:
+    input:
+        index=f"{OUT}/zoo/train.h5",
+    output:
+        out=f"{OUT}/outcomes/bins.json",
+    log:
+        f"{LOGS}/outcome_bins.log",
+    params:
+        call="wsl.outcomes.bins.write_bins",
+        code=code("wsl.outcomes.bins.write_bins"),
+        settings=settings(**dict(RUN.config.outcomes)),
+    localrule: True
+    conda:
+        ENVIRONMENT
+    script:
+        CALL

@@ -1,0 +1,54 @@
+SHARED = RUN.config.shared
+SHARED_KEYS = ("hidden", "dropout", "outcome_embedding", "temperature", "symmetric", "standardise")
+
+
+rule train_shared:
+    input:
+        train=f"{OUT}/weights/latents/train.h5",
+        validation=f"{OUT}/weights/latents/validation.h5",
+        class_means=CLASS_MEANS,
+        bins=rules.outcome_bins.output.out,
+    output:
+        out=f"{OUT}/shared/encoder.safetensors",
+        history=f"{OUT}/shared/history.csv",
+    log:
+        f"{LOGS}/train_shared.log",
+    benchmark:
+        f"{OUT}/benchmarks/train_shared.tsv"
+    params:
+        call="wsl.shared.training.train_shared",
+        code=code("wsl.shared.training.train_shared"),
+        settings=settings(
+            recipe=RUN.recipe(SHARED),
+            seed=RUN.seed("shared"),
+            **{key: getattr(SHARED, key) for key in SHARED_KEYS},
+        ),
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=240,
+    conda:
+        ENVIRONMENT
+    script:
+        CALL
+
+
+rule similarities:
+    input:
+        latents=[f"{OUT}/weights/latents/train.h5", f"{OUT}/weights/latents/test.h5"],
+        class_means=CLASS_MEANS,
+        bins=rules.outcome_bins.output.out,
+        shared=rules.train_shared.output.out,
+    output:
+        out=f"{OUT}/shared/similarities.csv",
+    log:
+        f"{LOGS}/similarities.log",
+    params:
+        call="wsl.shared.training.write_similarities",
+        code=code("wsl.shared.training.write_similarities"),
+        settings=settings(members=RUN.config.evaluation.heatmap_members),
+    localrule: True
+    conda:
+        ENVIRONMENT
+    script:
+        CALL

@@ -1,0 +1,124 @@
+WEIGHTS = RUN.config.weights
+PCA_FILES = [f"{OUT}/weights/pca/{entry.name}.h5" for entry in RUN.layout.entries]
+PCA_KEYS = ("variance_threshold", "dimension_limit", "components", "explained_variance", "solver")
+
+
+rule fit_pca:
+    input:
+        index=f"{OUT}/zoo/train.h5",
+    output:
+        out=f"{OUT}/weights/pca/{{name}}.h5",
+    log:
+        f"{LOGS}/fit_pca/{{name}}.log",
+    params:
+        call="wsl.weights.pca.fit_parameter",
+        code=code("wsl.weights.pca.fit_parameter"),
+        settings=lambda wildcards: settings(
+            name=wildcards.name,
+            seed=RUN.seed("pca"),
+            **{key: getattr(WEIGHTS, key) for key in PCA_KEYS},
+        ),
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    conda:
+        ENVIRONMENT
+    script:
+        CALL
+
+
+rule pca_table:
+    input:
+        fitted=PCA_FILES,
+    output:
+        out=report(
+            f"{OUT}/tables/pca.csv",
+            caption="../report/pca.rst",
+            category="Weight encoder",
+            labels={"table": "compression of each named parameter"},
+        ),
+    log:
+        f"{LOGS}/pca_table.log",
+    params:
+        call="wsl.weights.coefficients.pca_table",
+        code=code("wsl.weights.coefficients.pca_table"),
+        settings={},
+    localrule: True
+    conda:
+        ENVIRONMENT
+    script:
+        CALL
+
+
+rule coefficients:
+    input:
+        index=f"{OUT}/zoo/{{part}}.h5",
+        fitted=PCA_FILES,
+    output:
+        out=f"{OUT}/weights/coefficients/{{part}}.h5",
+    log:
+        f"{LOGS}/coefficients/{{part}}.log",
+    params:
+        call="wsl.weights.coefficients.encode_part",
+        code=code("wsl.weights.coefficients.encode_part"),
+        settings={},
+    resources:
+        mem_mb=16000,
+        runtime=60,
+    conda:
+        ENVIRONMENT
+    script:
+        CALL
+
+
+rule train_autoencoder:
+    input:
+        train=f"{OUT}/weights/coefficients/train.h5",
+        validation=f"{OUT}/weights/coefficients/validation.h5",
+    output:
+        out=f"{OUT}/weights/autoencoder.safetensors",
+        history=f"{OUT}/weights/autoencoder_history.csv",
+        checkpoints=f"{OUT}/weights/autoencoder_checkpoints.safetensors",
+    log:
+        f"{LOGS}/train_autoencoder.log",
+    benchmark:
+        f"{OUT}/benchmarks/train_autoencoder.tsv"
+    params:
+        call="wsl.weights.autoencoder.train_autoencoder",
+        code=code("wsl.weights.autoencoder.train_autoencoder"),
+        settings=settings(
+            normalise=WEIGHTS.normalise,
+            latent=WEIGHTS.autoencoder.latent,
+            hidden=WEIGHTS.autoencoder.hidden,
+            dropout=WEIGHTS.autoencoder.dropout,
+            checkpoint_count=WEIGHTS.autoencoder.checkpoints,
+            recipe=RUN.recipe(WEIGHTS.autoencoder),
+            seed=RUN.seed("autoencoder"),
+        ),
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=240,
+    conda:
+        ENVIRONMENT
+    script:
+        CALL
+
+
+rule embed_weights:
+    input:
+        coefficients=f"{OUT}/weights/coefficients/{{part}}.h5",
+        autoencoder=rules.train_autoencoder.output.out,
+    output:
+        out=f"{OUT}/weights/latents/{{part}}.h5",
+    log:
+        f"{LOGS}/embed_weights/{{part}}.log",
+    params:
+        call="wsl.weights.codec.embed_part",
+        code=code("wsl.weights.codec.embed_part"),
+        settings={},
+    localrule: True
+    conda:
+        ENVIRONMENT
+    script:
+        CALL

@@ -1,0 +1,86 @@
+def member_files(part):
+    return expand(f"{OUT}/zoo/members/{{member}}.h5", member=RUN.members(part))
+
+
+rule plan:
+    output:
+        out=f"{OUT}/zoo/plan.csv",
+    log:
+        f"{LOGS}/plan.log",
+    params:
+        call="wsl.zoo.plan.write_plan",
+        code=code("wsl.zoo.plan.write_plan"),
+        settings=settings(plan=RUN.plan),
+    localrule: True
+    conda:
+        ENVIRONMENT
+    script:
+        CALL
+
+
+rule train_member:
+    input:
+        ancient(rules.class_table.output),
+        packed=lambda wildcards: packed(RUN.plan[int(wildcards.member)]["classes"]),
+    output:
+        out=f"{OUT}/zoo/members/{{member}}.h5",
+    log:
+        f"{LOGS}/train_member/{{member}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/train_member/{{member}}.tsv"
+    params:
+        call="wsl.zoo.training.train_member",
+        code=code("wsl.zoo.training.train_member"),
+        settings=lambda wildcards: settings(**RUN.training(wildcards.member)),
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=4000,
+        runtime=240,
+    conda:
+        ENVIRONMENT
+    script:
+        CALL
+
+
+# One index a part: the PCA jobs depend on the training members' alone, so that a new test member refits nothing.
+rule index_part:
+    input:
+        paths=lambda wildcards: member_files(wildcards.part),
+    output:
+        out=f"{OUT}/zoo/{{part}}.h5",
+    log:
+        f"{LOGS}/index_part/{{part}}.log",
+    params:
+        call="wsl.zoo.index.write_index",
+        code=code("wsl.zoo.index.write_index"),
+        settings={},
+    localrule: True
+    conda:
+        ENVIRONMENT
+    script:
+        CALL
+
+
+rule zoo_table:
+    input:
+        indices=expand(rules.index_part.output.out, part=PARTS),
+    output:
+        members=report(
+            f"{OUT}/tables/members.csv",
+            caption="../report/members.rst",
+            category="Zoo",
+            labels={"table": "members: plan and results"},
+        ),
+        history=f"{OUT}/zoo/history.csv",
+    log:
+        f"{LOGS}/zoo_table.log",
+    params:
+        call="wsl.zoo.overview.write_overview",
+        code=code("wsl.zoo.overview.write_overview"),
+        settings={},
+    localrule: True
+    conda:
+        ENVIRONMENT
+    script:
+        CALL

@@ -1,0 +1,22 @@
+"""Run a rule's one call: `params.call` names a function of wsl, which takes what the rule names.
+
+Named inputs and outputs and `params.settings` are its keyword arguments; `device` and `threads` follow where it has
+such arguments. Inputs without a name only order jobs.
+"""
+
+from importlib import import_module
+from inspect import signature
+from typing import TYPE_CHECKING
+
+from wsl.jobs import job
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake.log[0], snakemake.threads, snakemake.resources.get("gpu", 0)) as device:
+    module, name = snakemake.params.call.rsplit(".", 1)
+    function = getattr(import_module(module), name)
+    arguments = {**dict(snakemake.input.items()), **dict(snakemake.output.items()), **snakemake.params.settings}
+    given = {"device": device, "threads": snakemake.threads}
+    arguments.update({key: value for key, value in given.items() if key in signature(function).parameters})
+    function(**arguments)

@@ -1,0 +1,1 @@
+"""One embedding space for network weights, the datasets they were trained on and their results."""

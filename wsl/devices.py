@@ -1,0 +1,61 @@
+"""Lease one GPU a job, so that local jobs never share one by accident."""
+
+import fcntl
+import logging
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+NVIDIA_DEVICES = Path("/proc/driver/nvidia/gpus")
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+log = logging.getLogger(__name__)
+
+
+def visible_devices() -> list[str]:
+    """Return the ids this process may use: those in CUDA_VISIBLE_DEVICES, else every GPU of the machine."""
+    if VISIBLE in os.environ:
+        return [name.strip() for name in os.environ[VISIBLE].split(",") if name.strip() not in ("", "-1")]
+    return [str(index) for index in range(len(list(NVIDIA_DEVICES.glob("*"))))]
+
+
+@contextmanager
+def lease(poll_seconds: float = 0.5) -> Iterator[str]:
+    """Hold one visible GPU for the block and make it the only visible one; yields 'cuda', or 'cpu' without any.
+
+    Enter it before torch is imported. The lock is a flock on a file of this node, so the kernel gives the
+    device back when the process dies, however it dies. Waits while every device is taken.
+    """
+    devices = visible_devices()
+    if not devices:
+        log.info("no GPU is visible: this job runs on the CPU")
+        yield "cpu"
+        return
+    folder = Path(tempfile.gettempdir()) / f"wsl-gpu-leases-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    before = os.environ.get(VISIBLE)
+    device, handle = _take_one(folder, devices, poll_seconds)
+    os.environ[VISIBLE] = device
+    log.info("leased GPU %s of %s", device, ",".join(devices))
+    try:
+        yield "cuda"
+    finally:
+        os.close(handle)
+        if before is None:
+            del os.environ[VISIBLE]
+        else:
+            os.environ[VISIBLE] = before
+
+
+def _take_one(folder: Path, devices: list[str], poll_seconds: float) -> tuple[str, int]:
+    while True:
+        for device in devices:
+            handle = os.open(folder / device.replace("/", "_"), os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return device, handle
+            except BlockingIOError:
+                os.close(handle)
+        time.sleep(poll_seconds)

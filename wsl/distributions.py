@@ -1,0 +1,137 @@
+"""Distributions of hyper-parameters, as written in the config."""
+
+import math
+from typing import Annotated, Any, Self
+
+import numpy as np
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+
+Scalar = int | float | str
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Choice(_Strict):
+    """Each value equally likely: ``{choice: [adam, sgd]}``; a bare value stands for a choice of one."""
+
+    choice: list[Scalar] = Field(min_length=1)
+
+    def sample(self, rng: np.random.Generator) -> Scalar:
+        return self.choice[int(rng.integers(len(self.choice)))]
+
+    def bounds(self) -> tuple[float, float]:
+        return min(self.choice), max(self.choice)
+
+
+class Uniform(_Strict):
+    """Real numbers, uniform: ``{uniform: [low, high]}``."""
+
+    uniform: tuple[float, float]
+
+    def sample(self, rng: np.random.Generator) -> float:
+        return float(rng.uniform(*self.uniform))
+
+    def bounds(self) -> tuple[float, float]:
+        return self.uniform
+
+
+class LogUniform(_Strict):
+    """Real numbers, uniform in their logarithm: ``{loguniform: [low, high]}``."""
+
+    loguniform: tuple[float, float]
+
+    def sample(self, rng: np.random.Generator) -> float:
+        return float(np.exp(rng.uniform(*np.log(self.loguniform))))
+
+    def bounds(self) -> tuple[float, float]:
+        return self.loguniform
+
+
+class Integers(_Strict):
+    """Whole numbers from low to high, both included: ``{integers: [5, 10]}``."""
+
+    integers: tuple[int, int]
+
+    def sample(self, rng: np.random.Generator) -> int:
+        return int(rng.integers(self.integers[0], self.integers[1] + 1))
+
+    def bounds(self) -> tuple[float, float]:
+        return self.integers
+
+
+class Normal(_Strict):
+    """Whole numbers: a normal draw, clipped, rounded: ``{normal: [100, 15], clip: [50, 150]}`` (Table 3.1)."""
+
+    normal: tuple[float, float]
+    clip: tuple[int, int]
+
+    def sample(self, rng: np.random.Generator) -> int:
+        return round(float(np.clip(rng.normal(*self.normal), *self.clip)))
+
+    def bounds(self) -> tuple[float, float]:
+        return self.clip
+
+    @model_validator(mode="after")
+    def _spread_is_not_negative(self) -> Self:
+        if self.normal[1] < 0:
+            raise ValueError(f"normal: the standard deviation {self.normal[1]} is negative")
+        return self
+
+
+def _bare_value_is_a_choice(value: Any) -> Any:
+    return {"choice": [value]} if isinstance(value, int | float | str) else value
+
+
+def _kind(value: Any) -> str | None:
+    if isinstance(value, _Strict):
+        return type(value).__name__.lower()
+    named = [kind for kind in KINDS if isinstance(value, dict) and kind in value]
+    return named[0] if named else None
+
+
+KINDS = ("choice", "uniform", "loguniform", "integers", "normal")
+Distribution = Annotated[
+    Annotated[Choice, Tag("choice")]
+    | Annotated[Uniform, Tag("uniform")]
+    | Annotated[LogUniform, Tag("loguniform")]
+    | Annotated[Integers, Tag("integers")]
+    | Annotated[Normal, Tag("normal")],
+    Discriminator(
+        _kind,
+        custom_error_type="distribution",
+        custom_error_message="not a distribution; write a value, or one of {choice: [...]}, {uniform: [low, high]}, "
+        "{loguniform: [low, high]}, {integers: [low, high]}, {normal: [mean, deviation], clip: [low, high]}",
+    ),
+    BeforeValidator(_bare_value_is_a_choice),
+]
+
+
+def _ordered(distribution: Any) -> Any:
+    if isinstance(distribution, Choice):
+        return distribution
+    low, high = distribution.bounds()
+    if not low <= high or not all(map(math.isfinite, (low, high))):
+        raise ValueError(f"the lower bound {low} must be at most the upper bound {high}")
+    return distribution
+
+
+def check_numbers(distribution: Distribution, low: float, whole: bool, low_allowed: bool = True) -> Distribution:
+    """Refuse a distribution that can give words, fractions where whole numbers are due, or too small numbers.
+
+    Raises:
+        ValueError: it says which bound or value is at fault.
+    """
+    if isinstance(distribution, Choice):
+        bad = [v for v in distribution.choice if isinstance(v, str | bool) or (whole and not isinstance(v, int))]
+        if bad:
+            raise ValueError(f"{bad[0]!r} is not {'a whole' if whole else 'a'} number")
+    elif whole and not isinstance(distribution, Integers | Normal):
+        raise ValueError(
+            "this key needs whole numbers: use {integers: [low, high]}, {normal: ..., clip: ...} or a list"
+        )
+    lowest, _ = _ordered(distribution).bounds()
+    if lowest < low or (lowest == low and not low_allowed):
+        raise ValueError(f"{lowest:g} is too small: it must be {'at least' if low_allowed else 'above'} {low:g}")
+    return distribution

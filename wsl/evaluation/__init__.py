@@ -1,0 +1,1 @@
+"""Judge reconstructed and sampled models (thesis chapter 4)."""

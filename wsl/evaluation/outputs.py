@@ -1,0 +1,61 @@
+"""Compare the outputs of two models, and batches of flat weights on images."""
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from wsl.zoo.layout import Layout
+from wsl.zoo.network import SlimResNet18, resnet18, state_dict
+
+
+class Runner:
+    """Runs flat weights as networks; one network is reused for all.
+
+    Args:
+        layout: of the weights.
+        width, classes: of the network.
+        device: ``cpu`` or ``cuda``.
+    """
+
+    def __init__(self, layout: Layout, device: str = "cpu"):
+        classes, features = layout["fc.weight"].shape
+        self.layout, self.device = layout, device
+        self.network: SlimResNet18 = resnet18(features // 8, classes).to(device).eval()
+
+    @torch.no_grad()
+    def logits(self, weights: np.ndarray, inputs: torch.Tensor) -> torch.Tensor:
+        """Return logits (n, classes) of normalised inputs (n, 3, h, w) under flat weights (n_weights,)."""
+        # num_batches_tracked plays no part in evaluation mode, so any value serves.
+        counters = np.zeros(len(self.layout.counters), dtype=np.int64)
+        self.network.load_state_dict(state_dict(weights, counters, self.layout))
+        return torch.cat([self.network(batch.to(self.device)) for batch in inputs.split(512)]).cpu()
+
+
+def synthetic_inputs(count: int, size: int, seed: int) -> torch.Tensor:
+    """Return Gaussian noise images (count, 3, size, size) of mean 0 and deviation 1, as normalised inputs have."""
+    return torch.randn(count, 3, size, size, generator=torch.Generator().manual_seed(seed))
+
+
+def compare(original: torch.Tensor, reconstructed: torch.Tensor) -> dict[str, float]:
+    """Compare pre-softmax outputs (n, classes) of two models on the same images (section 4.1).
+
+    Returns:
+        ``agreement``: share of images given the same class; ``cosine``: of the two output vectors of an image,
+        averaged over images; ``correlation``: Pearson's, over all outputs of all images. A model whose outputs are
+        non-finite agrees on nothing; a correlation with constant outputs is 0.
+    """
+    if not torch.isfinite(reconstructed).all():
+        return {"agreement": 0.0, "cosine": 0.0, "correlation": 0.0}
+    a, b = original.double(), reconstructed.double()
+    centred = torch.stack([a.flatten() - a.mean(), b.flatten() - b.mean()])
+    norms = centred.norm(dim=1).prod()
+    return {
+        "agreement": (a.argmax(1) == b.argmax(1)).double().mean().item(),
+        "cosine": functional.cosine_similarity(a, b, dim=1).mean().item(),
+        "correlation": (centred.prod(0).sum() / norms).item() if norms > 0 else 0.0,
+    }
+
+
+def accuracy(logits: torch.Tensor, labels: torch.Tensor) -> float:
+    """Return the share of right classes, in [0, 1]."""
+    return (logits.argmax(1) == labels).double().mean().item()

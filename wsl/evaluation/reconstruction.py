@@ -1,0 +1,113 @@
+"""Originals against reconstructions (section 4.1, figure 4.1b, Table 4.1)."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from wsl.evaluation.outputs import Runner, accuracy, compare, synthetic_inputs
+from wsl.files import write_csv
+from wsl.images.inputs import load_task, normalised
+from wsl.images.reading import packed_by_class, task_classes
+from wsl.weights.autoencoder import load_checkpoints
+from wsl.weights.codec import load_codec
+from wsl.weights.coefficients import load_linear, read_coefficients
+from wsl.zoo.index import Zoo, open_zoo, read_weights
+
+log = logging.getLogger(__name__)
+
+
+def over_training(
+    index: str | Path,
+    coefficients: str | Path,
+    fitted: Sequence[str | Path],
+    checkpoints: str | Path,
+    out: str | Path,
+    images: int,
+    size: int,
+    seed: int,
+    device: str = "cpu",
+) -> None:
+    """Compare outputs on synthetic images at each kept state of the autoencoder's training (figure 4.1b).
+
+    Args:
+        index, coefficients: of the members to reconstruct; those that steered no fit.
+        fitted: PCA files; checkpoints: the autoencoder's states.
+        out: CSV, a row a state and snapshot: ``epoch``, ``member``, ``snapshot`` and the metrics of ``compare``.
+        images: Gaussian noise images; size: their side, pixels.
+        seed: of the noise.
+    """
+    inputs = synthetic_inputs(images, size, seed)
+    values, _ = read_coefficients(coefficients)
+    rows = []
+    with open_zoo(index) as zoo:
+        linear, runner = load_linear(fitted, zoo.layout), Runner(zoo.layout, device)
+        originals = [runner.logits(weights, inputs) for weights in _snapshots(zoo)]
+        for epoch, autoencoder in load_checkpoints(checkpoints).items():
+            with torch.no_grad():
+                decoded = autoencoder.decode(autoencoder.encode(torch.from_numpy(values))).numpy()
+            for i, original in enumerate(originals):
+                metrics = compare(original, runner.logits(linear.decode(decoded[i : i + 1])[0], inputs))
+                rows.append({"epoch": epoch, **_identity(zoo, i), **metrics})
+            log.info("compared the reconstructions of epoch %d", epoch)
+    write_csv(out, pd.DataFrame(rows))
+
+
+def on_training_data(
+    index: str | Path,
+    coefficients: str | Path,
+    train_index: str | Path,
+    fitted: Sequence[str | Path],
+    autoencoder: str | Path,
+    packed: Sequence[str | Path],
+    out: str | Path,
+    most: int,
+    device: str = "cpu",
+) -> None:
+    """Compare each snapshot with its reconstruction on the original's own training images (Table 4.1).
+
+    Both after PCA alone and after PCA and autoencoder, so that a loss shows where it happens.
+
+    Args:
+        index, coefficients: of the held-out members.
+        train_index, fitted, autoencoder: the weight codec's files.
+        packed: packed images, a file a class.
+        out: CSV, a row a snapshot and stage: ``stage`` (``pca``, ``pca-ae``), the metrics of ``compare``, and
+            ``accuracy`` of the reconstruction and ``original_accuracy`` on the same images.
+        most: images a class.
+    """
+    codec = load_codec(train_index, fitted, autoencoder)
+    values, _ = read_coefficients(coefficients)
+    files = packed_by_class(packed)
+    through_latents = codec.coefficients(codec.latents(values))
+    rows = []
+    with open_zoo(index) as zoo:
+        runner = Runner(zoo.layout, device)
+        for i, weights in enumerate(_snapshots(zoo)):
+            task = task_classes(zoo.snapshots["task"][i])
+            images, labels = load_task([files[name] for name in task], "train", most)
+            inputs = normalised(images)
+            original = runner.logits(weights, inputs)
+            for stage, coded in (("pca", values), ("pca-ae", through_latents)):
+                outputs = runner.logits(codec.linear.decode(coded[i : i + 1])[0], inputs)
+                rows.append(
+                    {
+                        "stage": stage,
+                        **_identity(zoo, i),
+                        **compare(original, outputs),
+                        "accuracy": accuracy(outputs, labels),
+                        "original_accuracy": accuracy(original, labels),
+                    }
+                )
+    write_csv(out, pd.DataFrame(rows))
+
+
+def _snapshots(zoo: Zoo) -> Iterator[np.ndarray]:
+    return (read_weights(zoo, slice(i, i + 1))[0] for i in range(len(zoo.snapshots)))
+
+
+def _identity(zoo: Zoo, i: int) -> dict[str, int | str]:
+    return {"member": int(zoo.snapshots["member"][i]), "snapshot": zoo.snapshots["snapshot"][i]}

@@ -1,0 +1,1 @@
+"""Draw the figures of the thesis; numpy, pandas and matplotlib only."""

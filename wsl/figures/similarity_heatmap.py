@@ -1,0 +1,34 @@
+"""Figure 4.3: cosine similarity of weight latents and projections of (D, R) pairs."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from wsl.figures.style import COLUMN, save
+
+TITLES = {"train": "training members", "test": "held-out members"}
+
+
+def draw(similarities: str | Path, pdf: str | Path, png: str | Path) -> None:
+    """Draw a heat map for training members, as the thesis does, and one for held-out members beside it."""
+    table = pd.read_csv(similarities)
+    figure = Figure(figsize=(2 * COLUMN, 2.5))
+    image = None
+    for axes, (part, title) in zip(figure.subplots(1, 2), TITLES.items(), strict=True):
+        part_table = table[table["part"] == part]
+        grid = part_table.pivot(index="weights_member", columns=["pair_member", "pair_snapshot"], values="cosine")
+        grid = grid.sort_index(axis=1)
+        image = axes.imshow(grid.to_numpy(), cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
+        axes.set_xticks(range(grid.shape[1]), [f"{m} {snapshot}" for m, snapshot in grid.columns], rotation=90)
+        axes.set_yticks(range(len(grid)), grid.index)
+        axes.set_title(title)
+        axes.set_xlabel("(D, R) pair: member and snapshot")
+        axes.set_ylabel("weight latent (max)")
+        for row, member in enumerate(grid.index):  # frame the pairs of the same member
+            columns = np.flatnonzero(grid.columns.get_level_values(0) == member)
+            axes.add_patch(Rectangle((columns[0] - 0.5, row - 0.5), len(columns), 1, fill=False, lw=1.2))
+    figure.colorbar(image, ax=figure.axes, label="cosine similarity")
+    save(figure, pdf, png)

@@ -1,0 +1,58 @@
+"""One look for all figures: small, colour-blind safe, vector PDF and PNG."""
+
+from pathlib import Path
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from wsl.files import written_whole
+
+matplotlib.use("Agg")
+# Okabe and Ito's palette; training and validation keep their colours throughout.
+BLUE, ORANGE, GREEN, PURPLE, RED, SKY, GREY = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#CC79A7",
+    "#D55E00",
+    "#56B4E9",
+    "#7F7F7F",
+)
+TRAIN, VALIDATION, CHANCE = BLUE, ORANGE, GREY
+COLUMN = 3.4  # inches: a column of a two-column page
+matplotlib.rcParams.update(
+    {
+        "font.size": 8,
+        "axes.titlesize": 8,
+        "axes.labelsize": 8,
+        "legend.fontsize": 7,
+        "xtick.labelsize": 7,
+        "ytick.labelsize": 7,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "lines.linewidth": 1.4,
+        "legend.frameon": False,
+        "pdf.fonttype": 42,
+        "figure.constrained_layout.use": True,
+    }
+)
+
+
+def save(figure: Figure, pdf: str | Path, png: str | Path) -> None:
+    """Write a figure as PDF and PNG, without dates, so that equal figures are equal files."""
+    for path, options in ((pdf, {"metadata": {"CreationDate": None}}), (png, {"dpi": 200})):
+        with written_whole(path) as beside:
+            figure.savefig(beside, format=Path(path).suffix[1:], **options)
+
+
+def losses(axes: Axes, history, chance: bool = False) -> None:
+    """Draw training and validation loss against epochs, and mark the state that was kept."""
+    for part, colour in (("train", TRAIN), ("validation", VALIDATION)):
+        axes.plot(history["epoch"], history[f"{part}_loss"], color=colour, label=part)
+        if chance:
+            axes.axhline(history[f"{part}_chance"].iloc[0], color=colour, lw=0.8, ls=":", label=f"{part}, chance")
+    best = history.loc[history["best"]]
+    axes.plot(best["epoch"], best["validation_loss"], "o", ms=4, mfc="none", color="black", label="kept")
+    axes.set_xlabel("epoch")
+    axes.legend()

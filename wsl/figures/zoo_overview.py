@@ -1,0 +1,37 @@
+"""The zoo at a glance: learning curves, accuracies and losses of its snapshots."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from wsl.figures.style import BLUE, COLUMN, ORANGE, save
+
+SNAPSHOTS = {"early": ORANGE, "max": BLUE}
+
+
+def draw(members: str | Path, history: str | Path, pdf: str | Path, png: str | Path) -> None:
+    """Draw validation curves of all members, and the distributions of both snapshots' accuracy and loss."""
+    table, curves = pd.read_csv(members), pd.read_csv(history)
+    figure = Figure(figsize=(2 * COLUMN, 2.3))
+    curve_axes, accuracy_axes, loss_axes = figure.subplots(1, 3)
+    for _, curve in curves.groupby("member"):
+        curve_axes.plot(curve["epoch"], curve["validation_accuracy"], color="black", alpha=0.12, lw=0.7)
+    median = curves.groupby("epoch")["validation_accuracy"].median()
+    curve_axes.plot(median, color=BLUE, label="median")
+    curve_axes.set(xlabel="epoch", ylabel="validation accuracy", ylim=(0, 1.02))
+    curve_axes.legend(loc="lower right")
+    losses = np.concatenate([table[f"{snapshot}_validation_loss"].dropna() for snapshot in SNAPSHOTS])
+    bins = np.geomspace(max(losses.min(), 1e-6), losses.max(), 25)
+    for snapshot, colour in SNAPSHOTS.items():
+        accuracy_axes.hist(
+            table[f"{snapshot}_validation_accuracy"].dropna(), bins=np.linspace(0, 1, 26), color=colour, alpha=0.65
+        )
+        loss_axes.hist(
+            table[f"{snapshot}_validation_loss"].dropna(), bins=bins, color=colour, alpha=0.65, label=snapshot
+        )
+    accuracy_axes.set(xlabel="validation accuracy", ylabel="snapshots")
+    loss_axes.set(xlabel="validation loss, nats", xscale="log")
+    loss_axes.legend()
+    save(figure, pdf, png)

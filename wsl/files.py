@@ -1,0 +1,72 @@
+"""Files that appear whole or not at all, and tables in HDF5."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+
+
+@contextmanager
+def written_whole(path: str | Path) -> Iterator[Path]:
+    """Yield a path beside ``path`` to write to; it takes the name ``path`` only when the block ends well."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield beside
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_hdf5(path: str | Path) -> Iterator[h5py.File]:
+    """Open a new HDF5 file that appears at ``path`` when the block ends well."""
+    with written_whole(path) as beside, h5py.File(beside, "w") as file:
+        yield file
+
+
+def write_json(path: str | Path, content: Any) -> None:
+    """Write ``content`` as JSON, whole or not at all."""
+    with written_whole(path) as beside:
+        beside.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def write_csv(path: str | Path, table: pd.DataFrame) -> None:
+    """Write a table as CSV without its row labels, whole or not at all."""
+    with written_whole(path) as beside:
+        table.to_csv(beside, index=False)
+
+
+def put_table(parent: h5py.Group, name: str, table: pd.DataFrame) -> None:
+    """Store ``table`` as a group of one dataset a column; text as variable-length UTF-8."""
+    group = parent.create_group(name)
+    group.attrs["columns"] = list(table.columns)
+    for column in table.columns:
+        values = table[column].to_numpy()
+        if values.dtype.kind in "OUT":
+            group.create_dataset(column, data=[str(v) for v in values], dtype=h5py.string_dtype())
+        else:
+            group.create_dataset(column, data=values)
+
+
+def get_table(parent: h5py.Group, name: str) -> pd.DataFrame:
+    """Read back what ``put_table`` stored."""
+    group = parent[name]
+    columns = {}
+    for column in group.attrs["columns"]:
+        dataset = group[column]
+        text = h5py.check_string_dtype(dataset.dtype) is not None
+        columns[column] = list(dataset.asstr()[...]) if text else np.asarray(dataset[...])
+    return pd.DataFrame(columns)

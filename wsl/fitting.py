@@ -1,0 +1,101 @@
+"""The training loop of both encoders: AdamW, schedule, early stopping, history, the best state kept."""
+
+import copy
+import itertools
+import logging
+import math
+from collections.abc import Callable, Sequence
+
+import pandas as pd
+import torch
+from torch import nn
+
+from wsl.recipe import Recipe
+
+log = logging.getLogger(__name__)
+
+
+def mlp(sizes: Sequence[int], dropout: float) -> nn.Sequential:
+    """Return Linear layers through ``sizes`` with ReLU and dropout between; two sizes make one linear map."""
+    layers: list[nn.Module] = []
+    for into, out in itertools.pairwise(sizes):
+        layers.extend([nn.Linear(into, out), nn.ReLU(), nn.Dropout(dropout)])
+    return nn.Sequential(*layers[:-2])
+
+
+def fit(
+    module: nn.Module,
+    loss_of: Callable[[str, torch.Tensor], torch.Tensor],
+    counts: dict[str, int],
+    recipe: Recipe,
+    seed: int,
+    after_epoch: Callable[[int, nn.Module], None] = lambda epoch, module: None,
+) -> pd.DataFrame:
+    """Fit ``module`` and leave it in its best state by validation loss.
+
+    Args:
+        module: trained in place.
+        loss_of: mean loss of the rows ``indices`` of ``part`` ('train' or 'validation'), differentiable.
+        counts: rows in each part.
+        recipe: optimisation.
+        seed: of the batches' order and of dropout.
+        after_epoch: called with the epoch (from 0, the untrained module) and the module.
+
+    Returns:
+        A row an epoch: ``epoch``, ``train_loss`` (over the epoch, while training), ``validation_loss``, ``best``.
+
+    Raises:
+        FloatingPointError: a loss turned non-finite.
+    """
+    torch.manual_seed(seed)
+    optimizer = torch.optim.AdamW(module.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+    scheduler = None
+    if recipe.schedule == "cosine":
+        scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.epochs)
+    best, best_epoch, best_state = math.inf, 0, copy.deepcopy(module.state_dict())
+    history = []
+    after_epoch(0, module)
+    for epoch in range(1, recipe.epochs + 1):
+        module.train()
+        train_loss = 0.0
+        for indices in _batches(torch.randperm(counts["train"]), recipe.batch_size):
+            loss = loss_of("train", indices)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            train_loss += loss.item() * len(indices) / counts["train"]
+        if scheduler:
+            scheduler.step()
+        validation_loss = _validate(module, loss_of, counts["validation"], recipe.batch_size)
+        history.append({"epoch": epoch, "train_loss": train_loss, "validation_loss": validation_loss})
+        if not (math.isfinite(train_loss) and math.isfinite(validation_loss)):
+            raise FloatingPointError(f"the loss turned non-finite in epoch {epoch}; lower the learning rate")
+        if validation_loss < best:
+            best, best_epoch, best_state = validation_loss, epoch, copy.deepcopy(module.state_dict())
+        after_epoch(epoch, module)
+        if recipe.patience is not None and epoch - best_epoch >= recipe.patience:
+            log.info("stopped in epoch %d: no lower validation loss for %d epochs", epoch, recipe.patience)
+            break
+    module.load_state_dict(best_state)
+    module.eval()
+    log.info("best validation loss %.5g in epoch %d of %d", best, best_epoch, epoch)
+    table = pd.DataFrame(history)
+    table["best"] = table["epoch"] == best_epoch
+    return table
+
+
+@torch.no_grad()
+def _validate(module: nn.Module, loss_of: Callable, count: int, batch_size: int) -> float:
+    module.eval()
+    # Batches as large as in training, since a contrastive loss grows with the size of its batch.
+    parts = [
+        (loss_of("validation", indices).item(), len(indices)) for indices in _batches(torch.arange(count), batch_size)
+    ]
+    return sum(loss * size for loss, size in parts) / count
+
+
+def _batches(order: torch.Tensor, size: int) -> list[torch.Tensor]:
+    batches = list(order.split(size))
+    if len(batches) > 1 and len(batches[-1]) < 2:  # one row alone has nothing to be contrasted with
+        batches[-2:] = [torch.cat(batches[-2:])]
+    return batches

@@ -1,0 +1,1 @@
+"""Decode and resize every image once, into one packed file a class."""

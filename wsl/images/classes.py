@@ -1,0 +1,97 @@
+"""Which classes a run has: found, and refused where they cannot serve, before any job starts."""
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
+
+from wsl.errors import ConfigError
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".gif"}
+DIGITS = [str(digit) for digit in range(10)]
+
+
+def imagenet_classes() -> list[str]:
+    """Return ImageNet-1k's 1,000 WordNet ids in the order of its labels, from the list that timm ships."""
+    # find_spec reads no code of timm: importing it would cost every start of the workflow seconds.
+    spec = find_spec("timm")
+    if spec is None or not spec.submodule_search_locations:
+        raise ConfigError("images.classes: imagenet-1k needs the package timm; install it or list the classes")
+    listing = Path(spec.submodule_search_locations[0], "data", "_info", "imagenet_synsets.txt")
+    return listing.read_text(encoding="utf-8").split()
+
+
+def resolve_classes(
+    source: str,
+    train: Path | None,
+    test: Path | None,
+    classes: Sequence[str] | int | None,
+    needed: int,
+    minimum: int,
+    planning: bool = False,
+) -> list[str]:
+    """Return the names of the run's classes in their order.
+
+    Args:
+        source: ``digits`` or ``imagefolder``.
+        train, test: folders of class folders.
+        classes: names, how many of the first, ``imagenet-1k``, or None for all.
+        needed: classes a task has; fewer than that cannot make one.
+        minimum: image files a class must have in the train folder.
+        planning: accept folders that do not exist as long as the names are given: a plan needs no image.
+
+    Raises:
+        ConfigError: naming the key, the folder or class, and the remedy.
+    """
+    wanted = imagenet_classes() if classes == "imagenet-1k" else classes
+    if source == "digits":
+        there = DIGITS
+    elif planning and isinstance(wanted, list) and not (train.is_dir() and test.is_dir()):
+        return _enough(wanted, needed)
+    else:
+        there = _folders("train", train)
+        tested = set(_folders("test", test))
+        untested = [name for name in there if name not in tested]
+        if untested and wanted is None:
+            raise ConfigError(f"images.test: {test} has no folder {untested[0]!r}, which {train} has; add it")
+    if isinstance(wanted, int):
+        if wanted > len(there):
+            raise ConfigError(f"images.classes: {wanted} classes asked for, but there are {len(there)}; ask for fewer")
+        names = there[:wanted]
+    else:
+        names = there if wanted is None else list(wanted)
+    for name in names:
+        if name not in there or (source == "imagefolder" and name not in tested):
+            place = "the digits" if source == "digits" else f"both {train} and {test}"
+            raise ConfigError(f"images.classes: there is no class {name!r} in {place}; correct the name or the folder")
+        if source == "imagefolder":
+            found = len(list(islice(image_files(train / name), minimum)))
+            if found < minimum:
+                raise ConfigError(
+                    f"images.minimum: class {name!r} has {found} image files in {train / name}, fewer than {minimum}; "
+                    "add images, lower the minimum or leave the class out of images.classes"
+                )
+    return _enough(names, needed)
+
+
+def image_files(folder: Path):
+    """Yield the image files of a class folder, in no fixed order."""
+    return (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
+
+
+def _folders(key: str, folder: Path) -> list[str]:
+    if not folder.is_dir():
+        raise ConfigError(f"images.{key}: there is no folder {folder}; correct the path or unpack the images there")
+    names = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    if not names:
+        raise ConfigError(f"images.{key}: {folder} holds no class folders; it needs one folder a class")
+    return names
+
+
+def _enough(names: list[str], needed: int) -> list[str]:
+    if len(names) < needed:
+        raise ConfigError(
+            f"zoo.classes_per_task: {needed} classes a task, but there are only {len(names)}; "
+            "ask for fewer or add classes"
+        )
+    return names

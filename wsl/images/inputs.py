@@ -1,0 +1,24 @@
+"""Packed images as a network's inputs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from wsl.images.reading import MEAN, STD, read_task
+
+
+def load_task(
+    packed: Sequence[str | Path], part: str, most: int | None = None, device: str = "cpu"
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return a task's uint8 images (n, 3, size, size) and labels (n,) on ``device``; see ``read_task``."""
+    images, labels = read_task(packed, part, most)
+    channels_first = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
+    return channels_first.to(device), torch.from_numpy(labels).to(device)
+
+
+def normalised(images: torch.Tensor) -> torch.Tensor:
+    """Turn uint8 images (n, 3, h, w) into a network's input, by ImageNet's means and deviations."""
+    mean = torch.tensor(MEAN, device=images.device).view(3, 1, 1)
+    std = torch.tensor(STD, device=images.device).view(3, 1, 1)
+    return (images.float() / 255 - mean) / std

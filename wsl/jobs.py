@@ -1,0 +1,55 @@
+"""What every job does around its one call: log file, thread limits, a leased device."""
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from wsl.devices import lease
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+@contextmanager
+def job(log: str | Path, threads: int = 1, gpu: int = 0) -> Iterator[str]:
+    """Run a job's work with its messages in ``log``; yields the device, 'cuda' or 'cpu'.
+
+    Numeric libraries read the thread limits when they are imported, and torch the visible devices, so
+    import them inside the block. Standard error goes to the log as well, tracebacks included.
+    """
+    for variable in THREAD_VARIABLES:
+        os.environ[variable] = str(threads)
+    path = Path(log)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Loggers of open_clip and matplotlib's font search would drown what a reader looks for.
+    for noisy in ("matplotlib", "PIL", "open_clip", "fontTools"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    with ExitStack() as stack:
+        stack.enter_context(_standard_error_to(path))
+        logging.basicConfig(
+            level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s", force=True
+        )
+        logging.captureWarnings(True)
+        warnings.simplefilter("default")
+        try:
+            yield stack.enter_context(lease()) if gpu else "cpu"
+        except BaseException:
+            logging.exception("the job failed")
+            raise
+
+
+@contextmanager
+def _standard_error_to(path: Path) -> Iterator[None]:
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(path, "w", encoding="utf-8") as file:
+        os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)
+        os.close(kept)

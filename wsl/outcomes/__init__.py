@@ -1,0 +1,1 @@
+"""Bin validation losses into outcomes (thesis section 3.2.3)."""

@@ -1,0 +1,64 @@
+"""Outcome bins: validation losses quantised by the training members' range (section 3.2.3)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from wsl.files import read_json, write_json
+from wsl.zoo.index import open_zoo
+
+
+@dataclass(frozen=True)
+class OutcomeBins:
+    """Bins of validation losses.
+
+    Attributes:
+        edges: ascending (bins + 1,), nats; what lies outside falls into the first or last bin.
+        counts: training snapshots in each bin (bins,).
+    """
+
+    edges: np.ndarray
+    counts: np.ndarray
+
+    def bin(self, losses: np.ndarray) -> np.ndarray:
+        """Return the bin, 0 to bins - 1, of each loss."""
+        return np.digitize(losses, self.edges[1:-1])
+
+    @property
+    def best(self) -> int:
+        """The lowest bin that a training snapshot reached."""
+        return int(np.flatnonzero(self.counts)[0])
+
+    def requested(self, outcome: str | float) -> int:
+        """Return the bin of a request: ``best`` or a validation loss."""
+        return self.best if outcome == "best" else int(self.bin(np.array(outcome)))
+
+
+def fit_bins(losses: np.ndarray, bins: int, spacing: str) -> OutcomeBins:
+    """Fit bins to training losses.
+
+    Args:
+        losses: validation losses (n,), nats.
+        bins: how many.
+        spacing: ``equal-width`` over the observed range (the thesis) or ``quantiles``.
+    """
+    if spacing == "quantiles":
+        edges = np.quantile(losses, np.linspace(0, 1, bins + 1))
+    else:
+        edges = np.linspace(losses.min(), losses.max(), bins + 1)
+    counts = np.bincount(np.digitize(losses, edges[1:-1]), minlength=bins)
+    return OutcomeBins(edges, counts)
+
+
+def write_bins(index: str | Path, out: str | Path, bins: int, spacing: str) -> None:
+    """Fit bins to the training snapshots behind ``index`` and write them as JSON."""
+    with open_zoo(index) as zoo:
+        fitted = fit_bins(zoo.snapshots["validation_loss"].to_numpy(), bins, spacing)
+    write_json(out, {"edges": fitted.edges.tolist(), "counts": fitted.counts.tolist()})
+
+
+def read_bins(path: str | Path) -> OutcomeBins:
+    """Read bins."""
+    content = read_json(path)
+    return OutcomeBins(np.array(content["edges"]), np.array(content["counts"]))

@@ -1,0 +1,69 @@
+"""Digest the code that a job runs, so that an edit reruns what it touches and nothing else."""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def _module_file(name: str) -> Path | None:
+    base = ROOT.joinpath(*name.split("."))
+    for candidate in (base.with_suffix(".py"), base / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+@cache
+def _imports(path: Path) -> tuple[Path, ...]:
+    """Files of ``wsl`` that ``path`` imports directly, wherever in the file the import stands."""
+    names = set()
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module)
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    files = (_module_file(name) for name in sorted(names) if name.split(".")[0] == "wsl")
+    return tuple(file for file in files if file)
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node, clean=False):
+            node.body = node.body[1:]
+    return tree
+
+
+@cache
+def _file_digest(path: Path) -> str:
+    # The syntax tree, not the text: a comment or a docstring changes no result, so it reruns nothing.
+    return hashlib.sha256(ast.dump(_without_docstrings(_tree(path))).encode()).hexdigest()
+
+
+def code_files(*entries: Path | str) -> list[Path]:
+    """Return the entry files and every file of ``wsl`` that they import, directly or not."""
+    waiting = [ROOT / entry for entry in entries]
+    found: set[Path] = set()
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting.extend(_imports(path))
+    return sorted(found)
+
+
+def code_digest(*entries: Path | str) -> str:
+    """Return a digest of all code reachable from ``entries`` (paths from the project's root).
+
+    Imports are found in the source, so dynamic ones must be named as further entries.
+    """
+    lines = (f"{path.relative_to(ROOT)} {_file_digest(path)}" for path in code_files(*entries))
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]

@@ -1,0 +1,118 @@
+"""A run: its checked config, classes and plan, as the workflow's rules need them."""
+
+from dataclasses import fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from wsl.config import Config, Fitting, load_config
+from wsl.files import read_json
+from wsl.images.classes import resolve_classes
+from wsl.images.reading import join_task
+from wsl.randomness import integer_seed
+from wsl.recipe import Recipe
+from wsl.zoo.layout import Layout, resnet18_layout
+from wsl.zoo.plan import plan_members
+
+DRAWN = ("optimizer", "batch_size", "weight_decay", "early_epoch", "max_epoch")
+PARTS = ("train", "validation", "test")
+
+
+class Run:
+    """What a config makes of itself before any job starts.
+
+    Args:
+        raw: the config as read from YAML.
+        planning: nothing will be run, so folders of images may be missing where the config names the classes.
+
+    Raises:
+        ConfigError: the config cannot be run.
+    """
+
+    def __init__(self, raw: dict[str, Any], planning: bool = False):
+        self.config: Config = load_config(raw)
+        images, zoo = self.config.images, self.config.zoo
+        self.classes = resolve_classes(
+            images.source, images.train, images.test, images.classes, zoo.classes_per_task, images.minimum, planning
+        )
+        self.plan = plan_members(
+            self.config.seed,
+            self.classes,
+            zoo.members,
+            zoo.classes_per_task,
+            zoo.parts.model_dump(),
+            {key: getattr(zoo, key) for key in DRAWN},
+            {"adam": zoo.learning_rate.adam, "sgd": zoo.learning_rate.sgd},
+        )
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Where each named parameter lies in a snapshot."""
+        return resnet18_layout(self.config.zoo.width, self.config.zoo.classes_per_task)
+
+    def members(self, part: str) -> list[str]:
+        """Return the names of a part's members, ``00017``."""
+        return [f"{row['member']:05d}" for row in self.plan if row["part"] == part]
+
+    def held_out(self) -> dict[str, list[Any]]:
+        """Return test members and their tasks: those that no training or validation member has, in any order."""
+        rows = [row for row in self.plan if row["part"] == "test"]
+        return {"members": [row["member"] for row in rows], "tasks": [join_task(row["classes"]) for row in rows]}
+
+    def training(self, member: str) -> dict[str, Any]:
+        """Return what training this member needs to know, and nothing else: the rest must not retrain it."""
+        zoo = self.config.zoo
+        plan = {key: value for key, value in self.plan[int(member)].items() if key != "part"}
+        momentum = zoo.momentum if plan["optimizer"] == "sgd" else 0.0
+        return {
+            "plan": plan,
+            "width": zoo.width,
+            "momentum": momentum,
+            "schedule": zoo.schedule,
+            "augment": zoo.augment,
+        }
+
+    def packing(self, name: str) -> dict[str, Any]:
+        """Return what packing this class needs to know, its folders' times of change included."""
+        images = self.config.images
+        shared = {
+            "name": name,
+            "size": images.size,
+            "validation_share": images.validation_share,
+            "minimum": images.minimum,
+            "seed": self.config.seed,
+        }
+        if images.source == "digits":
+            return {**shared, "test_share": images.test_share}
+        folders = {"train": images.train, "test": images.test}
+        changed = [_changed(folder / name) for folder in folders.values()]
+        return {**shared, **{key: str(folder) for key, folder in folders.items()}, "changed": changed}
+
+    def recipe(self, section: Fitting) -> dict[str, Any]:
+        """Return how to fit an encoder."""
+        return {field.name: getattr(section, field.name) for field in fields(Recipe)}
+
+    def seed(self, purpose: str) -> int:
+        """Return the integer seed of a job that has no index."""
+        return integer_seed(self.config.seed, purpose)
+
+
+def _changed(folder: Path) -> int:
+    # An added or removed image changes its folder's time, so that the class is packed again.
+    return folder.stat().st_mtime_ns if folder.is_dir() else 0
+
+
+def print_summary(results: str | Path) -> None:
+    """Print where a finished run's report lies and its main numbers."""
+    summary = Path(results, "summary.json")
+    if not summary.is_file():
+        return
+    numbers = read_json(summary)
+    accuracies = ", ".join(f"{method} {value:.1%}" for method, value in numbers["accuracy"].items())
+    print(
+        f"\nReport:  {Path(results, 'report.html')}\n"
+        f"Zoo:     {numbers['members']} members ({numbers['members_diverged']} diverged), "
+        f"validation accuracy {numbers['validation_accuracy_max']:.1%}\n"
+        f"Held-out members, original against reconstruction: agreement {numbers['agreement']:.1%}\n"
+        f"Held-out tasks, test accuracy: {accuracies}\n"
+    )

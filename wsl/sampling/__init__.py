@@ -1,0 +1,1 @@
+"""Decode new models from (D, R) (thesis figure 3.2)."""

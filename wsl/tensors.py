@@ -1,0 +1,25 @@
+"""Tensors in safetensors files, with what is needed to use them as JSON metadata."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from wsl.files import written_whole
+
+
+def write_tensors(path: str | Path, tensors: dict[str, torch.Tensor], about: dict[str, Any]) -> None:
+    """Write tensors and ``about``, whole or not at all."""
+    ready = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    with written_whole(path) as beside:
+        save_file(ready, beside, metadata={"wsl": json.dumps(about, sort_keys=True)})
+
+
+def read_tensors(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Read back what ``write_tensors`` wrote."""
+    with safe_open(path, framework="pt") as file:
+        names = file.keys()
+        return {name: file.get_tensor(name) for name in names}, json.loads(file.metadata()["wsl"])

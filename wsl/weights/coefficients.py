@@ -1,0 +1,102 @@
+"""The linear stage for whole models: flat weights <-> concatenated coefficients C_m (section 3.2.1)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from wsl.errors import DataError
+from wsl.files import get_table, new_hdf5, put_table, write_csv
+from wsl.weights.pca import ParameterPCA, read_parameter
+from wsl.zoo.index import Zoo, open_zoo, read_weights
+from wsl.zoo.layout import Layout
+
+
+@dataclass
+class LinearCodec:
+    """Every parameter's PCA, in the order of the layout."""
+
+    parameters: list[ParameterPCA]
+    layout: Layout
+
+    @property
+    def n_coefficients(self) -> int:
+        return sum(parameter.n_coefficients for parameter in self.parameters)
+
+    def _places(self) -> Iterator[tuple[ParameterPCA, slice, slice]]:
+        start = 0
+        for parameter, entry in zip(self.parameters, self.layout.entries, strict=True):
+            yield parameter, entry.columns, slice(start, start + parameter.n_coefficients)
+            start += parameter.n_coefficients
+
+    def encode(self, read, rows: int) -> np.ndarray:
+        """Return C, float32 (rows, n_coefficients); ``read`` returns asked columns of the weights (rows, ...)."""
+        coefficients = np.empty((rows, self.n_coefficients), dtype=np.float32)
+        for parameter, columns, place in self._places():
+            if parameter.n_coefficients:
+                coefficients[:, place] = parameter.encode(read(columns))
+        return coefficients
+
+    def decode(self, coefficients: np.ndarray) -> np.ndarray:
+        """Return flat weights, float32 (n, n_weights), of coefficients (n, n_coefficients)."""
+        weights = np.empty((len(coefficients), self.layout.size), dtype=np.float32)
+        for parameter, columns, place in self._places():
+            weights[:, columns] = parameter.decode(coefficients[:, place])
+        return weights
+
+
+def load_linear(fitted: Sequence[str | Path], layout: Layout) -> LinearCodec:
+    """Load every parameter's file.
+
+    Raises:
+        DataError: the files are not those of ``layout``, in its order.
+    """
+    parameters = [read_parameter(path) for path in fitted]
+    names = [entry.name for entry in layout.entries]
+    if [parameter.name for parameter in parameters] != names:
+        raise DataError("the PCA files do not match the network's named parameters; delete them and run again")
+    return LinearCodec(parameters, layout)
+
+
+def encode_part(index: str | Path, fitted: Sequence[str | Path], out: str | Path) -> None:
+    """Write the coefficients of every snapshot of an index."""
+    with open_zoo(index) as zoo:
+        codec = load_linear(fitted, zoo.layout)
+        coefficients = codec.encode(lambda columns: read_weights(zoo, columns=columns), len(zoo.snapshots))
+        _write(out, coefficients, zoo)
+
+
+def _write(out: str | Path, coefficients: np.ndarray, zoo: Zoo) -> None:
+    with new_hdf5(out) as file:
+        file.create_dataset("coefficients", data=coefficients)
+        put_table(file, "snapshots", zoo.snapshots)
+
+
+def read_coefficients(path: str | Path) -> tuple[np.ndarray, pd.DataFrame]:
+    """Read coefficients (snapshots, n_coefficients) and the table of their snapshots."""
+    with h5py.File(path) as file:
+        return file["coefficients"][...], get_table(file, "snapshots")
+
+
+def pca_table(fitted: Sequence[str | Path], out: str | Path) -> None:
+    """Write a row a named parameter: mode, numbers, coefficients, share of the variance kept."""
+    rows = []
+    for path in fitted:
+        with h5py.File(path) as file:
+            mode, total = file.attrs["mode"], float(file.attrs["total_variance"])
+            numbers = len(file["mean"])
+            kept = {"mean": 0.0, "centred": 1.0, "pca": float(file["variance"][...].sum()) / total if total else 0.0}
+            count = {"mean": 0, "centred": numbers, "pca": len(file["variance"])}
+            rows.append(
+                {
+                    "parameter": file.attrs["name"],
+                    "mode": mode,
+                    "numbers": numbers,
+                    "coefficients": count[mode],
+                    "explained_variance": kept[mode],
+                }
+            )
+    write_csv(out, pd.DataFrame(rows))

@@ -1,0 +1,1 @@
+"""Train the members of the zoo and index their snapshots (thesis section 3.1)."""

@@ -1,0 +1,83 @@
+"""A member's file: snapshots, history, task and hyper-parameters; it says by itself all that is needed to read it."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from wsl.errors import DataError
+from wsl.files import get_table, new_hdf5, put_table
+
+FORMAT = 1
+
+
+@dataclass
+class Member:
+    """One training run.
+
+    Attributes:
+        plan: its row of the plan and ``width``.
+        weights: snapshots, float32 (snapshots, n_weights), laid out as ``wsl.zoo.layout`` says.
+        counters: integer buffers (snapshots, n_counters).
+        snapshots: a row a snapshot: ``snapshot`` (its name), ``epoch``, and the history's columns at that epoch.
+        history: a row an epoch: ``epoch``, ``train_loss``, ``train_accuracy``, ``validation_loss``,
+            ``validation_accuracy``; losses in nats, accuracies in [0, 1].
+        diverged: whether a loss or a weight became non-finite; then the later snapshots are missing.
+    """
+
+    plan: dict[str, Any]
+    weights: np.ndarray
+    counters: np.ndarray
+    snapshots: pd.DataFrame
+    history: pd.DataFrame
+    diverged: bool
+
+
+def write_member(path: str | Path, member: Member) -> None:
+    """Write a member's file, whole or not at all."""
+    digest = hashlib.sha256(np.ascontiguousarray(member.weights).tobytes())
+    digest.update(member.snapshots.to_csv().encode())
+    with new_hdf5(path) as file:
+        file.attrs["format"] = FORMAT
+        file.attrs["architecture"] = "resnet18"
+        file.attrs["plan"] = json.dumps(member.plan, sort_keys=True)
+        file.attrs["diverged"] = member.diverged
+        file.attrs["digest"] = digest.hexdigest()
+        file.create_dataset("weights", data=member.weights.astype(np.float32))
+        file.create_dataset("counters", data=member.counters)
+        put_table(file, "snapshots", member.snapshots)
+        put_table(file, "history", member.history)
+
+
+def open_member(path: str | Path) -> h5py.File:
+    """Open a member's file for reading.
+
+    Raises:
+        DataError: it is not one, is damaged, or has another version's format.
+    """
+    try:
+        file = h5py.File(path)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read as HDF5 ({error}); delete it and run again to train it anew") from error
+    if file.attrs.get("format") != FORMAT:
+        file.close()
+        raise DataError(f"{path} is not a member file of format {FORMAT}; delete it and run again to train it anew")
+    return file
+
+
+def read_member(path: str | Path) -> Member:
+    """Read a whole member."""
+    with open_member(path) as file:
+        return Member(
+            plan=json.loads(file.attrs["plan"]),
+            weights=file["weights"][...],
+            counters=file["counters"][...],
+            snapshots=get_table(file, "snapshots"),
+            history=get_table(file, "history"),
+            diverged=bool(file.attrs["diverged"]),
+        )

@@ -1,0 +1,54 @@
+"""ResNet-18 at any width, with torchvision's module and parameter names."""
+
+import numpy as np
+import torch
+from torch import nn
+from torchvision.models.resnet import BasicBlock, ResNet
+
+from wsl.zoo.layout import Layout
+
+
+class SlimResNet18(ResNet):
+    """Torchvision's ResNet-18 with ``width`` channels in its first stage in place of 64 (He et al. 2015).
+
+    Input: float images (n, 3, height, width), normalised by ``wsl.images.reading.MEAN`` and ``STD``.
+    Output: logits (n, classes).
+    """
+
+    def __init__(self, width: int, classes: int):
+        nn.Module.__init__(self)
+        # What torchvision's own constructor sets, less its fixed 64 channels; its methods do the rest.
+        self._norm_layer = nn.BatchNorm2d
+        self.inplanes, self.dilation, self.groups, self.base_width = width, 1, 1, 64
+        self.conv1 = nn.Conv2d(3, width, kernel_size=7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
+        self.layer1 = self._make_layer(BasicBlock, width, 2)
+        self.layer2 = self._make_layer(BasicBlock, width * 2, 2, stride=2)
+        self.layer3 = self._make_layer(BasicBlock, width * 4, 2, stride=2)
+        self.layer4 = self._make_layer(BasicBlock, width * 8, 2, stride=2)
+        self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
+        self.fc = nn.Linear(width * 8, classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+
+def resnet18(width: int, classes: int) -> SlimResNet18:
+    """Return a freshly initialised network; width 64 has torchvision's ResNet-18 exactly."""
+    return SlimResNet18(width, classes)
+
+
+def flatten(state: dict[str, torch.Tensor], layout: Layout) -> tuple[np.ndarray, np.ndarray]:
+    """Return a state dict as a float32 vector (n_weights,) and its integer buffers (n_counters,)."""
+    weights = torch.cat([state[entry.name].detach().reshape(-1).float().cpu() for entry in layout.entries])
+    counters = [int(state[name]) for name in layout.counters]
+    return weights.numpy(), np.array(counters, dtype=np.int64)
+
+
+def state_dict(weights: np.ndarray, counters: np.ndarray, layout: Layout) -> dict[str, torch.Tensor]:
+    """Return the state dict of a flat snapshot: the inverse of ``flatten``."""
+    state = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in layout.split(weights).items()}
+    state.update({name: torch.tensor(int(count)) for name, count in zip(layout.counters, counters, strict=True)})
+    return state

@@ -1,0 +1,31 @@
+"""Tables over the whole zoo for its overview: members and their learning curves."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from wsl.files import write_csv
+from wsl.zoo.index import open_zoo
+
+METRICS = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
+
+
+def write_overview(indices: Sequence[str | Path], members: str | Path, history: str | Path) -> None:
+    """Write a row a member (plan, part, each snapshot's metrics) and a row an epoch of each.
+
+    Args:
+        indices: of all parts, named after them.
+        members, history: CSV files to write.
+    """
+    tables, histories = [], []
+    for path in indices:
+        with open_zoo(path) as zoo:
+            wide = zoo.snapshots.pivot(index="member", columns="snapshot", values=list(METRICS))
+            wide.columns = [f"{snapshot}_{metric}" for metric, snapshot in wide.columns]
+            table = zoo.members.merge(wide.reset_index(), on="member", how="left")
+            table.insert(1, "part", Path(path).stem)
+            tables.append(table)
+            histories.append(zoo.history)
+    write_csv(members, pd.concat(tables).sort_values("member"))
+    write_csv(history, pd.concat(histories).sort_values(["member", "epoch"]))
