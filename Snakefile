@@ -26,12 +26,16 @@ include: "workflow/rules/figures.smk"
 
 rule all:
     default_target: True
-    localrule: True
     input:
         rules.html_report.output,
         expand(f"{OUT}/figures/{{figure}}.pdf", figure=FIGURES),
         rules.sample.output,
         rules.plan.output,
+    localrule: True
+
+
+onstart:
+    refuse(RUN.check_folders)
 
 
 onsuccess:

@@ -9,16 +9,18 @@ from wsl.distributions import Choice, Distribution, Integers, Normal, check_numb
 from wsl.errors import ConfigError
 
 Share = Annotated[float, Field(gt=0, lt=1)]
-PositiveInt = Annotated[int, Field(ge=1)]
+PositiveInt = Annotated[int, Field(ge=1, strict=True)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
 Counts = Annotated[Distribution, AfterValidator(lambda d: check_numbers(d, low=1, whole=True))]
+BatchSizes = Annotated[Distribution, AfterValidator(lambda d: check_numbers(d, low=2, whole=True))]
+BatchSizes = Annotated[Distribution, AfterValidator(lambda d: check_numbers(d, low=2, whole=True))]
 Rates = Annotated[Distribution, AfterValidator(lambda d: check_numbers(d, low=0, whole=False, low_allowed=False))]
 Decays = Annotated[Distribution, AfterValidator(lambda d: check_numbers(d, low=0, whole=False))]
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Images(Section):
@@ -29,7 +31,7 @@ class Images(Section):
     )
     train: Path | None = Field(None, description="folder of class folders to train on (imagefolder)")
     test: Path | None = Field(None, description="folder of class folders to test on, ImageNet's `val` (imagefolder)")
-    size: Annotated[int, Field(ge=8)] = Field(32, description="side of the packed square images, pixels")
+    size: Annotated[int, Field(ge=8, strict=True)] = Field(32, description="side of the packed square images, pixels")
     classes: list[str] | PositiveInt | Literal["imagenet-1k"] | None = Field(
         None,
         description="class names to use; a number takes the first so many; `imagenet-1k` the 1,000 of ImageNet; "
@@ -65,26 +67,26 @@ class LearningRates(Section):
 class MemberParts(Section):
     """Shares of the members: 850, 100 and 50 of 1,000 in the thesis."""
 
-    train: PositiveInt = Field(description="share that fits PCA and encoders")
-    validation: PositiveInt = Field(description="share that early stopping and choices look at")
-    test: PositiveInt = Field(description="share that final evaluations look at")
+    train: PositiveInt = Field(6, description="share that fits PCA and encoders")
+    validation: PositiveInt = Field(1, description="share that early stopping and choices look at")
+    test: PositiveInt = Field(1, description="share that final evaluations look at")
 
 
 class Zoo(Section):
     """The members and how each is trained (thesis section 3.1, Table 3.1)."""
 
-    members: Annotated[int, Field(ge=3)] = Field(48, description="number of training runs")
-    parts: MemberParts = Field(MemberParts(train=6, validation=1, test=1), description="shares of members a part")
+    members: Annotated[int, Field(ge=3, strict=True)] = Field(48, description="number of training runs")
+    parts: MemberParts = MemberParts()
     init: Literal["independent"] = Field(
         "independent", description="how members start; `independent`: each from random weights of its own (the thesis)"
     )
     width: PositiveInt = Field(8, description="channels of ResNet-18's first stage; 64 is torchvision's ResNet-18")
-    classes_per_task: Annotated[int, Field(ge=2)] = Field(3, description="classes of a task")
+    classes_per_task: Annotated[int, Field(ge=2, strict=True)] = Field(3, description="classes of a task")
     optimizer: Distribution = Field(Choice(choice=["adam", "sgd"]), description="distribution over `adam`, `sgd`")
-    learning_rate: LearningRates = Field(LearningRates(), description="by optimiser")
+    learning_rate: LearningRates = LearningRates()
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="momentum of SGD")
-    weight_decay: Decays = Field(Choice(choice=[0.0]), description="distribution of the (decoupled) weight decay")
-    batch_size: Counts = Field(Choice(choice=[32]), description="distribution of the batch size, images")
+    weight_decay: Decays = Field(Choice(choice=[0.0]), description="distribution of the weight decay (L2)")
+    batch_size: BatchSizes = Field(Choice(choice=[32]), description="distribution of the batch size, images")
     early_epoch: Counts = Field(Integers(integers=(1, 2)), description="distribution of the early snapshot's epoch")
     max_epoch: Counts = Field(
         Normal(normal=(10, 1.5), clip=(5, 15)), description="distribution of the last epoch, the max snapshot"
@@ -111,19 +113,22 @@ class Fitting(Section):
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="dropout after each hidden layer")
     learning_rate: PositiveFloat = Field(1e-3, description="learning rate")
     weight_decay: NonNegativeFloat = Field(0.0, description="decoupled weight decay")
-    batch_size: Annotated[int, Field(ge=2)] = Field(32, description="snapshots a batch")
+    batch_size: Annotated[int, Field(ge=2, strict=True)] = Field(32, description="snapshots a batch")
     epochs: PositiveInt = Field(200, description="most epochs")
     patience: PositiveInt | None = Field(
         None, description="stop after so many epochs without a lower validation loss; empty: never"
     )
     schedule: Literal["constant", "cosine"] = Field("constant", description="learning rate over the epochs")
+    keep: Literal["best", "last"] = Field(
+        "best", description="which state is used: the one of lowest validation loss, or the last"
+    )
 
 
 class Autoencoder(Fitting):
     """The second stage of compression (eq. 3.1)."""
 
     latent: PositiveInt = Field(64, description="numbers in the weight latent z_W")
-    checkpoints: Annotated[int, Field(ge=2)] = Field(
+    checkpoints: Annotated[int, Field(ge=2, strict=True)] = Field(
         12, description="states kept over the training, spread geometrically, for figure 4.1b"
     )
 
@@ -145,7 +150,7 @@ class Weights(Section):
     normalise: Literal["per-coefficient", "global"] = Field(
         "per-coefficient", description="training mean and deviation of each coefficient, or one deviation for all"
     )
-    autoencoder: Autoencoder = Field(Autoencoder(), description="see below")
+    autoencoder: Autoencoder = Autoencoder()
 
 
 class Datasets(Section):
@@ -168,8 +173,9 @@ class Outcomes(Section):
 class Shared(Fitting):
     """The shared encoder (section 3.3)."""
 
+    hidden: list[PositiveInt] = Field([512], description="sizes of the hidden layers")
     outcome_embedding: PositiveInt = Field(512, description="numbers in an outcome bin's learned embedding")
-    temperature: PositiveFloat = Field(0.1, description="tau of NT-Xent (eq. 2.7)")
+    temperature: PositiveFloat = Field(0.5, description="tau of NT-Xent (eq. 2.7)")
     symmetric: bool = Field(True, description="average over both anchors of a pair, or over projections alone")
     standardise: bool = Field(True, description="standardise dataset embeddings by their training statistics")
 
@@ -201,13 +207,13 @@ class Config(Section):
     run: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = Field(
         description="name of the run; everything lands in results/<run>"
     )
-    seed: Annotated[int, Field(ge=0)] = Field(0, description="everything random comes from it")
+    seed: Annotated[int, Field(ge=0, strict=True)] = Field(0, description="everything random comes from it")
     images: Images = Images()
     zoo: Zoo = Zoo()
     weights: Weights = Weights()
     datasets: Datasets = Datasets()
     outcomes: Outcomes = Outcomes()
-    shared: Shared = Shared(hidden=[512])
+    shared: Shared = Shared()
     sampling: Sampling = Sampling()
     evaluation: Evaluation = Evaluation()
 

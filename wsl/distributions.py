@@ -1,22 +1,31 @@
 """Distributions of hyper-parameters, as written in the config."""
 
 import math
+import re
 from typing import Annotated, Any, Self
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 Scalar = int | float | str
 
 
-class _Strict(BaseModel):
+class BaseDistribution(BaseModel):
+    """What all distributions share."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Choice(_Strict):
+class Choice(BaseDistribution):
     """Each value equally likely: ``{choice: [adam, sgd]}``; a bare value stands for a choice of one."""
 
     choice: list[Scalar] = Field(min_length=1)
+
+    @field_validator("choice", mode="before")
+    @classmethod
+    def _numbers_in_words(cls, values: Any) -> Any:
+        # YAML reads 1e-3, without a dot, as text.
+        return [_number(value) for value in values] if isinstance(values, list) else values
 
     def sample(self, rng: np.random.Generator) -> Scalar:
         return self.choice[int(rng.integers(len(self.choice)))]
@@ -25,7 +34,7 @@ class Choice(_Strict):
         return min(self.choice), max(self.choice)
 
 
-class Uniform(_Strict):
+class Uniform(BaseDistribution):
     """Real numbers, uniform: ``{uniform: [low, high]}``."""
 
     uniform: tuple[float, float]
@@ -37,7 +46,7 @@ class Uniform(_Strict):
         return self.uniform
 
 
-class LogUniform(_Strict):
+class LogUniform(BaseDistribution):
     """Real numbers, uniform in their logarithm: ``{loguniform: [low, high]}``."""
 
     loguniform: tuple[float, float]
@@ -49,7 +58,7 @@ class LogUniform(_Strict):
         return self.loguniform
 
 
-class Integers(_Strict):
+class Integers(BaseDistribution):
     """Whole numbers from low to high, both included: ``{integers: [5, 10]}``."""
 
     integers: tuple[int, int]
@@ -61,7 +70,7 @@ class Integers(_Strict):
         return self.integers
 
 
-class Normal(_Strict):
+class Normal(BaseDistribution):
     """Whole numbers: a normal draw, clipped, rounded: ``{normal: [100, 15], clip: [50, 150]}`` (Table 3.1)."""
 
     normal: tuple[float, float]
@@ -84,8 +93,12 @@ def _bare_value_is_a_choice(value: Any) -> Any:
     return {"choice": [value]} if isinstance(value, int | float | str) else value
 
 
+def _number(value: Any) -> Any:
+    return float(value) if isinstance(value, str) and re.fullmatch(r"[-+]?\d+\.?\d*[eE][-+]?\d+", value) else value
+
+
 def _kind(value: Any) -> str | None:
-    if isinstance(value, _Strict):
+    if isinstance(value, BaseDistribution):
         return type(value).__name__.lower()
     named = [kind for kind in KINDS if isinstance(value, dict) and kind in value]
     return named[0] if named else None

@@ -1,4 +1,4 @@
-"""The training loop of both encoders: AdamW, schedule, early stopping, history, the best state kept."""
+"""The training loop of both encoders: AdamW, schedule, early stopping, history."""
 
 import copy
 import itertools
@@ -31,7 +31,7 @@ def fit(
     seed: int,
     after_epoch: Callable[[int, nn.Module], None] = lambda epoch, module: None,
 ) -> pd.DataFrame:
-    """Fit ``module`` and leave it in its best state by validation loss.
+    """Fit ``module`` and leave it in its best state by validation loss, or its last.
 
     Args:
         module: trained in place.
@@ -42,7 +42,7 @@ def fit(
         after_epoch: called with the epoch (from 0, the untrained module) and the module.
 
     Returns:
-        A row an epoch: ``epoch``, ``train_loss`` (over the epoch, while training), ``validation_loss``, ``best``.
+        A row an epoch: ``epoch``, ``train_loss`` (over the epoch, while training), ``validation_loss``, ``kept``.
 
     Raises:
         FloatingPointError: a loss turned non-finite.
@@ -76,11 +76,13 @@ def fit(
         if recipe.patience is not None and epoch - best_epoch >= recipe.patience:
             log.info("stopped in epoch %d: no lower validation loss for %d epochs", epoch, recipe.patience)
             break
-    module.load_state_dict(best_state)
+    kept = best_epoch if recipe.keep == "best" else epoch
+    if kept == best_epoch:
+        module.load_state_dict(best_state)
     module.eval()
     log.info("best validation loss %.5g in epoch %d of %d", best, best_epoch, epoch)
     table = pd.DataFrame(history)
-    table["best"] = table["epoch"] == best_epoch
+    table["kept"] = table["epoch"] == kept
     return table
 
 

@@ -13,3 +13,4 @@ class Recipe:
     epochs: int
     patience: int | None
     schedule: str
+    keep: str

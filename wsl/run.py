@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from wsl.config import Config, Fitting, load_config
+from wsl.errors import ConfigError
 from wsl.files import read_json
-from wsl.images.classes import resolve_classes
+from wsl.images.classes import check_folders, resolve_classes
 from wsl.images.reading import join_task
 from wsl.randomness import integer_seed
 from wsl.recipe import Recipe
@@ -23,18 +24,20 @@ class Run:
 
     Args:
         raw: the config as read from YAML.
-        planning: nothing will be run, so folders of images may be missing where the config names the classes.
 
     Raises:
         ConfigError: the config cannot be run.
     """
 
-    def __init__(self, raw: dict[str, Any], planning: bool = False):
+    def __init__(self, raw: dict[str, Any]):
         self.config: Config = load_config(raw)
         images, zoo = self.config.images, self.config.zoo
         self.classes = resolve_classes(
-            images.source, images.train, images.test, images.classes, zoo.classes_per_task, images.minimum, planning
+            images.source, images.train, images.test, images.classes, zoo.classes_per_task, images.minimum
         )
+        for name in self.clip_files():
+            if not Path(name).is_file():
+                raise ConfigError(f"datasets: there is no file {name}; correct the path, or name an open_clip model")
         self.plan = plan_members(
             self.config.seed,
             self.classes,
@@ -44,6 +47,11 @@ class Run:
             {key: getattr(zoo, key) for key in DRAWN},
             {"adam": zoo.learning_rate.adam, "sgd": zoo.learning_rate.sgd},
         )
+
+    def check_folders(self) -> None:
+        """Refuse folders of images that are not there; a mere plan needs none."""
+        images = self.config.images
+        check_folders(images.source, images.train, images.test)
 
     @cached_property
     def layout(self) -> Layout:
@@ -88,6 +96,11 @@ class Run:
         changed = [_changed(folder / name) for folder in folders.values()]
         return {**shared, **{key: str(folder) for key, folder in folders.items()}, "changed": changed}
 
+    def clip_files(self) -> list[str]:
+        """Return the files that the CLIP model comes from, so that a replaced one is noticed."""
+        named = (self.config.datasets.model, self.config.datasets.weights)
+        return [name for name in named if name and _is_path(name)]
+
     def recipe(self, section: Fitting) -> dict[str, Any]:
         """Return how to fit an encoder."""
         return {field.name: getattr(section, field.name) for field in fields(Recipe)}
@@ -95,6 +108,10 @@ class Run:
     def seed(self, purpose: str) -> int:
         """Return the integer seed of a job that has no index."""
         return integer_seed(self.config.seed, purpose)
+
+
+def _is_path(name: str) -> bool:
+    return "/" in name or Path(name).suffix in (".json", ".pt", ".bin", ".safetensors")
 
 
 def _changed(folder: Path) -> int:

@@ -1,10 +1,16 @@
 # Everything that the rules share: the checked config, the plan, where things lie, and what makes a job stale.
 
+import sys
+
+from snakemake.exceptions import WorkflowError
+
+# The library beside this workflow, whatever is installed: it is the one whose digest makes jobs stale.
+sys.path.insert(0, workflow.basedir)
+
 from wsl.errors import ConfigError
 from wsl.provenance import code_digest
 from wsl.run import PARTS, Run, print_summary
 
-from snakemake.exceptions import WorkflowError
 
 wildcard_constraints:
     name=r"[^/]+",
@@ -12,10 +18,14 @@ wildcard_constraints:
     part="train|validation|test",
 
 
-try:
-    RUN = Run(config, planning=workflow.dryrun)
-except ConfigError as error:
-    raise WorkflowError(str(error))
+def refuse(check):
+    try:
+        return check()
+    except ConfigError as error:
+        raise WorkflowError(str(error))
+
+
+RUN = refuse(lambda: Run(config))
 
 OUT = f"results/{RUN.config.run}"
 LOGS = f"{OUT}/logs"
@@ -25,7 +35,7 @@ CALL = "../scripts/call.py"
 
 def code(call):
     """Digest of all code behind a call, so that an edit reruns what it touches and nothing else."""
-    return code_digest("workflow/scripts/call.py", call.rsplit(".", 1)[0].replace(".", "/") + ".py")
+    return code_digest(call.rsplit(".", 1)[0].replace(".", "/") + ".py")
 
 
 def settings(**keys):

@@ -1,20 +1,21 @@
 rule class_mean:
     input:
+        RUN.clip_files(),
         packed=f"{OUT}/images/{{name}}.h5",
     output:
         out=f"{OUT}/datasets/class_means/{{name}}.h5",
     log:
         f"{LOGS}/class_mean/{{name}}.log",
-    params:
-        call="wsl.datasets.class_means.embed_class",
-        code=code("wsl.datasets.class_means.embed_class"),
-        settings=settings(seed=RUN.seed("clip"), **dict(RUN.config.datasets)),
+    conda:
+        ENVIRONMENT
     resources:
         gpu=1,
         mem_mb=8000,
         runtime=60,
-    conda:
-        ENVIRONMENT
+    params:
+        call="wsl.datasets.class_means.embed_class",
+        code=code("wsl.datasets.class_means.embed_class"),
+        settings=settings(seed=RUN.seed("clip"), **dict(RUN.config.datasets)),
     script:
         CALL
 

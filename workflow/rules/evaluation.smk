@@ -16,6 +16,12 @@ rule reconstruction_over_training:
         out=f"{OUT}/evaluation/reconstruction_over_training.csv",
     log:
         f"{LOGS}/reconstruction_over_training.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime=120,
     params:
         call="wsl.evaluation.reconstruction.over_training",
         code=code("wsl.evaluation.reconstruction.over_training"),
@@ -24,12 +30,6 @@ rule reconstruction_over_training:
             size=RUN.config.images.size,
             seed=RUN.seed("synthetic images"),
         ),
-    resources:
-        gpu=1,
-        mem_mb=16000,
-        runtime=120,
-    conda:
-        ENVIRONMENT
     script:
         CALL
 
@@ -44,16 +44,16 @@ rule reconstruction:
         out=f"{OUT}/evaluation/reconstruction.csv",
     log:
         f"{LOGS}/reconstruction.log",
-    params:
-        call="wsl.evaluation.reconstruction.on_training_data",
-        code=code("wsl.evaluation.reconstruction.on_training_data"),
-        settings=settings(most=EVALUATION.training_images),
+    conda:
+        ENVIRONMENT
     resources:
         gpu=1,
         mem_mb=16000,
         runtime=120,
-    conda:
-        ENVIRONMENT
+    params:
+        call="wsl.evaluation.reconstruction.on_training_data",
+        code=code("wsl.evaluation.reconstruction.on_training_data"),
+        settings=settings(most=EVALUATION.training_images),
     script:
         CALL
 
@@ -71,16 +71,16 @@ rule judge_samples:
         out=f"{OUT}/evaluation/samples.csv",
     log:
         f"{LOGS}/judge_samples.log",
-    params:
-        call="wsl.evaluation.sampled.judge_samples",
-        code=code("wsl.evaluation.sampled.judge_samples"),
-        settings={},
+    conda:
+        ENVIRONMENT
     resources:
         gpu=1,
         mem_mb=16000,
         runtime=120,
-    conda:
-        ENVIRONMENT
+    params:
+        call="wsl.evaluation.sampled.judge_samples",
+        code=code("wsl.evaluation.sampled.judge_samples"),
+        settings={},
     script:
         CALL
 
@@ -97,13 +97,13 @@ rule reconstruction_table:
         ),
     log:
         f"{LOGS}/reconstruction_table.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
     params:
         call="wsl.evaluation.tables.reconstruction_table",
         code=code("wsl.evaluation.tables.reconstruction_table"),
         settings={},
-    localrule: True
-    conda:
-        ENVIRONMENT
     script:
         CALL
 
@@ -120,13 +120,13 @@ rule sampling_table:
         ),
     log:
         f"{LOGS}/sampling_table.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
     params:
         call="wsl.evaluation.tables.sampling_table",
         code=code("wsl.evaluation.tables.sampling_table"),
         settings={},
-    localrule: True
-    conda:
-        ENVIRONMENT
     script:
         CALL
 
@@ -143,12 +143,12 @@ rule summary:
         out=f"{OUT}/summary.json",
     log:
         f"{LOGS}/summary.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
     params:
         call="wsl.evaluation.tables.write_summary",
         code=code("wsl.evaluation.tables.write_summary"),
         settings={},
-    localrule: True
-    conda:
-        ENVIRONMENT
     script:
         CALL

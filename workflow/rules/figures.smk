@@ -28,13 +28,13 @@ rule zoo_overview:
         **figure_files("zoo_overview", "Zoo", "zoo: learning curves, accuracies, losses"),
     log:
         f"{LOGS}/zoo_overview.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
     params:
         call="wsl.figures.zoo_overview.draw",
         code=code("wsl.figures.zoo_overview.draw"),
         settings={},
-    localrule: True
-    conda:
-        ENVIRONMENT
     script:
         CALL
 
@@ -46,13 +46,13 @@ rule autoencoder_loss:
         **figure_files("autoencoder_loss", "Weight encoder", "4.1a: autoencoder losses"),
     log:
         f"{LOGS}/autoencoder_loss.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
     params:
         call="wsl.figures.autoencoder_loss.draw",
         code=code("wsl.figures.autoencoder_loss.draw"),
         settings={},
-    localrule: True
-    conda:
-        ENVIRONMENT
     script:
         CALL
 
@@ -64,13 +64,13 @@ rule output_metrics:
         **figure_files("output_metrics", "Weight encoder", "4.1b: outputs on synthetic images"),
     log:
         f"{LOGS}/output_metrics.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
     params:
         call="wsl.figures.output_metrics.draw",
         code=code("wsl.figures.output_metrics.draw"),
         settings={},
-    localrule: True
-    conda:
-        ENVIRONMENT
     script:
         CALL
 
@@ -82,13 +82,13 @@ rule shared_encoder_loss:
         **figure_files("shared_encoder_loss", "Shared space", "4.2: shared encoder losses"),
     log:
         f"{LOGS}/shared_encoder_loss.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
     params:
         call="wsl.figures.shared_encoder_loss.draw",
         code=code("wsl.figures.shared_encoder_loss.draw"),
         settings={},
-    localrule: True
-    conda:
-        ENVIRONMENT
     script:
         CALL
 
@@ -100,13 +100,13 @@ rule similarity_heatmap:
         **figure_files("similarity_heatmap", "Shared space", "4.3: weight latents against (D, R) pairs"),
     log:
         f"{LOGS}/similarity_heatmap.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
     params:
         call="wsl.figures.similarity_heatmap.draw",
         code=code("wsl.figures.similarity_heatmap.draw"),
         settings={},
-    localrule: True
-    conda:
-        ENVIRONMENT
     script:
         CALL
 
@@ -119,13 +119,13 @@ rule sampled_accuracy:
         **figure_files("sampled_accuracy", "Sampling", "accuracy of sampled models"),
     log:
         f"{LOGS}/sampled_accuracy.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
     params:
         call="wsl.figures.sampled_accuracy.draw",
         code=code("wsl.figures.sampled_accuracy.draw"),
         settings={},
-    localrule: True
-    conda:
-        ENVIRONMENT
     script:
         CALL
 
@@ -146,12 +146,12 @@ rule html_report:
         out=f"{OUT}/report.html",
     log:
         f"{LOGS}/html_report.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
     params:
         call="wsl.report.write_report",
         code=code("wsl.report.write_report"),
         settings=settings(config=RUN.config),
-    localrule: True
-    conda:
-        ENVIRONMENT
     script:
         CALL

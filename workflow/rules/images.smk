@@ -9,15 +9,15 @@ rule pack_class:
         out=f"{OUT}/images/{{name}}.h5",
     log:
         f"{LOGS}/pack_class/{{name}}.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=4000,
+        runtime=60,
     params:
         call=PACK,
         code=code(PACK),
         settings=lambda wildcards: settings(**RUN.packing(wildcards.name)),
-    resources:
-        mem_mb=4000,
-        runtime=60,
-    conda:
-        ENVIRONMENT
     script:
         CALL
 
@@ -34,12 +34,12 @@ rule class_table:
         ),
     log:
         f"{LOGS}/class_table.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
     params:
         call="wsl.images.reading.summarise",
         code=code("wsl.images.reading.summarise"),
         settings={},
-    localrule: True
-    conda:
-        ENVIRONMENT
     script:
         CALL

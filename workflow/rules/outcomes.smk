@@ -5,12 +5,12 @@ rule outcome_bins:
         out=f"{OUT}/outcomes/bins.json",
     log:
         f"{LOGS}/outcome_bins.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
     params:
         call="wsl.outcomes.bins.write_bins",
         code=code("wsl.outcomes.bins.write_bins"),
         settings=settings(**dict(RUN.config.outcomes)),
-    localrule: True
-    conda:
-        ENVIRONMENT
     script:
         CALL

@@ -10,6 +10,11 @@ rule sample:
         models=expand(f"{OUT}/sampling/models/{{member}}.safetensors", member=RUN.members("test")),
     log:
         f"{LOGS}/sample.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=16000,
+        runtime=60,
     params:
         call="wsl.sampling.projection.sample_models",
         code=code("wsl.sampling.projection.sample_models"),
@@ -24,10 +29,5 @@ rule sample:
                 "encoder": dict(RUN.config.datasets),
             },
         ),
-    resources:
-        mem_mb=16000,
-        runtime=60,
-    conda:
-        ENVIRONMENT
     script:
         CALL

@@ -15,6 +15,12 @@ rule train_shared:
         f"{LOGS}/train_shared.log",
     benchmark:
         f"{OUT}/benchmarks/train_shared.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=240,
     params:
         call="wsl.shared.training.train_shared",
         code=code("wsl.shared.training.train_shared"),
@@ -23,12 +29,6 @@ rule train_shared:
             seed=RUN.seed("shared"),
             **{key: getattr(SHARED, key) for key in SHARED_KEYS},
         ),
-    resources:
-        gpu=1,
-        mem_mb=8000,
-        runtime=240,
-    conda:
-        ENVIRONMENT
     script:
         CALL
 
@@ -43,12 +43,12 @@ rule similarities:
         out=f"{OUT}/shared/similarities.csv",
     log:
         f"{LOGS}/similarities.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
     params:
         call="wsl.shared.training.write_similarities",
         code=code("wsl.shared.training.write_similarities"),
         settings=settings(members=RUN.config.evaluation.heatmap_members),
-    localrule: True
-    conda:
-        ENVIRONMENT
     script:
         CALL

@@ -10,6 +10,11 @@ rule fit_pca:
         out=f"{OUT}/weights/pca/{{name}}.h5",
     log:
         f"{LOGS}/fit_pca/{{name}}.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=4000,
+        runtime=60,
     params:
         call="wsl.weights.pca.fit_parameter",
         code=code("wsl.weights.pca.fit_parameter"),
@@ -18,11 +23,6 @@ rule fit_pca:
             seed=RUN.seed("pca"),
             **{key: getattr(WEIGHTS, key) for key in PCA_KEYS},
         ),
-    resources:
-        mem_mb=4000,
-        runtime=60,
-    conda:
-        ENVIRONMENT
     script:
         CALL
 
@@ -39,13 +39,13 @@ rule pca_table:
         ),
     log:
         f"{LOGS}/pca_table.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
     params:
         call="wsl.weights.coefficients.pca_table",
         code=code("wsl.weights.coefficients.pca_table"),
         settings={},
-    localrule: True
-    conda:
-        ENVIRONMENT
     script:
         CALL
 
@@ -58,15 +58,15 @@ rule coefficients:
         out=f"{OUT}/weights/coefficients/{{part}}.h5",
     log:
         f"{LOGS}/coefficients/{{part}}.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=16000,
+        runtime=60,
     params:
         call="wsl.weights.coefficients.encode_part",
         code=code("wsl.weights.coefficients.encode_part"),
         settings={},
-    resources:
-        mem_mb=16000,
-        runtime=60,
-    conda:
-        ENVIRONMENT
     script:
         CALL
 
@@ -83,6 +83,12 @@ rule train_autoencoder:
         f"{LOGS}/train_autoencoder.log",
     benchmark:
         f"{OUT}/benchmarks/train_autoencoder.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=240,
     params:
         call="wsl.weights.autoencoder.train_autoencoder",
         code=code("wsl.weights.autoencoder.train_autoencoder"),
@@ -95,12 +101,6 @@ rule train_autoencoder:
             recipe=RUN.recipe(WEIGHTS.autoencoder),
             seed=RUN.seed("autoencoder"),
         ),
-    resources:
-        gpu=1,
-        mem_mb=8000,
-        runtime=240,
-    conda:
-        ENVIRONMENT
     script:
         CALL
 
@@ -113,12 +113,12 @@ rule embed_weights:
         out=f"{OUT}/weights/latents/{{part}}.h5",
     log:
         f"{LOGS}/embed_weights/{{part}}.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
     params:
         call="wsl.weights.codec.embed_part",
         code=code("wsl.weights.codec.embed_part"),
         settings={},
-    localrule: True
-    conda:
-        ENVIRONMENT
     script:
         CALL

@@ -7,13 +7,13 @@ rule plan:
         out=f"{OUT}/zoo/plan.csv",
     log:
         f"{LOGS}/plan.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
     params:
         call="wsl.zoo.plan.write_plan",
         code=code("wsl.zoo.plan.write_plan"),
         settings=settings(plan=RUN.plan),
-    localrule: True
-    conda:
-        ENVIRONMENT
     script:
         CALL
 
@@ -28,17 +28,17 @@ rule train_member:
         f"{LOGS}/train_member/{{member}}.log",
     benchmark:
         f"{OUT}/benchmarks/train_member/{{member}}.tsv"
-    params:
-        call="wsl.zoo.training.train_member",
-        code=code("wsl.zoo.training.train_member"),
-        settings=lambda wildcards: settings(**RUN.training(wildcards.member)),
+    conda:
+        ENVIRONMENT
     threads: 1
     resources:
         gpu=1,
         mem_mb=4000,
         runtime=240,
-    conda:
-        ENVIRONMENT
+    params:
+        call="wsl.zoo.training.train_member",
+        code=code("wsl.zoo.training.train_member"),
+        settings=lambda wildcards: settings(**RUN.training(wildcards.member)),
     script:
         CALL
 
@@ -51,13 +51,13 @@ rule index_part:
         out=f"{OUT}/zoo/{{part}}.h5",
     log:
         f"{LOGS}/index_part/{{part}}.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
     params:
         call="wsl.zoo.index.write_index",
         code=code("wsl.zoo.index.write_index"),
         settings={},
-    localrule: True
-    conda:
-        ENVIRONMENT
     script:
         CALL
 
@@ -75,12 +75,12 @@ rule zoo_table:
         history=f"{OUT}/zoo/history.csv",
     log:
         f"{LOGS}/zoo_table.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
     params:
         call="wsl.zoo.overview.write_overview",
         code=code("wsl.zoo.overview.write_overview"),
         settings={},
-    localrule: True
-    conda:
-        ENVIRONMENT
     script:
         CALL

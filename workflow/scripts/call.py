@@ -4,9 +4,14 @@ Named inputs and outputs and `params.settings` are its keyword arguments; `devic
 such arguments. Inputs without a name only order jobs.
 """
 
+import sys
 from importlib import import_module
 from inspect import signature
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+# The library beside this script, whatever is installed: it is the one whose digest makes jobs stale.
+sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from wsl.jobs import job
 

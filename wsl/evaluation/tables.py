@@ -73,7 +73,7 @@ def write_summary(
             "agreement_pca": float(tables["pca", "agreement"]),
             "cosine": float(tables["pca-ae", "cosine"]),
             "correlation": float(tables["pca-ae", "correlation"]),
-            "shared_validation_loss": float(history.loc[history["best"], "validation_loss"].iloc[0]),
+            "shared_validation_loss": float(history.loc[history["kept"], "validation_loss"].iloc[0]),
             "shared_chance_loss": float(history["validation_chance"].iloc[0]),
             "outcome_bins_filled": int(np.count_nonzero(read_json(bins)["counts"])),
             "accuracy": {method: float(value) for method, value in accuracies.items()},

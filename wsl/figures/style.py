@@ -52,7 +52,7 @@ def losses(axes: Axes, history, chance: bool = False) -> None:
         axes.plot(history["epoch"], history[f"{part}_loss"], color=colour, label=part)
         if chance:
             axes.axhline(history[f"{part}_chance"].iloc[0], color=colour, lw=0.8, ls=":", label=f"{part}, chance")
-    best = history.loc[history["best"]]
+    best = history.loc[history["kept"]]
     axes.plot(best["epoch"], best["validation_loss"], "o", ms=4, mfc="none", color="black", label="kept")
     axes.set_xlabel("epoch")
     axes.legend()

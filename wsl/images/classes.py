@@ -28,9 +28,11 @@ def resolve_classes(
     classes: Sequence[str] | int | None,
     needed: int,
     minimum: int,
-    planning: bool = False,
 ) -> list[str]:
     """Return the names of the run's classes in their order.
+
+    Where the names are given, the folders may be missing, so that a run can be planned before its images are there;
+    ``check_folders`` refuses them.
 
     Args:
         source: ``digits`` or ``imagefolder``.
@@ -38,7 +40,6 @@ def resolve_classes(
         classes: names, how many of the first, ``imagenet-1k``, or None for all.
         needed: classes a task has; fewer than that cannot make one.
         minimum: image files a class must have in the train folder.
-        planning: accept folders that do not exist as long as the names are given: a plan needs no image.
 
     Raises:
         ConfigError: naming the key, the folder or class, and the remedy.
@@ -46,8 +47,8 @@ def resolve_classes(
     wanted = imagenet_classes() if classes == "imagenet-1k" else classes
     if source == "digits":
         there = DIGITS
-    elif planning and isinstance(wanted, list) and not (train.is_dir() and test.is_dir()):
-        return _enough(wanted, needed)
+    elif isinstance(wanted, list) and not (train.is_dir() and test.is_dir()):
+        return _enough(wanted, needed)  # a plan needs no image; `check_folders` stops a run
     else:
         there = _folders("train", train)
         tested = set(_folders("test", test))
@@ -72,6 +73,17 @@ def resolve_classes(
                     "add images, lower the minimum or leave the class out of images.classes"
                 )
     return _enough(names, needed)
+
+
+def check_folders(source: str, train: Path | None, test: Path | None) -> None:
+    """Refuse folders of images that are not there.
+
+    Raises:
+        ConfigError: naming the key and the folder.
+    """
+    if source == "imagefolder":
+        _folders("train", train)
+        _folders("test", test)
 
 
 def image_files(folder: Path):

@@ -23,6 +23,7 @@ class ParameterPCA:
         name: of the parameter.
         mode: ``mean`` (no coefficient), ``centred`` (d coefficients) or ``pca`` (k coefficients).
         mean: over training snapshots (d,).
+        minimum: smallest of the training snapshots' values.
         components: orthonormal rows (k, d); empty unless the mode is ``pca``.
         variance: along each component (k,).
         total_variance: summed over the d numbers.
@@ -31,6 +32,7 @@ class ParameterPCA:
     name: str
     mode: str
     mean: np.ndarray
+    minimum: float
     components: np.ndarray
     variance: np.ndarray
     total_variance: float
@@ -47,10 +49,12 @@ class ParameterPCA:
         return centred if self.mode == "centred" else centred @ self.components.T
 
     def decode(self, coefficients: np.ndarray) -> np.ndarray:
-        """Return parameter values (n, d): V c + mu (section 3.2.1)."""
+        """Return parameter values (n, d): V c + mu (section 3.2.1); variances at least the training minimum."""
         if self.mode == "mean":
             return np.broadcast_to(self.mean, (len(coefficients), len(self.mean)))
-        return self.mean + (coefficients if self.mode == "centred" else coefficients @ self.components)
+        values = self.mean + (coefficients if self.mode == "centred" else coefficients @ self.components)
+        # A linear map knows no bounds, and a negative running variance makes every output of the network NaN.
+        return np.maximum(values, self.minimum) if self.name.endswith("running_var") else values
 
 
 def select_mode(variance: float, dimension: int, variance_threshold: float, dimension_limit: int) -> str:
@@ -86,7 +90,7 @@ def fit_pca(
         solver: see ``wsl.weights.solvers``.
         seed: for the randomised solver.
     """
-    gram, mean = gram_matrix(read, rows, columns)
+    gram, mean, minimum = gram_matrix(read, rows, columns)
     total = float(np.trace(gram)) / max(rows - 1, 1)
     mode = select_mode(float(np.trace(gram)) / (rows * columns), columns, variance_threshold, dimension_limit)
     found = Components(np.empty((0, columns), dtype=np.float32), np.empty(0))
@@ -100,7 +104,7 @@ def fit_pca(
             share = np.cumsum(found.variance) / total
             enough = int(np.searchsorted(share, explained_variance)) + 1
             found = Components(found.components[:enough], found.variance[:enough])
-    return ParameterPCA(name, mode, mean.astype(np.float32), found.components, found.variance, total)
+    return ParameterPCA(name, mode, mean.astype(np.float32), minimum, found.components, found.variance, total)
 
 
 def fit_parameter(index: str | Path, name: str, out: str | Path, seed: int, **settings: float | int | str) -> None:
@@ -127,7 +131,7 @@ def write_parameter(path: str | Path, fitted: ParameterPCA) -> None:
     """Write a fitted parameter, whole or not at all."""
     with new_hdf5(path) as file:
         file.attrs["name"], file.attrs["mode"] = fitted.name, fitted.mode
-        file.attrs["total_variance"] = fitted.total_variance
+        file.attrs["total_variance"], file.attrs["minimum"] = fitted.total_variance, fitted.minimum
         for key in ("mean", "components", "variance"):
             file.create_dataset(key, data=getattr(fitted, key))
 
@@ -136,5 +140,5 @@ def read_parameter(path: str | Path) -> ParameterPCA:
     """Read a fitted parameter."""
     with h5py.File(path) as file:
         arrays = {key: file[key][...] for key in ("mean", "components", "variance")}
-        attributes = {key: file.attrs[key] for key in ("name", "mode")}
-        return ParameterPCA(**attributes, **arrays, total_variance=float(file.attrs["total_variance"]))
+        numbers = {key: float(file.attrs[key]) for key in ("minimum", "total_variance")}
+        return ParameterPCA(name=file.attrs["name"], mode=file.attrs["mode"], **arrays, **numbers)

@@ -32,15 +32,17 @@ def blocks(read: Read, rows: int, columns: int) -> Iterator[tuple[slice, np.ndar
         yield part, read(part).astype(np.float64)
 
 
-def gram_matrix(read: Read, rows: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the Gram matrix of the centred rows, float64 (rows, rows), and the column means (columns,)."""
+def gram_matrix(read: Read, rows: int, columns: int) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return the Gram matrix of the centred rows, float64 (rows, rows), the column means (columns,), the minimum."""
     gram = np.zeros((rows, rows))
     mean = np.empty(columns)
+    minimum = np.inf
     for part, values in blocks(read, rows, columns):
         mean[part] = values.mean(axis=0)
+        minimum = min(minimum, float(values.min()))
         values -= mean[part]
         gram += values @ values.T
-    return gram, mean
+    return gram, mean, minimum
 
 
 def gram_components(gram: np.ndarray, mean: np.ndarray, read: Read, k: int) -> Components:

@@ -108,7 +108,7 @@ def evaluate(network: torch.nn.Module, images: torch.Tensor, labels: torch.Tenso
 def _optimizer(network: torch.nn.Module, plan: dict[str, Any], momentum: float) -> torch.optim.Optimizer:
     shared = {"lr": plan["learning_rate"], "weight_decay": plan["weight_decay"], "fused": True}
     if plan["optimizer"] == "adam":
-        return torch.optim.AdamW(network.parameters(), **shared)
+        return torch.optim.Adam(network.parameters(), **shared)
     return torch.optim.SGD(network.parameters(), momentum=momentum, **shared)
 
 
@@ -124,9 +124,9 @@ def _epoch(
     total = torch.zeros((), device=images.device)
     correct = torch.zeros((), device=images.device)
     seen = 0
-    for batch in torch.randperm(len(images)).to(images.device).split(batch_size):
-        if len(batch) < 2:  # batch normalisation cannot estimate a variance from one image
-            continue
+    # Whole batches alone: batch normalisation's statistics of a few left-over images can throw a small network far off.
+    whole = max(len(images) // batch_size, 1) * batch_size
+    for batch in torch.randperm(len(images))[:whole].to(images.device).split(batch_size):
         inputs = normalised(augmented(images[batch]) if augment else images[batch])
         logits = network(inputs)
         loss = functional.cross_entropy(logits, labels[batch])

@@ -1,0 +1,40 @@
+# `make run` and `make test` need Python >= 3.11 and PyPI, nothing else: no root, no conda, no GPU.
+PYTHON ?= python3
+BIN := .venv/bin
+CORES ?= all
+CONFIG ?= config/config.yaml
+
+.PHONY: run test lint format clean
+
+run: .venv/run
+	$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
+
+# Everything that this machine can run, slow tests too; `.venv/bin/pytest` alone runs the quick ones.
+test: lint
+	$(BIN)/pytest -m "slow or not slow"
+
+lint: .venv/test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/lint-imports
+	$(BIN)/snakemake --lint
+
+format: .venv/test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/snakefmt Snakefile workflow
+
+# A stamp a set of packages; a change of pyproject or constraints installs anew.
+.venv/run: pyproject.toml constraints.txt
+	@$(PYTHON) -c "import sys; sys.exit('wsl needs Python >= 3.11; name one: make PYTHON=python3.12' if sys.version_info < (3, 11) else 0)"
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
+	touch $@
+
+.venv/test: .venv/run
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[test]"
+	touch $@
+
+clean:
+	rm -rf .venv .snakemake

@@ -1,0 +1,97 @@
+"""The reference of the config, made from its schema: ``python -m wsl.reference > config/README.md``."""
+
+from collections.abc import Iterator
+from types import UnionType
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from wsl.config import Config
+from wsl.distributions import BaseDistribution, Choice
+
+HEADING = """# The config
+
+Made from the schema (`python -m wsl.reference`); a test holds the two together. A config file given by `--configfile`
+stands alone: keys that it leaves out take the defaults below, and not those of `config.yaml`. Single keys can be set
+with `--config 'zoo={members: 100}'`. An unknown key, a wrong type or an impossible value stops the run before any job.
+
+- `config.yaml`: the embedded default, scikit-learn's digits, minutes on two cores, no network.
+- `tiny-imagenet.yaml`: photos at 64 px from folders.
+- `thesis.yaml`: the thesis at full size.
+
+A *distribution* is a value, or `{choice: [...]}`, `{uniform: [low, high]}`, `{loguniform: [low, high]}`,
+`{integers: [low, high]}` (both included) or `{normal: [mean, deviation], clip: [low, high]}` (whole numbers, rounded).
+Paths are relative to the folder in which Snakemake runs.
+"""
+
+
+def reference() -> str:
+    """Return the reference as Markdown."""
+    return HEADING + "".join(_section("", Config)).rstrip() + "\n"
+
+
+def _section(path: str, model: type[BaseModel]) -> Iterator[str]:
+    yield f"\n## {f'`{path}`' if path else 'Top level'}\n\n{model.__doc__.strip()}\n\n"
+    yield "| key | values | default | meaning |\n|---|---|---|---|\n"
+    sections = []
+    for name, field in model.model_fields.items():
+        key = f"{path}.{name}" if path else name
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            sections.append((key, field.annotation))
+        else:
+            annotation = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+            yield f"| `{name}` | {_values(annotation)} | {_default(field.default)} | {field.description} |\n"
+    for key, section in sections:
+        yield from _section(key, section)
+
+
+def _values(annotation: Any) -> str:
+    if get_origin(annotation) is Annotated:
+        inner, *metadata = get_args(annotation)
+        if _is_distribution(inner):
+            return "distribution"
+        return _values(inner) + _bounds(metadata)
+    if annotation is None or annotation is type(None):
+        return "empty"
+    if get_origin(annotation) is Literal:
+        return ", ".join(f"`{value}`" for value in get_args(annotation))
+    if get_origin(annotation) is UnionType or str(get_origin(annotation)) == "typing.Union":
+        return "distribution" if _is_distribution(annotation) else " or ".join(map(_values, get_args(annotation)))
+    if get_origin(annotation) is list:
+        return f"list of {_values(get_args(annotation)[0])}"
+    names = {"str": "text", "int": "whole number", "float": "number", "bool": "`true`, `false`", "Path": "path"}
+    return names[annotation.__name__]
+
+
+def _is_distribution(annotation: Any) -> bool:
+    return any(get_args(arg)[:1] == (Choice,) for arg in get_args(annotation) if get_origin(arg) is Annotated)
+
+
+def _bounds(metadata: list[Any]) -> str:
+    words = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
+    constraints = [part for item in metadata for part in getattr(item, "metadata", [item])]
+    found = [f"{word} {getattr(c, k):g}" for c in constraints for k, word in words.items() if hasattr(c, k)]
+    return f" ({', '.join(found)})" if found else ""
+
+
+def _default(value: Any) -> str:
+    if value is PydanticUndefined:
+        return "required"
+    if value is None:
+        return "empty"
+    if isinstance(value, BaseDistribution):
+        values = value.model_dump()
+        only = values.get("choice", [])
+        value = only[0] if len(only) == 1 else "{" + ", ".join(f"{k}: {_plain(v)}" for k, v in values.items()) + "}"
+    return f"`{_plain(value)}`"
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_plain, value)) + "]"
+    return f"{value:g}" if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+if __name__ == "__main__":
+    print(reference(), end="")
