@@ -3,13 +3,22 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from wsl.distributions import Choice, Distribution, Integers, Normal, check_numbers
 from wsl.errors import ConfigError
 
+
+def _not_a_truth_value(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("a whole number is due")
+    return value
+
+
+# Numbers may come as text: snakemake's own --config leaves those inside of {...} so.
+Whole = Annotated[int, BeforeValidator(_not_a_truth_value)]
 Share = Annotated[float, Field(gt=0, lt=1)]
-PositiveInt = Annotated[int, Field(ge=1, strict=True)]
+PositiveInt = Annotated[Whole, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
 Counts = Annotated[Distribution, AfterValidator(lambda d: check_numbers(d, low=1, whole=True))]
@@ -31,7 +40,7 @@ class Images(Section):
     )
     train: Path | None = Field(None, description="folder of class folders to train on (imagefolder)")
     test: Path | None = Field(None, description="folder of class folders to test on, ImageNet's `val` (imagefolder)")
-    size: Annotated[int, Field(ge=8, strict=True)] = Field(32, description="side of the packed square images, pixels")
+    size: Annotated[Whole, Field(ge=8)] = Field(32, description="side of the packed square images, pixels")
     classes: list[str] | PositiveInt | Literal["imagenet-1k"] | None = Field(
         None,
         description="class names to use; a number takes the first so many; `imagenet-1k` the 1,000 of ImageNet; "
@@ -75,13 +84,13 @@ class MemberParts(Section):
 class Zoo(Section):
     """The members and how each is trained (thesis section 3.1, Table 3.1)."""
 
-    members: Annotated[int, Field(ge=3, strict=True)] = Field(48, description="number of training runs")
+    members: Annotated[Whole, Field(ge=3)] = Field(48, description="number of training runs")
     parts: MemberParts = MemberParts()
     init: Literal["independent"] = Field(
         "independent", description="how members start; `independent`: each from random weights of its own (the thesis)"
     )
     width: PositiveInt = Field(8, description="channels of ResNet-18's first stage; 64 is torchvision's ResNet-18")
-    classes_per_task: Annotated[int, Field(ge=2, strict=True)] = Field(3, description="classes of a task")
+    classes_per_task: Annotated[Whole, Field(ge=2)] = Field(3, description="classes of a task")
     optimizer: Distribution = Field(Choice(choice=["adam", "sgd"]), description="distribution over `adam`, `sgd`")
     learning_rate: LearningRates = LearningRates()
     momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="momentum of SGD")
@@ -113,7 +122,7 @@ class Fitting(Section):
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="dropout after each hidden layer")
     learning_rate: PositiveFloat = Field(1e-3, description="learning rate")
     weight_decay: NonNegativeFloat = Field(0.0, description="decoupled weight decay")
-    batch_size: Annotated[int, Field(ge=2, strict=True)] = Field(32, description="snapshots a batch")
+    batch_size: Annotated[Whole, Field(ge=2)] = Field(32, description="snapshots a batch")
     epochs: PositiveInt = Field(200, description="most epochs")
     patience: PositiveInt | None = Field(
         None, description="stop after so many epochs without a lower validation loss; empty: never"
@@ -128,7 +137,7 @@ class Autoencoder(Fitting):
     """The second stage of compression (eq. 3.1)."""
 
     latent: PositiveInt = Field(64, description="numbers in the weight latent z_W")
-    checkpoints: Annotated[int, Field(ge=2, strict=True)] = Field(
+    checkpoints: Annotated[Whole, Field(ge=2)] = Field(
         12, description="states kept over the training, spread geometrically, for figure 4.1b"
     )
 
@@ -207,7 +216,7 @@ class Config(Section):
     run: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = Field(
         description="name of the run; everything lands in results/<run>"
     )
-    seed: Annotated[int, Field(ge=0, strict=True)] = Field(0, description="everything random comes from it")
+    seed: Annotated[Whole, Field(ge=0)] = Field(0, description="everything random comes from it")
     images: Images = Images()
     zoo: Zoo = Zoo()
     weights: Weights = Weights()

@@ -24,7 +24,7 @@ class Choice(BaseDistribution):
     @field_validator("choice", mode="before")
     @classmethod
     def _numbers_in_words(cls, values: Any) -> Any:
-        # YAML reads 1e-3, without a dot, as text.
+        # YAML reads 1e-3, without a dot, as text, and snakemake's --config every number inside of {...}.
         return [_number(value) for value in values] if isinstance(values, list) else values
 
     def sample(self, rng: np.random.Generator) -> Scalar:
@@ -94,7 +94,9 @@ def _bare_value_is_a_choice(value: Any) -> Any:
 
 
 def _number(value: Any) -> Any:
-    return float(value) if isinstance(value, str) and re.fullmatch(r"[-+]?\d+\.?\d*[eE][-+]?\d+", value) else value
+    if not isinstance(value, str) or not re.fullmatch(r"[-+]?\d+\.?\d*([eE][-+]?\d+)?", value):
+        return value
+    return int(value) if value.isdigit() else float(value)
 
 
 def _kind(value: Any) -> str | None:

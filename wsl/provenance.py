@@ -67,3 +67,11 @@ def code_digest(*entries: Path | str) -> str:
     """
     lines = (f"{path.relative_to(ROOT)} {_file_digest(path)}" for path in code_files(*entries))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def call_digest(call: str) -> str:
+    """Return the digest of all code behind ``call``, the dotted name of a function of ``wsl``."""
+    module = _module_file(call.rpartition(".")[0])
+    if module is None:
+        raise ValueError(f"no module of wsl holds {call}")
+    return code_digest(module)

@@ -13,6 +13,7 @@ from wsl.files import read_json, written_whole
 
 TEMPLATE = Path(__file__).parent / "report.html.jinja"
 LONG_TABLE = 30
+SCREEN_SCALE = 0.7  # of the bitmaps, so that letters are as large as the text around them
 
 
 def write_report(
@@ -41,9 +42,7 @@ def write_report(
         run=config["run"],
         numbers=read_json(summary),
         warnings=_warnings(config, read_json(summary)),
-        figures=[
-            {"name": Path(path).stem, "caption": texts[Path(path).stem], "data": _encoded(path)} for path in figures
-        ],
+        figures=[{"name": Path(path).stem, "caption": texts[Path(path).stem], **_picture(path)} for path in figures],
         tables=[{"name": Path(path).stem, "caption": texts[Path(path).stem], **_table(path)} for path in tables],
         config=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
     )
@@ -70,8 +69,10 @@ def _warnings(config: dict[str, Any], numbers: dict[str, Any]) -> list[str]:
     return found
 
 
-def _encoded(path: str | Path) -> str:
-    return base64.b64encode(Path(path).read_bytes()).decode()
+def _picture(path: str | Path) -> dict[str, Any]:
+    data = Path(path).read_bytes()
+    width = int.from_bytes(data[16:20], "big")  # where a PNG holds it, pixels
+    return {"data": base64.b64encode(data).decode(), "width": round(width * SCREEN_SCALE)}
 
 
 def _table(path: str | Path) -> dict[str, Any]:

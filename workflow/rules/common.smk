@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 sys.path.insert(0, workflow.basedir)
 
 from wsl.errors import ConfigError
-from wsl.provenance import code_digest
+from wsl.provenance import call_digest
 from wsl.run import PARTS, Run, print_summary
 
 
@@ -31,11 +31,7 @@ OUT = f"results/{RUN.config.run}"
 LOGS = f"{OUT}/logs"
 ENVIRONMENT = str(Path(workflow.basedir, "environment.yml"))
 CALL = "../scripts/call.py"
-
-
-def code(call):
-    """Digest of all code behind a call, so that an edit reruns what it touches and nothing else."""
-    return code_digest(call.rsplit(".", 1)[0].replace(".", "/") + ".py")
+CAPTIONS = sorted(map(str, Path(workflow.basedir, "workflow", "report").glob("*.rst")))
 
 
 def settings(**keys):
@@ -54,3 +50,17 @@ def plain(value):
 
 def packed(names):
     return [f"{OUT}/images/{name}.h5" for name in names]
+
+
+def member_files(part):
+    return expand(f"{OUT}/zoo/members/{{member}}.h5", member=RUN.members(part))
+
+
+def figure_files(name, category, title):
+    """Vector and bitmap of a figure; the bitmap stands in the report, since browsers show it everywhere."""
+    labels = {"figure": title}
+    caption = f"../report/{name}.rst"
+    return {
+        "pdf": f"{OUT}/figures/{name}.pdf",
+        "png": report(f"{OUT}/figures/{name}.png", caption=caption, category=category, labels=labels),
+    }

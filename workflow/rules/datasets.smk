@@ -14,7 +14,7 @@ rule class_mean:
         runtime=60,
     params:
         call="wsl.datasets.class_means.embed_class",
-        code=code("wsl.datasets.class_means.embed_class"),
+        code=call_digest("wsl.datasets.class_means.embed_class"),
         settings=settings(seed=RUN.seed("clip"), **dict(RUN.config.datasets)),
     script:
         CALL

@@ -24,7 +24,7 @@ rule reconstruction_over_training:
         runtime=120,
     params:
         call="wsl.evaluation.reconstruction.over_training",
-        code=code("wsl.evaluation.reconstruction.over_training"),
+        code=call_digest("wsl.evaluation.reconstruction.over_training"),
         settings=settings(
             images=EVALUATION.synthetic_images,
             size=RUN.config.images.size,
@@ -52,7 +52,7 @@ rule reconstruction:
         runtime=120,
     params:
         call="wsl.evaluation.reconstruction.on_training_data",
-        code=code("wsl.evaluation.reconstruction.on_training_data"),
+        code=call_digest("wsl.evaluation.reconstruction.on_training_data"),
         settings=settings(most=EVALUATION.training_images),
     script:
         CALL
@@ -79,7 +79,7 @@ rule judge_samples:
         runtime=120,
     params:
         call="wsl.evaluation.sampled.judge_samples",
-        code=code("wsl.evaluation.sampled.judge_samples"),
+        code=call_digest("wsl.evaluation.sampled.judge_samples"),
         settings={},
     script:
         CALL
@@ -102,7 +102,7 @@ rule reconstruction_table:
         ENVIRONMENT
     params:
         call="wsl.evaluation.tables.reconstruction_table",
-        code=code("wsl.evaluation.tables.reconstruction_table"),
+        code=call_digest("wsl.evaluation.tables.reconstruction_table"),
         settings={},
     script:
         CALL
@@ -125,7 +125,7 @@ rule sampling_table:
         ENVIRONMENT
     params:
         call="wsl.evaluation.tables.sampling_table",
-        code=code("wsl.evaluation.tables.sampling_table"),
+        code=call_digest("wsl.evaluation.tables.sampling_table"),
         settings={},
     script:
         CALL
@@ -148,7 +148,7 @@ rule summary:
         ENVIRONMENT
     params:
         call="wsl.evaluation.tables.write_summary",
-        code=code("wsl.evaluation.tables.write_summary"),
+        code=call_digest("wsl.evaluation.tables.write_summary"),
         settings={},
     script:
         CALL

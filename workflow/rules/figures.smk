@@ -7,17 +7,6 @@ FIGURES = (
     "similarity_heatmap",
     "sampled_accuracy",
 )
-CAPTIONS = Path(workflow.basedir, "workflow", "report")
-
-
-def figure_files(name, category, title):
-    """Vector and bitmap of a figure; the bitmap stands in the report, since browsers show it everywhere."""
-    labels = {"figure": title}
-    caption = f"../report/{name}.rst"
-    return {
-        "pdf": f"{OUT}/figures/{name}.pdf",
-        "png": report(f"{OUT}/figures/{name}.png", caption=caption, category=category, labels=labels),
-    }
 
 
 rule zoo_overview:
@@ -33,7 +22,7 @@ rule zoo_overview:
         ENVIRONMENT
     params:
         call="wsl.figures.zoo_overview.draw",
-        code=code("wsl.figures.zoo_overview.draw"),
+        code=call_digest("wsl.figures.zoo_overview.draw"),
         settings={},
     script:
         CALL
@@ -51,7 +40,7 @@ rule autoencoder_loss:
         ENVIRONMENT
     params:
         call="wsl.figures.autoencoder_loss.draw",
-        code=code("wsl.figures.autoencoder_loss.draw"),
+        code=call_digest("wsl.figures.autoencoder_loss.draw"),
         settings={},
     script:
         CALL
@@ -69,7 +58,7 @@ rule output_metrics:
         ENVIRONMENT
     params:
         call="wsl.figures.output_metrics.draw",
-        code=code("wsl.figures.output_metrics.draw"),
+        code=call_digest("wsl.figures.output_metrics.draw"),
         settings={},
     script:
         CALL
@@ -87,7 +76,7 @@ rule shared_encoder_loss:
         ENVIRONMENT
     params:
         call="wsl.figures.shared_encoder_loss.draw",
-        code=code("wsl.figures.shared_encoder_loss.draw"),
+        code=call_digest("wsl.figures.shared_encoder_loss.draw"),
         settings={},
     script:
         CALL
@@ -105,7 +94,7 @@ rule similarity_heatmap:
         ENVIRONMENT
     params:
         call="wsl.figures.similarity_heatmap.draw",
-        code=code("wsl.figures.similarity_heatmap.draw"),
+        code=call_digest("wsl.figures.similarity_heatmap.draw"),
         settings={},
     script:
         CALL
@@ -124,7 +113,7 @@ rule sampled_accuracy:
         ENVIRONMENT
     params:
         call="wsl.figures.sampled_accuracy.draw",
-        code=code("wsl.figures.sampled_accuracy.draw"),
+        code=call_digest("wsl.figures.sampled_accuracy.draw"),
         settings={},
     script:
         CALL
@@ -140,7 +129,7 @@ rule html_report:
             rules.zoo_table.output.members,
             rules.class_table.output.out,
         ],
-        captions=sorted(map(str, CAPTIONS.glob("*.rst"))),
+        captions=CAPTIONS,
         summary=rules.summary.output.out,
     output:
         out=f"{OUT}/report.html",
@@ -151,7 +140,7 @@ rule html_report:
         ENVIRONMENT
     params:
         call="wsl.report.write_report",
-        code=code("wsl.report.write_report"),
+        code=call_digest("wsl.report.write_report"),
         settings=settings(config=RUN.config),
     script:
         CALL

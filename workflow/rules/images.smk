@@ -16,7 +16,7 @@ rule pack_class:
         runtime=60,
     params:
         call=PACK,
-        code=code(PACK),
+        code=call_digest(PACK),
         settings=lambda wildcards: settings(**RUN.packing(wildcards.name)),
     script:
         CALL
@@ -39,7 +39,7 @@ rule class_table:
         ENVIRONMENT
     params:
         call="wsl.images.reading.summarise",
-        code=code("wsl.images.reading.summarise"),
+        code=call_digest("wsl.images.reading.summarise"),
         settings={},
     script:
         CALL

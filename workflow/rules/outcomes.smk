@@ -10,7 +10,7 @@ rule outcome_bins:
         ENVIRONMENT
     params:
         call="wsl.outcomes.bins.write_bins",
-        code=code("wsl.outcomes.bins.write_bins"),
+        code=call_digest("wsl.outcomes.bins.write_bins"),
         settings=settings(**dict(RUN.config.outcomes)),
     script:
         CALL

@@ -17,7 +17,7 @@ rule sample:
         runtime=60,
     params:
         call="wsl.sampling.projection.sample_models",
-        code=code("wsl.sampling.projection.sample_models"),
+        code=call_digest("wsl.sampling.projection.sample_models"),
         settings=settings(
             **RUN.held_out(),
             **dict(RUN.config.sampling),

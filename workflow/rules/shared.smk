@@ -23,7 +23,7 @@ rule train_shared:
         runtime=240,
     params:
         call="wsl.shared.training.train_shared",
-        code=code("wsl.shared.training.train_shared"),
+        code=call_digest("wsl.shared.training.train_shared"),
         settings=settings(
             recipe=RUN.recipe(SHARED),
             seed=RUN.seed("shared"),
@@ -48,7 +48,7 @@ rule similarities:
         ENVIRONMENT
     params:
         call="wsl.shared.training.write_similarities",
-        code=code("wsl.shared.training.write_similarities"),
+        code=call_digest("wsl.shared.training.write_similarities"),
         settings=settings(members=RUN.config.evaluation.heatmap_members),
     script:
         CALL

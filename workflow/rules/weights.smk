@@ -17,7 +17,7 @@ rule fit_pca:
         runtime=60,
     params:
         call="wsl.weights.pca.fit_parameter",
-        code=code("wsl.weights.pca.fit_parameter"),
+        code=call_digest("wsl.weights.pca.fit_parameter"),
         settings=lambda wildcards: settings(
             name=wildcards.name,
             seed=RUN.seed("pca"),
@@ -44,7 +44,7 @@ rule pca_table:
         ENVIRONMENT
     params:
         call="wsl.weights.coefficients.pca_table",
-        code=code("wsl.weights.coefficients.pca_table"),
+        code=call_digest("wsl.weights.coefficients.pca_table"),
         settings={},
     script:
         CALL
@@ -65,7 +65,7 @@ rule coefficients:
         runtime=60,
     params:
         call="wsl.weights.coefficients.encode_part",
-        code=code("wsl.weights.coefficients.encode_part"),
+        code=call_digest("wsl.weights.coefficients.encode_part"),
         settings={},
     script:
         CALL
@@ -91,7 +91,7 @@ rule train_autoencoder:
         runtime=240,
     params:
         call="wsl.weights.autoencoder.train_autoencoder",
-        code=code("wsl.weights.autoencoder.train_autoencoder"),
+        code=call_digest("wsl.weights.autoencoder.train_autoencoder"),
         settings=settings(
             normalise=WEIGHTS.normalise,
             latent=WEIGHTS.autoencoder.latent,
@@ -118,7 +118,7 @@ rule embed_weights:
         ENVIRONMENT
     params:
         call="wsl.weights.codec.embed_part",
-        code=code("wsl.weights.codec.embed_part"),
+        code=call_digest("wsl.weights.codec.embed_part"),
         settings={},
     script:
         CALL

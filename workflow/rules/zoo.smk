@@ -1,7 +1,3 @@
-def member_files(part):
-    return expand(f"{OUT}/zoo/members/{{member}}.h5", member=RUN.members(part))
-
-
 rule plan:
     output:
         out=f"{OUT}/zoo/plan.csv",
@@ -12,7 +8,7 @@ rule plan:
         ENVIRONMENT
     params:
         call="wsl.zoo.plan.write_plan",
-        code=code("wsl.zoo.plan.write_plan"),
+        code=call_digest("wsl.zoo.plan.write_plan"),
         settings=settings(plan=RUN.plan),
     script:
         CALL
@@ -37,7 +33,7 @@ rule train_member:
         runtime=240,
     params:
         call="wsl.zoo.training.train_member",
-        code=code("wsl.zoo.training.train_member"),
+        code=call_digest("wsl.zoo.training.train_member"),
         settings=lambda wildcards: settings(**RUN.training(wildcards.member)),
     script:
         CALL
@@ -56,7 +52,7 @@ rule index_part:
         ENVIRONMENT
     params:
         call="wsl.zoo.index.write_index",
-        code=code("wsl.zoo.index.write_index"),
+        code=call_digest("wsl.zoo.index.write_index"),
         settings={},
     script:
         CALL
@@ -80,7 +76,7 @@ rule zoo_table:
         ENVIRONMENT
     params:
         call="wsl.zoo.overview.write_overview",
-        code=code("wsl.zoo.overview.write_overview"),
+        code=call_digest("wsl.zoo.overview.write_overview"),
         settings={},
     script:
         CALL

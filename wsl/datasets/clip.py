@@ -9,6 +9,7 @@ import torch
 from torch.nn import functional
 
 from wsl.errors import ConfigError
+from wsl.files import read_json
 
 log = logging.getLogger(__name__)
 OWN_MODELS = Path(__file__).parent / "models"
@@ -36,7 +37,7 @@ class ClipImages:
         torch.manual_seed(seed)
         try:
             loaded = open_clip.create_model(name, pretrained=weights, weights_only=True)
-        except (RuntimeError, OSError, ValueError, FileNotFoundError) as error:
+        except Exception as error:  # a damaged or hostile file raises whatever its unpickling met first
             raise ConfigError(
                 f"datasets: open_clip cannot load model {model!r} with weights {weights!r}: {error}; "
                 "a tag needs a network, a file must hold this model's state dict"
@@ -65,6 +66,10 @@ def add_model(model: str) -> str:
         return model
     if not Path(model).is_file():
         raise ConfigError(f"datasets.model: there is no file {model}; correct the path")
+    try:
+        read_json(model)  # open_clip would keep a broken file among its models
+    except ValueError as error:
+        raise ConfigError(f"datasets.model: {model} is not JSON ({error}); correct the file") from error
     open_clip.add_model_config(Path(model))
     return Path(model).stem
 

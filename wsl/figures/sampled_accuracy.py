@@ -31,9 +31,9 @@ def draw(measured: str | Path, table: str | Path, pdf: str | Path, png: str | Pa
         reach = [[summary["accuracy"] - summary["low"]], [summary["high"] - summary["accuracy"]]]
         axes.errorbar(summary["accuracy"], row, xerr=reach, fmt="D", ms=5, color=colour, capsize=3)
         axes.annotate(
-            f"{summary['accuracy']:.1%}", (1.02, row), xycoords=("axes fraction", "data"), va="center", color=colour
+            f"{summary['accuracy']:.1%}", (1.04, row), xycoords=("axes fraction", "data"), va="center", color=colour
         )
     axes.set_yticks(range(len(means)), [LABELS[method] for method in means.index])
     axes.axvline(means.loc["chance", "accuracy"], color=GREY, lw=0.8, ls=":")
-    axes.set(xlim=(0, 1.02), xlabel="accuracy on test images of held-out tasks")
+    axes.set(xlim=(0, 1.03), xlabel="accuracy on test images of held-out tasks")
     save(figure, pdf, png)

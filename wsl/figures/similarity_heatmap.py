@@ -21,14 +21,18 @@ def draw(similarities: str | Path, pdf: str | Path, png: str | Path) -> None:
         part_table = table[table["part"] == part]
         grid = part_table.pivot(index="weights_member", columns=["pair_member", "pair_snapshot"], values="cosine")
         grid = grid.sort_index(axis=1)
-        image = axes.imshow(grid.to_numpy(), cmap="RdBu_r", vmin=-1, vmax=1, aspect="auto")
-        axes.set_xticks(range(grid.shape[1]), [f"{m} {snapshot}" for m, snapshot in grid.columns], rotation=90)
-        axes.set_yticks(range(len(grid)), grid.index)
+        image = axes.pcolormesh(grid.to_numpy(), cmap="RdBu_r", vmin=-1, vmax=1)
+        axes.invert_yaxis()
+        axes.set_xticks(
+            np.arange(grid.shape[1]) + 0.5, [f"{m} {snapshot}" for m, snapshot in grid.columns], rotation=90
+        )
+        axes.set_yticks(np.arange(len(grid)) + 0.5, grid.index)
         axes.set_title(title)
         axes.set_xlabel("(D, R) pair: member and snapshot")
         axes.set_ylabel("weight latent (max)")
         for row, member in enumerate(grid.index):  # frame the pairs of the same member
             columns = np.flatnonzero(grid.columns.get_level_values(0) == member)
-            axes.add_patch(Rectangle((columns[0] - 0.5, row - 0.5), len(columns), 1, fill=False, lw=1.2))
-    figure.colorbar(image, ax=figure.axes, label="cosine similarity")
+            axes.add_patch(Rectangle((columns[0], row), len(columns), 1, fill=False, lw=1.2, clip_on=False))
+    bar = figure.colorbar(image, ax=figure.axes, label="cosine similarity")
+    bar.solids.set(rasterized=False, edgecolor="face")
     save(figure, pdf, png)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import matplotlib
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -46,7 +47,7 @@ def save(figure: Figure, pdf: str | Path, png: str | Path) -> None:
             figure.savefig(beside, format=Path(path).suffix[1:], **options)
 
 
-def losses(axes: Axes, history, chance: bool = False) -> None:
+def losses(axes: Axes, history: pd.DataFrame, chance: bool = False) -> None:
     """Draw training and validation loss against epochs, and mark the state that was kept."""
     for part, colour in (("train", TRAIN), ("validation", VALIDATION)):
         axes.plot(history["epoch"], history[f"{part}_loss"], color=colour, label=part)
@@ -55,4 +56,4 @@ def losses(axes: Axes, history, chance: bool = False) -> None:
     best = history.loc[history["kept"]]
     axes.plot(best["epoch"], best["validation_loss"], "o", ms=4, mfc="none", color="black", label="kept")
     axes.set_xlabel("epoch")
-    axes.legend()
+    axes.legend(loc="center right")

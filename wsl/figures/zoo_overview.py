@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from wsl.figures.style import BLUE, COLUMN, ORANGE, save
 
@@ -21,6 +22,7 @@ def draw(members: str | Path, history: str | Path, pdf: str | Path, png: str | P
     median = curves.groupby("epoch")["validation_accuracy"].median()
     curve_axes.plot(median, color=BLUE, label="median")
     curve_axes.set(xlabel="epoch", ylabel="validation accuracy", ylim=(0, 1.02))
+    curve_axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     curve_axes.legend(loc="lower right")
     losses = np.concatenate([table[f"{snapshot}_validation_loss"].dropna() for snapshot in SNAPSHOTS])
     bins = np.geomspace(max(losses.min(), 1e-6), losses.max(), 25)

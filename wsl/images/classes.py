@@ -8,6 +8,7 @@ from pathlib import Path
 from wsl.errors import ConfigError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".gif"}
+UNUSABLE = set("{}/")  # braces are Snakemake's wildcards, a slash separates the classes of a task
 DIGITS = [str(digit) for digit in range(10)]
 
 
@@ -62,16 +63,13 @@ def resolve_classes(
     else:
         names = there if wanted is None else list(wanted)
     for name in names:
+        if set(name) & UNUSABLE:
+            raise ConfigError(f"images.classes: the class name {name!r} has a brace or a slash; rename the folder")
         if name not in there or (source == "imagefolder" and name not in tested):
             place = "the digits" if source == "digits" else f"both {train} and {test}"
             raise ConfigError(f"images.classes: there is no class {name!r} in {place}; correct the name or the folder")
         if source == "imagefolder":
-            found = len(list(islice(image_files(train / name), minimum)))
-            if found < minimum:
-                raise ConfigError(
-                    f"images.minimum: class {name!r} has {found} image files in {train / name}, fewer than {minimum}; "
-                    "add images, lower the minimum or leave the class out of images.classes"
-                )
+            _check_count(name, train / name, minimum)
     return _enough(names, needed)
 
 
@@ -98,6 +96,15 @@ def _folders(key: str, folder: Path) -> list[str]:
     if not names:
         raise ConfigError(f"images.{key}: {folder} holds no class folders; it needs one folder a class")
     return names
+
+
+def _check_count(name: str, folder: Path, minimum: int) -> None:
+    found = len(list(islice(image_files(folder), minimum)))
+    if found < minimum:
+        raise ConfigError(
+            f"images.minimum: class {name!r} has {found} image files in {folder}, fewer than {minimum}; "
+            "add images, lower the minimum or leave the class out of images.classes"
+        )
 
 
 def _enough(names: list[str], needed: int) -> list[str]:

@@ -90,6 +90,8 @@ def write_class(
             f"class {name!r} has {len(train)} readable training and {len(validation)} validation images "
             f"({len(skipped)} skipped), fewer than images.minimum = {minimum}; add images or leave the class out"
         )
+    if not len(test):
+        raise DataError(f"class {name!r} has no image to test on; raise images.test_share or add images")
     with new_hdf5(out) as file:
         file.attrs["class"] = name
         file.attrs["skipped"] = skipped

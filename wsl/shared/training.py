@@ -104,12 +104,14 @@ def write_similarities(
     module, rows = load_shared(shared), []
     for path in latents:
         datasets, outcomes, values, snapshots = load_pairs(path, class_means, bins)
-        chosen = np.unique(snapshots["member"])[:members]
+        chosen = snapshots["member"].isin(np.unique(snapshots["member"])[:members]).to_numpy()
+        datasets, outcomes, values = datasets[chosen], outcomes[chosen], values[chosen]
+        snapshots = snapshots[chosen].reset_index(drop=True)
         projections = functional.normalize(module(datasets, outcomes), dim=1)
         cosine = (functional.normalize(values, dim=1) @ projections.T).numpy()
         for i, weights_of in snapshots.iterrows():
             for j, pair in snapshots.iterrows():
-                if weights_of["snapshot"] == "max" and {weights_of["member"], pair["member"]} <= set(chosen):
+                if weights_of["snapshot"] == "max":
                     rows.append(
                         {
                             "part": Path(path).stem,

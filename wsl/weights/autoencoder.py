@@ -66,7 +66,7 @@ class WeightAutoencoder(nn.Module):
 
 def checkpoint_epochs(epochs: int, count: int) -> list[int]:
     """Return about ``count`` epochs from 0 to ``epochs``, spread geometrically: most changes early."""
-    spread = np.geomspace(1, epochs, max(count - 1, 1)).round().astype(int)
+    spread = np.geomspace(epochs, 1, max(count - 1, 1)).round().astype(int)  # of two, the other is the last
     return sorted({0, *spread.tolist()})
 
 

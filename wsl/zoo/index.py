@@ -78,6 +78,8 @@ def write_index(paths: Sequence[str | Path], out: str | Path) -> None:
     ((width, classes, n_weights),) = shapes
     total = sum(count for _, count in sources)
     virtual = h5py.VirtualLayout((total, n_weights), dtype=np.float32)
+    # h5py stamps a virtual dataset, alone of all datasets, with the time, and equal members must make equal indices.
+    virtual.dcpl.set_obj_track_times(False)
     start = 0
     for path, count in sources:
         relative = os.path.relpath(path, Path(out).parent)

@@ -1,0 +1,183 @@
+"""Small real things that many tests share: packed digits, a tiny zoo trained on them, and what is fitted to it.
+
+Tests marked `data` want real things beside, and skip without them:
+    WSL_DATA  a folder with `train` and `val`, each holding a folder of photos for every class
+    WSL_CLIP  a folder with `wsl-tiny-rn.json` and `wsl-tiny-rn.pt`, an open_clip model and its weights
+"""
+
+import json
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from wsl.datasets.class_means import embed_class
+from wsl.images.packing import pack_digits
+from wsl.outcomes.bins import write_bins
+from wsl.shared.training import train_shared
+from wsl.weights.autoencoder import train_autoencoder
+from wsl.weights.codec import embed_part
+from wsl.weights.coefficients import encode_part
+from wsl.weights.pca import fit_parameter
+from wsl.zoo.index import write_index
+from wsl.zoo.layout import resnet18_layout
+from wsl.zoo.training import train_member
+
+torch.set_num_threads(1)
+
+SIZE, WIDTH = 16, 2
+TASKS = {"train": ["012", "234", "413"], "validation": ["104"], "test": ["032"]}
+ADAMW = {"learning_rate": 1e-2, "weight_decay": 0.0, "batch_size": 4, "epochs": 20}
+RECIPE = {**ADAMW, "patience": None, "schedule": "constant", "keep": "best"}
+TINY_CLIP = {
+    "embed_dim": 8,
+    "vision_cfg": {"image_size": SIZE, "layers": 1, "width": 16, "patch_size": 8, "head_width": 8},
+    "text_cfg": {"context_length": 8, "vocab_size": 16, "width": 8, "heads": 1, "layers": 1},
+}
+
+
+def plan_row(member: int = 0, task: str = "012", **changes) -> dict:
+    """A member's row of the plan; ``task`` names digits."""
+    row = {"member": member, "classes": list(task), "seed": 100 + member, "optimizer": "adam", "learning_rate": 3e-3}
+    return {**row, "batch_size": 32, "weight_decay": 0.0, "early_epoch": 1, "max_epoch": 3, **changes}
+
+
+@pytest.fixture(scope="session")
+def packed(tmp_path_factory) -> dict[str, Path]:
+    """Packed digits 0 to 4, by name."""
+    folder = tmp_path_factory.mktemp("images")
+    files = {name: folder / f"{name}.h5" for name in "01234"}
+    for name, path in files.items():
+        pack_digits(name, path, SIZE, validation_share=0.2, test_share=0.2, minimum=10, seed=0)
+    return files
+
+
+@pytest.fixture(scope="session")
+def train(packed):
+    """Train one member: ``train(out, task="012", width=2, **changes to its plan)``."""
+
+    def run(out: Path, task: str = "012", width: int = WIDTH, images=packed, **changes) -> Path:
+        named = ("momentum", "schedule", "augment")
+        settings = {"momentum": 0.9, "schedule": "constant", "augment": False}
+        settings |= {key: changes.pop(key) for key in named if key in changes}
+        train_member([images[name] for name in task], out, plan_row(task=task, **changes), width, **settings)
+        return out
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def zoo(train, tmp_path_factory) -> SimpleNamespace:
+    """Five members, two snapshots each: ``root``, ``members`` (paths), ``train``, ``validation``, ``test`` (indices)."""
+    root = tmp_path_factory.mktemp("zoo")
+    members, indices = [], {}
+    for part, tasks in TASKS.items():
+        own = []
+        for task in tasks:
+            number = len(members) + len(own)
+            sgd = {"optimizer": "sgd", "learning_rate": 0.01} if number % 2 else {}
+            own.append(train(root / "members" / f"{number:05d}.h5", task, member=number, seed=100 + number, **sgd))
+        indices[part] = root / f"{part}.h5"
+        write_index(own, indices[part])
+        members += own
+    return SimpleNamespace(root=root, members=members, **indices)
+
+
+@pytest.fixture(scope="session")
+def fitted(zoo, tmp_path_factory) -> list[Path]:
+    """A PCA file a named parameter, in order, with as many components as the six training snapshots allow."""
+    folder = tmp_path_factory.mktemp("pca")
+    paths = []
+    for entry in resnet18_layout(WIDTH, 3).entries:
+        paths.append(folder / f"{entry.name}.h5")
+        limits = {"variance_threshold": 1e-12, "dimension_limit": 4, "components": 32}
+        fit_parameter(zoo.train, entry.name, paths[-1], seed=0, **limits)
+    return paths
+
+
+@pytest.fixture(scope="session")
+def coefficients(zoo, fitted, tmp_path_factory) -> dict[str, Path]:
+    """Coefficient files by part."""
+    folder = tmp_path_factory.mktemp("coefficients")
+    files = {part: folder / f"{part}.h5" for part in TASKS}
+    for part, path in files.items():
+        encode_part(getattr(zoo, part), fitted, path)
+    return files
+
+
+@pytest.fixture(scope="session")
+def autoencoder(coefficients, tmp_path_factory) -> SimpleNamespace:
+    """A trained weight autoencoder: ``state``, ``history``, ``checkpoints``, and ``latents`` files by part."""
+    folder = tmp_path_factory.mktemp("autoencoder")
+    made = SimpleNamespace(
+        state=folder / "ae.safetensors",
+        history=folder / "history.csv",
+        checkpoints=folder / "states.safetensors",
+        latents={part: folder / f"{part}.h5" for part in TASKS},
+    )
+    shape = {"latent": 8, "hidden": [], "dropout": 0.0, "normalise": "per-coefficient"}
+    files = (coefficients["train"], coefficients["validation"], made.state, made.history, made.checkpoints)
+    train_autoencoder(*files, **shape, checkpoint_count=4, recipe=RECIPE, seed=0)
+    for part, path in made.latents.items():
+        embed_part(coefficients[part], made.state, path)
+    return made
+
+
+@pytest.fixture(scope="session")
+def tiny_clip(tmp_path_factory) -> Path:
+    """The JSON config of an open_clip model small enough for a test."""
+    path = tmp_path_factory.mktemp("clip") / "tiny-test-clip.json"
+    path.write_text(json.dumps(TINY_CLIP))
+    return path
+
+
+@pytest.fixture(scope="session")
+def class_means(packed, tiny_clip, tmp_path_factory) -> dict[str, Path]:
+    """Class-mean files by class name, of random features."""
+    folder = tmp_path_factory.mktemp("class_means")
+    files = {name: folder / f"{name}.h5" for name in packed}
+    for name, path in files.items():
+        embed_class(packed[name], path, str(tiny_clip), None, batch_size=64, seed=0)
+    return files
+
+
+@pytest.fixture(scope="session")
+def bins(zoo, tmp_path_factory) -> Path:
+    """Four outcome bins of the training members."""
+    path = tmp_path_factory.mktemp("outcomes") / "bins.json"
+    write_bins(zoo.train, path, bins=4, spacing="equal-width")
+    return path
+
+
+@pytest.fixture(scope="session")
+def shared(autoencoder, class_means, bins, tmp_path_factory) -> SimpleNamespace:
+    """A trained shared encoder: ``state`` and ``history``."""
+    folder = tmp_path_factory.mktemp("shared")
+    made = SimpleNamespace(state=folder / "shared.safetensors", history=folder / "history.csv")
+    latents = autoencoder.latents
+    shape = {"outcome_embedding": 4, "hidden": [16], "dropout": 0.0}
+    loss = {"temperature": 0.5, "symmetric": True, "standardise": True}
+    files = (latents["train"], latents["validation"], list(class_means.values()), bins, made.state, made.history)
+    train_shared(*files, **shape, **loss, recipe=RECIPE, seed=0)
+    return made
+
+
+@pytest.fixture
+def photos() -> Path:
+    """The folder of real photos."""
+    return _named_by("WSL_DATA", "train")
+
+
+@pytest.fixture
+def real_clip() -> Path:
+    """The folder of a pretrained CLIP model."""
+    return _named_by("WSL_CLIP", "wsl-tiny-rn.pt")
+
+
+def _named_by(variable: str, holds: str) -> Path:
+    folder = Path(os.environ.get(variable, "nowhere"))
+    if not (folder / holds).exists():
+        pytest.skip(f"set {variable} to a folder that holds {holds!r}, see tests/conftest.py")
+    return folder

@@ -1,0 +1,72 @@
+"""Class means and dataset embeddings (section 3.2.2)."""
+
+import shutil
+
+import h5py
+import numpy as np
+import open_clip
+import pytest
+import torch
+from PIL import Image
+
+from wsl.datasets.class_means import ClassMeans, embed_class
+from wsl.images.packing import pack_folder
+from wsl.images.reading import join_task
+
+
+def mean_by_hand(packed, preprocess, model):
+    """The plain mean of open_clip's features of the training images, one by one."""
+    with h5py.File(packed) as file:
+        photos = file["train"][...]
+    with torch.no_grad():
+        features = [model.encode_image(preprocess(Image.fromarray(photo))[None])[0] for photo in photos]
+    return torch.stack(features).mean(0).numpy(), len(photos)
+
+
+def read(path):
+    with h5py.File(path) as file:
+        return file["mean"][...], dict(file.attrs)
+
+
+def test_it_is_the_plain_mean_of_open_clips_features(packed, class_means, tiny_clip):
+    open_clip.add_model_config(tiny_clip)
+    torch.manual_seed(0)
+    model, _, preprocess = open_clip.create_model_and_transforms(tiny_clip.stem)
+    expected, count = mean_by_hand(packed["3"], preprocess, model.eval())
+    mean, about = read(class_means["3"])
+    assert mean == pytest.approx(expected, abs=1e-5)
+    assert about == {"class": "3", "images": count}
+
+
+def test_batches_do_not_matter(packed, class_means, tiny_clip, tmp_path):
+    embed_class(packed["3"], tmp_path / "3.h5", str(tiny_clip), None, batch_size=7, seed=0)
+    assert read(tmp_path / "3.h5")[0] == pytest.approx(read(class_means["3"])[0], abs=1e-6)
+
+
+def test_held_out_images_play_no_part(packed, class_means, tiny_clip, tmp_path):
+    blind = shutil.copy(packed["3"], tmp_path / "blind.h5")
+    with h5py.File(blind, "a") as file:
+        del file["test"], file["validation"]
+    embed_class(blind, tmp_path / "3.h5", str(tiny_clip), None, batch_size=64, seed=0)
+    assert (tmp_path / "3.h5").read_bytes() == class_means["3"].read_bytes()
+
+
+def test_an_embedding_concatenates_the_means_in_the_tasks_order(class_means):
+    means = ClassMeans(list(class_means.values()))
+    own = {name: read(path)[0] for name, path in class_means.items()}
+    embedded = means.embed([join_task("042"), join_task("204")])
+    assert embedded.shape == (2, 3 * 8)
+    assert np.array_equal(embedded[0], np.concatenate([own["0"], own["4"], own["2"]]))
+    assert np.array_equal(embedded[1], np.concatenate([own["2"], own["0"], own["4"]]))
+
+
+@pytest.mark.data
+def test_real_photos_and_weights(photos, real_clip, tmp_path):
+    model = real_clip / "wsl-tiny-rn.json"
+    weights = str(real_clip / "wsl-tiny-rn.pt")
+    name = sorted(path.name for path in (photos / "train").iterdir() if path.is_dir())[0]
+    pack_folder(name, tmp_path / "packed.h5", photos / "train", photos / "val", 32, 0.2, 10, 0)
+    embed_class(tmp_path / "packed.h5", tmp_path / "mean.h5", str(model), weights, batch_size=64, seed=0)
+    theirs, _, preprocess = open_clip.create_model_and_transforms(model.stem, pretrained=weights)
+    expected, _ = mean_by_hand(tmp_path / "packed.h5", preprocess, theirs.eval())
+    assert read(tmp_path / "mean.h5")[0] == pytest.approx(expected, abs=1e-4)

@@ -1,0 +1,133 @@
+"""The CLIP image encoder against open_clip used directly."""
+
+import json
+import logging
+import os
+
+import numpy as np
+import open_clip
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from wsl.datasets.clip import ClipImages, describe
+from wsl.errors import ConfigError
+
+OWN = "wsl-small-rn"
+
+
+def images(count, size, seed=0):
+    """Smooth random images, uint8 (count, 3, size, size)."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (count, 4, 4, 3), dtype=np.uint8)
+    smooth = [np.asarray(Image.fromarray(image).resize((size, size), Image.BICUBIC)) for image in coarse]
+    return torch.from_numpy(np.stack(smooth)).permute(0, 3, 1, 2)
+
+
+def open_clips(name, seed, photos):
+    """Features of open_clip's own model and preprocessing, image by image."""
+    torch.manual_seed(seed)
+    model, _, preprocess = open_clip.create_model_and_transforms(name)
+    pixels = [preprocess(Image.fromarray(photo)) for photo in photos.permute(0, 2, 3, 1).numpy()]
+    with torch.no_grad():
+        return model.eval().encode_image(torch.stack(pixels))
+
+
+def test_features_are_open_clips(tiny_clip):
+    encoder, photos = ClipImages(str(tiny_clip), None, seed=3), images(5, 16)
+    expected = open_clips(tiny_clip.stem, 3, photos)
+    assert expected.shape == (5, 8)
+    assert torch.allclose(encoder.features(photos), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [20, 64])
+def test_other_sizes_are_resized_nearly_as_open_clip_does(size):
+    encoder, photos = ClipImages(OWN, None, seed=0), images(8, size)
+    expected = open_clips(OWN, 0, photos)
+    assert encoder.size == 32
+    cosine = torch.cosine_similarity(encoder.features(photos), expected)
+    assert cosine.min() > 0.999  # PIL rounds to whole grey levels in between
+
+
+def test_empty_weights_are_seeded_and_said_loudly(caplog):
+    photos = images(3, 32)
+    with caplog.at_level(logging.WARNING):
+        first = ClipImages(OWN, None, seed=0).features(photos)
+    assert "RANDOM" in caplog.text and "datasets.weights" in caplog.text
+    assert torch.equal(first, ClipImages(OWN, None, seed=0).features(photos))
+    assert not torch.allclose(first, ClipImages(OWN, None, seed=1).features(photos), atol=1e-3)
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_a_weights_file_decides_the_features(tiny_clip, tmp_path, suffix, caplog):
+    source, path = ClipImages(str(tiny_clip), None, seed=9), tmp_path / f"weights{suffix}"
+    (save_file if suffix == ".safetensors" else torch.save)(dict(source.model.state_dict()), path)
+    caplog.clear()
+    loaded, photos = ClipImages(str(tiny_clip), str(path), seed=0), images(4, 16)
+    assert torch.equal(loaded.features(photos), source.features(photos))
+    assert "RANDOM" not in caplog.text
+
+
+def test_preprocessing_comes_with_the_model(tmp_path, tiny_clip):
+    config = json.loads(tiny_clip.read_text())
+    path = tmp_path / "tiny-grey.json"
+    path.write_text(json.dumps({**config, "preprocess_cfg": {"mean": [0.5] * 3, "std": [0.25] * 3}}))
+    encoder = ClipImages(str(path), None, seed=0)
+    photos = images(4, 16)
+    with torch.no_grad():
+        expected = encoder.model.encode_image((photos.float() / 255 - encoder.mean) / encoder.std)
+    assert torch.allclose(encoder.features(photos), expected, atol=1e-6)
+
+
+class Hostile:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+def test_a_hostile_weights_file_is_refused_unrun(tiny_clip, tmp_path):
+    torch.save({"logit_scale": Hostile(str(tmp_path / "harm"))}, tmp_path / "hostile.pt")
+    with pytest.raises(ConfigError, match="cannot load"):
+        ClipImages(str(tiny_clip), str(tmp_path / "hostile.pt"), seed=0)
+    assert not (tmp_path / "harm").exists()
+    torch.load(tmp_path / "hostile.pt", weights_only=False)
+    assert (tmp_path / "harm").exists()  # it would have done harm
+
+
+@pytest.mark.parametrize("content", ["junk", "another model", "a list"])
+def test_weights_that_do_not_fit_are_refused(tiny_clip, tmp_path, content):
+    path = tmp_path / "weights.pt"
+    if content == "junk":
+        path.write_bytes(b"junk" * 100)
+    else:
+        torch.save([1, 2] if content == "a list" else {"conv1.weight": torch.zeros(3)}, path)
+    with pytest.raises(ConfigError, match=r"datasets: .*weights\.pt"):
+        ClipImages(str(tiny_clip), str(path), seed=0)
+
+
+@pytest.mark.parametrize(
+    ("model", "weights", "message"),
+    [
+        ("no-such-model", None, "'no-such-model'"),
+        ("RN50", "no-such-tag", "'no-such-tag'"),
+        (OWN, "no/such/file.pt", "'no/such/file.pt'"),
+        ("no/such/model.json", None, r"datasets\.model: .*no/such/model\.json; correct the path"),
+    ],
+)
+def test_unknown_names_are_refused(model, weights, message):
+    with pytest.raises(ConfigError, match=message):
+        ClipImages(model, weights, seed=0)
+
+
+@pytest.mark.parametrize("content", ["{", "{}", "[]"])
+def test_a_config_that_is_none_is_refused(tmp_path, content):
+    (tmp_path / "broken.json").write_text(content)
+    with pytest.raises(ConfigError, match=r"broken"):
+        ClipImages(str(tmp_path / "broken.json"), None, seed=0)
+
+
+def test_words_for_a_report():
+    assert "random weights" in describe({"model": OWN, "weights": None})
+    assert "laion2b" in describe({"model": "RN50", "weights": "laion2b"})

@@ -1,0 +1,91 @@
+"""Which classes a run has, and what is refused before any job starts."""
+
+import pytest
+
+from wsl.errors import ConfigError
+from wsl.images.classes import check_folders, imagenet_classes, resolve_classes
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Train and test folders of the classes ant, bee, cow, dog with three files each."""
+    for part in ("train", "val"):
+        for name in ("dog", "bee", "ant", "cow"):
+            (tmp_path / part / name).mkdir(parents=True)
+            for number in range(3):
+                (tmp_path / part / name / f"{number}.JPEG").touch()
+        (tmp_path / part / ".hidden").mkdir()
+        (tmp_path / part / "readme.txt").touch()
+    return tmp_path / "train", tmp_path / "val"
+
+
+def resolve(folders, classes=None, needed=2, minimum=3):
+    return resolve_classes("imagefolder", *folders, classes, needed, minimum)
+
+
+def test_folders_are_classes_in_alphabetical_order(folders):
+    assert resolve(folders) == ["ant", "bee", "cow", "dog"]
+
+
+def test_a_number_takes_the_first_and_a_list_keeps_its_order(folders):
+    assert resolve(folders, 3) == ["ant", "bee", "cow"]
+    assert resolve(folders, ["dog", "ant"]) == ["dog", "ant"]
+
+
+def test_the_digits_are_ten():
+    assert resolve_classes("digits", None, None, None, 3, 10) == list("0123456789")
+    assert resolve_classes("digits", None, None, ["7", "1", "3"], 3, 10) == ["7", "1", "3"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"classes": 5}, r"images\.classes: 5 .* there are 4; ask for fewer"),
+        ({"classes": ["ant", "yak"]}, r"images\.classes: .*'yak'.*correct the name"),
+        ({"needed": 5}, r"zoo\.classes_per_task: 5 .* only 4"),
+        ({"minimum": 4}, r"images\.minimum: class 'ant' has 3 .*lower the minimum"),
+        ({"classes": "imagenet-1k"}, r"images\.classes: .*'n01440764'"),
+    ],
+)
+def test_impossible_requests_name_the_key_and_a_remedy(folders, asked, message):
+    with pytest.raises(ConfigError, match=message):
+        resolve(folders, **asked)
+
+
+def test_a_class_without_a_test_folder_is_refused_unless_it_is_not_asked_for(folders):
+    (folders[0] / "eel").mkdir()
+    with pytest.raises(ConfigError, match=r"images\.test: .*'eel'.*add it"):
+        resolve(folders)
+    with pytest.raises(ConfigError, match=r"images\.classes: .*'eel'"):
+        resolve(folders, ["ant", "eel"])
+    assert resolve(folders, ["ant", "bee"]) == ["ant", "bee"]
+
+
+def test_missing_and_empty_folders_are_refused(folders, tmp_path):
+    with pytest.raises(ConfigError, match=r"images\.train: there is no folder .*unpack"):
+        resolve((tmp_path / "nowhere", folders[1]))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ConfigError, match=r"images\.test: .* no class folders"):
+        resolve((folders[0], tmp_path / "empty"))
+
+
+def test_named_classes_can_be_planned_before_the_folders_are_there(folders, tmp_path):
+    missing = (tmp_path / "nowhere", folders[1])
+    assert resolve(missing, ["yak", "ant"]) == ["yak", "ant"]
+    with pytest.raises(ConfigError, match=r"images\.train"):
+        check_folders("imagefolder", *missing)
+    check_folders("imagefolder", *folders)
+    check_folders("digits", None, None)
+
+
+def test_imagenet_has_its_thousand_classes_in_the_order_of_its_labels():
+    names = imagenet_classes()
+    assert len(set(names)) == 1000
+    assert names == sorted(names)
+    assert {0: "n01440764", 207: "n02099601", 999: "n15075141"}.items() <= dict(enumerate(names)).items()
+
+
+@pytest.mark.data
+def test_real_folders(photos):
+    names = resolve((photos / "train", photos / "val"), needed=3, minimum=1)
+    assert len(names) >= 3

@@ -1,0 +1,40 @@
+"""A task's images as a network gets them."""
+
+import h5py
+import numpy as np
+import torch
+from torchvision.transforms import v2
+
+from wsl.images.inputs import load_task, normalised
+from wsl.images.reading import join_task, packed_by_class, task_classes
+
+
+def test_normalised_is_torchvisions_preprocessing():
+    images = torch.randint(0, 256, (3, 3, 5, 7), dtype=torch.uint8)
+    theirs = v2.Compose(
+        [v2.ToDtype(torch.float32, scale=True), v2.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])]
+    )
+    assert torch.allclose(normalised(images), theirs(images), atol=1e-6)
+
+
+def test_labels_follow_the_order_of_the_task(packed):
+    images, labels = load_task([packed["2"], packed["0"]], "validation")
+    for label, name in enumerate("20"):
+        with h5py.File(packed[name]) as file:
+            expected = file["validation"][...]
+        assert np.array_equal(images[labels == label].permute(0, 2, 3, 1).numpy(), expected)
+
+
+def test_most_takes_the_first_of_each_class(packed):
+    images, labels = load_task([packed["2"], packed["0"]], "train", most=5)
+    everything, all_labels = load_task([packed["2"], packed["0"]], "train")
+    assert labels.tolist() == [0] * 5 + [1] * 5
+    assert torch.equal(images[5:], everything[all_labels == 1][:5])
+
+
+def test_files_are_known_by_the_class_they_hold(packed):
+    assert packed_by_class(list(packed.values())[::-1]) == packed
+
+
+def test_a_task_survives_its_table():
+    assert task_classes(join_task(["grey, wolf", "b;c", "a"])) == ["grey, wolf", "b;c", "a"]

@@ -1,0 +1,56 @@
+"""Outcome bins against numpy's and pandas' own."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from wsl.outcomes.bins import OutcomeBins, fit_bins, read_bins
+from wsl.zoo.member import read_member
+
+LOSSES = np.random.default_rng(0).gamma(2, 0.5, size=202)
+
+
+@pytest.mark.parametrize("bins", [1, 2, 7, 10])
+def test_equal_width_is_numpys_histogram(bins):
+    fitted = fit_bins(LOSSES, bins, "equal-width")
+    counts, edges = np.histogram(LOSSES, bins)
+    assert fitted.edges == pytest.approx(edges)
+    assert fitted.counts.tolist() == counts.tolist()
+    assert np.bincount(fitted.bin(LOSSES), minlength=bins).tolist() == counts.tolist()
+
+
+@pytest.mark.parametrize("bins", [2, 5, 7])
+def test_quantiles_are_pandas_qcut(bins):
+    # Of 202 values no quantile falls on a value, where numpy and pandas close their bins on other sides.
+    fitted = fit_bins(LOSSES, bins, "quantiles")
+    expected = pd.qcut(LOSSES, bins, labels=False)
+    assert fitted.bin(LOSSES).tolist() == expected.tolist()
+    assert fitted.counts.tolist() == np.bincount(expected).tolist()
+
+
+@pytest.mark.parametrize("spacing", ["equal-width", "quantiles"])
+def test_what_lies_outside_falls_into_the_ends(spacing):
+    fitted = fit_bins(LOSSES, 6, spacing)
+    assert fitted.bin(np.array([-1.0, LOSSES.min(), LOSSES.max(), 1e9])).tolist() == [0, 0, 5, 5]
+
+
+def test_a_value_on_an_inner_edge_belongs_above():
+    fitted = fit_bins(np.array([0.0, 4.0]), 4, "equal-width")
+    assert fitted.bin(np.array([0.999, 1.0, 3.0])).tolist() == [0, 1, 3]
+
+
+def test_best_is_the_lowest_bin_that_was_reached():
+    bins = OutcomeBins(np.linspace(0, 4, 5), np.array([0, 0, 3, 1]))
+    assert bins.best == bins.requested("best") == 2
+
+
+def test_a_requested_loss_is_binned():
+    bins = OutcomeBins(np.linspace(0, 4, 5), np.array([1, 1, 3, 1]))
+    assert [bins.requested(loss) for loss in (0, 0.5, 1.5, 3.9, 40.0)] == [0, 0, 1, 3, 3]
+
+
+def test_file_is_fitted_to_the_training_snapshots(zoo, bins):
+    losses = np.concatenate([read_member(path).snapshots["validation_loss"] for path in zoo.members[:3]])
+    counts, edges = np.histogram(losses, 4)
+    fitted = read_bins(bins)
+    assert fitted.edges == pytest.approx(edges) and fitted.counts.tolist() == counts.tolist()

@@ -1,0 +1,169 @@
+"""The second stage: eq. 3.1, its normalisation, and a training that reaches its aim."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.preprocessing import StandardScaler
+from torch import nn
+
+from wsl.files import new_hdf5, put_table
+from wsl.weights.autoencoder import (
+    WeightAutoencoder,
+    checkpoint_epochs,
+    load_autoencoder,
+    load_checkpoints,
+    train_autoencoder,
+)
+from wsl.weights.coefficients import read_coefficients
+
+RECIPE = {"learning_rate": 0.01, "weight_decay": 0.0, "batch_size": 16, "epochs": 150, "patience": None}
+RECIPE |= {"schedule": "cosine", "keep": "best"}
+
+
+@pytest.fixture
+def parts(tmp_path):
+    """Coefficient files of 48 and 16 models, 6 numbers of very different scales around 3."""
+    rng = np.random.default_rng(0)
+    files = {}
+    for part, count in (("train", 48), ("validation", 16)):
+        files[part] = tmp_path / f"{part}.h5"
+        values = rng.normal(size=(count, 6)) * np.array([1e-3, 0.1, 1, 5, 20, 100]) + 3
+        with new_hdf5(files[part]) as file:
+            file.create_dataset("coefficients", data=values.astype(np.float32))
+            put_table(file, "snapshots", pd.DataFrame({"member": range(count)}))
+    return files
+
+
+@pytest.fixture
+def fit(parts, tmp_path):
+    """Train on the parts; returns the paths of the state, the history and the checkpoints."""
+
+    def run(latent=6, hidden=(), normalise="per-coefficient", count=5, name="ae", **changes):
+        paths = [tmp_path / f"{name}{end}" for end in (".safetensors", ".csv", "_states.safetensors")]
+        recipe = {**RECIPE, **changes}
+        train_autoencoder(*parts.values(), *paths, latent, hidden, 0.0, normalise, count, recipe, seed=0)
+        return paths
+
+    return run
+
+
+def test_loss_is_eq_3_1_by_hand():
+    module = WeightAutoencoder(coefficients=2, latent=1)
+    module.load_state_dict(
+        {
+            "encoder.0.weight": torch.tensor([[1.0, 0.0]]),  # keeps the first number, loses the second
+            "encoder.0.bias": torch.tensor([0.0]),
+            "decoder.0.weight": torch.tensor([[1.0], [0.0]]),
+            "decoder.0.bias": torch.tensor([0.5, 0.0]),
+            "mean": torch.tensor([1.0, 0.0]),
+            "scale": torch.tensor([2.0, 1.0]),
+        }
+    )
+    # Normalised: (0, 2) and (1, -4); reconstructed: (0.5, 0) and (1.5, 0).
+    # Squared norms of the errors: 0.25 + 4 and 0.25 + 16; summed over numbers, averaged over models.
+    coefficients = torch.tensor([[1.0, 2.0], [3.0, -4.0]])
+    assert module.loss(coefficients).item() == pytest.approx((4.25 + 16.25) / 2)
+    assert module.encode(coefficients).tolist() == [[0.0], [1.0]]
+    assert module.decode(torch.tensor([[0.0], [1.0]])).tolist() == [[2.0, 0.0], [4.0, 0.0]]
+
+
+def test_without_hidden_layers_it_is_two_linear_maps():
+    module = WeightAutoencoder(coefficients=7, latent=3)
+    assert [type(layer) for layer in (*module.encoder, *module.decoder)] == [nn.Linear, nn.Linear]
+    a, b, zero = torch.randn(5, 7), torch.randn(5, 7), torch.zeros(5, 7)
+    affine = module.encode(a) + module.encode(b) - module.encode(zero)
+    assert torch.allclose(module.encode(a + b), affine, atol=1e-5)
+
+
+def test_hidden_layers_are_mirrored():
+    module = WeightAutoencoder(coefficients=10, latent=2, hidden=[6, 4], dropout=0.1)
+    sizes = [[(x.in_features, x.out_features) for x in net if isinstance(x, nn.Linear)] for net in module.children()]
+    assert sizes == [[(10, 6), (6, 4), (4, 2)], [(2, 4), (4, 6), (6, 10)]]
+    assert isinstance(module.encoder[-1], nn.Linear) and isinstance(module.decoder[-1], nn.Linear)
+
+
+def test_per_coefficient_normalisation_is_scikit_learns_scaler():
+    values = torch.randn(40, 5) * torch.tensor([1e-3, 1.0, 10.0, 100.0, 0.0]) + 2
+    module = WeightAutoencoder(coefficients=5, latent=2)
+    module.normalise_by(values, "per-coefficient")
+    expected = StandardScaler().fit_transform(values.double().numpy())
+    assert module.normalised(values).numpy() == pytest.approx(expected, abs=1e-3)
+
+
+def test_global_normalisation_has_one_deviation_for_all():
+    values = torch.randn(40, 3) * torch.tensor([1.0, 10.0, 100.0])
+    module = WeightAutoencoder(coefficients=3, latent=2)
+    module.normalise_by(values, "global")
+    centred = values.double().numpy() - values.double().numpy().mean(0)
+    assert module.normalised(values).numpy() == pytest.approx(centred / centred.std(), rel=1e-4, abs=1e-5)
+
+
+@pytest.mark.parametrize("normalise", ["per-coefficient", "global"])
+def test_decode_undoes_the_normalisation(normalise):
+    values = torch.randn(40, 4) * torch.tensor([1.0, 10.0, 100.0, 0.0]) + 7
+    module = WeightAutoencoder(coefficients=4, latent=4)
+    module.encoder, module.decoder = nn.Identity(), nn.Identity()
+    module.normalise_by(values, normalise)
+    assert torch.allclose(module.decode(module.encode(values)), values, atol=1e-4)
+
+
+def test_a_wide_enough_latent_reconstructs_nearly_all(fit, parts):
+    state, history, _ = fit(latent=6)
+    values = torch.from_numpy(read_coefficients(parts["validation"])[0])
+    module = load_autoencoder(state)
+    with torch.no_grad():
+        left = ((module.decode(module.encode(values)) - values) ** 2).mean(0) / values.var(0)
+    assert left.max() < 1e-3
+    losses = pd.read_csv(history)
+    assert losses["validation_loss"].iloc[-1] < 0.01 * losses["validation_loss"].iloc[0]
+
+
+def test_a_narrow_latent_cannot(fit, parts):
+    state, *_ = fit(latent=2)
+    values = torch.from_numpy(read_coefficients(parts["train"])[0])
+    # Six independent numbers of deviation 1 through two: at least the four least of them are lost.
+    spectrum = np.linalg.eigvalsh(np.cov(StandardScaler().fit_transform(values), rowvar=False, bias=True))
+    loss = load_autoencoder(state).loss(values).item()
+    assert loss >= spectrum[:4].sum() * 0.999
+
+
+def test_checkpoints_span_the_training(fit, parts):
+    state, history, checkpoints = fit(count=5, keep="last")
+    kept, values = load_checkpoints(checkpoints), torch.from_numpy(read_coefficients(parts["validation"])[0])
+    assert list(kept)[0] == 0 and list(kept)[-1] == RECIPE["epochs"] and len(kept) == 5
+    losses = {epoch: module.loss(values).item() for epoch, module in kept.items()}
+    recorded = pd.read_csv(history).set_index("epoch")["validation_loss"]
+    for epoch in list(kept)[1:]:
+        assert losses[epoch] == pytest.approx(recorded[epoch], rel=1e-4)
+    assert losses[0] > losses[RECIPE["epochs"]]
+    last, final = kept[RECIPE["epochs"]].state_dict(), load_autoencoder(state).state_dict()
+    assert all(torch.equal(last[name], final[name]) for name in final)
+
+
+def test_the_state_of_lowest_validation_loss_is_kept(fit, parts):
+    state, history, _ = fit(latent=2, hidden=[64], epochs=60, learning_rate=0.03, schedule="constant")
+    losses = pd.read_csv(history)
+    best = losses["validation_loss"].idxmin()
+    assert best < len(losses) - 1  # otherwise the last state would do as well
+    assert losses["kept"].to_numpy().nonzero()[0].tolist() == [best]
+    values = torch.from_numpy(read_coefficients(parts["validation"])[0])
+    assert load_autoencoder(state).loss(values).item() == pytest.approx(losses["validation_loss"][best], rel=1e-4)
+
+
+@pytest.mark.parametrize("changes", [{}, {"hidden": (8,), "normalise": "global"}])
+def test_same_seed_gives_the_same_bytes(fit, changes):
+    one, two = fit(epochs=5, name="one", **changes), fit(epochs=5, name="two", **changes)
+    assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
+
+
+@pytest.mark.parametrize(("epochs", "count"), [(200, 12), (1, 2), (50, 2), (3, 10), (1000, 5)])
+def test_checkpoint_epochs_run_from_the_first_to_the_last(epochs, count):
+    chosen = checkpoint_epochs(epochs, count)
+    assert chosen[0] == 0 and chosen[-1] == epochs
+    assert chosen == sorted(set(chosen)) and len(chosen) <= count
+
+
+def test_most_checkpoints_are_early():
+    chosen = checkpoint_epochs(200, 12)
+    assert sum(epoch <= 50 for epoch in chosen) > sum(epoch > 50 for epoch in chosen)

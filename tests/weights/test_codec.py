@@ -1,0 +1,62 @@
+"""Both stages as one."""
+
+import numpy as np
+import pytest
+import torch
+
+from wsl.weights.codec import load_codec, read_latents
+from wsl.weights.coefficients import read_coefficients
+from wsl.zoo.index import open_zoo
+from wsl.zoo.member import read_member
+from wsl.zoo.network import resnet18, state_dict
+
+
+@pytest.fixture(scope="module")
+def codec(zoo, fitted, autoencoder):
+    return load_codec(zoo.train, fitted, autoencoder.state)
+
+
+def test_latents_in_the_file_are_the_autoencoders(codec, coefficients, autoencoder):
+    values, _ = read_coefficients(coefficients["test"])
+    latents, snapshots = read_latents(autoencoder.latents["test"])
+    module = codec.autoencoder
+    expected = (values - module.mean.numpy()) / module.scale.numpy() @ module.encoder[0].weight.detach().numpy().T
+    expected += module.encoder[0].bias.detach().numpy()
+    assert latents == pytest.approx(expected, rel=1e-3, abs=1e-3)
+    assert codec.latents(values) == pytest.approx(latents, rel=1e-6)
+    assert snapshots[["member", "snapshot"]].values.tolist() == [[4, "early"], [4, "max"]]
+
+
+def test_decode_goes_through_both_stages(codec, autoencoder):
+    latents, _ = read_latents(autoencoder.latents["train"])
+    coefficients = codec.coefficients(latents)
+    decoded = codec.decode(latents)
+    for parameter, entry in zip(codec.linear.parameters, codec.linear.layout.entries, strict=True):
+        own, coefficients = np.split(coefficients, [parameter.n_coefficients], axis=1)
+        basis = {"pca": parameter.components, "centred": np.eye(len(parameter.mean))}.get(parameter.mode)
+        expected = parameter.mean + (own @ basis if basis is not None else 0)
+        if not entry.name.endswith("running_var"):
+            assert decoded[:, entry.columns] == pytest.approx(np.broadcast_to(expected, (6, entry.size)), abs=1e-4)
+
+
+def test_the_autoencoder_loses_less_than_half_of_the_training_variance(codec, coefficients):
+    values, _ = read_coefficients(coefficients["train"])
+    back = codec.coefficients(codec.latents(values))
+    scale = codec.autoencoder.scale.numpy()
+    assert (((back - values) / scale) ** 2).sum() < 0.5 * (((values - values.mean(0)) / scale) ** 2).sum()
+
+
+def test_a_decoded_model_is_a_whole_network(codec, autoencoder):
+    latents, _ = read_latents(autoencoder.latents["test"])
+    network = resnet18(2, 3)
+    network.load_state_dict(state_dict(codec.decode(latents)[0], codec.counters, codec.linear.layout), strict=True)
+    with torch.no_grad():
+        assert torch.isfinite(network.eval()(torch.randn(4, 3, 16, 16))).all()
+
+
+def test_counters_are_the_training_members_rounded_mean(codec, zoo):
+    own = np.concatenate([read_member(path).counters for path in zoo.members[:3]])
+    assert codec.counters.tolist() == [round(x) for x in own.mean(axis=0).tolist()]
+    assert codec.counters.dtype == np.int64
+    with open_zoo(zoo.train) as opened:
+        assert len(codec.counters) == len(opened.layout.counters)

@@ -1,0 +1,106 @@
+"""Principal components against scikit-learn's."""
+
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+
+from wsl.weights import solvers
+from wsl.weights.solvers import Components, gram_components, gram_matrix, sklearn_components
+
+
+def matrices():
+    rng = np.random.default_rng(0)
+    spread = rng.normal(size=(12, 40)) * np.linspace(0.1, 3, 40)
+    return {
+        "plain": spread,
+        "far from zero": spread + 50,
+        "tall": rng.normal(size=(30, 6)) * np.arange(1, 7),
+        "duplicate rows": np.concatenate([spread[:6], spread[:6], spread[3:5]]),
+        "constant columns": np.concatenate([spread, np.full((12, 9), 0.25)], axis=1),
+        "rank deficient": rng.normal(size=(12, 3)) @ rng.normal(size=(3, 40)),
+        "tiny": spread * 1e-4,
+    }
+
+
+MATRICES = {name: values.astype(np.float32) for name, values in matrices().items()}
+each_matrix = pytest.mark.parametrize("values", MATRICES.values(), ids=MATRICES)
+
+
+def gram(values, k) -> Components:
+    matrix, mean = gram_matrix(lambda part: values[:, part], *values.shape)[:2]
+    return gram_components(matrix, mean, lambda part: values[:, part], k)
+
+
+def rank(values):
+    return np.linalg.matrix_rank(values.astype(float) - values.mean(0, dtype=float), tol=1e-5 * np.ptp(values))
+
+
+def error(values, components):
+    """What a projection on orthonormal components leaves of the centred values, squared and summed."""
+    centred = values.astype(float) - values.mean(0, dtype=float)
+    return ((centred - centred @ components.T @ components) ** 2).sum()
+
+
+@each_matrix
+def test_gram_equals_scikit_learns_full_pca(values):
+    k = min(4, rank(values))
+    found, expected = gram(values, k), PCA(k, svd_solver="full").fit(values.astype(float))
+    assert found.variance == pytest.approx(expected.explained_variance_, rel=1e-4)
+    cosines = (found.components * expected.components_).sum(1)
+    assert np.abs(cosines) == pytest.approx(np.ones(k), abs=1e-4)
+    assert error(values, found.components) == pytest.approx(error(values, expected.components_), rel=1e-3, abs=1e-8)
+
+
+@each_matrix
+def test_all_components_leave_nothing(values):
+    found = gram(values, min(len(values) - 1, values.shape[1]))
+    assert len(found.components) == len(found.variance) == rank(values)
+    assert found.components @ found.components.T == pytest.approx(np.eye(rank(values)), abs=1e-4)
+    assert error(values, found.components) <= 1e-9 * error(values, np.zeros((1, values.shape[1])))
+
+
+@each_matrix
+def test_streaming_in_blocks_changes_nothing(values, monkeypatch):
+    whole, parts = gram(values, 3), []
+    monkeypatch.setattr(solvers, "BLOCK_BYTES", 8 * len(values) * 7)  # seven columns at a time
+
+    def read(part):
+        parts.append(part)
+        return values[:, part]
+
+    matrix, mean = gram_matrix(read, *values.shape)[:2]
+    streamed = gram_components(matrix, mean, read, 3)
+    assert {part.stop - part.start for part in parts} <= {7, values.shape[1] % 7}
+    assert mean == pytest.approx(values.mean(0, dtype=float))
+    assert streamed.variance == pytest.approx(whole.variance, rel=1e-9)
+    assert streamed.components == pytest.approx(whole.components, abs=1e-5)
+
+
+@pytest.mark.parametrize("solver", ["full", "randomized", "incremental"])
+@each_matrix
+def test_no_solver_beats_the_exact_one(values, solver):
+    k = min(3, rank(values))
+    found = sklearn_components(solver, lambda part: values[:, part], *values.shape, k, seed=0)
+    assert found.components.shape == (k, values.shape[1])
+    assert error(values, found.components) >= error(values, gram(values, k).components) * (1 - 1e-6) - 1e-9
+
+
+@pytest.mark.parametrize(("rows", "k"), [(200, 5), (130, 100), (65, 64)])
+def test_incremental_sees_every_row_whatever_its_batches(rows, k):
+    values = np.random.default_rng(1).normal(size=(rows, 120)).astype(np.float32)
+    values[-1] *= 40  # the last row, alone in what full batches leave over, dominates the first component
+    found = sklearn_components("incremental", lambda part: values[:, part], *values.shape, k, seed=0)
+    assert len(found.components) == k
+    cosine = found.components[0] @ values[-1] / np.linalg.norm(values[-1])
+    assert abs(cosine) == pytest.approx(1, abs=0.01)
+
+
+@pytest.mark.parametrize("solver", ["gram", "full", "randomized", "incremental"])
+def test_signs_are_fixed(solver):
+    for values in (MATRICES["plain"], -MATRICES["plain"]):
+        if solver == "gram":
+            found = gram(values, 4)
+        else:
+            found = sklearn_components(solver, lambda part, v=values: v[:, part], *values.shape, 4, seed=0)
+        largest = np.abs(found.components).argmax(1)
+        assert (found.components[range(4), largest] > 0).all()

@@ -1,0 +1,270 @@
+"""A tiny run of the whole workflow, made once a session; a test that alters it gets it as it was."""
+
+import copy
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+REPOSITORY = Path(__file__).parents[2]
+PARTS_OF_PROJECT = (
+    "Snakefile",
+    "workflow",
+    "wsl",
+    "config",
+    "profiles",
+    "environment.yml",
+    "README.md",
+    "pyproject.toml",
+)
+# With this seed members 2 and 5 are test members, and so would a ninth, number 8, be.
+TINY = {
+    "run": "tiny",
+    "seed": 7,
+    "images": {"source": "digits", "classes": 5, "size": 32},
+    "zoo": {
+        "members": 8,
+        "parts": {"train": 4, "validation": 2, "test": 2},
+        "width": 2,
+        "optimizer": {"choice": ["adam", "sgd"]},
+        "early_epoch": 1,
+        "max_epoch": {"integers": [2, 3]},
+    },
+    "weights": {"components": 8, "autoencoder": {"latent": 8, "epochs": 4, "checkpoints": 3}},
+    "outcomes": {"bins": 3},
+    "shared": {"hidden": [16], "outcome_embedding": 8, "epochs": 4},
+    "evaluation": {"synthetic_images": 16, "training_images": 20, "heatmap_members": 2},
+}
+JOB = re.compile(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", re.MULTILINE)
+
+
+def changed(config: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """Return a copy of ``config`` with keys changed: ``changed(TINY, shared__temperature=0.2)``."""
+    config = copy.deepcopy(config)
+    for path, value in changes.items():
+        *sections, key = path.split("__")
+        section = config
+        for name in sections:
+            section = section.setdefault(name, {})
+        section[key] = value
+    return config
+
+
+def call_snakemake(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess:
+    """Run Snakemake in ``cwd``, on the CPU, and return what came of it; both streams are in ``stdout``."""
+    inherited = {key: value for key, value in os.environ.items() if key not in ("SNAKEMAKE_PROFILE", "PYTHONPATH")}
+    return subprocess.run(
+        [sys.executable, "-m", "snakemake", *map(str, arguments)],
+        cwd=cwd,
+        env={**inherited, "CUDA_VISIBLE_DEVICES": "", **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+
+
+class Project:
+    """A copy of the project with a config of its own; what is edited here is what Snakemake sees.
+
+    Attributes:
+        root: its folder, where Snakemake runs.
+        config: as in ``tiny.yaml``; change it by ``configure``.
+    """
+
+    def __init__(self, root: Path, config: dict[str, Any]):
+        self.root = root
+        for name in PARTS_OF_PROJECT:
+            source = REPOSITORY / name
+            if source.is_dir():
+                shutil.copytree(source, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                root.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(source, root / name)
+        self.write_config(config)
+
+    def write_config(self, config: dict[str, Any]) -> None:
+        self.config = copy.deepcopy(config)
+        Path(self.root, "tiny.yaml").write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+
+    def configure(self, **changes: Any) -> None:
+        self.write_config(changed(self.config, **changes))
+
+    @property
+    def results(self) -> Path:
+        return self.root / "results" / self.config["run"]
+
+    def edit(self, path: str, old: str, new: str) -> None:
+        """Replace the one place of ``old`` in a file of the project."""
+        file = self.root / path
+        text = file.read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{path} holds {old!r} {text.count(old)} times"
+        file.write_text(text.replace(old, new), encoding="utf-8")
+
+    def append(self, path: str, text: str) -> None:
+        """Add ``text`` to the end of a file of the project."""
+        with open(self.root / path, "a", encoding="utf-8") as file:
+            file.write(text)
+
+    def snakemake(self, *arguments: str | Path, **environment: str) -> subprocess.CompletedProcess:
+        return call_snakemake("--configfile", "tiny.yaml", *arguments, cwd=self.root, **environment)
+
+    def run(self, *targets: str | Path, cores: int = 2) -> str:
+        """Run the workflow and return what it printed."""
+        done = self.snakemake("--cores", str(cores), *targets)
+        assert done.returncode == 0, done.stdout[-20_000:]
+        return done.stdout
+
+    def dry_run(self, *targets: str | Path) -> str:
+        done = self.snakemake("--dry-run", *targets)
+        assert done.returncode == 0, done.stdout[-20_000:]
+        return done.stdout
+
+    def would_run(self, *targets: str | Path) -> Counter:
+        """Return how many jobs of each rule a dry run plans; ``all``, which does nothing, is left out."""
+        return job_counts(self.dry_run(*targets))
+
+    def would_make(self, rule: str) -> set[str]:
+        """Return the names, without suffix, of the files that a dry run plans to make by ``rule``."""
+        outputs = [path for job in jobs(self.dry_run()) if job["rule"] == rule for path in job["output"].split(", ")]
+        return {Path(path).stem for path in outputs}
+
+
+def job_counts(printed: str) -> Counter:
+    """Read the job statistics that Snakemake prints."""
+    if "Job stats:" not in printed:
+        assert "Nothing to be done" in printed, printed
+        return Counter()
+    table = printed.split("Job stats:\n", 1)[1]
+    rows = re.findall(r"^(\w+) +(\d+)$", table.split("\ntotal", 1)[0], re.MULTILINE)
+    counts = Counter({rule: int(count) for rule, count in rows})
+    assert counts.total() == int(re.search(r"^total +(\d+)$", table, re.MULTILINE)[1])
+    del counts["all"]
+    return counts
+
+
+def jobs(printed: str) -> list[dict[str, str]]:
+    """Read the jobs that Snakemake prints: ``rule``, and what it says of each (``input``, ``output``, ``log``, ...)."""
+    found = []
+    for rule, block in JOB.findall(printed):
+        lines = (line.strip().partition(": ") for line in block.splitlines())
+        found.append({"rule": rule, **{key: value for key, _, value in lines}})
+    return found
+
+
+@pytest.fixture(scope="session")
+def made(tmp_path_factory):
+    """The tiny run, made by one call of Snakemake: its project, what was printed, and a copy to restore it from."""
+    root = tmp_path_factory.mktemp("whole") / "project"
+    project = Project(root, TINY)
+    printed = project.run()
+    pristine = root.with_name("pristine")
+    shutil.copytree(root, pristine)
+    return project, printed, pristine
+
+
+@pytest.fixture(scope="session")
+def printed(made) -> str:
+    """What the run printed."""
+    return made[1]
+
+
+@pytest.fixture(scope="session")
+def results(made) -> Path:
+    """The run's results, in a place that no test alters."""
+    return made[2] / "results" / "tiny"
+
+
+@pytest.fixture
+def finished(made) -> Project:
+    """The finished run, to be altered."""
+    project, _, pristine = made
+    shutil.rmtree(project.root)
+    shutil.copytree(pristine, project.root)
+    project.write_config(TINY)
+    return project
+
+
+@pytest.fixture(scope="session")
+def tiny_config() -> dict[str, Any]:
+    """The tiny run's config; not to be altered, see ``changed``."""
+    return TINY
+
+
+@pytest.fixture
+def read_jobs():
+    """Reads the jobs that Snakemake prints: ``read_jobs(printed)``."""
+    return jobs
+
+
+@pytest.fixture
+def new_project(tmp_path):
+    """Makes a project of its own: ``new_project(config)``."""
+    return lambda config: Project(tmp_path / "project", config)
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    return REPOSITORY
+
+
+@pytest.fixture
+def plain_snakemake(tmp_path):
+    """Runs the repository's own workflow in an empty folder: ``plain_snakemake(config, *arguments)``.
+
+    ``config`` is what the file given by ``--configfile`` holds, or its path; None gives none.
+    """
+
+    def run(config: dict[str, Any] | Path | None, *arguments: str | Path) -> subprocess.CompletedProcess:
+        if isinstance(config, dict):
+            given = tmp_path / "given.yaml"
+            given.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+            config = given
+        named = [] if config is None else ["--configfile", config]
+        return call_snakemake("--snakefile", REPOSITORY / "Snakefile", *named, *arguments, cwd=tmp_path)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def count_jobs():
+    """Reads the job statistics that Snakemake prints: ``count_jobs(printed)``."""
+    return job_counts
+
+
+@pytest.fixture(scope="session")
+def change():
+    """Changes keys of a config: ``change(config, shared__temperature=0.2)``, see ``changed``."""
+    return changed
+
+
+@pytest.fixture(scope="session")
+def class_folders(tmp_path_factory):
+    """Makes folders of small photos, ``class_folders({"train": {"a": 30}, "val": {"a": 10}})``, in one that it returns."""
+
+    def make(counts: dict[str, dict[str, int]]) -> Path:
+        root = tmp_path_factory.mktemp("photos")
+        for part, classes in counts.items():
+            for place, (name, count) in enumerate(classes.items()):
+                (root / part / name).mkdir(parents=True)
+                for i in range(count):
+                    photo(place, f"{part}{i}").save(root / part / name / f"{i}.jpg")
+        return root
+
+    return make
+
+
+def photo(place: int, name: str) -> Image.Image:
+    """A noisy square of a colour that tells the class by its place."""
+    noise = np.random.default_rng(list(name.encode())).integers(0, 60, (20, 24, 3))
+    noise[..., place % 3] += 40 * (1 + place // 3)
+    return Image.fromarray(noise.astype(np.uint8))

@@ -1,0 +1,233 @@
+"""What cannot run is refused before any job starts, by a message that names the key and the remedy."""
+
+from collections import Counter
+
+import pandas as pd
+import pytest
+import yaml
+
+from wsl.errors import ConfigError
+from wsl.run import Run
+
+NOWHERE = {"source": "imagefolder", "train": "nowhere/train", "test": "nowhere/val"}
+REFUSED = {
+    "unknown key": ({"zoo__widht": 2}, "zoo.widht: unknown key; the keys here are members, parts, init, width"),
+    "unknown section": ({"bins": 3}, "bins: unknown key; the keys here are run, seed, images, zoo"),
+    "wrong type": ({"zoo__members": "many"}, "zoo.members: Input should be a valid integer"),
+    "truth value": ({"zoo__members": True}, "zoo.members: a whole number is due (given: True)"),
+    "negative": ({"seed": -1}, "seed: Input should be greater than or equal to 0 (given: -1)"),
+    "section left empty": ({"zoo": None}, "zoo: Input should be a valid dictionary"),
+    "folder as run": ({"run": "../elsewhere"}, "run: String should match pattern"),
+    "impossible split": (
+        {"zoo__parts": {"train": 50, "validation": 1, "test": 1}},
+        "zoo.parts: 8 members leave the validation part empty; raise zoo.members or that part's share",
+    ),
+    "too few tasks": (
+        {"images__classes": 3},
+        "zoo.classes_per_task: 3 of 3 classes make too few tasks to give each part tasks of its own; use more classes",
+    ),
+    "classes shared out entirely": (
+        {"images__validation_share": 0.6, "images__test_share": 0.4},
+        "validation_share and test_share leave no image to train on; make them smaller",
+    ),
+    "more classes than there are": (
+        {"images__classes": 11},
+        "images.classes: 11 classes asked for, but there are 10; ask for fewer",
+    ),
+    "fewer classes than a task has": (
+        {"images__classes": 2},
+        "zoo.classes_per_task: 3 classes a task, but there are only 2; ask for fewer or add classes",
+    ),
+    "unknown class": (
+        {"images__classes": ["0", "1", "2", "ten"]},
+        "images.classes: there is no class 'ten' in the digits; correct the name or the folder",
+    ),
+    "class named twice": ({"images__classes": ["0", "1", "2", "0"]}, "`classes` names a class twice"),
+    "early after max": (
+        {"zoo__early_epoch": {"integers": [1, 2]}},
+        "early_epoch can reach 2, but max_epoch can be as low as 2; the early snapshot must come first",
+    ),
+    "bounds the wrong way round": (
+        {"zoo__max_epoch": {"integers": [3, 2]}},
+        "zoo.max_epoch: the lower bound 3 must be at most the upper bound 2",
+    ),
+    "unknown optimiser": (
+        {"zoo__optimizer": "lion"},
+        "only adam and sgd are known; write {choice: [adam, sgd]} or one of them",
+    ),
+    "no distribution": (
+        {"zoo__learning_rate": {"adam": {"gauss": [0, 1]}}},
+        "zoo.learning_rate.adam: not a distribution; write a value, or one of {choice: [...]}",
+    ),
+    "learning rate of nothing": (
+        {"zoo__learning_rate": {"sgd": 0}},
+        "zoo.learning_rate.sgd: 0 is too small: it must be above 0",
+    ),
+    "batch of one": ({"zoo__batch_size": 1}, "zoo.batch_size: 1 is too small: it must be at least 2"),
+    "folder for digits": (
+        {"images__train": "photos"},
+        "`train` is for source: imagefolder; remove it or change the source",
+    ),
+    "one folder of two": (
+        {"images": {"source": "imagefolder", "train": "photos"}},
+        "source: imagefolder needs both `train` and `test` folders",
+    ),
+    "missing folder": (
+        {"images": NOWHERE},
+        "images.train: there is no folder nowhere/train; correct the path or unpack the images there",
+    ),
+    "missing weights": (
+        {"datasets": {"weights": "nowhere/clip.pt"}},
+        "datasets: there is no file nowhere/clip.pt; correct the path, or name an open_clip model",
+    ),
+    "missing model": (
+        {"datasets": {"model": "clip.json"}},
+        "datasets: there is no file clip.json; correct the path, or name an open_clip model",
+    ),
+    "unknown solver": (
+        {"weights__solver": "fast"},
+        "weights.solver: Input should be 'gram', 'incremental', 'full' or 'randomized' (given: 'fast')",
+    ),
+}
+BY_SNAKEMAKE = (
+    "unknown key",
+    "wrong type",
+    "impossible split",
+    "more classes than there are",
+    "early after max",
+    "missing folder",
+    "missing weights",
+)
+
+
+@pytest.fixture(scope="module")
+def photos(class_folders):
+    """Five classes: `d` has three images to train on, `e` none to test on."""
+    return class_folders(
+        {"train": {"a": 12, "b": 12, "c": 12, "d": 3, "e": 12}, "val": {"a": 2, "b": 2, "c": 2, "d": 2}}
+    )
+
+
+@pytest.mark.parametrize("changes, message", REFUSED.values(), ids=REFUSED)
+def test_config_is_refused(tiny_config, change, changes, message):
+    with pytest.raises(ConfigError) as refused:
+        Run(change(tiny_config, **changes))
+    assert message in str(refused.value)
+
+
+def test_every_fault_is_named(tiny_config, change):
+    with pytest.raises(ConfigError) as refused:
+        Run(change(tiny_config, zoo__widht=2, shared__temperature=0, outcomes__bins=0))
+    keys = [line.split(":")[0].strip() for line in str(refused.value).splitlines()[1:]]
+    assert sorted(keys) == ["outcomes.bins", "shared.temperature", "zoo.widht"]
+
+
+@pytest.mark.parametrize(
+    "classes, message",
+    [
+        (None, "images.test: {root}/val has no folder 'e', which {root}/train has; add it"),
+        (6, "images.classes: 6 classes asked for, but there are 5; ask for fewer"),
+        (4, "images.minimum: class 'd' has 3 image files in {root}/train/d, fewer than 10; add images"),
+        (["a", "b", "c", "e"], "images.classes: there is no class 'e' in both {root}/train and {root}/val"),
+        (["a", "b", "c", "z"], "images.classes: there is no class 'z' in both {root}/train and {root}/val"),
+        (["a", "b"], "zoo.classes_per_task: 3 classes a task, but there are only 2"),
+    ],
+)
+def test_folder_is_refused(tiny_config, change, photos, classes, message):
+    images = {"source": "imagefolder", "train": f"{photos}/train", "test": f"{photos}/val", "classes": classes}
+    with pytest.raises(ConfigError) as refused:
+        Run(change(tiny_config, images=images))
+    assert message.format(root=photos) in str(refused.value)
+
+
+def assert_refused(done, folder, message):
+    assert done.returncode != 0
+    assert message in done.stdout
+    assert "Traceback" not in done.stdout
+    assert "Finished jobid" not in done.stdout
+    assert {path.name for path in folder.iterdir()} <= {".snakemake", "given.yaml"}
+
+
+@pytest.mark.parametrize("case", BY_SNAKEMAKE)
+def test_snakemake_refuses_config(tiny_config, change, plain_snakemake, tmp_path, case):
+    changes, message = REFUSED[case]
+    done = plain_snakemake(change(tiny_config, **changes), "--dry-run")
+    assert_refused(done, tmp_path, message)
+    assert "Job stats" not in done.stdout
+
+
+def test_snakemake_refuses_too_few_images(tiny_config, change, plain_snakemake, photos, tmp_path):
+    images = {"source": "imagefolder", "train": f"{photos}/train", "test": f"{photos}/val", "classes": 4}
+    done = plain_snakemake(change(tiny_config, images=images), "--dry-run")
+    assert_refused(done, tmp_path, "images.minimum: class 'd' has 3 image files")
+    assert "Job stats" not in done.stdout
+
+
+def test_run_without_its_folders_is_planned_but_not_started(tiny_config, change, plain_snakemake, count_jobs, tmp_path):
+    config = change(tiny_config, images={**NOWHERE, "classes": [*"abcde"]})
+    planned = plain_snakemake(config, "--dry-run")
+    assert planned.returncode == 0
+    assert count_jobs(planned.stdout)["train_member"] == 8
+    done = plain_snakemake(config, "--cores", "1")
+    assert_refused(
+        done, tmp_path, "images.train: there is no folder nowhere/train; correct the path or unpack the images there"
+    )
+
+
+def test_given_config_stands_alone(plain_snakemake, repository, tmp_path):
+    embedded = yaml.safe_load((repository / "config" / "config.yaml").read_text(encoding="utf-8"))
+    assert "learning_rate" in embedded["zoo"], "the default config no longer sets what this test leaves out"
+    config = {"run": "alone", "zoo": {"members": 16}}
+    done = plain_snakemake(config, "--cores", "1", "results/alone/zoo/plan.csv")
+    assert done.returncode == 0, done.stdout
+    plan = pd.read_csv(tmp_path / "results" / "alone" / "zoo" / "plan.csv")
+    assert plan["learning_rate"].tolist() == [row["learning_rate"] for row in Run(config).plan]
+    assert plan["learning_rate"].tolist() != [
+        row["learning_rate"] for row in Run({**embedded, "zoo": {**embedded["zoo"], "members": 16}}).plan
+    ]
+
+
+def test_key_on_the_command_line_changes_the_default_config_alone_there(plain_snakemake, repository, tmp_path):
+    embedded = yaml.safe_load((repository / "config" / "config.yaml").read_text(encoding="utf-8"))
+    target = f"results/{embedded['run']}/zoo/plan.csv"
+    done = plain_snakemake(None, "--cores", "1", target, "--config", "zoo={members: 52}")
+    assert done.returncode == 0, done.stdout
+    expected = Run({**embedded, "zoo": {**embedded["zoo"], "members": 52}}).plan
+    plan = pd.read_csv(tmp_path / target)
+    assert plan["seed"].tolist() == [row["seed"] for row in expected]
+    assert plan["learning_rate"].tolist() == [row["learning_rate"] for row in expected]
+
+
+def test_thesis_has_its_parts(repository):
+    raw = yaml.safe_load((repository / "config" / "thesis.yaml").read_text(encoding="utf-8"))
+    run = Run(raw)
+    assert Counter(row["part"] for row in run.plan) == {"train": 850, "validation": 100, "test": 50}
+    assert len(run.classes) == 1000
+
+
+@pytest.mark.slow
+def test_thesis_is_planned_without_its_images(plain_snakemake, count_jobs, repository):
+    done = plain_snakemake(repository / "config" / "thesis.yaml", "--dry-run")
+    assert done.returncode == 0, done.stdout[-5000:]
+    counts = count_jobs(done.stdout)
+    assert {rule: count for rule, count in counts.items() if count > 1} == {
+        "pack_class": 1000,
+        "class_mean": 1000,
+        "train_member": 1000,
+        "fit_pca": 102,
+        "index_part": 3,
+        "coefficients": 3,
+        "embed_weights": 3,
+    }
+
+
+@pytest.mark.slow
+def test_no_member_is_trained_where_a_class_is_unusable(tiny_config, change, plain_snakemake, tmp_path):
+    # Digits 0 to 4 have 142, 146, 142, 146 and 145 images to learn from; only packing can tell.
+    config = change(tiny_config, images__minimum=145)
+    done = plain_snakemake(config, "--cores", "2", "results/tiny/tables/members.csv")
+    assert done.returncode != 0
+    assert "class '0' has" in done.stdout and "fewer than images.minimum = 145" in done.stdout
+    made = {path.relative_to(tmp_path / "results" / "tiny").as_posix() for path in tmp_path.glob("results/tiny/*/*.h5")}
+    assert made == {"images/1.h5", "images/3.h5", "images/4.h5"}
+    assert not list(tmp_path.glob("results/tiny/zoo/members/*.h5"))

@@ -1,0 +1,155 @@
+"""Each rule and the function that it calls agree, which a run would find out only when it comes to that rule."""
+
+import ast
+from importlib import import_module
+from inspect import Parameter, signature
+from os.path import normpath
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from snakemake.api import SnakemakeApi
+from snakemake.io import get_flag_value, is_flagged
+from snakemake.settings.types import ConfigSettings, ResourceSettings
+
+from wsl.provenance import code_digest
+from wsl.recipe import Recipe
+from wsl.weights.pca import fit_pca
+
+WILDCARDS = SimpleNamespace(name="0", member="00000", part="train")
+GIVEN_BY_SCRIPT = {"device", "threads"}
+# Functions that pass settings on by `**`: to what, and the arguments that they add to them.
+PASSED_ON = {"wsl.weights.pca.fit_parameter": (fit_pca, {"read", "rows", "columns"})}
+RULES = [
+    *("pack_class", "class_table", "plan", "train_member", "index_part", "zoo_table"),
+    *("fit_pca", "pca_table", "coefficients", "train_autoencoder", "embed_weights"),
+    *("class_mean", "outcome_bins", "train_shared", "similarities", "sample"),
+    *("reconstruction_over_training", "reconstruction", "judge_samples"),
+    *("reconstruction_table", "sampling_table", "summary", "html_report"),
+    *("zoo_overview", "autoencoder_loss", "output_metrics"),
+    *("shared_encoder_loss", "similarity_heatmap", "sampled_accuracy"),
+]
+FOLDERS = {"source": "imagefolder", "train": "nowhere/train", "test": "nowhere/val", "classes": [*"abcdefgh"]}
+
+
+@pytest.fixture(scope="module", params=["digits", "imagefolder"])
+def rules(request, tmp_path_factory, tiny_config, repository):
+    """The workflow's rules by name, as Snakemake reads them; no job is planned."""
+    folder = tmp_path_factory.mktemp("rules")
+    if request.param == "imagefolder":
+        tiny_config = {**tiny_config, "images": FOLDERS}
+    config = folder / "given.yaml"
+    config.write_text(yaml.safe_dump(tiny_config), encoding="utf-8")
+    with SnakemakeApi() as api:
+        workflow = api.workflow(
+            ResourceSettings(cores=1),
+            ConfigSettings(configfiles=[config]),
+            snakefile=repository / "Snakefile",
+            workdir=folder,
+        )
+        yield {rule.name: rule for rule in workflow._workflow.rules}
+
+
+@pytest.fixture(params=RULES)
+def rule(request, rules):
+    return rules[request.param]
+
+
+def params_of(rule) -> dict:
+    values = dict(rule.params.items())
+    return {key: value(WILDCARDS) if callable(value) else value for key, value in values.items()}
+
+
+def function_of(rule):
+    module, name = params_of(rule)["call"].rsplit(".", 1)
+    return getattr(import_module(module), name)
+
+
+def named(files) -> list[str]:
+    return [name for name, _ in files._get_names()]
+
+
+def test_rules_are_those_that_are_checked(rules):
+    assert set(rules) == {*RULES, "all"}
+
+
+def test_function_takes_what_rule_names(rule):
+    params = params_of(rule)
+    assert set(params) == {"call", "code", "settings"}
+    keys = [*named(rule.input), *named(rule.output), *params["settings"]]
+    assert len(keys) == len(set(keys)), "one argument has two names"
+    parameters = signature(function_of(rule)).parameters
+    explicit = {name for name, parameter in parameters.items() if parameter.kind is not Parameter.VAR_KEYWORD}
+    required = {name for name in explicit if parameters[name].default is Parameter.empty}
+    passed_on = set(keys) - explicit
+    assert required <= set(keys)
+    assert not set(keys) & GIVEN_BY_SCRIPT
+    if params["call"] in PASSED_ON:
+        target, added = PASSED_ON[params["call"]]
+        signature(target).bind(**dict.fromkeys({*passed_on, *added, "name", "seed"}))
+        assert passed_on | added | {"name", "seed"} == set(signature(target).parameters)
+    else:
+        assert len(explicit) == len(parameters), f"PASSED_ON does not say where {params['call']} passes settings to"
+        assert not passed_on
+
+
+def test_gpu_is_asked_for_exactly_where_a_function_takes_a_device(rule):
+    assert ("gpu" in rule.resources) == ("device" in signature(function_of(rule)).parameters)
+
+
+def test_recipe_has_every_key(rule):
+    recipe = params_of(rule)["settings"].get("recipe")
+    assert (recipe is not None) == (rule.name in ("train_autoencoder", "train_shared"))
+    if recipe is not None:
+        Recipe(**recipe)
+
+
+def test_code_is_the_digest_of_what_is_called(rule):
+    params = params_of(rule)
+    assert params["code"] == code_digest(params["call"].rsplit(".", 1)[0].replace(".", "/") + ".py")
+
+
+def test_settings_are_plain_and_sorted(rule):
+    # Snakemake compares their repr: an object's would differ from run to run, and so would an order that is not fixed.
+    settings = params_of(rule)["settings"]
+    assert ast.literal_eval(repr(settings)) == settings
+    assert list(settings) == sorted(settings)
+    assert all(list(value) == sorted(value) for value in settings.values() if isinstance(value, dict))
+
+
+def test_rule_has_script_log_and_environment(rule, repository):
+    wildcards = set(rule.wildcard_names)
+    assert rule.script == "../scripts/call.py"
+    assert [str(log).split("{")[0] for log in rule.log] == [
+        f"results/tiny/logs/{rule.name}/" if wildcards else f"results/tiny/logs/{rule.name}.log"
+    ]
+    assert rule.conda_env == str(repository / "environment.yml")
+
+
+def test_rule_runs_locally_or_says_what_it_needs(rule):
+    local = rule.name in rule.workflow._localrules
+    declared = set((rule.ruleinfo.resources or ((), {}))[1])
+    assert declared == set() if local else {"mem_mb", "runtime"} <= declared <= {"mem_mb", "runtime", "gpu"}
+
+
+def test_all_runs_locally(rules):
+    assert "all" in rules["all"].workflow._localrules
+
+
+def test_what_stands_in_the_report_has_a_caption_and_labels(rules, repository):
+    captions = {}
+    for rule in rules.values():
+        for file in rule.output:
+            if is_flagged(file, "report"):
+                entry = get_flag_value(file, "report")
+                captions[str(file)] = normpath(entry.caption.get_path_or_uri(secret_free=True))
+                assert entry.category
+                assert list(entry.labels) in (["figure"], ["table"])
+    figures = "zoo_overview autoencoder_loss output_metrics shared_encoder_loss similarity_heatmap sampled_accuracy"
+    tables = {name: name for name in ("classes", "members", "pca", "reconstruction")} | {"sampling": "sampled_accuracy"}
+    folder = repository / "workflow" / "report"
+    assert captions == {
+        **{f"results/tiny/figures/{name}.png": str(folder / f"{name}.rst") for name in figures.split()},
+        **{f"results/tiny/tables/{name}.csv": str(folder / f"{caption}.rst") for name, caption in tables.items()},
+    }
+    assert {str(path) for path in folder.iterdir()} == set(captions.values())

@@ -1,0 +1,317 @@
+"""The whole chain at its smallest, from images to report: what comes out, and that it comes out the same again."""
+
+import base64
+import io
+import json
+import re
+import zipfile
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from wsl.files import read_json
+from wsl.run import Run
+from wsl.tensors import read_tensors
+from wsl.zoo.layout import resnet18_layout
+from wsl.zoo.member import read_member
+from wsl.zoo.network import resnet18
+
+pytestmark = pytest.mark.slow
+
+PARTS = ("train", "validation", "test")
+TEST_MEMBERS = (2, 5)
+FIGURES = {
+    "zoo_overview": "zoo: learning curves, accuracies, losses",
+    "autoencoder_loss": "4.1a: autoencoder losses",
+    "output_metrics": "4.1b: outputs on synthetic images",
+    "shared_encoder_loss": "4.2: shared encoder losses",
+    "similarity_heatmap": "4.3: weight latents against (D, R) pairs",
+    "sampled_accuracy": "accuracy of sampled models",
+}
+TABLES = {
+    "classes": "images of each class",
+    "members": "members: plan and results",
+    "pca": "compression of each named parameter",
+    "reconstruction": "Table 4.1: reconstruction on training data",
+    "sampling": "accuracy on held-out tasks",
+}
+LAYOUT = resnet18_layout(2, 3)
+RESULTS = {
+    "report.html",
+    "summary.json",
+    *(f"images/{digit}.h5" for digit in range(5)),
+    *(f"datasets/class_means/{digit}.h5" for digit in range(5)),
+    *(f"zoo/members/{member:05d}.h5" for member in range(8)),
+    *(f"zoo/{part}.h5" for part in PARTS),
+    *("zoo/plan.csv", "zoo/history.csv", "outcomes/bins.json"),
+    *(f"weights/pca/{entry.name}.h5" for entry in LAYOUT.entries),
+    *(f"weights/{stage}/{part}.h5" for stage in ("coefficients", "latents") for part in PARTS),
+    *("weights/autoencoder.safetensors", "weights/autoencoder_checkpoints.safetensors"),
+    *("weights/autoencoder_history.csv", "shared/history.csv", "shared/similarities.csv"),
+    "shared/encoder.safetensors",
+    *(f"sampling/models/{member:05d}.safetensors" for member in TEST_MEMBERS),
+    *(f"evaluation/{name}.csv" for name in ("reconstruction", "reconstruction_over_training", "samples")),
+    *(f"figures/{name}.{kind}" for name in FIGURES for kind in ("pdf", "png")),
+    *(f"tables/{name}.csv" for name in TABLES),
+}
+NO_NETWORK = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+
+
+@pytest.fixture(scope="module")
+def plan(tiny_config):
+    return Run(tiny_config).plan
+
+
+def files(folder: Path) -> dict[str, Path]:
+    """All files of a run by their paths in it, logs and benchmarks apart."""
+    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    return {name: path for name, path in found.items() if name.split("/")[0] not in ("logs", "benchmarks")}
+
+
+def contents(path: Path):
+    """What a file holds: text and arrays with their types, by name."""
+    if path.suffix != ".h5":
+        return path.read_bytes()
+    found = {}
+
+    def keep(name, item):
+        found[name, "attributes"] = {key: np.asarray(value).tolist() for key, value in item.attrs.items()}
+        if isinstance(item, h5py.Dataset):
+            found[name] = (
+                item.dtype,
+                item.shape,
+                item[...].tobytes() if item.dtype.kind != "O" else item[...].tolist(),
+            )
+
+    with h5py.File(path) as file:
+        keep("/", file)
+        file.visititems(keep)
+    return found
+
+
+def test_every_file_is_made_and_no_other(results):
+    assert set(files(results)) == RESULTS
+
+
+def test_every_job_has_its_log_and_every_training_its_benchmark(printed, results, read_jobs):
+    jobs = read_jobs(printed)
+    assert Counter(job["rule"] for job in jobs)["all"] == 1
+    done = [job for job in jobs if job["rule"] != "all"]
+    assert all({"output", "log"} <= set(job) for job in done)
+    outputs = [name for job in done for name in job["output"].split(", ")]
+    assert Counter(outputs) == Counter(f"results/tiny/{name}" for name in RESULTS)
+    logs = {path.relative_to(results).as_posix() for path in (results / "logs").rglob("*") if path.is_file()}
+    assert Counter(job["log"] for job in done) == Counter(f"results/tiny/{name}" for name in logs)
+    benchmarks = {path.relative_to(results).as_posix() for path in (results / "benchmarks").rglob("*.tsv")}
+    assert benchmarks == {
+        "benchmarks/train_autoencoder.tsv",
+        "benchmarks/train_shared.tsv",
+        *(f"benchmarks/train_member/{member:05d}.tsv" for member in range(8)),
+    }
+
+
+def test_run_uses_its_profile_and_ends_with_a_summary(printed, results):
+    assert "Using workflow specific profile profiles/default" in printed
+    agreement = read_json(results / "summary.json")["agreement"]
+    assert "Report:  results/tiny/report.html\nZoo:     8 members (0 diverged)" in printed
+    assert f"original against reconstruction: agreement {agreement:.1%}" in printed
+
+
+def test_nothing_is_left_to_do(finished):
+    before = {name: path.stat().st_mtime_ns for name, path in files(finished.results).items()}
+    assert finished.would_run() == {}
+    assert "Nothing to be done" in finished.run()
+    assert {name: path.stat().st_mtime_ns for name, path in files(finished.results).items()} == before
+
+
+def test_plan_and_members_agree(results, plan):
+    table = pd.read_csv(results / "zoo" / "plan.csv")
+    assert table.to_dict("records") == [{**row, "classes": "/".join(row["classes"])} for row in plan]
+    assert Counter(table["part"]) == {"train": 4, "validation": 2, "test": 2}
+    assert set(table["optimizer"]) == {"adam", "sgd"}
+    for row in plan:
+        member = read_member(results / "zoo" / "members" / f"{row['member']:05d}.h5")
+        extra = {"width": 2, "momentum": 0.9 if row["optimizer"] == "sgd" else 0.0}
+        planned = {key: value for key, value in row.items() if key != "part"}
+        assert member.plan == {**planned, **extra, "schedule": "constant", "augment": False}
+        assert member.snapshots["epoch"].tolist() == [row["early_epoch"], row["max_epoch"]]
+        assert member.weights.shape == (2, LAYOUT.size)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_figure_is_drawn(results, name):
+    assert (results / "figures" / f"{name}.pdf").read_bytes().startswith(b"%PDF-")
+    with Image.open(results / "figures" / f"{name}.png") as image:
+        assert image.width > 600 and image.height > 300
+        assert len(image.convert("RGB").getcolors(maxcolors=2**24)) > 20
+
+
+class _Page(HTMLParser):
+    """What a page loads, and what stands in it."""
+
+    def __init__(self):
+        super().__init__()
+        self.loads, self.figures, self.captions, self.rows, self.style = [], {}, {}, Counter(), ""
+        self._in, self._figure, self._table = "", None, None
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self._in = tag
+        named = ("src", "srcset", "href", "data", "poster", "action", "background")
+        self.loads += [attributes[key] for key in named if key in attributes]
+        if tag == "figure":
+            self._figure, self._table = attributes["id"], None
+        elif tag == "details":
+            self._table = attributes["id"].removeprefix("table-")
+        elif tag == "img":
+            self.figures[self._figure] = attributes["src"]
+        elif tag == "td" or (tag == "p" and attributes.get("class") == "caption"):
+            self._in = tag
+        elif tag == "tr":
+            self.rows[self._table] += 1
+
+    def handle_data(self, text):
+        if self._in == "style":
+            self.style += text
+        elif self._in == "figcaption" and text.strip():
+            self.captions[self._figure] = text
+        elif self._in == "p" and self._table and text.strip():
+            self.captions[self._table] = text
+
+
+def caption(repository: Path, name: str) -> str:
+    stem = "sampled_accuracy" if name == "sampling" else name
+    return (repository / "workflow" / "report" / f"{stem}.rst").read_text(encoding="utf-8").strip()
+
+
+def test_report_is_one_file_with_everything(results, repository):
+    text = (results / "report.html").read_text(encoding="utf-8")
+    page = _Page()
+    page.feed(text)
+    assert all(link.startswith("data:") for link in page.loads)
+    assert "url(" not in page.style and "@import" not in page.style
+    assert "<script" not in text
+    assert {name: base64.b64decode(source.split("base64,")[1]) for name, source in page.figures.items()} == {
+        name: (results / "figures" / f"{name}.png").read_bytes() for name in FIGURES
+    }
+    lengths = {name: len(pd.read_csv(results / "tables" / f"{name}.csv")) for name in TABLES}
+    assert page.rows == {name: 1 + length for name, length in lengths.items()}
+    assert page.captions == {name: caption(repository, name) for name in [*FIGURES, *TABLES]}
+    assert "RANDOM features" in text
+
+
+def test_tables_say_what_they_should(results):
+    tables = {name: pd.read_csv(results / "tables" / f"{name}.csv") for name in TABLES}
+    assert tables["classes"]["class"].tolist() == [0, 1, 2, 3, 4]
+    assert tables["members"]["member"].tolist() == list(range(8))
+    assert tables["pca"]["parameter"].tolist() == [entry.name for entry in LAYOUT.entries]
+    assert set(tables["reconstruction"]["stage"]) == {"pca", "pca-ae"}
+    assert tables["sampling"]["method"].tolist() == ["chance", "mean", "nearest", "sampled", "reconstructed", "trained"]
+    assert (tables["sampling"]["tasks"] == 2).all()
+    numbers = read_json(results / "summary.json")
+    means = tables["reconstruction"].set_index(["stage", "metric"])["mean"]
+    assert (numbers["members"], numbers["classes"]) == (8, 5)
+    assert numbers["agreement"] == means["pca-ae", "agreement"]
+    assert numbers["accuracy"] == dict(zip(tables["sampling"]["method"], tables["sampling"]["accuracy"], strict=True))
+
+
+@pytest.mark.parametrize("member", TEST_MEMBERS)
+def test_sampled_model_loads_and_says_what_it_is(results, plan, member):
+    state, about = read_tensors(results / "sampling" / "models" / f"{member:05d}.safetensors")
+    network = resnet18(width=2, classes=3)
+    assert {name: value.shape for name, value in state.items()} == {
+        name: value.shape for name, value in network.state_dict().items()
+    }
+    network.load_state_dict(state, strict=True)
+    with torch.no_grad():
+        logits = network.eval()(torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0)))
+    assert logits.shape == (4, 3) and logits.isfinite().all()
+    bins = read_json(results / "outcomes" / "bins.json")
+    best = next(place for place, count in enumerate(bins["counts"]) if count)
+    assert about == {
+        "run": "tiny",
+        "architecture": "resnet18",
+        "width": 2,
+        "size": 32,
+        "encoder": {"model": "wsl-small-rn", "weights": None, "batch_size": 256},
+        "member": member,
+        "classes": plan[member]["classes"],
+        "request": {"outcome_bin": best, "validation_loss": bins["edges"][best : best + 2]},
+        "preprocessing": {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "scale": "pixels / 255"},
+    }
+
+
+def test_deleted_member_is_trained_again_to_the_same_weights(finished, results, read_jobs):
+    member = finished.results / "zoo" / "members" / "00002.h5"
+    member.unlink()
+    printed = finished.run("results/tiny/zoo/members/00002.h5")
+    assert [job["rule"] for job in read_jobs(printed)] == ["train_member"]
+    assert contents(member) == contents(results / "zoo" / "members" / "00002.h5")
+    assert finished.would_run() == {}, "an equal file made what follows stale"
+
+
+def test_deleted_figure_is_drawn_again_and_nothing_else(finished, results, read_jobs):
+    figure = finished.results / "figures" / "similarity_heatmap.pdf"
+    figure.unlink()
+    printed = finished.run("results/tiny/figures/similarity_heatmap.pdf")
+    assert [job["rule"] for job in read_jobs(printed)] == ["similarity_heatmap"]
+    assert figure.read_bytes() == (results / "figures" / "similarity_heatmap.pdf").read_bytes()
+    assert finished.would_run() == {}
+
+
+def test_jobs_run_the_code_beside_the_snakefile(finished, results, read_jobs):
+    # Not an installed wsl's: its digest is not the one that makes jobs stale.
+    finished.append("wsl/figures/autoencoder_loss.py", "\n\nCOLUMN = 5\n")
+    printed = finished.run("results/tiny/figures/autoencoder_loss.png")
+    assert [job["rule"] for job in read_jobs(printed)] == ["autoencoder_loss"]
+    with Image.open(finished.results / "figures" / "autoencoder_loss.png") as image:
+        assert image.width == 1000
+
+
+def report_results(page: str) -> dict:
+    start = page.index("{", page.index('<script id="results">'))
+    return json.JSONDecoder().raw_decode(page[start:])[0]
+
+
+@pytest.mark.parametrize("kind", ["zip", "html"])
+def test_snakemake_report_holds_everything_and_needs_no_network(finished, repository, kind):
+    done = finished.snakemake("--report", f"report.{kind}", **NO_NETWORK)
+    assert done.returncode == 0, done.stdout
+    report = finished.root / f"report.{kind}"
+    if kind == "zip":
+        with zipfile.ZipFile(report) as archive:
+            held = {name: archive.read(name) for name in archive.namelist()}
+        page = held.pop("report/report.html").decode()
+    else:
+        held, page = {}, report.read_text(encoding="utf-8")
+    assert not re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=[\"']?https?:", page)
+    entries = report_results(page)
+    expected = {f"figures/{name}.png": ("figure", title) for name, title in FIGURES.items()}
+    expected |= {f"tables/{name}.csv": ("table", title) for name, title in TABLES.items()}
+    assert set(entries) == {f"results/tiny/{name}" for name in expected}
+    for name, (label, title) in expected.items():
+        entry = entries[f"results/tiny/{name}"]
+        assert entry["labels"] == {label: title}
+        assert " ".join(caption(repository, Path(name).stem).split())[:60] in entry["caption"]
+        if kind == "zip":
+            data = held.pop(f"report/{entry['data_uri']}")
+        else:
+            data = base64.b64decode(entry["data_uri"].split("base64,")[1])
+        assert data == (finished.results / name).read_bytes()
+    assert held == {}
+    assert json.loads(json.dumps(entries["results/tiny/tables/members.csv"]["job_properties"]))["rule"] == "zoo_table"
+
+
+def test_same_seed_gives_the_same_run_elsewhere(results, tiny_config, new_project):
+    again = new_project(tiny_config)
+    again.run()
+    ours, others = files(results), files(again.results)
+    assert set(ours) == set(others)
+    assert [name for name in ours if contents(ours[name]) != contents(others[name])] == []

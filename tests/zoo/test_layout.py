@@ -1,0 +1,44 @@
+"""The layout, which knows no torch, against real state dicts."""
+
+import subprocess
+import sys
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from torchvision.models import resnet18 as torchvision_resnet18
+
+from wsl.zoo.layout import resnet18_layout
+from wsl.zoo.network import resnet18
+
+
+@pytest.mark.parametrize(("width", "classes"), [(2, 3), (8, 5), (64, 3)])
+def test_names_shapes_and_order_are_the_state_dicts(width, classes):
+    network = torchvision_resnet18(num_classes=classes) if width == 64 else resnet18(width, classes)
+    state, layout = network.state_dict(), resnet18_layout(width, classes)
+    floats = [(name, tuple(value.shape)) for name, value in state.items() if value.is_floating_point()]
+    integers = [name for name, value in state.items() if not value.is_floating_point()]
+    assert [(entry.name, entry.shape) for entry in layout.entries] == floats
+    assert list(layout.counters) == integers
+    assert layout.size == sum(value.numel() for value in state.values() if value.is_floating_point())
+
+
+def test_entries_follow_each_other_without_gaps():
+    layout = resnet18_layout(2, 3)
+    assert layout.entries[0].columns.start == 0
+    assert all(before.columns.stop == after.columns.start for before, after in pairwise(layout.entries))
+    assert layout.entries[-1].columns.stop == layout.size
+
+
+def test_split_gives_each_name_its_numbers():
+    layout = resnet18_layout(2, 3)
+    vector = np.arange(layout.size, dtype=np.float32)
+    split = layout.split(vector)
+    assert np.array_equal(np.concatenate([part.ravel() for part in split.values()]), vector)
+    assert split["fc.bias"].tolist() == vector[-3:].tolist()
+    assert layout["fc.bias"].shape == (3,)
+
+
+def test_asking_for_the_layout_imports_no_torch():
+    code = "import sys; from wsl.zoo.layout import resnet18_layout; resnet18_layout(8, 3); print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"

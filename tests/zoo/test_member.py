@@ -1,0 +1,57 @@
+"""A member's file."""
+
+import h5py
+import numpy as np
+import pytest
+
+from wsl.errors import DataError
+from wsl.zoo.member import open_member, read_member, write_member
+
+
+def digest(path):
+    with open_member(path) as file:
+        return file.attrs["digest"]
+
+
+def test_what_is_written_is_read_back(zoo, tmp_path):
+    member = read_member(zoo.members[0])
+    write_member(tmp_path / "copy.h5", member)
+    again = read_member(tmp_path / "copy.h5")
+    assert again.plan == member.plan and again.diverged == member.diverged
+    assert np.array_equal(again.weights, member.weights) and np.array_equal(again.counters, member.counters)
+    assert again.snapshots.equals(member.snapshots) and again.history.equals(member.history)
+    assert (tmp_path / "copy.h5").read_bytes() == zoo.members[0].read_bytes()
+
+
+def test_it_says_what_it_needs_to_be_read(zoo):
+    member = read_member(zoo.members[0])
+    assert member.plan["classes"] == ["0", "1", "2"]
+    assert member.plan["width"] == 2
+    with h5py.File(zoo.members[0]) as file:
+        assert file.attrs["architecture"] == "resnet18"
+    # Batches seen: (epochs) x (whole batches of 32 among the training images).
+    assert (member.counters[1] == 3 * member.counters[0]).all() and (member.counters[0] > 0).all()
+
+
+@pytest.mark.parametrize("change", ["weights", "snapshots"])
+def test_digest_follows_the_content(zoo, tmp_path, change):
+    member = read_member(zoo.members[0])
+    if change == "weights":
+        member.weights[1, 17] = np.nextafter(member.weights[1, 17], np.float32(9))
+    else:
+        member.snapshots.loc[0, "validation_loss"] += 1e-9
+    write_member(tmp_path / "changed.h5", member)
+    assert digest(tmp_path / "changed.h5") != digest(zoo.members[0])
+
+
+@pytest.mark.parametrize("damage", ["cut short", "not HDF5", "missing", "another format"])
+def test_an_unreadable_file_is_named_with_a_remedy(zoo, tmp_path, damage):
+    path = tmp_path / "00007.h5"
+    content = zoo.members[0].read_bytes()
+    if damage != "missing":
+        path.write_bytes({"cut short": content[: len(content) // 2], "not HDF5": b"text"}.get(damage, content))
+    if damage == "another format":
+        with h5py.File(path, "a") as file:
+            file.attrs["format"] = 99
+    with pytest.raises(DataError, match=r"00007\.h5.*run again"):
+        read_member(path)

@@ -1,0 +1,105 @@
+"""The plan: pure, exact in its parts, and with tasks that no two parts share."""
+
+from collections import Counter
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from wsl.config import Zoo
+from wsl.errors import ConfigError
+from wsl.run import DRAWN
+from wsl.zoo.plan import class_set_rank, plan_members, write_plan
+
+THESIS = {"train": 850, "validation": 100, "test": 50}
+# Table 3.1 of the thesis.
+TABLE = Zoo(early_epoch={"integers": [5, 10]}, max_epoch={"normal": [100, 15], "clip": [50, 150]})
+
+
+def plan(members, seed=0, classes=10, size=3, shares=THESIS, zoo=TABLE):
+    drawn = {key: getattr(zoo, key) for key in DRAWN}
+    rates = {"adam": zoo.learning_rate.adam, "sgd": zoo.learning_rate.sgd}
+    return plan_members(seed, [f"c{i}" for i in range(classes)], members, size, shares, drawn, rates)
+
+
+@pytest.fixture(scope="module")
+def thousand():
+    return plan(1000, classes=1000)
+
+
+def test_growing_the_zoo_keeps_its_first_members():
+    assert plan(200)[:20] == plan(20)
+
+
+def test_the_seed_decides_everything():
+    assert plan(20) == plan(20)
+    other = plan(20, seed=1)
+    for key in ("classes", "seed"):
+        assert [row[key] for row in plan(20)] != [row[key] for row in other]
+
+
+def test_a_thousand_members_fall_exactly_into_the_thesis_parts(thousand):
+    assert Counter(row["part"] for row in thousand) == THESIS
+
+
+@pytest.mark.parametrize("classes", [8, 10, 1000])
+def test_no_two_parts_share_a_set_of_classes(classes):
+    sets = {part: set() for part in THESIS}
+    for row in plan(1000, classes=classes):
+        sets[row["part"]].add(frozenset(row["classes"]))
+    for one, other in combinations(sets.values(), 2):
+        assert not one & other
+
+
+def test_tasks_are_distinct_classes_in_any_order(thousand):
+    assert all(len(set(row["classes"])) == 3 for row in thousand)
+    # Were tasks sorted, the first class would always be the lowest; of random orders it is in one of three.
+    numbers = [[int(name[1:]) for name in row["classes"]] for row in thousand]
+    assert np.mean([row[0] == min(row) for row in numbers]) == pytest.approx(1 / 3, abs=0.06)
+
+
+def test_hyper_parameters_follow_table_3_1(thousand):
+    table = pd.DataFrame(thousand)
+    assert set(table["early_epoch"]) == {5, 6, 7, 8, 9, 10}
+    assert table["max_epoch"].between(50, 150).all()
+    assert table["max_epoch"].mean() == pytest.approx(100, abs=2)
+    assert table["max_epoch"].std() == pytest.approx(15, abs=1.5)
+    assert table["optimizer"].value_counts(normalize=True)["adam"] == pytest.approx(0.5, abs=0.06)
+    assert table["seed"].is_unique
+
+
+def test_learning_rate_is_of_the_members_optimiser():
+    zoo = Zoo(learning_rate={"adam": {"uniform": [1, 2]}, "sgd": {"uniform": [3, 4]}})
+    rows = plan(60, zoo=zoo)
+    assert {row["optimizer"] for row in rows} == {"adam", "sgd"}
+    assert all((row["learning_rate"] < 2.5) == (row["optimizer"] == "adam") for row in rows)
+
+
+def test_one_distribution_does_not_move_the_draws_of_another():
+    changed = TABLE.model_copy(update={"batch_size": Zoo(batch_size={"choice": [8, 16]}).batch_size})
+    for before, after in zip(plan(20), plan(20, zoo=changed), strict=True):
+        assert {**before, "batch_size": 0} == {**after, "batch_size": 0}
+
+
+def test_a_part_without_members_is_refused():
+    with pytest.raises(ConfigError, match=r"zoo\.parts.*raise zoo\.members"):
+        plan(3)
+
+
+def test_too_few_tasks_for_the_parts_are_refused():
+    with pytest.raises(ConfigError, match=r"zoo\.classes_per_task.*use more classes"):
+        plan(40, classes=3)
+
+
+@pytest.mark.parametrize("size", [2, 3, 4])
+def test_rank_of_a_class_set_is_its_place_in_colexicographic_order(size):
+    ordered = sorted(combinations(range(9), size), key=lambda classes: classes[::-1])
+    assert [class_set_rank(classes[::-1]) for classes in ordered] == list(range(len(ordered)))
+
+
+def test_written_plan_has_a_row_a_member(tmp_path):
+    write_plan(plan(20), tmp_path / "plan.csv")
+    table = pd.read_csv(tmp_path / "plan.csv")
+    assert table["member"].tolist() == list(range(20))
+    assert table["classes"].str.split("/").tolist() == [row["classes"] for row in plan(20)]

@@ -1,0 +1,119 @@
+"""Training one member: repeatable, honest about its history, and it learns."""
+
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import accuracy_score, log_loss
+
+from wsl.images.inputs import load_task
+from wsl.zoo.layout import resnet18_layout
+from wsl.zoo.member import read_member
+from wsl.zoo.network import resnet18, state_dict
+from wsl.zoo.training import augmented, evaluate
+
+
+@pytest.mark.parametrize("changes", [{}, {"optimizer": "sgd", "schedule": "cosine", "augment": True}])
+def test_same_seed_gives_the_same_bytes(train, tmp_path, changes):
+    one, two = (train(tmp_path / run / "m.h5", max_epoch=2, **changes) for run in ("one", "two"))
+    assert one.read_bytes() == two.read_bytes()
+    other = train(tmp_path / "other" / "m.h5", max_epoch=2, seed=7, **changes)
+    assert not np.array_equal(read_member(one).weights, read_member(other).weights)
+
+
+def test_history_has_every_epoch_and_snapshots_quote_it(train, tmp_path):
+    member = read_member(train(tmp_path / "m.h5", early_epoch=2, max_epoch=4))
+    assert member.history["epoch"].tolist() == [1, 2, 3, 4]
+    assert member.snapshots["snapshot"].tolist() == ["early", "max"]
+    assert not member.diverged
+    quoted = member.history.set_index("epoch").loc[[2, 4]].reset_index()
+    assert member.snapshots.drop(columns="snapshot").equals(quoted)
+
+
+@pytest.mark.parametrize("row", [0, 1])
+def test_snapshot_has_the_validation_loss_that_its_row_says(zoo, packed, row):
+    member = read_member(zoo.members[0])
+    network = resnet18(2, 3)
+    network.load_state_dict(state_dict(member.weights[row], member.counters[row], resnet18_layout(2, 3)))
+    images, labels = load_task([packed[name] for name in "012"], "validation")
+    loss, accuracy = evaluate(network, images, labels)
+    assert loss == pytest.approx(member.snapshots["validation_loss"][row], rel=1e-6)
+    assert accuracy == pytest.approx(member.snapshots["validation_accuracy"][row])
+
+
+def test_evaluate_agrees_with_scikit_learn(packed):
+    torch.manual_seed(0)
+    network = resnet18(2, 3)
+    images, labels = load_task([packed[name] for name in "012"], "test")
+    loss, accuracy = evaluate(network, images, labels)
+    mean, deviation = (np.reshape(v, (3, 1, 1)) for v in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
+    pixels = (images.numpy() / 255 - mean) / deviation
+    with torch.no_grad():
+        probabilities = network.eval()(torch.from_numpy(pixels).float()).double().softmax(1).numpy()
+    assert loss == pytest.approx(log_loss(labels, probabilities, labels=[0, 1, 2]), rel=1e-4)
+    assert accuracy == pytest.approx(accuracy_score(labels, probabilities.argmax(1)))
+
+
+def test_it_learns_digits(train, tmp_path):
+    member = read_member(train(tmp_path / "m.h5", width=4, max_epoch=5))
+    assert member.history["validation_accuracy"].iloc[-1] > 0.8
+
+
+def test_a_huge_learning_rate_is_marked_and_kept(train, tmp_path):
+    member = read_member(train(tmp_path / "m.h5", optimizer="sgd", learning_rate=1e30))
+    assert member.diverged
+    assert member.weights.shape == (0, resnet18_layout(2, 3).size)
+    assert len(member.snapshots) == 0 and len(member.history) >= 1
+    assert not np.isfinite(member.history.iloc[-1].to_numpy(float)).all()
+
+
+def test_test_images_play_no_part(train, packed, tmp_path):
+    blind = {}
+    for name in "012":
+        blind[name] = shutil.copy(packed[name], tmp_path / f"{name}.h5")
+        with h5py.File(blind[name], "a") as file:
+            del file["test"]
+    without = train(tmp_path / "without.h5", images=blind, max_epoch=2)
+    assert without.read_bytes() == train(tmp_path / "with.h5", max_epoch=2).read_bytes()
+
+
+def test_cosine_schedule_nearly_stops_at_the_end(train, tmp_path):
+    last_step = {}
+    for schedule in ("constant", "cosine"):
+        plan = {"optimizer": "sgd", "learning_rate": 0.01, "early_epoch": 4, "max_epoch": 5}
+        member = read_member(train(tmp_path / f"{schedule}.h5", schedule=schedule, **plan))
+        conv = resnet18_layout(2, 3)["layer4.1.conv2.weight"].columns
+        last_step[schedule] = np.linalg.norm(member.weights[1, conv] - member.weights[0, conv])
+    # The factor of the last of five epochs is (1 + cos(4/5 pi)) / 2 = 0.095.
+    assert last_step["cosine"] < 0.25 * last_step["constant"]
+
+
+def variants(image, reach):
+    """Every flip and shift of an image (3, size, size), the edge repeated, by (flipped, down, right)."""
+    size = image.shape[1]
+    found = {}
+    for flipped in (False, True):
+        padded = np.pad(image[:, :, ::-1] if flipped else image, ((0, 0), (reach, reach), (reach, reach)), mode="edge")
+        for down in range(2 * reach + 1):
+            for right in range(2 * reach + 1):
+                crop = padded[:, down : down + size, right : right + size]
+                found[crop.tobytes()] = (flipped, down - reach, right - reach)
+    return found
+
+
+def test_augmented_flips_and_shifts_each_image_by_itself():
+    size, count = 16, 600
+    images = np.random.default_rng(0).integers(0, 256, (count, 3, size, size), dtype=np.uint8)
+    torch.manual_seed(0)
+    result = augmented(torch.from_numpy(images)).numpy()
+    drawn = [variants(image, size // 8).get(out.tobytes()) for image, out in zip(images, result, strict=True)]
+    assert None not in drawn
+    flips, downs, rights = zip(*drawn, strict=True)
+    assert np.mean(flips) == pytest.approx(0.5, abs=0.08)
+    for shifts in (downs, rights):
+        values, counts = np.unique(shifts, return_counts=True)
+        assert values.tolist() == [-2, -1, 0, 1, 2]
+        assert counts.min() > 0.12 * count
+    assert abs(np.corrcoef(downs, rights)[0, 1]) < 0.15
