@@ -28,6 +28,8 @@ rule all:
     default_target: True
     input:
         rules.html_report.output,
+        rules.html_report.input.figures,
+        rules.html_report.input.tables,
         expand(f"{OUT}/figures/{{figure}}.pdf", figure=FIGURES),
         rules.sample.output,
         rules.plan.output,

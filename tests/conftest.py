@@ -70,7 +70,7 @@ def train(packed):
 
 @pytest.fixture(scope="session")
 def zoo(train, tmp_path_factory) -> SimpleNamespace:
-    """Five members, two snapshots each: ``root``, ``members`` (paths), ``train``, ``validation``, ``test`` (indices)."""
+    """Five members of two snapshots: ``root``, ``members`` (paths), ``train``, ``validation``, ``test`` (indices)."""
     root = tmp_path_factory.mktemp("zoo")
     members, indices = [], {}
     for part, tasks in TASKS.items():

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from wsl.distributions import Choice, Distribution, Integers, Normal, check_numbers
 from wsl.errors import ConfigError
+from wsl.faults import describe_fault
 
 
 def _not_a_truth_value(value: Any) -> Any:
@@ -23,13 +24,12 @@ PositiveFloat = Annotated[float, Field(gt=0)]
 NonNegativeFloat = Annotated[float, Field(ge=0)]
 Counts = Annotated[Distribution, AfterValidator(lambda d: check_numbers(d, low=1, whole=True))]
 BatchSizes = Annotated[Distribution, AfterValidator(lambda d: check_numbers(d, low=2, whole=True))]
-BatchSizes = Annotated[Distribution, AfterValidator(lambda d: check_numbers(d, low=2, whole=True))]
 Rates = Annotated[Distribution, AfterValidator(lambda d: check_numbers(d, low=0, whole=False, low_allowed=False))]
 Decays = Annotated[Distribution, AfterValidator(lambda d: check_numbers(d, low=0, whole=False))]
 
 
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Images(Section):
@@ -236,36 +236,5 @@ def load_config(raw: dict[str, Any]) -> Config:
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
-        lines = []
-        for fault in error.errors():
-            # Names of union branches are pydantic's own; only the user's keys belong in a message.
-            path = [str(part) for part in fault["loc"]]
-            lines.append(f"  {_user_path(raw, path)}: {_remedy(fault, path)}")
+        lines = [f"  {describe_fault(raw, Config, fault)}" for fault in error.errors()]
         raise ConfigError("the config cannot be run:\n" + "\n".join(dict.fromkeys(lines))) from None
-
-
-def _user_path(raw: Any, path: list[str]) -> str:
-    kept, at = [], raw
-    for part in path:
-        if isinstance(at, dict) and part in at:
-            kept.append(part)
-            at = at[part]
-        elif isinstance(at, list) and part.isdigit():
-            kept.append(part)
-            at = at[int(part)]
-        elif part == path[-1] and isinstance(at, dict) and part.islower() and "[" not in part:
-            kept.append(part)
-    return ".".join(kept) or "the config"
-
-
-def _remedy(fault: Any, path: list[str]) -> str:
-    if fault["type"] == "extra_forbidden":
-        section: Any = Config
-        for part in path[:-1]:
-            field = getattr(section, "model_fields", {}).get(part)
-            section = field.annotation if field else None
-        known = ", ".join(getattr(section, "model_fields", {}))
-        return "unknown key" + (f"; the keys here are {known}" if known else "")
-    message = fault["msg"].removeprefix("Value error, ")
-    given = fault["input"]
-    return message if isinstance(given, dict | BaseModel) else f"{message} (given: {given!r})"

@@ -5,15 +5,26 @@ import re
 from typing import Annotated, Any, Self
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StrictFloat,
+    StrictInt,
+    Tag,
+    field_validator,
+    model_validator,
+)
 
-Scalar = int | float | str
+Scalar = StrictInt | StrictFloat | str  # strict, or a truth value would count as 1
 
 
 class BaseDistribution(BaseModel):
     """What all distributions share."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Choice(BaseDistribution):
@@ -56,6 +67,12 @@ class LogUniform(BaseDistribution):
 
     def bounds(self) -> tuple[float, float]:
         return self.loguniform
+
+    @model_validator(mode="after")
+    def _has_logarithms(self) -> Self:
+        if self.loguniform[0] <= 0:
+            raise ValueError(f"loguniform: {self.loguniform[0]:g} has no logarithm; start above 0")
+        return self
 
 
 class Integers(BaseDistribution):

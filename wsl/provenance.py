@@ -23,16 +23,32 @@ def _module_file(name: str) -> Path | None:
 
 @cache
 def _imports(path: Path) -> tuple[Path, ...]:
-    """Files of ``wsl`` that ``path`` imports directly, wherever in the file the import stands."""
-    names = set()
+    """Files of ``wsl`` that ``path`` imports directly, wherever in the file the import stands, and data beside it.
+
+    Data is what the code names as ``Path(__file__).parent / "name"``: a file, or a folder and all in it.
+    """
+    if path.suffix != ".py":
+        return ()
+    names, data = set(), []
     for node in ast.walk(_tree(path)):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module)
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
+        elif _is_beside(node):
+            named = path.parent / node.right.value
+            data.extend([named] if named.is_file() else (file for file in named.rglob("*") if file.is_file()))
     files = (_module_file(name) for name in sorted(names) if name.split(".")[0] == "wsl")
-    return tuple(file for file in files if file)
+    return (*(file for file in files if file), *data)
+
+
+def _is_beside(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.BinOp)
+        and isinstance(node.right, ast.Constant)
+        and ast.unparse(node.left) == "Path(__file__).parent"
+    )
 
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:
@@ -44,12 +60,14 @@ def _without_docstrings(tree: ast.Module) -> ast.Module:
 
 @cache
 def _file_digest(path: Path) -> str:
+    if path.suffix != ".py":
+        return hashlib.sha256(path.read_bytes()).hexdigest()
     # The syntax tree, not the text: a comment or a docstring changes no result, so it reruns nothing.
     return hashlib.sha256(ast.dump(_without_docstrings(_tree(path))).encode()).hexdigest()
 
 
 def code_files(*entries: Path | str) -> list[Path]:
-    """Return the entry files and every file of ``wsl`` that they import, directly or not."""
+    """Return the entry files and every file of ``wsl`` that they import or read as data, directly or not."""
     waiting = [ROOT / entry for entry in entries]
     found: set[Path] = set()
     while waiting:

@@ -1,6 +1,5 @@
 """The CLIP image encoder against open_clip used directly."""
 
-import json
 import logging
 import os
 
@@ -17,9 +16,9 @@ from wsl.errors import ConfigError
 OWN = "wsl-small-rn"
 
 
-def images(count, size, seed=0):
-    """Smooth random images, uint8 (count, 3, size, size)."""
-    coarse = np.random.default_rng(seed).integers(0, 256, (count, 4, 4, 3), dtype=np.uint8)
+def images(count, size, detail=4):
+    """Random images, uint8 (count, 3, size, size), of ``detail`` different places a side."""
+    coarse = np.random.default_rng(0).integers(0, 256, (count, detail, detail, 3), dtype=np.uint8)
     smooth = [np.asarray(Image.fromarray(image).resize((size, size), Image.BICUBIC)) for image in coarse]
     return torch.from_numpy(np.stack(smooth)).permute(0, 3, 1, 2)
 
@@ -42,11 +41,12 @@ def test_features_are_open_clips(tiny_clip):
 
 @pytest.mark.parametrize("size", [20, 64])
 def test_other_sizes_are_resized_nearly_as_open_clip_does(size):
-    encoder, photos = ClipImages(OWN, None, seed=0), images(8, size)
+    encoder, photos = ClipImages(OWN, None, seed=0), images(8, size, detail=size)
     expected = open_clips(OWN, 0, photos)
     assert encoder.size == 32
-    cosine = torch.cosine_similarity(encoder.features(photos), expected)
-    assert cosine.min() > 0.999  # PIL rounds to whole grey levels in between
+    # PIL rounds to whole grey levels in between; without antialiasing the error is above a half.
+    error = (encoder.features(photos) - expected).norm() / (expected - expected.mean(0)).norm()
+    assert error < 0.05
 
 
 def test_empty_weights_are_seeded_and_said_loudly(caplog):
@@ -66,17 +66,6 @@ def test_a_weights_file_decides_the_features(tiny_clip, tmp_path, suffix, caplog
     loaded, photos = ClipImages(str(tiny_clip), str(path), seed=0), images(4, 16)
     assert torch.equal(loaded.features(photos), source.features(photos))
     assert "RANDOM" not in caplog.text
-
-
-def test_preprocessing_comes_with_the_model(tmp_path, tiny_clip):
-    config = json.loads(tiny_clip.read_text())
-    path = tmp_path / "tiny-grey.json"
-    path.write_text(json.dumps({**config, "preprocess_cfg": {"mean": [0.5] * 3, "std": [0.25] * 3}}))
-    encoder = ClipImages(str(path), None, seed=0)
-    photos = images(4, 16)
-    with torch.no_grad():
-        expected = encoder.model.encode_image((photos.float() / 255 - encoder.mean) / encoder.std)
-    assert torch.allclose(encoder.features(photos), expected, atol=1e-6)
 
 
 class Hostile:

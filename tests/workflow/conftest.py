@@ -249,7 +249,7 @@ def change():
 
 @pytest.fixture(scope="session")
 def class_folders(tmp_path_factory):
-    """Makes folders of small photos, ``class_folders({"train": {"a": 30}, "val": {"a": 10}})``, in one that it returns."""
+    """Makes a folder of folders of small photos: ``class_folders({"train": {"a": 30}, "val": {"a": 10}})``."""
 
     def make(counts: dict[str, dict[str, int]]) -> Path:
         root = tmp_path_factory.mktemp("photos")

@@ -40,5 +40,7 @@ def test_split_gives_each_name_its_numbers():
 
 
 def test_asking_for_the_layout_imports_no_torch():
-    code = "import sys; from wsl.zoo.layout import resnet18_layout; resnet18_layout(8, 3); print('torch' in sys.modules)"
+    code = (
+        "import sys; from wsl.zoo.layout import resnet18_layout; resnet18_layout(8, 3); print('torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"

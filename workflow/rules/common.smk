@@ -1,5 +1,6 @@
 # Everything that the rules share: the checked config, the plan, where things lie, and what makes a job stale.
 
+import os
 import sys
 
 from snakemake.exceptions import WorkflowError
@@ -31,7 +32,8 @@ OUT = f"results/{RUN.config.run}"
 LOGS = f"{OUT}/logs"
 ENVIRONMENT = str(Path(workflow.basedir, "environment.yml"))
 CALL = "../scripts/call.py"
-CAPTIONS = sorted(map(str, Path(workflow.basedir, "workflow", "report").glob("*.rst")))
+# As seen from the working directory, so that a project that was moved is not stale.
+CAPTIONS = sorted(os.path.relpath(path) for path in Path(workflow.basedir, "workflow", "report").glob("*.rst"))
 
 
 def settings(**keys):

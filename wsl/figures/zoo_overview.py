@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogFormatterMathtext, LogLocator, MaxNLocator, NullFormatter
 
 from wsl.figures.style import BLUE, COLUMN, ORANGE, save
 
@@ -33,7 +33,13 @@ def draw(members: str | Path, history: str | Path, pdf: str | Path, png: str | P
         loss_axes.hist(
             table[f"{snapshot}_validation_loss"].dropna(), bins=bins, color=colour, alpha=0.65, label=snapshot
         )
+    for axes in (accuracy_axes, loss_axes):
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     accuracy_axes.set(xlabel="validation accuracy", ylabel="snapshots")
     loss_axes.set(xlabel="validation loss, nats", xscale="log")
+    short = losses.max() / losses.min() < 100  # then powers of ten alone would leave one or two ticks
+    loss_axes.xaxis.set_major_locator(LogLocator(subs=(1, 3) if short else (1,)))
+    loss_axes.xaxis.set_major_formatter(LogFormatterMathtext() if not short else "{x:g}")
+    loss_axes.xaxis.set_minor_formatter(NullFormatter())
     loss_axes.legend()
     save(figure, pdf, png)

@@ -104,7 +104,7 @@ def write_similarities(
     module, rows = load_shared(shared), []
     for path in latents:
         datasets, outcomes, values, snapshots = load_pairs(path, class_means, bins)
-        chosen = snapshots["member"].isin(np.unique(snapshots["member"])[:members]).to_numpy()
+        chosen = snapshots["member"].isin(np.unique(snapshots["member"])[:members]).to_numpy(copy=True)
         datasets, outcomes, values = datasets[chosen], outcomes[chosen], values[chosen]
         snapshots = snapshots[chosen].reset_index(drop=True)
         projections = functional.normalize(module(datasets, outcomes), dim=1)

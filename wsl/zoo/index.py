@@ -119,5 +119,9 @@ def read_weights(zoo: Zoo, rows: slice = slice(None), columns: slice = slice(Non
     bad = ~np.isfinite(values).all(axis=1)
     if bad.any():
         member = int(zoo.snapshots["member"].iloc[rows].iloc[bad.argmax()])
-        raise DataError(f"member {member}: its file is missing or holds non-finite weights; run again to train it anew")
+        # As long as the index is there, Snakemake does not ask for what it was made of.
+        raise DataError(
+            f"member {member}: its file is missing or holds non-finite weights; delete that file and "
+            f"{zoo.weights.file.filename}, and run again to train it anew"
+        )
     return values

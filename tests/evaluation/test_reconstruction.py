@@ -1,0 +1,93 @@
+"""Originals against reconstructions, model by model, with nothing of wsl.evaluation in the expected numbers."""
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.stats import pearsonr
+
+from wsl.evaluation.reconstruction import on_training_data, over_training
+from wsl.weights.autoencoder import load_checkpoints
+from wsl.weights.codec import load_codec
+from wsl.weights.coefficients import read_coefficients
+from wsl.zoo.layout import resnet18_layout
+from wsl.zoo.member import read_member
+from wsl.zoo.network import resnet18, state_dict
+
+LAYOUT = resnet18_layout(2, 3)
+
+
+def outputs(weights, inputs):
+    network = resnet18(2, 3)
+    network.load_state_dict(state_dict(weights, np.zeros(len(LAYOUT.counters), int), LAYOUT))
+    with torch.no_grad():
+        return network.eval()(inputs).double().numpy()
+
+
+def photos(packed, task, part, most=None):
+    """Normalised images of a task and their labels, read with h5py alone."""
+    images, labels = [], []
+    for label, name in enumerate(task):
+        with h5py.File(packed[name]) as file:
+            images.append(file[part][:most])
+        labels += [label] * len(images[-1])
+    pixels = (np.concatenate(images) / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float(), np.array(labels)
+
+
+@pytest.fixture(scope="module")
+def on_training(zoo, coefficients, fitted, autoencoder, packed, tmp_path_factory):
+    out = tmp_path_factory.mktemp("evaluation") / "training.csv"
+    held_out = (zoo.test, coefficients["test"])
+    on_training_data(*held_out, zoo.train, fitted, autoencoder.state, list(packed.values()), out, most=25)
+    return pd.read_csv(out)
+
+
+@pytest.mark.parametrize("stage", ["pca", "pca-ae"])
+def test_on_training_data_measures_each_stage(on_training, zoo, coefficients, fitted, autoencoder, packed, stage):
+    codec, member = load_codec(zoo.train, fitted, autoencoder.state), read_member(zoo.members[4])
+    values, _ = read_coefficients(coefficients["test"])
+    decoded = codec.linear.decode(values) if stage == "pca" else codec.decode(codec.latents(values))
+    inputs, labels = photos(packed, "032", "train", most=25)
+    assert len(on_training) == 4
+    for i, snapshot in enumerate(("early", "max")):
+        rows = (on_training["stage"] == stage) & (on_training["snapshot"] == snapshot) & (on_training["member"] == 4)
+        measured = on_training[rows].iloc[0]
+        a, b = outputs(member.weights[i], inputs), outputs(decoded[i], inputs)
+        assert measured["correlation"] == pytest.approx(pearsonr(a.ravel(), b.ravel()).statistic, abs=1e-3)
+        assert measured["agreement"] == pytest.approx(np.mean(a.argmax(1) == b.argmax(1)), abs=0.02)
+        assert measured["accuracy"] == pytest.approx(np.mean(b.argmax(1) == labels), abs=0.02)
+        assert measured["original_accuracy"] == pytest.approx(np.mean(a.argmax(1) == labels))
+
+
+def test_over_training_has_a_row_a_state_and_snapshot(zoo, coefficients, fitted, autoencoder, tmp_path):
+    over_training(
+        zoo.test, coefficients["test"], fitted, autoencoder.checkpoints, tmp_path / "o.csv", images=64, size=16, seed=5
+    )
+    table, states = pd.read_csv(tmp_path / "o.csv"), load_checkpoints(autoencoder.checkpoints)
+    assert table["epoch"].tolist() == [epoch for epoch in states for _ in range(2)]
+    assert table["snapshot"].tolist() == ["early", "max"] * len(states)
+    inputs = torch.randn(64, 3, 16, 16, generator=torch.Generator().manual_seed(5))
+    codec, member = load_codec(zoo.train, fitted, autoencoder.state), read_member(zoo.members[4])
+    values, _ = read_coefficients(coefficients["test"])
+    for epoch in (min(states), max(states)):
+        with torch.no_grad():
+            back = states[epoch].decode(states[epoch].encode(torch.from_numpy(values))).numpy()
+        a, b = outputs(member.weights[1], inputs), outputs(codec.linear.decode(back)[1], inputs)
+        measured = table.query("epoch == @epoch and snapshot == 'max'").iloc[0]
+        if np.isfinite(b).all():
+            assert measured["correlation"] == pytest.approx(pearsonr(a.ravel(), b.ravel()).statistic, abs=1e-3)
+        assert measured["agreement"] == pytest.approx(np.mean(a.argmax(1) == b.argmax(1)), abs=0.02)
+
+
+def test_training_snapshots_through_pca_alone_are_the_originals(
+    zoo, coefficients, fitted, autoencoder, packed, tmp_path
+):
+    seen = (zoo.train, coefficients["train"])
+    files = (zoo.train, fitted, autoencoder.state, list(packed.values()), tmp_path / "t.csv")
+    on_training_data(*seen, *files, most=25)
+    table = pd.read_csv(tmp_path / "t.csv").query("stage == 'pca'")
+    assert len(table) == 6
+    assert table["agreement"].min() > 0.97
+    assert table[["cosine", "correlation"]].min(axis=None) > 0.999

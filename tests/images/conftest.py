@@ -1,0 +1,43 @@
+"""A small folder of images to pack, and packing it."""
+
+import h5py
+import pytest
+from PIL import Image
+
+from wsl.images.packing import pack_folder
+
+PARTS = ("train", "validation", "test")
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """A class `koala` of 20 flat grey training images, shade 10 * number, and 4 test images of shade 201 to 204."""
+    for part, shades in (("train", range(0, 200, 10)), ("val", range(201, 205))):
+        folder = tmp_path / part / "koala"
+        folder.mkdir(parents=True)
+        for shade in shades:
+            Image.new("L", (24, 20), shade).save(folder / f"{shade:03d}.png")
+    return tmp_path
+
+
+@pytest.fixture
+def pack(tree):
+    """Pack the koalas: ``pack(minimum=10, seed=0, size=16)`` returns the file."""
+
+    def run(minimum=10, seed=0, size=16):
+        out = tree / "koala.h5"
+        pack_folder("koala", out, tree / "train", tree / "val", size, 0.2, minimum, seed)
+        return out
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def read():
+    """Read a packed file: its parts by name, and the files skipped."""
+
+    def run(path):
+        with h5py.File(path) as file:
+            return {part: file[part][...] for part in PARTS}, list(file.attrs["skipped"])
+
+    return run

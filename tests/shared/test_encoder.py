@@ -1,0 +1,55 @@
+"""The shared encoder (section 3.3)."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.preprocessing import StandardScaler
+from torch import nn
+
+from wsl.shared.encoder import SharedEncoder, load_shared
+from wsl.tensors import write_tensors
+
+SHAPE = {"dataset": 6, "bins": 4, "latent": 3, "outcome_embedding": 5, "hidden": [8], "dropout": 0.0}
+
+
+@pytest.fixture
+def encoder():
+    torch.manual_seed(0)
+    return SharedEncoder(**SHAPE)
+
+
+def test_it_is_an_mlp_of_dataset_and_outcome_embedding(encoder):
+    datasets, bins = torch.randn(7, 6), torch.tensor([0, 1, 2, 3, 0, 1, 2])
+    state = {name: value.double().numpy() for name, value in encoder.state_dict().items()}
+    joined = np.concatenate([datasets.double().numpy(), state["outcomes.weight"][bins]], axis=1)
+    hidden = np.maximum(joined @ state["mlp.0.weight"].T + state["mlp.0.bias"], 0)
+    last = [name.rsplit(".", 1)[0] for name in state if name.startswith("mlp.")][-1]
+    expected = hidden @ state[f"{last}.weight"].T + state[f"{last}.bias"]
+    with torch.no_grad():
+        assert encoder(datasets, bins).numpy() == pytest.approx(expected, abs=1e-5)
+
+
+def test_every_bin_has_an_embedding_that_learns(encoder):
+    encoder(torch.randn(2, 6), torch.tensor([1, 3])).sum().backward()
+    moved = encoder.outcomes.weight.grad.abs().sum(1) > 0
+    assert moved.tolist() == [False, True, False, True]
+    assert encoder.outcomes.weight.shape == (4, 5)
+
+
+def test_standardising_is_scikit_learns_scaler(encoder):
+    training = torch.randn(30, 6) * torch.tensor([0.01, 1, 10, 100, 5, 0]) + 3
+    encoder.standardise_by(training)
+    encoder.mlp, encoder.outcomes = nn.Identity(), nn.Embedding(4, 0)
+    expected = StandardScaler().fit_transform(training.double().numpy())
+    with torch.no_grad():
+        assert encoder(training, torch.zeros(30, dtype=int)).numpy() == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_file_restores_it_whole(encoder, tmp_path):
+    encoder.standardise_by(torch.randn(30, 6) * 3 + 1)
+    encoder.latent_norm.fill_(4.5)
+    write_tensors(tmp_path / "s.safetensors", encoder.state_dict(), encoder.shape)
+    again = load_shared(tmp_path / "s.safetensors")
+    datasets, bins = torch.randn(5, 6), torch.tensor([0, 1, 2, 3, 3])
+    assert torch.equal(again(datasets, bins), encoder(datasets, bins))
+    assert again.latent_norm == 4.5 and not again.training and again.shape == SHAPE

@@ -1,0 +1,126 @@
+"""Training the shared encoder, and figure 4.3's similarities."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.metrics.pairwise import cosine_similarity
+
+from wsl.files import new_hdf5, put_table, write_json
+from wsl.shared.encoder import load_shared
+from wsl.shared.ntxent import nt_xent
+from wsl.shared.training import load_pairs, train_shared, write_similarities
+from wsl.weights.codec import read_latents
+
+TASKS = ["0/1/2", "1/2/3", "2/3/4", "4/3/0", "0/4/1", "3/1/2", "4/0/2", "1/3/0"]
+RECIPE = {"learning_rate": 1e-2, "weight_decay": 0.0, "batch_size": 8, "epochs": 60, "patience": None}
+RECIPE |= {"schedule": "constant", "keep": "best"}
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    """Latent files whose latents follow from task and loss alone: what a shared encoder can learn."""
+    rng = np.random.default_rng(0)
+    of_task, of_loss = rng.normal(size=(len(TASKS), 6)), rng.normal(size=6)
+    files = {}
+    for part, repeats in (("train", 4), ("validation", 2)):
+        files[part] = tmp_path / f"{part}.h5"
+        task = np.tile(np.arange(len(TASKS)), repeats)
+        loss = rng.uniform(0, 1, len(task))
+        latents = of_task[task] + np.outer(loss > 0.5, of_loss) + 0.05 * rng.normal(size=(len(task), 6))
+        table = {"member": np.arange(len(task)), "task": [TASKS[i] for i in task], "validation_loss": loss}
+        with new_hdf5(files[part]) as file:
+            file.create_dataset("latents", data=latents.astype(np.float32))
+            put_table(file, "snapshots", pd.DataFrame({**table, "snapshot": "max"}))
+    write_json(tmp_path / "bins.json", {"edges": [0, 0.5, 1], "counts": [16, 16]})
+    return files
+
+
+@pytest.fixture
+def fit(pairs, class_means, tmp_path):
+    def run(name="shared", standardise=True, symmetric=True, **changes):
+        out, history = tmp_path / f"{name}.safetensors", tmp_path / f"{name}.csv"
+        shape = {"outcome_embedding": 4, "hidden": [32], "dropout": 0.0}
+        loss = {"temperature": 0.2, "symmetric": symmetric, "standardise": standardise}
+        files = (*pairs.values(), list(class_means.values()), tmp_path / "bins.json", out, history)
+        train_shared(*files, **shape, **loss, recipe={**RECIPE, **changes}, seed=0)
+        return out, pd.read_csv(history)
+
+    return run
+
+
+def loss_of(state, pairs, class_means, tmp_path, part="validation", temperature=0.2):
+    datasets, bins, latents, _ = load_pairs(pairs[part], list(class_means.values()), tmp_path / "bins.json")
+    batches = torch.arange(len(latents)).split(8)
+    with torch.no_grad():
+        module = load_shared(state)
+        return np.mean([nt_xent(module(datasets[b], bins[b]), latents[b], temperature).item() for b in batches])
+
+
+def test_it_learns_what_can_be_learnt(fit):
+    _, history = fit()
+    # Only eight tasks: a batch may hold the same one twice, so that not even a perfect encoder reaches zero.
+    assert history["train_loss"].iloc[-1] < 0.5 * history["train_chance"].iloc[0]
+    assert history["validation_loss"].min() < 0.5 * history["validation_chance"].iloc[0]
+
+
+def test_chance_is_that_of_a_full_batch(fit):
+    _, history = fit(epochs=1, batch_size=16)
+    assert history["train_chance"].iloc[0] == pytest.approx(np.log(31))
+    _, history = fit(epochs=1, batch_size=24)
+    assert history["train_chance"].iloc[0] == pytest.approx(np.log(47))
+    assert history["validation_chance"].iloc[0] == pytest.approx(np.log(31))  # it has 16 pairs
+
+
+def test_the_kept_state_has_the_recorded_loss(fit, pairs, class_means, tmp_path):
+    state, history = fit()
+    best = history.loc[history["kept"], "validation_loss"]
+    assert best.tolist() == [history["validation_loss"].min()]
+    assert loss_of(state, pairs, class_means, tmp_path) == pytest.approx(best.iloc[0], rel=1e-4)
+
+
+def test_it_knows_the_training_latents_mean_norm(fit, pairs):
+    latents, _ = read_latents(pairs["train"])
+    state, _ = fit(epochs=1)
+    assert load_shared(state).latent_norm.item() == pytest.approx(np.linalg.norm(latents, axis=1).mean(), rel=1e-5)
+
+
+def test_standardising_uses_training_statistics_and_can_be_left_out(fit, pairs, class_means, tmp_path):
+    datasets, *_ = load_pairs(pairs["train"], list(class_means.values()), tmp_path / "bins.json")
+    module = load_shared(fit(epochs=1)[0])
+    assert module.mean.numpy() == pytest.approx(datasets.numpy().mean(0), abs=1e-5)
+    assert module.scale.numpy() == pytest.approx(datasets.numpy().std(0), rel=1e-4)
+    plain = load_shared(fit(epochs=1, standardise=False)[0])
+    assert (plain.mean == 0).all() and (plain.scale == 1).all()
+
+
+def test_same_seed_gives_the_same_bytes(fit):
+    one, two = fit("one", epochs=3)[0], fit("two", epochs=3)[0]
+    assert one.read_bytes() == two.read_bytes()
+    assert fit("three", epochs=3, symmetric=False)[0].read_bytes() != one.read_bytes()
+
+
+def test_pairs_belong_together(zoo, autoencoder, class_means, bins):
+    datasets, outcomes, latents, snapshots = load_pairs(autoencoder.latents["train"], list(class_means.values()), bins)
+    assert datasets.shape == (6, 3 * 8) and latents.shape == (6, 8)
+    assert torch.equal(datasets[0], datasets[1]) and not torch.equal(datasets[1], datasets[2])
+    losses = snapshots["validation_loss"].to_numpy()
+    assert (outcomes.numpy()[losses.argsort()] == np.sort(outcomes.numpy())).all()
+    assert outcomes[losses.argmin()] == 0 and outcomes[losses.argmax()] == 3
+
+
+def test_similarities_are_cosines_of_max_weights_and_all_pairs(shared, autoencoder, class_means, bins, tmp_path):
+    parts = [autoencoder.latents["train"], autoencoder.latents["test"]]
+    write_similarities(parts, list(class_means.values()), bins, shared.state, tmp_path / "s.csv", members=2)
+    table = pd.read_csv(tmp_path / "s.csv")
+    # Members 0 and 1 of the training part, 4 of the test part: weights at max, pairs at early and max.
+    assert table.groupby("part").size().to_dict() == {"train": 2 * 4, "test": 1 * 2}
+    module = load_shared(shared.state)
+    for part, path in zip(("train", "test"), parts, strict=True):
+        datasets, outcomes, latents, snapshots = load_pairs(path, list(class_means.values()), bins)
+        with torch.no_grad():
+            expected = cosine_similarity(latents.numpy(), module(datasets, outcomes).numpy())
+        row = {key: i for i, key in enumerate(zip(snapshots["member"], snapshots["snapshot"], strict=True))}
+        for _, entry in table[table["part"] == part].iterrows():
+            at = row[entry["weights_member"], "max"], row[entry["pair_member"], entry["pair_snapshot"]]
+            assert entry["cosine"] == pytest.approx(expected[at], abs=1e-5)

@@ -1,0 +1,148 @@
+"""The config: what is accepted, and what a refusal says."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from wsl.config import load_config
+from wsl.errors import ConfigError
+
+CONFIGS = Path(__file__).parents[1] / "config"
+
+
+def config(path="", value=None):
+    """A config with one key set, ``zoo.learning_rate.adam`` say."""
+    raw = {"run": "test"}
+    at, *rest = raw, *path.split(".")
+    for part in rest[:-1]:
+        at = at.setdefault(part, {})
+    if path:
+        at[rest[-1]] = value
+    return raw
+
+
+def test_defaults_are_a_whole_config():
+    loaded = load_config(config())
+    assert loaded.run == "test" and loaded.images.source == "digits"
+    assert loaded.weights.autoencoder.hidden == []
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)
+def test_configs_that_come_with_it_are_accepted(path):
+    assert load_config(yaml.safe_load(path.read_text())).run
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "remedy"),
+    [
+        ("wieghts", {}, "unknown key; the keys here are run, seed, images"),
+        ("zoo.wdith", 8, "unknown key; the keys here are members.*width"),
+        ("zoo.learning_rate.rmsprop", 1, "unknown key; the keys here are adam, sgd"),
+        ("weights.autoencoder.lattent", 9, "unknown key; the keys here are .*latent"),
+    ],
+)
+def test_an_unknown_key_is_named_beside_the_known_ones(key, value, remedy):
+    with pytest.raises(ConfigError, match=rf"^the config cannot be run:\n  {key}: {remedy}"):
+        load_config(config(key, value))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("run", 3, "string"),
+        ("run", "a/b", "a/b"),
+        ("seed", -1, "greater than or equal to 0"),
+        ("zoo", None, "dictionary"),
+        ("zoo.width", "wide", "integer.*'wide'"),
+        ("zoo.width", 8.5, "integer.*8.5"),
+        ("zoo.width", True, "whole number"),
+        ("zoo.members", 2, "greater than or equal to 3"),
+        ("zoo.classes_per_task", 1, "greater than or equal to 2"),
+        ("zoo.schedule", "linear", "'constant' or 'cosine'"),
+        ("zoo.momentum", 1.0, "less than 1"),
+        ("zoo.parts.test", 0, "greater than or equal to 1"),
+        ("images.size", 4, "greater than or equal to 8"),
+        ("images.validation_share", 1.5, "less than 1"),
+        ("weights.autoencoder.hidden", 64, "list"),
+        ("weights.explained_variance", 1.1, "less than or equal to 1"),
+        ("shared.temperature", 0, "greater than 0"),
+        ("shared.temperature", float("inf"), "finite"),
+        ("sampling.outcome", -1, "greater than or equal to 0"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_is_due(key, value, says):
+    with pytest.raises(ConfigError, match=rf"\n  {key}: .*{says}"):
+        load_config(config(key, value))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("zoo.learning_rate.adam", "fast", "'fast' is not a number"),
+        ("zoo.learning_rate.adam", 0, "0 is too small: it must be above 0"),
+        ("zoo.learning_rate.adam", float("nan"), "finite"),
+        ("zoo.learning_rate.adam", True, "valid number"),
+        ("zoo.learning_rate.adam", {"unifrom": [1, 2]}, r"not a distribution; write a value, or one of \{choice"),
+        ("zoo.learning_rate.adam", {"uniform": [0.1, 0.01]}, "lower bound 0.1 must be at most"),
+        ("zoo.learning_rate.adam.uniform", [0.1], "required"),
+        ("zoo.learning_rate.sgd", {"loguniform": [0, 0.1]}, "start above 0"),
+        ("zoo.weight_decay", {"loguniform": [0, 0.1]}, "start above 0"),
+        ("zoo.weight_decay", -0.1, "at least 0"),
+        ("zoo.weight_decay.choice", [], "at least 1 item"),
+        ("zoo.batch_size", 1, "at least 2"),
+        ("zoo.batch_size", {"uniform": [8, 16]}, "needs whole numbers: use {integers"),
+        ("zoo.max_epoch", 7.5, "7.5 is not a whole number"),
+        ("zoo.max_epoch", {"normal": [10, -1], "clip": [5, 15]}, "deviation -1.0 is negative"),
+        ("zoo.max_epoch", {"normal": [10, 1], "clip": [15, 5]}, "lower bound 15"),
+        ("zoo.max_epoch", {"normal": [float("nan"), 1], "clip": [5, 15]}, "finite"),
+    ],
+)
+def test_an_impossible_distribution_is_named_with_what_is_due(key, value, says):
+    with pytest.raises(ConfigError, match=rf"\n  {key}.*: .*{says}"):
+        load_config(config(key, value))
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "says"),
+    [
+        ("zoo", {"early_epoch": 9, "max_epoch": 9}, "early_epoch can reach 9.*must come first"),
+        ("zoo", {"optimizer": "rmsprop"}, "only adam and sgd"),
+        ("zoo", {"optimizer": {"integers": [1, 2]}}, "only adam and sgd"),
+        ("images", {"train": "photos"}, "`train` is for source: imagefolder; remove it"),
+        ("images", {"source": "imagefolder", "train": "photos"}, "needs both `train` and `test`"),
+        ("images", {"validation_share": 0.5, "test_share": 0.5}, "no image to train on; make them smaller"),
+        ("images", {"classes": "imagenet-1k"}, "source: imagefolder"),
+        ("images", {"classes": ["1", "1"]}, "names a class twice"),
+    ],
+)
+def test_values_that_contradict_each_other_are_refused(section, values, says):
+    with pytest.raises(ConfigError, match=rf"\n  {section}.*: .*{says}"):
+        load_config(config(section, values))
+
+
+@pytest.mark.parametrize("raw", [None, [], "text"])
+def test_no_config_at_all_is_refused(raw):
+    with pytest.raises(ConfigError, match="dictionary"):
+        load_config(raw)
+
+
+def test_every_fault_has_its_own_line():
+    with pytest.raises(ConfigError) as refusal:
+        load_config({"seed": -1, "zoo": {"width": 0, "wdith": 1}})
+    assert sorted(line.split(":")[0].strip() for line in str(refusal.value).splitlines()[1:]) == [
+        "run",
+        "seed",
+        "zoo.wdith",
+        "zoo.width",
+    ]
+
+
+@pytest.mark.parametrize("written", ["0.001", "1e-3", "1.0e-3"])
+def test_a_number_may_be_written_as_yaml_allows(written):
+    raw = yaml.safe_load(
+        f"{{run: test, zoo: {{learning_rate: {{adam: {written}}}}}, shared: {{weight_decay: {written}}}}}"
+    )
+    loaded = load_config(raw)
+    assert loaded.zoo.learning_rate.adam.bounds() == (0.001, 0.001)
+    assert loaded.shared.weight_decay == 0.001

@@ -1,0 +1,85 @@
+"""Files that appear whole or not at all."""
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from wsl.files import get_table, new_hdf5, put_table, read_json, write_csv, write_json, written_whole
+from wsl.tensors import read_tensors, write_tensors
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("before", [None, b"old"])
+def test_an_interrupted_write_leaves_what_was_there(tmp_path, error, before):
+    path = tmp_path / "folder" / "x.bin"
+    if before:
+        path.parent.mkdir()
+        path.write_bytes(before)
+    with pytest.raises(error), written_whole(path) as beside:
+        beside.write_bytes(b"half")
+        raise error
+    left = {file.name: file.read_bytes() for file in path.parent.iterdir()}
+    assert left == ({"x.bin": before} if before else {})
+
+
+def test_an_interrupted_hdf5_file_does_not_appear(tmp_path):
+    with pytest.raises(ValueError, match="stop"), new_hdf5(tmp_path / "x.h5") as file:
+        file["a"] = 1
+        raise ValueError("stop")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_does_not_appear_before_its_end(tmp_path):
+    with written_whole(tmp_path / "x.txt") as beside:
+        beside.write_text("whole")
+        assert not (tmp_path / "x.txt").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["x.txt"]
+    assert (tmp_path / "x.txt").read_text() == "whole"
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pd.DataFrame({"n": [1, 2], "x": [0.1, np.nan], "yes": [True, False], "word": ['Äh, "so"', "a/b"]}),
+        pd.DataFrame({"b": [1], "a": [2]}),  # the order of columns is kept
+        pd.DataFrame({"word": ["a"]}).iloc[:0],
+        pd.DataFrame(columns=["snapshot", "epoch"]),
+    ],
+    ids=["kinds", "order", "no row", "no row, no type"],
+)
+def test_a_table_survives_hdf5(tmp_path, table):
+    with new_hdf5(tmp_path / "t.h5") as file:
+        put_table(file, "table", table)
+    with h5py.File(tmp_path / "t.h5") as file:
+        again = get_table(file, "table")
+    assert list(again.columns) == list(table.columns) and len(again) == len(table)
+    for column in table.columns:
+        if len(table):
+            assert again[column].dtype.kind == table[column].dtype.kind
+            pd.testing.assert_series_equal(again[column], table[column])
+
+
+def test_csv_has_no_row_labels(tmp_path):
+    write_csv(tmp_path / "t.csv", pd.DataFrame({"a": [1], "b": ["x,y"]}))
+    assert (tmp_path / "t.csv").read_text() == 'a,b\n1,"x,y"\n'
+
+
+def test_json_survives(tmp_path):
+    content = {"ä": [1, 2.5, None, True], "b": {"c": "d"}}
+    write_json(tmp_path / "x.json", content)
+    assert read_json(tmp_path / "x.json") == content
+    with pytest.raises(TypeError):
+        write_json(tmp_path / "y.json", {"x": object()})
+    assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
+
+
+def test_tensors_survive_with_their_story(tmp_path):
+    tensors = {"a.weight": torch.randn(3, 4).T, "count": torch.tensor(7), "on": torch.randn(2, requires_grad=True)}
+    write_tensors(tmp_path / "x.safetensors", tensors, {"classes": ["ant", "bee"], "n": 1})
+    again, about = read_tensors(tmp_path / "x.safetensors")
+    assert about == {"classes": ["ant", "bee"], "n": 1}
+    assert set(again) == set(tensors)
+    for name, value in tensors.items():
+        assert again[name].dtype == value.dtype and torch.equal(again[name], value)

@@ -1,0 +1,96 @@
+"""Digests of code: which edits rerun which jobs."""
+
+import shutil
+
+import pytest
+
+from wsl import provenance
+from wsl.provenance import call_digest, code_files
+
+TRAINING = "wsl.zoo.training.train_member"
+
+
+@pytest.fixture
+def tree(tmp_path, monkeypatch):
+    """A copy of the package that a test may edit."""
+    shutil.copytree(provenance.ROOT / "wsl", tmp_path / "wsl", ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def edit(tree):
+    """Replace text in one file of the copy."""
+
+    def replace(file, old, new):
+        text = (tree / file).read_text()
+        assert text.count(old) == 1
+        (tree / file).write_text(text.replace(old, new))
+
+    return replace
+
+
+def digest(call=TRAINING):
+    for name in ("_tree", "_imports", "_file_digest"):
+        getattr(provenance, name).cache_clear()
+    return call_digest(call)
+
+
+CODE_EDITS = [
+    ("wsl/zoo/training.py", "EVALUATION_BATCH = 512", "EVALUATION_BATCH = 511"),
+    ("wsl/zoo/training.py", "total.item() / seen", "total.item() * seen"),
+    ("wsl/images/inputs.py", "images.float() / 255", "images.float() / 256"),  # imported by training
+    ("wsl/files.py", 'beside, "w"', 'beside, "w", libver="latest"'),  # imported by what training imports
+]
+
+
+@pytest.mark.parametrize(("file", "old", "new"), CODE_EDITS)
+def test_an_edit_of_reached_code_changes_the_digest(edit, file, old, new):
+    before = digest()
+    edit(file, old, new)
+    assert digest() != before
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("wsl/zoo/training.py", "EVALUATION_BATCH = 512", "EVALUATION_BATCH = 512  # images"),
+        ("wsl/zoo/training.py", "EVALUATION_BATCH = 512", "EVALUATION_BATCH  =  (512)"),
+        ("wsl/zoo/training.py", '"""Train one member (thesis section 3.1)."""', '"""Train."""'),
+        ("wsl/zoo/training.py", '"""Return mean cross-entropy (nats)', '"""Return the cross-entropy'),
+        ("wsl/zoo/layout.py", '"""A named parameter:', '"""One of them:'),
+    ],
+    ids=["comment", "layout of the text", "module docstring", "function docstring", "class docstring"],
+)
+def test_words_change_no_digest(edit, file, old, new):
+    before = digest()
+    edit(file, old, new)
+    assert digest() == before
+
+
+def test_code_that_training_does_not_reach_is_not_in_its_digest(edit, tree):
+    before, figures = digest(), digest("wsl.figures.zoo_overview.draw")
+    with open(tree / "wsl/figures/style.py", "a") as file:
+        file.write("\nEDITED = 1\n")
+    edit("wsl/weights/solvers.py", "NOISE = 1e-11", "NOISE = 1e-9")
+    assert digest() == before
+    assert digest("wsl.figures.zoo_overview.draw") != figures
+
+
+def test_reached_files_are_found_wherever_the_import_stands(tree):
+    (tree / "wsl" / "late.py").write_text("def f():\n    from wsl import errors\n    import wsl.tensors as t\n")
+    found = {path.relative_to(tree).as_posix() for path in code_files("wsl/late.py")}
+    assert {"wsl/late.py", "wsl/errors.py", "wsl/tensors.py", "wsl/files.py"} <= found
+    assert not any("figures" in path or "zoo" in path for path in found)
+
+
+def test_a_call_that_is_nowhere_is_refused(tree):
+    with pytest.raises(ValueError, match=r"wsl\.nowhere\.f"):
+        call_digest("wsl.nowhere.f")
+
+
+def test_where_the_project_lies_does_not_matter(tree, tmp_path, monkeypatch):
+    here = digest()
+    shutil.copytree(tree / "wsl", tmp_path / "elsewhere" / "wsl")
+    monkeypatch.setattr(provenance, "ROOT", tmp_path / "elsewhere")
+    assert digest() == here

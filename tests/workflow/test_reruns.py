@@ -1,0 +1,308 @@
+"""What a change makes stale, exactly: every job that depends on it, and no other."""
+
+import os
+import shutil
+from collections import Counter
+
+import pytest
+
+from wsl.run import Run
+from wsl.zoo.member import read_member, write_member
+
+pytestmark = pytest.mark.slow
+
+PARAMETERS = 102  # named parameters of ResNet-18 but for its integer buffers, so as many PCA jobs
+SGD, ADAM = {"00000", "00002", "00003", "00005"}, {"00001", "00004", "00006", "00007"}
+
+# What follows a stage, from the end of the chain to its start.
+REPORT = Counter(html_report=1)
+SAMPLING_TABLES = Counter(sampling_table=1, sampled_accuracy=1, summary=1) + REPORT
+SAMPLING = Counter(sample=1, judge_samples=1) + SAMPLING_TABLES
+SHARED = Counter(train_shared=1, shared_encoder_loss=1, similarities=1, similarity_heatmap=1) + SAMPLING
+RECONSTRUCTION = Counter(reconstruction=1, reconstruction_table=1, summary=1) + REPORT
+OUTPUTS = Counter(reconstruction_over_training=1, output_metrics=1) + REPORT
+AUTOENCODER = (Counter(train_autoencoder=1, autoencoder_loss=1, embed_weights=3) | RECONSTRUCTION | OUTPUTS) | SHARED
+PCA = Counter(fit_pca=PARAMETERS, pca_table=1, coefficients=3) | AUTOENCODER
+ZOO_TABLES = Counter(zoo_table=1, zoo_overview=1, summary=1) + REPORT
+TRAINING_INDEX = Counter(index_part=1, outcome_bins=1) | ZOO_TABLES | PCA
+CLASS_MEANS = Counter(class_mean=5) | SHARED
+FIGURES = Counter(zoo_overview=1, autoencoder_loss=1, output_metrics=1, sampled_accuracy=1) + Counter(
+    shared_encoder_loss=1, similarity_heatmap=1
+)
+EVERY_MEMBER = Counter(train_member=8) | TRAINING_INDEX | Counter(index_part=3)
+EVERYTHING = Counter(pack_class=5, class_table=1, plan=1) | EVERY_MEMBER | CLASS_MEANS
+
+CONFIG_CHANGES = {
+    "temperature": ({"shared__temperature": 0.2}, SHARED),
+    "outcome embedding": ({"shared__outcome_embedding": 4}, SHARED),
+    "keep of the shared encoder": ({"shared__keep": "last"}, SHARED),
+    "components": ({"weights__components": 4}, PCA),
+    "solver": ({"weights__solver": "full"}, PCA),
+    "latent": ({"weights__autoencoder__latent": 4}, AUTOENCODER),
+    "epochs of the autoencoder": ({"weights__autoencoder__epochs": 5}, AUTOENCODER),
+    "normalisation": ({"weights__normalise": "global"}, AUTOENCODER),
+    "bins": ({"outcomes__bins": 4}, Counter(outcome_bins=1) + SHARED),
+    "CLIP": ({"datasets": {"batch_size": 8}}, CLASS_MEANS),
+    "requested outcome": ({"sampling": {"outcome": 0.5}}, SAMPLING),
+    "norm": ({"sampling": {"norm": "raw"}}, SAMPLING),
+    "members of the heat map": (
+        {"evaluation__heatmap_members": 1},
+        Counter(similarities=1, similarity_heatmap=1) + REPORT,
+    ),
+    "synthetic images": ({"evaluation__synthetic_images": 8}, OUTPUTS),
+    "training images": ({"evaluation__training_images": 10}, RECONSTRUCTION),
+    # Swapped values within one rule, and of two rules.
+    "latent and checkpoints swapped": (
+        {"weights__autoencoder__latent": 3, "weights__autoencoder__checkpoints": 8},
+        AUTOENCODER,
+    ),
+    "hidden and epochs swapped": ({"shared__hidden": [4], "shared__epochs": 16}, SHARED),
+    "images of both evaluations swapped": (
+        {"evaluation__synthetic_images": 20, "evaluation__training_images": 16},
+        RECONSTRUCTION | OUTPUTS,
+    ),
+    # The zoo.
+    "epochs": (
+        {"zoo__max_epoch": 4},
+        Counter(plan=1) + EVERY_MEMBER,
+    ),
+    "schedule": ({"zoo__schedule": "cosine"}, EVERY_MEMBER),
+    "images": ({"images__validation_share": 0.3}, EVERYTHING - Counter(plan=1)),
+    "seed": ({"seed": 8}, EVERYTHING),
+    "run": ({"run": "other"}, EVERYTHING),
+}
+CODE_CHANGES = {
+    "look of figures": ("figures/style.py", FIGURES + REPORT),
+    "one figure": ("figures/autoencoder_loss.py", Counter(autoencoder_loss=1) + REPORT),
+    "loss of the shared encoder": ("shared/ntxent.py", SHARED),
+    "sampler": ("sampling/projection.py", SAMPLING),
+    "tables": ("evaluation/tables.py", Counter(reconstruction_table=1) | SAMPLING_TABLES),
+    "autoencoder": ("weights/autoencoder.py", AUTOENCODER),
+    "PCA": ("weights/pca.py", PCA),
+    "training": ("zoo/training.py", EVERY_MEMBER),
+    "plan": ("zoo/plan.py", Counter(plan=1)),
+    "packing": ("images/packing.py", EVERYTHING - Counter(plan=1)),
+    "files": ("files.py", EVERYTHING),
+    "report": ("report.py", REPORT),
+    "schema": ("config.py", Counter()),
+    "start of a workflow": ("run.py", Counter()),
+    "what goes round a job": ("jobs.py", Counter()),
+}
+UNRELATED = ("README.md", "config/config.yaml", "pyproject.toml", "workflow/scripts/call.py", "workflow/rules/zoo.smk")
+
+
+def test_nothing_changed(finished):
+    assert finished.would_run() == Counter()
+
+
+@pytest.mark.parametrize("changes, expected", CONFIG_CHANGES.values(), ids=CONFIG_CHANGES)
+def test_changed_config(finished, changes, expected):
+    finished.configure(**changes)
+    # The report shows the whole config.
+    assert finished.would_run() == expected | REPORT
+
+
+def test_key_on_the_command_line(finished):
+    assert finished.would_run("--config", "shared={temperature: 0.2}") == SHARED
+
+
+@pytest.mark.parametrize(
+    "changes, members, parts",
+    [
+        ({"zoo__learning_rate": {"adam": 0.002}}, ADAM, 2),
+        ({"zoo__learning_rate": {"sgd": 0.002}}, SGD, 2),
+        ({"zoo__momentum": 0.5}, SGD, 2),
+    ],
+    ids=["rate of Adam", "rate of SGD", "momentum"],
+)
+def test_changed_optimiser_retrains_its_own_members(finished, changes, members, parts):
+    rates_are_planned = Counter(plan=1) if "zoo__learning_rate" in changes else Counter()
+    finished.configure(**changes)
+    expected = Counter(train_member=4, index_part=parts) + rates_are_planned
+    assert finished.would_run() == expected | TRAINING_INDEX
+    assert finished.would_make("train_member") == members
+
+
+def test_larger_zoo_trains_its_new_members_alone(finished):
+    finished.configure(zoo__members=12)
+    assert finished.would_run() == Counter(plan=1, train_member=4, index_part=3) | TRAINING_INDEX
+    assert finished.would_make("train_member") == {"00008", "00009", "00010", "00011"}
+
+
+def test_new_test_member_refits_nothing(finished):
+    finished.configure(zoo__members=9)
+    assert Run(finished.config).plan[8]["part"] == "test"
+    new = Counter(plan=1, train_member=1, index_part=1, coefficients=1, embed_weights=1, sample=1, judge_samples=1)
+    shown = Counter(similarities=1, similarity_heatmap=1)
+    assert finished.would_run() == new + shown + SAMPLING_TABLES | RECONSTRUCTION | OUTPUTS | ZOO_TABLES
+    assert finished.would_make("train_member") == {"00008"}
+    assert finished.would_make("index_part") == {"test"}
+
+
+def test_smaller_zoo_trains_no_member(finished):
+    finished.configure(zoo__members=7)
+    assert finished.would_run() == Counter(plan=1) + TRAINING_INDEX
+    assert finished.would_make("index_part") == {"train"}
+
+
+@pytest.mark.parametrize("path, expected", CODE_CHANGES.values(), ids=CODE_CHANGES)
+def test_changed_code(finished, path, expected):
+    finished.append(f"wsl/{path}", "\n\nADDED = 1\n")
+    assert finished.would_run() == expected
+
+
+@pytest.mark.parametrize("path", ["zoo/training.py", "figures/style.py", "files.py"])
+def test_changed_comment_or_docstring(finished, path):
+    finished.append(f"wsl/{path}", "\n# Said once more.\n")
+    text = (finished.root / "wsl" / path).read_text(encoding="utf-8")
+    (finished.root / "wsl" / path).write_text(text.replace('"""', '"""In other words: ', 1), encoding="utf-8")
+    assert finished.would_run() == Counter()
+
+
+@pytest.mark.parametrize("path", UNRELATED)
+def test_changed_file_that_no_result_depends_on(finished, path):
+    finished.append(path, "\n# Said once more.\n")
+    assert finished.would_run() == Counter()
+
+
+def test_new_module_that_nobody_imports(finished):
+    (finished.root / "wsl" / "zoo" / "regimes.py").write_text("ADDED = 1\n", encoding="utf-8")
+    assert finished.would_run() == Counter()
+
+
+@pytest.mark.parametrize("path", ["workflow/report/pca.rst", "workflow/report/sampled_accuracy.rst"])
+def test_changed_caption(finished, path):
+    finished.append(path, "Said once more.\n")
+    assert finished.would_run() == REPORT
+
+
+def test_changed_template(finished):
+    finished.append("wsl/report.html.jinja", "<!-- said once more -->\n")
+    assert finished.would_run() == REPORT
+
+
+def test_changed_model_of_ours(finished):
+    path = finished.root / "wsl" / "datasets" / "models" / "wsl-small-rn.json"
+    path.write_text(path.read_text(encoding="utf-8").replace("{", '{"custom_text": false, ', 1), encoding="utf-8")
+    assert finished.would_run() == CLASS_MEANS
+
+
+def test_changed_model_that_the_config_names(tiny_config, change, new_project, repository):
+    model = {"model": "own-rn.json", "weights": None}
+    project = new_project(change(tiny_config, datasets=model))
+    shutil.copy(repository / "wsl" / "datasets" / "models" / "wsl-small-rn.json", project.root / "own-rn.json")
+    target = "results/tiny/datasets/class_means/0.h5"
+    project.run(target)
+    assert project.would_run(target) == Counter()
+    project.append("own-rn.json", "\n")
+    assert project.would_run(target) == Counter(class_mean=1)
+
+
+def touch_later(path):
+    now = path.stat().st_mtime_ns + 10**10
+    os.utime(path, ns=(now, now))
+
+
+@pytest.mark.parametrize(
+    "path", ["results/tiny/zoo/members/00000.h5", "results/tiny/images/0.h5", "results/tiny/zoo/train.h5", "Snakefile"]
+)
+def test_newer_file_of_the_same_content(finished, path):
+    touch_later(finished.root / path)
+    assert finished.would_run() == Counter()
+
+
+@pytest.mark.parametrize(
+    "member, expected",
+    [
+        (0, TRAINING_INDEX),
+        (1, Counter(index_part=1, coefficients=1) | ZOO_TABLES | AUTOENCODER),
+    ],
+    ids=["training member", "validation member"],
+)
+def test_replaced_member(finished, member, expected):
+    path = finished.results / "zoo" / "members" / f"{member:05d}.h5"
+    content = read_member(path)
+    content.weights[0, 0] += 1
+    write_member(path, content)
+    touch_later(path)
+    assert finished.would_run() == expected
+
+
+def test_replaced_test_member(finished):
+    path = finished.results / "zoo" / "members" / "00002.h5"
+    content = read_member(path)
+    content.weights[0, 0] += 1
+    write_member(path, content)
+    touch_later(path)
+    anew = Counter(index_part=1, coefficients=1, embed_weights=1, judge_samples=1, similarities=1, similarity_heatmap=1)
+    assert finished.would_run() == anew + SAMPLING_TABLES | RECONSTRUCTION | OUTPUTS | ZOO_TABLES
+
+
+def test_member_deleted_behind_its_index_is_trained_again_as_the_message_says(finished):
+    target = "results/tiny/weights/pca/conv1.weight.h5"
+    member, index = (finished.results / "zoo" / name for name in ("members/00000.h5", "train.h5"))
+    member.unlink()
+    assert finished.would_run() == Counter(), "Snakemake misses no file that nothing needs"
+    finished.configure(weights__components=4)
+    assert finished.would_run(target) == Counter(fit_pca=1)
+    failed = finished.snakemake("--cores", "1", target)
+    assert failed.returncode != 0
+    assert "member 0: its file is missing or holds non-finite weights; delete that file and " in failed.stdout
+    assert "results/tiny/zoo/train.h5, and run again to train it anew" in failed.stdout
+    index.unlink()
+    assert finished.would_run(target) == Counter(train_member=1, index_part=1, fit_pca=1)
+    assert finished.would_make("train_member") == {"00000"}
+    finished.run(target)
+    assert finished.would_run(target) == Counter()
+
+
+@pytest.mark.parametrize(
+    "path, expected",
+    [
+        ("tables/members.csv", ZOO_TABLES),
+        ("tables/sampling.csv", SAMPLING_TABLES),
+        ("figures/output_metrics.png", Counter(output_metrics=1) + REPORT),
+        ("figures/output_metrics.pdf", Counter(output_metrics=1) + REPORT),
+        ("zoo/plan.csv", Counter(plan=1)),
+        ("sampling/models/00002.safetensors", SAMPLING),
+        ("report.html", REPORT),
+    ],
+)
+def test_deleted_result_is_made_again(finished, path, expected):
+    (finished.results / path).unlink()
+    assert finished.would_run() == expected
+
+
+def test_deleted_table_of_classes_retrains_no_member(finished):
+    # Training waits for the table, so that it starts only once every class is usable, but does not depend on it.
+    (finished.results / "tables" / "classes.csv").unlink()
+    assert finished.would_run() == Counter(class_table=1, summary=1) + REPORT
+
+
+def test_moved_project_is_not_stale(finished, tmp_path):
+    finished.root = shutil.copytree(finished.root, tmp_path / "moved")
+    assert finished.would_run() == Counter()
+
+
+def test_image_added_to_a_class_folder(tiny_config, change, new_project, class_folders):
+    names = "abcde"
+    photos = class_folders({"train": dict.fromkeys(names, 14), "val": dict.fromkeys(names, 4)})
+    images = {"source": "imagefolder", "train": str(photos / "train"), "test": str(photos / "val"), "size": 8}
+    project = new_project(change(tiny_config, images=images, zoo__max_epoch=2, zoo__members=4))
+    tasks = ["aed", "adb", "eab", "ead"]
+    assert ["".join(row["classes"]) for row in Run(project.config).plan] == tasks
+    table = "results/tiny/tables/members.csv"
+    project.run(table)
+    assert project.would_run(table) == Counter()
+
+    # No member has class c.
+    (photos / "train" / "c" / "new.jpg").write_bytes((photos / "train" / "c" / "0.jpg").read_bytes())
+    assert project.would_run(table) == Counter(pack_class=1, class_table=1)
+    assert project.would_make("pack_class") == {"c"}
+    project.run(table)
+
+    (photos / "val" / "b" / "0.jpg").unlink()
+    trained = Counter(train_member=2, index_part=2, zoo_table=1)
+    assert project.would_run(table) == Counter(pack_class=1, class_table=1) + trained
+    assert project.would_make("pack_class") == {"b"}
+    assert project.would_make("train_member") == {"00001", "00002"}

@@ -1,0 +1,45 @@
+"""Faults of a config in words: the key as its writer knows it, what is wrong with it, the remedy."""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+
+def describe_fault(raw: Any, model: type[BaseModel], fault: Any) -> str:
+    """Return one of pydantic's faults as ``key: what is wrong``.
+
+    Args:
+        raw: the config as read from YAML.
+        model: its schema.
+        fault: an entry of ``ValidationError.errors()``.
+    """
+    path = [str(part) for part in fault["loc"]]
+    return f"{_user_path(raw, path)}: {_remedy(model, path, fault)}"
+
+
+def _user_path(raw: Any, path: list[str]) -> str:
+    # Names of a union's branches are pydantic's own; only the writer's keys belong in a message.
+    kept, at = [], raw
+    for part in path:
+        if isinstance(at, dict) and part in at:
+            kept.append(part)
+            at = at[part]
+        elif isinstance(at, list) and part.isdigit() and int(part) < len(at):
+            kept.append(part)
+            at = at[int(part)]
+        elif part == path[-1] and isinstance(at, dict) and part.islower() and "[" not in part:
+            kept.append(part)
+    return ".".join(kept) or "the config"
+
+
+def _remedy(model: type[BaseModel], path: list[str], fault: Any) -> str:
+    if fault["type"] == "extra_forbidden":
+        section: Any = model
+        for part in path[:-1]:
+            field = getattr(section, "model_fields", {}).get(part)
+            section = field.annotation if field else None
+        known = ", ".join(getattr(section, "model_fields", {}))
+        return "unknown key" + (f"; the keys here are {known}" if known else "")
+    message = fault["msg"].removeprefix("Value error, ")
+    given = fault["input"]
+    return message if isinstance(given, dict | BaseModel) else f"{message} (given: {given!r})"
