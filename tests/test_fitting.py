@@ -75,7 +75,7 @@ def scripted(losses):
 def test_the_state_that_is_kept(keep, kept):
     module, loss_of = scripted([3.0, 1.0, 2.0, 4.0, 1.5])
     states = {}
-    history = fit(module, loss_of, COUNTS, recipe(keep=keep), 0, lambda e, m: states.update({e: m.weight.item()}))
+    history = fit(module, loss_of, COUNTS, recipe(keep=keep), 0, lambda e: states.update({e: module.weight.item()}))
     assert history.loc[history["kept"], "epoch"].tolist() == [kept]
     assert module.weight.item() == states[kept]
     assert len(set(states.values())) == 6 and sorted(states) == [0, 1, 2, 3, 4, 5]

@@ -77,6 +77,14 @@ def test_code_that_training_does_not_reach_is_not_in_its_digest(edit, tree):
     assert digest("wsl.figures.zoo_overview.draw") != figures
 
 
+def test_data_beside_the_code_counts_as_code(edit):
+    embedding = "wsl.datasets.class_means.embed_class"
+    before = digest(), digest(embedding)
+    edit("wsl/datasets/models/wsl-small-rn.json", '"embed_dim": 128', '"embed_dim": 64')
+    assert digest() == before[0]
+    assert digest(embedding) != before[1]
+
+
 def test_reached_files_are_found_wherever_the_import_stands(tree):
     (tree / "wsl" / "late.py").write_text("def f():\n    from wsl import errors\n    import wsl.tensors as t\n")
     found = {path.relative_to(tree).as_posix() for path in code_files("wsl/late.py")}

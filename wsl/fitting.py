@@ -29,7 +29,7 @@ def fit(
     counts: dict[str, int],
     recipe: Recipe,
     seed: int,
-    after_epoch: Callable[[int, nn.Module], None] = lambda epoch, module: None,
+    after_epoch: Callable[[int], None] = lambda epoch: None,
 ) -> pd.DataFrame:
     """Fit ``module`` and leave it in its best state by validation loss, or its last.
 
@@ -39,7 +39,7 @@ def fit(
         counts: rows in each part.
         recipe: optimisation.
         seed: of the batches' order and of dropout.
-        after_epoch: called with the epoch (from 0, the untrained module) and the module.
+        after_epoch: called with the epoch, from 0, the untrained module.
 
     Returns:
         A row an epoch: ``epoch``, ``train_loss`` (over the epoch, while training), ``validation_loss``, ``kept``.
@@ -54,7 +54,7 @@ def fit(
         scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.epochs)
     best, best_epoch, best_state = math.inf, 0, copy.deepcopy(module.state_dict())
     history = []
-    after_epoch(0, module)
+    after_epoch(0)
     for epoch in range(1, recipe.epochs + 1):
         module.train()
         train_loss = 0.0
@@ -72,7 +72,7 @@ def fit(
             raise FloatingPointError(f"the loss turned non-finite in epoch {epoch}; lower the learning rate")
         if validation_loss < best:
             best, best_epoch, best_state = validation_loss, epoch, copy.deepcopy(module.state_dict())
-        after_epoch(epoch, module)
+        after_epoch(epoch)
         if recipe.patience is not None and epoch - best_epoch >= recipe.patience:
             log.info("stopped in epoch %d: no lower validation loss for %d epochs", epoch, recipe.patience)
             break

@@ -111,6 +111,8 @@ class Run:
 
 
 def _is_path(name: str) -> bool:
+    if ":" in name:  # where open_clip finds it by itself: hf-hub:, local-dir:
+        return False
     return "/" in name or Path(name).suffix in (".json", ".pt", ".bin", ".safetensors")
 
 

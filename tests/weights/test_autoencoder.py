@@ -142,13 +142,25 @@ def test_checkpoints_span_the_training(fit, parts):
 
 
 def test_the_state_of_lowest_validation_loss_is_kept(fit, parts):
-    state, history, _ = fit(latent=2, hidden=[64], epochs=60, learning_rate=0.03, schedule="constant")
+    state, history, checkpoints = fit(latent=2, hidden=[64], epochs=60, learning_rate=0.03, schedule="constant")
     losses = pd.read_csv(history)
     best = losses["validation_loss"].idxmin()
     assert best < len(losses) - 1  # otherwise the last state would do as well
     assert losses["kept"].to_numpy().nonzero()[0].tolist() == [best]
     values = torch.from_numpy(read_coefficients(parts["validation"])[0])
     assert load_autoencoder(state).loss(values).item() == pytest.approx(losses["validation_loss"][best], rel=1e-4)
+    among, final = (
+        load_checkpoints(checkpoints)[losses["epoch"][best]].state_dict(),
+        load_autoencoder(state).state_dict(),
+    )
+    assert all(torch.equal(among[name], final[name]) for name in final)
+
+
+@pytest.mark.parametrize("how", ["per-coefficient", "global"])
+def test_constant_coefficients_stay_finite(how):
+    module = WeightAutoencoder(3, 2)
+    module.normalise_by(torch.full((4, 3), 7.0), how)
+    assert torch.equal(module.normalised(torch.full((1, 3), 7.0)), torch.zeros(1, 3))
 
 
 @pytest.mark.parametrize("changes", [{}, {"hidden": (8,), "normalise": "global"}])

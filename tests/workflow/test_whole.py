@@ -45,6 +45,7 @@ LAYOUT = resnet18_layout(2, 3)
 RESULTS = {
     "report.html",
     "summary.json",
+    "images/complete",
     *(f"images/{digit}.h5" for digit in range(5)),
     *(f"datasets/class_means/{digit}.h5" for digit in range(5)),
     *(f"zoo/members/{member:05d}.h5" for member in range(8)),

@@ -3,7 +3,6 @@ PACK = {"digits": "wsl.images.packing.pack_digits", "imagefolder": "wsl.images.p
 ]
 
 
-# Training starts only once every class is known to be usable: see the input of train_member.
 rule pack_class:
     output:
         out=f"{OUT}/images/{{name}}.h5",
@@ -22,10 +21,16 @@ rule pack_class:
         CALL
 
 
+# Training starts only once every class is known to be usable. It waits for an empty file and not for the table: were
+# that deleted, Snakemake would train every member again, `ancient` or not.
+ALL_USABLE = f"{OUT}/images/complete"
+
+
 rule class_table:
     input:
         packed=packed(RUN.classes),
     output:
+        touch(ALL_USABLE),
         out=report(
             f"{OUT}/tables/classes.csv",
             caption="../report/classes.rst",

@@ -16,7 +16,7 @@ rule plan:
 
 rule train_member:
     input:
-        ancient(rules.class_table.output),
+        ancient(ALL_USABLE),
         packed=lambda wildcards: packed(RUN.plan[int(wildcards.member)]["classes"]),
     output:
         out=f"{OUT}/zoo/members/{{member}}.h5",

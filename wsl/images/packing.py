@@ -114,6 +114,8 @@ def _read_folder(folder: Path, size: int) -> tuple[np.ndarray, list[str]]:
 
 
 def _fitted(image: Image.Image, size: int) -> np.ndarray:
+    if image.mode == "F":
+        raise ValueError("floating-point pixels have no range of grey levels of their own")
     if image.mode.startswith("I"):  # 16-bit grey levels: PIL's own conversion would clip them to white
         image = Image.fromarray((np.asarray(image, dtype=np.float64) / 257).clip(0, 255).astype(np.uint8))
     rgb = image.convert("RGB")

@@ -42,10 +42,10 @@ class WeightAutoencoder(nn.Module):
         """Set mean and scale from training coefficients (n, coefficients): of each, or one scale for all (global)."""
         self.mean.copy_(training.mean(0))
         if how == "global":
-            self.scale.fill_((training - self.mean).pow(2).mean().sqrt())
+            deviation = (training - self.mean).pow(2).mean().sqrt().expand_as(self.mean)
         else:
             deviation = training.std(0, correction=0)
-            self.scale.copy_(torch.where(deviation > 0, deviation, 1.0))
+        self.scale.copy_(torch.where(deviation > 0, deviation, 1.0))
 
     def normalised(self, coefficients: torch.Tensor) -> torch.Tensor:
         return (coefficients - self.mean) / self.scale
@@ -91,7 +91,7 @@ def train_autoencoder(
         train, validation: coefficient files.
         out: safetensors file of the best state by validation loss.
         history: CSV, a row an epoch.
-        checkpoints: safetensors file of the states at ``checkpoint_epochs``.
+        checkpoints: safetensors file of the states at ``checkpoint_epochs`` and of the one in ``out``.
         latent, hidden, dropout: see ``WeightAutoencoder``.
         normalise: ``per-coefficient`` or ``global``.
         checkpoint_count: states kept.
@@ -109,9 +109,8 @@ def train_autoencoder(
     wanted = checkpoint_epochs(recipe["epochs"], checkpoint_count)
     states: dict[str, torch.Tensor] = {}
 
-    def keep(epoch: int, module: nn.Module) -> None:
-        if epoch in wanted:
-            states.update({f"{epoch}/{name}": value.cpu().clone() for name, value in module.state_dict().items()})
+    def keep(epoch: int) -> None:
+        states.update({f"{epoch}/{name}": value.cpu().clone() for name, value in module.state_dict().items()})
 
     losses = fit(
         module,
@@ -119,8 +118,9 @@ def train_autoencoder(
         {part: len(rows) for part, rows in data.items()},
         Recipe(**recipe),
         seed,
-        keep,
+        lambda epoch: keep(epoch) if epoch in wanted else None,
     )
+    keep(int(losses.loc[losses["kept"], "epoch"].iloc[0]))
     write_csv(history, losses)
     write_tensors(checkpoints, states, module.shape)
     write_tensors(out, module.state_dict(), module.shape)
