@@ -56,4 +56,4 @@ def losses(axes: Axes, history: pd.DataFrame, chance: bool = False) -> None:
     best = history.loc[history["kept"]]
     axes.plot(best["epoch"], best["validation_loss"], "o", ms=4, mfc="none", color="black", label="kept")
     axes.set_xlabel("epoch")
-    axes.legend(loc="center right")
+    axes.legend(frameon=True, framealpha=0.9, edgecolor="none")  # a white ground, since lines cross everywhere
