@@ -81,10 +81,10 @@ class Project:
         config: as in ``tiny.yaml``; change it by ``configure``.
     """
 
-    def __init__(self, root: Path, config: dict[str, Any]):
+    def __init__(self, root: Path, config: dict[str, Any], original: Path = REPOSITORY):
         self.root = root
         for name in PARTS_OF_PROJECT:
-            source = REPOSITORY / name
+            source = original / name
             if source.is_dir():
                 shutil.copytree(source, root / name, ignore=shutil.ignore_patterns("__pycache__"))
             else:
@@ -208,8 +208,8 @@ def read_jobs():
 
 @pytest.fixture
 def new_project(tmp_path):
-    """Makes a project of its own: ``new_project(config)``."""
-    return lambda config: Project(tmp_path / "project", config)
+    """Makes a project of its own: ``new_project(config)``; ``original`` is the project that it copies."""
+    return lambda config, original=REPOSITORY: Project(tmp_path / "project", config, original)
 
 
 @pytest.fixture(scope="session")

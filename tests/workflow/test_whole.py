@@ -310,7 +310,7 @@ def test_snakemake_report_holds_everything_and_needs_no_network(finished, kind):
 
 
 def test_same_seed_gives_the_same_run_elsewhere(results, tiny_config, new_project):
-    again = new_project(tiny_config)
+    again = new_project(tiny_config, original=results.parents[1])
     again.run()
     ours, others = files(results), files(again.results)
     assert set(ours) == set(others)
