@@ -1,11 +1,16 @@
 """Conditional sampling (figure 3.2)."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
+from torchvision.models import resnet18 as torchvision_resnet18
 
 from wsl.datasets.class_means import ClassMeans
 from wsl.outcomes.bins import read_bins
+from wsl.sampling import projection
 from wsl.sampling.projection import ProjectionSampler, sample_models
 from wsl.shared.encoder import load_shared
 from wsl.tensors import read_tensors
@@ -75,3 +80,19 @@ def test_written_models_are_state_dicts_that_say_what_they_are(
         limits = [edges[outcome_bin], edges[outcome_bin + 1]]
         assert about["request"] == {"outcome_bin": outcome_bin, "validation_loss": pytest.approx(limits)}
         assert about["preprocessing"]["mean"] == [0.485, 0.456, 0.406]
+
+
+def test_models_of_width_64_load_in_torchvision(shared, class_means, bins, tmp_path, monkeypatch):
+    layout, path = resnet18_layout(64, 3), tmp_path / "model.safetensors"
+    original = torchvision_resnet18(num_classes=3)
+    weights, counters = flatten(original.state_dict(), layout)
+    # A codec that decodes everything to one network: what is tested is the file that comes of it.
+    codec = SimpleNamespace(linear=SimpleNamespace(layout=layout), counters=counters, decode=lambda _: weights[None])
+    monkeypatch.setattr(projection, "load_codec", lambda *files: codec)
+    files = ("index", [], "autoencoder", shared.state, list(class_means.values()), bins)
+    sample_models([0], TASKS[:1], [path], *files, outcome="best", norm="raw", about={})
+    loaded = torchvision_resnet18(num_classes=3)
+    loaded.load_state_dict(load_file(path), strict=True)
+    images = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(loaded.eval()(images), original.eval()(images))
