@@ -33,6 +33,7 @@ def write_report(
         out: HTML file, complete in itself.
         config: the checked config, shown as YAML.
     """
+    numbers = read_json(summary)
     texts = {Path(path).stem: Path(path).read_text(encoding="utf-8").strip() for path in captions}
     # A table and a figure of the same matter share a stem, save sampling's, whose caption tells of both.
     texts["sampling"] = texts["sampled_accuracy"]
@@ -40,8 +41,8 @@ def write_report(
     environment.filters["percent"] = lambda value: f"{value:.1%}"
     page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         run=config["run"],
-        numbers=read_json(summary),
-        warnings=_warnings(config, read_json(summary)),
+        numbers=numbers,
+        warnings=_warnings(config, numbers),
         figures=[{"name": Path(path).stem, "caption": texts[Path(path).stem], **_picture(path)} for path in figures],
         tables=[{"name": Path(path).stem, "caption": texts[Path(path).stem], **_table(path)} for path in tables],
         config=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),

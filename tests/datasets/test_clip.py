@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from wsl.datasets.clip import ClipImages, describe
+from wsl.datasets.clip import ClipImages
 from wsl.errors import ConfigError
 
 OWN = "wsl-small-rn"
@@ -115,8 +115,3 @@ def test_a_config_that_is_none_is_refused(tmp_path, content):
     (tmp_path / "broken.json").write_text(content)
     with pytest.raises(ConfigError, match=r"broken"):
         ClipImages(str(tmp_path / "broken.json"), None, seed=0)
-
-
-def test_words_for_a_report():
-    assert "random weights" in describe({"model": OWN, "weights": None})
-    assert "laion2b" in describe({"model": "RN50", "weights": "laion2b"})

@@ -2,7 +2,6 @@
 
 import logging
 from pathlib import Path
-from typing import Any
 
 import open_clip
 import torch
@@ -72,10 +71,3 @@ def add_model(model: str) -> str:
         raise ConfigError(f"datasets.model: {model} is not JSON ({error}); correct the file") from error
     open_clip.add_model_config(Path(model))
     return Path(model).stem
-
-
-def describe(settings: dict[str, Any]) -> str:
-    """Say in words which encoder the settings name."""
-    if settings["weights"] is None:
-        return f"{settings['model']} with random weights"
-    return f"{settings['model']} with weights {settings['weights']}"

@@ -57,15 +57,15 @@ def write_summary(
     out: str | Path,
 ) -> None:
     """Write the main numbers of a run as JSON, for the report and the end of a run."""
-    zoo = pd.read_csv(members)
+    images, zoo = pd.read_csv(classes), pd.read_csv(members)
     tables = pd.read_csv(reconstruction).set_index(["stage", "metric"])["mean"]
     accuracies = pd.read_csv(sampling).set_index("method")["accuracy"]
     history = pd.read_csv(shared_history)
     write_json(
         out,
         {
-            "classes": len(pd.read_csv(classes)),
-            "images_skipped": int(pd.read_csv(classes)["skipped"].sum()),
+            "classes": len(images),
+            "images_skipped": int(images["skipped"].sum()),
             "members": len(zoo),
             "members_diverged": int(zoo["diverged"].sum()),
             "validation_accuracy_max": float(zoo["max_validation_accuracy"].mean()),
