@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from wsl.config import load_config
+from wsl.config.schema import load_config
 from wsl.errors import ConfigError
 
 CONFIGS = Path(__file__).parents[1] / "config"

@@ -6,7 +6,7 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from wsl.config import Config, load_config
+from wsl.config.schema import Config, load_config
 from wsl.reference import reference
 
 CONFIG = Path(__file__).parents[1] / "config"

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from wsl.config import load_config
+from wsl.config.schema import load_config
 from wsl.files import write_json
 from wsl.report import write_report
 

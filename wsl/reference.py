@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from wsl.config import Config
+from wsl.config.schema import Config
 from wsl.distributions import BaseDistribution, Choice
 
 HEADING = """# The config

@@ -5,18 +5,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from wsl.config import Config, Fitting, load_config
+from wsl.config.encoders import Fitting
+from wsl.config.schema import Config, load_config
 from wsl.errors import ConfigError
 from wsl.files import read_json
 from wsl.images.classes import check_folders, resolve_classes
 from wsl.images.reading import join_task
 from wsl.randomness import integer_seed
 from wsl.recipe import Recipe
+from wsl.zoo.groups import group_classes
 from wsl.zoo.layout import Layout, resnet18_layout
-from wsl.zoo.plan import plan_members
+from wsl.zoo.plan import plan_members, plan_unseen
 
 DRAWN = ("optimizer", "batch_size", "weight_decay", "early_epoch", "max_epoch")
-PARTS = ("train", "validation", "test")
+PARTS = ("train", "validation", "test", "unseen")
 
 
 class Run:
@@ -38,15 +40,17 @@ class Run:
         for name in self.clip_files():
             if not Path(name).is_file():
                 raise ConfigError(f"datasets: there is no file {name}; correct the path, or name an open_clip model")
+        seed, unseen = self.config.seed, zoo.unseen
+        self.groups = group_classes(seed, self.classes, zoo.backbone.classes, unseen.classes, zoo.classes_per_task)
+        distributions = {key: getattr(zoo, key) for key in DRAWN}
+        rates = {"adam": zoo.learning_rate.adam, "sgd": zoo.learning_rate.sgd}
+        task = zoo.classes_per_task
         self.plan = plan_members(
-            self.config.seed,
-            self.classes,
-            zoo.members,
-            zoo.classes_per_task,
-            zoo.parts.model_dump(),
-            {key: getattr(zoo, key) for key in DRAWN},
-            {"adam": zoo.learning_rate.adam, "sgd": zoo.learning_rate.sgd},
+            seed, self.groups["tasks"], zoo.members, task, zoo.parts.model_dump(), distributions, rates
         )
+        if unseen.members is not None:
+            self.plan += plan_unseen(seed, self.groups["unseen"], unseen.members, task, distributions, rates)
+        self._rows = {row["member"]: row for row in self.plan}
 
     def check_folders(self) -> None:
         """Refuse folders of images that are not there; a mere plan needs none."""
@@ -57,6 +61,15 @@ class Run:
     def layout(self) -> Layout:
         """Where each named parameter lies in a snapshot."""
         return resnet18_layout(self.config.zoo.width, self.config.zoo.classes_per_task)
+
+    @property
+    def parts(self) -> list[str]:
+        """The parts that have members: train, validation, test and, where asked for, unseen."""
+        return list(dict.fromkeys(row["part"] for row in sorted(self.plan, key=lambda row: PARTS.index(row["part"]))))
+
+    def task(self, member: str) -> list[str]:
+        """Return the classes of a member's task, in order."""
+        return self._rows[int(member)]["classes"]
 
     def members(self, part: str) -> list[str]:
         """Return the names of a part's members, ``00017``."""
@@ -70,7 +83,7 @@ class Run:
     def training(self, member: str) -> dict[str, Any]:
         """Return what training this member needs to know, and nothing else: the rest must not retrain it."""
         zoo = self.config.zoo
-        plan = {key: value for key, value in self.plan[int(member)].items() if key != "part"}
+        plan = {key: value for key, value in self._rows[int(member)].items() if key != "part"}
         momentum = zoo.momentum if plan["optimizer"] == "sgd" else 0.0
         return {
             "plan": plan,
@@ -78,7 +91,21 @@ class Run:
             "momentum": momentum,
             "schedule": zoo.schedule,
             "augment": zoo.augment,
+            "snapshots": zoo.snapshots,
         }
+
+    def start(self) -> tuple[str, dict[str, Any]] | None:
+        """Return the function that makes the members' common start, and its settings; None where each has its own."""
+        zoo, backbone = self.config.zoo, self.config.zoo.backbone
+        own = {"width": zoo.width, "classes": zoo.classes_per_task}
+        if zoo.init == "independent":
+            return None
+        if zoo.init == "shared":
+            return "wsl.zoo.start.random_start", {**own, "seed": self.seed("start")}
+        if backbone.checkpoint is not None:
+            return "wsl.zoo.start.import_backbone", {**own, "checkpoint": backbone.checkpoint}
+        recipe = backbone.model_dump(exclude={"classes", "checkpoint"})
+        return "wsl.zoo.start.train_backbone", {**own, **recipe, "seed": self.seed("start")}
 
     def packing(self, name: str) -> dict[str, Any]:
         """Return what packing this class needs to know, its folders' times of change included."""

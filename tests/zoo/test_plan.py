@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from wsl.config import Zoo
+from wsl.config.zoo import Zoo
 from wsl.errors import ConfigError
 from wsl.run import DRAWN
 from wsl.zoo.plan import class_set_rank, plan_members, write_plan

@@ -9,10 +9,10 @@ import torch
 from sklearn.metrics import accuracy_score, log_loss
 
 from wsl.images.inputs import load_task
+from wsl.zoo.epochs import augmented, evaluate
 from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import read_member
 from wsl.zoo.network import resnet18, state_dict
-from wsl.zoo.training import augmented, evaluate
 
 
 @pytest.mark.parametrize("changes", [{}, {"optimizer": "sgd", "schedule": "cosine", "augment": True}])

@@ -10,13 +10,13 @@ sys.path.insert(0, workflow.basedir)
 
 from wsl.errors import ConfigError
 from wsl.provenance import call_digest
-from wsl.run import PARTS, Run, print_summary
+from wsl.run import Run, print_summary
 
 
 wildcard_constraints:
     name=r"[^/]+",
-    member=r"\d{5}",
-    part="train|validation|test",
+    member=r"\d{5,7}",
+    part="train|validation|test|unseen",
 
 
 def refuse(check):

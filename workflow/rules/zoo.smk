@@ -14,10 +14,41 @@ rule plan:
         CALL
 
 
+# Where members start alike, what they start from.
+START = RUN.start()
+START_FILE = {"start": f"{OUT}/zoo/start.safetensors"} if START else {}
+if START:
+
+    rule start:
+        input:
+            ancient(ALL_USABLE),
+            **({"packed": packed(RUN.groups["backbone"])} if START[0].endswith("train_backbone") else {}),
+        output:
+            out=START_FILE["start"],
+        log:
+            f"{LOGS}/start.log",
+        benchmark:
+            f"{OUT}/benchmarks/start.tsv"
+        conda:
+            ENVIRONMENT
+        threads: 1
+        resources:
+            gpu=1,
+            mem_mb=4000,
+            runtime=480,
+        params:
+            call=START[0],
+            code=call_digest(START[0]),
+            settings=settings(**START[1]),
+        script:
+            CALL
+
+
 rule train_member:
     input:
         ancient(ALL_USABLE),
-        packed=lambda wildcards: packed(RUN.plan[int(wildcards.member)]["classes"]),
+        **START_FILE,
+        packed=lambda wildcards: packed(RUN.task(wildcards.member)),
     output:
         out=f"{OUT}/zoo/members/{{member}}.h5",
     log:
@@ -60,7 +91,7 @@ rule index_part:
 
 rule zoo_table:
     input:
-        indices=expand(rules.index_part.output.out, part=PARTS),
+        indices=expand(rules.index_part.output.out, part=RUN.parts),
     output:
         members=report(
             f"{OUT}/tables/members.csv",

@@ -14,6 +14,7 @@ from wsl.images.reading import join_task
 from wsl.randomness import integer_seed, part_of, stream
 
 ENUMERABLE = 100_000
+UNSEEN_FROM = 1_000_000  # apart from all other members, so that neither zoo renumbers the other
 
 
 def class_set_rank(classes: tuple[int, ...]) -> int:
@@ -55,7 +56,7 @@ def plan_members(
 
     Args:
         seed: the run's seed.
-        classes: names of the run's classes; their order matters.
+        classes: names of the classes that tasks are made of; their order matters.
         members: how many.
         classes_per_task: classes of a task.
         shares: shares of members in train, validation and test.
@@ -84,19 +85,46 @@ def plan_members(
     plan = []
     for index, part in enumerate(parts):
         task = draw_task(seed, index, part, len(classes), classes_per_task, shares)
-        values = {key: d.sample(stream(seed, "member", index, key)) for key, d in distributions.items()}
-        rate = learning_rates[values["optimizer"]].sample(stream(seed, "member", index, "learning_rate"))
-        plan.append(
-            {
-                "member": index,
-                "part": part,
-                "classes": [classes[i] for i in task],
-                "seed": integer_seed(seed, "member", index, "training"),
-                "learning_rate": float(rate),
-                **values,
-            }
-        )
+        row = {"member": index, "part": part, "classes": [classes[i] for i in task]}
+        plan.append(row | _hyperparameters(seed, index, distributions, learning_rates))
     return plan
+
+
+def plan_unseen(
+    seed: int,
+    classes: list[str],
+    members: int,
+    classes_per_task: int,
+    distributions: dict[str, Distribution],
+    learning_rates: dict[str, Distribution],
+) -> list[dict[str, Any]]:
+    """Plan members on tasks of unseen classes, in the part ``unseen``, numbered from ``UNSEEN_FROM``.
+
+    Args and rows as in ``plan_members``. As long as there are sets of classes enough, no two members share one.
+    """
+    plan, seen = [], set()
+    for index in range(UNSEEN_FROM, UNSEEN_FROM + members):
+        rng = stream(seed, "member", index, "task")
+        while True:
+            task = tuple(rng.choice(len(classes), classes_per_task, replace=False).tolist())
+            if frozenset(task) not in seen or len(seen) == comb(len(classes), classes_per_task):
+                break
+        seen.add(frozenset(task))
+        row = {"member": index, "part": "unseen", "classes": [classes[i] for i in task]}
+        plan.append(row | _hyperparameters(seed, index, distributions, learning_rates))
+    return plan
+
+
+def _hyperparameters(
+    seed: int, index: int, distributions: dict[str, Distribution], learning_rates: dict[str, Distribution]
+) -> dict[str, Any]:
+    values = {key: d.sample(stream(seed, "member", index, key)) for key, d in distributions.items()}
+    rate = learning_rates[values["optimizer"]].sample(stream(seed, "member", index, "learning_rate"))
+    return {
+        "seed": integer_seed(seed, "member", index, "training"),
+        "learning_rate": float(rate),
+        **values,
+    }
 
 
 def write_plan(plan: list[dict[str, Any]], out: str) -> None:

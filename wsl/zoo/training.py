@@ -9,15 +9,29 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch.nn import functional
 
-from wsl.images.inputs import load_task, normalised
+from wsl.images.inputs import load_task
+from wsl.zoo.epochs import evaluate, make_optimizer, train_epoch
 from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import Member, write_member
 from wsl.zoo.network import flatten, resnet18
+from wsl.zoo.start import load_start
 
 log = logging.getLogger(__name__)
-EVALUATION_BATCH = 512
+
+
+def snapshot_names(snapshots: Sequence[str | int] | str, early: int, last: int) -> dict[int, str]:
+    """Return the name of each epoch's snapshot: ``early``, ``max``, else ``epoch4``.
+
+    Args:
+        snapshots: ``early``, ``max`` and numbers of epochs, or ``geometric``: 0, 1, 2, 4, 8, ... and ``max``.
+        early, last: epochs that ``early`` and ``max`` stand for.
+    """
+    if snapshots == "geometric":
+        snapshots = [0, *(2**power for power in range(last.bit_length()) if 2**power < last), "max"]
+    named = {"early": early, "max": last}
+    epochs = {name if name in named else f"epoch{name}": named.get(name, name) for name in snapshots}
+    return {epochs[name]: name for name in sorted(epochs, key=epochs.get)}
 
 
 def train_member(
@@ -28,6 +42,8 @@ def train_member(
     momentum: float,
     schedule: str,
     augment: bool,
+    snapshots: Sequence[str | int] | str = ("early", "max"),
+    start: str | Path | None = None,
     device: str = "cpu",
     threads: int = 1,
 ) -> None:
@@ -41,6 +57,8 @@ def train_member(
         momentum: of SGD.
         schedule: ``constant`` or ``cosine`` (to 0 at the last epoch).
         augment: random flips and shifts of training images.
+        snapshots: which weights to keep, see ``snapshot_names``.
+        start: the weights it starts from, see ``wsl.zoo.start``; None: random ones of its own.
         device: ``cpu`` or ``cuda``.
         threads: CPU threads.
 
@@ -50,22 +68,28 @@ def train_member(
     torch.manual_seed(plan["seed"])
     images = {part: load_task(packed, part, device=device) for part in ("train", "validation")}
     network = resnet18(width, len(packed)).to(device)
-    optimizer = _optimizer(network, plan, momentum)
+    if start is not None:
+        network.load_state_dict(load_start(start))
+    rates = (plan["learning_rate"], plan["weight_decay"])
+    optimizer = make_optimizer(network, plan["optimizer"], *rates, momentum)
     scheduler = None
     if schedule == "cosine":
         scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, plan["max_epoch"])
     layout = resnet18_layout(width, len(packed))
-    names = {plan["early_epoch"]: "early", plan["max_epoch"]: "max"}
+    names = snapshot_names(snapshots, plan["early_epoch"], plan["max_epoch"])
 
-    history, snapshots, weights, counters = [], [], [], []
+    history, kept, weights, counters = [], [], [], []
     diverged = False
-    for epoch in range(1, plan["max_epoch"] + 1):
+    for epoch in range(0 if 0 in names else 1, plan["max_epoch"] + 1):
         losses = {"epoch": epoch}
-        losses["train_loss"], losses["train_accuracy"] = _epoch(
-            network, optimizer, *images["train"], plan["batch_size"], augment
-        )
+        if epoch == 0:
+            losses["train_loss"], losses["train_accuracy"] = evaluate(network, *images["train"])
+        else:
+            losses["train_loss"], losses["train_accuracy"] = train_epoch(
+                network, optimizer, *images["train"], plan["batch_size"], augment
+            )
         losses["validation_loss"], losses["validation_accuracy"] = evaluate(network, *images["validation"])
-        if scheduler:
+        if scheduler and epoch:
             scheduler.step()
         history.append(losses)
         log.info("epoch %(epoch)d: train %(train_loss).4f, validation %(validation_loss).4f", losses)
@@ -75,7 +99,7 @@ def train_member(
             log.warning("member %d diverged in epoch %d; it is kept and left out downstream", plan["member"], epoch)
             break
         if epoch in names:
-            snapshots.append({"snapshot": names[epoch], **losses})
+            kept.append({"snapshot": names[epoch], **losses})
             weights.append(vector)
             counters.append(counts)
 
@@ -84,72 +108,8 @@ def train_member(
         plan={**plan, "width": width, "momentum": momentum, "schedule": schedule, "augment": augment},
         weights=np.array(weights, dtype=np.float32).reshape(-1, layout.size),
         counters=np.array(counters, dtype=np.int64).reshape(-1, len(layout.counters)),
-        snapshots=pd.DataFrame(snapshots, columns=columns),
+        snapshots=pd.DataFrame(kept, columns=columns),
         history=pd.DataFrame(history),
         diverged=diverged,
     )
     write_member(out, member)
-
-
-@torch.no_grad()
-def logits_of(network: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
-    """Return logits (n, classes) of uint8 images (n, 3, h, w), in evaluation mode."""
-    network.eval()
-    return torch.cat([network(normalised(batch)) for batch in images.split(EVALUATION_BATCH)])
-
-
-def evaluate(network: torch.nn.Module, images: torch.Tensor, labels: torch.Tensor) -> tuple[float, float]:
-    """Return mean cross-entropy (nats) and accuracy in [0, 1] on uint8 images (n, 3, h, w)."""
-    logits = logits_of(network, images)
-    accuracy = (logits.argmax(1) == labels).float().mean()
-    return functional.cross_entropy(logits, labels).item(), accuracy.item()
-
-
-def _optimizer(network: torch.nn.Module, plan: dict[str, Any], momentum: float) -> torch.optim.Optimizer:
-    shared = {"lr": plan["learning_rate"], "weight_decay": plan["weight_decay"], "fused": True}
-    if plan["optimizer"] == "adam":
-        return torch.optim.Adam(network.parameters(), **shared)
-    return torch.optim.SGD(network.parameters(), momentum=momentum, **shared)
-
-
-def _epoch(
-    network: torch.nn.Module,
-    optimizer: torch.optim.Optimizer,
-    images: torch.Tensor,
-    labels: torch.Tensor,
-    batch_size: int,
-    augment: bool,
-) -> tuple[float, float]:
-    network.train()
-    total = torch.zeros((), device=images.device)
-    correct = torch.zeros((), device=images.device)
-    seen = 0
-    # Whole batches alone: batch normalisation's statistics of a few left-over images can throw a small network far off.
-    whole = max(len(images) // batch_size, 1) * batch_size
-    for batch in torch.randperm(len(images))[:whole].to(images.device).split(batch_size):
-        inputs = normalised(augmented(images[batch]) if augment else images[batch])
-        logits = network(inputs)
-        loss = functional.cross_entropy(logits, labels[batch])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        total += loss.detach() * len(batch)
-        correct += (logits.argmax(1) == labels[batch]).sum()
-        seen += len(batch)
-    return total.item() / seen, correct.item() / seen
-
-
-def augmented(images: torch.Tensor) -> torch.Tensor:
-    """Flip half of the images (n, 3, size, size) left to right and shift each by up to an eighth of its side."""
-    count, _, size, _ = images.shape
-    flip = torch.rand(count) < 0.5
-    reach = size // 8
-    shifts = torch.randint(-reach, reach + 1, (2, count))
-    # One gather for the whole batch; places shifted in from outside repeat the edge.
-    rows = (torch.arange(size) + shifts[0, :, None]).clamp(0, size - 1)
-    columns = (torch.arange(size) + shifts[1, :, None]).clamp(0, size - 1)
-    columns = torch.where(flip[:, None], columns.flip(1), columns)
-    at = torch.arange(count)[:, None, None, None]
-    channel = torch.arange(3)[None, :, None, None]
-    index = (at, channel, rows[:, None, :, None], columns[:, None, None, :])
-    return images[tuple(part.to(images.device) for part in index)]

@@ -1,0 +1,1 @@
+"""The schema of the config: one pydantic model a section."""

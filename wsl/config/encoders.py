@@ -1,0 +1,81 @@
+"""The encoders of weights, datasets and outcomes, and the shared one."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from wsl.config.fields import NonNegativeFloat, PositiveFloat, PositiveInt, Section, Whole
+
+
+class Fitting(Section):
+    """How an encoder is trained (AdamW)."""
+
+    hidden: list[PositiveInt] = Field([], description="sizes of the hidden layers; none is the thesis' autoencoder")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="dropout after each hidden layer")
+    learning_rate: PositiveFloat = Field(1e-3, description="learning rate")
+    weight_decay: NonNegativeFloat = Field(0.0, description="decoupled weight decay")
+    batch_size: Annotated[Whole, Field(ge=2)] = Field(32, description="snapshots a batch")
+    epochs: PositiveInt = Field(200, description="most epochs")
+    patience: PositiveInt | None = Field(
+        None, description="stop after so many epochs without a lower validation loss; empty: never"
+    )
+    schedule: Literal["constant", "cosine"] = Field("constant", description="learning rate over the epochs")
+    keep: Literal["best", "last"] = Field(
+        "best", description="which state is used: the one of lowest validation loss, or the last"
+    )
+
+
+class Autoencoder(Fitting):
+    """The second stage of compression (eq. 3.1)."""
+
+    latent: PositiveInt = Field(64, description="numbers in the weight latent z_W")
+    checkpoints: Annotated[Whole, Field(ge=2)] = Field(
+        12, description="states kept over the training, spread geometrically, for figure 4.1b"
+    )
+
+
+class Weights(Section):
+    """Compression of weights (section 3.2.1, Algorithm 3.1)."""
+
+    variance_threshold: NonNegativeFloat = Field(
+        1e-10, description="VARIANCE_THRESHOLD: below this mean variance only a parameter's mean is kept"
+    )
+    dimension_limit: PositiveInt = Field(4, description="DIMENSION_LIMIT: up to so many numbers are only centred")
+    components: PositiveInt = Field(32, description="most principal components a named parameter")
+    explained_variance: Annotated[float, Field(gt=0, le=1)] = Field(
+        1.0, description="keep no more components than explain this share of the variance"
+    )
+    solver: Literal["gram", "incremental", "full", "randomized"] = Field(
+        "gram", description="`gram` is exact and streams; `incremental` is the thesis'; both others are scikit-learn's"
+    )
+    normalise: Literal["per-coefficient", "global"] = Field(
+        "per-coefficient", description="training mean and deviation of each coefficient, or one deviation for all"
+    )
+    autoencoder: Autoencoder = Autoencoder()
+
+
+class Datasets(Section):
+    """The dataset encoder (section 3.2.2)."""
+
+    model: str = Field("wsl-small-rn", description="an open_clip model by name, or the path of its JSON config")
+    weights: str | None = Field(
+        None, description="a pretrained tag of that model or a file; empty: random features, seeded (studies only)"
+    )
+    batch_size: PositiveInt = Field(256, description="images a forward pass")
+
+
+class Outcomes(Section):
+    """The results encoder (section 3.2.3)."""
+
+    bins: PositiveInt = Field(10, description="number of outcome bins")
+    spacing: Literal["equal-width", "quantiles"] = Field("equal-width", description="how the bins' edges are set")
+
+
+class Shared(Fitting):
+    """The shared encoder (section 3.3)."""
+
+    hidden: list[PositiveInt] = Field([512], description="sizes of the hidden layers")
+    outcome_embedding: PositiveInt = Field(512, description="numbers in an outcome bin's learned embedding")
+    temperature: PositiveFloat = Field(0.5, description="tau of NT-Xent (eq. 2.7)")
+    symmetric: bool = Field(True, description="average over both anchors of a pair, or over projections alone")
+    standardise: bool = Field(True, description="standardise dataset embeddings by their training statistics")

@@ -1,0 +1,42 @@
+"""Where images come from."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from wsl.config.fields import PositiveInt, Section, Share, Whole
+
+
+class Images(Section):
+    """Where images come from and how they are split."""
+
+    source: Literal["digits", "imagefolder"] = Field(
+        "digits", description="`digits`: scikit-learn's handwritten digits; `imagefolder`: folders of one class each"
+    )
+    train: Path | None = Field(None, description="folder of class folders to train on (imagefolder)")
+    test: Path | None = Field(None, description="folder of class folders to test on, ImageNet's `val` (imagefolder)")
+    size: Annotated[Whole, Field(ge=8)] = Field(32, description="side of the packed square images, pixels")
+    classes: list[str] | PositiveInt | Literal["imagenet-1k"] | None = Field(
+        None,
+        description="class names to use; a number takes the first so many; `imagenet-1k` the 1,000 of ImageNet; "
+        "empty: all",
+    )
+    validation_share: Share = Field(0.2, description="share of a class's images set aside for R and every choice")
+    test_share: Share = Field(0.2, description="share set aside for final evaluations (digits; folders have `test`)")
+    minimum: PositiveInt = Field(10, description="fewest readable images a class may have, train folder")
+
+    @model_validator(mode="after")
+    def _folders_fit_source(self) -> Self:
+        folders = [name for name in ("train", "test") if getattr(self, name) is not None]
+        if self.source == "digits" and folders:
+            raise ValueError(f"`{folders[0]}` is for source: imagefolder; remove it or change the source")
+        if self.source == "imagefolder" and len(folders) < 2:
+            raise ValueError("source: imagefolder needs both `train` and `test` folders")
+        if self.source == "digits" and self.validation_share + self.test_share >= 1:
+            raise ValueError("validation_share and test_share leave no image to train on; make them smaller")
+        if self.source == "digits" and self.classes == "imagenet-1k":
+            raise ValueError("`classes: imagenet-1k` is for source: imagefolder")
+        if isinstance(self.classes, list) and len(set(self.classes)) < len(self.classes):
+            raise ValueError("`classes` names a class twice")
+        return self

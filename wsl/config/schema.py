@@ -1,0 +1,43 @@
+"""The whole config, checked."""
+
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+
+from wsl.config.encoders import Datasets, Outcomes, Shared, Weights
+from wsl.config.fields import Section, Whole
+from wsl.config.images import Images
+from wsl.config.sampling import Evaluation, Sampling
+from wsl.config.zoo import Zoo
+from wsl.errors import ConfigError
+from wsl.faults import describe_fault
+
+
+class Config(Section):
+    """A run."""
+
+    run: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = Field(
+        description="name of the run; everything lands in results/<run>"
+    )
+    seed: Annotated[Whole, Field(ge=0)] = Field(0, description="everything random comes from it")
+    images: Images = Images()
+    zoo: Zoo = Zoo()
+    weights: Weights = Weights()
+    datasets: Datasets = Datasets()
+    outcomes: Outcomes = Outcomes()
+    shared: Shared = Shared()
+    sampling: Sampling = Sampling()
+    evaluation: Evaluation = Evaluation()
+
+
+def load_config(raw: dict[str, Any]) -> Config:
+    """Check a config as read from YAML.
+
+    Raises:
+        ConfigError: with one line a fault: the key, what is wrong, and the keys there are where one is unknown.
+    """
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        lines = [f"  {describe_fault(raw, Config, fault)}" for fault in error.errors()]
+        raise ConfigError("the config cannot be run:\n" + "\n".join(dict.fromkeys(lines))) from None

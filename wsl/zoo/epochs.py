@@ -1,0 +1,83 @@
+"""Train and evaluate a network for an epoch on images held in memory."""
+
+from collections.abc import Callable
+
+import torch
+from torch.nn import functional
+
+from wsl.images.inputs import normalised
+
+EVALUATION_BATCH = 512
+
+
+@torch.no_grad()
+def logits_of(network: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
+    """Return logits (n, classes) of uint8 images (n, 3, h, w), in evaluation mode."""
+    network.eval()
+    return torch.cat([network(normalised(batch)) for batch in images.split(EVALUATION_BATCH)])
+
+
+def evaluate(network: torch.nn.Module, images: torch.Tensor, labels: torch.Tensor) -> tuple[float, float]:
+    """Return mean cross-entropy (nats) and accuracy in [0, 1] on uint8 images (n, 3, h, w)."""
+    logits = logits_of(network, images)
+    accuracy = (logits.argmax(1) == labels).float().mean()
+    return functional.cross_entropy(logits, labels).item(), accuracy.item()
+
+
+def make_optimizer(
+    network: torch.nn.Module, name: str, learning_rate: float, weight_decay: float, momentum: float
+) -> torch.optim.Optimizer:
+    """Return ``adam``, or ``sgd`` with momentum, over all parameters of the network."""
+    shared = {"lr": learning_rate, "weight_decay": weight_decay, "fused": True}
+    if name == "adam":
+        return torch.optim.Adam(network.parameters(), **shared)
+    return torch.optim.SGD(network.parameters(), momentum=momentum, **shared)
+
+
+def train_epoch(
+    network: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    batch_size: int,
+    augment: bool,
+    after_batch: Callable[[], None] = lambda: None,
+) -> tuple[float, float]:
+    """Train for an epoch on uint8 images (n, 3, h, w) and return mean loss (nats) and accuracy while training.
+
+    ``after_batch`` steps a schedule. The order of images and their augmentation come from torch's own generator.
+    """
+    network.train()
+    total = torch.zeros((), device=images.device)
+    correct = torch.zeros((), device=images.device)
+    seen = 0
+    # Whole batches alone: batch normalisation's statistics of a few left-over images can throw a small network far off.
+    whole = max(len(images) // batch_size, 1) * batch_size
+    for batch in torch.randperm(len(images))[:whole].to(images.device).split(batch_size):
+        inputs = normalised(augmented(images[batch]) if augment else images[batch])
+        logits = network(inputs)
+        loss = functional.cross_entropy(logits, labels[batch])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        after_batch()
+        total += loss.detach() * len(batch)
+        correct += (logits.argmax(1) == labels[batch]).sum()
+        seen += len(batch)
+    return total.item() / seen, correct.item() / seen
+
+
+def augmented(images: torch.Tensor) -> torch.Tensor:
+    """Flip half of the images (n, 3, size, size) left to right and shift each by up to an eighth of its side."""
+    count, _, size, _ = images.shape
+    flip = torch.rand(count) < 0.5
+    reach = size // 8
+    shifts = torch.randint(-reach, reach + 1, (2, count))
+    # One gather for the whole batch; places shifted in from outside repeat the edge.
+    rows = (torch.arange(size) + shifts[0, :, None]).clamp(0, size - 1)
+    columns = (torch.arange(size) + shifts[1, :, None]).clamp(0, size - 1)
+    columns = torch.where(flip[:, None], columns.flip(1), columns)
+    at = torch.arange(count)[:, None, None, None]
+    channel = torch.arange(3)[None, :, None, None]
+    index = (at, channel, rows[:, None, :, None], columns[:, None, None, :])
+    return images[tuple(part.to(images.device) for part in index)]

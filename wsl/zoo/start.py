@@ -1,0 +1,134 @@
+"""What members start from where they share it: one random start, a trained backbone, or a checkpoint."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import safetensors.torch
+import torch
+
+from wsl.errors import ConfigError
+from wsl.images.inputs import load_task
+from wsl.tensors import read_tensors, write_tensors
+from wsl.zoo.epochs import evaluate, make_optimizer, train_epoch
+from wsl.zoo.network import resnet18
+
+log = logging.getLogger(__name__)
+HEAD = ("fc.weight", "fc.bias")
+
+
+def random_start(out: str | Path, width: int, classes: int, seed: int) -> None:
+    """Write one random start for all members (regime ``shared``), head included."""
+    torch.manual_seed(seed)
+    write_tensors(out, resnet18(width, classes).state_dict(), {"regime": "shared", "seed": seed})
+
+
+def train_backbone(
+    packed: Sequence[str | Path],
+    out: str | Path,
+    width: int,
+    classes: int,
+    epochs: int,
+    learning_rate: float,
+    weight_decay: float,
+    batch_size: int,
+    augment: bool,
+    seed: int,
+    device: str = "cpu",
+    threads: int = 1,
+) -> None:
+    """Train a backbone on classes that no task uses and write it as a start (regime ``finetuned``).
+
+    SGD with momentum 0.9 and a one-cycle learning rate (Smith and Topin 2018). The head becomes zeros: it treats all
+    classes alike, so that the order of a task's classes stays a symmetry of the zoo.
+
+    Args:
+        packed: packed images, a file a class of the backbone's.
+        out: safetensors file.
+        width: of the network.
+        classes: of a task, rows of the new head.
+        epochs, learning_rate, weight_decay, batch_size, augment: of its training; the learning rate is the peak.
+        seed: of weights, batches and augmentation.
+        device: ``cpu`` or ``cuda``; threads: CPU threads.
+
+    Raises:
+        FloatingPointError: it diverged.
+    """
+    torch.set_num_threads(threads)
+    torch.manual_seed(seed)
+    images = {part: load_task(packed, part, device=device) for part in ("train", "validation")}
+    network = resnet18(width, len(packed)).to(device)
+    optimizer = make_optimizer(network, "sgd", learning_rate, weight_decay, momentum=0.9)
+    batches = max(len(images["train"][0]) // batch_size, 1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=epochs * batches)
+    for epoch in range(1, epochs + 1):
+        loss, accuracy = train_epoch(network, optimizer, *images["train"], batch_size, augment, schedule.step)
+        log.info("epoch %d: training loss %.4f, accuracy %.3f", epoch, loss, accuracy)
+    loss, accuracy = evaluate(network, *images["validation"])
+    log.info("validation loss %.4f, accuracy %.3f over %d classes", loss, accuracy, len(packed))
+    if not all(value.isfinite().all() for value in network.state_dict().values()):
+        raise FloatingPointError("the backbone diverged; lower zoo.backbone.learning_rate")
+    about = {"regime": "finetuned", "classes": len(packed), "epochs": epochs, "validation_accuracy": accuracy}
+    write_tensors(out, with_zero_head(network.state_dict(), classes), about)
+
+
+def import_backbone(checkpoint: str, out: str | Path, width: int, classes: int) -> None:
+    """Write a checkpoint's body as a start (regime ``finetuned``), with a head of zeros.
+
+    Args:
+        checkpoint: ``torchvision:<weights>``, ``timm:<model>``, or a file of a state dict (.pt, .pth, .safetensors).
+        out: safetensors file; width, classes: of the zoo's networks.
+
+    Raises:
+        ConfigError: there is no such checkpoint, or it is not a ResNet-18 of this width.
+    """
+    found = _fetched(checkpoint)
+    wanted = resnet18(width, classes).state_dict()
+    state = {}
+    for name, value in wanted.items():
+        if name in HEAD:
+            continue
+        if name.endswith("num_batches_tracked"):  # old checkpoints have none, and it changes no output
+            state[name] = found.get(name, value)
+        elif name not in found or found[name].shape != value.shape:
+            there = f"has shape {tuple(found[name].shape)}" if name in found else "is missing"
+            raise ConfigError(
+                f"zoo.backbone.checkpoint: in {checkpoint} {name} {there}, but a ResNet-18 of width {width} needs "
+                f"{tuple(value.shape)}; choose a checkpoint that fits, or another zoo.width (torchvision's is 64)"
+            )
+        else:
+            state[name] = found[name].to(value.dtype)
+    write_tensors(out, with_zero_head(state, classes), {"regime": "finetuned", "checkpoint": checkpoint})
+
+
+def with_zero_head(state: dict[str, torch.Tensor], classes: int) -> dict[str, torch.Tensor]:
+    """Return a state dict whose head gives every image the same logits, whatever head it had."""
+    features = state["layer4.1.bn2.weight"].numel()
+    return {**state, "fc.weight": torch.zeros(classes, features), "fc.bias": torch.zeros(classes)}
+
+
+def load_start(path: str | Path) -> dict[str, torch.Tensor]:
+    """Return the state dict that members start from."""
+    return read_tensors(path)[0]
+
+
+def _fetched(checkpoint: str) -> dict[str, torch.Tensor]:
+    source, _, name = checkpoint.partition(":")
+    try:
+        if source == "torchvision":
+            from torchvision.models import get_weight
+
+            return get_weight(name).get_state_dict(progress=False)
+        if source == "timm":
+            import timm
+
+            return timm.create_model(name, pretrained=True).state_dict()
+        if checkpoint.endswith(".safetensors"):
+            return safetensors.torch.load_file(checkpoint)
+        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        return state.get("state_dict", state)
+    except Exception as error:  # a damaged or hostile file raises whatever its reading met first
+        raise ConfigError(
+            f"zoo.backbone.checkpoint: {checkpoint} cannot be read ({error}); name torchvision:<weights>, timm:<model> "
+            "(both need a network) or a file that holds a state dict of tensors alone"
+        ) from error
