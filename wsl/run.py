@@ -9,7 +9,7 @@ from wsl.config.encoders import Fitting
 from wsl.config.schema import Config, load_config
 from wsl.errors import ConfigError
 from wsl.files import read_json
-from wsl.images.classes import check_folders, resolve_classes
+from wsl.images.classes import check_folders, read_names, resolve_classes
 from wsl.images.reading import join_task
 from wsl.randomness import integer_seed
 from wsl.recipe import Recipe
@@ -40,6 +40,8 @@ class Run:
         for name in self.clip_files():
             if not Path(name).is_file():
                 raise ConfigError(f"datasets: there is no file {name}; correct the path, or name an open_clip model")
+        names = self.config.datasets.names
+        self._words = {} if names is None else read_names(names)
         seed, unseen = self.config.seed, zoo.unseen
         self.groups = group_classes(seed, self.classes, zoo.backbone.classes, unseen.classes, zoo.classes_per_task)
         distributions = {key: getattr(zoo, key) for key in DRAWN}
@@ -105,7 +107,7 @@ class Run:
         if backbone.checkpoint is not None:
             return "wsl.zoo.start.import_backbone", {**own, "checkpoint": backbone.checkpoint}
         recipe = backbone.model_dump(exclude={"classes", "checkpoint"})
-        return "wsl.zoo.start.train_backbone", {**own, **recipe, "seed": self.seed("start")}
+        return "wsl.zoo.backbone.train_backbone", {**own, **recipe, "seed": self.seed("start")}
 
     def packing(self, name: str) -> dict[str, Any]:
         """Return what packing this class needs to know, its folders' times of change included."""
@@ -122,6 +124,10 @@ class Run:
         folders = {"train": images.train, "test": images.test}
         changed = [_changed(folder / name) for folder in folders.values()]
         return {**shared, **{key: str(folder) for key, folder in folders.items()}, "changed": changed}
+
+    def prompts(self, name: str) -> list[str]:
+        """Return the sentences that name a class."""
+        return [prompt.replace("{}", self._words.get(name, name)) for prompt in self.config.datasets.prompts]
 
     def clip_files(self) -> list[str]:
         """Return the files that the CLIP model comes from, so that a replaced one is noticed."""

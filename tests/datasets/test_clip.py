@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
-from wsl.datasets.clip import ClipImages
+from wsl.datasets.clip import Clip
 from wsl.errors import ConfigError
 
 OWN = "wsl-small-rn"
@@ -33,7 +33,7 @@ def open_clips(name, seed, photos):
 
 
 def test_features_are_open_clips(tiny_clip):
-    encoder, photos = ClipImages(str(tiny_clip), None, seed=3), images(5, 16)
+    encoder, photos = Clip(str(tiny_clip), None, seed=3), images(5, 16)
     expected = open_clips(tiny_clip.stem, 3, photos)
     assert expected.shape == (5, 8)
     assert torch.allclose(encoder.features(photos), expected, atol=1e-5)
@@ -41,7 +41,7 @@ def test_features_are_open_clips(tiny_clip):
 
 @pytest.mark.parametrize("size", [20, 64])
 def test_other_sizes_are_resized_nearly_as_open_clip_does(size):
-    encoder, photos = ClipImages(OWN, None, seed=0), images(8, size, detail=size)
+    encoder, photos = Clip(OWN, None, seed=0), images(8, size, detail=size)
     expected = open_clips(OWN, 0, photos)
     assert encoder.size == 32
     # PIL rounds to whole grey levels in between; without antialiasing the error is above a half.
@@ -52,18 +52,18 @@ def test_other_sizes_are_resized_nearly_as_open_clip_does(size):
 def test_empty_weights_are_seeded_and_said_loudly(caplog):
     photos = images(3, 32)
     with caplog.at_level(logging.WARNING):
-        first = ClipImages(OWN, None, seed=0).features(photos)
+        first = Clip(OWN, None, seed=0).features(photos)
     assert "RANDOM" in caplog.text and "datasets.weights" in caplog.text
-    assert torch.equal(first, ClipImages(OWN, None, seed=0).features(photos))
-    assert not torch.allclose(first, ClipImages(OWN, None, seed=1).features(photos), atol=1e-3)
+    assert torch.equal(first, Clip(OWN, None, seed=0).features(photos))
+    assert not torch.allclose(first, Clip(OWN, None, seed=1).features(photos), atol=1e-3)
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
 def test_a_weights_file_decides_the_features(tiny_clip, tmp_path, suffix, caplog):
-    source, path = ClipImages(str(tiny_clip), None, seed=9), tmp_path / f"weights{suffix}"
+    source, path = Clip(str(tiny_clip), None, seed=9), tmp_path / f"weights{suffix}"
     (save_file if suffix == ".safetensors" else torch.save)(dict(source.model.state_dict()), path)
     caplog.clear()
-    loaded, photos = ClipImages(str(tiny_clip), str(path), seed=0), images(4, 16)
+    loaded, photos = Clip(str(tiny_clip), str(path), seed=0), images(4, 16)
     assert torch.equal(loaded.features(photos), source.features(photos))
     assert "RANDOM" not in caplog.text
 
@@ -79,7 +79,7 @@ class Hostile:
 def test_a_hostile_weights_file_is_refused_unrun(tiny_clip, tmp_path):
     torch.save({"logit_scale": Hostile(str(tmp_path / "harm"))}, tmp_path / "hostile.pt")
     with pytest.raises(ConfigError, match="cannot load"):
-        ClipImages(str(tiny_clip), str(tmp_path / "hostile.pt"), seed=0)
+        Clip(str(tiny_clip), str(tmp_path / "hostile.pt"), seed=0)
     assert not (tmp_path / "harm").exists()
     torch.load(tmp_path / "hostile.pt", weights_only=False)
     assert (tmp_path / "harm").exists()  # it would have done harm
@@ -93,7 +93,7 @@ def test_weights_that_do_not_fit_are_refused(tiny_clip, tmp_path, content):
     else:
         torch.save([1, 2] if content == "a list" else {"conv1.weight": torch.zeros(3)}, path)
     with pytest.raises(ConfigError, match=r"datasets: .*weights\.pt"):
-        ClipImages(str(tiny_clip), str(path), seed=0)
+        Clip(str(tiny_clip), str(path), seed=0)
 
 
 @pytest.mark.parametrize(
@@ -107,11 +107,11 @@ def test_weights_that_do_not_fit_are_refused(tiny_clip, tmp_path, content):
 )
 def test_unknown_names_are_refused(model, weights, message):
     with pytest.raises(ConfigError, match=message):
-        ClipImages(model, weights, seed=0)
+        Clip(model, weights, seed=0)
 
 
 @pytest.mark.parametrize("content", ["{", "{}", "[]"])
 def test_a_config_that_is_none_is_refused(tmp_path, content):
     (tmp_path / "broken.json").write_text(content)
     with pytest.raises(ConfigError, match=r"broken"):
-        ClipImages(str(tmp_path / "broken.json"), None, seed=0)
+        Clip(str(tmp_path / "broken.json"), None, seed=0)

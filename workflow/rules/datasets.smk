@@ -15,7 +15,11 @@ rule class_mean:
     params:
         call="wsl.datasets.class_means.embed_class",
         code=call_digest("wsl.datasets.class_means.embed_class"),
-        settings=settings(seed=RUN.seed("clip"), **dict(RUN.config.datasets)),
+        settings=lambda wildcards: settings(
+            seed=RUN.seed("clip"),
+            prompts=RUN.prompts(wildcards.name),
+            **{key: getattr(RUN.config.datasets, key) for key in ("model", "weights", "batch_size")},
+        ),
     script:
         CALL
 

@@ -21,6 +21,7 @@ rule fit_pca:
         settings=lambda wildcards: settings(
             name=wildcards.name,
             seed=RUN.seed("pca"),
+            orders=WEIGHTS.orders,
             **{key: getattr(WEIGHTS, key) for key in PCA_KEYS},
         ),
     script:
@@ -66,7 +67,11 @@ rule coefficients:
     params:
         call="wsl.weights.coefficients.encode_part",
         code=call_digest("wsl.weights.coefficients.encode_part"),
-        settings={},
+        # The same seed as PCA's, so that both see the same orders.
+        settings=lambda wildcards: settings(
+            seed=RUN.seed("pca"),
+            orders=WEIGHTS.orders if wildcards.part == "train" else 1,
+        ),
     script:
         CALL
 

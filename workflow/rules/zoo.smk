@@ -16,13 +16,18 @@ rule plan:
 
 # Where members start alike, what they start from.
 START = RUN.start()
+START_INPUT = {}
+if START and START[0].endswith("train_backbone"):
+    START_INPUT["packed"] = packed(RUN.groups["backbone"])
+    if START[1]["teacher"]:
+        START_INPUT["taught"] = expand(f"{OUT}/datasets/class_means/{{name}}.h5", name=RUN.groups["backbone"])
 START_FILE = {"start": f"{OUT}/zoo/start.safetensors"} if START else {}
 if START:
 
     rule start:
         input:
             ancient(ALL_USABLE),
-            **({"packed": packed(RUN.groups["backbone"])} if START[0].endswith("train_backbone") else {}),
+            **START_INPUT,
         output:
             out=START_FILE["start"],
         log:

@@ -1,8 +1,9 @@
 """The encoders of weights, datasets and outcomes, and the shared one."""
 
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from wsl.config.fields import NonNegativeFloat, PositiveFloat, PositiveInt, Section, Whole
 
@@ -51,6 +52,11 @@ class Weights(Section):
     normalise: Literal["per-coefficient", "global"] = Field(
         "per-coefficient", description="training mean and deviation of each coefficient, or one deviation for all"
     )
+    orders: PositiveInt = Field(
+        1,
+        description="class orders in which every training snapshot is seen, classes and head reordered together; 1: "
+        "its own alone (the thesis); 6 are all that three classes have",
+    )
     autoencoder: Autoencoder = Autoencoder()
 
 
@@ -62,6 +68,21 @@ class Datasets(Section):
         None, description="a pretrained tag of that model or a file; empty: random features, seeded (studies only)"
     )
     batch_size: PositiveInt = Field(256, description="images a forward pass")
+    names: Path | None = Field(
+        None,
+        description="a table of class folders and their names in words (tab-separated, the first of several names by "
+        "commas counts), so that names can stand in for images; empty: the folders' own names",
+    )
+    prompts: list[str] = Field(
+        [], description="sentences with {} for a class's name, for the CLIP text tower; none: no text features"
+    )
+
+    @model_validator(mode="after")
+    def _prompts_name_the_class(self) -> Self:
+        for prompt in self.prompts:
+            if prompt.count("{}") != 1:
+                raise ValueError(f"prompts: {prompt!r} needs one {{}} where the class's name goes")
+        return self
 
 
 class Outcomes(Section):

@@ -56,6 +56,10 @@ class Backbone(Section):
     weight_decay: NonNegativeFloat = Field(1e-3, description="weight decay (L2)")
     batch_size: Annotated[Whole, Field(ge=2)] = Field(64, description="images a batch")
     augment: bool = Field(True, description="random flips and shifts while training")
+    teacher: NonNegativeFloat = Field(
+        0.0,
+        description="weight of a loss that draws its features towards the CLIP features of the same images; 0: none",
+    )
 
 
 class Unseen(Section):

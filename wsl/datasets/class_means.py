@@ -8,7 +8,8 @@ import h5py
 import numpy as np
 import torch
 
-from wsl.datasets.clip import ClipImages
+from wsl.datasets.clip import Clip
+from wsl.errors import DataError
 from wsl.files import new_hdf5
 from wsl.images.reading import task_classes
 
@@ -22,6 +23,7 @@ def embed_class(
     weights: str | None,
     batch_size: int,
     seed: int,
+    prompts: Sequence[str] = (),
     device: str = "cpu",
     threads: int = 1,
 ) -> None:
@@ -29,30 +31,51 @@ def embed_class(
 
     Args:
         packed: the class's packed images.
-        out: HDF5 file with ``mean`` (dimension,) and the number of images averaged.
-        model, weights, seed, device: see ``wsl.datasets.clip.ClipImages``.
+        out: HDF5 file with ``mean`` (dimension,), ``features`` (images, dimension) in the images' order, and ``text``
+            (dimension,), the mean of the prompts' normalised features, where there are prompts.
+        model, weights, seed, device: see ``wsl.datasets.clip.Clip``.
         batch_size: images a forward pass.
+        prompts: sentences that name the class.
         threads: CPU threads.
     """
     torch.set_num_threads(threads)
-    encoder = ClipImages(model, weights, seed, device)
+    encoder = Clip(model, weights, seed, device)
     with h5py.File(packed) as file:
         name, images = file.attrs["class"], torch.from_numpy(file["train"][...]).permute(0, 3, 1, 2)
-    total = sum(encoder.features(batch).double().sum(0) for batch in images.split(batch_size))
+    features = torch.cat([encoder.features(batch).cpu() for batch in images.split(batch_size)])
     with new_hdf5(out) as file:
         file.attrs["class"], file.attrs["images"] = name, len(images)
-        file.create_dataset("mean", data=(total / len(images)).float().cpu().numpy())
-    log.info("class %s: mean of %d images", name, len(images))
+        file.create_dataset("mean", data=features.double().mean(0).float().numpy())
+        file.create_dataset("features", data=features.numpy())
+        if prompts:
+            file.create_dataset("text", data=encoder.text_features(prompts).mean(0).cpu().numpy())
+    log.info("class %s: mean of %d images, %d prompts", name, len(images), len(prompts))
 
 
 class ClassMeans:
-    """All class means of a run, by class name."""
+    """All class means of a run, by class name.
 
-    def __init__(self, paths: Sequence[str | Path]):
+    Args:
+        paths: a file a class, see ``embed_class``.
+        images: average the first so many images of each class alone; None: all. 0 takes the class's text.
+
+    Raises:
+        DataError: a class has no text.
+    """
+
+    def __init__(self, paths: Sequence[str | Path], images: int | None = None):
         self.means: dict[str, np.ndarray] = {}
         for path in paths:
             with h5py.File(path) as file:
-                self.means[file.attrs["class"]] = file["mean"][...]
+                if images is None:
+                    mean = file["mean"][...]
+                elif images:
+                    mean = file["features"][:images].mean(axis=0)
+                elif "text" in file:
+                    mean = file["text"][...]
+                else:
+                    raise DataError(f"{path} holds no text features; name the classes in datasets.names")
+                self.means[file.attrs["class"]] = mean
 
     def embed(self, tasks: Sequence[str]) -> np.ndarray:
         """Return z_D (n, classes * dimension): for each task, its class means concatenated in its order.

@@ -1,6 +1,7 @@
-"""The CLIP image encoder, by name, by file or with random weights."""
+"""The CLIP encoders of images and texts, by name, by file or with random weights."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import open_clip
@@ -14,8 +15,8 @@ log = logging.getLogger(__name__)
 OWN_MODELS = Path(__file__).parent / "models"
 
 
-class ClipImages:
-    """f_CLIP: images to features (section 3.2.2).
+class Clip:
+    """f_CLIP: images, and texts where the model has a text tower, to features (section 3.2.2).
 
     Args:
         model: an open_clip model's name, or the path of its JSON config.
@@ -43,6 +44,7 @@ class ClipImages:
             ) from error
         self.model = loaded.eval().to(device)
         self.device = device
+        self.name = name
         size = self.model.visual.image_size
         self.size = size if isinstance(size, int) else size[0]
         preprocessing = open_clip.get_model_preprocess_cfg(self.model)
@@ -56,6 +58,12 @@ class ClipImages:
         if pixels.shape[-1] != self.size:
             pixels = functional.interpolate(pixels, self.size, mode="bicubic", antialias=True).clamp(0, 1)
         return self.model.encode_image((pixels - self.mean) / self.std).float()
+
+    @torch.no_grad()
+    def text_features(self, prompts: Sequence[str]) -> torch.Tensor:
+        """Return features (n, dimension) of sentences, each of length 1."""
+        tokens = open_clip.get_tokenizer(self.name)(list(prompts)).to(self.device)
+        return functional.normalize(self.model.encode_text(tokens).float(), dim=1)
 
 
 def add_model(model: str) -> str:

@@ -104,7 +104,8 @@ def write_similarities(
     module, rows = load_shared(shared), []
     for path in latents:
         datasets, outcomes, values, snapshots = load_pairs(path, class_means, bins)
-        chosen = snapshots["member"].isin(np.unique(snapshots["member"])[:members]).to_numpy(copy=True)
+        first = snapshots["member"].isin(np.unique(snapshots["member"])[:members])
+        chosen = (first & (snapshots["order"] == 0)).to_numpy(copy=True)
         datasets, outcomes, values = datasets[chosen], outcomes[chosen], values[chosen]
         snapshots = snapshots[chosen].reset_index(drop=True)
         projections = functional.normalize(module(datasets, outcomes), dim=1)

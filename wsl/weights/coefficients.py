@@ -1,6 +1,6 @@
 """The linear stage for whole models: flat weights <-> concatenated coefficients C_m (section 3.2.1)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +10,9 @@ import pandas as pd
 
 from wsl.errors import DataError
 from wsl.files import get_table, new_hdf5, put_table, write_csv
+from wsl.weights.orders import HEAD, class_orders, reorder_head, reorder_task
 from wsl.weights.pca import ParameterPCA, read_parameter
-from wsl.zoo.index import Zoo, open_zoo, read_weights
+from wsl.zoo.index import open_zoo, read_weights
 from wsl.zoo.layout import Layout
 
 
@@ -32,11 +33,20 @@ class LinearCodec:
             yield parameter, entry.columns, slice(start, start + parameter.n_coefficients)
             start += parameter.n_coefficients
 
-    def encode(self, read, rows: int) -> np.ndarray:
-        """Return C, float32 (rows, n_coefficients); ``read`` returns asked columns of the weights (rows, ...)."""
-        coefficients = np.empty((rows, self.n_coefficients), dtype=np.float32)
+    def encode(
+        self, read: Callable[[slice], np.ndarray], rows: int, base: np.ndarray | None = None, anew: Container[str] = ()
+    ) -> np.ndarray:
+        """Return C, float32 (rows, n_coefficients).
+
+        Args:
+            read: returns the asked columns of the weights (rows, ...).
+            rows: how many.
+            base: coefficients to take over, save those of the parameters named in ``anew``; None: all are computed.
+            anew: names of parameters.
+        """
+        coefficients = np.empty((rows, self.n_coefficients), dtype=np.float32) if base is None else base.copy()
         for parameter, columns, place in self._places():
-            if parameter.n_coefficients:
+            if parameter.n_coefficients and (base is None or parameter.name in anew):
                 coefficients[:, place] = parameter.encode(read(columns))
         return coefficients
 
@@ -61,18 +71,32 @@ def load_linear(fitted: Sequence[str | Path], layout: Layout) -> LinearCodec:
     return LinearCodec(parameters, layout)
 
 
-def encode_part(index: str | Path, fitted: Sequence[str | Path], out: str | Path) -> None:
-    """Write the coefficients of every snapshot of an index."""
+def encode_part(index: str | Path, fitted: Sequence[str | Path], out: str | Path, seed: int, orders: int = 1) -> None:
+    """Write the coefficients of every snapshot of an index, in several class orders where asked for.
+
+    The table beside them has a row each, with ``order`` (0 is the task's own) and ``task`` in that order; all
+    snapshots in their own order come first, as they stand in the index.
+    """
     with open_zoo(index) as zoo:
         codec = load_linear(fitted, zoo.layout)
-        coefficients = codec.encode(lambda columns: read_weights(zoo, columns=columns), len(zoo.snapshots))
-        _write(out, coefficients, zoo)
+        classes = zoo.layout["fc.weight"].shape[0]
+        heads = [zoo.layout[name].columns for name in HEAD]
+        coefficients, tables = [], []
+        for number, order in enumerate(class_orders(classes, orders, seed)):
 
+            def read(columns: slice, order: tuple[int, ...] = order) -> np.ndarray:
+                values = read_weights(zoo, columns=columns)
+                return reorder_head(values, order) if columns in heads else values
 
-def _write(out: str | Path, coefficients: np.ndarray, zoo: Zoo) -> None:
+            if number == 0:
+                coefficients.append(codec.encode(read, len(zoo.snapshots)))
+            else:
+                coefficients.append(codec.encode(read, len(zoo.snapshots), coefficients[0], set(HEAD)))
+            tasks = [reorder_task(task, order) for task in zoo.snapshots["task"]]
+            tables.append(zoo.snapshots.assign(task=tasks, order=number))
     with new_hdf5(out) as file:
-        file.create_dataset("coefficients", data=coefficients)
-        put_table(file, "snapshots", zoo.snapshots)
+        file.create_dataset("coefficients", data=np.concatenate(coefficients))
+        put_table(file, "snapshots", pd.concat(tables, ignore_index=True))
 
 
 def read_coefficients(path: str | Path) -> tuple[np.ndarray, pd.DataFrame]:

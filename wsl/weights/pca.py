@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 
 from wsl.files import new_hdf5
+from wsl.weights.orders import HEAD, class_orders, reorder_head
 from wsl.weights.solvers import Components, Read, gram_components, gram_matrix, sklearn_components
 from wsl.zoo.index import open_zoo, read_weights
 
@@ -107,15 +108,27 @@ def fit_pca(
     return ParameterPCA(name, mode, mean.astype(np.float32), minimum, found.components, found.variance, total)
 
 
-def fit_parameter(index: str | Path, name: str, out: str | Path, seed: int, **settings: float | int | str) -> None:
-    """Fit the named parameter of the training snapshots behind ``index`` and write its file."""
+def fit_parameter(
+    index: str | Path, name: str, out: str | Path, seed: int, orders: int = 1, **settings: float | int | str
+) -> None:
+    """Fit the named parameter of the training snapshots behind ``index`` and write its file.
+
+    With ``orders`` above 1 the head's parameters are fitted over so many class orders of every snapshot.
+    """
     with open_zoo(index) as zoo:
         entry = zoo.layout[name]
+        rows = len(zoo.snapshots)
 
         def read(part: slice) -> np.ndarray:
             return read_weights(zoo, columns=slice(entry.offset + part.start, entry.offset + part.stop))
 
-        fitted = fit_pca(name, read, len(zoo.snapshots), entry.size, seed=seed, **settings)
+        if name in HEAD and orders > 1:
+            own = read_weights(zoo, columns=entry.columns)
+            used = class_orders(entry.shape[0], orders, seed)
+            reordered = np.concatenate([reorder_head(own, order) for order in used])
+            fitted = fit_pca(name, lambda part: reordered[:, part], rows * len(used), entry.size, seed=seed, **settings)
+        else:
+            fitted = fit_pca(name, read, rows, entry.size, seed=seed, **settings)
     write_parameter(out, fitted)
     log.info(
         "%s: mode %s, %d coefficients for %d numbers, %.1f %% of the variance",

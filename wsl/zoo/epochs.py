@@ -42,10 +42,20 @@ def train_epoch(
     batch_size: int,
     augment: bool,
     after_batch: Callable[[], None] = lambda: None,
+    extra_loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
 ) -> tuple[float, float]:
-    """Train for an epoch on uint8 images (n, 3, h, w) and return mean loss (nats) and accuracy while training.
+    """Train for an epoch on uint8 images (n, 3, h, w) and return mean cross-entropy (nats) and accuracy while training.
 
-    ``after_batch`` steps a schedule. The order of images and their augmentation come from torch's own generator.
+    The order of images and their augmentation come from torch's own generator.
+
+    Args:
+        network: a ResNet; optimizer: over its parameters.
+        images, labels: on the network's device.
+        batch_size: images a step; those left over wait for another epoch.
+        augment: see ``augmented``.
+        after_batch: steps a schedule.
+        extra_loss: added to the cross-entropy; takes the features before the head (batch, features) and the images'
+            places (batch,).
     """
     network.train()
     total = torch.zeros((), device=images.device)
@@ -55,10 +65,11 @@ def train_epoch(
     whole = max(len(images) // batch_size, 1) * batch_size
     for batch in torch.randperm(len(images))[:whole].to(images.device).split(batch_size):
         inputs = normalised(augmented(images[batch]) if augment else images[batch])
-        logits = network(inputs)
+        features = network.features(inputs)
+        logits = network.fc(features)
         loss = functional.cross_entropy(logits, labels[batch])
         optimizer.zero_grad()
-        loss.backward()
+        (loss + extra_loss(features, batch) if extra_loss else loss).backward()
         optimizer.step()
         after_batch()
         total += loss.detach() * len(batch)

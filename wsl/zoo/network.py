@@ -34,6 +34,12 @@ class SlimResNet18(ResNet):
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
+    def features(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return what the head sees (n, 8 * width)."""
+        hidden = self.maxpool(self.relu(self.bn1(self.conv1(inputs))))
+        hidden = self.layer4(self.layer3(self.layer2(self.layer1(hidden))))
+        return self.avgpool(hidden).flatten(1)
+
 
 def resnet18(width: int, classes: int) -> SlimResNet18:
     """Return a freshly initialised network; width 64 has torchvision's ResNet-18 exactly."""

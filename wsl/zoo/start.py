@@ -1,19 +1,14 @@
 """What members start from where they share it: one random start, a trained backbone, or a checkpoint."""
 
-import logging
-from collections.abc import Sequence
 from pathlib import Path
 
 import safetensors.torch
 import torch
 
 from wsl.errors import ConfigError
-from wsl.images.inputs import load_task
 from wsl.tensors import read_tensors, write_tensors
-from wsl.zoo.epochs import evaluate, make_optimizer, train_epoch
 from wsl.zoo.network import resnet18
 
-log = logging.getLogger(__name__)
 HEAD = ("fc.weight", "fc.bias")
 
 
@@ -21,55 +16,6 @@ def random_start(out: str | Path, width: int, classes: int, seed: int) -> None:
     """Write one random start for all members (regime ``shared``), head included."""
     torch.manual_seed(seed)
     write_tensors(out, resnet18(width, classes).state_dict(), {"regime": "shared", "seed": seed})
-
-
-def train_backbone(
-    packed: Sequence[str | Path],
-    out: str | Path,
-    width: int,
-    classes: int,
-    epochs: int,
-    learning_rate: float,
-    weight_decay: float,
-    batch_size: int,
-    augment: bool,
-    seed: int,
-    device: str = "cpu",
-    threads: int = 1,
-) -> None:
-    """Train a backbone on classes that no task uses and write it as a start (regime ``finetuned``).
-
-    SGD with momentum 0.9 and a one-cycle learning rate (Smith and Topin 2018). The head becomes zeros: it treats all
-    classes alike, so that the order of a task's classes stays a symmetry of the zoo.
-
-    Args:
-        packed: packed images, a file a class of the backbone's.
-        out: safetensors file.
-        width: of the network.
-        classes: of a task, rows of the new head.
-        epochs, learning_rate, weight_decay, batch_size, augment: of its training; the learning rate is the peak.
-        seed: of weights, batches and augmentation.
-        device: ``cpu`` or ``cuda``; threads: CPU threads.
-
-    Raises:
-        FloatingPointError: it diverged.
-    """
-    torch.set_num_threads(threads)
-    torch.manual_seed(seed)
-    images = {part: load_task(packed, part, device=device) for part in ("train", "validation")}
-    network = resnet18(width, len(packed)).to(device)
-    optimizer = make_optimizer(network, "sgd", learning_rate, weight_decay, momentum=0.9)
-    batches = max(len(images["train"][0]) // batch_size, 1)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=epochs * batches)
-    for epoch in range(1, epochs + 1):
-        loss, accuracy = train_epoch(network, optimizer, *images["train"], batch_size, augment, schedule.step)
-        log.info("epoch %d: training loss %.4f, accuracy %.3f", epoch, loss, accuracy)
-    loss, accuracy = evaluate(network, *images["validation"])
-    log.info("validation loss %.4f, accuracy %.3f over %d classes", loss, accuracy, len(packed))
-    if not all(value.isfinite().all() for value in network.state_dict().values()):
-        raise FloatingPointError("the backbone diverged; lower zoo.backbone.learning_rate")
-    about = {"regime": "finetuned", "classes": len(packed), "epochs": epochs, "validation_accuracy": accuracy}
-    write_tensors(out, with_zero_head(network.state_dict(), classes), about)
 
 
 def import_backbone(checkpoint: str, out: str | Path, width: int, classes: int) -> None:

@@ -1,0 +1,39 @@
+"""The class-order symmetry: a task's classes and its head's rows may be reordered together without any other change."""
+
+from itertools import islice, permutations
+from math import factorial
+
+import numpy as np
+
+from wsl.images.reading import join_task, task_classes
+from wsl.randomness import stream
+
+HEAD = ("fc.weight", "fc.bias")
+
+
+def class_orders(classes: int, count: int, seed: int) -> list[tuple[int, ...]]:
+    """Return up to ``count`` of the C! orders of C classes, the task's own first, the rest drawn without repetition."""
+    own = tuple(range(classes))
+    if count >= factorial(classes):
+        return list(permutations(own))
+    if factorial(classes) <= 10_000:
+        others = list(islice(permutations(own), 1, None))
+        chosen = stream(seed, "orders").permutation(len(others))[: count - 1]
+        return [own, *(others[i] for i in chosen)]
+    orders = {own: None}
+    rng = stream(seed, "orders")
+    while len(orders) < count:
+        orders[tuple(rng.permutation(classes).tolist())] = None
+    return list(orders)
+
+
+def reorder_head(values: np.ndarray, order: tuple[int, ...]) -> np.ndarray:
+    """Return a head parameter's values (n, classes * d) reordered: its row i is the old row ``order[i]``."""
+    rows = values.reshape(len(values), len(order), -1)
+    return rows[:, list(order)].reshape(values.shape)
+
+
+def reorder_task(task: str, order: tuple[int, ...]) -> str:
+    """Return a task, as tables hold it, with its classes in the order of ``reorder_head``'s rows."""
+    classes = task_classes(task)
+    return join_task([classes[place] for place in order])
