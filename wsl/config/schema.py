@@ -5,9 +5,10 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError
 
 from wsl.config.encoders import Datasets, Outcomes, Shared, Weights
+from wsl.config.evaluation import Evaluation
 from wsl.config.fields import Section, Whole
 from wsl.config.images import Images
-from wsl.config.sampling import Evaluation, Sampling
+from wsl.config.sampling import Sampling
 from wsl.config.zoo import Zoo
 from wsl.errors import ConfigError
 from wsl.faults import describe_fault
