@@ -1,0 +1,70 @@
+"""Re-estimate batch-normalisation statistics of decoded weights from training images."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from wsl.images.inputs import normalised
+from wsl.zoo.layout import Layout
+from wsl.zoo.network import SlimResNet18, flatten, resnet18, state_dict
+
+BATCH = 512
+
+
+class Recalibration:
+    """Puts right the running statistics of flat weights.
+
+    Decoded weights come with decoded statistics, and small errors of weights in early layers shift what later layers
+    see: without new statistics decoded models lose much of their accuracy. The statistics of few images are noisy, so
+    they are mixed with those that ``reference`` images give.
+
+    Args:
+        layout: of the weights.
+        reference: uint8 images (n, 3, h, w) of many training classes, for tasks with few images of their own.
+        strength: images of its own at which a task's statistics count as much as the reference's; 0 uses the task's
+            alone.
+        device: ``cpu`` or ``cuda``.
+    """
+
+    def __init__(self, layout: Layout, reference: torch.Tensor, strength: float, device: str = "cpu"):
+        classes, features = layout["fc.weight"].shape
+        self.layout, self.strength, self.device = layout, strength, device
+        self.reference = reference.to(device)
+        self.network: SlimResNet18 = resnet18(features // 8, classes).to(device)
+        self.counters = np.zeros(len(layout.counters), dtype=np.int64)
+
+    def __call__(self, weights: np.ndarray, images: torch.Tensor) -> np.ndarray:
+        """Return flat weights (n_weights,) with new statistics from uint8 training images (n, 3, h, w), maybe none."""
+        own = self._share(len(images))
+        total = 0.0
+        for share, source in ((own, images), (1 - own, self.reference)):
+            if share > 0:
+                total = total + share * self._estimated(weights, source)
+        return total
+
+    def _share(self, count: int) -> float:
+        if not len(self.reference):
+            return 1.0
+        return count / (count + self.strength) if count else 0.0
+
+    def _estimated(self, weights: np.ndarray, images: torch.Tensor) -> np.ndarray:
+        self.network.load_state_dict(state_dict(weights, self.counters, self.layout))
+        re_estimate(self.network, images.to(self.device))
+        return flatten(self.network.state_dict(), self.layout)[0]
+
+
+@torch.no_grad()
+def re_estimate(network: nn.Module, images: torch.Tensor) -> None:
+    """Replace a network's running statistics by plain averages over uint8 images (n, 3, h, w)."""
+    layers = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    kept = [layer.momentum for layer in layers]
+    for layer in layers:
+        layer.reset_running_stats()
+        layer.momentum = None  # PyTorch's word for a plain average over batches
+    network.train()
+    # Equal batches, since each counts the same however many images it holds.
+    for batch in images.chunk(max(1, round(len(images) / BATCH))):
+        network(normalised(batch))
+    network.eval()
+    for layer, momentum in zip(layers, kept, strict=True):
+        layer.momentum = momentum
