@@ -27,4 +27,3 @@ class Sampling(Section):
         description="NT-Xent fixes only z_proj's direction: `training` scales it to the mean norm of training latents, "
         "`raw` decodes it as it is",
     )
-    refinement: Refinement = Refinement()
