@@ -62,6 +62,13 @@ def test_an_unknown_key_is_named_beside_the_known_ones(key, value, remedy):
         ("zoo.schedule", "linear", "'constant' or 'cosine'"),
         ("zoo.momentum", 1.0, "less than 1"),
         ("zoo.parts.test", 0, "greater than or equal to 1"),
+        ("zoo.init", "pretrained", "'independent', 'shared' or 'finetuned'"),
+        ("zoo.snapshots", "all", "'geometric'.*'all'"),
+        ("zoo.backbone.classes", 0, "greater than or equal to 1"),
+        ("zoo.backbone.batch_size", 1, "greater than or equal to 2"),
+        ("zoo.backbone.teacher", -1, "greater than or equal to 0"),
+        ("zoo.unseen.members", 0, "greater than or equal to 1"),
+        ("weights.orders", 0, "greater than or equal to 1"),
         ("images.size", 4, "greater than or equal to 8"),
         ("images.validation_share", 1.5, "less than 1"),
         ("weights.autoencoder.hidden", 64, "list"),
@@ -109,6 +116,25 @@ def test_an_impossible_distribution_is_named_with_what_is_due(key, value, says):
         ("zoo", {"early_epoch": 9, "max_epoch": 9}, "early_epoch can reach 9.*must come first"),
         ("zoo", {"optimizer": "rmsprop"}, "only adam and sgd"),
         ("zoo", {"optimizer": {"integers": [1, 2]}}, "only adam and sgd"),
+        ("zoo", {"snapshots": [-1, "max"]}, r"greater than or equal to 0 \(given: -1"),
+        ("zoo", {"snapshots": ["late", "max"]}, "'early' or 'max'"),
+        ("zoo", {"snapshots": ["early"]}, "snapshots: `max` must be among them"),
+        ("zoo", {"snapshots": []}, "snapshots: `max` must be among them"),
+        ("zoo", {"snapshots": [0, 1, "max", 1]}, "snapshots: one is named twice"),
+        ("zoo", {"snapshots": [0, 5, "max"]}, "snapshots: epoch 5 is not before .* max_epoch can be 5"),
+        ("zoo", {"snapshots": [3, "max"], "max_epoch": {"integers": [3, 9]}}, "snapshots: epoch 3 .* can be 3"),
+        ("zoo", {"init": "finetuned"}, "init: finetuned needs either backbone.classes or backbone.checkpoint"),
+        (
+            "zoo",
+            {"init": "finetuned", "backbone": {"classes": 4, "checkpoint": "timm:resnet18"}},
+            "init: finetuned needs either backbone.classes or backbone.checkpoint, not both",
+        ),
+        ("zoo", {"init": "shared", "backbone": {"checkpoint": "a.pt"}}, "init: shared .* remove backbone.checkpoint"),
+        ("zoo", {"backbone": {"checkpoint": "a.pt", "classes": 4}}, "init: independent .* remove backbone.checkpoint"),
+        ("zoo.unseen", {"members": 4}, "unseen tasks need both `classes` and `members`; give both or neither"),
+        ("zoo.unseen", {"classes": 4}, "unseen tasks need both `classes` and `members`; give both or neither"),
+        ("datasets", {"prompts": ["a photo"]}, r"prompts: 'a photo' needs one \{\} where the class's name goes"),
+        ("datasets", {"prompts": ["a {}", "{} or {}"]}, r"prompts: '\{\} or \{\}' needs one \{\}"),
         ("images", {"train": "photos"}, "`train` is for source: imagefolder; remove it"),
         ("images", {"source": "imagefolder", "train": "photos"}, "needs both `train` and `test`"),
         ("images", {"validation_share": 0.5, "test_share": 0.5}, "no image to train on; make them smaller"),
@@ -119,6 +145,31 @@ def test_an_impossible_distribution_is_named_with_what_is_due(key, value, says):
 def test_values_that_contradict_each_other_are_refused(section, values, says):
     with pytest.raises(ConfigError, match=rf"\n  {section}.*: .*{says}"):
         load_config(config(section, values))
+
+
+@pytest.mark.parametrize(
+    "zoo",
+    [
+        {"snapshots": [0, 4, "max", "early"]},
+        {"snapshots": "geometric"},
+        # No early snapshot is kept, so that its epoch cannot come too late.
+        {"snapshots": [0, "max"], "max_epoch": 1},
+        {"init": "shared"},
+        # Classes stay out of the tasks, so that regimes can be compared on the same ones.
+        {"init": "shared", "backbone": {"classes": 4}},
+        {"init": "finetuned", "backbone": {"classes": ["1", "2"]}},
+        {"init": "finetuned", "backbone": {"checkpoint": "timm:resnet18"}, "unseen": {"classes": 3, "members": 2}},
+    ],
+)
+def test_regimes_are_accepted(zoo):
+    assert load_config(config("zoo", zoo)).zoo.width == 8
+
+
+@pytest.mark.parametrize(
+    ("written", "read"), [(["1", "2"], ["1", "2"]), (7, 7), ("7", 7), ("some/classes.txt", Path("some/classes.txt"))]
+)
+def test_classes_are_chosen_by_names_by_number_or_by_a_file(written, read):
+    assert load_config(config("zoo.backbone.classes", written)).zoo.backbone.classes == read
 
 
 @pytest.mark.parametrize("raw", [None, [], "text"])

@@ -3,7 +3,7 @@
 import pytest
 
 from wsl.errors import ConfigError
-from wsl.images.classes import check_folders, imagenet_classes, resolve_classes
+from wsl.images.classes import check_folders, imagenet_classes, read_names, resolve_classes
 
 
 @pytest.fixture
@@ -83,6 +83,28 @@ def test_imagenet_has_its_thousand_classes_in_the_order_of_its_labels():
     assert len(set(names)) == 1000
     assert names == sorted(names)
     assert {0: "n01440764", 207: "n02099601", 999: "n15075141"}.items() <= dict(enumerate(names)).items()
+
+
+def test_names_in_words_are_the_first_of_several(tmp_path):
+    table = tmp_path / "classes.tsv"
+    table.write_text(
+        "n01\tAmerican alligator, Alligator mississipiensis\nn02\ttarantula\nn03\t koala ,koala bear\t17\n",
+        encoding="utf-8",
+    )
+    assert read_names(table) == {"n01": "American alligator", "n02": "tarantula", "n03": "koala"}
+
+
+@pytest.mark.parametrize("line", ["n02 tarantula", "n02", "", "n02\t", "n02\t , spider"])
+def test_a_line_without_a_name_is_named(tmp_path, line):
+    table = tmp_path / "classes.tsv"
+    table.write_text(f"n01\tkoala\n{line}\nn03\tgoldfish\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"^datasets\.names: line 2 of .*classes\.tsv is no folder, a tab"):
+        read_names(table)
+
+
+def test_a_missing_table_of_names_is_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"^datasets\.names: there is no file .*nowhere\.tsv; correct the path"):
+        read_names(tmp_path / "nowhere.tsv")
 
 
 @pytest.mark.data

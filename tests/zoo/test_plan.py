@@ -10,7 +10,7 @@ import pytest
 from wsl.config.zoo import Zoo
 from wsl.errors import ConfigError
 from wsl.run import DRAWN
-from wsl.zoo.plan import class_set_rank, plan_members, write_plan
+from wsl.zoo.plan import UNSEEN_FROM, class_set_rank, plan_members, plan_unseen, write_plan
 
 THESIS = {"train": 850, "validation": 100, "test": 50}
 # Table 3.1 of the thesis.
@@ -21,6 +21,12 @@ def plan(members, seed=0, classes=10, size=3, shares=THESIS, zoo=TABLE):
     drawn = {key: getattr(zoo, key) for key in DRAWN}
     rates = {"adam": zoo.learning_rate.adam, "sgd": zoo.learning_rate.sgd}
     return plan_members(seed, [f"c{i}" for i in range(classes)], members, size, shares, drawn, rates)
+
+
+def unseen(members, seed=0, classes=10, size=3):
+    drawn = {key: getattr(TABLE, key) for key in DRAWN}
+    rates = {"adam": TABLE.learning_rate.adam, "sgd": TABLE.learning_rate.sgd}
+    return plan_unseen(seed, [f"u{i}" for i in range(classes)], members, size, drawn, rates)
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +109,36 @@ def test_written_plan_has_a_row_a_member(tmp_path):
     table = pd.read_csv(tmp_path / "plan.csv")
     assert table["member"].tolist() == list(range(20))
     assert table["classes"].str.split("/").tolist() == [row["classes"] for row in plan(20)]
+
+
+def test_unseen_members_are_a_part_of_their_own_numbered_from_a_million():
+    rows = unseen(12)
+    assert UNSEEN_FROM == 1_000_000
+    assert [row["member"] for row in rows] == list(range(1_000_000, 1_000_012))
+    assert {row["part"] for row in rows} == {"unseen"}
+    assert all(len(set(row["classes"])) == 3 and {name[0] for name in row["classes"]} == {"u"} for row in rows)
+    assert set(rows[0]) == set(plan(20)[0])
+
+
+def test_an_unseen_member_is_the_same_in_any_number_of_them():
+    # More than the 120 sets that there are, so that repetitions are among them.
+    assert unseen(150)[:30] == unseen(30)
+    assert unseen(30) != unseen(30, seed=1)
+
+
+def test_unseen_members_use_every_set_of_classes_before_any_comes_twice():
+    sets = [frozenset(row["classes"]) for row in unseen(120)]
+    assert len(set(sets)) == 120
+    assert len({frozenset(row["classes"]) for row in unseen(150)}) == 120
+    # Of random orders the lowest class is first in one of three.
+    numbers = [[int(name[1:]) for name in row["classes"]] for row in unseen(120)]
+    assert np.mean([row[0] == min(row) for row in numbers]) == pytest.approx(1 / 3, abs=0.13)
+
+
+def test_unseen_members_are_drawn_as_all_members_are():
+    table = pd.DataFrame(unseen(500, classes=100))
+    assert set(table["early_epoch"]) == {5, 6, 7, 8, 9, 10}
+    assert table["max_epoch"].mean() == pytest.approx(100, abs=3)
+    assert table["optimizer"].value_counts(normalize=True)["adam"] == pytest.approx(0.5, abs=0.08)
+    assert table["seed"].is_unique
+    assert not set(table["seed"]) & {row["seed"] for row in plan(500)}

@@ -114,7 +114,7 @@ class Zoo(Section):
     def _values_make_sense(self) -> Self:
         if not isinstance(self.optimizer, Choice) or not set(self.optimizer.choice) <= {"adam", "sgd"}:
             raise ValueError("optimizer: only adam and sgd are known; write {choice: [adam, sgd]} or one of them")
-        if self.early_epoch.bounds()[1] >= self.max_epoch.bounds()[0]:
+        if "early" in self.snapshots and self.early_epoch.bounds()[1] >= self.max_epoch.bounds()[0]:
             raise ValueError(
                 f"early_epoch can reach {self.early_epoch.bounds()[1]:g}, but max_epoch can be as low as "
                 f"{self.max_epoch.bounds()[0]:g}; the early snapshot must come first"
@@ -142,6 +142,6 @@ class Zoo(Section):
         given = [key for key in ("classes", "checkpoint") if getattr(self.backbone, key) is not None]
         if self.init == "finetuned" and len(given) != 1:
             raise ValueError("init: finetuned needs either backbone.classes or backbone.checkpoint, not both")
-        if self.init != "finetuned" and "classes" not in given and given:
+        if self.init != "finetuned" and "checkpoint" in given:
             raise ValueError(f"init: {self.init} starts from no checkpoint; remove backbone.checkpoint")
         return self

@@ -77,16 +77,18 @@ def read_names(path: Path) -> dict[str, str]:
     """Return each class folder's name in words, from a tab-separated table; of several by commas, the first.
 
     Raises:
-        ConfigError: there is no such file, or a line has no tab.
+        ConfigError: there is no such file, or a line lacks the tab or the name.
     """
     if not path.is_file():
         raise ConfigError(f"datasets.names: there is no file {path}; correct the path or leave the key out")
     names = {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        folder, tab, words = line.partition("\t")
-        if not tab:
-            raise ConfigError(f"datasets.names: line {number} of {path} has no tab between folder and name; correct it")
+        folder, _, words = line.partition("\t")
         names[folder] = words.split("\t")[0].split(",")[0].strip()
+        if not names[folder]:
+            raise ConfigError(
+                f"datasets.names: line {number} of {path} is no folder, a tab and its name in words; correct it"
+            )
     return names
 
 

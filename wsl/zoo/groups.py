@@ -6,7 +6,6 @@ from pathlib import Path
 from wsl.errors import ConfigError
 from wsl.randomness import stream
 
-GROUPS = ("tasks", "backbone", "unseen")
 ClassChoice = Sequence[str] | int | Path | None
 
 
@@ -16,32 +15,35 @@ def group_classes(
     """Deal the run's classes out to three groups that share none.
 
     Args:
-        seed: the run's seed; numbers of classes are drawn by it, unseen ones first, so that another backbone leaves
-            the unseen classes as they are.
+        seed: the run's seed; it draws where a number is given, among the classes that nobody names, unseen ones first,
+            so that another number for the backbone leaves the unseen classes as they are.
         classes: names of all classes, in order.
         backbone, unseen: names, how many to draw, a text file of names (separated by white space), or None.
         needed: classes of a task.
 
     Returns:
-        Names by group, each in the order of ``classes``.
+        Names by group (``tasks``, ``backbone``, ``unseen``), each in the order of ``classes``.
 
     Raises:
-        ConfigError: a class is unknown or in two groups, or too few are left to make a task.
+        ConfigError: a class is unknown or in two groups, or a group is too small for what it is for.
     """
+    choices = {"unseen": unseen, "backbone": backbone}
     left = list(classes)
     groups = {}
-    for group, choice in (("unseen", unseen), ("backbone", backbone)):
-        key = f"zoo.{group}.classes"
-        chosen = _chosen(key, choice, classes, left, stream(seed, "classes", group))
+    for group in sorted(choices, key=lambda group: isinstance(choices[group], int)):
+        chosen = _chosen(f"zoo.{group}.classes", choices[group], classes, left, stream(seed, "classes", group))
         groups[group] = [name for name in classes if name in chosen]
         left = [name for name in left if name not in chosen]
     groups["tasks"] = left
-    for group, names in groups.items():
-        if len(names) < needed and (group == "tasks" or (group == "unseen" and names)):
-            key = "images.classes" if group == "tasks" else "zoo.unseen.classes"
+    if len(left) < needed:
+        raise ConfigError(
+            f"images.classes: {len(left)} classes are left for tasks, but a task has {needed}; "
+            "use more classes, or keep fewer for the backbone and unseen tasks"
+        )
+    for group, least in (("unseen", needed), ("backbone", 2)):
+        if choices[group] is not None and len(groups[group]) < least:
             raise ConfigError(
-                f"{key}: {len(names)} classes are left for {group}, but a task has {needed}; "
-                "use more classes, or keep fewer for the backbone and unseen tasks"
+                f"zoo.{group}.classes: {len(groups[group])} classes are too few; give at least {least}, or leave it out"
             )
     return groups
 
