@@ -22,3 +22,9 @@ def normalised(images: torch.Tensor) -> torch.Tensor:
     mean = torch.tensor(MEAN, device=images.device).view(3, 1, 1)
     std = torch.tensor(STD, device=images.device).view(3, 1, 1)
     return (images.float() / 255 - mean) / std
+
+
+def mixed_images(packed: Sequence[str | Path], each: int, seed: int) -> torch.Tensor:
+    """Return uint8 training images (n, 3, size, size) of all classes, the first ``each`` of every one, shuffled."""
+    images = load_task(packed, "train", each)[0]
+    return images[torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))]

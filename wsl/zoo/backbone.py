@@ -55,8 +55,29 @@ def train_backbone(
     """
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
-    images = {part: load_task(packed, part, device=device) for part in ("train", "validation")}
     network = resnet18(width, len(packed)).to(device)
+    recipe = {"epochs": epochs, "learning_rate": learning_rate, "weight_decay": weight_decay}
+    accuracy = train_on_classes(
+        network, packed, **recipe, batch_size=batch_size, augment=augment, teacher=teacher, taught=taught, device=device
+    )
+    about = {"regime": "finetuned", "classes": len(packed), "epochs": epochs, "validation_accuracy": accuracy}
+    write_tensors(out, with_zero_head(network.state_dict(), classes), about)
+
+
+def train_on_classes(
+    network: SlimResNet18,
+    packed: Sequence[str | Path],
+    epochs: int,
+    learning_rate: float,
+    weight_decay: float,
+    batch_size: int,
+    augment: bool,
+    teacher: float,
+    taught: Sequence[str | Path] = (),
+    device: str = "cpu",
+) -> float:
+    """Train a network to tell all classes of ``packed`` apart and return its validation accuracy; see above."""
+    images = {part: load_task(packed, part, device=device) for part in ("train", "validation")}
     extra_loss = _Teacher(network, taught, teacher) if teacher else None
     trained = torch.nn.ModuleList([network, *([extra_loss] if extra_loss else [])]).to(device)
     optimizer = make_optimizer(trained, "sgd", learning_rate, weight_decay, momentum=0.9)
@@ -67,12 +88,11 @@ def train_backbone(
             network, optimizer, *images["train"], batch_size, augment, schedule.step, extra_loss
         )
         log.info("epoch %d: training loss %.4f, accuracy %.3f", epoch, loss, accuracy)
+    if not all(value.isfinite().all() for value in network.state_dict().values()):
+        raise FloatingPointError("the backbone diverged; lower its learning_rate")
     loss, accuracy = evaluate(network, *images["validation"])
     log.info("validation loss %.4f, accuracy %.3f over %d classes", loss, accuracy, len(packed))
-    if not all(value.isfinite().all() for value in network.state_dict().values()):
-        raise FloatingPointError("the backbone diverged; lower zoo.backbone.learning_rate")
-    about = {"regime": "finetuned", "classes": len(packed), "epochs": epochs, "validation_accuracy": accuracy}
-    write_tensors(out, with_zero_head(network.state_dict(), classes), about)
+    return accuracy
 
 
 class _Teacher(torch.nn.Module):
