@@ -62,10 +62,10 @@ def packed(tmp_path_factory) -> dict[str, Path]:
 
 @pytest.fixture(scope="session")
 def train(packed):
-    """Train one member: ``train(out, task="012", width=2, **changes to its plan)``."""
+    """Train one member: ``train(out, task="012", width=2, **changes to its plan or training)``."""
 
     def run(out: Path, task: str = "012", width: int = WIDTH, images=packed, **changes) -> Path:
-        named = ("momentum", "schedule", "augment")
+        named = ("momentum", "schedule", "augment", "snapshots", "start")
         settings = {"momentum": 0.9, "schedule": "constant", "augment": False}
         settings |= {key: changes.pop(key) for key in named if key in changes}
         train_member([images[name] for name in task], out, plan_row(task=task, **changes), width, **settings)

@@ -9,10 +9,13 @@ import torch
 from sklearn.metrics import accuracy_score, log_loss
 
 from wsl.images.inputs import load_task
+from wsl.tensors import write_tensors
 from wsl.zoo.epochs import augmented, evaluate
 from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import read_member
-from wsl.zoo.network import resnet18, state_dict
+from wsl.zoo.network import flatten, resnet18, state_dict
+from wsl.zoo.start import load_start, random_start, with_zero_head
+from wsl.zoo.training import snapshot_names
 
 
 @pytest.mark.parametrize("changes", [{}, {"optimizer": "sgd", "schedule": "cosine", "augment": True}])
@@ -117,3 +120,94 @@ def test_augmented_flips_and_shifts_each_image_by_itself():
         assert values.tolist() == [-2, -1, 0, 1, 2]
         assert counts.min() > 0.12 * count
     assert abs(np.corrcoef(downs, rights)[0, 1]) < 0.15
+
+
+@pytest.mark.parametrize(
+    ("snapshots", "early", "last", "names"),
+    [
+        (["early", "max"], 2, 9, {2: "early", 9: "max"}),
+        (["max", 0, 4, "early", 1], 2, 9, {0: "epoch0", 1: "epoch1", 2: "early", 4: "epoch4", 9: "max"}),
+        (["max"], 2, 1, {1: "max"}),
+        ("geometric", 2, 1, {0: "epoch0", 1: "max"}),
+        ("geometric", 2, 7, {0: "epoch0", 1: "epoch1", 2: "epoch2", 4: "epoch4", 7: "max"}),
+        ("geometric", 2, 8, {0: "epoch0", 1: "epoch1", 2: "epoch2", 4: "epoch4", 8: "max"}),
+        ("geometric", 2, 9, {0: "epoch0", 1: "epoch1", 2: "epoch2", 4: "epoch4", 8: "epoch8", 9: "max"}),
+    ],
+)
+def test_snapshots_are_named_by_epoch_in_order(snapshots, early, last, names):
+    found = snapshot_names(snapshots, early, last)
+    assert found == names
+    assert list(found) == sorted(found)
+
+
+def test_snapshots_at_other_epochs_are_those_of_the_same_training(train, tmp_path):
+    settings = {"early_epoch": 2, "max_epoch": 4}
+    usual = read_member(train(tmp_path / "usual.h5", **settings))
+    more = read_member(train(tmp_path / "more.h5", snapshots=[1, "early", 3, "max"], **settings))
+    assert more.snapshots["snapshot"].tolist() == ["epoch1", "early", "epoch3", "max"]
+    assert more.snapshots["epoch"].tolist() == [1, 2, 3, 4]
+    assert np.array_equal(more.weights[[1, 3]], usual.weights)
+    assert more.history.equals(usual.history)
+
+
+@pytest.fixture
+def starts(tmp_path):
+    """Files of starts by regime: the weights of one network, with its own head or one of zeros."""
+    random_start(tmp_path / "shared.safetensors", width=2, classes=3, seed=5)
+    body = load_start(tmp_path / "shared.safetensors")
+    write_tensors(tmp_path / "finetuned.safetensors", with_zero_head(body, 3), {})
+    return {regime: tmp_path / f"{regime}.safetensors" for regime in ("shared", "finetuned")}
+
+
+def losses_of(state, packed, part):
+    """Cross-entropy and accuracy of a state dict on a task's images, by scikit-learn."""
+    network = resnet18(2, 3)
+    network.load_state_dict(state)
+    images, labels = load_task([packed[name] for name in "012"], part)
+    mean, deviation = (np.reshape(v, (3, 1, 1)) for v in ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
+    with torch.no_grad():
+        logits = network.eval()(torch.from_numpy((images.numpy() / 255 - mean) / deviation).float())
+    probabilities = logits.double().softmax(1).numpy()
+    return log_loss(labels, probabilities, labels=[0, 1, 2]), accuracy_score(labels, probabilities.argmax(1))
+
+
+@pytest.mark.parametrize("regime", ["shared", "finetuned"])
+def test_epoch_0_is_the_start_and_its_losses(train, starts, packed, tmp_path, regime):
+    member = read_member(train(tmp_path / "m.h5", snapshots=[0, "max"], start=starts[regime], max_epoch=2))
+    assert member.snapshots["snapshot"].tolist() == ["epoch0", "max"]
+    assert member.history["epoch"].tolist() == [0, 1, 2]
+    state = load_start(starts[regime])
+    assert np.array_equal(member.weights[0], flatten(state, resnet18_layout(2, 3))[0])
+    assert member.counters[0].tolist() == [0] * len(resnet18_layout(2, 3).counters)
+    for part in ("train", "validation"):
+        loss, accuracy = losses_of(state, packed, part)
+        assert member.snapshots[f"{part}_loss"][0] == pytest.approx(loss, rel=1e-4)
+        assert member.snapshots[f"{part}_accuracy"][0] == pytest.approx(accuracy, abs=1e-6)
+
+
+def test_a_head_of_zeros_knows_nothing_at_epoch_0_and_learns(train, starts, tmp_path):
+    member = read_member(train(tmp_path / "m.h5", snapshots=[0, "max"], start=starts["finetuned"], max_epoch=2))
+    assert member.snapshots["validation_loss"][0] == pytest.approx(np.log(3), rel=1e-6)
+    assert member.snapshots["validation_loss"][1] < np.log(3)
+    # Equal rows part again, since each sees other images as its own.
+    head = member.weights[1, resnet18_layout(2, 3)["fc.weight"].columns].reshape(3, -1)
+    assert np.abs(head[0] - head[1]).max() > 1e-3
+
+
+def test_members_of_one_start_go_ways_of_their_own(train, starts, tmp_path):
+    one, two = (
+        read_member(train(tmp_path / f"{seed}.h5", seed=seed, snapshots=[0, "max"], start=starts["shared"]))
+        for seed in (1, 2)
+    )
+    assert np.array_equal(one.weights[0], two.weights[0])
+    assert not np.array_equal(one.weights[1], two.weights[1])
+
+
+def test_members_without_a_start_begin_each_at_a_random_place(train, tmp_path):
+    firsts = []
+    for seed in (1, 2):
+        member = read_member(train(tmp_path / f"{seed}.h5", seed=seed, snapshots=[0, "max"], max_epoch=2))
+        torch.manual_seed(seed)
+        assert np.array_equal(member.weights[0], flatten(resnet18(2, 3).state_dict(), resnet18_layout(2, 3))[0])
+        firsts.append(member.weights[0])
+    assert not np.array_equal(*firsts)
