@@ -1,0 +1,157 @@
+"""What members start from: one random network, or the body of a checkpoint under a head of zeros."""
+
+import os
+
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+from torchvision.models import ResNet18_Weights
+from torchvision.models import resnet18 as torchvision_resnet18
+
+from wsl.errors import ConfigError
+from wsl.tensors import read_tensors
+from wsl.zoo.network import resnet18
+from wsl.zoo.start import import_backbone, load_start, random_start, with_zero_head
+
+
+def used(width, classes=7):
+    """A network of which no parameter or buffer is as it was made."""
+    network = resnet18(width, classes)
+    with torch.no_grad():
+        for value in network.state_dict().values():
+            value.add_(torch.randint(1, 9, value.shape) if value.dtype == torch.int64 else torch.rand(value.shape))
+    return network.eval()
+
+
+def outputs(state, width, classes, images):
+    network = resnet18(width, classes)
+    network.load_state_dict(state, strict=True)
+    with torch.no_grad():
+        return network.eval().features(images), network(images)
+
+
+def test_a_random_start_is_a_network_as_torch_makes_it(tmp_path):
+    random_start(tmp_path / "a.safetensors", width=2, classes=3, seed=5)
+    state, about = read_tensors(tmp_path / "a.safetensors")
+    torch.manual_seed(5)
+    expected = resnet18(2, 3).state_dict()
+    assert set(state) == set(expected)
+    assert all(torch.equal(state[name], value) for name, value in expected.items())
+    assert about == {"regime": "shared", "seed": 5}
+    random_start(tmp_path / "b.safetensors", width=2, classes=3, seed=5)
+    assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+    random_start(tmp_path / "c.safetensors", width=2, classes=3, seed=6)
+    assert not torch.equal(load_start(tmp_path / "c.safetensors")["conv1.weight"], state["conv1.weight"])
+
+
+@pytest.mark.parametrize("kind", ["plain.pt", "nested.pth", "halves.pt", "plain.safetensors"])
+def test_a_checkpoints_body_is_taken_whole_and_its_head_left(tmp_path, kind):
+    network, path = used(2), tmp_path / kind
+    state = network.state_dict()
+    if kind.startswith("halves"):
+        state = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
+    if kind.endswith(".safetensors"):
+        save_file(state, path)
+    else:
+        torch.save({"epoch": 90, "state_dict": state} if kind.startswith("nested") else state, path)
+    import_backbone(str(path), tmp_path / "start.safetensors", width=2, classes=3)
+    start, about = read_tensors(tmp_path / "start.safetensors")
+    assert about == {"regime": "finetuned", "checkpoint": str(path)}
+    assert start["fc.weight"].shape == (3, 16) and start["fc.bias"].shape == (3,)
+    for name, value in state.items():
+        if not name.startswith("fc."):
+            assert torch.equal(start[name].double(), value.double()), name
+    images = torch.randn(4, 3, 32, 32)
+    features, logits = outputs(start, 2, 3, images)
+    with torch.no_grad():
+        assert torch.allclose(features, network.features(images), rtol=1e-2)
+    assert features.abs().max() > 0 and torch.equal(logits, torch.zeros(4, 3))
+
+
+def test_torchvisions_own_network_fits_width_64_even_without_its_counters(tmp_path):
+    theirs = torchvision_resnet18().eval()
+    with torch.no_grad():
+        theirs.bn1.running_mean.uniform_()
+        theirs.layer4[1].bn2.running_var.uniform_(0.5, 2)
+    old = {name: value for name, value in theirs.state_dict().items() if not name.endswith("num_batches_tracked")}
+    torch.save(old, tmp_path / "old.pth")
+    import_backbone(str(tmp_path / "old.pth"), tmp_path / "start.safetensors", width=64, classes=3)
+    start, images = load_start(tmp_path / "start.safetensors"), torch.randn(2, 3, 64, 64)
+    theirs.fc = torch.nn.Identity()
+    with torch.no_grad():
+        assert torch.allclose(outputs(start, 64, 3, images)[0], theirs(images), atol=1e-5)
+    assert start["bn1.num_batches_tracked"].item() == 0
+
+
+def test_names_are_handed_to_torchvision_and_timm(tmp_path, monkeypatch):
+    theirs = torchvision_resnet18()
+    asked = []
+    monkeypatch.setattr(
+        ResNet18_Weights, "get_state_dict", lambda self, *_, **__: asked.append(self) or theirs.state_dict()
+    )
+    monkeypatch.setattr(timm, "create_model", lambda name, pretrained: asked.append((name, pretrained)) or theirs)
+    for checkpoint in ("torchvision:ResNet18_Weights.IMAGENET1K_V1", "timm:resnet18.a1_in1k"):
+        import_backbone(checkpoint, tmp_path / "start.safetensors", width=64, classes=3)
+        assert torch.equal(load_start(tmp_path / "start.safetensors")["conv1.weight"], theirs.conv1.weight)
+    assert asked == [ResNet18_Weights.IMAGENET1K_V1, ("resnet18.a1_in1k", True)]
+
+
+def test_timms_resnet18_has_the_names_that_are_needed(tmp_path):
+    torch.save(timm.create_model("resnet18", pretrained=False).state_dict(), tmp_path / "timm.pt")
+    import_backbone(str(tmp_path / "timm.pt"), tmp_path / "start.safetensors", width=64, classes=3)
+    resnet18(64, 3).load_state_dict(load_start(tmp_path / "start.safetensors"), strict=True)
+
+
+@pytest.mark.parametrize(
+    ("state", "says"),
+    [
+        (resnet18(4, 3).state_dict(), r"conv1\.weight has shape \(4, 3, 7, 7\).* of width 2 needs \(2, 3, 7, 7\)"),
+        ({"model." + name: value for name, value in resnet18(2, 3).state_dict().items()}, r"conv1\.weight is missing"),
+        ({"fc.weight": torch.zeros(3, 16)}, r"conv1\.weight is missing.*choose a checkpoint that fits"),
+    ],
+    ids=["wrong width", "other names", "head alone"],
+)
+def test_a_checkpoint_that_does_not_fit_is_named_with_parameter_and_width(tmp_path, state, says):
+    torch.save(state, tmp_path / "other.pt")
+    with pytest.raises(ConfigError, match=rf"^zoo\.backbone\.checkpoint: in .*other\.pt {says}"):
+        import_backbone(str(tmp_path / "other.pt"), tmp_path / "start.safetensors", width=2, classes=3)
+    assert not (tmp_path / "start.safetensors").exists()
+
+
+class Hostile:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+def test_a_hostile_checkpoint_is_refused_unrun(tmp_path):
+    path = tmp_path / "hostile.pt"
+    torch.save({**resnet18(2, 3).state_dict(), "epoch": Hostile(str(tmp_path / "harm"))}, path)
+    with pytest.raises(ConfigError, match=r"^zoo\.backbone\.checkpoint: .*hostile\.pt cannot be read"):
+        import_backbone(str(path), tmp_path / "start.safetensors", width=2, classes=3)
+    assert not (tmp_path / "harm").exists()
+    torch.load(path, weights_only=False)
+    assert (tmp_path / "harm").exists()  # it would have done harm
+
+
+@pytest.mark.parametrize("checkpoint", ["torchvision:ResNet18_Weights.NOWHERE", "timm:no-such-model", "nowhere.pt"])
+def test_what_is_not_there_is_refused(tmp_path, checkpoint):
+    with pytest.raises(ConfigError, match=rf"^zoo\.backbone\.checkpoint: {checkpoint} cannot be read"):
+        import_backbone(checkpoint, tmp_path / "start.safetensors", width=64, classes=3)
+
+
+@pytest.mark.parametrize("content", [b"junk" * 100, b"", "a list"])
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_a_file_of_something_else_is_refused(tmp_path, content, suffix):
+    path = tmp_path / f"broken{suffix}"
+    torch.save([1, 2], path) if content == "a list" else path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"^zoo\.backbone\.checkpoint: .*broken.* cannot be read"):
+        import_backbone(str(path), tmp_path / "start.safetensors", width=2, classes=3)
+
+
+def test_a_head_of_zeros_has_any_number_of_classes():
+    state = with_zero_head(used(2, classes=7).state_dict(), 5)
+    assert torch.equal(outputs(state, 2, 5, torch.randn(3, 3, 32, 32))[1], torch.zeros(3, 5))
