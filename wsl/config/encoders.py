@@ -1,9 +1,8 @@
-"""The encoders of weights, datasets and outcomes, and the shared one."""
+"""The encoders of weights and outcomes, and the shared one."""
 
-from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from wsl.config.fields import NonNegativeFloat, PositiveFloat, PositiveInt, Section, Whole
 
@@ -58,31 +57,6 @@ class Weights(Section):
         "its own alone (the thesis); 6 are all that three classes have",
     )
     autoencoder: Autoencoder = Autoencoder()
-
-
-class Datasets(Section):
-    """The dataset encoder (section 3.2.2)."""
-
-    model: str = Field("wsl-small-rn", description="an open_clip model by name, or the path of its JSON config")
-    weights: str | None = Field(
-        None, description="a pretrained tag of that model or a file; empty: random features, seeded (studies only)"
-    )
-    batch_size: PositiveInt = Field(256, description="images a forward pass")
-    names: Path | None = Field(
-        None,
-        description="a table of class folders and their names in words (tab-separated, the first of several names by "
-        "commas counts), so that names can stand in for images; empty: the folders' own names",
-    )
-    prompts: list[str] = Field(
-        [], description="sentences with {} for a class's name, for the CLIP text tower; none: no text features"
-    )
-
-    @model_validator(mode="after")
-    def _prompts_name_the_class(self) -> Self:
-        for prompt in self.prompts:
-            if prompt.count("{}") != 1:
-                raise ValueError(f"prompts: {prompt!r} needs one {{}} where the class's name goes")
-        return self
 
 
 class Outcomes(Section):

@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, ValidationError
 
-from wsl.config.encoders import Datasets, Outcomes, Shared, Weights
+from wsl.config.datasets import Datasets
+from wsl.config.encoders import Outcomes, Shared, Weights
 from wsl.config.evaluation import Evaluation
 from wsl.config.fields import Section, Whole
 from wsl.config.images import Images
