@@ -164,7 +164,7 @@ def shared(autoencoder, class_means, bins, tmp_path_factory) -> SimpleNamespace:
     made = SimpleNamespace(state=folder / "shared.safetensors", history=folder / "history.csv")
     latents = autoencoder.latents
     shape = {"outcome_embedding": 4, "hidden": [16], "dropout": 0.0}
-    loss = {"temperature": 0.5, "symmetric": True, "standardise": True}
+    loss = {"temperature": 0.5, "symmetric": True, "standardise": True, "losses": {"nt_xent": 1}}
     files = (latents["train"], latents["validation"], list(class_means.values()), bins, made.state, made.history)
     train_shared(*files, **shape, **loss, recipe=RECIPE, seed=0)
     return made

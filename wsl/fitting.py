@@ -1,4 +1,4 @@
-"""The training loop of both encoders: AdamW, schedule, early stopping, history."""
+"""What all encoders are made of, and their training loop: AdamW, schedule, early stopping, history."""
 
 import copy
 import itertools
@@ -21,6 +21,37 @@ def mlp(sizes: Sequence[int], dropout: float) -> nn.Sequential:
     for into, out in itertools.pairwise(sizes):
         layers.extend([nn.Linear(into, out), nn.ReLU(), nn.Dropout(dropout)])
     return nn.Sequential(*layers[:-2])
+
+
+def nonzero(deviation: torch.Tensor) -> torch.Tensor:
+    """Return a deviation to divide by: 1 where it is 0."""
+    return torch.where(deviation > 0, deviation, 1.0)
+
+
+class Standardiser(nn.Module):
+    """Standardises by training statistics, which are kept with the weights; as it is made, it changes nothing.
+
+    Args:
+        size: numbers in a row.
+    """
+
+    def __init__(self, size: int):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("scale", torch.ones(size))
+
+    def fit(self, training: torch.Tensor) -> None:
+        """Take mean and deviation of training rows (n, size)."""
+        self.mean.copy_(training.mean(0))
+        self.scale.copy_(nonzero(training.std(0, correction=0)))
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        """Return values (n, size) in standard units."""
+        return (values - self.mean) / self.scale
+
+    def inverse(self, standardised: torch.Tensor) -> torch.Tensor:
+        """Return standardised values (n, size) in their own units."""
+        return standardised * self.scale + self.mean
 
 
 def fit(

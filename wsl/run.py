@@ -138,9 +138,9 @@ class Run:
         """Return how to fit an encoder."""
         return {field.name: getattr(section, field.name) for field in fields(Recipe)}
 
-    def seed(self, purpose: str) -> int:
-        """Return the integer seed of a job that has no index."""
-        return integer_seed(self.config.seed, purpose)
+    def seed(self, purpose: str, *draw: int) -> int:
+        """Return the integer seed of a job: of its only draw, or of one of several."""
+        return integer_seed(self.config.seed, purpose, *draw)
 
 
 def _is_path(name: str) -> bool:

@@ -10,7 +10,7 @@ import torch
 from sklearn.metrics import accuracy_score
 
 from wsl.evaluation.sampled import judge_samples, mean_weights, nearest
-from wsl.sampling.projection import sample_models
+from wsl.sampling.models import sample_models
 from wsl.tensors import read_tensors
 from wsl.weights.codec import load_codec, read_latents
 from wsl.zoo.index import open_zoo
@@ -41,8 +41,9 @@ def judged(zoo, fitted, autoencoder, shared, class_means, bins, packed, tmp_path
     """The table for the held-out member 4 and for a member 9 that left no weights, and the sampled files."""
     folder = tmp_path_factory.mktemp("sampled")
     models, means = [folder / "4.safetensors", folder / "9.safetensors"], list(class_means.values())
-    files = (zoo.train, fitted, autoencoder.state, shared.state, means, bins)
-    sample_models([4, 9], ["0/3/2", "4/1/3"], models, *files, outcome="best", norm="training", about={})
+    files = (zoo.train, fitted, autoencoder.state, means, bins)
+    sampler = {"sampler": "projection", "sampler_settings": {"norm": "training"}, "shared": shared.state}
+    sample_models([4, 9], ["0/3/2", "4/1/3"], models, *files, **sampler, outcome="best", seed=0, about={})
     codec = (zoo.train, fitted, autoencoder.state)
     held_out = (zoo.test, autoencoder.latents["test"])
     judge_samples(models, *held_out, *codec, means, list(packed.values())[::-1], folder / "t.csv")

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from wsl.outcomes.bins import OutcomeBins, fit_bins, read_bins
+from wsl.outcomes.bins import OutcomeBins, fit_bins, read_bins, write_bins
 from wsl.zoo.member import read_member
 
 LOSSES = np.random.default_rng(0).gamma(2, 0.5, size=202)
@@ -54,3 +54,29 @@ def test_file_is_fitted_to_the_training_snapshots(zoo, bins):
     counts, edges = np.histogram(losses, 4)
     fitted = read_bins(bins)
     assert fitted.edges == pytest.approx(edges) and fitted.counts.tolist() == counts.tolist()
+
+
+def test_a_loss_is_its_bin_unless_interpolation_is_asked_for():
+    fitted = fit_bins(LOSSES, 7, "equal-width")
+    assert fitted.position(LOSSES).dtype == np.int64
+    assert fitted.position(LOSSES).tolist() == fitted.bin(LOSSES).tolist()
+
+
+def test_interpolation_by_hand():
+    # Bins 0-1, 1-2 and 2-4 have their centres at 0.5, 1.5 and 3.
+    bins = OutcomeBins(np.array([0.0, 1, 2, 4]), np.array([1, 1, 1]), interpolate=True)
+    losses = np.array([-1, 0.5, 0.75, 1.5, 2.25, 3, 3.9, 50])
+    assert bins.position(losses).tolist() == [0, 0, 0.25, 1, 1.5, 2, 2, 2]
+    assert bins.position(losses).dtype == np.float32
+
+
+@pytest.mark.parametrize("interpolate", [True, False])
+def test_the_best_request_lies_in_the_best_bin(interpolate):
+    bins = OutcomeBins(np.linspace(0, 4, 5), np.array([0, 0, 3, 1]), interpolate)
+    assert bins.requested_loss("best") == 2.5 and bins.requested_loss(1.25) == 1.25
+    assert bins.position(np.array([2.5])).tolist() == [bins.best]
+
+
+def test_file_says_how_it_is_to_be_read(zoo, bins, tmp_path):
+    write_bins(zoo.train, tmp_path / "bins.json", 4, "equal-width", interpolate=True)
+    assert read_bins(tmp_path / "bins.json").interpolate and not read_bins(bins).interpolate

@@ -9,7 +9,7 @@ from torch import nn
 from wsl.shared.encoder import SharedEncoder, load_shared
 from wsl.tensors import write_tensors
 
-SHAPE = {"dataset": 6, "bins": 4, "latent": 3, "outcome_embedding": 5, "hidden": [8], "dropout": 0.0}
+SHAPE = {"dataset": 6, "bins": 4, "code": 3, "outcome_embedding": 5, "hidden": [8], "dropout": 0.0}
 
 
 @pytest.fixture
@@ -36,20 +36,43 @@ def test_every_bin_has_an_embedding_that_learns(encoder):
     assert encoder.outcomes.weight.shape == (4, 5)
 
 
-def test_standardising_is_scikit_learns_scaler(encoder):
+def test_standardising_is_scikit_learns_scaler():
+    encoder = SharedEncoder(**{**SHAPE, "code": 6})
     training = torch.randn(30, 6) * torch.tensor([0.01, 1, 10, 100, 5, 0]) + 3
-    encoder.standardise_by(training)
+    encoder.datasets.fit(training)
     encoder.mlp, encoder.outcomes = nn.Identity(), nn.Embedding(4, 0)
     expected = StandardScaler().fit_transform(training.double().numpy())
     with torch.no_grad():
         assert encoder(training, torch.zeros(30, dtype=int)).numpy() == pytest.approx(expected, abs=1e-3)
 
 
+def test_a_place_between_bins_mixes_their_embeddings(encoder):
+    embeddings = encoder.outcomes.weight.detach().numpy()
+    mixed = encoder.outcome(torch.tensor([0.0, 0.25, 1.5, 3.0])).detach().numpy()
+    expected = [embeddings[0], 0.75 * embeddings[0] + 0.25 * embeddings[1]]
+    expected += [0.5 * embeddings[1] + 0.5 * embeddings[2], embeddings[3]]
+    assert mixed == pytest.approx(np.stack(expected), abs=1e-6)
+
+
+def test_whole_places_are_bins(encoder):
+    datasets, bins = torch.randn(4, 6), torch.tensor([0, 1, 2, 3])
+    assert torch.equal(encoder(datasets, bins), encoder(datasets, bins.float()))
+
+
+def test_its_projections_have_the_units_of_the_codes(encoder):
+    datasets, bins = torch.randn(5, 6), torch.tensor([0, 1, 2, 3, 0])
+    plain, codes = encoder(datasets, bins).detach(), torch.randn(30, 3) * torch.tensor([0.1, 10, 1]) + 4
+    encoder.codes.fit(codes)
+    expected = StandardScaler().fit(codes.double().numpy()).inverse_transform(plain.double().numpy())
+    assert encoder(datasets, bins).detach().numpy() == pytest.approx(expected, abs=1e-4)
+
+
 def test_a_file_restores_it_whole(encoder, tmp_path):
-    encoder.standardise_by(torch.randn(30, 6) * 3 + 1)
-    encoder.latent_norm.fill_(4.5)
+    encoder.datasets.fit(torch.randn(30, 6) * 3 + 1)
+    encoder.codes.fit(torch.randn(30, 3) * 2 - 1)
+    encoder.code_norm.fill_(4.5)
     write_tensors(tmp_path / "s.safetensors", encoder.state_dict(), encoder.shape)
     again = load_shared(tmp_path / "s.safetensors")
     datasets, bins = torch.randn(5, 6), torch.tensor([0, 1, 2, 3, 3])
     assert torch.equal(again(datasets, bins), encoder(datasets, bins))
-    assert again.latent_norm == 4.5 and not again.training and again.shape == SHAPE
+    assert again.code_norm == 4.5 and not again.training and again.shape == {**SHAPE, "space": "latent"}

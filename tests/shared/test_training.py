@@ -9,11 +9,13 @@ from sklearn.metrics.pairwise import cosine_similarity
 from wsl.files import new_hdf5, put_table, write_json
 from wsl.shared.encoder import load_shared
 from wsl.shared.ntxent import nt_xent
-from wsl.shared.training import load_pairs, train_shared, write_similarities
+from wsl.shared.pairs import load_pairs
+from wsl.shared.training import train_shared, write_similarities
 from wsl.weights.codec import read_latents
 
 TASKS = ["0/1/2", "1/2/3", "2/3/4", "4/3/0", "0/4/1", "3/1/2", "4/0/2", "1/3/0"]
 RECIPE = {"learning_rate": 1e-2, "weight_decay": 0.0, "batch_size": 8, "epochs": 60, "patience": None}
+THESIS = {"nt_xent": 1}
 RECIPE |= {"schedule": "constant", "keep": "best"}
 
 
@@ -32,16 +34,16 @@ def pairs(tmp_path):
         with new_hdf5(files[part]) as file:
             file.create_dataset("latents", data=latents.astype(np.float32))
             put_table(file, "snapshots", pd.DataFrame({**table, "snapshot": "max"}))
-    write_json(tmp_path / "bins.json", {"edges": [0, 0.5, 1], "counts": [16, 16]})
+    write_json(tmp_path / "bins.json", {"edges": [0, 0.5, 1], "counts": [16, 16], "interpolate": False})
     return files
 
 
 @pytest.fixture
 def fit(pairs, class_means, tmp_path):
-    def run(name="shared", standardise=True, symmetric=True, **changes):
+    def run(name="shared", standardise=True, symmetric=True, losses=THESIS, **changes):
         out, history = tmp_path / f"{name}.safetensors", tmp_path / f"{name}.csv"
         shape = {"outcome_embedding": 4, "hidden": [32], "dropout": 0.0}
-        loss = {"temperature": 0.2, "symmetric": symmetric, "standardise": standardise}
+        loss = {"temperature": 0.2, "symmetric": symmetric, "standardise": standardise, "losses": losses}
         files = (*pairs.values(), list(class_means.values()), tmp_path / "bins.json", out, history)
         train_shared(*files, **shape, **loss, recipe={**RECIPE, **changes}, seed=0)
         return out, pd.read_csv(history)
@@ -50,11 +52,13 @@ def fit(pairs, class_means, tmp_path):
 
 
 def loss_of(state, pairs, class_means, tmp_path, part="validation", temperature=0.2):
-    datasets, bins, latents, _ = load_pairs(pairs[part], list(class_means.values()), tmp_path / "bins.json")
-    batches = torch.arange(len(latents)).split(8)
-    with torch.no_grad():
-        module = load_shared(state)
-        return np.mean([nt_xent(module(datasets[b], bins[b]), latents[b], temperature).item() for b in batches])
+    part = load_pairs(pairs[part], list(class_means.values()), tmp_path / "bins.json")
+    losses, module = [], load_shared(state)
+    for indices in torch.arange(len(part)).split(8):
+        datasets, bins, latents = part.batch(indices, random=False)
+        with torch.no_grad():
+            losses.append(nt_xent(module(datasets, bins), latents, temperature).item())
+    return np.mean(losses)
 
 
 def test_it_learns_what_can_be_learnt(fit):
@@ -82,16 +86,16 @@ def test_the_kept_state_has_the_recorded_loss(fit, pairs, class_means, tmp_path)
 def test_it_knows_the_training_latents_mean_norm(fit, pairs):
     latents, _ = read_latents(pairs["train"])
     state, _ = fit(epochs=1)
-    assert load_shared(state).latent_norm.item() == pytest.approx(np.linalg.norm(latents, axis=1).mean(), rel=1e-5)
+    assert load_shared(state).code_norm.item() == pytest.approx(np.linalg.norm(latents, axis=1).mean(), rel=1e-5)
 
 
 def test_standardising_uses_training_statistics_and_can_be_left_out(fit, pairs, class_means, tmp_path):
-    datasets, *_ = load_pairs(pairs["train"], list(class_means.values()), tmp_path / "bins.json")
+    datasets = load_pairs(pairs["train"], list(class_means.values()), tmp_path / "bins.json").datasets[0].numpy()
     module = load_shared(fit(epochs=1)[0])
-    assert module.mean.numpy() == pytest.approx(datasets.numpy().mean(0), abs=1e-5)
-    assert module.scale.numpy() == pytest.approx(datasets.numpy().std(0), rel=1e-4)
+    assert module.datasets.mean.numpy() == pytest.approx(datasets.mean(0), abs=1e-5)
+    assert module.datasets.scale.numpy() == pytest.approx(datasets.std(0), rel=1e-4)
     plain = load_shared(fit(epochs=1, standardise=False)[0])
-    assert (plain.mean == 0).all() and (plain.scale == 1).all()
+    assert (plain.datasets.mean == 0).all() and (plain.datasets.scale == 1).all()
 
 
 def test_same_seed_gives_the_same_bytes(fit):
@@ -100,13 +104,18 @@ def test_same_seed_gives_the_same_bytes(fit):
     assert fit("three", epochs=3, symmetric=False)[0].read_bytes() != one.read_bytes()
 
 
-def test_pairs_belong_together(zoo, autoencoder, class_means, bins):
-    datasets, outcomes, latents, snapshots = load_pairs(autoencoder.latents["train"], list(class_means.values()), bins)
-    assert datasets.shape == (6, 3 * 8) and latents.shape == (6, 8)
-    assert torch.equal(datasets[0], datasets[1]) and not torch.equal(datasets[1], datasets[2])
-    losses = snapshots["validation_loss"].to_numpy()
-    assert (outcomes.numpy()[losses.argsort()] == np.sort(outcomes.numpy())).all()
-    assert outcomes[losses.argmin()] == 0 and outcomes[losses.argmax()] == 3
+def test_an_error_in_units_of_the_codes_takes_their_statistics_and_a_direction_does_not(fit, pairs):
+    latents, _ = read_latents(pairs["train"])
+    contrastive, both = load_shared(fit(epochs=1)[0]), load_shared(fit(epochs=1, losses={"nt_xent": 1, "mse": 0.1})[0])
+    assert (contrastive.codes.mean == 0).all() and (contrastive.codes.scale == 1).all()
+    assert both.codes.mean.numpy() == pytest.approx(latents.mean(0), abs=1e-5)
+    assert both.codes.scale.numpy() == pytest.approx(latents.std(0), rel=1e-4)
+
+
+def test_chance_is_known_for_nt_xent_alone(fit):
+    plain, twice = (fit(epochs=1, losses={"nt_xent": w})[1]["validation_chance"].iloc[0] for w in (1, 2))
+    assert twice == pytest.approx(2 * plain)
+    assert fit(epochs=1, losses={"nt_xent": 1, "cosine": 1})[1]["validation_chance"].isna().all()
 
 
 def test_similarities_are_cosines_of_max_weights_and_all_pairs(shared, autoencoder, class_means, bins, tmp_path):
@@ -117,9 +126,10 @@ def test_similarities_are_cosines_of_max_weights_and_all_pairs(shared, autoencod
     assert table.groupby("part").size().to_dict() == {"train": 2 * 4, "test": 1 * 2}
     module = load_shared(shared.state)
     for part, path in zip(("train", "test"), parts, strict=True):
-        datasets, outcomes, latents, snapshots = load_pairs(path, list(class_means.values()), bins)
+        pairs = load_pairs(path, list(class_means.values()), bins)
+        snapshots = pairs.snapshots
         with torch.no_grad():
-            expected = cosine_similarity(latents.numpy(), module(datasets, outcomes).numpy())
+            expected = cosine_similarity(pairs.codes.numpy(), module(pairs.datasets[0], pairs.positions).numpy())
         row = {key: i for i, key in enumerate(zip(snapshots["member"], snapshots["snapshot"], strict=True))}
         for _, entry in table[table["part"] == part].iterrows():
             at = row[entry["weights_member"], "max"], row[entry["pair_member"], entry["pair_snapshot"]]

@@ -16,14 +16,15 @@ from wsl.provenance import call_digest
 from wsl.recipe import Recipe
 from wsl.weights.pca import fit_pca
 
-WILDCARDS = SimpleNamespace(name="0", member="00000", part="train")
+WILDCARDS = SimpleNamespace(name="0", member="00000", part="train", draw="1")
 GIVEN_BY_SCRIPT = {"device", "threads"}
 # Functions that pass settings on by `**`: to what, and the arguments that they add to them.
 PASSED_ON = {"wsl.weights.pca.fit_parameter": (fit_pca, {"read", "rows", "columns"})}
 RULES = [
     *("pack_class", "class_table", "plan", "train_member", "index_part", "zoo_table"),
     *("fit_pca", "pca_table", "coefficients", "train_autoencoder", "embed_weights"),
-    *("class_mean", "outcome_bins", "train_shared", "similarities", "sample"),
+    *("class_mean", "outcome_bins", "train_shared", "train_shared_draw", "similarities"),
+    *("fit_regression", "fit_flow", "sample"),
     *("reconstruction_over_training", "reconstruction", "judge_samples"),
     *("reconstruction_table", "sampling_table", "summary", "html_report"),
     *("zoo_overview", "autoencoder_loss", "output_metrics"),
@@ -99,7 +100,8 @@ def test_gpu_is_asked_for_exactly_where_a_function_takes_a_device(rule):
 
 def test_recipe_has_every_key(rule):
     recipe = params_of(rule)["settings"].get("recipe")
-    assert (recipe is not None) == (rule.name in ("train_autoencoder", "train_shared"))
+    fitted = ("train_autoencoder", "train_shared", "train_shared_draw", "fit_regression", "fit_flow")
+    assert (recipe is not None) == (rule.name in fitted)
     if recipe is not None:
         Recipe(**recipe)
 

@@ -1,5 +1,17 @@
 SHARED = RUN.config.shared
-SHARED_KEYS = ("hidden", "dropout", "outcome_embedding", "temperature", "symmetric", "standardise")
+SHARED_KEYS = ("hidden", "dropout", "outcome_embedding", "temperature", "symmetric", "standardise", "losses")
+
+
+wildcard_constraints:
+    draw=r"\d+",
+
+
+def shared_settings(*draw):
+    return settings(
+        recipe=RUN.recipe(SHARED),
+        seed=RUN.seed("shared", *draw),
+        **{key: getattr(SHARED, key) for key in SHARED_KEYS},
+    )
 
 
 rule train_shared:
@@ -24,13 +36,24 @@ rule train_shared:
     params:
         call="wsl.shared.training.train_shared",
         code=call_digest("wsl.shared.training.train_shared"),
-        settings=settings(
-            recipe=RUN.recipe(SHARED),
-            seed=RUN.seed("shared"),
-            **{key: getattr(SHARED, key) for key in SHARED_KEYS},
-        ),
+        settings=shared_settings(),
     script:
         CALL
+
+
+# Further draws of the same encoder, from seeds of their own; figures and tables show the first.
+use rule train_shared as train_shared_draw with:
+    output:
+        out=f"{OUT}/shared/encoder-{{draw}}.safetensors",
+        history=f"{OUT}/shared/history-{{draw}}.csv",
+    log:
+        f"{LOGS}/train_shared_draw/{{draw}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/train_shared_draw/{{draw}}.tsv"
+    params:
+        call="wsl.shared.training.train_shared",
+        code=call_digest("wsl.shared.training.train_shared"),
+        settings=lambda wildcards: shared_settings(int(wildcards.draw)),
 
 
 rule similarities:

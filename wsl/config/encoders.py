@@ -1,8 +1,8 @@
 """The encoders of weights and outcomes, and the shared one."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from wsl.config.fields import NonNegativeFloat, PositiveFloat, PositiveInt, Section, Whole
 
@@ -64,6 +64,26 @@ class Outcomes(Section):
 
     bins: PositiveInt = Field(10, description="number of outcome bins")
     spacing: Literal["equal-width", "quantiles"] = Field("equal-width", description="how the bins' edges are set")
+    interpolate: bool = Field(
+        False,
+        description="mix the embeddings of the two nearest bins, so that R is continuous; otherwise a loss is its bin "
+        "(the thesis)",
+    )
+
+
+class Losses(Section):
+    """Weights of the losses between projections and codes of weights, 0 for none."""
+
+    nt_xent: NonNegativeFloat = Field(1.0, description="NT-Xent (eq. 2.7): a direction that tells models apart")
+    mse: NonNegativeFloat = Field(0.0, description="mean squared error over codes standardised by training statistics")
+    cosine: NonNegativeFloat = Field(0.0, description="1 - cosine similarity: the direction")
+    norm: NonNegativeFloat = Field(0.0, description="squared difference of the logarithms of norms: the length")
+
+    @model_validator(mode="after")
+    def _some_loss(self) -> Self:
+        if not any(weight for _, weight in self):
+            raise ValueError("losses: every weight is 0; give one of them a weight")
+        return self
 
 
 class Shared(Fitting):
@@ -74,3 +94,4 @@ class Shared(Fitting):
     temperature: PositiveFloat = Field(0.5, description="tau of NT-Xent (eq. 2.7)")
     symmetric: bool = Field(True, description="average over both anchors of a pair, or over projections alone")
     standardise: bool = Field(True, description="standardise dataset embeddings by their training statistics")
+    losses: Losses = Losses()

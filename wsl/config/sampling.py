@@ -1,10 +1,20 @@
 """Conditional sampling."""
 
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
-from wsl.config.fields import NonNegativeFloat, PositiveFloat, PositiveInt, Section
+from wsl.config.encoders import Fitting, Losses, Shared
+from wsl.config.fields import NonNegativeFloat, PositiveFloat, PositiveInt, Section, Whole
+from wsl.config.generator import Generator, Recalibration
+
+SamplerName = Literal["projection", "regression", "memory-bank", "retrieval", "flow", "generator"]
+Space = Literal["latent", "coefficients"]
+ImageCounts = list[Annotated[Whole, Field(ge=0)]]
+IMAGE_COUNTS = (
+    "numbers of images a class, one of which is drawn for each row of a batch, so that few images are a known "
+    "condition; 0: the class's name, in words; none: all training images"
+)
 
 
 class Refinement(Section):
@@ -16,14 +26,100 @@ class Refinement(Section):
     fine_tuning_rate: PositiveFloat = Field(1e-3, description="of all weights, in the comparison of equal compute")
 
 
+class RegressionLosses(Losses):
+    """Weights of the losses between predictions and codes of weights, 0 for none."""
+
+    nt_xent: NonNegativeFloat = Field(0.0, description="NT-Xent (eq. 2.7): a direction that tells models apart")
+    mse: NonNegativeFloat = Field(1.0, description="mean squared error over codes standardised by training statistics")
+
+
+class Regression(Shared):
+    """The sampler `regression`: a network that predicts codes, fitted like the shared encoder."""
+
+    hidden: list[PositiveInt] = Field([512], description="sizes of the hidden layers")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="dropout after each hidden layer")
+    outcome_embedding: PositiveInt = Field(32, description="numbers in an outcome bin's learned embedding")
+    losses: RegressionLosses = RegressionLosses()
+    space: Space = Field("coefficients", description="what is predicted: `latent` z_W or `coefficients` C_m")
+    image_counts: ImageCounts = Field([], description=IMAGE_COUNTS)
+
+    @model_validator(mode="after")
+    def _length_is_fixed(self) -> Self:
+        if not self.losses.mse + self.losses.norm:
+            raise ValueError("losses: nt_xent and cosine leave a prediction's length open; give mse or norm a weight")
+        return self
+
+
+class MemoryBank(Section):
+    """The sampler `memory-bank`: a weighted mean of the codes of the training snapshots that fit best."""
+
+    space: Space = Field("coefficients", description="what is averaged: `latent` z_W or `coefficients` C_m")
+    top_k: PositiveInt = Field(8, description="snapshots, in any class order, that are averaged")
+    temperature: PositiveFloat = Field(0.1, description="of the softmax over their scores")
+    outcome: Literal["loss", "log-loss"] = Field("log-loss", description="scale on which outcomes are compared")
+    width: PositiveFloat = Field(0.5, description="deviation of the kernel of outcomes, on that scale")
+
+
+class Retrieval(Section):
+    """The sampler `retrieval`: the nearest training snapshot."""
+
+    space: Space = Field("coefficients", description="which code is decoded: `latent` z_W or `coefficients` C_m")
+
+
+class Flow(Fitting):
+    """The sampler `flow`: a flow from noise to codes, which gives many models for one condition."""
+
+    hidden: list[PositiveInt] = Field([512, 512], description="sizes of the hidden layers")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="dropout after each hidden layer")
+    space: Space = Field("latent", description="what it makes: `latent` z_W or `coefficients` C_m")
+    image_counts: ImageCounts = Field([], description=IMAGE_COUNTS)
+    frequencies: PositiveInt = Field(8, description="waves by which the network sees time and outcome")
+    condition_dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.0, description="share of training rows whose condition is hidden, for guidance"
+    )
+    steps: PositiveInt = Field(32, description="steps from noise to a code")
+    method: Literal["euler", "heun"] = Field("heun", description="how a step is made")
+    guidance: NonNegativeFloat = Field(
+        1.0, description="weight of the condition when sampling; above 1 exaggerates it, 0 ignores it"
+    )
+
+    @model_validator(mode="after")
+    def _guidance_is_learnt(self) -> Self:
+        if self.guidance != 1 and not self.condition_dropout:
+            raise ValueError("guidance other than 1 needs a condition_dropout above 0")
+        return self
+
+
 class Sampling(Section):
     """Conditional sampling (figure 3.2)."""
 
     outcome: Literal["best"] | NonNegativeFloat = Field(
         "best", description="requested validation loss; `best`: the lowest bin that a training snapshot reached"
     )
+    sampler: SamplerName = Field(
+        "projection", description="the sampler that writes models; `projection`: the shared encoder's (the thesis)"
+    )
+    samplers: Annotated[list[SamplerName], Field(min_length=1)] = Field(
+        ["projection", "regression", "memory-bank", "retrieval", "flow"], description="the samplers that are compared"
+    )
+    draws: PositiveInt = Field(
+        1, description="how many times each learned sampler is fitted, each from a seed of its own"
+    )
     norm: Literal["training", "raw"] = Field(
         "training",
         description="NT-Xent fixes only z_proj's direction: `training` scales it to the mean norm of training latents, "
-        "`raw` decodes it as it is",
+        "`raw` decodes it as it is (projection)",
     )
+    regression: Regression = Regression()
+    memory_bank: MemoryBank = MemoryBank()
+    retrieval: Retrieval = Retrieval()
+    flow: Flow = Flow()
+    generator: Generator = Generator()
+    recalibration: Recalibration = Recalibration()
+
+    @field_validator("samplers")
+    @classmethod
+    def _named_once(cls, samplers: list[str]) -> list[str]:
+        if len(set(samplers)) < len(samplers):
+            raise ValueError("a sampler is named twice")
+        return samplers

@@ -16,14 +16,32 @@ class OutcomeBins:
     Attributes:
         edges: ascending (bins + 1,), nats; what lies outside falls into the first or last bin.
         counts: training snapshots in each bin (bins,).
+        interpolate: a loss lies between bins, see ``position``; otherwise it is its bin (the thesis).
     """
 
     edges: np.ndarray
     counts: np.ndarray
+    interpolate: bool = False
 
     def bin(self, losses: np.ndarray) -> np.ndarray:
         """Return the bin, 0 to bins - 1, of each loss."""
         return np.digitize(losses, self.edges[1:-1])
+
+    @property
+    def centres(self) -> np.ndarray:
+        """The middle of each bin (bins,), nats."""
+        return (self.edges[:-1] + self.edges[1:]) / 2
+
+    def position(self, losses: np.ndarray) -> np.ndarray:
+        """Return where losses lie on the axis of bins, 0 to bins - 1.
+
+        Returns:
+            Bins, int64; where ``interpolate`` is set float32: bin i at its centre, linear between two centres, the
+            first and last bin beyond theirs.
+        """
+        if not self.interpolate:
+            return self.bin(losses)
+        return np.interp(losses, self.centres, np.arange(len(self.centres))).astype(np.float32)
 
     @property
     def best(self) -> int:
@@ -33,6 +51,10 @@ class OutcomeBins:
     def requested(self, outcome: str | float) -> int:
         """Return the bin of a request: ``best`` or a validation loss."""
         return self.best if outcome == "best" else int(self.bin(np.array(outcome)))
+
+    def requested_loss(self, outcome: str | float) -> float:
+        """Return the validation loss of a request, nats; that of ``best`` is the best bin's centre."""
+        return float(self.centres[self.best]) if outcome == "best" else float(outcome)
 
 
 def fit_bins(losses: np.ndarray, bins: int, spacing: str) -> OutcomeBins:
@@ -51,14 +73,15 @@ def fit_bins(losses: np.ndarray, bins: int, spacing: str) -> OutcomeBins:
     return OutcomeBins(edges, counts)
 
 
-def write_bins(index: str | Path, out: str | Path, bins: int, spacing: str) -> None:
-    """Fit bins to the training snapshots behind ``index`` and write them as JSON."""
+def write_bins(index: str | Path, out: str | Path, bins: int, spacing: str, interpolate: bool = False) -> None:
+    """Fit bins to the training snapshots behind ``index`` and write them as JSON, with how they are to be read."""
     with open_zoo(index) as zoo:
         fitted = fit_bins(zoo.snapshots["validation_loss"].to_numpy(), bins, spacing)
-    write_json(out, {"edges": fitted.edges.tolist(), "counts": fitted.counts.tolist()})
+    content = {"edges": fitted.edges.tolist(), "counts": fitted.counts.tolist(), "interpolate": interpolate}
+    write_json(out, content)
 
 
 def read_bins(path: str | Path) -> OutcomeBins:
     """Read bins."""
     content = read_json(path)
-    return OutcomeBins(np.array(content["edges"]), np.array(content["counts"]))
+    return OutcomeBins(np.array(content["edges"]), np.array(content["counts"]), content["interpolate"])

@@ -1,4 +1,4 @@
-"""The shared encoder: (z_D, outcome bin) -> z_proj in the weight latent space (section 3.3)."""
+"""The shared encoder: (z_D, outcome) -> z_proj in a space of weight codes (section 3.3)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from wsl.fitting import mlp
+from wsl.fitting import Standardiser, mlp
 from wsl.tensors import read_tensors
 
 
@@ -16,41 +16,51 @@ class SharedEncoder(nn.Module):
     Args:
         dataset: numbers in z_D.
         bins: outcome bins.
-        latent: numbers in z_W.
+        code: numbers in a code.
         outcome_embedding: numbers in z_R.
         hidden: sizes of hidden layers.
         dropout: after each.
+        space: what its codes are: ``latent`` (z_W, the thesis) or ``coefficients`` (C_m).
     """
 
     def __init__(
-        self, dataset: int, bins: int, latent: int, outcome_embedding: int, hidden: Sequence[int], dropout: float
+        self,
+        dataset: int,
+        bins: int,
+        code: int,
+        outcome_embedding: int,
+        hidden: Sequence[int],
+        dropout: float,
+        space: str = "latent",
     ):
         super().__init__()
         self.shape = {
             "dataset": dataset,
             "bins": bins,
-            "latent": latent,
+            "code": code,
             "outcome_embedding": outcome_embedding,
             "hidden": list(hidden),
             "dropout": dropout,
+            "space": space,
         }
         self.outcomes = nn.Embedding(bins, outcome_embedding)
-        self.mlp = mlp([dataset + outcome_embedding, *hidden, latent], dropout)
-        self.register_buffer("mean", torch.zeros(dataset))
-        self.register_buffer("scale", torch.ones(dataset))
-        # Mean norm of the training latents: NT-Xent fixes a projection's direction, a decoder needs its length too.
-        self.register_buffer("latent_norm", torch.ones(()))
+        self.mlp = mlp([dataset + outcome_embedding, *hidden, code], dropout)
+        self.datasets, self.codes = Standardiser(dataset), Standardiser(code)
+        # Mean norm of the training codes: NT-Xent fixes a projection's direction, a decoder needs its length too.
+        self.register_buffer("code_norm", torch.ones(()))
 
-    def standardise_by(self, training: torch.Tensor) -> None:
-        """Standardise z_D by training embeddings (n, dataset)."""
-        self.mean.copy_(training.mean(0))
-        deviation = training.std(0, correction=0)
-        self.scale.copy_(torch.where(deviation > 0, deviation, 1.0))
+    def outcome(self, positions: torch.Tensor) -> torch.Tensor:
+        """Return z_R (n, outcome_embedding): of bins (n,), or mixed from the two nearest ones of float positions."""
+        if not positions.is_floating_point():
+            return self.outcomes(positions)
+        low, high = positions.floor(), positions.ceil()
+        share = (positions - low).unsqueeze(1)
+        return torch.lerp(self.outcomes(low.long()), self.outcomes(high.long()), share)
 
-    def forward(self, datasets: torch.Tensor, bins: torch.Tensor) -> torch.Tensor:
-        """Return z_proj (n, latent) of z_D (n, dataset) and outcome bins (n,)."""
-        standardised = (datasets - self.mean) / self.scale
-        return self.mlp(torch.cat([standardised, self.outcomes(bins)], dim=1))
+    def forward(self, datasets: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+        """Return z_proj (n, code), in the codes' own units, of z_D (n, dataset) and positions of outcomes (n,)."""
+        joined = torch.cat([self.datasets(datasets), self.outcome(positions)], dim=1)
+        return self.codes.inverse(self.mlp(joined))
 
 
 def load_shared(path: str | Path) -> SharedEncoder:

@@ -1,5 +1,6 @@
 """Train the shared encoder (section 3.3) and compare its projections with weight latents (figure 4.3)."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,25 +10,15 @@ import pandas as pd
 import torch
 from torch.nn import functional
 
-from wsl.datasets.class_means import ClassMeans
 from wsl.files import write_csv
 from wsl.fitting import fit
 from wsl.outcomes.bins import read_bins
 from wsl.recipe import Recipe
 from wsl.shared.encoder import SharedEncoder, load_shared
-from wsl.shared.ntxent import chance_loss, nt_xent
+from wsl.shared.losses import mixed_loss
+from wsl.shared.ntxent import chance_loss
+from wsl.shared.pairs import load_pairs
 from wsl.tensors import write_tensors
-from wsl.weights.codec import read_latents
-
-
-def load_pairs(
-    latents: str | Path, class_means: Sequence[str | Path], bins: str | Path
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, pd.DataFrame]:
-    """Return z_D (n, dataset), outcome bins (n,), z_W (n, latent) and the snapshots' table of one part."""
-    values, snapshots = read_latents(latents)
-    datasets = ClassMeans(class_means).embed(snapshots["task"])
-    outcomes = read_bins(bins).bin(snapshots["validation_loss"].to_numpy())
-    return torch.from_numpy(datasets), torch.from_numpy(outcomes), torch.from_numpy(values), snapshots
 
 
 def train_shared(
@@ -43,45 +34,53 @@ def train_shared(
     temperature: float,
     symmetric: bool,
     standardise: bool,
+    losses: dict[str, float],
     recipe: dict[str, Any],
     seed: int,
+    space: str = "latent",
+    image_counts: Sequence[int] = (),
     device: str = "cpu",
 ) -> None:
-    """Train the shared encoder with NT-Xent between z_proj and z_W; the latents stay as they are.
+    """Train the shared encoder with losses between z_proj and codes of weights, which stay as they are.
 
     Args:
-        train, validation: latent files of the two parts.
+        train, validation: files of codes of the two parts.
         class_means: a file a class.
         bins: outcome bins.
         out: safetensors file of the best state by validation loss.
-        history: CSV, a row an epoch, with the loss at chance for a full batch of each part.
+        history: CSV, a row an epoch, with the loss at chance for a full batch of each part where NT-Xent is the only
+            loss (the others have no such value, NaN).
         outcome_embedding, hidden, dropout: see ``SharedEncoder``.
         temperature, symmetric: see ``nt_xent``.
         standardise: standardise z_D by its training statistics.
+        losses: their weights, see ``mixed_loss``.
         recipe: see ``wsl.recipe.Recipe``.
-        seed: of initial weights, batches and dropout.
+        seed: of initial weights, batches, dropout and counts of images.
+        space, image_counts: see ``load_pairs``.
         device: ``cpu`` or ``cuda``.
     """
-    parts = {"train": train, "validation": validation}
-    data = {part: [t.to(device) for t in load_pairs(path, class_means, bins)[:3]] for part, path in parts.items()}
-    datasets, _, latents = data["train"]
+    files = {"train": train, "validation": validation}
+    parts = {part: load_pairs(path, class_means, bins, space, image_counts).to(device) for part, path in files.items()}
+    datasets, codes = parts["train"].datasets.flatten(0, 1), parts["train"].codes
+    shape = datasets.shape[1], len(read_bins(bins).counts), codes.shape[1]
     torch.manual_seed(seed)
-    module = SharedEncoder(
-        datasets.shape[1], len(read_bins(bins).counts), latents.shape[1], outcome_embedding, hidden, dropout
-    ).to(device)
+    module = SharedEncoder(*shape, outcome_embedding, hidden, dropout, space).to(device)
     if standardise:
-        module.standardise_by(datasets)
-    module.latent_norm.copy_(latents.norm(dim=1).mean())
+        module.datasets.fit(datasets)
+    if losses.get("mse"):  # an error in units of the codes needs outputs of that size; a direction does not
+        module.codes.fit(codes)
+    module.code_norm.copy_(codes.norm(dim=1).mean())
 
     def loss_of(part: str, indices: torch.Tensor) -> torch.Tensor:
-        datasets, outcomes, latents = (tensor[indices.to(device)] for tensor in data[part])
-        return nt_xent(module(datasets, outcomes), latents, temperature, symmetric)
+        datasets, positions, codes = parts[part].batch(indices.to(device), random=part == "train")
+        return mixed_loss(module(datasets, positions), codes, module.codes.scale, losses, temperature, symmetric)
 
-    counts = {part: len(tensors[0]) for part, tensors in data.items()}
-    losses = fit(module, loss_of, counts, Recipe(**recipe), seed)
-    for part, count in counts.items():
-        losses[f"{part}_chance"] = chance_loss(min(count, recipe["batch_size"]))
-    write_csv(history, losses)
+    table = fit(module, loss_of, {part: len(pairs) for part, pairs in parts.items()}, Recipe(**recipe), seed)
+    contrastive = not any(weight for name, weight in losses.items() if name != "nt_xent")
+    for part, pairs in parts.items():
+        chance = chance_loss(min(len(pairs), recipe["batch_size"]))
+        table[f"{part}_chance"] = losses["nt_xent"] * chance if contrastive else math.nan
+    write_csv(history, table)
     write_tensors(out, module.state_dict(), module.shape)
 
 
@@ -103,13 +102,13 @@ def write_similarities(
     """
     module, rows = load_shared(shared), []
     for path in latents:
-        datasets, outcomes, values, snapshots = load_pairs(path, class_means, bins)
-        first = snapshots["member"].isin(np.unique(snapshots["member"])[:members])
-        chosen = (first & (snapshots["order"] == 0)).to_numpy(copy=True)
-        datasets, outcomes, values = datasets[chosen], outcomes[chosen], values[chosen]
-        snapshots = snapshots[chosen].reset_index(drop=True)
-        projections = functional.normalize(module(datasets, outcomes), dim=1)
-        cosine = (functional.normalize(values, dim=1) @ projections.T).numpy()
+        pairs = load_pairs(path, class_means, bins)
+        first = pairs.snapshots["member"].isin(np.unique(pairs.snapshots["member"])[:members])
+        chosen = np.flatnonzero(first & (pairs.snapshots["order"] == 0))
+        datasets, positions, latents = pairs.batch(torch.from_numpy(chosen), random=False)
+        snapshots = pairs.snapshots.iloc[chosen].reset_index(drop=True)
+        projections = functional.normalize(module(datasets, positions), dim=1)
+        cosine = (functional.normalize(latents, dim=1) @ projections.T).numpy()
         for i, weights_of in snapshots.iterrows():
             for j, pair in snapshots.iterrows():
                 if weights_of["snapshot"] == "max":

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from wsl.files import write_csv
-from wsl.fitting import fit, mlp
+from wsl.fitting import fit, mlp, nonzero
 from wsl.recipe import Recipe
 from wsl.tensors import read_tensors, write_tensors
 from wsl.weights.coefficients import read_coefficients
@@ -45,7 +45,7 @@ class WeightAutoencoder(nn.Module):
             deviation = (training - self.mean).pow(2).mean().sqrt().expand_as(self.mean)
         else:
             deviation = training.std(0, correction=0)
-        self.scale.copy_(torch.where(deviation > 0, deviation, 1.0))
+        self.scale.copy_(nonzero(deviation))
 
     def normalised(self, coefficients: torch.Tensor) -> torch.Tensor:
         return (coefficients - self.mean) / self.scale

@@ -1,0 +1,82 @@
+"""What samplers learn from: (D, R) and the code of weights of every snapshot of a part."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from wsl.datasets.class_means import ClassMeans
+from wsl.outcomes.bins import read_bins
+from wsl.weights.codec import read_latents
+from wsl.weights.coefficients import read_coefficients
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The snapshots of a part.
+
+    Attributes:
+        datasets: z_D (counts, n, dataset), one for each count of images behind the class means.
+        turns: which of the counts stands for a row where nothing may be random (n,).
+        positions: of outcomes on the axis of bins (n,), see ``OutcomeBins.position``.
+        codes: z_W or C_m (n, code).
+        snapshots: their table, n rows.
+    """
+
+    datasets: torch.Tensor
+    turns: torch.Tensor
+    positions: torch.Tensor
+    codes: torch.Tensor
+    snapshots: pd.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def to(self, device: str) -> "Pairs":
+        names = ("datasets", "turns", "positions", "codes")
+        return replace(self, **{name: getattr(self, name).to(device) for name in names})
+
+    def batch(self, indices: torch.Tensor, random: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Return z_D (b, dataset), positions (b,) and codes (b, code) of rows.
+
+        Args:
+            indices: (b,).
+            random: draw each row's count of images anew; otherwise each has a fixed one.
+        """
+        turns = self.turns[indices]
+        if random and len(self.datasets) > 1:
+            turns = torch.randint(len(self.datasets), (len(indices),)).to(turns.device)
+        return self.datasets[turns, indices], self.positions[indices], self.codes[indices]
+
+
+def read_codes(path: str | Path, space: str) -> tuple[np.ndarray, pd.DataFrame]:
+    """Read the codes (n, code) of a part and the table of its snapshots; ``space``: ``latent`` or ``coefficients``."""
+    return read_latents(path) if space == "latent" else read_coefficients(path)
+
+
+def load_pairs(
+    codes: str | Path,
+    class_means: Sequence[str | Path],
+    bins: str | Path,
+    space: str = "latent",
+    image_counts: Sequence[int] = (),
+) -> Pairs:
+    """Load a part.
+
+    Args:
+        codes: its latents or coefficients, as ``space`` says.
+        class_means: a file a class.
+        bins: outcome bins.
+        space: see ``read_codes``.
+        image_counts: how many images a class the class means may come from, see ``ClassMeans``; none: all of them.
+    """
+    values, snapshots = read_codes(codes, space)
+    # Snapshots share tasks, so each is embedded once.
+    rows, tasks = pd.factorize(snapshots["task"])
+    datasets = np.stack([ClassMeans(class_means, count).embed(tasks)[rows] for count in image_counts or (None,)])
+    turns = torch.randint(len(datasets), (len(values),), generator=torch.Generator().manual_seed(0))
+    positions = read_bins(bins).position(snapshots["validation_loss"].to_numpy())
+    return Pairs(torch.from_numpy(datasets), turns, torch.from_numpy(positions), torch.from_numpy(values), snapshots)
