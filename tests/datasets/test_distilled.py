@@ -1,0 +1,96 @@
+"""Distilled images by gradient matching."""
+
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from wsl.datasets.clip import Clip
+from wsl.datasets.distilled import convnet, distil, embed_distilled, matching_distance
+from wsl.images.inputs import normalised
+
+HOW = {"images": 1, "steps": 6, "learning_rate": 0.1, "batch_size": 16, "width": 4}
+COLOURS = {"red": (200, 40, 40), "blue": (40, 40, 200)}
+
+
+def coloured(name, count=24, size=8):
+    """Noisy images of one colour, but the first, from which distillation starts, is grey: uint8 (count, 3, 8, 8)."""
+    images = torch.tensor(COLOURS[name], dtype=torch.float).view(1, 3, 1, 1) + 30 * torch.randn(count, 3, size, size)
+    images[0] = 120 + 30 * torch.randn(3, size, size)
+    return images.clamp(0, 255).to(torch.uint8)
+
+
+def far(real, synthetic):
+    """Mean matching distance over random networks that distillation never saw."""
+    torch.manual_seed(99)
+    networks = [convnet(8, real.shape[-1]) for _ in range(20)]
+    return np.mean([matching_distance(one, normalised(real), normalised(synthetic)).item() for one in networks])
+
+
+def embedded(packed, clip, out, tiny_clip, **changes):
+    embed_distilled(packed, clip, out, **{**HOW, **changes}, model=str(tiny_clip), weights=None, seed=0)
+    return out
+
+
+def test_the_image_comes_to_teach_what_its_class_teaches():
+    for name in COLOURS:
+        real = coloured(name)
+        made = distil(real, 1, steps=40, learning_rate=0.5, batch_size=16, width=8, seed=0)
+        assert made.shape == (1, 3, 8, 8) and made.dtype == torch.uint8
+        assert far(real[1:], made) < 0.9 * far(real[1:], real[:1])
+
+
+def test_an_image_matches_itself_best():
+    real, other = normalised(coloured("red")[1:2]), normalised(coloured("blue")[1:2])
+    network = convnet(4, 8)
+    assert matching_distance(network, real, real).item() == pytest.approx(0, abs=1e-3)
+    assert matching_distance(network, real, other) > 0.1
+
+
+@pytest.mark.parametrize("size", [8, 9, 17, 32])
+def test_networks_take_images_of_any_size(size):
+    assert convnet(2, size)(torch.zeros(1, 3, size, size)).shape == (1, 10)
+
+
+def test_the_seed_decides():
+    def run(seed):
+        return distil(coloured_once, 2, steps=3, learning_rate=0.5, batch_size=8, width=4, seed=seed)
+
+    coloured_once = coloured("red")
+    assert torch.equal(run(1), run(1))
+    assert not torch.equal(run(1), run(2))
+
+
+def test_no_step_leaves_the_images_as_they_were():
+    real = coloured("blue")
+    assert torch.equal(distil(real, 3, steps=0, learning_rate=0.1, batch_size=8, width=4, seed=0), real[:3])
+
+
+def test_the_class_file_is_as_clips_but_for_its_mean(packed, class_means, tiny_clip, tmp_path):
+    out = embedded(packed["3"], class_means["3"], tmp_path / "3.h5", tiny_clip, images=2)
+    with h5py.File(out) as made, h5py.File(class_means["3"]) as clip:
+        assert dict(made.attrs) == {**clip.attrs, "encoder": "distilled"}
+        assert np.array_equal(made["features"], clip["features"])
+        images = torch.from_numpy(made["distilled"][...]).permute(0, 3, 1, 2)
+        assert images.shape == (2, 3, 16, 16)
+        expected = Clip(str(tiny_clip), None, seed=0).features(images).mean(0)
+        assert made["mean"][...] == pytest.approx(expected.numpy(), abs=1e-5)
+        assert not np.allclose(made["mean"], clip["mean"], atol=1e-3)
+
+
+def test_text_is_kept(packed, class_means, tiny_clip, tmp_path):
+    named = shutil.copy(class_means["3"], tmp_path / "named.h5")
+    with h5py.File(named, "a") as file:
+        file["text"] = np.arange(8.0)
+    with h5py.File(embedded(packed["3"], named, tmp_path / "3.h5", tiny_clip)) as file:
+        assert np.array_equal(file["text"], np.arange(8.0))
+
+
+def test_held_out_images_play_no_part(packed, class_means, tiny_clip, tmp_path):
+    blind = shutil.copy(packed["3"], tmp_path / "blind.h5")
+    with h5py.File(blind, "a") as file:
+        del file["test"], file["validation"]
+    first = embedded(packed["3"], class_means["3"], tmp_path / "a.h5", tiny_clip)
+    assert first.read_bytes() == embedded(blind, class_means["3"], tmp_path / "b.h5", tiny_clip).read_bytes()

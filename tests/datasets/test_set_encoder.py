@@ -1,0 +1,119 @@
+"""The learned encoder of sets of images."""
+
+import shutil
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from wsl.datasets.class_means import ClassMeans
+from wsl.datasets.set_encoder import SetEncoder, embed_set, embed_subsets, fit_set_encoder, load_set_encoder
+from wsl.errors import DataError
+
+RECIPE = {"learning_rate": 1e-2, "weight_decay": 0.0, "batch_size": 2, "epochs": 12}
+RECIPE |= {"patience": None, "schedule": "constant", "keep": "best"}
+HOW = {"hidden": [16], "dropout": 0.1, "temperature": 0.2, "images": 8, "recipe": RECIPE, "weights": None}
+LEARNT_FROM = "0123"
+
+
+def fitted(packed, class_means, tiny_clip, folder, names=LEARNT_FROM, **changes):
+    files = [packed[name] for name in names], [class_means[name] for name in names]
+    out, history = folder / "set.safetensors", folder / "set.csv"
+    fit_set_encoder(*files, out, history, **{**HOW, **changes}, model=str(tiny_clip), batch_size=64, seed=0)
+    return out
+
+
+@pytest.fixture(scope="module")
+def encoder(packed, class_means, tiny_clip, tmp_path_factory):
+    return fitted(packed, class_means, tiny_clip, tmp_path_factory.mktemp("set"))
+
+
+def set_of(encoder, features):
+    """A set's embedding as one would compute it: the mean of the images' outputs, in double precision."""
+    with torch.no_grad():
+        return load_set_encoder(encoder).double()(features.double()).mean(0)
+
+
+def test_it_starts_as_the_mean_of_normalised_features():
+    module, features = SetEncoder(8, [16], dropout=0.5), torch.randn(20, 8) + 3
+    module.standardise_by(features)
+    unit = features / features.norm(dim=1, keepdim=True)
+    outputs = module.eval()(features).detach()
+    assert torch.allclose(outputs, (unit - unit.mean(0)) / module.scale, atol=1e-5)
+    assert outputs.mean(0).abs().max() < 1e-5 and outputs.square().mean() == pytest.approx(1, abs=1e-4)
+
+
+def test_order_plays_no_part_and_every_subset_has_an_embedding(encoder, class_means, tmp_path):
+    embed_set(class_means["4"], encoder, tmp_path / "4.h5")
+    with h5py.File(class_means["4"]) as file:
+        features = torch.from_numpy(file["features"][...])
+    shuffled = features[torch.randperm(len(features))]
+    assert torch.equal(set_of(encoder, features).float(), set_of(encoder, shuffled).float())
+    for count in (1, 5, None):
+        mean = ClassMeans([tmp_path / "4.h5"], count).means["4"]
+        assert mean == pytest.approx(set_of(encoder, features[:count]).numpy(), abs=1e-5)
+
+
+def test_subsets_of_a_class_are_disjoint_and_within_their_bounds():
+    # With one-hot features an embedding shows which images took part.
+    classes = [torch.eye(12)[:count] for count in (2, 5, 12)]
+    for seed in range(20):
+        first, second = embed_subsets(torch.nn.Identity(), classes, 3, torch.Generator().manual_seed(seed))
+        assert ((first > 0) & (second > 0)).sum() == 0
+        for subset in (first, second):
+            sizes = (subset > 0).sum(1)
+            assert (sizes >= 1).all() and (sizes <= torch.tensor([1, 2, 3])).all()
+            assert torch.allclose(subset.norm(dim=1), torch.ones(3))
+
+
+def test_training_lowers_the_validation_loss(encoder):
+    history = pd.read_csv(encoder.with_suffix(".csv"))
+    assert len(history) == RECIPE["epochs"]
+    assert history["validation_loss"].min() < history["validation_loss"].iloc[0]
+
+
+def test_the_seed_decides(encoder, packed, class_means, tiny_clip, tmp_path):
+    assert fitted(packed, class_means, tiny_clip, tmp_path).read_bytes() == encoder.read_bytes()
+
+
+def test_test_images_play_no_part(encoder, packed, class_means, tiny_clip, tmp_path):
+    blind = {name: shutil.copy(path, tmp_path / f"{name}.h5") for name, path in packed.items()}
+    for path in blind.values():
+        with h5py.File(path, "a") as file:
+            del file["test"]
+    assert fitted(blind, class_means, tiny_clip, tmp_path).read_bytes() == encoder.read_bytes()
+
+
+def test_validation_images_choose_the_epoch_and_train_nothing(packed, class_means, tiny_clip, tmp_path):
+    other = {name: shutil.copy(path, tmp_path / f"{name}.h5") for name, path in packed.items()}
+    for path in other.values():
+        with h5py.File(path, "a") as file:
+            file["validation"][...] = 255 - file["validation"][...]
+    last = {"recipe": {**RECIPE, "keep": "last"}}
+    (tmp_path / "first").mkdir()
+    first = fitted(packed, class_means, tiny_clip, tmp_path / "first", **last)
+    second = fitted(other, class_means, tiny_clip, tmp_path, **last)
+    assert first.read_bytes() == second.read_bytes()
+    tables = [pd.read_csv(path.with_suffix(".csv")) for path in (first, second)]
+    assert tables[0]["train_loss"].equals(tables[1]["train_loss"])
+    assert not tables[0]["validation_loss"].equals(tables[1]["validation_loss"])
+
+
+def test_the_class_file_says_whose_it_is_and_has_no_text(encoder, class_means, tmp_path):
+    embed_set(class_means["4"], encoder, tmp_path / "4.h5")
+    with h5py.File(tmp_path / "4.h5") as file, h5py.File(class_means["4"]) as clip:
+        assert dict(file.attrs) == {**clip.attrs, "encoder": "set"}
+        assert set(file) == {"mean", "features"} and file["features"].shape == clip["features"].shape
+        assert np.array_equal(file["mean"][...], file["features"][...].astype(float).mean(0).astype(np.float32))
+
+
+def test_a_class_with_one_validation_image_is_refused(packed, class_means, tiny_clip, tmp_path):
+    few = {**packed, "1": shutil.copy(packed["1"], tmp_path / "1.h5")}
+    with h5py.File(few["1"], "a") as file:
+        one = file["validation"][:1]
+        del file["validation"]
+        file["validation"] = one
+    with pytest.raises(DataError, match=r"1\.h5: one image .* images\.validation_share"):
+        fitted(few, class_means, tiny_clip, tmp_path)
