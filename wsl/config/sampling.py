@@ -116,6 +116,7 @@ class Sampling(Section):
     flow: Flow = Flow()
     generator: Generator = Generator()
     recalibration: Recalibration = Recalibration()
+    refinement: Refinement = Refinement()
 
     @field_validator("samplers")
     @classmethod
