@@ -1,5 +1,6 @@
 """Class means and dataset embeddings (section 3.2.2)."""
 
+import json
 import shutil
 
 import h5py
@@ -10,8 +11,11 @@ import torch
 from PIL import Image
 
 from wsl.datasets.class_means import ClassMeans, embed_class
+from wsl.errors import DataError
 from wsl.images.packing import pack_folder
 from wsl.images.reading import join_task
+
+PROMPTS = ["a photo of a three.", "the digit three", "3"]
 
 
 def mean_by_hand(packed, preprocess, model):
@@ -58,6 +62,75 @@ def test_an_embedding_concatenates_the_means_in_the_tasks_order(class_means):
     assert embedded.shape == (2, 3 * 8)
     assert np.array_equal(embedded[0], np.concatenate([own["0"], own["4"], own["2"]]))
     assert np.array_equal(embedded[1], np.concatenate([own["2"], own["0"], own["4"]]))
+
+
+def features(path):
+    with h5py.File(path) as file:
+        return file["features"][...]
+
+
+def test_features_are_those_of_every_training_image_in_its_order(packed, class_means, tiny_clip):
+    open_clip.add_model_config(tiny_clip)
+    torch.manual_seed(0)
+    model, _, preprocess = open_clip.create_model_and_transforms(tiny_clip.stem)
+    with h5py.File(packed["3"]) as file:
+        photos = file["train"][...]
+    own = features(class_means["3"])
+    assert own.shape == (len(photos), 8) and own.dtype == np.float32
+    for place in (0, 1, 70, len(photos) - 1):
+        with torch.no_grad():
+            expected = model.eval().encode_image(preprocess(Image.fromarray(photos[place]))[None])[0].numpy()
+        assert own[place] == pytest.approx(expected, abs=1e-5)
+    assert read(class_means["3"])[0] == pytest.approx(own.astype(float).mean(axis=0), abs=1e-7)
+
+
+@pytest.mark.parametrize("images", [1, 5, 100_000])
+def test_means_may_be_of_a_few_images_alone(class_means, images):
+    means = ClassMeans(list(class_means.values()), images=images)
+    expected = [features(class_means[name])[:images].astype(float).mean(axis=0) for name in "042"]
+    assert means.embed([join_task("042")])[0] == pytest.approx(np.concatenate(expected), abs=1e-6)
+
+
+@pytest.fixture(scope="module")
+def reader(tiny_clip, tmp_path_factory):
+    """The JSON config of the tiny CLIP with as many words as open_clip's own tokenizer knows."""
+    path = tmp_path_factory.mktemp("clip") / "tiny-reading-clip.json"
+    config = json.loads(tiny_clip.read_text())
+    config["text_cfg"]["vocab_size"] = 49408
+    path.write_text(json.dumps(config))
+    return path
+
+
+@pytest.fixture(scope="module")
+def named(packed, reader, tmp_path_factory):
+    """The file of class 3 with the text features of its prompts."""
+    path = tmp_path_factory.mktemp("named") / "3.h5"
+    embed_class(packed["3"], path, str(reader), None, batch_size=64, seed=0, prompts=PROMPTS)
+    return path
+
+
+def test_text_is_the_mean_of_open_clips_normalised_features_of_the_prompts(named, reader):
+    torch.manual_seed(0)
+    model, _, _ = open_clip.create_model_and_transforms(reader.stem)
+    with torch.no_grad():
+        each = [model.eval().encode_text(open_clip.get_tokenizer(reader.stem)([prompt]))[0] for prompt in PROMPTS]
+    expected = np.mean([feature.numpy() / np.linalg.norm(feature.numpy()) for feature in each], axis=0)
+    with h5py.File(named) as file:
+        assert file["text"][...] == pytest.approx(expected, abs=1e-6)
+    assert 0 < np.linalg.norm(expected) < 1
+    assert ClassMeans([named], images=0).means["3"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_prompts_leave_the_image_features_as_they_are(packed, named, reader, tmp_path):
+    embed_class(packed["3"], tmp_path / "3.h5", str(reader), None, batch_size=64, seed=0)
+    assert np.array_equal(features(tmp_path / "3.h5"), features(named))
+    with h5py.File(tmp_path / "3.h5") as file:
+        assert "text" not in file
+
+
+def test_a_class_without_text_is_refused_where_text_is_asked_for(class_means, named):
+    with pytest.raises(DataError, match=r"0\.h5 holds no text features; "):
+        ClassMeans([named, class_means["0"]], images=0)
 
 
 @pytest.mark.data
