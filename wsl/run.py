@@ -40,6 +40,9 @@ class Run:
         for name in self.clip_files():
             if not Path(name).is_file():
                 raise ConfigError(f"datasets: there is no file {name}; correct the path, or name an open_clip model")
+        for name in self.checkpoint_files():
+            if not Path(name).is_file():
+                raise ConfigError(f"zoo.backbone.checkpoint: there is no file {name}; correct the path")
         names = self.config.datasets.names
         self._words = {} if names is None else read_names(names)
         seed, unseen = self.config.seed, zoo.unseen
@@ -133,6 +136,11 @@ class Run:
         """Return the files that the CLIP model comes from, so that a replaced one is noticed."""
         named = (self.config.datasets.model, self.config.datasets.weights)
         return [name for name in named if name and _is_path(name)]
+
+    def checkpoint_files(self) -> list[str]:
+        """Return the file that members start from, where it is one, so that a replaced one is noticed."""
+        name = self.config.zoo.backbone.checkpoint
+        return [name] if name and not name.startswith(("torchvision:", "timm:")) else []
 
     def recipe(self, section: Fitting) -> dict[str, Any]:
         """Return how to fit an encoder."""
