@@ -1,0 +1,277 @@
+# What samplers can do beyond accuracy: control by R, retrieval, novelty and diversity, refinement, the shared space.
+# All of it looks at validation images alone.
+HELD_OUT = [part for part in ("test", "unseen") if part in RUN.parts]
+SAMPLED = [(sampler, draw) for sampler in SAMPLING.samplers for draw in judged_draws(sampler)]
+# The inputs of whatever makes models, see wsl.evaluation.loading; a sampler's own files come by its wildcards.
+MAKER = {
+    **CODEC,
+    "held_out": [f"{OUT}/zoo/{part}.h5" for part in HELD_OUT],
+    "class_means": CLASS_MEANS,
+    "packed": packed(RUN.classes),
+    "bins": rules.outcome_bins.output.out,
+}
+
+
+def own_files(wildcards):
+    return method_files(wildcards.sampler, int(wildcards.draw))
+
+
+def maker_settings(wildcards, **more):
+    return settings(
+        sampler=wildcards.sampler,
+        draw=int(wildcards.draw),
+        known=KNOWN,
+        recalibrate=SAMPLING.recalibration.enabled,
+        strength=SAMPLING.recalibration.strength,
+        settings=SAMPLER_SETTINGS.get(wildcards.sampler, {}),
+        **more,
+    )
+
+
+def of_all(path):
+    """A file of every sampler and draw; ``path`` has both as wildcards."""
+    return [path.format(sampler=sampler, draw=draw) for sampler, draw in SAMPLED]
+
+
+rule judge_control:
+    input:
+        unpack(own_files),
+        **MAKER,
+    output:
+        out=f"{OUT}/evaluation/control/{{sampler}}-{{draw}}.csv",
+    log:
+        f"{LOGS}/judge_control/{{sampler}}-{{draw}}.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime=240,
+    params:
+        call="wsl.evaluation.control.judge_control",
+        code=call_digest("wsl.evaluation.control.judge_control"),
+        settings=lambda wildcards: maker_settings(wildcards, requests=EVALUATION.control_requests),
+    script:
+        CALL
+
+
+rule control_table:
+    input:
+        measured=of_all(rules.judge_control.output.out),
+    output:
+        out=report(
+            f"{OUT}/tables/control.csv",
+            caption="../report/control.rst",
+            category="Sampling",
+            labels={"table": "control by R: validation loss asked for and reached"},
+        ),
+        points=f"{OUT}/evaluation/control.csv",
+    log:
+        f"{LOGS}/control_table.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        call="wsl.evaluation.control.control_table",
+        code=call_digest("wsl.evaluation.control.control_table"),
+        settings={},
+    script:
+        CALL
+
+
+rule judge_novelty:
+    input:
+        unpack(own_files),
+        **MAKER,
+    output:
+        out=f"{OUT}/evaluation/novelty/{{sampler}}-{{draw}}.csv",
+        diversity=f"{OUT}/evaluation/diversity/{{sampler}}-{{draw}}.csv",
+    log:
+        f"{LOGS}/judge_novelty/{{sampler}}-{{draw}}.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime=240,
+    params:
+        call="wsl.evaluation.novelty.judge_novelty",
+        code=call_digest("wsl.evaluation.novelty.judge_novelty"),
+        settings=lambda wildcards: maker_settings(wildcards, samples=EVALUATION.novelty_samples),
+    script:
+        CALL
+
+
+rule novelty_table:
+    input:
+        measured=of_all(rules.judge_novelty.output.out),
+        diversity=of_all(rules.judge_novelty.output.diversity),
+    output:
+        out=report(
+            f"{OUT}/tables/novelty.csv",
+            caption="../report/novelty.rst",
+            category="Sampling",
+            labels={"table": "novelty and diversity of sampled models"},
+        ),
+    log:
+        f"{LOGS}/novelty_table.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        call="wsl.evaluation.novelty.novelty_table",
+        code=call_digest("wsl.evaluation.novelty.novelty_table"),
+        settings={},
+    script:
+        CALL
+
+
+# Samplers of whole weights have no code to refine, and leave an empty table.
+rule judge_refinement:
+    input:
+        unpack(own_files),
+        **MAKER,
+        latents=f"{OUT}/weights/latents/train.h5",
+        coefficients=f"{OUT}/weights/coefficients/train.h5",
+    output:
+        out=f"{OUT}/evaluation/refinement/{{sampler}}-{{draw}}.csv",
+    log:
+        f"{LOGS}/judge_refinement/{{sampler}}-{{draw}}.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime=240,
+    params:
+        call="wsl.evaluation.refined.judge_refinement",
+        code=call_digest("wsl.evaluation.refined.judge_refinement"),
+        settings=lambda wildcards: maker_settings(wildcards, budget=plain(SAMPLING.refinement)),
+    script:
+        CALL
+
+
+rule refinement_table:
+    input:
+        measured=of_all(rules.judge_refinement.output.out),
+    output:
+        out=report(
+            f"{OUT}/tables/refinement.csv",
+            caption="../report/refinement.rst",
+            category="Sampling",
+            labels={"table": "a few steps on the code, or on all weights"},
+        ),
+    log:
+        f"{LOGS}/refinement_table.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        call="wsl.evaluation.refined.refinement_table",
+        code=call_digest("wsl.evaluation.refined.refinement_table"),
+        settings={},
+    script:
+        CALL
+
+
+rule measure_retrieval:
+    input:
+        latents=[f"{OUT}/weights/latents/{part}.h5" for part in HELD_OUT],
+        class_means=CLASS_MEANS,
+        bins=rules.outcome_bins.output.out,
+        shared=rules.train_shared.output.out,
+    output:
+        out=report(
+            f"{OUT}/tables/retrieval.csv",
+            caption="../report/retrieval.rst",
+            category="Shared space",
+            labels={"table": "retrieval of held-out members"},
+        ),
+        curves=f"{OUT}/evaluation/retrieval_curves.csv",
+    log:
+        f"{LOGS}/measure_retrieval.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        call="wsl.evaluation.retrieval.measure_retrieval",
+        code=call_digest("wsl.evaluation.retrieval.measure_retrieval"),
+        settings={},
+    script:
+        CALL
+
+
+rule map_shared_space:
+    input:
+        latents=[f"{OUT}/weights/latents/{part}.h5" for part in ("train", *HELD_OUT)],
+        class_means=CLASS_MEANS,
+        bins=rules.outcome_bins.output.out,
+        shared=rules.train_shared.output.out,
+    output:
+        out=f"{OUT}/evaluation/shared_map.csv",
+    log:
+        f"{LOGS}/map_shared_space.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        call="wsl.evaluation.shared_map.write_map",
+        code=call_digest("wsl.evaluation.shared_map.write_map"),
+        settings=settings(members=EVALUATION.map_members, method=EVALUATION.map_method, seed=RUN.seed("map")),
+    script:
+        CALL
+
+
+rule prompt_alignment:
+    input:
+        measured=rules.control_table.output.points,
+        table=rules.control_table.output.out,
+    output:
+        **figure_files("prompt_alignment", "Sampling", "control by R"),
+    log:
+        f"{LOGS}/prompt_alignment.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        call="wsl.figures.prompt_alignment.draw",
+        code=call_digest("wsl.figures.prompt_alignment.draw"),
+        settings={},
+    script:
+        CALL
+
+
+rule retrieval:
+    input:
+        curves=rules.measure_retrieval.output.curves,
+    output:
+        **figure_files("retrieval", "Shared space", "retrieval of held-out members"),
+    log:
+        f"{LOGS}/retrieval.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        call="wsl.figures.retrieval.draw",
+        code=call_digest("wsl.figures.retrieval.draw"),
+        settings={},
+    script:
+        CALL
+
+
+rule shared_map:
+    input:
+        points=rules.map_shared_space.output.out,
+    output:
+        **figure_files("shared_map", "Shared space", "map of the shared space"),
+    log:
+        f"{LOGS}/shared_map.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        call="wsl.figures.shared_map.draw",
+        code=call_digest("wsl.figures.shared_map.draw"),
+        settings={},
+    script:
+        CALL

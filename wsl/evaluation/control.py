@@ -1,0 +1,135 @@
+"""Control by R: whether a model reaches the validation loss that was asked for."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from wsl.evaluation.loading import open_makers
+from wsl.evaluation.tables import interval
+from wsl.evaluation.validation import ValidationImages, held_out_tasks, requested_losses
+from wsl.files import write_csv
+from wsl.sampling.making import Maker
+
+log = logging.getLogger(__name__)
+KEYS = ["part", "sampler"]
+
+
+def measure_control(
+    maker: Maker, tasks: pd.DataFrame, requests: np.ndarray, images: ValidationImages, about: dict[str, str | int]
+) -> pd.DataFrame:
+    """Make a model for every task and request and judge it on validation images.
+
+    Args:
+        maker: makes models from a task and a request.
+        tasks: see ``held_out_tasks``.
+        requests: validation losses, nats; request i is made with seed i, since whoever asks once draws once.
+        images: of the tasks.
+        about: columns to add, ``sampler`` and ``draw``.
+
+    Returns:
+        A row a task and request: the task's columns, ``requested`` and ``achieved`` (nats, infinite where outputs are
+        non-finite), ``accuracy``.
+    """
+    rows = []
+    for task in tasks.itertuples(index=False):
+        for seed, loss in enumerate(requests):
+            weights = maker.make(task.task, float(loss), seed=seed)
+            if weights is None:  # a member that diverged, say
+                log.warning("task %s: no model of %s", task.task, about["sampler"])
+                break
+            achieved = images.judge(weights, task.task)
+            scores = {"requested": float(loss), "achieved": achieved.loss, "accuracy": achieved.accuracy}
+            rows.append({**task._asdict(), **about, **scores})
+        log.info("task %s: %d requests", task.task, len(requests))
+    return pd.DataFrame(rows)
+
+
+def prompt_alignment(requested: np.ndarray, achieved: np.ndarray) -> float:
+    """Return R² of the line achieved = requested, over losses (n,) of one task; NaN for fewer than two requests.
+
+        1 - sum (achieved - requested)² / sum (requested - mean requested)²
+
+    As in G.pt (Peebles et al. 2022, ``r_squared`` in its Gpt/vis.py), where the *requests* are the targets: 1 is
+    perfect, 0 as good as always reaching the mean request, and there is no lower bound.
+    """
+    if len(requested) < 2:
+        return float("nan")
+    spread = np.square(requested - np.mean(requested)).sum()
+    return float(1 - np.square(achieved - requested).sum() / spread)
+
+
+def rank_correlation(requested: np.ndarray, achieved: np.ndarray) -> float:
+    """Return Spearman's rank correlation, 0 where every achieved loss is the same, NaN for fewer than two."""
+    if len(requested) < 2:
+        return float("nan")
+    if np.ptp(achieved) == 0:
+        return 0.0
+    return float(stats.spearmanr(requested, achieved).statistic)
+
+
+def summarise_control(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return a row a part and sampler, with means over tasks and 95 % intervals; draws of one task averaged first.
+
+    Non-finite losses can stand in no sum: they are left out of the correlations and counted in ``non_finite``, beside
+    ``models``. ``tasks`` counts those with at least two finite losses in some draw. ``pooled_spearman`` ranks the
+    losses of all tasks together.
+    """
+    table = []
+    for key, group in rows.groupby(KEYS, sort=False):
+        finite = group[np.isfinite(group["achieved"])]
+        lost = len(group) - len(finite)
+        if lost:
+            log.warning("%s on %s tasks: %d of %d losses are non-finite", key[1], key[0], lost, len(group))
+        by_draw = [
+            (name[0], prompt_alignment(*losses), rank_correlation(*losses))
+            for name, own in finite.groupby(["member", "draw"])
+            for losses in [own[["requested", "achieved"]].to_numpy().T]
+        ]
+        scores = pd.DataFrame(by_draw, columns=["member", "prompt_alignment", "spearman"]).dropna()
+        by_task = scores.groupby("member").mean()
+        row = dict(zip(KEYS, key, strict=True))
+        for name in ("prompt_alignment", "spearman"):
+            mean, low, high = interval(by_task[name].to_numpy()) if len(by_task) else (float("nan"),) * 3
+            row |= {name: mean, f"{name}_low": low, f"{name}_high": high}
+        pooled = rank_correlation(*finite[["requested", "achieved"]].to_numpy().T)
+        counts = {"tasks": len(by_task), "models": len(group), "non_finite": lost}
+        table.append({**row, "pooled_spearman": pooled, **counts})
+    return pd.DataFrame(table)
+
+
+def control_table(measured: Sequence[str | Path], out: str | Path, points: str | Path) -> None:
+    """Write the summary of every sampler and draw, and all their rows in one file for the figure."""
+    rows = pd.concat([pd.read_csv(path) for path in measured], ignore_index=True)
+    write_csv(points, rows)
+    write_csv(out, summarise_control(rows).round(4))
+
+
+def judge_control(
+    held_out: Sequence[str | Path],
+    out: str | Path,
+    sampler: str,
+    draw: int,
+    requests: int,
+    device: str = "cpu",
+    **files: Any,
+) -> None:
+    """Measure one sampler's control by R on held-out tasks.
+
+    Args:
+        held_out: indices named after their parts.
+        out: CSV, see ``measure_control``.
+        sampler: its name; draw: which of its fits.
+        requests: how many a task, see ``requested_losses``.
+        device: ``cpu`` or ``cuda``.
+        files: see ``wsl.evaluation.loading.open_makers``.
+    """
+    with open_makers(device=device, **files) as makers:
+        losses = requested_losses(makers.zoo.snapshots["validation_loss"].to_numpy(), requests)
+        images = ValidationImages(makers.images, makers.layout, device)
+        about = {"sampler": sampler, "draw": draw}
+        write_csv(out, measure_control(makers.load(sampler), held_out_tasks(held_out), losses, images, about))

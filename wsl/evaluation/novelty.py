@@ -1,0 +1,208 @@
+"""Novelty and diversity: are sampled models copies of training members, and of one another?"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from wsl.evaluation.distances import Distances, cosine, exact_distance, learned, measure_distances
+from wsl.evaluation.loading import open_makers
+from wsl.evaluation.overlap import disagreement, jaccard, jaccard_chance
+from wsl.evaluation.tables import interval
+from wsl.evaluation.validation import ValidationImages, held_out_tasks, requested_losses
+from wsl.files import write_csv
+from wsl.sampling.making import Maker
+from wsl.zoo.index import Zoo, open_zoo, read_weights
+
+log = logging.getLogger(__name__)
+NOVELTY = (
+    *("distance", "cosine", "centred_cosine"),
+    *("nearest_jaccard", "nearest_jaccard_chance", "trained_jaccard", "trained_jaccard_chance"),
+)
+DIVERSITY = ("sample_distance", "sample_disagreement")
+
+
+@contextmanager
+def sampled_weights(
+    maker: Maker, tasks: Sequence[str], loss: float, samples: int, folder: Path
+) -> Iterator[tuple[h5py.Dataset, np.ndarray]]:
+    """Make models with seeds 0, 1, ... for each task; yield their weights, in a file that is gone afterwards.
+
+    All of them at once need more memory than a job asks for.
+
+    Yields:
+        Flat weights (tasks * samples, n_weights), those of one task together, and which of them are finite; the others
+        read as zeros.
+    """
+    with TemporaryDirectory(dir=folder) as beside, h5py.File(Path(beside, "samples.h5"), "w") as file:
+        weights, finite = None, np.ones(len(tasks) * samples, dtype=bool)
+        for row in range(len(finite)):
+            made = maker.make(tasks[row // samples], loss, seed=row % samples)
+            if made is None:  # a member that diverged, say
+                finite[row] = False
+                continue
+            if weights is None:
+                weights = file.create_dataset("weights", (len(finite), len(made)), dtype=np.float32)
+            finite[row] = np.isfinite(made).all()
+            weights[row] = made if finite[row] else 0
+        if not finite.all():
+            log.warning(
+                "%d of %d sampled models are missing or have non-finite weights", np.count_nonzero(~finite), len(finite)
+            )
+        yield weights, finite
+
+
+def trained_predictions(indices: Sequence[str | Path], images: ValidationImages) -> dict[tuple[str, int], np.ndarray]:
+    """Return what each held-out member, fully trained, says of its own task's images, by part and member."""
+    found = {}
+    for path in indices:
+        with open_zoo(path) as zoo:
+            for row in np.flatnonzero(zoo.snapshots["snapshot"] == "max"):
+                weights = read_weights(zoo, slice(row, row + 1))[0]
+                key = Path(path).stem, int(zoo.snapshots["member"][row])
+                found[key] = images.predictions(weights, zoo.snapshots["task"][row])
+    return found
+
+
+class NearestTraining:
+    """Compares samples with the training snapshots nearest to them.
+
+    Args:
+        training: index of the training members.
+        distances: between them and all samples.
+        images: of the samples' tasks.
+    """
+
+    def __init__(self, training: Zoo, distances: Distances, images: ValidationImages):
+        self.training, self.distances, self.images = training, distances, images
+        self.mask = learned(training.layout)
+
+    def __call__(self, sample: int, weights: np.ndarray, errors: np.ndarray, task: str) -> dict[str, Any]:
+        """Return how near the sample of that number is, in weights and in errors (n,) on the task's images."""
+        row = int(np.argmin(self.distances.to_training[sample]))
+        nearest = read_weights(self.training, slice(row, row + 1))[0]
+        # Its head belongs to another task, and is judged on this one as the sample is.
+        wrong = self.images.predictions(nearest, task) != self.images.labels(task)
+        return {
+            "nearest_member": int(self.training.snapshots["member"][row]),
+            "nearest_snapshot": self.training.snapshots["snapshot"][row],
+            "distance": exact_distance(weights[self.mask], nearest[self.mask]) / self.distances.unit,
+            "cosine": cosine(weights[self.mask], nearest[self.mask]),
+            "centred_cosine": self.distances.cosines[sample, row],
+            "nearest_jaccard": jaccard(errors, wrong),
+            "nearest_jaccard_chance": jaccard_chance(errors, wrong),
+        }
+
+
+def measure_novelty(
+    weights: h5py.Dataset,
+    finite: np.ndarray,
+    tasks: pd.DataFrame,
+    training: Zoo,
+    indices: Sequence[str | Path],
+    images: ValidationImages,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Compare samples with the training snapshots, with the tasks' own trained models and with one another.
+
+    Args:
+        weights, finite: of samples, see ``sampled_weights``.
+        tasks: see ``held_out_tasks``.
+        training: index of the training members; indices: of the held-out parts.
+        images: of the tasks.
+
+    Returns:
+        A row a sample: the task's columns, ``seed``, ``finite``; ``nearest_member`` and ``nearest_snapshot``, by L2
+        distance of learned weights; ``distance`` to it, 1 being the median distance between training members;
+        ``cosine`` to it, and ``centred_cosine`` as seen from the training mean; the Jaccard index of its errors on
+        validation images with those of that snapshot (``nearest_``) and of the model trained on the task itself
+        (``trained_``), and both at chance. A sample that is not finite has none of these.
+
+        A row a task: ``samples`` that are finite, and ``sample_distance`` and ``sample_disagreement`` between them,
+        averaged over pairs.
+    """
+    each = len(weights) // len(tasks)
+    distances = measure_distances(training, weights)
+    beside, trained = NearestTraining(training, distances, images), trained_predictions(indices, images)
+    rows, diversity = [], []
+    for i, task in enumerate(tasks.itertuples(index=False)):
+        labels = images.labels(task.task)
+        kept = [number for number in range(i * each, (i + 1) * each) if finite[number]]
+        predictions = {number: images.predictions(weights[number], task.task) for number in kept}
+        own = trained.get((task.part, task.member))  # a diverged member leaves its task but no weights
+        for seed, number in enumerate(range(i * each, (i + 1) * each)):
+            row = {**task._asdict(), "seed": seed, "finite": bool(finite[number])}
+            if finite[number]:
+                errors = predictions[number] != labels
+                row |= beside(number, weights[number], errors, task.task)
+                if own is not None:
+                    row["trained_jaccard"] = jaccard(errors, own != labels)
+                    row["trained_jaccard_chance"] = jaccard_chance(errors, own != labels)
+            rows.append(row)
+        apart = distances.between[np.ix_(kept, kept)][np.triu_indices(len(kept), k=1)] / distances.unit
+        spread = {
+            "sample_distance": apart.mean() if len(apart) else float("nan"),
+            "sample_disagreement": disagreement(np.array(list(predictions.values()))),
+        }
+        diversity.append({**task._asdict(), "samples": len(kept), **spread})
+    # Columns that no sample fills are there all the same.
+    columns = [*tasks.columns, "seed", "finite", "nearest_member", "nearest_snapshot", *NOVELTY]
+    return pd.DataFrame(rows).reindex(columns=columns), pd.DataFrame(diversity)
+
+
+def novelty_table(measured: Sequence[str | Path], diversity: Sequence[str | Path], out: str | Path) -> None:
+    """Write a row a part, sampler and measure: the mean over tasks with its 95 % interval.
+
+    Samples and draws of a task are averaged first. ``tasks`` counts those where the measure is defined: an overlap of
+    errors is not where two models make none, nor a distance between fewer than two samples. ``non_finite`` counts the
+    ``models`` left out.
+    """
+    samples = pd.concat([pd.read_csv(path) for path in measured], ignore_index=True)
+    spreads = pd.concat([pd.read_csv(path) for path in diversity], ignore_index=True)
+    rows = []
+    for (part, sampler), group in samples.groupby(["part", "sampler"], sort=False):
+        between = spreads[(spreads["part"] == part) & (spreads["sampler"] == sampler)]
+        counts = {"models": len(group), "non_finite": int((~group["finite"].astype(bool)).sum())}
+        for table, names in ((group, NOVELTY), (between, DIVERSITY)):
+            for name in names:
+                values = table.groupby("member")[name].mean().dropna().to_numpy()
+                mean, low, high = interval(values) if len(values) else (float("nan"),) * 3
+                about = {"part": part, "sampler": sampler, "measure": name}
+                rows.append({**about, "mean": mean, "low": low, "high": high, "tasks": len(values), **counts})
+    write_csv(out, pd.DataFrame(rows).round(4))
+
+
+def judge_novelty(
+    held_out: Sequence[str | Path],
+    out: str | Path,
+    diversity: str | Path,
+    sampler: str,
+    draw: int,
+    samples: int,
+    device: str = "cpu",
+    **files: Any,
+) -> None:
+    """Measure one sampler's novelty and diversity on held-out tasks, asking for the best of ``requested_losses``.
+
+    Args:
+        held_out: indices named after their parts.
+        out, diversity: CSV, see ``measure_novelty``.
+        sampler: its name; draw: which of its fits.
+        samples: models a task.
+        device: ``cpu`` or ``cuda``.
+        files: see ``wsl.evaluation.loading.open_makers``.
+    """
+    tasks, folder = held_out_tasks(held_out), Path(out).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    with open_makers(device=device, **files) as makers:
+        loss = float(requested_losses(makers.zoo.snapshots["validation_loss"].to_numpy(), 2)[0])
+        images = ValidationImages(makers.images, makers.layout, device)
+        with sampled_weights(makers.load(sampler), list(tasks["task"]), loss, samples, folder) as (weights, finite):
+            tables = measure_novelty(weights, finite, tasks, makers.zoo, held_out, images)
+    for path, table in zip((out, diversity), tables, strict=True):
+        write_csv(path, table.assign(sampler=sampler, draw=draw))

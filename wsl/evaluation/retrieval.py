@@ -1,0 +1,96 @@
+"""Retrieval in the shared space: which weights belong to a (D, R), and the other way round."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from wsl.evaluation.shared_space import load_points, unit_rows
+from wsl.files import write_csv
+
+DIRECTIONS = ("pairs to weights", "weights to pairs")
+TOPS = (1, 5)
+TIE = 1e-6  # cosines nearer to one another are tied: equal float32 embeddings differ by so much
+NOTHING = -2.0  # below every cosine
+
+
+def compare_all(queries: np.ndarray, candidates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Find each query's own candidate, that of the same row, by cosine similarity among all.
+
+    Args:
+        queries, candidates: (n, dimension).
+
+    Returns:
+        How many candidates are more similar than the own one, and how many equally similar, itself included (n,)
+        each. Snapshots of a member with one outcome have one projection, so ties are common. A non-finite similarity
+        counts as the lowest there is, so that a broken embedding finds nothing.
+    """
+    similarity = unit_rows(queries) @ unit_rows(candidates).T
+    similarity = np.where(np.isfinite(similarity), similarity, NOTHING)
+    ahead = similarity - np.diag(similarity)[:, None]
+    return (ahead > TIE).sum(1), (np.abs(ahead) <= TIE).sum(1)
+
+
+def mean_ranks(above: np.ndarray, tied: np.ndarray) -> np.ndarray:
+    """Return the rank of each own candidate, from 1; among tied ones their mean rank."""
+    return above + (tied + 1) / 2
+
+
+def recall_curve(above: np.ndarray, tied: np.ndarray) -> np.ndarray:
+    """Return recall@k for k = 1 to n (n,): the share of queries whose own candidate is among the first k.
+
+    Tied candidates stand in every order equally often, so one of t tied at the front counts 1/t at k = 1.
+    """
+    k = np.arange(1, len(above) + 1)[:, None]
+    return np.clip((k - above) / tied, 0, 1).mean(axis=1)
+
+
+def retrieve(part: str, pairs: np.ndarray, weights: np.ndarray) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Retrieve both ways among all snapshots of a part.
+
+    Args:
+        part: its name.
+        pairs, weights: z_proj and z_W (n, latent); row i of both belongs to snapshot i.
+
+    Returns:
+        A row a direction: ``top1``, ``top5``, ``median_rank``, the same at chance, and ``candidates``; and a row a
+        direction and k: ``recall`` and ``chance``.
+    """
+    summary, curves = [], []
+    count = len(pairs)
+    chance = np.arange(1, count + 1) / count
+    for direction, sides in zip(DIRECTIONS, ((pairs, weights), (weights, pairs)), strict=True):
+        above, tied = compare_all(*sides)
+        recall = recall_curve(above, tied)
+        row = {"part": part, "direction": direction, "candidates": count}
+        for k in TOPS:
+            row |= {f"top{k}": recall[min(k, count) - 1], f"chance_top{k}": chance[min(k, count) - 1]}
+        row |= {"median_rank": np.median(mean_ranks(above, tied)), "chance_median_rank": (count + 1) / 2}
+        summary.append(row)
+        curve = {"k": np.arange(1, count + 1), "recall": recall, "chance": chance}
+        curves.append(pd.DataFrame({"part": part, "direction": direction, **curve}))
+    return pd.DataFrame(summary), pd.concat(curves, ignore_index=True)
+
+
+def measure_retrieval(
+    latents: Sequence[str | Path],
+    class_means: Sequence[str | Path],
+    bins: str | Path,
+    shared: str | Path,
+    out: str | Path,
+    curves: str | Path,
+) -> None:
+    """Measure retrieval on held-out members.
+
+    Args:
+        latents: of the held-out parts, named after them.
+        class_means: a file a class; bins: outcome bins; shared: the shared encoder.
+        out, curves: CSV, see ``retrieve``.
+    """
+    found = []
+    for path in latents:
+        points = load_points(path, class_means, bins, shared)
+        found.append(retrieve(Path(path).stem, points.pairs, points.weights))
+    write_csv(out, pd.concat([summary for summary, _ in found], ignore_index=True).round(4))
+    write_csv(curves, pd.concat([curve for _, curve in found], ignore_index=True))

@@ -1,0 +1,45 @@
+"""Points of the shared space: weight latents and projections of the (D, R) pairs of the same snapshots."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+
+from wsl.shared.encoder import load_shared
+from wsl.shared.pairs import load_pairs
+
+
+class Points(NamedTuple):
+    """The snapshots of a part in the shared space.
+
+    Attributes:
+        pairs: z_proj (n, latent).
+        weights: z_W (n, latent).
+        snapshots: their table, n rows.
+    """
+
+    pairs: np.ndarray
+    weights: np.ndarray
+    snapshots: pd.DataFrame
+
+
+@torch.no_grad()
+def load_points(latents: str | Path, class_means: Sequence[str | Path], bins: str | Path, shared: str | Path) -> Points:
+    """Embed every snapshot of a part, in its task's own class order alone.
+
+    Args:
+        latents: of the part; class_means: a file a class; bins: outcome bins; shared: the shared encoder.
+    """
+    part, encoder = load_pairs(latents, class_means, bins), load_shared(shared)
+    own = np.flatnonzero(part.snapshots["order"] == 0)
+    pairs = encoder(*part.batch(torch.from_numpy(own), random=False)[:2])
+    return Points(pairs.numpy(), part.codes[own].numpy(), part.snapshots.iloc[own].reset_index(drop=True))
+
+
+def unit_rows(values: np.ndarray) -> np.ndarray:
+    """Return rows (n, dimension) of length 1, float64; the contrastive loss knows directions alone."""
+    values = np.asarray(values, dtype=np.float64)
+    return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)

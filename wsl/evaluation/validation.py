@@ -1,0 +1,80 @@
+"""Held-out tasks, and models judged on the validation images of a task; test images play no part."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.nn import functional
+
+from wsl.evaluation.outputs import Runner, accuracy
+from wsl.images.inputs import normalised
+from wsl.sampling.making import TaskImages
+from wsl.zoo.index import open_zoo
+from wsl.zoo.layout import Layout
+
+LOW, HIGH = 0.025, 0.975
+
+
+def held_out_tasks(indices: Sequence[str | Path]) -> pd.DataFrame:
+    """Return a row a held-out member: ``part`` (its index's name, ``test`` or ``unseen``), ``member``, ``task``.
+
+    Members that diverged are among them: their tasks are tasks all the same.
+    """
+    tables = []
+    for path in indices:
+        with open_zoo(path) as zoo:
+            tables.append(zoo.members[["member", "task"]].assign(part=Path(path).stem))
+    return pd.concat(tables, ignore_index=True)[["part", "member", "task"]]
+
+
+def requested_losses(outcomes: np.ndarray, count: int) -> np.ndarray:
+    """Return losses to request (count,), nats, evenly spread over the middle 95 % of training outcomes (n,)."""
+    return np.linspace(*np.quantile(outcomes, [LOW, HIGH]), count)
+
+
+class Judgement(NamedTuple):
+    """Mean cross-entropy, nats, and accuracy; infinite and 0 for a model with non-finite outputs."""
+
+    loss: float
+    accuracy: float
+
+
+class ValidationImages:
+    """Runs flat weights on the validation images of tasks.
+
+    Args:
+        images: of all classes.
+        layout: of the weights.
+        device: ``cpu`` or ``cuda``.
+    """
+
+    def __init__(self, images: TaskImages, layout: Layout, device: str = "cpu"):
+        self.images, self.runner = images, Runner(layout, device)
+        self._task, self._inputs, self._labels = "", torch.empty(0), torch.empty(0)
+
+    def _load(self, task: str) -> None:
+        if task != self._task:  # one at a time, since callers take task after task
+            images, labels = self.images.of_task(task, part="validation")
+            self._task, self._inputs, self._labels = task, normalised(images), labels
+
+    def predictions(self, weights: np.ndarray, task: str) -> np.ndarray:
+        """Return the class given to each image (n,); -1, which is never right, where outputs are non-finite."""
+        self._load(task)
+        logits = self.runner.logits(weights, self._inputs)
+        return torch.where(logits.isfinite().all(1), logits.argmax(1), -1).numpy()
+
+    def labels(self, task: str) -> np.ndarray:
+        """Return the right classes (n,)."""
+        self._load(task)
+        return self._labels.numpy()
+
+    def judge(self, weights: np.ndarray, task: str) -> Judgement:
+        """Judge flat weights (n_weights,) on a task."""
+        self._load(task)
+        logits = self.runner.logits(weights, self._inputs).double()
+        if not logits.isfinite().all():
+            return Judgement(float("inf"), 0.0)
+        return Judgement(functional.cross_entropy(logits, self._labels).item(), accuracy(logits, self._labels))

@@ -1,0 +1,164 @@
+"""Latent refinement: a few gradient steps on a sampled model's code, beside as many on all of its weights."""
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.func import functional_call
+from torch.nn import functional
+
+from wsl.images.inputs import normalised
+from wsl.sampling.recalibration import re_estimate
+from wsl.weights.codec import WeightCodec
+from wsl.zoo.layout import Layout
+from wsl.zoo.network import flatten, resnet18, state_dict
+
+RUNNING = ("running_mean", "running_var")
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How much a model may be refined.
+
+    Attributes:
+        steps: gradient steps of Adam.
+        batch_size: images a step; all there are where they are fewer.
+        learning_rate: of the code, in units of its training deviations.
+        fine_tuning_rate: of all weights.
+    """
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+    fine_tuning_rate: float
+
+
+class Decoder:
+    """Decodes codes as ``WeightCodec`` does, but differentiably, and without running statistics.
+
+    Args:
+        codec: of weights.
+        space: what its codes are: ``latent`` (z_W) or ``coefficients`` (C_m).
+        device: ``cpu`` or ``cuda``.
+    """
+
+    def __init__(self, codec: WeightCodec, space: str, device: str = "cpu"):
+        self.space, self.linear = space, codec.linear
+        self.autoencoder = copy.deepcopy(codec.autoencoder).to(device)  # the codec's own stays where it is
+        self.layout: Layout = codec.linear.layout
+        self.means = [torch.from_numpy(parameter.mean).to(device) for parameter in self.linear.parameters]
+        self.components = [torch.from_numpy(parameter.components).to(device) for parameter in self.linear.parameters]
+
+    def weights(self, code: np.ndarray) -> np.ndarray:
+        """Return flat weights (n_weights,) of a code (code,), decoded running statistics included."""
+        tensor = torch.from_numpy(code).to(self.means[0].device)
+        with torch.no_grad():
+            return self.linear.decode(self._coefficients(tensor).cpu().numpy()[None])[0]
+
+    def state(self, code: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return the parameters of a code (code,) by name, each a differentiable function of it."""
+        coefficients = self._coefficients(code)
+        state, start = {}, 0
+        for parameter, entry, mean, components in zip(
+            self.linear.parameters, self.layout.entries, self.means, self.components, strict=True
+        ):
+            own = coefficients[start : start + parameter.n_coefficients]
+            start += parameter.n_coefficients
+            if entry.name.endswith(RUNNING):
+                continue
+            values = mean
+            if parameter.mode != "mean":
+                values = mean + (own if parameter.mode == "centred" else own @ components)
+            state[entry.name] = values.view(entry.shape)
+        return state
+
+    def _coefficients(self, code: torch.Tensor) -> torch.Tensor:
+        return self.autoencoder.decode(code[None])[0] if self.space == "latent" else code
+
+
+@dataclass(frozen=True)
+class Refined:
+    """Flat weights (n_weights,) of one sampled model, each with running statistics of the same images.
+
+    Attributes:
+        before: as sampled.
+        refined: after steps on its code.
+        fine_tuned: after as many steps on all its weights, over the same batches.
+    """
+
+    before: np.ndarray
+    refined: np.ndarray
+    fine_tuned: np.ndarray
+
+
+def batches(images: int, batch_size: int, steps: int, seed: int) -> Iterator[torch.Tensor]:
+    """Yield so many batches of places, whole ones alone, in an order that is shuffled whenever it runs out."""
+    generator = torch.Generator().manual_seed(seed)
+    size, waiting = min(batch_size, images), torch.empty(0, dtype=torch.int64)
+    for _ in range(steps):
+        if len(waiting) < size:
+            waiting = torch.randperm(images, generator=generator)
+        yield waiting[:size]
+        waiting = waiting[size:]
+
+
+def refine(
+    decoder: Decoder,
+    code: np.ndarray,
+    units: np.ndarray,
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    budget: Budget,
+    seed: int,
+) -> Refined:
+    """Refine a sampled model on training images in two ways that see the same images equally often.
+
+    Both minimise the cross-entropy with Adam under statistics of the batch; at the end running statistics are
+    re-estimated on all images. Decoding adds a little to a step on the code, and is not counted.
+
+    Args:
+        decoder: of codes.
+        code: of the sampled model (code,).
+        units: training deviation of each of its numbers (code,); those that never vary stay as they are.
+        images: uint8 training images (n, 3, h, w); labels: (n,); both on the decoder's device.
+        budget: of each way.
+        seed: of the batches.
+    """
+    code = np.float32(code)
+    classes, features = decoder.layout["fc.weight"].shape
+    network = resnet18(features // 8, classes).to(images.device)
+    counters = np.zeros(len(decoder.layout.counters), dtype=np.int64)
+
+    def with_statistics() -> np.ndarray:
+        re_estimate(network, images)
+        return flatten(network.state_dict(), decoder.layout)[0]
+
+    def load(weights: np.ndarray) -> None:
+        network.load_state_dict(state_dict(weights, counters, decoder.layout))
+
+    def losses(forward: Callable[[torch.Tensor], torch.Tensor]) -> Iterator[torch.Tensor]:
+        network.train()
+        for batch in batches(len(images), budget.batch_size, budget.steps, seed):
+            yield functional.cross_entropy(forward(normalised(images[batch.to(images.device)])), labels[batch])
+
+    load(decoder.weights(code))
+    before = with_statistics()
+
+    start, scale = (torch.from_numpy(np.float32(values)).to(images.device) for values in (code, units))
+    moved = torch.zeros_like(start, requires_grad=True)
+    optimizer = torch.optim.Adam([moved], lr=budget.learning_rate)
+    for loss in losses(lambda inputs: functional_call(network, decoder.state(start + scale * moved), (inputs,))):
+        (moved.grad,) = torch.autograd.grad(loss, [moved])
+        optimizer.step()
+    load(decoder.weights((start + scale * moved.detach()).cpu().numpy()))
+    refined = with_statistics()
+
+    load(before)
+    optimizer = torch.optim.Adam(network.parameters(), lr=budget.fine_tuning_rate)
+    for loss in losses(network):
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return Refined(before, refined, with_statistics())
