@@ -1,0 +1,65 @@
+"""Every sampler by its name."""
+
+import numpy as np
+import pytest
+
+from wsl.datasets.class_means import ClassMeans
+from wsl.sampling.flow_training import fit_flow
+from wsl.sampling.registry import load_sampler
+from wsl.shared.training import train_shared
+from wsl.weights.codec import read_latents
+from wsl.weights.coefficients import read_coefficients
+
+RECIPE = {"learning_rate": 1e-2, "weight_decay": 0.0, "batch_size": 4, "epochs": 2, "patience": None}
+RECIPE |= {"schedule": "constant", "keep": "best"}
+MIXING = {"top_k": 2, "temperature": 0.1, "width": 0.5, "outcome": "log-loss"}
+SETTINGS = {
+    "projection": {"norm": "training"},
+    "regression": {},
+    "memory-bank": {"space": "latent", **MIXING},
+    "retrieval": {"space": "coefficients"},
+    "flow": {"steps": 3, "method": "heun", "guidance": 1.0},
+}
+SPACES = {
+    "projection": "latent",
+    "regression": "coefficients",
+    "memory-bank": "latent",
+    "retrieval": "coefficients",
+    "flow": "latent",
+}
+
+
+@pytest.fixture(scope="module")
+def files(shared, autoencoder, coefficients, class_means, bins, tmp_path_factory):
+    folder, means = tmp_path_factory.mktemp("samplers"), list(class_means.values())
+    latents = autoencoder.latents
+    made = {"shared": shared.state, "regression": folder / "r.safetensors", "flow": folder / "f.safetensors"}
+    given, network = (coefficients["train"], coefficients["validation"], means, bins), {"hidden": [8], "dropout": 0.0}
+    loss = {"temperature": 0.5, "symmetric": True, "standardise": True, "losses": {"mse": 1}}
+    common = {**network, "image_counts": [1, 5], "recipe": RECIPE, "seed": 0}
+    train_shared(
+        *given, made["regression"], folder / "r.csv", outcome_embedding=4, space="coefficients", **loss, **common
+    )
+    given, own = (latents["train"], latents["validation"], means, bins), {"frequencies": 2, "condition_dropout": 0.1}
+    fit_flow(*given, made["flow"], folder / "f.csv", space="latent", **own, **common)
+    banks = {"train_latents": latents["train"], "train_coefficients": coefficients["train"]}
+    return {**made, **banks, "class_means": means, "bins": bins}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_it_gives_a_code_a_condition_in_its_space(name, files, class_means):
+    sampler = load_sampler(name, SETTINGS[name], **files)
+    datasets = ClassMeans(list(class_means.values())).embed(["0/3/2", "2/0/3", "4/1/0"])
+    codes = sampler.codes(datasets, np.array([0.2, 0.5, 3.0]), 0)
+    read, path = (
+        (read_latents, "train_latents") if SPACES[name] == "latent" else (read_coefficients, "train_coefficients")
+    )
+    assert sampler.space == SPACES[name]
+    assert codes.shape == (3, read(files[path])[0].shape[1]) and codes.dtype == np.float32
+    assert np.isfinite(codes).all()
+
+
+def test_files_of_other_samplers_may_be_left_out(files):
+    common = {"class_means": files["class_means"], "bins": files["bins"]}
+    for name, needed in {"flow": "flow", "retrieval": "train_coefficients", "projection": "shared"}.items():
+        assert load_sampler(name, SETTINGS[name], **common, **{needed: files[needed]}).space == SPACES[name]

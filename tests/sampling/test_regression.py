@@ -1,0 +1,54 @@
+"""Regression against scikit-learn's."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LinearRegression
+
+from wsl.datasets.class_means import ClassMeans
+from wsl.files import new_hdf5, put_table, write_json
+from wsl.outcomes.bins import read_bins
+from wsl.sampling.regression import RegressionSampler
+from wsl.shared.encoder import load_shared
+from wsl.shared.training import train_shared
+from wsl.weights.codec import read_latents
+
+RECIPE = {"learning_rate": 0.02, "weight_decay": 0.0, "batch_size": 400, "epochs": 800, "patience": None}
+RECIPE |= {"schedule": "cosine", "keep": "last"}
+
+
+@pytest.fixture(scope="module")
+def learnt(world):
+    """A linear network fitted to 400 codes, in the coefficients' space, and what it was fitted to."""
+    latents, snapshots = read_latents(world.train)
+    codes, snapshots = latents[:400] * [1, 50] + [0, 1000], snapshots[:400]
+    path, bins = world.folder / "coefficients.h5", world.folder / "two_bins.json"
+    with new_hdf5(path) as file:
+        file["coefficients"] = codes.astype(np.float32)
+        put_table(file, "snapshots", snapshots)
+    write_json(bins, {"edges": [0.0, 0.5, 1.0], "counts": [1, 1], "interpolate": False})
+    files = (path, path, world.class_means, bins, world.folder / "r.safetensors", world.folder / "r.csv")
+    shape = {"outcome_embedding": 2, "hidden": [], "dropout": 0.0, "space": "coefficients"}
+    loss = {"temperature": 0.5, "symmetric": True, "standardise": True, "losses": {"mse": 1}}
+    train_shared(*files, **shape, **loss, recipe=RECIPE, seed=0)
+    return RegressionSampler(load_shared(world.folder / "r.safetensors"), read_bins(bins)), codes, snapshots
+
+
+def test_a_linear_network_is_least_squares(learnt, world):
+    sampler, codes, snapshots = learnt
+    datasets, losses = ClassMeans(world.class_means).embed(snapshots["task"]), snapshots["validation_loss"].to_numpy()
+    design = np.column_stack([datasets, losses >= 0.5])
+    expected = LinearRegression().fit(design, codes).predict(design)
+    given = sampler.codes(datasets, losses, seed=0)
+    assert (given - expected) / codes.std(0) == pytest.approx(0, abs=0.01)
+    assert sampler.space == "coefficients"
+
+
+def test_every_seed_has_the_same_answer(learnt, world):
+    sampler, *_ = learnt
+    datasets, losses = ClassMeans(world.class_means).embed(world.tasks[:3]), np.array([0.1, 0.2, 0.9])
+    assert np.array_equal(sampler.codes(datasets, losses, 0), sampler.codes(datasets, losses, 1))
+
+
+def test_history_has_no_chance_level(learnt, world):
+    assert pd.read_csv(world.folder / "r.csv")["train_chance"].isna().all()
