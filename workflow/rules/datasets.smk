@@ -1,11 +1,15 @@
-rule class_mean:
+DATASETS = RUN.config.datasets
+CLIP_KEYS = ("model", "weights")
+
+
+rule clip_features:
     input:
         RUN.clip_files(),
         packed=f"{OUT}/images/{{name}}.h5",
     output:
-        out=f"{OUT}/datasets/class_means/{{name}}.h5",
+        out=f"{OUT}/datasets/clip/{{name}}.h5",
     log:
-        f"{LOGS}/class_mean/{{name}}.log",
+        f"{LOGS}/clip_features/{{name}}.log",
     conda:
         ENVIRONMENT
     resources:
@@ -18,10 +22,125 @@ rule class_mean:
         settings=lambda wildcards: settings(
             seed=RUN.seed("clip"),
             prompts=RUN.prompts(wildcards.name),
-            **{key: getattr(RUN.config.datasets, key) for key in ("model", "weights", "batch_size")},
+            **{key: getattr(DATASETS, key) for key in (*CLIP_KEYS, "batch_size")},
         ),
     script:
         CALL
 
 
-CLASS_MEANS = expand(rules.class_mean.output.out, name=RUN.classes)
+# What stands for a class is one file, whichever encoder made it. With the thesis' the file of CLIP features is that.
+DATASET_FIGURES = ()
+if DATASETS.encoder == "clip":
+
+    use rule clip_features as class_mean with:
+        output:
+            out=f"{OUT}/datasets/class_means/{{name}}.h5",
+        log:
+            f"{LOGS}/class_mean/{{name}}.log",
+
+
+if DATASETS.encoder == "distilled":
+    DATASET_FIGURES = ("distilled_images",)
+    SHOWN = [name for name in RUN.classes if name not in RUN.groups["unseen"]][:12]
+
+    rule class_mean:
+        input:
+            RUN.clip_files(),
+            packed=f"{OUT}/images/{{name}}.h5",
+            clip=rules.clip_features.output.out,
+        output:
+            out=f"{OUT}/datasets/class_means/{{name}}.h5",
+        log:
+            f"{LOGS}/class_mean/{{name}}.log",
+        conda:
+            ENVIRONMENT
+        resources:
+            gpu=1,
+            mem_mb=8000,
+            runtime=60,
+        params:
+            call="wsl.datasets.distilled.embed_distilled",
+            code=call_digest("wsl.datasets.distilled.embed_distilled"),
+            settings=settings(
+                seed=RUN.seed("clip"),
+                **dict(DATASETS.distilled),
+                **{key: getattr(DATASETS, key) for key in CLIP_KEYS},
+            ),
+        script:
+            CALL
+
+    rule distilled_images:
+        input:
+            packed=packed(SHOWN),
+            class_means=expand(rules.class_mean.output.out, name=SHOWN),
+        output:
+            **figure_files("distilled_images", "Datasets", "distilled images beside real ones"),
+        log:
+            f"{LOGS}/distilled_images.log",
+        localrule: True
+        conda:
+            ENVIRONMENT
+        params:
+            call="wsl.figures.distilled_images.draw",
+            code=call_digest("wsl.figures.distilled_images.draw"),
+            settings={},
+        script:
+            CALL
+
+
+if DATASETS.encoder == "set":
+    LEARNT_FROM = {name for row in RUN.plan if row["part"] == "train" for name in row["classes"]}
+    LEARNT_FROM = [name for name in RUN.classes if name in LEARNT_FROM.union(RUN.groups["backbone"])]
+
+    rule fit_set_encoder:
+        input:
+            RUN.clip_files(),
+            packed=packed(LEARNT_FROM),
+            clip=expand(rules.clip_features.output.out, name=LEARNT_FROM),
+        output:
+            out=f"{OUT}/datasets/set_encoder.safetensors",
+            history=f"{OUT}/datasets/set_encoder.csv",
+        log:
+            f"{LOGS}/fit_set_encoder.log",
+        benchmark:
+            f"{OUT}/benchmarks/fit_set_encoder.tsv"
+        conda:
+            ENVIRONMENT
+        resources:
+            gpu=1,
+            mem_mb=8000,
+            runtime=240,
+        params:
+            call="wsl.datasets.set_encoder.fit_set_encoder",
+            code=call_digest("wsl.datasets.set_encoder.fit_set_encoder"),
+            settings=settings(
+                recipe=RUN.recipe(DATASETS.set),
+                seed=RUN.seed("clip"),
+                **{key: getattr(DATASETS.set, key) for key in ("hidden", "dropout", "temperature", "images")},
+                **{key: getattr(DATASETS, key) for key in (*CLIP_KEYS, "batch_size")},
+            ),
+        script:
+            CALL
+
+    rule class_mean:
+        input:
+            clip=rules.clip_features.output.out,
+            encoder=rules.fit_set_encoder.output.out,
+        output:
+            out=f"{OUT}/datasets/class_means/{{name}}.h5",
+        log:
+            f"{LOGS}/class_mean/{{name}}.log",
+        conda:
+            ENVIRONMENT
+        resources:
+            mem_mb=4000,
+            runtime=60,
+        params:
+            call="wsl.datasets.set_encoder.embed_set",
+            code=call_digest("wsl.datasets.set_encoder.embed_set"),
+            settings={},
+        script:
+            CALL
+
+
+CLASS_MEANS = expand(f"{OUT}/datasets/class_means/{{name}}.h5", name=RUN.classes)

@@ -6,6 +6,7 @@ FIGURES = (
     "shared_encoder_loss",
     "similarity_heatmap",
     "sampled_accuracy",
+    *DATASET_FIGURES,
 )
 
 
