@@ -20,7 +20,9 @@ include: "workflow/rules/datasets.smk"
 include: "workflow/rules/outcomes.smk"
 include: "workflow/rules/shared.smk"
 include: "workflow/rules/sampling.smk"
+include: "workflow/rules/generator.smk"
 include: "workflow/rules/evaluation.smk"
+include: "workflow/rules/protocol.smk"
 include: "workflow/rules/figures.smk"
 
 

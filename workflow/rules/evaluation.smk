@@ -58,33 +58,6 @@ rule reconstruction:
         CALL
 
 
-# The one rule that reads test images.
-rule judge_samples:
-    input:
-        **CODEC,
-        models=rules.sample.output.models,
-        index=f"{OUT}/zoo/test.h5",
-        latents=f"{OUT}/weights/latents/test.h5",
-        class_means=CLASS_MEANS,
-        packed=packed(RUN.classes),
-    output:
-        out=f"{OUT}/evaluation/samples.csv",
-    log:
-        f"{LOGS}/judge_samples.log",
-    conda:
-        ENVIRONMENT
-    resources:
-        gpu=1,
-        mem_mb=16000,
-        runtime=120,
-    params:
-        call="wsl.evaluation.sampled.judge_samples",
-        code=call_digest("wsl.evaluation.sampled.judge_samples"),
-        settings={},
-    script:
-        CALL
-
-
 rule reconstruction_table:
     input:
         measured=rules.reconstruction.output.out,
@@ -103,52 +76,6 @@ rule reconstruction_table:
     params:
         call="wsl.evaluation.tables.reconstruction_table",
         code=call_digest("wsl.evaluation.tables.reconstruction_table"),
-        settings={},
-    script:
-        CALL
-
-
-rule sampling_table:
-    input:
-        measured=rules.judge_samples.output.out,
-    output:
-        out=report(
-            f"{OUT}/tables/sampling.csv",
-            caption="../report/sampled_accuracy.rst",
-            category="Sampling",
-            labels={"table": "accuracy on held-out tasks"},
-        ),
-    log:
-        f"{LOGS}/sampling_table.log",
-    localrule: True
-    conda:
-        ENVIRONMENT
-    params:
-        call="wsl.evaluation.tables.sampling_table",
-        code=call_digest("wsl.evaluation.tables.sampling_table"),
-        settings={},
-    script:
-        CALL
-
-
-rule summary:
-    input:
-        classes=rules.class_table.output.out,
-        members=rules.zoo_table.output.members,
-        reconstruction=rules.reconstruction_table.output.out,
-        sampling=rules.sampling_table.output.out,
-        shared_history=rules.train_shared.output.history,
-        bins=rules.outcome_bins.output.out,
-    output:
-        out=f"{OUT}/summary.json",
-    log:
-        f"{LOGS}/summary.log",
-    localrule: True
-    conda:
-        ENVIRONMENT
-    params:
-        call="wsl.evaluation.tables.write_summary",
-        code=call_digest("wsl.evaluation.tables.write_summary"),
         settings={},
     script:
         CALL

@@ -5,7 +5,8 @@ FIGURES = (
     "output_metrics",
     "shared_encoder_loss",
     "similarity_heatmap",
-    "sampled_accuracy",
+    "accuracy",
+    "finetuning",
     *DATASET_FIGURES,
 )
 
@@ -101,20 +102,37 @@ rule similarity_heatmap:
         CALL
 
 
-rule sampled_accuracy:
+rule accuracy:
     input:
-        measured=rules.judge_samples.output.out,
-        table=rules.sampling_table.output.out,
+        table=rules.accuracy_table.output.out,
     output:
-        **figure_files("sampled_accuracy", "Sampling", "accuracy of sampled models"),
+        **figure_files("accuracy", "Sampling", "accuracy of sampled models and their rivals"),
     log:
-        f"{LOGS}/sampled_accuracy.log",
+        f"{LOGS}/accuracy.log",
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        call="wsl.figures.sampled_accuracy.draw",
-        code=call_digest("wsl.figures.sampled_accuracy.draw"),
+        call="wsl.figures.accuracy.draw",
+        code=call_digest("wsl.figures.accuracy.draw"),
+        settings={},
+    script:
+        CALL
+
+
+rule finetuning:
+    input:
+        table=rules.accuracy_table.output.out,
+    output:
+        **figure_files("finetuning", "Sampling", "accuracy after fine-tuning"),
+    log:
+        f"{LOGS}/finetuning.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        call="wsl.figures.finetuning.draw",
+        code=call_digest("wsl.figures.finetuning.draw"),
         settings={},
     script:
         CALL
@@ -125,7 +143,8 @@ rule html_report:
         figures=expand(f"{OUT}/figures/{{figure}}.png", figure=FIGURES),
         tables=[
             rules.reconstruction_table.output.out,
-            rules.sampling_table.output.out,
+            rules.accuracy_table.output.out,
+            rules.accuracy_table.output.recalibration,
             rules.pca_table.output.out,
             rules.zoo_table.output.members,
             rules.class_table.output.out,

@@ -1,12 +1,13 @@
 SAMPLING = RUN.config.sampling
 REGRESSION, FLOW = SAMPLING.regression, SAMPLING.flow
 FLOW_KEYS = ("hidden", "dropout", "space", "image_counts", "frequencies", "condition_dropout")
-# The settings with which each sampler of codes is loaded, beside its files.
+# The settings with which each sampler is loaded, beside its files.
 SAMPLER_SETTINGS = {
     "projection": settings(norm=SAMPLING.norm),
     "regression": {},
     "memory-bank": plain(SAMPLING.memory_bank),
     "retrieval": plain(SAMPLING.retrieval),
+    "generator": settings(temperature=SAMPLING.generator.temperature),
     "flow": settings(**{key: getattr(FLOW, key) for key in ("steps", "method", "guidance")}),
 }
 
@@ -92,42 +93,6 @@ rule fit_flow:
             recipe=RUN.recipe(FLOW),
             seed=RUN.seed("flow", int(wildcards.draw)),
             **{key: getattr(FLOW, key) for key in FLOW_KEYS},
-        ),
-    script:
-        CALL
-
-
-rule sample:
-    input:
-        **SAMPLER_FILES(0, [SAMPLING.sampler]),
-        index=f"{OUT}/zoo/train.h5",
-        fitted=PCA_FILES,
-        autoencoder=rules.train_autoencoder.output.out,
-    output:
-        models=expand(f"{OUT}/sampling/models/{{member}}.safetensors", member=RUN.members("test")),
-    log:
-        f"{LOGS}/sample.log",
-    conda:
-        ENVIRONMENT
-    resources:
-        mem_mb=16000,
-        runtime=60,
-    params:
-        call="wsl.sampling.models.sample_models",
-        code=call_digest("wsl.sampling.models.sample_models"),
-        settings=settings(
-            **RUN.held_out(),
-            outcome=SAMPLING.outcome,
-            sampler=SAMPLING.sampler,
-            sampler_settings=SAMPLER_SETTINGS.get(SAMPLING.sampler, {}),
-            seed=RUN.seed("sample"),
-            about={
-                "run": RUN.config.run,
-                "architecture": "resnet18",
-                "width": RUN.config.zoo.width,
-                "size": RUN.config.images.size,
-                "encoder": dict(RUN.config.datasets),
-            },
         ),
     script:
         CALL

@@ -28,6 +28,7 @@ if START:
     rule start:
         input:
             ancient(ALL_USABLE),
+            RUN.checkpoint_files(),
             **START_INPUT,
         output:
             out=START_FILE["start"],

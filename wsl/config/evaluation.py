@@ -4,7 +4,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from wsl.config.fields import PositiveInt, Section, Whole
+from wsl.config.fields import PositiveFloat, PositiveInt, Section, Whole
+
+
+class FineTuning(Section):
+    """How every sampler's and rival's models are fine-tuned on a held-out task: all by the same recipe."""
+
+    epochs: list[Annotated[Whole, Field(ge=1)]] = Field([1, 10], description="epochs after which they are judged")
+    optimizer: Literal["adam", "sgd"] = Field("adam", description="`adam`, or `sgd` with momentum 0.9")
+    learning_rate: PositiveFloat = Field(1e-3, description="learning rate")
+    batch_size: Annotated[Whole, Field(ge=2)] = Field(32, description="images a batch")
+    augment: bool = Field(True, description="random flips and shifts")
 
 
 class Evaluation(Section):
@@ -19,3 +29,8 @@ class Evaluation(Section):
     novelty_samples: PositiveInt = Field(5, description="models sampled for each held-out task, to see how they differ")
     map_members: PositiveInt = Field(50, description="training members in the map of the shared space, the first")
     map_method: Literal["tsne", "pca"] = Field("tsne", description="how that map is made flat")
+    image_counts: list[Annotated[Whole, Field(ge=0)]] = Field(
+        [1, 5, 20],
+        description="images a class that samplers and rivals may look at, beside all of them; 0: the classes' names",
+    )
+    finetuning: FineTuning = FineTuning()

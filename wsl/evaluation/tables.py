@@ -1,5 +1,6 @@
 """Tables of the report: means over members or tasks with 95 % intervals."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,12 @@ from scipy import stats
 
 from wsl.files import read_json, write_csv, write_json
 
-METHODS = ("chance", "mean", "nearest", "sampled", "reconstructed", "trained")
+ALL_IMAGES = -1
+# What samplers are measured against: none of these is sampled from (D, R).
+RIVALS = (
+    *("trained", "reconstructed", "scratch", "start", "mean", "nearest", "noised"),
+    *("prototypes", "probe", "body-prototypes"),
+)
 
 
 def interval(values: np.ndarray) -> tuple[float, float, float]:
@@ -35,23 +41,57 @@ def reconstruction_table(measured: str | Path, out: str | Path) -> None:
     write_csv(out, pd.DataFrame(rows).round(4))
 
 
-def sampling_table(measured: str | Path, out: str | Path) -> None:
-    """Write the accuracy of each method over held-out tasks."""
-    table = pd.read_csv(measured)
-    rows = []
-    for method in METHODS:
-        values = table.loc[table["method"] == method, "accuracy"].to_numpy()
-        if len(values):
-            mean, low, high = interval(values)
-            rows.append({"method": method, "accuracy": mean, "low": low, "high": high, "tasks": len(values)})
-    write_csv(out, pd.DataFrame(rows).round(4))
+def accuracy_table(judgements: Sequence[str | Path], out: str | Path, recalibration: str | Path, regime: str) -> None:
+    """Write the accuracy of every sampler and rival, a row a kind of classes, images looked at and epochs.
+
+    Args:
+        judgements: see ``wsl.evaluation.protocol.judge``.
+        out: CSV with ``regime``, ``classes`` (``seen`` by other members, ``unseen``, or ``validation``: seen, and
+            judged on validation images), ``sampler``, ``images``, ``epochs``, ``accuracy``, ``low``, ``high``
+            (95 % over tasks, draws averaged first), ``tasks``, ``seeds``, ``chosen``: whether it is the sampler of the
+            highest accuracy on validation tasks without fine-tuning, all images seen.
+        recalibration: CSV of accuracies as decoded and with new batch-normalisation statistics.
+        regime: how members start.
+    """
+    table = pd.concat([pd.read_csv(path) for path in judgements], ignore_index=True)
+    table["classes"] = table["part"].replace({"test": "seen"})
+    keys = ["classes", "method", "images", "epochs"]
+    rows = [
+        {"regime": regime, **dict(zip(keys, key, strict=True)), **_over_tasks(group)}
+        for key, group in table[table["recalibrated"]].groupby(keys, sort=False)
+    ]
+    found = pd.DataFrame(rows).rename(columns={"method": "sampler"})
+    found["images"] = found["images"].replace(ALL_IMAGES, "all")
+    found["chosen"] = found["sampler"] == chosen_sampler(found)
+    write_csv(out, found.round(4))
+    whole = table[(table["images"] == ALL_IMAGES) & (table["epochs"] == 0) & (table["draw"] == 0)]
+    both = whole[whole["method"].isin(whole.loc[~whole["recalibrated"], "method"])]
+    effects = [
+        {"classes": classes, "sampler": method, "recalibrated": done, **_over_tasks(group)}
+        for (classes, method, done), group in both.groupby(["classes", "method", "recalibrated"], sort=False)
+    ]
+    columns = ["classes", "sampler", "recalibrated", "accuracy", "low", "high", "tasks", "seeds"]
+    write_csv(recalibration, pd.DataFrame(effects, columns=columns).round(4))
+
+
+def chosen_sampler(table: pd.DataFrame) -> str:
+    """Return the sampler of the highest accuracy on validation tasks, all images seen, without fine-tuning."""
+    candidates = table[(table["classes"] == "validation") & (table["images"] == "all") & (table["epochs"] == 0)]
+    candidates = candidates[~candidates["sampler"].isin(RIVALS)]
+    return candidates.loc[candidates["accuracy"].idxmax(), "sampler"]
+
+
+def _over_tasks(group: pd.DataFrame) -> dict[str, float]:
+    by_task = group.groupby("member")["accuracy"].mean().to_numpy()
+    mean, low, high = interval(by_task)
+    return {"accuracy": mean, "low": low, "high": high, "tasks": len(by_task), "seeds": group["draw"].nunique()}
 
 
 def write_summary(
     classes: str | Path,
     members: str | Path,
     reconstruction: str | Path,
-    sampling: str | Path,
+    accuracy: str | Path,
     shared_history: str | Path,
     bins: str | Path,
     out: str | Path,
@@ -59,7 +99,8 @@ def write_summary(
     """Write the main numbers of a run as JSON, for the report and the end of a run."""
     images, zoo = pd.read_csv(classes), pd.read_csv(members)
     tables = pd.read_csv(reconstruction).set_index(["stage", "metric"])["mean"]
-    accuracies = pd.read_csv(sampling).set_index("method")["accuracy"]
+    accuracies = pd.read_csv(accuracy)
+    held_out = accuracies[(accuracies["images"] == "all") & (accuracies["epochs"] == 0)]
     history = pd.read_csv(shared_history)
     write_json(
         out,
@@ -76,6 +117,10 @@ def write_summary(
             "shared_validation_loss": float(history.loc[history["kept"], "validation_loss"].iloc[0]),
             "shared_chance_loss": float(history["validation_chance"].iloc[0]),
             "outcome_bins_filled": int(np.count_nonzero(read_json(bins)["counts"])),
-            "accuracy": {method: float(value) for method, value in accuracies.items()},
+            "chosen_sampler": str(accuracies.loc[accuracies["chosen"], "sampler"].iloc[0]),
+            "accuracy": {
+                classes: dict(zip(group["sampler"], group["accuracy"].tolist(), strict=True))
+                for classes, group in held_out.groupby("classes", sort=False)
+            },
         },
     )

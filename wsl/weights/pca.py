@@ -9,7 +9,15 @@ import numpy as np
 
 from wsl.files import new_hdf5
 from wsl.weights.orders import HEAD, class_orders, reorder_head
-from wsl.weights.solvers import Components, Read, gram_components, gram_matrix, sklearn_components
+from wsl.weights.solvers import (
+    Components,
+    Read,
+    gram_components,
+    gram_matrix,
+    scatter_components,
+    scatter_matrix,
+    sklearn_components,
+)
 from wsl.zoo.index import open_zoo, read_weights
 
 log = logging.getLogger(__name__)
@@ -91,14 +99,19 @@ def fit_pca(
         solver: see ``wsl.weights.solvers``.
         seed: for the randomised solver.
     """
-    gram, mean, minimum = gram_matrix(read, rows, columns)
-    total = float(np.trace(gram)) / max(rows - 1, 1)
-    mode = select_mode(float(np.trace(gram)) / (rows * columns), columns, variance_threshold, dimension_limit)
+    # Whichever is smaller; both have the same trace and the same non-zero eigenvalues.
+    wide = columns >= rows
+    products, mean, minimum = (gram_matrix if wide else scatter_matrix)(read, rows, columns)
+    squares = float(np.trace(products))
+    total = squares / max(rows - 1, 1)
+    mode = select_mode(squares / (rows * columns), columns, variance_threshold, dimension_limit)
     found = Components(np.empty((0, columns), dtype=np.float32), np.empty(0))
     if mode == "pca":
         k = min(components, rows - 1, columns)
-        if solver == "gram":
-            found = gram_components(gram, mean, read, k)
+        if solver == "gram" and wide:
+            found = gram_components(products, mean, read, k)
+        elif solver == "gram":
+            found = scatter_components(products, rows, k)
         else:
             found = sklearn_components(solver, read, rows, columns, k, seed)
         if explained_variance < 1:

@@ -62,6 +62,23 @@ def gram_components(gram: np.ndarray, mean: np.ndarray, read: Read, k: int) -> C
     return Components(_signed(components), eigenvalues / (rows - 1))
 
 
+def scatter_matrix(read: Read, rows: int, columns: int) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return the scatter matrix of the centred columns, float64 (columns, columns), the column means, the minimum."""
+    values = read(slice(0, columns)).astype(np.float64)
+    mean, minimum = values.mean(axis=0), float(values.min())
+    values -= mean
+    return values.T @ values, mean, minimum
+
+
+def scatter_components(scatter: np.ndarray, rows: int, k: int) -> Components:
+    """Exact PCA in its plain form, for parameters with fewer numbers than there are snapshots."""
+    eigenvalues, vectors = np.linalg.eigh(scatter)
+    eigenvalues, vectors = eigenvalues[::-1][:k], vectors[:, ::-1][:, :k]
+    kept = eigenvalues > max(NOISE * max(eigenvalues[0], 0), np.finfo(float).tiny)
+    components = np.ascontiguousarray(vectors[:, kept].T, dtype=np.float32)
+    return Components(_signed(components), eigenvalues[kept] / (rows - 1))
+
+
 def sklearn_components(solver: str, read: Read, rows: int, columns: int, k: int, seed: int) -> Components:
     """PCA by scikit-learn: ``incremental`` (the thesis' IncrementalPCA), ``full`` or ``randomized``.
 

@@ -1,0 +1,156 @@
+# Samplers and their rivals on held-out tasks: one judgement a method and draw, one table of all.
+LEARNT = ("projection", "regression", "flow", "generator")
+RIVALS = ("trained", "reconstructed", "scratch", "start", "mean", "nearest", "noised", "prototypes", "probe")
+if "generator" in SAMPLING.samplers:
+    RIVALS = (*RIVALS, "body-prototypes")
+JUDGEMENTS = [
+    f"{OUT}/evaluation/protocol/{method}-{draw}.csv"
+    for method in (*RIVALS, *SAMPLING.samplers)
+    for draw in range(SAMPLING.draws if method in LEARNT else 1)
+]
+
+
+def method_files(method, draw):
+    """The files of one sampler, by the names that wsl.sampling.makers.Makers gives them; few rivals need any."""
+    if method in ("generator", "body-prototypes"):
+        return {"generator": f"{OUT}/sampling/generator-{draw}.safetensors"}
+    files = {} if method in RIVALS else SAMPLER_FILES(draw, (method,))
+    return {key: path for key, path in files.items() if key not in ("class_means", "bins")}
+
+
+MODEL_INPUTS = {
+    **CODEC,
+    "class_means": CLASS_MEANS,
+    "packed": packed(RUN.classes),
+    "bins": rules.outcome_bins.output.out,
+}
+
+
+def model_settings(sampler):
+    """How any model is made, by the names that wsl.sampling.makers.Makers gives them."""
+    return {
+        "known": KNOWN,
+        "outcome": SAMPLING.outcome,
+        "recalibrate": SAMPLING.recalibration.enabled,
+        "strength": SAMPLING.recalibration.strength,
+        "settings": SAMPLER_SETTINGS.get(sampler, {}),
+    }
+
+
+rule sample:
+    input:
+        **MODEL_INPUTS,
+        **method_files(SAMPLING.sampler, 0),
+    output:
+        models=expand(f"{OUT}/sampling/models/{{member}}.safetensors", member=RUN.members("test")),
+    log:
+        f"{LOGS}/sample.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=16000,
+        runtime=60,
+    params:
+        call="wsl.sampling.models.sample_models",
+        code=call_digest("wsl.sampling.models.sample_models"),
+        settings=settings(
+            **RUN.held_out(),
+            **model_settings(SAMPLING.sampler),
+            sampler=SAMPLING.sampler,
+            seed=RUN.seed("sample"),
+            about={
+                "run": RUN.config.run,
+                "architecture": "resnet18",
+                "width": RUN.config.zoo.width,
+                "size": RUN.config.images.size,
+                "encoder": RUN.config.datasets,
+            },
+        ),
+    script:
+        CALL
+
+
+# The one rule that reads test images.
+rule judge:
+    input:
+        unpack(lambda wildcards: method_files(wildcards.method, int(wildcards.draw))),
+        **MODEL_INPUTS,
+        **START_FILE,
+        held_out=[f"{OUT}/zoo/{part}.h5" for part in RUN.parts if part != "train"],
+    output:
+        out=f"{OUT}/evaluation/protocol/{{method}}-{{draw}}.csv",
+    log:
+        f"{LOGS}/judge/{{method}}-{{draw}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/judge/{{method}}-{{draw}}.tsv"
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime=480,
+    params:
+        call="wsl.evaluation.protocol.judge",
+        code=call_digest("wsl.evaluation.protocol.judge"),
+        settings=lambda wildcards: settings(
+            **model_settings(wildcards.method),
+            method=wildcards.method,
+            draw=int(wildcards.draw),
+            counts=EVALUATION.image_counts,
+            finetune=EVALUATION.finetuning,
+        ),
+    script:
+        CALL
+
+
+rule accuracy_table:
+    input:
+        judgements=JUDGEMENTS,
+    output:
+        out=report(
+            f"{OUT}/tables/accuracy.csv",
+            caption="../report/accuracy.rst",
+            category="Sampling",
+            labels={"table": "accuracy on held-out tasks"},
+        ),
+        recalibration=report(
+            f"{OUT}/tables/recalibration.csv",
+            caption="../report/recalibration.rst",
+            category="Sampling",
+            labels={"table": "what new batch-normalisation statistics do"},
+        ),
+    log:
+        f"{LOGS}/accuracy_table.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        call="wsl.evaluation.tables.accuracy_table",
+        code=call_digest("wsl.evaluation.tables.accuracy_table"),
+        settings=settings(regime=RUN.config.zoo.init),
+    script:
+        CALL
+
+
+rule summary:
+    input:
+        classes=rules.class_table.output.out,
+        members=rules.zoo_table.output.members,
+        reconstruction=rules.reconstruction_table.output.out,
+        accuracy=rules.accuracy_table.output.out,
+        shared_history=rules.train_shared.output.history,
+        bins=rules.outcome_bins.output.out,
+    output:
+        out=f"{OUT}/summary.json",
+    log:
+        f"{LOGS}/summary.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        call="wsl.evaluation.tables.write_summary",
+        code=call_digest("wsl.evaluation.tables.write_summary"),
+        settings={},
+    script:
+        CALL
