@@ -1,0 +1,175 @@
+"""Control by R, against scikit-learn, scipy and sums done by hand; models are made by fakes."""
+
+import shutil
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.stats import spearmanr
+from sklearn.metrics import accuracy_score, log_loss, r2_score
+
+from wsl.evaluation.control import (
+    control_table,
+    judge_control,
+    measure_control,
+    prompt_alignment,
+    rank_correlation,
+    summarise_control,
+)
+from wsl.evaluation.validation import ValidationImages, held_out_tasks, requested_losses
+from wsl.sampling.making import TaskImages
+from wsl.zoo.layout import resnet18_layout
+from wsl.zoo.member import read_member
+from wsl.zoo.network import resnet18, state_dict
+
+LAYOUT = resnet18_layout(2, 3)
+TASKS = pd.DataFrame({"part": ["test", "unseen"], "member": [4, 9], "task": ["0/3/2", "4/1/3"]})
+
+
+class FakeMaker:
+    """Gives the same weights to all, and notes what was asked of it."""
+
+    def __init__(self, weights):
+        self.weights, self.asked = weights, []
+
+    def make(self, task, loss, images=None, seed=0):
+        self.asked.append((task, loss, images, seed))
+        return self.weights
+
+
+@pytest.fixture(scope="module")
+def blind(packed, tmp_path_factory):
+    """Packed images that have no part but validation."""
+    folder, paths = tmp_path_factory.mktemp("blind"), []
+    for name, path in packed.items():
+        paths.append(shutil.copy(path, folder / f"{name}.h5"))
+        with h5py.File(paths[-1], "a") as file:
+            del file["train"], file["test"]
+    return paths
+
+
+@pytest.fixture
+def images(blind):
+    return ValidationImages(TaskImages(blind), LAYOUT)
+
+
+def judged(weights, packed, task):
+    """Cross-entropy and accuracy on validation images, by scikit-learn."""
+    pixels, labels = [], []
+    for label, name in enumerate(task):
+        with h5py.File(packed[name]) as file:
+            pixels.append(file["validation"][...])
+        labels += [label] * len(pixels[-1])
+    inputs = (np.concatenate(pixels) / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    network = resnet18(2, 3)
+    network.load_state_dict(state_dict(weights, np.zeros(len(LAYOUT.counters), int), LAYOUT))
+    with torch.no_grad():
+        logits = network.eval()(torch.from_numpy(inputs).permute(0, 3, 1, 2).float())
+    return log_loss(labels, logits.double().softmax(1)), accuracy_score(labels, logits.argmax(1))
+
+
+def test_requests_are_evenly_spread_over_the_middle_of_the_outcomes():
+    outcomes = np.random.default_rng(0).exponential(size=500)
+    requests = requested_losses(outcomes, 20)
+    assert len(requests) == 20
+    assert np.diff(requests) == pytest.approx(np.diff(requests)[0])
+    assert ((outcomes < requests[0]).mean(), (outcomes > requests[-1]).mean()) == pytest.approx(
+        (0.025, 0.025), abs=2e-3
+    )
+
+
+def test_prompt_alignment_by_hand():
+    # Squared errors 0, 0 and 1 over requests whose squares about their mean sum to 2.
+    assert prompt_alignment(np.array([0.0, 1.0, 2.0]), np.array([0.0, 1.0, 3.0])) == 0.5
+
+
+def test_prompt_alignment_is_r2_with_requests_as_targets():
+    rng = np.random.default_rng(0)
+    requested = np.linspace(0, 1, 20)
+    achieved = requested + rng.normal(0, 0.2, 20)
+    assert prompt_alignment(requested, achieved) == pytest.approx(r2_score(requested, achieved))
+    assert prompt_alignment(requested, requested) == 1
+    assert prompt_alignment(requested, np.full(20, 0.5)) == pytest.approx(0)
+    assert np.isnan(prompt_alignment(requested[:1], achieved[:1]))
+
+
+def test_rank_correlation_is_scipys_and_0_where_r_is_ignored():
+    rng = np.random.default_rng(0)
+    requested, achieved = rng.normal(size=(2, 15))
+    assert rank_correlation(requested, achieved) == pytest.approx(spearmanr(requested, achieved).statistic)
+    assert rank_correlation(requested, np.ones(15)) == 0
+    assert np.isnan(rank_correlation(requested[:1], achieved[:1]))
+
+
+def test_every_task_is_asked_for_every_loss_and_judged_on_validation_images(zoo, images, packed):
+    maker = FakeMaker(read_member(zoo.members[4]).weights[1])
+    rows = measure_control(maker, TASKS, np.array([0.1, 0.7]), images, {"sampler": "fake", "draw": 2})
+    assert maker.asked == [(task, loss, None, i) for task in TASKS["task"] for i, loss in enumerate((0.1, 0.7))]
+    assert rows["requested"].tolist() == [0.1, 0.7, 0.1, 0.7]
+    assert set(rows["sampler"]) == {"fake"} and set(rows["draw"]) == {2}
+    for task in TASKS.itertuples():
+        loss, accuracy = judged(maker.weights, packed, task.task.split("/"))
+        own = rows[rows["member"] == task.member]
+        assert own["part"].tolist() == [task.part] * 2 and own["task"].tolist() == [task.task] * 2
+        assert own["achieved"].to_numpy() == pytest.approx(loss, rel=1e-4)
+        assert own["accuracy"].to_numpy() == pytest.approx(accuracy)
+
+
+def test_broken_models_are_infinitely_bad_and_counted(images, tmp_path, caplog):
+    maker = FakeMaker(np.full(LAYOUT.size, np.nan, dtype=np.float32))
+    rows = measure_control(maker, TASKS, np.array([0.1, 0.7, 0.9]), images, {"sampler": "fake", "draw": 0})
+    assert np.isposinf(rows["achieved"]).all() and (rows["accuracy"] == 0).all()
+    rows.to_csv(tmp_path / "m.csv", index=False)
+    control_table([tmp_path / "m.csv"], tmp_path / "t.csv", tmp_path / "p.csv")
+    table = pd.read_csv(tmp_path / "t.csv").set_index("part")
+    assert table.loc["test", ["tasks", "models", "non_finite"]].tolist() == [0, 3, 3]
+    assert table[["prompt_alignment", "spearman", "pooled_spearman"]].isna().all(axis=None)
+    assert "3 of 3 losses are non-finite" in caplog.text
+    assert np.isposinf(pd.read_csv(tmp_path / "p.csv")["achieved"]).all()
+
+
+def test_a_maker_without_a_model_is_named(images, caplog):
+    rows = measure_control(FakeMaker(None), TASKS, np.array([0.1]), images, {"sampler": "fake", "draw": 0})
+    assert rows.empty and "no model of fake" in caplog.text
+
+
+def test_summary_averages_draws_first_and_leaves_out_what_is_not_finite():
+    requested = [0.0, 1.0, 2.0]
+    achieved = {
+        (1, 0): [0.0, 1.0, 2.0],  # R² 1, ranks 1
+        (1, 1): [2.0, 1.0, 0.0],  # R² -3, ranks -1
+        (2, 0): [0.0, 1.0, np.inf],  # R² 1 over what is left, ranks 1
+        (2, 1): [1.0, 1.0, 1.0],  # R² 0, ranks 0
+    }
+    rows = pd.DataFrame(
+        [
+            {"part": "test", "sampler": "s", "member": member, "draw": draw, "requested": r, "achieved": a}
+            for (member, draw), own in achieved.items()
+            for r, a in zip(requested, own, strict=True)
+        ]
+    )
+    (row,) = summarise_control(rows).to_dict("records")
+    # Tasks' R² are -1 and 0.5; half the interval is t(0.975, 1) * their standard error of 0.75.
+    assert row["prompt_alignment"] == pytest.approx(-0.25)
+    assert row["prompt_alignment_high"] == pytest.approx(-0.25 + 12.7062 * 0.75, abs=1e-3)
+    assert row["spearman"] == pytest.approx((0 + 0.5) / 2)
+    assert (row["tasks"], row["models"], row["non_finite"]) == (2, 12, 1)
+    finite = rows[np.isfinite(rows["achieved"])]
+    assert row["pooled_spearman"] == pytest.approx(spearmanr(finite["requested"], finite["achieved"]).statistic)
+
+
+def test_a_sampler_is_measured_over_a_runs_files(zoo, fitted, autoencoder, class_means, packed, bins, shared, tmp_path):
+    files = {"train_index": zoo.train, "fitted": fitted, "autoencoder": autoencoder.state, "bins": bins}
+    files |= {"class_means": list(class_means.values()), "packed": list(packed.values()), "shared": shared.state}
+    options = {"known": list("0124"), "recalibrate": True, "strength": 30.0, "settings": {"norm": "training"}}
+    out = tmp_path / "c.csv"
+    judge_control([zoo.test], out, sampler="projection", draw=0, requests=3, **files, **options)
+    rows = pd.read_csv(out)
+    tasks = held_out_tasks([zoo.test])
+    assert tasks.to_dict("records") == [{"part": "test", "member": 4, "task": "0/3/2"}]
+    assert rows["part"].tolist() == ["test"] * 3 and rows["member"].tolist() == [4] * 3
+    losses = [loss for path in zoo.members[:3] for loss in read_member(path).snapshots["validation_loss"]]
+    assert rows["requested"].to_numpy() == pytest.approx(np.linspace(*np.quantile(losses, [0.025, 0.975]), 3))
+    assert np.isfinite(rows["achieved"]).all() and rows["accuracy"].between(0, 1).all()

@@ -1,0 +1,211 @@
+"""Novelty and diversity against scipy, scikit-learn and brute force; models are made by fakes."""
+
+from itertools import combinations
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.spatial.distance import cdist, pdist
+from sklearn.metrics import jaccard_score
+
+from wsl.evaluation.distances import learned, measure_distances
+from wsl.evaluation.novelty import judge_novelty, measure_novelty, novelty_table, sampled_weights
+from wsl.evaluation.overlap import disagreement, jaccard, jaccard_chance
+from wsl.evaluation.validation import ValidationImages
+from wsl.sampling.making import TaskImages
+from wsl.zoo.index import open_zoo
+from wsl.zoo.layout import resnet18_layout
+from wsl.zoo.member import read_member
+
+LAYOUT = resnet18_layout(2, 3)
+TASKS = pd.DataFrame({"part": ["test", "test"], "member": [4, 9], "task": ["0/3/2", "4/1/3"]})
+
+
+class FakeMaker:
+    """Gives weights by (task, seed)."""
+
+    def __init__(self, weights):
+        self.weights = weights
+
+    def make(self, task, loss, images=None, seed=0):
+        assert (loss, images) == (0.5, None)
+        return self.weights[task, seed]
+
+
+@pytest.fixture(scope="module")
+def known(zoo):
+    """Weights of the training snapshots, early and max of three members."""
+    return np.concatenate([read_member(path).weights for path in zoo.members[:3]])
+
+
+@pytest.fixture(scope="module")
+def made(known, zoo):
+    """Three models for each of two tasks: a copy and two near copies; a trained model, a broken and a new one."""
+    rng = np.random.default_rng(0)
+
+    def near(row, noise):
+        return known[row] + rng.normal(0, noise, LAYOUT.size).astype(np.float32)
+
+    own = read_member(zoo.members[4]).weights[1]
+    first = {0: known[3], 1: near(3, 0.01), 2: near(5, 0.01)}
+    second = {0: own, 1: np.full(LAYOUT.size, np.nan, dtype=np.float32), 2: near(0, 0.02)}
+    return {("0/3/2", seed): w for seed, w in first.items()} | {("4/1/3", seed): w for seed, w in second.items()}
+
+
+@pytest.fixture(scope="module")
+def images(packed):
+    return ValidationImages(TaskImages(list(packed.values())), LAYOUT)
+
+
+@pytest.fixture(scope="module")
+def measured(zoo, made, images, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("samples")
+    sampled = sampled_weights(FakeMaker(made), list(TASKS["task"]), 0.5, 3, folder)
+    with sampled as (weights, finite), open_zoo(zoo.train) as training:
+        tables = measure_novelty(weights, finite, TASKS, training, [zoo.test], images)
+    assert not list(folder.iterdir())
+    return tables
+
+
+def without_statistics(weights):
+    kept = [weights[..., e.columns] for e in LAYOUT.entries if "running" not in e.name]
+    return np.concatenate(kept, axis=-1).astype(float)
+
+
+@pytest.fixture(scope="module")
+def unit(known):
+    return np.median(pdist(without_statistics(known[1::2])))
+
+
+def test_learned_weights_are_all_but_running_statistics(known):
+    assert np.array_equal(known[:, learned(LAYOUT)], without_statistics(known))
+
+
+def test_distances_are_scipys(zoo, known, unit, tmp_path):
+    samples = known[:4] + np.random.default_rng(0).normal(0, 0.05, known[:4].shape).astype(np.float32)
+    with h5py.File(tmp_path / "s.h5", "w") as file, open_zoo(zoo.train) as training:
+        distances = measure_distances(training, file.create_dataset("w", data=samples))
+    a, b = without_statistics(samples), without_statistics(known)
+    assert distances.to_training == pytest.approx(cdist(a, b), rel=1e-6)
+    assert distances.between[np.triu_indices(4, 1)] == pytest.approx(pdist(a), rel=1e-6)
+    centre = b.mean(axis=0)
+    assert distances.cosines == pytest.approx(1 - cdist(a - centre, b - centre, "cosine"), abs=1e-6)
+    assert distances.unit == pytest.approx(unit)
+
+
+def test_samples_are_held_in_a_file_and_broken_ones_marked(made, tmp_path):
+    with sampled_weights(FakeMaker(made), list(TASKS["task"]), 0.5, 3, tmp_path) as (weights, finite):
+        assert finite.tolist() == [True, True, True, True, False, True]
+        assert np.array_equal(weights[1], made["0/3/2", 1]) and np.array_equal(weights[5], made["4/1/3", 2])
+        assert not weights[4].any()
+
+
+def test_a_copy_is_found_out(measured):
+    copy = measured[0].iloc[0]
+    assert (copy["nearest_member"], copy["nearest_snapshot"]) == (1, "max")
+    assert copy["distance"] == 0
+    assert (copy["cosine"], copy["centred_cosine"]) == pytest.approx((1, 1))
+    assert copy["nearest_jaccard"] == 1 and copy["nearest_jaccard_chance"] < 1
+
+
+def test_nearest_snapshots_distances_and_cosines_by_brute_force(measured, made, known, unit):
+    samples, _ = measured
+    b = without_statistics(known)
+    for row in samples[samples["finite"]].itertuples():
+        a = without_statistics(made[row.task, row.seed])[None]
+        nearest = cdist(a, b).argmin()
+        assert (row.nearest_member, row.nearest_snapshot) == (nearest // 2, ("early", "max")[nearest % 2])
+        assert row.distance == pytest.approx(cdist(a, b).min() / unit, rel=1e-6)
+        assert row.cosine == pytest.approx(1 - cdist(a, b, "cosine")[0, nearest])
+        centred = 1 - cdist(a - b.mean(0), b - b.mean(0), "cosine")[0, nearest]
+        assert row.centred_cosine == pytest.approx(centred, abs=1e-5)
+
+
+def test_errors_are_compared_with_those_of_the_nearest_and_the_trained_model(measured, made, zoo, known, images):
+    samples, _ = measured
+    trained = read_member(zoo.members[4]).weights[1]
+    for row in samples[samples["finite"]].itertuples():
+        wrong = images.predictions(made[row.task, row.seed], row.task) != images.labels(row.task)
+        nearest = known[2 * int(row.nearest_member) + (row.nearest_snapshot == "max")]
+        theirs = images.predictions(nearest, row.task) != images.labels(row.task)
+        assert row.nearest_jaccard == pytest.approx(jaccard(wrong, theirs))
+        assert row.nearest_jaccard_chance == pytest.approx(jaccard_chance(wrong, theirs))
+        if row.member == 4:
+            theirs = images.predictions(trained, row.task) != images.labels(row.task)
+            assert row.trained_jaccard == pytest.approx(jaccard(wrong, theirs))
+        else:  # no such member was trained
+            assert np.isnan(row.trained_jaccard)
+
+
+def test_a_broken_sample_has_a_row_and_measures_nothing(measured):
+    broken = measured[0].query("not finite")
+    assert broken[["member", "seed"]].to_numpy().tolist() == [[9, 1]]
+    assert broken[["distance", "cosine", "nearest_jaccard"]].isna().all(axis=None)
+
+
+def test_diversity_is_the_mean_over_pairs_of_finite_samples(measured, made, unit, images):
+    diversity = measured[1].set_index("task")
+    for task, seeds in (("0/3/2", (0, 1, 2)), ("4/1/3", (0, 2))):
+        weights = [made[task, seed] for seed in seeds]
+        assert diversity.loc[task, "samples"] == len(seeds)
+        apart = pdist(without_statistics(np.stack(weights))).mean() / unit
+        assert diversity.loc[task, "sample_distance"] == pytest.approx(apart, rel=1e-5)
+        given = [images.predictions(one, task) for one in weights]
+        pairs = [np.mean(a != b) for a, b in combinations(given, 2)]
+        assert diversity.loc[task, "sample_disagreement"] == pytest.approx(np.mean(pairs))
+
+
+def test_jaccard_is_scikit_learns():
+    a, b = np.random.default_rng(0).random((2, 50)) < 0.4
+    assert jaccard(a, b) == pytest.approx(jaccard_score(a, b))
+    nothing = np.zeros(5, dtype=bool)
+    assert np.isnan(jaccard(nothing, nothing)) and np.isnan(jaccard_chance(nothing, nothing))
+    assert jaccard(nothing, ~nothing) == jaccard_chance(nothing, ~nothing) == 0
+
+
+@pytest.mark.parametrize(("first", "second"), [(3, 4), (7, 7), (1, 6), (0, 2)])
+def test_chance_is_the_mean_over_all_sets_of_a_size(first, second):
+    def mask(chosen):
+        return np.isin(np.arange(7), chosen)
+
+    a = mask(range(first))
+    every = [jaccard(a, mask(chosen)) for chosen in combinations(range(7), second)]
+    assert jaccard_chance(a, mask(range(second))) == pytest.approx(np.mean(every))
+
+
+def test_disagreement_by_hand():
+    assert disagreement(np.array([[0, 1, 2, 0], [0, 1, 1, 1], [0, 0, 2, 0]])) == pytest.approx((2 + 1 + 3) / 12)
+    assert np.isnan(disagreement(np.array([[0, 1]])))
+
+
+def test_table_averages_samples_and_draws_of_a_task_first(tmp_path):
+    about = {"part": "test", "sampler": "flow"}
+    values = ((1, 0, True, 0.2), (1, 1, True, 0.4), (2, 0, True, 0.9), (2, 1, False, None))
+    rows = [{**about, "member": m, "draw": d, "finite": f, "distance": v} for m, d, f, v in values]
+    others = ("cosine", "centred_cosine", "nearest_jaccard", "nearest_jaccard_chance", "trained_jaccard_chance")
+    pd.DataFrame(rows).assign(**dict.fromkeys(others, 0.5), trained_jaccard=None).to_csv(
+        tmp_path / "n.csv", index=False
+    )
+    between = {"sample_distance": [1.0, 3.0], "sample_disagreement": [0.25, None]}
+    pd.DataFrame({**about, "member": [1, 2], "draw": 0, **between}).to_csv(tmp_path / "d.csv", index=False)
+    novelty_table([tmp_path / "n.csv"], [tmp_path / "d.csv"], tmp_path / "t.csv")
+    table = pd.read_csv(tmp_path / "t.csv").set_index("measure")
+    # Tasks average 0.3 and 0.9; half the interval is t(0.975, 1) * 0.3.
+    assert table.loc["distance", ["mean", "high", "tasks"]].tolist() == pytest.approx([0.6, 0.6 + 3.8119, 2], abs=1e-4)
+    assert table.loc["sample_distance", "mean"] == 2 and table.loc["sample_disagreement", "tasks"] == 1
+    assert table.loc["trained_jaccard", "tasks"] == 0 and np.isnan(table.loc["trained_jaccard", "mean"])
+    assert set(table["models"]) == {4} and set(table["non_finite"]) == {1}
+
+
+def test_a_sampler_is_measured_over_a_runs_files(zoo, fitted, autoencoder, class_means, packed, bins, shared, tmp_path):
+    files = {"train_index": zoo.train, "fitted": fitted, "autoencoder": autoencoder.state, "bins": bins}
+    files |= {"class_means": list(class_means.values()), "packed": list(packed.values()), "shared": shared.state}
+    options = {"known": list("0124"), "recalibrate": False, "strength": 0.0, "settings": {"norm": "training"}}
+    out, diversity = tmp_path / "new" / "n.csv", tmp_path / "d.csv"
+    judge_novelty([zoo.test], out, diversity, sampler="projection", draw=1, samples=2, **files, **options)
+    rows, between = pd.read_csv(out), pd.read_csv(diversity)
+    assert rows["seed"].tolist() == [0, 1] and set(rows["sampler"]) == {"projection"} and set(rows["draw"]) == {1}
+    # The projection knows one answer, whatever the seed.
+    assert between[["sample_distance", "sample_disagreement"]].to_numpy().ravel() == pytest.approx([0, 0], abs=1e-6)
+    assert [path.name for path in out.parent.iterdir()] == ["n.csv"]

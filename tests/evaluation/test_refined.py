@@ -1,0 +1,42 @@
+"""What refinement adds, measured on validation images."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from wsl.evaluation.refined import METHODS, judge_refinement, refinement_table
+from wsl.evaluation.validation import ValidationImages
+from wsl.sampling.making import TaskImages
+from wsl.zoo.layout import resnet18_layout
+
+BUDGET = {"steps": 2, "batch_size": 16, "learning_rate": 0.05, "fine_tuning_rate": 1e-3}
+
+
+def test_a_samplers_models_are_judged_before_and_after(
+    zoo, fitted, autoencoder, coefficients, class_means, packed, bins, shared, tmp_path
+):
+    files = {"train_index": zoo.train, "fitted": fitted, "autoencoder": autoencoder.state, "bins": bins}
+    files |= {"class_means": list(class_means.values()), "packed": list(packed.values()), "shared": shared.state}
+    options = {"known": list("0124"), "recalibrate": True, "strength": 30.0, "settings": {"norm": "training"}}
+    codes, out = (autoencoder.latents["train"], coefficients["train"]), tmp_path / "r.csv"
+    judge_refinement([zoo.test], *codes, out, sampler="projection", draw=0, budget=BUDGET, **files, **options)
+    rows = pd.read_csv(out)
+    assert rows["method"].tolist() == list(METHODS) and set(rows["task"]) == {"0/3/2"}
+    assert np.isfinite(rows["loss"]).all() and rows["accuracy"].between(0, 1).all()
+
+
+def test_a_broken_model_is_judged_infinitely_bad(packed):
+    layout = resnet18_layout(2, 3)
+    images = ValidationImages(TaskImages(list(packed.values())), layout)
+    assert images.judge(np.full(layout.size, np.inf, dtype=np.float32), "0/1/2") == (float("inf"), 0.0)
+
+
+def test_table_averages_draws_first_and_counts_broken_models(tmp_path):
+    values = [(1, 0, 0.2, 1.0), (1, 1, 0.4, 1.0), (2, 0, 0.9, 1.0), (2, 1, 0.9, np.inf)]
+    about = {"part": "test", "sampler": "flow", "method": "refined"}
+    rows = [{**about, "member": m, "draw": d, "accuracy": a, "loss": loss} for m, d, a, loss in values]
+    pd.DataFrame(rows).to_csv(tmp_path / "m.csv", index=False)
+    refinement_table([tmp_path / "m.csv"], tmp_path / "t.csv")
+    (row,) = pd.read_csv(tmp_path / "t.csv").to_dict("records")
+    assert (row["accuracy"], row["tasks"], row["non_finite"]) == (0.6, 2, 1)
+    assert row["high"] == pytest.approx(0.6 + 3.8119, abs=1e-4)

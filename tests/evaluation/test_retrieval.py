@@ -1,0 +1,106 @@
+"""Retrieval against brute force and scikit-learn."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.metrics import top_k_accuracy_score
+from sklearn.metrics.pairwise import cosine_similarity
+
+from wsl.datasets.class_means import ClassMeans
+from wsl.evaluation.retrieval import compare_all, mean_ranks, measure_retrieval, recall_curve, retrieve
+from wsl.evaluation.shared_space import load_points
+from wsl.outcomes.bins import read_bins
+from wsl.shared.encoder import load_shared
+from wsl.weights.codec import read_latents
+
+
+@pytest.fixture(scope="module")
+def related():
+    rng = np.random.default_rng(0)
+    pairs = rng.normal(size=(40, 6))
+    return pairs, 3 * pairs + rng.normal(size=(40, 6)) * 4
+
+
+def test_recall_is_scikit_learns(related):
+    pairs, weights = related
+    curve = recall_curve(*compare_all(pairs, weights))
+    similarity = cosine_similarity(pairs, weights)
+    expected = [top_k_accuracy_score(np.arange(40), similarity, k=k) for k in range(1, 40)]
+    assert curve == pytest.approx([*expected, 1.0])
+    assert 0.1 < curve[0] < 0.9
+
+
+def test_ranks_by_brute_force(related):
+    pairs, weights = related
+    similarity = cosine_similarity(pairs, weights)
+    expected = [1 + sum(similarity[i, j] > similarity[i, i] for j in range(40)) for i in range(40)]
+    assert mean_ranks(*compare_all(pairs, weights)).tolist() == expected
+
+
+def test_ties_count_as_if_broken_at_random():
+    queries = np.eye(4)
+    candidates = np.eye(4)[[0, 0, 2, 3]]  # the first two are one point, and query 1 is equally far from all
+    above, tied = compare_all(queries, candidates)
+    assert above.tolist() == [0, 0, 0, 0] and tied.tolist() == [2, 4, 1, 1]
+    assert mean_ranks(above, tied).tolist() == [1.5, 2.5, 1, 1]
+    assert recall_curve(above, tied) == pytest.approx(np.array([2.75, 3.5, 3.75, 4]) / 4)
+    rng, found = np.random.default_rng(0), np.zeros(4)
+    for _ in range(4000):
+        order = np.argsort(-(queries @ candidates.T) + 1e-9 * rng.random((4, 4)), axis=1)
+        ranks = (order == np.arange(4)[:, None]).argmax(axis=1)
+        found += [(ranks < k).mean() for k in (1, 2, 3, 4)]
+    assert found / 4000 == pytest.approx(recall_curve(above, tied), abs=0.02)
+
+
+def test_embeddings_that_tell_nothing_apart_find_as_much_as_chance():
+    summary, curves = retrieve("test", np.ones((8, 3)), np.random.default_rng(0).normal(size=(8, 3)))
+    back = summary.set_index("direction").loc["weights to pairs"]
+    assert back["top1"] == back["chance_top1"] == 0.125 and back["top5"] == back["chance_top5"] == 0.625
+    assert back["median_rank"] == back["chance_median_rank"] == 4.5
+    own = curves[curves["direction"] == "weights to pairs"]
+    assert own["recall"].to_numpy() == pytest.approx(own["chance"].to_numpy())
+
+
+def test_equal_embeddings_tie_in_spite_of_rounding():
+    rng = np.random.default_rng(0)
+    pairs = np.repeat(rng.normal(size=(3, 5)), 2, axis=0).astype(np.float32)
+    pairs[1] *= np.float32(1 + 2e-7)
+    assert compare_all(rng.normal(size=(6, 5)), pairs)[1].tolist() == [2] * 6
+
+
+def test_broken_embeddings_find_nothing():
+    values = np.random.default_rng(0).normal(size=(5, 3))
+    broken = values.copy()
+    broken[2] = np.nan
+    above, tied = compare_all(values, broken)
+    assert (above[2], tied[2]) == (4, 1)
+    assert mean_ranks(*compare_all(broken, values))[2] == 3
+
+
+def test_fewer_candidates_than_five():
+    summary, _ = retrieve("test", np.eye(3), np.eye(3))
+    assert summary["top5"].tolist() == [1, 1] and summary["chance_top5"].tolist() == [1, 1]
+
+
+def test_points_are_the_shared_encoders(autoencoder, class_means, bins, shared):
+    points = load_points(autoencoder.latents["train"], list(class_means.values()), bins, shared.state)
+    latents, snapshots = read_latents(autoencoder.latents["train"])
+    assert np.array_equal(points.weights, latents) and points.snapshots.equals(snapshots)
+    datasets = torch.from_numpy(ClassMeans(list(class_means.values())).embed(snapshots["task"]))
+    positions = torch.from_numpy(read_bins(bins).position(snapshots["validation_loss"].to_numpy()))
+    with torch.no_grad():
+        assert points.pairs == pytest.approx(load_shared(shared.state)(datasets, positions).numpy(), abs=1e-5)
+
+
+def test_held_out_parts_are_measured(autoencoder, class_means, bins, shared, tmp_path):
+    latents = [autoencoder.latents[part] for part in ("test", "train")]
+    files = (latents, list(class_means.values()), bins, shared.state, tmp_path / "r.csv", tmp_path / "c.csv")
+    measure_retrieval(*files)
+    table, curves = pd.read_csv(tmp_path / "r.csv"), pd.read_csv(tmp_path / "c.csv")
+    assert table["part"].tolist() == ["test", "test", "train", "train"]
+    assert table["candidates"].tolist() == [2, 2, 6, 6]
+    assert len(curves) == 2 * 2 + 2 * 6
+    points = load_points(latents[1], list(class_means.values()), bins, shared.state)
+    expected, _ = retrieve("train", points.pairs, points.weights)
+    assert table["top1"].iloc[2:].tolist() == pytest.approx(expected["top1"].tolist(), abs=1e-4)

@@ -1,0 +1,62 @@
+"""The map of the shared space: where points lie, and what stands beside them."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.decomposition import PCA
+
+from wsl.evaluation.shared_map import flatten_points, map_points, write_map
+from wsl.evaluation.shared_space import Points, unit_rows
+
+
+def cluster(rng, centre, count, classes):
+    """Points of ``count`` snapshots about one place, pairs near their weights."""
+    weights = centre + 0.05 * rng.normal(size=(count, 5))
+    table = {"member": np.arange(count), "snapshot": "max", "epoch": 3, "task": classes, "validation_accuracy": 0.5}
+    return Points(weights + 0.01 * rng.normal(size=(count, 5)), 7 * weights, pd.DataFrame(table))
+
+
+@pytest.fixture(scope="module")
+def parts():
+    rng = np.random.default_rng(0)
+    return {"train": cluster(rng, np.eye(5)[0], 9, "a/b/c"), "test": cluster(rng, np.eye(5)[1], 6, "b/c/a")}
+
+
+def test_pca_is_scikit_learns_of_directions():
+    values = np.random.default_rng(0).normal(size=(12, 5)) * np.arange(1, 13)[:, None]
+    assert np.linalg.norm(unit_rows(values), axis=1) == pytest.approx(1)
+    expected = PCA(2).fit_transform(values / np.linalg.norm(values, axis=1, keepdims=True))
+    assert np.abs(flatten_points(values, "pca", 0)) == pytest.approx(np.abs(expected))
+
+
+@pytest.mark.parametrize("method", ["tsne", "pca"])
+def test_a_map_keeps_what_is_near_near_and_is_the_same_each_time(parts, method):
+    table = map_points(parts, method, seed=3)
+    assert len(table) == 2 * (9 + 6) and set(table["kind"]) == {"weights", "pair"}
+    groups = [table.loc[table["part"] == part, ["x", "y"]].to_numpy() for part in ("train", "test")]
+    apart = np.linalg.norm(groups[0].mean(0) - groups[1].mean(0))
+    assert all(np.linalg.norm(group - group.mean(0), axis=1).max() < apart / 2 for group in groups)
+    assert map_points(parts, method, seed=3).equals(table)
+
+
+def test_points_keep_their_own_places(parts):
+    table = map_points(parts, "pca", seed=0)
+    values = np.concatenate([side for own in parts.values() for side in (own.weights, own.pairs)])
+    assert table[["x", "y"]].to_numpy() == pytest.approx(flatten_points(values, "pca", 0))
+    assert table["kind"].tolist() == ["weights"] * 9 + ["pair"] * 9 + ["weights"] * 6 + ["pair"] * 6
+    assert table["first_class"].tolist() == ["a"] * 18 + ["b"] * 12
+
+
+def test_broken_points_have_no_place_and_are_named(parts, caplog):
+    broken = parts["test"].pairs.copy()
+    broken[1] = np.nan
+    table = map_points({**parts, "test": parts["test"]._replace(pairs=broken)}, "pca", seed=0)
+    assert table["x"].isna().sum() == 1 and "1 of 30 points" in caplog.text
+
+
+def test_a_map_holds_all_held_out_and_some_training_members(autoencoder, class_means, bins, shared, tmp_path):
+    latents = [autoencoder.latents[part] for part in ("train", "test")]
+    write_map(latents, list(class_means.values()), bins, shared.state, tmp_path / "m.csv", 2, "tsne", seed=0)
+    table = pd.read_csv(tmp_path / "m.csv")
+    assert table.groupby("part")["member"].unique().map(list).to_dict() == {"train": [0, 1], "test": [4]}
+    assert len(table) == 2 * 6 and table.notna().all(axis=None)
