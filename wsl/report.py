@@ -35,8 +35,6 @@ def write_report(
     """
     numbers = read_json(summary)
     texts = {Path(path).stem: Path(path).read_text(encoding="utf-8").strip() for path in captions}
-    # A table and a figure of the same matter share a stem, save sampling's, whose caption tells of both.
-    texts["sampling"] = texts["sampled_accuracy"]
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     environment.filters["percent"] = lambda value: f"{value:.1%}"
     page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(

@@ -99,6 +99,11 @@ class Run:
             "snapshots": zoo.snapshots,
         }
 
+    def beside(self) -> list[str]:
+        """Return the accuracy tables of the runs to show beside this one, of those that have been made."""
+        tables = [f"results/{name}/tables/accuracy.csv" for name in self.config.beside]
+        return [path for path in tables if Path(path).is_file()]
+
     def start(self) -> tuple[str, dict[str, Any]] | None:
         """Return the function that makes the members' common start, and its settings; None where each has its own."""
         zoo, backbone = self.config.zoo, self.config.zoo.backbone
@@ -168,11 +173,18 @@ def print_summary(results: str | Path) -> None:
     if not summary.is_file():
         return
     numbers = read_json(summary)
-    accuracies = ", ".join(f"{method} {value:.1%}" for method, value in numbers["accuracy"].items())
+    kinds = {"seen": "Held-out tasks", "unseen": "Tasks of unseen classes"}
+    accuracies = "".join(
+        f"{title}, test accuracy without training: "
+        + ", ".join(f"{method} {value:.1%}" for method, value in numbers["accuracy"][kind].items())
+        + "\n"
+        for kind, title in kinds.items()
+        if kind in numbers["accuracy"]
+    )
     print(
         f"\nReport:  {Path(results, 'report.html')}\n"
         f"Zoo:     {numbers['members']} members ({numbers['members_diverged']} diverged), "
         f"validation accuracy {numbers['validation_accuracy_max']:.1%}\n"
         f"Held-out members, original against reconstruction: agreement {numbers['agreement']:.1%}\n"
-        f"Held-out tasks, test accuracy: {accuracies}\n"
+        f"{accuracies}"
     )

@@ -7,6 +7,7 @@ FIGURES = (
     "similarity_heatmap",
     "accuracy",
     "finetuning",
+    "regimes",
     *DATASET_FIGURES,
 )
 
@@ -133,6 +134,24 @@ rule finetuning:
     params:
         call="wsl.figures.finetuning.draw",
         code=call_digest("wsl.figures.finetuning.draw"),
+        settings={},
+    script:
+        CALL
+
+
+rule regimes:
+    input:
+        table=rules.accuracy_table.output.out,
+    output:
+        **figure_files("regimes", "Sampling", "accuracy of sampled models by regime"),
+    log:
+        f"{LOGS}/regimes.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        call="wsl.figures.regimes.draw",
+        code=call_digest("wsl.figures.regimes.draw"),
         settings={},
     script:
         CALL

@@ -107,6 +107,7 @@ rule judge:
 rule accuracy_table:
     input:
         judgements=JUDGEMENTS,
+        beside=RUN.beside(),
     output:
         out=report(
             f"{OUT}/tables/accuracy.csv",
@@ -128,7 +129,7 @@ rule accuracy_table:
     params:
         call="wsl.evaluation.tables.accuracy_table",
         code=call_digest("wsl.evaluation.tables.accuracy_table"),
-        settings=settings(regime=RUN.config.zoo.init),
+        settings=settings(regime=RUN.config.zoo.init, run=RUN.config.run),
     script:
         CALL
 
@@ -151,6 +152,6 @@ rule summary:
     params:
         call="wsl.evaluation.tables.write_summary",
         code=call_digest("wsl.evaluation.tables.write_summary"),
-        settings={},
+        settings=settings(classes_per_task=RUN.config.zoo.classes_per_task),
     script:
         CALL

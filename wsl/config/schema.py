@@ -14,14 +14,19 @@ from wsl.config.zoo import Zoo
 from wsl.errors import ConfigError
 from wsl.faults import describe_fault
 
+RUN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+
 
 class Config(Section):
     """A run."""
 
-    run: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = Field(
+    run: Annotated[str, Field(pattern=RUN_NAME)] = Field(
         description="name of the run; everything lands in results/<run>"
     )
     seed: Annotated[Whole, Field(ge=0)] = Field(0, description="everything random comes from it")
+    beside: list[Annotated[str, Field(pattern=RUN_NAME)]] = Field(
+        [], description="names of runs, made before, whose accuracies stand beside this one's in its table and report"
+    )
     images: Images = Images()
     zoo: Zoo = Zoo()
     weights: Weights = Weights()

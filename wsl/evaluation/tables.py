@@ -41,29 +41,40 @@ def reconstruction_table(measured: str | Path, out: str | Path) -> None:
     write_csv(out, pd.DataFrame(rows).round(4))
 
 
-def accuracy_table(judgements: Sequence[str | Path], out: str | Path, recalibration: str | Path, regime: str) -> None:
+def accuracy_table(
+    judgements: Sequence[str | Path],
+    out: str | Path,
+    recalibration: str | Path,
+    regime: str,
+    run: str,
+    beside: Sequence[str | Path] = (),
+) -> None:
     """Write the accuracy of every sampler and rival, a row a kind of classes, images looked at and epochs.
 
     Args:
         judgements: see ``wsl.evaluation.protocol.judge``.
-        out: CSV with ``regime``, ``classes`` (``seen`` by other members, ``unseen``, or ``validation``: seen, and
-            judged on validation images), ``sampler``, ``images``, ``epochs``, ``accuracy``, ``low``, ``high``
+        out: CSV with ``run``, ``regime``, ``classes`` (``seen`` by other members, ``unseen``, or ``validation``:
+            seen, and judged on validation images), ``sampler``, ``images``, ``epochs``, ``accuracy``, ``low``, ``high``
             (95 % over tasks, draws averaged first), ``tasks``, ``seeds``, ``chosen``: whether it is the sampler of the
             highest accuracy on validation tasks without fine-tuning, all images seen.
         recalibration: CSV of accuracies as decoded and with new batch-normalisation statistics.
-        regime: how members start.
+        run, regime: the run's name, and how its members start.
+        beside: tables like ``out`` of other runs, added below.
     """
     table = pd.concat([pd.read_csv(path) for path in judgements], ignore_index=True)
     table["classes"] = table["part"].replace({"test": "seen"})
     keys = ["classes", "method", "images", "epochs"]
     rows = [
-        {"regime": regime, **dict(zip(keys, key, strict=True)), **_over_tasks(group)}
+        {"run": run, "regime": regime, **dict(zip(keys, key, strict=True)), **_over_tasks(group)}
         for key, group in table[table["recalibrated"]].groupby(keys, sort=False)
     ]
     found = pd.DataFrame(rows).rename(columns={"method": "sampler"})
     found["images"] = found["images"].replace(ALL_IMAGES, "all")
     found["chosen"] = found["sampler"] == chosen_sampler(found)
-    write_csv(out, found.round(4))
+    others = [pd.read_csv(path) for path in beside]
+    # A run's table may itself hold others: each run's own rows alone.
+    others = [other[other["run"] == other["run"].iloc[0]] for other in others]
+    write_csv(out, pd.concat([found.round(4), *others], ignore_index=True))
     whole = table[(table["images"] == ALL_IMAGES) & (table["epochs"] == 0) & (table["draw"] == 0)]
     both = whole[whole["method"].isin(whole.loc[~whole["recalibrated"], "method"])]
     effects = [
@@ -95,11 +106,13 @@ def write_summary(
     shared_history: str | Path,
     bins: str | Path,
     out: str | Path,
+    classes_per_task: int,
 ) -> None:
     """Write the main numbers of a run as JSON, for the report and the end of a run."""
     images, zoo = pd.read_csv(classes), pd.read_csv(members)
     tables = pd.read_csv(reconstruction).set_index(["stage", "metric"])["mean"]
     accuracies = pd.read_csv(accuracy)
+    accuracies = accuracies[accuracies["run"] == accuracies["run"].iloc[0]]
     held_out = accuracies[(accuracies["images"] == "all") & (accuracies["epochs"] == 0)]
     history = pd.read_csv(shared_history)
     write_json(
@@ -117,6 +130,7 @@ def write_summary(
             "shared_validation_loss": float(history.loc[history["kept"], "validation_loss"].iloc[0]),
             "shared_chance_loss": float(history["validation_chance"].iloc[0]),
             "outcome_bins_filled": int(np.count_nonzero(read_json(bins)["counts"])),
+            "chance": 1 / classes_per_task,
             "chosen_sampler": str(accuracies.loc[accuracies["chosen"], "sampler"].iloc[0]),
             "accuracy": {
                 classes: dict(zip(group["sampler"], group["accuracy"].tolist(), strict=True))

@@ -24,7 +24,7 @@ TITLES = {"seen": "classes that the zoo saw", "unseen": "classes that no member 
 
 def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
     """Draw accuracy without fine-tuning against images a class, with 95 % intervals; trained models as a line."""
-    accuracies = pd.read_csv(table)
+    accuracies = own_rows(pd.read_csv(table))
     accuracies = accuracies[accuracies["epochs"] == 0]
     kinds = [kind for kind in TITLES if kind in set(accuracies["classes"])]
     figure = Figure(figsize=(COLUMN * (1 + 0.9 * (len(kinds) - 1)) + 1.6, 3.0))
@@ -36,6 +36,11 @@ def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside right upper")
     save(figure, pdf, png)
+
+
+def own_rows(accuracies: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the run that the table is of, without those of runs beside it."""
+    return accuracies[accuracies["run"] == accuracies["run"].iloc[0]]
 
 
 def _panel(axes: Axes, table: pd.DataFrame) -> None:

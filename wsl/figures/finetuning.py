@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from wsl.figures.accuracy import OTHERS, STYLES, TITLES
+from wsl.figures.accuracy import OTHERS, STYLES, TITLES, own_rows
 from wsl.figures.style import COLUMN, GREY, RED, save
 
 SHOWN = {"scratch": ("from scratch", "black", "x", "-"), "start": ("from the regime's start", GREY, "P", "-")}
@@ -14,7 +14,7 @@ SHOWN = {"scratch": ("from scratch", "black", "x", "-"), "start": ("from the reg
 
 def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
     """Draw accuracy after fine-tuning on all of a task's training images, with 95 % intervals."""
-    accuracies = pd.read_csv(table)
+    accuracies = own_rows(pd.read_csv(table))
     accuracies = accuracies[accuracies["images"] == "all"]
     tuned = set(accuracies.loc[accuracies["epochs"] > 0, "sampler"]) - {"trained", "reconstructed"}
     accuracies = accuracies[accuracies["sampler"].isin(tuned)]
