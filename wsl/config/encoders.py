@@ -82,7 +82,7 @@ class Losses(Section):
     @model_validator(mode="after")
     def _some_loss(self) -> Self:
         if not any(weight for _, weight in self):
-            raise ValueError("losses: every weight is 0; give one of them a weight")
+            raise ValueError("every weight is 0; give one of the losses a weight")
         return self
 
 

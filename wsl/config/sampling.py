@@ -46,7 +46,9 @@ class Regression(Shared):
     @model_validator(mode="after")
     def _length_is_fixed(self) -> Self:
         if not self.losses.mse + self.losses.norm:
-            raise ValueError("nt_xent and cosine leave a prediction's length open; give losses.mse or losses.norm a weight")
+            raise ValueError(
+                "nt_xent and cosine leave a prediction's length open; give losses.mse or losses.norm a weight"
+            )
         return self
 
 
