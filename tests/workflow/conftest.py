@@ -213,6 +213,12 @@ def new_project(tmp_path):
 
 
 @pytest.fixture(scope="session")
+def project_at():
+    """Makes a project at a place, for fixtures that outlive a test: ``project_at(root, config)``."""
+    return Project
+
+
+@pytest.fixture(scope="session")
 def repository() -> Path:
     return REPOSITORY
 

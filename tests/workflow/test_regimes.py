@@ -1,0 +1,154 @@
+"""How members start: which jobs each regime has, what they make, and what a change makes stale."""
+
+import os
+import shutil
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from wsl.errors import ConfigError
+from wsl.run import Run
+from wsl.tensors import read_tensors
+from wsl.zoo.index import open_zoo, read_weights
+from wsl.zoo.layout import resnet18_layout
+from wsl.zoo.network import flatten
+
+ZOO = "results/regime/zoo"
+START = f"{ZOO}/start.safetensors"
+TARGETS = [f"{ZOO}/{part}.h5" for part in ("train", "validation", "test", "unseen")]
+FITS = "results/regime/weights/pca/fc.bias.h5"
+# Ten digits: three for the backbone, three for unseen tasks, four for the others.
+CONFIG = {
+    "run": "regime",
+    "seed": 3,
+    "images": {"source": "digits", "size": 16},
+    "zoo": {
+        "members": 4,
+        "parts": {"train": 2, "validation": 1, "test": 1},
+        "init": "finetuned",
+        "backbone": {"classes": 3, "epochs": 2, "batch_size": 32},
+        "unseen": {"classes": 3, "members": 2},
+        "width": 2,
+        "early_epoch": 1,
+        "max_epoch": 2,
+        "snapshots": [0, "max"],
+    },
+}
+MEMBERS = Counter(train_member=6, index_part=4)
+
+
+@pytest.fixture(scope="module")
+def run():
+    return Run(CONFIG)
+
+
+@pytest.mark.parametrize(("regime", "packed"), [("finetuned", {"backbone"}), ("shared", set()), ("independent", set())])
+def test_members_depend_on_one_start_where_they_have_one(plain_snakemake, read_jobs, change, run, regime, packed):
+    done = plain_snakemake(change(CONFIG, zoo__init=regime), "--dry-run", *TARGETS)
+    assert done.returncode == 0, done.stdout
+    jobs = read_jobs(done.stdout)
+    members = [job for job in jobs if job["rule"] == "train_member"]
+    assert len(members) == 6
+    starts = [job for job in jobs if job["rule"] == "start"]
+    if regime == "independent":
+        assert starts == [] and START not in done.stdout
+        return
+    (start,) = starts
+    assert start["output"] == START
+    assert all(START in job["input"].split(", ") for job in members)
+    images = {f"results/regime/images/{name}.h5" for group in packed for name in run.groups[group]}
+    assert {path for path in start["input"].split(", ") if path.endswith(".h5")} == images
+
+
+@pytest.mark.parametrize("teacher", [0, 0.5])
+def test_a_teacher_needs_the_features_of_the_backbones_classes_alone(plain_snakemake, read_jobs, change, run, teacher):
+    done = plain_snakemake(change(CONFIG, zoo__backbone__teacher=teacher), "--dry-run", START)
+    assert done.returncode == 0, done.stdout
+    taught = {job["wildcards"] for job in read_jobs(done.stdout) if job["rule"] == "class_mean"}
+    assert taught == ({f"name={name}" for name in run.groups["backbone"]} if teacher else set())
+
+
+def test_no_member_sees_another_groups_classes(run):
+    groups = {name: set(classes) for name, classes in run.groups.items()}
+    assert [len(groups[name]) for name in ("tasks", "backbone", "unseen")] == [4, 3, 3]
+    for row in run.plan:
+        assert set(row["classes"]) <= groups["unseen" if row["part"] == "unseen" else "tasks"]
+
+
+def test_regimes_share_their_plan(change, run):
+    for regime in ("shared", "independent"):
+        assert Run(change(CONFIG, zoo__init=regime)).plan == run.plan
+
+
+def test_a_missing_checkpoint_is_refused_before_any_job(change):
+    with pytest.raises(ConfigError, match=r"^zoo\.backbone\.checkpoint: there is no file nowhere\.pt; correct"):
+        Run(change(CONFIG, zoo__backbone={"checkpoint": "nowhere.pt"}))
+    for name in ("torchvision:ResNet18_Weights.IMAGENET1K_V1", "timm:resnet18"):
+        assert Run(change(CONFIG, zoo__backbone={"checkpoint": name})).checkpoint_files() == []
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, project_at):
+    """The finetuned zoo, and a copy to restore it from."""
+    project = project_at(tmp_path_factory.mktemp("regime") / "project", CONFIG)
+    project.run(*TARGETS, FITS)
+    shutil.copytree(project.root, project.root.with_name("pristine"))
+    return project
+
+
+@pytest.fixture
+def finished(made):
+    shutil.rmtree(made.root)
+    shutil.copytree(made.root.with_name("pristine"), made.root)
+    made.write_config(CONFIG)
+    return made
+
+
+@pytest.mark.slow
+def test_every_member_starts_from_the_trained_backbone(finished, run):
+    state, about = read_tensors(finished.root / START)
+    assert about["regime"] == "finetuned" and about["classes"] == 3
+    layout, found = resnet18_layout(2, 3), {}
+    vector, _ = flatten(state, layout)
+    for path in TARGETS:
+        with open_zoo(finished.root / path) as zoo:
+            weights, rows = read_weights(zoo), zoo.snapshots
+        assert set(rows["snapshot"]) == {"epoch0", "max"}
+        assert (weights[rows["snapshot"] == "epoch0"] == vector).all()
+        assert (weights[rows["snapshot"] == "max"] != vector).any(axis=1).all()
+        assert np.allclose(rows.loc[rows["snapshot"] == "epoch0", "validation_loss"], np.log(3), rtol=1e-6)
+        found |= dict(zip(rows["member"], rows["task"], strict=True))
+    assert found == {row["member"]: "/".join(row["classes"]) for row in run.plan}
+    assert {member for member in found if member > 999_999} == {1_000_000, 1_000_001}
+
+
+@pytest.mark.slow
+def test_what_a_change_of_the_regime_makes_stale(finished):
+    targets = [*TARGETS, FITS]
+    assert finished.would_run(*targets) == Counter()
+    for changes, expected in (
+        ({"zoo__backbone__epochs": 3}, Counter(start=1, fit_pca=1) + MEMBERS),
+        ({"zoo__init": "shared"}, Counter(start=1, fit_pca=1) + MEMBERS),
+        ({"zoo__init": "independent"}, Counter(fit_pca=1) + MEMBERS),
+        ({"zoo__snapshots": [0, 1, "max"]}, Counter(fit_pca=1) + MEMBERS),
+        ({"zoo__unseen__members": 3}, Counter(train_member=1, index_part=1)),
+        ({"zoo__unseen__members": 1}, Counter(index_part=1)),
+        ({"datasets": {"prompts": ["a {}"]}}, Counter()),
+    ):
+        finished.write_config(CONFIG)
+        finished.configure(**changes)
+        assert finished.would_run(*targets) == expected, changes
+
+
+@pytest.mark.slow
+def test_a_replaced_checkpoint_is_noticed(finished):
+    shutil.copy(finished.root / START, finished.root / "own.safetensors")
+    finished.configure(zoo__backbone={"checkpoint": "own.safetensors"})
+    finished.run(START)
+    assert read_tensors(finished.root / START)[1] == {"regime": "finetuned", "checkpoint": "own.safetensors"}
+    assert finished.would_run(START) == Counter()
+    later = (finished.root / "own.safetensors").stat().st_mtime_ns + 10**10
+    (finished.root / "own.safetensors").write_bytes((finished.root / "own.safetensors").read_bytes() + b" ")
+    os.utime(finished.root / "own.safetensors", ns=(later, later))
+    assert finished.would_run(START) == Counter(start=1)
