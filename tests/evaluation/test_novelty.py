@@ -203,7 +203,9 @@ def test_a_sampler_is_measured_over_a_runs_files(zoo, fitted, autoencoder, class
     files |= {"class_means": list(class_means.values()), "packed": list(packed.values()), "shared": shared.state}
     options = {"known": list("0124"), "recalibrate": False, "strength": 0.0, "settings": {"norm": "training"}}
     out, diversity = tmp_path / "new" / "n.csv", tmp_path / "d.csv"
-    judge_novelty([zoo.test], out, diversity, sampler="projection", draw=1, samples=2, **files, **options)
+    judge_novelty(
+        [zoo.test], out, diversity, sampler="projection", draw=1, samples=2, outcome="best", **files, **options
+    )
     rows, between = pd.read_csv(out), pd.read_csv(diversity)
     assert rows["seed"].tolist() == [0, 1] and set(rows["sampler"]) == {"projection"} and set(rows["draw"]) == {1}
     # The projection knows one answer, whatever the seed.

@@ -1,31 +1,20 @@
 # What samplers can do beyond accuracy: control by R, retrieval, novelty and diversity, refinement, the shared space.
 # All of it looks at validation images alone.
 HELD_OUT = [part for part in ("test", "unseen") if part in RUN.parts]
-SAMPLED = [(sampler, draw) for sampler in SAMPLING.samplers for draw in judged_draws(sampler)]
-# The inputs of whatever makes models, see wsl.evaluation.loading; a sampler's own files come by its wildcards.
-MAKER = {
-    **CODEC,
-    "held_out": [f"{OUT}/zoo/{part}.h5" for part in HELD_OUT],
-    "class_means": CLASS_MEANS,
-    "packed": packed(RUN.classes),
-    "bins": rules.outcome_bins.output.out,
-}
+SAMPLED = [
+    (sampler, draw) for sampler in SAMPLING.samplers for draw in range(SAMPLING.draws if sampler in LEARNT else 1)
+]
+HELD_OUT_INDICES = [f"{OUT}/zoo/{part}.h5" for part in HELD_OUT]
 
 
 def own_files(wildcards):
     return method_files(wildcards.sampler, int(wildcards.draw))
 
 
-def maker_settings(wildcards, **more):
-    return settings(
-        sampler=wildcards.sampler,
-        draw=int(wildcards.draw),
-        known=KNOWN,
-        recalibrate=SAMPLING.recalibration.enabled,
-        strength=SAMPLING.recalibration.strength,
-        settings=SAMPLER_SETTINGS.get(wildcards.sampler, {}),
-        **more,
-    )
+def making(wildcards, **more):
+    """How models are made, and what else a rule sets; control asks for outcomes of its own."""
+    shared = {key: value for key, value in model_settings(wildcards.sampler).items() if key != "outcome"}
+    return settings(**shared, sampler=wildcards.sampler, draw=int(wildcards.draw), **more)
 
 
 def of_all(path):
@@ -36,7 +25,8 @@ def of_all(path):
 rule judge_control:
     input:
         unpack(own_files),
-        **MAKER,
+        **MODEL_INPUTS,
+        held_out=HELD_OUT_INDICES,
     output:
         out=f"{OUT}/evaluation/control/{{sampler}}-{{draw}}.csv",
     log:
@@ -50,7 +40,7 @@ rule judge_control:
     params:
         call="wsl.evaluation.control.judge_control",
         code=call_digest("wsl.evaluation.control.judge_control"),
-        settings=lambda wildcards: maker_settings(wildcards, requests=EVALUATION.control_requests),
+        settings=lambda wildcards: making(wildcards, requests=EVALUATION.control_requests),
     script:
         CALL
 
@@ -82,7 +72,8 @@ rule control_table:
 rule judge_novelty:
     input:
         unpack(own_files),
-        **MAKER,
+        **MODEL_INPUTS,
+        held_out=HELD_OUT_INDICES,
     output:
         out=f"{OUT}/evaluation/novelty/{{sampler}}-{{draw}}.csv",
         diversity=f"{OUT}/evaluation/diversity/{{sampler}}-{{draw}}.csv",
@@ -97,7 +88,7 @@ rule judge_novelty:
     params:
         call="wsl.evaluation.novelty.judge_novelty",
         code=call_digest("wsl.evaluation.novelty.judge_novelty"),
-        settings=lambda wildcards: maker_settings(wildcards, samples=EVALUATION.novelty_samples),
+        settings=lambda wildcards: making(wildcards, samples=EVALUATION.novelty_samples, outcome=SAMPLING.outcome),
     script:
         CALL
 
@@ -130,7 +121,8 @@ rule novelty_table:
 rule judge_refinement:
     input:
         unpack(own_files),
-        **MAKER,
+        **MODEL_INPUTS,
+        held_out=HELD_OUT_INDICES,
         latents=f"{OUT}/weights/latents/train.h5",
         coefficients=f"{OUT}/weights/coefficients/train.h5",
     output:
@@ -146,7 +138,7 @@ rule judge_refinement:
     params:
         call="wsl.evaluation.refined.judge_refinement",
         code=call_digest("wsl.evaluation.refined.judge_refinement"),
-        settings=lambda wildcards: maker_settings(wildcards, budget=plain(SAMPLING.refinement)),
+        settings=lambda wildcards: making(wildcards, budget=SAMPLING.refinement, outcome=SAMPLING.outcome),
     script:
         CALL
 

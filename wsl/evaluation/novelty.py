@@ -15,8 +15,9 @@ from wsl.evaluation.distances import Distances, cosine, exact_distance, learned,
 from wsl.evaluation.loading import open_makers
 from wsl.evaluation.overlap import disagreement, jaccard, jaccard_chance
 from wsl.evaluation.tables import interval
-from wsl.evaluation.validation import ValidationImages, held_out_tasks, requested_losses
+from wsl.evaluation.validation import ValidationImages, held_out_tasks
 from wsl.files import write_csv
+from wsl.outcomes.bins import read_bins
 from wsl.sampling.making import Maker
 from wsl.zoo.index import Zoo, open_zoo, read_weights
 
@@ -184,23 +185,25 @@ def judge_novelty(
     sampler: str,
     draw: int,
     samples: int,
+    outcome: str | float,
     device: str = "cpu",
     **files: Any,
 ) -> None:
-    """Measure one sampler's novelty and diversity on held-out tasks, asking for the best of ``requested_losses``.
+    """Measure one sampler's novelty and diversity on held-out tasks.
 
     Args:
         held_out: indices named after their parts.
         out, diversity: CSV, see ``measure_novelty``.
         sampler: its name; draw: which of its fits.
         samples: models a task.
+        outcome: requested validation loss (nats) or ``best``.
         device: ``cpu`` or ``cuda``.
         files: see ``wsl.evaluation.loading.open_makers``.
     """
     tasks, folder = held_out_tasks(held_out), Path(out).parent
     folder.mkdir(parents=True, exist_ok=True)
     with open_makers(device=device, **files) as makers:
-        loss = float(requested_losses(makers.zoo.snapshots["validation_loss"].to_numpy(), 2)[0])
+        loss = read_bins(makers.bins).requested_loss(outcome)
         images = ValidationImages(makers.images, makers.layout, device)
         with sampled_weights(makers.load(sampler), list(tasks["task"]), loss, samples, folder) as (weights, finite):
             tables = measure_novelty(weights, finite, tasks, makers.zoo, held_out, images)

@@ -11,8 +11,9 @@ import pandas as pd
 from wsl.datasets.class_means import ClassMeans
 from wsl.evaluation.loading import open_makers
 from wsl.evaluation.tables import interval
-from wsl.evaluation.validation import ValidationImages, held_out_tasks, requested_losses
+from wsl.evaluation.validation import ValidationImages, held_out_tasks
 from wsl.files import write_csv
+from wsl.outcomes.bins import read_bins
 from wsl.sampling.making import DecodedModels, TaskImages
 from wsl.sampling.refinement import Budget, Decoder, refine
 from wsl.sampling.sampler import Sampler
@@ -86,10 +87,11 @@ def judge_refinement(
     sampler: str,
     draw: int,
     budget: dict[str, float],
+    outcome: str | float,
     device: str = "cpu",
     **files: Any,
 ) -> None:
-    """Measure refinement of one sampler's models, asked for the best of ``requested_losses``.
+    """Measure refinement of one sampler's models on held-out tasks.
 
     Args:
         held_out: indices named after their parts.
@@ -97,6 +99,7 @@ def judge_refinement(
         out: CSV, see ``measure_refinement``; with no row for a sampler that makes whole weights and has no code.
         sampler: its name; draw: which of its fits.
         budget: see ``Budget``.
+        outcome: requested validation loss (nats) or ``best``.
         device: ``cpu`` or ``cuda``.
         files: see ``wsl.evaluation.loading.open_makers``.
     """
@@ -112,7 +115,7 @@ def judge_refinement(
                 Decoder(maker.codec, space, device),
                 tasks,
                 ClassMeans(makers.class_means).embed(tasks["task"]),
-                float(requested_losses(makers.zoo.snapshots["validation_loss"].to_numpy(), 2)[0]),
+                read_bins(makers.bins).requested_loss(outcome),
                 known.std(axis=0),
                 makers.images,
                 ValidationImages(makers.images, makers.layout, device),
