@@ -2,12 +2,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 CORES ?= all
-CONFIG ?= config/config.yaml
+CONFIG ?= config/digits-thesis.yaml config/config.yaml
 
 .PHONY: run test lint format clean
 
 run: .venv/run
-	$(BIN)/snakemake --cores $(CORES) --configfile $(CONFIG)
+	$(foreach config,$(CONFIG),$(BIN)/snakemake --cores $(CORES) --configfile $(config) &&) true
 
 # Everything that this machine can run, slow tests too; `.venv/bin/pytest` alone runs the quick ones.
 test: lint

@@ -60,6 +60,8 @@ class Datasets(Section):
         for prompt in self.prompts:
             if prompt.count("{}") != 1:
                 raise ValueError(f"prompts: {prompt!r} needs one {{}} where the class's name goes")
+        if self.prompts and self.weights is None:
+            raise ValueError("prompts: a model with random weights knows no word; name `weights`, or leave them out")
         if self.prompts and self.encoder == "set":
             raise ValueError("prompts: the encoder `set` reads images alone; remove them or choose another encoder")
         return self

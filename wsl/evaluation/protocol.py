@@ -84,7 +84,8 @@ def judge(
         for path in held_out:
             part = Path(path).stem
             for member, task in _tasks(path):
-                for images in [None] if method in WITHOUT_IMAGES else [*counts, None]:
+                # Choices are made with all images at hand.
+                for images in [None] if method in WITHOUT_IMAGES or part == "validation" else [*counts, None]:
                     epochs = finetune["epochs"] if images is None and part != "validation" and draw == 0 else []
                     weights = maker.make(task, loss, images, seed=draw)
                     note(part, member, task, images, _scores(weights, methods, task, part, epochs, finetune), True)

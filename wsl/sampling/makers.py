@@ -13,7 +13,7 @@ from wsl.sampling.registry import load_sampler
 from wsl.weights.codec import WeightCodec, load_codec
 from wsl.zoo.index import open_zoo
 
-REFERENCE = 480  # images of the mixture for batch-normalisation statistics
+REFERENCE = 240  # images of the mixture for batch-normalisation statistics
 
 
 class Makers:
