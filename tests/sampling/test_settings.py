@@ -1,0 +1,40 @@
+"""The config's sections of samplers: what is refused, and what their defaults are."""
+
+import pytest
+
+from wsl.config.schema import load_config
+from wsl.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("section", "changes", "says"),
+    [
+        ("sampling", {"sampler": "magic"}, "sampling.sampler: .*'projection', 'regression'"),
+        ("sampling", {"samplers": []}, "sampling.samplers: .*at least 1 item"),
+        ("sampling", {"samplers": ["flow", "flow"]}, "sampling.samplers: .*named twice"),
+        ("sampling", {"flow": {"guidance": 2}}, "sampling.flow: guidance .* condition_dropout"),
+        ("sampling", {"flow": {"image_counts": [-1]}}, "sampling.flow.image_counts.0: .*greater than or equal to 0"),
+        ("sampling", {"regression": {"losses": {"mse": 0}}}, "sampling.regression.losses: every weight is 0"),
+        ("sampling", {"regression": {"losses": {"mse": 0, "cosine": 1}}}, "sampling.regression: .*losses.norm"),
+        ("shared", {"losses": {"nt_xent": 0}}, "shared.losses: every weight is 0"),
+        ("shared", {"losses": {"cosine": -1}}, "shared.losses.cosine: .*greater than or equal to 0"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(section, changes, says):
+    with pytest.raises(ConfigError, match=says):
+        load_config({"run": "test", section: changes})
+
+
+def test_a_loss_given_alone_joins_the_default_one():
+    loaded = load_config(
+        {"run": "test", "shared": {"losses": {"mse": 2}}, "sampling": {"regression": {"losses": {"norm": 3}}}}
+    )
+    assert dict(loaded.shared.losses) == {"nt_xent": 1, "mse": 2, "cosine": 0, "norm": 0}
+    assert dict(loaded.sampling.regression.losses) == {"nt_xent": 0, "mse": 1, "cosine": 0, "norm": 3}
+
+
+def test_the_default_sampler_is_the_thesis():
+    loaded = load_config({"run": "test"})
+    assert loaded.sampling.sampler == "projection" and loaded.sampling.draws == 1
+    assert dict(loaded.shared.losses) == {"nt_xent": 1, "mse": 0, "cosine": 0, "norm": 0}
+    assert not loaded.outcomes.interpolate
