@@ -10,8 +10,10 @@ import os
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from wsl.datasets.class_means import embed_class
 from wsl.images.packing import pack_digits
@@ -168,6 +170,29 @@ def shared(autoencoder, class_means, bins, tmp_path_factory) -> SimpleNamespace:
     files = (latents["train"], latents["validation"], list(class_means.values()), bins, made.state, made.history)
     train_shared(*files, **shape, **loss, recipe=RECIPE, seed=0)
     return made
+
+
+@pytest.fixture(scope="session")
+def class_folders(tmp_path_factory):
+    """Makes a folder of folders of small photos: ``class_folders({"train": {"a": 30}, "val": {"a": 10}})``."""
+
+    def make(counts: dict[str, dict[str, int]]) -> Path:
+        root = tmp_path_factory.mktemp("photos")
+        for part, classes in counts.items():
+            for place, (name, count) in enumerate(classes.items()):
+                (root / part / name).mkdir(parents=True)
+                for i in range(count):
+                    photo(place, f"{part}{i}").save(root / part / name / f"{i}.jpg")
+        return root
+
+    return make
+
+
+def photo(place: int, name: str) -> Image.Image:
+    """A noisy square of a colour that tells the class by its place."""
+    noise = np.random.default_rng(list(name.encode())).integers(0, 60, (20, 24, 3))
+    noise[..., place % 3] += 40 * (1 + place // 3)
+    return Image.fromarray(noise.astype(np.uint8))
 
 
 @pytest.fixture

@@ -10,22 +10,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import yaml
-from PIL import Image
 
 REPOSITORY = Path(__file__).parents[2]
-PARTS_OF_PROJECT = (
-    "Snakefile",
-    "workflow",
-    "wsl",
-    "config",
-    "profiles",
-    "environment.yml",
-    "README.md",
-    "pyproject.toml",
-)
+FOLDERS = ("workflow", "wsl", "config", "profiles")
+FILES = ("Snakefile", "environment.yml", "README.md", "pyproject.toml")
 # With this seed members 2 and 5 are test members, and so would a ninth, number 8, be.
 TINY = {
     "run": "tiny",
@@ -83,13 +73,10 @@ class Project:
 
     def __init__(self, root: Path, config: dict[str, Any], original: Path = REPOSITORY):
         self.root = root
-        for name in PARTS_OF_PROJECT:
-            source = original / name
-            if source.is_dir():
-                shutil.copytree(source, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-            else:
-                root.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(source, root / name)
+        for name in FOLDERS:
+            shutil.copytree(original / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+        for name in FILES:
+            shutil.copy2(original / name, root / name)
         self.write_config(config)
 
     def write_config(self, config: dict[str, Any]) -> None:
@@ -130,7 +117,7 @@ class Project:
         return done.stdout
 
     def would_run(self, *targets: str | Path) -> Counter:
-        """Return how many jobs of each rule a dry run plans; ``all``, which does nothing, is left out."""
+        """Return how many jobs of each rule a dry run plans, ``all`` left out."""
         return job_counts(self.dry_run(*targets))
 
     def would_make(self, rule: str) -> set[str]:
@@ -184,6 +171,17 @@ def results(made) -> Path:
     return made[2] / "results" / "tiny"
 
 
+@pytest.fixture(scope="session")
+def files_of():
+    """Finds all files of a run by their paths in it, logs and benchmarks apart: ``files_of(results)``."""
+
+    def find(folder: Path) -> dict[str, Path]:
+        found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+        return {name: path for name, path in found.items() if name.split("/")[0] not in ("logs", "benchmarks")}
+
+    return find
+
+
 @pytest.fixture
 def finished(made) -> Project:
     """The finished run, to be altered."""
@@ -206,16 +204,10 @@ def read_jobs():
     return jobs
 
 
-@pytest.fixture
-def new_project(tmp_path):
-    """Makes a project of its own: ``new_project(config)``; ``original`` is the project that it copies."""
-    return lambda config, original=REPOSITORY: Project(tmp_path / "project", config, original)
-
-
 @pytest.fixture(scope="session")
-def project_at():
-    """Makes a project at a place, for fixtures that outlive a test: ``project_at(root, config)``."""
-    return Project
+def new_project(tmp_path_factory):
+    """Makes a project of its own: ``new_project(config)``; ``original`` is the project that it copies."""
+    return lambda config, original=REPOSITORY: Project(tmp_path_factory.mktemp("own") / "project", config, original)
 
 
 @pytest.fixture(scope="session")
@@ -251,26 +243,3 @@ def count_jobs():
 def change():
     """Changes keys of a config: ``change(config, shared__temperature=0.2)``, see ``changed``."""
     return changed
-
-
-@pytest.fixture(scope="session")
-def class_folders(tmp_path_factory):
-    """Makes a folder of folders of small photos: ``class_folders({"train": {"a": 30}, "val": {"a": 10}})``."""
-
-    def make(counts: dict[str, dict[str, int]]) -> Path:
-        root = tmp_path_factory.mktemp("photos")
-        for part, classes in counts.items():
-            for place, (name, count) in enumerate(classes.items()):
-                (root / part / name).mkdir(parents=True)
-                for i in range(count):
-                    photo(place, f"{part}{i}").save(root / part / name / f"{i}.jpg")
-        return root
-
-    return make
-
-
-def photo(place: int, name: str) -> Image.Image:
-    """A noisy square of a colour that tells the class by its place."""
-    noise = np.random.default_rng(list(name.encode())).integers(0, 60, (20, 24, 3))
-    noise[..., place % 3] += 40 * (1 + place // 3)
-    return Image.fromarray(noise.astype(np.uint8))

@@ -84,7 +84,7 @@ CODE_CHANGES = {
     "packing": ("images/packing.py", EVERYTHING - Counter(plan=1)),
     "files": ("files.py", EVERYTHING),
     "report": ("report.py", REPORT),
-    "schema": ("config.py", Counter()),
+    "schema": ("config/schema.py", Counter()),
     "start of a workflow": ("run.py", Counter()),
     "what goes round a job": ("jobs.py", Counter()),
 }

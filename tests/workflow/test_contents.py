@@ -1,0 +1,64 @@
+"""What a run's files hold: members as planned, models that load."""
+
+from collections import Counter
+
+import pandas as pd
+import pytest
+import torch
+
+from wsl.files import read_json
+from wsl.run import Run
+from wsl.tensors import read_tensors
+from wsl.zoo.layout import resnet18_layout
+from wsl.zoo.member import read_member
+from wsl.zoo.network import resnet18
+
+pytestmark = pytest.mark.slow
+
+TEST_MEMBERS = (2, 5)
+LAYOUT = resnet18_layout(2, 3)
+
+
+@pytest.fixture(scope="module")
+def plan(tiny_config):
+    return Run(tiny_config).plan
+
+
+def test_plan_and_members_agree(results, plan):
+    table = pd.read_csv(results / "zoo" / "plan.csv")
+    assert table.to_dict("records") == [{**row, "classes": "/".join(row["classes"])} for row in plan]
+    assert Counter(table["part"]) == {"train": 4, "validation": 2, "test": 2}
+    assert set(table["optimizer"]) == {"adam", "sgd"}
+    for row in plan:
+        member = read_member(results / "zoo" / "members" / f"{row['member']:05d}.h5")
+        extra = {"width": 2, "momentum": 0.9 if row["optimizer"] == "sgd" else 0.0}
+        planned = {key: value for key, value in row.items() if key != "part"}
+        assert member.plan == {**planned, **extra, "schedule": "constant", "augment": False}
+        assert member.snapshots["epoch"].tolist() == [row["early_epoch"], row["max_epoch"]]
+        assert member.weights.shape == (2, LAYOUT.size)
+
+
+@pytest.mark.parametrize("member", TEST_MEMBERS)
+def test_sampled_model_loads_and_says_what_it_is(results, plan, member):
+    state, about = read_tensors(results / "sampling" / "models" / f"{member:05d}.safetensors")
+    network = resnet18(width=2, classes=3)
+    assert {name: value.shape for name, value in state.items()} == {
+        name: value.shape for name, value in network.state_dict().items()
+    }
+    network.load_state_dict(state, strict=True)
+    with torch.no_grad():
+        logits = network.eval()(torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(0)))
+    assert logits.shape == (4, 3) and logits.isfinite().all()
+    bins = read_json(results / "outcomes" / "bins.json")
+    best = next(place for place, count in enumerate(bins["counts"]) if count)
+    assert about == {
+        "run": "tiny",
+        "architecture": "resnet18",
+        "width": 2,
+        "size": 32,
+        "encoder": {"model": "wsl-small-rn", "weights": None, "batch_size": 256},
+        "member": member,
+        "classes": plan[member]["classes"],
+        "request": {"outcome_bin": best, "validation_loss": bins["edges"][best : best + 2]},
+        "preprocessing": {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "scale": "pixels / 255"},
+    }

@@ -1,0 +1,73 @@
+"""A run made again, whole or in part, comes out the same."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+pytestmark = pytest.mark.slow
+
+
+def contents(path: Path):
+    """What a file holds: text and arrays with their types, by name."""
+    if path.suffix != ".h5":
+        return path.read_bytes()
+    found = {}
+
+    def keep(name, item):
+        found[name, "attributes"] = {key: np.asarray(value).tolist() for key, value in item.attrs.items()}
+        if isinstance(item, h5py.Dataset):
+            found[name] = (
+                item.dtype,
+                item.shape,
+                item[...].tobytes() if item.dtype.kind != "O" else item[...].tolist(),
+            )
+
+    with h5py.File(path) as file:
+        keep("/", file)
+        file.visititems(keep)
+    return found
+
+
+def test_nothing_is_left_to_do(finished, files_of):
+    before = {name: path.stat().st_mtime_ns for name, path in files_of(finished.results).items()}
+    assert finished.would_run() == {}
+    assert "Nothing to be done" in finished.run()
+    assert {name: path.stat().st_mtime_ns for name, path in files_of(finished.results).items()} == before
+
+
+def test_deleted_member_is_trained_again_to_the_same_weights(finished, results, read_jobs):
+    member = finished.results / "zoo" / "members" / "00002.h5"
+    member.unlink()
+    printed = finished.run("results/tiny/zoo/members/00002.h5")
+    assert [job["rule"] for job in read_jobs(printed)] == ["train_member"]
+    assert contents(member) == contents(results / "zoo" / "members" / "00002.h5")
+    assert finished.would_run() == {}, "an equal file made what follows stale"
+
+
+def test_deleted_figure_is_drawn_again_and_nothing_else(finished, results, read_jobs):
+    figure = finished.results / "figures" / "similarity_heatmap.pdf"
+    figure.unlink()
+    printed = finished.run("results/tiny/figures/similarity_heatmap.pdf")
+    assert [job["rule"] for job in read_jobs(printed)] == ["similarity_heatmap"]
+    assert figure.read_bytes() == (results / "figures" / "similarity_heatmap.pdf").read_bytes()
+    assert finished.would_run() == {}
+
+
+def test_jobs_run_the_code_beside_the_snakefile(finished, results, read_jobs):
+    # Not an installed wsl's: its digest is not the one that makes jobs stale.
+    finished.append("wsl/figures/autoencoder_loss.py", "\n\nCOLUMN = 5\n")
+    printed = finished.run("results/tiny/figures/autoencoder_loss.png")
+    assert [job["rule"] for job in read_jobs(printed)] == ["autoencoder_loss"]
+    with Image.open(finished.results / "figures" / "autoencoder_loss.png") as image:
+        assert image.width == 1000
+
+
+def test_same_seed_gives_the_same_run_elsewhere(results, tiny_config, new_project, files_of):
+    again = new_project(tiny_config, original=results.parents[1])
+    again.run()
+    ours, others = files_of(results), files_of(again.results)
+    assert set(ours) == set(others)
+    assert [name for name in ours if contents(ours[name]) != contents(others[name])] == []
