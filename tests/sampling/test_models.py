@@ -1,5 +1,6 @@
 """Models as files."""
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import numpy as np
@@ -19,17 +20,20 @@ from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.network import flatten, resnet18
 
 TASKS = ["0/3/2", "2/0/3", "4/1/0"]
-PROJECTION = {"sampler": "projection", "sampler_settings": {"norm": "training"}, "seed": 0}
+PROJECTION = {"sampler": "projection", "settings": {"norm": "training"}, "seed": 0}
+PLAIN = {"recalibrate": False, "strength": 0.0}
 
 
 @pytest.mark.parametrize("outcome", ["best", 1e9])
 def test_written_models_are_state_dicts_that_say_what_they_are(
-    zoo, fitted, autoencoder, shared, class_means, bins, tmp_path, outcome
+    zoo, fitted, autoencoder, shared, class_means, packed, bins, tmp_path, outcome
 ):
     models = [tmp_path / f"{member}.safetensors" for member in (4, 7, 9)]
     means = list(class_means.values())
-    files, about = (zoo.train, fitted, autoencoder.state, means, bins), {"width": 2}
-    sample_models([4, 7, 9], TASKS, models, *files, outcome=outcome, **PROJECTION, about=about, shared=shared.state)
+    codec = {"train_index": zoo.train, "fitted": fitted, "autoencoder": autoencoder.state}
+    files = {**codec, "class_means": means, "packed": list(packed.values()), "bins": bins, "shared": shared.state}
+    about = {"outcome": outcome, "about": {"width": 2}, "known": "01234"}
+    sample_models([4, 7, 9], TASKS, models, **PROJECTION, **PLAIN, **about, **files)
     edges = read_bins(bins).edges
     outcome_bin = read_bins(bins).best if outcome == "best" else len(edges) - 2
     sampler = load_sampler("projection", {"norm": "training"}, means, bins, shared=shared.state)
@@ -38,7 +42,7 @@ def test_written_models_are_state_dicts_that_say_what_they_are(
     for path, member, task, weights in zip(models, (4, 7, 9), TASKS, expected, strict=True):
         state, about = read_tensors(path)
         resnet18(2, 3).load_state_dict(state, strict=True)
-        assert np.array_equal(flatten(state, resnet18_layout(2, 3))[0], weights)
+        assert flatten(state, resnet18_layout(2, 3))[0] == pytest.approx(weights, abs=1e-5)
         assert about["member"] == member and about["classes"] == task.split("/") and about["width"] == 2
         limits = [edges[outcome_bin], edges[outcome_bin + 1]]
         assert about["sampler"] == "projection"
@@ -46,15 +50,16 @@ def test_written_models_are_state_dicts_that_say_what_they_are(
         assert about["preprocessing"]["mean"] == [0.485, 0.456, 0.406]
 
 
-def test_models_of_width_64_load_in_torchvision(shared, class_means, bins, tmp_path, monkeypatch):
+def test_models_of_width_64_load_in_torchvision(bins, tmp_path, monkeypatch):
     layout, path = resnet18_layout(64, 3), tmp_path / "model.safetensors"
     original = torchvision_resnet18(num_classes=3)
     weights, counters = flatten(original.state_dict(), layout)
-    # A codec that decodes everything to one network: what is tested is the file that comes of it.
-    codec = SimpleNamespace(linear=SimpleNamespace(layout=layout), counters=counters, decode=lambda _: weights[None])
-    monkeypatch.setattr(models_module, "load_codec", lambda *files: codec)
-    files = ("index", [], "autoencoder", list(class_means.values()), bins)
-    sample_models([0], TASKS[:1], [path], *files, outcome="best", **PROJECTION, about={}, shared=shared.state)
+    # Makers of one network, whatever is asked for: what is tested is the file that comes of it.
+    maker, zoo = SimpleNamespace(make=lambda *request, **seed: weights), SimpleNamespace(counters=counters[None])
+    makers = SimpleNamespace(zoo=zoo, layout=layout, load=lambda name: maker)
+    monkeypatch.setattr(models_module, "Makers", lambda **given: nullcontext(makers))
+    files = dict.fromkeys(("train_index", "fitted", "autoencoder", "class_means", "packed", "known"))
+    sample_models([0], TASKS[:1], [path], **PROJECTION, **PLAIN, **files, outcome="best", about={}, bins=bins)
     loaded = torchvision_resnet18(num_classes=3)
     loaded.load_state_dict(load_file(path), strict=True)
     images = torch.randn(2, 3, 64, 64)
