@@ -23,6 +23,7 @@ include: "workflow/rules/sampling.smk"
 include: "workflow/rules/generator.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/protocol.smk"
+include: "workflow/rules/properties.smk"
 include: "workflow/rules/figures.smk"
 
 

@@ -36,7 +36,7 @@ def test_configs_that_come_with_it_are_accepted(path):
 @pytest.mark.parametrize(
     ("key", "value", "remedy"),
     [
-        ("wieghts", {}, "unknown key; the keys here are run, seed, images"),
+        ("wieghts", {}, "unknown key; the keys here are run, seed, beside, images"),
         ("zoo.wdith", 8, "unknown key; the keys here are members.*width"),
         ("zoo.learning_rate.rmsprop", 1, "unknown key; the keys here are adam, sgd"),
         ("weights.autoencoder.lattent", 9, "unknown key; the keys here are .*latent"),

@@ -11,8 +11,8 @@ from wsl.run import Run
 
 NOWHERE = {"source": "imagefolder", "train": "nowhere/train", "test": "nowhere/val"}
 REFUSED = {
-    "unknown key": ({"zoo__widht": 2}, "zoo.widht: unknown key; the keys here are members, parts, init, backbone, unseen, width"),
-    "unknown section": ({"bins": 3}, "bins: unknown key; the keys here are run, seed, images, zoo"),
+    "unknown key": ({"zoo__widht": 2}, "zoo.widht: unknown key; the keys here are members, parts, init, backbone"),
+    "unknown section": ({"bins": 3}, "bins: unknown key; the keys here are run, seed, beside, images, zoo"),
     "wrong type": ({"zoo__members": "many"}, "zoo.members: Input should be a valid integer"),
     "truth value": ({"zoo__members": True}, "zoo.members: a whole number is due (given: True)"),
     "negative": ({"seed": -1}, "seed: Input should be greater than or equal to 0 (given: -1)"),

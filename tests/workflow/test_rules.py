@@ -12,11 +12,12 @@ from snakemake.api import SnakemakeApi
 from snakemake.io import get_flag_value, is_flagged
 from snakemake.settings.types import ConfigSettings, ResourceSettings
 
+from wsl.evaluation.loading import open_makers
 from wsl.provenance import call_digest
 from wsl.recipe import Recipe
 from wsl.weights.pca import fit_pca
 
-WILDCARDS = SimpleNamespace(name="0", member="00000", part="train", draw="1")
+WILDCARDS = SimpleNamespace(name="0", member="00000", part="train", draw="1", method="projection", sampler="projection")
 GIVEN_BY_SCRIPT = {"device", "threads"}
 # Functions that pass settings on by `**`: to what, and the arguments that they add to them.
 PASSED_ON = {"wsl.weights.pca.fit_parameter": (fit_pca, {"read", "rows", "columns"})}
@@ -24,12 +25,17 @@ RULES = [
     *("pack_class", "class_table", "plan", "train_member", "index_part", "zoo_table"),
     *("fit_pca", "pca_table", "coefficients", "train_autoencoder", "embed_weights"),
     *("clip_features", "class_mean", "outcome_bins", "train_shared", "train_shared_draw", "similarities"),
-    *("fit_regression", "fit_flow", "sample"),
-    *("reconstruction_over_training", "reconstruction", "judge_samples"),
-    *("reconstruction_table", "sampling_table", "summary", "html_report"),
-    *("zoo_overview", "autoencoder_loss", "output_metrics"),
-    *("shared_encoder_loss", "similarity_heatmap", "sampled_accuracy"),
+    *("fit_regression", "fit_flow", "fit_body", "fit_generator", "sample"),
+    *("reconstruction_over_training", "reconstruction", "reconstruction_table"),
+    *("judge", "accuracy_table", "summary", "html_report"),
+    *("judge_control", "control_table", "judge_novelty", "novelty_table", "judge_refinement", "refinement_table"),
+    *("measure_retrieval", "map_shared_space"),
+    *("zoo_overview", "autoencoder_loss", "output_metrics", "shared_encoder_loss", "similarity_heatmap"),
+    *("accuracy", "finetuning", "regimes", "prompt_alignment", "retrieval", "shared_map"),
 ]
+# Functions that take the files of whichever sampler is asked for.
+OF_SAMPLERS = ("sample_models", "judge", "judge_control", "judge_novelty", "judge_refinement")
+SAMPLER_FILES = {"shared", "regression", "flow", "train_latents", "train_coefficients", "generator"}
 FOLDERS = {"source": "imagefolder", "train": "nowhere/train", "test": "nowhere/val", "classes": [*"abcdefgh"]}
 
 
@@ -85,7 +91,9 @@ def test_function_takes_what_rule_names(rule):
     passed_on = set(keys) - explicit
     assert required <= set(keys)
     assert not set(keys) & GIVEN_BY_SCRIPT
-    if params["call"] in PASSED_ON:
+    if params["call"].rpartition(".")[2] in OF_SAMPLERS:
+        assert passed_on <= SAMPLER_FILES | set(signature(open_makers).parameters)
+    elif params["call"] in PASSED_ON:
         target, added = PASSED_ON[params["call"]]
         signature(target).bind(**dict.fromkeys({*passed_on, *added, "name", "seed"}))
         assert passed_on | added | {"name", "seed"} == set(signature(target).parameters)
@@ -147,12 +155,13 @@ def test_what_stands_in_the_report_has_a_caption_and_labels(rules, repository):
                 captions[str(file)] = normpath(entry.caption.get_path_or_uri(secret_free=True))
                 assert entry.category
                 assert list(entry.labels) in (["figure"], ["table"])
-    figures = "zoo_overview autoencoder_loss output_metrics shared_encoder_loss similarity_heatmap sampled_accuracy"
-    tables = {name: name for name in ("classes", "members", "pca", "reconstruction")} | {"sampling": "sampled_accuracy"}
+    figures = "zoo_overview autoencoder_loss output_metrics shared_encoder_loss similarity_heatmap accuracy finetuning "
+    figures += "regimes prompt_alignment retrieval shared_map"
+    tables = "classes members pca reconstruction accuracy recalibration control novelty refinement retrieval"
     folder = repository / "workflow" / "report"
     assert captions == {
         **{f"results/tiny/figures/{name}.png": str(folder / f"{name}.rst") for name in figures.split()},
-        **{f"results/tiny/tables/{name}.csv": str(folder / f"{caption}.rst") for name, caption in tables.items()},
+        **{f"results/tiny/tables/{name}.csv": str(folder / f"{name}.rst") for name in tables.split()},
     }
     other_encoders = {str(folder / "distilled_images.rst")}  # their rules are tested in test_dataset_encoders.py
     assert {str(path) for path in folder.iterdir()} == set(captions.values()) | other_encoders

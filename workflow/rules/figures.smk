@@ -9,6 +9,7 @@ FIGURES = (
     "finetuning",
     "regimes",
     *DATASET_FIGURES,
+    *PROPERTY_FIGURES,
 )
 
 
@@ -164,6 +165,7 @@ rule html_report:
             rules.reconstruction_table.output.out,
             rules.accuracy_table.output.out,
             rules.accuracy_table.output.recalibration,
+            *PROPERTY_TABLES,
             rules.pca_table.output.out,
             rules.zoo_table.output.members,
             rules.class_table.output.out,

@@ -267,3 +267,14 @@ rule shared_map:
         settings={},
     script:
         CALL
+
+
+PROPERTY_FIGURES, PROPERTY_TABLES = (), ()
+if EVALUATION.properties:
+    PROPERTY_FIGURES = ("prompt_alignment", "retrieval", "shared_map")
+    PROPERTY_TABLES = (
+        rules.control_table.output.out,
+        rules.novelty_table.output.out,
+        rules.refinement_table.output.out,
+        rules.measure_retrieval.output.out,
+    )

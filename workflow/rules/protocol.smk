@@ -48,6 +48,7 @@ rule sample:
     conda:
         ENVIRONMENT
     resources:
+        gpu=1,
         mem_mb=16000,
         runtime=60,
     params:
