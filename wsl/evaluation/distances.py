@@ -1,15 +1,17 @@
 """Distances between sampled models and training snapshots, whose weights are read in blocks of columns."""
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import h5py
 import numpy as np
 
-from wsl.weights.solvers import gram_matrix
 from wsl.zoo.index import Zoo, read_weights
 from wsl.zoo.layout import Layout
 
 RUNNING = ("running_mean", "running_var")
+READ_BYTES = 256 * 2**20
+UNIT_MEMBERS = 200  # the unit is a median over pairs of the first so many training members
 
 
 def learned(layout: Layout) -> np.ndarray:
@@ -28,7 +30,7 @@ class Distances(NamedTuple):
         to_training: from samples to training snapshots (samples, snapshots).
         between: from sample to sample (samples, samples).
         cosines: of samples and training snapshots as seen from the training snapshots' mean (samples, snapshots).
-        unit: median distance between the final snapshots of training members.
+        unit: median distance between the final snapshots of training members, ``UNIT_MEMBERS`` at most.
     """
 
     to_training: np.ndarray
@@ -45,31 +47,38 @@ def measure_distances(training: Zoo, samples: h5py.Dataset) -> Distances:
         samples: finite flat weights (samples, n_weights).
     """
     known, made = len(training.snapshots), len(samples)
-    gram = np.zeros((known + made, known + made))
-    for entry in training.layout.entries:
-        if entry.name.endswith(RUNNING):
-            continue
-
-        def read(part: slice, start: int = entry.offset) -> np.ndarray:
-            columns = slice(start + part.start, start + part.stop)
-            return np.concatenate([read_weights(training, columns=columns), samples[:, columns]])
-
-        gram += gram_matrix(read, known + made, entry.size)[0]
-    lengths = np.diag(gram)
-    distances = np.sqrt(np.maximum(lengths[:, None] + lengths - 2 * gram, 0))
-    finished = np.flatnonzero(training.snapshots["snapshot"] == "max")
-    pairs = distances[np.ix_(finished, finished)][np.triu_indices(len(finished), k=1)]
-    centred = _seen_from_mean(gram, known)
-    norms = np.sqrt(np.maximum(np.diag(centred), 0))
-    cosines = centred[known:, :known] / np.maximum(norms[known:, None] * norms[:known], 1e-300)
+    finished = np.flatnonzero(training.snapshots["snapshot"] == "max")[:UNIT_MEMBERS]
+    products, lengths = np.zeros((made, known + made)), np.zeros(known + made)
+    among = np.zeros((len(finished), len(finished)))
+    for values in _centred_blocks(training, samples):
+        products += values[known:] @ values.T
+        lengths += np.einsum("ij,ij->i", values, values)
+        among += values[finished] @ values[finished].T
+    from_samples = _distances(products, lengths[known:], lengths)
+    norms = np.sqrt(lengths)
+    cosines = products[:, :known] / np.maximum(np.multiply.outer(norms[known:], norms[:known]), 1e-300)
+    pairs = _distances(among, lengths[finished], lengths[finished])[np.triu_indices(len(finished), k=1)]
     unit = float(np.median(pairs)) if len(pairs) else float("nan")
-    return Distances(distances[known:, :known], distances[known:, known:], cosines, unit)
+    return Distances(from_samples[:, :known], from_samples[:, known:], cosines, unit)
 
 
-def _seen_from_mean(gram: np.ndarray, rows: int) -> np.ndarray:
-    """Return inner products of the same vectors less the mean of the first ``rows``."""
-    to_mean = gram[:, :rows].mean(axis=1)
-    return gram - to_mean[:, None] - to_mean + to_mean[:rows].mean()
+def _centred_blocks(training: Zoo, samples: h5py.Dataset) -> Iterator[np.ndarray]:
+    """Yield blocks of columns of the learned weights of snapshots and samples, less the snapshots' mean, float64."""
+    mask, rows = learned(training.layout), len(training.snapshots) + len(samples)
+    # Reading takes wide blocks, since each opens every member's file; arithmetic in float64 takes narrow ones.
+    wide, narrow = (max(1, size // (4 * rows)) for size in (READ_BYTES, READ_BYTES // 8))
+    for start in range(0, training.layout.size, wide):
+        part = slice(start, min(start + wide, training.layout.size))
+        block = np.concatenate([read_weights(training, columns=part), samples[:, part]])[:, mask[part]]
+        for first in range(0, block.shape[1], narrow):
+            values = block[:, first : first + narrow].astype(np.float64)
+            values -= values[: len(training.snapshots)].mean(axis=0)
+            yield values
+
+
+def _distances(products: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Return L2 distances of inner products (n, m) and squared lengths (n,), (m,)."""
+    return np.sqrt(np.maximum(rows[:, None] + columns - 2 * products, 0))
 
 
 def exact_distance(a: np.ndarray, b: np.ndarray) -> float:
