@@ -32,7 +32,14 @@ TINY = {
     "weights": {"components": 8, "autoencoder": {"latent": 8, "epochs": 4, "checkpoints": 3}},
     "outcomes": {"bins": 3},
     "shared": {"hidden": [16], "outcome_embedding": 8, "epochs": 4},
-    "evaluation": {"synthetic_images": 16, "training_images": 20, "heatmap_members": 2},
+    "sampling": {"samplers": ["projection"]},
+    "evaluation": {
+        "synthetic_images": 16,
+        "training_images": 20,
+        "heatmap_members": 2,
+        "image_counts": [1, 5],
+        "finetuning": {"epochs": [1]},
+    },
 }
 JOB = re.compile(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", re.MULTILINE)
 

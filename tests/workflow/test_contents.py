@@ -39,7 +39,7 @@ def test_plan_and_members_agree(results, plan):
 
 
 @pytest.mark.parametrize("member", TEST_MEMBERS)
-def test_sampled_model_loads_and_says_what_it_is(results, plan, member):
+def test_sampled_model_loads_and_says_what_it_is(results, plan, tiny_config, member):
     state, about = read_tensors(results / "sampling" / "models" / f"{member:05d}.safetensors")
     network = resnet18(width=2, classes=3)
     assert {name: value.shape for name, value in state.items()} == {
@@ -56,7 +56,8 @@ def test_sampled_model_loads_and_says_what_it_is(results, plan, member):
         "architecture": "resnet18",
         "width": 2,
         "size": 32,
-        "encoder": {"model": "wsl-small-rn", "weights": None, "batch_size": 256},
+        "encoder": Run(tiny_config).config.datasets.model_dump(mode="json"),
+        "sampler": "projection",
         "member": member,
         "classes": plan[member]["classes"],
         "request": {"outcome_bin": best, "validation_loss": bins["edges"][best : best + 2]},

@@ -16,17 +16,22 @@ SGD, ADAM = {"00000", "00002", "00003", "00005"}, {"00001", "00004", "00006", "0
 
 # What follows a stage, from the end of the chain to its start.
 REPORT = Counter(html_report=1)
-SAMPLING_TABLES = Counter(sampling_table=1, sampled_accuracy=1, summary=1) + REPORT
-SAMPLING = Counter(sample=1, judge_samples=1) + SAMPLING_TABLES
-SHARED = Counter(train_shared=1, shared_encoder_loss=1, similarities=1, similarity_heatmap=1) + SAMPLING
+SAMPLING_TABLES = Counter(accuracy_table=1, accuracy=1, finetuning=1, regimes=1, summary=1) + REPORT
+METHODS = 10  # nine rivals and the sampler
+SAMPLER = Counter(sample=1, judge=1) + SAMPLING_TABLES
+SAMPLING = Counter(sample=1, judge=METHODS) + SAMPLING_TABLES
+SHARED = Counter(train_shared=1, shared_encoder_loss=1, similarities=1, similarity_heatmap=1) + SAMPLER
 RECONSTRUCTION = Counter(reconstruction=1, reconstruction_table=1, summary=1) + REPORT
 OUTPUTS = Counter(reconstruction_over_training=1, output_metrics=1) + REPORT
+# The sampler and the reconstructed members are decoded; all other rivals do without.
+DECODED = Counter(judge=2)
 AUTOENCODER = (Counter(train_autoencoder=1, autoencoder_loss=1, embed_weights=3) | RECONSTRUCTION | OUTPUTS) | SHARED
+AUTOENCODER |= DECODED
 PCA = Counter(fit_pca=PARAMETERS, pca_table=1, coefficients=3) | AUTOENCODER
 ZOO_TABLES = Counter(zoo_table=1, zoo_overview=1, summary=1) + REPORT
-TRAINING_INDEX = Counter(index_part=1, outcome_bins=1) | ZOO_TABLES | PCA
-CLASS_MEANS = Counter(class_mean=5) | SHARED
-FIGURES = Counter(zoo_overview=1, autoencoder_loss=1, output_metrics=1, sampled_accuracy=1) + Counter(
+TRAINING_INDEX = Counter(index_part=1, outcome_bins=1) | ZOO_TABLES | PCA | SAMPLING
+CLASS_MEANS = Counter(class_mean=5) | SHARED | SAMPLING
+FIGURES = Counter(zoo_overview=1, autoencoder_loss=1, output_metrics=1, accuracy=1, finetuning=1, regimes=1) + Counter(
     shared_encoder_loss=1, similarity_heatmap=1
 )
 EVERY_MEMBER = Counter(train_member=8) | TRAINING_INDEX | Counter(index_part=3)
@@ -41,10 +46,10 @@ CONFIG_CHANGES = {
     "latent": ({"weights__autoencoder__latent": 4}, AUTOENCODER),
     "epochs of the autoencoder": ({"weights__autoencoder__epochs": 5}, AUTOENCODER),
     "normalisation": ({"weights__normalise": "global"}, AUTOENCODER),
-    "bins": ({"outcomes__bins": 4}, Counter(outcome_bins=1) + SHARED),
+    "bins": ({"outcomes__bins": 4}, Counter(outcome_bins=1) + (SHARED | SAMPLING)),
     "CLIP": ({"datasets": {"batch_size": 8}}, CLASS_MEANS),
-    "requested outcome": ({"sampling": {"outcome": 0.5}}, SAMPLING),
-    "norm": ({"sampling": {"norm": "raw"}}, SAMPLING),
+    "requested outcome": ({"sampling__outcome": 0.5}, SAMPLING),
+    "norm": ({"sampling__norm": "raw"}, SAMPLER),
     "members of the heat map": (
         {"evaluation__heatmap_members": 1},
         Counter(similarities=1, similarity_heatmap=1) + REPORT,
@@ -132,7 +137,7 @@ def test_larger_zoo_trains_its_new_members_alone(finished):
 def test_new_test_member_refits_nothing(finished):
     finished.configure(zoo__members=9)
     assert Run(finished.config).plan[8]["part"] == "test"
-    new = Counter(plan=1, train_member=1, index_part=1, coefficients=1, embed_weights=1, sample=1, judge_samples=1)
+    new = Counter(plan=1, train_member=1, index_part=1, coefficients=1, embed_weights=1, sample=1, judge=METHODS)
     shown = Counter(similarities=1, similarity_heatmap=1)
     assert finished.would_run() == new + shown + SAMPLING_TABLES | RECONSTRUCTION | OUTPUTS | ZOO_TABLES
     assert finished.would_make("train_member") == {"00008"}
@@ -170,7 +175,7 @@ def test_new_module_that_nobody_imports(finished):
     assert finished.would_run() == Counter()
 
 
-@pytest.mark.parametrize("path", ["workflow/report/pca.rst", "workflow/report/sampled_accuracy.rst"])
+@pytest.mark.parametrize("path", ["workflow/report/pca.rst", "workflow/report/accuracy.rst"])
 def test_changed_caption(finished, path):
     finished.append(path, "Said once more.\n")
     assert finished.would_run() == REPORT
@@ -215,7 +220,7 @@ def test_newer_file_of_the_same_content(finished, path):
     "member, expected",
     [
         (0, TRAINING_INDEX),
-        (1, Counter(index_part=1, coefficients=1) | ZOO_TABLES | AUTOENCODER),
+        (1, Counter(index_part=1, coefficients=1) | ZOO_TABLES | AUTOENCODER | SAMPLING),
     ],
     ids=["training member", "validation member"],
 )
@@ -234,7 +239,7 @@ def test_replaced_test_member(finished):
     content.weights[0, 0] += 1
     write_member(path, content)
     touch_later(path)
-    anew = Counter(index_part=1, coefficients=1, embed_weights=1, judge_samples=1, similarities=1, similarity_heatmap=1)
+    anew = Counter(index_part=1, coefficients=1, embed_weights=1, judge=METHODS, similarities=1, similarity_heatmap=1)
     assert finished.would_run() == anew + SAMPLING_TABLES | RECONSTRUCTION | OUTPUTS | ZOO_TABLES
 
 
@@ -262,11 +267,11 @@ def test_member_deleted_behind_its_index_is_trained_again_as_the_message_says(fi
         # Training waits for this table's rule, so that it starts only once every class is usable; no more than that.
         ("tables/classes.csv", Counter(class_table=1, summary=1) + REPORT),
         ("tables/members.csv", ZOO_TABLES),
-        ("tables/sampling.csv", SAMPLING_TABLES),
+        ("tables/accuracy.csv", SAMPLING_TABLES),
         ("figures/output_metrics.png", Counter(output_metrics=1) + REPORT),
         ("figures/output_metrics.pdf", Counter(output_metrics=1) + REPORT),
         ("zoo/plan.csv", Counter(plan=1)),
-        ("sampling/models/00002.safetensors", SAMPLING),
+        ("sampling/models/00002.safetensors", Counter(sample=1)),
         ("report.html", REPORT),
     ],
 )

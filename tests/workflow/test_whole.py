@@ -25,15 +25,22 @@ FIGURES = {
     "output_metrics": "4.1b: outputs on synthetic images",
     "shared_encoder_loss": "4.2: shared encoder losses",
     "similarity_heatmap": "4.3: weight latents against (D, R) pairs",
-    "sampled_accuracy": "accuracy of sampled models",
+    "accuracy": "accuracy of sampled models and their rivals",
+    "finetuning": "accuracy after fine-tuning",
+    "regimes": "accuracy of sampled models by regime",
 }
 TABLES = {
     "classes": "images of each class",
     "members": "members: plan and results",
     "pca": "compression of each named parameter",
     "reconstruction": "Table 4.1: reconstruction on training data",
-    "sampling": "accuracy on held-out tasks",
+    "accuracy": "accuracy on held-out tasks",
+    "recalibration": "what new batch-normalisation statistics do",
 }
+METHODS = (
+    *("trained", "reconstructed", "scratch", "start", "mean", "nearest", "noised", "prototypes", "probe"),
+    "projection",
+)
 LAYOUT = resnet18_layout(2, 3)
 RESULTS = {
     "report.html",
@@ -50,7 +57,8 @@ RESULTS = {
     *("weights/autoencoder_history.csv", "shared/history.csv", "shared/similarities.csv"),
     "shared/encoder.safetensors",
     *(f"sampling/models/{member:05d}.safetensors" for member in TEST_MEMBERS),
-    *(f"evaluation/{name}.csv" for name in ("reconstruction", "reconstruction_over_training", "samples")),
+    *(f"evaluation/{name}.csv" for name in ("reconstruction", "reconstruction_over_training")),
+    *(f"evaluation/protocol/{method}-0.csv" for method in METHODS),
     *(f"figures/{name}.{kind}" for name in FIGURES for kind in ("pdf", "png")),
     *(f"tables/{name}.csv" for name in TABLES),
 }
@@ -127,8 +135,7 @@ class _Page(HTMLParser):
 
 
 def caption(project: Path, name: str) -> str:
-    stem = "sampled_accuracy" if name == "sampling" else name
-    return (project / "workflow" / "report" / f"{stem}.rst").read_text(encoding="utf-8").strip()
+    return (project / "workflow" / "report" / f"{name}.rst").read_text(encoding="utf-8").strip()
 
 
 def test_report_is_one_file_with_everything(results):
@@ -153,13 +160,19 @@ def test_tables_say_what_they_should(results):
     assert tables["members"]["member"].tolist() == list(range(8))
     assert tables["pca"]["parameter"].tolist() == [entry.name for entry in LAYOUT.entries]
     assert set(tables["reconstruction"]["stage"]) == {"pca", "pca-ae"}
-    assert tables["sampling"]["method"].tolist() == ["chance", "mean", "nearest", "sampled", "reconstructed", "trained"]
-    assert (tables["sampling"]["tasks"] == 2).all()
+    accuracy = tables["accuracy"]
+    assert list(dict.fromkeys(accuracy["sampler"])) == list(METHODS)
+    assert set(accuracy["classes"]) == {"validation", "seen"} and (accuracy["tasks"] == 2).all()
+    assert set(accuracy.loc[accuracy["sampler"] == "projection", "images"]) == {"1", "5", "all"}
+    assert set(accuracy.loc[accuracy["epochs"] == 1, "classes"]) == {"seen"}
+    assert set(accuracy.loc[accuracy["chosen"], "sampler"]) == {"projection"}
+    assert set(tables["recalibration"]["recalibrated"]) == {True, False}
     numbers = read_json(results / "summary.json")
     means = tables["reconstruction"].set_index(["stage", "metric"])["mean"]
     assert (numbers["members"], numbers["classes"]) == (8, 5)
     assert numbers["agreement"] == means["pca-ae", "agreement"]
-    assert numbers["accuracy"] == dict(zip(tables["sampling"]["method"], tables["sampling"]["accuracy"], strict=True))
+    shown = accuracy[(accuracy["images"] == "all") & (accuracy["epochs"] == 0) & (accuracy["classes"] == "seen")]
+    assert numbers["accuracy"]["seen"] == dict(zip(shown["sampler"], shown["accuracy"], strict=True))
 
 
 def report_results(page: str) -> dict:

@@ -10,20 +10,27 @@ JUDGEMENTS = [
 ]
 
 
-def method_files(method, draw):
-    """The files of one sampler, by the names that wsl.sampling.makers.Makers gives them; few rivals need any."""
-    if method in ("generator", "body-prototypes"):
-        return {"generator": f"{OUT}/sampling/generator-{draw}.safetensors"}
-    files = {} if method in RIVALS else SAMPLER_FILES(draw, (method,))
-    return {key: path for key, path in files.items() if key not in ("class_means", "bins")}
-
-
 MODEL_INPUTS = {
-    **CODEC,
+    "train_index": CODEC["train_index"],
     "class_means": CLASS_MEANS,
     "packed": packed(RUN.classes),
     "bins": rules.outcome_bins.output.out,
 }
+
+
+def method_files(method, draw):
+    """The files that one sampler or rival needs beside what all do, as wsl.evaluation.protocol.judge names them."""
+    files = {}
+    if method in ("start", "prototypes", "probe"):
+        files |= START_FILE
+    if method in ("generator", "body-prototypes"):
+        files["generator"] = f"{OUT}/sampling/generator-{draw}.safetensors"
+    elif method not in RIVALS:
+        own = SAMPLER_FILES(draw, (method,))
+        files |= {key: path for key, path in own.items() if key not in MODEL_INPUTS}
+    if method == "reconstructed" or method not in (*RIVALS, "generator"):
+        files |= {key: CODEC[key] for key in ("fitted", "autoencoder")}
+    return files
 
 
 def model_settings(sampler):
@@ -76,7 +83,6 @@ rule judge:
     input:
         unpack(lambda wildcards: method_files(wildcards.method, int(wildcards.draw))),
         **MODEL_INPUTS,
-        **START_FILE,
         held_out=[f"{OUT}/zoo/{part}.h5" for part in RUN.parts if part != "train"],
     output:
         out=f"{OUT}/evaluation/protocol/{{method}}-{{draw}}.csv",

@@ -61,6 +61,12 @@ class Backbone(Section):
         description="weight of a loss that draws its features towards the CLIP features of the same images; 0: none",
     )
 
+    @model_validator(mode="after")
+    def _teacher_has_a_pupil(self) -> Self:
+        if self.teacher and self.checkpoint is not None:
+            raise ValueError("teacher: a checkpoint is not trained; remove one of both")
+        return self
+
 
 class Unseen(Section):
     """Tasks of classes that no other member sees: what sampling must generalise to."""

@@ -74,7 +74,7 @@ class ClassMeans:
                 elif "text" in file:
                     mean = file["text"][...]
                 else:
-                    raise DataError(f"{path} holds no text features; name the classes in datasets.names")
+                    raise DataError(f"{path} holds no text features; set datasets.prompts")
                 self.means[file.attrs["class"]] = mean
 
     def embed(self, tasks: Sequence[str]) -> np.ndarray:

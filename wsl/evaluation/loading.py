@@ -9,8 +9,6 @@ from wsl.sampling.makers import Makers
 
 def open_makers(
     train_index: str | Path,
-    fitted: Sequence[str | Path],
-    autoencoder: str | Path,
     class_means: Sequence[str | Path],
     packed: Sequence[str | Path],
     bins: str | Path,
@@ -18,6 +16,8 @@ def open_makers(
     recalibrate: bool,
     strength: float,
     settings: dict[str, Any],
+    fitted: Sequence[str | Path] = (),
+    autoencoder: str | Path | None = None,
     device: str = "cpu",
     **samplers: Any,
 ) -> Makers:

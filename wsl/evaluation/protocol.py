@@ -11,7 +11,6 @@ import torch
 
 from wsl.evaluation.methods import RECALIBRATED, WITHOUT_IMAGES, Methods
 from wsl.evaluation.outputs import Runner, accuracy
-from wsl.evaluation.tables import ALL_IMAGES
 from wsl.files import write_csv
 from wsl.images.inputs import normalised
 from wsl.outcomes.bins import read_bins
@@ -32,8 +31,6 @@ def judge(
     held_out: Sequence[str | Path],
     class_means: Sequence[str | Path],
     packed: Sequence[str | Path],
-    fitted: Sequence[str | Path],
-    autoencoder: str | Path,
     bins: str | Path,
     out: str | Path,
     known: Sequence[str],
@@ -43,6 +40,8 @@ def judge(
     recalibrate: bool,
     strength: float,
     settings: dict[str, Any],
+    fitted: Sequence[str | Path] = (),
+    autoencoder: str | Path | None = None,
     start: str | Path | None = None,
     device: str = "cpu",
     threads: int = 1,
@@ -54,16 +53,17 @@ def judge(
         method: see ``wsl.evaluation.methods``.
         draw: which fit of a learned sampler this is; the first is also fine-tuned.
         train_index: of training members; held_out: indices named after their parts, ``validation`` among them.
-        class_means, packed: a file a class; fitted, autoencoder: the weight codec's files; bins: outcome bins.
-        out: CSV with ``part``, ``member``, ``task``, ``method``, ``draw``, ``images`` (a class; -1: all), ``epochs``,
-            ``recalibrated`` (False: with batch-normalisation statistics as decoded, for comparison), ``accuracy``.
+        class_means, packed: a file a class; bins: outcome bins.
+        out: CSV with ``part``, ``member``, ``task``, ``method``, ``draw``, ``images`` (a class, or ``all``),
+            ``epochs``, ``recalibrated`` (False: with batch-normalisation statistics as decoded, for comparison), ``accuracy``.
             Tasks of the part ``validation`` are judged on *validation* images, and may steer choices; all others on
             *test* images.
         known: names of the classes that the zoo saw.
         outcome: what is requested of samplers: a validation loss (nats), or ``best``.
         counts: images a class that may be looked at; all of them always count too.
         finetune: ``epochs`` (a list) and the recipe, see ``fine_tuned``.
-        recalibrate, strength, start, settings, samplers: see ``Methods``.
+        recalibrate, strength, settings, fitted, autoencoder, start, samplers: see ``Methods``; files that a method does
+            not need may be left out.
         device: ``cpu`` or ``cuda``; threads: CPU threads.
     """
     torch.set_num_threads(threads)
@@ -75,7 +75,7 @@ def judge(
 
     def note(part: str, member: int, task: str, images: int | None, scores: dict[int, float], whole: bool) -> None:
         own = {"part": part, "member": member, "task": task, "method": method, "draw": draw, "recalibrated": whole}
-        shown = ALL_IMAGES if images is None else images
+        shown = "all" if images is None else images
         rows.extend({**own, "images": shown, "epochs": epoch, "accuracy": score} for epoch, score in scores.items())
 
     with Methods(held_out, start, **codec, **run, **options, device=device) as methods:

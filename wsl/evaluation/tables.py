@@ -9,7 +9,6 @@ from scipy import stats
 
 from wsl.files import read_json, write_csv, write_json
 
-ALL_IMAGES = -1
 # What samplers are measured against: none of these is sampled from (D, R).
 RIVALS = (
     *("trained", "reconstructed", "scratch", "start", "mean", "nearest", "noised"),
@@ -61,7 +60,7 @@ def accuracy_table(
         run, regime: the run's name, and how its members start.
         beside: tables like ``out`` of other runs, added below.
     """
-    table = pd.concat([pd.read_csv(path) for path in judgements], ignore_index=True)
+    table = pd.concat([pd.read_csv(path, dtype={"images": str}) for path in judgements], ignore_index=True)
     table["classes"] = table["part"].replace({"test": "seen"})
     keys = ["classes", "method", "images", "epochs"]
     rows = [
@@ -69,13 +68,12 @@ def accuracy_table(
         for key, group in table[table["recalibrated"]].groupby(keys, sort=False)
     ]
     found = pd.DataFrame(rows).rename(columns={"method": "sampler"})
-    found["images"] = found["images"].replace(ALL_IMAGES, "all")
     found["chosen"] = found["sampler"] == chosen_sampler(found)
     others = [pd.read_csv(path) for path in beside]
     # A run's table may itself hold others: each run's own rows alone.
     others = [other[other["run"] == other["run"].iloc[0]] for other in others]
     write_csv(out, pd.concat([found.round(4), *others], ignore_index=True))
-    whole = table[(table["images"] == ALL_IMAGES) & (table["epochs"] == 0) & (table["draw"] == 0)]
+    whole = table[(table["images"] == "all") & (table["epochs"] == 0) & (table["draw"] == 0)]
     both = whole[whole["method"].isin(whole.loc[~whole["recalibrated"], "method"])]
     effects = [
         {"classes": classes, "sampler": method, "recalibrated": done, **_over_tasks(group)}

@@ -20,7 +20,7 @@ class Makers:
     """Loads makers; a context, since the zoo stays open.
 
     Args:
-        train_index, fitted, autoencoder: the weight codec's files.
+        train_index, fitted, autoencoder: the weight codec's files; the last two are for samplers of codes alone.
         class_means, packed: a file a class; bins: outcome bins.
         known: names of the classes that the zoo saw; a mixture of their training images gives batch-normalisation
             statistics to tasks with few images.
@@ -34,7 +34,7 @@ class Makers:
         self,
         train_index: str | Path,
         fitted: Sequence[str | Path],
-        autoencoder: str | Path,
+        autoencoder: str | Path | None,
         class_means: Sequence[str | Path],
         packed: Sequence[str | Path],
         bins: str | Path,

@@ -25,8 +25,6 @@ def sample_models(
     seed: int,
     about: dict[str, Any],
     train_index: str | Path,
-    fitted: Sequence[str | Path],
-    autoencoder: str | Path,
     class_means: Sequence[str | Path],
     packed: Sequence[str | Path],
     bins: str | Path,
@@ -34,6 +32,8 @@ def sample_models(
     recalibrate: bool,
     strength: float,
     settings: dict[str, Any],
+    fitted: Sequence[str | Path] = (),
+    autoencoder: str | Path | None = None,
     device: str = "cpu",
     **samplers: Any,
 ) -> None:

@@ -35,8 +35,8 @@ def train_backbone(
 ) -> None:
     """Train a backbone on classes that no task uses and write it as a start (regime ``finetuned``).
 
-    SGD with momentum 0.9 and a one-cycle learning rate (Smith and Topin 2018). The head becomes zeros: it treats all
-    classes alike, so that the order of a task's classes stays a symmetry of the zoo.
+    SGD with a one-cycle learning rate and momentum (0.85 to 0.95; Smith and Topin 2018). The head becomes zeros: it
+    treats all classes alike, so that the order of a task's classes stays a symmetry of the zoo.
 
     Args:
         packed: packed images, a file a class of the backbone's.

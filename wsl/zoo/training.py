@@ -31,7 +31,8 @@ def snapshot_names(snapshots: Sequence[str | int] | str, early: int, last: int) 
         snapshots = [0, *(2**power for power in range(last.bit_length()) if 2**power < last), "max"]
     named = {"early": early, "max": last}
     epochs = {name if name in named else f"epoch{name}": named.get(name, name) for name in snapshots}
-    return {epochs[name]: name for name in sorted(epochs, key=epochs.get)}
+    # Of two names for one epoch the word wins, which others look for.
+    return {epochs[name]: name for name in sorted(epochs, key=lambda name: (epochs[name], name in named))}
 
 
 def train_member(
