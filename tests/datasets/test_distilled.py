@@ -9,6 +9,7 @@ import torch
 
 from wsl.datasets.clip import Clip
 from wsl.datasets.distilled import convnet, distil, embed_distilled, matching_distance
+from wsl.figures.distilled_images import draw
 from wsl.images.inputs import normalised
 
 HOW = {"images": 1, "steps": 6, "learning_rate": 0.1, "batch_size": 16, "width": 4}
@@ -94,3 +95,10 @@ def test_held_out_images_play_no_part(packed, class_means, tiny_clip, tmp_path):
         del file["test"], file["validation"]
     first = embedded(packed["3"], class_means["3"], tmp_path / "a.h5", tiny_clip)
     assert first.read_bytes() == embedded(blind, class_means["3"], tmp_path / "b.h5", tiny_clip).read_bytes()
+
+
+def test_the_figure_has_room_for_every_class(packed, class_means, tiny_clip, tmp_path):
+    names = "01234"  # more than a row holds
+    made = [embedded(packed[name], class_means[name], tmp_path / f"{name}.h5", tiny_clip, steps=1) for name in names]
+    draw([packed[name] for name in names], made, tmp_path / "drawn.pdf", tmp_path / "drawn.png")
+    assert all((tmp_path / name).stat().st_size > 1000 for name in ("drawn.pdf", "drawn.png"))

@@ -19,7 +19,7 @@ def draw(packed: Sequence[str | Path], class_means: Sequence[str | Path], pdf: s
     """
     down = -(-len(packed) // ACROSS)
     figure = Figure(figsize=(2 * COLUMN, 2 * COLUMN / ACROSS * 0.62 * down))
-    axes = figure.subplots(down, ACROSS, squeeze=False).flat
+    axes = figure.subplots(down, ACROSS, squeeze=False).ravel()
     for real, made, one in zip(packed, class_means, axes, strict=False):
         with h5py.File(real) as file, h5py.File(made) as other:
             size, pair = file["train"].shape[1], (file["train"][0], other["distilled"][0])
