@@ -55,9 +55,9 @@ def judge(
         train_index: of training members; held_out: indices named after their parts, ``validation`` among them.
         class_means, packed: a file a class; bins: outcome bins.
         out: CSV with ``part``, ``member``, ``task``, ``method``, ``draw``, ``images`` (a class, or ``all``),
-            ``epochs``, ``recalibrated`` (False: with batch-normalisation statistics as decoded, for comparison), ``accuracy``.
-            Tasks of the part ``validation`` are judged on *validation* images, and may steer choices; all others on
-            *test* images.
+            ``epochs``, ``recalibrated`` (False: with batch-normalisation statistics as decoded), ``accuracy``.
+            Tasks of the part ``validation`` are judged on *validation* images, and may steer choices; all others
+            on *test* images.
         known: names of the classes that the zoo saw.
         outcome: what is requested of samplers: a validation loss (nats), or ``best``.
         counts: images a class that may be looked at; all of them always count too.

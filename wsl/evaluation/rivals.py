@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from torch.nn import functional
 
 from wsl.datasets.class_means import ClassMeans
@@ -187,13 +188,10 @@ def _probe(features: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
     least = min(len(one) for one in features)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        if least >= 5:
-            model = LogisticRegressionCV(
-                Cs=PENALTIES, l1_ratios=(0,), cv=5, scoring="accuracy", max_iter=300, use_legacy_attributes=False
-            )
-        else:
-            model = LogisticRegression(C=0.1, max_iter=300)
+        plain = LogisticRegression(C=0.1, max_iter=300)
+        model = plain if least < 5 else GridSearchCV(plain, {"C": PENALTIES}, cv=5, scoring="accuracy")
         model.fit((x - mean) / scale, y)
+        model = getattr(model, "best_estimator_", model)
     weight = model.coef_ if len(features) > 2 else np.concatenate([-model.coef_, model.coef_]) / 2
     bias = model.intercept_ if len(features) > 2 else np.concatenate([-model.intercept_, model.intercept_]) / 2
     weight = weight / scale

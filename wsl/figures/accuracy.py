@@ -1,6 +1,9 @@
 """Accuracy on held-out tasks: samplers beside what they must beat, by images looked at."""
 
+from collections.abc import Sequence
+from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,7 +12,7 @@ from matplotlib.figure import Figure
 
 from wsl.figures.style import BLUE, COLUMN, GREEN, GREY, ORANGE, PURPLE, RED, SKY, save
 
-# What everybody would try first stands out; the rest is there for comparison.
+# What samplers must beat: label, colour, marker and line.
 STYLES = {
     "prototypes": ("head of class prototypes", BLUE, "s", "-"),
     "probe": ("linear probe", SKY, "^", "-"),
@@ -18,19 +21,26 @@ STYLES = {
     "noised": ("nearest, noised", PURPLE, "D", ":"),
     "mean": ("mean of the zoo", GREY, "x", ":"),
 }
-OTHERS = (GREY, ORANGE, GREEN, PURPLE, SKY)
+FLAT = {
+    "trained": ("trained on the task", "-"),
+    "reconstructed": ("trained, then reconstructed", "--"),
+    "start": ("the start, untrained", ":"),
+}
+LEFT_OUT = "scratch"  # random weights: chance, as the start is
+SAMPLED = ((ORANGE, "<"), (GREEN, ">"), (SKY, "p"), (PURPLE, "*"), (GREY, "P"))
 TITLES = {"seen": "classes that the zoo saw", "unseen": "classes that no member saw"}
 
 
 def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
     """Draw accuracy without fine-tuning against images a class, with 95 % intervals; trained models as a line."""
     accuracies = own_rows(pd.read_csv(table))
+    styles = styles_of(accuracies)
     accuracies = accuracies[accuracies["epochs"] == 0]
     kinds = [kind for kind in TITLES if kind in set(accuracies["classes"])]
     figure = Figure(figsize=(COLUMN * (1 + 0.9 * (len(kinds) - 1)) + 1.6, 3.0))
     panels = np.atleast_1d(figure.subplots(1, len(kinds), sharey=True))
     for axes, kind in zip(panels, kinds, strict=True):
-        _panel(axes, accuracies[accuracies["classes"] == kind])
+        _panel(axes, accuracies[accuracies["classes"] == kind], styles)
         axes.set_title(TITLES[kind])
     panels[0].set_ylabel("accuracy on test images")
     handles, labels = panels[0].get_legend_handles_labels()
@@ -43,25 +53,39 @@ def own_rows(accuracies: pd.DataFrame) -> pd.DataFrame:
     return accuracies[accuracies["run"] == accuracies["run"].iloc[0]]
 
 
-def _panel(axes: Axes, table: pd.DataFrame) -> None:
+def styles_of(accuracies: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Return how each rival and sampler is drawn, the same in every panel and figure; what is chosen stands out."""
+    styles = {name: _style(*style, chosen=False) for name, style in STYLES.items()}
+    chosen = set(accuracies.loc[accuracies["chosen"], "sampler"])
+    samplers = [name for name in dict.fromkeys(accuracies["sampler"]) if name not in {*STYLES, *FLAT, LEFT_OUT}]
+    looks = cycle(SAMPLED)
+    for name in samplers:
+        if name in chosen:
+            styles[name] = _style(f"sampled: {name} (chosen)", RED, "o", "-", chosen=True)
+        else:
+            styles[name] = _style(f"sampled: {name}", *next(looks), "--", chosen=False)
+    return styles
+
+
+def _style(label: str, colour: str, marker: str, line: str, chosen: bool) -> dict[str, Any]:
+    sizes = {"ms": 4, "lw": 2, "zorder": 3} if chosen else {"ms": 3, "lw": 1, "zorder": 2}
+    return {"label": label, "color": colour, "marker": marker, "ls": line, "capsize": 2, **sizes}
+
+
+def with_intervals(axes: Axes, x: Sequence[int], rows: pd.DataFrame, style: dict[str, Any]) -> None:
+    """Draw accuracies and their intervals at ``x``."""
+    reach = [rows["accuracy"] - rows["low"], rows["high"] - rows["accuracy"]]
+    axes.errorbar(x, rows["accuracy"], yerr=reach, **style)
+
+
+def _panel(axes: Axes, table: pd.DataFrame, styles: dict[str, dict[str, Any]]) -> None:
     counts = sorted({int(count) for count in table["images"] if count != "all"})
     places = {str(count): place for place, count in enumerate(counts)} | {"all": len(counts)}
-    samplers = dict.fromkeys(table.loc[~table["sampler"].isin([*STYLES, *FLAT]), "sampler"])
-    plain = iter(OTHERS * 3)
-    for sampler in [*STYLES, *samplers]:
+    table = table.assign(place=[places[str(count)] for count in table["images"]]).sort_values("place")
+    for sampler, style in styles.items():
         rows = table[table["sampler"] == sampler]
-        if rows.empty:
-            continue
-        chosen = bool(rows["chosen"].any())
-        label, colour, marker, line = STYLES.get(sampler, (f"sampled: {sampler}", next(plain), ".", "--"))
-        if chosen:
-            label, colour, marker, line = f"sampled: {sampler} (chosen)", RED, "o", "-"
-        x = [places[str(count)] for count in rows["images"]]
-        reach = [rows["accuracy"] - rows["low"], rows["high"] - rows["accuracy"]]
-        axes.errorbar(
-            x, rows["accuracy"], yerr=reach, color=colour, marker=marker, ms=4 if chosen else 3, ls=line, capsize=2,
-            lw=2 if chosen else 1, label=label, zorder=3 if chosen else 2,
-        )  # fmt: skip
+        if len(rows):
+            with_intervals(axes, rows["place"], rows, style)
     for sampler, (label, style) in FLAT.items():
         rows = table[table["sampler"] == sampler]
         if len(rows):
@@ -69,10 +93,3 @@ def _panel(axes: Axes, table: pd.DataFrame) -> None:
     names = {"0": "names\nalone", "all": "all"}
     axes.set_xticks(list(places.values()), [names.get(count, count) for count in places])
     axes.set(xlabel="images a class that are looked at", ylim=(None, 1))
-
-
-FLAT = {
-    "trained": ("trained on the task", "-"),
-    "reconstructed": ("trained, then reconstructed", "--"),
-    "start": ("the start, untrained", ":"),
-}

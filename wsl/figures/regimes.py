@@ -27,6 +27,7 @@ def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
     ]
     runs = list(dict.fromkeys(whole["run"]))
     figure = Figure(figsize=(COLUMN * 1.1 * len(runs) + 1.2, 2.8))
+    figure.get_layout_engine().set(w_pad=0.12)
     for axes, run in zip(np.atleast_1d(figure.subplots(1, len(runs), sharex=True)), runs, strict=True):
         rows = whole[whole["run"] == run].set_index("sampler")
         chosen = rows.index[rows["chosen"]][0]
@@ -38,7 +39,7 @@ def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
             reach = [[row["accuracy"] - row["low"]], [row["high"] - row["accuracy"]]]
             axes.errorbar(row["accuracy"], place, xerr=reach, fmt="D", ms=4, color=colour, capsize=2)
             axes.annotate(f"{row['accuracy']:.1%}", (1.02, place), xycoords=("axes fraction", "data"), va="center")
-        labels = [NAMES.get(name, f"sampled: {name}") + (" (chosen)" if name == chosen else "") for name in shown]
+        labels = [NAMES.get(name, f"sampled: {name}") + ("\n(chosen)" if name == chosen else "") for name in shown]
         axes.set_yticks(range(len(shown)), labels)
         axes.set(xlim=(0, 1.02), title=f"{run}: {rows['regime'].iloc[0]} starts", xlabel="accuracy on test images")
     save(figure, pdf, png)

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from wsl.images.inputs import normalised
 from wsl.images.reading import task_classes
-from wsl.sampling.head import Inference, KnownClasses, discriminant, fit_inference, loss_curve, scale_for
+from wsl.sampling.head import Inference, KnownClasses, cosine_head, fit_inference, loss_curve, scale_for
 from wsl.sampling.making import TaskImages
 from wsl.tensors import read_tensors, write_tensors
 from wsl.zoo.layout import Layout
@@ -96,7 +96,7 @@ def fit_generator(
     for count in usable:
         fitted = fit_inference(about, count, classes, seed)
         accuracies[count] = fitted.accuracy
-        for key in ("slope", "intercept", "inverse", "spread", "curve"):
+        for key in ("slope", "intercept", "spread", "curve"):
             tensors[f"{count}/{key}"] = getattr(fitted, key)
     write_tensors(out, tensors, {"counts": usable, "accuracy": accuracies, "known": list(known)})
 
@@ -125,7 +125,7 @@ class GeneratedModels:
         self.state = {name.removeprefix("body/"): value for name, value in tensors.items() if name.startswith("body/")}
         self.inferences = {
             count: Inference(
-                **{key: tensors[f"{count}/{key}"] for key in ("slope", "intercept", "inverse", "spread", "curve")},
+                **{key: tensors[f"{count}/{key}"] for key in ("slope", "intercept", "spread", "curve")},
                 accuracy=about["accuracy"][str(count)],
             )
             for count in about["counts"]
@@ -150,14 +150,14 @@ class GeneratedModels:
         if self.temperature:
             noise = torch.randn(means.shape, generator=torch.Generator().manual_seed(seed))
             means = means + self.temperature * noise @ inference.spread.T
-        weight, bias = discriminant(means, inference.inverse)
+        weight = cosine_head(means)
         curve = inference.curve
         if images is None or images >= CALIBRATE_FROM:
             own = torch.cat([self._body(name)[:images] for name in names])
             labels = torch.cat([torch.full((len(self._body(name)[:images]),), i) for i, name in enumerate(names)])
-            curve = loss_curve(own @ weight.T + bias, labels)
+            curve = loss_curve(own @ weight.T, labels)
         scale = scale_for(loss, curve)
-        return flatten({**self.state, "fc.weight": scale * weight, "fc.bias": scale * bias}, self.layout)[0]
+        return flatten({**self.state, "fc.weight": scale * weight, "fc.bias": torch.zeros(len(weight))}, self.layout)[0]
 
     def _inference(self, images: int | None) -> Inference:
         if images == 0:

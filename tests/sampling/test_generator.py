@@ -1,0 +1,153 @@
+"""Generated models on digits: what they depend on, and that requested losses are met."""
+
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import log_loss
+
+from wsl.sampling.body import fit_body
+from wsl.sampling.generator import GeneratedModels, fit_generator
+from wsl.sampling.making import TaskImages
+from wsl.tensors import read_tensors, write_tensors
+from wsl.zoo.layout import resnet18_layout
+from wsl.zoo.network import resnet18, state_dict
+
+LAYOUT = resnet18_layout(2, 3)
+HEAD = ("fc.weight", "fc.bias")
+RECIPE = {"learning_rate": 0.1, "weight_decay": 0.0, "batch_size": 32, "augment": False, "teacher": 0.0}
+
+
+@pytest.fixture(scope="module")
+def named_means(class_means, tmp_path_factory):
+    """Class means with texts: a vector that tells the class."""
+    folder, paths = tmp_path_factory.mktemp("named"), []
+    for i, path in enumerate(class_means.values()):
+        paths.append(shutil.copy(path, folder / path.name))
+        with h5py.File(paths[-1], "a") as file:
+            file["text"] = np.float32(0.1 + np.eye(8)[i])
+    return paths
+
+
+@pytest.fixture(scope="module")
+def generator(zoo, packed, named_means, tmp_path_factory):
+    """A generator that knows the classes 0 to 3, for names, 2 images and 30."""
+    folder = tmp_path_factory.mktemp("generator")
+    files = (folder / "body.safetensors", named_means, list(packed.values()))
+    fit_body(zoo.train, [packed[name] for name in "0123"], files[0], epochs=4, seed=0, **RECIPE)
+    fit_generator(*files, list("0123"), folder / "generator.safetensors", counts=[0, 2, 30], seed=0)
+    return folder / "generator.safetensors"
+
+
+@pytest.fixture(scope="module")
+def models(generator, named_means, packed):
+    """Models by temperature, over the files of the run or others."""
+
+    def load(temperature=0.0, means=named_means, files=None):
+        images = TaskImages(list(packed.values()) if files is None else files)
+        return GeneratedModels(generator, LAYOUT, means, images, temperature)
+
+    return load
+
+
+def head(weights):
+    return weights[LAYOUT["fc.weight"].columns].reshape(3, -1), weights[LAYOUT["fc.bias"].columns]
+
+
+def body(weights):
+    return weights[: LAYOUT["fc.weight"].offset]
+
+
+def logits(weights, files, task, part):
+    """Logits and labels of a task's images, read with h5py alone."""
+    images = [h5py.File(files[name])[part][...] for name in task]
+    inputs = (np.concatenate(images) / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    network = resnet18(2, 3)
+    network.load_state_dict(state_dict(weights, np.zeros(len(LAYOUT.counters), int), LAYOUT))
+    with torch.no_grad():
+        found = network.eval()(torch.from_numpy(inputs).permute(0, 3, 1, 2).float())
+    return found.double(), np.repeat(range(len(task)), [len(one) for one in images])
+
+
+@pytest.mark.parametrize("images", [0, 2, None])
+def test_a_task_has_one_model_and_another_order_of_it_another_order_of_rows(models, images):
+    first, again = (models().make("0/1/2", 0.4, images, seed) for seed in (0, 7))
+    assert np.array_equal(first, again)
+    other = models().make("2/0/1", 0.4, images)
+    assert np.array_equal(body(first), body(other))
+    (weight, bias), (reordered, _) = head(first), head(other)
+    np.testing.assert_allclose(weight[[2, 0, 1]], reordered, atol=1e-3 * np.abs(weight).max())
+    assert np.abs(weight - reordered).max() > 0.1 * np.abs(weight).max()
+    assert not bias.any()
+
+
+def test_the_body_is_the_generators(models, generator):
+    tensors, about = read_tensors(generator)
+    weights = models().make("0/1/2", 0.4)
+    for entry in LAYOUT.entries[:-2]:
+        assert np.array_equal(weights[entry.columns], tensors[f"body/{entry.name}"].numpy().ravel())
+    assert about["counts"] == [0, 2, 30] and about["known"] == list("0123")
+
+
+def test_temperature_draws_heads_and_nothing_else(models):
+    warm = models(temperature=1.0)
+    first, again, other = (warm.make("0/1/2", 0.4, 2, seed) for seed in (1, 1, 2))
+    assert np.array_equal(first, again) and np.array_equal(body(first), body(other))
+    assert not np.allclose(head(first)[0], head(other)[0])
+    # A little warmth moves a model a little.
+    cold, nearly = models().make("0/1/2", 0.4, 2, 1), models(temperature=1e-4).make("0/1/2", 0.4, 2, 1)
+    np.testing.assert_allclose(cold, nearly, atol=0.02 * np.abs(head(cold)[0]).max())
+
+
+@pytest.mark.parametrize(("images", "blank", "same"), [(2, 2, True), (2, 1, False), (25, 25, True), (25, 24, False)])
+def test_only_the_first_images_are_used(models, packed, named_means, tmp_path, images, blank, same):
+    files, means = [], []
+    for name, mean in zip(packed, named_means, strict=True):
+        files.append(shutil.copy(packed[name], tmp_path / f"{name}.packed.h5"))
+        means.append(shutil.copy(mean, tmp_path / f"{name}.means.h5"))
+        with h5py.File(files[-1], "a") as file, h5py.File(means[-1], "a") as clip:
+            file["train"][blank:] = 255 - file["train"][blank:]
+            clip["features"][blank:] = 1 - clip["features"][blank:]
+            clip["mean"][...] = 0
+            del file["validation"], file["test"]
+    made, altered = models().make("0/1/2", 0.4, images), models(0.0, means, files).make("0/1/2", 0.4, images)
+    assert np.array_equal(made, altered) == same
+
+
+def test_names_alone_need_no_image(models):
+    assert np.isfinite(models(files=[]).make("0/1/2", 0.4, images=0)).all()
+
+
+def test_without_texts_names_are_refused(class_means, packed, generator, tmp_path):
+    plain, files = tmp_path / "generator.safetensors", (list(class_means.values()), list(packed.values()))
+    tensors, _ = read_tensors(generator)
+    body_file = tmp_path / "body.safetensors"
+    write_tensors(body_file, {k.removeprefix("body/"): v for k, v in tensors.items() if k.startswith("body/")}, {})
+    fit_generator(body_file, *files, list("0123"), plain, counts=[0, 2], seed=0)
+    assert read_tensors(plain)[1]["counts"] == [2]
+    with pytest.raises(ValueError, match=r"set datasets\.prompts"):
+        GeneratedModels(plain, LAYOUT, files[0], TaskImages(files[1])).make("0/1/2", 0.4, images=0)
+
+
+def test_the_requested_loss_scales_the_head_and_is_met_on_training_images(models, packed):
+    requests = (0.6, 0.8, 1.0)
+    made = [models().make("0/1/2", loss) for loss in requests]
+    scales = [head(weights)[0] / head(made[-1])[0] for weights in made]
+    for weights, scale in zip(made, scales, strict=True):
+        np.testing.assert_allclose(scale, scale.mean(), rtol=1e-3)
+        np.testing.assert_allclose(head(weights)[1], scale.mean() * head(made[-1])[1], rtol=1e-3)
+        assert np.array_equal(body(weights), body(made[0]))
+    assert scales[0].mean() > scales[1].mean() > 1
+    achieved = []
+    for weights in made:
+        values, labels = logits(weights, packed, "012", "train")
+        achieved.append(log_loss(labels, values.softmax(1)))
+    assert achieved == pytest.approx(requests, abs=0.01)
+
+
+@pytest.mark.parametrize("images", [2, None])
+def test_a_task_with_an_unseen_class_is_told_apart_better_than_by_chance(models, packed, images):
+    values, labels = logits(models().make("4/0/1", 0.1, images), packed, "401", "validation")
+    assert (values.argmax(1).numpy() == labels).mean() > 0.5
