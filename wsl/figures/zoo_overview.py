@@ -4,17 +4,30 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib import colormaps
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterMathtext, LogLocator, MaxNLocator, NullFormatter
 
 from wsl.figures.style import BLUE, COLUMN, ORANGE, save
 
-SNAPSHOTS = {"early": ORANGE, "max": BLUE}
+COLOURS = {"early": ORANGE, "max": BLUE}
+SUFFIX = "_validation_loss"
+
+
+def snapshots_of(members: pd.DataFrame) -> dict[str, str]:
+    """Return the snapshots that a table of members tells of, in the order of training, and their colours."""
+    names = [column.removesuffix(SUFFIX) for column in members if column.endswith(SUFFIX)]
+    numbered = sorted((name for name in names if name not in COLOURS), key=lambda name: int(name.removeprefix("epoch")))
+    shades = colormaps["Greys"](np.linspace(0.3, 0.8, len(numbered)))
+    colours = dict(zip(numbered, map(to_hex, shades), strict=True))
+    return colours | {name: colour for name, colour in COLOURS.items() if name in names}
 
 
 def draw(members: str | Path, history: str | Path, pdf: str | Path, png: str | Path) -> None:
-    """Draw validation curves of all members, and the distributions of both snapshots' accuracy and loss."""
+    """Draw validation curves of all members, and the distributions of their snapshots' accuracy and loss."""
     table, curves = pd.read_csv(members), pd.read_csv(history)
+    snapshots = snapshots_of(table)
     figure = Figure(figsize=(2 * COLUMN, 2.3))
     curve_axes, accuracy_axes, loss_axes = figure.subplots(1, 3)
     for _, curve in curves.groupby("member"):
@@ -24,9 +37,9 @@ def draw(members: str | Path, history: str | Path, pdf: str | Path, png: str | P
     curve_axes.set(xlabel="epoch", ylabel="validation accuracy", ylim=(0, 1.02))
     curve_axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     curve_axes.legend(loc="lower right")
-    losses = np.concatenate([table[f"{snapshot}_validation_loss"].dropna() for snapshot in SNAPSHOTS])
+    losses = np.concatenate([table[f"{snapshot}_validation_loss"].dropna() for snapshot in snapshots])
     bins = np.geomspace(max(losses.min(), 1e-6), losses.max(), 25)
-    for snapshot, colour in SNAPSHOTS.items():
+    for snapshot, colour in snapshots.items():
         accuracy_axes.hist(
             table[f"{snapshot}_validation_accuracy"].dropna(), bins=np.linspace(0, 1, 26), color=colour, alpha=0.65
         )
