@@ -81,6 +81,7 @@ def test_every_job_has_its_log_and_every_training_its_benchmark(printed, results
     benchmarks = {path.relative_to(results).as_posix() for path in (results / "benchmarks").rglob("*.tsv")}
     assert benchmarks == {
         "benchmarks/train_autoencoder.tsv",
+        *(f"benchmarks/judge/{method}-0.tsv" for method in METHODS),
         "benchmarks/train_shared.tsv",
         *(f"benchmarks/train_member/{member:05d}.tsv" for member in range(8)),
     }
