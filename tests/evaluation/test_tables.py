@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from wsl.evaluation.tables import interval, reconstruction_table, sampling_table, write_summary
+from wsl.evaluation.tables import interval, reconstruction_table, write_summary
+
+ACCURACY = ("run", "classes", "sampler", "images", "epochs", "accuracy", "chosen")
 
 
 def test_interval_is_scipys_t_interval():
@@ -39,15 +41,6 @@ def test_reconstruction_table_averages_a_members_snapshots_first(tmp_path):
     assert table.loc[("pca", "cosine"), "mean"] == -0.6 and table.loc[("pca", "correlation"), "mean"] == 0.3
 
 
-def test_sampling_table_has_a_row_a_method_that_was_judged(tmp_path):
-    rows = [(1, "sampled", 0.5), (2, "sampled", 0.7), (1, "trained", 0.9), (1, "chance", 0.34), (2, "chance", 0.36)]
-    pd.DataFrame(rows, columns=["member", "method", "accuracy"]).to_csv(tmp_path / "m.csv", index=False)
-    sampling_table(tmp_path / "m.csv", tmp_path / "t.csv")
-    table = pd.read_csv(tmp_path / "t.csv").set_index("method")
-    assert table["accuracy"].to_dict() == {"chance": 0.35, "sampled": 0.6, "trained": 0.9}
-    assert table["tasks"].to_dict() == {"chance": 2, "sampled": 2, "trained": 1}
-
-
 def test_summary_quotes_the_tables(tmp_path):
     def table(name, content):
         pd.DataFrame(content).to_csv(tmp_path / name, index=False)
@@ -55,6 +48,12 @@ def test_summary_quotes_the_tables(tmp_path):
 
     metrics = [("pca", "agreement", 0.7), ("pca-ae", "agreement", 0.6), ("pca-ae", "cosine", 0.5)]
     metrics += [("pca-ae", "correlation", 0.4)]
+    rows = [
+        ("own", "validation", "flow", "all", 0, 0.55, True), ("own", "seen", "flow", "5", 0, 0.4, True),
+        ("own", "seen", "flow", "all", 0, 0.5, True), ("own", "seen", "flow", "all", 3, 0.9, True),
+        ("own", "seen", "trained", "all", 0, 0.95, False), ("own", "unseen", "flow", "all", 0, 0.45, True),
+        ("other", "seen", "projection", "all", 0, 0.1, True),
+    ]  # fmt: skip
     history = {"epoch": [1, 2, 3], "validation_loss": [3.0, 1.5, 2.0], "kept": [False, True, False]}
     bins = tmp_path / "bins.json"
     bins.write_text(json.dumps({"edges": [0, 1, 2, 3], "counts": [4, 0, 1]}))
@@ -63,14 +62,20 @@ def test_summary_quotes_the_tables(tmp_path):
         table("members.csv", {"member": [0, 1, 2], "diverged": [False, True, False]}
               | {"max_validation_accuracy": [0.5, None, 0.9]}),
         table("r.csv", [dict(zip(("stage", "metric", "mean"), row, strict=True)) for row in metrics]),
-        table("s.csv", {"method": ["chance", "sampled"], "accuracy": [0.3, 0.5]}),
+        table("a.csv", [dict(zip(ACCURACY, row, strict=True)) for row in rows]),
         table("h.csv", {**history, "validation_chance": [2.7] * 3}),
         bins,
         tmp_path / "summary.json",
+        classes_per_task=4,
     )  # fmt: skip
     summary = json.loads((tmp_path / "summary.json").read_text())
     expected = {"classes": 2, "images_skipped": 5, "members": 3, "members_diverged": 1, "outcome_bins_filled": 2}
     expected |= {"validation_accuracy_max": 0.7, "agreement": 0.6, "agreement_pca": 0.7, "shared_validation_loss": 1.5}
     expected |= {"shared_chance_loss": 2.7, "cosine": 0.5, "correlation": 0.4}
-    expected["accuracy"] = {"chance": 0.3, "sampled": 0.5}
+    expected |= {"chance": 0.25, "chosen_sampler": "flow"}
+    expected["accuracy"] = {
+        "validation": {"flow": 0.55},
+        "seen": {"flow": 0.5, "trained": 0.95},
+        "unseen": {"flow": 0.45},
+    }
     assert {key: summary[key] for key in expected} == expected

@@ -29,15 +29,12 @@ SIMILARITIES = pd.DataFrame(
         for part in ("train", "test") for w in (3, 12) for p in (3, 12) for s in ("early", "max")
     ]
 )  # fmt: skip
-SAMPLES = pd.DataFrame({"method": ["chance", "chance", "sampled", "sampled"], "accuracy": [0.3, 0.4, 0.5, 0.7]})
-TABLE = pd.DataFrame({"method": ["chance", "sampled"], "accuracy": [0.35, 0.6], "low": [0.2, 0.4], "high": [0.5, 0.8]})
 INPUTS = {
     "autoencoder_loss": {"history": HISTORY},
     "shared_encoder_loss": {"history": HISTORY},
     "output_metrics": {"measured": METRICS},
     "zoo_overview": {"members": MEMBERS, "history": CURVES},
     "similarity_heatmap": {"similarities": SIMILARITIES},
-    "sampled_accuracy": {"measured": SAMPLES, "table": TABLE},
 }
 
 
@@ -101,11 +98,3 @@ def test_overview_shows_the_median_curve_and_every_snapshot(draw):
     np.testing.assert_allclose(curves.lines[-1].get_xydata(), [[1, 0.3], [2, 0.7]])
     assert sum(bar.get_height() for bar in accuracies.patches) == 4
     assert sum(bar.get_height() for bar in losses.patches) == 3  # a diverged member has no max loss
-
-
-def test_sampled_accuracy_shows_tasks_means_and_intervals(draw):
-    axes = draw("sampled_accuracy").axes[0]
-    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["chance", "sampled from (D, R)"]
-    bars = axes.containers[1]
-    np.testing.assert_allclose(bars[2][0].get_segments()[0][:, 0], [0.4, 0.8])
-    assert "60.0%" in [text.get_text() for text in axes.texts]
