@@ -1,0 +1,111 @@
+"""The table of accuracies against scipy and sums done by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from wsl.evaluation.tables import RIVALS, accuracy_table, chosen_sampler
+
+RUN = {"regime": "shared", "run": "own"}
+COLUMNS = ["part", "member", "task", "method", "draw", "images", "epochs", "recalibrated", "accuracy"]
+
+
+def judgement(method, values, part="test", draw=0, images="all", epochs=0, recalibrated=True):
+    """Rows of one method: an accuracy a member."""
+    about = (method, draw, images, epochs, recalibrated)
+    return [(part, member, f"{member}/0/1", *about, value) for member, value in enumerate(values)]
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Make both tables of rows, each method's in a file of its own; returns them as pandas reads them."""
+
+    def made(rows, beside=()):
+        frame, paths = pd.DataFrame(rows, columns=COLUMNS), []
+        for (method, draw), group in frame.groupby(["method", "draw"], sort=False):
+            paths.append(tmp_path / f"{method}-{draw}.csv")
+            group.to_csv(paths[-1], index=False)
+        out, recalibration = tmp_path / "accuracy.csv", tmp_path / "recalibration.csv"
+        accuracy_table(paths, out, recalibration, **RUN, beside=beside)
+        return pd.read_csv(out), pd.read_csv(recalibration)
+
+    return made
+
+
+def row(table, **about):
+    """The one row that is so."""
+    (found,) = table[(table[list(about)] == pd.Series(about)).all(axis=1)].to_dict("records")
+    return found
+
+
+VALIDATION = [*judgement("flow", [0.7, 0.8], "validation"), *judgement("projection", [0.4, 0.5], "validation")]
+
+
+def test_draws_are_averaged_before_tasks_and_intervals_are_scipys(make):
+    draws = np.array([[0.5, 0.9, 0.7], [0.7, 0.5, 0.8]])
+    rows = [*VALIDATION, *judgement("flow", draws[0]), *judgement("flow", draws[1], draw=1)]
+    table, _ = make(rows)
+    found, tasks = row(table, sampler="flow", classes="seen"), draws.mean(axis=0)
+    low, high = stats.t.interval(0.95, df=2, loc=tasks.mean(), scale=stats.sem(tasks))
+    assert (found["accuracy"], found["low"], found["high"]) == pytest.approx((tasks.mean(), low, high), abs=1e-4)
+    assert (found["tasks"], found["seeds"], found["run"], found["regime"]) == (3, 2, "own", "shared")
+
+
+def test_every_kind_of_classes_images_and_epochs_has_a_row(make):
+    rows = [*VALIDATION, *judgement("flow", [0.5, 0.6], images=5), *judgement("flow", [0.7, 0.8])]
+    rows += [*judgement("flow", [0.8, 0.9], epochs=3), *judgement("flow", [0.2, 0.3], "unseen", images=0)]
+    table, _ = make(rows)
+    found = {tuple(key): value for *key, value in table[["classes", "sampler", "images", "epochs", "accuracy"]].values}
+    assert found == {
+        ("validation", "flow", "all", 0): 0.75,
+        ("validation", "projection", "all", 0): 0.45,
+        ("seen", "flow", "5", 0): 0.55,
+        ("seen", "flow", "all", 0): 0.75,
+        ("seen", "flow", "all", 3): 0.85,
+        ("unseen", "flow", "0", 0): 0.25,
+    }
+
+
+def test_the_sampler_is_chosen_on_validation_tasks_alone(make):
+    # On test tasks, with few images and after fine-tuning the projection is better, and rivals are in everything.
+    rows = [*VALIDATION, *judgement("flow", [0.1, 0.2]), *judgement("projection", [0.9, 1.0])]
+    rows += judgement("projection", [0.9, 1.0], epochs=3) + judgement("projection", [0.9, 1.0], images=5)
+    for rival in RIVALS:
+        rows += judgement(rival, [1.0, 1.0], "validation") + judgement(rival, [1.0, 1.0])
+    table, _ = make(rows)
+    assert set(table.loc[table["chosen"], "sampler"]) == {"flow"}
+    assert table.loc[table["sampler"] == "flow", "chosen"].all()
+    assert chosen_sampler(table.assign(accuracy=1 - table["accuracy"])) == "projection"
+
+
+def test_models_as_decoded_count_in_the_table_of_recalibration_alone(make):
+    rows = [*VALIDATION, *judgement("flow", [0.6, 0.8]), *judgement("flow", [0.2, 0.4], recalibrated=False)]
+    rows += [*judgement("flow", [0.9, 0.9], draw=1), *judgement("flow", [0.95, 0.95], epochs=1)]
+    rows += [*judgement("flow", [0.1, 0.1], images=5), *judgement("trained", [1.0, 1.0])]
+    table, recalibration = make(rows)
+    assert row(table, sampler="flow", classes="seen", images="all", epochs=0)["accuracy"] == pytest.approx(0.8)
+    found = {
+        tuple(key): value for *key, value in recalibration[["classes", "sampler", "recalibrated", "accuracy"]].values
+    }
+    assert found == {("validation", "flow", True): 0.75, ("seen", "flow", True): 0.7, ("seen", "flow", False): 0.3}
+    before = np.array([0.2, 0.4])
+    interval = stats.t.interval(0.95, df=1, loc=0.3, scale=stats.sem(before))
+    found = row(recalibration, classes="seen", recalibrated=False)
+    assert (found["low"], found["high"]) == pytest.approx(interval, abs=1e-4)
+
+
+def test_without_models_as_decoded_the_table_of_recalibration_is_empty(make):
+    _, recalibration = make(VALIDATION)
+    assert recalibration.empty and "recalibrated" in recalibration
+
+
+def test_runs_beside_are_added_once_each(make, tmp_path):
+    own, _ = make(VALIDATION)
+    beside = []
+    for run, held in (("b", ["b"]), ("c", ["c", "b", "own"])):
+        beside.append(tmp_path / f"{run}.csv")
+        pd.concat([own.assign(run=name, accuracy=0.01 * len(name)) for name in held]).to_csv(beside[-1], index=False)
+    table, _ = make(VALIDATION, beside)
+    assert table["run"].tolist() == ["own"] * len(own) + ["b"] * len(own) + ["c"] * len(own)
+    pd.testing.assert_frame_equal(table[table["run"] == "own"], own)

@@ -1,0 +1,148 @@
+"""The protocol: which models are judged, on which images, and what fine-tuning does."""
+
+import shutil
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.metrics import accuracy_score, log_loss
+
+from wsl.evaluation.protocol import fine_tuned, judge
+from wsl.sampling.making import TaskImages
+from wsl.zoo.index import write_index
+from wsl.zoo.layout import resnet18_layout
+from wsl.zoo.member import read_member
+from wsl.zoo.network import resnet18, state_dict
+
+LAYOUT = resnet18_layout(2, 3)
+RECIPE = {"optimizer": "sgd", "learning_rate": 0.02, "batch_size": 32, "augment": True}
+KEYS = ["part", "member", "task", "images", "epochs", "recalibrated"]
+VALIDATION, TEST, UNSEEN = ("validation", 3, "1/0/4"), ("test", 4, "0/3/2"), ("unseen", 4, "0/3/2")
+
+
+def altered(packed, folder, change):
+    """Copies of packed files, each changed."""
+    paths = [shutil.copy(path, folder / f"{name}.h5") for name, path in packed.items()]
+    for path in paths:
+        with h5py.File(path, "a") as file:
+            change(file)
+    return paths
+
+
+def without(*parts):
+    def change(file):
+        for part in parts:
+            del file[part]
+
+    return change
+
+
+@pytest.fixture
+def judged(zoo, fitted, autoencoder, class_means, packed, bins, shared, tmp_path):
+    """Judge a method: ``judged(method, **changes)`` gives its rows."""
+
+    def run(method, draw=0, held_out=(zoo.validation, zoo.test), images=None, counts=(2,), **changes):
+        files = {"train_index": zoo.train, "fitted": fitted, "autoencoder": autoencoder.state, "bins": bins}
+        files |= {"class_means": list(class_means.values()), "packed": images or list(packed.values())}
+        options = {"known": list("01234"), "recalibrate": True, "strength": 30.0, "settings": {}, "outcome": "best"}
+        finetune = {"epochs": [1, 3], **RECIPE}
+        options |= {"counts": list(counts), "finetune": finetune, **changes}
+        judge(method, draw, held_out=held_out, out=tmp_path / "out.csv", **files, **options)
+        return pd.read_csv(tmp_path / "out.csv", dtype={"images": str})
+
+    return run
+
+
+def logits(weights, packed, task, part):
+    """Logits and labels of a task's images, read with h5py alone."""
+    images = [h5py.File(packed[name])[part][...] for name in task.split("/")]
+    inputs = (np.concatenate(images) / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    network = resnet18(2, 3)
+    network.load_state_dict(state_dict(weights, np.zeros(len(LAYOUT.counters), int), LAYOUT))
+    with torch.no_grad():
+        found = network.eval()(torch.from_numpy(inputs).permute(0, 3, 1, 2).float())
+    return found.double(), np.repeat(range(3), [len(one) for one in images])
+
+
+def accuracy(weights, packed, task, part):
+    found, labels = logits(weights, packed, task, part)
+    return accuracy_score(labels, found.argmax(1))
+
+
+def test_each_task_has_a_row_for_all_numbers_of_images_and_epochs(judged):
+    rows = judged("prototypes", counts=(0, 2, 5))
+    # No prototypes without an image; validation tasks are for choices, made with all images.
+    expected = [(*VALIDATION, "all", 0, True), (*TEST, "2", 0, True), (*TEST, "5", 0, True)]
+    assert list(rows[KEYS].itertuples(index=False, name=None)) == expected + [
+        (*TEST, "all", epochs, True) for epochs in (0, 1, 3)
+    ]
+    assert (rows["method"] == "prototypes").all() and (rows["draw"] == 0).all()
+
+
+def test_decoded_models_have_a_row_without_new_statistics_and_later_draws_no_fine_tuning(judged, shared):
+    rows = judged("projection", draw=2, settings={"norm": "training"}, shared=shared.state)
+    expected = [
+        (*VALIDATION, "all", 0, True),
+        (*VALIDATION, "all", 0, False),
+        (*TEST, "2", 0, True),
+        (*TEST, "all", 0, True),
+    ]
+    assert list(rows[KEYS].itertuples(index=False, name=None)) == [*expected, (*TEST, "all", 0, False)]
+    plain = judged("projection", recalibrate=False, settings={"norm": "training"}, shared=shared.state)
+    assert plain["recalibrated"].all()
+
+
+def test_trained_members_are_judged_on_validation_or_test_images(judged, zoo, packed, tmp_path):
+    write_index([zoo.members[4]], tmp_path / "unseen.h5")
+    rows = judged("trained", held_out=(zoo.validation, zoo.test, tmp_path / "unseen.h5"))
+    assert {tuple(row) for row in rows[KEYS[:4]].itertuples(index=False)} == {
+        (*place, "all") for place in (VALIDATION, TEST, UNSEEN)
+    }
+    plain = rows[rows["epochs"] == 0].set_index("part")["accuracy"]
+    for (part, member, task), images in ((VALIDATION, "validation"), (TEST, "test"), (UNSEEN, "test")):
+        expected = accuracy(read_member(zoo.members[member]).weights[1], packed, task, images)
+        assert plain[part] == pytest.approx(expected, abs=0.02)
+
+
+def test_validation_tasks_never_see_a_test_image(judged, zoo, packed, tmp_path):
+    seen = judged("prototypes", held_out=(zoo.validation,))
+    blind = altered(packed, tmp_path, without("test"))
+    pd.testing.assert_frame_equal(judged("prototypes", held_out=(zoo.validation,), images=blind), seen)
+    with pytest.raises(KeyError):
+        judged("prototypes", images=blind)
+
+
+def test_test_images_judge_and_do_nothing_else(judged, packed, tmp_path):
+    def swapped(file):
+        file["test"][...] = 255 - file["test"][...]
+
+    plain, other = judged("nearest"), judged("nearest", images=altered(packed, tmp_path, swapped))
+    pd.testing.assert_frame_equal(plain[KEYS], other[KEYS])
+    same = np.isclose(plain["accuracy"], other["accuracy"], atol=1e-9)
+    assert same[plain["part"] == "validation"].all() and not same[plain["part"] == "test"].all()
+
+
+def test_fine_tuning_needs_training_images_alone_and_is_the_same_each_time(zoo, packed, tmp_path):
+    start, recipe = read_member(zoo.members[3]).weights[0], {**RECIPE, "optimizer": "adam", "augment": False}
+    images = TaskImages(altered(packed, tmp_path, without("test", "validation")))
+    tuned = fine_tuned(start, "0/3/2", images, LAYOUT, [1, 8], **recipe)
+    torch.randn(3)  # whatever was drawn before
+    again = fine_tuned(start, "0/3/2", images, LAYOUT, [8], **recipe)
+    assert list(tuned) == [1, 8] and list(again) == [8] and np.array_equal(tuned[8], again[8])
+    losses = []
+    for weights in (start, tuned[8]):
+        found, labels = logits(weights, packed, "0/3/2", "train")
+        losses.append(log_loss(labels, found.softmax(1)))
+    assert losses[1] < 0.5 < losses[0]
+    other = fine_tuned(start, "2/0/3", images, LAYOUT, [1], **recipe)
+    assert not np.allclose(other[1], tuned[1])
+
+
+def test_scores_after_fine_tuning_are_those_of_the_tuned_weights(judged, zoo, packed):
+    rows = judged("trained").query("part == 'test'").set_index("epochs")["accuracy"]
+    images = TaskImages(list(packed.values()))
+    tuned = fine_tuned(read_member(zoo.members[4]).weights[1], "0/3/2", images, LAYOUT, [1, 3], **RECIPE)
+    for epochs, weights in tuned.items():
+        assert rows[epochs] == pytest.approx(accuracy(weights, packed, "0/3/2", "test"), abs=0.02)
