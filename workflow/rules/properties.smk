@@ -7,21 +7,6 @@ SAMPLED = [
 HELD_OUT_INDICES = [f"{OUT}/zoo/{part}.h5" for part in HELD_OUT]
 
 
-def own_files(wildcards):
-    return method_files(wildcards.sampler, int(wildcards.draw))
-
-
-def making(wildcards, **more):
-    """How models are made, and what else a rule sets; control asks for outcomes of its own."""
-    shared = {key: value for key, value in model_settings(wildcards.sampler).items() if key != "outcome"}
-    return settings(**shared, sampler=wildcards.sampler, draw=int(wildcards.draw), **more)
-
-
-def of_all(path):
-    """A file of every sampler and draw; ``path`` has both as wildcards."""
-    return [path.format(sampler=sampler, draw=draw) for sampler, draw in SAMPLED]
-
-
 rule judge_control:
     input:
         unpack(own_files),

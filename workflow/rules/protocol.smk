@@ -18,32 +18,6 @@ MODEL_INPUTS = {
 }
 
 
-def method_files(method, draw):
-    """The files that one sampler or rival needs beside what all do, as wsl.evaluation.protocol.judge names them."""
-    files = {}
-    if method in ("start", "prototypes", "probe"):
-        files |= START_FILE
-    if method in ("generator", "body-prototypes"):
-        files["generator"] = f"{OUT}/sampling/generator-{draw}.safetensors"
-    elif method not in RIVALS:
-        own = SAMPLER_FILES(draw, (method,))
-        files |= {key: path for key, path in own.items() if key not in MODEL_INPUTS}
-    if method == "reconstructed" or method not in (*RIVALS, "generator"):
-        files |= {key: CODEC[key] for key in ("fitted", "autoencoder")}
-    return files
-
-
-def model_settings(sampler):
-    """How any model is made, by the names that wsl.sampling.makers.Makers gives them."""
-    return {
-        "known": KNOWN,
-        "outcome": SAMPLING.outcome,
-        "recalibrate": SAMPLING.recalibration.enabled,
-        "strength": SAMPLING.recalibration.strength,
-        "settings": SAMPLER_SETTINGS.get(sampler, {}),
-    }
-
-
 rule sample:
     input:
         **MODEL_INPUTS,

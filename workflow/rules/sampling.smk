@@ -1,4 +1,3 @@
-SAMPLING = RUN.config.sampling
 REGRESSION, FLOW = SAMPLING.regression, SAMPLING.flow
 FLOW_KEYS = ("hidden", "dropout", "space", "image_counts", "frequencies", "condition_dropout")
 # The settings with which each sampler is loaded, beside its files.
@@ -10,30 +9,6 @@ SAMPLER_SETTINGS = {
     "generator": settings(temperature=SAMPLING.generator.temperature),
     "flow": settings(**{key: getattr(FLOW, key) for key in ("steps", "method", "guidance")}),
 }
-
-
-def codes_of(part, space):
-    return f"{OUT}/weights/{'latents' if space == 'latent' else 'coefficients'}/{part}.h5"
-
-
-def bank_file(space):
-    return {"train_latents" if space == "latent" else "train_coefficients": codes_of("train", space)}
-
-
-def SAMPLER_FILES(draw, samplers=tuple(SAMPLING.samplers)):
-    """The inputs, by the names that wsl.sampling.registry.load_sampler gives them, of one draw of some samplers."""
-    shared = f"{OUT}/shared/encoder-{draw}.safetensors" if draw else rules.train_shared.output.out
-    own = {
-        "projection": {"shared": shared},
-        "regression": {"regression": f"{OUT}/sampling/regression-{draw}.safetensors"},
-        "memory-bank": bank_file(SAMPLING.memory_bank.space),
-        "retrieval": bank_file(SAMPLING.retrieval.space),
-        "flow": {"flow": f"{OUT}/sampling/flow-{draw}.safetensors"},
-    }
-    files = {"class_means": CLASS_MEANS, "bins": rules.outcome_bins.output.out}
-    for sampler in samplers:
-        files |= own.get(sampler, {})  # a sampler of whole weights has files of its own
-    return files
 
 
 rule fit_regression:

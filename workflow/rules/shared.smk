@@ -6,14 +6,6 @@ wildcard_constraints:
     draw=r"\d+",
 
 
-def shared_settings(*draw):
-    return settings(
-        recipe=RUN.recipe(SHARED),
-        seed=RUN.seed("shared", *draw),
-        **{key: getattr(SHARED, key) for key in SHARED_KEYS},
-    )
-
-
 rule train_shared:
     input:
         train=f"{OUT}/weights/latents/train.h5",
