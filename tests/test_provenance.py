@@ -37,8 +37,8 @@ def digest(call=TRAINING):
 
 
 CODE_EDITS = [
-    ("wsl/zoo/training.py", "EVALUATION_BATCH = 512", "EVALUATION_BATCH = 511"),
-    ("wsl/zoo/training.py", "total.item() / seen", "total.item() * seen"),
+    ("wsl/zoo/epochs.py", "EVALUATION_BATCH = 512", "EVALUATION_BATCH = 511"),
+    ("wsl/zoo/epochs.py", "total.item() / seen", "total.item() * seen"),
     ("wsl/images/inputs.py", "images.float() / 255", "images.float() / 256"),  # imported by training
     ("wsl/files.py", 'beside, "w"', 'beside, "w", libver="latest"'),  # imported by what training imports
 ]
@@ -54,10 +54,10 @@ def test_an_edit_of_reached_code_changes_the_digest(edit, file, old, new):
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
-        ("wsl/zoo/training.py", "EVALUATION_BATCH = 512", "EVALUATION_BATCH = 512  # images"),
-        ("wsl/zoo/training.py", "EVALUATION_BATCH = 512", "EVALUATION_BATCH  =  (512)"),
+        ("wsl/zoo/epochs.py", "EVALUATION_BATCH = 512", "EVALUATION_BATCH = 512  # images"),
+        ("wsl/zoo/epochs.py", "EVALUATION_BATCH = 512", "EVALUATION_BATCH  =  (512)"),
         ("wsl/zoo/training.py", '"""Train one member (thesis section 3.1)."""', '"""Train."""'),
-        ("wsl/zoo/training.py", '"""Return mean cross-entropy (nats)', '"""Return the cross-entropy'),
+        ("wsl/zoo/epochs.py", '"""Return mean cross-entropy (nats)', '"""Return the cross-entropy'),
         ("wsl/zoo/layout.py", '"""A named parameter:', '"""One of them:'),
     ],
     ids=["comment", "layout of the text", "module docstring", "function docstring", "class docstring"],
