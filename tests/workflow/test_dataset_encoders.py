@@ -54,10 +54,8 @@ def test_the_backbone_is_taught_by_clips_own_features(project, read_jobs, encode
 @pytest.mark.parametrize("encoder", ["distilled", "set"])
 def test_a_class_file_is_made_by_the_encoder(project, encoder):
     made = project(encoder)
-    figure = ["results/tiny/figures/distilled_images.png"] if encoder == "distilled" else []
-    made.run(CLASS_FILES.format("9"), *figure)
+    made.run(CLASS_FILES.format("9"))
     with h5py.File(made.root / CLASS_FILES.format("9")) as file:
         assert file.attrs["encoder"] == encoder and file.attrs["class"] == "9"
         assert file["mean"].shape == (file["features"].shape[1],)
-    assert all((made.root / path).is_file() for path in figure)
-    assert "Nothing to be done" in made.dry_run(CLASS_FILES.format("9"), *figure)
+    assert "Nothing to be done" in made.dry_run(CLASS_FILES.format("9"))

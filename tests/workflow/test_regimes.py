@@ -133,7 +133,7 @@ def test_what_a_change_of_the_regime_makes_stale(finished):
         ({"zoo__snapshots": [0, 1, "max"]}, Counter(fit_pca=1) + MEMBERS),
         ({"zoo__unseen__members": 3}, Counter(train_member=1, index_part=1)),
         ({"zoo__unseen__members": 1}, Counter(index_part=1)),
-        ({"datasets": {"prompts": ["a {}"]}}, Counter()),
+        ({"datasets": {"batch_size": 8}}, Counter()),
     ):
         finished.write_config(CONFIG)
         finished.configure(**changes)
