@@ -218,6 +218,7 @@ def test_thesis_is_planned_without_its_images(plain_snakemake, count_jobs, repos
         "index_part": 3,
         "coefficients": 3,
         "embed_weights": 3,
+        "judge": 10,
     }
 
 
