@@ -64,7 +64,7 @@ def judged(weights, packed, task):
         labels += [label] * len(pixels[-1])
     inputs = (np.concatenate(pixels) / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
     network = resnet18(2, 3)
-    network.load_state_dict(state_dict(weights, np.zeros(len(LAYOUT.counters), int), LAYOUT))
+    network.load_state_dict(state_dict(weights, LAYOUT))
     with torch.no_grad():
         logits = network.eval()(torch.from_numpy(inputs).permute(0, 3, 1, 2).float())
     return log_loss(labels, logits.double().softmax(1)), accuracy_score(labels, logits.argmax(1))

@@ -35,9 +35,9 @@ def methods(zoo, fitted, autoencoder, class_means, packed, bins, shared, start, 
 
     def opened(start=start, sampler=None):
         settings = {"norm": "training"} if sampler == "projection" else {}
-        files["samplers"] = {"shared": shared.state} if sampler == "projection" else {"generator": generator}
+        own = {"shared": shared.state} if sampler == "projection" else {"generator": generator}
         options = {"known": list("01234"), "recalibrate": True, "strength": 30.0, "settings": settings}
-        return Methods([zoo.validation, zoo.test], start, **files, **options)
+        return Methods([zoo.validation, zoo.test], start, **files, **own, **options)
 
     return opened
 

@@ -57,7 +57,7 @@ def test_runner_is_a_forward_pass_in_evaluation_mode(zoo, path):
     runner, inputs = Runner(layout), synthetic_inputs(600, 16, seed=0)
     for weights, counters in zip(member.weights, member.counters, strict=True):
         network = resnet18(2, 3)
-        network.load_state_dict(state_dict(weights, counters, layout), strict=True)
+        network.load_state_dict(state_dict(weights, layout, counters), strict=True)
         with torch.no_grad():
             assert torch.allclose(runner.logits(weights, inputs), network.eval()(inputs), atol=1e-5)
 

@@ -60,7 +60,7 @@ def logits(weights, packed, task, part):
     images = [h5py.File(packed[name])[part][...] for name in task.split("/")]
     inputs = (np.concatenate(images) / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
     network = resnet18(2, 3)
-    network.load_state_dict(state_dict(weights, np.zeros(len(LAYOUT.counters), int), LAYOUT))
+    network.load_state_dict(state_dict(weights, LAYOUT))
     with torch.no_grad():
         found = network.eval()(torch.from_numpy(inputs).permute(0, 3, 1, 2).float())
     return found.double(), np.repeat(range(3), [len(one) for one in images])

@@ -65,7 +65,7 @@ def logits(weights, files, task, part):
     images = [h5py.File(files[name])[part][...] for name in task]
     inputs = (np.concatenate(images) / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
     network = resnet18(2, 3)
-    network.load_state_dict(state_dict(weights, np.zeros(len(LAYOUT.counters), int), LAYOUT))
+    network.load_state_dict(state_dict(weights, LAYOUT))
     with torch.no_grad():
         found = network.eval()(torch.from_numpy(inputs).permute(0, 3, 1, 2).float())
     return found.double(), np.repeat(range(len(task)), [len(one) for one in images])
@@ -77,10 +77,10 @@ def test_a_task_has_one_model_and_another_order_of_it_another_order_of_rows(mode
     assert np.array_equal(first, again)
     other = models().make("2/0/1", 0.4, images)
     assert np.array_equal(body(first), body(other))
-    (weight, bias), (reordered, _) = head(first), head(other)
+    (weight, bias), (reordered, turned) = head(first), head(other)
     np.testing.assert_allclose(weight[[2, 0, 1]], reordered, atol=1e-3 * np.abs(weight).max())
     assert np.abs(weight - reordered).max() > 0.1 * np.abs(weight).max()
-    assert not bias.any()
+    np.testing.assert_allclose(bias[[2, 0, 1]], turned, atol=1e-3 * np.abs(bias).max())
 
 
 def test_the_body_is_the_generators(models, generator):
@@ -131,7 +131,7 @@ def test_without_texts_names_are_refused(class_means, packed, generator, tmp_pat
         GeneratedModels(plain, LAYOUT, files[0], TaskImages(files[1])).make("0/1/2", 0.4, images=0)
 
 
-def test_the_requested_loss_scales_the_head_and_is_met_on_training_images(models, packed):
+def test_the_requested_loss_scales_the_head_and_is_about_met_on_training_images(models, packed):
     requests = (0.6, 0.8, 1.0)
     made = [models().make("0/1/2", loss) for loss in requests]
     scales = [head(weights)[0] / head(made[-1])[0] for weights in made]
@@ -144,7 +144,9 @@ def test_the_requested_loss_scales_the_head_and_is_met_on_training_images(models
     for weights in made:
         values, labels = logits(weights, packed, "012", "train")
         achieved.append(log_loss(labels, values.softmax(1)))
-    assert achieved == pytest.approx(requests, abs=0.01)
+    # Heads inferred from a part of the images are scaled by the others, so that a loss is not flattered.
+    assert achieved == pytest.approx(requests, abs=0.06)
+    assert sorted(achieved) == achieved
 
 
 @pytest.mark.parametrize("images", [2, None])

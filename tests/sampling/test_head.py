@@ -1,26 +1,40 @@
-"""Pieces of heads against scikit-learn."""
+"""Inference of class means and heads, against scikit-learn, scipy and the equations worked another way."""
 
 import numpy as np
 import pytest
 import torch
+from scipy.stats import multivariate_normal
+from sklearn.covariance import empirical_covariance
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import Ridge
-from sklearn.metrics import log_loss
-from sklearn.metrics.pairwise import cosine_similarity
 
-from wsl.sampling.head import SCALES, KnownClasses, cosine_head, loss_curve, ridge, scale_for
+from wsl.sampling.head import PRIOR_IMAGES, Inference, KnownClasses, fit_inference, ridge
+from wsl.sampling.scale import SCALES
 
-MIXING = torch.randn(5, 5, generator=torch.Generator().manual_seed(1)) + torch.eye(5)
+FEATURES, CLIP = 5, 4
+MIXING = torch.randn(FEATURES, FEATURES, generator=torch.Generator().manual_seed(1)) + torch.eye(FEATURES)
+
+
+def covariance(seed):
+    root = torch.randn(FEATURES, 8, generator=torch.Generator().manual_seed(seed))
+    return root @ root.T / 8
 
 
 @pytest.fixture
-def known():
-    """Four classes of 60 images in 5 dimensions, correlated and overlapping."""
-    bodies = (torch.randn(4, 1, 5) + torch.randn(4, 60, 5)) @ MIXING
-    return KnownClasses(bodies=bodies, clips=torch.randn(4, 60, 2), validation=bodies[:, :10], texts=None)
+def inference():
+    """A guess by the first numbers of what CLIP says, doubted and scattered in directions of their own."""
+    slope = torch.eye(CLIP, FEATURES)
+    unused = torch.zeros(len(SCALES))
+    return Inference(slope, torch.ones(FEATURES), covariance(2), 4 * covariance(3), unused, 0.0)
 
 
-def rows_of(known):
-    return known.bodies.flatten(0, 1).double().numpy(), np.repeat(range(len(known.bodies)), known.bodies.shape[1])
+def drawn(inference, count, classes=3, doubt=1.0):
+    """What CLIP says of classes, where they lie and their images, as the model has it."""
+    heard = torch.randn(classes, CLIP)
+    apart = torch.randn(classes, FEATURES) @ torch.linalg.cholesky(doubt * inference.doubt).T
+    means = heard @ inference.slope + inference.intercept + apart
+    scattered = torch.randn(classes, count, FEATURES) @ torch.linalg.cholesky(inference.scatter).T
+    return heard, means, list(means[:, None] + scattered)
 
 
 @pytest.mark.parametrize("rows", [6, 20, 50])
@@ -32,49 +46,109 @@ def test_ridge_is_scikit_learns_in_both_forms(rows):
     np.testing.assert_allclose(intercept, expected.intercept_, atol=1e-3)
 
 
-def test_head_chooses_the_mean_of_highest_cosine(known):
-    x, _ = rows_of(known)
-    means = known.bodies.mean(1)
-    logits = x @ cosine_head(means).T.double().numpy()
-    assert np.array_equal(logits.argmax(1), cosine_similarity(x, means.numpy()).argmax(1))
-    np.testing.assert_allclose(logits.mean(1), 0, atol=1e-5)
+def test_the_posterior_is_bayes_rule_by_precisions(inference):
+    torch.manual_seed(0)
+    heard, _, images = drawn(inference, 4)
+    means, spread = inference.posterior(heard, images)
+    scatter = inference.scatter_of(images).double()
+    observed = torch.stack([one.mean(0) for one in images]).double()
+    guess = (heard @ inference.slope + inference.intercept).double()
+    excess = ((observed - guess) ** 2).sum(1).mean() - scatter.trace() / 4
+    doubt = max(1.0, (excess / inference.doubt.trace()).item()) * inference.doubt.double()
+    by_guess, by_images = torch.linalg.inv(doubt), 4 * torch.linalg.inv(scatter)
+    precision = by_guess + by_images
+    expected = torch.linalg.solve(precision, by_guess @ guess.T + by_images @ observed.T)
+    np.testing.assert_allclose(means, expected.T, atol=1e-3)
+    np.testing.assert_allclose(spread, torch.linalg.inv(precision), atol=1e-3)
 
 
-def logits_and_labels(noise, count=400):
-    labels = torch.arange(3).repeat_interleave(count)
-    return torch.nn.functional.one_hot(labels, 3) + noise * torch.randn(len(labels), 3), labels
+def test_the_posterior_is_nearer_to_the_truth_than_guess_and_images_alone(inference):
+    torch.manual_seed(1)
+    errors = {"posterior": 0.0, "guess": 0.0, "images": 0.0}
+    for _ in range(200):
+        heard, truth, images = drawn(inference, 3)
+        found = {"posterior": inference.posterior(heard, images)[0], "guess": heard @ inference.slope + 1}
+        found["images"] = torch.stack([one.mean(0) for one in images])
+        for name, means in found.items():
+            errors[name] += (means - truth).square().sum().item()
+    assert errors["posterior"] < 0.8 * min(errors["guess"], errors["images"])
 
 
-def test_loss_curve_is_scikit_learns_log_loss():
-    logits, labels = logits_and_labels(0.8)
-    curve = loss_curve(logits, labels)
-    for place in (0, 20, 50, 65):
-        chances = (SCALES[place] * logits).double().softmax(1)
-        assert curve[place].item() == pytest.approx(log_loss(labels, chances, labels=[0, 1, 2]), rel=1e-4)
+def test_without_images_the_guess_stands_and_with_many_they_decide(inference):
+    heard, _, images = drawn(inference, 5000)
+    guess = heard @ inference.slope + inference.intercept
+    none = [torch.empty(0, FEATURES)] * 3
+    assert torch.equal(inference.posterior(heard, none)[0], guess)
+    observed = torch.stack([one.mean(0) for one in images])
+    np.testing.assert_allclose(inference.posterior(heard, images)[0], observed, atol=0.01)
 
 
-def achieved(scale, logits, labels):
-    return log_loss(labels, (scale * logits).double().softmax(1), labels=[0, 1, 2])
+def test_a_guess_that_is_far_off_is_doubted(inference):
+    torch.manual_seed(2)
+    heard, _, images = drawn(inference, 3, doubt=60.0)
+    observed = torch.stack([one.mean(0) for one in images])
+    means, _ = inference.posterior(heard, images)
+    guess = heard @ inference.slope + inference.intercept
+    assert (means - observed).norm() < 0.2 * (guess - observed).norm()
 
 
-@pytest.mark.parametrize("loss", [1.05, 0.9, 0.75])
-def test_a_scaled_head_has_the_loss_asked_for(loss):
-    logits, labels = logits_and_labels(0.8)
-    assert achieved(scale_for(loss, loss_curve(logits, labels)), logits, labels) == pytest.approx(loss, abs=5e-3)
+def test_scatter_mixes_the_tasks_own_with_that_of_known_classes(inference):
+    _, _, images = drawn(inference, 30)
+    own = np.mean([empirical_covariance(one.numpy()) for one in images], axis=0) * 30 / 29
+    expected = (PRIOR_IMAGES * inference.scatter.numpy() + 87 * own) / (PRIOR_IMAGES + 87)
+    np.testing.assert_allclose(inference.scatter_of(images), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_a_loss_out_of_reach_gives_the_best_scale():
-    logits, labels = logits_and_labels(0.8)
-    scale = scale_for(0.01, loss_curve(logits, labels))
-    tried = [achieved(other, logits, labels) for other in SCALES.tolist()]
-    assert achieved(scale, logits, labels) == pytest.approx(min(tried)) and min(tried) > 0.01
+def test_without_priors_the_head_is_scikit_learns_linear_discriminant(inference, monkeypatch):
+    monkeypatch.setattr("wsl.sampling.head.PRIOR_IMAGES", 0)
+    monkeypatch.setattr("wsl.sampling.head.ROUND_IMAGES", 0)
+    _, _, images = drawn(inference, 40)
+    x = torch.cat(images).numpy()
+    theirs = LinearDiscriminantAnalysis("lsqr", priors=[1 / 3] * 3).fit(x, np.repeat(range(3), 40))
+    weight, bias = inference.head(torch.stack([one.mean(0) for one in images]), images)
+    # Its covariance is over n, and not over n less the number of means.
+    ours, shrunk = torch.from_numpy(x) @ weight.T + bias, 120 / 117
+    np.testing.assert_allclose((ours * shrunk).softmax(1), theirs.predict_proba(x), atol=1e-3)
 
 
-@pytest.mark.parametrize("loss", [np.log(3) + 0.01, 50.0])
-def test_a_loss_above_chance_gives_the_smallest_head(loss):
-    assert scale_for(loss, loss_curve(*logits_and_labels(0.8))) == pytest.approx(SCALES.min().item())
+def test_with_few_images_the_head_chooses_the_nearest_mean(inference):
+    means, none = torch.randn(3, FEATURES), [torch.empty(0, FEATURES)] * 3
+    x = torch.randn(200, FEATURES)
+    weight, bias = inference.head(means, none)
+    assert torch.equal((x @ weight.T + bias).argmax(1), torch.cdist(x, means).argmin(1))
+    round_one = inference.scatter.diagonal().mean().item() * np.eye(FEATURES)
+    densities = np.stack([multivariate_normal(mean, round_one).pdf(x.numpy()) for mean in means.numpy()], axis=1)
+    chances = densities / densities.sum(1, keepdims=True)
+    np.testing.assert_allclose((x @ weight.T + bias).softmax(1), chances, atol=1e-4)
 
 
-def test_a_head_that_only_misleads_is_made_as_small_as_can_be():
-    logits, labels = logits_and_labels(0.0)
-    assert scale_for(0.5, loss_curve(-logits, labels)) == pytest.approx(SCALES.min().item())
+@pytest.fixture(scope="module")
+def known():
+    """Twelve classes whose place CLIP tells but for a little noise."""
+    torch.manual_seed(4)
+    places = torch.randn(12, FEATURES) * 3
+    clips = places[:, None, :CLIP] + 0.5 * torch.randn(12, 30, CLIP)
+    images = places[:, None] + torch.randn(12, 50, FEATURES) @ MIXING
+    return KnownClasses(clips, images[:, :30], images[:, 30:], places[:, :CLIP] + 0.1)
+
+
+@pytest.mark.parametrize("count", [0, 1, 30])
+def test_fitted_inference_tells_where_a_class_lies(known, count):
+    fitted = fit_inference(known, count, 3, seed=0)
+    chosen = [one[:count] for one in known.bodies[:3]]
+    means, _ = fitted.posterior(known.heard(torch.arange(count))[:3], chosen)
+    truth = known.validation.mean(1)
+    assert (means - truth[:3]).square().sum() < 0.3 * (truth[:3] - truth.mean(0)).square().sum()
+    assert fitted.accuracy > 0.6
+    assert fitted.curve.min() < np.log(3) - 0.3
+
+
+def test_doubt_is_large_where_clip_says_nothing(known):
+    mute = KnownClasses(torch.randn(12, 30, CLIP), known.bodies, known.validation, None)
+    telling, silent = (fit_inference(one, 5, 3, seed=0).doubt.trace() for one in (known, mute))
+    assert silent > 2 * telling
+
+
+def test_scatter_is_that_of_validation_images(known):
+    expected = np.mean([np.cov(one.T) for one in known.validation.double().numpy()], axis=0)
+    np.testing.assert_allclose(known.scatter(), expected, rtol=1e-4, atol=1e-5)

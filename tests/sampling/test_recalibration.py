@@ -27,7 +27,7 @@ def inputs_of(images):
 
 def network_of(weights):
     network = resnet18(2, 3)
-    network.load_state_dict(state_dict(weights, np.zeros(len(LAYOUT.counters), int), LAYOUT))
+    network.load_state_dict(state_dict(weights, LAYOUT))
     return network
 
 

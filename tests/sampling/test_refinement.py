@@ -17,7 +17,6 @@ from wsl.zoo.network import flatten, resnet18, state_dict
 
 LAYOUT = resnet18_layout(2, 3)
 BUDGET = Budget(steps=12, batch_size=32, learning_rate=0.1, fine_tuning_rate=1e-3)
-COUNTERS = np.zeros(len(LAYOUT.counters), dtype=int)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +40,7 @@ def task(packed):
 
 def network_of(weights):
     network = resnet18(2, 3)
-    network.load_state_dict(state_dict(weights, COUNTERS, LAYOUT))
+    network.load_state_dict(state_dict(weights, LAYOUT))
     return network
 
 

@@ -49,7 +49,7 @@ def test_the_autoencoder_loses_less_than_half_of_the_training_variance(codec, co
 def test_a_decoded_model_is_a_whole_network(codec, autoencoder):
     latents, _ = read_latents(autoencoder.latents["test"])
     network = resnet18(2, 3)
-    network.load_state_dict(state_dict(codec.decode(latents)[0], codec.counters, codec.linear.layout), strict=True)
+    network.load_state_dict(state_dict(codec.decode(latents)[0], codec.linear.layout, codec.counters), strict=True)
     with torch.no_grad():
         assert torch.isfinite(network.eval()(torch.randn(4, 3, 16, 16))).all()
 

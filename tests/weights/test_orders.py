@@ -9,10 +9,10 @@ import torch
 from sklearn.decomposition import PCA
 
 from wsl.weights.coefficients import encode_part, load_linear, read_coefficients
-from wsl.weights.orders import HEAD, class_orders, reorder_head, reorder_task
+from wsl.weights.orders import class_orders, reorder_head, reorder_task
 from wsl.weights.pca import fit_parameter, read_parameter
 from wsl.zoo.index import open_zoo, read_weights
-from wsl.zoo.layout import resnet18_layout
+from wsl.zoo.layout import HEAD, resnet18_layout
 from wsl.zoo.network import resnet18, state_dict
 
 LAYOUT = resnet18_layout(2, 3)
@@ -32,7 +32,7 @@ def reordered(weights, order):
 
 def logits(vector, images):
     network = resnet18(2, 3)
-    network.load_state_dict(state_dict(vector, np.zeros(len(LAYOUT.counters), int), LAYOUT))
+    network.load_state_dict(state_dict(vector, LAYOUT))
     with torch.no_grad():
         return network.eval()(images).numpy()
 

@@ -12,15 +12,20 @@ from snakemake.api import SnakemakeApi
 from snakemake.io import get_flag_value, is_flagged
 from snakemake.settings.types import ConfigSettings, ResourceSettings
 
-from wsl.evaluation.loading import open_makers
 from wsl.provenance import call_digest
 from wsl.recipe import Recipe
+from wsl.sampling.makers import Makers
 from wsl.weights.pca import fit_pca
+from wsl.zoo.backbone import train_on_classes
 
 WILDCARDS = SimpleNamespace(name="0", member="00000", part="train", draw="1", method="projection", sampler="projection")
 GIVEN_BY_SCRIPT = {"device", "threads"}
 # Functions that pass settings on by `**`: to what, and the arguments that they add to them.
-PASSED_ON = {"wsl.weights.pca.fit_parameter": (fit_pca, {"read", "rows", "columns"})}
+PASSED_ON = {
+    "wsl.weights.pca.fit_parameter": (fit_pca, {"read", "rows", "columns", "name", "seed"}),
+    "wsl.sampling.body.fit_body": (train_on_classes, {"network", "packed", "epochs", "device"}),
+}
+TAUGHT = "taught"  # an input that is there for a teacher alone
 RULES = [
     *("pack_class", "class_table", "plan", "train_member", "index_part", "zoo_table"),
     *("fit_pca", "pca_table", "coefficients", "train_autoencoder", "embed_weights"),
@@ -92,11 +97,11 @@ def test_function_takes_what_rule_names(rule):
     assert required <= set(keys)
     assert not set(keys) & GIVEN_BY_SCRIPT
     if params["call"].rpartition(".")[2] in OF_SAMPLERS:
-        assert passed_on <= SAMPLER_FILES | set(signature(open_makers).parameters)
+        assert passed_on <= SAMPLER_FILES | set(signature(Makers).parameters)
     elif params["call"] in PASSED_ON:
         target, added = PASSED_ON[params["call"]]
-        signature(target).bind(**dict.fromkeys({*passed_on, *added, "name", "seed"}))
-        assert passed_on | added | {"name", "seed"} == set(signature(target).parameters)
+        signature(target).bind(**dict.fromkeys({*passed_on, *added}))
+        assert passed_on | added | {TAUGHT} == set(signature(target).parameters) | {TAUGHT}
     else:
         assert len(explicit) == len(parameters), f"PASSED_ON does not say where {params['call']} passes settings to"
         assert not passed_on

@@ -50,7 +50,8 @@ def test_state_dict_is_the_exact_inverse_of_flatten():
     torch.manual_seed(1)
     network, layout = trained_a_little(resnet18(2, 3)), resnet18_layout(2, 3)
     state = network.state_dict()
-    back = state_dict(*flatten(state, layout), layout)
+    weights, counters = flatten(state, layout)
+    back = state_dict(weights, layout, counters)
     assert set(back) == set(state)
     for name, value in state.items():
         assert back[name].dtype == value.dtype and torch.equal(back[name], value), name
@@ -61,7 +62,7 @@ def test_flatten_is_the_exact_inverse_of_state_dict():
     layout = resnet18_layout(2, 3)
     weights = np.random.default_rng(0).normal(size=layout.size).astype(np.float32)
     counters = np.arange(len(layout.counters))
-    again, counted = flatten(state_dict(weights, counters, layout), layout)
+    again, counted = flatten(state_dict(weights, layout, counters), layout)
     assert again.tobytes() == weights.tobytes()
     assert counted.tolist() == counters.tolist()
 

@@ -39,7 +39,7 @@ def test_history_has_every_epoch_and_snapshots_quote_it(train, tmp_path):
 def test_snapshot_has_the_validation_loss_that_its_row_says(zoo, packed, row):
     member = read_member(zoo.members[0])
     network = resnet18(2, 3)
-    network.load_state_dict(state_dict(member.weights[row], member.counters[row], resnet18_layout(2, 3)))
+    network.load_state_dict(state_dict(member.weights[row], resnet18_layout(2, 3), member.counters[row]))
     images, labels = load_task([packed[name] for name in "012"], "validation")
     loss, accuracy = evaluate(network, images, labels)
     assert loss == pytest.approx(member.snapshots["validation_loss"][row], rel=1e-6)

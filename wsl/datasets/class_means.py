@@ -84,3 +84,21 @@ class ClassMeans:
             tasks: as tables hold them, see ``join_task``.
         """
         return np.stack([np.concatenate([self.means[name] for name in task_classes(task)]) for task in tasks])
+
+
+class ClassMeansByCount:
+    """Class means from any number of images, read once for each number.
+
+    Args:
+        paths: a file a class, see ``embed_class``.
+    """
+
+    def __init__(self, paths: Sequence[str | Path]):
+        self.paths = paths
+        self._held: dict[int | None, ClassMeans] = {}
+
+    def embed(self, tasks: Sequence[str], images: int | None = None) -> np.ndarray:
+        """Return z_D (n, classes * dimension), see ``ClassMeans``."""
+        if images not in self._held:
+            self._held[images] = ClassMeans(self.paths, images)
+        return self._held[images].embed(tasks)

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from wsl.evaluation.loading import open_makers
 from wsl.evaluation.tables import interval
 from wsl.evaluation.validation import ValidationImages, held_out_tasks, requested_losses
 from wsl.files import write_csv
+from wsl.sampling.makers import Makers
 from wsl.sampling.making import Maker
 
 log = logging.getLogger(__name__)
@@ -126,9 +126,9 @@ def judge_control(
         sampler: its name; draw: which of its fits.
         requests: how many a task, see ``requested_losses``.
         device: ``cpu`` or ``cuda``.
-        files: see ``wsl.evaluation.loading.open_makers``.
+        files: see ``wsl.sampling.makers.Makers``.
     """
-    with open_makers(device=device, **files) as makers:
+    with Makers(device=device, **files) as makers:
         losses = requested_losses(makers.zoo.snapshots["validation_loss"].to_numpy(), requests)
         images = ValidationImages(makers.images, makers.layout, device)
         about = {"sampler": sampler, "draw": draw}

@@ -47,7 +47,7 @@ def measure_distances(training: Zoo, samples: h5py.Dataset) -> Distances:
         samples: finite flat weights (samples, n_weights).
     """
     known, made = len(training.snapshots), len(samples)
-    finished = np.flatnonzero(training.snapshots["snapshot"] == "max")[:UNIT_MEMBERS]
+    finished = training.trained[:UNIT_MEMBERS]
     products, lengths = np.zeros((made, known + made)), np.zeros(known + made)
     among = np.zeros((len(finished), len(finished)))
     for values in _centred_blocks(training, samples):

@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 
 from wsl.evaluation.distances import Distances, cosine, exact_distance, learned, measure_distances
-from wsl.evaluation.loading import open_makers
 from wsl.evaluation.overlap import disagreement, jaccard, jaccard_chance
 from wsl.evaluation.tables import interval
 from wsl.evaluation.validation import ValidationImages, held_out_tasks
 from wsl.files import write_csv
 from wsl.outcomes.bins import read_bins
+from wsl.sampling.makers import Makers
 from wsl.sampling.making import Maker
 from wsl.zoo.index import Zoo, open_zoo, read_weights
 
@@ -64,7 +64,7 @@ def trained_predictions(indices: Sequence[str | Path], images: ValidationImages)
     found = {}
     for path in indices:
         with open_zoo(path) as zoo:
-            for row in np.flatnonzero(zoo.snapshots["snapshot"] == "max"):
+            for row in zoo.trained:
                 weights = read_weights(zoo, slice(row, row + 1))[0]
                 key = Path(path).stem, int(zoo.snapshots["member"][row])
                 found[key] = images.predictions(weights, zoo.snapshots["task"][row])
@@ -198,11 +198,11 @@ def judge_novelty(
         samples: models a task.
         outcome: requested validation loss (nats) or ``best``.
         device: ``cpu`` or ``cuda``.
-        files: see ``wsl.evaluation.loading.open_makers``.
+        files: see ``wsl.sampling.makers.Makers``.
     """
     tasks, folder = held_out_tasks(held_out), Path(out).parent
     folder.mkdir(parents=True, exist_ok=True)
-    with open_makers(device=device, **files) as makers:
+    with Makers(device=device, **files) as makers:
         loss = read_bins(makers.bins).requested_loss(outcome)
         images = ValidationImages(makers.images, makers.layout, device)
         with sampled_weights(makers.load(sampler), list(tasks["task"]), loss, samples, folder) as (weights, finite):

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional
 
 from wsl.zoo.layout import Layout
-from wsl.zoo.network import SlimResNet18, resnet18, state_dict
+from wsl.zoo.network import SlimResNet18, network_for, state_dict
 
 
 class Runner:
@@ -13,21 +13,17 @@ class Runner:
 
     Args:
         layout: of the weights.
-        width, classes: of the network.
         device: ``cpu`` or ``cuda``.
     """
 
     def __init__(self, layout: Layout, device: str = "cpu"):
-        classes, features = layout["fc.weight"].shape
         self.layout, self.device = layout, device
-        self.network: SlimResNet18 = resnet18(features // 8, classes).to(device).eval()
+        self.network: SlimResNet18 = network_for(layout).to(device).eval()
 
     @torch.no_grad()
     def logits(self, weights: np.ndarray, inputs: torch.Tensor) -> torch.Tensor:
         """Return logits (n, classes) of normalised inputs (n, 3, h, w) under flat weights (n_weights,)."""
-        # num_batches_tracked plays no part in evaluation mode, so any value serves.
-        counters = np.zeros(len(self.layout.counters), dtype=np.int64)
-        self.network.load_state_dict(state_dict(weights, counters, self.layout))
+        self.network.load_state_dict(state_dict(weights, self.layout))
         return torch.cat([self.network(batch.to(self.device)) for batch in inputs.split(512)]).cpu()
 
 

@@ -11,15 +11,15 @@ import torch
 
 from wsl.evaluation.methods import RECALIBRATED, WITHOUT_IMAGES, Methods
 from wsl.evaluation.outputs import Runner, accuracy
+from wsl.evaluation.validation import held_out_tasks
 from wsl.files import write_csv
 from wsl.images.inputs import normalised
 from wsl.outcomes.bins import read_bins
 from wsl.randomness import integer_seed
 from wsl.sampling.making import TaskImages
 from wsl.zoo.epochs import make_optimizer, train_epoch
-from wsl.zoo.index import open_zoo
 from wsl.zoo.layout import Layout
-from wsl.zoo.network import flatten, resnet18, state_dict
+from wsl.zoo.network import flatten, network_for, state_dict
 
 log = logging.getLogger(__name__)
 
@@ -27,50 +27,34 @@ log = logging.getLogger(__name__)
 def judge(
     method: str,
     draw: int,
-    train_index: str | Path,
     held_out: Sequence[str | Path],
-    class_means: Sequence[str | Path],
-    packed: Sequence[str | Path],
-    bins: str | Path,
     out: str | Path,
-    known: Sequence[str],
     outcome: str | float,
     counts: Sequence[int],
     finetune: dict[str, Any],
-    recalibrate: bool,
-    strength: float,
-    settings: dict[str, Any],
-    fitted: Sequence[str | Path] = (),
-    autoencoder: str | Path | None = None,
     start: str | Path | None = None,
     device: str = "cpu",
     threads: int = 1,
-    **samplers: Any,
+    **files: Any,
 ) -> None:
     """Write the accuracy of one sampler's or rival's models on every held-out task.
 
     Args:
         method: see ``wsl.evaluation.methods``.
         draw: which fit of a learned sampler this is; the first is also fine-tuned.
-        train_index: of training members; held_out: indices named after their parts, ``validation`` among them.
-        class_means, packed: a file a class; bins: outcome bins.
+        held_out: indices named after their parts, ``validation`` among them.
         out: CSV with ``part``, ``member``, ``task``, ``method``, ``draw``, ``images`` (a class, or ``all``),
             ``epochs``, ``recalibrated`` (False: with batch-normalisation statistics as decoded), ``accuracy``.
             Tasks of the part ``validation`` are judged on *validation* images, and may steer choices; all others
             on *test* images.
-        known: names of the classes that the zoo saw.
         outcome: what is requested of samplers: a validation loss (nats), or ``best``.
         counts: images a class that may be looked at; all of them always count too.
         finetune: ``epochs`` (a list) and the recipe, see ``fine_tuned``.
-        recalibrate, strength, settings, fitted, autoencoder, start, samplers: see ``Methods``; files that a method does
-            not need may be left out.
+        start: what members start from, where they share it.
         device: ``cpu`` or ``cuda``; threads: CPU threads.
+        files: see ``wsl.sampling.makers.Makers``; those that a method does not need may be left out.
     """
     torch.set_num_threads(threads)
-    loss = read_bins(bins).requested_loss(outcome)
-    codec = {"train_index": train_index, "fitted": fitted, "autoencoder": autoencoder}
-    run = {"class_means": class_means, "packed": packed, "bins": bins, "known": known}
-    options = {"recalibrate": recalibrate, "strength": strength, "settings": settings, "samplers": samplers}
     rows = []
 
     def note(part: str, member: int, task: str, images: int | None, scores: dict[int, float], whole: bool) -> None:
@@ -78,43 +62,50 @@ def judge(
         shown = "all" if images is None else images
         rows.extend({**own, "images": shown, "epochs": epoch, "accuracy": score} for epoch, score in scores.items())
 
-    with Methods(held_out, start, **codec, **run, **options, device=device) as methods:
+    with Methods(held_out, start, device=device, **files) as methods:
+        loss = read_bins(methods.bins).requested_loss(outcome)
+        recalibrated = methods.recalibration is not None and method in RECALIBRATED
         maker = methods.load(method)
-        as_decoded = methods.load(method, recalibrate=False) if recalibrate and method in RECALIBRATED else None
-        for path in held_out:
-            part = Path(path).stem
-            for member, task in _tasks(path):
+        as_decoded = methods.load(method, recalibrate=False) if recalibrated else None
+        scores = Scores(methods.images, methods.layout, finetune, device)
+        for part, tasks in held_out_tasks(held_out).groupby("part", sort=False):
+            for member, task in tasks[["member", "task"]].itertuples(index=False):
                 # Choices are made with all images at hand.
                 for images in [None] if method in WITHOUT_IMAGES or part == "validation" else [*counts, None]:
-                    epochs = finetune["epochs"] if images is None and part != "validation" and draw == 0 else []
+                    tuned = images is None and part != "validation" and draw == 0
                     weights = maker.make(task, loss, images, seed=draw)
-                    note(part, member, task, images, _scores(weights, methods, task, part, epochs, finetune), True)
+                    note(part, member, task, images, scores(weights, task, part, tuned), True)
                 if as_decoded:
                     weights = as_decoded.make(task, loss, None, seed=draw)
-                    note(part, member, task, None, _scores(weights, methods, task, part, [], finetune), False)
+                    note(part, member, task, None, scores(weights, task, part, False), False)
             log.info("%s: the tasks of part %s are judged", method, part)
     columns = ["part", "member", "task", "method", "draw", "images", "epochs", "recalibrated", "accuracy"]
     write_csv(out, pd.DataFrame(rows, columns=columns))
 
 
-def _tasks(path: str | Path) -> list[tuple[int, str]]:
-    with open_zoo(path) as zoo:
-        return list(zip(zoo.members["member"].tolist(), zoo.members["task"].tolist(), strict=True))
+class Scores:
+    """Accuracies of models on tasks.
 
+    Args:
+        images: of all classes; layout: of flat weights.
+        finetune: see ``fine_tuned``.
+        device: ``cpu`` or ``cuda``.
+    """
 
-def _scores(
-    weights: np.ndarray | None, methods: Methods, task: str, part: str, epochs: Sequence[int], finetune: dict[str, Any]
-) -> dict[int, float]:
-    """Return accuracies by epochs of fine-tuning; none where the method gives no model."""
-    if weights is None:
-        return {}
-    runner = Runner(methods.layout, methods.device)
-    images, labels = methods.images.of_task(task, part="validation" if part == "validation" else "test")
-    inputs = normalised(images)
-    tuned = {0: weights}
-    if epochs:
-        tuned |= fine_tuned(weights, task, methods.images, methods.layout, **finetune, device=methods.device)
-    return {epoch: accuracy(runner.logits(vector, inputs), labels) for epoch, vector in tuned.items()}
+    def __init__(self, images: TaskImages, layout: Layout, finetune: dict[str, Any], device: str):
+        self.images, self.layout, self.finetune, self.device = images, layout, finetune, device
+        self.runner = Runner(layout, device)
+
+    def __call__(self, weights: np.ndarray | None, task: str, part: str, tuned: bool) -> dict[int, float]:
+        """Return accuracies by epochs of fine-tuning, 0 alone unless ``tuned``; none for no weights."""
+        if weights is None:
+            return {}
+        images, labels = self.images.of_task(task, part="validation" if part == "validation" else "test")
+        inputs = normalised(images)
+        models = {0: weights}
+        if tuned and self.finetune["epochs"]:
+            models |= fine_tuned(weights, task, self.images, self.layout, **self.finetune, device=self.device)
+        return {epoch: accuracy(self.runner.logits(vector, inputs), labels) for epoch, vector in models.items()}
 
 
 def fine_tuned(
@@ -133,10 +124,8 @@ def fine_tuned(
 
     Batches come from a seed of the task's own, so that all methods see the same.
     """
-    classes, features = layout["fc.weight"].shape
-    network = resnet18(features // 8, classes).to(device)
-    counters = np.zeros(len(layout.counters), dtype=np.int64)
-    network.load_state_dict(state_dict(weights, counters, layout))
+    network = network_for(layout).to(device)
+    network.load_state_dict(state_dict(weights, layout))
     steps = make_optimizer(network, optimizer, learning_rate, 0.0, 0.9)
     seen, labels = (tensor.to(device) for tensor in images.of_task(task))
     torch.manual_seed(integer_seed(0, "fine-tuning", task))

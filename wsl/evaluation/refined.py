@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from wsl.datasets.class_means import ClassMeans
-from wsl.evaluation.loading import open_makers
 from wsl.evaluation.tables import interval
 from wsl.evaluation.validation import ValidationImages, held_out_tasks
 from wsl.files import write_csv
 from wsl.outcomes.bins import read_bins
+from wsl.sampling.makers import Makers
 from wsl.sampling.making import DecodedModels, TaskImages
 from wsl.sampling.refinement import Budget, Decoder, refine
 from wsl.sampling.sampler import Sampler
@@ -101,12 +101,12 @@ def judge_refinement(
         budget: see ``Budget``.
         outcome: requested validation loss (nats) or ``best``.
         device: ``cpu`` or ``cuda``.
-        files: see ``wsl.evaluation.loading.open_makers``.
+        files: see ``wsl.sampling.makers.Makers``.
     """
     columns = ["part", "member", "task", "method", "loss", "accuracy"]
     measured, tasks = pd.DataFrame(columns=columns), held_out_tasks(held_out)
-    with open_makers(device=device, **files) as makers:
-        maker = makers.load(sampler)
+    with Makers(device=device, **files) as makers:
+        maker = makers.load(sampler, recalibrate=False)  # refinement does that itself
         if isinstance(maker, DecodedModels):
             space = maker.sampler.space
             known, _ = read_latents(latents) if space == "latent" else read_coefficients(coefficients)

@@ -11,18 +11,15 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from torch.nn import functional
 
-from wsl.datasets.class_means import ClassMeans
-from wsl.images.reading import task_classes
+from wsl.datasets.class_means import ClassMeansByCount
 from wsl.randomness import integer_seed, stream
-from wsl.sampling.body import mean_weights
-from wsl.sampling.generator import body_features
+from wsl.sampling.features import BodyFeatures
 from wsl.sampling.making import TaskImages
-from wsl.sampling.recalibration import Recalibration
 from wsl.weights.codec import WeightCodec
 from wsl.weights.orders import class_orders, reorder_head, reorder_task
 from wsl.zoo.index import Zoo, read_weights
-from wsl.zoo.layout import Layout
-from wsl.zoo.network import flatten, resnet18
+from wsl.zoo.layout import HEAD, Layout
+from wsl.zoo.network import flatten, network_for
 
 PENALTIES = np.logspace(-4, 1, 6)
 NOISE = 0.1  # of a parameter's own deviation
@@ -31,13 +28,11 @@ NOISE = 0.1  # of a parameter's own deviation
 class FixedModel:
     """The same weights for every task: the regime's start, the mean of the zoo."""
 
-    def __init__(self, weights: np.ndarray, images: TaskImages, recalibration: Recalibration | None):
-        self.weights, self.images, self.recalibration = weights, images, recalibration
+    def __init__(self, weights: np.ndarray):
+        self.weights = weights
 
     def make(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray:
-        if self.recalibration is None:
-            return self.weights
-        return self.recalibration(self.weights, self.images.of_task(task, images)[0])
+        return self.weights
 
 
 class ScratchModels:
@@ -47,9 +42,8 @@ class ScratchModels:
         self.layout = layout
 
     def make(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray:
-        classes, features = self.layout["fc.weight"].shape
         torch.manual_seed(integer_seed(seed, "scratch", task))
-        return flatten(resnet18(features // 8, classes).state_dict(), self.layout)[0]
+        return flatten(network_for(self.layout).state_dict(), self.layout)[0]
 
 
 class TrainedModels:
@@ -58,7 +52,7 @@ class TrainedModels:
     def __init__(self, zoos: Sequence[Zoo]):
         self.weights = {}
         for zoo in zoos:
-            for row in np.flatnonzero(zoo.snapshots["snapshot"] == "max"):
+            for row in zoo.trained:
                 self.weights[zoo.snapshots["task"][row]] = (zoo, int(row))
 
     def make(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray | None:
@@ -72,20 +66,15 @@ class TrainedModels:
 class ReconstructedModels:
     """The held-out members, encoded and decoded: what is lost by compression alone."""
 
-    def __init__(
-        self, trained: TrainedModels, codec: WeightCodec, images: TaskImages, recalibration: Recalibration | None
-    ):
-        self.trained, self.codec, self.images, self.recalibration = trained, codec, images, recalibration
+    def __init__(self, trained: TrainedModels, codec: WeightCodec):
+        self.trained, self.codec = trained, codec
 
     def make(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray | None:
         weights = self.trained.make(task, loss, images, seed)
         if weights is None:
             return None
         coefficients = self.codec.linear.encode(lambda columns: weights[None, columns], 1)
-        decoded = self.codec.decode(self.codec.latents(coefficients))[0]
-        if self.recalibration is None:
-            return decoded
-        return self.recalibration(decoded, self.images.of_task(task)[0])
+        return self.codec.decode(self.codec.latents(coefficients))[0]
 
 
 class NearestModels:
@@ -93,45 +82,29 @@ class NearestModels:
 
     Args:
         zoo: of training members.
-        class_means: a file a class; images: of all classes; recalibration: see ``Recalibration``.
+        class_means: a file a class.
         noise: deviation of what is added to each named parameter, as a share of its own deviation; 0: nothing.
     """
 
-    def __init__(
-        self,
-        zoo: Zoo,
-        class_means: Sequence[str | Path],
-        images: TaskImages,
-        recalibration: Recalibration | None,
-        noise: float = 0.0,
-    ):
-        self.zoo, self.paths, self.images, self.recalibration = zoo, class_means, images, recalibration
-        self.noise = noise
-        self.rows = np.flatnonzero(zoo.snapshots["snapshot"] == "max")
+    def __init__(self, zoo: Zoo, class_means: Sequence[str | Path], noise: float = 0.0):
+        self.zoo, self.class_means, self.noise = zoo, ClassMeansByCount(class_means), noise
         self.orders = class_orders(zoo.layout["fc.weight"].shape[0], 24, seed=0)
-        tasks = zoo.snapshots["task"].iloc[self.rows]
-        embedded = ClassMeans(class_means)
-        known = np.stack([embedded.embed([reorder_task(task, order) for task in tasks]) for order in self.orders])
+        tasks = zoo.snapshots["task"].iloc[zoo.trained]
+        reordered = ([reorder_task(task, order) for task in tasks] for order in self.orders)
+        known = np.stack([self.class_means.embed(tasks) for tasks in reordered])
         self.centre = known.mean(axis=(0, 1))
         self.known = known - self.centre
         self.known /= np.maximum(np.linalg.norm(self.known, axis=2, keepdims=True), 1e-12)
-        self._means: dict[int | None, ClassMeans] = {}
 
     def make(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray:
-        if images not in self._means:
-            self._means[images] = ClassMeans(self.paths, images)
-        similarity = self.known @ (self._means[images].embed([task])[0] - self.centre)
+        similarity = self.known @ (self.class_means.embed([task], images)[0] - self.centre)
         order, place = np.unravel_index(similarity.argmax(), similarity.shape)
-        row = self.rows[place]
+        row = self.zoo.trained[place]
         weights = read_weights(self.zoo, slice(row, row + 1))[0].copy()
-        for name in ("fc.weight", "fc.bias"):
+        for name in HEAD:
             columns = self.zoo.layout[name].columns
             weights[columns] = reorder_head(weights[None, columns], self.orders[order])[0]
-        if self.noise:
-            weights = self._noised(weights, stream(seed, "noise", task))
-        if self.recalibration is None:
-            return weights
-        return self.recalibration(weights, self.images.of_task(task, images)[0])
+        return self._noised(weights, stream(seed, "noise", task)) if self.noise else weights
 
     def _noised(self, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         noised = weights.copy()
@@ -157,28 +130,20 @@ class HeadModels:
     def __init__(
         self, state: dict[str, torch.Tensor], layout: Layout, images: TaskImages, kind: str, device: str = "cpu"
     ):
-        self.state, self.layout, self.images, self.kind, self.device = state, layout, images, kind, device
-        classes, features = layout["fc.weight"].shape
-        self.network = resnet18(features // 8, classes).to(device).eval()
-        self.network.load_state_dict(state)
-        self._features: dict[str, torch.Tensor] = {}
+        self.state, self.layout, self.kind = state, layout, kind
+        self.features = BodyFeatures(state, images, device)
 
     def make(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray | None:
         """Return flat weights; None without an image, since these need some."""
         if images == 0:
             return None
-        features = [self._of_class(name)[:images] for name in task_classes(task)]
+        features = self.features.of_task(task, images)
         if self.kind == "prototypes":
             means = torch.stack([functional.normalize(one, dim=1).mean(0) for one in features])
             weight, bias = functional.normalize(means, dim=1), torch.zeros(len(means))
         else:
             weight, bias = _probe(features)
         return flatten({**self.state, "fc.weight": weight, "fc.bias": bias}, self.layout)[0]
-
-    def _of_class(self, name: str) -> torch.Tensor:
-        if name not in self._features:
-            self._features[name] = body_features(self.network, self.images.of_class(name), self.device)
-        return self._features[name]
 
 
 def _probe(features: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -196,8 +161,3 @@ def _probe(features: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
     bias = model.intercept_ if len(features) > 2 else np.concatenate([-model.intercept_, model.intercept_]) / 2
     weight = weight / scale
     return torch.from_numpy(weight).float(), torch.from_numpy(bias - weight @ mean).float()
-
-
-def zoo_mean(zoo: Zoo) -> np.ndarray:
-    """Return the mean of the training members' max snapshots (n_weights,)."""
-    return mean_weights(zoo, np.flatnonzero(zoo.snapshots["snapshot"] == "max"))

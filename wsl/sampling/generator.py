@@ -1,6 +1,5 @@
 """The generator: one body for all tasks, a head inferred for each, scaled to the outcome asked for."""
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,22 +8,23 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from wsl.images.inputs import normalised
 from wsl.images.reading import task_classes
-from wsl.sampling.head import Inference, KnownClasses, cosine_head, fit_inference, loss_curve, scale_for
+from wsl.sampling.features import BodyFeatures
+from wsl.sampling.head import Inference, KnownClasses, fit_inference
 from wsl.sampling.making import TaskImages
+from wsl.sampling.scale import loss_curve, scale_for
 from wsl.tensors import read_tensors, write_tensors
 from wsl.zoo.layout import Layout
-from wsl.zoo.network import SlimResNet18, flatten, resnet18
+from wsl.zoo.network import flatten
 
-log = logging.getLogger(__name__)
-BATCH = 512
 # From so many images a class a task's own training images say how large its losses are; below, other tasks' do.
 CALIBRATE_FROM = 20
+CALIBRATION_FOLDS = 4
+FITTED = ("slope", "intercept", "doubt", "scatter", "curve")
 
 
 class ClipFeatures:
-    """CLIP features of training images and names, centred and scaled by those of known classes.
+    """CLIP features of training images and names, each of length 1.
 
     Args:
         class_means: a file a class, see ``wsl.datasets.class_means.embed_class``.
@@ -40,11 +40,14 @@ class ClipFeatures:
                 if "text" in file:
                     self.texts[name] = functional.normalize(torch.from_numpy(file["text"][...]), dim=0)
 
+    def of_class(self, name: str, images: int | None) -> torch.Tensor:
+        """Return the mean feature (Z,) of the first so many images of a class, or its text's for none."""
+        return self.texts[name] if images == 0 else self.images[name][:images].mean(0)
 
-@torch.no_grad()
-def body_features(network: SlimResNet18, images: torch.Tensor, device: str) -> torch.Tensor:
-    """Return what the head sees (n, F) of uint8 images (n, 3, h, w)."""
-    return torch.cat([network.features(normalised(batch.to(device))).cpu() for batch in images.split(BATCH)])
+
+def body_of(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return the body's state dict among a generator's tensors."""
+    return {name.removeprefix("body/"): value for name, value in tensors.items() if name.startswith("body/")}
 
 
 def fit_generator(
@@ -71,32 +74,28 @@ def fit_generator(
     """
     torch.set_num_threads(threads)
     state, _ = read_tensors(body)
-    classes, features = state["fc.weight"].shape
-    network = resnet18(features // 8, classes).to(device).eval()
-    network.load_state_dict(state)
-    images, clips = TaskImages(packed), ClipFeatures(class_means)
-    bodies = [body_features(network, images.of_class(name), device) for name in known]
-    validation = [body_features(network, images.of_class(name, part="validation"), device) for name in known]
-    centre = torch.cat([clips.images[name] for name in known]).mean(0)
-    texts = torch.stack([clips.texts[name] for name in known]) if clips.texts else None
-    scale = torch.cat(bodies).std(0).mean() / (torch.cat([clips.images[name] for name in known]) - centre).std(0).mean()
-    about = KnownClasses(
-        bodies=_equally_many(bodies),
-        clips=_equally_many([(clips.images[name] - centre) * scale for name in known]),
-        validation=_equally_many(validation),
-        texts=None if texts is None else (texts - texts.mean(0)) * scale,
-    )
+    features, clips = BodyFeatures(state, TaskImages(packed), device), ClipFeatures(class_means)
+    images = torch.cat([clips.images[name] for name in known])
     tensors = {f"body/{name}": value for name, value in state.items()}
-    tensors |= {"clip/centre": centre, "clip/scale": scale}
-    if texts is not None:
-        tensors["text/centre"] = texts.mean(0)
+    tensors |= {"clip/centre": images.mean(0), "clip/scale": images.std(0).mean()}
+    texts = None
+    if clips.texts:
+        texts = torch.stack([clips.texts[name] for name in known])
+        tensors |= {"text/centre": texts.mean(0), "text/scale": texts.std(0).mean()}
+        texts = (texts - tensors["text/centre"]) / tensors["text/scale"]
+    about = KnownClasses(
+        clips=(_equally_many([clips.images[name] for name in known]) - tensors["clip/centre"]) / tensors["clip/scale"],
+        bodies=_equally_many([features.of_class(name) for name in known]),
+        validation=_equally_many([features.of_class(name, "validation") for name in known]),
+        texts=texts,
+    )
     most = about.bodies.shape[1]
     usable = sorted({min(count, most) for count in counts if count or texts is not None})
     accuracies = {}
     for count in usable:
-        fitted = fit_inference(about, count, classes, seed)
+        fitted = fit_inference(about, count, len(state["fc.weight"]), seed)
         accuracies[count] = fitted.accuracy
-        for key in ("slope", "intercept", "spread", "curve"):
+        for key in FITTED:
             tensors[f"{count}/{key}"] = getattr(fitted, key)
     write_tensors(out, tensors, {"counts": usable, "accuracy": accuracies, "known": list(known)})
 
@@ -122,21 +121,16 @@ class GeneratedModels:
         device: str = "cpu",
     ):
         tensors, about = read_tensors(path)
-        self.state = {name.removeprefix("body/"): value for name, value in tensors.items() if name.startswith("body/")}
+        self.state = body_of(tensors)
         self.inferences = {
             count: Inference(
-                **{key: tensors[f"{count}/{key}"] for key in ("slope", "intercept", "spread", "curve")},
+                **{key: tensors[f"{count}/{key}"].double() for key in FITTED},
                 accuracy=about["accuracy"][str(count)],
             )
             for count in about["counts"]
         }
-        self.tensors, self.layout, self.images = tensors, layout, images
-        self.temperature, self.device = temperature, device
-        self.clips = ClipFeatures(class_means)
-        classes, features = self.state["fc.weight"].shape
-        self.network = resnet18(features // 8, classes).to(device).eval()
-        self.network.load_state_dict(self.state)
-        self._bodies: dict[str, torch.Tensor] = {}
+        self.tensors, self.layout, self.temperature = tensors, layout, temperature
+        self.bodies, self.clips = BodyFeatures(self.state, images, device), ClipFeatures(class_means)
 
     def make(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray:
         """Return flat weights (n_weights,), see ``wsl.sampling.making.Maker.make``.
@@ -144,20 +138,17 @@ class GeneratedModels:
         Raises:
             ValueError: no images and no names, or nothing fitted for names.
         """
-        names = task_classes(task)
         inference = self._inference(images)
-        means = self._seen(names, images) @ inference.slope + inference.intercept
+        seen = [one.double() for one in self.bodies.of_task(task, images)]
+        heard = self._heard(task, images)
+        means, covariance = inference.posterior(heard, seen)
         if self.temperature:
-            noise = torch.randn(means.shape, generator=torch.Generator().manual_seed(seed))
-            means = means + self.temperature * noise @ inference.spread.T
-        weight = cosine_head(means)
-        curve = inference.curve
-        if images is None or images >= CALIBRATE_FROM:
-            own = torch.cat([self._body(name)[:images] for name in names])
-            labels = torch.cat([torch.full((len(self._body(name)[:images]),), i) for i, name in enumerate(names)])
-            curve = loss_curve(own @ weight.T, labels)
-        scale = scale_for(loss, curve)
-        return flatten({**self.state, "fc.weight": scale * weight, "fc.bias": torch.zeros(len(weight))}, self.layout)[0]
+            noise = torch.randn(means.shape, generator=torch.Generator().manual_seed(seed), dtype=means.dtype)
+            means = means + self.temperature * noise @ _root(covariance).T
+        weight, bias = inference.head(means, seen)
+        own = len(seen[0]) >= CALIBRATE_FROM
+        scale = scale_for(loss, _cross_fitted(inference, heard, seen) if own else inference.curve)
+        return flatten({**self.state, "fc.weight": scale * weight, "fc.bias": scale * bias}, self.layout)[0]
 
     def _inference(self, images: int | None) -> Inference:
         if images == 0:
@@ -168,19 +159,28 @@ class GeneratedModels:
         wanted = images or max(fitted)
         return self.inferences[min(fitted, key=lambda count: abs(np.log(count / wanted)))]
 
-    def _seen(self, names: Sequence[str], images: int | None) -> torch.Tensor:
-        centre, scale = self.tensors["clip/centre"], self.tensors["clip/scale"]
-        if images == 0:
-            texts = torch.stack([self.clips.texts[name] for name in names])
-            return (texts - self.tensors["text/centre"]) * scale
-        bodies = torch.stack([self._body(name)[:images].mean(0) for name in names])
-        clips = torch.stack([(self.clips.images[name][:images].mean(0) - centre) * scale for name in names])
-        return torch.cat([bodies, clips], dim=1)
+    def _heard(self, task: str, images: int | None) -> torch.Tensor:
+        kind = "text" if images == 0 else "clip"
+        heard = torch.stack([self.clips.of_class(name, images) for name in task_classes(task)])
+        return ((heard - self.tensors[f"{kind}/centre"]) / self.tensors[f"{kind}/scale"]).double()
 
-    def _body(self, name: str) -> torch.Tensor:
-        if name not in self._bodies:
-            self._bodies[name] = body_features(self.network, self.images.of_class(name), self.device)
-        return self._bodies[name]
+
+def _cross_fitted(inference: Inference, heard: torch.Tensor, seen: list[torch.Tensor]) -> torch.Tensor:
+    """Return the loss curve of heads on those of the task's images that they were not inferred from."""
+    logits, labels = [], []
+    for fold in range(CALIBRATION_FOLDS):
+        others = [one[torch.arange(len(one)) % CALIBRATION_FOLDS != fold] for one in seen]
+        weight, bias = inference.head(inference.posterior(heard, others)[0], others)
+        for label, one in enumerate(seen):
+            logits.append(one[fold::CALIBRATION_FOLDS] @ weight.T + bias)
+            labels.append(torch.full((len(logits[-1]),), label))
+    return loss_curve(torch.cat(logits), torch.cat(labels))
+
+
+def _root(covariance: torch.Tensor) -> torch.Tensor:
+    """Return a root (F, F) of a covariance that rounding may have made slightly indefinite or askew."""
+    values, vectors = torch.linalg.eigh((covariance + covariance.T) / 2)
+    return vectors * values.clamp(min=0).sqrt()
 
 
 def _equally_many(classes: list[torch.Tensor]) -> torch.Tensor:

@@ -1,25 +1,27 @@
-"""Heads for tasks never trained: a class's place in the body's space, inferred from few images or from its name.
+"""Heads for tasks never trained: Bayesian inference of where a class lies in the body's space.
 
-Linear-Gaussian inference (empirical Bayes): over the classes that the zoo knows, a ridge regression maps what is seen
-of a class (the mean of n images in the body's space and in CLIP's, or the text of its name) to where the mean of all
-its images lies. With few images it leans on what CLIP says and shrinks, with many it trusts what it sees. The inferred
-means make a head of class prototypes by cosine (Snell et al. 2017): a discriminant under the within-class covariance of
-known classes does worse on classes never seen, whose images scatter otherwise.
+A guess and its doubt, both learnt on the classes that the zoo knows, say where the images of a class with such CLIP
+features, or of such a name, should lie; the images at hand say where they do lie. The posterior mean leans on the guess
+with few images and on the images with many. Where the images of a task lie further from the guess than known classes
+do, the guess is trusted less: CLIP may not know the classes. A linear discriminant of the posterior means is the head.
 """
 
 import logging
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from torch.nn import functional
+
+from wsl.sampling.scale import SCALES, loss_curve
 
 log = logging.getLogger(__name__)
-PENALTIES = (10.0, 30.0, 100.0, 300.0, 1000.0)
+PENALTIES = (3.0, 10.0, 30.0, 100.0, 300.0)
 SUBSETS = 20  # random sets of n images a class in each regression
 FOLDS = 5
 TASKS = 40  # random tasks a fold
-SCALES = torch.logspace(-2.5, 1.5, 81)
+# Chosen on validation images of classes left out of a body's training (docs/studies/conditional-sampling).
+PRIOR_IMAGES = 150  # how many images the scatter of known classes counts for, beside the task's own
+ROUND_IMAGES = 200  # images a class at which the scatter's shape is trusted as much as a round one's
+MOST_DOUBT = 100.0  # times as much as known classes'
 
 
 @dataclass
@@ -27,31 +29,35 @@ class KnownClasses:
     """What is known of the K classes that the zoo saw.
 
     Attributes:
-        bodies: training images' features in the body's space (K, n, F); as many of each class as the smallest has.
-        clips: the same images' CLIP features (K, n, Z).
-        validation: validation images' features in the body's space (K, m, F).
+        clips: CLIP features of training images (K, n, Z); as many of each class as the smallest has.
+        bodies: the same images' features in the body's space (K, n, F).
+        validation: validation images' features there (K, m, F): the body was not trained on these, as it will not be on
+            a new class's.
         texts: features of the classes' names (K, Z), or None.
     """
 
-    bodies: torch.Tensor
     clips: torch.Tensor
+    bodies: torch.Tensor
     validation: torch.Tensor
     texts: torch.Tensor | None
 
     def only(self, rows: torch.Tensor) -> "KnownClasses":
         texts = None if self.texts is None else self.texts[rows]
-        return KnownClasses(self.bodies[rows], self.clips[rows], self.validation[rows], texts)
+        return KnownClasses(self.clips[rows], self.bodies[rows], self.validation[rows], texts)
 
+    def heard(self, images: torch.Tensor) -> torch.Tensor:
+        """Return what CLIP says of each class (K, Z): of its name for no images, else the mean over ``images``."""
+        return self.clips[:, images].mean(1) if len(images) else self.texts
 
-def seen_of(known: KnownClasses, count: int, images: torch.Tensor) -> torch.Tensor:
-    """Return what is seen of each class (K, inputs): its text for no images, else means over ``images`` of it."""
-    if count == 0:
-        return known.texts
-    return torch.cat([known.bodies[:, images].mean(1), known.clips[:, images].mean(1)], dim=1)
+    def scatter(self) -> torch.Tensor:
+        """Return the covariance (F, F) of images around their class's mean."""
+        apart = self.validation - self.validation.mean(1, keepdim=True)
+        freedom = len(apart) * max(apart.shape[1] - 1, 1)
+        return apart.flatten(0, 1).T @ apart.flatten(0, 1) / freedom
 
 
 def ridge(inputs: torch.Tensor, targets: torch.Tensor, penalty: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return slope and intercept of a ridge regression; the dual form, since rows are few."""
+    """Return slope and intercept of a ridge regression; the dual form where rows are few."""
     centre, offset = inputs.mean(0), targets.mean(0)
     x = inputs - centre
     if len(x) < x.shape[1]:
@@ -61,21 +67,15 @@ def ridge(inputs: torch.Tensor, targets: torch.Tensor, penalty: float) -> tuple[
     return slope, offset - centre @ slope
 
 
-def inference(known: KnownClasses, count: int, penalty: float, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return slope and intercept from what is seen of a class with ``count`` images to its mean in the body's space."""
+def fit_guess(known: KnownClasses, count: int, penalty: float, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return slope and intercept from what CLIP says of a class, by ``count`` images, to its mean in the body."""
     generator = torch.Generator().manual_seed(seed)
-    total = known.bodies.shape[1]
+    total = known.clips.shape[1]
     repeats = SUBSETS if 0 < count < total else 1
     draws = [torch.randperm(total, generator=generator)[:count] for _ in range(repeats)]
-    inputs = torch.cat([seen_of(known, count, images) for images in draws])
+    inputs = torch.cat([known.heard(images) for images in draws])
     # The penalty is one on a class, however many of its subsets stand in the regression.
-    return ridge(inputs, known.bodies.mean(1).repeat(repeats, 1), penalty * repeats)
-
-
-def cosine_head(means: torch.Tensor) -> torch.Tensor:
-    """Return the weight (C, F) of a head, without bias, that chooses the mean (C, F) of highest cosine."""
-    weight = functional.normalize(means, dim=1)
-    return weight - weight.mean(0)  # the same for all classes, so that it changes no choice
+    return ridge(inputs, known.validation.mean(1).repeat(repeats, 1), penalty * repeats)
 
 
 @dataclass
@@ -83,80 +83,105 @@ class Inference:
     """What infers heads from a given number of images.
 
     Attributes:
-        slope, intercept: see ``inference``.
-        spread: lower Cholesky factor (F, F) of the covariance of true means around inferred ones, classes left out.
+        slope, intercept: of the guess, see ``fit_guess``.
+        doubt: covariance (F, F) of class means around their guess, classes left out.
+        scatter: see ``KnownClasses.scatter``.
         curve: mean cross-entropy (nats) on validation images of tasks left out, at each of ``SCALES``.
         accuracy: on those.
     """
 
     slope: torch.Tensor
     intercept: torch.Tensor
-    spread: torch.Tensor
+    doubt: torch.Tensor
+    scatter: torch.Tensor
     curve: torch.Tensor
     accuracy: float
+
+    def posterior(self, heard: torch.Tensor, images: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the posterior means (C, F) of a task's classes and the covariance (F, F) of each around its own.
+
+        With a guess m of covariance G, and the mean x of n images of scatter S, the gain is g G (g G + S / n)^-1. The
+        doubt is g = 1 for classes like the known ones, and more by as much as |x - m|² exceeds what G and S explain.
+
+        Args:
+            heard: what CLIP says of the classes (C, Z).
+            images: features in the body's space (n, F) of each class's images; with no image the guess stands.
+        """
+        guess = heard @ self.slope + self.intercept
+        if not len(images[0]):
+            return guess, self.doubt
+        means = torch.stack([one.mean(0) for one in images])
+        noise = self.scatter_of(images) / min(len(one) for one in images)
+        excess = (means - guess).square().sum(1).mean() - noise.trace()
+        doubt = (excess / self.doubt.trace()).clamp(1.0, MOST_DOUBT) * self.doubt
+        gain = torch.linalg.solve(doubt + noise, doubt)
+        return guess + (means - guess) @ gain, doubt - doubt @ gain
+
+    def scatter_of(self, images: list[torch.Tensor]) -> torch.Tensor:
+        """Return the scatter (F, F) of a task's images, that of known classes counting as ``PRIOR_IMAGES`` of them."""
+        if not len(images[0]):
+            return self.scatter
+        apart = torch.cat([one - one.mean(0) for one in images])
+        freedom = len(apart) - len(images)
+        return (PRIOR_IMAGES * self.scatter + apart.T @ apart) / (PRIOR_IMAGES + freedom)
+
+    def head(self, means: torch.Tensor, images: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return weight (C, F) and bias (C,) of the linear discriminant of class means (C, F); equal class chances.
+
+        The fewer images, the rounder the scatter that it assumes: without any, the nearest mean wins.
+        """
+        scatter = self.scatter_of(images)
+        fewest = min(len(one) for one in images)
+        share = fewest / (fewest + ROUND_IMAGES)
+        round_one = scatter.diagonal().mean() * torch.eye(len(scatter), dtype=scatter.dtype)
+        weight = torch.linalg.solve(share * scatter + (1 - share) * round_one, means.T).T
+        bias = -(weight * means).sum(1) / 2
+        return weight - weight.mean(0), bias - bias.mean()  # the same for all classes, so that it changes no choice
 
 
 def fit_inference(known: KnownClasses, count: int, classes_per_task: int, seed: int) -> Inference:
     """Fit for ``count`` images a class, with the penalty chosen on classes left out.
 
-    Whole classes are left out in turn, and validation images of random tasks of them decide.
+    Whole classes are left out in turn. The penalty with the least squared error of their guesses is taken, and random
+    tasks of them, with training images at hand and validation images to tell apart, give ``curve`` and ``accuracy``.
     """
-    total = len(known.bodies)
+    total = len(known.clips)
     folds = _folds(total, classes_per_task, seed)
-    accuracies = torch.zeros(len(PENALTIES))
-    curves = torch.zeros(len(PENALTIES), len(SCALES))
-    residuals: list[list[torch.Tensor]] = [[] for _ in PENALTIES]
+    first = torch.arange(count)
+    errors = []
+    for penalty in PENALTIES:
+        own = []
+        for out in folds:
+            left = known.only(out)
+            slope, intercept = fit_guess(known.only(_others(total, out)), count, penalty, seed)
+            own.append(left.validation.mean(1) - left.heard(first) @ slope - intercept)
+        errors.append(torch.cat(own))
+    best = min(range(len(PENALTIES)), key=lambda i: errors[i].square().sum().item())
+    doubt = errors[best].T @ errors[best] / len(errors[best])
+    doubt = 0.5 * doubt + 0.5 * torch.diag(doubt.diagonal())  # few classes, many numbers
+    parts = {"doubt": doubt, "scatter": _regular(known.scatter()), "curve": torch.zeros(len(SCALES)), "accuracy": 0.0}
+    parts["doubt"] = _regular(doubt)
     for number, out in enumerate(folds):
-        kept = known.only(torch.tensor([row for row in range(total) if row not in set(out.tolist())]))
-        left = known.only(out)
-        tasks = _tasks(len(out), classes_per_task, seed + number)
-        for i, penalty in enumerate(PENALTIES):
-            slope, intercept = inference(kept, count, penalty, seed)
-            means = seen_of(left, count, torch.arange(count)) @ slope + intercept
-            residuals[i].append(left.bodies.mean(1) - means)
-            for task in tasks:
-                logits = (left.validation[task] @ cosine_head(means[task]).T).flatten(0, 1)
-                labels = torch.arange(len(task)).repeat_interleave(left.validation.shape[1])
-                accuracies[i] += (logits.argmax(1) == labels).float().mean() / len(tasks) / len(folds)
-                curves[i] += loss_curve(logits, labels) / len(tasks) / len(folds)
-    best = int(accuracies.argmax())
-    log.info(
-        "%d images a class: penalty %g, accuracy on classes left out %.3f", count, PENALTIES[best], accuracies[best]
-    )
-    slope, intercept = inference(known, count, PENALTIES[best], seed)
-    errors = torch.cat(residuals[best])
-    covariance = errors.T @ errors / len(errors)
-    covariance = 0.5 * covariance + 0.5 * torch.diag(covariance.diagonal())  # few classes, many numbers
-    return Inference(
-        slope=slope,
-        intercept=intercept,
-        spread=torch.linalg.cholesky(covariance + 1e-6 * covariance.diagonal().mean() * torch.eye(len(covariance))),
-        curve=curves[best],
-        accuracy=float(accuracies[best]),
-    )
+        guess = fit_guess(known.only(_others(total, out)), count, PENALTIES[best], seed)
+        inference, left = Inference(*guess, **parts), known.only(out)
+        for task in _tasks(len(out), classes_per_task, seed + number):
+            images = list(left.bodies[task][:, :count])
+            weight, bias = inference.head(inference.posterior(left.heard(first)[task], images)[0], images)
+            logits = (left.validation[task] @ weight.T + bias).flatten(0, 1)
+            labels = torch.arange(len(task)).repeat_interleave(left.validation.shape[1])
+            share = 1 / (TASKS * len(folds))
+            parts["accuracy"] += share * (logits.argmax(1) == labels).float().mean().item()
+            parts["curve"] = parts["curve"] + share * loss_curve(logits, labels)
+    log.info("%d images a class: penalty %g, accuracy left out %.3f", count, PENALTIES[best], parts["accuracy"])
+    return Inference(*fit_guess(known, count, PENALTIES[best], seed), **parts)
 
 
-def loss_curve(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Return the mean cross-entropy (nats) of logits (n, C) at each of ``SCALES``."""
-    scaled = SCALES[:, None, None] * logits
-    return (
-        functional.cross_entropy(scaled.flatten(0, 1), labels.repeat(len(SCALES)), reduction="none")
-        .view(len(SCALES), -1)
-        .mean(1)
-    )
+def _regular(covariance: torch.Tensor) -> torch.Tensor:
+    return covariance + 1e-6 * (covariance.diagonal().mean() + 1e-12) * torch.eye(len(covariance))
 
 
-def scale_for(loss: float, curve: torch.Tensor) -> float:
-    """Return the scale of a head at which its loss is the one asked for, or its lowest where that is out of reach.
-
-    Scaling a head up from 0 takes its loss from log C down to a minimum, as training does.
-    """
-    best = int(curve.argmin())
-    falling = curve[: best + 1].numpy()
-    if loss <= falling[-1]:
-        return float(SCALES[best])
-    # Ascending losses for interpolation; what lies above the first is a head of nearly zeros.
-    return float(np.exp(np.interp(loss, falling[::-1], np.log(SCALES[: best + 1].numpy())[::-1])))
+def _others(total: int, out: torch.Tensor) -> torch.Tensor:
+    return torch.tensor([row for row in range(total) if row not in set(out.tolist())])
 
 
 def _folds(total: int, least: int, seed: int) -> list[torch.Tensor]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from wsl.images.inputs import mixed_images
 from wsl.sampling.generator import GeneratedModels
-from wsl.sampling.making import DecodedModels, Maker, TaskImages
+from wsl.sampling.making import DecodedModels, Maker, RecalibratedModels, TaskImages
 from wsl.sampling.recalibration import Recalibration
 from wsl.sampling.registry import load_sampler
 from wsl.weights.codec import WeightCodec, load_codec
@@ -26,15 +26,13 @@ class Makers:
             statistics to tasks with few images.
         recalibrate: re-estimate the statistics of decoded weights; strength: see ``Recalibration``.
         settings: of the sampler that will be loaded.
-        samplers: its files, see ``wsl.sampling.registry.load_sampler``, and ``generator``.
         device: ``cpu`` or ``cuda``.
+        samplers: files of samplers, see ``wsl.sampling.registry.load_sampler``, and ``generator``.
     """
 
     def __init__(
         self,
         train_index: str | Path,
-        fitted: Sequence[str | Path],
-        autoencoder: str | Path | None,
         class_means: Sequence[str | Path],
         packed: Sequence[str | Path],
         bins: str | Path,
@@ -42,8 +40,10 @@ class Makers:
         recalibrate: bool,
         strength: float,
         settings: dict[str, Any],
-        samplers: dict[str, Any],
+        fitted: Sequence[str | Path] = (),
+        autoencoder: str | Path | None = None,
         device: str = "cpu",
+        **samplers: Any,
     ):
         self.train_index, self.fitted, self.autoencoder = train_index, fitted, autoencoder
         self.class_means, self.bins, self.known = class_means, bins, known
@@ -72,8 +72,12 @@ class Makers:
             files = (self.samplers["generator"], self.layout, self.class_means)
             return GeneratedModels(*files, self.images, **self.settings, device=self.device)
         sampler = load_sampler(name, self.settings, self.class_means, self.bins, **self.samplers)
-        recalibration = self.recalibration if recalibrate else None
-        return DecodedModels(sampler, self.codec(), self.class_means, self.images, recalibration)
+        models = DecodedModels(sampler, self.codec(), self.class_means)
+        return self.recalibrated(models) if recalibrate else models
+
+    def recalibrated(self, models: Maker) -> Maker:
+        """Return a maker of the same models with new statistics, where the run asks for them."""
+        return RecalibratedModels(models, self.images, self.recalibration) if self.recalibration else models
 
     def codec(self) -> WeightCodec:
         return load_codec(self.train_index, self.fitted, self.autoencoder)

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from wsl.datasets.class_means import ClassMeans
+from wsl.datasets.class_means import ClassMeansByCount
 from wsl.images.inputs import load_task
 from wsl.images.reading import packed_by_class, task_classes
 from wsl.sampling.recalibration import Recalibration
@@ -18,8 +18,8 @@ from wsl.weights.codec import WeightCodec
 class Maker(Protocol):
     """Makes a model for a task and a requested outcome."""
 
-    def make(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray:
-        """Return flat weights (n_weights,).
+    def make(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray | None:
+        """Return flat weights (n_weights,); None where there is no such model.
 
         Args:
             task: see ``join_task``.
@@ -60,28 +60,30 @@ class DecodedModels:
         sampler: gives codes.
         codec: decodes them.
         class_means: a file a class, see ``wsl.datasets.class_means``.
-        images: of all classes.
-        recalibration: puts the statistics right; None leaves them as decoded.
     """
 
-    def __init__(
-        self,
-        sampler: Sampler,
-        codec: WeightCodec,
-        class_means: Sequence[str | Path],
-        images: TaskImages,
-        recalibration: Recalibration | None,
-    ):
-        self.sampler, self.codec, self.images, self.recalibration = sampler, codec, images, recalibration
-        self._paths = class_means
-        self._means: dict[int | None, ClassMeans] = {}
+    def __init__(self, sampler: Sampler, codec: WeightCodec, class_means: Sequence[str | Path]):
+        self.sampler, self.codec, self.class_means = sampler, codec, ClassMeansByCount(class_means)
 
     def make(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray:
         """Return flat weights (n_weights,), see ``Maker.make``."""
-        if images not in self._means:
-            self._means[images] = ClassMeans(self._paths, images)
-        datasets = self._means[images].embed([task])
-        weights = sample_weights(self.sampler, self.codec, datasets, np.array([loss]), seed)[0]
-        if self.recalibration is None:
-            return weights
-        return self.recalibration(weights, self.images.of_task(task, images)[0])
+        datasets = self.class_means.embed([task], images)
+        return sample_weights(self.sampler, self.codec, datasets, np.array([loss]), seed)[0]
+
+
+class RecalibratedModels:
+    """Another maker's models, their statistics put right by the images that may be looked at.
+
+    Args:
+        maker: makes the models.
+        images: of all classes.
+        recalibration: puts the statistics right.
+    """
+
+    def __init__(self, maker: Maker, images: TaskImages, recalibration: Recalibration):
+        self.maker, self.images, self.recalibration = maker, images, recalibration
+
+    def make(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray | None:
+        """Return flat weights (n_weights,), see ``Maker.make``; None where the other maker has none."""
+        weights = self.maker.make(task, loss, images, seed)
+        return None if weights is None else self.recalibration(weights, self.images.of_task(task, images)[0])

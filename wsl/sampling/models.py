@@ -24,18 +24,8 @@ def sample_models(
     outcome: str | float,
     seed: int,
     about: dict[str, Any],
-    train_index: str | Path,
-    class_means: Sequence[str | Path],
-    packed: Sequence[str | Path],
-    bins: str | Path,
-    known: Sequence[str],
-    recalibrate: bool,
-    strength: float,
-    settings: dict[str, Any],
-    fitted: Sequence[str | Path] = (),
-    autoencoder: str | Path | None = None,
     device: str = "cpu",
-    **samplers: Any,
+    **files: Any,
 ) -> None:
     """Sample a model for each task and write it as a state dict with torchvision's names.
 
@@ -47,21 +37,17 @@ def sample_models(
         outcome: requested validation loss (nats) or ``best``.
         seed: of what is random in the sampler.
         about: written into every file's metadata, beside classes, request, preprocessing.
-        train_index, fitted, autoencoder, class_means, packed, bins, known, recalibrate, strength, settings, samplers:
-            see ``wsl.sampling.makers.Makers``.
         device: ``cpu`` or ``cuda``.
+        files: see ``wsl.sampling.makers.Makers``.
     """
-    codec = {"train_index": train_index, "fitted": fitted, "autoencoder": autoencoder}
-    run = {"class_means": class_means, "packed": packed, "bins": bins, "known": known}
-    options = {"recalibrate": recalibrate, "strength": strength, "settings": settings, "samplers": samplers}
-    outcomes = read_bins(bins)
-    outcome_bin, loss = outcomes.requested(outcome), outcomes.requested_loss(outcome)
-    low, high = _range(outcomes, outcome_bin)
-    log.info("requested outcome %s: bin %d, validation loss %.4g to %.4g", outcome, outcome_bin, low, high)
-    with Makers(**codec, **run, **options, device=device) as makers:
+    with Makers(device=device, **files) as makers:
+        outcomes = read_bins(makers.bins)
+        outcome_bin, loss = outcomes.requested(outcome), outcomes.requested_loss(outcome)
+        low, high = _range(outcomes, outcome_bin)
+        log.info("requested outcome %s: bin %d, validation loss %.4g to %.4g", outcome, outcome_bin, low, high)
         maker, counters = makers.load(sampler), np.rint(makers.zoo.counters.mean(axis=0)).astype(np.int64)
         for member, task, path in zip(members, tasks, models, strict=True):
-            state = state_dict(maker.make(task, loss, seed=seed), counters, makers.layout)
+            state = state_dict(maker.make(task, loss, seed=seed), makers.layout, counters)
             request = {"outcome_bin": outcome_bin, "validation_loss": [low, high]}
             preprocessing = {"mean": MEAN, "std": STD, "scale": "pixels / 255"}
             own = {"member": member, "classes": task_classes(task), "request": request, "preprocessing": preprocessing}

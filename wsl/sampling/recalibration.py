@@ -6,7 +6,7 @@ from torch import nn
 
 from wsl.images.inputs import normalised
 from wsl.zoo.layout import Layout
-from wsl.zoo.network import SlimResNet18, flatten, resnet18, state_dict
+from wsl.zoo.network import SlimResNet18, flatten, network_for, state_dict
 
 BATCH = 512
 
@@ -27,11 +27,9 @@ class Recalibration:
     """
 
     def __init__(self, layout: Layout, reference: torch.Tensor, strength: float, device: str = "cpu"):
-        classes, features = layout["fc.weight"].shape
         self.layout, self.strength, self.device = layout, strength, device
         self.reference = reference.to(device)
-        self.network: SlimResNet18 = resnet18(features // 8, classes).to(device)
-        self.counters = np.zeros(len(layout.counters), dtype=np.int64)
+        self.network: SlimResNet18 = network_for(layout).to(device)
 
     def __call__(self, weights: np.ndarray, images: torch.Tensor) -> np.ndarray:
         """Return flat weights (n_weights,) with new statistics from uint8 training images (n, 3, h, w), maybe none."""
@@ -48,7 +46,7 @@ class Recalibration:
         return count / (count + self.strength) if count else 0.0
 
     def _estimated(self, weights: np.ndarray, images: torch.Tensor) -> np.ndarray:
-        self.network.load_state_dict(state_dict(weights, self.counters, self.layout))
+        self.network.load_state_dict(state_dict(weights, self.layout))
         re_estimate(self.network, images.to(self.device))
         return flatten(self.network.state_dict(), self.layout)[0]
 

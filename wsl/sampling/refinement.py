@@ -13,7 +13,7 @@ from wsl.images.inputs import normalised
 from wsl.sampling.recalibration import re_estimate
 from wsl.weights.codec import WeightCodec
 from wsl.zoo.layout import Layout
-from wsl.zoo.network import flatten, resnet18, state_dict
+from wsl.zoo.network import flatten, network_for, state_dict
 
 RUNNING = ("running_mean", "running_var")
 
@@ -127,16 +127,14 @@ def refine(
         seed: of the batches.
     """
     code = np.float32(code)
-    classes, features = decoder.layout["fc.weight"].shape
-    network = resnet18(features // 8, classes).to(images.device)
-    counters = np.zeros(len(decoder.layout.counters), dtype=np.int64)
+    network = network_for(decoder.layout).to(images.device)
 
     def with_statistics() -> np.ndarray:
         re_estimate(network, images)
         return flatten(network.state_dict(), decoder.layout)[0]
 
     def load(weights: np.ndarray) -> None:
-        network.load_state_dict(state_dict(weights, counters, decoder.layout))
+        network.load_state_dict(state_dict(weights, decoder.layout))
 
     def losses(forward: Callable[[torch.Tensor], torch.Tensor]) -> Iterator[torch.Tensor]:
         network.train()

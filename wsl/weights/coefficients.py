@@ -10,10 +10,10 @@ import pandas as pd
 
 from wsl.errors import DataError
 from wsl.files import get_table, new_hdf5, put_table, write_csv
-from wsl.weights.orders import HEAD, class_orders, reorder_head, reorder_task
+from wsl.weights.orders import class_orders, reorder_head, reorder_task
 from wsl.weights.pca import ParameterPCA, read_parameter
 from wsl.zoo.index import open_zoo, read_weights
-from wsl.zoo.layout import Layout
+from wsl.zoo.layout import HEAD, Layout
 
 
 @dataclass

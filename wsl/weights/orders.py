@@ -8,8 +8,6 @@ import numpy as np
 from wsl.images.reading import join_task, task_classes
 from wsl.randomness import stream
 
-HEAD = ("fc.weight", "fc.bias")
-
 
 def class_orders(classes: int, count: int, seed: int) -> list[tuple[int, ...]]:
     """Return up to ``count`` of the C! orders of C classes, the task's own first, the rest drawn without repetition."""

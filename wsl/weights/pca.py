@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 
 from wsl.files import new_hdf5
-from wsl.weights.orders import HEAD, class_orders, reorder_head
+from wsl.weights.orders import class_orders, reorder_head
 from wsl.weights.solvers import (
     Components,
     Read,
@@ -19,6 +19,7 @@ from wsl.weights.solvers import (
     sklearn_components,
 )
 from wsl.zoo.index import open_zoo, read_weights
+from wsl.zoo.layout import HEAD
 
 log = logging.getLogger(__name__)
 MODES = ("mean", "centred", "pca")

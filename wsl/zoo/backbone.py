@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import h5py
 import torch
@@ -23,30 +24,22 @@ def train_backbone(
     width: int,
     classes: int,
     epochs: int,
-    learning_rate: float,
-    weight_decay: float,
-    batch_size: int,
-    augment: bool,
-    teacher: float,
     seed: int,
-    taught: Sequence[str | Path] = (),
     device: str = "cpu",
     threads: int = 1,
+    **recipe: Any,
 ) -> None:
     """Train a backbone on classes that no task uses and write it as a start (regime ``finetuned``).
 
-    SGD with a one-cycle learning rate and momentum (0.85 to 0.95; Smith and Topin 2018). The head becomes zeros: it
-    treats all classes alike, so that the order of a task's classes stays a symmetry of the zoo.
+    The head becomes zeros: it treats all classes alike, so that the order of a task's classes stays a symmetry of the
+    zoo.
 
     Args:
         packed: packed images, a file a class of the backbone's.
         out: safetensors file.
         width: of the network.
         classes: of a task, rows of the new head.
-        epochs, learning_rate, weight_decay, batch_size, augment: of its training; the learning rate is the peak.
-        teacher: weight of a second loss, 1 - cosine between a linear map of the backbone's features and the CLIP
-            features of the same image, centred; 0 leaves it out.
-        taught: files of CLIP features, one a class, see ``wsl.datasets.class_means.embed_class``; for the teacher.
+        epochs, recipe: of training, see ``train_on_classes``.
         seed: of weights, batches and augmentation.
         device: ``cpu`` or ``cuda``; threads: CPU threads.
 
@@ -56,10 +49,7 @@ def train_backbone(
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     network = resnet18(width, len(packed)).to(device)
-    recipe = {"epochs": epochs, "learning_rate": learning_rate, "weight_decay": weight_decay}
-    accuracy = train_on_classes(
-        network, packed, **recipe, batch_size=batch_size, augment=augment, teacher=teacher, taught=taught, device=device
-    )
+    accuracy = train_on_classes(network, packed, epochs, **recipe, device=device)
     about = {"regime": "finetuned", "classes": len(packed), "epochs": epochs, "validation_accuracy": accuracy}
     write_tensors(out, with_zero_head(network.state_dict(), classes), about)
 
@@ -76,7 +66,22 @@ def train_on_classes(
     taught: Sequence[str | Path] = (),
     device: str = "cpu",
 ) -> float:
-    """Train a network to tell all classes of ``packed`` apart and return its validation accuracy; see above."""
+    """Train a network to tell all classes of ``packed`` apart and return its validation accuracy.
+
+    SGD with a one-cycle learning rate and momentum (0.85 to 0.95; Smith and Topin 2018).
+
+    Args:
+        network: with an output a class.
+        packed: packed images, a file a class.
+        epochs, learning_rate, weight_decay, batch_size, augment: of its training; the learning rate is the peak.
+        teacher: weight of a second loss, 1 - cosine between a linear map of the network's features and the CLIP
+            features of the same image, centred; 0 leaves it out.
+        taught: files of CLIP features, one a class, see ``wsl.datasets.class_means.embed_class``; for the teacher.
+        device: ``cpu`` or ``cuda``.
+
+    Raises:
+        FloatingPointError: it diverged.
+    """
     images = {part: load_task(packed, part, device=device) for part in ("train", "validation")}
     extra_loss = _Teacher(network, taught, teacher) if teacher else None
     trained = torch.nn.ModuleList([network, *([extra_loss] if extra_loss else [])]).to(device)

@@ -39,6 +39,11 @@ class Zoo:
     history: pd.DataFrame
     layout: Layout
 
+    @property
+    def trained(self) -> np.ndarray:
+        """Rows of the ``max`` snapshots, where members are fully trained."""
+        return np.flatnonzero(self.snapshots["snapshot"] == "max")
+
 
 def write_index(paths: Sequence[str | Path], out: str | Path) -> None:
     """Index the snapshots of the members at ``paths``, leaving out those that diverged.

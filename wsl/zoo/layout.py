@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+HEAD = ("fc.weight", "fc.bias")
+
 
 class Entry(NamedTuple):
     """A named parameter: ``weights[offset : offset + size]``, reshaped to ``shape``."""

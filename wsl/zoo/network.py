@@ -46,6 +46,12 @@ def resnet18(width: int, classes: int) -> SlimResNet18:
     return SlimResNet18(width, classes)
 
 
+def network_for(layout: Layout) -> SlimResNet18:
+    """Return a freshly initialised network whose state dict has this layout."""
+    classes, features = layout["fc.weight"].shape
+    return resnet18(features // 8, classes)
+
+
 def flatten(state: dict[str, torch.Tensor], layout: Layout) -> tuple[np.ndarray, np.ndarray]:
     """Return a state dict as a float32 vector (n_weights,) and its integer buffers (n_counters,)."""
     weights = torch.cat([state[entry.name].detach().reshape(-1).float().cpu() for entry in layout.entries])
@@ -53,8 +59,13 @@ def flatten(state: dict[str, torch.Tensor], layout: Layout) -> tuple[np.ndarray,
     return weights.numpy(), np.array(counters, dtype=np.int64)
 
 
-def state_dict(weights: np.ndarray, counters: np.ndarray, layout: Layout) -> dict[str, torch.Tensor]:
-    """Return the state dict of a flat snapshot: the inverse of ``flatten``."""
+def state_dict(weights: np.ndarray, layout: Layout, counters: np.ndarray | None = None) -> dict[str, torch.Tensor]:
+    """Return the state dict of a flat snapshot: the inverse of ``flatten``.
+
+    Without ``counters`` they are 0: they matter to no output, and to training only where momentum is None.
+    """
+    if counters is None:
+        counters = np.zeros(len(layout.counters), dtype=np.int64)
     state = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in layout.split(weights).items()}
     state.update({name: torch.tensor(int(count)) for name, count in zip(layout.counters, counters, strict=True)})
     return state

@@ -7,9 +7,8 @@ import torch
 
 from wsl.errors import ConfigError
 from wsl.tensors import read_tensors, write_tensors
+from wsl.zoo.layout import HEAD
 from wsl.zoo.network import resnet18
-
-HEAD = ("fc.weight", "fc.bias")
 
 
 def random_start(out: str | Path, width: int, classes: int, seed: int) -> None:

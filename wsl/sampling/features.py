@@ -1,0 +1,44 @@
+"""What a frozen body sees in images."""
+
+import torch
+
+from wsl.images.inputs import normalised
+from wsl.images.reading import task_classes
+from wsl.sampling.making import TaskImages
+from wsl.zoo.network import resnet18
+
+BATCH = 512
+
+
+class BodyFeatures:
+    """Features of classes' images under one body, each class run once.
+
+    Args:
+        state: a state dict, whatever its head.
+        images: of all classes.
+        device: ``cpu`` or ``cuda``.
+    """
+
+    def __init__(self, state: dict[str, torch.Tensor], images: TaskImages, device: str = "cpu"):
+        self.images, self.device = images, device
+        classes, features = state["fc.weight"].shape
+        self.network = resnet18(features // 8, classes).to(device).eval()
+        self.network.load_state_dict(state)
+        self._held: dict[tuple[str, str], torch.Tensor] = {}
+
+    def of_class(self, name: str, part: str = "train") -> torch.Tensor:
+        """Return features (n, F) of all images of one part of a class."""
+        if (name, part) not in self._held:
+            self._held[name, part] = self._run(self.images.of_class(name, part=part))
+        return self._held[name, part]
+
+    def of_task(self, task: str, most: int | None = None) -> list[torch.Tensor]:
+        """Return features (n, F) of the first so many training images of each class of a task; 0 reads none."""
+        if most == 0:
+            return [torch.empty(0, self.network.fc.in_features)] * len(task_classes(task))
+        return [self.of_class(name)[:most] for name in task_classes(task)]
+
+    @torch.no_grad()
+    def _run(self, images: torch.Tensor) -> torch.Tensor:
+        batches = (normalised(batch.to(self.device)) for batch in images.split(BATCH))
+        return torch.cat([self.network.features(batch).cpu() for batch in batches])
