@@ -56,10 +56,10 @@ def test_models_of_width_64_load_in_torchvision(bins, tmp_path, monkeypatch):
     weights, counters = flatten(original.state_dict(), layout)
     # Makers of one network, whatever is asked for: what is tested is the file that comes of it.
     maker, zoo = SimpleNamespace(make=lambda *request, **seed: weights), SimpleNamespace(counters=counters[None])
-    makers = SimpleNamespace(zoo=zoo, layout=layout, load=lambda name: maker)
+    makers = SimpleNamespace(zoo=zoo, layout=layout, bins=bins, load=lambda name: maker)
     monkeypatch.setattr(models_module, "Makers", lambda **given: nullcontext(makers))
-    files = dict.fromkeys(("train_index", "fitted", "autoencoder", "class_means", "packed", "known"))
-    sample_models([0], TASKS[:1], [path], **PROJECTION, **PLAIN, **files, outcome="best", about={}, bins=bins)
+    files = dict.fromkeys(("train_index", "class_means", "packed", "known"))
+    sample_models([0], TASKS[:1], [path], **PROJECTION, **PLAIN, **files, outcome="best", about={})
     loaded = torchvision_resnet18(num_classes=3)
     loaded.load_state_dict(load_file(path), strict=True)
     images = torch.randn(2, 3, 64, 64)

@@ -1,9 +1,6 @@
 # What samplers can do beyond accuracy: control by R, retrieval, novelty and diversity, refinement, the shared space.
 # All of it looks at validation images alone.
 HELD_OUT = [part for part in ("test", "unseen") if part in RUN.parts]
-SAMPLED = [
-    (sampler, draw) for sampler in SAMPLING.samplers for draw in range(SAMPLING.draws if sampler in LEARNT else 1)
-]
 HELD_OUT_INDICES = [f"{OUT}/zoo/{part}.h5" for part in HELD_OUT]
 
 

@@ -1,13 +1,7 @@
 # Samplers and their rivals on held-out tasks: one judgement a method and draw, one table of all.
-LEARNT = ("projection", "regression", "flow", "generator")
 RIVALS = ("trained", "reconstructed", "scratch", "start", "mean", "nearest", "noised", "prototypes", "probe")
 if "generator" in SAMPLING.samplers:
-    RIVALS = (*RIVALS, "body-prototypes")
-JUDGEMENTS = [
-    f"{OUT}/evaluation/protocol/{method}-{draw}.csv"
-    for method in (*RIVALS, *SAMPLING.samplers)
-    for draw in range(SAMPLING.draws if method in LEARNT else 1)
-]
+    RIVALS = (*RIVALS, "body-prototypes", "body-probe")
 
 
 MODEL_INPUTS = {
@@ -87,7 +81,9 @@ rule judge:
 
 rule accuracy_table:
     input:
-        judgements=JUDGEMENTS,
+        judgements=[
+            f"{OUT}/evaluation/protocol/{method}-{draw}.csv" for method, draw in fits(*RIVALS, *SAMPLING.samplers)
+        ],
         beside=RUN.beside(),
     output:
         out=report(

@@ -1,5 +1,6 @@
 # Which files and settings the encoders, samplers and rivals take: functions that several rule files share.
 SAMPLING = RUN.config.sampling
+LEARNT = ("projection", "regression", "flow", "generator")
 
 
 def shared_settings(*draw):
@@ -16,6 +17,11 @@ def codes_of(part, space):
 
 def bank_file(space):
     return {"train_latents" if space == "latent" else "train_coefficients": codes_of("train", space)}
+
+
+def fits(*methods):
+    """Every method with every draw of it: as many as configured where it learns anything at random, else one."""
+    return [(method, draw) for method in methods for draw in range(SAMPLING.draws if method in LEARNT else 1)]
 
 
 def sampler_files(draw, samplers=tuple(SAMPLING.samplers)):
@@ -39,7 +45,7 @@ def method_files(method, draw):
     files = {}
     if method in ("start", "prototypes", "probe"):
         files |= START_FILE
-    if method in ("generator", "body-prototypes"):
+    if method in ("generator", "body-prototypes", "body-probe"):
         files["generator"] = f"{OUT}/sampling/generator-{draw}.safetensors"
     elif method not in RIVALS:
         own = sampler_files(draw, (method,))
@@ -72,4 +78,4 @@ def making(wildcards, **more):
 
 def of_all(path):
     """A file of every sampler and draw; ``path`` has both as wildcards."""
-    return [path.format(sampler=sampler, draw=draw) for sampler, draw in SAMPLED]
+    return [path.format(sampler=sampler, draw=draw) for sampler, draw in fits(*SAMPLING.samplers)]

@@ -58,6 +58,7 @@ class Methods(Makers):
             "prototypes": lambda: HeadModels(self._start(), self.layout, self.images, "prototypes", self.device),
             "probe": lambda: HeadModels(self._start(), self.layout, self.images, "probe", self.device),
             "body-prototypes": lambda: HeadModels(self._body(), self.layout, self.images, "prototypes", self.device),
+            "body-probe": lambda: HeadModels(self._body(), self.layout, self.images, "probe", self.device),
         }
         if name not in rivals:
             return super().load(name, recalibrate)

@@ -12,6 +12,7 @@ from sklearn.manifold import TSNE
 from wsl.evaluation.shared_space import Points, load_points, unit_rows
 from wsl.files import write_csv
 from wsl.images.reading import task_classes
+from wsl.shared.pairs import first_members
 
 log = logging.getLogger(__name__)
 PERPLEXITY = 30  # scikit-learn's default
@@ -82,7 +83,7 @@ def write_map(
     for path in latents:
         points, part = load_points(path, class_means, bins, shared), Path(path).stem
         if part == "train":
-            first = points.snapshots["member"].isin(np.unique(points.snapshots["member"])[:members]).to_numpy()
+            first = first_members(points.snapshots, members)
             points = Points(points.pairs[first], points.weights[first], points.snapshots[first].reset_index(drop=True))
         parts[part] = points
     write_csv(out, map_points(parts, method, seed))

@@ -12,7 +12,7 @@ from wsl.files import read_json, write_csv, write_json
 # What samplers are measured against: none of these is sampled from (D, R).
 RIVALS = (
     *("trained", "reconstructed", "scratch", "start", "mean", "nearest", "noised"),
-    *("prototypes", "probe", "body-prototypes"),
+    *("prototypes", "probe", "body-prototypes", "body-probe"),
 )
 
 

@@ -17,6 +17,7 @@ STYLES = {
     "prototypes": ("head of class prototypes", BLUE, "s", "-"),
     "probe": ("linear probe", SKY, "^", "-"),
     "body-prototypes": ("prototypes on the generator's body", GREEN, "v", "--"),
+    "body-probe": ("linear probe on the generator's body", GREEN, "^", "--"),
     "nearest": ("nearest training member", PURPLE, "D", "-"),
     "noised": ("nearest, noised", PURPLE, "D", ":"),
     "mean": ("mean of the zoo", GREY, "x", ":"),

@@ -52,6 +52,11 @@ class Pairs:
         return self.datasets[turns, indices], self.positions[indices], self.codes[indices]
 
 
+def first_members(snapshots: pd.DataFrame, count: int) -> np.ndarray:
+    """Return which rows (n,) of a table of snapshots belong to the first so many of its members."""
+    return snapshots["member"].isin(np.unique(snapshots["member"])[:count]).to_numpy()
+
+
 def read_codes(path: str | Path, space: str) -> tuple[np.ndarray, pd.DataFrame]:
     """Read the codes (n, code) of a part and the table of its snapshots; ``space``: ``latent`` or ``coefficients``."""
     return read_latents(path) if space == "latent" else read_coefficients(path)

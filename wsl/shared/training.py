@@ -17,7 +17,7 @@ from wsl.recipe import Recipe
 from wsl.shared.encoder import SharedEncoder, load_shared
 from wsl.shared.losses import mixed_loss
 from wsl.shared.ntxent import chance_loss
-from wsl.shared.pairs import load_pairs
+from wsl.shared.pairs import first_members, load_pairs
 from wsl.tensors import write_tensors
 
 
@@ -103,7 +103,7 @@ def write_similarities(
     module, rows = load_shared(shared), []
     for path in latents:
         pairs = load_pairs(path, class_means, bins)
-        first = pairs.snapshots["member"].isin(np.unique(pairs.snapshots["member"])[:members])
+        first = first_members(pairs.snapshots, members)
         chosen = np.flatnonzero(first & (pairs.snapshots["order"] == 0))
         datasets, positions, latents = pairs.batch(torch.from_numpy(chosen), random=False)
         snapshots = pairs.snapshots.iloc[chosen].reset_index(drop=True)
