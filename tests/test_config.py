@@ -172,6 +172,13 @@ def test_classes_are_chosen_by_names_by_number_or_by_a_file(written, read):
     assert load_config(config("zoo.backbone.classes", written)).zoo.backbone.classes == read
 
 
+def test_growth_needs_other_runs():
+    wanted = {"run": "own", "evaluation": {"growth": True}}
+    with pytest.raises(ConfigError, match=r"evaluation\.growth: one run shows no growth; name runs .* in `beside`"):
+        load_config(wanted)
+    assert load_config({**wanted, "beside": ["small"]}).evaluation.growth
+
+
 @pytest.mark.parametrize("raw", [None, [], "text"])
 def test_no_config_at_all_is_refused(raw):
     with pytest.raises(ConfigError, match="dictionary"):

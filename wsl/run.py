@@ -44,7 +44,7 @@ class Run:
             if not Path(name).is_file():
                 raise ConfigError(f"zoo.backbone.checkpoint: there is no file {name}; correct the path")
         names = self.config.datasets.names
-        self._words = {} if names is None else read_names(names)
+        self._words, self.superclasses = ({}, {}) if names is None else read_names(names)
         seed, unseen = self.config.seed, zoo.unseen
         self.groups = group_classes(seed, self.classes, zoo.backbone.classes, unseen.classes, zoo.classes_per_task)
         distributions = {key: getattr(zoo, key) for key in DRAWN}

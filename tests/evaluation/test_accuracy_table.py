@@ -7,7 +7,7 @@ from scipy import stats
 
 from wsl.evaluation.tables import RIVALS, accuracy_table, chosen_sampler
 
-RUN = {"regime": "shared", "run": "own"}
+RUN = {"regime": "shared", "run": "own", "members": 17}
 COLUMNS = ["part", "member", "task", "method", "draw", "images", "epochs", "recalibrated", "accuracy"]
 
 

@@ -31,32 +31,33 @@ def test_pca_is_scikit_learns_of_directions():
 
 @pytest.mark.parametrize("method", ["tsne", "pca"])
 def test_a_map_keeps_what_is_near_near_and_is_the_same_each_time(parts, method):
-    table = map_points(parts, method, seed=3)
+    table = map_points(parts, {}, method, seed=3)
     assert len(table) == 2 * (9 + 6) and set(table["kind"]) == {"weights", "pair"}
     groups = [table.loc[table["part"] == part, ["x", "y"]].to_numpy() for part in ("train", "test")]
     apart = np.linalg.norm(groups[0].mean(0) - groups[1].mean(0))
     assert all(np.linalg.norm(group - group.mean(0), axis=1).max() < apart / 2 for group in groups)
-    assert map_points(parts, method, seed=3).equals(table)
+    assert map_points(parts, {}, method, seed=3).equals(table)
 
 
 def test_points_keep_their_own_places(parts):
-    table = map_points(parts, "pca", seed=0)
+    table = map_points(parts, {"b": "insect"}, "pca", seed=0)
     values = np.concatenate([side for own in parts.values() for side in (own.weights, own.pairs)])
     assert table[["x", "y"]].to_numpy() == pytest.approx(flatten_points(values, "pca", 0))
     assert table["kind"].tolist() == ["weights"] * 9 + ["pair"] * 9 + ["weights"] * 6 + ["pair"] * 6
-    assert table["first_class"].tolist() == ["a"] * 18 + ["b"] * 12
+    assert table["superclass"].tolist() == ["a"] * 18 + ["insect"] * 12
 
 
 def test_broken_points_have_no_place_and_are_named(parts, caplog):
     broken = parts["test"].pairs.copy()
     broken[1] = np.nan
-    table = map_points({**parts, "test": parts["test"]._replace(pairs=broken)}, "pca", seed=0)
+    table = map_points({**parts, "test": parts["test"]._replace(pairs=broken)}, {}, "pca", seed=0)
     assert table["x"].isna().sum() == 1 and "1 of 30 points" in caplog.text
 
 
 def test_a_map_holds_all_held_out_and_some_training_members(autoencoder, class_means, bins, shared, tmp_path):
     latents = [autoencoder.latents[part] for part in ("train", "test")]
-    write_map(latents, list(class_means.values()), bins, shared.state, tmp_path / "m.csv", 2, "tsne", seed=0)
+    files = (latents, list(class_means.values()), bins, shared.state, tmp_path / "m.csv")
+    write_map(*files, superclasses={}, members=2, method="tsne", seed=0)
     table = pd.read_csv(tmp_path / "m.csv")
     assert table.groupby("part")["member"].unique().map(list).to_dict() == {"train": [0, 1], "test": [4]}
     assert len(table) == 2 * 6 and table.notna().all(axis=None)

@@ -1,11 +1,8 @@
 """Figures show the numbers that they are given; files are whole and repeatable."""
 
-from importlib import import_module
-
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
 HISTORY = pd.DataFrame(
     {
@@ -38,63 +35,44 @@ INPUTS = {
 }
 
 
-@pytest.fixture
-def draw(tmp_path, monkeypatch):
-    """Draw a figure from tables; returns matplotlib's figure and writes its files as x.pdf and x.png."""
-
-    def drawn(name: str):
-        module, kept = import_module(f"wsl.figures.{name}"), []
-        save = import_module("wsl.figures.style").save
-        monkeypatch.setattr(module, "save", lambda figure, *paths: (kept.append(figure), save(figure, *paths)))
-        paths = {}
-        for key, table in INPUTS[name].items():
-            paths[key] = tmp_path / f"{key}.csv"
-            table.to_csv(paths[key], index=False)
-        module.draw(**paths, pdf=tmp_path / "x.pdf", png=tmp_path / "x.png")
-        return kept[0]
-
-    return drawn
-
-
 @pytest.mark.parametrize("name", INPUTS)
-def test_files_are_figures_and_the_same_each_time(draw, tmp_path, name):
-    draw(name)
-    first = {path.suffix: path.read_bytes() for path in tmp_path.glob("x.*")}
-    assert first[".pdf"].startswith(b"%PDF") and b"/Subtype /Image" not in first[".pdf"]
-    with Image.open(tmp_path / "x.png") as image:
-        assert np.asarray(image.convert("L")).std() > 5  # not blank
-    draw(name)
-    assert {path.suffix: path.read_bytes() for path in tmp_path.glob("x.*")} == first
+def test_files_are_figures_and_the_same_each_time(check_files, name):
+    check_files(name, **INPUTS[name])
 
 
 @pytest.mark.parametrize("name", ["autoencoder_loss", "shared_encoder_loss"])
 def test_losses_are_drawn_and_the_kept_state_marked(draw, name):
-    lines = {line.get_label(): line for line in draw(name).axes[0].lines}
+    lines = {line.get_label(): line for line in draw(name, **INPUTS[name]).axes[0].lines}
     np.testing.assert_array_equal(lines["train"].get_ydata(), HISTORY["train_loss"])
     np.testing.assert_array_equal(lines["validation"].get_ydata(), HISTORY["validation_loss"])
     np.testing.assert_array_equal(lines["kept"].get_xydata(), [[2, 2.5]])
 
 
 def test_chance_of_each_part_is_drawn(draw):
-    lines = {line.get_label(): line.get_ydata()[0] for line in draw("shared_encoder_loss").axes[0].lines}
+    lines = {
+        line.get_label(): line.get_ydata()[0]
+        for line in draw("shared_encoder_loss", **INPUTS["shared_encoder_loss"]).axes[0].lines
+    }
     assert (lines["train, chance"], lines["validation, chance"]) == (4.1, 3.1)
 
 
 def test_output_metrics_are_means_over_snapshots(draw):
-    lines = {line.get_label(): line.get_xydata() for line in draw("output_metrics").axes[0].lines}
+    lines = {
+        line.get_label(): line.get_xydata() for line in draw("output_metrics", **INPUTS["output_metrics"]).axes[0].lines
+    }
     np.testing.assert_allclose(lines["agreement"], [[0, 0.3], [10, 0.95]])
     np.testing.assert_allclose(lines["cosine"], [[0, 0.1], [10, 0.9]])
 
 
 def test_heat_map_holds_each_pair_in_its_place(draw):
-    axes = draw("similarity_heatmap").axes[0]
+    axes = draw("similarity_heatmap", **INPUTS["similarity_heatmap"]).axes[0]
     np.testing.assert_allclose(axes.collections[0].get_array(), [[0.9, 0.9, -0.1, -0.1], [-0.1, -0.1, 0.9, 0.9]])
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["3 early", "3 max", "12 early", "12 max"]
     assert [(p.get_x(), p.get_y(), p.get_width()) for p in axes.patches] == [(0, 0, 2), (2, 1, 2)]
 
 
 def test_overview_shows_the_median_curve_and_every_snapshot(draw):
-    curves, accuracies, losses = draw("zoo_overview").axes
+    curves, accuracies, losses = draw("zoo_overview", **INPUTS["zoo_overview"]).axes
     np.testing.assert_allclose(curves.lines[-1].get_xydata(), [[1, 0.3], [2, 0.7]])
     assert sum(bar.get_height() for bar in accuracies.patches) == 4
     assert sum(bar.get_height() for bar in losses.patches) == 3  # a diverged member has no max loss

@@ -1,11 +1,8 @@
 """Figures of what samplers can do show the numbers that they are given; files are whole and repeatable."""
 
-from importlib import import_module
-
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
 CONTROL = pd.DataFrame(
     [
@@ -25,7 +22,7 @@ CURVES = pd.DataFrame(
 )  # fmt: skip
 MAP = pd.DataFrame(
     [
-        {"part": part, "member": member, "snapshot": f"epoch{epoch}", "epoch": epoch, "first_class": name, "kind": kind}
+        {"part": part, "member": member, "snapshot": f"epoch{epoch}", "epoch": epoch, "superclass": name, "kind": kind}
         | {"accuracy": 0.3 + epoch / 20, "x": member + 0.1 * epoch + (kind == "pair"), "y": epoch - member}
         for part in ("train", "test") for member, name in ((1, "a"), (2, "b")) for epoch in (0, 1, 8)
         for kind in ("weights", "pair")
@@ -39,37 +36,13 @@ INPUTS = {
 }
 
 
-@pytest.fixture
-def draw(tmp_path, monkeypatch):
-    """Draw a figure from tables; returns matplotlib's figure and writes its files as x.pdf and x.png."""
-
-    def drawn(name: str, **changed: pd.DataFrame):
-        module, kept = import_module(f"wsl.figures.{name}"), []
-        save = import_module("wsl.figures.style").save
-        monkeypatch.setattr(module, "save", lambda figure, *paths: (kept.append(figure), save(figure, *paths)))
-        paths = {}
-        for key, table in {**INPUTS[name], **changed}.items():
-            paths[key] = tmp_path / f"{key}.csv"
-            table.to_csv(paths[key], index=False)
-        module.draw(**paths, pdf=tmp_path / "x.pdf", png=tmp_path / "x.png")
-        return kept[0]
-
-    return drawn
-
-
 @pytest.mark.parametrize("name", INPUTS)
-def test_files_are_figures_and_the_same_each_time(draw, tmp_path, name):
-    draw(name)
-    first = {path.suffix: path.read_bytes() for path in tmp_path.glob("x.*")}
-    assert first[".pdf"].startswith(b"%PDF") and b"/Subtype /Image" not in first[".pdf"]
-    with Image.open(tmp_path / "x.png") as image:
-        assert np.asarray(image.convert("L")).std() > 5  # not blank
-    draw(name)
-    assert {path.suffix: path.read_bytes() for path in tmp_path.glob("x.*")} == first
+def test_files_are_figures_and_the_same_each_time(check_files, name):
+    check_files(name, **INPUTS[name])
 
 
 def test_each_sampler_has_a_panel_with_its_tasks_and_their_median(draw):
-    figure = draw("prompt_alignment")
+    figure = draw("prompt_alignment", **INPUTS["prompt_alignment"])
     assert [axes.get_title() for axes in figure.axes] == list(CONTROL["sampler"].unique())
     axes = figure.axes[1]
     medians = {line.get_label(): line.get_xydata() for line in axes.lines if not line.get_label().startswith("_")}
@@ -82,7 +55,7 @@ def test_each_sampler_has_a_panel_with_its_tasks_and_their_median(draw):
 def test_non_finite_losses_are_crosses(draw):
     crosses = [
         [line.get_xdata().tolist() for line in axes.lines if line.get_marker() == "x" and len(line.get_xdata())]
-        for axes in draw("prompt_alignment").axes
+        for axes in draw("prompt_alignment", **INPUTS["prompt_alignment"]).axes
     ]
     assert crosses == [[[0.6]], [], [], [], []]
 
@@ -94,7 +67,9 @@ def test_one_sampler_and_part_alone_and_nothing_finite(draw):
 
 
 def test_recall_and_chance_are_drawn_both_ways(draw):
-    for axes, direction in zip(draw("retrieval").axes, ("pairs to weights", "weights to pairs"), strict=True):
+    for axes, direction in zip(
+        draw("retrieval", **INPUTS["retrieval"]).axes, ("pairs to weights", "weights to pairs"), strict=True
+    ):
         lines = {(line.get_label(), len(line.get_xdata())): line.get_ydata() for line in axes.lines}
         own = CURVES[(CURVES["direction"] == direction) & (CURVES["part"] == "unseen")]
         np.testing.assert_allclose(lines["tasks of unseen classes (6 snapshots)", 6], own["recall"])
@@ -102,8 +77,12 @@ def test_recall_and_chance_are_drawn_both_ways(draw):
 
 
 def test_map_has_every_point_in_each_panel_and_joins_pairs(draw):
-    panels = draw("shared_map").axes[:3]
-    assert [axes.get_title() for axes in panels] == ["first class of the task (2)", "validation accuracy", "epoch"]
+    panels = draw("shared_map", **INPUTS["shared_map"]).axes[:3]
+    assert [axes.get_title() for axes in panels] == [
+        "kind of the task's first class (2)",
+        "validation accuracy",
+        "epoch",
+    ]
     for axes in panels:
         joins, *points = axes.collections
         assert sum(len(group.get_offsets()) for group in points) == len(MAP) - 1
@@ -115,6 +94,6 @@ def test_map_has_every_point_in_each_panel_and_joins_pairs(draw):
 
 
 def test_many_classes_are_not_named(draw):
-    many = MAP.assign(first_class=[f"class{i}" for i in range(len(MAP))])
+    many = MAP.assign(superclass=[f"class{i}" for i in range(len(MAP))])
     legend = draw("shared_map", points=many).axes[0].get_legend()
     assert [text.get_text() for text in legend.get_texts()] == ["W", "(D, R)"]

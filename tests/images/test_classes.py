@@ -85,13 +85,15 @@ def test_imagenet_has_its_thousand_classes_in_the_order_of_its_labels():
     assert {0: "n01440764", 207: "n02099601", 999: "n15075141"}.items() <= dict(enumerate(names)).items()
 
 
-def test_names_in_words_are_the_first_of_several(tmp_path):
+def test_names_in_words_are_the_first_of_several_and_may_have_a_superclass(tmp_path):
     table = tmp_path / "classes.tsv"
     table.write_text(
-        "n01\tAmerican alligator, Alligator mississipiensis\nn02\ttarantula\nn03\t koala ,koala bear\t17\n",
+        "n01\tAmerican alligator, Alligator mississipiensis\nn02\ttarantula\t\nn03\t koala ,koala bear\tmammal\n",
         encoding="utf-8",
     )
-    assert read_names(table) == {"n01": "American alligator", "n02": "tarantula", "n03": "koala"}
+    names, superclasses = read_names(table)
+    assert names == {"n01": "American alligator", "n02": "tarantula", "n03": "koala"}
+    assert superclasses == {"n03": "mammal"}
 
 
 @pytest.mark.parametrize("line", ["n02 tarantula", "n02", "", "n02\t", "n02\t , spider"])

@@ -36,7 +36,7 @@ RULES = [
     *("judge_control", "control_table", "judge_novelty", "novelty_table", "judge_refinement", "refinement_table"),
     *("measure_retrieval", "map_shared_space"),
     *("zoo_overview", "autoencoder_loss", "output_metrics", "shared_encoder_loss", "similarity_heatmap"),
-    *("accuracy", "finetuning", "regimes", "prompt_alignment", "retrieval", "shared_map"),
+    *("accuracy", "finetuning", "regimes", "growth", "prompt_alignment", "retrieval", "shared_map"),
 ]
 # Functions that take the files of whichever sampler is asked for.
 OF_SAMPLERS = ("sample_models", "judge", "judge_control", "judge_novelty", "judge_refinement")
@@ -161,7 +161,7 @@ def test_what_stands_in_the_report_has_a_caption_and_labels(rules, repository):
                 assert entry.category
                 assert list(entry.labels) in (["figure"], ["table"])
     figures = "zoo_overview autoencoder_loss output_metrics shared_encoder_loss similarity_heatmap accuracy finetuning "
-    figures += "regimes prompt_alignment retrieval shared_map"
+    figures += "regimes growth prompt_alignment retrieval shared_map"
     tables = "classes members pca reconstruction accuracy recalibration control novelty refinement retrieval"
     folder = repository / "workflow" / "report"
     assert captions == {

@@ -9,6 +9,7 @@ FIGURES = (
     "finetuning",
     "regimes",
     *DATASET_FIGURES,
+    *(("growth",) if EVALUATION.growth else ()),
     *PROPERTY_FIGURES,
 )
 
@@ -153,6 +154,24 @@ rule regimes:
     params:
         call="wsl.figures.regimes.draw",
         code=call_digest("wsl.figures.regimes.draw"),
+        settings={},
+    script:
+        CALL
+
+
+rule growth:
+    input:
+        table=rules.accuracy_table.output.out,
+    output:
+        **figure_files("growth", "Sampling", "accuracy by the number of members"),
+    log:
+        f"{LOGS}/growth.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        call="wsl.figures.growth.draw",
+        code=call_digest("wsl.figures.growth.draw"),
         settings={},
     script:
         CALL

@@ -191,7 +191,12 @@ rule map_shared_space:
     params:
         call="wsl.evaluation.shared_map.write_map",
         code=call_digest("wsl.evaluation.shared_map.write_map"),
-        settings=settings(members=EVALUATION.map_members, method=EVALUATION.map_method, seed=RUN.seed("map")),
+        settings=settings(
+            superclasses=RUN.superclasses,
+            members=EVALUATION.map_members,
+            method=EVALUATION.map_method,
+            seed=RUN.seed("map"),
+        ),
     script:
         CALL
 

@@ -106,7 +106,7 @@ rule accuracy_table:
     params:
         call="wsl.evaluation.tables.accuracy_table",
         code=call_digest("wsl.evaluation.tables.accuracy_table"),
-        settings=settings(regime=RUN.config.zoo.init, run=RUN.config.run),
+        settings=settings(regime=RUN.config.zoo.init, run=RUN.config.run, members=len(RUN.members("train"))),
     script:
         CALL
 

@@ -47,7 +47,8 @@ class Datasets(Section):
     names: Path | None = Field(
         None,
         description="a table of class folders and their names in words (tab-separated, the first of several names by "
-        "commas counts), so that names can stand in for images; empty: the folders' own names",
+        "commas counts), so that names can stand in for images, and perhaps superclasses, which colour the map of the "
+        "shared space; empty: the folders' own names",
     )
     prompts: list[str] = Field(
         [], description="sentences with {} for a class's name, for the CLIP text tower; none: no text features"

@@ -23,6 +23,11 @@ class Evaluation(Section):
     synthetic_images: PositiveInt = Field(256, description="Gaussian noise images for figure 4.1b")
     training_images: PositiveInt = Field(300, description="most training images a class for Table 4.1")
     heatmap_members: PositiveInt = Field(5, description="members in the heat map of figure 4.3")
+    growth: bool = Field(
+        False,
+        description="draw how accuracy grows with the number of training members, over this run and those in "
+        "`beside` of its regime",
+    )
     properties: bool = Field(
         False,
         description="also measure what samplers can do beyond accuracy: control by R, novelty, diversity, refinement, "

@@ -1,8 +1,8 @@
 """The whole config, checked."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from wsl.config.datasets import Datasets
 from wsl.config.encoders import Outcomes, Shared, Weights
@@ -35,6 +35,12 @@ class Config(Section):
     shared: Shared = Shared()
     sampling: Sampling = Sampling()
     evaluation: Evaluation = Evaluation()
+
+    @model_validator(mode="after")
+    def _growth_needs_other_runs(self) -> Self:
+        if self.evaluation.growth and not self.beside:
+            raise ValueError("evaluation.growth: one run shows no growth; name runs with fewer members in `beside`")
+        return self
 
 
 def load_config(raw: dict[str, Any]) -> Config:

@@ -36,18 +36,24 @@ def flatten_points(values: np.ndarray, method: str, seed: int) -> np.ndarray:
     return TSNE(2, perplexity=perplexity, init=np.float32(start), random_state=seed).fit_transform(directions)
 
 
-def map_points(parts: dict[str, Points], method: str, seed: int) -> pd.DataFrame:
+def map_points(parts: dict[str, Points], superclasses: dict[str, str], method: str, seed: int) -> pd.DataFrame:
     """Lay out both points of every snapshot on one map.
+
+    Args:
+        parts: by name.
+        superclasses: of classes; one that has none stands for itself.
+        method, seed: see ``flatten_points``.
 
     Returns:
         Two rows a snapshot, ``kind`` ``weights`` and ``pair``: ``part``, ``member``, ``snapshot``, ``epoch``,
-        ``task``, ``first_class``, ``accuracy`` (validation), ``x``, ``y``. Points that are not finite have no place.
+        ``task``, ``superclass`` (of the task's first class), ``accuracy`` (validation), ``x``, ``y``. Points that are
+        not finite have no place.
     """
     tables = []
     for part, points in parts.items():
         kept = points.snapshots[["member", "snapshot", "epoch", "task"]].assign(
             part=part,
-            first_class=[task_classes(task)[0] for task in points.snapshots["task"]],
+            superclass=[superclasses.get(first, first) for first, *_ in map(task_classes, points.snapshots["task"])],
             accuracy=points.snapshots["validation_accuracy"],
         )
         tables += [kept.assign(kind="weights"), kept.assign(kind="pair")]
@@ -66,6 +72,7 @@ def write_map(
     bins: str | Path,
     shared: str | Path,
     out: str | Path,
+    superclasses: dict[str, str],
     members: int,
     method: str,
     seed: int,
@@ -76,8 +83,8 @@ def write_map(
         latents: of the parts, named after them (``train.h5``, ``test.h5``).
         class_means: a file a class; bins: outcome bins; shared: the shared encoder.
         out: CSV, see ``map_points``.
+        superclasses, method, seed: see ``map_points``.
         members: most training members.
-        method, seed: see ``flatten_points``.
     """
     parts = {}
     for path in latents:
@@ -86,4 +93,4 @@ def write_map(
             first = first_members(points.snapshots, members)
             points = Points(points.pairs[first], points.weights[first], points.snapshots[first].reset_index(drop=True))
         parts[part] = points
-    write_csv(out, map_points(parts, method, seed))
+    write_csv(out, map_points(parts, superclasses, method, seed))

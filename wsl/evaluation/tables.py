@@ -46,25 +46,26 @@ def accuracy_table(
     recalibration: str | Path,
     regime: str,
     run: str,
+    members: int,
     beside: Sequence[str | Path] = (),
 ) -> None:
     """Write the accuracy of every sampler and rival, a row a kind of classes, images looked at and epochs.
 
     Args:
         judgements: see ``wsl.evaluation.protocol.judge``.
-        out: CSV with ``run``, ``regime``, ``classes`` (``seen`` by other members, ``unseen``, or ``validation``:
-            seen, and judged on validation images), ``sampler``, ``images``, ``epochs``, ``accuracy``, ``low``, ``high``
-            (95 % over tasks, draws averaged first), ``tasks``, ``seeds``, ``chosen``: whether it is the sampler of the
-            highest accuracy on validation tasks without fine-tuning, all images seen.
+        out: CSV with ``run``, ``regime``, ``members``, ``classes`` (``seen`` by other members, ``unseen``, or
+            ``validation``: seen, and judged on validation images), ``sampler``, ``images``, ``epochs``, ``accuracy``,
+            ``low``, ``high`` (95 % over tasks, draws averaged first), ``tasks``, ``seeds``, ``chosen``: whether it is
+            the sampler of the highest accuracy on validation tasks without fine-tuning, all images seen.
         recalibration: CSV of accuracies as decoded and with new batch-normalisation statistics.
-        run, regime: the run's name, and how its members start.
+        run, regime, members: the run's name, how its members start, and how many of them it was trained on.
         beside: tables like ``out`` of other runs, added below.
     """
     table = pd.concat([pd.read_csv(path, dtype={"images": str}) for path in judgements], ignore_index=True)
     table["classes"] = table["part"].replace({"test": "seen"})
     keys = ["classes", "method", "images", "epochs"]
     rows = [
-        {"run": run, "regime": regime, **dict(zip(keys, key, strict=True)), **_over_tasks(group)}
+        {"run": run, "regime": regime, "members": members, **dict(zip(keys, key, strict=True)), **_over_tasks(group)}
         for key, group in table[table["recalibrated"]].groupby(keys, sort=False)
     ]
     found = pd.DataFrame(rows).rename(columns={"method": "sampler"})

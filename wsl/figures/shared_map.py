@@ -27,11 +27,11 @@ def draw(points: str | Path, pdf: str | Path, png: str | Path) -> None:
     table = pd.read_csv(points).dropna(subset=["x", "y"])
     figure = Figure(figsize=(2 * COLUMN, 2.9))
     by_class, by_accuracy, by_epoch = figure.subplots(1, 3)
-    classes = sorted(table["first_class"].astype(str).unique())
+    classes = sorted(table["superclass"].astype(str).unique())
     palette = matplotlib.colormaps["tab10" if len(classes) <= NAMED else "gist_rainbow"]
     colours = [palette(i if len(classes) <= NAMED else i / len(classes)) for i in range(len(classes))]
-    of_class = np.array([colours[classes.index(str(name))] for name in table["first_class"]])
-    _panel(by_class, table, of_class, f"first class of the task ({len(classes)})")
+    of_class = np.array([colours[classes.index(str(name))] for name in table["superclass"]])
+    _panel(by_class, table, of_class, f"kind of the task's first class ({len(classes)})")
     accuracies, epochs = table["accuracy"], table["epoch"]
     scales = (
         (by_accuracy, accuracies, "validation accuracy", Normalize(accuracies.min(), accuracies.max()), "viridis"),

@@ -73,23 +73,27 @@ def resolve_classes(
     return _enough(names, needed)
 
 
-def read_names(path: Path) -> dict[str, str]:
-    """Return each class folder's name in words, from a tab-separated table; of several by commas, the first.
+def read_names(path: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Return each class folder's name in words, and its superclass where it has one, from a tab-separated table.
+
+    A line is a folder, its name (of several by commas, the first counts) and maybe what kind of thing it is.
 
     Raises:
         ConfigError: there is no such file, or a line lacks the tab or the name.
     """
     if not path.is_file():
         raise ConfigError(f"datasets.names: there is no file {path}; correct the path or leave the key out")
-    names = {}
+    names, superclasses = {}, {}
     for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        folder, _, words = line.partition("\t")
-        names[folder] = words.split("\t")[0].split(",")[0].strip()
+        folder, words, kind, *_ = [*line.split("\t"), "", ""]
+        names[folder] = words.split(",")[0].strip()
+        if kind.strip():
+            superclasses[folder] = kind.strip()
         if not names[folder]:
             raise ConfigError(
                 f"datasets.names: line {number} of {path} is no folder, a tab and its name in words; correct it"
             )
-    return names
+    return names, superclasses
 
 
 def check_folders(source: str, train: Path | None, test: Path | None) -> None:

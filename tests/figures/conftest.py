@@ -1,0 +1,39 @@
+from importlib import import_module
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+
+@pytest.fixture
+def draw(tmp_path, monkeypatch):
+    """Draw a figure from tables; returns matplotlib's figure, and writes x.pdf and x.png if asked to."""
+
+    def drawn(name: str, write: bool = False, **tables: pd.DataFrame):
+        module, kept = import_module(f"wsl.figures.{name}"), []
+        save = import_module("wsl.figures.style").save if write else lambda *_: None
+        monkeypatch.setattr(module, "save", lambda figure, *paths: (kept.append(figure), save(figure, *paths)))
+        paths = {key: tmp_path / f"{key}.csv" for key in tables}
+        for key, table in tables.items():
+            table.to_csv(paths[key], index=False)
+        module.draw(**paths, pdf=tmp_path / "x.pdf", png=tmp_path / "x.png")
+        return kept[0]
+
+    return drawn
+
+
+@pytest.fixture
+def check_files(draw, tmp_path):
+    """Check that the files of a figure are figures, and the same each time."""
+
+    def checked(name: str, **tables: pd.DataFrame) -> None:
+        draw(name, write=True, **tables)
+        first = {path.suffix: path.read_bytes() for path in tmp_path.glob("x.*")}
+        assert first[".pdf"].startswith(b"%PDF") and b"/Subtype /Image" not in first[".pdf"]
+        with Image.open(tmp_path / "x.png") as image:
+            assert np.asarray(image.convert("L")).std() > 5  # not blank
+        draw(name, write=True, **tables)
+        assert {path.suffix: path.read_bytes() for path in tmp_path.glob("x.*")} == first
+
+    return checked
