@@ -1,5 +1,6 @@
 """Rivals against brute force, numpy, scikit-learn and the files of members."""
 
+import shutil
 from itertools import permutations
 
 import h5py
@@ -113,6 +114,17 @@ def test_nearest_is_found_by_brute_force_over_members_and_class_orders(nearest, 
         )  # fmt: skip
         assert np.array_equal(model.make("/".join(task), 0.1, images), expected)
     assert len({place for place, _ in found}) > 1 and len({order for _, order in found}) == 6
+
+
+def test_names_are_compared_with_names(opened, maxima, class_means, tmp_path):
+    paths = []
+    for i, path in enumerate(class_means.values()):
+        paths.append(shutil.copy(path, tmp_path / path.name))
+        with h5py.File(paths[-1], "a") as file:
+            file["text"] = np.float32(1000 + np.eye(len(class_means))[i])  # far from all images
+    model = NearestModels(opened, paths)
+    for place, task in enumerate(TRAINING_TASKS):
+        assert np.array_equal(model.make("/".join(task), 0.1, 0), maxima[place])
 
 
 def test_a_training_task_in_another_order_gives_its_member_with_classes_reordered(nearest, maxima, packed):

@@ -89,15 +89,24 @@ class NearestModels:
     def __init__(self, zoo: Zoo, class_means: Sequence[str | Path], noise: float = 0.0):
         self.zoo, self.class_means, self.noise = zoo, ClassMeansByCount(class_means), noise
         self.orders = class_orders(zoo.layout["fc.weight"].shape[0], 24, seed=0)
-        tasks = zoo.snapshots["task"].iloc[zoo.trained]
-        reordered = ([reorder_task(task, order) for task in tasks] for order in self.orders)
-        known = np.stack([self.class_means.embed(tasks) for tasks in reordered])
-        self.centre = known.mean(axis=(0, 1))
-        self.known = known - self.centre
-        self.known /= np.maximum(np.linalg.norm(self.known, axis=2, keepdims=True), 1e-12)
+        self.tasks = zoo.snapshots["task"].iloc[zoo.trained]
+        self._known: dict[int | None, tuple[np.ndarray, np.ndarray]] = {}
+
+    def _datasets(self, images: int | None) -> tuple[np.ndarray, np.ndarray]:
+        """Return the centre and the directions from it (orders, members, z_D) of the members' datasets."""
+        if images not in self._known:
+            reordered = ([reorder_task(task, order) for task in self.tasks] for order in self.orders)
+            known = np.stack([self.class_means.embed(tasks, images) for tasks in reordered])
+            centre = known.mean(axis=(0, 1))
+            known = known - centre
+            known /= np.maximum(np.linalg.norm(known, axis=2, keepdims=True), 1e-12)
+            self._known[images] = centre, known
+        return self._known[images]
 
     def make(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray:
-        similarity = self.known @ (self.class_means.embed([task], images)[0] - self.centre)
+        # Names are compared with names: CLIP's texts and images lie apart.
+        centre, known = self._datasets(0 if images == 0 else None)
+        similarity = known @ (self.class_means.embed([task], images)[0] - centre)
         order, place = np.unravel_index(similarity.argmax(), similarity.shape)
         row = self.zoo.trained[place]
         weights = read_weights(self.zoo, slice(row, row + 1))[0].copy()
