@@ -179,6 +179,14 @@ def test_growth_needs_other_runs():
     assert load_config({**wanted, "beside": ["small"]}).evaluation.growth
 
 
+def test_names_beside_images_need_prompts():
+    wanted = {"run": "own", "sampling": {"generator": {"names": True}}}
+    with pytest.raises(ConfigError, match=r"sampling\.generator\.names: .*; set datasets\.prompts"):
+        load_config(wanted)
+    named = {"weights": "some/clip.pt", "prompts": ["a photo of a {}."]}
+    assert load_config({**wanted, "datasets": named}).sampling.generator.names
+
+
 @pytest.mark.parametrize("raw", [None, [], "text"])
 def test_no_config_at_all_is_refused(raw):
     with pytest.raises(ConfigError, match="dictionary"):

@@ -9,7 +9,7 @@ import torch
 from sklearn.metrics import log_loss
 
 from wsl.sampling.body import fit_body
-from wsl.sampling.generator import GeneratedModels, fit_generator
+from wsl.sampling.generator import GeneratedModels, body_of, fit_generator
 from wsl.sampling.making import TaskImages
 from wsl.tensors import read_tensors, write_tensors
 from wsl.zoo.layout import resnet18_layout
@@ -120,11 +120,28 @@ def test_names_alone_need_no_image(models):
     assert np.isfinite(models(files=[]).make("0/1/2", 0.4, images=0)).all()
 
 
+def test_names_stand_beside_images_where_they_are_asked_for(generator, models, named_means, packed, tmp_path):
+    tensors, _ = read_tensors(generator)
+    body_file, out = tmp_path / "body.safetensors", tmp_path / "generator.safetensors"
+    write_tensors(body_file, body_of(tensors), {})
+    fit_generator(body_file, named_means, list(packed.values()), list("0123"), out, counts=[0, 2], seed=0, names=True)
+    images = TaskImages(list(packed.values()))
+    named = GeneratedModels(out, LAYOUT, named_means, images)
+    assert np.array_equal(named.make("0/1/2", 0.4, 0), models().make("0/1/2", 0.4, 0))
+    assert not np.allclose(named.make("0/1/2", 0.4, 2), models().make("0/1/2", 0.4, 2))
+    # Another word for a class makes another model of the same images.
+    other = [shutil.copy(path, tmp_path / path.name) for path in named_means]
+    with h5py.File(other[1], "a") as file:
+        file["text"][...] = file["text"][...][::-1]
+    found = GeneratedModels(out, LAYOUT, other, images).make("0/1/2", 0.4, 2)
+    assert not np.allclose(found, named.make("0/1/2", 0.4, 2))
+
+
 def test_without_texts_names_are_refused(class_means, packed, generator, tmp_path):
     plain, files = tmp_path / "generator.safetensors", (list(class_means.values()), list(packed.values()))
     tensors, _ = read_tensors(generator)
     body_file = tmp_path / "body.safetensors"
-    write_tensors(body_file, {k.removeprefix("body/"): v for k, v in tensors.items() if k.startswith("body/")}, {})
+    write_tensors(body_file, body_of(tensors), {})
     fit_generator(body_file, *files, list("0123"), plain, counts=[0, 2], seed=0)
     assert read_tensors(plain)[1]["counts"] == [2]
     with pytest.raises(ValueError, match=r"set datasets\.prompts"):

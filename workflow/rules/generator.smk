@@ -54,6 +54,7 @@ rule fit_generator:
         settings=lambda wildcards: settings(
             seed=RUN.seed("generator", int(wildcards.draw)),
             counts=[0, *GENERATOR.image_counts],
+            names=GENERATOR.names,
             known=KNOWN,
         ),
     script:

@@ -29,6 +29,10 @@ class Generator(Section):
         description="images a class for which it learns to infer heads, no more than the smallest class has; names "
         "too, where datasets.prompts gives them",
     )
+    names: bool = Field(
+        False,
+        description="classes' names beside their images too; needs datasets.prompts, and helps where CLIP knows them",
+    )
     temperature: NonNegativeFloat = Field(
         0.0, description="how widely heads vary between samples; 0: the likeliest, 1: as uncertain as they are"
     )

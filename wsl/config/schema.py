@@ -42,6 +42,12 @@ class Config(Section):
             raise ValueError("evaluation.growth: one run shows no growth; name runs with fewer members in `beside`")
         return self
 
+    @model_validator(mode="after")
+    def _names_need_texts(self) -> Self:
+        if self.sampling.generator.names and not self.datasets.prompts:
+            raise ValueError("sampling.generator.names: names are told to CLIP in sentences; set datasets.prompts")
+        return self
+
 
 def load_config(raw: dict[str, Any]) -> Config:
     """Check a config as read from YAML.

@@ -40,10 +40,6 @@ class ClipFeatures:
                 if "text" in file:
                     self.texts[name] = functional.normalize(torch.from_numpy(file["text"][...]), dim=0)
 
-    def of_class(self, name: str, images: int | None) -> torch.Tensor:
-        """Return the mean feature (Z,) of the first so many images of a class, or its text's for none."""
-        return self.texts[name] if images == 0 else self.images[name][:images].mean(0)
-
 
 def body_of(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Return the body's state dict among a generator's tensors."""
@@ -58,6 +54,7 @@ def fit_generator(
     out: str | Path,
     counts: Sequence[int],
     seed: int,
+    names: bool = False,
     device: str = "cpu",
     threads: int = 1,
 ) -> None:
@@ -70,21 +67,24 @@ def fit_generator(
         out: safetensors file that holds the body too.
         counts: numbers of images a class; 0 stands for names and is left out where classes have no text.
         seed: of random subsets, folds and tasks.
+        names: guess from a class's name beside its images, too.
         device: ``cpu`` or ``cuda``; threads: CPU threads.
     """
     torch.set_num_threads(threads)
     state, _ = read_tensors(body)
     features, clips = BodyFeatures(state, TaskImages(packed), device), ClipFeatures(class_means)
-    images = torch.cat([clips.images[name] for name in known])
+    images = [clips.images[name] for name in known]
     tensors = {f"body/{name}": value for name, value in state.items()}
-    tensors |= {"clip/centre": images.mean(0), "clip/scale": images.std(0).mean()}
-    texts = None
+    tensors |= {"clip/centre": torch.cat(images).mean(0), "clip/scale": torch.cat(images).std(0).mean()}
+    heard, texts = (_equally_many(images) - tensors["clip/centre"]) / tensors["clip/scale"], None
     if clips.texts:
         texts = torch.stack([clips.texts[name] for name in known])
         tensors |= {"text/centre": texts.mean(0), "text/scale": texts.std(0).mean()}
         texts = (texts - tensors["text/centre"]) / tensors["text/scale"]
+        if names:
+            heard = torch.cat([heard, texts[:, None].expand(-1, heard.shape[1], -1)], dim=2)
     about = KnownClasses(
-        clips=(_equally_many([clips.images[name] for name in known]) - tensors["clip/centre"]) / tensors["clip/scale"],
+        clips=heard,
         bodies=_equally_many([features.of_class(name) for name in known]),
         validation=_equally_many([features.of_class(name, "validation") for name in known]),
         texts=texts,
@@ -97,7 +97,7 @@ def fit_generator(
         accuracies[count] = fitted.accuracy
         for key in FITTED:
             tensors[f"{count}/{key}"] = getattr(fitted, key)
-    write_tensors(out, tensors, {"counts": usable, "accuracy": accuracies, "known": list(known)})
+    write_tensors(out, tensors, {"counts": usable, "accuracy": accuracies, "known": list(known), "names": names})
 
 
 class GeneratedModels:
@@ -129,7 +129,8 @@ class GeneratedModels:
             )
             for count in about["counts"]
         }
-        self.tensors, self.layout, self.temperature = tensors, layout, temperature
+        self.tensors, self.names = tensors, about["names"]
+        self.layout, self.temperature = layout, temperature
         self.bodies, self.clips = BodyFeatures(self.state, images, device), ClipFeatures(class_means)
 
     def make(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray:
@@ -160,9 +161,14 @@ class GeneratedModels:
         return self.inferences[min(fitted, key=lambda count: abs(np.log(count / wanted)))]
 
     def _heard(self, task: str, images: int | None) -> torch.Tensor:
-        kind = "text" if images == 0 else "clip"
-        heard = torch.stack([self.clips.of_class(name, images) for name in task_classes(task)])
-        return ((heard - self.tensors[f"{kind}/centre"]) / self.tensors[f"{kind}/scale"]).double()
+        names, parts = task_classes(task), []
+        if images != 0:
+            means = torch.stack([self.clips.images[name][:images].mean(0) for name in names])
+            parts.append((means - self.tensors["clip/centre"]) / self.tensors["clip/scale"])
+        if images == 0 or self.names:
+            texts = torch.stack([self.clips.texts[name] for name in names])
+            parts.append((texts - self.tensors["text/centre"]) / self.tensors["text/scale"])
+        return torch.cat(parts, dim=1).double()
 
 
 def _cross_fitted(inference: Inference, heard: torch.Tensor, seen: list[torch.Tensor]) -> torch.Tensor:
