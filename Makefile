@@ -11,7 +11,7 @@ run: .venv/run
 
 # Everything that this machine can run, slow tests too; `.venv/bin/pytest` alone runs the quick ones.
 test: lint
-	$(BIN)/pytest -m "slow or not slow" --numprocesses 2 --dist loadgroup
+	$(BIN)/pytest -m "slow or not slow" --numprocesses 2 --dist loadfile
 
 lint: .venv/test
 	$(BIN)/ruff check .

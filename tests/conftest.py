@@ -46,14 +46,6 @@ def plan_row(member: int = 0, task: str = "012", **changes) -> dict:
     return {**row, "batch_size": 32, "weight_decay": 0.0, "early_epoch": 1, "max_epoch": 3, **changes}
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests side by side: a file to a process, and all that share the run of the whole workflow to one."""
-    for item in items:
-        group = "made" if "made" in getattr(item, "fixturenames", ()) else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     """A test that draws numbers draws the same each time, whatever ran before."""
