@@ -23,14 +23,13 @@ from wsl.evaluation.rivals import (
     TrainedModels,
 )
 from wsl.sampling.body import mean_weights
-from wsl.sampling.making import RecalibratedModels, TaskImages
-from wsl.sampling.recalibration import Recalibration
+from wsl.sampling.making import TaskImages
 from wsl.weights.codec import load_codec
 from wsl.weights.coefficients import read_coefficients
 from wsl.zoo.index import open_zoo, write_index
 from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import read_member
-from wsl.zoo.network import flatten, resnet18, state_dict
+from wsl.zoo.network import resnet18, state_dict
 
 LAYOUT = resnet18_layout(2, 3)
 HEAD = slice(LAYOUT["fc.weight"].offset, None)
@@ -234,18 +233,6 @@ def test_reconstructed_is_the_codecs_round_trip(zoo, fitted, autoencoder, coeffi
         models = ReconstructedModels(TrainedModels([test]), codec)
         np.testing.assert_allclose(models.make("0/3/2", 0.1), expected, rtol=1e-3, atol=1e-4)
         assert models.make("9/9/9", 0.1) is None
-
-
-def test_recalibrated_models_have_statistics_of_the_images_that_may_be_looked_at(zoo, start, images):
-    recalibration = Recalibration(LAYOUT, images.of_task("0/1/2/3/4")[0], 30.0)
-    weights = flatten(start, LAYOUT)[0]
-    models = RecalibratedModels(FixedModel(weights), images, recalibration)
-    made = models.make("0/1/2", 0.1, 5)
-    np.testing.assert_allclose(made, recalibration(weights, images.of_task("0/1/2", 5)[0]))
-    assert not np.allclose(made, models.make("0/1/3", 0.1, 5))
-    assert not np.allclose(made, models.make("0/1/2", 0.1))
-    with open_zoo(zoo.test) as test:
-        assert RecalibratedModels(TrainedModels([test]), images, recalibration).make("9/9/9", 0.1) is None
 
 
 def test_the_mean_is_that_of_the_last_snapshots_for_every_task(opened, maxima):

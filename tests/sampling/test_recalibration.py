@@ -6,10 +6,13 @@ import pytest
 import torch
 from torch import nn
 
+from wsl.evaluation.rivals import FixedModel, TrainedModels
+from wsl.sampling.making import RecalibratedModels, TaskImages
 from wsl.sampling.recalibration import Recalibration, re_estimate
+from wsl.zoo.index import open_zoo
 from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import read_member
-from wsl.zoo.network import resnet18, state_dict
+from wsl.zoo.network import flatten, resnet18, state_dict
 
 LAYOUT = resnet18_layout(2, 3)
 STATISTICS = [entry for entry in LAYOUT.entries if "running" in entry.name]
@@ -122,3 +125,16 @@ def test_momentum_and_mode_are_restored(weights):
     re_estimate(network, some(8))
     assert (network.bn1.momentum, network.layer1[0].bn1.momentum) == (0.3, 0.1)
     assert not any(module.training for module in network.modules())
+
+
+def test_recalibrated_models_have_statistics_of_the_images_that_may_be_looked_at(zoo, packed):
+    images = TaskImages(list(packed.values()))
+    recalibration = Recalibration(LAYOUT, images.of_task("0/1/2/3/4")[0], 30.0)
+    weights = flatten(resnet18(2, 3).state_dict(), LAYOUT)[0]
+    models = RecalibratedModels(FixedModel(weights), images, recalibration)
+    made = models.make("0/1/2", 0.1, 5)
+    np.testing.assert_allclose(made, recalibration(weights, images.of_task("0/1/2", 5)[0]))
+    assert not np.allclose(made, models.make("0/1/3", 0.1, 5))
+    assert not np.allclose(made, models.make("0/1/2", 0.1))
+    with open_zoo(zoo.test) as test:
+        assert RecalibratedModels(TrainedModels([test]), images, recalibration).make("9/9/9", 0.1) is None

@@ -1,6 +1,6 @@
 """Accuracy on held-out tasks: samplers beside what they must beat, by images looked at."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -37,16 +37,21 @@ def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
     accuracies = own_rows(pd.read_csv(table))
     styles = styles_of(accuracies)
     accuracies = accuracies[accuracies["epochs"] == 0]
+    figure = by_classes(accuracies, lambda axes, rows: _panel(axes, rows, styles))
+    save(figure, pdf, png)
+
+
+def by_classes(accuracies: pd.DataFrame, draw_panel: Callable[[Axes, pd.DataFrame], None]) -> Figure:
+    """Draw a panel of the rows of seen classes, and one of unseen classes where there are any; one legend for both."""
     kinds = [kind for kind in TITLES if kind in set(accuracies["classes"])]
     figure = Figure(figsize=(COLUMN * (1 + 0.9 * (len(kinds) - 1)) + 1.6, 3.0))
     panels = np.atleast_1d(figure.subplots(1, len(kinds), sharey=True))
     for axes, kind in zip(panels, kinds, strict=True):
-        _panel(axes, accuracies[accuracies["classes"] == kind], styles)
+        draw_panel(axes, accuracies[accuracies["classes"] == kind])
         axes.set_title(TITLES[kind])
     panels[0].set_ylabel("accuracy on test images")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right upper")
-    save(figure, pdf, png)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper")
+    return figure
 
 
 def own_rows(accuracies: pd.DataFrame) -> pd.DataFrame:

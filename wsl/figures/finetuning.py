@@ -1,13 +1,13 @@
 """Accuracy on held-out tasks against epochs of fine-tuning."""
 
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
 
-from wsl.figures.accuracy import TITLES, own_rows, styles_of, with_intervals
-from wsl.figures.style import COLUMN, save
+from wsl.figures.accuracy import by_classes, own_rows, styles_of, with_intervals
+from wsl.figures.style import save
 
 STARTS = {"marker": "x", "ms": 3, "lw": 1, "capsize": 2}
 SHOWN = {
@@ -23,16 +23,13 @@ def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
     accuracies = accuracies[accuracies["images"] == "all"]
     tuned = set(accuracies.loc[accuracies["epochs"] > 0, "sampler"]) - {"trained", "reconstructed"}
     accuracies = accuracies[accuracies["sampler"].isin(tuned)]
-    kinds = [kind for kind in TITLES if kind in set(accuracies["classes"])]
-    figure = Figure(figsize=(COLUMN * (1 + 0.9 * (len(kinds) - 1)) + 1.6, 3.0))
-    panels = np.atleast_1d(figure.subplots(1, len(kinds), sharey=True))
     epochs = sorted(set(accuracies["epochs"]))
-    for axes, kind in zip(panels, kinds, strict=True):
-        for sampler, rows in accuracies[accuracies["classes"] == kind].groupby("sampler", sort=False):
-            rows = rows.sort_values("epochs")
-            with_intervals(axes, [epochs.index(epoch) for epoch in rows["epochs"]], rows, styles[sampler])
-        axes.set_xticks(range(len(epochs)), epochs)
-        axes.set(title=TITLES[kind], xlabel="epochs of fine-tuning", ylim=(None, 1))
-    panels[0].set_ylabel("accuracy on test images")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper")
-    save(figure, pdf, png)
+    save(by_classes(accuracies, lambda axes, rows: _panel(axes, rows, styles, epochs)), pdf, png)
+
+
+def _panel(axes: Axes, table: pd.DataFrame, styles: dict[str, dict[str, Any]], epochs: list[int]) -> None:
+    for sampler, rows in table.groupby("sampler", sort=False):
+        rows = rows.sort_values("epochs")
+        with_intervals(axes, [epochs.index(epoch) for epoch in rows["epochs"]], rows, styles[sampler])
+    axes.set_xticks(range(len(epochs)), epochs)
+    axes.set(xlabel="epochs of fine-tuning", ylim=(None, 1))

@@ -3,13 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from wsl.figures.accuracy import FLAT, TITLES, own_rows, styles_of, with_intervals
-from wsl.figures.style import COLUMN, save
+from wsl.figures.accuracy import FLAT, by_classes, own_rows, styles_of, with_intervals
+from wsl.figures.style import save
 
 # What knows the zoo not at all is the same for any number of members.
 UNMOVED = ("prototypes", "probe", "scratch", "start")
@@ -21,15 +19,7 @@ def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
     accuracies = accuracies[accuracies["regime"] == accuracies["regime"].iloc[0]]
     styles = styles_of(own_rows(accuracies))
     whole = accuracies[(accuracies["epochs"] == 0) & (accuracies["images"] == "all")]
-    kinds = [kind for kind in TITLES if kind in set(whole["classes"])]
-    figure = Figure(figsize=(COLUMN * (1 + 0.9 * (len(kinds) - 1)) + 1.6, 3.0))
-    panels = np.atleast_1d(figure.subplots(1, len(kinds), sharey=True))
-    for axes, kind in zip(panels, kinds, strict=True):
-        _panel(axes, whole[whole["classes"] == kind].sort_values("members"), styles)
-        axes.set_title(TITLES[kind])
-    panels[0].set_ylabel("accuracy on test images")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right upper")
+    figure = by_classes(whole.sort_values("members"), lambda axes, rows: _panel(axes, rows, styles))
     save(figure, pdf, png)
 
 

@@ -145,26 +145,26 @@ def fit_inference(known: KnownClasses, count: int, classes_per_task: int, seed: 
     Whole classes are left out in turn. The penalty with the least squared error of their guesses is taken, and random
     tasks of them, with training images at hand and validation images to tell apart, give ``curve`` and ``accuracy``.
     """
-    total = len(known.clips)
-    folds = _folds(total, classes_per_task, seed)
-    first = torch.arange(count)
-    errors = []
-    for penalty in PENALTIES:
-        own = []
-        for out in folds:
-            left = known.only(out)
-            slope, intercept = fit_guess(known.only(_others(total, out)), count, penalty, seed)
-            own.append(left.validation.mean(1) - left.heard(first) @ slope - intercept)
-        errors.append(torch.cat(own))
-    best = min(range(len(PENALTIES)), key=lambda i: errors[i].square().sum().item())
+    total, first = len(known.clips), torch.arange(count)
+    folds = [(known.only(_others(total, out)), known.only(out)) for out in _folds(total, classes_per_task, seed)]
+    guesses = {penalty: [fit_guess(kept, count, penalty, seed) for kept, _ in folds] for penalty in PENALTIES}
+    errors = {
+        penalty: torch.cat(
+            [
+                left.validation.mean(1) - left.heard(first) @ slope - intercept
+                for (_, left), (slope, intercept) in zip(folds, guesses[penalty], strict=True)
+            ]
+        )
+        for penalty in PENALTIES
+    }
+    best = min(PENALTIES, key=lambda penalty: errors[penalty].square().sum().item())
     doubt = errors[best].T @ errors[best] / len(errors[best])
     doubt = 0.5 * doubt + 0.5 * torch.diag(doubt.diagonal())  # few classes, many numbers
-    parts = {"doubt": doubt, "scatter": _regular(known.scatter()), "curve": torch.zeros(len(SCALES)), "accuracy": 0.0}
-    parts["doubt"] = _regular(doubt)
-    for number, out in enumerate(folds):
-        guess = fit_guess(known.only(_others(total, out)), count, PENALTIES[best], seed)
-        inference, left = Inference(*guess, **parts), known.only(out)
-        for task in _tasks(len(out), classes_per_task, seed + number):
+    parts = {"doubt": _regular(doubt), "scatter": _regular(known.scatter())}
+    parts |= {"curve": torch.zeros(len(SCALES)), "accuracy": 0.0}
+    for number, (_, left) in enumerate(folds):
+        inference = Inference(*guesses[best][number], **parts)
+        for task in _tasks(len(left.clips), classes_per_task, seed + number):
             images = list(left.bodies[task][:, :count])
             weight, bias = inference.head(inference.posterior(left.heard(first)[task], images)[0], images)
             logits = (left.validation[task] @ weight.T + bias).flatten(0, 1)
@@ -172,8 +172,8 @@ def fit_inference(known: KnownClasses, count: int, classes_per_task: int, seed: 
             share = 1 / (TASKS * len(folds))
             parts["accuracy"] += share * (logits.argmax(1) == labels).float().mean().item()
             parts["curve"] = parts["curve"] + share * loss_curve(logits, labels)
-    log.info("%d images a class: penalty %g, accuracy left out %.3f", count, PENALTIES[best], parts["accuracy"])
-    return Inference(*fit_guess(known, count, PENALTIES[best], seed), **parts)
+    log.info("%d images a class: penalty %g, accuracy left out %.3f", count, best, parts["accuracy"])
+    return Inference(*fit_guess(known, count, best, seed), **parts)
 
 
 def _regular(covariance: torch.Tensor) -> torch.Tensor:
