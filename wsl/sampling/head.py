@@ -10,6 +10,7 @@ import logging
 from dataclasses import dataclass
 
 import torch
+from sklearn.linear_model import Ridge
 
 from wsl.sampling.scale import SCALES, loss_curve
 
@@ -56,17 +57,6 @@ class KnownClasses:
         return apart.flatten(0, 1).T @ apart.flatten(0, 1) / freedom
 
 
-def ridge(inputs: torch.Tensor, targets: torch.Tensor, penalty: float) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return slope and intercept of a ridge regression; the dual form where rows are few."""
-    centre, offset = inputs.mean(0), targets.mean(0)
-    x = inputs - centre
-    if len(x) < x.shape[1]:
-        slope = x.T @ torch.linalg.solve(x @ x.T + penalty * torch.eye(len(x)), targets - offset)
-    else:
-        slope = torch.linalg.solve(x.T @ x + penalty * torch.eye(x.shape[1]), x.T @ (targets - offset))
-    return slope, offset - centre @ slope
-
-
 def fit_guess(known: KnownClasses, count: int, penalty: float, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Return slope and intercept from what CLIP says of a class, by ``count`` images, to its mean in the body."""
     generator = torch.Generator().manual_seed(seed)
@@ -75,7 +65,8 @@ def fit_guess(known: KnownClasses, count: int, penalty: float, seed: int) -> tup
     draws = [torch.randperm(total, generator=generator)[:count] for _ in range(repeats)]
     inputs = torch.cat([known.heard(images) for images in draws])
     # The penalty is one on a class, however many of its subsets stand in the regression.
-    return ridge(inputs, known.validation.mean(1).repeat(repeats, 1), penalty * repeats)
+    fitted = Ridge(penalty * repeats).fit(inputs, known.validation.mean(1).repeat(repeats, 1))
+    return torch.from_numpy(fitted.coef_.T.copy()), torch.from_numpy(fitted.intercept_)
 
 
 @dataclass
