@@ -68,6 +68,19 @@ def test_a_teacher_needs_the_features_of_the_backbones_classes_alone(plain_snake
     assert taught == ({f"name={name}" for name in run.groups["backbone"]} if teacher else set())
 
 
+def test_all_that_reads_weights_reads_those_that_were_aligned(plain_snakemake, read_jobs, change):
+    done = plain_snakemake(change(CONFIG, weights__align=True), "--dry-run")
+    assert done.returncode == 0, done.stdout
+    readers = {"zoo": set(), "weights/aligned": set()}
+    for job in read_jobs(done.stdout):
+        for folder, rules in readers.items():
+            if any(f"results/regime/{folder}/{part}.h5" in job.get("input", "") for part in ("train", "test", "unseen")):
+                rules.add(job["rule"])
+    # Alignment itself, and tables of what was measured in training.
+    assert readers["zoo"] == {"align_part", "outcome_bins", "zoo_table"}
+    assert readers["weights/aligned"] >= {"fit_pca", "coefficients", "reconstruction", "sample", "judge"}
+
+
 def test_no_member_sees_another_groups_classes(run):
     groups = {name: set(classes) for name, classes in run.groups.items()}
     assert [len(groups[name]) for name in ("tasks", "backbone", "unseen")] == [4, 3, 3]

@@ -58,6 +58,11 @@ def member_files(part):
     return expand(f"{OUT}/zoo/members/{{member}}.h5", member=RUN.members(part))
 
 
+def index_of(part):
+    """The index that all after the zoo reads: of its members as they are, or permuted onto one."""
+    return f"{OUT}/{'weights/aligned' if RUN.config.weights.align else 'zoo'}/{part}.h5"
+
+
 def figure_files(name, category, title):
     """Vector and bitmap of a figure; the bitmap stands in the report, since browsers show it everywhere."""
     labels = {"figure": title}

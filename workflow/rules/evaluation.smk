@@ -1,6 +1,6 @@
 EVALUATION = RUN.config.evaluation
 CODEC = {
-    "train_index": f"{OUT}/zoo/train.h5",
+    "train_index": index_of("train"),
     "fitted": PCA_FILES,
     "autoencoder": rules.train_autoencoder.output.out,
 }
@@ -8,7 +8,7 @@ CODEC = {
 
 rule reconstruction_over_training:
     input:
-        index=f"{OUT}/zoo/test.h5",
+        index=index_of("test"),
         coefficients=f"{OUT}/weights/coefficients/test.h5",
         fitted=PCA_FILES,
         checkpoints=rules.train_autoencoder.output.checkpoints,
@@ -37,7 +37,7 @@ rule reconstruction_over_training:
 rule reconstruction:
     input:
         **CODEC,
-        index=f"{OUT}/zoo/test.h5",
+        index=index_of("test"),
         coefficients=f"{OUT}/weights/coefficients/test.h5",
         packed=packed(RUN.classes),
     output:

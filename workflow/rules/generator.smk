@@ -7,7 +7,7 @@ KNOWN = RUN.groups["tasks"] + RUN.groups["backbone"]
 rule fit_body:
     input:
         **({"taught": expand(f"{OUT}/datasets/class_means/{{name}}.h5", name=KNOWN)} if GENERATOR.body.teacher else {}),
-        index=f"{OUT}/zoo/train.h5",
+        index=index_of("train"),
         packed=packed(KNOWN),
     output:
         out=f"{OUT}/sampling/body.safetensors",

@@ -1,7 +1,7 @@
 # What samplers can do beyond accuracy: control by R, retrieval, novelty and diversity, refinement, the shared space.
 # All of it looks at validation images alone.
 HELD_OUT = [part for part in ("test", "unseen") if part in RUN.parts]
-HELD_OUT_INDICES = [f"{OUT}/zoo/{part}.h5" for part in HELD_OUT]
+HELD_OUT_INDICES = [index_of(part) for part in HELD_OUT]
 
 
 rule judge_control:

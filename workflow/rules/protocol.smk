@@ -51,7 +51,7 @@ rule judge:
     input:
         unpack(lambda wildcards: method_files(wildcards.method, int(wildcards.draw))),
         **MODEL_INPUTS,
-        held_out=[f"{OUT}/zoo/{part}.h5" for part in RUN.parts if part != "train"],
+        held_out=[index_of(part) for part in RUN.parts if part != "train"],
     output:
         out=f"{OUT}/evaluation/protocol/{{method}}-{{draw}}.csv",
     log:

@@ -3,9 +3,33 @@ PCA_FILES = [f"{OUT}/weights/pca/{entry.name}.h5" for entry in RUN.layout.entrie
 PCA_KEYS = ("variance_threshold", "dimension_limit", "components", "explained_variance", "solver")
 
 
+# A copy of the zoo, as large as the zoo: only where it is asked for.
+if WEIGHTS.align:
+
+    rule align_part:
+        input:
+            index=f"{OUT}/zoo/{{part}}.h5",
+            train_index=f"{OUT}/zoo/train.h5",
+        output:
+            out=f"{OUT}/weights/aligned/{{part}}.h5",
+        log:
+            f"{LOGS}/align_part/{{part}}.log",
+        conda:
+            ENVIRONMENT
+        resources:
+            mem_mb=4000,
+            runtime=240,
+        params:
+            call="wsl.weights.alignment.align_part",
+            code=call_digest("wsl.weights.alignment.align_part"),
+            settings=settings(seed=RUN.seed("alignment")),
+        script:
+            CALL
+
+
 rule fit_pca:
     input:
-        index=f"{OUT}/zoo/train.h5",
+        index=index_of("train"),
     output:
         out=f"{OUT}/weights/pca/{{name}}.h5",
     log:
@@ -53,7 +77,7 @@ rule pca_table:
 
 rule coefficients:
     input:
-        index=f"{OUT}/zoo/{{part}}.h5",
+        index=lambda wildcards: index_of(wildcards.part),
         fitted=PCA_FILES,
     output:
         out=f"{OUT}/weights/coefficients/{{part}}.h5",

@@ -37,6 +37,11 @@ class Autoencoder(Fitting):
 class Weights(Section):
     """Compression of weights (section 3.2.1, Algorithm 3.1)."""
 
+    align: bool = Field(
+        False,
+        description="permute the channels of every member onto the first training member's before anything reads its "
+        "weights, which changes no output (Ainsworth et al. 2023); takes as much disk as the zoo",
+    )
     variance_threshold: NonNegativeFloat = Field(
         1e-10, description="VARIANCE_THRESHOLD: below this mean variance only a parameter's mean is kept"
     )

@@ -1,0 +1,83 @@
+"""Weight matching: reorder the channels of networks so that they lie close to a reference (Ainsworth et al. 2023)."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from wsl.files import new_hdf5
+from wsl.randomness import stream
+from wsl.weights.symmetry import Permutations, group_sizes, permutable, permutation_index, reorder
+from wsl.zoo.index import open_zoo, read_weights
+from wsl.zoo.layout import Layout
+
+log = logging.getLogger(__name__)
+MOST_SWEEPS = 100
+GAIN = 1e-7  # relative to what a group's channels have in common; less is rounding, and could go round in circles
+
+
+def match(weights: np.ndarray, reference: np.ndarray, layout: Layout, seed: int = 0) -> Permutations:
+    """Find permutations that bring a network's learned weights close to a reference's.
+
+    One group after the other is given its best permutation while the others stand still (a linear assignment of
+    channels by inner products), until none gains: a local optimum, Algorithm 1 of Ainsworth et al. 2023.
+
+    Args:
+        weights, reference: flat (n_weights,).
+        layout: of both.
+        seed: of the order in which groups are visited.
+    """
+    ours, theirs = (layout.split(vector.astype(np.float64)) for vector in (weights, reference))
+    found = {group: np.arange(size) for group, size in group_sizes(layout).items()}
+    rng = stream(seed, "matching")
+    for _ in range(MOST_SWEEPS):
+        moved = False
+        for group in rng.permutation(list(found)):
+            common = sum(
+                _common(theirs[name], reorder(ours[name], name, found), axis) for name, axis in _learned(layout, group)
+            )
+            _, order = linear_sum_assignment(common, maximize=True)
+            gain = common[np.arange(len(order)), order].sum() - common.trace()
+            if gain > GAIN * abs(common).sum():
+                found[group], moved = found[group][order], True
+        if not moved:
+            break
+    return found
+
+
+def align_part(index: str | Path, train_index: str | Path, out: str | Path, seed: int) -> None:
+    """Write a copy of an index whose members are permuted onto the first training member.
+
+    A member's last snapshot is matched, and all its snapshots are permuted alike, so that its path stays one.
+
+    Args:
+        index: of the members to align; train_index: of the training members.
+        out: HDF5, read as any index.
+        seed: see ``match``.
+    """
+    with open_zoo(train_index) as training:
+        reference = read_weights(training, slice(training.trained[0], training.trained[0] + 1))[0]
+    with open_zoo(index) as zoo, new_hdf5(out) as file:
+        source = zoo.weights.file
+        file.attrs.update(source.attrs)
+        for name in set(source) - {"weights"}:
+            source.copy(name, file)
+        aligned = file.create_dataset("weights", zoo.weights.shape, dtype=np.float32)
+        for member, rows in zoo.snapshots.groupby("member", sort=False).indices.items():
+            weights = read_weights(zoo, slice(rows[0], rows[-1] + 1))
+            permutations = match(weights[-1], reference, zoo.layout, seed)
+            aligned[rows[0] : rows[-1] + 1] = weights[:, permutation_index(zoo.layout, permutations)]
+            moved = sum(int((order != np.arange(len(order))).sum()) for order in permutations.values())
+            log.info("member %s: %d channels moved", member, moved)
+
+
+def _learned(layout: Layout, group: str) -> list[tuple[str, int]]:
+    # Running statistics are measured, not learned, and their squares would outweigh all else.
+    return [(name, axis) for name, axis in permutable(layout)[group] if ".running_" not in name]
+
+
+def _common(theirs: np.ndarray, ours: np.ndarray, axis: int) -> np.ndarray:
+    """Return inner products (channels, channels) of two tensors' slices along an axis."""
+    rows = [np.moveaxis(values, axis, 0).reshape(values.shape[axis], -1) for values in (theirs, ours)]
+    return rows[0] @ rows[1].T
