@@ -8,7 +8,7 @@ import torch
 from sklearn.linear_model import LinearRegression
 from torch import nn
 
-from wsl.fitting import fit, mlp
+from wsl.fitting import Standardiser, fit, mlp
 from wsl.recipe import Recipe
 
 RNG = np.random.default_rng(0)
@@ -115,3 +115,19 @@ def test_weight_decay_is_decoupled():
 def test_an_mlp_has_relu_between_and_nothing_after():
     assert [type(layer) for layer in mlp([5, 4, 3, 2], 0.1)] == [nn.Linear, nn.ReLU, nn.Dropout] * 2 + [nn.Linear]
     assert [type(layer) for layer in mlp([5, 2], 0.1)] == [nn.Linear]
+
+
+@pytest.mark.parametrize("how", ["per-coefficient", "per-parameter", "global"])
+def test_units_are_those_of_each_number_of_its_parameter_or_of_all(how):
+    """By hand: root mean variances over the columns of a group."""
+    values = RNG.normal(size=(30, 4)) * [1, 3, 10, 0] + 5
+    groups = {"per-coefficient": [[0], [1], [2], [3]], "per-parameter": [[0, 2], [1, 3]], "global": [[0, 1, 2, 3]]}
+    standardiser = Standardiser(4)
+    standardiser.fit(torch.from_numpy(values), how, np.array([5, 1, 5, 1]))
+    expected = np.ones(4)
+    for columns in groups[how]:
+        deviation = np.sqrt(values[:, columns].var(axis=0).mean())
+        expected[columns] = deviation or 1.0
+    assert standardiser.scale.numpy() == pytest.approx(expected, rel=1e-5)
+    restored = standardiser.inverse(standardiser(torch.from_numpy(values)))
+    assert restored.numpy() == pytest.approx(values, abs=1e-4)

@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import nn
@@ -23,11 +24,6 @@ def mlp(sizes: Sequence[int], dropout: float) -> nn.Sequential:
     return nn.Sequential(*layers[:-2])
 
 
-def nonzero(deviation: torch.Tensor) -> torch.Tensor:
-    """Return a deviation to divide by: 1 where it is 0."""
-    return torch.where(deviation > 0, deviation, 1.0)
-
-
 class Standardiser(nn.Module):
     """Standardises by training statistics, which are kept with the weights; as it is made, it changes nothing.
 
@@ -40,10 +36,23 @@ class Standardiser(nn.Module):
         self.register_buffer("mean", torch.zeros(size))
         self.register_buffer("scale", torch.ones(size))
 
-    def fit(self, training: torch.Tensor) -> None:
-        """Take mean and deviation of training rows (n, size)."""
+    def fit(self, training: torch.Tensor, how: str = "per-coefficient", parameters: np.ndarray | None = None) -> None:
+        """Take mean and deviation of training rows (n, size).
+
+        Args:
+            training: rows.
+            how: ``per-coefficient``: each number has a deviation of its own; ``per-parameter``: the numbers of a named
+                parameter share one, so that those that vary little count for little; ``global``: all share one.
+            parameters: which parameter each number belongs to (size,), for ``per-parameter``.
+        """
+        variance = training.var(0, correction=0)
+        if how == "per-parameter":
+            owners = torch.as_tensor(parameters, device=variance.device)
+            variance = (torch.bincount(owners, variance) / torch.bincount(owners))[owners]
+        elif how == "global":
+            variance = variance.mean().expand_as(variance)
         self.mean.copy_(training.mean(0))
-        self.scale.copy_(nonzero(training.std(0, correction=0)))
+        self.scale.copy_(torch.where(variance > 0, variance.sqrt(), 1.0))
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """Return values (n, size) in standard units."""

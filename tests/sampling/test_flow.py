@@ -13,7 +13,14 @@ from wsl.sampling.flow_training import fit_flow
 
 RECIPE = {"learning_rate": 3e-3, "weight_decay": 0.0, "batch_size": 256, "epochs": 40, "patience": None}
 RECIPE |= {"schedule": "cosine", "keep": "best"}
-SHAPE = {"space": "latent", "image_counts": [], "hidden": [64, 64], "dropout": 0.0, "frequencies": 3}
+SHAPE = {
+    "space": "latent",
+    "normalise": "per-coefficient",
+    "image_counts": [],
+    "hidden": [64, 64],
+    "dropout": 0.0,
+    "frequencies": 3,
+}
 
 
 def fitted(world, name, **changes):

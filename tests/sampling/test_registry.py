@@ -38,10 +38,17 @@ def files(shared, autoencoder, coefficients, class_means, bins, tmp_path_factory
     loss = {"temperature": 0.5, "symmetric": True, "standardise": True, "losses": {"mse": 1}}
     common = {**network, "image_counts": [1, 5], "recipe": RECIPE, "seed": 0}
     train_shared(
-        *given, made["regression"], folder / "r.csv", outcome_embedding=4, space="coefficients", **loss, **common
+        *given,
+        made["regression"],
+        folder / "r.csv",
+        outcome_embedding=4,
+        space="coefficients",
+        normalise="per-parameter",
+        **loss,
+        **common,
     )
     given, own = (latents["train"], latents["validation"], means, bins), {"frequencies": 2, "condition_dropout": 0.1}
-    fit_flow(*given, made["flow"], folder / "f.csv", space="latent", **own, **common)
+    fit_flow(*given, made["flow"], folder / "f.csv", space="latent", normalise="global", **own, **common)
     banks = {"train_latents": latents["train"], "train_coefficients": coefficients["train"]}
     return {**made, **banks, "class_means": means, "bins": bins}
 

@@ -20,7 +20,11 @@ def test_latents_in_the_file_are_the_autoencoders(codec, coefficients, autoencod
     values, _ = read_coefficients(coefficients["test"])
     latents, snapshots = read_latents(autoencoder.latents["test"])
     module = codec.autoencoder
-    expected = (values - module.mean.numpy()) / module.scale.numpy() @ module.encoder[0].weight.detach().numpy().T
+    expected = (
+        (values - module.normalised.mean.numpy())
+        / module.normalised.scale.numpy()
+        @ module.encoder[0].weight.detach().numpy().T
+    )
     expected += module.encoder[0].bias.detach().numpy()
     assert latents == pytest.approx(expected, rel=1e-3, abs=1e-3)
     assert codec.latents(values) == pytest.approx(latents, rel=1e-6)
@@ -42,7 +46,7 @@ def test_decode_goes_through_both_stages(codec, autoencoder):
 def test_the_autoencoder_loses_less_than_half_of_the_training_variance(codec, coefficients):
     values, _ = read_coefficients(coefficients["train"])
     back = codec.coefficients(codec.latents(values))
-    scale = codec.autoencoder.scale.numpy()
+    scale = codec.autoencoder.normalised.scale.numpy()
     assert (((back - values) / scale) ** 2).sum() < 0.5 * (((values - values.mean(0)) / scale) ** 2).sum()
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from wsl.errors import DataError
-from wsl.weights.coefficients import load_linear, pca_table, read_coefficients
+from wsl.weights.coefficients import load_linear, owners, pca_table, read_coefficients
 from wsl.weights.pca import read_parameter
 from wsl.zoo.index import open_zoo, read_weights
 from wsl.zoo.layout import resnet18_layout
@@ -33,6 +33,14 @@ def test_coefficients_are_the_parameters_own_in_their_order(fitted, coefficients
         blocks.append((weights["test"][:, entry.columns] - parameter.mean) @ _projection(parameter).T)
     assert values == pytest.approx(np.concatenate(blocks, axis=1), abs=1e-4)
     assert snapshots["member"].tolist() == [4, 4]
+
+
+def test_each_coefficient_knows_its_parameter(fitted, coefficients):
+    named = [LAYOUT.entries[place].name for place in owners(coefficients["train"], "per-parameter")]
+    counts = {name: named.count(name) for name in dict.fromkeys(named)}
+    parameters = [read_parameter(path) for path in fitted]
+    assert counts == {one.name: one.n_coefficients for one in parameters if one.n_coefficients}
+    assert owners(coefficients["train"], "global") is None
 
 
 def _projection(parameter):

@@ -1,5 +1,5 @@
 REGRESSION, FLOW = SAMPLING.regression, SAMPLING.flow
-FLOW_KEYS = ("hidden", "dropout", "space", "image_counts", "frequencies", "condition_dropout")
+FLOW_KEYS = ("hidden", "dropout", "space", "normalise", "image_counts", "frequencies", "condition_dropout")
 # The settings with which each sampler is loaded, beside its files.
 SAMPLER_SETTINGS = {
     "projection": settings(norm=SAMPLING.norm),
@@ -36,7 +36,7 @@ rule fit_regression:
         settings=lambda wildcards: settings(
             recipe=RUN.recipe(REGRESSION),
             seed=RUN.seed("regression", int(wildcards.draw)),
-            **{key: getattr(REGRESSION, key) for key in (*SHARED_KEYS, "space", "image_counts")},
+            **{key: getattr(REGRESSION, key) for key in (*SHARED_KEYS, "space", "normalise", "image_counts")},
         ),
     script:
         CALL

@@ -6,6 +6,15 @@ from pydantic import Field, model_validator
 
 from wsl.config.fields import NonNegativeFloat, PositiveFloat, PositiveInt, Section, Whole
 
+Schedule = Literal["constant", "cosine"]
+Keep = Literal["best", "last"]
+KEEP = "which state is used: the one of lowest validation loss, or the last"
+Normalisation = Literal["per-coefficient", "per-parameter", "global"]
+NORMALISATION = (
+    "what coefficients are measured in: each in its own training deviation, all of a named parameter in one, so that "
+    "those that vary little count for little, or all in one"
+)
+
 
 class Fitting(Section):
     """How an encoder is trained (AdamW)."""
@@ -19,10 +28,8 @@ class Fitting(Section):
     patience: PositiveInt | None = Field(
         None, description="stop after so many epochs without a lower validation loss; empty: never"
     )
-    schedule: Literal["constant", "cosine"] = Field("constant", description="learning rate over the epochs")
-    keep: Literal["best", "last"] = Field(
-        "best", description="which state is used: the one of lowest validation loss, or the last"
-    )
+    schedule: Schedule = Field("constant", description="learning rate over the epochs")
+    keep: Keep = Field("best", description=KEEP)
 
 
 class Autoencoder(Fitting):
@@ -53,9 +60,7 @@ class Weights(Section):
     solver: Literal["gram", "incremental", "full", "randomized"] = Field(
         "gram", description="`gram` is exact and streams; `incremental` is the thesis'; both others are scikit-learn's"
     )
-    normalise: Literal["per-coefficient", "global"] = Field(
-        "per-coefficient", description="training mean and deviation of each coefficient, or one deviation for all"
-    )
+    normalise: Normalisation = Field("per-coefficient", description=f"for the autoencoder: {NORMALISATION}")
     orders: PositiveInt = Field(
         1,
         description="class orders in which every training snapshot is seen, classes and head reordered together; 1: "

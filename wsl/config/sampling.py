@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from wsl.config.encoders import Fitting, Losses, Shared
+from wsl.config.encoders import KEEP, NORMALISATION, Fitting, Keep, Losses, Normalisation, Schedule, Shared
 from wsl.config.fields import NonNegativeFloat, PositiveFloat, PositiveInt, Section, Whole
 from wsl.config.generator import Generator, Recalibration
 
@@ -30,17 +30,35 @@ class RegressionLosses(Losses):
     """Weights of the losses between predictions and codes of weights, 0 for none."""
 
     nt_xent: NonNegativeFloat = Field(0.0, description="NT-Xent (eq. 2.7): a direction that tells models apart")
-    mse: NonNegativeFloat = Field(1.0, description="mean squared error over codes standardised by training statistics")
+    mse: NonNegativeFloat = Field(1.0, description="mean squared error over codes, in the units of `normalise`")
 
 
-class Regression(Shared):
-    """The sampler `regression`: a network that predicts codes, fitted like the shared encoder."""
+class Coded(Section):
+    """What a learned sampler makes."""
+
+    space: Space = Field("coefficients", description="what is predicted: `latent` z_W or `coefficients` C_m")
+    normalise: Normalisation = Field("per-parameter", description=NORMALISATION)
+
+    @model_validator(mode="after")
+    def _latents_have_no_parameters(self) -> Self:
+        if self.space == "latent" and self.normalise == "per-parameter":
+            raise ValueError("a latent has no named parameters; set normalise to per-coefficient or global")
+        return self
+
+
+class Regression(Shared, Coded):
+    """The sampler `regression`: a network that predicts codes, fitted like the shared encoder.
+
+    Its own validation loss is a poor judge: most of it is what no dataset can tell of weights, and it is lowest before
+    the rest is learnt. So the last state is kept.
+    """
 
     hidden: list[PositiveInt] = Field([512], description="sizes of the hidden layers")
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="dropout after each hidden layer")
     outcome_embedding: PositiveInt = Field(32, description="numbers in an outcome bin's learned embedding")
     losses: RegressionLosses = RegressionLosses()
-    space: Space = Field("coefficients", description="what is predicted: `latent` z_W or `coefficients` C_m")
+    schedule: Schedule = Field("cosine", description="learning rate over the epochs")
+    keep: Keep = Field("last", description=KEEP)
     image_counts: ImageCounts = Field([], description=IMAGE_COUNTS)
 
     @model_validator(mode="after")
@@ -68,12 +86,13 @@ class Retrieval(Section):
     space: Space = Field("coefficients", description="which code is decoded: `latent` z_W or `coefficients` C_m")
 
 
-class Flow(Fitting):
+class Flow(Fitting, Coded):
     """The sampler `flow`: a flow from noise to codes, which gives many models for one condition."""
 
     hidden: list[PositiveInt] = Field([512, 512], description="sizes of the hidden layers")
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="dropout after each hidden layer")
     space: Space = Field("latent", description="what it makes: `latent` z_W or `coefficients` C_m")
+    normalise: Normalisation = Field("per-coefficient", description=NORMALISATION)
     image_counts: ImageCounts = Field([], description=IMAGE_COUNTS)
     frequencies: PositiveInt = Field(8, description="waves by which the network sees time and outcome")
     condition_dropout: Annotated[float, Field(ge=0, lt=1)] = Field(

@@ -13,6 +13,7 @@ from wsl.recipe import Recipe
 from wsl.sampling.flow import VelocityField
 from wsl.shared.pairs import load_pairs
 from wsl.tensors import write_tensors
+from wsl.weights.coefficients import owners
 
 # A validation row is seen at so many times of the flow, always the same with the same noise: the loss of one random
 # time is so noisy that the state of lowest loss would be the luckiest one.
@@ -27,6 +28,7 @@ def fit_flow(
     out: str | Path,
     history: str | Path,
     space: str,
+    normalise: str,
     image_counts: Sequence[int],
     hidden: Sequence[int],
     dropout: float,
@@ -45,6 +47,7 @@ def fit_flow(
         out: safetensors file of the best state by validation loss.
         history: CSV, a row an epoch.
         space, image_counts: see ``load_pairs``.
+        normalise: of codes, see ``wsl.fitting.Standardiser.fit``.
         hidden, dropout, frequencies: see ``VelocityField``.
         condition_dropout: share of training rows whose condition is hidden, for guidance.
         recipe: see ``wsl.recipe.Recipe``.
@@ -58,7 +61,7 @@ def fit_flow(
     torch.manual_seed(seed)
     field = VelocityField(*shape, hidden, dropout, frequencies, space).to(device)
     field.datasets.fit(datasets)
-    field.codes.fit(codes)
+    field.codes.fit(codes, normalise, owners(train, normalise))
     rows = len(parts["validation"])
     fixed_noise, fixed_times = (
         torch.randn(rows * TIMES, shape[2]),

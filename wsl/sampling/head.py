@@ -65,7 +65,8 @@ def fit_guess(known: KnownClasses, count: int, penalty: float, seed: int) -> tup
     draws = [torch.randperm(total, generator=generator)[:count] for _ in range(repeats)]
     inputs = torch.cat([known.heard(images) for images in draws])
     # The penalty is one on a class, however many of its subsets stand in the regression.
-    fitted = Ridge(penalty * repeats).fit(inputs, known.validation.mean(1).repeat(repeats, 1))
+    targets = known.validation.mean(1).repeat(repeats, 1)
+    fitted = Ridge(penalty * repeats).fit(inputs.numpy(), targets.numpy())
     return torch.from_numpy(fitted.coef_.T.copy()), torch.from_numpy(fitted.intercept_)
 
 

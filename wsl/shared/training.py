@@ -19,6 +19,7 @@ from wsl.shared.losses import mixed_loss
 from wsl.shared.ntxent import chance_loss
 from wsl.shared.pairs import first_members, load_pairs
 from wsl.tensors import write_tensors
+from wsl.weights.coefficients import owners
 
 
 def train_shared(
@@ -39,6 +40,7 @@ def train_shared(
     seed: int,
     space: str = "latent",
     image_counts: Sequence[int] = (),
+    normalise: str = "per-coefficient",
     device: str = "cpu",
 ) -> None:
     """Train the shared encoder with losses between z_proj and codes of weights, which stay as they are.
@@ -57,6 +59,7 @@ def train_shared(
         recipe: see ``wsl.recipe.Recipe``.
         seed: of initial weights, batches, dropout and counts of images.
         space, image_counts: see ``load_pairs``.
+        normalise: of codes, where errors are squared, see ``wsl.fitting.Standardiser.fit``.
         device: ``cpu`` or ``cuda``.
     """
     files = {"train": train, "validation": validation}
@@ -68,7 +71,7 @@ def train_shared(
     if standardise:
         module.datasets.fit(datasets)
     if losses.get("mse"):  # an error in units of the codes needs outputs of that size; a direction does not
-        module.codes.fit(codes)
+        module.codes.fit(codes, normalise, owners(train, normalise))
     module.code_norm.copy_(codes.norm(dim=1).mean())
 
     def loss_of(part: str, indices: torch.Tensor) -> torch.Tensor:

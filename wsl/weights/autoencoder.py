@@ -10,10 +10,10 @@ import torch
 from torch import nn
 
 from wsl.files import write_csv
-from wsl.fitting import fit, mlp, nonzero
+from wsl.fitting import Standardiser, fit, mlp
 from wsl.recipe import Recipe
 from wsl.tensors import read_tensors, write_tensors
-from wsl.weights.coefficients import read_coefficients
+from wsl.weights.coefficients import owners, read_coefficients
 
 log = logging.getLogger(__name__)
 
@@ -35,20 +35,7 @@ class WeightAutoencoder(nn.Module):
         self.shape = {"coefficients": coefficients, "latent": latent, "hidden": list(hidden), "dropout": dropout}
         self.encoder = mlp([coefficients, *hidden, latent], dropout)
         self.decoder = mlp([latent, *reversed(hidden), coefficients], dropout)
-        self.register_buffer("mean", torch.zeros(coefficients))
-        self.register_buffer("scale", torch.ones(coefficients))
-
-    def normalise_by(self, training: torch.Tensor, how: str) -> None:
-        """Set mean and scale from training coefficients (n, coefficients): of each, or one scale for all (global)."""
-        self.mean.copy_(training.mean(0))
-        if how == "global":
-            deviation = (training - self.mean).pow(2).mean().sqrt().expand_as(self.mean)
-        else:
-            deviation = training.std(0, correction=0)
-        self.scale.copy_(nonzero(deviation))
-
-    def normalised(self, coefficients: torch.Tensor) -> torch.Tensor:
-        return (coefficients - self.mean) / self.scale
+        self.normalised = Standardiser(coefficients)
 
     def encode(self, coefficients: torch.Tensor) -> torch.Tensor:
         """Return z_W (n, latent) of C (n, coefficients)."""
@@ -56,7 +43,7 @@ class WeightAutoencoder(nn.Module):
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """Return C (n, coefficients) of z_W (n, latent)."""
-        return self.decoder(latents) * self.scale + self.mean
+        return self.normalised.inverse(self.decoder(latents))
 
     def loss(self, coefficients: torch.Tensor) -> torch.Tensor:
         """Return eq. 3.1 over normalised coefficients: squared norm of the error, averaged over models."""
@@ -93,7 +80,7 @@ def train_autoencoder(
         history: CSV, a row an epoch.
         checkpoints: safetensors file of the states at ``checkpoint_epochs`` and of the one in ``out``.
         latent, hidden, dropout: see ``WeightAutoencoder``.
-        normalise: ``per-coefficient`` or ``global``.
+        normalise: see ``wsl.fitting.Standardiser.fit``.
         checkpoint_count: states kept.
         recipe: see ``wsl.recipe.Recipe``.
         seed: of initial weights, batches and dropout.
@@ -105,7 +92,7 @@ def train_autoencoder(
     }
     torch.manual_seed(seed)
     module = WeightAutoencoder(data["train"].shape[1], latent, hidden, dropout).to(device)
-    module.normalise_by(data["train"], normalise)
+    module.normalised.fit(data["train"], normalise, owners(train, normalise))
     wanted = checkpoint_epochs(recipe["epochs"], checkpoint_count)
     states: dict[str, torch.Tensor] = {}
 

@@ -27,6 +27,11 @@ class LinearCodec:
     def n_coefficients(self) -> int:
         return sum(parameter.n_coefficients for parameter in self.parameters)
 
+    @property
+    def owners(self) -> np.ndarray:
+        """The place in the layout of the parameter that each coefficient belongs to (n_coefficients,)."""
+        return np.repeat(np.arange(len(self.parameters)), [one.n_coefficients for one in self.parameters])
+
     def _places(self) -> Iterator[tuple[ParameterPCA, slice, slice]]:
         start = 0
         for parameter, entry in zip(self.parameters, self.layout.entries, strict=True):
@@ -96,6 +101,7 @@ def encode_part(index: str | Path, fitted: Sequence[str | Path], out: str | Path
             tables.append(zoo.snapshots.assign(task=tasks, order=number))
     with new_hdf5(out) as file:
         file.create_dataset("coefficients", data=np.concatenate(coefficients))
+        file.create_dataset("parameter", data=codec.owners)
         put_table(file, "snapshots", pd.concat(tables, ignore_index=True))
 
 
@@ -103,6 +109,17 @@ def read_coefficients(path: str | Path) -> tuple[np.ndarray, pd.DataFrame]:
     """Read coefficients (snapshots, n_coefficients) and the table of their snapshots."""
     with h5py.File(path) as file:
         return file["coefficients"][...], get_table(file, "snapshots")
+
+
+def owners(path: str | Path, normalise: str) -> np.ndarray | None:
+    """Read which named parameter each coefficient belongs to (n_coefficients,), where ``normalise`` wants to know.
+
+    See ``wsl.fitting.Standardiser.fit``. Parameters are named by their places in the layout.
+    """
+    if normalise != "per-parameter":
+        return None
+    with h5py.File(path) as file:
+        return file["parameter"][...]
 
 
 def pca_table(fitted: Sequence[str | Path], out: str | Path) -> None:
