@@ -36,8 +36,8 @@ def flow(world):
     return fitted(world, "flow")
 
 
-def sampler_of(flow, world, steps=16, method="heun", guidance=1.0):
-    return FlowSampler(load_flow(flow[0]), read_bins(world.bins), steps, method, guidance)
+def sampler_of(flow, world, steps=16, method="heun", guidance=1.0, temperature=1.0):
+    return FlowSampler(load_flow(flow[0]), read_bins(world.bins), steps, method, guidance, temperature)
 
 
 @pytest.mark.parametrize(("task", "loss"), [("a/b/c", 0.2), ("f/a/d", 0.8)])
@@ -55,6 +55,13 @@ def test_seeds_give_different_models_and_one_seed_the_same(flow, world):
     one, again, other = (sampler.codes(datasets, losses, seed) for seed in (0, 0, 1))
     assert np.array_equal(one, again) and one.dtype == np.float32
     assert np.abs(one - other).min() > 1e-3 and np.abs(one[0] - one[1]).max() > 1e-3
+
+
+def test_without_noise_there_is_one_model_and_it_lies_in_the_middle(flow, world):
+    datasets, losses = ClassMeans(world.class_means).embed(["a/b/c"]), np.array([0.2])
+    one, other = (sampler_of(flow, world, temperature=0.0).codes(datasets, losses, seed) for seed in (0, 1))
+    assert np.array_equal(one, other)
+    assert one == pytest.approx(world.mean(datasets, losses), abs=0.35 * np.sqrt(0.5))
 
 
 def test_without_guidance_the_condition_is_not_seen(flow, world):
@@ -98,16 +105,18 @@ BINS = OutcomeBins(np.arange(3.0), np.ones(2))
     ("method", "steps", "factor"),
     [("euler", 4, (1 + 1 / 4) ** 4), ("heun", 4, (1 + 1 / 4 + 1 / 32) ** 4), ("heun", 200, np.e)],
 )
-def test_steps_are_those_of_the_method(method, steps, factor):
-    codes = FlowSampler(Field(1.0), BINS, steps, method, 1.0).codes(np.zeros((3, 1)), np.zeros(3), seed=7)
+@pytest.mark.parametrize("temperature", [1.0, 0.3])
+def test_steps_are_those_of_the_method(method, steps, factor, temperature):
+    sampler = FlowSampler(Field(1.0), BINS, steps, method, 1.0, temperature)
     noise = torch.randn((3, 2), generator=torch.Generator().manual_seed(7)).numpy()
-    assert codes == pytest.approx(factor * noise, rel=1e-4)
+    codes = sampler.codes(np.zeros((3, 1)), np.zeros(3), seed=7)
+    assert codes == pytest.approx(factor * temperature * noise, rel=1e-4)
 
 
 def test_codes_come_in_their_own_units():
     field, training = Field(0.0, "coefficients"), torch.randn(50, 2) * torch.tensor([10.0, 0.1]) + 100
     field.codes.fit(training)
-    sampler = FlowSampler(field, BINS, 2, "euler", 1.0)
+    sampler = FlowSampler(field, BINS, 2, "euler", 1.0, 1.0)
     codes = sampler.codes(np.zeros((5000, 1)), np.zeros(5000), seed=0)
     assert sampler.space == "coefficients"
     assert codes.mean(0) == pytest.approx(training.mean(0).numpy(), rel=0.02)

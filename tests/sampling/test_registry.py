@@ -18,7 +18,7 @@ SETTINGS = {
     "regression": {},
     "memory-bank": {"space": "latent", **MIXING},
     "retrieval": {"space": "coefficients"},
-    "flow": {"steps": 3, "method": "heun", "guidance": 1.0},
+    "flow": {"steps": 3, "method": "heun", "guidance": 1.0, "temperature": 0.5},
 }
 SPACES = {
     "projection": "latent",

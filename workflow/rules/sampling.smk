@@ -7,7 +7,7 @@ SAMPLER_SETTINGS = {
     "memory-bank": plain(SAMPLING.memory_bank),
     "retrieval": plain(SAMPLING.retrieval),
     "generator": settings(temperature=SAMPLING.generator.temperature),
-    "flow": settings(**{key: getattr(FLOW, key) for key in ("steps", "method", "guidance")}),
+    "flow": settings(**{key: getattr(FLOW, key) for key in ("steps", "method", "guidance", "temperature")}),
 }
 
 

@@ -90,6 +90,8 @@ class Flow(Fitting, Coded):
     """The sampler `flow`: a flow from noise to codes, which gives many models for one condition."""
 
     hidden: list[PositiveInt] = Field([512, 512], description="sizes of the hidden layers")
+    schedule: Schedule = Field("cosine", description="learning rate over the epochs")
+    keep: Keep = Field("last", description=KEEP)
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="dropout after each hidden layer")
     space: Space = Field("latent", description="what it makes: `latent` z_W or `coefficients` C_m")
     normalise: Normalisation = Field("per-coefficient", description=NORMALISATION)
@@ -102,6 +104,12 @@ class Flow(Fitting, Coded):
     method: Literal["euler", "heun"] = Field("heun", description="how a step is made")
     guidance: NonNegativeFloat = Field(
         1.0, description="weight of the condition when sampling; above 1 exaggerates it, 0 ignores it"
+    )
+
+    temperature: NonNegativeFloat = Field(
+        0.3,
+        description="deviation of the noise that a sample starts from: 1 gives what was learnt, most of which is how "
+        "trainings scatter by chance; less gives better models that differ less, 0 one model a condition",
     )
 
     @model_validator(mode="after")

@@ -92,10 +92,14 @@ class FlowSampler:
         method: ``euler``, or ``heun``, which looks at the velocity twice a step.
         guidance: how far to go from the velocity without a condition towards the one with it (Ho and Salimans 2022);
             1 is there.
+        temperature: deviation of the noise; below 1 codes lie nearer to the middle of what was learnt.
     """
 
-    def __init__(self, field: VelocityField, bins: OutcomeBins, steps: int, method: str, guidance: float):
+    def __init__(
+        self, field: VelocityField, bins: OutcomeBins, steps: int, method: str, guidance: float, temperature: float
+    ):
         self.field, self.bins, self.steps, self.method, self.guidance = field, bins, steps, method, guidance
+        self.temperature = temperature
         self.space = field.shape["space"]
 
     @torch.no_grad()
@@ -103,7 +107,7 @@ class FlowSampler:
         """Return codes (n, code), see ``Sampler.codes``."""
         condition = torch.from_numpy(datasets), torch.from_numpy(self.bins.position(losses))
         generator = torch.Generator().manual_seed(seed)
-        x = torch.randn((len(datasets), self.field.shape["code"]), generator=generator)
+        x = self.temperature * torch.randn((len(datasets), self.field.shape["code"]), generator=generator)
         step = 1 / self.steps
         for number in range(self.steps):
             velocity = self._velocity(x, number * step, *condition)
