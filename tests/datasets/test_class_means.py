@@ -118,7 +118,20 @@ def test_text_is_the_mean_of_open_clips_normalised_features_of_the_prompts(named
     with h5py.File(named) as file:
         assert file["text"][...] == pytest.approx(expected, abs=1e-6)
     assert 0 < np.linalg.norm(expected) < 1
-    assert ClassMeans([named], images=0).means["3"] == pytest.approx(expected, abs=1e-6)
+    texts = ClassMeans([named], images=0).means["3"]
+    assert texts / np.linalg.norm(texts) == pytest.approx(expected / np.linalg.norm(expected), abs=1e-6)
+
+
+def test_texts_stand_in_for_class_means_of_their_length(tmp_path):
+    """Two classes by hand: texts of length 1, class means of lengths 5 and 13."""
+    paths = []
+    for place, (name, mean) in enumerate({"a": [3.0, 4.0], "b": [5.0, 12.0]}.items()):
+        paths.append(tmp_path / f"{name}.h5")
+        with h5py.File(paths[-1], "w") as file:
+            file.attrs["class"] = name
+            file["mean"], file["features"], file["text"] = mean, [mean, mean], np.eye(2)[place]
+    assert ClassMeans(paths, images=0).embed(["b/a"]).tolist() == [[0.0, 9.0, 9.0, 0.0]]
+    assert ClassMeans(paths, images=1).embed(["b/a"]).tolist() == [[5.0, 12.0, 3.0, 4.0]]
 
 
 def test_prompts_leave_the_image_features_as_they_are(packed, named, reader, tmp_path):

@@ -57,7 +57,8 @@ class ClassMeans:
 
     Args:
         paths: a file a class, see ``embed_class``.
-        images: average the first so many images of each class alone; None: all. 0 takes the class's text.
+        images: average the first so many images of each class alone; None: all. 0 takes the class's text, at the mean
+            length of class means.
 
     Raises:
         DataError: a class has no text.
@@ -65,17 +66,19 @@ class ClassMeans:
 
     def __init__(self, paths: Sequence[str | Path], images: int | None = None):
         self.means: dict[str, np.ndarray] = {}
+        norms = []
         for path in paths:
             with h5py.File(path) as file:
-                if images is None:
-                    mean = file["mean"][...]
-                elif images:
-                    mean = file["features"][:images].mean(axis=0)
-                elif "text" in file:
-                    mean = file["text"][...]
-                else:
+                if images == 0 and "text" not in file:
                     raise DataError(f"{path} holds no text features; set datasets.prompts")
-                self.means[file.attrs["class"]] = mean
+                name, mean = file.attrs["class"], file["mean"][...]
+                norms.append(np.linalg.norm(mean))
+                if images is not None:
+                    mean = file["features"][:images].mean(axis=0) if images else file["text"][...]
+                self.means[name] = mean
+        if images == 0:
+            # Texts are of length 1 and features of images are not: beside those, texts would all look alike.
+            self.means = {name: np.float32(text * np.mean(norms)) for name, text in self.means.items()}
 
     def embed(self, tasks: Sequence[str]) -> np.ndarray:
         """Return z_D (n, classes * dimension): for each task, its class means concatenated in its order.
