@@ -33,9 +33,17 @@ class RegressionLosses(Losses):
     mse: NonNegativeFloat = Field(1.0, description="mean squared error over codes, in the units of `normalise`")
 
 
-class Coded(Section):
-    """What a learned sampler makes."""
+class Coded(Fitting):
+    """A learned sampler of codes.
 
+    Its own validation loss is a poor judge: most of it is what no dataset can tell of weights, and it is lowest before
+    the rest is learnt. So the last state is kept.
+    """
+
+    schedule: Schedule = Field("cosine", description="learning rate over the epochs")
+    keep: Keep = Field("last", description=KEEP)
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="dropout after each hidden layer")
+    image_counts: ImageCounts = Field([], description=IMAGE_COUNTS)
     space: Space = Field("coefficients", description="what is predicted: `latent` z_W or `coefficients` C_m")
     normalise: Normalisation = Field("per-parameter", description=NORMALISATION)
 
@@ -46,20 +54,12 @@ class Coded(Section):
         return self
 
 
-class Regression(Shared, Coded):
-    """The sampler `regression`: a network that predicts codes, fitted like the shared encoder.
-
-    Its own validation loss is a poor judge: most of it is what no dataset can tell of weights, and it is lowest before
-    the rest is learnt. So the last state is kept.
-    """
+class Regression(Coded, Shared):
+    """The sampler `regression`: a network that predicts codes, fitted like the shared encoder."""
 
     hidden: list[PositiveInt] = Field([512], description="sizes of the hidden layers")
-    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="dropout after each hidden layer")
     outcome_embedding: PositiveInt = Field(32, description="numbers in an outcome bin's learned embedding")
     losses: RegressionLosses = RegressionLosses()
-    schedule: Schedule = Field("cosine", description="learning rate over the epochs")
-    keep: Keep = Field("last", description=KEEP)
-    image_counts: ImageCounts = Field([], description=IMAGE_COUNTS)
 
     @model_validator(mode="after")
     def _length_is_fixed(self) -> Self:
@@ -86,16 +86,12 @@ class Retrieval(Section):
     space: Space = Field("coefficients", description="which code is decoded: `latent` z_W or `coefficients` C_m")
 
 
-class Flow(Fitting, Coded):
+class Flow(Coded):
     """The sampler `flow`: a flow from noise to codes, which gives many models for one condition."""
 
     hidden: list[PositiveInt] = Field([512, 512], description="sizes of the hidden layers")
-    schedule: Schedule = Field("cosine", description="learning rate over the epochs")
-    keep: Keep = Field("last", description=KEEP)
-    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="dropout after each hidden layer")
     space: Space = Field("latent", description="what it makes: `latent` z_W or `coefficients` C_m")
     normalise: Normalisation = Field("per-coefficient", description=NORMALISATION)
-    image_counts: ImageCounts = Field([], description=IMAGE_COUNTS)
     frequencies: PositiveInt = Field(8, description="waves by which the network sees time and outcome")
     condition_dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0, description="share of training rows whose condition is hidden, for guidance"
@@ -105,7 +101,6 @@ class Flow(Fitting, Coded):
     guidance: NonNegativeFloat = Field(
         1.0, description="weight of the condition when sampling; above 1 exaggerates it, 0 ignores it"
     )
-
     temperature: NonNegativeFloat = Field(
         0.3,
         description="deviation of the noise that a sample starts from: 1 gives what was learnt, most of which is how "

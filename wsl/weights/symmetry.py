@@ -33,7 +33,7 @@ def _channels(name: str) -> tuple[str | None, ...]:
     """Return the groups of a parameter's output and input channels, those of an axis of its own; None is no group."""
     if name in HEAD:
         return (None, "layer4") if name == "fc.weight" else (None,)
-    if "." not in name or name.startswith(("conv1", "bn1")):
+    if name.startswith(("conv1", "bn1")):
         return ("layer1", None) if name == "conv1.weight" else ("layer1",)
     stage, block, part = re.match(r"layer(\d)\.(\d)\.(\w+)", name).groups()
     stream, inner = f"layer{stage}", f"layer{stage}.{block}"
