@@ -19,9 +19,9 @@ from wsl.datasets.class_means import embed_class
 from wsl.images.packing import pack_digits
 from wsl.outcomes.bins import write_bins
 from wsl.shared.training import train_shared
-from wsl.weights.autoencoder import train_autoencoder
 from wsl.weights.codec import embed_part
 from wsl.weights.coefficients import encode_part
+from wsl.weights.encoders.pca import train_pca
 from wsl.weights.pca import fit_parameter
 from wsl.zoo.index import write_index
 from wsl.zoo.layout import resnet18_layout
@@ -116,7 +116,7 @@ def coefficients(zoo, fitted, tmp_path_factory) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="session")
-def autoencoder(coefficients, tmp_path_factory) -> SimpleNamespace:
+def autoencoder(zoo, fitted, coefficients, tmp_path_factory) -> SimpleNamespace:
     """A trained weight autoencoder: ``state``, ``history``, ``checkpoints``, and ``latents`` files by part."""
     folder = tmp_path_factory.mktemp("autoencoder")
     made = SimpleNamespace(
@@ -126,10 +126,10 @@ def autoencoder(coefficients, tmp_path_factory) -> SimpleNamespace:
         latents={part: folder / f"{part}.h5" for part in TASKS},
     )
     shape = {"latent": 8, "hidden": [], "dropout": 0.0, "normalise": "per-coefficient"}
-    files = (coefficients["train"], coefficients["validation"], made.state, made.history, made.checkpoints)
-    train_autoencoder(*files, **shape, checkpoint_count=4, recipe=RECIPE, seed=0)
+    values = (coefficients["train"], coefficients["validation"], zoo.train, zoo.validation, fitted)
+    train_pca(*values, made.state, made.history, made.checkpoints, **shape, checkpoint_count=4, recipe=RECIPE, seed=0)
     for part, path in made.latents.items():
-        embed_part(coefficients[part], made.state, path)
+        embed_part(getattr(zoo, part), coefficients[part], fitted, made.state, path, orders=1, seed=0)
     return made
 
 

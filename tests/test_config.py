@@ -113,6 +113,9 @@ def test_an_impossible_distribution_is_named_with_what_is_due(key, value, says):
 @pytest.mark.parametrize(
     ("section", "values", "says"),
     [
+        ("weights", {"encoder": "ae-pca"}, "hidden: with none, both stages of `ae-pca` are linear"),
+        ("weights", {"encoder": "pca", "autoencoder": {"behaviour": {"weight": 1}}}, "nothing of .* `pca` is trained"),
+        ("weights.tokens", {"width": 30, "heads": 4}, "width 30 is no multiple of 4 heads"),
         ("zoo", {"early_epoch": 9, "max_epoch": 9}, "early_epoch can reach 9.*must come first"),
         ("zoo", {"optimizer": "rmsprop"}, "only adam and sgd"),
         ("zoo", {"optimizer": {"integers": [1, 2]}}, "only adam and sgd"),

@@ -19,7 +19,7 @@ from wsl.evaluation.control import (
     summarise_control,
 )
 from wsl.evaluation.validation import ValidationImages, held_out_tasks, requested_losses
-from wsl.sampling.making import TaskImages
+from wsl.images.tasks import TaskImages
 from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import read_member
 from wsl.zoo.network import resnet18, state_dict

@@ -13,7 +13,7 @@ from wsl.evaluation.distances import learned, measure_distances
 from wsl.evaluation.novelty import judge_novelty, measure_novelty, novelty_table, sampled_weights
 from wsl.evaluation.overlap import disagreement, jaccard, jaccard_chance
 from wsl.evaluation.validation import ValidationImages
-from wsl.sampling.making import TaskImages
+from wsl.images.tasks import TaskImages
 from wsl.zoo.index import open_zoo
 from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import read_member

@@ -10,7 +10,7 @@ import torch
 from sklearn.metrics import accuracy_score, log_loss
 
 from wsl.evaluation.protocol import fine_tuned, judge
-from wsl.sampling.making import TaskImages
+from wsl.images.tasks import TaskImages
 from wsl.zoo.index import write_index
 from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import read_member

@@ -8,9 +8,9 @@ import torch
 from scipy.stats import pearsonr
 
 from wsl.evaluation.reconstruction import on_training_data, over_training
-from wsl.weights.autoencoder import load_checkpoints
 from wsl.weights.codec import load_codec
 from wsl.weights.coefficients import read_coefficients
+from wsl.weights.encoders.registry import load_states
 from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import read_member
 from wsl.zoo.network import resnet18, state_dict
@@ -44,11 +44,11 @@ def on_training(zoo, coefficients, fitted, autoencoder, packed, tmp_path_factory
     return pd.read_csv(out)
 
 
-@pytest.mark.parametrize("stage", ["pca", "pca-ae"])
+@pytest.mark.parametrize("stage", ["pca", "latent"])
 def test_on_training_data_measures_each_stage(on_training, zoo, coefficients, fitted, autoencoder, packed, stage):
     codec, member = load_codec(zoo.train, fitted, autoencoder.state), read_member(zoo.members[4])
     values, _ = read_coefficients(coefficients["test"])
-    decoded = codec.linear.decode(values) if stage == "pca" else codec.decode(codec.latents(values))
+    decoded = codec.linear.decode(values) if stage == "pca" else codec.decode(codec.encode(member.weights))
     inputs, labels = photos(packed, "032", "train", most=25)
     assert len(on_training) == 4
     for i, snapshot in enumerate(("early", "max")):
@@ -62,18 +62,17 @@ def test_on_training_data_measures_each_stage(on_training, zoo, coefficients, fi
 
 
 def test_over_training_has_a_row_a_state_and_snapshot(zoo, coefficients, fitted, autoencoder, tmp_path):
-    over_training(
-        zoo.test, coefficients["test"], fitted, autoencoder.checkpoints, tmp_path / "o.csv", images=64, size=16, seed=5
-    )
-    table, states = pd.read_csv(tmp_path / "o.csv"), load_checkpoints(autoencoder.checkpoints)
+    over_training(zoo.test, fitted, autoencoder.checkpoints, tmp_path / "o.csv", images=64, size=16, seed=5)
+    codec, member = load_codec(zoo.train, fitted, autoencoder.state), read_member(zoo.members[4])
+    table, states = pd.read_csv(tmp_path / "o.csv"), load_states(autoencoder.checkpoints, codec.linear)
     assert table["epoch"].tolist() == [epoch for epoch in states for _ in range(2)]
     assert table["snapshot"].tolist() == ["early", "max"] * len(states)
     inputs = torch.randn(64, 3, 16, 16, generator=torch.Generator().manual_seed(5))
-    codec, member = load_codec(zoo.train, fitted, autoencoder.state), read_member(zoo.members[4])
     values, _ = read_coefficients(coefficients["test"])
     for epoch in (min(states), max(states)):
         with torch.no_grad():
-            back = states[epoch].decode(states[epoch].encode(torch.from_numpy(values))).numpy()
+            module = states[epoch].autoencoder
+            back = module.decode(module.encode(torch.from_numpy(values))).numpy()
         a, b = outputs(member.weights[1], inputs), outputs(codec.linear.decode(back)[1], inputs)
         measured = table.query("epoch == @epoch and snapshot == 'max'").iloc[0]
         if np.isfinite(b).all():

@@ -6,7 +6,7 @@ import pytest
 
 from wsl.evaluation.refined import METHODS, judge_refinement, refinement_table
 from wsl.evaluation.validation import ValidationImages
-from wsl.sampling.making import TaskImages
+from wsl.images.tasks import TaskImages
 from wsl.zoo.layout import resnet18_layout
 
 BUDGET = {"steps": 2, "batch_size": 16, "learning_rate": 0.05, "fine_tuning_rate": 1e-3}

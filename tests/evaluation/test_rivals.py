@@ -22,10 +22,9 @@ from wsl.evaluation.rivals import (
     ScratchModels,
     TrainedModels,
 )
+from wsl.images.tasks import TaskImages
 from wsl.sampling.body import mean_weights
-from wsl.sampling.making import TaskImages
-from wsl.weights.codec import load_codec
-from wsl.weights.coefficients import read_coefficients
+from wsl.weights.codec import load_codec, read_latents
 from wsl.zoo.index import open_zoo, write_index
 from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import read_member
@@ -225,10 +224,10 @@ def test_trained_gives_each_held_out_member_and_none_where_it_diverged(zoo, trai
         assert make("4/0/1", 0.1) is None
 
 
-def test_reconstructed_is_the_codecs_round_trip(zoo, fitted, autoencoder, coefficients):
+def test_reconstructed_is_the_codecs_round_trip(zoo, fitted, autoencoder):
     codec = load_codec(zoo.train, fitted, autoencoder.state)
-    values, snapshots = read_coefficients(coefficients["test"])
-    expected = codec.decode(codec.latents(values[snapshots["snapshot"] == "max"]))[0]
+    latents, snapshots = read_latents(autoencoder.latents["test"])
+    expected = codec.decode(latents[snapshots["snapshot"] == "max"])[0]
     with open_zoo(zoo.test) as test:
         models = ReconstructedModels(TrainedModels([test]), codec)
         np.testing.assert_allclose(models.make("0/3/2", 0.1), expected, rtol=1e-3, atol=1e-4)

@@ -28,14 +28,14 @@ def test_reconstruction_table_averages_a_members_snapshots_first(tmp_path):
     rows = [
         {"stage": stage, "member": member, "snapshot": snapshot, "agreement": value, "accuracy": 0.5}
         | {"cosine": -value, "correlation": value / 2, "original_accuracy": 1.0}
-        for stage in ("pca", "pca-ae")
+        for stage in ("pca", "latent")
         for (member, snapshot), value in agreement.items()
     ]
     pd.DataFrame(rows).to_csv(tmp_path / "m.csv", index=False)
     reconstruction_table(tmp_path / "m.csv", tmp_path / "t.csv")
     table = pd.read_csv(tmp_path / "t.csv").set_index(["stage", "metric"])
     # Members average 0.3 and 0.9; half the interval is t(0.975, 1) * 0.3 = 12.7062 * 0.3.
-    row = table.loc[("pca-ae", "agreement")]
+    row = table.loc[("latent", "agreement")]
     assert (row["mean"], row["members"]) == (0.6, 2)
     assert (row["low"], row["high"]) == pytest.approx((0.6 - 3.8119, 0.6 + 3.8119), abs=1e-4)
     assert table.loc[("pca", "cosine"), "mean"] == -0.6 and table.loc[("pca", "correlation"), "mean"] == 0.3
@@ -46,8 +46,8 @@ def test_summary_quotes_the_tables(tmp_path):
         pd.DataFrame(content).to_csv(tmp_path / name, index=False)
         return tmp_path / name
 
-    metrics = [("pca", "agreement", 0.7), ("pca-ae", "agreement", 0.6), ("pca-ae", "cosine", 0.5)]
-    metrics += [("pca-ae", "correlation", 0.4)]
+    metrics = [("pca", "agreement", 0.7), ("latent", "agreement", 0.6), ("latent", "cosine", 0.5)]
+    metrics += [("latent", "correlation", 0.4)]
     rows = [
         ("own", "validation", "flow", "all", 0, 0.55, True), ("own", "seen", "flow", "5", 0, 0.4, True),
         ("own", "seen", "flow", "all", 0, 0.5, True), ("own", "seen", "flow", "all", 3, 0.9, True),

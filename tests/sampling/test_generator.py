@@ -8,9 +8,9 @@ import pytest
 import torch
 from sklearn.metrics import log_loss
 
+from wsl.images.tasks import TaskImages
 from wsl.sampling.body import fit_body
 from wsl.sampling.generator import GeneratedModels, body_of, fit_generator
-from wsl.sampling.making import TaskImages
 from wsl.tensors import read_tensors, write_tensors
 from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.network import resnet18, state_dict

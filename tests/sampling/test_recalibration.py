@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from wsl.evaluation.rivals import FixedModel, TrainedModels
-from wsl.sampling.making import RecalibratedModels, TaskImages
+from wsl.images.tasks import TaskImages
+from wsl.sampling.making import RecalibratedModels
 from wsl.sampling.recalibration import Recalibration, re_estimate
 from wsl.zoo.index import open_zoo
 from wsl.zoo.layout import resnet18_layout

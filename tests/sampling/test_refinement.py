@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional
 
 from wsl.images.inputs import normalised
-from wsl.sampling.making import TaskImages
+from wsl.images.tasks import TaskImages
 from wsl.sampling.recalibration import re_estimate
 from wsl.sampling.refinement import Budget, Decoder, batches, refine
 from wsl.weights.codec import load_codec, read_latents
@@ -129,9 +129,9 @@ def test_codes_that_never_vary_stay(codec, codes, task):
 
 
 def test_the_codec_is_left_as_it_was(codec, codes, task):
-    before = {name: value.clone() for name, value in codec.autoencoder.state_dict().items()}
+    before = {name: value.clone() for name, value in codec.encoder.state_dict().items()}
     refine(Decoder(codec, "latent"), codes["latent"][0], np.ones(8), *task, Budget(1, 8, 0.1, 0.1), seed=0)
-    assert all(torch.equal(value, before[name]) for name, value in codec.autoencoder.state_dict().items())
+    assert all(torch.equal(value, before[name]) for name, value in codec.encoder.state_dict().items())
 
 
 def test_batches_are_whole_and_take_every_image_once_a_round():

@@ -6,8 +6,8 @@ import torch
 from sklearn.metrics import mean_squared_error
 from sklearn.metrics.pairwise import paired_cosine_distances
 
+from wsl.ntxent import nt_xent
 from wsl.shared.losses import cosine_loss, mixed_loss, mse_loss, norm_loss
-from wsl.shared.ntxent import nt_xent
 
 
 @pytest.fixture

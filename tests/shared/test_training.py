@@ -7,8 +7,8 @@ import torch
 from sklearn.metrics.pairwise import cosine_similarity
 
 from wsl.files import new_hdf5, put_table, write_json
+from wsl.ntxent import nt_xent
 from wsl.shared.encoder import load_shared
-from wsl.shared.ntxent import nt_xent
 from wsl.shared.pairs import load_pairs
 from wsl.shared.training import train_shared, write_similarities
 from wsl.weights.codec import read_latents

@@ -79,10 +79,10 @@ CONFIG_CHANGES = {
 CODE_CHANGES = {
     "look of figures": ("figures/style.py", FIGURES + REPORT),
     "one figure": ("figures/autoencoder_loss.py", Counter(autoencoder_loss=1) + REPORT),
-    "loss of the shared encoder": ("shared/ntxent.py", SHARED),
+    "loss of the shared encoder": ("ntxent.py", SHARED),
     "sampler": ("sampling/projection.py", SAMPLING),
     "tables": ("evaluation/tables.py", Counter(reconstruction_table=1) | SAMPLING_TABLES),
-    "autoencoder": ("weights/autoencoder.py", AUTOENCODER | SAMPLING),
+    "autoencoder": ("weights/encoders/pca.py", AUTOENCODER | SAMPLING),
     "PCA": ("weights/pca.py", PCA | SAMPLING),
     "training": ("zoo/training.py", EVERY_MEMBER),
     "plan": ("zoo/plan.py", Counter(plan=1)),

@@ -160,7 +160,7 @@ def test_tables_say_what_they_should(results):
     assert tables["classes"]["class"].tolist() == [0, 1, 2, 3, 4]
     assert tables["members"]["member"].tolist() == list(range(8))
     assert tables["pca"]["parameter"].tolist() == [entry.name for entry in LAYOUT.entries]
-    assert set(tables["reconstruction"]["stage"]) == {"pca", "pca-ae"}
+    assert set(tables["reconstruction"]["stage"]) == {"pca", "latent"}
     accuracy = tables["accuracy"]
     assert list(dict.fromkeys(accuracy["sampler"])) == list(METHODS)
     assert set(accuracy["classes"]) == {"validation", "seen"} and (accuracy["tasks"] == 2).all()
@@ -171,7 +171,7 @@ def test_tables_say_what_they_should(results):
     numbers = read_json(results / "summary.json")
     means = tables["reconstruction"].set_index(["stage", "metric"])["mean"]
     assert (numbers["members"], numbers["classes"]) == (8, 5)
-    assert numbers["agreement"] == means["pca-ae", "agreement"]
+    assert numbers["agreement"] == means["latent", "agreement"]
     shown = accuracy[(accuracy["images"] == "all") & (accuracy["epochs"] == 0) & (accuracy["classes"] == "seen")]
     assert numbers["accuracy"]["seen"] == dict(zip(shown["sampler"], shown["accuracy"], strict=True))
 

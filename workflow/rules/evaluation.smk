@@ -9,7 +9,6 @@ CODEC = {
 rule reconstruction_over_training:
     input:
         index=index_of("test"),
-        coefficients=f"{OUT}/weights/coefficients/test.h5",
         fitted=PCA_FILES,
         checkpoints=rules.train_autoencoder.output.checkpoints,
     output:

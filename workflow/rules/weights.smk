@@ -1,7 +1,4 @@
-WEIGHTS = RUN.config.weights
-PCA_FILES = [f"{OUT}/weights/pca/{entry.name}.h5" for entry in RUN.layout.entries]
-PCA_KEYS = ("variance_threshold", "dimension_limit", "components", "explained_variance", "solver")
-
+# Coefficients of weights: alignment, PCA of every named parameter, a budget of components.
 
 # A copy of the zoo, as large as the zoo: only where it is asked for.
 if WEIGHTS.align:
@@ -52,6 +49,54 @@ rule fit_pca:
         CALL
 
 
+if WEIGHTS.budget is not None:
+    SENSITIVITY = {"sensitivity": f"{OUT}/weights/sensitivity.csv"} if WEIGHTS.gate == "function" else {}
+
+    rule measure_sensitivity:
+        input:
+            index=index_of("train"),
+            fitted=FITTED_FILES,
+            packed=packed(RUN.classes),
+        output:
+            out=f"{OUT}/weights/sensitivity.csv",
+        log:
+            f"{LOGS}/measure_sensitivity.log",
+        conda:
+            ENVIRONMENT
+        resources:
+            gpu=1,
+            mem_mb=16000,
+            runtime=60,
+        params:
+            call="wsl.weights.sensitivity.measure_sensitivity",
+            code=call_digest("wsl.weights.sensitivity.measure_sensitivity"),
+            settings=settings(
+                seed=RUN.seed("sensitivity"),
+                recalibrated=RUN.config.sampling.recalibration.enabled,
+                **WEIGHTS.sensitivity.model_dump(),
+            ),
+        script:
+            CALL
+
+    rule gate_components:
+        input:
+            **SENSITIVITY,
+            fitted=FITTED_FILES,
+        output:
+            out=GATED_FILES,
+        log:
+            f"{LOGS}/gate_components.log",
+        localrule: True
+        conda:
+            ENVIRONMENT
+        params:
+            call="wsl.weights.gate.gate_components",
+            code=call_digest("wsl.weights.gate.gate_components"),
+            settings=settings(budget=WEIGHTS.budget),
+        script:
+            CALL
+
+
 rule pca_table:
     input:
         fitted=PCA_FILES,
@@ -91,63 +136,6 @@ rule coefficients:
     params:
         call="wsl.weights.coefficients.encode_part",
         code=call_digest("wsl.weights.coefficients.encode_part"),
-        # The same seed as PCA's, so that both see the same orders.
-        settings=lambda wildcards: settings(
-            seed=RUN.seed("pca"),
-            orders=WEIGHTS.orders if wildcards.part == "train" else 1,
-        ),
-    script:
-        CALL
-
-
-rule train_autoencoder:
-    input:
-        train=f"{OUT}/weights/coefficients/train.h5",
-        validation=f"{OUT}/weights/coefficients/validation.h5",
-    output:
-        out=f"{OUT}/weights/autoencoder.safetensors",
-        history=f"{OUT}/weights/autoencoder_history.csv",
-        checkpoints=f"{OUT}/weights/autoencoder_checkpoints.safetensors",
-    log:
-        f"{LOGS}/train_autoencoder.log",
-    benchmark:
-        f"{OUT}/benchmarks/train_autoencoder.tsv"
-    conda:
-        ENVIRONMENT
-    resources:
-        gpu=1,
-        mem_mb=8000,
-        runtime=240,
-    params:
-        call="wsl.weights.autoencoder.train_autoencoder",
-        code=call_digest("wsl.weights.autoencoder.train_autoencoder"),
-        settings=settings(
-            normalise=WEIGHTS.normalise,
-            latent=WEIGHTS.autoencoder.latent,
-            hidden=WEIGHTS.autoencoder.hidden,
-            dropout=WEIGHTS.autoencoder.dropout,
-            checkpoint_count=WEIGHTS.autoencoder.checkpoints,
-            recipe=RUN.recipe(WEIGHTS.autoencoder),
-            seed=RUN.seed("autoencoder"),
-        ),
-    script:
-        CALL
-
-
-rule embed_weights:
-    input:
-        coefficients=f"{OUT}/weights/coefficients/{{part}}.h5",
-        autoencoder=rules.train_autoencoder.output.out,
-    output:
-        out=f"{OUT}/weights/latents/{{part}}.h5",
-    log:
-        f"{LOGS}/embed_weights/{{part}}.log",
-    localrule: True
-    conda:
-        ENVIRONMENT
-    params:
-        call="wsl.weights.codec.embed_part",
-        code=call_digest("wsl.weights.codec.embed_part"),
-        settings={},
+        settings=lambda wildcards: orders_of(wildcards.part),
     script:
         CALL

@@ -1,4 +1,4 @@
-"""The encoders of weights and outcomes, and the shared one."""
+"""How encoders are fitted; the encoders of outcomes and the shared one."""
 
 from typing import Annotated, Literal, Self
 
@@ -30,43 +30,6 @@ class Fitting(Section):
     )
     schedule: Schedule = Field("constant", description="learning rate over the epochs")
     keep: Keep = Field("best", description=KEEP)
-
-
-class Autoencoder(Fitting):
-    """The second stage of compression (eq. 3.1)."""
-
-    latent: PositiveInt = Field(64, description="numbers in the weight latent z_W")
-    checkpoints: Annotated[Whole, Field(ge=2)] = Field(
-        12, description="states kept over the training, spread geometrically, for figure 4.1b"
-    )
-
-
-class Weights(Section):
-    """Compression of weights (section 3.2.1, Algorithm 3.1)."""
-
-    align: bool = Field(
-        False,
-        description="permute the channels of every member onto the first training member's before anything reads its "
-        "weights, which changes no output (Ainsworth et al. 2023); takes as much disk as the zoo",
-    )
-    variance_threshold: NonNegativeFloat = Field(
-        1e-10, description="VARIANCE_THRESHOLD: below this mean variance only a parameter's mean is kept"
-    )
-    dimension_limit: PositiveInt = Field(4, description="DIMENSION_LIMIT: up to so many numbers are only centred")
-    components: PositiveInt = Field(32, description="most principal components a named parameter")
-    explained_variance: Annotated[float, Field(gt=0, le=1)] = Field(
-        1.0, description="keep no more components than explain this share of the variance"
-    )
-    solver: Literal["gram", "incremental", "full", "randomized"] = Field(
-        "gram", description="`gram` is exact and streams; `incremental` is the thesis'; both others are scikit-learn's"
-    )
-    normalise: Normalisation = Field("per-coefficient", description=f"for the autoencoder: {NORMALISATION}")
-    orders: PositiveInt = Field(
-        1,
-        description="class orders in which every training snapshot is seen, classes and head reordered together; 1: "
-        "its own alone (the thesis); 6 are all that three classes have",
-    )
-    autoencoder: Autoencoder = Autoencoder()
 
 
 class Outcomes(Section):

@@ -13,6 +13,7 @@ def _not_a_truth_value(value: Any) -> Any:
     return value
 
 
+RUN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 # Numbers may come as text: snakemake's own --config leaves those inside of {...} so.
 Whole = Annotated[int, BeforeValidator(_not_a_truth_value)]
 Share = Annotated[float, Field(gt=0, lt=1)]

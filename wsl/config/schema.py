@@ -5,16 +5,15 @@ from typing import Annotated, Any, Self
 from pydantic import Field, ValidationError, model_validator
 
 from wsl.config.datasets import Datasets
-from wsl.config.encoders import Outcomes, Shared, Weights
+from wsl.config.encoders import Outcomes, Shared
 from wsl.config.evaluation import Evaluation
-from wsl.config.fields import Section, Whole
+from wsl.config.fields import RUN_NAME, Section, Whole
 from wsl.config.images import Images
 from wsl.config.sampling import Sampling
+from wsl.config.weights import Weights
 from wsl.config.zoo import Zoo
 from wsl.errors import ConfigError
 from wsl.faults import describe_fault
-
-RUN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 
 class Config(Section):

@@ -9,7 +9,6 @@ import numpy as np
 from wsl.zoo.index import Zoo, read_weights
 from wsl.zoo.layout import Layout
 
-RUNNING = ("running_mean", "running_var")
 READ_BYTES = 256 * 2**20
 UNIT_MEMBERS = 200  # the unit is a median over pairs of the first so many training members
 
@@ -18,7 +17,7 @@ def learned(layout: Layout) -> np.ndarray:
     """Return a mask (n_weights,) of what training learns: all but the running statistics."""
     mask = np.ones(layout.size, dtype=bool)
     for entry in layout.entries:
-        if entry.name.endswith(RUNNING):
+        if entry.running:
             mask[entry.columns] = False
     return mask
 

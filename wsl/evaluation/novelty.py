@@ -19,7 +19,7 @@ from wsl.files import write_csv
 from wsl.outcomes.bins import read_bins
 from wsl.sampling.makers import Makers
 from wsl.sampling.making import Maker
-from wsl.zoo.index import Zoo, open_zoo, read_weights
+from wsl.zoo.index import Zoo, open_zoo, read_snapshot
 
 log = logging.getLogger(__name__)
 NOVELTY = (
@@ -65,7 +65,7 @@ def trained_predictions(indices: Sequence[str | Path], images: ValidationImages)
     for path in indices:
         with open_zoo(path) as zoo:
             for row in zoo.trained:
-                weights = read_weights(zoo, slice(row, row + 1))[0]
+                weights = read_snapshot(zoo, row)
                 key = Path(path).stem, int(zoo.snapshots["member"][row])
                 found[key] = images.predictions(weights, zoo.snapshots["task"][row])
     return found
@@ -87,7 +87,7 @@ class NearestTraining:
     def __call__(self, sample: int, weights: np.ndarray, errors: np.ndarray, task: str) -> dict[str, Any]:
         """Return how near the sample of that number is, in weights and in errors (n,) on the task's images."""
         row = int(np.argmin(self.distances.to_training[sample]))
-        nearest = read_weights(self.training, slice(row, row + 1))[0]
+        nearest = read_snapshot(self.training, row)
         # Its head belongs to another task, and is judged on this one as the sample is.
         wrong = self.images.predictions(nearest, task) != self.images.labels(task)
         return {

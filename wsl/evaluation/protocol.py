@@ -14,9 +14,9 @@ from wsl.evaluation.outputs import Runner, accuracy
 from wsl.evaluation.validation import held_out_tasks
 from wsl.files import write_csv
 from wsl.images.inputs import normalised
+from wsl.images.tasks import TaskImages
 from wsl.outcomes.bins import read_bins
 from wsl.randomness import integer_seed
-from wsl.sampling.making import TaskImages
 from wsl.zoo.epochs import make_optimizer, train_epoch
 from wsl.zoo.layout import Layout
 from wsl.zoo.network import flatten, network_for, state_dict

@@ -12,17 +12,16 @@ from wsl.evaluation.outputs import Runner, accuracy, compare, synthetic_inputs
 from wsl.files import write_csv
 from wsl.images.inputs import load_task, normalised
 from wsl.images.reading import packed_by_class, task_classes
-from wsl.weights.autoencoder import load_checkpoints
 from wsl.weights.codec import load_codec
 from wsl.weights.coefficients import load_linear, read_coefficients
-from wsl.zoo.index import Zoo, open_zoo, read_weights
+from wsl.weights.encoders.registry import load_states
+from wsl.zoo.index import Zoo, open_zoo, read_snapshot
 
 log = logging.getLogger(__name__)
 
 
 def over_training(
     index: str | Path,
-    coefficients: str | Path,
     fitted: Sequence[str | Path],
     checkpoints: str | Path,
     out: str | Path,
@@ -31,26 +30,25 @@ def over_training(
     seed: int,
     device: str = "cpu",
 ) -> None:
-    """Compare outputs on synthetic images at each kept state of the autoencoder's training (figure 4.1b).
+    """Compare outputs on synthetic images at each kept state of the encoder's training (figure 4.1b).
 
     Args:
-        index, coefficients: of the members to reconstruct; those that steered no fit.
-        fitted: PCA files; checkpoints: the autoencoder's states.
+        index: of the members to reconstruct; those that steered no fit.
+        fitted: PCA files; checkpoints: the encoder's states.
         out: CSV, a row a state and snapshot: ``epoch``, ``member``, ``snapshot`` and the metrics of ``compare``.
         images: Gaussian noise images; size: their side, pixels.
         seed: of the noise.
     """
     inputs = synthetic_inputs(images, size, seed)
-    values, _ = read_coefficients(coefficients)
     rows = []
     with open_zoo(index) as zoo:
-        linear, runner = load_linear(fitted, zoo.layout), Runner(zoo.layout, device)
+        states, runner = load_states(checkpoints, load_linear(fitted, zoo.layout)), Runner(zoo.layout, device)
         originals = [runner.logits(weights, inputs) for weights in _snapshots(zoo)]
-        for epoch, autoencoder in load_checkpoints(checkpoints).items():
-            with torch.no_grad():
-                decoded = autoencoder.decode(autoencoder.encode(torch.from_numpy(values))).numpy()
-            for i, original in enumerate(originals):
-                metrics = compare(original, runner.logits(linear.decode(decoded[i : i + 1])[0], inputs))
+        for epoch, encoder in states.items():
+            for i, (original, weights) in enumerate(zip(originals, _snapshots(zoo), strict=True)):
+                with torch.no_grad():
+                    decoded = encoder.decode(encoder.encode(torch.from_numpy(weights)[None]))[0].numpy()
+                metrics = compare(original, runner.logits(decoded, inputs))
                 rows.append({"epoch": epoch, **_identity(zoo, i), **metrics})
             log.info("compared the reconstructions of epoch %d", epoch)
     write_csv(out, pd.DataFrame(rows))
@@ -69,20 +67,19 @@ def on_training_data(
 ) -> None:
     """Compare each snapshot with its reconstruction on the original's own training images (Table 4.1).
 
-    Both after PCA alone and after PCA and autoencoder, so that a loss shows where it happens.
+    Both after each parameter's PCA alone and through z_W, so that a loss shows where it happens.
 
     Args:
         index, coefficients: of the held-out members.
         train_index, fitted, autoencoder: the weight codec's files.
         packed: packed images, a file a class.
-        out: CSV, a row a snapshot and stage: ``stage`` (``pca``, ``pca-ae``), the metrics of ``compare``, and
+        out: CSV, a row a snapshot and stage: ``stage`` (``pca``, ``latent``), the metrics of ``compare``, and
             ``accuracy`` of the reconstruction and ``original_accuracy`` on the same images.
         most: images a class.
     """
     codec = load_codec(train_index, fitted, autoencoder)
     values, _ = read_coefficients(coefficients)
     files = packed_by_class(packed)
-    through_latents = codec.coefficients(codec.latents(values))
     rows = []
     with open_zoo(index) as zoo:
         runner = Runner(zoo.layout, device)
@@ -91,8 +88,12 @@ def on_training_data(
             images, labels = load_task([files[name] for name in task], "train", most)
             inputs = normalised(images)
             original = runner.logits(weights, inputs)
-            for stage, coded in (("pca", values), ("pca-ae", through_latents)):
-                outputs = runner.logits(codec.linear.decode(coded[i : i + 1])[0], inputs)
+            decoded = {
+                "pca": codec.linear.decode(values[i : i + 1])[0],
+                "latent": codec.decode(codec.encode(weights[None]))[0],
+            }
+            for stage, vector in decoded.items():
+                outputs = runner.logits(vector, inputs)
                 rows.append(
                     {
                         "stage": stage,
@@ -106,7 +107,7 @@ def on_training_data(
 
 
 def _snapshots(zoo: Zoo) -> Iterator[np.ndarray]:
-    return (read_weights(zoo, slice(i, i + 1))[0] for i in range(len(zoo.snapshots)))
+    return (read_snapshot(zoo, i) for i in range(len(zoo.snapshots)))
 
 
 def _identity(zoo: Zoo, i: int) -> dict[str, int | str]:

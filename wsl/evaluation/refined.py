@@ -12,9 +12,10 @@ from wsl.datasets.class_means import ClassMeans
 from wsl.evaluation.tables import interval
 from wsl.evaluation.validation import ValidationImages, held_out_tasks
 from wsl.files import write_csv
+from wsl.images.tasks import TaskImages
 from wsl.outcomes.bins import read_bins
 from wsl.sampling.makers import Makers
-from wsl.sampling.making import DecodedModels, TaskImages
+from wsl.sampling.making import DecodedModels
 from wsl.sampling.refinement import Budget, Decoder, refine
 from wsl.sampling.sampler import Sampler
 from wsl.weights.codec import read_latents

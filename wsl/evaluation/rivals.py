@@ -12,12 +12,12 @@ from sklearn.model_selection import GridSearchCV
 from torch.nn import functional
 
 from wsl.datasets.class_means import ClassMeansByCount
+from wsl.images.tasks import TaskImages
 from wsl.randomness import integer_seed, stream
 from wsl.sampling.features import BodyFeatures
-from wsl.sampling.making import TaskImages
 from wsl.weights.codec import WeightCodec
 from wsl.weights.orders import class_orders, reorder_head, reorder_task
-from wsl.zoo.index import Zoo, read_weights
+from wsl.zoo.index import Zoo, read_snapshot
 from wsl.zoo.layout import HEAD, Layout
 from wsl.zoo.network import flatten, network_for
 
@@ -60,7 +60,7 @@ class TrainedModels:
         if task not in self.weights:
             return None
         zoo, row = self.weights[task]
-        return read_weights(zoo, slice(row, row + 1))[0]
+        return read_snapshot(zoo, row)
 
 
 class ReconstructedModels:
@@ -73,8 +73,7 @@ class ReconstructedModels:
         weights = self.trained.make(task, loss, images, seed)
         if weights is None:
             return None
-        coefficients = self.codec.linear.encode(lambda columns: weights[None, columns], 1)
-        return self.codec.decode(self.codec.latents(coefficients))[0]
+        return self.codec.decode(self.codec.encode(weights[None]))[0]
 
 
 class NearestModels:
@@ -109,7 +108,7 @@ class NearestModels:
         similarity = known @ (self.class_means.embed([task], images)[0] - centre)
         order, place = np.unravel_index(similarity.argmax(), similarity.shape)
         row = self.zoo.trained[place]
-        weights = read_weights(self.zoo, slice(row, row + 1))[0].copy()
+        weights = read_snapshot(self.zoo, row).copy()
         for name in HEAD:
             columns = self.zoo.layout[name].columns
             weights[columns] = reorder_head(weights[None, columns], self.orders[order])[0]

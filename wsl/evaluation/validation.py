@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from wsl.evaluation.outputs import Runner, accuracy
 from wsl.images.inputs import normalised
-from wsl.sampling.making import TaskImages
+from wsl.images.tasks import TaskImages
 from wsl.zoo.index import open_zoo
 from wsl.zoo.layout import Layout
 

@@ -11,7 +11,7 @@ from wsl.images.inputs import mixed_images
 from wsl.sampling.recalibration import re_estimate
 from wsl.tensors import write_tensors
 from wsl.zoo.backbone import train_on_classes
-from wsl.zoo.index import Zoo, open_zoo, read_weights
+from wsl.zoo.index import Zoo, open_zoo, read_snapshot
 from wsl.zoo.layout import HEAD
 from wsl.zoo.network import resnet18, state_dict
 from wsl.zoo.start import with_zero_head
@@ -21,7 +21,7 @@ def mean_weights(zoo: Zoo) -> np.ndarray:
     """Return the mean of the members' max snapshots (n_weights,), read one at a time."""
     total = np.zeros(zoo.layout.size)
     for row in zoo.trained:
-        total += read_weights(zoo, slice(row, row + 1))[0]
+        total += read_snapshot(zoo, row)
     return (total / len(zoo.trained)).astype(np.float32)
 
 

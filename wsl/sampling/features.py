@@ -4,7 +4,7 @@ import torch
 
 from wsl.images.inputs import normalised
 from wsl.images.reading import task_classes
-from wsl.sampling.making import TaskImages
+from wsl.images.tasks import TaskImages
 from wsl.zoo.network import resnet18
 
 BATCH = 512

@@ -9,9 +9,9 @@ import torch
 from torch.nn import functional
 
 from wsl.images.reading import task_classes
+from wsl.images.tasks import TaskImages
 from wsl.sampling.features import BodyFeatures
 from wsl.sampling.head import Inference, KnownClasses, fit_inference
-from wsl.sampling.making import TaskImages
 from wsl.sampling.scale import loss_curve, scale_for
 from wsl.tensors import read_tensors, write_tensors
 from wsl.zoo.layout import Layout

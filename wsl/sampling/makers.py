@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from wsl.images.inputs import mixed_images
+from wsl.images.tasks import TaskImages
 from wsl.sampling.generator import GeneratedModels
-from wsl.sampling.making import DecodedModels, Maker, RecalibratedModels, TaskImages
+from wsl.sampling.making import DecodedModels, Maker, RecalibratedModels
 from wsl.sampling.recalibration import Recalibration
 from wsl.sampling.registry import load_sampler
 from wsl.weights.codec import WeightCodec, load_codec

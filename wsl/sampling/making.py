@@ -5,11 +5,9 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import torch
 
 from wsl.datasets.class_means import ClassMeansByCount
-from wsl.images.inputs import load_task
-from wsl.images.reading import packed_by_class, task_classes
+from wsl.images.tasks import TaskImages
 from wsl.sampling.recalibration import Recalibration
 from wsl.sampling.sampler import Sampler, sample_weights
 from wsl.weights.codec import WeightCodec
@@ -27,30 +25,6 @@ class Maker(Protocol):
             images: training images a class that may be looked at, the first of each; None: all; 0: the class's name.
             seed: of what is random.
         """
-
-
-class TaskImages:
-    """Images of tasks, each class read once.
-
-    Args:
-        packed: packed images, a file a class.
-    """
-
-    def __init__(self, packed: Sequence[str | Path]):
-        self.files = packed_by_class(packed)
-        self._held: dict[tuple[str, str], torch.Tensor] = {}
-
-    def of_class(self, name: str, most: int | None = None, part: str = "train") -> torch.Tensor:
-        """Return uint8 images (n, 3, h, w) of one part of a class, the first so many."""
-        if (name, part) not in self._held:
-            self._held[name, part] = load_task([self.files[name]], part)[0]
-        return self._held[name, part][:most]
-
-    def of_task(self, task: str, most: int | None = None, part: str = "train") -> tuple[torch.Tensor, torch.Tensor]:
-        """Return uint8 images (n, 3, h, w) and labels (n,) of a task, the first so many of each class."""
-        images = [self.of_class(name, most, part) for name in task_classes(task)]
-        labels = torch.arange(len(images)).repeat_interleave(torch.tensor([len(one) for one in images]))
-        return torch.cat(images), labels
 
 
 class DecodedModels:

@@ -12,10 +12,8 @@ from torch.nn import functional
 from wsl.images.inputs import normalised
 from wsl.sampling.recalibration import re_estimate
 from wsl.weights.codec import WeightCodec
-from wsl.zoo.layout import Layout
-from wsl.zoo.network import flatten, network_for, state_dict
-
-RUNNING = ("running_mean", "running_var")
+from wsl.weights.encoders.pca import LinearStage
+from wsl.zoo.network import flatten, learned_state, network_for, state_dict
 
 
 @dataclass(frozen=True)
@@ -45,37 +43,19 @@ class Decoder:
     """
 
     def __init__(self, codec: WeightCodec, space: str, device: str = "cpu"):
-        self.space, self.linear = space, codec.linear
-        self.autoencoder = copy.deepcopy(codec.autoencoder).to(device)  # the codec's own stays where it is
-        self.layout: Layout = codec.linear.layout
-        self.means = [torch.from_numpy(parameter.mean).to(device) for parameter in self.linear.parameters]
-        self.components = [torch.from_numpy(parameter.components).to(device) for parameter in self.linear.parameters]
+        module = codec.encoder if space == "latent" else LinearStage(codec.linear)
+        # The codec's own stays where it is.
+        self.module = module if device == "cpu" else copy.deepcopy(module).to(device)
+        self.layout, self.device = codec.linear.layout, device
 
     def weights(self, code: np.ndarray) -> np.ndarray:
         """Return flat weights (n_weights,) of a code (code,), decoded running statistics included."""
-        tensor = torch.from_numpy(code).to(self.means[0].device)
         with torch.no_grad():
-            return self.linear.decode(self._coefficients(tensor).cpu().numpy()[None])[0]
+            return self.module.decode(torch.from_numpy(code)[None].to(self.device))[0].cpu().numpy()
 
     def state(self, code: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return the parameters of a code (code,) by name, each a differentiable function of it."""
-        coefficients = self._coefficients(code)
-        state, start = {}, 0
-        for parameter, entry, mean, components in zip(
-            self.linear.parameters, self.layout.entries, self.means, self.components, strict=True
-        ):
-            own = coefficients[start : start + parameter.n_coefficients]
-            start += parameter.n_coefficients
-            if entry.name.endswith(RUNNING):
-                continue
-            values = mean
-            if parameter.mode != "mean":
-                values = mean + (own if parameter.mode == "centred" else own @ components)
-            state[entry.name] = values.view(entry.shape)
-        return state
-
-    def _coefficients(self, code: torch.Tensor) -> torch.Tensor:
-        return self.autoencoder.decode(code[None])[0] if self.space == "latent" else code
+        """Return the learned parameters of a code (code,) by name, each a differentiable function of it."""
+        return learned_state(self.module.decode(code[None])[0], self.layout)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import torch
 from torch.nn import functional
 
-from wsl.shared.ntxent import nt_xent
+from wsl.ntxent import nt_xent
 
 
 def mse_loss(projections: torch.Tensor, codes: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:

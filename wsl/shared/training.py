@@ -12,11 +12,11 @@ from torch.nn import functional
 
 from wsl.files import write_csv
 from wsl.fitting import fit
+from wsl.ntxent import chance_loss
 from wsl.outcomes.bins import read_bins
 from wsl.recipe import Recipe
 from wsl.shared.encoder import SharedEncoder, load_shared
 from wsl.shared.losses import mixed_loss
-from wsl.shared.ntxent import chance_loss
 from wsl.shared.pairs import first_members, load_pairs
 from wsl.tensors import write_tensors
 from wsl.weights.coefficients import owners

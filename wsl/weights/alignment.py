@@ -9,7 +9,7 @@ from scipy.optimize import linear_sum_assignment
 from wsl.files import new_hdf5
 from wsl.randomness import stream
 from wsl.weights.symmetry import Permutations, group_sizes, permutable, permutation_index, reorder
-from wsl.zoo.index import open_zoo, read_weights
+from wsl.zoo.index import open_zoo, read_snapshot, read_weights
 from wsl.zoo.layout import Layout
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ def align_part(index: str | Path, train_index: str | Path, out: str | Path, seed
         seed: see ``match``.
     """
     with open_zoo(train_index) as training:
-        reference = read_weights(training, slice(training.trained[0], training.trained[0] + 1))[0]
+        reference = read_snapshot(training, training.trained[0])
     with open_zoo(index) as zoo, new_hdf5(out) as file:
         source = zoo.weights.file
         file.attrs.update(source.attrs)

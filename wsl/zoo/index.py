@@ -130,3 +130,8 @@ def read_weights(zoo: Zoo, rows: slice = slice(None), columns: slice = slice(Non
             f"{zoo.weights.file.filename}, and run again to train it anew"
         )
     return values
+
+
+def read_snapshot(zoo: Zoo, row: int) -> np.ndarray:
+    """Read the weights of one snapshot, float32 (n_weights,); see ``read_weights``."""
+    return read_weights(zoo, slice(row, row + 1))[0]

@@ -23,6 +23,11 @@ class Entry(NamedTuple):
     def columns(self) -> slice:
         return slice(self.offset, self.offset + self.size)
 
+    @property
+    def running(self) -> bool:
+        """Whether it is a running statistic: measured, not learned."""
+        return self.name.endswith((".running_mean", ".running_var"))
+
 
 class Layout(NamedTuple):
     """All floating-point entries of the state dict in its order, and the integer buffers, kept apart."""

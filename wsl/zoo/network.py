@@ -69,3 +69,9 @@ def state_dict(weights: np.ndarray, layout: Layout, counters: np.ndarray | None 
     state = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in layout.split(weights).items()}
     state.update({name: torch.tensor(int(count)) for name, count in zip(layout.counters, counters, strict=True)})
     return state
+
+
+def learned_state(weights: torch.Tensor, layout: Layout) -> dict[str, torch.Tensor]:
+    """Return views of flat weights (n_weights,), shaped, by name, without running statistics."""
+    entries = (entry for entry in layout.entries if not entry.running)
+    return {entry.name: weights[entry.columns].view(entry.shape) for entry in entries}

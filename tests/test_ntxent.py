@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from wsl.shared.ntxent import chance_loss, nt_xent
+from wsl.ntxent import chance_loss, nt_xent
 
 
 def by_brute_force(projections, weights, temperature, symmetric):

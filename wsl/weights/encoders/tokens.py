@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from wsl.errors import ConfigError
 from wsl.zoo.layout import Entry, Layout
 
 STATISTICS = ("weight", "bias", "running_mean", "running_var")
@@ -25,16 +26,6 @@ class Tokens(NamedTuple):
     def filled(self) -> np.ndarray:
         """Which numbers of the tokens are weights (T, size)."""
         return self.places != NOTHING
-
-    def of(self, weights: np.ndarray) -> np.ndarray:
-        """Return tokens (n, T, size) of flat weights (n, n_weights), padded with zeros."""
-        return np.where(self.filled, weights[:, self.places], 0).astype(np.float32)
-
-    def weights(self, tokens: np.ndarray) -> np.ndarray:
-        """Return flat weights (n, n_weights) of tokens (n, T, size): the inverse of ``of``."""
-        weights = np.empty((len(tokens), self.filled.sum()), dtype=np.float32)
-        weights[:, self.places[self.filled]] = tokens[:, self.filled]
-        return weights
 
 
 def tokens_of(layout: Layout, size: int) -> Tokens:
@@ -71,3 +62,18 @@ def _norm_of(convolution: str) -> str:
     """Return the batch normalisation that follows a convolution: bn1 for conv1, downsample.1 for downsample.0."""
     name = convolution.removesuffix(".weight")
     return name.replace("downsample.0", "downsample.1") if "downsample" in name else name.replace("conv", "bn")
+
+
+def latent_a_token(layout: Layout, size: int, latent: int) -> int:
+    """Return how many numbers each token's latent may have, for ``latent`` in all.
+
+    Raises:
+        ConfigError: not one.
+    """
+    tokens = len(tokens_of(layout, size).places)
+    if latent < tokens:
+        raise ConfigError(
+            f"weights.autoencoder.latent: {latent} numbers, but a network of this width has {tokens} tokens, and each "
+            "needs one; raise it, or raise weights.tokens.size"
+        )
+    return latent // tokens

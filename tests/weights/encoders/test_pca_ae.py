@@ -7,32 +7,29 @@ import torch
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from wsl.files import new_hdf5, put_table
-from wsl.weights.autoencoder import (
-    WeightAutoencoder,
-    checkpoint_epochs,
-    load_autoencoder,
-    load_checkpoints,
-    train_autoencoder,
-)
-from wsl.weights.coefficients import read_coefficients
+from wsl.weights.coefficients import LinearCodec
+from wsl.weights.encoders.pca import PcaEncoder
+from wsl.weights.encoders.pca_ae import WeightAutoencoder
+from wsl.weights.encoders.registry import load_encoder, load_states
+from wsl.weights.encoders.training import checkpoint_epochs, train_encoder
+from wsl.weights.pca import ParameterPCA
+from wsl.zoo.layout import Entry, Layout
 
+# A first stage that changes nothing: the second is under test.
+PLAIN = ParameterPCA("x", "centred", np.zeros(6, np.float32), -np.inf, np.empty((0, 6), np.float32), np.empty(0), 1.0)
+LINEAR = LinearCodec([PLAIN], Layout((Entry("x", (6,), 0),), ()))
 RECIPE = {"learning_rate": 0.01, "weight_decay": 0.0, "batch_size": 16, "epochs": 150, "patience": None}
 RECIPE |= {"schedule": "cosine", "keep": "best"}
 
 
 @pytest.fixture
-def parts(tmp_path):
-    """Coefficient files of 48 and 16 models, 6 numbers of very different scales around 3."""
+def parts():
+    """Coefficients of 48 and 16 models, 6 numbers of very different scales around 3."""
     rng = np.random.default_rng(0)
-    files = {}
-    for part, count in (("train", 48), ("validation", 16)):
-        files[part] = tmp_path / f"{part}.h5"
-        values = rng.normal(size=(count, 6)) * np.array([1e-3, 0.1, 1, 5, 20, 100]) + 3
-        with new_hdf5(files[part]) as file:
-            file.create_dataset("coefficients", data=values.astype(np.float32))
-            put_table(file, "snapshots", pd.DataFrame({"member": range(count)}))
-    return files
+    counts, scales = {"train": 48, "validation": 16}, np.array([1e-3, 0.1, 1, 5, 20, 100])
+    return {
+        part: torch.from_numpy(np.float32(rng.normal(size=(count, 6)) * scales + 3)) for part, count in counts.items()
+    }
 
 
 @pytest.fixture
@@ -41,8 +38,16 @@ def fit(parts, tmp_path):
 
     def run(latent=6, hidden=(), normalise="per-coefficient", count=5, name="ae", **changes):
         paths = [tmp_path / f"{name}{end}" for end in (".safetensors", ".csv", "_states.safetensors")]
+        torch.manual_seed(0)
+        encoder = PcaEncoder(LINEAR, latent, hidden)
+        encoder.autoencoder.normalised.fit(parts["train"], normalise)
+        sizes = {part: len(values) for part, values in parts.items()}
         recipe = {**RECIPE, **changes}
-        train_autoencoder(*parts.values(), *paths, latent, hidden, 0.0, normalise, count, recipe, seed=0)
+
+        def loss(part, rows):
+            return encoder.autoencoder.loss(parts[part][rows])
+
+        train_encoder(encoder, loss, sizes, *paths, count, recipe, seed=0)
         return paths
 
     return run
@@ -105,8 +110,8 @@ def test_decode_undoes_the_normalisation(normalise):
 
 def test_a_wide_enough_latent_reconstructs_nearly_all(fit, parts):
     state, history, _ = fit(latent=6)
-    values = torch.from_numpy(read_coefficients(parts["validation"])[0])
-    module = load_autoencoder(state)
+    values = parts["validation"]
+    module = load_encoder(state, LINEAR)
     with torch.no_grad():
         left = ((module.decode(module.encode(values)) - values) ** 2).mean(0) / values.var(0)
     assert left.max() < 1e-3
@@ -116,23 +121,23 @@ def test_a_wide_enough_latent_reconstructs_nearly_all(fit, parts):
 
 def test_a_narrow_latent_cannot(fit, parts):
     state, *_ = fit(latent=2)
-    values = torch.from_numpy(read_coefficients(parts["train"])[0])
+    values = parts["train"]
     # Six independent numbers of deviation 1 through two: at least the four least of them are lost.
     spectrum = np.linalg.eigvalsh(np.cov(StandardScaler().fit_transform(values), rowvar=False, bias=True))
-    loss = load_autoencoder(state).loss(values).item()
+    loss = load_encoder(state, LINEAR).autoencoder.loss(values).item()
     assert loss >= spectrum[:4].sum() * 0.999
 
 
 def test_checkpoints_span_the_training(fit, parts):
     state, history, checkpoints = fit(count=5, keep="last")
-    kept, values = load_checkpoints(checkpoints), torch.from_numpy(read_coefficients(parts["validation"])[0])
+    kept, values = load_states(checkpoints, LINEAR), parts["validation"]
     assert min(kept) == 0 and max(kept) == RECIPE["epochs"] and len(kept) == 5
-    losses = {epoch: module.loss(values).item() for epoch, module in kept.items()}
+    losses = {epoch: module.autoencoder.loss(values).item() for epoch, module in kept.items()}
     recorded = pd.read_csv(history).set_index("epoch")["validation_loss"]
     for epoch in list(kept)[1:]:
         assert losses[epoch] == pytest.approx(recorded[epoch], rel=1e-4)
     assert losses[0] > losses[RECIPE["epochs"]]
-    last, final = kept[RECIPE["epochs"]].state_dict(), load_autoencoder(state).state_dict()
+    last, final = kept[RECIPE["epochs"]].state_dict(), load_encoder(state, LINEAR).state_dict()
     assert all(torch.equal(last[name], final[name]) for name in final)
 
 
@@ -142,11 +147,13 @@ def test_the_state_of_lowest_validation_loss_is_kept(fit, parts):
     best = losses["validation_loss"].idxmin()
     assert best < len(losses) - 1  # otherwise the last state would do as well
     assert losses["kept"].to_numpy().nonzero()[0].tolist() == [best]
-    values = torch.from_numpy(read_coefficients(parts["validation"])[0])
-    assert load_autoencoder(state).loss(values).item() == pytest.approx(losses["validation_loss"][best], rel=1e-4)
+    values = parts["validation"]
+    assert load_encoder(state, LINEAR).autoencoder.loss(values).item() == pytest.approx(
+        losses["validation_loss"][best], rel=1e-4
+    )
     among, final = (
-        load_checkpoints(checkpoints)[losses["epoch"][best]].state_dict(),
-        load_autoencoder(state).state_dict(),
+        load_states(checkpoints, LINEAR)[losses["epoch"][best]].state_dict(),
+        load_encoder(state, LINEAR).state_dict(),
     )
     assert all(torch.equal(among[name], final[name]) for name in final)
 

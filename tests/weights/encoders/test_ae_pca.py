@@ -1,0 +1,99 @@
+"""The encoder that bends first: its shares of compression, its limits, and PCA where it does nothing."""
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from sklearn.decomposition import PCA
+
+from wsl.weights.encoders.ae_pca import ChannelEncoder, Compression, RowAutoencoder, share_compression
+from wsl.weights.encoders.ae_pca_training import train_ae_pca
+from wsl.weights.encoders.registry import load_encoder
+from wsl.zoo.layout import resnet18_layout
+
+LAYOUT = resnet18_layout(2, 3)
+RECIPE = {"learning_rate": 0.003, "weight_decay": 0.0, "batch_size": 6, "epochs": 60, "patience": None}
+RECIPE |= {"schedule": "cosine", "keep": "last"}
+
+
+@pytest.mark.parametrize(
+    ("share", "codes", "components"),
+    [
+        (0.0, 64, 16),  # rows as they are; PCA leaves 16 of 1024
+        (0.5, 8, 16),  # 1024 * (16 / 1024)**.5 = 128 numbers, 8 a channel
+        (1.0, 1, 16),  # 16 numbers, one a channel
+    ],
+)
+def test_each_stage_has_its_share_on_the_scale_of_logarithms(share, codes, components):
+    found = share_compression((16, 16, 2, 2), components=16, share=share, snapshots=100)
+    assert found == Compression(channels=16, length=64, codes=codes, components=components)
+
+
+def test_a_vector_is_one_row_and_a_row_keeps_one_code_at_least():
+    assert share_compression((12,), 4, 1.0, 100) == Compression(1, 12, 4, 4)
+    assert share_compression((32, 1, 3, 3), 4, 1.0, 100) == Compression(32, 9, 1, 4)
+    assert share_compression((12,), 64, 0.5, 6) == Compression(1, 12, 8, 5)  # no more than snapshots tell
+
+
+def test_training_starts_from_the_rows_principal_components():
+    rows = torch.randn(50, 9) @ torch.randn(9, 9)
+    module = RowAutoencoder(Compression(5, 9, 3, 3), hidden=[4], dropout=0.0)
+    module.start(rows)
+    back = module.decode(module.encode(rows.view(10, 5, 9))).detach().reshape(-1, 9).numpy()
+    centred = PCA(3)
+    centred.mean_ = np.zeros(9)  # rows are around the mean already
+    _, _, vectors = np.linalg.svd(rows.numpy(), full_matrices=False)
+    assert back == pytest.approx(rows.numpy() @ vectors[:3].T @ vectors[:3], abs=1e-4)
+
+
+@pytest.fixture(scope="module")
+def fit(zoo, tmp_path_factory):
+    def run(share, components=4, name="e", **changes):
+        folder = tmp_path_factory.mktemp(name)
+        files = [folder / end for end in ("e.safetensors", "h.csv", "c.safetensors")]
+        settings = {"hidden": [16], "dropout": 0.0, "checkpoint_count": 3, "recipe": {**RECIPE, **changes}, "seed": 0}
+        train_ae_pca(zoo.train, zoo.validation, *files, components=components, share=share, **settings)
+        return files
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def weights(zoo):
+    with h5py.File(zoo.train) as file:
+        return torch.from_numpy(file["weights"][...])
+
+
+class Linear:
+    layout = LAYOUT
+
+
+def test_without_a_share_it_is_pca(fit, weights):
+    encoder = load_encoder(fit(0.0, epochs=1)[0], Linear)
+    back = encoder.decode(encoder.encode(weights)).numpy()
+    for name in ("conv1.weight", "layer4.1.conv2.weight", "fc.weight"):
+        columns = LAYOUT[name].columns
+        own = weights[:, columns].numpy().astype(np.float64)
+        pca = PCA(min(4, own.shape[1])).fit(own)
+        assert back[:, columns] == pytest.approx(pca.inverse_transform(pca.transform(own)), abs=1e-4)
+
+
+def test_a_trained_first_stage_loses_less_than_it_began_with(fit, weights):
+    trained, untrained = (load_encoder(fit(0.8, epochs=epochs, learning_rate=0.01)[0], Linear) for epochs in (40, 1))
+    with torch.no_grad():
+        assert trained.loss(weights) < 0.9 * untrained.loss(weights)
+
+
+def test_latents_and_weights_keep_their_sizes_and_variances_their_bounds(fit, weights):
+    encoder: ChannelEncoder = load_encoder(fit(0.5, epochs=2)[0], Linear)
+    latents = encoder.encode(weights)
+    assert latents.shape == (6, encoder.latent) and encoder.latent == sum(one.components for one in encoder.stages)
+    assert {one.components for one in encoder.stages} <= {2, 3, 4}
+    far = encoder.decode(latents * 100).detach()
+    for entry in LAYOUT.entries:
+        if entry.name.endswith("running_var"):
+            assert far[:, entry.columns].min() >= weights[:, entry.columns].min()
+
+
+def test_same_seed_gives_the_same_bytes(fit):
+    assert [path.read_bytes() for path in fit(0.5, epochs=2)] == [path.read_bytes() for path in fit(0.5, epochs=2)]

@@ -1,0 +1,107 @@
+"""Every encoder through a run's files: latents of a part, in all class orders, and back."""
+
+import h5py
+import numpy as np
+import pytest
+
+from wsl.weights.codec import embed_part, load_codec, read_latents
+from wsl.weights.coefficients import encode_part
+from wsl.weights.encoders.ae_pca_training import train_ae_pca
+from wsl.weights.encoders.pca import train_pca
+from wsl.weights.encoders.registry import load_states
+from wsl.weights.encoders.token_training import train_tokens
+from wsl.weights.orders import class_orders
+from wsl.weights.pca import fit_parameter
+from wsl.weights.snapshots import Snapshots
+from wsl.zoo.layout import resnet18_layout
+
+LAYOUT = resnet18_layout(2, 3)
+RECIPE = {"learning_rate": 0.003, "weight_decay": 0.0, "batch_size": 8, "epochs": 2, "patience": None}
+RECIPE |= {"schedule": "constant", "keep": "best"}
+ORDERS = {"orders": 3, "seed": 5}
+LAYERS = {"hidden": [8], "dropout": 0.0}
+TOKENS = {"network": {"size": 64, "width": 16, "depth": 1, "heads": 2, "window": 60, "halo": 8}, "centre": "weight"}
+TOKENS |= {"views": {"permute": True, "noise": 0.1, "erase": 0.1}, "beta": 0.8, "temperature": 0.1, "windows": 1}
+
+
+@pytest.fixture(scope="module")
+def first_stage(zoo, tmp_path_factory):
+    """PCA files over three class orders, and the coefficients of every part."""
+    folder = tmp_path_factory.mktemp("first")
+    fitted, limits = [], {"variance_threshold": 1e-12, "dimension_limit": 4, "components": 4}
+    for entry in LAYOUT.entries:
+        fitted.append(folder / f"{entry.name}.h5")
+        fit_parameter(zoo.train, entry.name, fitted[-1], **ORDERS, **limits)
+    coefficients = {part: folder / f"{part}.h5" for part in ("train", "validation", "test")}
+    for part, path in coefficients.items():
+        encode_part(getattr(zoo, part), fitted, path, seed=5, orders=3 if part == "train" else 1)
+    return fitted, coefficients
+
+
+@pytest.fixture(scope="module", params=["pca", "pca-ae", "ae-pca", "contrastive", "sane"])
+def files(request, zoo, first_stage, tmp_path_factory):
+    fitted, coefficients = first_stage
+    folder = tmp_path_factory.mktemp("encoder")
+    made = {name: folder / name for name in ("e.safetensors", "h.csv", "c.safetensors", "train.h5", "test.h5")}
+    out, own = list(made.values())[:3], {"checkpoint_count": 2, "recipe": RECIPE, "seed": 0}
+    own |= {"orders": 3, "orders_seed": 5}
+    if request.param.startswith("pca"):
+        latent = None if request.param == "pca" else 6
+        inputs = (coefficients["train"], coefficients["validation"], zoo.train, zoo.validation, fitted)
+        train_pca(*inputs, *out, latent=latent, normalise="global", **LAYERS, **own)
+    elif request.param == "ae-pca":
+        train_ae_pca(zoo.train, zoo.validation, *out, components=4, share=0.5, **LAYERS, **own)
+    else:
+        train_tokens(zoo.train, zoo.validation, *out, request.param, 2, **TOKENS, **own)
+    embed_part(zoo.train, coefficients["train"], fitted, out[0], made["train.h5"], **ORDERS)
+    embed_part(zoo.test, coefficients["test"], fitted, out[0], made["test.h5"], orders=1, seed=5)
+    return made
+
+
+def test_latents_are_the_encoders_in_every_class_order(files, zoo, first_stage):
+    codec = load_codec(zoo.train, first_stage[0], files["e.safetensors"])
+    latents, snapshots = read_latents(files["train.h5"])
+    with h5py.File(zoo.train) as file:
+        weights = file["weights"][...]
+    assert latents.shape == (18, codec.encoder.latent)
+    assert snapshots["order"].tolist() == [0] * 6 + [1] * 6 + [2] * 6
+    for number, order in enumerate(class_orders(3, 3, 5)):
+        reordered = weights.copy()
+        for name in ("fc.weight", "fc.bias"):
+            columns = LAYOUT[name].columns
+            rows = weights[:, columns].reshape(6, 3, -1)
+            reordered[:, columns] = rows[:, list(order)].reshape(6, -1)
+        found = latents[6 * number : 6 * number + 6]
+        assert found == pytest.approx(codec.encode(reordered), abs=2e-3), number
+    assert read_latents(files["test.h5"])[0] == pytest.approx(codec.encode(_test_weights(zoo)), abs=2e-3)
+
+
+def test_decoded_weights_are_whole_networks(files, zoo, first_stage):
+    codec = load_codec(zoo.train, first_stage[0], files["e.safetensors"])
+    decoded = codec.decode(codec.encode(_test_weights(zoo)))
+    assert decoded.shape == (2, LAYOUT.size) and decoded.dtype == np.float32
+    assert np.isfinite(decoded).all()
+    assert not np.array_equal(decoded[0], decoded[1])
+
+
+def test_states_over_the_training_end_with_the_one_that_is_kept(files, first_stage, zoo):
+    codec = load_codec(zoo.train, first_stage[0], files["e.safetensors"])
+    states = load_states(files["c.safetensors"], codec.linear)
+    final = codec.encoder.state_dict()
+    assert any(all((own.state_dict()[name] == final[name]).all() for name in final) for own in states.values())
+
+
+def test_snapshots_are_reordered_with_their_tasks(zoo):
+    with Snapshots(zoo.train, **ORDERS) as snapshots:
+        assert len(snapshots) == 18
+        own, other = snapshots.weights([2, 8])
+        heads = [one[LAYOUT["fc.bias"].columns] for one in (own, other)]
+        order = snapshots.orders[1]
+        assert heads[1].tolist() == heads[0][list(order)].tolist()
+        classes = snapshots.task(2).split("/")
+        assert snapshots.task(8).split("/") == [classes[place] for place in order]
+
+
+def _test_weights(zoo):
+    with h5py.File(zoo.test) as file:
+        return file["weights"][...]

@@ -1,0 +1,153 @@
+"""Encoders of tokens: nothing is lost in cutting, windows and halos do what they say, widths may differ."""
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from wsl.errors import ConfigError
+from wsl.weights.encoders.registry import load_encoder
+from wsl.weights.encoders.token_encoder import TokenEncoder, TokenSequence
+from wsl.weights.encoders.token_network import Window, windows_of
+from wsl.weights.encoders.token_training import standardise, train_tokens
+from wsl.weights.encoders.tokens import latent_a_token, tokens_of
+from wsl.weights.snapshots import Snapshots
+from wsl.zoo.index import write_index
+from wsl.zoo.layout import resnet18_layout
+
+LAYOUT = resnet18_layout(2, 3)
+NETWORK = {"size": 64, "width": 16, "depth": 1, "heads": 2, "window": 60, "halo": 8}
+VIEWS = {"permute": False, "noise": 0.05, "erase": 0.1}
+RECIPE = {"learning_rate": 0.003, "weight_decay": 0.0, "batch_size": 6, "epochs": 3, "patience": None}
+RECIPE |= {"schedule": "constant", "keep": "last"}
+
+
+@pytest.fixture(scope="module")
+def weights(zoo):
+    with h5py.File(zoo.train) as file:
+        return torch.from_numpy(file["weights"][...])
+
+
+@pytest.fixture(scope="module")
+def fit(zoo, tmp_path_factory):
+    def run(kind="sane", latent=3, also=(), centre="weight", beta=0.9, packed=(), behaviour=None, **changes):
+        folder = tmp_path_factory.mktemp("tokens")
+        files = [folder / end for end in ("e.safetensors", "h.csv", "c.safetensors")]
+        settings = {"network": NETWORK, "views": VIEWS, "temperature": 0.1, "windows": 2, "checkpoint_count": 3}
+        settings |= {"recipe": {**RECIPE, **changes}, "seed": 0, "packed": packed, "behaviour": behaviour}
+        inputs = (zoo.train, zoo.validation, *files)
+        train_tokens(*inputs, kind, latent, centre=centre, beta=beta, also=also, **settings)
+        return files
+
+    return run
+
+
+@pytest.mark.parametrize("size", [40, 64, 151])
+def test_cutting_and_joining_is_the_identity(weights, size):
+    sequence = TokenSequence(LAYOUT, size)
+    sequence.mean.copy_(weights.mean(0))
+    sequence.scale.fill_(0.3)
+    tokens = sequence.cut(weights)
+    assert tokens.shape == (6, len(tokens_of(LAYOUT, size).places), size)
+    assert torch.allclose(sequence.join(tokens), weights, atol=1e-5)
+    assert (tokens[:, ~sequence.filled] == 0).all()
+
+
+@pytest.mark.parametrize("centre", ["weight", "parameter"])
+def test_numbers_are_standardised_by_named_parameter(zoo, weights, centre):
+    sequence = TokenSequence(LAYOUT, 64)
+    with Snapshots(zoo.train) as training:
+        standardise(sequence, [training], centre)
+    standard = ((weights - sequence.mean) / sequence.scale).double()
+    for entry in LAYOUT.entries:
+        own = standard[:, entry.columns]
+        centred = own.mean(0) if centre == "weight" else own.mean()
+        assert torch.allclose(centred, torch.zeros_like(centred), atol=1e-3), entry.name
+        assert own.pow(2).mean().item() == pytest.approx(1, rel=1e-3) or sequence.scale[entry.offset] == 1
+
+
+def test_windows_keep_every_token_once_and_see_a_halo():
+    assert windows_of(10, 4, 1) == [
+        Window(slice(0, 5), slice(0, 4)),
+        Window(slice(3, 9), slice(4, 8)),
+        Window(slice(7, 10), slice(8, 10)),
+    ]
+    assert windows_of(3, 128, 16) == [Window(slice(0, 3), slice(0, 3))]
+
+
+def encoder(**changes):
+    torch.manual_seed(0)
+    return TokenEncoder([(2, 3)], **{**NETWORK, "latent": 3, "kind": "sane", **changes}).eval()
+
+
+def test_a_halo_as_wide_as_the_network_sees_all_of_it(weights):
+    whole, halo, blind = (encoder(window=window, halo=h) for window, h in ((10**6, 0), (50, 10**6), (50, 0)))
+    expected = whole.encode(weights)
+    assert torch.allclose(halo.encode(weights), expected, atol=1e-4)
+    assert not torch.allclose(blind.encode(weights), expected, atol=1e-2)
+    assert torch.allclose(halo.decode(expected), whole.decode(expected), atol=1e-4)
+
+
+@pytest.mark.parametrize(("kind", "size"), [("sane", 3 * len(tokens_of(LAYOUT, 64).places)), ("contrastive", 3)])
+def test_latents_are_of_tokens_or_of_the_network(weights, kind, size):
+    module = encoder(kind=kind)
+    latents = module.encode(weights)
+    assert module.latent == size and latents.shape == (6, size)
+    assert module.decode(latents).shape == weights.shape
+    assert torch.allclose(module.embed(weights, LAYOUT), module.token_latents(weights).mean(1))
+    alone = torch.cat([module.encode(one[None]) for one in weights])
+    assert torch.allclose(alone, latents, atol=1e-4)  # no network's latent depends on those beside it
+
+
+def test_too_few_numbers_for_the_tokens_are_refused():
+    tokens = len(tokens_of(LAYOUT, 64).places)
+    assert [latent_a_token(LAYOUT, 64, n) for n in (tokens, 2 * tokens - 1, 2 * tokens)] == [1, 1, 2]
+    with pytest.raises(ConfigError, match=rf"{tokens - 1} numbers.*{tokens} tokens"):
+        latent_a_token(LAYOUT, 64, tokens - 1)
+
+
+@pytest.mark.parametrize("kind", ["sane", "contrastive"])
+def test_it_learns_to_give_weights_back(fit, weights, kind):
+    def lost(files):
+        module = load_encoder(files[0], None)
+        sequence = module.sequences[0]
+        with torch.no_grad():
+            error = (sequence.cut(module.decode(module.encode(weights))) - sequence.cut(weights)).pow(2)
+        return (error.sum() / sequence.filled.sum() / len(weights)).item()
+
+    many = {"sane": 120, "contrastive": 120}[kind]
+    assert lost(fit(kind, latent=16, epochs=many, beta=1.0)) < 0.8 * lost(fit(kind, latent=16, epochs=1, beta=1.0))
+
+
+def test_networks_of_two_widths_are_encoded_by_one(fit, train, weights, tmp_path):
+    wide = [train(tmp_path / f"{i}.h5", member=i, width=4, max_epoch=1) for i in range(2)]
+    write_index(wide, tmp_path / "wide.h5")
+    module = load_encoder(fit(also=[tmp_path / "wide.h5"])[0], None)
+    layout = resnet18_layout(4, 3)
+    with Snapshots(tmp_path / "wide.h5") as zoo:
+        other = zoo.weights([0, 1])
+    latents = module.token_latents(other, layout)
+    assert latents.shape == (2, len(tokens_of(layout, 64).places), 3)
+    assert module.from_token_latents(latents, layout).shape == other.shape
+    assert module.embed(other, layout).shape == module.embed(weights, LAYOUT)[:2].shape
+    with pytest.raises(ValueError, match="knows no networks"):
+        module.embed(other, resnet18_layout(8, 3))
+
+
+def test_running_variances_stay_above_the_least_of_training(fit, weights):
+    module = load_encoder(fit()[0], None)
+    decoded = module.decode(100 * torch.randn(2, module.latent)).detach()
+    for entry in LAYOUT.entries:
+        if entry.name.endswith("running_var"):
+            assert decoded[:, entry.columns].min() >= weights[:, entry.columns].min()
+
+
+@pytest.mark.parametrize("changes", [{}, {"kind": "contrastive", "beta": 0.5}])
+def test_same_seed_gives_the_same_bytes(fit, changes):
+    assert [path.read_bytes() for path in fit(**changes)] == [path.read_bytes() for path in fit(**changes)]
+
+
+def test_a_behaviour_loss_is_learnt_beside(fit, packed):
+    plain, both = (fit(packed=list(packed.values()), behaviour=own)[0] for own in (None, {"weight": 1, "queries": 2}))
+    a, b = (load_encoder(path, None).network.narrow.weight for path in (plain, both))
+    assert np.isfinite(b.detach().numpy()).all() and not torch.equal(a, b)

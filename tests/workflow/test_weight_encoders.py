@@ -1,0 +1,94 @@
+"""The rules of weight encoders and gates other than the default's; test_rules.py sees those alone."""
+
+from collections import Counter
+
+import h5py
+import pandas as pd
+import pytest
+
+LATENTS, TABLE = "results/tiny/weights/latents/train.h5", "results/tiny/tables/reconstruction.csv"
+PCA, SAMPLED = "results/tiny/tables/pca.csv", "results/tiny/evaluation/protocol/projection-0.csv"
+TOKENS = {"size": 64, "width": 16, "depth": 1, "window": 60, "halo": 8}
+ENCODERS = {
+    "pca": {},
+    "ae-pca": {"autoencoder": {"hidden": [8], "epochs": 1}},
+    "contrastive": {"tokens": TOKENS, "autoencoder": {"latent": 8, "epochs": 1}},
+    "sane": {"tokens": TOKENS, "autoencoder": {"latent": 2000, "epochs": 1}},
+    "pca-ae": {"autoencoder": {"latent": 8, "epochs": 1, "behaviour": {"weight": 1, "queries": 1}}},
+}
+
+
+@pytest.fixture
+def project(new_project, change, tiny_config):
+    """Makes a project of the tiny run, its weights section changed."""
+
+    def make(**weights):
+        config = change(tiny_config, sampling__samplers=["projection"], sampling__sampler="projection")
+        config["weights"] = {**config["weights"], **weights}
+        return new_project(config)
+
+    return make
+
+
+@pytest.mark.parametrize("encoder", ENCODERS)
+def test_every_encoder_is_planned_from_what_it_reads(project, read_jobs, encoder):
+    planned = project(encoder=encoder, **ENCODERS[encoder]).dry_run(LATENTS)
+    (job,) = (job for job in read_jobs(planned) if job["rule"] == "train_autoencoder")
+    reads = {
+        "coefficients": "weights/coefficients/train.h5" in job["input"],
+        "zoo": "zoo/train.h5" in job["input"],
+        "images": "/images/" in job["input"],
+    }
+    assert reads == {"coefficients": encoder.startswith("pca"), "zoo": True, "images": encoder == "pca-ae"}
+
+
+@pytest.mark.parametrize(("gate", "measured"), [("function", 1), ("variance", 0)])
+def test_a_budget_is_spent_between_pca_and_all_that_reads_it(project, read_jobs, gate, measured):
+    planned = project(budget=200, gate=gate).dry_run(LATENTS)
+    found = Counter(job["rule"] for job in read_jobs(planned))
+    assert (found["measure_sensitivity"], found["gate_components"]) == (measured, 1)
+    for job in read_jobs(planned):
+        if job["rule"] in ("coefficients", "train_autoencoder", "embed_weights"):
+            assert "weights/gated/fc.weight.h5" in job["input"] and "weights/pca/" not in job["input"]
+
+
+def test_runs_beside_are_learnt_from(project, read_jobs):
+    made = project(encoder="sane", **{**ENCODERS["sane"], "tokens": {**TOKENS, "runs": ["other"]}})
+    (made.results.parent / "other" / "zoo").mkdir(parents=True)
+    (made.results.parent / "other" / "zoo" / "train.h5").touch()
+    planned = made.dry_run(LATENTS)
+    (job,) = (job for job in read_jobs(planned) if job["rule"] == "train_autoencoder")
+    assert "results/other/zoo/train.h5" in job["input"]
+
+
+def test_tokens_that_a_latent_cannot_hold_are_refused_before_any_work(project):
+    said = project(encoder="sane", tokens=TOKENS, autoencoder={"latent": 8, "epochs": 1}).snakemake("--dry-run").stdout
+    assert "weights.autoencoder.latent: 8 numbers" in said and "raise weights.tokens.size" in said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("encoder", ["ae-pca", "contrastive", "pca-ae"])  # tokens and a budget of PCA below
+def test_every_encoder_gives_latents_and_a_table(finished, encoder):
+    finished.configure(weights={**finished.config["weights"], "encoder": encoder, **ENCODERS[encoder]})
+    finished.run(LATENTS, TABLE)
+    with h5py.File(finished.root / LATENTS) as file:
+        assert file["latents"].ndim == 2 and len(file["latents"]) > 0
+    assert set(pd.read_csv(finished.root / TABLE)["stage"]) == {"pca", "latent"}
+    assert "Nothing to be done" in finished.dry_run(LATENTS, TABLE)
+
+
+@pytest.mark.slow
+def test_a_sampler_of_latents_decodes_tokens(finished):
+    sane = {**finished.config["weights"], "encoder": "sane", **ENCODERS["sane"]}
+    finished.configure(weights=sane, sampling__samplers=["projection"], sampling__sampler="projection")
+    finished.run(SAMPLED)
+    assert pd.read_csv(finished.root / SAMPLED)["accuracy"].between(0, 1).all()
+
+
+@pytest.mark.slow
+def test_a_budget_of_function_is_kept(finished):
+    finished.configure(weights={**finished.config["weights"], "encoder": "pca", "budget": 200})
+    finished.run(LATENTS, PCA)
+    with h5py.File(finished.root / LATENTS) as file:
+        assert file["latents"].shape[1] == 200
+    assert pd.read_csv(finished.root / PCA)["coefficients"].sum() == 200

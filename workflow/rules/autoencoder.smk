@@ -1,0 +1,59 @@
+# The weight encoder W <-> z_W.
+
+
+rule train_autoencoder:
+    input:
+        **INDICES,
+        **ENCODER_INPUTS,
+        **({"packed": packed(RUN.classes)} if BEHAVIOUR else {}),
+    output:
+        out=f"{OUT}/weights/autoencoder.safetensors",
+        history=f"{OUT}/weights/autoencoder_history.csv",
+        checkpoints=f"{OUT}/weights/autoencoder_checkpoints.safetensors",
+    log:
+        f"{LOGS}/train_autoencoder.log",
+    benchmark:
+        f"{OUT}/benchmarks/train_autoencoder.tsv"
+    conda:
+        ENVIRONMENT
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime=480,
+    params:
+        call=TRAIN_ENCODER,
+        code=call_digest(TRAIN_ENCODER),
+        settings=settings(
+            **ENCODER_SETTINGS,
+            checkpoint_count=AUTOENCODER.checkpoints,
+            recipe=RUN.recipe(AUTOENCODER),
+            seed=RUN.seed("autoencoder"),
+            orders=WEIGHTS.orders,
+            orders_seed=RUN.seed("pca"),
+            behaviour=BEHAVIOUR,
+        ),
+    script:
+        CALL
+
+
+rule embed_weights:
+    input:
+        index=lambda wildcards: index_of(wildcards.part),
+        coefficients=f"{OUT}/weights/coefficients/{{part}}.h5",
+        fitted=PCA_FILES,
+        autoencoder=rules.train_autoencoder.output.out,
+    output:
+        out=f"{OUT}/weights/latents/{{part}}.h5",
+    log:
+        f"{LOGS}/embed_weights/{{part}}.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        mem_mb=16000,
+        runtime=120,
+    params:
+        call="wsl.weights.codec.embed_part",
+        code=call_digest("wsl.weights.codec.embed_part"),
+        settings=lambda wildcards: orders_of(wildcards.part),
+    script:
+        CALL
