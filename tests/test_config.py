@@ -215,3 +215,28 @@ def test_a_number_may_be_written_as_yaml_allows(written):
     loaded = load_config(raw)
     assert loaded.zoo.learning_rate.adam.bounds() == (0.001, 0.001)
     assert loaded.shared.weight_decay == 0.001
+
+
+@pytest.mark.parametrize(
+    ("name", "keys", "says"),
+    [
+        ("pca-ae", {}, "the run's own has this name; choose another"),
+        ("x", {"encodr": "pca"}, "encodr: unknown key; the keys here are encoder"),
+        ("x", {"autoencoder": {"latent": 0}}, "autoencoder.latent: .*greater than or equal to 1"),
+        ("x", {"align": True}, "all share the run's; remove it"),
+    ],
+)
+def test_an_encoder_on_the_bench_that_cannot_be_is_refused(name, keys, says):
+    with pytest.raises(ConfigError, match=rf"evaluation.bench.encoders.{name}.*{says}"):
+        load_config({"run": "a", "evaluation": {"bench": {"encoders": {name: keys}}}})
+
+
+def test_encoders_on_the_bench_differ_in_what_they_name_alone():
+    named = {"small": {"autoencoder": {"latent": 3}}, "plain": {"encoder": "pca", "budget": 9}}
+    raw = {"run": "a", "weights": {"components": 5}, "evaluation": {"bench": {"encoders": named}}}
+    own, small, plain = load_config(raw).encoders().values()
+    assert [(one.encoder, one.components, one.budget, one.autoencoder.latent) for one in (own, small, plain)] == [
+        ("pca-ae", 5, None, 64),
+        ("pca-ae", 5, None, 3),
+        ("pca", 5, 9, 64),
+    ]

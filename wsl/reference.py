@@ -60,6 +60,8 @@ def _values(annotation: Any) -> str:
         return "distribution" if _is_distribution(annotation) else " or ".join(map(_values, get_args(annotation)))
     if get_origin(annotation) is list:
         return f"list of {_values(get_args(annotation)[0])}"
+    if get_origin(annotation) is dict:
+        return "sections by name"
     names = {"str": "text", "int": "whole number", "float": "number", "bool": "`true`, `false`", "Path": "path"}
     return names[annotation.__name__]
 

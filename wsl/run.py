@@ -13,7 +13,7 @@ from wsl.images.classes import check_folders, read_names, resolve_classes
 from wsl.images.reading import join_task
 from wsl.randomness import integer_seed
 from wsl.recipe import Recipe
-from wsl.weights.encoders.tokens import latent_a_token
+from wsl.weights.encoders.settings import training_of
 from wsl.zoo.groups import group_classes
 from wsl.zoo.layout import Layout, resnet18_layout
 from wsl.zoo.plan import plan_members, plan_unseen
@@ -57,8 +57,8 @@ class Run:
         if unseen.members is not None:
             self.plan += plan_unseen(seed, self.groups["unseen"], unseen.members, task, distributions, rates)
         self._rows = {row["member"]: row for row in self.plan}
-        if self.config.weights.encoder == "sane":
-            self.token_latent()
+        for weights in self.config.encoders().values():
+            training_of(weights, self.layout)  # refuses a latent that its tokens do not fit
 
     def check_folders(self) -> None:
         """Refuse folders of images that are not there; a mere plan needs none."""
@@ -139,17 +139,6 @@ class Run:
     def prompts(self, name: str) -> list[str]:
         """Return the sentences that name a class."""
         return [prompt.replace("{}", self._words.get(name, name)) for prompt in self.config.datasets.prompts]
-
-    def token_latent(self) -> int:
-        """Return the numbers in a latent of an encoder of tokens: of a token (``sane``) or of a network.
-
-        Raises:
-            ConfigError: there are fewer numbers than tokens.
-        """
-        weights = self.config.weights
-        if weights.encoder == "contrastive":
-            return weights.autoencoder.latent
-        return latent_a_token(self.layout, weights.tokens.size, weights.autoencoder.latent)
 
     def clip_files(self) -> list[str]:
         """Return the files that the CLIP model comes from, so that a replaced one is noticed."""

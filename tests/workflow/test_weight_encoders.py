@@ -92,3 +92,29 @@ def test_a_budget_of_function_is_kept(finished):
     with h5py.File(finished.root / LATENTS) as file:
         assert file["latents"].shape[1] == 200
     assert pd.read_csv(finished.root / PCA)["coefficients"].sum() == 200
+
+
+GATED = {"encoder": "pca", "components": 12, "budget": 200}
+BENCH = {"encoders": {"gated": GATED, "sane": {"encoder": "sane", **ENCODERS["sane"]}}, "search": {"steps": 1}}
+BENCH_TABLES = ("results/tiny/tables/weight_encoders.csv", "results/tiny/tables/probes.csv")
+
+
+def test_a_bench_fits_one_pca_for_all_and_measures_each(project, read_jobs):
+    made = project()
+    made.configure(evaluation__bench=BENCH)
+    found = Counter(job["rule"] for job in read_jobs(made.dry_run(*BENCH_TABLES)))
+    assert (found["fit_wide_pca"], found["measure_encoder"], found["measure_wide_sensitivity"]) == (102, 3, 1)
+    made.configure(evaluation__bench={})
+    assert "measure_encoder" not in made.dry_run()
+
+
+@pytest.mark.slow
+def test_a_bench_makes_its_tables(finished):
+    finished.configure(evaluation__bench=BENCH)
+    finished.run(*BENCH_TABLES)
+    table = pd.read_csv(finished.root / BENCH_TABLES[0]).set_index("encoder")
+    assert table.loc["gated", "latent_size"] == 200 and set(table["kind"]) == {"pca-ae", "pca", "sane"}
+    assert table[["agreement", "agreement_bn", "agreement_searched"]].stack().between(0, 1).all()
+    probes = pd.read_csv(finished.root / BENCH_TABLES[1])
+    assert set(probes["encoder"]) == {*table.index, "layer statistics", "raw coefficients"}
+    assert "Nothing to be done" in finished.dry_run(*BENCH_TABLES)

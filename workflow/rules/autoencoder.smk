@@ -4,8 +4,7 @@
 rule train_autoencoder:
     input:
         **INDICES,
-        **ENCODER_INPUTS,
-        **({"packed": packed(RUN.classes)} if BEHAVIOUR else {}),
+        **encoder_inputs(),
     output:
         out=f"{OUT}/weights/autoencoder.safetensors",
         history=f"{OUT}/weights/autoencoder_history.csv",
@@ -25,12 +24,7 @@ rule train_autoencoder:
         code=call_digest(TRAIN_ENCODER),
         settings=settings(
             **ENCODER_SETTINGS,
-            checkpoint_count=AUTOENCODER.checkpoints,
-            recipe=RUN.recipe(AUTOENCODER),
-            seed=RUN.seed("autoencoder"),
-            orders=WEIGHTS.orders,
-            orders_seed=RUN.seed("pca"),
-            behaviour=BEHAVIOUR,
+            **common_settings(WEIGHTS),
         ),
     script:
         CALL

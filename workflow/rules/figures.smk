@@ -185,6 +185,7 @@ rule html_report:
             rules.accuracy_table.output.out,
             rules.accuracy_table.output.recalibration,
             *PROPERTY_TABLES,
+            *BENCH_TABLES,
             rules.pca_table.output.out,
             rules.zoo_table.output.members,
             rules.class_table.output.out,

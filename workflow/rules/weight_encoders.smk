@@ -1,16 +1,20 @@
 # What encodes weights: files of the first stage, and which function trains the encoder W <-> z_W, from what.
 
+from wsl.weights.encoders.settings import training_of
+
 WEIGHTS = RUN.config.weights
 FITTED_FILES, GATED_FILES = (
     [f"{OUT}/weights/{folder}/{entry.name}.h5" for entry in RUN.layout.entries] for folder in ("pca", "gated")
 )
 PCA_FILES = FITTED_FILES if WEIGHTS.budget is None else GATED_FILES
 PCA_KEYS = ("variance_threshold", "dimension_limit", "components", "explained_variance", "solver")
-AUTOENCODER = WEIGHTS.autoencoder
-BEHAVIOUR = AUTOENCODER.behaviour if AUTOENCODER.behaviour.weight else None
+SENSITIVITY_SETTINGS = {
+    "seed": RUN.seed("sensitivity"),
+    "recalibrated": RUN.config.sampling.recalibration.enabled,
+    **WEIGHTS.sensitivity.model_dump(),
+}
 INDICES = {f"{part}_index": index_of(part) for part in ("train", "validation")}
 COEFFICIENTS = {part: f"{OUT}/weights/coefficients/{part}.h5" for part in ("train", "validation")}
-LAYERS = {"hidden": AUTOENCODER.hidden, "dropout": AUTOENCODER.dropout}
 
 
 def orders_of(part):
@@ -18,25 +22,48 @@ def orders_of(part):
     return settings(seed=RUN.seed("pca"), orders=WEIGHTS.orders if part == "train" else 1)
 
 
-def encoder():
-    """The function that trains the weight encoder, its own inputs and its own settings."""
-    kind = WEIGHTS.encoder
-    if kind in ("pca", "pca-ae"):
-        latent = None if kind == "pca" else AUTOENCODER.latent
-        own = {**LAYERS, "latent": latent, "normalise": WEIGHTS.normalise}
-        return "wsl.weights.encoders.pca.train_pca", {**COEFFICIENTS, "fitted": PCA_FILES}, own
-    if kind == "ae-pca":
-        own = {**LAYERS, "share": WEIGHTS.share, "components": WEIGHTS.components}
-        return "wsl.weights.encoders.ae_pca_training.train_ae_pca", {}, own
-    tokens = WEIGHTS.tokens
-    own = {
-        "kind": kind,
-        "latent": RUN.token_latent(),
-        "network": {key: getattr(tokens, key) for key in ("size", "width", "depth", "heads", "window", "halo")},
-        **{key: getattr(tokens, key) for key in ("centre", "views", "beta", "temperature", "windows")},
+def zoos_beside(weights):
+    """Further zoos that an encoder of tokens learns from."""
+    runs = weights.tokens.runs if weights.encoder in ("contrastive", "sane") else ()
+    return [f"results/{run}/zoo/train.h5" for run in runs]
+
+
+def encoder_inputs():
+    """What the run's weight encoder is trained on, beside whole snapshots."""
+    files = {**COEFFICIENTS, "fitted": PCA_FILES} if WEIGHTS.encoder in ("pca", "pca-ae") else {}
+    if zoos_beside(WEIGHTS):
+        files["also"] = zoos_beside(WEIGHTS)
+    if WEIGHTS.autoencoder.behaviour.weight:
+        files["packed"] = packed(RUN.classes)
+    return files
+
+
+def common_settings(weights):
+    """What the training of every weight encoder is told."""
+    autoencoder = weights.autoencoder
+    return {
+        "checkpoint_count": autoencoder.checkpoints,
+        "recipe": RUN.recipe(autoencoder),
+        "seed": RUN.seed("autoencoder"),
+        "orders": weights.orders,
+        "orders_seed": RUN.seed("pca"),
+        "behaviour": autoencoder.behaviour if autoencoder.behaviour.weight else None,
     }
-    also = {"also": [f"results/{run}/zoo/train.h5" for run in tokens.runs]} if tokens.runs else {}
-    return "wsl.weights.encoders.token_training.train_tokens", also, own
 
 
-TRAIN_ENCODER, ENCODER_INPUTS, ENCODER_SETTINGS = encoder()
+def bench_settings(name):
+    """How an encoder on the bench is trained and measured."""
+    weights = ON_BENCH[name]
+    training, own = training_of(weights, RUN.layout)
+    return settings(
+        training=training.rpartition(".")[2],
+        own=own,
+        common=common_settings(weights),
+        **{key: getattr(weights, key) for key in ("components", "budget", "gate")},
+        search=RUN.config.evaluation.bench.search,
+        seed=RUN.seed("search"),
+    )
+
+
+TRAIN_ENCODER, ENCODER_SETTINGS = training_of(WEIGHTS, RUN.layout)
+ON_BENCH = RUN.config.encoders() if RUN.config.evaluation.bench.encoders else {}

@@ -70,11 +70,7 @@ if WEIGHTS.budget is not None:
         params:
             call="wsl.weights.sensitivity.measure_sensitivity",
             code=call_digest("wsl.weights.sensitivity.measure_sensitivity"),
-            settings=settings(
-                seed=RUN.seed("sensitivity"),
-                recalibrated=RUN.config.sampling.recalibration.enabled,
-                **WEIGHTS.sensitivity.model_dump(),
-            ),
+            settings=settings(**SENSITIVITY_SETTINGS),
         script:
             CALL
 

@@ -1,10 +1,10 @@
 """Evaluation of reconstructed and sampled models."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from wsl.config.fields import PositiveFloat, PositiveInt, Section, Whole
+from wsl.config.fields import RUN_NAME, PositiveFloat, PositiveInt, Section, Whole
 
 
 class FineTuning(Section):
@@ -15,6 +15,24 @@ class FineTuning(Section):
     learning_rate: PositiveFloat = Field(1e-3, description="learning rate")
     batch_size: Annotated[Whole, Field(ge=2)] = Field(32, description="images a batch")
     augment: bool = Field(True, description="random flips and shifts")
+
+
+class Search(Section):
+    """Encoding by answers: steps on a held-out member's latent until what is decoded answers as the member does."""
+
+    steps: Annotated[Whole, Field(ge=0)] = Field(0, description="gradient steps (Adam); 0: none")
+    batch_size: Annotated[Whole, Field(ge=2)] = Field(64, description="training images of its task a step")
+    learning_rate: PositiveFloat = Field(0.02, description="of the latent, in its training deviations")
+
+
+class Bench(Section):
+    """Weight encoders that are measured beside the run's own, over the same members."""
+
+    encoders: dict[Annotated[str, Field(pattern=RUN_NAME)], dict[str, Any]] = Field(
+        {},
+        description="a name, and the keys of `weights` in which an encoder differs from the run's own; empty: no bench",
+    )
+    search: Search = Search()
 
 
 class Evaluation(Section):
@@ -44,3 +62,4 @@ class Evaluation(Section):
         description="images a class that samplers and rivals may look at, beside all of them; 0: the classes' names",
     )
     finetuning: FineTuning = FineTuning()
+    bench: Bench = Bench()

@@ -15,6 +15,17 @@ from wsl.config.zoo import Zoo
 from wsl.errors import ConfigError
 from wsl.faults import describe_fault
 
+# What all encoders on a bench have in common: members as they are read, and the PCA that is fitted once.
+SHARED_KEYS = (
+    "align",
+    "variance_threshold",
+    "dimension_limit",
+    "explained_variance",
+    "solver",
+    "sensitivity",
+    "orders",
+)
+
 
 class Config(Section):
     """A run."""
@@ -41,11 +52,47 @@ class Config(Section):
             raise ValueError("evaluation.growth: one run shows no growth; name runs with fewer members in `beside`")
         return self
 
+    def encoders(self) -> dict[str, Weights]:
+        """Return the weight encoders on the bench by name, the run's own first."""
+        own = {self.weights.encoder: self.weights}
+        return own | {name: _varied(self.weights, keys) for name, keys in self.evaluation.bench.encoders.items()}
+
+    @model_validator(mode="after")
+    def _encoders_share_their_first_stage(self) -> Self:
+        for name in self.evaluation.bench.encoders:
+            if name == self.weights.encoder:
+                raise ValueError(f"evaluation.bench.encoders.{name}: the run's own has this name; choose another")
+            try:
+                _varied(self.weights, self.evaluation.bench.encoders[name])
+            except ValidationError as error:
+                own = self.evaluation.bench.encoders[name]
+                faults = "; ".join(describe_fault(own, Weights, fault) for fault in error.errors())
+                raise ValueError(f"evaluation.bench.encoders.{name}: {faults}") from None
+        for name, varied in self.encoders().items():
+            for key in SHARED_KEYS:
+                if getattr(varied, key) != getattr(self.weights, key):
+                    raise ValueError(f"evaluation.bench.encoders.{name}.{key}: all share the run's; remove it")
+        return self
+
     @model_validator(mode="after")
     def _names_need_texts(self) -> Self:
         if self.sampling.generator.names and not self.datasets.prompts:
             raise ValueError("sampling.generator.names: names are told to CLIP in sentences; set datasets.prompts")
         return self
+
+
+def _varied(section: Weights, changes: dict[str, Any]) -> Weights:
+    """Return a section with keys changed, those of its own sections one by one."""
+    values = section.model_dump()
+    waiting = [(values, changes)]
+    while waiting:
+        known, new = waiting.pop()
+        for key, value in new.items():
+            if isinstance(value, dict) and isinstance(known.get(key), dict):
+                waiting.append((known[key], value))
+            else:
+                known[key] = value
+    return Weights.model_validate(values)
 
 
 def load_config(raw: dict[str, Any]) -> Config:

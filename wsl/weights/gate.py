@@ -29,18 +29,27 @@ def gate_components(
         DataError: the budget does not hold what is only centred.
     """
     parameters = [read_parameter(path) for path in fitted]
-    centred = sum(parameter.n_coefficients for parameter in parameters if parameter.mode != "pca")
-    if budget <= centred:
-        raise DataError(f"weights.budget: {budget} coefficients, but {centred} numbers are only centred; raise it")
-    worths = {parameter.name: parameter.variance for parameter in parameters if parameter.mode == "pca"}
+    chosen = choose_components(parameters, budget, sensitivity)
+    for parameter, path in zip(parameters, out, strict=True):
+        write_parameter(path, keep_components(parameter, chosen[parameter.name]))
+    log.info("%d of %d coefficients kept", budget, sum(parameter.n_coefficients for parameter in parameters))
+
+
+def choose_components(
+    parameters: Sequence[ParameterPCA], budget: int, sensitivity: str | Path | None = None
+) -> dict[str, np.ndarray]:
+    """Return the places of the coefficients of each parameter that are kept, in order; see ``gate_components``."""
+    centred = {one.name: np.arange(one.n_coefficients) for one in parameters if one.mode != "pca"}
+    rest = budget - sum(map(len, centred.values()))
+    if rest <= 0:
+        raise DataError(
+            f"weights.budget: {budget} coefficients, but {budget - rest} numbers are only centred; raise it"
+        )
+    worths = {one.name: one.variance for one in parameters if one.mode == "pca"}
     if sensitivity is not None:
         for name, own in pd.read_csv(sensitivity).groupby("parameter"):
-            worths[name] = own.sort_values("component")["effect"].to_numpy()
-    chosen = best_components(worths, budget - centred)
-    for parameter, path in zip(parameters, out, strict=True):
-        write_parameter(path, keep_components(parameter, chosen.get(parameter.name)))
-    kept = sum(len(places) for places in chosen.values())
-    log.info("%d of %d components kept", kept, sum(map(len, worths.values())))
+            worths[name] = own.sort_values("component")["effect"].to_numpy()[: len(worths[name])]
+    return {**centred, **best_components(worths, rest)}
 
 
 def best_components(worths: dict[str, np.ndarray], count: int) -> dict[str, np.ndarray]:
@@ -52,8 +61,8 @@ def best_components(worths: dict[str, np.ndarray], count: int) -> dict[str, np.n
     return {name: np.sort(places[best][names[best] == name]) for name in worths}
 
 
-def keep_components(parameter: ParameterPCA, places: np.ndarray | None) -> ParameterPCA:
-    """Return a parameter's PCA with the components at ``places`` alone; None: as it is."""
-    if places is None:
+def keep_components(parameter: ParameterPCA, places: np.ndarray) -> ParameterPCA:
+    """Return a parameter's PCA with the components at ``places`` alone; as it is where it has none to choose from."""
+    if parameter.mode != "pca":
         return parameter
     return replace(parameter, components=parameter.components[places], variance=parameter.variance[places])

@@ -1,0 +1,144 @@
+"""The bench of weight encoders against the codec, scikit-learn and numbers worked by hand."""
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import RidgeCV
+from sklearn.preprocessing import StandardScaler
+
+from wsl.evaluation.encoder_tables import encoder_tables
+from wsl.evaluation.encoders import measure_encoder
+from wsl.evaluation.probes import layer_statistics, measure_accuracies, measure_baselines, probe
+from wsl.weights.sensitivity import measure_sensitivity
+from wsl.zoo.index import open_zoo
+from wsl.zoo.layout import resnet18_layout
+
+RECIPE = {"learning_rate": 0.003, "weight_decay": 0.0, "batch_size": 4, "epochs": 2, "patience": None}
+RECIPE |= {"schedule": "constant", "keep": "last"}
+COMMON = {"checkpoint_count": 2, "recipe": RECIPE, "seed": 0, "orders": 1, "orders_seed": 0, "behaviour": None}
+NO_SEARCH = {"steps": 0, "batch_size": 8, "learning_rate": 0.02}
+PCA = {"hidden": [], "dropout": 0.0, "latent": None, "normalise": "per-parameter"}
+LAYOUT = resnet18_layout(2, 3)
+
+
+@pytest.fixture(scope="module")
+def accuracies(zoo, packed, tmp_path_factory):
+    path = tmp_path_factory.mktemp("probes") / "accuracies.csv"
+    measure_accuracies([zoo.train, zoo.test], list(packed.values()), path)
+    return path
+
+
+@pytest.fixture
+def measure(zoo, fitted, coefficients, packed, accuracies, tmp_path):
+    def run(training="train_pca", own=PCA, **changes):
+        out, probes = tmp_path / "m.csv", tmp_path / "p.csv"
+        settings = {"components": 32, "budget": None, "gate": "variance", "search": NO_SEARCH, **changes}
+        inputs = (zoo.train, zoo.validation, [zoo.test, zoo.train], fitted)
+        files = (coefficients["train"], coefficients["validation"], list(packed.values()), out, probes)
+        measure_encoder(*inputs, *files, training, own, COMMON, accuracies=accuracies, seed=0, **settings)
+        return pd.read_csv(out), pd.read_csv(probes)
+
+    return run
+
+
+def test_members_that_pca_holds_whole_come_back_as_they_were(measure):
+    table, _ = measure()
+    training = table[table["part"] == "train"]
+    assert training["agreement"].min() > 0.97 and len(training) == 3  # fully trained snapshots alone
+    assert training["correlation"].min() > 0.999
+    assert (table["latent_size"] == table["latent_size"].iloc[0]).all()
+    assert (table[["fit_seconds", "decode_seconds", "peak_mib"]] > 0).all(axis=None)
+
+
+@pytest.mark.parametrize(("components", "budget", "size"), [(2, None, None), (32, 150, 150), (1, 140, 140)])
+def test_encoders_keep_as_many_components_as_they_say(measure, coefficients, components, budget, size):
+    with h5py.File(coefficients["train"]) as file:
+        owners = np.bincount(file["parameter"][...])
+    sizes = [entry.size for entry in LAYOUT.entries]
+    whole = sum(n if size <= 4 else min(n, components) for n, size in zip(owners, sizes, strict=True))
+    table, probes = measure(components=components, budget=budget)
+    assert (table["latent_size"] == (size or whole)).all()
+    assert (probes["features"] == (size or whole)).all()
+
+
+def test_a_budget_by_function_reads_the_sensitivity(measure, zoo, fitted, packed, tmp_path):
+    table = tmp_path / "s.csv"
+    settings = {"members": 1, "images": 5, "probes": 2, "recalibrated": True, "seed": 0}
+    measure_sensitivity(zoo.train, fitted, list(packed.values()), table, **settings)
+    by = {gate: measure(budget=150, gate=gate, sensitivity=table)[0] for gate in ("function", "variance")}
+    assert not by["function"]["agreement"].equals(by["variance"]["agreement"])
+
+
+def test_a_search_is_measured_beside(measure):
+    table, _ = measure(budget=140, search={"steps": 4, "batch_size": 8, "learning_rate": 0.05})
+    assert table["agreement_searched"].between(0, 1).all()
+    assert not table["correlation_searched"].equals(table["correlation_bn"])
+
+
+def test_probes_are_scikit_learns_ridge(zoo, accuracies, packed):
+    def features(weights):
+        return layer_statistics(weights, LAYOUT)[:, :20]
+
+    found = probe(features, zoo.train, [zoo.test], accuracies).set_index("target")
+    truth = pd.read_csv(accuracies).set_index(["member", "snapshot"])["test_accuracy"]
+    values, wanted = {}, {}
+    for part in ("train", "test"):
+        with open_zoo(getattr(zoo, part)) as opened, h5py.File(getattr(zoo, part)) as file:
+            values[part] = features(file["weights"][...])
+            keys = zip(opened.snapshots["member"], opened.snapshots["snapshot"], strict=True)
+            wanted[part] = [truth[key] for key in keys]
+    scaler = StandardScaler().fit(values["train"])
+    model = RidgeCV(np.logspace(-3, 6, 19)).fit(scaler.transform(values["train"]), wanted["train"])
+    expected = model.score(scaler.transform(values["test"]), wanted["test"])
+    assert found.loc["test_accuracy", "score"] == pytest.approx(expected, rel=1e-3)
+    assert list(found.index) == ["test_accuracy", "validation_loss", "epoch", "generalisation_gap", "optimizer"]
+    assert (found["snapshots"] == 2).all() and (found["features"] == 20).all()
+
+
+def test_layer_statistics_are_numpys(zoo):
+    with h5py.File(zoo.train) as file:
+        weights = file["weights"][...]
+    found = layer_statistics(weights, LAYOUT).reshape(6, len(LAYOUT.entries), 7)
+    own = weights[2, LAYOUT["layer4.0.conv1.weight"].columns]
+    place = [entry.name for entry in LAYOUT.entries].index("layer4.0.conv1.weight")
+    assert found[2, place] == pytest.approx(
+        [own.mean(), own.var(), *np.percentile(own, [0, 25, 50, 75, 100])], rel=1e-3
+    )
+
+
+def test_tables_by_hand(zoo, fitted, accuracies, tmp_path):
+    rows = pd.DataFrame(
+        {
+            "part": ["test", "test", "unseen"],
+            "member": [1, 2, 3],
+            "latent_size": 7,
+            **{
+                f"{metric}{end}": [0.2, 0.4, 0.9]
+                for metric in ("agreement", "correlation", "cosine")
+                for end in ("", "_bn")
+            },
+            "accuracy_bn": [0.3, 0.6, 0.5],
+            "original_accuracy": [0.6, 0.9, 0.5],
+            "fit_seconds": 3.0,
+            "decode_seconds": [0.1, 0.3, 0.2],
+            "peak_mib": 100.0,
+        }
+    )
+    rows.to_csv(tmp_path / "m.csv", index=False)
+    pd.DataFrame({"target": ["epoch"], "score": [0.5], "chance": [0.0], "snapshots": [4], "features": [7]}).to_csv(
+        tmp_path / "p.csv", index=False
+    )
+    measure_baselines(zoo.train, [zoo.test], fitted, accuracies, tmp_path / "b.csv")
+    files = (tmp_path / "b.csv", tmp_path / "t.csv", tmp_path / "probed.csv")
+    encoder_tables([tmp_path / "m.csv"], [tmp_path / "p.csv"], *files, names=["a"], kinds=["sane"], regime="shared")
+    table = pd.read_csv(tmp_path / "t.csv").set_index("part")
+    assert table.loc["test", "agreement_bn"] == pytest.approx(0.3)
+    assert table.loc["test", "high"] - 0.3 == pytest.approx(12.706 * 0.1, rel=1e-3)  # t of one degree, error 0.1
+    assert table.loc["test", "accuracy_kept"] == pytest.approx(0.9 / 1.5)
+    assert table.loc["test", ["members", "decode_seconds"]].tolist() == [2, 0.2]
+    assert table.loc["unseen", "accuracy_kept"] == 1
+    assert "agreement_searched" not in table
+    probed = pd.read_csv(tmp_path / "probed.csv")
+    assert set(probed["encoder"]) == {"a", "layer statistics", "raw coefficients"}
+    assert (probed["encoder"] == "a").sum() == 1 and (probed["encoder"] == "raw coefficients").sum() == 5

@@ -1,0 +1,58 @@
+"""A search by answers brings what is decoded closer to its original."""
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from wsl.images.tasks import TaskImages
+from wsl.weights.coefficients import LinearCodec, load_linear
+from wsl.weights.encoders.answers import Search, search_latent
+from wsl.weights.encoders.behaviour import Behaviour
+from wsl.weights.encoders.pca import PcaEncoder
+from wsl.weights.gate import keep_components
+from wsl.weights.snapshots import Snapshots
+from wsl.zoo.layout import resnet18_layout
+
+LAYOUT = resnet18_layout(2, 3)
+ROW = 1
+
+
+@pytest.fixture(scope="module")
+def encoder(fitted):
+    linear = load_linear(fitted, LAYOUT)
+    few = LinearCodec([keep_components(one, np.arange(1)) for one in linear.parameters], LAYOUT)
+    return PcaEncoder(few, latent=None).eval()
+
+
+@pytest.fixture(scope="module")
+def weights(zoo):
+    with h5py.File(zoo.train) as file:
+        return file["weights"][ROW]
+
+
+def search(encoder, weights, packed, units=None, **changes):
+    images, _ = TaskImages(list(packed.values())).of_task("0/1/2")
+    units = np.full(encoder.latent, 0.3) if units is None else units
+    budget = Search(**{"steps": 40, "batch_size": 32, "learning_rate": 0.02, **changes})
+    return search_latent(encoder, LAYOUT, weights, units, images, budget, seed=0)
+
+
+def test_answers_come_closer(encoder, weights, zoo, packed):
+    start = encoder.encode(torch.from_numpy(weights)[None]).detach()
+    found = torch.from_numpy(search(encoder, weights, packed, steps=80, learning_rate=0.1))[None]
+    with Snapshots(zoo.train) as snapshots:
+        behaviour = Behaviour(LAYOUT, TaskImages(list(packed.values())), queries=10**6)
+        before, after = (behaviour.loss(snapshots, [ROW], encoder.decode(z)).item() for z in (start, found))
+    assert after < 0.8 * before
+
+
+def test_no_steps_or_no_units_leave_the_encoded_latent(encoder, weights, packed):
+    start = encoder.encode(torch.from_numpy(weights)[None])[0].detach().numpy()
+    assert search(encoder, weights, packed, steps=0) == pytest.approx(start)
+    assert search(encoder, weights, packed, units=np.zeros(encoder.latent), steps=2) == pytest.approx(start)
+
+
+def test_the_same_seed_finds_the_same(encoder, weights, packed):
+    one, two = (search(encoder, weights, packed, steps=3) for _ in range(2))
+    assert np.array_equal(one, two)

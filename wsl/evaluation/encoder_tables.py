@@ -1,0 +1,52 @@
+"""Tables of the bench of weight encoders."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from wsl.evaluation.tables import interval
+from wsl.files import write_csv
+
+METRICS = ("agreement", "correlation", "cosine")
+COSTS = ("fit_seconds", "decode_seconds", "peak_mib")
+
+
+def encoder_tables(
+    measured: Sequence[str | Path],
+    probes: Sequence[str | Path],
+    baselines: str | Path,
+    out: str | Path,
+    probed: str | Path,
+    names: Sequence[str],
+    kinds: Sequence[str],
+    regime: str,
+) -> None:
+    """Write a row an encoder and part, and a row an encoder and probe.
+
+    Args:
+        measured, probes: see ``wsl.evaluation.encoders.measure_encoder``, in the order of ``names``.
+        baselines: see ``wsl.evaluation.probes.measure_baselines``.
+        out: CSV with ``encoder``, ``kind``, ``regime``, ``part``, ``latent_size``; ``agreement`` as decoded,
+            ``agreement_bn`` after recalibration with ``low`` and ``high`` (95 % over members), ``agreement_searched``
+            where there was a search; correlation and cosine likewise; ``accuracy_kept``: the share of the originals'
+            accuracy that recalibrated models keep; ``members``; costs, averaged over models where they are a model's.
+        probed: CSV with ``encoder``, ``target``, ``score``, ``chance``, ``snapshots``, ``features``.
+        names, kinds: of the encoders; regime: how members start.
+    """
+    rows = []
+    for path, name, kind in zip(measured, names, kinds, strict=True):
+        for part, group in pd.read_csv(path).groupby("part", sort=False):
+            _, low, high = interval(group["agreement_bn"].to_numpy())
+            ends = [end for end in ("", "_bn", "_searched") if f"agreement{end}" in group]
+            means = {f"{metric}{end}": group[f"{metric}{end}"].mean() for metric in METRICS for end in ends}
+            about = {"encoder": name, "kind": kind, "regime": regime, "part": part}
+            kept = group["accuracy_bn"].sum() / group["original_accuracy"].sum()
+            costs = {cost: group[cost].mean() for cost in COSTS}
+            size = int(group["latent_size"].iloc[0])
+            more = {"low": low, "high": high, "accuracy_kept": kept, "members": len(group)}
+            rows.append({**about, "latent_size": size, **means, **more, **costs})
+    write_csv(out, pd.DataFrame(rows).round(4))
+    tables = [pd.read_csv(path).assign(encoder=name) for path, name in zip(probes, names, strict=True)]
+    found = pd.concat([*tables, pd.read_csv(baselines)], ignore_index=True)
+    write_csv(probed, found[["encoder", "target", "score", "chance", "snapshots", "features"]].round(4))

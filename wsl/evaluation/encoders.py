@@ -1,0 +1,176 @@
+"""Weight encoders on one bench: how held-out members survive each, and what its latents tell."""
+
+import logging
+import resource
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from wsl.evaluation.outputs import Runner, accuracy, compare
+from wsl.evaluation.probes import probe
+from wsl.files import new_hdf5, put_table, write_csv
+from wsl.images.inputs import normalised
+from wsl.images.tasks import TaskImages
+from wsl.randomness import integer_seed
+from wsl.sampling.recalibration import Recalibration
+from wsl.weights.codec import WeightCodec, load_codec
+from wsl.weights.coefficients import load_linear, owners, read_coefficients
+from wsl.weights.encoders.ae_pca_training import train_ae_pca
+from wsl.weights.encoders.answers import Search, search_latent
+from wsl.weights.encoders.pca import train_pca
+from wsl.weights.encoders.token_training import train_tokens
+from wsl.weights.gate import choose_components, keep_components
+from wsl.weights.pca import write_parameter
+from wsl.zoo.index import open_zoo, read_snapshot
+
+log = logging.getLogger(__name__)
+TRAININGS = {function.__name__: function for function in (train_pca, train_ae_pca, train_tokens)}
+
+
+def measure_encoder(
+    train_index: str | Path,
+    validation_index: str | Path,
+    held_out: Sequence[str | Path],
+    fitted: Sequence[str | Path],
+    train: str | Path,
+    validation: str | Path,
+    packed: Sequence[str | Path],
+    out: str | Path,
+    probes: str | Path,
+    training: str,
+    own: dict[str, Any],
+    common: dict[str, Any],
+    components: int,
+    budget: int | None,
+    accuracies: str | Path,
+    gate: str,
+    search: dict[str, Any],
+    seed: int,
+    sensitivity: str | Path | None = None,
+    also: Sequence[str | Path] = (),
+    device: str = "cpu",
+) -> None:
+    """Train one encoder and write how held-out members come back from it, on their own validation images.
+
+    Args:
+        train_index, validation_index: of the members that it is trained on and that stop its training.
+        held_out: indices of those that it is judged by, named after their parts; fully trained ones alone.
+        fitted: PCA files with as many components as any encoder on the bench wants; train, validation: coefficients.
+        packed: packed images, a file a class.
+        out: CSV, a row a member: ``part``, ``member``, ``latent_size``, the metrics of ``compare`` as decoded, with
+            ``_bn`` after recalibration on the original's training images and, where there is a search, with
+            ``_searched`` after it too; ``accuracy`` of each, ``original_accuracy``; ``fit_seconds``, ``decode_seconds``
+            a model, and ``peak_mib`` of memory in all.
+        probes: CSV, see ``wsl.evaluation.probes.probe``.
+        training: name of the function that trains it; own, common: its settings.
+        components: the first of each parameter's that may be kept; budget, sensitivity: see ``wsl.weights.gate``.
+        gate: ``function``, which takes effects on outputs for what components are worth, or ``variance``.
+        accuracies: see ``wsl.evaluation.probes.measure_accuracies``.
+        search: see ``Search``; no steps: none.
+        seed: of the search.
+        also: see ``train_tokens``.
+        device: ``cpu`` or ``cuda``.
+    """
+    worths = sensitivity if gate == "function" else None
+    with TemporaryDirectory() as folder:
+        files, values = _gated(fitted, (train, validation), train_index, components, budget, worths, Path(folder))
+        made = [Path(folder, name) for name in ("encoder.safetensors", "history.csv", "states.safetensors")]
+        inputs = {"train_index": train_index, "validation_index": validation_index}
+        if training == "train_pca":
+            inputs |= {"train": values[0], "validation": values[1], "fitted": files}
+        elif also:
+            inputs |= {"also": also}
+        begun = time.perf_counter()
+        named = dict(zip(("out", "history", "checkpoints"), made, strict=True))
+        TRAININGS[training](**inputs, **named, **own, **common, packed=packed, device=device)
+        seconds = time.perf_counter() - begun
+        codec = load_codec(train_index, files, made[0])
+        table = _members(codec, train_index, held_out, TaskImages(packed), Search(**search), seed, device)
+        write_csv(probes, probe(codec.encode, train_index, held_out, accuracies))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    write_csv(out, table.assign(latent_size=codec.encoder.latent, fit_seconds=seconds, peak_mib=peak))
+
+
+def _gated(
+    fitted: Sequence[str | Path],
+    coefficients: Sequence[str | Path],
+    train_index: str | Path,
+    components: int,
+    budget: int | None,
+    sensitivity: str | Path | None,
+    folder: Path,
+) -> tuple[list[Path], list[Path]]:
+    """Write PCA and coefficient files of the components that an encoder keeps, of the many that were fitted."""
+    with open_zoo(train_index) as zoo:
+        wide = load_linear(fitted, zoo.layout)
+    most = {one.name: components if one.mode == "pca" else one.n_coefficients for one in wide.parameters}
+    first = {one.name: np.arange(min(one.n_coefficients, most[one.name])) for one in wide.parameters}
+    chosen = first
+    if budget is not None:
+        candidates = [keep_components(one, first[one.name]) for one in wide.parameters]
+        chosen = choose_components(candidates, budget, sensitivity)
+    files = [folder / f"{one.name}.h5" for one in wide.parameters]
+    for one, path in zip(wide.parameters, files, strict=True):
+        write_parameter(path, keep_components(one, chosen[one.name]))
+    starts = np.cumsum([0, *(one.n_coefficients for one in wide.parameters)])
+    columns = np.concatenate(
+        [start + chosen[one.name] for one, start in zip(wide.parameters, starts, strict=False)]
+    ).astype(int)
+    values = [folder / f"{name}.h5" for name in ("train", "validation")]
+    for source, path in zip(coefficients, values, strict=True):
+        rows, snapshots = read_coefficients(source)
+        with new_hdf5(path) as file:
+            file.create_dataset("coefficients", data=rows[:, columns])
+            file.create_dataset("parameter", data=owners(source, "per-parameter")[columns])
+            put_table(file, "snapshots", snapshots)
+    return files, values
+
+
+def _members(
+    codec: WeightCodec,
+    train_index: str | Path,
+    held_out: Sequence[str | Path],
+    images: TaskImages,
+    search: Search,
+    seed: int,
+    device: str,
+) -> pd.DataFrame:
+    units = _units(codec, train_index)
+    layout, rows = codec.linear.layout, []
+    runner = Runner(layout, device)
+    recalibrate = Recalibration(layout, torch.empty(0), 0.0, device)
+    for path in held_out:
+        with open_zoo(path) as zoo:
+            for row in zoo.trained:
+                weights, task = read_snapshot(zoo, row), zoo.snapshots["task"][row]
+                begun = time.perf_counter()
+                decoded = codec.decode(codec.encode(weights[None]))[0]
+                seconds = time.perf_counter() - begun
+                seen, _ = images.of_task(task)
+                judged = {"": decoded, "_bn": recalibrate(decoded, seen)}
+                if search.steps:
+                    own = integer_seed(seed, "search", int(zoo.snapshots["member"][row]))
+                    found = search_latent(codec.encoder, layout, weights, units, seen, search, own)
+                    judged["_searched"] = recalibrate(codec.decode(found[None])[0], seen)
+                inputs, labels = images.of_task(task, part="validation")
+                inputs = normalised(inputs)
+                original = runner.logits(weights, inputs)
+                measured = {"original_accuracy": accuracy(original, labels), "decode_seconds": seconds}
+                for end, vector in judged.items():
+                    outputs = runner.logits(vector, inputs)
+                    found = {**compare(original, outputs), "accuracy": accuracy(outputs, labels)}
+                    measured |= {f"{name}{end}": value for name, value in found.items()}
+                rows.append({"part": Path(path).stem, "member": int(zoo.snapshots["member"][row]), **measured})
+        log.info("%s: %d members judged", Path(path).stem, len(zoo.trained))
+    return pd.DataFrame(rows)
+
+
+def _units(codec: WeightCodec, train_index: str | Path) -> np.ndarray:
+    with open_zoo(train_index) as zoo:
+        return np.concatenate([codec.encode(read_snapshot(zoo, row)[None]) for row in zoo.trained]).std(axis=0)

@@ -1,0 +1,126 @@
+"""What weights tell of models: linear probes of latents and of plain statistics (Unterthiner et al. 2021)."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import RidgeClassifierCV, RidgeCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from wsl.evaluation.outputs import Runner, accuracy
+from wsl.files import write_csv
+from wsl.images.inputs import normalised
+from wsl.images.tasks import TaskImages
+from wsl.weights.coefficients import load_linear
+from wsl.zoo.index import Zoo, open_zoo, read_snapshot, read_weights
+from wsl.zoo.layout import Layout
+
+PENALTIES = np.logspace(-3, 6, 19)
+QUANTILES = (0, 25, 50, 75, 100)
+BATCH = 16
+Features = Callable[[np.ndarray], np.ndarray]
+
+
+def measure_accuracies(
+    indices: Sequence[str | Path], packed: Sequence[str | Path], out: str | Path, device: str = "cpu"
+) -> None:
+    """Write the test accuracy of every snapshot: what probes predict. It chooses nothing.
+
+    Args:
+        indices: of members; packed: packed images, a file a class.
+        out: CSV with ``member``, ``snapshot``, ``test_accuracy``.
+        device: ``cpu`` or ``cuda``.
+    """
+    images, tables = TaskImages(packed), []
+    for path in indices:
+        with open_zoo(path) as zoo:
+            runner, found = Runner(zoo.layout, device), []
+            for row, task in enumerate(zoo.snapshots["task"]):
+                inputs, labels = images.of_task(task, part="test")
+                found.append(accuracy(runner.logits(read_snapshot(zoo, row), normalised(inputs)), labels))
+            tables.append(zoo.snapshots[["member", "snapshot"]].assign(test_accuracy=found))
+    write_csv(out, pd.concat(tables, ignore_index=True))
+
+
+def probe(
+    features: Features, train_index: str | Path, held_out: Sequence[str | Path], accuracies: str | Path
+) -> pd.DataFrame:
+    """Fit ridge probes on the snapshots of training members and judge them on held-out members.
+
+    Args:
+        features: returns numbers (n, k) of flat weights (n, n_weights).
+        train_index: of training members; their penalty comes from leave-one-out cross-validation.
+        held_out: indices of members that no probe saw, named after their parts.
+        accuracies: see ``measure_accuracies``.
+
+    Returns:
+        A row a target: ``target``, ``score`` (R², or accuracy for the optimiser), ``chance`` (0, or the share of the
+        commoner optimiser), ``snapshots`` and ``features``. Targets: test accuracy, validation loss, epoch, the gap
+        between training and validation accuracy, and the optimiser.
+    """
+    measured = pd.read_csv(accuracies)
+    known, truth = _rows(features, [train_index], measured)
+    asked, wanted = _rows(features, held_out, measured)
+    rows = []
+    for target in ("test_accuracy", "validation_loss", "epoch", "generalisation_gap"):
+        model = make_pipeline(StandardScaler(), RidgeCV(PENALTIES)).fit(known, truth[target])
+        rows.append({"target": target, "score": model.score(asked, wanted[target]), "chance": 0.0})
+    if truth["optimizer"].nunique() > 1:
+        model = make_pipeline(StandardScaler(), RidgeClassifierCV(PENALTIES)).fit(known, truth["optimizer"])
+        chance = wanted["optimizer"].value_counts(normalize=True).max()
+        rows.append({"target": "optimizer", "score": model.score(asked, wanted["optimizer"]), "chance": chance})
+    return pd.DataFrame(rows).assign(snapshots=len(asked), features=known.shape[1])
+
+
+def layer_statistics(weights: np.ndarray, layout: Layout) -> np.ndarray:
+    """Return mean, variance and quintiles of every named parameter (n, 7 * parameters), of weights (n, n_weights)."""
+    found = []
+    for entry in layout.entries:
+        own = weights[:, entry.columns]
+        found += [own.mean(1), own.var(1), *np.percentile(own, QUANTILES, axis=1)]
+    return np.stack(found, axis=1)
+
+
+def _rows(features: Features, indices: Sequence[str | Path], measured: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
+    values, tables = [], []
+    for path in indices:
+        with open_zoo(path) as zoo:
+            starts = range(0, len(zoo.snapshots), BATCH)
+            values += [features(read_weights(zoo, slice(start, start + BATCH))) for start in starts]
+            tables.append(_truth(zoo))
+    truth = pd.concat(tables, ignore_index=True).merge(measured, on=["member", "snapshot"], how="left")
+    return np.concatenate(values), truth
+
+
+def _truth(zoo: Zoo) -> pd.DataFrame:
+    table = zoo.snapshots.merge(zoo.members[["member", "optimizer"]], on="member", how="left")
+    return table.assign(generalisation_gap=table["train_accuracy"] - table["validation_accuracy"])
+
+
+def measure_baselines(
+    train_index: str | Path,
+    held_out: Sequence[str | Path],
+    fitted: Sequence[str | Path],
+    accuracies: str | Path,
+    out: str | Path,
+) -> None:
+    """Write what probes find without an encoder: in layer statistics, and in raw coefficients.
+
+    Args:
+        train_index, held_out, accuracies: see ``probe``.
+        fitted: PCA files.
+        out: CSV, rows of ``probe`` with ``encoder``: ``layer statistics`` or ``raw coefficients``.
+    """
+    with open_zoo(train_index) as zoo:
+        layout = zoo.layout
+        linear = load_linear(fitted, layout)
+    kinds: dict[str, Features] = {
+        "layer statistics": lambda weights: layer_statistics(weights, layout),
+        "raw coefficients": lambda weights: linear.encode(lambda columns: weights[:, columns], len(weights)),
+    }
+    tables = [
+        probe(features, train_index, held_out, accuracies).assign(encoder=name) for name, features in kinds.items()
+    ]
+    write_csv(out, pd.concat(tables, ignore_index=True))
