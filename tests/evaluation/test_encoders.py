@@ -131,7 +131,15 @@ def test_tables_by_hand(zoo, fitted, accuracies, tmp_path):
     )
     measure_baselines(zoo.train, [zoo.test], fitted, accuracies, tmp_path / "b.csv")
     files = (tmp_path / "b.csv", tmp_path / "t.csv", tmp_path / "probed.csv")
-    encoder_tables([tmp_path / "m.csv"], [tmp_path / "p.csv"], *files, names=["a"], kinds=["sane"], regime="shared")
+    encoder_tables(
+        [tmp_path / "m.csv"],
+        [tmp_path / "p.csv"],
+        *files,
+        names=["a"],
+        kinds=["sane"],
+        gates=["uniform"],
+        regime="shared",
+    )
     table = pd.read_csv(tmp_path / "t.csv").set_index("part")
     assert table.loc["test", "agreement_bn"] == pytest.approx(0.3)
     assert table.loc["test", "high"] - 0.3 == pytest.approx(12.706 * 0.1, rel=1e-3)  # t of one degree, error 0.1

@@ -8,16 +8,17 @@ from PIL import Image
 
 @pytest.fixture
 def draw(tmp_path, monkeypatch):
-    """Draw a figure from tables; returns matplotlib's figure, and writes x.pdf and x.png if asked to."""
+    """Draw a figure from tables and plain settings; returns it, and writes x.pdf and x.png if asked to."""
 
-    def drawn(name: str, write: bool = False, **tables: pd.DataFrame):
+    def drawn(name: str, write: bool = False, **inputs: pd.DataFrame | float):
         module, kept = import_module(f"wsl.figures.{name}"), []
         save = import_module("wsl.figures.style").save if write else lambda *_: None
         monkeypatch.setattr(module, "save", lambda figure, *paths: (kept.append(figure), save(figure, *paths)))
+        tables = {key: value for key, value in inputs.items() if isinstance(value, pd.DataFrame)}
         paths = {key: tmp_path / f"{key}.csv" for key in tables}
         for key, table in tables.items():
             table.to_csv(paths[key], index=False)
-        module.draw(**paths, pdf=tmp_path / "x.pdf", png=tmp_path / "x.png")
+        module.draw(**{**inputs, **paths}, pdf=tmp_path / "x.pdf", png=tmp_path / "x.png")
         return kept[0]
 
     return drawn
@@ -27,13 +28,13 @@ def draw(tmp_path, monkeypatch):
 def check_files(draw, tmp_path):
     """Check that the files of a figure are figures, and the same each time."""
 
-    def checked(name: str, **tables: pd.DataFrame) -> None:
-        draw(name, write=True, **tables)
+    def checked(name: str, **inputs: pd.DataFrame | float) -> None:
+        draw(name, write=True, **inputs)
         first = {path.suffix: path.read_bytes() for path in tmp_path.glob("x.*")}
         assert first[".pdf"].startswith(b"%PDF") and b"/Subtype /Image" not in first[".pdf"]
         with Image.open(tmp_path / "x.png") as image:
             assert np.asarray(image.convert("L")).std() > 5  # not blank
-        draw(name, write=True, **tables)
+        draw(name, write=True, **inputs)
         assert {path.suffix: path.read_bytes() for path in tmp_path.glob("x.*")} == first
 
     return checked

@@ -26,12 +26,23 @@ SIMILARITIES = pd.DataFrame(
         for part in ("train", "test") for w in (3, 12) for p in (3, 12) for s in ("early", "max")
     ]
 )  # fmt: skip
+ENCODERS = pd.DataFrame(
+    [
+        {"encoder": name, "kind": kind, "gate": gate, "part": part, "latent_size": size, "agreement": 0.5,
+         "agreement_bn": bn, "low": bn - 0.1, "high": bn + 0.1, "agreement_searched": bn + 0.05}
+        for part in ("test", "unseen")
+        for name, kind, gate, size, bn in (
+            ("a", "pca", "uniform", 512, 0.8), ("b", "pca", "uniform", 64, 0.6), ("c", "sane", "uniform", 256, 0.4)
+        )
+    ]
+)  # fmt: skip
 INPUTS = {
     "autoencoder_loss": {"history": HISTORY},
     "shared_encoder_loss": {"history": HISTORY},
     "output_metrics": {"measured": METRICS},
     "zoo_overview": {"members": MEMBERS, "history": CURVES},
     "similarity_heatmap": {"similarities": SIMILARITIES},
+    "weight_encoders": {"table": ENCODERS, "chance": 1 / 3},
 }
 
 
@@ -76,3 +87,12 @@ def test_overview_shows_the_median_curve_and_every_snapshot(draw):
     np.testing.assert_allclose(curves.lines[-1].get_xydata(), [[1, 0.3], [2, 0.7]])
     assert sum(bar.get_height() for bar in accuracies.patches) == 4
     assert sum(bar.get_height() for bar in losses.patches) == 3  # a diverged member has no max loss
+
+
+def test_encoders_of_one_kind_are_joined_from_small_to_large(draw):
+    figure = draw("weight_encoders", **INPUTS["weight_encoders"])
+    assert [axes.get_title() for axes in figure.axes] == ["seen classes", "unseen classes"]
+    drawn = [line.get_xydata().tolist() for line in figure.axes[0].lines]
+    assert [[64, 0.6], [512, 0.8]] in drawn  # recalibrated
+    assert [[64, 0.5], [512, 0.5]] in drawn  # as decoded
+    assert [[256, 0.45]] in [np.round(line, 6).tolist() for line in drawn]  # searched

@@ -97,6 +97,7 @@ def test_a_budget_of_function_is_kept(finished):
 GATED = {"encoder": "pca", "components": 12, "budget": 200}
 BENCH = {"encoders": {"gated": GATED, "sane": {"encoder": "sane", **ENCODERS["sane"]}}, "search": {"steps": 1}}
 BENCH_TABLES = ("results/tiny/tables/weight_encoders.csv", "results/tiny/tables/probes.csv")
+FIGURE = "results/tiny/figures/weight_encoders.png"
 
 
 def test_a_bench_fits_one_pca_for_all_and_measures_each(project, read_jobs):
@@ -111,7 +112,7 @@ def test_a_bench_fits_one_pca_for_all_and_measures_each(project, read_jobs):
 @pytest.mark.slow
 def test_a_bench_makes_its_tables(finished):
     finished.configure(evaluation__bench=BENCH)
-    finished.run(*BENCH_TABLES)
+    finished.run(*BENCH_TABLES, FIGURE)
     table = pd.read_csv(finished.root / BENCH_TABLES[0]).set_index("encoder")
     assert table.loc["gated", "latent_size"] == 200 and set(table["kind"]) == {"pca-ae", "pca", "sane"}
     assert table[["agreement", "agreement_bn", "agreement_searched"]].stack().between(0, 1).all()

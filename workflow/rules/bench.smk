@@ -157,8 +157,26 @@ if ON_BENCH:
             settings=settings(
                 names=list(ON_BENCH),
                 kinds=[one.encoder for one in ON_BENCH.values()],
+                gates=["uniform" if one.budget is None else one.gate for one in ON_BENCH.values()],
                 regime=RUN.config.zoo.init,
             ),
+        script:
+            CALL
+
+    rule weight_encoders:
+        input:
+            table=rules.encoder_tables.output.out,
+        output:
+            **figure_files("weight_encoders", "Weight encoder", "agreement by the size of the latent"),
+        log:
+            f"{LOGS}/weight_encoders.log",
+        localrule: True
+        conda:
+            ENVIRONMENT
+        params:
+            call="wsl.figures.weight_encoders.draw",
+            code=call_digest("wsl.figures.weight_encoders.draw"),
+            settings=settings(chance=1 / RUN.config.zoo.classes_per_task),
         script:
             CALL
 

@@ -10,6 +10,7 @@ FIGURES = (
     "regimes",
     *DATASET_FIGURES,
     *(("growth",) if EVALUATION.growth else ()),
+    *(("weight_encoders",) if ON_BENCH else ()),
     *PROPERTY_FIGURES,
 )
 

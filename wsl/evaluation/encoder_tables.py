@@ -20,6 +20,7 @@ def encoder_tables(
     probed: str | Path,
     names: Sequence[str],
     kinds: Sequence[str],
+    gates: Sequence[str],
     regime: str,
 ) -> None:
     """Write a row an encoder and part, and a row an encoder and probe.
@@ -27,20 +28,21 @@ def encoder_tables(
     Args:
         measured, probes: see ``wsl.evaluation.encoders.measure_encoder``, in the order of ``names``.
         baselines: see ``wsl.evaluation.probes.measure_baselines``.
-        out: CSV with ``encoder``, ``kind``, ``regime``, ``part``, ``latent_size``; ``agreement`` as decoded,
+        out: CSV with ``encoder``, ``kind``, ``gate``, ``regime``, ``part``, ``latent_size``; ``agreement`` as decoded,
             ``agreement_bn`` after recalibration with ``low`` and ``high`` (95 % over members), ``agreement_searched``
             where there was a search; correlation and cosine likewise; ``accuracy_kept``: the share of the originals'
             accuracy that recalibrated models keep; ``members``; costs, averaged over models where they are a model's.
         probed: CSV with ``encoder``, ``target``, ``score``, ``chance``, ``snapshots``, ``features``.
-        names, kinds: of the encoders; regime: how members start.
+        names, kinds: of the encoders; gates: by what their components were chosen, ``uniform`` without a budget.
+        regime: how members start.
     """
     rows = []
-    for path, name, kind in zip(measured, names, kinds, strict=True):
+    for path, name, kind, gate in zip(measured, names, kinds, gates, strict=True):
         for part, group in pd.read_csv(path).groupby("part", sort=False):
             _, low, high = interval(group["agreement_bn"].to_numpy())
             ends = [end for end in ("", "_bn", "_searched") if f"agreement{end}" in group]
             means = {f"{metric}{end}": group[f"{metric}{end}"].mean() for metric in METRICS for end in ends}
-            about = {"encoder": name, "kind": kind, "regime": regime, "part": part}
+            about = {"encoder": name, "kind": kind, "gate": gate, "regime": regime, "part": part}
             kept = group["accuracy_bn"].sum() / group["original_accuracy"].sum()
             costs = {cost: group[cost].mean() for cost in COSTS}
             size = int(group["latent_size"].iloc[0])
