@@ -63,7 +63,9 @@ def test_without_spoiling_it_is_eq_2_8(weights, kind):
     # Windows of 60 that see 8 more on either side; every network is looked at whole, twice over.
     cuts = [slice(max(0, s - 8), min(len(positions), s + 68)) for s in range(0, len(positions), 60)]
     latents = [network.encode(tokens[:, cut], positions[cut]) for cut in cuts]
-    whole = torch.cat(latents, 1).mean(1, keepdim=True)
+    tokens_alone = [own[:, (8 if place else 0) :][:, :60] for place, own in enumerate(latents)]  # without the halos
+    whole = torch.cat(tokens_alone, 1).mean(1, keepdim=True)
+    assert torch.cat(tokens_alone, 1).shape[1] == len(positions)
     errors = []
     for cut, own in zip(cuts, latents, strict=True):
         back = network.decode(whole if kind == "contrastive" else own, positions[cut])

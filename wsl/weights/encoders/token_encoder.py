@@ -125,8 +125,5 @@ class TokenEncoder(WeightEncoder):
         return sequence.join(self._in_windows(sequence, decoded))
 
     def _in_windows(self, sequence: TokenSequence, results: Callable[[slice], torch.Tensor]) -> torch.Tensor:
-        found = []
-        for seen, kept in windows_of(sequence.tokens, self.window, self.halo):
-            start = kept.start - seen.start
-            found.append(results(seen)[:, start : start + kept.stop - kept.start])
-        return torch.cat(found, dim=1)
+        windows = windows_of(sequence.tokens, self.window, self.halo)
+        return torch.cat([window.core(results(window.seen)) for window in windows], dim=1)

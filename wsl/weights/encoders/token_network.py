@@ -12,6 +12,11 @@ class Window(NamedTuple):
     seen: slice
     kept: slice
 
+    def core(self, results: torch.Tensor) -> torch.Tensor:
+        """Return the results (n, kept, ...) of those that are kept, of all that are seen (n, seen, ...)."""
+        start = self.kept.start - self.seen.start
+        return results[:, start : start + self.kept.stop - self.kept.start]
+
 
 def windows_of(tokens: int, window: int, halo: int) -> list[Window]:
     """Cut a sequence into windows that keep ``window`` tokens each and see ``halo`` more on either side."""

@@ -47,16 +47,17 @@ class ViewLoss(nn.Module):
         """Return the loss of flat weights (n, n_weights) of one layout."""
         sequence = self.encoder.sequence(layout)
         cut = windows_of(sequence.tokens, self.encoder.window, self.encoder.halo)
-        seen = [cut[place].seen for place in sorted(rng.permutation(len(cut))[: self.windows])]
+        windows = [cut[place] for place in sorted(rng.permutation(len(cut))[: self.windows])]
         errors, embeddings = [], []
         for _ in range(2):
             clean = sequence.cut(self.views.permuted(weights, layout, rng))
-            latents = [self._encode(sequence, clean, window, rng) for window in seen]
-            whole = torch.cat(latents, dim=1).mean(1, keepdim=True)
-            for window, own in zip(seen, latents, strict=True):
-                decoded = self.encoder.network.decode(whole if self.encoder.pooled else own, sequence.positions[window])
-                filled = sequence.filled[window]
-                errors.append(((decoded - clean[:, window]).pow(2) * filled).sum() / (filled.sum() * len(weights)))
+            latents = [self._encode(sequence, clean, window.seen, rng) for window in windows]
+            cores = [window.core(own) for window, own in zip(windows, latents, strict=True)]
+            whole = torch.cat(cores, dim=1).mean(1, keepdim=True)
+            for (seen, _), own in zip(windows, latents, strict=True):
+                decoded = self.encoder.network.decode(whole if self.encoder.pooled else own, sequence.positions[seen])
+                filled = sequence.filled[seen]
+                errors.append(((decoded - clean[:, seen]).pow(2) * filled).sum() / (filled.sum() * len(weights)))
             embeddings.append(self.project(whole[:, 0]))
         reconstruction = torch.stack(errors).mean()
         if self.beta == 1:
