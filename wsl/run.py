@@ -16,7 +16,7 @@ from wsl.recipe import Recipe
 from wsl.weights.encoders.settings import training_of
 from wsl.zoo.groups import group_classes
 from wsl.zoo.layout import Layout, resnet18_layout
-from wsl.zoo.plan import plan_members, plan_unseen
+from wsl.zoo.plan import first_training, plan_members, plan_unseen
 
 DRAWN = ("optimizer", "batch_size", "weight_decay", "early_epoch", "max_epoch")
 PARTS = ("train", "validation", "test", "unseen")
@@ -54,6 +54,7 @@ class Run:
         self.plan = plan_members(
             seed, self.groups["tasks"], zoo.members, task, zoo.parts.model_dump(), distributions, rates
         )
+        self.plan = first_training(self.plan, zoo.training)
         if unseen.members is not None:
             self.plan += plan_unseen(seed, self.groups["unseen"], unseen.members, task, distributions, rates)
         self._rows = {row["member"]: row for row in self.plan}

@@ -144,6 +144,12 @@ def test_new_test_member_refits_nothing(finished):
     assert finished.would_make("index_part") == {"test"}
 
 
+def test_fewer_training_members_train_none(finished):
+    finished.configure(zoo__training=3)
+    found = finished.would_run()
+    assert found["train_member"] == 0 and found["index_part"] == 1 and found["fit_pca"] > 0
+
+
 def test_smaller_zoo_trains_no_member(finished):
     finished.configure(zoo__members=7)
     assert finished.would_run() == Counter(plan=1) + TRAINING_INDEX

@@ -10,7 +10,7 @@ import pytest
 from wsl.config.zoo import Zoo
 from wsl.errors import ConfigError
 from wsl.run import DRAWN
-from wsl.zoo.plan import UNSEEN_FROM, class_set_rank, plan_members, plan_unseen, write_plan
+from wsl.zoo.plan import UNSEEN_FROM, class_set_rank, first_training, plan_members, plan_unseen, write_plan
 
 THESIS = {"train": 850, "validation": 100, "test": 50}
 # Table 3.1 of the thesis.
@@ -36,6 +36,15 @@ def thousand():
 
 def test_growing_the_zoo_keeps_its_first_members():
     assert plan(200)[:20] == plan(20)
+
+
+def test_fewer_training_members_are_the_first_and_all_others_stay():
+    whole, few = plan(200), first_training(plan(200), 30)
+    by_part = [[[row for row in rows if row["part"] == part] for part in THESIS] for rows in (whole, few)]
+    assert by_part[1][0] == by_part[0][0][:30] and by_part[1][1:] == by_part[0][1:]
+    assert first_training(whole, None) == whole
+    with pytest.raises(ConfigError, match=r"zoo\.training: 300 training members, but there are \d+"):
+        first_training(whole, 300)
 
 
 def test_the_seed_decides_everything():

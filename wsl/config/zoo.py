@@ -89,6 +89,11 @@ class Zoo(Section):
     """The members and how each is trained (thesis section 3.1, Table 3.1)."""
 
     members: Annotated[Whole, Field(ge=3)] = Field(48, description="number of training runs")
+    training: PositiveInt | None = Field(
+        None,
+        description="training members that are used, the first of them, and no others are trained; empty: all. Held-out "
+        "members stay the same, so that runs show what more members are worth",
+    )
     parts: MemberParts = MemberParts()
     init: Literal["independent", "shared", "finetuned"] = Field(
         "independent",

@@ -90,6 +90,21 @@ def plan_members(
     return plan
 
 
+def first_training(plan: list[dict[str, Any]], count: int | None) -> list[dict[str, Any]]:
+    """Return a plan without training members after the first ``count``; None: as it is.
+
+    Raises:
+        ConfigError: there are fewer.
+    """
+    training = [row["member"] for row in plan if row["part"] == "train"]
+    if count is None:
+        return plan
+    if count > len(training):
+        raise ConfigError(f"zoo.training: {count} training members, but there are {len(training)}; raise zoo.members")
+    dropped = set(training[count:])
+    return [row for row in plan if row["member"] not in dropped]
+
+
 def plan_unseen(
     seed: int,
     classes: list[str],
