@@ -91,8 +91,8 @@ class Zoo(Section):
     members: Annotated[Whole, Field(ge=3)] = Field(48, description="number of training runs")
     training: PositiveInt | None = Field(
         None,
-        description="training members that are used, the first of them, and no others are trained; empty: all. Held-out "
-        "members stay the same, so that runs show what more members are worth",
+        description="training members that are used, the first of them; empty: all. No others are trained, and "
+        "held-out ones stay the same, so that runs show what more members are worth",
     )
     parts: MemberParts = MemberParts()
     init: Literal["independent", "shared", "finetuned"] = Field(
