@@ -240,3 +240,15 @@ def test_encoders_on_the_bench_differ_in_what_they_name_alone():
         ("pca-ae", 5, None, 3),
         ("pca", 5, 9, 64),
     ]
+
+
+def test_a_search_is_tried_with_the_encoders_that_it_names():
+    bench = {"encoders": {"plain": {"encoder": "pca"}}, "search": {"steps": 9, "encoders": ["plain"]}}
+    loaded = load_config({"run": "a", "evaluation": {"bench": bench}})
+    assert [loaded.search_with(name).steps for name in ("plain", "pca-ae")] == [9, 0]
+    bench["search"] = {"steps": 9}
+    loaded = load_config({"run": "a", "evaluation": {"bench": bench}})
+    assert [loaded.search_with(name).steps for name in ("plain", "pca-ae")] == [9, 9]
+    bench["search"] = {"encoders": ["plane"]}
+    with pytest.raises(ConfigError, match="plane is not on the bench; there are pca-ae, plain"):
+        load_config({"run": "a", "evaluation": {"bench": bench}})

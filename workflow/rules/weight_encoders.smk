@@ -60,7 +60,7 @@ def bench_settings(name):
         own=own,
         common=common_settings(weights),
         **{key: getattr(weights, key) for key in ("components", "budget", "gate")},
-        search=RUN.config.evaluation.bench.search,
+        search=RUN.config.search_with(name).model_dump(exclude={"encoders"}),
         seed=RUN.seed("search"),
     )
 

@@ -23,6 +23,7 @@ class Search(Section):
     steps: Annotated[Whole, Field(ge=0)] = Field(0, description="gradient steps (Adam); 0: none")
     batch_size: Annotated[Whole, Field(ge=2)] = Field(64, description="training images of its task a step")
     learning_rate: PositiveFloat = Field(0.02, description="of the latent, in its training deviations")
+    encoders: list[str] = Field([], description="names of the encoders that it is tried with; none: all on the bench")
 
 
 class Bench(Section):

@@ -6,7 +6,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from wsl.config.datasets import Datasets
 from wsl.config.encoders import Outcomes, Shared
-from wsl.config.evaluation import Evaluation
+from wsl.config.evaluation import Evaluation, Search
 from wsl.config.fields import RUN_NAME, Section, Whole
 from wsl.config.images import Images
 from wsl.config.sampling import Sampling
@@ -56,6 +56,19 @@ class Config(Section):
         """Return the weight encoders on the bench by name, the run's own first."""
         own = {self.weights.encoder: self.weights}
         return own | {name: _varied(self.weights, keys) for name, keys in self.evaluation.bench.encoders.items()}
+
+    def search_with(self, name: str) -> Search:
+        """Return the search by answers for an encoder on the bench: no step where it is not tried."""
+        search = self.evaluation.bench.search
+        return search if name in (search.encoders or [name]) else search.model_copy(update={"steps": 0})
+
+    @model_validator(mode="after")
+    def _searched_are_on_the_bench(self) -> Self:
+        for name in self.evaluation.bench.search.encoders:
+            if name not in self.encoders():
+                known = ", ".join(self.encoders())
+                raise ValueError(f"evaluation.bench.search.encoders: {name} is not on the bench; there are {known}")
+        return self
 
     @model_validator(mode="after")
     def _encoders_share_their_first_stage(self) -> Self:
