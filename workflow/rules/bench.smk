@@ -32,7 +32,7 @@ if ON_BENCH:
         log:
             f"{LOGS}/wide_coefficients/{{part}}.log",
 
-    rule measure_wide_sensitivity:
+    use rule measure_sensitivity as measure_wide_sensitivity with:
         input:
             index=index_of("train"),
             fitted=WIDE_FILES,
@@ -41,18 +41,6 @@ if ON_BENCH:
             out=f"{WIDE}/sensitivity.csv",
         log:
             f"{LOGS}/measure_wide_sensitivity.log",
-        conda:
-            ENVIRONMENT
-        resources:
-            gpu=1,
-            mem_mb=16000,
-            runtime=60,
-        params:
-            call="wsl.weights.sensitivity.measure_sensitivity",
-            code=call_digest("wsl.weights.sensitivity.measure_sensitivity"),
-            settings=settings(**SENSITIVITY_SETTINGS),
-        script:
-            CALL
 
     rule measure_accuracies:
         input:

@@ -8,11 +8,6 @@ FITTED_FILES, GATED_FILES = (
 )
 PCA_FILES = FITTED_FILES if WEIGHTS.budget is None else GATED_FILES
 PCA_KEYS = ("variance_threshold", "dimension_limit", "components", "explained_variance", "solver")
-SENSITIVITY_SETTINGS = {
-    "seed": RUN.seed("sensitivity"),
-    "recalibrated": RUN.config.sampling.recalibration.enabled,
-    **WEIGHTS.sensitivity.model_dump(),
-}
 INDICES = {f"{part}_index": index_of(part) for part in ("train", "validation")}
 COEFFICIENTS = {part: f"{OUT}/weights/coefficients/{part}.h5" for part in ("train", "validation")}
 

@@ -49,8 +49,7 @@ rule fit_pca:
         CALL
 
 
-if WEIGHTS.budget is not None:
-    SENSITIVITY = {"sensitivity": f"{OUT}/weights/sensitivity.csv"} if WEIGHTS.gate == "function" else {}
+if WEIGHTS.budget is not None or ON_BENCH:
 
     rule measure_sensitivity:
         input:
@@ -70,13 +69,20 @@ if WEIGHTS.budget is not None:
         params:
             call="wsl.weights.sensitivity.measure_sensitivity",
             code=call_digest("wsl.weights.sensitivity.measure_sensitivity"),
-            settings=settings(**SENSITIVITY_SETTINGS),
+            settings=settings(
+                seed=RUN.seed("sensitivity"),
+                recalibrated=RUN.config.sampling.recalibration.enabled,
+                **WEIGHTS.sensitivity.model_dump(),
+            ),
         script:
             CALL
 
+
+if WEIGHTS.budget is not None:
+
     rule gate_components:
         input:
-            **SENSITIVITY,
+            **({"sensitivity": rules.measure_sensitivity.output.out} if WEIGHTS.gate == "function" else {}),
             fitted=FITTED_FILES,
         output:
             out=GATED_FILES,

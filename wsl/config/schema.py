@@ -63,14 +63,6 @@ class Config(Section):
         return search if name in (search.encoders or [name]) else search.model_copy(update={"steps": 0})
 
     @model_validator(mode="after")
-    def _searched_are_on_the_bench(self) -> Self:
-        for name in self.evaluation.bench.search.encoders:
-            if name not in self.encoders():
-                known = ", ".join(self.encoders())
-                raise ValueError(f"evaluation.bench.search.encoders: {name} is not on the bench; there are {known}")
-        return self
-
-    @model_validator(mode="after")
     def _encoders_share_their_first_stage(self) -> Self:
         for name in self.evaluation.bench.encoders:
             if name == self.weights.encoder:
@@ -85,6 +77,14 @@ class Config(Section):
             for key in SHARED_KEYS:
                 if getattr(varied, key) != getattr(self.weights, key):
                     raise ValueError(f"evaluation.bench.encoders.{name}.{key}: all share the run's; remove it")
+        return self
+
+    @model_validator(mode="after")
+    def _searched_are_on_the_bench(self) -> Self:
+        for name in self.evaluation.bench.search.encoders:
+            if name not in self.encoders():
+                known = ", ".join(self.encoders())
+                raise ValueError(f"evaluation.bench.search.encoders: {name} is not on the bench; there are {known}")
         return self
 
     @model_validator(mode="after")

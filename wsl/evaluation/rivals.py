@@ -16,9 +16,9 @@ from wsl.images.tasks import TaskImages
 from wsl.randomness import integer_seed, stream
 from wsl.sampling.features import BodyFeatures
 from wsl.weights.codec import WeightCodec
-from wsl.weights.orders import class_orders, reorder_head, reorder_task
+from wsl.weights.orders import class_orders, reorder_task, reorder_weights
 from wsl.zoo.index import Zoo, read_snapshot
-from wsl.zoo.layout import HEAD, Layout
+from wsl.zoo.layout import Layout
 from wsl.zoo.network import flatten, network_for
 
 PENALTIES = np.logspace(-4, 1, 6)
@@ -108,10 +108,7 @@ class NearestModels:
         similarity = known @ (self.class_means.embed([task], images)[0] - centre)
         order, place = np.unravel_index(similarity.argmax(), similarity.shape)
         row = self.zoo.trained[place]
-        weights = read_snapshot(self.zoo, row).copy()
-        for name in HEAD:
-            columns = self.zoo.layout[name].columns
-            weights[columns] = reorder_head(weights[None, columns], self.orders[order])[0]
+        weights = reorder_weights(read_snapshot(self.zoo, row), self.zoo.layout, self.orders[order])
         return self._noised(weights, stream(seed, "noise", task)) if self.noise else weights
 
     def _noised(self, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -74,7 +74,7 @@ def align_part(index: str | Path, train_index: str | Path, out: str | Path, seed
 
 def _learned(layout: Layout, group: str) -> list[tuple[str, int]]:
     # Running statistics are measured, not learned, and their squares would outweigh all else.
-    return [(name, axis) for name, axis in permutable(layout)[group] if ".running_" not in name]
+    return [(name, axis) for name, axis in permutable(layout)[group] if not layout[name].running]
 
 
 def _common(theirs: np.ndarray, ours: np.ndarray, axis: int) -> np.ndarray:

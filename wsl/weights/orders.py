@@ -7,6 +7,7 @@ import numpy as np
 
 from wsl.images.reading import join_task, task_classes
 from wsl.randomness import stream
+from wsl.zoo.layout import HEAD, Layout
 
 
 def class_orders(classes: int, count: int, seed: int) -> list[tuple[int, ...]]:
@@ -29,6 +30,15 @@ def reorder_head(values: np.ndarray, order: tuple[int, ...]) -> np.ndarray:
     """Return a head parameter's values (n, classes * d) reordered: its row i is the old row ``order[i]``."""
     rows = values.reshape(len(values), len(order), -1)
     return rows[:, list(order)].reshape(values.shape)
+
+
+def reorder_weights(weights: np.ndarray, layout: Layout, order: tuple[int, ...]) -> np.ndarray:
+    """Return a copy of flat weights (n_weights,) whose head is reordered, see ``reorder_head``."""
+    reordered = weights.copy()
+    for name in HEAD:
+        columns = layout[name].columns
+        reordered[columns] = reorder_head(weights[None, columns], order)[0]
+    return reordered
 
 
 def reorder_task(task: str, order: tuple[int, ...]) -> str:

@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from wsl.weights.orders import class_orders, reorder_head, reorder_task
+from wsl.weights.orders import class_orders, reorder_task, reorder_weights
 from wsl.zoo.index import open_zoo, read_snapshot
-from wsl.zoo.layout import HEAD
 
 
 class Snapshots:
@@ -39,13 +38,11 @@ class Snapshots:
 
     def weights(self, rows: Sequence[int]) -> torch.Tensor:
         """Return flat weights, float32 (rows, n_weights)."""
-        found = np.stack([read_snapshot(self.zoo, row % self.count) for row in rows])
-        for weights, row in zip(found, rows, strict=True):
-            order = self.orders[row // self.count]
-            for name in HEAD:
-                columns = self.layout[name].columns
-                weights[columns] = reorder_head(weights[None, columns], order)[0]
-        return torch.from_numpy(found)
+        found = [
+            reorder_weights(read_snapshot(self.zoo, row % self.count), self.layout, self.orders[row // self.count])
+            for row in rows
+        ]
+        return torch.from_numpy(np.stack(found))
 
     def task(self, row: int) -> str:
         """Return the task of a row, its classes in the row's order."""

@@ -13,6 +13,8 @@ from wsl.weights.encoders.base import WeightEncoder
 from wsl.weights.pca import fit_pca
 from wsl.zoo.layout import Layout
 
+CHANNEL = 8  # numbers by which a network knows a channel
+
 
 @dataclass(frozen=True)
 class Compression:
@@ -93,9 +95,6 @@ class RowAutoencoder(nn.Module):
         return torch.cat([rows, self.channels.weight.expand(len(rows), -1, -1)], dim=2)
 
 
-CHANNEL = 8  # numbers by which a network knows a channel
-
-
 class ChannelEncoder(WeightEncoder):
     """Each parameter's rows through an autoencoder, then PCA over all of the parameter's codes.
 
@@ -126,7 +125,8 @@ class ChannelEncoder(WeightEncoder):
 
     def encode(self, weights: torch.Tensor) -> torch.Tensor:
         found = []
-        for place, codes in enumerate(self.codes(place, self.standard(place, weights)) for place in self._places()):
+        for place in self._places():
+            codes = self.codes(place, self.standard(place, weights))
             found.append((codes - getattr(self, f"centre{place}")) @ getattr(self, f"components{place}").T)
         return torch.cat(found, dim=1)
 

@@ -1,5 +1,6 @@
 """What every weight encoder is, and how one and its training are kept in files."""
 
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from wsl.tensors import read_tensors, write_tensors
 States = dict[int, dict[str, torch.Tensor]]
 
 
-class WeightEncoder(nn.Module):
+class WeightEncoder(nn.Module, ABC):
     """A map W -> z_W and one back, both differentiable.
 
     Attributes:
@@ -23,13 +24,13 @@ class WeightEncoder(nn.Module):
     latent: int
     about: dict[str, Any]
 
+    @abstractmethod
     def encode(self, weights: torch.Tensor) -> torch.Tensor:
         """Return z_W (n, latent) of flat weights (n, n_weights)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """Return flat weights (n, n_weights) of z_W (n, latent)."""
-        raise NotImplementedError
 
 
 def write_states(path: str | Path, states: States, about: dict[str, Any]) -> None:
