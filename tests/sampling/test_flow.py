@@ -1,100 +1,154 @@
 """The flow, on distributions that are known."""
 
+from types import SimpleNamespace
+from typing import ClassVar
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 from wsl.datasets.class_means import ClassMeans
-from wsl.fitting import Standardiser
+from wsl.files import new_hdf5, put_table
 from wsl.outcomes.bins import OutcomeBins, read_bins
-from wsl.sampling.flow import FlowSampler, VelocityField, WaveFeatures, load_flow
+from wsl.sampling.flow import FlowSampler, ResidualFlow, WaveFeatures, load_flow
 from wsl.sampling.flow_training import fit_flow
+from wsl.sampling.regression import RegressionSampler
+from wsl.shared.encoder import load_shared
+from wsl.shared.training import train_shared
+from wsl.weights.codec import read_latents
 
 RECIPE = {"learning_rate": 3e-3, "weight_decay": 0.0, "batch_size": 256, "epochs": 40, "patience": None}
 RECIPE |= {"schedule": "cosine", "keep": "best"}
 SHAPE = {
-    "space": "latent",
     "normalise": "per-coefficient",
     "image_counts": [],
+    "directions": 8,
     "hidden": [64, 64],
     "dropout": 0.0,
     "frequencies": 3,
 }
+PREDICTION = {"outcome_embedding": 4, "hidden": [64], "dropout": 0.0, "standardise": True}
+PREDICTION |= {"temperature": 0.5, "symmetric": True, "losses": {"mse": 1}}
 
 
-def fitted(world, name, **changes):
+@pytest.fixture(scope="module")
+def regression(world):
+    out, given = world.folder / "prediction.safetensors", (world.train, world.validation, world.class_means, world.bins)
+    train_shared(*given, out, world.folder / "prediction.csv", **PREDICTION, recipe=RECIPE, seed=0)
+    return out
+
+
+def fitted(world, regression, name, **changes):
     state, history = world.folder / f"{name}.safetensors", world.folder / f"{name}.csv"
     recipe = {key: changes.pop(key, value) for key, value in RECIPE.items()}
-    settings = {**SHAPE, "condition_dropout": 0.2, "recipe": recipe, "seed": 0, **changes}
-    fit_flow(world.train, world.validation, world.class_means, world.bins, state, history, **settings)
+    settings = {**SHAPE, "recipe": recipe, "seed": 0, **changes}
+    fit_flow(world.train, world.validation, world.class_means, world.bins, regression, state, history, **settings)
     return state, history
 
 
 @pytest.fixture(scope="module")
-def flow(world):
-    return fitted(world, "flow")
+def flow(world, regression):
+    return fitted(world, regression, "flow")
 
 
-def sampler_of(flow, world, steps=16, method="heun", guidance=1.0, temperature=1.0):
-    return FlowSampler(load_flow(flow[0]), read_bins(world.bins), steps, method, guidance, temperature)
+@pytest.fixture
+def sampler_of(flow, regression, world):
+    def load(temperature=1.0, state=flow[0]):
+        return FlowSampler(load_shared(regression), load_flow(state), read_bins(world.bins), 16, "heun", temperature)
+
+    return load
 
 
 @pytest.mark.parametrize(("task", "loss"), [("a/b/c", 0.2), ("f/a/d", 0.8)])
-def test_it_recovers_the_conditional_gaussian(flow, world, task, loss):
+def test_it_recovers_the_conditional_gaussian(sampler_of, world, task, loss):
     datasets, losses = ClassMeans(world.class_means).embed([task] * 4000), np.full(4000, loss)
-    codes = sampler_of(flow, world).codes(datasets, losses, seed=1)
+    codes = sampler_of().codes(datasets, losses, seed=1)
     # The data itself knows each condition from 50 snapshots alone; over all conditions the variances are about 20.
     assert codes.mean(axis=0) == pytest.approx(world.mean(datasets, losses)[0], abs=0.25 * np.sqrt(0.5))
     assert np.cov(codes.T) == pytest.approx(world.covariance, abs=0.25)
 
 
-def test_seeds_give_different_models_and_one_seed_the_same(flow, world):
-    datasets, losses = ClassMeans(world.class_means).embed(["a/b/c", "a/b/c"]), np.array([0.1, 0.1])
-    sampler = sampler_of(flow, world)
-    one, again, other = (sampler.codes(datasets, losses, seed) for seed in (0, 0, 1))
-    assert np.array_equal(one, again) and one.dtype == np.float32
-    assert np.abs(one - other).min() > 1e-3 and np.abs(one[0] - one[1]).max() > 1e-3
+@pytest.fixture(scope="module")
+def two(world, regression):
+    """A flow of residuals of 1 and -1, along one line."""
+    latents, snapshots = read_latents(world.train)
+    network, bins = load_shared(regression), read_bins(world.bins)
+    conditions = ClassMeans(world.class_means).embed(snapshots["task"]), snapshots["validation_loss"].to_numpy()
+    predicted = RegressionSampler(network, bins).codes(*conditions)
+    signs = np.random.default_rng(0).choice([-1.0, 1.0], (len(latents), 1))
+    path = world.folder / "two.h5"
+    with new_hdf5(path) as file:
+        file["latents"] = (predicted + signs * [3.0, 1.0]).astype(np.float32)
+        put_table(file, "snapshots", snapshots)
+    return fitted(SimpleNamespace(**{**vars(world), "train": path, "validation": path}), regression, "two")
 
 
-def test_without_noise_there_is_one_model_and_it_lies_in_the_middle(flow, world):
-    datasets, losses = ClassMeans(world.class_means).embed(["a/b/c"]), np.array([0.2])
-    one, other = (sampler_of(flow, world, temperature=0.0).codes(datasets, losses, seed) for seed in (0, 1))
-    assert np.array_equal(one, other)
-    assert one == pytest.approx(world.mean(datasets, losses), abs=0.35 * np.sqrt(0.5))
+def test_it_learns_what_no_gaussian_is(two, sampler_of, world):
+    datasets, losses = ClassMeans(world.class_means).embed(["c/b/a"] * 1000), np.full(1000, 0.5)
+    codes = (sampler_of(state=two[0]).codes(datasets, losses, seed=0), sampler_of(0.0).codes(datasets, losses))
+    away = (codes[0] - codes[1]) / [3.0, 1.0]
+    assert away[:, 0] == pytest.approx(away[:, 1], abs=0.05)
+    assert (np.abs(np.abs(away[:, 0]) - 1) < 0.35).mean() > 0.8  # of a Gaussian of deviation 1, 0.34 are
+    assert 0.4 < (away[:, 0] > 0).mean() < 0.6
 
 
-def test_without_guidance_the_condition_is_not_seen(flow, world):
-    means, losses = ClassMeans(world.class_means), np.zeros(1)
-    here, there = (means.embed([task]) for task in ("a/b/c", "d/e/f"))
-    blind = sampler_of(flow, world, guidance=0.0)
-    assert np.array_equal(blind.codes(here, losses, 0), blind.codes(there, losses + 1, 0))
-    near, far = (sampler_of(flow, world, guidance=g).codes(here, losses, 0) for g in (1.0, 3.0))
-    assert np.abs(near - far).max() > 1e-2
-
-
-def test_the_kept_state_has_the_lowest_of_comparable_losses(flow):
-    history = pd.read_csv(flow[1])
+def test_the_kept_state_has_the_lowest_of_comparable_losses(two):
+    history = pd.read_csv(two[1])
     assert history.loc[history["kept"], "validation_loss"].tolist() == [history["validation_loss"].min()]
     assert history["validation_loss"].min() < 0.8 * history["validation_loss"].iloc[0]
 
 
-def test_same_seed_gives_the_same_bytes(world):
+def test_seeds_give_different_models_and_one_seed_the_same(sampler_of, world):
+    datasets, losses = ClassMeans(world.class_means).embed(["a/b/c", "a/b/c"]), np.array([0.1, 0.1])
+    one, again, other = (sampler_of().codes(datasets, losses, seed) for seed in (0, 0, 1))
+    assert np.array_equal(one, again) and one.dtype == np.float32
+    assert np.abs(one - other).min() > 1e-3 and np.abs(one[0] - one[1]).max() > 1e-3
+
+
+def test_without_noise_it_is_the_prediction(sampler_of, regression, world):
+    datasets, losses = ClassMeans(world.class_means).embed(["a/b/c"]), np.array([0.2])
+    predicted = RegressionSampler(load_shared(regression), read_bins(world.bins)).codes(datasets, losses)
+    for seed in (0, 1):
+        assert np.array_equal(sampler_of(0.0).codes(datasets, losses, seed), predicted)
+
+
+def test_fewer_directions_are_the_principal_ones(regression, world):
+    flow = load_flow(fitted(world, regression, "one", directions=1, epochs=1, normalise="global")[0])
+    latents, snapshots = read_latents(world.train)
+    conditions = ClassMeans(world.class_means).embed(snapshots["task"]), snapshots["validation_loss"].to_numpy()
+    network = load_shared(regression)
+    residuals = latents - RegressionSampler(network, read_bins(world.bins)).codes(*conditions)
+    values, vectors = np.linalg.eigh(residuals.T @ residuals / len(residuals))
+    basis = flow.basis.numpy() * flow.deviations.numpy()[:, None]
+    assert np.abs(basis[0]) == pytest.approx(np.abs(vectors[:, -1]) * np.sqrt(values[-1]), rel=1e-3)
+
+
+def test_same_seed_gives_the_same_bytes(world, regression):
     one, two, three = (
-        fitted(world, f"short{name}", epochs=1, seed=seed, image_counts=[1, 20])[0].read_bytes()
+        fitted(world, regression, f"short{name}", epochs=1, seed=seed, image_counts=[1, 20])[0].read_bytes()
         for name, seed in (("a", 5), ("b", 5), ("c", 6))
     )
     assert one == two != three
 
 
-class Field:
+class Speed:
     """A velocity that is known: ``speed`` times x."""
 
-    def __init__(self, speed, space="latent"):
-        self.speed, self.shape, self.codes = speed, {"code": 2, "space": space}, Standardiser(2)
+    def __init__(self, speed):
+        self.speed, self.basis, self.deviations = speed, torch.eye(2), torch.tensor([1.0, 4.0])
 
     def __call__(self, x, *condition):
         return self.speed * x
+
+
+class Nought:
+    """A prediction of zeros."""
+
+    shape: ClassVar = {"space": "coefficients"}
+
+    def __call__(self, datasets, positions):
+        return torch.zeros(len(datasets), 2)
 
 
 BINS = OutcomeBins(np.arange(3.0), np.ones(2))
@@ -107,31 +161,23 @@ BINS = OutcomeBins(np.arange(3.0), np.ones(2))
 )
 @pytest.mark.parametrize("temperature", [1.0, 0.3])
 def test_steps_are_those_of_the_method(method, steps, factor, temperature):
-    sampler = FlowSampler(Field(1.0), BINS, steps, method, 1.0, temperature)
+    sampler = FlowSampler(Nought(), Speed(1.0), BINS, steps, method, temperature)
     noise = torch.randn((3, 2), generator=torch.Generator().manual_seed(7)).numpy()
     codes = sampler.codes(np.zeros((3, 1)), np.zeros(3), seed=7)
-    assert codes == pytest.approx(factor * temperature * noise, rel=1e-4)
+    assert codes == pytest.approx(factor * temperature * noise * [1, 4], rel=1e-4)
 
 
-def test_codes_come_in_their_own_units():
-    field, training = Field(0.0, "coefficients"), torch.randn(50, 2) * torch.tensor([10.0, 0.1]) + 100
-    field.codes.fit(training)
-    sampler = FlowSampler(field, BINS, 2, "euler", 1.0, 1.0)
-    codes = sampler.codes(np.zeros((5000, 1)), np.zeros(5000), seed=0)
+def test_untrained_it_ends_where_it_began():
+    """d/dt log sqrt(t^2 + (1 - t)^2) is the velocity's factor, and the root is 1 at both ends."""
+    flow = ResidualFlow(bins=4, code=2, directions=2, hidden=[8], dropout=0.0, frequencies=2)
+    flow.basis.copy_(torch.eye(2))
+    sampler = FlowSampler(Nought(), flow, BINS, 400, "heun", 1.0)
+    noise = torch.randn((3, 2), generator=torch.Generator().manual_seed(7)).numpy()
+    assert sampler.codes(np.zeros((3, 1)), np.zeros(3), seed=7) == pytest.approx(noise, rel=1e-3)
     assert sampler.space == "coefficients"
-    assert codes.mean(0) == pytest.approx(training.mean(0).numpy(), rel=0.02)
-    assert codes.std(0) == pytest.approx(training.std(0, correction=0).numpy(), rel=0.05)
 
 
 def test_waves_by_hand():
     waves = WaveFeatures(2)(torch.tensor([0.0, 0.25, 1.0])).numpy()
     half = np.sqrt(0.5)
     assert waves == pytest.approx(np.array([[0, 1, 1, 0, 0], [0.25, half, 0, half, 1], [1, -1, 1, 0, 0]]), abs=1e-6)
-
-
-def test_a_hidden_condition_changes_nothing():
-    field = VelocityField(dataset=6, bins=4, code=3, hidden=[8], dropout=0.0, frequencies=2, space="latent")
-    x, t, hidden = torch.randn(5, 3), torch.rand(5), torch.zeros(5)
-    one = field(x, t, torch.randn(5, 6), torch.tensor([0, 1, 2, 3, 0]), hidden)
-    assert torch.equal(one, field(x, t, torch.randn(5, 6), torch.tensor([3, 3, 3, 3, 3]), hidden))
-    assert not torch.equal(one, field(x, t, torch.randn(5, 6), torch.tensor([0, 1, 2, 3, 0]), 1 - hidden))

@@ -18,14 +18,14 @@ SETTINGS = {
     "regression": {},
     "memory-bank": {"space": "latent", **MIXING},
     "retrieval": {"space": "coefficients"},
-    "flow": {"steps": 3, "method": "heun", "guidance": 1.0, "temperature": 0.5},
+    "flow": {"steps": 3, "method": "heun", "temperature": 0.5},
 }
 SPACES = {
     "projection": "latent",
     "regression": "coefficients",
     "memory-bank": "latent",
     "retrieval": "coefficients",
-    "flow": "latent",
+    "flow": "coefficients",
 }
 
 
@@ -47,8 +47,8 @@ def files(shared, autoencoder, coefficients, class_means, bins, tmp_path_factory
         **loss,
         **common,
     )
-    given, own = (latents["train"], latents["validation"], means, bins), {"frequencies": 2, "condition_dropout": 0.1}
-    fit_flow(*given, made["flow"], folder / "f.csv", space="latent", normalise="global", **own, **common)
+    own = {"frequencies": 2, "directions": 4, "normalise": "per-parameter"}
+    fit_flow(*given, made["regression"], made["flow"], folder / "f.csv", **own, **common)
     banks = {"train_latents": latents["train"], "train_coefficients": coefficients["train"]}
     return {**made, **banks, "class_means": means, "bins": bins}
 
@@ -68,5 +68,6 @@ def test_it_gives_a_code_a_condition_in_its_space(name, files, class_means):
 
 def test_files_of_other_samplers_may_be_left_out(files):
     common = {"class_means": files["class_means"], "bins": files["bins"]}
-    for name, needed in {"flow": "flow", "retrieval": "train_coefficients", "projection": "shared"}.items():
-        assert load_sampler(name, SETTINGS[name], **common, **{needed: files[needed]}).space == SPACES[name]
+    needed = {"flow": ("regression", "flow"), "retrieval": ("train_coefficients",), "projection": ("shared",)}
+    for name, own in needed.items():
+        assert load_sampler(name, SETTINGS[name], **common, **{key: files[key] for key in own}).space == SPACES[name]

@@ -27,12 +27,13 @@ def fits(*methods):
 def sampler_files(draw, samplers=tuple(SAMPLING.samplers)):
     """The inputs, by the names that wsl.sampling.registry.load_sampler gives them, of one draw of some samplers."""
     shared = f"{OUT}/shared/encoder-{draw}.safetensors" if draw else rules.train_shared.output.out
+    regression = {"regression": f"{OUT}/sampling/regression-{draw}.safetensors"}
     own = {
         "projection": {"shared": shared},
-        "regression": {"regression": f"{OUT}/sampling/regression-{draw}.safetensors"},
+        "regression": regression,
         "memory-bank": bank_file(SAMPLING.memory_bank.space),
         "retrieval": bank_file(SAMPLING.retrieval.space),
-        "flow": {"flow": f"{OUT}/sampling/flow-{draw}.safetensors"},
+        "flow": {**regression, "flow": f"{OUT}/sampling/flow-{draw}.safetensors"},
     }
     files = {"class_means": CLASS_MEANS, "bins": rules.outcome_bins.output.out}
     for sampler in samplers:

@@ -1,5 +1,5 @@
 REGRESSION, FLOW = SAMPLING.regression, SAMPLING.flow
-FLOW_KEYS = ("hidden", "dropout", "space", "normalise", "image_counts", "frequencies", "condition_dropout")
+FLOW_KEYS = ("hidden", "dropout", "directions", "frequencies")
 # The settings with which each sampler is loaded, beside its files.
 SAMPLER_SETTINGS = {
     "projection": settings(norm=SAMPLING.norm),
@@ -7,7 +7,7 @@ SAMPLER_SETTINGS = {
     "memory-bank": plain(SAMPLING.memory_bank),
     "retrieval": plain(SAMPLING.retrieval),
     "generator": settings(temperature=SAMPLING.generator.temperature),
-    "flow": settings(**{key: getattr(FLOW, key) for key in ("steps", "method", "guidance", "temperature")}),
+    "flow": settings(**{key: getattr(FLOW, key) for key in ("steps", "method", "temperature")}),
 }
 
 
@@ -44,10 +44,11 @@ rule fit_regression:
 
 rule fit_flow:
     input:
-        train=codes_of("train", FLOW.space),
-        validation=codes_of("validation", FLOW.space),
+        train=codes_of("train", REGRESSION.space),
+        validation=codes_of("validation", REGRESSION.space),
         class_means=CLASS_MEANS,
         bins=rules.outcome_bins.output.out,
+        regression=rules.fit_regression.output.out,
     output:
         out=f"{OUT}/sampling/flow-{{draw}}.safetensors",
         history=f"{OUT}/sampling/flow-{{draw}}.csv",
@@ -67,6 +68,8 @@ rule fit_flow:
         settings=lambda wildcards: settings(
             recipe=RUN.recipe(FLOW),
             seed=RUN.seed("flow", int(wildcards.draw)),
+            normalise=REGRESSION.normalise,
+            image_counts=REGRESSION.image_counts,
             **{key: getattr(FLOW, key) for key in FLOW_KEYS},
         ),
     script:

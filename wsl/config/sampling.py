@@ -33,7 +33,7 @@ class RegressionLosses(Losses):
     mse: NonNegativeFloat = Field(1.0, description="mean squared error over codes, in the units of `normalise`")
 
 
-class Coded(Fitting):
+class Learnt(Fitting):
     """A learned sampler of codes.
 
     Its own validation loss is a poor judge: most of it is what no dataset can tell of weights, and it is lowest before
@@ -43,6 +43,14 @@ class Coded(Fitting):
     schedule: Schedule = Field("cosine", description="learning rate over the epochs")
     keep: Keep = Field("last", description=KEEP)
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="dropout after each hidden layer")
+
+
+class Regression(Learnt, Shared):
+    """The sampler `regression`: a network that predicts codes, fitted like the shared encoder."""
+
+    hidden: list[PositiveInt] = Field([512], description="sizes of the hidden layers")
+    outcome_embedding: PositiveInt = Field(32, description="numbers in an outcome bin's learned embedding")
+    losses: RegressionLosses = RegressionLosses()
     image_counts: ImageCounts = Field([], description=IMAGE_COUNTS)
     space: Space = Field("coefficients", description="what is predicted: `latent` z_W or `coefficients` C_m")
     normalise: Normalisation = Field("per-parameter", description=NORMALISATION)
@@ -52,14 +60,6 @@ class Coded(Fitting):
         if self.space == "latent" and self.normalise == "per-parameter":
             raise ValueError("a latent has no named parameters; set normalise to per-coefficient or global")
         return self
-
-
-class Regression(Coded, Shared):
-    """The sampler `regression`: a network that predicts codes, fitted like the shared encoder."""
-
-    hidden: list[PositiveInt] = Field([512], description="sizes of the hidden layers")
-    outcome_embedding: PositiveInt = Field(32, description="numbers in an outcome bin's learned embedding")
-    losses: RegressionLosses = RegressionLosses()
 
     @model_validator(mode="after")
     def _length_is_fixed(self) -> Self:
@@ -86,32 +86,24 @@ class Retrieval(Section):
     space: Space = Field("coefficients", description="which code is decoded: `latent` z_W or `coefficients` C_m")
 
 
-class Flow(Coded):
-    """The sampler `flow`: a flow from noise to codes, which gives many models for one condition."""
+class Flow(Learnt):
+    """The sampler `flow`: the prediction of `regression`, and around it what a flow from noise makes.
+
+    So one condition gives many models. Codes, their units and the counts of images are those of `regression`.
+    """
 
     hidden: list[PositiveInt] = Field([512, 512], description="sizes of the hidden layers")
-    space: Space = Field("latent", description="what it makes: `latent` z_W or `coefficients` C_m")
-    normalise: Normalisation = Field("per-coefficient", description=NORMALISATION)
-    frequencies: PositiveInt = Field(8, description="waves by which the network sees time and outcome")
-    condition_dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
-        0.0, description="share of training rows whose condition is hidden, for guidance"
+    directions: PositiveInt = Field(
+        32, description="principal directions of what predictions leave open, along which models differ"
     )
+    frequencies: PositiveInt = Field(8, description="waves by which the network sees time and outcome")
     steps: PositiveInt = Field(32, description="steps from noise to a code")
     method: Literal["euler", "heun"] = Field("heun", description="how a step is made")
-    guidance: NonNegativeFloat = Field(
-        1.0, description="weight of the condition when sampling; above 1 exaggerates it, 0 ignores it"
-    )
     temperature: NonNegativeFloat = Field(
-        0.3,
-        description="deviation of the noise that a sample starts from: 1 gives what was learnt, most of which is how "
-        "trainings scatter by chance; less gives better models that differ less, 0 one model a condition",
+        1.0,
+        description="deviation of the noise that a sample starts from: at 1 samples differ as trained members do, with "
+        "less they differ less, and at 0 they are the prediction",
     )
-
-    @model_validator(mode="after")
-    def _guidance_is_learnt(self) -> Self:
-        if self.guidance != 1 and not self.condition_dropout:
-            raise ValueError("guidance other than 1 needs a condition_dropout above 0")
-        return self
 
 
 class Sampling(Section):

@@ -1,4 +1,4 @@
-"""Sampling by a flow from noise to codes: many models for one condition (Lipman et al. 2023)."""
+"""Sampling around a prediction: a flow makes what the condition leaves open (Lipman et al. 2023)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from wsl.fitting import Standardiser, mlp
+from wsl.fitting import mlp
 from wsl.outcomes.bins import OutcomeBins
+from wsl.shared.encoder import SharedEncoder
 from wsl.tensors import read_tensors
 
 
@@ -26,101 +27,106 @@ class WaveFeatures(nn.Module):
         return torch.cat([column, (column * self.angles).cos(), (column * self.angles).sin()], dim=1)
 
 
-class VelocityField(nn.Module):
-    """Velocity of a standardised code x at time t, given z_D and R: MLP([x; t; z_D; R; known]).
+class ResidualFlow(nn.Module):
+    """A flow from noise to residuals of codes, in coordinates x along their principal directions.
+
+    Between independent Gaussians of one deviation, x_0 and x_1, the best velocity (t - (1 - t)) / (t^2 + (1 - t)^2) x_t
+    is known; the network adds to it: v(x, t, R) = that + MLP([x; t; R]). As it is made, the flow ends where it began.
+
+    What it makes depends on R and not on D: a zoo knows each dataset from few members, and a flow that sees both learns
+    these members by heart.
 
     Args:
-        dataset: numbers in z_D.
         bins: outcome bins.
         code: numbers in a code.
+        directions: along which codes differ from predictions.
         hidden: sizes of hidden layers.
         dropout: after each.
         frequencies: of waves by which it sees t and R.
-        space: what its codes are: ``latent`` (z_W) or ``coefficients`` (C_m).
     """
 
-    def __init__(
-        self, dataset: int, bins: int, code: int, hidden: Sequence[int], dropout: float, frequencies: int, space: str
-    ):
+    def __init__(self, bins: int, code: int, directions: int, hidden: Sequence[int], dropout: float, frequencies: int):
         super().__init__()
         self.shape = {
-            "dataset": dataset,
             "bins": bins,
             "code": code,
+            "directions": directions,
             "hidden": list(hidden),
             "dropout": dropout,
             "frequencies": frequencies,
-            "space": space,
         }
         self.last = max(bins - 1, 1)
         self.waves = WaveFeatures(frequencies)
-        self.datasets, self.codes = Standardiser(dataset), Standardiser(code)
-        self.mlp = mlp([code + dataset + 2 * self.waves.size + 1, *hidden, code], dropout)
+        self.mlp = mlp([directions + 2 * self.waves.size, *hidden, directions], dropout)
+        nn.init.zeros_(self.mlp[-1].weight)
+        nn.init.zeros_(self.mlp[-1].bias)
+        # A residual is coordinates @ basis; of training residuals, each coordinate has its deviation.
+        self.register_buffer("basis", torch.zeros(directions, code))
+        self.register_buffer("deviations", torch.ones(directions))
 
-    def forward(
-        self, x: torch.Tensor, t: torch.Tensor, datasets: torch.Tensor, positions: torch.Tensor, known: torch.Tensor
-    ) -> torch.Tensor:
-        """Return velocities (n, code).
+    def forward(self, x: torch.Tensor, t: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+        """Return velocities (n, directions).
 
         Args:
-            x: (n, code), standard units.
-            t: 0 (noise) to 1 (codes) (n,).
-            datasets: z_D (n, dataset).
+            x: (n, directions).
+            t: 0 (noise) to 1 (residuals) (n,).
             positions: of outcomes on the axis of bins (n,).
-            known: 1 where the condition may be seen, 0 where it is hidden (n,).
         """
-        seen = known.unsqueeze(1)
-        condition = torch.cat([self.datasets(datasets), self.waves(positions.float() / self.last)], dim=1)
-        return self.mlp(torch.cat([x, self.waves(t), condition * seen, seen], dim=1))
+        gaussian = (2 * t - 1) / (t.square() + (1 - t).square())
+        seen = torch.cat([x, self.waves(t), self.waves(positions.float() / self.last)], dim=1)
+        return gaussian.unsqueeze(1) * x + self.mlp(seen)
 
 
-def load_flow(path: str | Path) -> VelocityField:
-    """Load a trained field, in evaluation mode, on the CPU."""
+def load_flow(path: str | Path) -> ResidualFlow:
+    """Load a trained flow, in evaluation mode, on the CPU."""
     state, shape = read_tensors(path)
-    field = VelocityField(**shape)
-    field.load_state_dict(state)
-    return field.eval()
+    flow = ResidualFlow(**shape)
+    flow.load_state_dict(state)
+    return flow.eval()
 
 
 class FlowSampler:
-    """Codes at the end of a flow that starts from the seed's noise.
+    """A prediction, and beside it what a flow makes of the seed's noise.
 
     Args:
-        field: velocities.
+        network: predicts codes from (z_D, outcome), see ``wsl.sampling.regression``.
+        flow: of what predictions leave open.
         bins: of outcomes.
-        steps: from noise to codes, equal ones.
+        steps: from noise to residuals, equal ones.
         method: ``euler``, or ``heun``, which looks at the velocity twice a step.
-        guidance: how far to go from the velocity without a condition towards the one with it (Ho and Salimans 2022);
-            1 is there.
-        temperature: deviation of the noise; below 1 codes lie nearer to the middle of what was learnt.
+        temperature: deviation of the noise; below 1 codes lie nearer to the prediction, at 0 they are it.
     """
 
     def __init__(
-        self, field: VelocityField, bins: OutcomeBins, steps: int, method: str, guidance: float, temperature: float
+        self,
+        network: SharedEncoder,
+        flow: ResidualFlow,
+        bins: OutcomeBins,
+        steps: int,
+        method: str,
+        temperature: float,
     ):
-        self.field, self.bins, self.steps, self.method, self.guidance = field, bins, steps, method, guidance
-        self.temperature = temperature
-        self.space = field.shape["space"]
+        self.network, self.flow, self.bins = network, flow, bins
+        self.steps, self.method, self.temperature = steps, method, temperature
+        self.space = network.shape["space"]
 
     @torch.no_grad()
     def codes(self, datasets: np.ndarray, losses: np.ndarray, seed: int = 0) -> np.ndarray:
         """Return codes (n, code), see ``Sampler.codes``."""
-        condition = torch.from_numpy(datasets), torch.from_numpy(self.bins.position(losses))
-        generator = torch.Generator().manual_seed(seed)
-        x = self.temperature * torch.randn((len(datasets), self.field.shape["code"]), generator=generator)
-        step = 1 / self.steps
+        positions = torch.from_numpy(self.bins.position(losses))
+        predicted = self.network(torch.from_numpy(datasets), positions)
+        if self.temperature:
+            predicted = predicted + self._coordinates(positions, seed) @ self.flow.basis
+        return predicted.numpy()
+
+    def _coordinates(self, positions: torch.Tensor, seed: int) -> torch.Tensor:
+        count, step = len(positions), 1 / self.steps
+        noise = torch.randn((count, len(self.flow.deviations)), generator=torch.Generator().manual_seed(seed))
+        x = self.temperature * noise * self.flow.deviations
         for number in range(self.steps):
-            velocity = self._velocity(x, number * step, *condition)
+            velocity = self.flow(x, torch.full((count,), number * step), positions)
             if self.method == "heun":
-                ahead = self._velocity(x + step * velocity, (number + 1) * step, *condition)
+                ahead = self.flow(x + step * velocity, torch.full((count,), (number + 1) * step), positions)
                 velocity = (velocity + ahead) / 2
             x = x + step * velocity
-        return self.field.codes.inverse(x).numpy()
-
-    def _velocity(self, x: torch.Tensor, t: float, datasets: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-        times, known = torch.full((len(x),), t), torch.ones(len(x))
-        velocity = self.field(x, times, datasets, positions, known)
-        if self.guidance == 1:
-            return velocity
-        plain = self.field(x, times, datasets, positions, torch.zeros(len(x)))
-        return plain + self.guidance * (velocity - plain)
+        return x

@@ -1,4 +1,4 @@
-"""Train the flow's velocity field by matching straight paths from noise to codes (Lipman et al. 2023)."""
+"""Train the flow of residuals by matching straight paths from noise to them (Lipman et al. 2023)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,11 +7,11 @@ from typing import Any
 import torch
 
 from wsl.files import write_csv
-from wsl.fitting import fit
-from wsl.outcomes.bins import read_bins
+from wsl.fitting import Standardiser, fit
 from wsl.recipe import Recipe
-from wsl.sampling.flow import VelocityField
-from wsl.shared.pairs import load_pairs
+from wsl.sampling.flow import ResidualFlow
+from wsl.shared.encoder import SharedEncoder, load_shared
+from wsl.shared.pairs import Pairs, load_pairs
 from wsl.tensors import write_tensors
 from wsl.weights.coefficients import owners
 
@@ -25,63 +25,75 @@ def fit_flow(
     validation: str | Path,
     class_means: Sequence[str | Path],
     bins: str | Path,
+    regression: str | Path,
     out: str | Path,
     history: str | Path,
-    space: str,
     normalise: str,
     image_counts: Sequence[int],
+    directions: int,
     hidden: Sequence[int],
     dropout: float,
     frequencies: int,
-    condition_dropout: float,
     recipe: dict[str, Any],
     seed: int,
     device: str = "cpu",
 ) -> None:
-    """Train the field: with noise x_0, code x_1, t even in 0 to 1, let v(x_0 + t (x_1 - x_0), t) be x_1 - x_0.
+    """Train the flow: with noise x_0, residual x_1, t even in 0 to 1, let v(x_0 + t (x_1 - x_0), t) be x_1 - x_0.
 
     Args:
-        train, validation: files of codes of the two parts.
+        train, validation: files of codes of the two parts, in the space of the predictions.
         class_means: a file a class.
         bins: outcome bins.
-        out: safetensors file of the best state by validation loss.
+        regression: the network whose predictions codes are compared with.
+        out: safetensors file of the state that the recipe keeps.
         history: CSV, a row an epoch.
-        space, image_counts: see ``load_pairs``.
-        normalise: of codes, see ``wsl.fitting.Standardiser.fit``.
-        hidden, dropout, frequencies: see ``VelocityField``.
-        condition_dropout: share of training rows whose condition is hidden, for guidance.
+        normalise: of codes, where errors are squared, see ``wsl.fitting.Standardiser.fit``.
+        image_counts: see ``load_pairs``.
+        directions: the most principal directions of training residuals that are kept.
+        hidden, dropout, frequencies: see ``ResidualFlow``.
         recipe: see ``wsl.recipe.Recipe``.
         seed: of initial weights, batches, noise, times, dropout and counts of images.
         device: ``cpu`` or ``cuda``.
     """
-    files = {"train": train, "validation": validation}
+    network = load_shared(regression).to(device)
+    files, space = {"train": train, "validation": validation}, network.shape["space"]
     parts = {part: load_pairs(path, class_means, bins, space, image_counts).to(device) for part, path in files.items()}
-    datasets, codes = parts["train"].datasets.flatten(0, 1), parts["train"].codes
-    shape = datasets.shape[1], len(read_bins(bins).counts), codes.shape[1]
+    codes = parts["train"].codes
+    units = Standardiser(codes.shape[1]).to(device)
+    units.fit(codes, normalise, owners(train, normalise))
     torch.manual_seed(seed)
-    field = VelocityField(*shape, hidden, dropout, frequencies, space).to(device)
-    field.datasets.fit(datasets)
-    field.codes.fit(codes, normalise, owners(train, normalise))
+    residuals = _residuals(network, parts["train"]) / units.scale
+    kept = min(directions, *residuals.shape)
+    _, singular, principal = torch.svd_lowrank(residuals, q=kept, niter=4)
+    flow = ResidualFlow(network.shape["bins"], codes.shape[1], kept, hidden, dropout, frequencies).to(device)
+    flow.basis.copy_(principal.T * units.scale)
+    flow.deviations.copy_(singular / len(residuals) ** 0.5)
     rows = len(parts["validation"])
-    fixed_noise, fixed_times = (
-        torch.randn(rows * TIMES, shape[2]),
-        (torch.randperm(rows * TIMES) + 0.5) / (rows * TIMES),
-    )
+    fixed_noise = torch.randn(rows * TIMES, kept)
+    fixed_times = (torch.randperm(rows * TIMES) + 0.5) / (rows * TIMES)
 
     def loss_of(part: str, indices: torch.Tensor) -> torch.Tensor:
         training = part == "train"
         chosen = (indices if training else indices % rows).to(device)
         datasets, positions, codes = parts[part].batch(chosen, random=training)
-        if training:
-            noise, times = torch.randn(codes.shape), torch.rand(len(codes))
-            known = (torch.rand(len(codes)) >= condition_dropout).float()
-        else:
-            noise, times, known = fixed_noise[indices], fixed_times[indices], torch.ones(len(indices))
-        noise, times, known = noise.to(device), times.to(device), known.to(device)
-        path = field.codes(codes) - noise
-        velocity = field(noise + times.unsqueeze(1) * path, times, datasets, positions, known)
-        return (velocity - path).square().mean()
+        with torch.no_grad():
+            ends = (codes - network(datasets, positions)) / units.scale @ principal
+        noise = torch.randn(ends.shape) if training else fixed_noise[indices]
+        times = (torch.rand(len(ends)) if training else fixed_times[indices]).to(device)
+        noise = noise.to(device) * flow.deviations
+        path = ends - noise
+        return (flow(noise + times.unsqueeze(1) * path, times, positions) - path).square().mean()
 
-    table = fit(field, loss_of, {"train": len(parts["train"]), "validation": rows * TIMES}, Recipe(**recipe), seed)
+    table = fit(flow, loss_of, {"train": len(parts["train"]), "validation": rows * TIMES}, Recipe(**recipe), seed)
     write_csv(history, table)
-    write_tensors(out, field.state_dict(), field.shape)
+    write_tensors(out, flow.state_dict(), flow.shape)
+
+
+@torch.no_grad()
+def _residuals(network: SharedEncoder, pairs: Pairs) -> torch.Tensor:
+    """Return codes less their predictions (n, code), each row with the count of images that stands for it."""
+    parts = []
+    for rows in torch.arange(len(pairs), device=pairs.codes.device).split(1024):
+        datasets, positions, codes = pairs.batch(rows, random=False)
+        parts.append(codes - network(datasets, positions))
+    return torch.cat(parts)

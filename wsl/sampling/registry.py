@@ -34,7 +34,7 @@ def load_sampler(
         class_means: a file a class.
         bins: outcome bins.
         shared: the shared encoder, for ``projection``.
-        regression, flow: fitted files of the samplers of these names.
+        regression, flow: fitted files of the samplers of these names; the flow needs both.
         train_latents, train_coefficients: training snapshots, for ``memory-bank`` and ``retrieval``.
     """
     own = {key: value for key, value in settings.items() if key != "space"}
@@ -47,7 +47,7 @@ def load_sampler(
     loaders: dict[str, Callable[[], Sampler]] = {
         "projection": lambda: ProjectionSampler(load_shared(shared), read_bins(bins), **own),
         "regression": lambda: RegressionSampler(load_shared(regression), read_bins(bins), **own),
-        "flow": lambda: FlowSampler(load_flow(flow), read_bins(bins), **own),
+        "flow": lambda: FlowSampler(load_shared(regression), load_flow(flow), read_bins(bins), **own),
         "memory-bank": lambda: MemoryBankSampler(bank(), **own),
         "retrieval": lambda: RetrievalSampler(bank(), **own),
     }
