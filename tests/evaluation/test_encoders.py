@@ -7,6 +7,7 @@ import pytest
 from sklearn.linear_model import RidgeCV
 from sklearn.preprocessing import StandardScaler
 
+from wsl.evaluation.distances import Spread
 from wsl.evaluation.encoder_tables import encoder_tables
 from wsl.evaluation.encoders import measure_encoder
 from wsl.evaluation.probes import layer_statistics, measure_accuracies, measure_baselines, probe
@@ -48,6 +49,7 @@ def test_members_that_pca_holds_whole_come_back_as_they_were(measure):
     assert training["agreement"].min() > 0.97 and len(training) == 3  # fully trained snapshots alone
     assert training["correlation"].min() > 0.999
     assert (table["latent_size"] == table["latent_size"].iloc[0]).all()
+    assert training["spread"].to_numpy() == pytest.approx(1, abs=0.01)
     assert (table[["fit_seconds", "decode_seconds", "peak_mib"]] > 0).all(axis=None)
 
 
@@ -60,6 +62,18 @@ def test_encoders_keep_as_many_components_as_they_say(measure, coefficients, com
     table, probes = measure(components=components, budget=budget)
     assert (table["latent_size"] == (size or whole)).all()
     assert (probes["features"] == (size or whole)).all()
+
+
+def test_what_makes_nearly_one_model_of_all_has_little_spread(measure):
+    table, _ = measure(budget=124)  # one component, beside what is only centred
+    assert table.loc[table["part"] == "train", "spread"].max() < 0.5
+
+
+def test_spread_is_numpys():
+    vectors, spread = np.random.default_rng(0).normal(5, 2, (7, 30)), Spread()
+    for vector in vectors:
+        spread.add(vector)
+    assert float(spread) == pytest.approx(np.sqrt(vectors.var(axis=0).sum()))
 
 
 def test_a_budget_by_function_reads_the_sensitivity(measure, zoo, fitted, packed, tmp_path):
@@ -120,6 +134,7 @@ def test_tables_by_hand(zoo, fitted, accuracies, tmp_path):
             },
             "accuracy_bn": [0.3, 0.6, 0.5],
             "original_accuracy": [0.6, 0.9, 0.5],
+            "spread": 0.5,
             "fit_seconds": 3.0,
             "decode_seconds": [0.1, 0.3, 0.2],
             "peak_mib": 100.0,

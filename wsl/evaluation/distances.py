@@ -80,6 +80,23 @@ def _distances(products: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> n
     return np.sqrt(np.maximum(rows[:, None] + columns - 2 * products, 0))
 
 
+class Spread:
+    """Root mean squared distance of vectors from their mean, which come one by one."""
+
+    def __init__(self) -> None:
+        self._count, self._mean, self._squares = 0, np.zeros(()), 0.0
+
+    def add(self, vector: np.ndarray) -> None:
+        """Take one more vector (n,) in (Welford 1962)."""
+        self._count += 1
+        away = np.asarray(vector, dtype=np.float64) - self._mean
+        self._mean = self._mean + away / self._count
+        self._squares += float(away @ (vector - self._mean))
+
+    def __float__(self) -> float:
+        return float(np.sqrt(self._squares / self._count)) if self._count else float("nan")
+
+
 def exact_distance(a: np.ndarray, b: np.ndarray) -> float:
     """Return the L2 distance of two vectors, summed in float64: sums of inner products cannot tell it from 0."""
     return float(np.linalg.norm(np.asarray(a, dtype=np.float64) - b))

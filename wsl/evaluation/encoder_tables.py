@@ -9,7 +9,7 @@ from wsl.evaluation.tables import interval
 from wsl.files import write_csv
 
 METRICS = ("agreement", "correlation", "cosine")
-COSTS = ("fit_seconds", "decode_seconds", "peak_mib")
+AVERAGED = ("spread", "fit_seconds", "decode_seconds", "peak_mib")
 
 
 def encoder_tables(
@@ -31,7 +31,7 @@ def encoder_tables(
         out: CSV with ``encoder``, ``kind``, ``gate``, ``regime``, ``part``, ``latent_size``; ``agreement`` as decoded,
             ``agreement_bn`` after recalibration with ``low`` and ``high`` (95 % over members), ``agreement_searched``
             where there was a search; correlation and cosine likewise; ``accuracy_kept``: the share of the originals'
-            accuracy that recalibrated models keep; ``members``; costs, averaged over models where they are a model's.
+            accuracy that recalibrated models keep; ``members``; ``spread`` and costs, means over models.
         probed: CSV with ``encoder``, ``target``, ``score``, ``chance``, ``snapshots``, ``features``.
         names, kinds: of the encoders; gates: by what their components were chosen, ``uniform`` without a budget.
         regime: how members start.
@@ -44,10 +44,10 @@ def encoder_tables(
             means = {f"{metric}{end}": group[f"{metric}{end}"].mean() for metric in METRICS for end in ends}
             about = {"encoder": name, "kind": kind, "gate": gate, "regime": regime, "part": part}
             kept = group["accuracy_bn"].sum() / group["original_accuracy"].sum()
-            costs = {cost: group[cost].mean() for cost in COSTS}
+            averages = {name: group[name].mean() for name in AVERAGED}
             size = int(group["latent_size"].iloc[0])
             more = {"low": low, "high": high, "accuracy_kept": kept, "members": len(group)}
-            rows.append({**about, "latent_size": size, **means, **more, **costs})
+            rows.append({**about, "latent_size": size, **means, **more, **averages})
     write_csv(out, pd.DataFrame(rows).round(4))
     tables = [pd.read_csv(path).assign(encoder=name) for path, name in zip(probes, names, strict=True)]
     found = pd.concat([*tables, pd.read_csv(baselines)], ignore_index=True)

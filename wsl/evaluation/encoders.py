@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from wsl.evaluation.distances import Spread, learned
 from wsl.evaluation.outputs import Runner, accuracy, compare
 from wsl.evaluation.probes import probe
 from wsl.files import new_hdf5, put_table, write_csv
@@ -65,8 +66,9 @@ def measure_encoder(
         packed: packed images, a file a class.
         out: CSV, a row a member: ``part``, ``member``, ``latent_size``, the metrics of ``compare`` as decoded, with
             ``_bn`` after recalibration on the original's training images and, where there is a search, with
-            ``_searched`` after it too; ``accuracy`` of each, ``original_accuracy``; ``fit_seconds``, ``decode_seconds``
-            a model, and ``peak_mib`` of memory in all.
+            ``_searched`` after it too; ``accuracy`` of each, ``original_accuracy``; ``spread``, how far a part's decoded
+            members lie from their mean, in units of the originals: near 0 where an encoder makes one model of all;
+            ``fit_seconds``, ``decode_seconds`` a model, and ``peak_mib`` of memory in all.
         probes: CSV, see ``wsl.evaluation.probes.probe``.
         training: name of the function that trains it; own, common: its settings.
         components: the first of each parameter's that may be kept; budget, sensitivity: see ``wsl.weights.gate``.
@@ -142,16 +144,19 @@ def _members(
     device: str,
 ) -> pd.DataFrame:
     units = _units(codec, train_index)
-    layout, rows = codec.linear.layout, []
-    runner = Runner(layout, device)
+    layout, tables = codec.linear.layout, []
+    mask, runner = learned(layout), Runner(layout, device)
     recalibrate = Recalibration(layout, torch.empty(0), 0.0, device)
     for path in held_out:
+        rows, spread, original_spread = [], Spread(), Spread()
         with open_zoo(path) as zoo:
             for row in zoo.trained:
                 weights, task = read_snapshot(zoo, row), zoo.snapshots["task"][row]
                 begun = time.perf_counter()
                 decoded = codec.decode(codec.encode(weights[None]))[0]
                 seconds = time.perf_counter() - begun
+                spread.add(decoded[mask])
+                original_spread.add(weights[mask])
                 seen, _ = images.of_task(task)
                 judged = {"": decoded, "_bn": recalibrate(decoded, seen)}
                 if search.steps:
@@ -167,8 +172,9 @@ def _members(
                     found = {**compare(original, outputs), "accuracy": accuracy(outputs, labels)}
                     measured |= {f"{name}{end}": value for name, value in found.items()}
                 rows.append({"part": Path(path).stem, "member": int(zoo.snapshots["member"][row]), **measured})
-        log.info("%s: %d members judged", Path(path).stem, len(zoo.trained))
-    return pd.DataFrame(rows)
+        log.info("%s: %d members judged", Path(path).stem, len(rows))
+        tables.append(pd.DataFrame(rows).assign(spread=float(spread) / max(float(original_spread), 1e-300)))
+    return pd.concat(tables, ignore_index=True)
 
 
 def _units(codec: WeightCodec, train_index: str | Path) -> np.ndarray:
