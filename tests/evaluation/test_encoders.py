@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.linear_model import RidgeCV
 from sklearn.preprocessing import StandardScaler
 
@@ -11,6 +12,10 @@ from wsl.evaluation.distances import Spread
 from wsl.evaluation.encoder_tables import encoder_tables
 from wsl.evaluation.encoders import measure_encoder
 from wsl.evaluation.probes import layer_statistics, measure_accuracies, measure_baselines, probe
+from wsl.files import new_hdf5, put_table
+from wsl.fitting import Standardiser
+from wsl.shared.training import train_shared
+from wsl.weights.coefficients import read_coefficients
 from wsl.weights.sensitivity import measure_sensitivity
 from wsl.zoo.index import open_zoo
 from wsl.zoo.layout import resnet18_layout
@@ -31,13 +36,21 @@ def accuracies(zoo, packed, tmp_path_factory):
 
 
 @pytest.fixture
-def measure(zoo, fitted, coefficients, packed, accuracies, tmp_path):
+def measure(zoo, fitted, coefficients, packed, class_means, bins, accuracies, tmp_path):
     def run(training="train_pca", own=PCA, **changes):
-        out, probes = tmp_path / "m.csv", tmp_path / "p.csv"
-        settings = {"components": 32, "budget": None, "gate": "variance", "search": NO_SEARCH, **changes}
+        out, probes, history = (tmp_path / f"{name}.csv" for name in ("m", "p", "h"))
+        settings = {
+            "components": 32,
+            "budget": None,
+            "gate": "variance",
+            "search": NO_SEARCH,
+            "shared": None,
+            **changes,
+        }
         inputs = (zoo.train, zoo.validation, [zoo.test, zoo.train], fitted)
-        files = (coefficients["train"], coefficients["validation"], list(packed.values()), out, probes)
-        measure_encoder(*inputs, *files, training, own, COMMON, accuracies=accuracies, seed=0, **settings)
+        files = (coefficients["train"], coefficients["validation"], list(packed.values()), out, probes, history)
+        also = {"accuracies": accuracies, "class_means": list(class_means.values()), "bins": bins}
+        measure_encoder(*inputs, *files, training, own, COMMON, **also, seed=0, **settings)
         return pd.read_csv(out), pd.read_csv(probes)
 
     return run
@@ -88,6 +101,29 @@ def test_a_search_is_measured_beside(measure):
     table, _ = measure(budget=140, search={"steps": 4, "batch_size": 8, "learning_rate": 0.05})
     assert table["agreement_searched"].between(0, 1).all()
     assert not table["correlation_searched"].equals(table["correlation_bn"])
+
+
+def test_the_shared_encoder_is_trained_on_its_latents(measure, coefficients, class_means, bins, tmp_path):
+    """PCA that keeps all and normalises nothing: its latents are coefficients, up to their mean and scale."""
+    shape = {"outcome_embedding": 4, "hidden": [8], "dropout": 0.0, "temperature": 0.5, "symmetric": True}
+    settings = {**shape, "standardise": True, "losses": {"nt_xent": 1}, "recipe": RECIPE, "seed": 0}
+    measure(shared=settings)
+    history = pd.read_csv(tmp_path / "h.csv").set_index("training")
+    assert history.loc["shared", "epoch"].tolist() == [1, 2] and history["kept"].sum() == 2
+    twins = {}
+    with h5py.File(coefficients["train"]) as file:
+        standard, owners = Standardiser(file["coefficients"].shape[1]), file["parameter"][...]
+        standard.fit(torch.from_numpy(file["coefficients"][...]), "per-parameter", owners)
+    for part in ("train", "validation"):
+        values, snapshots = read_coefficients(coefficients[part])
+        twins[part] = tmp_path / f"{part}.h5"
+        with new_hdf5(twins[part]) as file:
+            file["latents"] = standard(torch.from_numpy(values)).numpy()
+            put_table(file, "snapshots", snapshots)
+    files = (*twins.values(), list(class_means.values()), bins, tmp_path / "s.safetensors", tmp_path / "s.csv")
+    train_shared(*files, **settings)
+    expected = pd.read_csv(tmp_path / "s.csv")["validation_loss"].tolist()
+    assert history.loc["shared", "validation_loss"].tolist() == pytest.approx(expected, rel=1e-4)
 
 
 def test_probes_are_scikit_learns_ridge(zoo, accuracies, packed):
@@ -145,10 +181,14 @@ def test_tables_by_hand(zoo, fitted, accuracies, tmp_path):
         tmp_path / "p.csv", index=False
     )
     measure_baselines(zoo.train, [zoo.test], fitted, accuracies, tmp_path / "b.csv")
-    files = (tmp_path / "b.csv", tmp_path / "t.csv", tmp_path / "probed.csv")
+    losses = {"training": ["encoder", "shared", "shared"], "epoch": [1, 1, 2], "kept": [True, False, True]}
+    losses |= {"train_loss": [9.0, 3.0, 1.0], "validation_loss": [9.0, 3.5, 2.5], "validation_chance": [None, 4.0, 4.0]}
+    pd.DataFrame(losses).to_csv(tmp_path / "h.csv", index=False)
+    files = tuple(tmp_path / f"{name}.csv" for name in ("b", "t", "probed", "losses"))
     encoder_tables(
         [tmp_path / "m.csv"],
         [tmp_path / "p.csv"],
+        [tmp_path / "h.csv"],
         *files,
         names=["a"],
         kinds=["sane"],
@@ -162,6 +202,12 @@ def test_tables_by_hand(zoo, fitted, accuracies, tmp_path):
     assert table.loc["test", ["members", "decode_seconds"]].tolist() == [2, 0.2]
     assert table.loc["unseen", "accuracy_kept"] == 1
     assert "agreement_searched" not in table
+    assert table.loc["unseen", [f"shared_{key}_loss" for key in ("train", "validation", "chance")]].tolist() == [
+        1,
+        2.5,
+        4,
+    ]
+    assert pd.read_csv(tmp_path / "losses.csv")["encoder"].tolist() == ["a", "a", "a"]
     probed = pd.read_csv(tmp_path / "probed.csv")
     assert set(probed["encoder"]) == {"a", "layer statistics", "raw coefficients"}
     assert (probed["encoder"] == "a").sum() == 1 and (probed["encoder"] == "raw coefficients").sum() == 5

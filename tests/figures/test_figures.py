@@ -36,12 +36,21 @@ ENCODERS = pd.DataFrame(
         )
     ]
 )  # fmt: skip
+ENCODER_HISTORIES = pd.concat(
+    [
+        HISTORY.assign(encoder="a", training="encoder"),
+        HISTORY.assign(encoder="a", training="shared"),
+        HISTORY.iloc[:1].assign(encoder="b", training="encoder", kept=True),
+        HISTORY.assign(encoder="b", training="shared"),
+    ]
+)
 INPUTS = {
     "autoencoder_loss": {"history": HISTORY},
     "shared_encoder_loss": {"history": HISTORY},
     "output_metrics": {"measured": METRICS},
     "zoo_overview": {"members": MEMBERS, "history": CURVES},
     "similarity_heatmap": {"similarities": SIMILARITIES},
+    "encoder_training": {"table": ENCODER_HISTORIES},
     "weight_encoders": {"table": ENCODERS, "chance": 1 / 3},
 }
 
@@ -96,3 +105,10 @@ def test_encoders_of_one_kind_are_joined_from_small_to_large(draw):
     assert [[64, 0.6], [512, 0.8]] in drawn  # recalibrated
     assert [[64, 0.5], [512, 0.5]] in drawn  # as decoded
     assert [[256, 0.45]] in [np.round(line, 6).tolist() for line in drawn]  # searched
+
+
+def test_what_is_trained_on_the_bench_has_a_panel(draw):
+    panels = [axes for axes in draw("encoder_training", **INPUTS["encoder_training"]).axes if axes.lines]
+    assert [axes.get_title() for axes in panels] == ["a", "", ""]  # b itself was not trained
+    for axes in panels:
+        np.testing.assert_array_equal(axes.lines[1].get_ydata(), HISTORY["validation_loss"])

@@ -97,7 +97,7 @@ def test_a_budget_of_function_is_kept(finished):
 GATED = {"encoder": "pca", "components": 12, "budget": 200}
 BENCH = {"encoders": {"gated": GATED, "sane": {"encoder": "sane", **ENCODERS["sane"]}}, "search": {"steps": 1}}
 BENCH_TABLES = ("results/tiny/tables/weight_encoders.csv", "results/tiny/tables/probes.csv")
-FIGURE = "results/tiny/figures/weight_encoders.png"
+BENCH_FIGURES = [f"results/tiny/figures/{name}.png" for name in ("weight_encoders", "encoder_training")]
 
 
 def test_a_bench_fits_one_pca_for_all_and_measures_each(project, read_jobs):
@@ -112,10 +112,11 @@ def test_a_bench_fits_one_pca_for_all_and_measures_each(project, read_jobs):
 @pytest.mark.slow
 def test_a_bench_makes_its_tables(finished):
     finished.configure(evaluation__bench=BENCH)
-    finished.run(*BENCH_TABLES, FIGURE)
+    finished.run(*BENCH_TABLES, *BENCH_FIGURES)
     table = pd.read_csv(finished.root / BENCH_TABLES[0]).set_index("encoder")
     assert table.loc["gated", "latent_size"] == 200 and set(table["kind"]) == {"pca-ae", "pca", "sane"}
     assert table[["agreement", "agreement_bn", "agreement_searched"]].stack().between(0, 1).all()
+    assert (table["shared_validation_loss"] > 0).all() and table["shared_chance_loss"].nunique() == 1
     probes = pd.read_csv(finished.root / BENCH_TABLES[1])
     assert set(probes["encoder"]) == {*table.index, "layer statistics", "raw coefficients"}
     assert "Nothing to be done" in finished.dry_run(*BENCH_TABLES)

@@ -73,10 +73,13 @@ if ON_BENCH:
             validation=f"{WIDE}/coefficients/validation.h5",
             packed=packed(RUN.classes),
             accuracies=rules.measure_accuracies.output.out,
+            class_means=CLASS_MEANS,
+            bins=rules.outcome_bins.output.out,
             also=lambda wildcards: zoos_beside(ON_BENCH[wildcards.encoder]),
         output:
             out=f"{OUT}/evaluation/encoders/{{encoder}}.csv",
             probes=f"{OUT}/evaluation/encoders/{{encoder}}_probes.csv",
+            history=f"{OUT}/evaluation/encoders/{{encoder}}_history.csv",
         log:
             f"{LOGS}/measure_encoder/{{encoder}}.log",
         benchmark:
@@ -120,6 +123,7 @@ if ON_BENCH:
         input:
             measured=expand(rules.measure_encoder.output.out, encoder=ON_BENCH),
             probes=expand(rules.measure_encoder.output.probes, encoder=ON_BENCH),
+            histories=expand(rules.measure_encoder.output.history, encoder=ON_BENCH),
             baselines=rules.measure_baselines.output.out,
         output:
             out=report(
@@ -134,6 +138,7 @@ if ON_BENCH:
                 category="Weight encoder",
                 labels={"table": "what latents tell: probes"},
             ),
+            losses=f"{OUT}/evaluation/encoder_histories.csv",
         log:
             f"{LOGS}/encoder_tables.log",
         localrule: True
@@ -148,6 +153,23 @@ if ON_BENCH:
                 gates=["uniform" if one.budget is None else one.gate for one in ON_BENCH.values()],
                 regime=RUN.config.zoo.init,
             ),
+        script:
+            CALL
+
+    rule encoder_training:
+        input:
+            table=rules.encoder_tables.output.losses,
+        output:
+            **figure_files("encoder_training", "Weight encoder", "training of the encoders and of what reads them"),
+        log:
+            f"{LOGS}/encoder_training.log",
+        localrule: True
+        conda:
+            ENVIRONMENT
+        params:
+            call="wsl.figures.encoder_training.draw",
+            code=call_digest("wsl.figures.encoder_training.draw"),
+            settings={},
         script:
             CALL
 

@@ -10,7 +10,7 @@ FIGURES = (
     "regimes",
     *DATASET_FIGURES,
     *(("growth",) if EVALUATION.growth else ()),
-    *(("weight_encoders",) if ON_BENCH else ()),
+    *(("weight_encoders", "encoder_training") if ON_BENCH else ()),
     *PROPERTY_FIGURES,
 )
 

@@ -55,6 +55,7 @@ def bench_settings(name):
         own=own,
         common=common_settings(weights),
         **{key: getattr(weights, key) for key in ("components", "budget", "gate")},
+        shared=shared_settings() if RUN.config.evaluation.bench.shared else None,
         search=RUN.config.search_with(name).model_dump(exclude={"encoders"}),
         seed=RUN.seed("search"),
     )

@@ -33,6 +33,9 @@ class Bench(Section):
         {},
         description="a name, and the keys of `weights` in which an encoder differs from the run's own; empty: no bench",
     )
+    shared: bool = Field(
+        True, description="also train the shared encoder on the latents of each, to see how far (D, R) can tell them"
+    )
     search: Search = Search()
 
 

@@ -15,9 +15,11 @@ AVERAGED = ("spread", "fit_seconds", "decode_seconds", "peak_mib")
 def encoder_tables(
     measured: Sequence[str | Path],
     probes: Sequence[str | Path],
+    histories: Sequence[str | Path],
     baselines: str | Path,
     out: str | Path,
     probed: str | Path,
+    losses: str | Path,
     names: Sequence[str],
     kinds: Sequence[str],
     gates: Sequence[str],
@@ -26,16 +28,23 @@ def encoder_tables(
     """Write a row an encoder and part, and a row an encoder and probe.
 
     Args:
-        measured, probes: see ``wsl.evaluation.encoders.measure_encoder``, in the order of ``names``.
+        measured, probes, histories: see ``wsl.evaluation.encoders.measure_encoder``, in the order of ``names``.
         baselines: see ``wsl.evaluation.probes.measure_baselines``.
         out: CSV with ``encoder``, ``kind``, ``gate``, ``regime``, ``part``, ``latent_size``; ``agreement`` as decoded,
             ``agreement_bn`` after recalibration with ``low`` and ``high`` (95 % over members), ``agreement_searched``
             where there was a search; correlation and cosine likewise; ``accuracy_kept``: the share of the originals'
             accuracy that recalibrated models keep; ``members``; ``spread`` and costs, means over models.
+            ``shared_validation_loss``, of the shared encoder on its latents in the epoch that is kept, beside
+            ``shared_train_loss`` and ``shared_chance_loss``.
         probed: CSV with ``encoder``, ``target``, ``score``, ``chance``, ``snapshots``, ``features``.
+        losses: CSV, all histories by ``encoder``.
         names, kinds: of the encoders; gates: by what their components were chosen, ``uniform`` without a budget.
         regime: how members start.
     """
+    tables = [pd.read_csv(path).assign(encoder=name) for path, name in zip(histories, names, strict=True)]
+    curves = pd.concat(tables, ignore_index=True)
+    write_csv(losses, curves)
+    kept = curves[curves["kept"] & (curves["training"] == "shared")].set_index("encoder")
     rows = []
     for path, name, kind, gate in zip(measured, names, kinds, gates, strict=True):
         for part, group in pd.read_csv(path).groupby("part", sort=False):
@@ -43,10 +52,13 @@ def encoder_tables(
             ends = [end for end in ("", "_bn", "_searched") if f"agreement{end}" in group]
             means = {f"{metric}{end}": group[f"{metric}{end}"].mean() for metric in METRICS for end in ends}
             about = {"encoder": name, "kind": kind, "gate": gate, "regime": regime, "part": part}
-            kept = group["accuracy_bn"].sum() / group["original_accuracy"].sum()
+            share = group["accuracy_bn"].sum() / group["original_accuracy"].sum()
             averages = {name: group[name].mean() for name in AVERAGED}
             size = int(group["latent_size"].iloc[0])
-            more = {"low": low, "high": high, "accuracy_kept": kept, "members": len(group)}
+            more = {"low": low, "high": high, "accuracy_kept": share, "members": len(group)}
+            if name in kept.index:
+                reached = {"train": "train_loss", "validation": "validation_loss", "chance": "validation_chance"}
+                more |= {f"shared_{key}_loss": kept.loc[name, column] for key, column in reached.items()}
             rows.append({**about, "latent_size": size, **means, **more, **averages})
     write_csv(out, pd.DataFrame(rows).round(4))
     tables = [pd.read_csv(path).assign(encoder=name) for path, name in zip(probes, names, strict=True)]

@@ -15,19 +15,18 @@ import torch
 from wsl.evaluation.distances import Spread, learned
 from wsl.evaluation.outputs import Runner, accuracy, compare
 from wsl.evaluation.probes import probe
-from wsl.files import new_hdf5, put_table, write_csv
+from wsl.files import write_csv
 from wsl.images.inputs import normalised
 from wsl.images.tasks import TaskImages
 from wsl.randomness import integer_seed
 from wsl.sampling.recalibration import Recalibration
-from wsl.weights.codec import WeightCodec, load_codec
-from wsl.weights.coefficients import load_linear, owners, read_coefficients
+from wsl.shared.training import train_shared
+from wsl.weights.codec import WeightCodec, embed_part, load_codec
 from wsl.weights.encoders.ae_pca_training import train_ae_pca
 from wsl.weights.encoders.answers import Search, search_latent
 from wsl.weights.encoders.pca import train_pca
 from wsl.weights.encoders.token_training import train_tokens
-from wsl.weights.gate import choose_components, keep_components
-from wsl.weights.pca import write_parameter
+from wsl.weights.narrowing import narrow
 from wsl.zoo.index import open_zoo, read_snapshot
 
 log = logging.getLogger(__name__)
@@ -44,13 +43,17 @@ def measure_encoder(
     packed: Sequence[str | Path],
     out: str | Path,
     probes: str | Path,
+    history: str | Path,
     training: str,
     own: dict[str, Any],
     common: dict[str, Any],
     components: int,
     budget: int | None,
     accuracies: str | Path,
+    class_means: Sequence[str | Path],
+    bins: str | Path,
     gate: str,
+    shared: dict[str, Any] | None,
     search: dict[str, Any],
     seed: int,
     sensitivity: str | Path | None = None,
@@ -66,14 +69,18 @@ def measure_encoder(
         packed: packed images, a file a class.
         out: CSV, a row a member: ``part``, ``member``, ``latent_size``, the metrics of ``compare`` as decoded, with
             ``_bn`` after recalibration on the original's training images and, where there is a search, with
-            ``_searched`` after it too; ``accuracy`` of each, ``original_accuracy``; ``spread``, how far a part's decoded
-            members lie from their mean, in units of the originals: near 0 where an encoder makes one model of all;
+            ``_searched`` after it too; ``accuracy`` of each, ``original_accuracy``; ``spread``, how far decoded members
+            of the part lie from their mean, in units of the originals: near 0 where one model is made of all;
             ``fit_seconds``, ``decode_seconds`` a model, and ``peak_mib`` of memory in all.
         probes: CSV, see ``wsl.evaluation.probes.probe``.
+        history: CSV, a row an epoch: ``training`` (of the ``encoder``, or of the ``shared`` encoder on its latents),
+            ``epoch``, ``train_loss``, ``validation_loss``, ``kept``; of the latter also its losses at chance.
         training: name of the function that trains it; own, common: its settings.
         components: the first of each parameter's that may be kept; budget, sensitivity: see ``wsl.weights.gate``.
         gate: ``function``, which takes effects on outputs for what components are worth, or ``variance``.
         accuracies: see ``wsl.evaluation.probes.measure_accuracies``.
+        class_means: a file a class; bins: outcome bins.
+        shared: settings of ``wsl.shared.training.train_shared``; None: it is not trained.
         search: see ``Search``; no steps: none.
         seed: of the search.
         also: see ``train_tokens``.
@@ -81,7 +88,7 @@ def measure_encoder(
     """
     worths = sensitivity if gate == "function" else None
     with TemporaryDirectory() as folder:
-        files, values = _gated(fitted, (train, validation), train_index, components, budget, worths, Path(folder))
+        files, values = narrow(fitted, (train, validation), train_index, components, budget, worths, Path(folder))
         made = [Path(folder, name) for name in ("encoder.safetensors", "history.csv", "states.safetensors")]
         inputs = {"train_index": train_index, "validation_index": validation_index}
         if training == "train_pca":
@@ -94,44 +101,19 @@ def measure_encoder(
         seconds = time.perf_counter() - begun
         codec = load_codec(train_index, files, made[0])
         table = _members(codec, train_index, held_out, TaskImages(packed), Search(**search), seed, device)
+        losses = [pd.read_csv(made[1]).assign(training="encoder")]
+        if shared is not None:
+            indices, orders = (train_index, validation_index), (common["orders"], 1)
+            latents = [Path(folder, f"{part}_latents.h5") for part in ("train", "validation")]
+            for index, own_values, path, count in zip(indices, values, latents, orders, strict=True):
+                embed_part(index, own_values, files, made[0], path, count, common["orders_seed"])
+            state, curve = Path(folder, "shared.safetensors"), Path(folder, "shared.csv")
+            train_shared(*latents, class_means, bins, state, curve, **shared, device=device)
+            losses.append(pd.read_csv(curve).assign(training="shared"))
+        write_csv(history, pd.concat(losses, ignore_index=True))
         write_csv(probes, probe(codec.encode, train_index, held_out, accuracies))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     write_csv(out, table.assign(latent_size=codec.encoder.latent, fit_seconds=seconds, peak_mib=peak))
-
-
-def _gated(
-    fitted: Sequence[str | Path],
-    coefficients: Sequence[str | Path],
-    train_index: str | Path,
-    components: int,
-    budget: int | None,
-    sensitivity: str | Path | None,
-    folder: Path,
-) -> tuple[list[Path], list[Path]]:
-    """Write PCA and coefficient files of the components that an encoder keeps, of the many that were fitted."""
-    with open_zoo(train_index) as zoo:
-        wide = load_linear(fitted, zoo.layout)
-    most = {one.name: components if one.mode == "pca" else one.n_coefficients for one in wide.parameters}
-    first = {one.name: np.arange(min(one.n_coefficients, most[one.name])) for one in wide.parameters}
-    chosen = first
-    if budget is not None:
-        candidates = [keep_components(one, first[one.name]) for one in wide.parameters]
-        chosen = choose_components(candidates, budget, sensitivity)
-    files = [folder / f"{one.name}.h5" for one in wide.parameters]
-    for one, path in zip(wide.parameters, files, strict=True):
-        write_parameter(path, keep_components(one, chosen[one.name]))
-    starts = np.cumsum([0, *(one.n_coefficients for one in wide.parameters)])
-    columns = np.concatenate(
-        [start + chosen[one.name] for one, start in zip(wide.parameters, starts, strict=False)]
-    ).astype(int)
-    values = [folder / f"{name}.h5" for name in ("train", "validation")]
-    for source, path in zip(coefficients, values, strict=True):
-        rows, snapshots = read_coefficients(source)
-        with new_hdf5(path) as file:
-            file.create_dataset("coefficients", data=rows[:, columns])
-            file.create_dataset("parameter", data=owners(source, "per-parameter")[columns])
-            put_table(file, "snapshots", snapshots)
-    return files, values
 
 
 def _members(
