@@ -77,7 +77,8 @@ def test_recall_and_chance_are_drawn_both_ways(draw):
 
 
 def test_map_has_every_point_in_each_panel_and_joins_pairs(draw):
-    panels = draw("shared_map", **INPUTS["shared_map"]).axes[:3]
+    figure = draw("shared_map", **INPUTS["shared_map"])
+    panels = figure.axes[:3]
     assert [axes.get_title() for axes in panels] == [
         "kind of the task's first class (2)",
         "validation accuracy",
@@ -89,11 +90,11 @@ def test_map_has_every_point_in_each_panel_and_joins_pairs(draw):
         ends = np.array([segment for segment in joins.get_segments()])
         assert len(ends) == 6  # of held-out snapshots alone
         np.testing.assert_allclose(np.abs(ends[:, 0] - ends[:, 1]), np.tile([1, 0], (6, 1)))
-    names = [text.get_text() for text in panels[0].get_legend().get_texts()]
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
     assert names == ["W", "(D, R)", "a", "b"]
 
 
 def test_many_classes_are_not_named(draw):
     many = MAP.assign(superclass=[f"class{i}" for i in range(len(MAP))])
-    legend = draw("shared_map", points=many).axes[0].get_legend()
+    legend = draw("shared_map", points=many).legends[0]
     assert [text.get_text() for text in legend.get_texts()] == ["W", "(D, R)"]

@@ -18,16 +18,16 @@ def draw(curves: str | Path, pdf: str | Path, png: str | Path) -> None:
         curves: see ``wsl.evaluation.retrieval``.
     """
     table = pd.read_csv(curves)
-    figure = Figure(figsize=(2 * COLUMN, 2.4))
+    figure = Figure(figsize=(2 * COLUMN, 2.7))
     panels = figure.subplots(1, 2, sharex=True, sharey=True)
     for axes, (direction, title) in zip(panels, TITLES.items(), strict=True):
         for part, (colour, label) in PARTS.items():
             own = table[(table["direction"] == direction) & (table["part"] == part)]
             if not own.empty:
                 axes.plot(own["k"], own["recall"], color=colour, label=f"{label} ({len(own)} snapshots)")
-                axes.plot(own["k"], own["chance"], color=colour, lw=0.8, ls=":", label="chance")
+                axes.plot(own["k"], own["chance"], color=colour, lw=0.8, ls=":", label=f"chance, {label}")
         axes.set(title=title, xscale="log", xlabel="k", ylim=(0, 1.03))
         axes.xaxis.set_major_formatter("{x:g}")
     panels[0].set_ylabel("recall@k")
-    panels[1].legend(loc="upper left", frameon=True, framealpha=0.9, edgecolor="none")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     save(figure, pdf, png)

@@ -25,7 +25,7 @@ def draw(points: str | Path, pdf: str | Path, png: str | Path) -> None:
         points: see ``wsl.evaluation.shared_map``.
     """
     table = pd.read_csv(points).dropna(subset=["x", "y"])
-    figure = Figure(figsize=(2 * COLUMN, 2.9))
+    figure = Figure(figsize=(2 * COLUMN, 3.1))
     by_class, by_accuracy, by_epoch = figure.subplots(1, 3)
     classes = sorted(table["superclass"].astype(str).unique())
     palette = matplotlib.colormaps["tab10" if len(classes) <= NAMED else "gist_rainbow"]
@@ -50,11 +50,11 @@ def draw(points: str | Path, pdf: str | Path, png: str | Path) -> None:
         Line2D([], [], ls="", marker=m, ms=4, mfc="none", color="black", label=NAMES[k]) for k, m in MARKERS.items()
     ]
     shown = zip(classes, colours, strict=True) if len(classes) <= NAMED else ()
-    named = [Line2D([], [], ls="", marker="s", ms=4, color=colour, label=name[:8]) for name, colour in shown]
-    # Where the other panels have their scales, so that all maps are of one size.
-    place = {"loc": "upper center", "bbox_to_anchor": (0.5, 0), "borderaxespad": 0.3}
-    legend = by_class.legend(handles=[*kinds, *named], ncols=4, columnspacing=0.8, handletextpad=0.1, **place)
-    legend.set_in_layout(False)
+    named = [Line2D([], [], ls="", marker="s", ms=4, color=colour, label=name) for name, colour in shown]
+    # A scale that is not seen, so that all maps are of one size.
+    figure.colorbar(shades, ax=by_class, orientation="horizontal", aspect=30, pad=0.06).ax.set_visible(False)
+    spacing = {"ncols": 6, "columnspacing": 1.2, "handletextpad": 0.1}
+    figure.legend(handles=[*kinds, *named], loc="outside lower center", **spacing)
     save(figure, pdf, png)
 
 
