@@ -73,7 +73,7 @@ def test_recall_and_chance_are_drawn_both_ways(draw):
         lines = {(line.get_label(), len(line.get_xdata())): line.get_ydata() for line in axes.lines}
         own = CURVES[(CURVES["direction"] == direction) & (CURVES["part"] == "unseen")]
         np.testing.assert_allclose(lines["tasks of unseen classes (6 snapshots)", 6], own["recall"])
-        np.testing.assert_allclose(lines["chance", 4], [0.25, 0.5, 0.75, 1])
+        np.testing.assert_allclose(lines["chance, held-out tasks", 4], [0.25, 0.5, 0.75, 1])
 
 
 def test_map_has_every_point_in_each_panel_and_joins_pairs(draw):
