@@ -1,41 +1,33 @@
 """What a change makes stale, exactly: every job that depends on it, and no other."""
 
-import os
 import shutil
 from collections import Counter
 
 import pytest
+from stages import (
+    AUTOENCODER,
+    CLASS_MEANS,
+    EVERY_MEMBER,
+    EVERYTHING,
+    FIGURES,
+    METHODS,
+    OUTPUTS,
+    PCA,
+    RECONSTRUCTION,
+    REPORT,
+    SAMPLER,
+    SAMPLING,
+    SAMPLING_TABLES,
+    SHARED,
+    TRAINING_INDEX,
+    ZOO_TABLES,
+)
 
 from wsl.run import Run
-from wsl.zoo.member import read_member, write_member
 
 pytestmark = pytest.mark.slow
 
-PARAMETERS = 102  # named parameters of ResNet-18 but for its integer buffers, so as many PCA jobs
 SGD, ADAM = {"00000", "00002", "00003", "00005"}, {"00001", "00004", "00006", "00007"}
-
-# What follows a stage, from the end of the chain to its start.
-REPORT = Counter(html_report=1)
-SAMPLING_TABLES = Counter(accuracy_table=1, accuracy=1, finetuning=1, regimes=1, summary=1) + REPORT
-METHODS = 10  # nine rivals and the sampler
-SAMPLER = Counter(sample=1, judge=1) + SAMPLING_TABLES
-SAMPLING = Counter(sample=1, judge=METHODS) + SAMPLING_TABLES
-SHARED = Counter(train_shared=1, shared_encoder_loss=1, similarities=1, similarity_heatmap=1) + SAMPLER
-RECONSTRUCTION = Counter(reconstruction=1, reconstruction_table=1, summary=1) + REPORT
-OUTPUTS = Counter(reconstruction_over_training=1, output_metrics=1) + REPORT
-# The sampler and the reconstructed members are decoded; all other rivals do without.
-DECODED = Counter(judge=2)
-AUTOENCODER = (Counter(train_autoencoder=1, autoencoder_loss=1, embed_weights=3) | RECONSTRUCTION | OUTPUTS) | SHARED
-AUTOENCODER |= DECODED
-PCA = Counter(fit_pca=PARAMETERS, pca_table=1, coefficients=3) | AUTOENCODER
-ZOO_TABLES = Counter(zoo_table=1, zoo_overview=1, summary=1) + REPORT
-TRAINING_INDEX = Counter(index_part=1, outcome_bins=1) | ZOO_TABLES | PCA | SAMPLING
-CLASS_MEANS = Counter(class_mean=5) | SHARED | SAMPLING
-FIGURES = Counter(zoo_overview=1, autoencoder_loss=1, output_metrics=1, accuracy=1, finetuning=1, regimes=1) + Counter(
-    shared_encoder_loss=1, similarity_heatmap=1
-)
-EVERY_MEMBER = Counter(train_member=8) | TRAINING_INDEX | Counter(index_part=3)
-EVERYTHING = Counter(pack_class=5, class_table=1, plan=1) | EVERY_MEMBER | CLASS_MEANS
 
 CONFIG_CHANGES = {
     "temperature": ({"shared__temperature": 0.2}, SHARED),
@@ -207,88 +199,6 @@ def test_changed_model_that_the_config_names(tiny_config, change, new_project, r
     assert project.would_run(target) == Counter()
     project.append("own-rn.json", "\n")
     assert project.would_run(target) == Counter(class_mean=1)
-
-
-def touch_later(path):
-    now = path.stat().st_mtime_ns + 10**10
-    os.utime(path, ns=(now, now))
-
-
-@pytest.mark.parametrize(
-    "path", ["results/tiny/zoo/members/00000.h5", "results/tiny/images/0.h5", "results/tiny/zoo/train.h5", "Snakefile"]
-)
-def test_newer_file_of_the_same_content(finished, path):
-    touch_later(finished.root / path)
-    assert finished.would_run() == Counter()
-
-
-@pytest.mark.parametrize(
-    "member, expected",
-    [
-        (0, TRAINING_INDEX),
-        (1, Counter(index_part=1, coefficients=1) | ZOO_TABLES | AUTOENCODER | SAMPLING),
-    ],
-    ids=["training member", "validation member"],
-)
-def test_replaced_member(finished, member, expected):
-    path = finished.results / "zoo" / "members" / f"{member:05d}.h5"
-    content = read_member(path)
-    content.weights[0, 0] += 1
-    write_member(path, content)
-    touch_later(path)
-    assert finished.would_run() == expected
-
-
-def test_replaced_test_member(finished):
-    path = finished.results / "zoo" / "members" / "00002.h5"
-    content = read_member(path)
-    content.weights[0, 0] += 1
-    write_member(path, content)
-    touch_later(path)
-    anew = Counter(index_part=1, coefficients=1, embed_weights=1, judge=METHODS, similarities=1, similarity_heatmap=1)
-    assert finished.would_run() == anew + SAMPLING_TABLES | RECONSTRUCTION | OUTPUTS | ZOO_TABLES
-
-
-def test_member_deleted_behind_its_index_is_trained_again_as_the_message_says(finished):
-    target = "results/tiny/weights/pca/conv1.weight.h5"
-    member, index = (finished.results / "zoo" / name for name in ("members/00000.h5", "train.h5"))
-    member.unlink()
-    assert finished.would_run() == Counter(), "Snakemake misses no file that nothing needs"
-    finished.configure(weights__components=4)
-    assert finished.would_run(target) == Counter(fit_pca=1)
-    failed = finished.snakemake("--cores", "1", target)
-    assert failed.returncode != 0
-    assert "member 0: its file is missing or holds non-finite weights; delete that file and " in failed.stdout
-    assert "results/tiny/zoo/train.h5, and run again to train it anew" in failed.stdout
-    index.unlink()
-    assert finished.would_run(target) == Counter(train_member=1, index_part=1, fit_pca=1)
-    assert finished.would_make("train_member") == {"00000"}
-    finished.run(target)
-    assert finished.would_run(target) == Counter()
-
-
-@pytest.mark.parametrize(
-    "path, expected",
-    [
-        # Training waits for this table's rule, so that it starts only once every class is usable; no more than that.
-        ("tables/classes.csv", Counter(class_table=1, summary=1) + REPORT),
-        ("tables/members.csv", ZOO_TABLES),
-        ("tables/accuracy.csv", SAMPLING_TABLES),
-        ("figures/output_metrics.png", Counter(output_metrics=1) + REPORT),
-        ("figures/output_metrics.pdf", Counter(output_metrics=1) + REPORT),
-        ("zoo/plan.csv", Counter(plan=1)),
-        ("sampling/models/00002.safetensors", Counter(sample=1)),
-        ("report.html", REPORT),
-    ],
-)
-def test_deleted_result_is_made_again(finished, path, expected):
-    (finished.results / path).unlink()
-    assert finished.would_run() == expected
-
-
-def test_moved_project_is_not_stale(finished, tmp_path):
-    finished.root = shutil.copytree(finished.root, tmp_path / "moved")
-    assert finished.would_run() == Counter()
 
 
 def test_image_added_to_a_class_folder(tiny_config, change, new_project, class_folders, count_jobs):

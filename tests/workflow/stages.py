@@ -1,0 +1,28 @@
+"""Which jobs follow a stage of the tiny run, with what they make in turn."""
+
+from collections import Counter
+
+PARAMETERS = 102  # named parameters of ResNet-18 but for its integer buffers, so as many PCA jobs
+
+# What follows a stage, from the end of the chain to its start.
+REPORT = Counter(html_report=1)
+SAMPLING_TABLES = Counter(accuracy_table=1, accuracy=1, finetuning=1, regimes=1, summary=1) + REPORT
+METHODS = 10  # nine rivals and the sampler
+SAMPLER = Counter(sample=1, judge=1) + SAMPLING_TABLES
+SAMPLING = Counter(sample=1, judge=METHODS) + SAMPLING_TABLES
+SHARED = Counter(train_shared=1, shared_encoder_loss=1, similarities=1, similarity_heatmap=1) + SAMPLER
+RECONSTRUCTION = Counter(reconstruction=1, reconstruction_table=1, summary=1) + REPORT
+OUTPUTS = Counter(reconstruction_over_training=1, output_metrics=1) + REPORT
+# The sampler and the reconstructed members are decoded; all other rivals do without.
+DECODED = Counter(judge=2)
+AUTOENCODER = (Counter(train_autoencoder=1, autoencoder_loss=1, embed_weights=3) | RECONSTRUCTION | OUTPUTS) | SHARED
+AUTOENCODER |= DECODED
+PCA = Counter(fit_pca=PARAMETERS, pca_table=1, coefficients=3) | AUTOENCODER
+ZOO_TABLES = Counter(zoo_table=1, zoo_overview=1, summary=1) + REPORT
+TRAINING_INDEX = Counter(index_part=1, outcome_bins=1) | ZOO_TABLES | PCA | SAMPLING
+CLASS_MEANS = Counter(class_mean=5) | SHARED | SAMPLING
+FIGURES = Counter(zoo_overview=1, autoencoder_loss=1, output_metrics=1, accuracy=1, finetuning=1, regimes=1) + Counter(
+    shared_encoder_loss=1, similarity_heatmap=1
+)
+EVERY_MEMBER = Counter(train_member=8) | TRAINING_INDEX | Counter(index_part=3)
+EVERYTHING = Counter(pack_class=5, class_table=1, plan=1) | EVERY_MEMBER | CLASS_MEANS
