@@ -193,6 +193,7 @@ def test_tables_by_hand(zoo, fitted, accuracies, tmp_path):
         names=["a"],
         kinds=["sane"],
         gates=["uniform"],
+        shares=[None],
         regime="shared",
     )
     table = pd.read_csv(tmp_path / "t.csv").set_index("part")

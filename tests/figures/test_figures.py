@@ -44,12 +44,19 @@ ENCODER_HISTORIES = pd.concat(
         HISTORY.assign(encoder="b", training="shared"),
     ]
 )
+SHARES = pd.DataFrame(
+    [
+        {"part": "test", "share": share, "latent_size": size, "agreement_bn": bn, "low": bn - 0.1, "high": bn + 0.1}
+        for size, share, bn in ((64, 0.5, 0.7), (64, 0.0, 0.6), (64, None, 0.9), (512, 0.0, 0.8))
+    ]
+)
 INPUTS = {
     "autoencoder_loss": {"history": HISTORY},
     "shared_encoder_loss": {"history": HISTORY},
     "output_metrics": {"measured": METRICS},
     "zoo_overview": {"members": MEMBERS, "history": CURVES},
     "similarity_heatmap": {"similarities": SIMILARITIES},
+    "encoder_shares": {"table": SHARES},
     "encoder_training": {"table": ENCODER_HISTORIES},
     "weight_encoders": {"table": ENCODERS, "chance": 1 / 3},
 }
@@ -112,3 +119,10 @@ def test_what_is_trained_on_the_bench_has_a_panel(draw):
     assert [axes.get_title() for axes in panels] == ["a", "", ""]  # b itself was not trained
     for axes in panels:
         np.testing.assert_array_equal(axes.lines[1].get_ydata(), HISTORY["validation_loss"])
+
+
+def test_a_line_joins_the_shares_of_one_size(draw):
+    (panel,) = draw("encoder_shares", **INPUTS["encoder_shares"]).axes
+    assert [line.get_xydata().tolist() for line in panel.lines if len(line.get_xdata()) == 2] == [
+        [[0, 0.6], [0.5, 0.7]]
+    ]

@@ -170,6 +170,7 @@ def test_what_stands_in_the_report_has_a_caption_and_labels(rules, repository):
     }
     # Rules of other encoders are tested in test_dataset_encoders.py and test_weight_encoders.py.
     others = {
-        str(folder / f"{name}.rst") for name in ("distilled_images", "weight_encoders", "encoder_training", "probes")
+        str(folder / f"{name}.rst")
+        for name in ("distilled_images", "weight_encoders", "encoder_training", "encoder_shares", "probes")
     }
     assert {str(path) for path in folder.iterdir()} == set(captions.values()) | others

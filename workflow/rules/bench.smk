@@ -5,6 +5,15 @@ WIDE_FILES = [f"{WIDE}/pca/{entry.name}.h5" for entry in RUN.layout.entries]
 BUDGETED = any(one.budget is not None and one.gate == "function" for one in ON_BENCH.values())
 
 
+
+
+def share_of(weights):
+    """How much of the compression the first of two stages does: of none where PCA does all."""
+    if weights.encoder == "ae-pca":
+        return weights.share
+    return 0.0 if weights.encoder == "pca" and weights.budget is None else None
+
+
 if ON_BENCH:
 
     use rule fit_pca as fit_wide_pca with:
@@ -151,6 +160,7 @@ if ON_BENCH:
                 names=list(ON_BENCH),
                 kinds=[one.encoder for one in ON_BENCH.values()],
                 gates=["uniform" if one.budget is None else one.gate for one in ON_BENCH.values()],
+                shares=[share_of(one) for one in ON_BENCH.values()],
                 regime=RUN.config.zoo.init,
             ),
         script:
@@ -173,6 +183,23 @@ if ON_BENCH:
         script:
             CALL
 
+    rule encoder_shares:
+        input:
+            table=rules.encoder_tables.output.out,
+        output:
+            **figure_files("encoder_shares", "Weight encoder", "agreement by the share of the first stage"),
+        log:
+            f"{LOGS}/encoder_shares.log",
+        localrule: True
+        conda:
+            ENVIRONMENT
+        params:
+            call="wsl.figures.encoder_shares.draw",
+            code=call_digest("wsl.figures.encoder_shares.draw"),
+            settings={},
+        script:
+            CALL
+
     rule weight_encoders:
         input:
             table=rules.encoder_tables.output.out,
@@ -191,4 +218,7 @@ if ON_BENCH:
             CALL
 
 
+BENCH_FIGURES = ("weight_encoders", "encoder_training") if ON_BENCH else ()
+if any(one.encoder == "ae-pca" for one in ON_BENCH.values()):
+    BENCH_FIGURES += ("encoder_shares",)
 BENCH_TABLES = (rules.encoder_tables.output.out, rules.encoder_tables.output.probed) if ON_BENCH else ()

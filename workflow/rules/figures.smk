@@ -10,7 +10,7 @@ FIGURES = (
     "regimes",
     *DATASET_FIGURES,
     *(("growth",) if EVALUATION.growth else ()),
-    *(("weight_encoders", "encoder_training") if ON_BENCH else ()),
+    *BENCH_FIGURES,
     *PROPERTY_FIGURES,
 )
 

@@ -23,6 +23,7 @@ def encoder_tables(
     names: Sequence[str],
     kinds: Sequence[str],
     gates: Sequence[str],
+    shares: Sequence[float | None],
     regime: str,
 ) -> None:
     """Write a row an encoder and part, and a row an encoder and probe.
@@ -30,7 +31,7 @@ def encoder_tables(
     Args:
         measured, probes, histories: see ``wsl.evaluation.encoders.measure_encoder``, in the order of ``names``.
         baselines: see ``wsl.evaluation.probes.measure_baselines``.
-        out: CSV with ``encoder``, ``kind``, ``gate``, ``regime``, ``part``, ``latent_size``; ``agreement`` as decoded,
+        out: CSV with ``encoder``, ``kind``, ``gate``, ``share``, ``regime``, ``part``, ``latent_size``; ``agreement`` as decoded,
             ``agreement_bn`` after recalibration with ``low`` and ``high`` (95 % over members), ``agreement_searched``
             where there was a search; correlation and cosine likewise; ``accuracy_kept``: the share of the originals'
             accuracy that recalibrated models keep; ``members``; ``spread`` and costs, means over models.
@@ -39,6 +40,7 @@ def encoder_tables(
         probed: CSV with ``encoder``, ``target``, ``score``, ``chance``, ``snapshots``, ``features``.
         losses: CSV, all histories by ``encoder``.
         names, kinds: of the encoders; gates: by what their components were chosen, ``uniform`` without a budget.
+        shares: of each one's compression that its first stage does; None where it has no two stages of that kind.
         regime: how members start.
     """
     tables = [pd.read_csv(path).assign(encoder=name) for path, name in zip(histories, names, strict=True)]
@@ -46,12 +48,12 @@ def encoder_tables(
     write_csv(losses, curves)
     kept = curves[curves["kept"] & (curves["training"] == "shared")].set_index("encoder")
     rows = []
-    for path, name, kind, gate in zip(measured, names, kinds, gates, strict=True):
+    for path, name, kind, gate, first in zip(measured, names, kinds, gates, shares, strict=True):
         for part, group in pd.read_csv(path).groupby("part", sort=False):
             _, low, high = interval(group["agreement_bn"].to_numpy())
             ends = [end for end in ("", "_bn", "_searched") if f"agreement{end}" in group]
             means = {f"{metric}{end}": group[f"{metric}{end}"].mean() for metric in METRICS for end in ends}
-            about = {"encoder": name, "kind": kind, "gate": gate, "regime": regime, "part": part}
+            about = {"encoder": name, "kind": kind, "gate": gate, "share": first, "regime": regime, "part": part}
             share = group["accuracy_bn"].sum() / group["original_accuracy"].sum()
             averages = {name: group[name].mean() for name in AVERAGED}
             size = int(group["latent_size"].iloc[0])
