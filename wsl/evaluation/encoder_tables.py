@@ -31,12 +31,12 @@ def encoder_tables(
     Args:
         measured, probes, histories: see ``wsl.evaluation.encoders.measure_encoder``, in the order of ``names``.
         baselines: see ``wsl.evaluation.probes.measure_baselines``.
-        out: CSV with ``encoder``, ``kind``, ``gate``, ``share``, ``regime``, ``part``, ``latent_size``; ``agreement`` as decoded,
-            ``agreement_bn`` after recalibration with ``low`` and ``high`` (95 % over members), ``agreement_searched``
-            where there was a search; correlation and cosine likewise; ``accuracy_kept``: the share of the originals'
-            accuracy that recalibrated models keep; ``members``; ``spread`` and costs, means over models.
-            ``shared_validation_loss``, of the shared encoder on its latents in the epoch that is kept, beside
-            ``shared_train_loss`` and ``shared_chance_loss``.
+        out: CSV with ``encoder``, ``kind``, ``gate``, ``share``, ``regime``, ``part``, ``latent_size``; ``agreement``
+            as decoded, ``agreement_bn`` after recalibration with ``low`` and ``high`` (95 % over members),
+            ``agreement_searched`` where there was a search; correlation and cosine likewise; ``accuracy_kept``: the
+            share of the originals' accuracy that recalibrated models keep; ``members``; ``spread`` and costs, means
+            over models; ``shared_validation_loss``, of the shared encoder on its latents in the epoch that is kept,
+            beside ``shared_train_loss`` and ``shared_chance_loss``.
         probed: CSV with ``encoder``, ``target``, ``score``, ``chance``, ``snapshots``, ``features``.
         losses: CSV, all histories by ``encoder``.
         names, kinds: of the encoders; gates: by what their components were chosen, ``uniform`` without a budget.
