@@ -5,8 +5,6 @@ WIDE_FILES = [f"{WIDE}/pca/{entry.name}.h5" for entry in RUN.layout.entries]
 BUDGETED = any(one.budget is not None and one.gate == "function" for one in ON_BENCH.values())
 
 
-
-
 def share_of(weights):
     """How much of the compression the first of two stages does: of none where PCA does all."""
     if weights.encoder == "ae-pca":
