@@ -5,13 +5,6 @@ WIDE_FILES = [f"{WIDE}/pca/{entry.name}.h5" for entry in RUN.layout.entries]
 BUDGETED = any(one.budget is not None and one.gate == "function" for one in ON_BENCH.values())
 
 
-def share_of(weights):
-    """How much of the compression the first of two stages does: of none where PCA does all."""
-    if weights.encoder == "ae-pca":
-        return weights.share
-    return 0.0 if weights.encoder == "pca" and weights.budget is None else None
-
-
 if ON_BENCH:
 
     use rule fit_pca as fit_wide_pca with:

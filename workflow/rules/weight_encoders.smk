@@ -61,5 +61,12 @@ def bench_settings(name):
     )
 
 
+def share_of(weights):
+    """How much of the compression the first of two stages does: of none where PCA does all."""
+    if weights.encoder == "ae-pca":
+        return weights.share
+    return 0.0 if weights.encoder == "pca" and weights.budget is None else None
+
+
 TRAIN_ENCODER, ENCODER_SETTINGS = training_of(WEIGHTS, RUN.layout)
 ON_BENCH = RUN.config.encoders() if RUN.config.evaluation.bench.encoders else {}
