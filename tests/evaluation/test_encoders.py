@@ -203,11 +203,8 @@ def test_tables_by_hand(zoo, fitted, accuracies, tmp_path):
     assert table.loc["test", ["members", "decode_seconds"]].tolist() == [2, 0.2]
     assert table.loc["unseen", "accuracy_kept"] == 1
     assert "agreement_searched" not in table
-    assert table.loc["unseen", [f"shared_{key}_loss" for key in ("train", "validation", "chance")]].tolist() == [
-        1,
-        2.5,
-        4,
-    ]
+    shared = [f"shared_{key}_loss" for key in ("train", "validation", "chance")]
+    assert table.loc["unseen", shared].tolist() == [1, 2.5, 4]
     assert pd.read_csv(tmp_path / "losses.csv")["encoder"].tolist() == ["a", "a", "a"]
     probed = pd.read_csv(tmp_path / "probed.csv")
     assert set(probed["encoder"]) == {"a", "layer statistics", "raw coefficients"}

@@ -33,7 +33,7 @@ def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
             axes = grid[place // ACROSS * len(trainings) + row, place % ACROSS]
             axes.set_visible(True)
             if len(history) > 1:
-                losses(axes, history)
+                losses(axes, history, legend=not place)
             else:
                 axes.text(0.5, 0.5, "not trained", ha="center", transform=axes.transAxes)
                 axes.set_axis_off()
@@ -41,7 +41,4 @@ def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
                 axes.set_title(name)
             if place % ACROSS == 0:
                 axes.set_ylabel(LABELS[training])
-            if place:
-                for legend in filter(None, [axes.get_legend()]):
-                    legend.remove()
     save(figure, pdf, png)

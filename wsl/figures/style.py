@@ -47,7 +47,7 @@ def save(figure: Figure, pdf: str | Path, png: str | Path) -> None:
             figure.savefig(beside, format=Path(path).suffix[1:], **options)
 
 
-def losses(axes: Axes, history: pd.DataFrame, chance: bool = False) -> None:
+def losses(axes: Axes, history: pd.DataFrame, chance: bool = False, legend: bool = True) -> None:
     """Draw training and validation loss against epochs, and mark the state that was kept."""
     for part, colour in (("train", TRAIN), ("validation", VALIDATION)):
         axes.plot(history["epoch"], history[f"{part}_loss"], color=colour, label=part)
@@ -56,4 +56,5 @@ def losses(axes: Axes, history: pd.DataFrame, chance: bool = False) -> None:
     best = history.loc[history["kept"]]
     axes.plot(best["epoch"], best["validation_loss"], "o", ms=4, mfc="none", color="black", label="kept")
     axes.set_xlabel("epoch")
-    axes.legend(frameon=True, framealpha=0.9, edgecolor="none")  # a white ground, since lines cross everywhere
+    if legend:
+        axes.legend(frameon=True, framealpha=0.9, edgecolor="none")  # a white ground, since lines cross everywhere

@@ -32,11 +32,11 @@ def narrow(
     """
     with open_zoo(train_index) as zoo:
         wide = load_linear(fitted, zoo.layout)
-    most = {one.name: components if one.mode == "pca" else one.n_coefficients for one in wide.parameters}
-    first = {one.name: np.arange(min(one.n_coefficients, most[one.name])) for one in wide.parameters}
-    chosen = first
+    chosen = {
+        one.name: np.arange(one.n_coefficients)[: components if one.mode == "pca" else None] for one in wide.parameters
+    }
     if budget is not None:
-        candidates = [keep_components(one, first[one.name]) for one in wide.parameters]
+        candidates = [keep_components(one, chosen[one.name]) for one in wide.parameters]
         chosen = choose_components(candidates, budget, sensitivity)
     files = [folder / f"{one.name}.h5" for one in wide.parameters]
     for one, path in zip(wide.parameters, files, strict=True):
