@@ -22,7 +22,7 @@ from wsl.shared.training import train_shared
 from wsl.weights.codec import embed_part
 from wsl.weights.coefficients import encode_part
 from wsl.weights.encoders.pca import train_pca
-from wsl.weights.pca import fit_parameter
+from wsl.weights.pca import fit_parameters
 from wsl.zoo.index import write_index
 from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.training import train_member
@@ -101,7 +101,7 @@ def fitted(zoo, tmp_path_factory) -> list[Path]:
     for entry in resnet18_layout(WIDTH, 3).entries:
         paths.append(folder / f"{entry.name}.h5")
         limits = {"variance_threshold": 1e-12, "dimension_limit": 4, "components": 32}
-        fit_parameter(zoo.train, entry.name, paths[-1], seed=0, **limits)
+        fit_parameters(zoo.train, [paths[-1]], [entry.name], seed=0, **limits)
     return paths
 
 

@@ -1,15 +1,20 @@
 """Files that appear whole or not at all, and tables in HDF5."""
 
+from __future__ import annotations
+
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
-import pandas as pd
+
+# Jobs that read no table start without pandas, which takes longer to import than many of them run.
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @contextmanager
@@ -63,6 +68,8 @@ def put_table(parent: h5py.Group, name: str, table: pd.DataFrame) -> None:
 
 def get_table(parent: h5py.Group, name: str) -> pd.DataFrame:
     """Read back what ``put_table`` stored."""
+    import pandas as pd
+
     group = parent[name]
     columns = {}
     for column in group.attrs["columns"]:

@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 
 from wsl.weights.coefficients import encode_part, load_linear, read_coefficients
 from wsl.weights.orders import class_orders, reorder_head, reorder_task
-from wsl.weights.pca import fit_parameter, read_parameter
+from wsl.weights.pca import fit_parameters, read_parameter
 from wsl.zoo.index import open_zoo, read_weights
 from wsl.zoo.layout import HEAD, resnet18_layout
 from wsl.zoo.network import resnet18, state_dict
@@ -49,7 +49,7 @@ def fitted_over_orders(zoo, tmp_path_factory):
     folder = tmp_path_factory.mktemp("orders")
     paths = [folder / f"{entry.name}.h5" for entry in LAYOUT.entries]
     for entry, path in zip(LAYOUT.entries, paths, strict=True):
-        fit_parameter(zoo.train, entry.name, path, seed=0, orders=6, **LIMITS)
+        fit_parameters(zoo.train, [path], [entry.name], seed=0, orders=6, **LIMITS)
     return paths
 
 
@@ -132,7 +132,7 @@ def test_a_mean_head_over_all_orders_favours_no_class(fitted_over_orders):
 def test_orders_change_no_parameter_of_the_body(zoo, fitted_over_orders, tmp_path):
     for number in (0, 40, 99):
         name = LAYOUT.entries[number].name
-        fit_parameter(zoo.train, name, tmp_path / f"{name}.h5", seed=0, **LIMITS)
+        fit_parameters(zoo.train, [tmp_path / f"{name}.h5"], [name], seed=0, **LIMITS)
         assert (tmp_path / f"{name}.h5").read_bytes() == fitted_over_orders[number].read_bytes()
 
 
@@ -176,7 +176,7 @@ def test_decoding_a_reordered_row_gives_the_reordered_network(encoded, fitted_ov
 
 def test_some_orders_are_the_same_for_pca_and_for_coefficients(zoo, fitted, weights, tmp_path):
     used = class_orders(3, 3, seed=4)
-    fit_parameter(zoo.train, "fc.weight", tmp_path / "head.h5", seed=4, orders=3, **LIMITS)
+    fit_parameters(zoo.train, [tmp_path / "head.h5"], ["fc.weight"], seed=4, orders=3, **LIMITS)
     stacked = np.concatenate([reordered(weights, order) for order in used])[:, LAYOUT["fc.weight"].columns]
     assert read_parameter(tmp_path / "head.h5").mean == pytest.approx(stacked.mean(axis=0), abs=1e-6)
     paths = [*fitted[:-2], tmp_path / "head.h5", fitted[-1]]

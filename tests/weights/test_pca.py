@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from wsl.weights.pca import fit_parameter, fit_pca, read_parameter, select_mode, write_parameter
+from wsl.weights.pca import fit_parameters, fit_pca, read_parameter, select_mode, write_parameter
 from wsl.zoo.index import open_zoo, read_weights
 
 RNG = np.random.default_rng(3)
@@ -118,9 +118,9 @@ def test_file_holds_all_of_it(tmp_path, limits):
     assert np.array_equal(again.decode(again.encode(VALUES)), fitted.decode(fitted.encode(VALUES)))
 
 
-def test_fit_parameter_reads_its_own_columns(zoo, tmp_path):
+def test_parameters_are_fitted_to_their_own_columns(zoo, tmp_path):
     limits = {"variance_threshold": 1e-12, "dimension_limit": 4, "components": 2}
-    fit_parameter(zoo.train, "layer2.0.conv1.weight", tmp_path / "p.h5", seed=0, **limits)
+    fit_parameters(zoo.train, [tmp_path / "p.h5"], ["layer2.0.conv1.weight"], seed=0, **limits)
     with open_zoo(zoo.train) as opened:
         values = read_weights(opened, columns=opened.layout["layer2.0.conv1.weight"].columns)
     expected = PCA(2, svd_solver="full").fit(values.astype(float))

@@ -22,13 +22,13 @@ WILDCARDS = SimpleNamespace(name="0", member="00000", part="train", draw="1", me
 GIVEN_BY_SCRIPT = {"device", "threads"}
 # Functions that pass settings on by `**`: to what, and the arguments that they add to them.
 PASSED_ON = {
-    "wsl.weights.pca.fit_parameter": (fit_pca, {"read", "rows", "columns", "name", "seed"}),
+    "wsl.weights.pca.fit_parameters": (fit_pca, {"read", "rows", "columns", "name", "seed", "device"}),
     "wsl.sampling.body.fit_body": (train_on_classes, {"network", "packed", "epochs", "device"}),
 }
 TAUGHT = "taught"  # an input that is there for a teacher alone
 RULES = [
     *("pack_class", "class_table", "plan", "train_member", "index_part", "zoo_table"),
-    *("fit_pca", "pca_table", "coefficients", "train_autoencoder", "embed_weights"),
+    *("fit_pca", "fit_small_pca", "pca_table", "coefficients", "train_autoencoder", "embed_weights"),
     *("clip_features", "class_mean", "outcome_bins", "train_shared", "train_shared_draw", "similarities"),
     *("fit_regression", "fit_flow", "fit_body", "fit_generator", "sample"),
     *("reconstruction_over_training", "reconstruction", "reconstruction_table"),

@@ -2,26 +2,33 @@
 
 WIDE = f"{OUT}/weights/bench"
 WIDE_FILES = [f"{WIDE}/pca/{entry.name}.h5" for entry in RUN.layout.entries]
+MOST_COMPONENTS = max((one.components for one in ON_BENCH.values()), default=0)
 BUDGETED = any(one.budget is not None and one.gate == "function" for one in ON_BENCH.values())
 
 
 if ON_BENCH:
 
+    ruleorder: fit_wide_small_pca > fit_wide_pca
+
     use rule fit_pca as fit_wide_pca with:
         output:
-            out=f"{WIDE}/pca/{{name}}.h5",
+            out=[f"{WIDE}/pca/{{name}}.h5"],
         log:
             f"{LOGS}/fit_wide_pca/{{name}}.log",
         params:
-            call="wsl.weights.pca.fit_parameter",
-            code=call_digest("wsl.weights.pca.fit_parameter"),
-            settings=lambda wildcards: settings(
-                name=wildcards.name,
-                seed=RUN.seed("pca"),
-                orders=WEIGHTS.orders,
-                **{key: getattr(WEIGHTS, key) for key in PCA_KEYS}
-                | {"components": max(one.components for one in ON_BENCH.values())},
-            ),
+            call="wsl.weights.pca.fit_parameters",
+            code=call_digest("wsl.weights.pca.fit_parameters"),
+            settings=lambda wildcards: pca_settings([wildcards.name], components=MOST_COMPONENTS),
+
+    use rule fit_small_pca as fit_wide_small_pca with:
+        output:
+            out=[f"{WIDE}/pca/{name}.h5" for name in SMALL_NAMES],
+        log:
+            f"{LOGS}/fit_wide_small_pca.log",
+        params:
+            call="wsl.weights.pca.fit_parameters",
+            code=call_digest("wsl.weights.pca.fit_parameters"),
+            settings=pca_settings(SMALL_NAMES, components=MOST_COMPONENTS),
 
     use rule coefficients as wide_coefficients with:
         input:

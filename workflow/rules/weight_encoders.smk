@@ -7,9 +7,19 @@ FITTED_FILES, GATED_FILES = (
     [f"{OUT}/weights/{folder}/{entry.name}.h5" for entry in RUN.layout.entries] for folder in ("pca", "gated")
 )
 PCA_FILES = FITTED_FILES if WEIGHTS.budget is None else GATED_FILES
+# Of so many numbers or fewer: fitted in one job, since most of a job of theirs would be the start of an interpreter.
+SMALL = 2**14
+LARGE = 2**18  # from so many on, a GPU's work is worth its start
+SMALL_NAMES = [entry.name for entry in RUN.layout.entries if entry.size <= SMALL]
 PCA_KEYS = ("variance_threshold", "dimension_limit", "components", "explained_variance", "solver")
 INDICES = {f"{part}_index": index_of(part) for part in ("train", "validation")}
 COEFFICIENTS = {part: f"{OUT}/weights/coefficients/{part}.h5" for part in ("train", "validation")}
+
+
+def pca_settings(names, **changes):
+    """How the first stage of named parameters is fitted."""
+    keys = {key: getattr(WEIGHTS, key) for key in PCA_KEYS} | changes
+    return settings(names=names, seed=RUN.seed("pca"), orders=WEIGHTS.orders, **keys)
 
 
 def orders_of(part):

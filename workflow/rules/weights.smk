@@ -24,27 +24,47 @@ if WEIGHTS.align:
             CALL
 
 
+ruleorder: fit_small_pca > fit_pca
+
+
 rule fit_pca:
     input:
         index=index_of("train"),
     output:
-        out=f"{OUT}/weights/pca/{{name}}.h5",
+        out=[f"{OUT}/weights/pca/{{name}}.h5"],
     log:
         f"{LOGS}/fit_pca/{{name}}.log",
     conda:
         ENVIRONMENT
     resources:
+        gpu=lambda wildcards: int(RUN.layout[wildcards.name].size >= LARGE),
         mem_mb=4000,
         runtime=60,
     params:
-        call="wsl.weights.pca.fit_parameter",
-        code=call_digest("wsl.weights.pca.fit_parameter"),
-        settings=lambda wildcards: settings(
-            name=wildcards.name,
-            seed=RUN.seed("pca"),
-            orders=WEIGHTS.orders,
-            **{key: getattr(WEIGHTS, key) for key in PCA_KEYS},
-        ),
+        call="wsl.weights.pca.fit_parameters",
+        code=call_digest("wsl.weights.pca.fit_parameters"),
+        settings=lambda wildcards: pca_settings([wildcards.name]),
+    script:
+        CALL
+
+
+rule fit_small_pca:
+    input:
+        index=index_of("train"),
+    output:
+        out=[f"{OUT}/weights/pca/{name}.h5" for name in SMALL_NAMES],
+    log:
+        f"{LOGS}/fit_small_pca.log",
+    conda:
+        ENVIRONMENT
+    resources:
+        gpu=0,
+        mem_mb=4000,
+        runtime=60,
+    params:
+        call="wsl.weights.pca.fit_parameters",
+        code=call_digest("wsl.weights.pca.fit_parameters"),
+        settings=pca_settings(SMALL_NAMES),
     script:
         CALL
 

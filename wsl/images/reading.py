@@ -5,7 +5,6 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-import pandas as pd
 
 from wsl.files import write_csv
 
@@ -58,6 +57,8 @@ def read_task(packed: Sequence[str | Path], part: str, most: int | None = None) 
 
 def summarise(packed: Sequence[str | Path], out: str | Path) -> None:
     """Write a table of all classes: images in each part, files skipped."""
+    import pandas as pd
+
     rows = []
     for path in packed:
         with h5py.File(path) as file:

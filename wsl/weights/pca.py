@@ -1,6 +1,7 @@
 """Per-named-parameter PCA: Algorithm 3.1 of the thesis, one named parameter at a time."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from wsl.weights.solvers import (
     scatter_matrix,
     sklearn_components,
 )
-from wsl.zoo.index import open_zoo, read_weights
+from wsl.zoo.index import Zoo, open_zoo, read_weights
 from wsl.zoo.layout import HEAD
 
 log = logging.getLogger(__name__)
@@ -85,6 +86,7 @@ def fit_pca(
     explained_variance: float = 1.0,
     solver: str = "gram",
     seed: int = 0,
+    device: str = "cpu",
 ) -> ParameterPCA:
     """Fit one parameter.
 
@@ -99,10 +101,14 @@ def fit_pca(
         explained_variance: keep no more components than explain this share.
         solver: see ``wsl.weights.solvers``.
         seed: for the randomised solver.
+        device: ``cuda`` multiplies the large matrices of ``gram`` there, in float64 too.
     """
     # Whichever is smaller; both have the same trace and the same non-zero eigenvalues.
     wide = columns >= rows
-    products, mean, minimum = (gram_matrix if wide else scatter_matrix)(read, rows, columns)
+    if wide:
+        products, mean, minimum = gram_matrix(read, rows, columns, device)
+    else:
+        products, mean, minimum = scatter_matrix(read, rows, columns)
     squares = float(np.trace(products))
     total = squares / max(rows - 1, 1)
     mode = select_mode(squares / (rows * columns), columns, variance_threshold, dimension_limit)
@@ -110,7 +116,7 @@ def fit_pca(
     if mode == "pca":
         k = min(components, rows - 1, columns)
         if solver == "gram" and wide:
-            found = gram_components(products, mean, read, k)
+            found = gram_components(products, mean, read, k, device)
         elif solver == "gram":
             found = scatter_components(products, rows, k)
         else:
@@ -122,36 +128,45 @@ def fit_pca(
     return ParameterPCA(name, mode, mean.astype(np.float32), minimum, found.components, found.variance, total)
 
 
-def fit_parameter(
-    index: str | Path, name: str, out: str | Path, seed: int, orders: int = 1, **settings: float | int | str
+def fit_parameters(
+    index: str | Path,
+    out: Sequence[str | Path],
+    names: Sequence[str],
+    seed: int,
+    orders: int = 1,
+    device: str = "cpu",
+    **settings: float | int | str,
 ) -> None:
-    """Fit the named parameter of the training snapshots behind ``index`` and write its file.
+    """Fit named parameters of the training snapshots behind ``index`` and write a file each.
 
     With ``orders`` above 1 the head's parameters are fitted over so many class orders of every snapshot.
     """
     with open_zoo(index) as zoo:
-        entry = zoo.layout[name]
-        rows = len(zoo.snapshots)
+        for name, path in zip(names, out, strict=True):
+            fitted = _fit_one(zoo, name, orders, seed, device=device, **settings)
+            write_parameter(path, fitted)
+            log.info(
+                "%s: mode %s, %d coefficients for %d numbers, %.1f %% of the variance",
+                name,
+                fitted.mode,
+                fitted.n_coefficients,
+                len(fitted.mean),
+                100 * fitted.variance.sum() / fitted.total_variance if fitted.total_variance else 0,
+            )
 
-        def read(part: slice) -> np.ndarray:
-            return read_weights(zoo, columns=slice(entry.offset + part.start, entry.offset + part.stop))
 
-        if name in HEAD and orders > 1:
-            own = read_weights(zoo, columns=entry.columns)
-            used = class_orders(entry.shape[0], orders, seed)
-            reordered = np.concatenate([reorder_head(own, order) for order in used])
-            fitted = fit_pca(name, lambda part: reordered[:, part], rows * len(used), entry.size, seed=seed, **settings)
-        else:
-            fitted = fit_pca(name, read, rows, entry.size, seed=seed, **settings)
-    write_parameter(out, fitted)
-    log.info(
-        "%s: mode %s, %d coefficients for %d numbers, %.1f %% of the variance",
-        name,
-        fitted.mode,
-        fitted.n_coefficients,
-        entry.size,
-        100 * fitted.variance.sum() / fitted.total_variance if fitted.total_variance else 0,
-    )
+def _fit_one(zoo: Zoo, name: str, orders: int, seed: int, **settings: float | int | str) -> ParameterPCA:
+    entry, rows = zoo.layout[name], len(zoo.weights)
+    if name in HEAD and orders > 1:
+        own = read_weights(zoo, columns=entry.columns)
+        used = class_orders(entry.shape[0], orders, seed)
+        reordered = np.concatenate([reorder_head(own, order) for order in used])
+        return fit_pca(name, lambda part: reordered[:, part], len(reordered), entry.size, seed=seed, **settings)
+
+    def read(part: slice) -> np.ndarray:
+        return read_weights(zoo, columns=slice(entry.offset + part.start, entry.offset + part.stop))
+
+    return fit_pca(name, read, rows, entry.size, seed=seed, **settings)
 
 
 def write_parameter(path: str | Path, fitted: ParameterPCA) -> None:

@@ -6,8 +6,10 @@ from typing import NamedTuple
 import numpy as np
 
 Read = Callable[[slice], np.ndarray]
-BLOCK_BYTES = 64 * 2**20
-# Relative to the largest eigenvalue of the Gram matrix; below it a component of float32 weights is rounding noise.
+BLOCK_BYTES = 8 * 2**20
+CHUNK = 2**14  # columns
+SPARE = 32  # directions beyond those asked for, so that the last of these are exact too
+# Relative to the largest eigenvalue; below it a component of float32 weights is rounding noise.
 NOISE = 1e-11
 INCREMENTAL_BATCH = 64
 
@@ -25,41 +27,71 @@ class Components(NamedTuple):
 
 
 def blocks(read: Read, rows: int, columns: int) -> Iterator[tuple[slice, np.ndarray]]:
-    """Read a (rows, columns) matrix in blocks of whole columns of about ``BLOCK_BYTES`` in float64."""
-    width = max(1, BLOCK_BYTES // (8 * rows))
+    """Read a float32 (rows, columns) matrix in blocks of whole columns of about ``BLOCK_BYTES``."""
+    width = max(1, BLOCK_BYTES // (4 * rows))
     for start in range(0, columns, width):
         part = slice(start, min(start + width, columns))
-        yield part, read(part).astype(np.float64)
+        yield part, read(part)
 
 
-def gram_matrix(read: Read, rows: int, columns: int) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return the Gram matrix of the centred rows, float64 (rows, rows), the column means (columns,), the minimum."""
+def centred(values: np.ndarray, mean: np.ndarray) -> np.ndarray:
+    """Return float32 values less their float64 means, exact to rounding of the difference, which may be far smaller."""
+    high = mean.astype(np.float32)
+    difference = values - high
+    difference -= (mean - high).astype(np.float32)
+    return difference
+
+
+def gram_matrix(read: Read, rows: int, columns: int, device: str = "cpu") -> tuple[np.ndarray, np.ndarray, float]:
+    """Return the Gram matrix of the centred rows (rows, rows), the column means (columns,), the minimum; float64.
+
+    Products are made in float32 block by block, and summed in float64.
+    """
     gram = np.zeros((rows, rows))
     mean = np.empty(columns)
     minimum = np.inf
     for part, values in blocks(read, rows, columns):
-        mean[part] = values.mean(axis=0)
+        mean[part] = values.mean(axis=0, dtype=np.float64)
         minimum = min(minimum, float(values.min()))
-        values -= mean[part]
-        gram += values @ values.T
+        block = centred(values, mean[part])
+        gram += product(block, block.T, device)
     return gram, mean, minimum
 
 
-def gram_components(gram: np.ndarray, mean: np.ndarray, read: Read, k: int) -> Components:
-    """Exact PCA through the dual form: eigenvectors of the Gram matrix, mapped back through the data.
+def product(left: np.ndarray, right: np.ndarray, device: str) -> np.ndarray:
+    """Multiply matrices: by numpy on the ``cpu``, elsewhere by torch, which is not imported otherwise."""
+    if device == "cpu":
+        return left @ right
+    import torch
 
-    Costs two reads of the data and rows² memory, however many columns there are.
+    one, other = (torch.from_numpy(np.ascontiguousarray(values)).to(device) for values in (left, right))
+    return (one @ other).cpu().numpy()
+
+
+def gram_components(gram: np.ndarray, mean: np.ndarray, read: Read, k: int, device: str = "cpu") -> Components:
+    """PCA through the dual form: eigenvectors of the Gram matrix, mapped back through the data.
+
+    Costs two reads of the data and rows² memory, however many columns there are. Directions come from a Gram matrix of
+    float32 products, a few more than are asked for; among them the components are found anew from what the data
+    project to, in float64 (Rayleigh-Ritz), so that they are orthonormal and no rounding of the Gram matrix is left.
     """
     rows = len(gram)
-    eigenvalues, vectors = np.linalg.eigh(gram)
+    count = min(k + SPARE, rows - 1)
+    directions = np.linalg.eigh(gram)[1][:, ::-1][:, :count].T.astype(np.float32)
+    projected = np.empty((count, len(mean)), dtype=np.float32)
+    small = np.zeros((count, count))
+    for part, values in blocks(read, rows, len(mean)):
+        projected[:, part] = product(directions, centred(values, mean[part]), device)
+        block = projected[:, part].astype(np.float64)
+        small += block @ block.T
+    eigenvalues, vectors = np.linalg.eigh(small)
     eigenvalues, vectors = eigenvalues[::-1][:k], vectors[:, ::-1][:, :k]
     kept = eigenvalues > max(NOISE * max(eigenvalues[0], 0), np.finfo(float).tiny)
-    eigenvalues, vectors = eigenvalues[kept], vectors[:, kept]
-    components = np.empty((len(eigenvalues), len(mean)), dtype=np.float32)
-    scale = 1 / np.sqrt(eigenvalues)
-    for part, values in blocks(read, rows, len(mean)):
-        components[:, part] = (vectors * scale).T @ (values - mean[part])
-    return Components(_signed(components), eigenvalues / (rows - 1))
+    turn = (vectors[:, kept] / np.sqrt(eigenvalues[kept])).T
+    for start in range(0, len(mean), CHUNK):
+        part = slice(start, start + CHUNK)
+        projected[: len(turn), part] = turn @ projected[:, part].astype(np.float64)
+    return Components(_signed(projected[: len(turn)]), eigenvalues[kept] / (rows - 1))
 
 
 def scatter_matrix(read: Read, rows: int, columns: int) -> tuple[np.ndarray, np.ndarray, float]:
@@ -102,5 +134,5 @@ def sklearn_components(solver: str, read: Read, rows: int, columns: int, k: int,
 
 def _signed(components: np.ndarray) -> np.ndarray:
     # Eigenvectors have no sign of their own; fixing it keeps runs equal across LAPACKs.
-    largest = np.abs(components).argmax(axis=1)
-    return components * np.sign(components[np.arange(len(components)), largest])[:, None]
+    components *= np.where(components.max(axis=1) < -components.min(axis=1), -1, 1).astype(np.float32)[:, None]
+    return components

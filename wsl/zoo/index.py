@@ -1,43 +1,63 @@
 """The index of one part of the zoo: a virtual dataset over its member files, so that nothing is copied."""
 
+from __future__ import annotations
+
 import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
-import pandas as pd
 
 from wsl.errors import DataError
 from wsl.files import get_table, new_hdf5, put_table
 from wsl.images.reading import join_task, task_classes
 from wsl.zoo.layout import Layout, resnet18_layout
+
+if TYPE_CHECKING:
+    import pandas as pd
 from wsl.zoo.member import open_member
 
 
-@dataclass
 class Zoo:
-    """An opened index.
+    """An opened index; its tables are read when they are first asked for.
+
+    Args:
+        file: of the index.
 
     Attributes:
         weights: (snapshots, n_weights), float32, read from the member files as it is sliced.
-        counters: integer buffers (snapshots, n_counters).
-        snapshots: a row a snapshot in the same order: ``member``, ``snapshot``, ``epoch``, metrics, and ``task``,
-            see ``join_task``.
-        members: a row a member: ``member``, ``diverged``, ``digest``, ``task`` and hyper-parameters.
-        history: a row an epoch of every member.
         layout: where each named parameter lies.
     """
 
-    weights: h5py.Dataset
-    counters: np.ndarray
-    snapshots: pd.DataFrame
-    members: pd.DataFrame
-    history: pd.DataFrame
-    layout: Layout
+    def __init__(self, file: h5py.File):
+        self.file = file
+        self.weights: h5py.Dataset = file["weights"]
+        self.layout: Layout = resnet18_layout(int(file.attrs["width"]), int(file.attrs["classes"]))
+
+    @cached_property
+    def counters(self) -> np.ndarray:
+        """Integer buffers (snapshots, n_counters)."""
+        return self.file["counters"][...]
+
+    @cached_property
+    def snapshots(self) -> pd.DataFrame:
+        """A row a snapshot, as ``weights``: ``member``, ``snapshot``, ``epoch``, metrics, ``task`` (``join_task``)."""
+        return get_table(self.file, "snapshots")
+
+    @cached_property
+    def members(self) -> pd.DataFrame:
+        """A row a member: ``member``, ``diverged``, ``digest``, ``task`` and hyper-parameters."""
+        return get_table(self.file, "members")
+
+    @cached_property
+    def history(self) -> pd.DataFrame:
+        """A row an epoch of every member."""
+        return get_table(self.file, "history")
 
     @property
     def trained(self) -> np.ndarray:
@@ -54,6 +74,8 @@ def write_index(paths: Sequence[str | Path], out: str | Path) -> None:
     Raises:
         DataError: no member is left, or one has another architecture.
     """
+    import pandas as pd
+
     members, snapshots, histories, counters, sources = [], [], [], [], []
     shapes = set()
     for path in paths:
@@ -104,14 +126,7 @@ def write_index(paths: Sequence[str | Path], out: str | Path) -> None:
 def open_zoo(path: str | Path) -> Iterator[Zoo]:
     """Open an index for reading."""
     with h5py.File(path) as file:
-        yield Zoo(
-            weights=file["weights"],
-            counters=file["counters"][...],
-            snapshots=get_table(file, "snapshots"),
-            members=get_table(file, "members"),
-            history=get_table(file, "history"),
-            layout=resnet18_layout(int(file.attrs["width"]), int(file.attrs["classes"])),
-        )
+        yield Zoo(file)
 
 
 def read_weights(zoo: Zoo, rows: slice = slice(None), columns: slice = slice(None)) -> np.ndarray:

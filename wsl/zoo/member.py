@@ -1,17 +1,21 @@
 """A member's file: snapshots, history, task and hyper-parameters; it says by itself all that is needed to read it."""
 
+from __future__ import annotations
+
 import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
-import pandas as pd
 
 from wsl.errors import DataError
 from wsl.files import get_table, new_hdf5, put_table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FORMAT = 1
 

@@ -11,7 +11,7 @@ from wsl.weights.encoders.pca import train_pca
 from wsl.weights.encoders.registry import load_states
 from wsl.weights.encoders.token_training import train_tokens
 from wsl.weights.orders import class_orders
-from wsl.weights.pca import fit_parameter
+from wsl.weights.pca import fit_parameters
 from wsl.weights.snapshots import Snapshots
 from wsl.zoo.layout import resnet18_layout
 
@@ -31,7 +31,7 @@ def first_stage(zoo, tmp_path_factory):
     fitted, limits = [], {"variance_threshold": 1e-12, "dimension_limit": 4, "components": 4}
     for entry in LAYOUT.entries:
         fitted.append(folder / f"{entry.name}.h5")
-        fit_parameter(zoo.train, entry.name, fitted[-1], **ORDERS, **limits)
+        fit_parameters(zoo.train, [fitted[-1]], [entry.name], **ORDERS, **limits)
     coefficients = {part: folder / f"{part}.h5" for part in ("train", "validation", "test")}
     for part, path in coefficients.items():
         encode_part(getattr(zoo, part), fitted, path, seed=5, orders=3 if part == "train" else 1)
