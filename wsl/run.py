@@ -1,5 +1,6 @@
 """A run: its checked config, classes and plan, as the workflow's rules need them."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
@@ -79,6 +80,10 @@ class Run:
     def task(self, member: str) -> list[str]:
         """Return the classes of a member's task, in order."""
         return self._rows[int(member)]["classes"]
+
+    def cohort_classes(self, members: Sequence[str]) -> list[str]:
+        """Return the classes of several members' tasks, sorted."""
+        return sorted({name for member in members for name in self.task(member)})
 
     def members(self, part: str) -> list[str]:
         """Return the names of a part's members, ``00017``."""

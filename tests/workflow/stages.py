@@ -2,8 +2,6 @@
 
 from collections import Counter
 
-PARAMETERS = 102  # named parameters of ResNet-18 but for its integer buffers, so as many PCA jobs
-
 # What follows a stage, from the end of the chain to its start.
 REPORT = Counter(html_report=1)
 SAMPLING_TABLES = Counter(accuracy_table=1, accuracy=1, finetuning=1, regimes=1, summary=1) + REPORT
@@ -17,7 +15,8 @@ OUTPUTS = Counter(reconstruction_over_training=1, output_metrics=1) + REPORT
 DECODED = Counter(judge=2)
 AUTOENCODER = (Counter(train_autoencoder=1, autoencoder_loss=1, embed_weights=3) | RECONSTRUCTION | OUTPUTS) | SHARED
 AUTOENCODER |= DECODED
-PCA = Counter(fit_pca=PARAMETERS, pca_table=1, coefficients=3) | AUTOENCODER
+# Every parameter of a network this small is fitted in one job.
+PCA = Counter(fit_small_pca=1, pca_table=1, coefficients=3) | AUTOENCODER
 ZOO_TABLES = Counter(zoo_table=1, zoo_overview=1, summary=1) + REPORT
 TRAINING_INDEX = Counter(index_part=1, outcome_bins=1) | ZOO_TABLES | PCA | SAMPLING
 CLASS_MEANS = Counter(class_mean=5) | SHARED | SAMPLING

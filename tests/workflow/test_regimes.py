@@ -79,7 +79,7 @@ def test_all_that_reads_weights_reads_those_that_were_aligned(plain_snakemake, r
                 rules.add(job["rule"])
     # Alignment itself, and tables of what was measured in training.
     assert readers["zoo"] == {"align_part", "outcome_bins", "zoo_table"}
-    assert readers["weights/aligned"] >= {"fit_pca", "coefficients", "reconstruction", "sample", "judge"}
+    assert readers["weights/aligned"] >= {"fit_small_pca", "coefficients", "reconstruction", "sample", "judge"}
 
 
 def test_no_member_sees_another_groups_classes(run):
@@ -141,10 +141,10 @@ def test_what_a_change_of_the_regime_makes_stale(finished):
     targets = [*TARGETS, FITS]
     assert finished.would_run(*targets) == Counter()
     for changes, expected in (
-        ({"zoo__backbone__epochs": 3}, Counter(start=1, fit_pca=1) + MEMBERS),
-        ({"zoo__init": "shared"}, Counter(start=1, fit_pca=1) + MEMBERS),
-        ({"zoo__init": "independent"}, Counter(fit_pca=1) + MEMBERS),
-        ({"zoo__snapshots": [0, 1, "max"]}, Counter(fit_pca=1) + MEMBERS),
+        ({"zoo__backbone__epochs": 3}, Counter(start=1, fit_small_pca=1) + MEMBERS),
+        ({"zoo__init": "shared"}, Counter(start=1, fit_small_pca=1) + MEMBERS),
+        ({"zoo__init": "independent"}, Counter(fit_small_pca=1) + MEMBERS),
+        ({"zoo__snapshots": [0, 1, "max"]}, Counter(fit_small_pca=1) + MEMBERS),
         ({"zoo__unseen__members": 3}, Counter(train_member=1, index_part=1)),
         ({"zoo__unseen__members": 1}, Counter(index_part=1)),
         ({"datasets": {"batch_size": 8}}, Counter()),

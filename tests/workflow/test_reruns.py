@@ -139,7 +139,7 @@ def test_new_test_member_refits_nothing(finished):
 def test_fewer_training_members_train_none(finished):
     finished.configure(zoo__training=3)
     found = finished.would_run()
-    assert found["train_member"] == 0 and found["index_part"] == 1 and found["fit_pca"] > 0
+    assert found["train_member"] == 0 and found["index_part"] == 1 and found["fit_small_pca"] == 1
 
 
 def test_smaller_zoo_trains_no_member(finished):

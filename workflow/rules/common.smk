@@ -58,6 +58,12 @@ def member_files(part):
     return expand(f"{OUT}/zoo/members/{{member}}.h5", member=RUN.members(part))
 
 
+def cohort_members(cohort, ending=""):
+    """Names of a cohort's members: a digit or two after the cohort's own."""
+    digits = len(str(RUN.config.zoo.cohort)) - 1
+    return [f"{cohort}{place:0{digits}d}{ending}" for place in range(RUN.config.zoo.cohort)]
+
+
 def index_of(part):
     """The index that all after the zoo reads: of its members as they are, or permuted onto one."""
     return f"{OUT}/{'weights/aligned' if RUN.config.weights.align else 'zoo'}/{part}.h5"

@@ -51,30 +51,65 @@ if START:
             CALL
 
 
-rule train_member:
-    input:
-        ancient(ALL_USABLE),
-        **START_FILE,
-        packed=lambda wildcards: packed(RUN.task(wildcards.member)),
-    output:
-        out=f"{OUT}/zoo/members/{{member}}.h5",
-    log:
-        f"{LOGS}/train_member/{{member}}.log",
-    benchmark:
-        f"{OUT}/benchmarks/train_member/{{member}}.tsv"
-    conda:
-        ENVIRONMENT
-    threads: 1
-    resources:
-        gpu=1,
-        mem_mb=4000,
-        runtime=240,
-    params:
-        call="wsl.zoo.training.train_member",
-        code=call_digest("wsl.zoo.training.train_member"),
-        settings=lambda wildcards: settings(**RUN.training(wildcards.member)),
-    script:
-        CALL
+COHORT = RUN.config.zoo.cohort
+if COHORT == 1:
+
+    rule train_member:
+        input:
+            ancient(ALL_USABLE),
+            **START_FILE,
+            packed=lambda wildcards: packed(RUN.task(wildcards.member)),
+        output:
+            out=f"{OUT}/zoo/members/{{member}}.h5",
+        log:
+            f"{LOGS}/train_member/{{member}}.log",
+        benchmark:
+            f"{OUT}/benchmarks/train_member/{{member}}.tsv"
+        conda:
+            ENVIRONMENT
+        threads: 1
+        resources:
+            gpu=1,
+            mem_mb=4000,
+            runtime=240,
+        params:
+            call="wsl.zoo.training.train_member",
+            code=call_digest("wsl.zoo.training.train_member"),
+            settings=lambda wildcards: settings(**RUN.training(wildcards.member)),
+        script:
+            CALL
+
+else:
+
+    # Members 40 to 49 are cohort 4 of ten, so that a member's file has its name whatever the cohorts.
+    rule train_cohort:
+        input:
+            ancient(ALL_USABLE),
+            **START_FILE,
+            packed=lambda wildcards: packed(RUN.cohort_classes(cohort_members(wildcards.cohort))),
+        output:
+            out=cohort_members(f"{OUT}/zoo/members/{{cohort}}", ".h5"),
+        log:
+            f"{LOGS}/train_cohort/{{cohort}}.log",
+        benchmark:
+            f"{OUT}/benchmarks/train_cohort/{{cohort}}.tsv"
+        wildcard_constraints:
+            cohort=r"\d+",
+        conda:
+            ENVIRONMENT
+        threads: 1
+        resources:
+            gpu=1,
+            mem_mb=8000,
+            runtime=960,
+        params:
+            call="wsl.zoo.cohort.train_cohort",
+            code=call_digest("wsl.zoo.cohort.train_cohort"),
+            settings=lambda wildcards: settings(
+                members=[plain(RUN.training(member)) for member in cohort_members(wildcards.cohort)]
+            ),
+        script:
+            CALL
 
 
 # One index a part: the PCA jobs depend on the training members' alone, so that a new test member refits nothing.

@@ -94,6 +94,11 @@ class Zoo(Section):
         description="training members that are used, the first of them; empty: all. No others are trained, and "
         "held-out ones stay the same, so that runs show what more members are worth",
     )
+    cohort: Literal[1, 10, 100] = Field(
+        1,
+        description="members a job: on a GPU they train together in one process, the same up to rounding; on a CPU one "
+        "after the other, and only the start of an interpreter is saved. `members` is then a multiple of it",
+    )
     parts: MemberParts = MemberParts()
     init: Literal["independent", "shared", "finetuned"] = Field(
         "independent",
@@ -130,6 +135,15 @@ class Zoo(Section):
                 f"early_epoch can reach {self.early_epoch.bounds()[1]:g}, but max_epoch can be as low as "
                 f"{self.max_epoch.bounds()[0]:g}; the early snapshot must come first"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _cohorts_are_whole(self) -> Self:
+        for name, count in (("members", self.members), ("unseen.members", self.unseen.members or 0)):
+            if count % self.cohort:
+                raise ValueError(f"cohort: {name} is {count}, no multiple of {self.cohort}; change one of both")
+        if self.cohort > 1 and self.training is not None:
+            raise ValueError("cohort: some members of a cohort are none of the first `training`; set it to 1")
         return self
 
     @model_validator(mode="after")

@@ -1,6 +1,7 @@
 """Train and evaluate a network for an epoch on images held in memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import torch
 from torch.nn import functional
@@ -61,10 +62,9 @@ def train_epoch(
     total = torch.zeros((), device=images.device)
     correct = torch.zeros((), device=images.device)
     seen = 0
-    # Whole batches alone: batch normalisation's statistics of a few left-over images can throw a small network far off.
-    whole = max(len(images) // batch_size, 1) * batch_size
-    for batch in torch.randperm(len(images))[:whole].to(images.device).split(batch_size):
-        inputs = normalised(augmented(images[batch]) if augment else images[batch])
+    for step in draw_steps(len(images), batch_size, images.shape[-1] if augment else None):
+        batch = step.batch.to(images.device)
+        inputs = normalised(moved(images[batch], step.moves) if step.moves else images[batch])
         features = network.features(inputs)
         logits = network.fc(features)
         loss = functional.cross_entropy(logits, labels[batch])
@@ -78,16 +78,54 @@ def train_epoch(
     return total.item() / seen, correct.item() / seen
 
 
+class Moves(NamedTuple):
+    """How each of n images is augmented: ``flips`` (n,), left to right, and ``shifts`` (2, n), pixels down and right."""
+
+    flips: torch.Tensor
+    shifts: torch.Tensor
+
+
+class Step(NamedTuple):
+    """What a step of training sees: places of its images (n,), and how they are augmented, if they are."""
+
+    batch: torch.Tensor
+    moves: Moves | None
+
+
+def draw_steps(count: int, batch_size: int, size: int | None) -> Iterator[Step]:
+    """Draw the steps of an epoch over ``count`` images from torch's own generator.
+
+    Whole batches alone: batch normalisation's statistics of a few left-over images can throw a small network far off.
+
+    Args:
+        count: images.
+        batch_size: images a step; all of them where there are fewer.
+        size: side of the images, pixels, where they are augmented; None: they are not.
+    """
+    whole = max(count // batch_size, 1) * batch_size
+    for batch in torch.randperm(count)[:whole].split(batch_size):
+        yield Step(batch, None if size is None else draw_moves(len(batch), size))
+
+
+def draw_moves(count: int, size: int) -> Moves:
+    """Draw flips of half of the images and shifts by up to an eighth of their side."""
+    reach = size // 8
+    return Moves(torch.rand(count) < 0.5, torch.randint(-reach, reach + 1, (2, count)))
+
+
 def augmented(images: torch.Tensor) -> torch.Tensor:
     """Flip half of the images (n, 3, size, size) left to right and shift each by up to an eighth of its side."""
+    return moved(images, draw_moves(len(images), images.shape[-1]))
+
+
+def moved(images: torch.Tensor, moves: Moves) -> torch.Tensor:
+    """Flip and shift images (n, 3, size, size)."""
+    flips, shifts = moves
     count, _, size, _ = images.shape
-    flip = torch.rand(count) < 0.5
-    reach = size // 8
-    shifts = torch.randint(-reach, reach + 1, (2, count))
     # One gather for the whole batch; places shifted in from outside repeat the edge.
     rows = (torch.arange(size) + shifts[0, :, None]).clamp(0, size - 1)
     columns = (torch.arange(size) + shifts[1, :, None]).clamp(0, size - 1)
-    columns = torch.where(flip[:, None], columns.flip(1), columns)
+    columns = torch.where(flips[:, None], columns.flip(1), columns)
     at = torch.arange(count)[:, None, None, None]
     channel = torch.arange(3)[None, :, None, None]
     index = (at, channel, rows[:, None, :, None], columns[:, None, None, :])

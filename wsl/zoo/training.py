@@ -2,7 +2,8 @@
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pandas as pd
 import torch
 
 from wsl.images.inputs import load_task
-from wsl.zoo.epochs import evaluate, make_optimizer, train_epoch
+from wsl.zoo.epochs import Step, draw_steps, evaluate, make_optimizer, train_epoch
 from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import Member, write_member
 from wsl.zoo.network import flatten, resnet18
@@ -35,6 +36,119 @@ def snapshot_names(snapshots: Sequence[str | int] | str, early: int, last: int) 
     return {epochs[name]: name for name in sorted(epochs, key=lambda name: (epochs[name], name in named))}
 
 
+class Training:
+    """A member in training: its network and optimiser, random numbers of its own, and what is kept of it.
+
+    Args:
+        packed: packed images of its classes, in the task's order.
+        plan: its row of the plan (see ``wsl.zoo.plan.plan_members``).
+        width: of the network.
+        momentum: of SGD.
+        schedule: ``constant`` or ``cosine`` (to 0 at the last epoch).
+        augment: random flips and shifts of training images.
+        snapshots: which weights to keep, see ``snapshot_names``.
+        start: the weights it starts from, see ``wsl.zoo.start``; None: random ones of its own.
+        device: ``cpu`` or ``cuda``.
+
+    A loss or weight that turns non-finite ends the training: the member is diverged, with what it has.
+    """
+
+    def __init__(
+        self,
+        packed: Sequence[str | Path],
+        plan: dict[str, Any],
+        width: int,
+        momentum: float,
+        schedule: str,
+        augment: bool,
+        snapshots: Sequence[str | int] | str = ("early", "max"),
+        start: str | Path | None = None,
+        device: str = "cpu",
+    ):
+        torch.manual_seed(plan["seed"])
+        self.plan, self.augment = plan, augment
+        self._about = {"width": width, "momentum": momentum, "schedule": schedule, "augment": augment}
+        self.images = {part: load_task(packed, part, device=device) for part in ("train", "validation")}
+        self.network = resnet18(width, len(packed)).to(device)
+        if start is not None:
+            self.network.load_state_dict(load_start(start))
+        rates = (plan["learning_rate"], plan["weight_decay"])
+        self.optimizer = make_optimizer(self.network, plan["optimizer"], *rates, momentum)
+        self._scheduler = None
+        if schedule == "cosine":
+            self._scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, plan["max_epoch"])
+        self._layout = resnet18_layout(width, len(packed))
+        self._names = snapshot_names(snapshots, plan["early_epoch"], plan["max_epoch"])
+        self._random = torch.get_rng_state()
+        self._history, self._kept, self._weights, self._counters = [], [], [], []
+        self._epoch, self._diverged = 0, False
+        if 0 in self._names:
+            self._record(*evaluate(self.network, *self.images["train"]))
+
+    @property
+    def done(self) -> bool:
+        """Whether no epoch is left, or it diverged."""
+        return self._diverged or self._epoch == self.plan["max_epoch"]
+
+    def run_epoch(self) -> None:
+        """Train for an epoch."""
+        with self._own_randomness():
+            losses = train_epoch(
+                self.network, self.optimizer, *self.images["train"], self.plan["batch_size"], self.augment
+            )
+        self.close_epoch(*losses)
+
+    def draw_steps(self) -> list[Step]:
+        """Return what the next epoch's steps see, for those who train in its place; then ``close_epoch``."""
+        images, _ = self.images["train"]
+        with self._own_randomness():
+            return list(draw_steps(len(images), self.plan["batch_size"], images.shape[-1] if self.augment else None))
+
+    def close_epoch(self, loss: float, accuracy: float) -> None:
+        """Take note of an epoch of this training loss (nats) and accuracy; keep its weights where they are wanted."""
+        self._epoch += 1
+        if self._scheduler:
+            self._scheduler.step()
+        self._record(loss, accuracy)
+
+    def member(self) -> Member:
+        """Return what is kept."""
+        columns = ["snapshot", *self._history[0]]
+        return Member(
+            plan={**self.plan, **self._about},
+            weights=np.array(self._weights, dtype=np.float32).reshape(-1, self._layout.size),
+            counters=np.array(self._counters, dtype=np.int64).reshape(-1, len(self._layout.counters)),
+            snapshots=pd.DataFrame(self._kept, columns=columns),
+            history=pd.DataFrame(self._history),
+            diverged=self._diverged,
+        )
+
+    @contextmanager
+    def _own_randomness(self) -> Iterator[None]:
+        torch.set_rng_state(self._random)
+        yield
+        self._random = torch.get_rng_state()
+
+    def _record(self, loss: float, accuracy: float) -> None:
+        losses = {"epoch": self._epoch, "train_loss": loss, "train_accuracy": accuracy}
+        losses["validation_loss"], losses["validation_accuracy"] = evaluate(self.network, *self.images["validation"])
+        self._history.append(losses)
+        log.info(
+            "member %d, epoch %d: train %.4f, validation %.4f",
+            *(self.plan["member"], self._epoch, loss, losses["validation_loss"]),
+        )
+        vector, counts = flatten(self.network.state_dict(), self._layout)
+        self._diverged = not (all(map(math.isfinite, losses.values())) and np.isfinite(vector).all())
+        if self._diverged:
+            log.warning(
+                "member %d diverged in epoch %d; it is kept and left out downstream", self.plan["member"], self._epoch
+            )
+        elif self._epoch in self._names:
+            self._kept.append({"snapshot": self._names[self._epoch], **losses})
+            self._weights.append(vector)
+            self._counters.append(counts)
+
+
 def train_member(
     packed: Sequence[str | Path],
     out: str | Path,
@@ -48,69 +162,9 @@ def train_member(
     device: str = "cpu",
     threads: int = 1,
 ) -> None:
-    """Train a member as planned and write its file.
-
-    Args:
-        packed: packed images of its classes, in the task's order.
-        out: the member's file.
-        plan: its row of the plan (see ``wsl.zoo.plan.plan_members``).
-        width: of the network.
-        momentum: of SGD.
-        schedule: ``constant`` or ``cosine`` (to 0 at the last epoch).
-        augment: random flips and shifts of training images.
-        snapshots: which weights to keep, see ``snapshot_names``.
-        start: the weights it starts from, see ``wsl.zoo.start``; None: random ones of its own.
-        device: ``cpu`` or ``cuda``.
-        threads: CPU threads.
-
-    A loss or weight that turns non-finite ends the training: the member is written as diverged, with what it has.
-    """
+    """Train a member as planned and write its file, ``out``; see ``Training``. ``threads``: of the CPU."""
     torch.set_num_threads(threads)
-    torch.manual_seed(plan["seed"])
-    images = {part: load_task(packed, part, device=device) for part in ("train", "validation")}
-    network = resnet18(width, len(packed)).to(device)
-    if start is not None:
-        network.load_state_dict(load_start(start))
-    rates = (plan["learning_rate"], plan["weight_decay"])
-    optimizer = make_optimizer(network, plan["optimizer"], *rates, momentum)
-    scheduler = None
-    if schedule == "cosine":
-        scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, plan["max_epoch"])
-    layout = resnet18_layout(width, len(packed))
-    names = snapshot_names(snapshots, plan["early_epoch"], plan["max_epoch"])
-
-    history, kept, weights, counters = [], [], [], []
-    diverged = False
-    for epoch in range(0 if 0 in names else 1, plan["max_epoch"] + 1):
-        losses = {"epoch": epoch}
-        if epoch == 0:
-            losses["train_loss"], losses["train_accuracy"] = evaluate(network, *images["train"])
-        else:
-            losses["train_loss"], losses["train_accuracy"] = train_epoch(
-                network, optimizer, *images["train"], plan["batch_size"], augment
-            )
-        losses["validation_loss"], losses["validation_accuracy"] = evaluate(network, *images["validation"])
-        if scheduler and epoch:
-            scheduler.step()
-        history.append(losses)
-        log.info("epoch %(epoch)d: train %(train_loss).4f, validation %(validation_loss).4f", losses)
-        vector, counts = flatten(network.state_dict(), layout)
-        diverged = not (all(math.isfinite(value) for value in losses.values()) and np.isfinite(vector).all())
-        if diverged:
-            log.warning("member %d diverged in epoch %d; it is kept and left out downstream", plan["member"], epoch)
-            break
-        if epoch in names:
-            kept.append({"snapshot": names[epoch], **losses})
-            weights.append(vector)
-            counters.append(counts)
-
-    columns = ["snapshot", *history[0]]
-    member = Member(
-        plan={**plan, "width": width, "momentum": momentum, "schedule": schedule, "augment": augment},
-        weights=np.array(weights, dtype=np.float32).reshape(-1, layout.size),
-        counters=np.array(counters, dtype=np.int64).reshape(-1, len(layout.counters)),
-        snapshots=pd.DataFrame(kept, columns=columns),
-        history=pd.DataFrame(history),
-        diverged=diverged,
-    )
-    write_member(out, member)
+    training = Training(packed, plan, width, momentum, schedule, augment, snapshots, start, device)
+    while not training.done:
+        training.run_epoch()
+    write_member(out, training.member())

@@ -1,0 +1,71 @@
+"""Several members a job: the files and their contents stay what they are."""
+
+from collections import Counter
+
+import pytest
+
+from wsl.run import Run
+from wsl.zoo.training import train_member
+
+CONFIG = {
+    "run": "cohorts",
+    "seed": 3,
+    "images": {"source": "digits", "size": 16},
+    "zoo": {
+        "members": 20,
+        "cohort": 10,
+        "parts": {"train": 2, "validation": 1, "test": 1},
+        "unseen": {"classes": 3, "members": 10},
+        "width": 2,
+        "early_epoch": 1,
+        "max_epoch": 1,
+        "snapshots": [0, "max"],
+    },
+}
+ZOO = "results/cohorts/zoo"
+TARGETS = [f"{ZOO}/{part}.h5" for part in ("train", "validation", "test", "unseen")]
+
+
+def test_every_member_is_made_once_by_its_cohort(plain_snakemake, read_jobs):
+    done = plain_snakemake(CONFIG, "--dry-run", *TARGETS)
+    assert done.returncode == 0, done.stdout
+    jobs = [job for job in read_jobs(done.stdout) if job["rule"] == "train_cohort"]
+    assert {job["wildcards"] for job in jobs} == {"cohort=0000", "cohort=0001", "cohort=100000"}
+    made = Counter(path for job in jobs for path in job["output"].split(", "))
+    names = {
+        f"{ZOO}/members/{name}.h5"
+        for part in ("train", "validation", "test", "unseen")
+        for name in Run(CONFIG).members(part)
+    }
+    assert made == Counter(names) and len(names) == 30
+
+
+def test_a_hundred_members_are_a_job_too(plain_snakemake, count_jobs, change):
+    done = plain_snakemake(change(CONFIG, zoo__cohort=100, zoo__members=200, zoo__unseen={}), "--dry-run", *TARGETS[:3])
+    assert done.returncode == 0, done.stdout
+    assert count_jobs(done.stdout)["train_cohort"] == 2
+
+
+@pytest.mark.slow
+def test_a_cohorts_members_are_those_that_are_trained_alone(plain_snakemake, tmp_path):
+    names = [f"{number:05d}" for number in range(10, 20)]
+    done = plain_snakemake(CONFIG, "--cores", "2", *(f"{ZOO}/members/{name}.h5" for name in names))
+    assert done.returncode == 0, done.stdout
+    run = Run(CONFIG)
+    for name in names:
+        images = [tmp_path / f"results/cohorts/images/{digit}.h5" for digit in run.task(name)]
+        train_member(images, tmp_path / "alone.h5", **run.training(name))
+        assert (tmp_path / ZOO / "members" / f"{name}.h5").read_bytes() == (tmp_path / "alone.h5").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"zoo__members": 25}, "cohort: members is 25, no multiple of 10"),
+        ({"zoo__unseen__members": 3}, "cohort: unseen.members is 3, no multiple of 10"),
+        ({"zoo__training": 4}, "none of the first `training`"),
+    ],
+)
+def test_a_cohort_that_is_not_whole_is_refused(plain_snakemake, change, changes, message):
+    done = plain_snakemake(change(CONFIG, **changes), "--dry-run")
+    assert done.returncode != 0 and message in done.stdout

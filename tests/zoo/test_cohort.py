@@ -1,0 +1,98 @@
+"""Members trained in one job are those that are trained alone."""
+
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from tests.conftest import plan_row
+from wsl.images.inputs import normalised
+from wsl.zoo import cohort, epochs, training
+from wsl.zoo.cohort import train_cohort, train_together
+from wsl.zoo.network import resnet18
+from wsl.zoo.start import random_start
+from wsl.zoo.training import Training
+
+SETTINGS = {"width": 2, "momentum": 0.9, "schedule": "cosine", "augment": True, "snapshots": [0, "early", "max"]}
+PLANS = [
+    plan_row(0, "012"),
+    plan_row(1, "340", optimizer="sgd", learning_rate=0.01, max_epoch=2),
+    plan_row(2, "210", weight_decay=1e-3, batch_size=16),
+    plan_row(3, "421", optimizer="sgd", learning_rate=0.03, batch_size=16),
+]
+
+
+@pytest.fixture
+def unequal(packed, tmp_path):
+    """Packed digits, one of them with fewer images, so that members have epochs of unequal lengths."""
+    files = dict(packed)
+    files["4"] = shutil.copy(packed["4"], tmp_path / "4.h5")
+    with h5py.File(files["4"], "a") as file:
+        few = file["train"][:20]
+        del file["train"]
+        file["train"] = few
+    return files
+
+
+@pytest.fixture
+def exact(monkeypatch):
+    """Networks of float64: training in float32 carries each rounding error on, to a different end."""
+    for module in (epochs, cohort):
+        monkeypatch.setattr(module, "normalised", lambda images: normalised(images).double())
+    monkeypatch.setattr(training, "resnet18", lambda *shape: resnet18(*shape).double())
+
+
+def alone(files, plan, **changes):
+    training = Training([files[name] for name in plan["classes"]], plan, **{**SETTINGS, **changes})
+    while not training.done:
+        training.run_epoch()
+    return training.member()
+
+
+def together(files, plans, **changes):
+    trainings = [Training([files[name] for name in plan["classes"]], plan, **{**SETTINGS, **changes}) for plan in plans]
+    train_together(trainings)
+    return [training.member() for training in trainings]
+
+
+def test_one_after_the_other_gives_the_same_bytes(train, packed, tmp_path):
+    start = tmp_path / "start.safetensors"
+    random_start(start, 2, 3, seed=3)
+    out = [tmp_path / f"{plan['member']}.h5" for plan in PLANS]
+    train_cohort(list(packed.values()), out, [{"plan": plan, **SETTINGS} for plan in PLANS], start=start)
+    changes = {key: value for key, value in SETTINGS.items() if key != "width"}
+    for plan, path in zip(PLANS, out, strict=True):
+        own = {key: value for key, value in plan.items() if key != "classes"}
+        expected = train(tmp_path / "alone.h5", "".join(plan["classes"]), **own, **changes, start=start)
+        assert path.read_bytes() == expected.read_bytes()
+
+
+@pytest.mark.parametrize("plans", [PLANS[:2], PLANS[2:]], ids=["large batches", "small batches"])
+def test_together_they_end_where_each_ends_alone(unequal, exact, plans):
+    for found, plan in zip(together(unequal, plans), plans, strict=True):
+        expected = alone(unequal, plan)
+        assert found.plan == expected.plan
+        assert found.snapshots["snapshot"].tolist() == expected.snapshots["snapshot"].tolist()
+        assert np.array_equal(found.counters, expected.counters)
+        assert np.array_equal(found.weights[0], expected.weights[0])
+        assert found.weights == pytest.approx(expected.weights, rel=1e-5, abs=1e-6)
+        assert found.history.to_numpy() == pytest.approx(expected.history.to_numpy(), rel=1e-5)
+
+
+def test_a_diverged_member_spoils_no_other(packed, exact):
+    wild = plan_row(9, "123", optimizer="sgd", learning_rate=1e30)
+    found = together(packed, [PLANS[0], wild], schedule="constant")
+    assert [member.diverged for member in found] == [False, True]
+    expected = alone(packed, PLANS[0], schedule="constant")
+    assert found[0].weights == pytest.approx(expected.weights, rel=1e-5, abs=1e-6)
+
+
+def test_members_draw_from_random_numbers_of_their_own(packed):
+    training = Training([packed[name] for name in "012"], PLANS[0], **SETTINGS)
+    first = training.draw_steps()
+    torch.manual_seed(99)
+    again = Training([packed[name] for name in "012"], PLANS[0], **SETTINGS)
+    torch.rand(5)
+    assert all(torch.equal(one.batch, other.batch) for one, other in zip(first, again.draw_steps(), strict=True))
