@@ -79,7 +79,7 @@ def train_epoch(
 
 
 class Moves(NamedTuple):
-    """How each of n images is augmented: ``flips`` (n,), left to right, and ``shifts`` (2, n), pixels down and right."""
+    """How n images are augmented: ``flips`` (n,), left to right, and ``shifts`` (2, n), pixels down and right."""
 
     flips: torch.Tensor
     shifts: torch.Tensor
