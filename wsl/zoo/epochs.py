@@ -120,13 +120,13 @@ def augmented(images: torch.Tensor) -> torch.Tensor:
 
 def moved(images: torch.Tensor, moves: Moves) -> torch.Tensor:
     """Flip and shift images (n, 3, size, size)."""
-    flips, shifts = moves
     count, _, size, _ = images.shape
-    # One gather for the whole batch; places shifted in from outside repeat the edge.
-    rows = (torch.arange(size) + shifts[0, :, None]).clamp(0, size - 1)
-    columns = (torch.arange(size) + shifts[1, :, None]).clamp(0, size - 1)
-    columns = torch.where(flips[:, None], columns.flip(1), columns)
-    at = torch.arange(count)[:, None, None, None]
-    channel = torch.arange(3)[None, :, None, None]
-    index = (at, channel, rows[:, None, :, None], columns[:, None, None, :])
-    return images[tuple(part.to(images.device) for part in index)]
+    at = torch.arange(size)
+    # Places shifted in from outside repeat the edge.
+    rows = (at + moves.shifts[0, :, None]).clamp(0, size - 1)
+    columns = (at + moves.shifts[1, :, None]).clamp(0, size - 1)
+    columns = torch.where(moves.flips[:, None], columns.flip(1), columns)
+    # One gather of whole pixels for the whole batch.
+    pixels = (torch.arange(count)[:, None, None] * size + rows[:, :, None]) * size + columns[:, None, :]
+    flat = images.permute(0, 2, 3, 1).reshape(-1, 3)
+    return flat.index_select(0, pixels.flatten().to(images.device)).view(count, size, size, 3).permute(0, 3, 1, 2)

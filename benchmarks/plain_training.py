@@ -1,0 +1,86 @@
+"""How public zoo scripts train: a process a member, images by a DataLoader; or tensors that lie in memory already."""
+
+import argparse
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+from torchvision.datasets import ImageFolder
+from torchvision.transforms import v2
+
+from wsl.images.reading import MEAN, STD
+from wsl.zoo.network import resnet18
+
+WORKERS = 2
+TO_TENSOR = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)]
+
+
+def loaders(folder: Path, size: int, batch_size: int) -> tuple[Iterable, Iterable]:
+    """Return training and validation batches that are decoded from JPEG anew each epoch."""
+    moves = [v2.RandomHorizontalFlip(), v2.RandomCrop(size, padding=size // 8, padding_mode="edge")]
+    training = ImageFolder(folder / "train", v2.Compose([*moves, *TO_TENSOR]))
+    validation = ImageFolder(folder / "val", v2.Compose(TO_TENSOR))
+    shared = {"num_workers": WORKERS, "persistent_workers": True}
+    return (
+        DataLoader(training, batch_size, shuffle=True, drop_last=True, **shared),
+        DataLoader(validation, 512, **shared),
+    )
+
+
+def in_memory(folder: Path, size: int, batch_size: int) -> tuple[Iterable, Iterable]:
+    """Return batches of tensors that are decoded and normalised once; moved batch by batch, all images of one alike."""
+    sets = []
+    for part in ("train", "val"):
+        images = ImageFolder(folder / part, v2.Compose(TO_TENSOR))
+        sets.append(TensorDataset(*map(torch.stack, zip(*((x, torch.tensor(y)) for x, y in images), strict=True))))
+    moves = v2.Compose([v2.RandomHorizontalFlip(), v2.RandomCrop(size, padding=size // 8, padding_mode="edge")])
+
+    class Moved:
+        def __iter__(self):
+            images, labels = sets[0].tensors
+            for batch in torch.randperm(len(images))[: len(images) // batch_size * batch_size].split(batch_size):
+                yield moves(images[batch]), labels[batch]
+
+    return Moved(), DataLoader(sets[1], 512)
+
+
+def train(batches: tuple[Iterable, Iterable], width: int, classes: int, epochs: int, seed: int, out: Path) -> float:
+    """Train one member (SGD), evaluate it each epoch, save its weights twice, and return its validation accuracy."""
+    torch.manual_seed(seed)
+    network = resnet18(width, classes)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
+    loss_of = nn.CrossEntropyLoss()
+    for epoch in range(1, epochs + 1):
+        network.train()
+        total = 0.0
+        for images, labels in batches[0]:
+            optimizer.zero_grad()
+            loss = loss_of(network(images), labels)
+            loss.backward()
+            optimizer.step()
+            total += loss.item()
+        network.eval()
+        with torch.no_grad():
+            answers = [(network(images).argmax(1) == labels) for images, labels in batches[1]]
+        accuracy = torch.cat(answers).float().mean().item()
+        if epoch in (1, epochs):
+            torch.save({"state": network.state_dict(), "loss": total, "accuracy": accuracy}, out)
+    return accuracy
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kind", choices=["loaders", "in_memory"])
+    parser.add_argument("folder", type=Path)
+    for name in ("size", "width", "batch_size", "epochs", "seed", "threads"):
+        parser.add_argument(f"--{name}", type=int, required=True)
+    given = parser.parse_args()
+    if given.threads:
+        torch.set_num_threads(given.threads)
+    made = {"loaders": loaders, "in_memory": in_memory}[given.kind](given.folder, given.size, given.batch_size)
+    classes = len(list((given.folder / "train").iterdir()))
+    out = given.folder / f"{given.kind}-{given.seed}.pt"
+    print(json.dumps(train(made, given.width, classes, given.epochs, given.seed, out)))
