@@ -106,6 +106,7 @@ class Run:
             "schedule": zoo.schedule,
             "augment": zoo.augment,
             "snapshots": zoo.snapshots,
+            "storage": zoo.storage,
         }
 
     def beside(self) -> list[str]:

@@ -11,6 +11,7 @@ from sklearn.metrics import accuracy_score, log_loss
 from wsl.images.inputs import load_task
 from wsl.tensors import write_tensors
 from wsl.zoo.epochs import augmented, evaluate
+from wsl.zoo.index import open_zoo, read_weights, write_index
 from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import read_member
 from wsl.zoo.network import flatten, resnet18, state_dict
@@ -57,6 +58,25 @@ def test_evaluate_agrees_with_scikit_learn(packed):
         probabilities = network.eval()(torch.from_numpy(pixels).float()).double().softmax(1).numpy()
     assert loss == pytest.approx(log_loss(labels, probabilities, labels=[0, 1, 2]), rel=1e-4)
     assert accuracy == pytest.approx(accuracy_score(labels, probabilities.argmax(1)))
+
+
+def test_half_precision_rounds_what_is_stored_and_nothing_else(train, tmp_path):
+    whole, half = (train(tmp_path / f"{kind}.h5", width=8, storage=kind) for kind in ("float32", "float16"))
+    assert half.stat().st_size < 0.6 * whole.stat().st_size
+    whole, half, index = read_member(whole), read_member(half), tmp_path / "index.h5"
+    assert half.weights.dtype == np.float32
+    assert np.array_equal(half.weights, whole.weights.astype(np.float16).astype(np.float32))
+    assert half.history.equals(whole.history)
+    write_index([tmp_path / "float32.h5", tmp_path / "float16.h5"], index)
+    with open_zoo(index) as zoo:
+        assert np.array_equal(read_weights(zoo), np.concatenate([whole.weights, half.weights]))
+
+
+def test_a_weight_too_large_for_half_precision_is_refused(train, tmp_path):
+    state = resnet18(2, 3).state_dict()
+    write_tensors(tmp_path / "start.safetensors", {**state, "fc.bias": torch.full((3,), 1e5)}, {})
+    with pytest.raises(FloatingPointError, match=r"a weight of 1e\+05 does not fit float16; set zoo.storage"):
+        train(tmp_path / "m.h5", storage="float16", snapshots=[0, "max"], start=tmp_path / "start.safetensors")
 
 
 def test_it_learns_digits(train, tmp_path):

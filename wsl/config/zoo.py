@@ -123,6 +123,9 @@ class Zoo(Section):
         description="weights kept: `early`, `max` and numbers of epochs, 0 being the start; `geometric`: 0, 1, 2, 4, 8 "
         "and so on, and `max`",
     )
+    storage: Literal["float32", "float16"] = Field(
+        "float32", description="what snapshots are stored in; `float16` rounds them and halves the zoo on disk"
+    )
     schedule: Literal["constant", "cosine"] = Field("constant", description="learning rate over a member's epochs")
     augment: bool = Field(False, description="random flips and shifts by up to an eighth of the side while training")
 

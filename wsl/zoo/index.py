@@ -30,7 +30,7 @@ class Zoo:
         file: of the index.
 
     Attributes:
-        weights: (snapshots, n_weights), float32, read from the member files as it is sliced.
+        weights: (snapshots, n_weights), float32 however they are stored, read from the member files as it is sliced.
         layout: where each named parameter lies.
     """
 
@@ -95,7 +95,7 @@ def write_index(paths: Sequence[str | Path], out: str | Path) -> None:
             table["task"] = task
             snapshots.append(table)
             counters.append(file["counters"][...])
-            sources.append((path, len(table)))
+            sources.append((path, len(table), file["weights"].dtype))
             shapes.add((plan["width"], len(task_classes(task)), file["weights"].shape[1]))
     if len(shapes) != 1:
         raise DataError(
@@ -103,14 +103,14 @@ def write_index(paths: Sequence[str | Path], out: str | Path) -> None:
             + ("all of them diverged; lower zoo.learning_rate" if not shapes else f"of several shapes: {shapes}")
         )
     ((width, classes, n_weights),) = shapes
-    total = sum(count for _, count in sources)
+    total = sum(count for _, count, _ in sources)
     virtual = h5py.VirtualLayout((total, n_weights), dtype=np.float32)
     # h5py stamps a virtual dataset, alone of all datasets, with the time, and equal members must make equal indices.
     virtual.dcpl.set_obj_track_times(False)
     start = 0
-    for path, count in sources:
+    for path, count, stored in sources:
         relative = os.path.relpath(path, Path(out).parent)
-        virtual[start : start + count] = h5py.VirtualSource(relative, "weights", (count, n_weights))
+        virtual[start : start + count] = h5py.VirtualSource(relative, "weights", (count, n_weights), dtype=stored)
         start += count
     with new_hdf5(out) as file:
         file.attrs["width"], file.attrs["classes"] = width, classes

@@ -26,7 +26,8 @@ class Member:
 
     Attributes:
         plan: its row of the plan and ``width``.
-        weights: snapshots, float32 (snapshots, n_weights), laid out as ``wsl.zoo.layout`` says.
+        weights: snapshots, float32 or float16 (snapshots, n_weights), laid out as ``wsl.zoo.layout`` says; stored as
+            they are, read as float32.
         counters: integer buffers (snapshots, n_counters).
         snapshots: a row a snapshot: ``snapshot`` (its name), ``epoch``, and the history's columns at that epoch.
         history: a row an epoch: ``epoch``, ``train_loss``, ``train_accuracy``, ``validation_loss``,
@@ -52,7 +53,7 @@ def write_member(path: str | Path, member: Member) -> None:
         file.attrs["plan"] = json.dumps(member.plan, sort_keys=True)
         file.attrs["diverged"] = member.diverged
         file.attrs["digest"] = digest.hexdigest()
-        file.create_dataset("weights", data=member.weights.astype(np.float32))
+        file.create_dataset("weights", data=member.weights)
         file.create_dataset("counters", data=member.counters)
         put_table(file, "snapshots", member.snapshots)
         put_table(file, "history", member.history)
@@ -79,7 +80,7 @@ def read_member(path: str | Path) -> Member:
     with open_member(path) as file:
         return Member(
             plan=json.loads(file.attrs["plan"]),
-            weights=file["weights"][...],
+            weights=file["weights"].astype(np.float32)[...],
             counters=file["counters"][...],
             snapshots=get_table(file, "snapshots"),
             history=get_table(file, "history"),

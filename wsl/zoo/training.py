@@ -47,8 +47,12 @@ class Training:
         schedule: ``constant`` or ``cosine`` (to 0 at the last epoch).
         augment: random flips and shifts of training images.
         snapshots: which weights to keep, see ``snapshot_names``.
+        storage: ``float32``, or ``float16`` for files half as large: what weights that are kept are rounded to.
         start: the weights it starts from, see ``wsl.zoo.start``; None: random ones of its own.
         device: ``cpu`` or ``cuda``.
+
+    Raises:
+        FloatingPointError: a weight does not fit its storage.
 
     A loss or weight that turns non-finite ends the training: the member is diverged, with what it has.
     """
@@ -62,11 +66,12 @@ class Training:
         schedule: str,
         augment: bool,
         snapshots: Sequence[str | int] | str = ("early", "max"),
+        storage: str = "float32",
         start: str | Path | None = None,
         device: str = "cpu",
     ):
         torch.manual_seed(plan["seed"])
-        self.plan, self.augment = plan, augment
+        self.plan, self.augment, self._storage = plan, augment, storage
         self._about = {"width": width, "momentum": momentum, "schedule": schedule, "augment": augment}
         self.images = {part: load_task(packed, part, device=device) for part in ("train", "validation")}
         self.network = resnet18(width, len(packed)).to(device)
@@ -116,12 +121,22 @@ class Training:
         columns = ["snapshot", *self._history[0]]
         return Member(
             plan={**self.plan, **self._about},
-            weights=np.array(self._weights, dtype=np.float32).reshape(-1, self._layout.size),
+            weights=np.array(self._weights, dtype=self._storage).reshape(-1, self._layout.size),
             counters=np.array(self._counters, dtype=np.int64).reshape(-1, len(self._layout.counters)),
             snapshots=pd.DataFrame(self._kept, columns=columns),
             history=pd.DataFrame(self._history),
             diverged=self._diverged,
         )
+
+    def _stored(self, vector: np.ndarray) -> np.ndarray:
+        with np.errstate(over="ignore"):
+            stored = vector.astype(self._storage)
+        if not np.isfinite(stored).all():
+            raise FloatingPointError(
+                f"member {self.plan['member']}: a weight of {abs(vector).max():.3g} does not fit {self._storage}; set "
+                "zoo.storage to float32"
+            )
+        return stored
 
     @contextmanager
     def _own_randomness(self) -> Iterator[None]:
@@ -145,7 +160,7 @@ class Training:
             )
         elif self._epoch in self._names:
             self._kept.append({"snapshot": self._names[self._epoch], **losses})
-            self._weights.append(vector)
+            self._weights.append(self._stored(vector))
             self._counters.append(counts)
 
 
@@ -158,13 +173,14 @@ def train_member(
     schedule: str,
     augment: bool,
     snapshots: Sequence[str | int] | str = ("early", "max"),
+    storage: str = "float32",
     start: str | Path | None = None,
     device: str = "cpu",
     threads: int = 1,
 ) -> None:
     """Train a member as planned and write its file, ``out``; see ``Training``. ``threads``: of the CPU."""
     torch.set_num_threads(threads)
-    training = Training(packed, plan, width, momentum, schedule, augment, snapshots, start, device)
+    training = Training(packed, plan, width, momentum, schedule, augment, snapshots, storage, start, device)
     while not training.done:
         training.run_epoch()
     write_member(out, training.member())
