@@ -45,6 +45,7 @@ rule all:
 
 onstart:
     refuse(RUN.check_folders)
+    print("Disk:", refuse(lambda: check_disk(RUN, Path(OUT))))
 
 
 onsuccess:

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
+from wsl.disk import disk_needs
 from wsl.files import read_json
 from wsl.run import Run
 from wsl.tensors import read_tensors
@@ -63,3 +64,11 @@ def test_sampled_model_loads_and_says_what_it_is(results, plan, tiny_config, mem
         "request": {"outcome_bin": best, "validation_loss": bins["edges"][best : best + 2]},
         "preprocessing": {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225], "scale": "pixels / 255"},
     }
+
+
+def test_a_run_takes_the_disk_that_was_reckoned(results, tiny_config):
+    needs = disk_needs(Run(tiny_config))
+    found = {name: sum(path.stat().st_size for path in (results / name).rglob("*.h5")) for name in ("zoo", "images")}
+    # Each file has a header of some kilobytes, and networks so small have little more.
+    assert needs["zoo"] < found["zoo"] < needs["zoo"] + 100_000 * len(list((results / "zoo").rglob("*.h5")))
+    assert found["images"] == pytest.approx(needs["images"], rel=0.1)

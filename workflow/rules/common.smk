@@ -8,6 +8,7 @@ from snakemake.exceptions import WorkflowError
 # The library beside this workflow, whatever is installed: it is the one whose digest makes jobs stale.
 sys.path.insert(0, workflow.basedir)
 
+from wsl.disk import check_disk
 from wsl.errors import ConfigError
 from wsl.provenance import call_digest
 from wsl.run import Run, print_summary

@@ -10,6 +10,7 @@ from wsl.errors import ConfigError
 SUFFIXES = {".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".gif"}
 UNUSABLE = set("{}/")  # braces are Snakemake's wildcards, a slash separates the classes of a task
 DIGITS = [str(digit) for digit in range(10)]
+DIGITS_IMAGES = 1797  # of all ten
 
 
 def imagenet_classes() -> list[str]:

@@ -16,24 +16,10 @@ from wsl.zoo.epochs import Step, draw_steps, evaluate, make_optimizer, train_epo
 from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import Member, write_member
 from wsl.zoo.network import flatten, resnet18
+from wsl.zoo.plan import snapshot_names
 from wsl.zoo.start import load_start
 
 log = logging.getLogger(__name__)
-
-
-def snapshot_names(snapshots: Sequence[str | int] | str, early: int, last: int) -> dict[int, str]:
-    """Return the name of each epoch's snapshot: ``early``, ``max``, else ``epoch4``.
-
-    Args:
-        snapshots: ``early``, ``max`` and numbers of epochs, or ``geometric``: 0, 1, 2, 4, 8, ... and ``max``.
-        early, last: epochs that ``early`` and ``max`` stand for.
-    """
-    if snapshots == "geometric":
-        snapshots = [0, *(2**power for power in range(last.bit_length()) if 2**power < last), "max"]
-    named = {"early": early, "max": last}
-    epochs = {name if name in named else f"epoch{name}": named.get(name, name) for name in snapshots}
-    # Of two names for one epoch the word wins, which others look for.
-    return {epochs[name]: name for name in sorted(epochs, key=lambda name: (epochs[name], name in named))}
 
 
 class Training:
@@ -46,7 +32,7 @@ class Training:
         momentum: of SGD.
         schedule: ``constant`` or ``cosine`` (to 0 at the last epoch).
         augment: random flips and shifts of training images.
-        snapshots: which weights to keep, see ``snapshot_names``.
+        snapshots: which weights to keep, see ``wsl.zoo.plan.snapshot_names``.
         storage: ``float32``, or ``float16`` for files half as large: what weights that are kept are rounded to.
         start: the weights it starts from, see ``wsl.zoo.start``; None: random ones of its own.
         device: ``cpu`` or ``cuda``.

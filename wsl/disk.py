@@ -1,0 +1,98 @@
+"""How much disk a run needs, reckoned before it starts."""
+
+import shutil
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+from wsl.config.weights import Weights
+from wsl.errors import ConfigError
+from wsl.images.classes import DIGITS_IMAGES, image_files
+from wsl.run import Run
+from wsl.zoo.layout import Layout
+from wsl.zoo.plan import snapshot_names
+
+FLOAT = 4  # bytes
+FEATURES = 512  # numbers that CLIP ViT-B/32 makes of an image; others make 256 to 1,024
+GB = 1e9
+
+
+def disk_needs(run: Run) -> dict[str, int]:
+    """Return the bytes that each part of a run's results takes, those that grow with members, weights or images.
+
+    The zoo's are exact but for file headers, since the plan says all snapshots; others are reckoned from above. Images
+    of folders that are not there count nothing.
+    """
+    zoo, weights, layout = run.config.zoo, run.config.weights, run.layout
+    rows = {part: 0 for part in run.parts}
+    for row in run.plan:
+        rows[row["part"]] += len(snapshot_names(zoo.snapshots, row["early_epoch"], row["max_epoch"]))
+    size, total = layout.size, sum(rows.values())
+    images = _image_count(run)
+    needs = {
+        "zoo": total * size * {"float32": 4, "float16": 2}[zoo.storage],
+        "aligned zoo": total * size * FLOAT if weights.align else 0,
+        "images": images * run.config.images.size**2 * 3,
+        "features of images": images * FEATURES * FLOAT,
+    }
+    held_out = total - rows["train"]
+    bench = run.config.encoders().values() if run.config.evaluation.bench.encoders else ()
+    wide = weights.model_copy(update={"components": max((one.components for one in bench), default=0)})
+    for name, section in (("", weights), ("bench: ", wide if bench else None)):
+        if section:
+            fitted, coefficients = _first_stage(section, layout, rows["train"])
+            encoded = (rows["train"] * section.orders + held_out) * coefficients * FLOAT
+            needs |= {f"{name}components": fitted * FLOAT, f"{name}coefficients": encoded}
+    needs["weight encoder"] = _autoencoder(weights, _first_stage(weights, layout, rows["train"])[1]) * FLOAT
+    return {name: value for name, value in needs.items() if value}
+
+
+def check_disk(run: Run, results: Path) -> str:
+    """Return what a run needs and the disk has, for people.
+
+    Args:
+        run: of the config.
+        results: its folder; what lies there already counts as made.
+
+    Raises:
+        ConfigError: the disk has less than what is still to be made.
+    """
+    needs = disk_needs(run)
+    parts = ", ".join(f"{name} {value / GB:.2g}" for name, value in sorted(needs.items(), key=lambda item: -item[1]))
+    there = sum(path.stat().st_size for path in results.rglob("*") if path.is_file())
+    folder = next(path for path in (results.absolute(), *results.absolute().parents) if path.is_dir())
+    need, free = sum(needs.values()), shutil.disk_usage(folder).free
+    said = f"about {need / GB:.2g} GB in {results} ({parts}), {there / GB:.2g} GB made; {free / GB:.3g} GB free"
+    if need - there > free:
+        raise ConfigError(
+            f"the disk is too small for this run: {said}; free some, or take fewer zoo.members or zoo.snapshots, or "
+            "zoo.storage: float16"
+        )
+    return said
+
+
+def _image_count(run: Run) -> int:
+    images = run.config.images
+    if images.source == "digits":
+        return DIGITS_IMAGES * len(run.classes) // 10
+    folders: Iterator[Path] = (Path(part, name) for part in (images.train, images.test) for name in run.classes)
+    return sum(sum(1 for _ in image_files(folder)) for folder in folders if folder.is_dir())
+
+
+def _first_stage(weights: Weights, layout: Layout, rows: int) -> tuple[int, int]:
+    """Return numbers in the PCA files, and coefficients a model, at most."""
+    fitted, coefficients = 0, 0
+    for entry in layout.entries:
+        k = entry.size if entry.size <= weights.dimension_limit else min(weights.components, entry.size, rows - 1)
+        fitted += entry.size * (k + 1)
+        coefficients += k
+    return fitted, coefficients if weights.budget is None else min(coefficients, weights.budget)
+
+
+def _autoencoder(weights: Weights, coefficients: int) -> int:
+    """Return numbers in the states of `pca-ae` that are kept; other encoders are far smaller than the zoo."""
+    if weights.encoder != "pca-ae":
+        return 0
+    sizes = [coefficients, *weights.autoencoder.hidden, weights.autoencoder.latent]
+    both = 2 * sum(into * out for into, out in pairwise(sizes))
+    return both * (weights.autoencoder.checkpoints + 2)  # those, the first and the one that is used
