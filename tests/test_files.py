@@ -6,7 +6,18 @@ import pandas as pd
 import pytest
 import torch
 
-from wsl.files import get_table, new_hdf5, put_table, read_json, write_csv, write_json, written_whole
+from wsl.errors import DataError
+from wsl.files import (
+    get_table,
+    list_files,
+    listed,
+    new_hdf5,
+    put_table,
+    read_json,
+    write_csv,
+    write_json,
+    written_whole,
+)
 from wsl.tensors import read_tensors, write_tensors
 
 
@@ -83,3 +94,27 @@ def test_tensors_survive_with_their_story(tmp_path):
     assert set(again) == set(tensors)
     for name, value in tensors.items():
         assert again[name].dtype == value.dtype and torch.equal(again[name], value)
+
+
+def test_a_list_of_files_tells_them_and_when_one_changes(tmp_path):
+    names, out = ["b.h5", "a.h5"], tmp_path / "lists" / "all.json"
+    for name in names:
+        (tmp_path / name).write_text(name)
+    paths = [tmp_path / name for name in names]
+    list_files(paths, out)
+    before = out.read_bytes()
+    assert [path.resolve() for path in listed(out)] == paths == listed(paths)
+    paths[0].touch()
+    list_files(paths, out)
+    assert out.read_bytes() == before, "an equal file made what follows stale"
+    paths[0].write_text("other")
+    list_files(paths, out)
+    assert out.read_bytes() != before
+
+
+def test_a_file_missing_behind_its_list_is_named_with_the_remedy(tmp_path):
+    (tmp_path / "a.h5").touch()
+    list_files([tmp_path / "a.h5"], tmp_path / "all.json")
+    (tmp_path / "a.h5").unlink()
+    with pytest.raises(DataError, match=r"a\.h5 is missing; delete .*all\.json and run again"):
+        listed(tmp_path / "all.json")

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
+
+from wsl.errors import DataError
+
+Files = Sequence[str | Path] | str | Path  # files, or one that lists them, see ``listed``
 
 # Jobs that read no table start without pandas, which takes longer to import than many of them run.
 if TYPE_CHECKING:
@@ -46,6 +51,34 @@ def write_json(path: str | Path, content: Any) -> None:
 def read_json(path: str | Path) -> Any:
     """Read a JSON file."""
     return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def list_files(files: Sequence[str | Path], out: str | Path) -> None:
+    """Write a list of files with a digest of each, so that a job may depend on one small file in place of a thousand.
+
+    The digests make what depends on it stale when a file changes, since Snakemake compares small files by content.
+    """
+    digests = {}
+    for path in files:
+        with open(path, "rb") as file:
+            digests[os.path.relpath(path, Path(out).parent)] = hashlib.file_digest(file, "sha256").hexdigest()
+    write_json(out, digests)
+
+
+def listed(files: Files) -> list[Path]:
+    """Return paths as they are given, or those in a list that ``list_files`` wrote.
+
+    Raises:
+        DataError: a file of the list is missing.
+    """
+    if not isinstance(files, str | Path):
+        return [Path(path) for path in files]
+    paths = [Path(files).parent / name for name in read_json(files)]
+    for path in paths:
+        if not path.is_file():
+            # As long as the list is there, Snakemake does not ask for what it was made of.
+            raise DataError(f"{path} is missing; delete {files} and run again to make it anew")
+    return paths
 
 
 def write_csv(path: str | Path, table: pd.DataFrame) -> None:

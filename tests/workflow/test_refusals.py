@@ -11,7 +11,10 @@ from wsl.run import Run
 
 NOWHERE = {"source": "imagefolder", "train": "nowhere/train", "test": "nowhere/val"}
 REFUSED = {
-    "unknown key": ({"zoo__widht": 2}, "zoo.widht: unknown key; the keys here are members, training, parts, init"),
+    "unknown key": (
+        {"zoo__widht": 2},
+        "zoo.widht: unknown key; the keys here are members, training, cohort, parts",
+    ),
     "unknown section": ({"bins": 3}, "bins: unknown key; the keys here are run, seed, beside, images, zoo"),
     "wrong type": ({"zoo__members": "many"}, "zoo.members: Input should be a valid integer"),
     "truth value": ({"zoo__members": True}, "zoo.members: a whole number is due (given: True)"),

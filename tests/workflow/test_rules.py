@@ -27,7 +27,16 @@ PASSED_ON = {
 }
 TAUGHT = "taught"  # an input that is there for a teacher alone
 RULES = [
-    *("pack_class", "class_table", "plan", "train_member", "index_part", "zoo_table"),
+    *(
+        "pack_class",
+        "class_table",
+        "list_packed",
+        "list_class_means",
+        "plan",
+        "train_member",
+        "index_part",
+        "zoo_table",
+    ),
     *("fit_pca", "fit_small_pca", "pca_table", "coefficients", "train_autoencoder", "embed_weights"),
     *("clip_features", "class_mean", "outcome_bins", "train_shared", "train_shared_draw", "similarities"),
     *("fit_regression", "fit_flow", "fit_body", "fit_generator", "sample"),

@@ -104,7 +104,7 @@ def test_a_bench_fits_one_pca_for_all_and_measures_each(project, read_jobs):
     made = project()
     made.configure(evaluation__bench=BENCH)
     found = Counter(job["rule"] for job in read_jobs(made.dry_run(*BENCH_TABLES)))
-    assert (found["fit_wide_pca"], found["measure_encoder"], found["measure_wide_sensitivity"]) == (102, 3, 1)
+    assert (found["fit_wide_small_pca"], found["measure_encoder"], found["measure_wide_sensitivity"]) == (1, 3, 1)
     made.configure(evaluation__bench={"encoders": {"two": {"encoder": "ae-pca", **ENCODERS["ae-pca"]}}})
     assert "encoder_shares.png" in made.dry_run()
     made.configure(evaluation__bench={})

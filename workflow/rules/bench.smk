@@ -43,7 +43,7 @@ if ON_BENCH:
         input:
             index=index_of("train"),
             fitted=WIDE_FILES,
-            packed=packed(RUN.classes),
+            packed=PACKED,
         output:
             out=f"{WIDE}/sensitivity.csv",
         log:
@@ -52,7 +52,7 @@ if ON_BENCH:
     rule measure_accuracies:
         input:
             indices=[index_of("train"), *HELD_OUT_INDICES],
-            packed=packed(RUN.classes),
+            packed=PACKED,
         output:
             out=f"{OUT}/evaluation/test_accuracies.csv",
         log:
@@ -78,7 +78,7 @@ if ON_BENCH:
             fitted=WIDE_FILES,
             train=f"{WIDE}/coefficients/train.h5",
             validation=f"{WIDE}/coefficients/validation.h5",
-            packed=packed(RUN.classes),
+            packed=PACKED,
             accuracies=rules.measure_accuracies.output.out,
             class_means=CLASS_MEANS,
             bins=rules.outcome_bins.output.out,

@@ -143,4 +143,19 @@ if DATASETS.encoder == "set":
             CALL
 
 
-CLASS_MEANS = expand(f"{OUT}/datasets/class_means/{{name}}.h5", name=RUN.classes)
+rule list_class_means:
+    input:
+        files=expand(f"{OUT}/datasets/class_means/{{name}}.h5", name=RUN.classes),
+    output:
+        out=CLASS_MEANS,
+    log:
+        f"{LOGS}/list_class_means.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        call="wsl.files.list_files",
+        code=call_digest("wsl.files.list_files"),
+        settings={},
+    script:
+        CALL

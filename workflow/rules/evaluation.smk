@@ -38,7 +38,7 @@ rule reconstruction:
         **CODEC,
         index=index_of("test"),
         coefficients=f"{OUT}/weights/coefficients/test.h5",
-        packed=packed(RUN.classes),
+        packed=PACKED,
     output:
         out=f"{OUT}/evaluation/reconstruction.csv",
     log:

@@ -48,3 +48,21 @@ rule class_table:
         settings={},
     script:
         CALL
+
+
+rule list_packed:
+    input:
+        files=packed(RUN.classes),
+    output:
+        out=PACKED,
+    log:
+        f"{LOGS}/list_packed.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        call="wsl.files.list_files",
+        code=call_digest("wsl.files.list_files"),
+        settings={},
+    script:
+        CALL

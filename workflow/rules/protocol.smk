@@ -7,7 +7,7 @@ if "generator" in SAMPLING.samplers:
 MODEL_INPUTS = {
     "train_index": CODEC["train_index"],
     "class_means": CLASS_MEANS,
-    "packed": packed(RUN.classes),
+    "packed": PACKED,
     "bins": rules.outcome_bins.output.out,
 }
 

@@ -39,7 +39,7 @@ def encoder_inputs():
     if zoos_beside(WEIGHTS):
         files["also"] = zoos_beside(WEIGHTS)
     if WEIGHTS.autoencoder.behaviour.weight:
-        files["packed"] = packed(RUN.classes)
+        files["packed"] = PACKED
     return files
 
 

@@ -75,7 +75,7 @@ if WEIGHTS.budget is not None or ON_BENCH:
         input:
             index=index_of("train"),
             fitted=FITTED_FILES,
-            packed=packed(RUN.classes),
+            packed=PACKED,
         output:
             out=f"{OUT}/weights/sensitivity.csv",
         log:

@@ -10,7 +10,7 @@ import torch
 
 from wsl.datasets.clip import Clip
 from wsl.errors import DataError
-from wsl.files import new_hdf5
+from wsl.files import Files, listed, new_hdf5
 from wsl.images.reading import task_classes
 
 log = logging.getLogger(__name__)
@@ -56,7 +56,7 @@ class ClassMeans:
     """All class means of a run, by class name.
 
     Args:
-        paths: a file a class, see ``embed_class``.
+        paths: a file a class, see ``embed_class``, or a list of them, see ``wsl.files.listed``.
         images: average the first so many images of each class alone; None: all. 0 takes the class's text, at the mean
             length of class means.
 
@@ -64,10 +64,10 @@ class ClassMeans:
         DataError: a class has no text.
     """
 
-    def __init__(self, paths: Sequence[str | Path], images: int | None = None):
+    def __init__(self, paths: Files, images: int | None = None):
         self.means: dict[str, np.ndarray] = {}
         norms = []
-        for path in paths:
+        for path in listed(paths):
             with h5py.File(path) as file:
                 if images == 0 and "text" not in file:
                     raise DataError(f"{path} holds no text features; set datasets.prompts")
@@ -93,10 +93,10 @@ class ClassMeansByCount:
     """Class means from any number of images, read once for each number.
 
     Args:
-        paths: a file a class, see ``embed_class``.
+        paths: a file a class, see ``embed_class``, or a list of them, see ``wsl.files.listed``.
     """
 
-    def __init__(self, paths: Sequence[str | Path]):
+    def __init__(self, paths: Files):
         self.paths = paths
         self._held: dict[int | None, ClassMeans] = {}
 

@@ -15,7 +15,7 @@ import torch
 from wsl.evaluation.distances import Spread, learned
 from wsl.evaluation.outputs import Runner, accuracy, compare
 from wsl.evaluation.probes import probe
-from wsl.files import write_csv
+from wsl.files import Files, write_csv
 from wsl.images.inputs import normalised
 from wsl.images.tasks import TaskImages
 from wsl.randomness import integer_seed
@@ -40,7 +40,7 @@ def measure_encoder(
     fitted: Sequence[str | Path],
     train: str | Path,
     validation: str | Path,
-    packed: Sequence[str | Path],
+    packed: Files,
     out: str | Path,
     probes: str | Path,
     history: str | Path,
@@ -50,7 +50,7 @@ def measure_encoder(
     components: int,
     budget: int | None,
     accuracies: str | Path,
-    class_means: Sequence[str | Path],
+    class_means: Files,
     bins: str | Path,
     gate: str,
     shared: dict[str, Any] | None,
@@ -66,7 +66,7 @@ def measure_encoder(
         train_index, validation_index: of the members that it is trained on and that stop its training.
         held_out: indices of those that it is judged by, named after their parts; fully trained ones alone.
         fitted: PCA files with as many components as any encoder on the bench wants; train, validation: coefficients.
-        packed: packed images, a file a class.
+        packed: packed images, a file a class, or a list of them.
         out: CSV, a row a member: ``part``, ``member``, ``latent_size``, the metrics of ``compare`` as decoded, with
             ``_bn`` after recalibration on the original's training images and, where there is a search, with
             ``_searched`` after it too; ``accuracy`` of each, ``original_accuracy``; ``spread``, how far decoded members
@@ -79,7 +79,7 @@ def measure_encoder(
         components: the first of each parameter's that may be kept; budget, sensitivity: see ``wsl.weights.gate``.
         gate: ``function``, which takes effects on outputs for what components are worth, or ``variance``.
         accuracies: see ``wsl.evaluation.probes.measure_accuracies``.
-        class_means: a file a class; bins: outcome bins.
+        class_means: a file a class, or a list of them; bins: outcome bins.
         shared: settings of ``wsl.shared.training.train_shared``; None: it is not trained.
         search: see ``Search``; no steps: none.
         seed: of the search.

@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from wsl.evaluation.outputs import Runner, accuracy
-from wsl.files import write_csv
+from wsl.files import Files, write_csv
 from wsl.images.inputs import normalised
 from wsl.images.tasks import TaskImages
 from wsl.weights.coefficients import load_linear
@@ -23,13 +23,11 @@ BATCH = 16
 Features = Callable[[np.ndarray], np.ndarray]
 
 
-def measure_accuracies(
-    indices: Sequence[str | Path], packed: Sequence[str | Path], out: str | Path, device: str = "cpu"
-) -> None:
+def measure_accuracies(indices: Sequence[str | Path], packed: Files, out: str | Path, device: str = "cpu") -> None:
     """Write the test accuracy of every snapshot: what probes predict. It chooses nothing.
 
     Args:
-        indices: of members; packed: packed images, a file a class.
+        indices: of members; packed: packed images, a file a class, or a list of them.
         out: CSV with ``member``, ``snapshot``, ``test_accuracy``.
         device: ``cpu`` or ``cuda``.
     """

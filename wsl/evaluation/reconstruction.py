@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 
 from wsl.evaluation.outputs import Runner, accuracy, compare, synthetic_inputs
-from wsl.files import write_csv
+from wsl.files import Files, write_csv
 from wsl.images.inputs import load_task, normalised
 from wsl.images.reading import packed_by_class, task_classes
 from wsl.weights.codec import load_codec
@@ -60,7 +60,7 @@ def on_training_data(
     train_index: str | Path,
     fitted: Sequence[str | Path],
     autoencoder: str | Path,
-    packed: Sequence[str | Path],
+    packed: Files,
     out: str | Path,
     most: int,
     device: str = "cpu",
@@ -72,7 +72,7 @@ def on_training_data(
     Args:
         index, coefficients: of the held-out members.
         train_index, fitted, autoencoder: the weight codec's files.
-        packed: packed images, a file a class.
+        packed: packed images, a file a class, or a list of them.
         out: CSV, a row a snapshot and stage: ``stage`` (``pca``, ``latent``), the metrics of ``compare``, and
             ``accuracy`` of the reconstruction and ``original_accuracy`` on the same images.
         most: images a class.

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from wsl.evaluation.shared_space import load_points, unit_rows
-from wsl.files import write_csv
+from wsl.files import Files, write_csv
 
 DIRECTIONS = ("pairs to weights", "weights to pairs")
 TOPS = (1, 5)
@@ -75,7 +75,7 @@ def retrieve(part: str, pairs: np.ndarray, weights: np.ndarray) -> tuple[pd.Data
 
 def measure_retrieval(
     latents: Sequence[str | Path],
-    class_means: Sequence[str | Path],
+    class_means: Files,
     bins: str | Path,
     shared: str | Path,
     out: str | Path,
@@ -85,7 +85,7 @@ def measure_retrieval(
 
     Args:
         latents: of the held-out parts, named after them.
-        class_means: a file a class; bins: outcome bins; shared: the shared encoder.
+        class_means: a file a class, or a list of them; bins: outcome bins; shared: the shared encoder.
         out, curves: CSV, see ``retrieve``.
     """
     found = []

@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,6 +11,7 @@ from sklearn.model_selection import GridSearchCV
 from torch.nn import functional
 
 from wsl.datasets.class_means import ClassMeansByCount
+from wsl.files import Files
 from wsl.images.tasks import TaskImages
 from wsl.randomness import integer_seed, stream
 from wsl.sampling.features import BodyFeatures
@@ -81,11 +81,11 @@ class NearestModels:
 
     Args:
         zoo: of training members.
-        class_means: a file a class.
+        class_means: a file a class, or a list of them.
         noise: deviation of what is added to each named parameter, as a share of its own deviation; 0: nothing.
     """
 
-    def __init__(self, zoo: Zoo, class_means: Sequence[str | Path], noise: float = 0.0):
+    def __init__(self, zoo: Zoo, class_means: Files, noise: float = 0.0):
         self.zoo, self.class_means, self.noise = zoo, ClassMeansByCount(class_means), noise
         self.orders = class_orders(zoo.layout["fc.weight"].shape[0], 24, seed=0)
         self.tasks = zoo.snapshots["task"].iloc[zoo.trained]

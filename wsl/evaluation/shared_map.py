@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
 from wsl.evaluation.shared_space import Points, load_points, unit_rows
-from wsl.files import write_csv
+from wsl.files import Files, write_csv
 from wsl.images.reading import task_classes
 from wsl.shared.pairs import first_members
 
@@ -68,7 +68,7 @@ def map_points(parts: dict[str, Points], superclasses: dict[str, str], method: s
 
 def write_map(
     latents: Sequence[str | Path],
-    class_means: Sequence[str | Path],
+    class_means: Files,
     bins: str | Path,
     shared: str | Path,
     out: str | Path,
@@ -81,7 +81,7 @@ def write_map(
 
     Args:
         latents: of the parts, named after them (``train.h5``, ``test.h5``).
-        class_means: a file a class; bins: outcome bins; shared: the shared encoder.
+        class_means: a file a class, or a list of them; bins: outcome bins; shared: the shared encoder.
         out: CSV, see ``map_points``.
         superclasses, method, seed: see ``map_points``.
         members: most training members.

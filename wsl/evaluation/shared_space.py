@@ -1,6 +1,5 @@
 """Points of the shared space: weight latents and projections of the (D, R) pairs of the same snapshots."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,6 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from wsl.files import Files
 from wsl.shared.encoder import load_shared
 from wsl.shared.pairs import load_pairs
 
@@ -27,11 +27,12 @@ class Points(NamedTuple):
 
 
 @torch.no_grad()
-def load_points(latents: str | Path, class_means: Sequence[str | Path], bins: str | Path, shared: str | Path) -> Points:
+def load_points(latents: str | Path, class_means: Files, bins: str | Path, shared: str | Path) -> Points:
     """Embed every snapshot of a part, in its task's own class order alone.
 
     Args:
-        latents: of the part; class_means: a file a class; bins: outcome bins; shared: the shared encoder.
+        latents: of the part.
+        class_means: a file a class, or a list of them; bins: outcome bins; shared: the shared encoder.
     """
     part, encoder = load_pairs(latents, class_means, bins), load_shared(shared)
     own = np.flatnonzero(part.snapshots["order"] == 0)

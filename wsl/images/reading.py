@@ -6,7 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from wsl.files import write_csv
+from wsl.files import Files, listed, write_csv
 
 # Torchvision's constants for ImageNet models: a sampled model expects inputs normalised by them.
 MEAN = (0.485, 0.456, 0.406)
@@ -27,12 +27,12 @@ def task_classes(task: str) -> list[str]:
     return task.split(TASK_SEPARATOR)
 
 
-def packed_by_class(packed: Sequence[str | Path]) -> dict[str, Path]:
-    """Return packed files by the class name that each holds."""
+def packed_by_class(packed: Files) -> dict[str, Path]:
+    """Return packed files, see ``wsl.files.listed``, by the class name that each holds."""
     found = {}
-    for path in packed:
+    for path in listed(packed):
         with h5py.File(path) as file:
-            found[file.attrs["class"]] = Path(path)
+            found[file.attrs["class"]] = path
     return found
 
 

@@ -1,10 +1,8 @@
 """Images of whole tasks."""
 
-from collections.abc import Sequence
-from pathlib import Path
-
 import torch
 
+from wsl.files import Files
 from wsl.images.inputs import load_task
 from wsl.images.reading import packed_by_class, task_classes
 
@@ -13,10 +11,10 @@ class TaskImages:
     """Images of tasks, each class read once.
 
     Args:
-        packed: packed images, a file a class.
+        packed: packed images, a file a class, or a list of them.
     """
 
-    def __init__(self, packed: Sequence[str | Path]):
+    def __init__(self, packed: Files):
         self.files = packed_by_class(packed)
         self._held: dict[tuple[str, str], torch.Tensor] = {}
 

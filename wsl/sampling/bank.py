@@ -1,12 +1,12 @@
 """The training snapshots that a sampler may look up: their datasets, their outcomes and their codes."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from wsl.datasets.class_means import ClassMeans
+from wsl.files import Files
 from wsl.shared.pairs import read_codes
 
 
@@ -40,7 +40,7 @@ class Bank:
         return standardised / np.maximum(np.linalg.norm(standardised, axis=1, keepdims=True), 1e-12)
 
 
-def load_bank(codes: str | Path, class_means: Sequence[str | Path], space: str) -> Bank:
+def load_bank(codes: str | Path, class_means: Files, space: str) -> Bank:
     """Load a bank; ``codes``: the training snapshots' latents or coefficients, as ``space`` says."""
     values, snapshots = read_codes(codes, space)
     rows, tasks = pd.factorize(snapshots["task"])

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from wsl.files import write_csv
+from wsl.files import Files, write_csv
 from wsl.fitting import Standardiser, fit
 from wsl.recipe import Recipe
 from wsl.sampling.flow import ResidualFlow
@@ -23,7 +23,7 @@ TIMES = 8
 def fit_flow(
     train: str | Path,
     validation: str | Path,
-    class_means: Sequence[str | Path],
+    class_means: Files,
     bins: str | Path,
     regression: str | Path,
     out: str | Path,
@@ -42,7 +42,7 @@ def fit_flow(
 
     Args:
         train, validation: files of codes of the two parts, in the space of the predictions.
-        class_means: a file a class.
+        class_means: a file a class, or a list of them.
         bins: outcome bins.
         regression: the network whose predictions codes are compared with.
         out: safetensors file of the state that the recipe keeps.

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from wsl.files import Files, listed
 from wsl.images.reading import task_classes
 from wsl.images.tasks import TaskImages
 from wsl.sampling.features import BodyFeatures
@@ -30,10 +31,10 @@ class ClipFeatures:
         class_means: a file a class, see ``wsl.datasets.class_means.embed_class``.
     """
 
-    def __init__(self, class_means: Sequence[str | Path]):
+    def __init__(self, class_means: Files):
         self.images: dict[str, torch.Tensor] = {}
         self.texts: dict[str, torch.Tensor] = {}
-        for path in class_means:
+        for path in listed(class_means):
             with h5py.File(path) as file:
                 name = file.attrs["class"]
                 self.images[name] = functional.normalize(torch.from_numpy(file["features"][...]), dim=1)
@@ -48,8 +49,8 @@ def body_of(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 def fit_generator(
     body: str | Path,
-    class_means: Sequence[str | Path],
-    packed: Sequence[str | Path],
+    class_means: Files,
+    packed: Files,
     known: Sequence[str],
     out: str | Path,
     counts: Sequence[int],
@@ -62,7 +63,7 @@ def fit_generator(
 
     Args:
         body: a state dict, see ``wsl.sampling.body.fit_body``.
-        class_means, packed: a file a class.
+        class_means, packed: a file a class, or a list of them.
         known: names of the classes to fit to; no unseen one.
         out: safetensors file that holds the body too.
         counts: numbers of images a class; 0 stands for names and is left out where classes have no text.
@@ -106,7 +107,7 @@ class GeneratedModels:
     Args:
         path: of the generator, see ``fit_generator``.
         layout: of flat weights.
-        class_means: a file a class; images: of all classes.
+        class_means: a file a class, or a list of them; images: of all classes.
         temperature: of the posterior of class means; 0 gives its mean, and the same model for every seed.
         device: ``cpu`` or ``cuda``.
     """
@@ -115,7 +116,7 @@ class GeneratedModels:
         self,
         path: str | Path,
         layout: Layout,
-        class_means: Sequence[str | Path],
+        class_means: Files,
         images: TaskImages,
         temperature: float = 0.0,
         device: str = "cpu",

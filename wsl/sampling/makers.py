@@ -5,6 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from wsl.files import Files
 from wsl.images.inputs import mixed_images
 from wsl.images.tasks import TaskImages
 from wsl.sampling.generator import GeneratedModels
@@ -22,7 +23,7 @@ class Makers:
 
     Args:
         train_index, fitted, autoencoder: the weight codec's files; the last two are for samplers of codes alone.
-        class_means, packed: a file a class; bins: outcome bins.
+        class_means, packed: a file a class, or a list of them; bins: outcome bins.
         known: names of the classes that the zoo saw; a mixture of their training images gives batch-normalisation
             statistics to tasks with few images.
         recalibrate: re-estimate the statistics of decoded weights; strength: see ``Recalibration``.
@@ -34,8 +35,8 @@ class Makers:
     def __init__(
         self,
         train_index: str | Path,
-        class_means: Sequence[str | Path],
-        packed: Sequence[str | Path],
+        class_means: Files,
+        packed: Files,
         bins: str | Path,
         known: Sequence[str],
         recalibrate: bool,

@@ -1,12 +1,11 @@
 """Whole models from conditions: a sampler's codes, decoded, with statistics of the task's own images."""
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from wsl.datasets.class_means import ClassMeansByCount
+from wsl.files import Files
 from wsl.images.tasks import TaskImages
 from wsl.sampling.recalibration import Recalibration
 from wsl.sampling.sampler import Sampler, sample_weights
@@ -36,7 +35,7 @@ class DecodedModels:
         class_means: a file a class, see ``wsl.datasets.class_means``.
     """
 
-    def __init__(self, sampler: Sampler, codec: WeightCodec, class_means: Sequence[str | Path]):
+    def __init__(self, sampler: Sampler, codec: WeightCodec, class_means: Files):
         self.sampler, self.codec, self.class_means = sampler, codec, ClassMeansByCount(class_means)
 
     def make(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray:

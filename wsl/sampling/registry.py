@@ -1,9 +1,10 @@
 """Every sampler of codes by its name in the config."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from wsl.files import Files
 from wsl.outcomes.bins import read_bins
 from wsl.sampling.bank import Bank, load_bank
 from wsl.sampling.flow import FlowSampler, load_flow
@@ -18,7 +19,7 @@ from wsl.shared.encoder import load_shared
 def load_sampler(
     name: str,
     settings: dict[str, Any],
-    class_means: Sequence[str | Path],
+    class_means: Files,
     bins: str | Path,
     shared: str | Path | None = None,
     regression: str | Path | None = None,
@@ -31,7 +32,7 @@ def load_sampler(
     Args:
         name: see ``sampling.samplers`` in the config.
         settings: of this sampler: keyword arguments of its class, and the ``space`` of those that read a bank.
-        class_means: a file a class.
+        class_means: a file a class, or a list of them.
         bins: outcome bins.
         shared: the shared encoder, for ``projection``.
         regression, flow: fitted files of the samplers of these names; the flow needs both.

@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 
 from wsl.datasets.class_means import ClassMeans
+from wsl.files import Files
 from wsl.outcomes.bins import read_bins
 from wsl.weights.codec import read_latents
 from wsl.weights.coefficients import read_coefficients
@@ -64,7 +65,7 @@ def read_codes(path: str | Path, space: str) -> tuple[np.ndarray, pd.DataFrame]:
 
 def load_pairs(
     codes: str | Path,
-    class_means: Sequence[str | Path],
+    class_means: Files,
     bins: str | Path,
     space: str = "latent",
     image_counts: Sequence[int] = (),
@@ -73,7 +74,7 @@ def load_pairs(
 
     Args:
         codes: its latents or coefficients, as ``space`` says.
-        class_means: a file a class.
+        class_means: a file a class, or a list of them.
         bins: outcome bins.
         space: see ``read_codes``.
         image_counts: how many images a class the class means may come from, see ``ClassMeans``; none: all of them.

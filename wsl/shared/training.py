@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from torch.nn import functional
 
-from wsl.files import write_csv
+from wsl.files import Files, write_csv
 from wsl.fitting import fit
 from wsl.ntxent import chance_loss
 from wsl.outcomes.bins import read_bins
@@ -25,7 +25,7 @@ from wsl.weights.coefficients import owners
 def train_shared(
     train: str | Path,
     validation: str | Path,
-    class_means: Sequence[str | Path],
+    class_means: Files,
     bins: str | Path,
     out: str | Path,
     history: str | Path,
@@ -47,7 +47,7 @@ def train_shared(
 
     Args:
         train, validation: files of codes of the two parts.
-        class_means: a file a class.
+        class_means: a file a class, or a list of them.
         bins: outcome bins.
         out: safetensors file of the best state by validation loss.
         history: CSV, a row an epoch, with the loss at chance for a full batch of each part where NT-Xent is the only
@@ -90,7 +90,7 @@ def train_shared(
 @torch.no_grad()
 def write_similarities(
     latents: Sequence[str | Path],
-    class_means: Sequence[str | Path],
+    class_means: Files,
     bins: str | Path,
     shared: str | Path,
     out: str | Path,

@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from wsl.files import write_csv
+from wsl.files import Files, write_csv
 from wsl.images.inputs import normalised
 from wsl.images.tasks import TaskImages
 from wsl.randomness import stream
@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 def measure_sensitivity(
     index: str | Path,
     fitted: Sequence[str | Path],
-    packed: Sequence[str | Path],
+    packed: Files,
     out: str | Path,
     members: int,
     images: int,
@@ -41,7 +41,7 @@ def measure_sensitivity(
 
     Args:
         index: of the training members.
-        fitted: PCA files; packed: packed images, a file a class.
+        fitted: PCA files; packed: packed images, a file a class, or a list of them.
         out: CSV, a row a component: ``parameter``, ``component``, ``variance``, ``effect``.
         members: how many fully trained ones are asked, drawn by the seed.
         images: training images of each one's task.

@@ -6,8 +6,6 @@ from itertools import combinations
 from math import comb
 from typing import Any
 
-import pandas as pd
-
 from wsl.distributions import Distribution
 from wsl.errors import ConfigError
 from wsl.files import write_csv
@@ -160,4 +158,6 @@ def snapshot_names(snapshots: Sequence[str | int] | str, early: int, last: int) 
 
 def write_plan(plan: list[dict[str, Any]], out: str) -> None:
     """Write the plan as a table for people; jobs get their own rows as parameters."""
+    import pandas as pd
+
     write_csv(out, pd.DataFrame([{**row, "classes": join_task(row["classes"])} for row in plan]))

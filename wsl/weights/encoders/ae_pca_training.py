@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from wsl.files import Files
 from wsl.images.tasks import TaskImages
 from wsl.weights.encoders.ae_pca import ChannelEncoder, share_compression
 from wsl.weights.encoders.behaviour import Behaviour
@@ -36,7 +37,7 @@ def train_ae_pca(
     orders: int = 1,
     orders_seed: int = 0,
     behaviour: dict[str, float] | None = None,
-    packed: Sequence[str | Path] = (),
+    packed: Files = (),
     device: str = "cpu",
 ) -> None:
     """Train the encoder on whole snapshots.
@@ -49,7 +50,7 @@ def train_ae_pca(
         seed: of initial weights, batches and dropout.
         orders, orders_seed: class orders in which training snapshots are seen.
         behaviour: ``weight`` of the behaviour loss beside the first stage's, and its ``queries``; None: not used.
-        packed: packed images, a file a class, for the behaviour loss.
+        packed: packed images, a file a class, or a list of them, for the behaviour loss.
         device: ``cpu`` or ``cuda``.
     """
     torch.manual_seed(seed)

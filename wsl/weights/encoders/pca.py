@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from wsl.files import Files
 from wsl.images.tasks import TaskImages
 from wsl.weights.coefficients import LinearCodec, load_linear, owners, read_coefficients
 from wsl.weights.encoders.base import WeightEncoder
@@ -100,7 +101,7 @@ def train_pca(
     orders: int = 1,
     orders_seed: int = 0,
     behaviour: dict[str, float] | None = None,
-    packed: Sequence[str | Path] = (),
+    packed: Files = (),
     device: str = "cpu",
 ) -> None:
     """Train the second stage on training coefficients (eq. 3.1); without one there is nothing to train.
@@ -114,7 +115,7 @@ def train_pca(
         seed: of initial weights, batches and dropout.
         orders, orders_seed: class orders of the training coefficients.
         behaviour: ``weight`` of the behaviour loss beside eq. 3.1 per coefficient, and its ``queries``; None: not used.
-        packed: packed images, a file a class, for the behaviour loss.
+        packed: packed images, a file a class, or a list of them, for the behaviour loss.
         device: ``cpu`` or ``cuda``.
     """
     data = {

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from wsl.files import Files
 from wsl.fitting import mlp
 from wsl.images.tasks import TaskImages
 from wsl.ntxent import nt_xent
@@ -92,7 +93,7 @@ def train_tokens(
     orders: int = 1,
     orders_seed: int = 0,
     behaviour: dict[str, float] | None = None,
-    packed: Sequence[str | Path] = (),
+    packed: Files = (),
     device: str = "cpu",
 ) -> None:
     """Train the encoder on whole snapshots.
@@ -108,7 +109,7 @@ def train_tokens(
         also: further training indices, of networks of any width.
         orders, orders_seed: class orders in which training snapshots are seen.
         behaviour: ``weight`` of the behaviour loss beside eq. 2.8, and its ``queries``; None: not used.
-        packed: packed images, a file a class, for the behaviour loss.
+        packed: packed images, a file a class, or a list of them, for the behaviour loss.
         device: ``cpu`` or ``cuda``.
     """
     torch.manual_seed(seed)
