@@ -4,7 +4,10 @@ BIN := .venv/bin
 CORES ?= all
 CONFIG ?= config/digits-thesis.yaml config/config.yaml
 
-.PHONY: run test lint format clean
+# Rivals side by side; each prints its table and writes benchmarks/results/<name>.json. Leave the machine idle.
+BENCH ?= pca zoo_cpu
+
+.PHONY: run test lint format bench clean
 
 run: .venv/run
 	$(foreach config,$(CONFIG),$(BIN)/snakemake --cores $(CORES) --configfile $(config) &&) true
@@ -24,6 +27,9 @@ format: .venv/test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/snakefmt Snakefile workflow
+
+bench: .venv/run
+	$(foreach name,$(BENCH),$(BIN)/python benchmarks/$(name).py &&) true
 
 # A stamp a set of packages; a change of pyproject or constraints installs anew.
 .venv/run: pyproject.toml constraints.txt

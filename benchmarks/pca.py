@@ -5,6 +5,7 @@ One thread. The matrix is N members whose variances fall as a power law, as a zo
 
 import argparse
 import os
+import shutil
 
 os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
 
@@ -107,7 +108,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--members", type=int, default=1_700, help="of the matrix that lies in a file")
-    parser.add_argument("--numbers", type=int, default=2_359_296, help="of it; ResNet-18's largest parameter has these")
+    # As many as ResNet-18's largest parameter has; fewer where the disk holds no more.
+    parser.add_argument("--numbers", type=int, default=2_359_296, help="numbers a member in it")
     parser.add_argument("--folder", help="where that file is written for the while")
     parser.add_argument("--alone", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -116,6 +118,7 @@ if __name__ == "__main__":
     else:
         rows, figures = in_memory(given.rounds)
         with tempfile.TemporaryDirectory(dir=given.folder) as folder:
-            more, others = out_of_core(given.members, given.numbers, Path(folder))
+            room = int(0.7 * shutil.disk_usage(folder).free) // (4 * given.members)
+            more, others = out_of_core(given.members, min(given.numbers, room), Path(folder))
         report("pca", rows, figures)
         report("pca_out_of_core", more, others)

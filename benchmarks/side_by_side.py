@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
+import pandas as pd
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("numpy", "torch", "torchvision", "scikit-learn", "h5py", "snakemake")
@@ -54,14 +53,9 @@ def machine() -> dict[str, Any]:
 
 def report(name: str, rows: list[dict[str, Any]], figures: dict[str, Any]) -> None:
     """Print a table and write ``results/<name>.json``: ``figures``, ``rows`` and the machine."""
-    table = Table(title=name)
-    for column in rows[0]:
-        table.add_column(column)
-    for row in rows:
-        table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()))
-    Console().print(table)
+    print(f"\n{name}\n{pd.DataFrame(rows).to_string(index=False, float_format='{:.4g}'.format)}")
     for key, value in figures.items():
-        Console().print(f"{key}: {value}")
+        print(f"{key}: {value}")
     RESULTS.mkdir(exist_ok=True)
     content = {**figures, "rows": rows, "machine": machine()}
     (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
