@@ -10,7 +10,7 @@ from wsl.errors import ConfigError
 from wsl.images.classes import DIGITS_IMAGES, image_files
 from wsl.run import Run
 from wsl.zoo.layout import Layout
-from wsl.zoo.plan import snapshot_names
+from wsl.zoo.snapshots import snapshot_names
 
 FLOAT = 4  # bytes
 FEATURES = 512  # numbers that CLIP ViT-B/32 makes of an image; others make 256 to 1,024

@@ -127,9 +127,11 @@ class Project:
         """Return how many jobs of each rule a dry run plans, ``all`` left out."""
         return job_counts(self.dry_run(*targets))
 
-    def would_make(self, rule: str) -> set[str]:
+    def would_make(self, rule: str, *targets: str) -> set[str]:
         """Return the names, without suffix, of the files that a dry run plans to make by ``rule``."""
-        outputs = [path for job in jobs(self.dry_run()) if job["rule"] == rule for path in job["output"].split(", ")]
+        outputs = [
+            path for job in jobs(self.dry_run(*targets)) if job["rule"] == rule for path in job["output"].split(", ")
+        ]
         return {Path(path).stem for path in outputs}
 
 

@@ -75,7 +75,7 @@ def test_member_deleted_behind_its_index_is_trained_again_as_the_message_says(fi
     assert "results/tiny/zoo/train.h5, and run again to train it anew" in failed.stdout
     index.unlink()
     assert finished.would_run(target) == Counter(train_member=1, index_part=1, fit_small_pca=1)
-    assert finished.would_make("train_member") == {"00000"}
+    assert finished.would_make("train_member", target) == {"00000"}
     finished.run(target)
     assert finished.would_run(target) == Counter()
 

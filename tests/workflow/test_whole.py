@@ -46,6 +46,8 @@ RESULTS = {
     "report.html",
     "summary.json",
     "images/complete",
+    "images/all.json",
+    "datasets/class_means.json",
     *(f"images/{digit}.h5" for digit in range(5)),
     *(f"datasets/class_means/{digit}.h5" for digit in range(5)),
     *(f"zoo/members/{member:05d}.h5" for member in range(8)),

@@ -15,7 +15,7 @@ from wsl.zoo.index import open_zoo, read_weights, write_index
 from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import read_member
 from wsl.zoo.network import flatten, resnet18, state_dict
-from wsl.zoo.plan import snapshot_names
+from wsl.zoo.snapshots import snapshot_names
 from wsl.zoo.start import load_start, random_start, with_zero_head
 
 

@@ -1,6 +1,5 @@
 """The plan: each member's task and hyper-parameters, a pure function of (seed, index)."""
 
-from collections.abc import Sequence
 from functools import lru_cache
 from itertools import combinations
 from math import comb
@@ -139,21 +138,6 @@ def _hyperparameters(
         "learning_rate": float(rate),
         **values,
     }
-
-
-def snapshot_names(snapshots: Sequence[str | int] | str, early: int, last: int) -> dict[int, str]:
-    """Return the name of each epoch's snapshot: ``early``, ``max``, else ``epoch4``.
-
-    Args:
-        snapshots: ``early``, ``max`` and numbers of epochs, or ``geometric``: 0, 1, 2, 4, 8, ... and ``max``.
-        early, last: epochs that ``early`` and ``max`` stand for.
-    """
-    if snapshots == "geometric":
-        snapshots = [0, *(2**power for power in range(last.bit_length()) if 2**power < last), "max"]
-    named = {"early": early, "max": last}
-    epochs = {name if name in named else f"epoch{name}": named.get(name, name) for name in snapshots}
-    # Of two names for one epoch the word wins, which others look for.
-    return {epochs[name]: name for name in sorted(epochs, key=lambda name: (epochs[name], name in named))}
 
 
 def write_plan(plan: list[dict[str, Any]], out: str) -> None:

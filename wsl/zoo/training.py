@@ -16,7 +16,7 @@ from wsl.zoo.epochs import Step, draw_steps, evaluate, make_optimizer, train_epo
 from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import Member, write_member
 from wsl.zoo.network import flatten, resnet18
-from wsl.zoo.plan import snapshot_names
+from wsl.zoo.snapshots import snapshot_names
 from wsl.zoo.start import load_start
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class Training:
         momentum: of SGD.
         schedule: ``constant`` or ``cosine`` (to 0 at the last epoch).
         augment: random flips and shifts of training images.
-        snapshots: which weights to keep, see ``wsl.zoo.plan.snapshot_names``.
+        snapshots: which weights to keep, see ``wsl.zoo.snapshots.snapshot_names``.
         storage: ``float32``, or ``float16`` for files half as large: what weights that are kept are rounded to.
         start: the weights it starts from, see ``wsl.zoo.start``; None: random ones of its own.
         device: ``cpu`` or ``cuda``.
