@@ -83,4 +83,4 @@ if __name__ == "__main__":
     made = {"loaders": loaders, "in_memory": in_memory}[given.kind](given.folder, given.size, given.batch_size)
     classes = len(list((given.folder / "train").iterdir()))
     out = given.folder / f"{given.kind}-{given.seed}.pt"
-    print(json.dumps(train(made, given.width, classes, given.epochs, given.seed, out)))
+    print(json.dumps([train(made, given.width, classes, given.epochs, given.seed, out)]))

@@ -11,13 +11,12 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
-from side_by_side import ratio, report
+from side_by_side import ratio, report, seconds
 
 CLASSES, TRAINING, VALIDATION = 3, 160, 40
 MEMBERS_A_CORE = 2
@@ -41,12 +40,12 @@ def draw_pictures(folder: Path, size: int, seed: int = 0) -> None:
                 os.link(picture, folder / "all" / name / f"{part}-{number}.jpeg")
 
 
-def run_all(commands: list[list[str]], at_once: int, threads: int) -> tuple[float, list[str]]:
-    """Run processes, so many at once, and return the seconds that all took and what each printed."""
+def run_all(commands: list[list[str]], at_once: int, threads: int) -> list[float]:
+    """Run processes, so many at once, and return the accuracies that they printed."""
     environment = dict(os.environ)
     if threads:
         environment |= {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-    begun, waiting, running, printed = time.perf_counter(), list(commands), [], []
+    waiting, running, printed = list(commands), [], []
     while waiting or running:
         while waiting and len(running) < at_once:
             running.append(subprocess.Popen(waiting.pop(0), stdout=subprocess.PIPE, text=True, env=environment))
@@ -54,26 +53,23 @@ def run_all(commands: list[list[str]], at_once: int, threads: int) -> tuple[floa
         printed.append(first.communicate()[0])
         if first.returncode:
             raise SystemExit(f"{first.args} failed")
-    return time.perf_counter() - begun, printed
+    return [accuracy for text in printed for accuracy in json.loads(text)]
 
 
-def ours(folder: Path, size: int, members: int, cores: int, cohort: bool) -> tuple[float, list[float]]:
+def ours(folder: Path, size: int, members: int, cores: int, cohort: bool) -> list[float]:
     """Pack images and train members, a thread a core; in cohorts, or a process a member."""
     seeds = [list(map(int, part)) for part in np.array_split(range(members), cores if cohort else members)]
-    begun = time.perf_counter()
     run_all([[sys.executable, __file__, "--pack", str(folder), str(size)]], 1, 1)
     asked = [[sys.executable, __file__, "--cohort", str(folder), json.dumps(some)] for some in seeds]
-    _, printed = run_all(asked, cores, 1)
-    return time.perf_counter() - begun, [accuracy for text in printed for accuracy in json.loads(text)]
+    return run_all(asked, cores, 1)
 
 
-def plain(kind: str, folder: Path, size: int, members: int, at_once: int, threads: int) -> tuple[float, list[float]]:
+def plain(kind: str, folder: Path, size: int, members: int, at_once: int, threads: int) -> list[float]:
     """Train as public zoo scripts do."""
     recipe = [f"--{key}={value}" for key, value in {**RECIPE, "size": size, "threads": threads}.items()]
     script = str(Path(__file__).with_name("plain_training.py"))
     asked = [[sys.executable, script, kind, str(folder), *recipe, f"--seed={seed}"] for seed in range(members)]
-    seconds, printed = run_all(asked, at_once, threads)
-    return seconds, [float(text) for text in printed]
+    return run_all(asked, at_once, threads)
 
 
 def pack(folder: Path, size: int) -> None:
@@ -111,6 +107,7 @@ if __name__ == "__main__":
     given = parser.parse_args()
     if given.pack:
         pack(Path(given.pack[0]), int(given.pack[1]))
+        print([])
     elif given.cohort:
         train_cohort_here(Path(given.cohort[0]), json.loads(given.cohort[1]))
     else:
@@ -125,15 +122,11 @@ if __name__ == "__main__":
                 ways[f"{name}, {at_once} at once"] = lambda folder, kind=kind, at_once=at_once, threads=threads: plain(
                     kind, folder, size, members, at_once, threads
                 )
-        taken: dict[str, list[float]] = {way: [] for way in ways}
         reached: dict[str, list[float]] = {way: [] for way in ways}
         with tempfile.TemporaryDirectory() as folder:
             draw_pictures(Path(folder), size)
-            for _ in range(given.rounds):
-                for way, call in ways.items():
-                    seconds, accuracies = call(Path(folder))
-                    taken[way].append(seconds)
-                    reached[way] += accuracies
+            calls = {way: lambda way=way: reached[way].extend(ways[way](Path(folder))) for way in ways}
+            taken = seconds(calls, given.rounds)
         rows = [
             {"way": way, "members an hour": 3600 * members / float(np.median(taken[way]))}
             | {"accuracy": float(np.mean(reached[way])), "spread": float(np.std(reached[way]))}

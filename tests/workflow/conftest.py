@@ -2,7 +2,6 @@
 
 import copy
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
+from printed import job_counts, jobs
 
 REPOSITORY = Path(__file__).parents[2]
 FOLDERS = ("workflow", "wsl", "config", "profiles")
@@ -41,7 +41,6 @@ TINY = {
         "finetuning": {"epochs": [1]},
     },
 }
-JOB = re.compile(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", re.MULTILINE)
 
 
 def changed(config: dict[str, Any], **changes: Any) -> dict[str, Any]:
@@ -133,28 +132,6 @@ class Project:
             path for job in jobs(self.dry_run(*targets)) if job["rule"] == rule for path in job["output"].split(", ")
         ]
         return {Path(path).stem for path in outputs}
-
-
-def job_counts(printed: str) -> Counter:
-    """Read the job statistics that Snakemake prints."""
-    if "Job stats:" not in printed:
-        assert "Nothing to be done" in printed, printed
-        return Counter()
-    table = printed.split("Job stats:\n", 1)[1]
-    rows = re.findall(r"^(\w+) +(\d+)$", table.split("\ntotal", 1)[0], re.MULTILINE)
-    counts = Counter({rule: int(count) for rule, count in rows})
-    assert counts.total() == int(re.search(r"^total +(\d+)$", table, re.MULTILINE)[1])
-    del counts["all"]
-    return counts
-
-
-def jobs(printed: str) -> list[dict[str, str]]:
-    """Read the jobs that Snakemake prints: ``rule``, and what it says of each (``input``, ``output``, ``log``, ...)."""
-    found = []
-    for rule, block in JOB.findall(printed):
-        lines = (line.strip().partition(": ") for line in block.splitlines())
-        found.append({"rule": rule, **{key: value for key, _, value in lines}})
-    return found
 
 
 @pytest.fixture(scope="session")

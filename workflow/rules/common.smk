@@ -33,8 +33,8 @@ OUT = f"results/{RUN.config.run}"
 LOGS = f"{OUT}/logs"
 ENVIRONMENT = str(Path(workflow.basedir, "environment.yml"))
 CALL = "../scripts/call.py"
-# Lists of all packed classes and of all class means: a job that reads them all depends on one file. With a thousand
-# classes, Snakemake takes half a second to plan each job that names them one by one.
+# Lists of all packed classes and of all class means: a job that reads them all depends on one file. Were each of a
+# thousand classes an input of each such job, planning would take seconds longer.
 PACKED = f"{OUT}/images/all.json"
 CLASS_MEANS = f"{OUT}/datasets/class_means.json"
 # As seen from the working directory, so that a project that was moved is not stale.

@@ -143,7 +143,7 @@ if DATASETS.encoder == "set":
             CALL
 
 
-rule list_class_means:
+use rule list_packed as list_class_means with:
     input:
         files=expand(f"{OUT}/datasets/class_means/{{name}}.h5", name=RUN.classes),
     output:
@@ -151,11 +151,3 @@ rule list_class_means:
     log:
         f"{LOGS}/list_class_means.log",
     localrule: True
-    conda:
-        ENVIRONMENT
-    params:
-        call="wsl.files.list_files",
-        code=call_digest("wsl.files.list_files"),
-        settings={},
-    script:
-        CALL

@@ -48,15 +48,11 @@ rule fit_pca:
         CALL
 
 
-rule fit_small_pca:
-    input:
-        index=index_of("train"),
+use rule fit_pca as fit_small_pca with:
     output:
         out=[f"{OUT}/weights/pca/{name}.h5" for name in SMALL_NAMES],
     log:
         f"{LOGS}/fit_small_pca.log",
-    conda:
-        ENVIRONMENT
     resources:
         gpu=0,
         mem_mb=4000,
@@ -65,8 +61,6 @@ rule fit_small_pca:
         call="wsl.weights.pca.fit_parameters",
         code=call_digest("wsl.weights.pca.fit_parameters"),
         settings=pca_settings(SMALL_NAMES),
-    script:
-        CALL
 
 
 if WEIGHTS.budget is not None or ON_BENCH:

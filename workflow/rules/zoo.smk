@@ -51,8 +51,7 @@ if START:
             CALL
 
 
-COHORT = RUN.config.zoo.cohort
-if COHORT == 1:
+if RUN.config.zoo.cohort == 1:
 
     rule train_member:
         input:

@@ -101,7 +101,7 @@ def fit_pca(
         explained_variance: keep no more components than explain this share.
         solver: see ``wsl.weights.solvers``.
         seed: for the randomised solver.
-        device: ``cuda`` multiplies the large matrices of ``gram`` there, in float64 too.
+        device: ``cuda`` multiplies the large matrices of ``gram`` there.
     """
     # Whichever is smaller; both have the same trace and the same non-zero eigenvalues.
     wide = columns >= rows

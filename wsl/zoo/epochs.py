@@ -62,7 +62,7 @@ def train_epoch(
     total = torch.zeros((), device=images.device)
     correct = torch.zeros((), device=images.device)
     seen = 0
-    for step in draw_steps(len(images), batch_size, images.shape[-1] if augment else None):
+    for step in draw_steps(images, batch_size, augment):
         batch = step.batch.to(images.device)
         inputs = normalised(moved(images[batch], step.moves) if step.moves else images[batch])
         features = network.features(inputs)
@@ -92,19 +92,19 @@ class Step(NamedTuple):
     moves: Moves | None
 
 
-def draw_steps(count: int, batch_size: int, size: int | None) -> Iterator[Step]:
-    """Draw the steps of an epoch over ``count`` images from torch's own generator.
+def draw_steps(images: torch.Tensor, batch_size: int, augment: bool) -> Iterator[Step]:
+    """Draw the steps of an epoch from torch's own generator.
 
     Whole batches alone: batch normalisation's statistics of a few left-over images can throw a small network far off.
 
     Args:
-        count: images.
+        images: of training (n, 3, size, size).
         batch_size: images a step; all of them where there are fewer.
-        size: side of the images, pixels, where they are augmented; None: they are not.
+        augment: whether they are flipped and shifted.
     """
-    whole = max(count // batch_size, 1) * batch_size
-    for batch in torch.randperm(count)[:whole].split(batch_size):
-        yield Step(batch, None if size is None else draw_moves(len(batch), size))
+    whole = max(len(images) // batch_size, 1) * batch_size
+    for batch in torch.randperm(len(images))[:whole].split(batch_size):
+        yield Step(batch, draw_moves(len(batch), images.shape[-1]) if augment else None)
 
 
 def draw_moves(count: int, size: int) -> Moves:

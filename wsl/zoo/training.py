@@ -93,7 +93,7 @@ class Training:
         """Return what the next epoch's steps see, for those who train in its place; then ``close_epoch``."""
         images, _ = self.images["train"]
         with self._own_randomness():
-            return list(draw_steps(len(images), self.plan["batch_size"], images.shape[-1] if self.augment else None))
+            return list(draw_steps(images, self.plan["batch_size"], self.augment))
 
     def close_epoch(self, loss: float, accuracy: float) -> None:
         """Take note of an epoch of this training loss (nats) and accuracy; keep its weights where they are wanted."""
