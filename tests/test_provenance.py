@@ -31,7 +31,7 @@ def edit(tree):
 
 
 def digest(call=TRAINING):
-    for name in ("_tree", "_imports", "_file_digest"):
+    for name in ("_tree", "_imports", "_file_digest", "code_digest"):
         getattr(provenance, name).cache_clear()
     return call_digest(call)
 

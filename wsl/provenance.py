@@ -78,6 +78,7 @@ def code_files(*entries: Path | str) -> list[Path]:
     return sorted(found)
 
 
+@cache
 def code_digest(*entries: Path | str) -> str:
     """Return a digest of all code reachable from ``entries`` (paths from the project's root).
 

@@ -143,6 +143,12 @@ class Run:
         changed = [_changed(folder / name) for folder in folders.values()]
         return {**shared, **{key: str(folder) for key, folder in folders.items()}, "changed": changed}
 
+    @property
+    def class_groups(self) -> list[list[str]]:
+        """The classes, as many together as one job packs or embeds."""
+        count = self.config.images.classes_per_job
+        return [self.classes[start : start + count] for start in range(0, len(self.classes), count)]
+
     def prompts(self, name: str) -> list[str]:
         """Return the sentences that name a class."""
         return [prompt.replace("{}", self._words.get(name, name)) for prompt in self.config.datasets.prompts]

@@ -19,7 +19,7 @@ AUTOENCODER |= DECODED
 PCA = Counter(fit_small_pca=1, pca_table=1, coefficients=3) | AUTOENCODER
 ZOO_TABLES = Counter(zoo_table=1, zoo_overview=1, summary=1) + REPORT
 TRAINING_INDEX = Counter(index_part=1, outcome_bins=1) | ZOO_TABLES | PCA | SAMPLING
-CLASS_MEANS = Counter(class_mean=5, list_class_means=1) | SHARED | SAMPLING
+CLASS_MEANS = Counter(clip_features=5, list_class_means=1) | SHARED | SAMPLING
 FIGURES = Counter(zoo_overview=1, autoencoder_loss=1, output_metrics=1, accuracy=1, finetuning=1, regimes=1) + Counter(
     shared_encoder_loss=1, similarity_heatmap=1
 )

@@ -64,7 +64,7 @@ def test_members_depend_on_one_start_where_they_have_one(plain_snakemake, read_j
 def test_a_teacher_needs_the_features_of_the_backbones_classes_alone(plain_snakemake, read_jobs, change, run, teacher):
     done = plain_snakemake(change(CONFIG, zoo__backbone__teacher=teacher), "--dry-run", START)
     assert done.returncode == 0, done.stdout
-    taught = {job["wildcards"] for job in read_jobs(done.stdout) if job["rule"] == "class_mean"}
+    taught = {job["wildcards"] for job in read_jobs(done.stdout) if job["rule"] == "clip_features"}
     assert taught == ({f"name={name}" for name in run.groups["backbone"]} if teacher else set())
 
 

@@ -198,7 +198,7 @@ def test_changed_model_that_the_config_names(tiny_config, change, new_project, r
     project.run(target)
     assert project.would_run(target) == Counter()
     project.append("own-rn.json", "\n")
-    assert project.would_run(target) == Counter(class_mean=1)
+    assert project.would_run(target) == Counter(clip_features=1)
 
 
 def test_image_added_to_a_class_folder(tiny_config, change, new_project, class_folders, count_jobs):

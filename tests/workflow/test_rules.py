@@ -38,7 +38,7 @@ RULES = [
         "zoo_table",
     ),
     *("fit_pca", "fit_small_pca", "pca_table", "coefficients", "train_autoencoder", "embed_weights"),
-    *("clip_features", "class_mean", "outcome_bins", "train_shared", "train_shared_draw", "similarities"),
+    *("clip_features", "outcome_bins", "train_shared", "train_shared_draw", "similarities"),
     *("fit_regression", "fit_flow", "fit_body", "fit_generator", "sample"),
     *("reconstruction_over_training", "reconstruction", "reconstruction_table"),
     *("judge", "accuracy_table", "summary", "html_report"),

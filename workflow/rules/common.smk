@@ -37,6 +37,8 @@ CALL = "../scripts/call.py"
 # thousand classes an input of each such job, planning would take seconds longer.
 PACKED = f"{OUT}/images/all.json"
 CLASS_MEANS = f"{OUT}/datasets/class_means.json"
+# What stands for a class is one file, whichever encoder made it. With the thesis' the file of CLIP features is that.
+FEATURES = f"{OUT}/datasets/{'class_means' if RUN.config.datasets.encoder == 'clip' else 'clip'}"
 # As seen from the working directory, so that a project that was moved is not stale.
 CAPTIONS = sorted(os.path.relpath(path) for path in Path(workflow.basedir, "workflow", "report").glob("*.rst"))
 

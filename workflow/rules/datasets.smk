@@ -2,41 +2,59 @@ DATASETS = RUN.config.datasets
 CLIP_KEYS = ("model", "weights")
 
 
-rule clip_features:
-    input:
-        RUN.clip_files(),
-        packed=f"{OUT}/images/{{name}}.h5",
-    output:
-        out=f"{OUT}/datasets/clip/{{name}}.h5",
-    log:
-        f"{LOGS}/clip_features/{{name}}.log",
-    conda:
-        ENVIRONMENT
-    resources:
-        gpu=1,
-        mem_mb=8000,
-        runtime=60,
-    params:
-        call="wsl.datasets.class_means.embed_class",
-        code=call_digest("wsl.datasets.class_means.embed_class"),
-        settings=lambda wildcards: settings(
-            seed=RUN.seed("clip"),
-            prompts=RUN.prompts(wildcards.name),
-            **{key: getattr(DATASETS, key) for key in (*CLIP_KEYS, "batch_size")},
-        ),
-    script:
-        CALL
-
-
-# What stands for a class is one file, whichever encoder made it. With the thesis' the file of CLIP features is that.
 DATASET_FIGURES = ()
-if DATASETS.encoder == "clip":
+EMBEDDING = {key: getattr(DATASETS, key) for key in (*CLIP_KEYS, "batch_size")}
+if IMAGES.classes_per_job == 1:
 
-    use rule clip_features as class_mean with:
+    rule clip_features:
+        input:
+            RUN.clip_files(),
+            packed=f"{OUT}/images/{{name}}.h5",
         output:
-            out=f"{OUT}/datasets/class_means/{{name}}.h5",
+            out=f"{FEATURES}/{{name}}.h5",
         log:
-            f"{LOGS}/class_mean/{{name}}.log",
+            f"{LOGS}/clip_features/{{name}}.log",
+        conda:
+            ENVIRONMENT
+        resources:
+            gpu=1,
+            mem_mb=8000,
+            runtime=60,
+        params:
+            call="wsl.datasets.class_means.embed_class",
+            code=call_digest("wsl.datasets.class_means.embed_class"),
+            settings=lambda wildcards: settings(prompts=RUN.prompts(wildcards.name), seed=RUN.seed("clip"), **EMBEDDING),
+        script:
+            CALL
+
+else:
+
+    for number, names in enumerate(RUN.class_groups):
+
+        rule:
+            name:
+                f"clip_features_{number}"
+            input:
+                RUN.clip_files(),
+                packed=packed(names),
+            output:
+                out=[f"{FEATURES}/{name}.h5" for name in names],
+            log:
+                f"{LOGS}/clip_features_{number}.log",
+            conda:
+                ENVIRONMENT
+            resources:
+                gpu=1,
+                mem_mb=8000,
+                runtime=60,
+            params:
+                call="wsl.datasets.class_means.embed_classes",
+                code=call_digest("wsl.datasets.class_means.embed_classes"),
+                settings=lambda wildcards, names=names: settings(
+                    prompts=[RUN.prompts(name) for name in names], seed=RUN.seed("clip"), **EMBEDDING
+                ),
+            script:
+                CALL
 
 
 if DATASETS.encoder == "distilled":
@@ -47,7 +65,7 @@ if DATASETS.encoder == "distilled":
         input:
             RUN.clip_files(),
             packed=f"{OUT}/images/{{name}}.h5",
-            clip=rules.clip_features.output.out,
+            clip=f"{FEATURES}/{{name}}.h5",
         output:
             out=f"{OUT}/datasets/class_means/{{name}}.h5",
         log:
@@ -96,7 +114,7 @@ if DATASETS.encoder == "set":
         input:
             RUN.clip_files(),
             packed=packed(LEARNT_FROM),
-            clip=expand(rules.clip_features.output.out, name=LEARNT_FROM),
+            clip=[f"{FEATURES}/{name}.h5" for name in LEARNT_FROM],
         output:
             out=f"{OUT}/datasets/set_encoder.safetensors",
             history=f"{OUT}/datasets/set_encoder.csv",
@@ -117,14 +135,14 @@ if DATASETS.encoder == "set":
                 recipe=RUN.recipe(DATASETS.set),
                 seed=RUN.seed("clip"),
                 **{key: getattr(DATASETS.set, key) for key in ("hidden", "dropout", "temperature", "images")},
-                **{key: getattr(DATASETS, key) for key in (*CLIP_KEYS, "batch_size")},
+                **EMBEDDING,
             ),
         script:
             CALL
 
     rule class_mean:
         input:
-            clip=rules.clip_features.output.out,
+            clip=f"{FEATURES}/{{name}}.h5",
             encoder=rules.fit_set_encoder.output.out,
         output:
             out=f"{OUT}/datasets/class_means/{{name}}.h5",

@@ -1,24 +1,49 @@
-PACK = {"digits": "wsl.images.packing.pack_digits", "imagefolder": "wsl.images.packing.pack_folder"}[
-    RUN.config.images.source
-]
+IMAGES = RUN.config.images
+if IMAGES.classes_per_job == 1:
+    PACK = {"digits": "wsl.images.packing.pack_digits", "imagefolder": "wsl.images.packing.pack_folder"}[IMAGES.source]
 
+    rule pack_class:
+        output:
+            out=f"{OUT}/images/{{name}}.h5",
+        log:
+            f"{LOGS}/pack_class/{{name}}.log",
+        conda:
+            ENVIRONMENT
+        resources:
+            mem_mb=4000,
+            runtime=60,
+        params:
+            call=PACK,
+            code=call_digest(PACK),
+            settings=lambda wildcards: settings(**RUN.packing(wildcards.name)),
+        script:
+            CALL
 
-rule pack_class:
-    output:
-        out=f"{OUT}/images/{{name}}.h5",
-    log:
-        f"{LOGS}/pack_class/{{name}}.log",
-    conda:
-        ENVIRONMENT
-    resources:
-        mem_mb=4000,
-        runtime=60,
-    params:
-        call=PACK,
-        code=call_digest(PACK),
-        settings=lambda wildcards: settings(**RUN.packing(wildcards.name)),
-    script:
-        CALL
+else:
+
+    # A rule a job, since no wildcard can stand for several names.
+    for number, names in enumerate(RUN.class_groups):
+
+        rule:
+            name:
+                f"pack_classes_{number}"
+            output:
+                out=packed(names),
+            log:
+                f"{LOGS}/pack_classes_{number}.log",
+            conda:
+                ENVIRONMENT
+            resources:
+                mem_mb=4000,
+                runtime=60,
+            params:
+                call="wsl.images.packing.pack_classes",
+                code=call_digest("wsl.images.packing.pack_classes"),
+                settings=lambda wildcards, names=names: settings(
+                    source=IMAGES.source, classes=[plain(RUN.packing(name)) for name in names]
+                ),
+            script:
+                CALL
 
 
 # Training starts only once every class is known to be usable. It waits for an empty file and not for the table: were

@@ -20,8 +20,7 @@ START_INPUT = {}
 if START and START[0].endswith("train_backbone"):
     START_INPUT["packed"] = packed(RUN.groups["backbone"])
     if START[1]["teacher"]:
-        folder = "class_means" if RUN.config.datasets.encoder == "clip" else "clip"  # where CLIP's features are
-        START_INPUT["taught"] = expand(f"{OUT}/datasets/{folder}/{{name}}.h5", name=RUN.groups["backbone"])
+        START_INPUT["taught"] = expand(f"{FEATURES}/{{name}}.h5", name=RUN.groups["backbone"])
 START_FILE = {"start": f"{OUT}/zoo/start.safetensors"} if START else {}
 if START:
 

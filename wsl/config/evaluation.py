@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from wsl.config.fields import RUN_NAME, PositiveFloat, PositiveInt, Section, Whole
+from wsl.config.fields import RUN_NAME, NonNegativeFloat, PositiveFloat, PositiveInt, Section, Whole
 
 
 class FineTuning(Section):
@@ -18,11 +18,14 @@ class FineTuning(Section):
 
 
 class Search(Section):
-    """Encoding by answers: steps on a held-out member's latent until what is decoded answers as the member does."""
+    """Encoding by answers: steps on a held-out member's latent until what is decoded sees and answers as it does."""
 
     steps: Annotated[Whole, Field(ge=0)] = Field(0, description="gradient steps (Adam); 0: none")
     batch_size: Annotated[Whole, Field(ge=2)] = Field(64, description="training images of its task a step")
     learning_rate: PositiveFloat = Field(0.02, description="of the latent, in its training deviations")
+    features: NonNegativeFloat = Field(
+        10, description="weight of the outputs of residual blocks beside class probabilities; 0: probabilities alone"
+    )
     encoders: list[str] = Field([], description="names of the encoders that it is tried with; none: all on the bench")
 
 

@@ -22,6 +22,11 @@ class Images(Section):
         description="class names to use; a number takes the first so many; `imagenet-1k` the 1,000 of ImageNet; "
         "empty: all",
     )
+    classes_per_job: PositiveInt = Field(
+        1,
+        description="classes that one job packs, and one embeds: a job takes seconds to start, and CLIP to load. Where "
+        "classes come or go, other classes of a job are made anew with them",
+    )
     validation_share: Share = Field(0.2, description="share of a class's images set aside for R and every choice")
     test_share: Share = Field(0.2, description="share set aside for final evaluations (digits; folders have `test`)")
     minimum: PositiveInt = Field(10, description="fewest readable images a class may have, train folder")

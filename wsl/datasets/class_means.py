@@ -38,18 +38,34 @@ def embed_class(
         prompts: sentences that name the class.
         threads: CPU threads.
     """
+    embed_classes([packed], [out], [prompts], model, weights, batch_size, seed, device, threads)
+
+
+def embed_classes(
+    packed: Sequence[str | Path],
+    out: Sequence[str | Path],
+    prompts: Sequence[Sequence[str]],
+    model: str,
+    weights: str | None,
+    batch_size: int,
+    seed: int,
+    device: str = "cpu",
+    threads: int = 1,
+) -> None:
+    """Write several class means with a CLIP model that is loaded once, a file each, see ``embed_class``."""
     torch.set_num_threads(threads)
     encoder = Clip(model, weights, seed, device)
-    with h5py.File(packed) as file:
-        name, images = file.attrs["class"], torch.from_numpy(file["train"][...]).permute(0, 3, 1, 2)
-    features = torch.cat([encoder.features(batch).cpu() for batch in images.split(batch_size)])
-    with new_hdf5(out) as file:
-        file.attrs["class"], file.attrs["images"] = name, len(images)
-        file.create_dataset("mean", data=features.double().mean(0).float().numpy())
-        file.create_dataset("features", data=features.numpy())
-        if prompts:
-            file.create_dataset("text", data=encoder.text_features(prompts).mean(0).cpu().numpy())
-    log.info("class %s: mean of %d images, %d prompts", name, len(images), len(prompts))
+    for source, path, sentences in zip(packed, out, prompts, strict=True):
+        with h5py.File(source) as file:
+            name, images = file.attrs["class"], torch.from_numpy(file["train"][...]).permute(0, 3, 1, 2)
+        features = torch.cat([encoder.features(batch).cpu() for batch in images.split(batch_size)])
+        with new_hdf5(path) as file:
+            file.attrs["class"], file.attrs["images"] = name, len(images)
+            file.create_dataset("mean", data=features.double().mean(0).float().numpy())
+            file.create_dataset("features", data=features.numpy())
+            if sentences:
+                file.create_dataset("text", data=encoder.text_features(sentences).mean(0).cpu().numpy())
+        log.info("class %s: mean of %d images, %d prompts", name, len(images), len(sentences))
 
 
 class ClassMeans:

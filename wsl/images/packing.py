@@ -1,7 +1,9 @@
 """Pack one class: every image decoded and resized once, split into train, validation and test."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -14,6 +16,28 @@ from wsl.randomness import stream
 
 log = logging.getLogger(__name__)
 UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+
+
+def pack_classes(out: Sequence[str | Path], source: str, classes: Sequence[dict[str, Any]]) -> None:
+    """Pack several classes, a file each.
+
+    Args:
+        out: the classes' files.
+        source: ``digits`` or ``imagefolder``.
+        classes: arguments of ``pack_digits`` or ``pack_folder`` for each, in the order of ``out``.
+
+    Raises:
+        DataError: some class is unusable; the message names all that are.
+    """
+    pack = {"digits": pack_digits, "imagefolder": pack_folder}[source]
+    unusable = []
+    for path, settings in zip(out, classes, strict=True):
+        try:
+            pack(out=path, **settings)
+        except DataError as error:
+            unusable.append(str(error))
+    if unusable:
+        raise DataError("\n".join(unusable))
 
 
 def pack_digits(
