@@ -1,0 +1,147 @@
+"""What the workflow itself costs: planning, finding that nothing is to do, a job's overhead, interpreters' starts.
+
+Jobs that do nothing but write empty files stand for the real ones, so that what is left is Snakemake's and ours. The
+rival is the same run with a job for each member and each class.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import yaml
+from side_by_side import ratio, report, seconds
+
+ROOT = Path(__file__).parents[1]
+PARTS = ("Snakefile", "environment.yml", "config", "profiles", "workflow", "wsl")
+CALLED = "called"  # a line a job
+STUB = f"""
+from pathlib import Path
+
+for path in snakemake.output:
+    Path(path).touch()
+with open({CALLED!r}, "a") as file:
+    print(snakemake.params.call, file=file)
+"""
+ALONE = {"zoo": {"cohort": 1}, "images": {"classes_per_job": 1}}
+TEN_THOUSAND = {"zoo": {"members": 10_000, "cohort": 100}}
+STARTS = 2  # of the interpreter, for each module that jobs import
+
+
+def changed(config: str, changes: dict[str, dict[str, Any]], folder: Path) -> Path:
+    """Write a preset with other keys into ``folder``."""
+    raw = yaml.safe_load((ROOT / "config" / config).read_text(encoding="utf-8"))
+    for section, keys in changes.items():
+        raw[section] = {**raw[section], **keys}
+    path = folder / "given.yaml"
+    path.write_text(yaml.safe_dump(raw), encoding="utf-8")
+    return path
+
+
+def pretended(folder: Path) -> Path:
+    """Copy the project, put a script that does nothing in the place of jobs, and return its Snakefile.
+
+    It asks for no images and no disk, since nothing is read or written.
+    """
+    for name in PARTS:
+        source = ROOT / name
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
+    (folder / "workflow" / "scripts" / "call.py").write_text(STUB, encoding="utf-8")
+    snakefile = folder / "Snakefile"
+    text = snakefile.read_text(encoding="utf-8")
+    snakefile.write_text(text[: text.index("onstart:")], encoding="utf-8")
+    return snakefile
+
+
+def snakemake(snakefile: Path, config: Path, work: Path, *arguments: str) -> str:
+    """Run Snakemake in ``work`` and return what it printed."""
+    asked = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile), "--configfile", str(config), *arguments]
+    done = subprocess.run(asked, cwd=work, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if done.returncode:
+        raise SystemExit(done.stdout[-5000:])
+    return done.stdout
+
+
+def job_counts(printed: str) -> Counter:
+    """Return how many jobs of each rule a dry run announces."""
+    lines = printed.partition("Job stats:")[2].partition("total")[0].splitlines()[3:]
+    return Counter({line.split()[0]: int(line.split()[1]) for line in lines if line.strip()})
+
+
+def planning(rounds: int, folder: Path) -> tuple[list[dict], dict[str, Any]]:
+    """Time dry runs in an empty folder."""
+    runs = {
+        "thesis": ("thesis.yaml", {}),
+        "thesis, a job a member and a class": ("thesis.yaml", ALONE),
+        "thesis, 10,000 members": ("thesis.yaml", TEN_THOUSAND),
+        "default": ("config.yaml", {}),
+    }
+    calls, jobs = {}, {}
+    for name, (config, changes) in runs.items():
+        work = folder / f"plan {name}"
+        work.mkdir()
+        given = changed(config, changes, work)
+        calls[name] = lambda given=given, work=work: snakemake(ROOT / "Snakefile", given, work, "-n", "-q")
+        jobs[name] = sum(job_counts(snakemake(ROOT / "Snakefile", given, work, "-n")).values())
+    taken = seconds(calls, rounds)
+    rows = [{"run": name, "jobs": jobs[name], "planned in": min(taken[name])} for name in runs]
+    figures = {"ratio_planning_alone": ratio(taken["thesis, a job a member and a class"], taken["thesis"])}
+    return rows, figures
+
+
+def scheduling(folder: Path, cores: int) -> list[dict]:
+    """Time whole runs of jobs that do nothing, and dry runs after them, which find nothing to do."""
+    rows = []
+    for name, changes in (("thesis", {}), ("thesis, 10,000 members", TEN_THOUSAND)):
+        work = folder / f"run {name}"
+        work.mkdir()
+        snakefile, given = pretended(work), changed("thesis.yaml", changes, work)
+        jobs = sum(job_counts(snakemake(snakefile, given, work, "-n")).values())
+        begun = time.perf_counter()
+        snakemake(snakefile, given, work, "-q", "--cores", str(cores))
+        whole = time.perf_counter() - begun
+        begun = time.perf_counter()
+        assert "Nothing to be done" in snakemake(snakefile, given, work, "-n")
+        checked = time.perf_counter() - begun
+        rows.append({"run": name, "jobs": jobs, "run in": whole, "checked in": checked})
+    return rows
+
+
+def starts(work: Path) -> list[dict]:
+    """Time the interpreter and the imports of each function that jobs of the default run call."""
+    work.mkdir()
+    snakemake(pretended(work), changed("config.yaml", {}, work), work, "-q", "--cores", "1")
+    called = Counter((work / CALLED).read_text(encoding="utf-8").split())
+    jobs: Counter[str] = Counter()
+    for function, count in called.items():
+        jobs[function.rpartition(".")[0]] += count
+    taken = seconds({module: lambda module=module: start(module) for module in jobs}, STARTS)
+    rows = [
+        {"module": module, "jobs": jobs[module], "a start": min(times), "all starts": jobs[module] * min(times)}
+        for module, times in taken.items()
+    ]
+    return sorted(rows, key=lambda row: -row["all starts"])
+
+
+def start(module: str) -> None:
+    """Start an interpreter that imports a module of ours."""
+    subprocess.run([sys.executable, "-c", f"import {module}"], cwd=ROOT, check=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--cores", type=int, default=2)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        begun = starts(Path(folder, "starts"))
+        report("starts", begun, {"seconds_of_starts": sum(row["all starts"] for row in begun)})
+        report("planning", *planning(given.rounds, Path(folder)))
+        run = scheduling(Path(folder), given.cores)
+        overhead = {row["run"]: (row["run in"] - row["checked in"]) * given.cores / row["jobs"] for row in run}
+        report("scheduling", run, {"core_seconds_a_job": overhead})
