@@ -23,7 +23,7 @@ from wsl.zoo.layout import resnet18_layout
 RECIPE = {"learning_rate": 0.003, "weight_decay": 0.0, "batch_size": 4, "epochs": 2, "patience": None}
 RECIPE |= {"schedule": "constant", "keep": "last"}
 COMMON = {"checkpoint_count": 2, "recipe": RECIPE, "seed": 0, "orders": 1, "orders_seed": 0, "behaviour": None}
-NO_SEARCH = {"steps": 0, "batch_size": 8, "learning_rate": 0.02}
+NO_SEARCH = {"steps": 0, "batch_size": 8, "learning_rate": 0.02, "features": 0.0}
 PCA = {"hidden": [], "dropout": 0.0, "latent": None, "normalise": "per-parameter"}
 LAYOUT = resnet18_layout(2, 3)
 
@@ -98,7 +98,7 @@ def test_a_budget_by_function_reads_the_sensitivity(measure, zoo, fitted, packed
 
 
 def test_a_search_is_measured_beside(measure):
-    table, _ = measure(budget=140, search={"steps": 4, "batch_size": 8, "learning_rate": 0.05})
+    table, _ = measure(budget=140, search={"steps": 4, "batch_size": 8, "learning_rate": 0.05, "features": 10.0})
     assert table["agreement_searched"].between(0, 1).all()
     assert not table["correlation_searched"].equals(table["correlation_bn"])
 

@@ -4,12 +4,12 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from wsl.zoo.flat import FlatNetwork
 from wsl.zoo.layout import Layout
-from wsl.zoo.network import SlimResNet18, network_for, state_dict
 
 
 class Runner:
-    """Runs flat weights as networks; one network is reused for all.
+    """Runs flat weights as networks, all in one.
 
     Args:
         layout: of the weights.
@@ -17,14 +17,14 @@ class Runner:
     """
 
     def __init__(self, layout: Layout, device: str = "cpu"):
-        self.layout, self.device = layout, device
-        self.network: SlimResNet18 = network_for(layout).to(device).eval()
+        self.device = device
+        self.flat = FlatNetwork(layout, device)
 
     @torch.no_grad()
     def logits(self, weights: np.ndarray, inputs: torch.Tensor) -> torch.Tensor:
         """Return logits (n, classes) of normalised inputs (n, 3, h, w) under flat weights (n_weights,)."""
-        self.network.load_state_dict(state_dict(weights, self.layout))
-        return torch.cat([self.network(batch.to(self.device)) for batch in inputs.split(512)]).cpu()
+        network = self.flat.load(weights)
+        return torch.cat([network(batch.to(self.device)) for batch in inputs.split(512)]).cpu()
 
 
 def synthetic_inputs(count: int, size: int, seed: int) -> torch.Tensor:

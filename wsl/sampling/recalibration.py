@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from wsl.images.inputs import normalised
+from wsl.zoo.flat import FlatNetwork
 from wsl.zoo.layout import Layout
-from wsl.zoo.network import SlimResNet18, flatten, network_for, state_dict
 
 BATCH = 512
 
@@ -27,9 +27,9 @@ class Recalibration:
     """
 
     def __init__(self, layout: Layout, reference: torch.Tensor, strength: float, device: str = "cpu"):
-        self.layout, self.strength, self.device = layout, strength, device
+        self.strength, self.device = strength, device
         self.reference = reference.to(device)
-        self.network: SlimResNet18 = network_for(layout).to(device)
+        self.flat = FlatNetwork(layout, device)
 
     def __call__(self, weights: np.ndarray, images: torch.Tensor) -> np.ndarray:
         """Return flat weights (n_weights,) with new statistics from uint8 training images (n, 3, h, w), maybe none."""
@@ -46,9 +46,8 @@ class Recalibration:
         return count / (count + self.strength) if count else 0.0
 
     def _estimated(self, weights: np.ndarray, images: torch.Tensor) -> np.ndarray:
-        self.network.load_state_dict(state_dict(weights, self.layout))
-        re_estimate(self.network, images.to(self.device))
-        return flatten(self.network.state_dict(), self.layout)[0]
+        re_estimate(self.flat.load(weights), images.to(self.device))
+        return self.flat.weights.cpu().numpy().copy()
 
 
 @torch.no_grad()

@@ -17,6 +17,7 @@ from wsl.weights.snapshots import Snapshots
 from wsl.zoo.index import open_zoo
 
 BATCH = 16  # models that are encoded or decoded at once
+NUMBERS = 2**28  # of models that PCA decodes at once
 
 
 class WeightCodec:
@@ -31,16 +32,23 @@ class WeightCodec:
     def __init__(self, linear: LinearCodec, encoder: WeightEncoder, counters: np.ndarray):
         self.linear, self.encoder, self.counters = linear, encoder, counters
 
+    @property
+    def batch(self) -> int:
+        """Models at once. PCA reads all its components a batch, so that many at once cost little more than one."""
+        if isinstance(self.encoder, PcaEncoder):
+            return int(np.clip(NUMBERS // self.linear.layout.size, 1, 256))
+        return BATCH
+
     @torch.no_grad()
     def encode(self, weights: np.ndarray) -> np.ndarray:
         """Return z_W (n, latent) of flat weights (n, n_weights)."""
-        rows = torch.from_numpy(np.float32(weights)).split(BATCH)
+        rows = torch.from_numpy(np.float32(weights)).split(self.batch)
         return torch.cat([self.encoder.encode(some) for some in rows]).numpy()
 
     @torch.no_grad()
     def decode(self, latents: np.ndarray) -> np.ndarray:
         """Return flat weights (n, n_weights) of z_W (n, latent)."""
-        rows = torch.from_numpy(np.float32(latents)).split(BATCH)
+        rows = torch.from_numpy(np.float32(latents)).split(self.batch)
         return torch.cat([self.encoder.decode(some) for some in rows]).numpy()
 
 

@@ -1,0 +1,125 @@
+"""Decoding and judging many models on a CPU: ours beside the loop that one would write.
+
+For every latent the loop decodes, builds a network, loads the state dict, estimates statistics anew on the task's
+training images and answers its validation images, both by DataLoader. Ours decodes in batches, and one network takes
+each model by a copy of one vector. Both do without statistics first, and with them after.
+"""
+
+import argparse
+import os
+
+os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from side_by_side import ratio, report, seconds
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from wsl.evaluation.outputs import Runner
+from wsl.images.inputs import normalised
+from wsl.sampling.recalibration import Recalibration
+from wsl.weights.codec import WeightCodec
+from wsl.weights.coefficients import LinearCodec
+from wsl.weights.encoders.pca import PcaEncoder
+from wsl.weights.pca import ParameterPCA
+from wsl.zoo.layout import resnet18_layout
+from wsl.zoo.network import flatten, resnet18, state_dict
+
+WIDTH, CLASSES, SIZE = 16, 3, 32
+TRAINING, VALIDATION = 480, 120  # images of a task
+COMPONENTS = 32
+
+
+def pretended_codec(seed: int = 0) -> WeightCodec:
+    """Return PCA of every parameter around a random network, with components that change it a little."""
+    torch.manual_seed(seed)
+    rng, layout = np.random.default_rng(seed), resnet18_layout(WIDTH, CLASSES)
+    mean, _ = flatten(resnet18(WIDTH, CLASSES).state_dict(), layout)
+    parameters = []
+    for entry in layout.entries:
+        count = min(COMPONENTS, entry.size)
+        basis, _ = np.linalg.qr(rng.normal(size=(entry.size, count)))
+        own = mean[entry.columns]
+        limits = {"minimum": 0.1, "variance": np.ones(count), "total_variance": float(count)}
+        parameters.append(ParameterPCA(entry.name, "pca", own, components=np.float32(basis.T), **limits))
+    linear = LinearCodec(parameters, layout)
+    return WeightCodec(linear, PcaEncoder(linear, latent=None).eval(), np.zeros(len(layout.counters), dtype=np.int64))
+
+
+class Loop:
+    """The rival."""
+
+    def __init__(self, codec: WeightCodec, training: torch.Tensor, validation: torch.Tensor):
+        self.codec, self.layout = codec, codec.linear.layout
+        self.sets = [DataLoader(TensorDataset(normalised(images)), 64) for images in (training, validation)]
+
+    @torch.no_grad()
+    def __call__(self, latents: np.ndarray, statistics: bool) -> torch.Tensor:
+        found = []
+        for latent in latents:
+            weights = self.codec.encoder.decode(torch.from_numpy(latent)[None])[0].numpy()
+            network = resnet18(WIDTH, CLASSES)
+            network.load_state_dict(state_dict(weights, self.layout))
+            if statistics:
+                for layer in network.modules():
+                    if isinstance(layer, nn.BatchNorm2d):
+                        layer.reset_running_stats()
+                        layer.momentum = None
+                network.train()
+                for (images,) in self.sets[0]:
+                    network(images)
+            network.eval()
+            found.append(torch.cat([network(images) for (images,) in self.sets[1]]))
+        return torch.stack(found)
+
+
+def ours(
+    codec: WeightCodec, training: torch.Tensor, inputs: torch.Tensor, latents: np.ndarray, statistics: bool
+) -> torch.Tensor:
+    """Decode in batches and judge."""
+    layout = codec.linear.layout
+    runner, recalibrate = Runner(layout), Recalibration(layout, torch.empty(0), 0.0)
+    found = []
+    for start in range(0, len(latents), codec.batch):
+        for weights in codec.decode(latents[start : start + codec.batch]):
+            found.append(runner.logits(recalibrate(weights, training) if statistics else weights, inputs))
+    return torch.stack(found)
+
+
+def answer(answers: dict[str, torch.Tensor], way: str, call: Callable[..., torch.Tensor], *arguments: Any) -> None:
+    """Keep what a way of answering answers."""
+    answers[way] = call(*arguments)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--models", type=int, default=1_000)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    codec = pretended_codec()
+    latents = np.random.default_rng(1).normal(0, 0.05, (given.models, codec.encoder.latent)).astype(np.float32)
+    images = torch.randint(0, 256, (TRAINING + VALIDATION, 3, SIZE, SIZE), dtype=torch.uint8)
+    training, validation = images.split([TRAINING, VALIDATION])
+    loop, inputs = Loop(codec, training, validation), normalised(validation)
+    rows, figures = [], {}
+    for statistics, name in ((False, "as decoded"), (True, "with new statistics")):
+        answers = {}
+        ways = {
+            "loop": partial(answer, answers, "loop", loop, latents, statistics),
+            "ours": partial(answer, answers, "ours", ours, codec, training, inputs, latents, statistics),
+        }
+        taken = seconds(ways, given.rounds)
+        rows += [
+            {"models": name, "way": way, "models a second": given.models / float(np.median(times))}
+            for way, times in taken.items()
+        ]
+        alike = (answers["loop"].argmax(2) == answers["ours"].argmax(2)).float().mean().item()
+        key = name.replace(" ", "_")
+        figures |= {f"ratio_{key}": ratio(taken["loop"], taken["ours"]), f"agreement_{key}": alike}
+    report("decoding", rows, figures)
