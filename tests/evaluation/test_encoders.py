@@ -166,9 +166,10 @@ def test_tables_by_hand(zoo, fitted, accuracies, tmp_path):
             **{
                 f"{metric}{end}": [0.2, 0.4, 0.9]
                 for metric in ("agreement", "correlation", "cosine")
-                for end in ("", "_bn")
+                for end in ("", "_bn", "_searched")
             },
             "accuracy_bn": [0.3, 0.6, 0.5],
+            "accuracy_searched": [0.5, 0.7, 0.5],
             "original_accuracy": [0.6, 0.9, 0.5],
             "spread": 0.5,
             "fit_seconds": 3.0,
@@ -202,7 +203,8 @@ def test_tables_by_hand(zoo, fitted, accuracies, tmp_path):
     assert table.loc["test", "accuracy_kept"] == pytest.approx(0.9 / 1.5)
     assert table.loc["test", ["members", "decode_seconds"]].tolist() == [2, 0.2]
     assert table.loc["unseen", "accuracy_kept"] == 1
-    assert "agreement_searched" not in table
+    assert table.loc["test", "accuracy_kept_searched"] == pytest.approx(1.2 / 1.5)
+    assert table.loc["test", "low_searched"] == table.loc["test", "low"]
     shared = [f"shared_{key}_loss" for key in ("train", "validation", "chance")]
     assert table.loc["unseen", shared].tolist() == [1, 2.5, 4]
     assert pd.read_csv(tmp_path / "losses.csv")["encoder"].tolist() == ["a", "a", "a"]

@@ -29,10 +29,12 @@ SIMILARITIES = pd.DataFrame(
 ENCODERS = pd.DataFrame(
     [
         {"encoder": name, "kind": kind, "gate": gate, "part": part, "latent_size": size, "agreement": 0.5,
-         "agreement_bn": bn, "low": bn - 0.1, "high": bn + 0.1, "agreement_searched": bn + 0.05}
+         "agreement_bn": bn, "low": bn - 0.1, "high": bn + 0.1,
+         "agreement_searched": bn + 0.05, "low_searched": bn, "high_searched": bn + 0.1}
         for part in ("test", "unseen")
         for name, kind, gate, size, bn in (
-            ("a", "pca", "uniform", 512, 0.8), ("b", "pca", "uniform", 64, 0.6), ("c", "sane", "uniform", 256, 0.4)
+            ("a", "pca", "uniform", 512, 0.8), ("b", "pca", "uniform", 64, 0.6), ("c", "sane", "uniform", 256, 0.4),
+            ("worse", "pca", "uniform", 512, 0.5), ("alike", "pca", "uniform", 512, 0.49),
         )
     ]
 )  # fmt: skip
@@ -112,11 +114,12 @@ def test_encoders_of_one_kind_are_joined_from_small_to_large(draw):
     assert [[64, 0.6], [512, 0.8]] in drawn  # recalibrated
     assert [[64, 0.5], [512, 0.5]] in drawn  # as decoded
     assert [[256, 0.45]] in [np.round(line, 6).tolist() for line in drawn]  # searched
+    assert [text.get_text() for text in figure.axes[0].texts] == ["worse, alike"]  # of 512, not joined
 
 
 def test_what_is_trained_on_the_bench_has_a_panel(draw):
     panels = [axes for axes in draw("encoder_training", **INPUTS["encoder_training"]).axes if axes.lines]
-    assert [axes.get_title() for axes in panels] == ["a", "", ""]  # b itself was not trained
+    assert [axes.get_title() for axes in panels] == ["a", "a", "b"]  # b itself was not trained
     for axes in panels:
         np.testing.assert_array_equal(axes.lines[1].get_ydata(), HISTORY["validation_loss"])
 

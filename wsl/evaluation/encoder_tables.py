@@ -33,10 +33,11 @@ def encoder_tables(
         baselines: see ``wsl.evaluation.probes.measure_baselines``.
         out: CSV with ``encoder``, ``kind``, ``gate``, ``share``, ``regime``, ``part``, ``latent_size``; ``agreement``
             as decoded, ``agreement_bn`` after recalibration with ``low`` and ``high`` (95 % over members),
-            ``agreement_searched`` where there was a search; correlation and cosine likewise; ``accuracy_kept``: the
-            share of the originals' accuracy that recalibrated models keep; ``members``; ``spread`` and costs, means
-            over models; ``shared_validation_loss``, of the shared encoder on its latents in the epoch that is kept,
-            beside ``shared_train_loss`` and ``shared_chance_loss``.
+            ``agreement_searched`` where there was a search, with ``low_searched`` and ``high_searched``; correlation
+            and cosine likewise; ``accuracy_kept``: the share of the originals' accuracy that recalibrated models keep,
+            and ``accuracy_kept_searched``; ``members``; ``spread`` and costs, means over models;
+            ``shared_validation_loss``, of the shared encoder on its latents in the epoch that is kept, beside
+            ``shared_train_loss`` and ``shared_chance_loss``.
         probed: CSV with ``encoder``, ``target``, ``score``, ``chance``, ``snapshots``, ``features``.
         losses: CSV, all histories by ``encoder``.
         names, kinds: of the encoders; gates: by what their components were chosen, ``uniform`` without a budget.
@@ -50,14 +51,18 @@ def encoder_tables(
     rows = []
     for path, name, kind, gate, first in zip(measured, names, kinds, gates, shares, strict=True):
         for part, group in pd.read_csv(path).groupby("part", sort=False):
-            _, low, high = interval(group["agreement_bn"].to_numpy())
             ends = [end for end in ("", "_bn", "_searched") if f"agreement{end}" in group]
             means = {f"{metric}{end}": group[f"{metric}{end}"].mean() for metric in METRICS for end in ends}
             about = {"encoder": name, "kind": kind, "gate": gate, "share": first, "regime": regime, "part": part}
-            share = group["accuracy_bn"].sum() / group["original_accuracy"].sum()
             averages = {name: group[name].mean() for name in AVERAGED}
             size = int(group["latent_size"].iloc[0])
-            more = {"low": low, "high": high, "accuracy_kept": share, "members": len(group)}
+            more: dict[str, float] = {"members": len(group)}
+            for end, name_end in (("_bn", ""), ("_searched", "_searched")):
+                if end in ends:
+                    _, low, high = interval(group[f"agreement{end}"].to_numpy())
+                    share = group[f"accuracy{end}"].sum() / group["original_accuracy"].sum()
+                    found = {"low": low, "high": high, "accuracy_kept": share}
+                    more |= {f"{key}{name_end}": value for key, value in found.items()}
             if name in kept.index:
                 reached = {"train": "train_loss", "validation": "validation_loss", "chance": "validation_chance"}
                 more |= {f"shared_{key}_loss": kept.loc[name, column] for key, column in reached.items()}

@@ -8,37 +8,41 @@ from matplotlib.figure import Figure
 
 from wsl.figures.style import COLUMN, losses, save
 
-ACROSS = 5  # encoders side by side
+ACROSS = 5  # panels side by side
+WIDE = 5  # a first epoch may lie far above the others: ratio of losses from which their scale is logarithmic
 LABELS = {"encoder": "loss of the encoder", "shared": "shared encoder, NT-Xent"}
 
 
 def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
-    """Draw a column an encoder: its own loss above, the shared encoder's below, where there are such.
+    """Draw a panel for each encoder that was trained, and below one for the shared encoder on the latents of each.
 
     Args:
         table: CSV, see ``wsl.evaluation.encoder_tables``.
     """
     histories = pd.read_csv(table)
-    trainings = [training for training in LABELS if training in set(histories["training"])]
-    names = list(dict.fromkeys(histories["encoder"]))
-    across, down = min(len(names), ACROSS), math.ceil(len(names) / ACROSS)
-    figure = Figure(figsize=(COLUMN * (0.3 + 0.5 * across), 1.5 * down * len(trainings)))
-    grid = figure.subplots(down * len(trainings), across, squeeze=False)
+    lengths = histories.groupby(["training", "encoder"], sort=False).size()
+    names = {training: list(lengths[training][lengths[training] > 1].index) for training in lengths.index.levels[0]}
+    shown = {training: names[training] for training in LABELS if names.get(training)}
+    rows = {training: math.ceil(len(own) / ACROSS) for training, own in shown.items()}
+    across = max(min(len(own), ACROSS) for own in shown.values())
+    figure = Figure(figsize=(COLUMN * (0.4 + 0.5 * across), 1.5 * sum(rows.values()) + 0.3))
+    grid = figure.subplots(sum(rows.values()), across, squeeze=False)
     for axes in grid.flat:
         axes.set_visible(False)
-    for place, name in enumerate(names):
-        own = histories[histories["encoder"] == name]
-        for row, training in enumerate(trainings):
-            history = own[own["training"] == training]
-            axes = grid[place // ACROSS * len(trainings) + row, place % ACROSS]
+    first = 0
+    for training, own in shown.items():
+        for place, name in enumerate(own):
+            axes = grid[first + place // across, place % across]
             axes.set_visible(True)
-            if len(history) > 1:
-                losses(axes, history, legend=not place)
-            else:
-                axes.text(0.5, 0.5, "not trained", ha="center", transform=axes.transAxes)
-                axes.set_axis_off()
-            if training == "encoder":
-                axes.set_title(name)
-            if place % ACROSS == 0:
+            history = histories[(histories["encoder"] == name) & (histories["training"] == training)]
+            losses(axes, history, legend=False)
+            axes.set_title(name)
+            axes.xaxis.get_major_locator().set_params(integer=True)
+            values = history[["train_loss", "validation_loss"]].to_numpy()
+            if values.min() > 0 and values.max() > WIDE * values.min():
+                axes.set_yscale("log")
+            if place % across == 0:
                 axes.set_ylabel(LABELS[training])
+        first += rows[training]
+    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside right upper")
     save(figure, pdf, png)

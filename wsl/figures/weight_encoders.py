@@ -21,10 +21,15 @@ COLOURS = {
 PARTS = {"test": "seen classes", "unseen": "unseen classes"}
 
 
+CLOSE = 1.2  # sizes nearer than this share one tick
+TOGETHER = 0.03  # agreements nearer than this share one label
+
+
 def draw(table: str | Path, pdf: str | Path, png: str | Path, chance: float) -> None:
     """Draw agreement with the originals, a panel a part: recalibrated with 95 % intervals, dotted as decoded.
 
-    Crosses mark what a search by answers adds. Encoders of one kind and gate are joined.
+    Crosses mark what a search by answers adds. Encoders of one kind and gate are joined; of several of one size the
+    best is, and the others stand hollow beside it with their names.
     """
     rows = pd.read_csv(table)
     parts = [part for part in PARTS if part in set(rows["part"])]
@@ -40,17 +45,48 @@ def draw(table: str | Path, pdf: str | Path, png: str | Path, chance: float) -> 
 
 def _panel(axes: Axes, rows: pd.DataFrame, chance: float) -> None:
     for (kind, gate), group in rows.groupby(["kind", "gate"], sort=False):
-        own, colour = group.sort_values("latent_size"), COLOURS.get((kind, gate), GREY)
+        own, colour = group.sort_values(["latent_size", "agreement_bn"]), COLOURS.get((kind, gate), GREY)
+        best = own.drop_duplicates("latent_size", keep="last")
+        others = own.drop(best.index)
         label = kind if gate == "uniform" else f"{kind}, budget by {gate}"
-        reach = [own["agreement_bn"] - own["low"], own["high"] - own["agreement_bn"]]
-        sizes = own["latent_size"]
-        axes.errorbar(sizes, own["agreement_bn"], reach, color=colour, marker="o", ms=3, elinewidth=0.8, label=label)
-        axes.plot(sizes, own["agreement"], color=colour, ls=":", lw=1)
-        if "agreement_searched" in own:
-            axes.plot(sizes, own["agreement_searched"], "x", color=colour, ms=5)
+        style = {"color": colour, "marker": "o", "ms": 3, "elinewidth": 0.8}
+        sizes = best["latent_size"]
+        axes.errorbar(sizes, best["agreement_bn"], _reach(best, "_bn", ""), label=label, **style)
+        axes.plot(sizes, best["agreement"], color=colour, ls=":", lw=1)
+        axes.errorbar(others["latent_size"], others["agreement_bn"], _reach(others, "_bn", ""), ls="", mfc="w", **style)
+        _name(axes, others[::-1], best, colour)
+        searched = own.dropna(subset="agreement_searched") if "agreement_searched" in own else own[:0]
+        if len(searched):
+            reach = _reach(searched, "_searched", "_searched")
+            axes.errorbar(
+                searched["latent_size"], searched["agreement_searched"], reach, color=colour, fmt="x", ms=5,
+                elinewidth=0.8, label=f"{label}, searched",
+            )  # fmt: skip
     axes.axhline(chance, color=CHANCE, lw=0.8, ls="--", label="chance")
     axes.set_xscale("log", base=2)
-    sizes = sorted(rows["latent_size"].unique())
-    axes.set_xticks(sizes, [f"{size:,}" for size in sizes], rotation=60)
+    shown: list[int] = []
+    for size in sorted(rows["latent_size"].unique()):
+        if not shown or size >= CLOSE * shown[-1]:
+            shown.append(size)
+    axes.set_xticks(shown, [f"{size:,}" for size in shown], rotation=60)
     axes.minorticks_off()
     axes.set_xlabel("numbers a model")
+
+
+def _name(axes: Axes, others: pd.DataFrame, best: pd.DataFrame, colour: str) -> None:
+    """Write the names of encoders, sorted from the best, beside them; those that lie together share a label."""
+    last = best.set_index("latent_size")["agreement_bn"].to_dict()
+    labels: dict[tuple[int, float], list[str]] = {}
+    for name, size, agreement in others[["encoder", "latent_size", "agreement_bn"]].itertuples(index=False):
+        if last[size] - agreement > TOGETHER:
+            last[size] = agreement
+        if (size, last[size]) in labels or last[size] == agreement:
+            labels.setdefault((size, last[size]), []).append(name)
+    for place, names in labels.items():
+        axes.annotate(", ".join(names), place, (4, -2), textcoords="offset points", color=colour, fontsize=5)
+
+
+def _reach(rows: pd.DataFrame, measured: str, interval: str) -> list[pd.Series]:
+    """Return how far intervals reach below and above agreements."""
+    agreement = rows[f"agreement{measured}"]
+    return [agreement - rows[f"low{interval}"], rows[f"high{interval}"] - agreement]
