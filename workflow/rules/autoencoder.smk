@@ -40,6 +40,8 @@ rule embed_weights:
         out=f"{OUT}/weights/latents/{{part}}.h5",
     log:
         f"{LOGS}/embed_weights/{{part}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/embed_weights/{{part}}.tsv"
     conda:
         ENVIRONMENT
     resources:

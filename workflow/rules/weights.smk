@@ -34,6 +34,8 @@ rule fit_pca:
         out=[f"{OUT}/weights/pca/{{name}}.h5"],
     log:
         f"{LOGS}/fit_pca/{{name}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/fit_pca/{{name}}.tsv"
     conda:
         ENVIRONMENT
     resources:
@@ -53,6 +55,8 @@ use rule fit_pca as fit_small_pca with:
         out=[f"{OUT}/weights/pca/{name}.h5" for name in SMALL_NAMES],
     log:
         f"{LOGS}/fit_small_pca.log",
+    benchmark:
+        f"{OUT}/benchmarks/fit_small_pca.tsv"
     resources:
         gpu=0,
         mem_mb=4000,
@@ -144,6 +148,8 @@ rule coefficients:
         out=f"{OUT}/weights/coefficients/{{part}}.h5",
     log:
         f"{LOGS}/coefficients/{{part}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/coefficients/{{part}}.tsv"
     conda:
         ENVIRONMENT
     resources:

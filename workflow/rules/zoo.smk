@@ -118,6 +118,8 @@ rule index_part:
         out=f"{OUT}/zoo/{{part}}.h5",
     log:
         f"{LOGS}/index_part/{{part}}.log",
+    benchmark:
+        f"{OUT}/benchmarks/index_part/{{part}}.tsv"
     localrule: True
     conda:
         ENVIRONMENT

@@ -1,0 +1,108 @@
+"""Time and memory of every stage against the number of members and the network's width, with fitted exponents.
+
+Each size is a run of the workflow on the handwritten digits, and what Snakemake measured of its jobs is summed by rule.
+Trainings are short: a stage's growth is what is asked for, and not what it takes on photographs.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+from matplotlib.figure import Figure
+from side_by_side import RESULTS, report
+
+ROOT = Path(__file__).parents[1]
+CONFIG = {
+    "seed": 0,
+    "images": {"source": "digits", "size": 16, "classes_per_job": 10},
+    "zoo": {
+        **{"parts": {"train": 8, "validation": 1, "test": 1}, "cohort": 10, "init": "independent"},
+        **{"early_epoch": 1, "max_epoch": 2, "snapshots": ["max"]},
+    },
+    "weights": {"components": 16, "solver": "gram", "autoencoder": {"latent": 64, "epochs": 5}},
+    "datasets": {"model": "wsl-small-rn"},
+    "shared": {"hidden": [64], "epochs": 5},
+}
+STAGES = {
+    "zoo training": ("train_cohort",),
+    "index": ("index_part",),
+    "PCA": ("fit_pca", "fit_small_pca"),
+    "coefficients": ("coefficients",),
+    "autoencoder": ("train_autoencoder",),
+    "latents": ("embed_weights",),
+    "shared encoder": ("train_shared",),
+}
+
+
+def run(members: int, width: int, folder: Path, cores: int) -> pd.DataFrame:
+    """Run the workflow as far as the shared encoder and return seconds and MiB of each stage."""
+    name = f"growth-{members}-{width}"
+    config = {**CONFIG, "run": name, "zoo": {**CONFIG["zoo"], "members": members, "width": width}}
+    path = folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(config), encoding="utf-8")
+    asked = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--configfile", str(path)]
+    done = subprocess.run(
+        [*asked, "--cores", str(cores), "-q", "--", f"results/{name}/shared/encoder.safetensors"],
+        cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    if done.returncode:
+        raise SystemExit(done.stdout[-5000:])
+    rows = []
+    for stage, rules in STAGES.items():
+        files = [file for rule in rules for file in (folder / "results" / name / "benchmarks").glob(f"{rule}*/*.tsv")]
+        files += [folder / "results" / name / "benchmarks" / f"{rule}.tsv" for rule in rules]
+        jobs = pd.concat(pd.read_csv(file, sep="\t") for file in files if file.is_file())
+        memory = pd.to_numeric(jobs["max_rss"], errors="coerce").max()
+        rows.append({"stage": stage, "members": members, "width": width, "seconds": jobs["s"].sum(), "mib": memory})
+    return pd.DataFrame(rows)
+
+
+def exponents(rows: pd.DataFrame, against: str) -> dict[str, dict[str, float]]:
+    """Return slopes of log seconds and log memory by stage, over the three largest sizes: starts weigh least there."""
+    found = {}
+    for stage, own in rows.groupby("stage", sort=False):
+        large = own.nlargest(3, against)
+        size = np.log(large[against])
+        found[stage] = {key: float(np.polyfit(size, np.log(large[key]), 1)[0]) for key in ("seconds", "mib")}
+    return found
+
+
+def draw(tables: dict[str, pd.DataFrame], slopes: dict[str, dict[str, dict[str, float]]], out: Path) -> None:
+    """Draw seconds above and memory below, against members on the left and width on the right."""
+    figure = Figure(figsize=(8.6, 5), layout="constrained")
+    grid = figure.subplots(2, len(tables), squeeze=False, sharey="row")
+    for column, (against, rows) in enumerate(tables.items()):
+        for row, (key, label) in enumerate((("seconds", "core seconds"), ("mib", "most memory of a job, MiB"))):
+            axes = grid[row, column]
+            for stage, own in rows.groupby("stage", sort=False):
+                label_of = f"{stage}: {slopes[against][stage][key]:.2f}"
+                axes.plot(own[against], own[key], marker="o", ms=3, label=label_of)
+            axes.set(xscale="log", yscale="log", xlabel=against)
+            axes.set_xticks(sorted(rows[against].unique()), sorted(rows[against].unique()))
+            axes.minorticks_off()
+            axes.legend(fontsize=6, title="exponent", title_fontsize=6)
+            if not column:
+                axes.set_ylabel(label)
+    figure.savefig(out, dpi=200)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--members", type=int, nargs="+", default=[50, 100, 200, 400, 800])
+    parser.add_argument("--width", type=int, nargs="+", default=[4, 8, 16, 32])
+    parser.add_argument("--cores", type=int, default=os.cpu_count())
+    given = parser.parse_args()
+    slim, few = given.width[0], given.members[0]
+    with tempfile.TemporaryDirectory() as folder:
+        sizes = {(members, slim) for members in given.members} | {(few, width) for width in given.width}
+        rows = pd.concat([run(*size, Path(folder), given.cores) for size in sorted(sizes)], ignore_index=True)
+    tables = {"members": rows[rows["width"] == slim], "width": rows[rows["members"] == few]}
+    slopes = {against: exponents(table, against) for against, table in tables.items()}
+    report("growth", rows.to_dict("records"), {"exponents": slopes})
+    draw(tables, slopes, RESULTS / "growth.png")
