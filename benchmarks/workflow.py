@@ -29,7 +29,7 @@ with open({CALLED!r}, "a") as file:
     print(snakemake.params.call, file=file)
 """
 ALONE = {"zoo": {"cohort": 1}, "images": {"classes_per_job": 1}}
-TEN_THOUSAND = {"zoo": {"members": 10_000, "cohort": 100}}
+TEN_THOUSAND = {"zoo": {"members": 10_000, "cohort": 100}, "images": {"classes_per_job": 100}}
 STARTS = 2  # of the interpreter, for each module that jobs import
 
 
