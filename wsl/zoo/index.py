@@ -17,10 +17,10 @@ from wsl.errors import DataError
 from wsl.files import get_table, new_hdf5, put_table
 from wsl.images.reading import join_task, task_classes
 from wsl.zoo.layout import Layout, resnet18_layout
+from wsl.zoo.member import open_member
 
 if TYPE_CHECKING:
     import pandas as pd
-from wsl.zoo.member import open_member
 
 
 class Zoo:
