@@ -71,7 +71,7 @@ def test_every_file_is_made_and_no_other(results, files_of):
     assert set(files_of(results)) == RESULTS
 
 
-def test_every_job_has_its_log_and_every_training_its_benchmark(printed, results, read_jobs):
+def test_every_job_has_its_log_and_what_grows_its_benchmark(printed, results, read_jobs):
     jobs = read_jobs(printed)
     assert Counter(job["rule"] for job in jobs)["all"] == 1
     done = [job for job in jobs if job["rule"] != "all"]
@@ -86,6 +86,12 @@ def test_every_job_has_its_log_and_every_training_its_benchmark(printed, results
         *(f"benchmarks/judge/{method}-0.tsv" for method in METHODS),
         "benchmarks/train_shared.tsv",
         *(f"benchmarks/train_member/{member:05d}.tsv" for member in range(8)),
+        "benchmarks/fit_small_pca.tsv",
+        *(
+            f"benchmarks/{rule}/{part}.tsv"
+            for rule in ("index_part", "coefficients", "embed_weights")
+            for part in ("train", "validation", "test")
+        ),
     }
 
 
