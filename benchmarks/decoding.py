@@ -85,8 +85,8 @@ def ours(
     layout = codec.linear.layout
     runner, recalibrate = Runner(layout), Recalibration(layout, torch.empty(0), 0.0)
     found = []
-    for start in range(0, len(latents), codec.batch):
-        for weights in codec.decode(latents[start : start + codec.batch]):
+    for start in range(0, len(latents), codec.encoder.models_at_once):
+        for weights in codec.decode(latents[start : start + codec.encoder.models_at_once]):
             found.append(runner.logits(recalibrate(weights, training) if statistics else weights, inputs))
     return torch.stack(found)
 

@@ -6,8 +6,6 @@ Trainings are short: a stage's growth is what is asked for, and not what it take
 
 import argparse
 import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -15,15 +13,19 @@ import numpy as np
 import pandas as pd
 import yaml
 from matplotlib.figure import Figure
+from runs import ROOT, snakemake
 from side_by_side import RESULTS, report
 
-ROOT = Path(__file__).parents[1]
 CONFIG = {
     "seed": 0,
     "images": {"source": "digits", "size": 16, "classes_per_job": 10},
     "zoo": {
-        **{"parts": {"train": 8, "validation": 1, "test": 1}, "cohort": 10, "init": "independent"},
-        **{"early_epoch": 1, "max_epoch": 2, "snapshots": ["max"]},
+        "parts": {"train": 8, "validation": 1, "test": 1},
+        "cohort": 10,
+        "init": "independent",
+        "early_epoch": 1,
+        "max_epoch": 2,
+        "snapshots": ["max"],
     },
     "weights": {"components": 16, "solver": "gram", "autoencoder": {"latent": 64, "epochs": 5}},
     "datasets": {"model": "wsl-small-rn"},
@@ -46,18 +48,12 @@ def run(members: int, width: int, folder: Path, cores: int) -> pd.DataFrame:
     config = {**CONFIG, "run": name, "zoo": {**CONFIG["zoo"], "members": members, "width": width}}
     path = folder / f"{name}.yaml"
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
-    asked = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--configfile", str(path)]
-    done = subprocess.run(
-        [*asked, "--cores", str(cores), "-q", "--", f"results/{name}/shared/encoder.safetensors"],
-        cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-    )  # fmt: skip
-    if done.returncode:
-        raise SystemExit(done.stdout[-5000:])
-    rows = []
+    target = f"results/{name}/shared/encoder.safetensors"
+    snakemake(ROOT / "Snakefile", path, folder, "--cores", str(cores), "-q", "--", target)
+    measured, rows = folder / "results" / name / "benchmarks", []
     for stage, rules in STAGES.items():
-        files = [file for rule in rules for file in (folder / "results" / name / "benchmarks").glob(f"{rule}*/*.tsv")]
-        files += [folder / "results" / name / "benchmarks" / f"{rule}.tsv" for rule in rules]
-        jobs = pd.concat(pd.read_csv(file, sep="\t") for file in files if file.is_file())
+        files = [file for rule in rules for end in (".tsv", "/*.tsv") for file in measured.glob(f"{rule}{end}")]
+        jobs = pd.concat(pd.read_csv(file, sep="\t") for file in files)
         memory = pd.to_numeric(jobs["max_rss"], errors="coerce").max()
         rows.append({"stage": stage, "members": members, "width": width, "seconds": jobs["s"].sum(), "mib": memory})
     return pd.DataFrame(rows)

@@ -5,6 +5,7 @@ rival is the same run with a job for each member and each class.
 """
 
 import argparse
+import re
 import shutil
 import subprocess
 import sys
@@ -15,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from runs import ROOT, snakemake
 from side_by_side import ratio, report, seconds
 
-ROOT = Path(__file__).parents[1]
 PARTS = ("Snakefile", "environment.yml", "config", "profiles", "workflow", "wsl")
 CALLED = "called"  # a line a job
 STUB = f"""
@@ -58,19 +59,9 @@ def pretended(folder: Path) -> Path:
     return snakefile
 
 
-def snakemake(snakefile: Path, config: Path, work: Path, *arguments: str) -> str:
-    """Run Snakemake in ``work`` and return what it printed."""
-    asked = [sys.executable, "-m", "snakemake", "--snakefile", str(snakefile), "--configfile", str(config), *arguments]
-    done = subprocess.run(asked, cwd=work, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    if done.returncode:
-        raise SystemExit(done.stdout[-5000:])
-    return done.stdout
-
-
-def job_counts(printed: str) -> Counter:
-    """Return how many jobs of each rule a dry run announces."""
-    lines = printed.partition("Job stats:")[2].partition("total")[0].splitlines()[3:]
-    return Counter({line.split()[0]: int(line.split()[1]) for line in lines if line.strip()})
+def count_jobs(snakefile: Path, config: Path, work: Path) -> int:
+    """Return how many jobs a dry run announces."""
+    return int(re.search(r"^total +(\d+)$", snakemake(snakefile, config, work, "-n"), re.MULTILINE)[1])
 
 
 def planning(rounds: int, folder: Path) -> tuple[list[dict], dict[str, Any]]:
@@ -87,7 +78,7 @@ def planning(rounds: int, folder: Path) -> tuple[list[dict], dict[str, Any]]:
         work.mkdir()
         given = changed(config, changes, work)
         calls[name] = lambda given=given, work=work: snakemake(ROOT / "Snakefile", given, work, "-n", "-q")
-        jobs[name] = sum(job_counts(snakemake(ROOT / "Snakefile", given, work, "-n")).values())
+        jobs[name] = count_jobs(ROOT / "Snakefile", given, work)
     taken = seconds(calls, rounds)
     rows = [{"run": name, "jobs": jobs[name], "planned in": min(taken[name])} for name in runs]
     figures = {"ratio_planning_alone": ratio(taken["thesis, a job a member and a class"], taken["thesis"])}
@@ -101,7 +92,7 @@ def scheduling(folder: Path, cores: int) -> list[dict]:
         work = folder / f"run {name}"
         work.mkdir()
         snakefile, given = pretended(work), changed("thesis.yaml", changes, work)
-        jobs = sum(job_counts(snakemake(snakefile, given, work, "-n")).values())
+        jobs = count_jobs(snakefile, given, work)
         begun = time.perf_counter()
         snakemake(snakefile, given, work, "-q", "--cores", str(cores))
         whole = time.perf_counter() - begun

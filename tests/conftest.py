@@ -15,7 +15,7 @@ import pytest
 import torch
 from PIL import Image
 
-from wsl.datasets.class_means import embed_class
+from wsl.datasets.class_means import embed_classes
 from wsl.images.packing import pack_digits
 from wsl.outcomes.bins import write_bins
 from wsl.shared.training import train_shared
@@ -142,12 +142,22 @@ def tiny_clip(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def reader(tiny_clip, tmp_path_factory):
+    """The JSON config of the tiny CLIP with as many words as open_clip's own tokenizer knows."""
+    path = tmp_path_factory.mktemp("clip") / "tiny-reading-clip.json"
+    config = json.loads(tiny_clip.read_text())
+    config["text_cfg"]["vocab_size"] = 49408
+    path.write_text(json.dumps(config))
+    return path
+
+
+@pytest.fixture(scope="session")
 def class_means(packed, tiny_clip, tmp_path_factory) -> dict[str, Path]:
     """Class-mean files by class name, of random features."""
     folder = tmp_path_factory.mktemp("class_means")
     files = {name: folder / f"{name}.h5" for name in packed}
     for name, path in files.items():
-        embed_class(packed[name], path, str(tiny_clip), None, batch_size=64, seed=0)
+        embed_classes([packed[name]], [path], [()], str(tiny_clip), None, batch_size=64, seed=0)
     return files
 
 

@@ -21,6 +21,12 @@ def visible_devices() -> list[str]:
     return [str(index) for index in range(len(list(NVIDIA_DEVICES.glob("*"))))]
 
 
+def describe_devices() -> str:
+    """Return what jobs on this machine run on."""
+    devices = visible_devices()
+    return f"GPU {', '.join(devices)}, one a job" if devices else "no GPU is visible here, so jobs run on the CPU"
+
+
 @contextmanager
 def lease(poll_seconds: float = 0.5) -> Iterator[str]:
     """Hold one visible GPU for the block and make it the only visible one; yields 'cuda', or 'cpu' without any.

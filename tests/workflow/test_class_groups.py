@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from wsl.datasets.class_means import embed_class
+from wsl.datasets.class_means import embed_classes
 from wsl.images.packing import pack_digits
 from wsl.run import Run
 
@@ -39,7 +39,7 @@ def test_a_groups_classes_are_those_that_are_made_alone(plain_snakemake, config,
         pack_digits(out=tmp_path / "alone.h5", **run.packing(digit))
         assert image.read_bytes() == (tmp_path / "alone.h5").read_bytes()
         embedding = {key: getattr(run.config.datasets, key) for key in ("model", "weights", "batch_size")}
-        embed_class(image, tmp_path / "mean.h5", prompts=run.prompts(digit), seed=run.seed("clip"), **embedding)
+        embed_classes([image], [tmp_path / "mean.h5"], [run.prompts(digit)], seed=run.seed("clip"), **embedding)
         made = tmp_path / f"results/tiny/datasets/class_means/{digit}.h5"
         assert made.read_bytes() == (tmp_path / "mean.h5").read_bytes()
 

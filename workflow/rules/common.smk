@@ -8,6 +8,7 @@ from snakemake.exceptions import WorkflowError
 # The library beside this workflow, whatever is installed: it is the one whose digest makes jobs stale.
 sys.path.insert(0, workflow.basedir)
 
+from wsl.devices import describe_devices
 from wsl.disk import check_disk
 from wsl.errors import ConfigError
 from wsl.provenance import call_digest
@@ -59,6 +60,10 @@ def plain(value):
 
 def packed(names):
     return [f"{OUT}/images/{name}.h5" for name in names]
+
+
+def features(names):
+    return [f"{FEATURES}/{name}.h5" for name in names]
 
 
 def member_files(part):

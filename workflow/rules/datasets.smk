@@ -4,14 +4,21 @@ CLIP_KEYS = ("model", "weights")
 
 DATASET_FIGURES = ()
 EMBEDDING = {key: getattr(DATASETS, key) for key in (*CLIP_KEYS, "batch_size")}
+EMBED = "wsl.datasets.class_means.embed_classes"
+
+
+def embedding_of(names):
+    return settings(prompts=[RUN.prompts(name) for name in names], seed=RUN.seed("clip"), **EMBEDDING)
+
+
 if IMAGES.classes_per_job == 1:
 
     rule clip_features:
         input:
             RUN.clip_files(),
-            packed=f"{OUT}/images/{{name}}.h5",
+            packed=packed(["{name}"]),
         output:
-            out=f"{FEATURES}/{{name}}.h5",
+            out=features(["{name}"]),
         log:
             f"{LOGS}/clip_features/{{name}}.log",
         conda:
@@ -21,9 +28,9 @@ if IMAGES.classes_per_job == 1:
             mem_mb=8000,
             runtime=60,
         params:
-            call="wsl.datasets.class_means.embed_class",
-            code=call_digest("wsl.datasets.class_means.embed_class"),
-            settings=lambda wildcards: settings(prompts=RUN.prompts(wildcards.name), seed=RUN.seed("clip"), **EMBEDDING),
+            call=EMBED,
+            code=call_digest(EMBED),
+            settings=lambda wildcards: embedding_of([wildcards.name]),
         script:
             CALL
 
@@ -38,7 +45,7 @@ else:
                 RUN.clip_files(),
                 packed=packed(names),
             output:
-                out=[f"{FEATURES}/{name}.h5" for name in names],
+                out=features(names),
             log:
                 f"{LOGS}/clip_features_{number}.log",
             conda:
@@ -48,11 +55,9 @@ else:
                 mem_mb=8000,
                 runtime=60,
             params:
-                call="wsl.datasets.class_means.embed_classes",
-                code=call_digest("wsl.datasets.class_means.embed_classes"),
-                settings=lambda wildcards, names=names: settings(
-                    prompts=[RUN.prompts(name) for name in names], seed=RUN.seed("clip"), **EMBEDDING
-                ),
+                call=EMBED,
+                code=call_digest(EMBED),
+                settings=lambda wildcards, names=names: embedding_of(names),
             script:
                 CALL
 
@@ -114,7 +119,7 @@ if DATASETS.encoder == "set":
         input:
             RUN.clip_files(),
             packed=packed(LEARNT_FROM),
-            clip=[f"{FEATURES}/{name}.h5" for name in LEARNT_FROM],
+            clip=features(LEARNT_FROM),
         output:
             out=f"{OUT}/datasets/set_encoder.safetensors",
             history=f"{OUT}/datasets/set_encoder.csv",

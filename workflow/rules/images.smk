@@ -1,10 +1,16 @@
 IMAGES = RUN.config.images
+PACK = "wsl.images.packing.pack_classes"
+
+
+def packing_of(names):
+    return settings(source=IMAGES.source, classes=[plain(RUN.packing(name)) for name in names])
+
+
 if IMAGES.classes_per_job == 1:
-    PACK = {"digits": "wsl.images.packing.pack_digits", "imagefolder": "wsl.images.packing.pack_folder"}[IMAGES.source]
 
     rule pack_class:
         output:
-            out=f"{OUT}/images/{{name}}.h5",
+            out=packed(["{name}"]),
         log:
             f"{LOGS}/pack_class/{{name}}.log",
         conda:
@@ -15,7 +21,7 @@ if IMAGES.classes_per_job == 1:
         params:
             call=PACK,
             code=call_digest(PACK),
-            settings=lambda wildcards: settings(**RUN.packing(wildcards.name)),
+            settings=lambda wildcards: packing_of([wildcards.name]),
         script:
             CALL
 
@@ -37,11 +43,9 @@ else:
                 mem_mb=4000,
                 runtime=60,
             params:
-                call="wsl.images.packing.pack_classes",
-                code=call_digest("wsl.images.packing.pack_classes"),
-                settings=lambda wildcards, names=names: settings(
-                    source=IMAGES.source, classes=[plain(RUN.packing(name)) for name in names]
-                ),
+                call=PACK,
+                code=call_digest(PACK),
+                settings=lambda wildcards, names=names: packing_of(names),
             script:
                 CALL
 

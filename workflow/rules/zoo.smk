@@ -20,7 +20,7 @@ START_INPUT = {}
 if START and START[0].endswith("train_backbone"):
     START_INPUT["packed"] = packed(RUN.groups["backbone"])
     if START[1]["teacher"]:
-        START_INPUT["taught"] = expand(f"{FEATURES}/{{name}}.h5", name=RUN.groups["backbone"])
+        START_INPUT["taught"] = features(RUN.groups["backbone"])
 START_FILE = {"start": f"{OUT}/zoo/start.safetensors"} if START else {}
 if START:
 

@@ -16,31 +16,6 @@ from wsl.images.reading import task_classes
 log = logging.getLogger(__name__)
 
 
-def embed_class(
-    packed: str | Path,
-    out: str | Path,
-    model: str,
-    weights: str | None,
-    batch_size: int,
-    seed: int,
-    prompts: Sequence[str] = (),
-    device: str = "cpu",
-    threads: int = 1,
-) -> None:
-    """Write the class mean: the mean of the CLIP features of the class's *training* images.
-
-    Args:
-        packed: the class's packed images.
-        out: HDF5 file with ``mean`` (dimension,), ``features`` (images, dimension) in the images' order, and ``text``
-            (dimension,), the mean of the prompts' normalised features, where there are prompts.
-        model, weights, seed, device: see ``wsl.datasets.clip.Clip``.
-        batch_size: images a forward pass.
-        prompts: sentences that name the class.
-        threads: CPU threads.
-    """
-    embed_classes([packed], [out], [prompts], model, weights, batch_size, seed, device, threads)
-
-
 def embed_classes(
     packed: Sequence[str | Path],
     out: Sequence[str | Path],
@@ -52,7 +27,17 @@ def embed_classes(
     device: str = "cpu",
     threads: int = 1,
 ) -> None:
-    """Write several class means with a CLIP model that is loaded once, a file each, see ``embed_class``."""
+    """Write class means: the mean of the CLIP features of each class's *training* images.
+
+    Args:
+        packed: the classes' packed images.
+        out: an HDF5 file a class, with ``mean`` (dimension,), ``features`` (images, dimension) in the images' order,
+            and ``text`` (dimension,), the mean of the prompts' normalised features, where there are prompts.
+        prompts: sentences that name each class.
+        model, weights, seed, device: see ``wsl.datasets.clip.Clip``, which is loaded once.
+        batch_size: images a forward pass.
+        threads: CPU threads.
+    """
     torch.set_num_threads(threads)
     encoder = Clip(model, weights, seed, device)
     for source, path, sentences in zip(packed, out, prompts, strict=True):
@@ -68,13 +53,33 @@ def embed_classes(
         log.info("class %s: mean of %d images, %d prompts", name, len(images), len(sentences))
 
 
+def embed_name(name: str, prompts: Sequence[str], out: str | Path, clip: Clip, length: float) -> None:
+    """Write what stands for a class that has a name and no image: its text, as ``embed_classes`` does.
+
+    Args:
+        name: of the class; prompts: sentences that name it.
+        out: HDF5 file, whose ``mean`` is the text at ``length`` and whose ``features`` are none.
+        clip: with a text tower.
+        length: of class means.
+    """
+    text = clip.text_features(prompts).mean(0).cpu().numpy()
+    with new_hdf5(out) as file:
+        file.attrs["class"], file.attrs["images"] = name, 0
+        file.create_dataset("mean", data=np.float32(text * length / np.linalg.norm(text)))
+        file.create_dataset("features", data=np.empty((0, len(text)), dtype=np.float32))
+        file.create_dataset("text", data=text)
+
+
 class ClassMeans:
     """All class means of a run, by class name.
 
     Args:
-        paths: a file a class, see ``embed_class``, or a list of them, see ``wsl.files.listed``.
+        paths: a file a class, see ``embed_classes``, or a list of them, see ``wsl.files.listed``.
         images: average the first so many images of each class alone; None: all. 0 takes the class's text, at the mean
             length of class means.
+
+    Attributes:
+        length: of class means from all images, on average.
 
     Raises:
         DataError: a class has no text.
@@ -92,9 +97,10 @@ class ClassMeans:
                 if images is not None:
                     mean = file["features"][:images].mean(axis=0) if images else file["text"][...]
                 self.means[name] = mean
+        self.length = float(np.mean(norms))
         if images == 0:
             # Texts are of length 1 and features of images are not: beside those, texts would all look alike.
-            self.means = {name: np.float32(text * np.mean(norms)) for name, text in self.means.items()}
+            self.means = {name: np.float32(text * self.length) for name, text in self.means.items()}
 
     def embed(self, tasks: Sequence[str]) -> np.ndarray:
         """Return z_D (n, classes * dimension): for each task, its class means concatenated in its order.
@@ -109,7 +115,7 @@ class ClassMeansByCount:
     """Class means from any number of images, read once for each number.
 
     Args:
-        paths: a file a class, see ``embed_class``, or a list of them, see ``wsl.files.listed``.
+        paths: a file a class, see ``embed_classes``, or a list of them, see ``wsl.files.listed``.
     """
 
     def __init__(self, paths: Files):

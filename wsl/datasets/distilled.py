@@ -41,7 +41,7 @@ def embed_distilled(
 
     Args:
         packed: the class's packed images.
-        clip: the class's CLIP features, see ``wsl.datasets.class_means.embed_class``.
+        clip: the class's CLIP features, see ``wsl.datasets.class_means.embed_classes``.
         out: HDF5 file as ``clip``, but for ``mean`` (dimension,), the mean CLIP features of the distilled images, and
             with ``distilled`` (images, size, size, 3), uint8. ``features`` stay those of the real images.
         images, steps, learning_rate, batch_size, width: see ``distil``.

@@ -142,7 +142,7 @@ def embed_set(clip: str | Path, encoder: str | Path, out: str | Path, threads: i
     """Write a class file of the encoder's: ``mean`` is the embedding of all training images.
 
     Args:
-        clip: the class's CLIP features, see ``wsl.datasets.class_means.embed_class``.
+        clip: the class's CLIP features, see ``wsl.datasets.class_means.embed_classes``.
         encoder: see ``fit_set_encoder``.
         out: HDF5 file with ``mean`` (features,) and ``features`` (images, features), such that the mean of the first n
             rows is the embedding of the first n images. It has no ``text``: the encoder reads images.

@@ -21,8 +21,9 @@ def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
     """
     histories = pd.read_csv(table)
     lengths = histories.groupby(["training", "encoder"], sort=False).size()
-    names = {training: list(lengths[training][lengths[training] > 1].index) for training in lengths.index.levels[0]}
-    shown = {training: names[training] for training in LABELS if names.get(training)}
+    trained = lengths[lengths > 1].reset_index()
+    names = {training: trained.loc[trained["training"] == training, "encoder"].tolist() for training in LABELS}
+    shown = {training: own for training, own in names.items() if own}
     rows = {training: math.ceil(len(own) / ACROSS) for training, own in shown.items()}
     across = max(min(len(own), ACROSS) for own in shown.values())
     figure = Figure(figsize=(COLUMN * (0.4 + 0.5 * across), 1.5 * sum(rows.values()) + 0.3))

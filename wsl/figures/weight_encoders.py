@@ -75,15 +75,15 @@ def _panel(axes: Axes, rows: pd.DataFrame, chance: float) -> None:
 
 def _name(axes: Axes, others: pd.DataFrame, best: pd.DataFrame, colour: str) -> None:
     """Write the names of encoders, sorted from the best, beside them; those that lie together share a label."""
-    last = best.set_index("latent_size")["agreement_bn"].to_dict()
-    labels: dict[tuple[int, float], list[str]] = {}
-    for name, size, agreement in others[["encoder", "latent_size", "agreement_bn"]].itertuples(index=False):
-        if last[size] - agreement > TOGETHER:
-            last[size] = agreement
-        if (size, last[size]) in labels or last[size] == agreement:
-            labels.setdefault((size, last[size]), []).append(name)
-    for place, names in labels.items():
-        axes.annotate(", ".join(names), place, (4, -2), textcoords="offset points", color=colour, fontsize=5)
+    for size, top in best[["latent_size", "agreement_bn"]].itertuples(index=False):
+        labels: list[tuple[float, list[str]]] = [(top, [])]  # what lies with the best has no label
+        for name, agreement in others.loc[others["latent_size"] == size, ["encoder", "agreement_bn"]].itertuples(False):
+            if labels[-1][0] - agreement > TOGETHER:
+                labels.append((agreement, []))
+            labels[-1][1].append(name)
+        for agreement, names in labels[1:]:
+            place = (size, agreement)
+            axes.annotate(", ".join(names), place, (4, -2), textcoords="offset points", color=colour, fontsize=5)
 
 
 def _reach(rows: pd.DataFrame, measured: str, interval: str) -> list[pd.Series]:

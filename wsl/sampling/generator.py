@@ -28,7 +28,7 @@ class ClipFeatures:
     """CLIP features of training images and names, each of length 1.
 
     Args:
-        class_means: a file a class, see ``wsl.datasets.class_means.embed_class``.
+        class_means: a file a class, see ``wsl.datasets.class_means.embed_classes``.
     """
 
     def __init__(self, class_means: Files):

@@ -16,9 +16,6 @@ from wsl.weights.encoders.registry import load_encoder
 from wsl.weights.snapshots import Snapshots
 from wsl.zoo.index import open_zoo
 
-BATCH = 16  # models that are encoded or decoded at once
-NUMBERS = 2**28  # of models that PCA decodes at once
-
 
 class WeightCodec:
     """The weight encoder W -> z_W and its decoder (section 3.2.1).
@@ -32,23 +29,16 @@ class WeightCodec:
     def __init__(self, linear: LinearCodec, encoder: WeightEncoder, counters: np.ndarray):
         self.linear, self.encoder, self.counters = linear, encoder, counters
 
-    @property
-    def batch(self) -> int:
-        """Models at once. PCA reads all its components a batch, so that many at once cost little more than one."""
-        if isinstance(self.encoder, PcaEncoder):
-            return int(np.clip(NUMBERS // self.linear.layout.size, 1, 256))
-        return BATCH
-
     @torch.no_grad()
     def encode(self, weights: np.ndarray) -> np.ndarray:
         """Return z_W (n, latent) of flat weights (n, n_weights)."""
-        rows = torch.from_numpy(np.float32(weights)).split(self.batch)
+        rows = torch.from_numpy(np.float32(weights)).split(self.encoder.models_at_once)
         return torch.cat([self.encoder.encode(some) for some in rows]).numpy()
 
     @torch.no_grad()
     def decode(self, latents: np.ndarray) -> np.ndarray:
         """Return flat weights (n, n_weights) of z_W (n, latent)."""
-        rows = torch.from_numpy(np.float32(latents)).split(self.batch)
+        rows = torch.from_numpy(np.float32(latents)).split(self.encoder.models_at_once)
         return torch.cat([self.encoder.decode(some) for some in rows]).numpy()
 
 
@@ -83,7 +73,7 @@ def embed_part(
         if isinstance(encoder, PcaEncoder):
             latents = encoder.autoencoder.encode(torch.from_numpy(values))
         else:
-            places = torch.arange(len(rows)).split(BATCH)
+            places = torch.arange(len(rows)).split(encoder.models_at_once)
             latents = torch.cat([encoder.encode(rows.weights(some.tolist())) for some in places])
     with new_hdf5(out) as file:
         file.create_dataset("latents", data=latents.numpy())

@@ -76,7 +76,7 @@ def train_on_classes(
         epochs, learning_rate, weight_decay, batch_size, augment: of its training; the learning rate is the peak.
         teacher: weight of a second loss, 1 - cosine between a linear map of the network's features and the CLIP
             features of the same image, centred; 0 leaves it out.
-        taught: files of CLIP features, one a class, see ``wsl.datasets.class_means.embed_class``; for the teacher.
+        taught: files of CLIP features, one a class, see ``wsl.datasets.class_means.embed_classes``; for the teacher.
         device: ``cpu`` or ``cuda``.
 
     Raises:

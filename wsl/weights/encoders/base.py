@@ -24,6 +24,11 @@ class WeightEncoder(nn.Module, ABC):
     latent: int
     about: dict[str, Any]
 
+    @property
+    def models_at_once(self) -> int:
+        """How many models to encode or decode together."""
+        return 16
+
     @abstractmethod
     def encode(self, weights: torch.Tensor) -> torch.Tensor:
         """Return z_W (n, latent) of flat weights (n, n_weights)."""

@@ -18,6 +18,9 @@ from wsl.weights.pca import ParameterPCA
 from wsl.weights.snapshots import Snapshots
 from wsl.zoo.layout import Entry
 
+NUMBERS = 2**28  # of weights that are encoded or decoded at once
+MOST = 256  # models
+
 
 class LinearStage(nn.Module):
     """``LinearCodec`` as a differentiable module; its arrays are no part of its state.
@@ -74,6 +77,11 @@ class PcaEncoder(WeightEncoder):
         self.latent = linear.n_coefficients if latent is None else latent
         shape = {"latent": latent, "hidden": list(hidden), "dropout": dropout}
         self.about = {"kind": "pca" if latent is None else "pca-ae", **shape}
+
+    @property
+    def models_at_once(self) -> int:
+        """As many as memory allows: all components are read a batch, so that many cost little more than one."""
+        return min(max(NUMBERS // self.linear.codec.layout.size, 1), MOST)
 
     def encode(self, weights: torch.Tensor) -> torch.Tensor:
         return self.autoencoder.encode(self.linear.encode(weights))

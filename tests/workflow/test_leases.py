@@ -1,0 +1,51 @@
+"""Snakemake's own jobs on pretended devices, with `--resources` left out."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CALL = Path(__file__).parents[2] / "workflow" / "scripts" / "call.py"
+SNAKEFILE = f"""
+rule all:
+    input: expand("held/{{n}}", n=range(8))
+
+rule hold:
+    output: out="held/{{n}}"
+    log: "logs/{{n}}.log"
+    resources: gpu=1
+    params: call="holder.hold", settings={{}}
+    script: "{CALL}"
+"""
+# Fails where another job holds the same device. The first job to hold one dies of what `kill -9` sends.
+HOLDER = """
+import os, signal, time
+from pathlib import Path
+
+def hold(out, device):
+    held = os.environ["CUDA_VISIBLE_DEVICES"]
+    Path(f"{held}.marker").touch(exist_ok=False)
+    time.sleep(0.3)
+    Path(f"{held}.marker").unlink()
+    if DIES and not Path("died").exists():
+        Path("died").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    Path(out).write_text(f"{device} {held}")
+"""
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_jobs_never_share_a_device(dies, tmp_path):
+    (tmp_path / "Snakefile").write_text(SNAKEFILE)
+    (tmp_path / "holder.py").write_text(HOLDER.replace("DIES", str(dies)))
+    environment = {"CUDA_VISIBLE_DEVICES": "5,7", "TMPDIR": str(tmp_path), "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--cores", "8", "--retries", str(int(dies))],
+        cwd=tmp_path, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-5000:]
+    held = [path.read_text() for path in (tmp_path / "held").iterdir()]
+    assert len(held) == 8 and set(held) == {"cuda 5", "cuda 7"}
+    assert (tmp_path / "died").exists() == dies
