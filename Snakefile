@@ -39,12 +39,14 @@ rule all:
         rules.html_report.input.tables,
         expand(f"{OUT}/figures/{{figure}}.pdf", figure=FIGURES),
         rules.sample.output,
+        rules.describe_sampler.output,
         rules.plan.output,
     localrule: True
 
 
 onstart:
     refuse(RUN.check_folders)
+    print("Devices:", describe_devices())
     print("Disk:", refuse(lambda: check_disk(RUN, Path(OUT))))
 
 

@@ -12,6 +12,15 @@ MODEL_INPUTS = {
 }
 
 
+ABOUT_MODELS = {
+    "run": RUN.config.run,
+    "architecture": "resnet18",
+    "width": RUN.config.zoo.width,
+    "size": RUN.config.images.size,
+    "encoder": RUN.config.datasets,
+}
+
+
 rule sample:
     input:
         **MODEL_INPUTS,
@@ -34,13 +43,35 @@ rule sample:
             **model_settings(SAMPLING.sampler),
             sampler=SAMPLING.sampler,
             seed=RUN.seed("sample"),
-            about={
-                "run": RUN.config.run,
-                "architecture": "resnet18",
-                "width": RUN.config.zoo.width,
-                "size": RUN.config.images.size,
-                "encoder": RUN.config.datasets,
-            },
+            about=ABOUT_MODELS,
+        ),
+    script:
+        CALL
+
+
+# What `wsl sample` reads.
+rule describe_sampler:
+    input:
+        **MODEL_INPUTS,
+        **method_files(SAMPLING.sampler, 0),
+    output:
+        out=f"{OUT}/sampling/sampler.json",
+    log:
+        f"{LOGS}/describe_sampler.log",
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        call="wsl.sampling.description.describe_sampler",
+        code=call_digest("wsl.sampling.description.describe_sampler"),
+        settings=settings(
+            sampler=SAMPLING.sampler,
+            seed=RUN.seed("sample"),
+            clip={**EMBEDDING, "seed": RUN.seed("clip")},
+            prompts=DATASETS.prompts,
+            about=ABOUT_MODELS,
+            making=model_settings(SAMPLING.sampler),
+            finetuning=EVALUATION.finetuning.model_dump(exclude={"epochs"}),
         ),
     script:
         CALL

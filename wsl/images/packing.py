@@ -86,8 +86,8 @@ def pack_folder(
     Raises:
         DataError: the class has fewer readable images than ``minimum``, or none to test on.
     """
-    learnt, skipped = _read_folder(Path(train, name), size)
-    tested, skipped_too = _read_folder(Path(test, name), size)
+    learnt, skipped = read_folder(Path(train, name), size)
+    tested, skipped_too = read_folder(Path(test, name), size)
     if not len(tested):
         raise DataError(f"class {name!r}: no readable image in {Path(test, name)}; final evaluations need some")
     order = stream(seed, "images", name).permutation(len(learnt))
@@ -124,7 +124,8 @@ def write_class(
     log.info("class %s: %d train, %d validation, %d test images", name, len(train), len(validation), len(test))
 
 
-def _read_folder(folder: Path, size: int) -> tuple[np.ndarray, list[str]]:
+def read_folder(folder: Path, size: int) -> tuple[np.ndarray, list[str]]:
+    """Return the readable images of a folder, uint8 (n, size, size, 3), and the files skipped as unreadable."""
     images, skipped = [], []
     for path in sorted(image_files(folder)):
         try:

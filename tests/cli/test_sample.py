@@ -1,0 +1,171 @@
+"""`wsl sample`, beside what the run itself makes of the same images."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors import safe_open
+from typer.testing import CliRunner
+
+from wsl.cli.main import app
+from wsl.datasets.class_means import ClassMeans, embed_classes
+from wsl.outcomes.bins import read_bins
+from wsl.randomness import stream
+from wsl.sampling.registry import load_sampler
+from wsl.tensors import read_tensors
+from wsl.weights.codec import load_codec
+from wsl.zoo.layout import resnet18_layout
+from wsl.zoo.network import flatten, resnet18
+
+LAYOUT = resnet18_layout(2, 3)
+TASK = "0/3/2"
+
+
+def call(*arguments):
+    return CliRunner().invoke(app, ["sample", *map(str, arguments)])
+
+
+def sampled(tmp_path, *arguments):
+    """The weights and the metadata of what a call that must end well writes."""
+    done = call(*arguments, "--out", tmp_path / "model.safetensors")
+    assert done.exit_code == 0, done.output
+    state, about = read_tensors(tmp_path / "model.safetensors")
+    return flatten(state, LAYOUT)[0], about
+
+
+@pytest.fixture
+def expected(zoo, fitted, autoencoder, shared, class_means, bins):
+    """What the run's own sampler gives: ``expected(task, loss)``."""
+
+    def make(task, loss=None, means=class_means, images=None):
+        means = list(means.values())
+        sampler = load_sampler("projection", {"norm": "training"}, means, bins, shared=shared.state)
+        loss = read_bins(bins).requested_loss("best") if loss is None else loss
+        codes = sampler.codes(ClassMeans(means, images).embed([task]), np.array([loss]), 0)
+        return load_codec(zoo.train, fitted, autoencoder.state).decode(codes)[0]
+
+    return make
+
+
+def test_own_images_give_what_the_run_makes_of_them(run, own, expected, tmp_path):
+    weights, about = sampled(tmp_path, own, "--from", run, "--held-out", "0")
+    assert weights == pytest.approx(expected(TASK), abs=1e-4)
+    assert about["classes"] == ["apple", "pear", "plum"] and about["estimates"] == {}
+    assert about["run"] == "tiny" and about["size"] == 16 and about["preprocessing"]["std"] == [0.229, 0.224, 0.225]
+    resnet18(2, 3).load_state_dict(read_tensors(tmp_path / "model.safetensors")[0], strict=True)
+
+
+def test_classes_and_loss_are_as_asked_for(run, own, expected, tmp_path):
+    asked = (own, "--from", run, "--held-out", "0", "--classes", "plum, apple,pear", "--loss", "1.5")
+    weights, about = sampled(tmp_path, *asked)
+    assert weights == pytest.approx(expected("2/0/3", 1.5), abs=1e-4)
+    assert about["classes"] == ["plum", "apple", "pear"] and about["request"] == {"validation_loss": 1.5}
+
+
+def test_the_estimate_is_the_accuracy_on_images_that_play_no_part(run, own, tmp_path):
+    _, about = sampled(tmp_path, own, "--from", run, "--held-out", "0.25")
+    one = about["estimates"]["as sampled"]
+    files = {name: sorted((own / name).iterdir()) for name in about["classes"]}
+    assert one["images"] == sum(round(0.25 * len(paths)) for paths in files.values())
+    assert about["made_from"]["images"] + one["images"] == sum(map(len, files.values()))
+    # Without exactly those images the same model is made, and run over the folder it is right on as many of them.
+    network = resnet18(2, 3)
+    network.load_state_dict(read_tensors(tmp_path / "model.safetensors")[0])
+    mean, std = (torch.tensor(about["preprocessing"][key]).view(3, 1, 1) for key in ("mean", "std"))
+    right = []
+    for label, (name, paths) in enumerate(files.items()):
+        order = stream(0, "images", name).permutation(len(paths))
+        for path in [paths[place] for place in order[: round(0.25 * len(paths))]]:
+            image = torch.from_numpy(np.array(Image.open(path))).permute(2, 0, 1) / 255
+            with torch.no_grad():
+                right.append(network.eval()(((image - mean) / std)[None]).argmax().item() == label)
+    assert one["accuracy"] == pytest.approx(np.mean(right)) and one["low"] < one["accuracy"] < one["high"]
+
+
+def test_refining_trains_it_and_is_judged_beside_what_was_sampled(run, own, tmp_path):
+    before, about = sampled(tmp_path, own, "--from", run)
+    after, refined = sampled(tmp_path, own, "--from", run, "--refine", "2")
+    assert set(refined["estimates"]) == {"as sampled", "refined"} and refined["refined_epochs"] == 2
+    assert refined["estimates"]["as sampled"] == about["estimates"]["as sampled"]
+    assert not np.allclose(before, after, atol=1e-3)
+
+
+def test_a_card_says_what_it_is(run, own, tmp_path):
+    _, about = sampled(tmp_path, own, "--from", run)
+    card = (tmp_path / "model.md").read_text()
+    assert "tells apart apple, pear, plum (in this order), as sampled, without training" in card
+    assert f"- as sampled: {about['estimates']['as sampled']['accuracy']:.1%} of" in card
+    with safe_open(tmp_path / "model.safetensors", framework="pt") as file:
+        assert len(json.loads(file.metadata()["wsl"])["provenance"]["sampler_sha256"]) == 64
+
+
+def test_the_same_call_writes_the_same_file(run, own, tmp_path):
+    for name in ("a", "b"):
+        assert call(own, "--from", run, "--out", tmp_path / name / "model.safetensors").exit_code == 0
+    for suffix in (".safetensors", ".md"):
+        one, two = (tmp_path / name / f"model{suffix}" for name in "ab")
+        assert one.read_bytes() == two.read_bytes()
+
+
+def test_names_stand_in_for_images(sampler_of, packed, reader, expected, tmp_path):
+    clip = {"model": str(reader), "weights": None, "batch_size": 64, "seed": 0}
+    names = {"0": "apple", "1": "fig", "2": "plum", "3": "pear", "4": "quince"}
+    means = {digit: tmp_path / f"{digit}.h5" for digit in names}
+    embed_classes(list(packed.values()), list(means.values()), [[f"a {name}."] for name in names.values()], **clip)
+    run = sampler_of(means, clip=clip, prompts=["a {}."])
+    weights, about = sampled(tmp_path, "--classes", "apple,pear,plum", "--from", run)
+    assert weights == pytest.approx(expected(TASK, means=means, images=0), abs=1e-4)
+    assert about["made_from"] == {"images": 0, "names": True} and about["estimates"] == {}
+    card = (tmp_path / "model.md").read_text()
+    assert "the names of its classes" in card and "none: no image was held out" in card
+
+
+def test_names_alone_ask_for_a_text_tower_and_prompts(run, tmp_path):
+    done = call("--classes", "koala,tarantula,goldfish", "--from", run, "--out", tmp_path / "model.safetensors")
+    assert done.exit_code == 1 and "datasets.prompts are empty" in done.output
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "message"),
+    [
+        (("{own}", "--from", "{empty}"), 1, "holds no sampling/sampler.json; name the folder of a finished run"),
+        (("{own}/apple", "--from", "{run}"), 1, "has 0 class folders (none); name 3 of them by --classes"),
+        (("{own}/nowhere", "--from", "{run}"), 1, "there is no folder"),
+        (("{own}", "--from", "{run}", "--classes", "apple,fig,plum"), 1, "has no folder 'fig'; its class folders are"),
+        (("{own}", "--from", "{run}", "--classes", "apple,plum"), 1, "has 2 class folders"),
+        (("--from", "{run}", "--classes", "apple,plum"), 1, "name 3 by --classes"),
+        (("--from", "{run}", "--classes", "a/b,c,d"), 1, "the name of a class holds no slash"),
+        (("--from", "{run}"), 2, "give a folder of images, or names by --classes"),
+        (("{own}",), 2, "--from"),
+        (("{own}", "--from", "{run}", "--held-out", "2"), 2, "--held-out"),
+    ],
+)
+def test_what_cannot_serve_is_refused_in_words(asked, code, message, run, own, tmp_path):
+    places = {"own": own, "run": run, "empty": tmp_path}
+    done = call(*(word.format(**places) for word in asked), "--out", tmp_path / "model.safetensors")
+    assert done.exit_code == code, done.output
+    assert message in " ".join(done.output.replace("│", " ").split())
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_class_without_a_readable_image_is_named(run, own, tmp_path):
+    mine = shutil.copytree(own, tmp_path / "mine")
+    shutil.rmtree(mine / "pear")
+    (mine / "pear").mkdir()
+    (mine / "pear" / "broken.png").write_bytes(b"no image")
+    done = call(mine, "--from", run, "--out", tmp_path / "model.safetensors")
+    assert done.exit_code == 1 and "pear holds no readable image" in " ".join(done.output.split())
+
+
+def test_a_run_whose_files_are_gone_or_of_another_kind_is_refused(sampler_of, own, tmp_path):
+    run = sampler_of(about={"encoder": {"encoder": "distilled"}, "size": 32})
+    assert "embeds datasets by 'distilled'" in call(own, "--from", run).output
+    path = run / "sampling" / "sampler.json"
+    path.write_text(path.read_text().replace("shared.safetensors", "gone.safetensors"))
+    assert "gone.safetensors is missing" in " ".join(call(own, "--from", run).output.split())
+    path.write_text('{"format": 99}')
+    assert "of another version of wsl" in " ".join(call(own, "--from", run).output.split())

@@ -1,0 +1,60 @@
+"""`wsl sample`: a model for somebody's own classes."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from wsl.cli.app import app, console, mendable
+from wsl.devices import lease
+
+
+@app.command()
+def sample(
+    run: Annotated[Path, typer.Option("--from", help="Folder of a finished run, results/RUN.")],
+    folder: Annotated[
+        Path | None, typer.Argument(help="A folder that holds a folder of images for each class.", show_default=False)
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Where the model goes; a card lies beside it, with .md.")] = Path(
+        "model.safetensors"
+    ),
+    classes: Annotated[
+        str | None,
+        typer.Option(help="With a folder: which of its classes, in this order. Without: the names of the classes."),
+    ] = None,
+    loss: Annotated[
+        float | None, typer.Option(min=0, help="Validation loss to ask for, nats. [default: as the run asks]")
+    ] = None,
+    held_out: Annotated[
+        float, typer.Option(min=0, max=0.9, help="Share of the images set aside to estimate the model's accuracy.")
+    ] = 0.2,
+    refine: Annotated[int, typer.Option(min=0, help="Epochs of training on the other images; 0: none.")] = 0,
+    seed: Annotated[int | None, typer.Option(help="Of what is random. [default: the run's]")] = None,
+) -> None:
+    """Sample a model for your own classes: by a FOLDER of images, or by names alone.
+
+    Nothing is trained, unless --refine asks for it. The model is a state dict with torchvision's names.
+    """
+    names = None if classes is None else [name.strip() for name in classes.split(",")]
+    if folder is None and names is None:
+        raise typer.BadParameter("give a folder of images, or names by --classes")
+    with mendable(), lease() as device:
+        from wsl.evaluation.own import deliver_own
+
+        with console.status("Sampling"):
+            about = deliver_own(run, out, folder, names, loss, held_out, refine, seed, device)
+        console.print(_summary(out, about))
+
+
+def _summary(out: Path, about: dict[str, Any]) -> Table:
+    table = Table(show_header=False, box=None)
+    table.add_row("model", str(out))
+    table.add_row("card", str(out.with_suffix(".md")))
+    table.add_row("classes", ", ".join(about["classes"]))
+    images = about["made_from"]["images"]
+    table.add_row("made from", f"{images} images" if images else "names")
+    for kind, one in about["estimates"].items():
+        interval = f"95 % interval {one['low']:.1%} to {one['high']:.1%}"
+        table.add_row(f"accuracy, {kind}", f"{one['accuracy']:.1%} of {one['images']} images held out ({interval})")
+    return table

@@ -1,0 +1,101 @@
+"""What a run's sampler consists of, in one file, so that it can serve for other images than the run's own."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from wsl.errors import DataError
+from wsl.files import read_json, write_json
+
+FORMAT = 1
+NAME = Path("sampling", "sampler.json")  # in a run's folder
+
+
+def describe_sampler(
+    out: str | Path,
+    sampler: str,
+    seed: int,
+    clip: dict[str, Any],
+    prompts: list[str],
+    about: dict[str, Any],
+    making: dict[str, Any],
+    finetuning: dict[str, Any],
+    **files: Any,
+) -> None:
+    """Write what ``load_description`` reads back: settings as they are, files by their paths from ``out``.
+
+    Args:
+        out: JSON.
+        sampler: by name.
+        seed: of what is random in the sampler.
+        clip: ``model``, ``weights``, ``batch_size`` and ``seed``, see ``wsl.datasets.clip.Clip``.
+        prompts: sentences that name a class, with ``{}`` in its place.
+        about: what any model of this sampler says of itself.
+        making: settings of ``wsl.sampling.makers.Makers``, and ``outcome``, what is asked for.
+        finetuning: recipe of those who train a model further, see ``wsl.evaluation.protocol.fine_tuned``.
+        files: of ``Makers``: a path or a list of paths each.
+    """
+    folder = Path(out).parent
+
+    def seen_from_here(value: Any) -> Any:
+        return os.path.relpath(value, folder) if isinstance(value, str | Path) else [*map(seen_from_here, value)]
+
+    clip_files = {key: value for key, value in clip.items() if isinstance(value, str) and Path(value).is_file()}
+    write_json(
+        out,
+        {
+            "format": FORMAT,
+            **{"sampler": sampler, "seed": seed, "clip": clip, "prompts": prompts},
+            **{"about": about, "making": making, "finetuning": finetuning},
+            "clip_files": {key: seen_from_here(value) for key, value in clip_files.items()},
+            "files": {key: seen_from_here(value) for key, value in files.items()},
+        },
+    )
+
+
+@dataclass(frozen=True)
+class Description:
+    """See ``describe_sampler``; paths are ready to open, and ``digest`` is that of the file."""
+
+    sampler: str
+    seed: int
+    clip: dict[str, Any]
+    prompts: list[str]
+    about: dict[str, Any]
+    making: dict[str, Any]
+    finetuning: dict[str, Any]
+    files: dict[str, Any]
+    digest: str
+
+
+def load_description(run: str | Path) -> Description:
+    """Read the description of a run's sampler.
+
+    Args:
+        run: the folder of a finished run.
+
+    Raises:
+        DataError: the folder holds none, another version's, or one whose files are not all there.
+    """
+    path = Path(run, NAME)
+    if not path.is_file():
+        raise DataError(f"{run} holds no {NAME}; name the folder of a finished run, results/<run>")
+    content = read_json(path)
+    if content.pop("format", None) != FORMAT:
+        raise DataError(f"{path} is of another version of wsl; delete it and finish the run again")
+
+    def from_here(value: Any) -> Any:
+        if isinstance(value, list):
+            return [from_here(one) for one in value]
+        found = Path(os.path.normpath(path.parent / value))
+        if not found.is_file():
+            raise DataError(f"{found} is missing, which {path} names; finish the run again")
+        return found
+
+    clip = {**content["clip"], **{key: str(from_here(value)) for key, value in content.pop("clip_files").items()}}
+    files = {key: from_here(value) for key, value in content["files"].items()}
+    return Description(
+        **{**content, "clip": clip, "files": files}, digest=hashlib.sha256(path.read_bytes()).hexdigest()
+    )
