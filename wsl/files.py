@@ -53,16 +53,18 @@ def read_json(path: str | Path) -> Any:
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
+def file_digest(path: str | Path) -> str:
+    """Return a file's SHA-256."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def list_files(files: Sequence[str | Path], out: str | Path) -> None:
     """Write a list of files with a digest of each, so that a job may depend on one small file in place of a thousand.
 
     The digests make what depends on it stale when a file changes, since Snakemake compares small files by content.
     """
-    digests = {}
-    for path in files:
-        with open(path, "rb") as file:
-            digests[os.path.relpath(path, Path(out).parent)] = hashlib.file_digest(file, "sha256").hexdigest()
-    write_json(out, digests)
+    write_json(out, {os.path.relpath(path, Path(out).parent): file_digest(path) for path in files})
 
 
 def listed(files: Files) -> list[Path]:

@@ -6,8 +6,8 @@ from collections import Counter
 REPORT = Counter(html_report=1)
 SAMPLING_TABLES = Counter(accuracy_table=1, accuracy=1, finetuning=1, regimes=1, summary=1) + REPORT
 METHODS = 10  # nine rivals and the sampler
-SAMPLER = Counter(sample=1, judge=1) + SAMPLING_TABLES
-SAMPLING = Counter(sample=1, judge=METHODS) + SAMPLING_TABLES
+SAMPLER = Counter(sample=1, describe_sampler=1, judge=1) + SAMPLING_TABLES
+SAMPLING = Counter(sample=1, describe_sampler=1, judge=METHODS) + SAMPLING_TABLES
 SHARED = Counter(train_shared=1, shared_encoder_loss=1, similarities=1, similarity_heatmap=1) + SAMPLER
 RECONSTRUCTION = Counter(reconstruction=1, reconstruction_table=1, summary=1) + REPORT
 OUTPUTS = Counter(reconstruction_over_training=1, output_metrics=1) + REPORT

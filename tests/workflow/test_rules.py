@@ -39,7 +39,7 @@ RULES = [
     ),
     *("fit_pca", "fit_small_pca", "pca_table", "coefficients", "train_autoencoder", "embed_weights"),
     *("clip_features", "outcome_bins", "train_shared", "train_shared_draw", "similarities"),
-    *("fit_regression", "fit_flow", "fit_body", "fit_generator", "sample"),
+    *("fit_regression", "fit_flow", "fit_body", "fit_generator", "sample", "describe_sampler"),
     *("reconstruction_over_training", "reconstruction", "reconstruction_table"),
     *("judge", "accuracy_table", "summary", "html_report"),
     *("judge_control", "control_table", "judge_novelty", "novelty_table", "judge_refinement", "refinement_table"),
@@ -48,7 +48,7 @@ RULES = [
     *("accuracy", "finetuning", "regimes", "growth", "prompt_alignment", "retrieval", "shared_map"),
 ]
 # Functions that take the files of whichever sampler is asked for.
-OF_SAMPLERS = ("sample_models", "judge", "judge_control", "judge_novelty", "judge_refinement")
+OF_SAMPLERS = ("sample_models", "describe_sampler", "judge", "judge_control", "judge_novelty", "judge_refinement")
 SAMPLER_FILES = {"shared", "regression", "flow", "train_latents", "train_coefficients", "generator"}
 FOLDERS = {"source": "imagefolder", "train": "nowhere/train", "test": "nowhere/val", "classes": [*"abcdefgh"]}
 

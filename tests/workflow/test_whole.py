@@ -59,6 +59,7 @@ RESULTS = {
     *("weights/autoencoder_history.csv", "shared/history.csv", "shared/similarities.csv"),
     "shared/encoder.safetensors",
     *(f"sampling/models/{member:05d}.safetensors" for member in TEST_MEMBERS),
+    "sampling/sampler.json",
     *(f"evaluation/{name}.csv" for name in ("reconstruction", "reconstruction_over_training")),
     *(f"evaluation/protocol/{method}-0.csv" for method in METHODS),
     *(f"figures/{name}.{kind}" for name in FIGURES for kind in ("pdf", "png")),
@@ -97,6 +98,7 @@ def test_every_job_has_its_log_and_what_grows_its_benchmark(printed, results, re
 
 def test_run_uses_its_profile_and_ends_with_a_summary(printed, results):
     assert "Using workflow specific profile profiles/default" in printed
+    assert printed.count("Devices: no GPU is visible here, so jobs run on the CPU\n") == 1
     agreement = read_json(results / "summary.json")["agreement"]
     assert "Report:  results/tiny/report.html\nZoo:     8 members (0 diverged)" in printed
     assert f"original against reconstruction: agreement {agreement:.1%}" in printed

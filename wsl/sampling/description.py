@@ -1,13 +1,13 @@
 """What a run's sampler consists of, in one file, so that it can serve for other images than the run's own."""
 
-import hashlib
 import os
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from wsl.errors import DataError
-from wsl.files import read_json, write_json
+from wsl.files import file_digest, read_json, write_json
 
 FORMAT = 1
 NAME = Path("sampling", "sampler.json")  # in a run's folder
@@ -26,6 +26,8 @@ def describe_sampler(
 ) -> None:
     """Write what ``load_description`` reads back: settings as they are, files by their paths from ``out``.
 
+    A digest of each file stands beside, so that the description's own digest tells one fit from another.
+
     Args:
         out: JSON.
         sampler: by name.
@@ -43,6 +45,7 @@ def describe_sampler(
         return os.path.relpath(value, folder) if isinstance(value, str | Path) else [*map(seen_from_here, value)]
 
     clip_files = {key: value for key, value in clip.items() if isinstance(value, str) and Path(value).is_file()}
+    named = [*clip_files.values(), *chain(*([one] if isinstance(one, str | Path) else one for one in files.values()))]
     write_json(
         out,
         {
@@ -51,13 +54,14 @@ def describe_sampler(
             **{"about": about, "making": making, "finetuning": finetuning},
             "clip_files": {key: seen_from_here(value) for key, value in clip_files.items()},
             "files": {key: seen_from_here(value) for key, value in files.items()},
+            "sha256": {seen_from_here(path): file_digest(path) for path in named},
         },
     )
 
 
 @dataclass(frozen=True)
 class Description:
-    """See ``describe_sampler``; paths are ready to open, and ``digest`` is that of the file."""
+    """See ``describe_sampler``; paths are ready to open, and ``digest`` is its own file's."""
 
     sampler: str
     seed: int
@@ -96,6 +100,5 @@ def load_description(run: str | Path) -> Description:
 
     clip = {**content["clip"], **{key: str(from_here(value)) for key, value in content.pop("clip_files").items()}}
     files = {key: from_here(value) for key, value in content["files"].items()}
-    return Description(
-        **{**content, "clip": clip, "files": files}, digest=hashlib.sha256(path.read_bytes()).hexdigest()
-    )
+    del content["sha256"]
+    return Description(**{**content, "clip": clip, "files": files}, digest=file_digest(path))
