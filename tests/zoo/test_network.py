@@ -46,6 +46,22 @@ def test_other_widths_scale_every_channel(width):
         assert list(ours[name].shape) == scaled, name
 
 
+@pytest.mark.parametrize("channels", [1, 3, 16])
+@pytest.mark.parametrize("size", [1, 2, 7, 16])
+def test_pooling_is_torchs_own(channels, size):
+    torch.manual_seed(0)
+    images = torch.randn(3, channels, size, size).relu()  # many ties
+    gradients = []
+    for pool in (resnet18(2, 3).maxpool, torch.nn.MaxPool2d(3, 2, 1)):
+        inputs = images.clone().requires_grad_()
+        pooled = pool(inputs)
+        torch.manual_seed(1)
+        pooled.backward(torch.randn_like(pooled))
+        gradients.append((pooled.detach(), inputs.grad))
+    for ours, theirs in zip(*gradients, strict=True):
+        assert torch.equal(ours, theirs) and ours.is_contiguous()
+
+
 def test_state_dict_is_the_exact_inverse_of_flatten():
     torch.manual_seed(1)
     network, layout = trained_a_little(resnet18(2, 3)), resnet18_layout(2, 3)

@@ -8,6 +8,17 @@ from torchvision.models.resnet import BasicBlock, ResNet
 from wsl.zoo.layout import Layout
 
 
+class PixelwisePool(nn.MaxPool2d):
+    """Max pooling over pixels whose channels lie side by side: on a CPU several times as fast as over planes."""
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return what ``nn.MaxPool2d`` does, to the bit."""
+        if inputs.is_cuda:
+            return super().forward(inputs)
+        # Not by ``memory_format``, which vmap does not know.
+        return super().forward(inputs.movedim(1, 3).contiguous().movedim(3, 1)).contiguous()
+
+
 class SlimResNet18(ResNet):
     """Torchvision's ResNet-18 with ``width`` channels in its first stage in place of 64 (He et al. 2015).
 
@@ -23,7 +34,7 @@ class SlimResNet18(ResNet):
         self.conv1 = nn.Conv2d(3, width, kernel_size=7, stride=2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
-        self.maxpool = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)
+        self.maxpool = PixelwisePool(kernel_size=3, stride=2, padding=1)
         self.layer1 = self._make_layer(BasicBlock, width, 2)
         self.layer2 = self._make_layer(BasicBlock, width * 2, 2, stride=2)
         self.layer3 = self._make_layer(BasicBlock, width * 4, 2, stride=2)
