@@ -42,6 +42,18 @@ def new_hdf5(path: str | Path) -> Iterator[h5py.File]:
         yield file
 
 
+def open_hdf5(path: str | Path) -> h5py.File:
+    """Open an HDF5 file for reading.
+
+    Raises:
+        DataError: it is missing or damaged.
+    """
+    try:
+        return h5py.File(path)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read as HDF5 ({error}); delete it and run again to make it anew") from error
+
+
 def write_json(path: str | Path, content: Any) -> None:
     """Write ``content`` as JSON, whole or not at all."""
     with written_whole(path) as beside:

@@ -108,6 +108,7 @@ def fit(
             scheduler.step()
         validation_loss = _validate(module, loss_of, counts["validation"], recipe.batch_size)
         history.append({"epoch": epoch, "train_loss": train_loss, "validation_loss": validation_loss})
+        log.info("epoch %d of %d: losses %.5g, validation %.5g", epoch, recipe.epochs, train_loss, validation_loss)
         if not (math.isfinite(train_loss) and math.isfinite(validation_loss)):
             raise FloatingPointError(f"the loss turned non-finite in epoch {epoch}; lower the learning rate")
         if validation_loss < best:

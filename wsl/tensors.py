@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from wsl.errors import DataError
 from wsl.files import written_whole
 
 
@@ -19,7 +20,16 @@ def write_tensors(path: str | Path, tensors: dict[str, torch.Tensor], about: dic
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Read back what ``write_tensors`` wrote."""
-    with safe_open(path, framework="pt") as file:
-        names = file.keys()
-        return {name: file.get_tensor(name) for name in names}, json.loads(file.metadata()["wsl"])
+    """Read back what ``write_tensors`` wrote.
+
+    Raises:
+        DataError: the file is damaged, or another program's.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors, about = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+    except SafetensorError as error:
+        raise DataError(f"{path} is no whole safetensors file ({error}); delete it and make it anew") from error
+    if "wsl" not in (about or {}):
+        raise DataError(f"{path} was not written by wsl: it lacks its metadata; give a model or a fitted file of a run")
+    return tensors, json.loads(about["wsl"])

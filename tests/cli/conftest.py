@@ -16,6 +16,7 @@ def sampler_of(zoo, fitted, autoencoder, shared, class_means, packed, bins, tiny
     def describe(means=class_means, **changes) -> Path:
         run = tmp_path_factory.mktemp("run")
         files = {"train_index": zoo.train, "fitted": fitted, "autoencoder": autoencoder.state, "shared": shared.state}
+        files |= {"train_latents": autoencoder.latents["train"]}
         files |= {"class_means": list(means.values()), "packed": list(packed.values()), "bins": bins}
         about = {"run": "tiny", "architecture": "resnet18", "width": 2, "size": 16, "encoder": {"encoder": "clip"}}
         settings = {

@@ -49,11 +49,10 @@ rule sample:
         CALL
 
 
-# What `wsl sample` reads.
+# What the command `wsl` reads: the sampler, and the space of weights with all that is known in it.
 rule describe_sampler:
     input:
-        **MODEL_INPUTS,
-        **method_files(SAMPLING.sampler, 0),
+        **{**MODEL_INPUTS, **CODEC, **bank_file("latent"), **method_files(SAMPLING.sampler, 0)},
     output:
         out=f"{OUT}/sampling/sampler.json",
     log:

@@ -36,3 +36,8 @@ def mendable() -> Iterator[None]:
     except (ConfigError, DataError, OSError) as error:
         notes.print(f"[bold red]wsl:[/] {error}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
+
+
+def say(*words: str) -> None:
+    """Print a line as it is, however long: a pipe or a terminal breaks it by itself."""
+    console.print(*words, highlight=False, soft_wrap=True, markup=False)

@@ -4,13 +4,12 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-import h5py
 import numpy as np
 import torch
 
 from wsl.datasets.clip import Clip
 from wsl.errors import DataError
-from wsl.files import Files, listed, new_hdf5
+from wsl.files import Files, listed, new_hdf5, open_hdf5
 from wsl.images.reading import task_classes
 
 log = logging.getLogger(__name__)
@@ -41,7 +40,7 @@ def embed_classes(
     torch.set_num_threads(threads)
     encoder = Clip(model, weights, seed, device)
     for source, path, sentences in zip(packed, out, prompts, strict=True):
-        with h5py.File(source) as file:
+        with open_hdf5(source) as file:
             name, images = file.attrs["class"], torch.from_numpy(file["train"][...]).permute(0, 3, 1, 2)
         features = torch.cat([encoder.features(batch).cpu() for batch in images.split(batch_size)])
         with new_hdf5(path) as file:
@@ -89,7 +88,7 @@ class ClassMeans:
         self.means: dict[str, np.ndarray] = {}
         norms = []
         for path in listed(paths):
-            with h5py.File(path) as file:
+            with open_hdf5(path) as file:
                 if images == 0 and "text" not in file:
                     raise DataError(f"{path} holds no text features; set datasets.prompts")
                 name, mean = file.attrs["class"], file["mean"][...]

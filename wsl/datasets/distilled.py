@@ -7,13 +7,12 @@ import itertools
 import logging
 from pathlib import Path
 
-import h5py
 import torch
 from torch import nn
 from torch.nn import functional
 
 from wsl.datasets.clip import Clip
-from wsl.files import new_hdf5
+from wsl.files import new_hdf5, open_hdf5
 from wsl.images.inputs import normalised
 from wsl.randomness import integer_seed
 
@@ -49,12 +48,12 @@ def embed_distilled(
         device: ``cpu`` or ``cuda``; threads: CPU threads.
     """
     torch.set_num_threads(threads)
-    with h5py.File(packed) as file:
+    with open_hdf5(packed) as file:
         name, real = file.attrs["class"], torch.from_numpy(file["train"][...]).permute(0, 3, 1, 2).contiguous()
     own = integer_seed(seed, "distilled", name)
     made = distil(real.to(device), images, steps, learning_rate, batch_size, width, own)
     mean = Clip(model, weights, seed, device).features(made).mean(0)
-    with h5py.File(clip) as source, new_hdf5(out) as file:
+    with open_hdf5(clip) as source, new_hdf5(out) as file:
         file.attrs.update(source.attrs)
         file.attrs["encoder"] = "distilled"
         for key in source:

@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import h5py
 import open_clip
 import torch
 from torch import nn
@@ -13,7 +12,7 @@ from torch.nn import functional
 
 from wsl.datasets.clip import Clip
 from wsl.errors import DataError
-from wsl.files import new_hdf5, write_csv
+from wsl.files import new_hdf5, open_hdf5, write_csv
 from wsl.fitting import fit, mlp
 from wsl.recipe import Recipe
 from wsl.tensors import read_tensors, write_tensors
@@ -149,7 +148,7 @@ def embed_set(clip: str | Path, encoder: str | Path, out: str | Path, threads: i
     """
     torch.set_num_threads(threads)
     outputs = load_set_encoder(encoder)(_features(clip))
-    with h5py.File(clip) as source, new_hdf5(out) as file:
+    with open_hdf5(clip) as source, new_hdf5(out) as file:
         file.attrs.update(source.attrs)
         file.attrs["encoder"] = "set"
         file.create_dataset("mean", data=outputs.double().mean(0).float().numpy())
@@ -165,12 +164,12 @@ def load_set_encoder(path: str | Path) -> SetEncoder:
 
 
 def _features(clip: str | Path) -> torch.Tensor:
-    with h5py.File(clip) as file:
+    with open_hdf5(clip) as file:
         return torch.from_numpy(file["features"][...])
 
 
 def _validation_features(encoder: Clip, packed: str | Path, batch_size: int) -> torch.Tensor:
-    with h5py.File(packed) as file:
+    with open_hdf5(packed) as file:
         images = torch.from_numpy(file["validation"][...]).permute(0, 3, 1, 2)
     return torch.cat([encoder.features(batch) for batch in images.split(batch_size)])
 

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import h5py
 from matplotlib.figure import Figure
 
 from wsl.figures.style import COLUMN, save
+from wsl.files import open_hdf5
 
 ACROSS = 4  # classes in a row
 
@@ -21,7 +21,7 @@ def draw(packed: Sequence[str | Path], class_means: Sequence[str | Path], pdf: s
     figure = Figure(figsize=(2 * COLUMN, 2 * COLUMN / ACROSS * 0.62 * down))
     axes = figure.subplots(down, ACROSS, squeeze=False).ravel()
     for real, made, one in zip(packed, class_means, axes, strict=False):
-        with h5py.File(real) as file, h5py.File(made) as other:
+        with open_hdf5(real) as file, open_hdf5(made) as other:
             size, pair = file["train"].shape[1], (file["train"][0], other["distilled"][0])
             one.set_title(file.attrs["class"])
         for place, image in enumerate(pair):

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import h5py
 import numpy as np
 
-from wsl.files import Files, listed, write_csv
+from wsl.files import Files, listed, open_hdf5, write_csv
 
 # Torchvision's constants for ImageNet models: a sampled model expects inputs normalised by them.
 MEAN = (0.485, 0.456, 0.406)
@@ -31,7 +30,7 @@ def packed_by_class(packed: Files) -> dict[str, Path]:
     """Return packed files, see ``wsl.files.listed``, by the class name that each holds."""
     found = {}
     for path in listed(packed):
-        with h5py.File(path) as file:
+        with open_hdf5(path) as file:
             found[file.attrs["class"]] = path
     return found
 
@@ -49,7 +48,7 @@ def read_task(packed: Sequence[str | Path], part: str, most: int | None = None) 
     """
     images = []
     for path in packed:
-        with h5py.File(path) as file:
+        with open_hdf5(path) as file:
             images.append(file[part][:most])
     labels = np.repeat(np.arange(len(images)), [len(one) for one in images])
     return np.concatenate(images), labels
@@ -61,7 +60,7 @@ def summarise(packed: Sequence[str | Path], out: str | Path) -> None:
 
     rows = []
     for path in packed:
-        with h5py.File(path) as file:
+        with open_hdf5(path) as file:
             counts = {part: len(file[part]) for part in ("train", "validation", "test")}
             skipped = list(file.attrs["skipped"])
             rows.append({"class": file.attrs["class"], **counts, "skipped": len(skipped), "files": ";".join(skipped)})

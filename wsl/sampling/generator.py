@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import h5py
 import numpy as np
 import torch
 from torch.nn import functional
 
-from wsl.files import Files, listed
+from wsl.files import Files, listed, open_hdf5
 from wsl.images.reading import task_classes
 from wsl.images.tasks import TaskImages
 from wsl.sampling.features import BodyFeatures
@@ -35,7 +34,7 @@ class ClipFeatures:
         self.images: dict[str, torch.Tensor] = {}
         self.texts: dict[str, torch.Tensor] = {}
         for path in listed(class_means):
-            with h5py.File(path) as file:
+            with open_hdf5(path) as file:
                 name = file.attrs["class"]
                 self.images[name] = functional.normalize(torch.from_numpy(file["features"][...]), dim=1)
                 if "text" in file:

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pandas as pd
 import torch
 
-from wsl.files import get_table, new_hdf5, put_table
+from wsl.files import get_table, new_hdf5, open_hdf5, put_table
 from wsl.weights.coefficients import LinearCodec, load_linear, read_coefficients
 from wsl.weights.encoders.base import WeightEncoder
 from wsl.weights.encoders.pca import PcaEncoder
@@ -82,5 +81,5 @@ def embed_part(
 
 def read_latents(path: str | Path) -> tuple[np.ndarray, pd.DataFrame]:
     """Read z_W (snapshots, latent) and the table of their snapshots."""
-    with h5py.File(path) as file:
+    with open_hdf5(path) as file:
         return file["latents"][...], get_table(file, "snapshots")

@@ -4,12 +4,11 @@ from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pandas as pd
 
 from wsl.errors import DataError
-from wsl.files import get_table, new_hdf5, put_table, write_csv
+from wsl.files import get_table, new_hdf5, open_hdf5, put_table, write_csv
 from wsl.weights.orders import class_orders, reorder_head, reorder_task
 from wsl.weights.pca import ParameterPCA, read_parameter
 from wsl.zoo.index import open_zoo, read_weights
@@ -107,7 +106,7 @@ def encode_part(index: str | Path, fitted: Sequence[str | Path], out: str | Path
 
 def read_coefficients(path: str | Path) -> tuple[np.ndarray, pd.DataFrame]:
     """Read coefficients (snapshots, n_coefficients) and the table of their snapshots."""
-    with h5py.File(path) as file:
+    with open_hdf5(path) as file:
         return file["coefficients"][...], get_table(file, "snapshots")
 
 
@@ -118,7 +117,7 @@ def owners(path: str | Path, normalise: str) -> np.ndarray | None:
     """
     if normalise != "per-parameter":
         return None
-    with h5py.File(path) as file:
+    with open_hdf5(path) as file:
         return file["parameter"][...]
 
 
@@ -126,7 +125,7 @@ def pca_table(fitted: Sequence[str | Path], out: str | Path) -> None:
     """Write a row a named parameter: mode, numbers, coefficients, share of the variance kept."""
     rows = []
     for path in fitted:
-        with h5py.File(path) as file:
+        with open_hdf5(path) as file:
             mode, total = file.attrs["mode"], float(file.attrs["total_variance"])
             numbers = len(file["mean"])
             kept = {"mean": 0.0, "centred": 1.0, "pca": float(file["variance"][...].sum()) / total if total else 0.0}

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
 
-from wsl.files import new_hdf5
+from wsl.files import new_hdf5, open_hdf5
 from wsl.weights.orders import class_orders, reorder_head
 from wsl.weights.solvers import (
     Components,
@@ -180,7 +179,7 @@ def write_parameter(path: str | Path, fitted: ParameterPCA) -> None:
 
 def read_parameter(path: str | Path) -> ParameterPCA:
     """Read a fitted parameter."""
-    with h5py.File(path) as file:
+    with open_hdf5(path) as file:
         arrays = {key: file[key][...] for key in ("mean", "components", "variance")}
         numbers = {key: float(file.attrs[key]) for key in ("minimum", "total_variance")}
         return ParameterPCA(name=file.attrs["name"], mode=file.attrs["mode"], **arrays, **numbers)

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import h5py
 import torch
 from torch.nn import functional
 
+from wsl.files import open_hdf5
 from wsl.images.inputs import load_task
 from wsl.tensors import write_tensors
 from wsl.zoo.epochs import evaluate, make_optimizer, train_epoch
@@ -107,7 +107,7 @@ class _Teacher(torch.nn.Module):
         super().__init__()
         targets = []
         for path in taught:
-            with h5py.File(path) as file:
+            with open_hdf5(path) as file:
                 targets.append(torch.from_numpy(file["features"][...]))
         unit = functional.normalize(torch.cat(targets), dim=1)
         # CLIP's features share a large common direction, which would leave little else to learn.

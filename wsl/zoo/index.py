@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 
 from wsl.errors import DataError
-from wsl.files import get_table, new_hdf5, put_table
+from wsl.files import get_table, new_hdf5, open_hdf5, put_table
 from wsl.images.reading import join_task, task_classes
 from wsl.zoo.layout import Layout, resnet18_layout
 from wsl.zoo.member import open_member
@@ -125,7 +125,7 @@ def write_index(paths: Sequence[str | Path], out: str | Path) -> None:
 @contextmanager
 def open_zoo(path: str | Path) -> Iterator[Zoo]:
     """Open an index for reading."""
-    with h5py.File(path) as file:
+    with open_hdf5(path) as file:
         yield Zoo(file)
 
 

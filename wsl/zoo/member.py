@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 
 from wsl.errors import DataError
-from wsl.files import get_table, new_hdf5, put_table
+from wsl.files import get_table, new_hdf5, open_hdf5, put_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,10 +65,7 @@ def open_member(path: str | Path) -> h5py.File:
     Raises:
         DataError: it is not one, is damaged, or has another version's format.
     """
-    try:
-        file = h5py.File(path)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read as HDF5 ({error}); delete it and run again to train it anew") from error
+    file = open_hdf5(path)
     if file.attrs.get("format") != FORMAT:
         file.close()
         raise DataError(f"{path} is not a member file of format {FORMAT}; delete it and run again to train it anew")
