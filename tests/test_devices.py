@@ -10,16 +10,21 @@ import pytest
 from wsl import devices
 from wsl.devices import lease, visible_devices
 
+# A library that is there stands for the driver.
 HOLD = """
 import os, sys
+from wsl import devices
 from wsl.devices import lease
+devices.DRIVER = "libc.so.6"
 with lease(0.02) as device:
     print(device, os.environ["CUDA_VISIBLE_DEVICES"], flush=True)
     sys.stdin.read()
 """
 TAKE_TURNS = """
 import os, sys, time
+from wsl import devices
 from wsl.devices import lease
+devices.DRIVER = "libc.so.6"
 for _ in range(5):
     with lease(0.005):
         marker = os.path.join(sys.argv[1], os.environ["CUDA_VISIBLE_DEVICES"])
@@ -99,10 +104,20 @@ def test_no_visible_device_means_the_cpu(monkeypatch, visible):
         assert os.environ["CUDA_VISIBLE_DEVICES"] == visible
 
 
+def test_a_device_that_nothing_drives_is_held_but_not_used(monkeypatch, tmp_path, caplog):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
+    monkeypatch.setattr(devices, "DRIVER", "libnowhere.so.1")
+    with lease() as device:
+        assert (device, os.environ["CUDA_VISIBLE_DEVICES"]) == ("cpu", "3")
+    assert "GPU 3 cannot be used, since libnowhere.so.1 is not there: this job runs on the CPU" in caplog.text
+
+
 @pytest.mark.parametrize("fails", [False, True])
 def test_the_environment_is_as_before_afterwards(monkeypatch, tmp_path, fails):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-a/1, GPU-b")
+    monkeypatch.setattr(devices, "DRIVER", "libc.so.6")
     for _ in range(2):  # the second finds the device free again
         try:
             with lease() as device:

@@ -1,5 +1,6 @@
 """Lease one GPU a job, so that local jobs never share one by accident."""
 
+import ctypes
 import fcntl
 import logging
 import os
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 NVIDIA_DEVICES = Path("/proc/driver/nvidia/gpus")
+DRIVER = "libcuda.so.1"
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 log = logging.getLogger(__name__)
 
@@ -27,9 +29,18 @@ def describe_devices() -> str:
     return f"GPU {', '.join(devices)}, one a job" if devices else "no GPU is visible here, so jobs run on the CPU"
 
 
+def has_driver() -> bool:
+    """Return whether this machine has what torch needs to use a GPU; torch itself is too slow to ask."""
+    try:
+        ctypes.CDLL(DRIVER)
+    except OSError:
+        return False
+    return True
+
+
 @contextmanager
 def lease(poll_seconds: float = 0.5) -> Iterator[str]:
-    """Hold one visible GPU for the block and make it the only visible one; yields 'cuda', or 'cpu' without any.
+    """Hold one visible GPU for the block and make it the only visible one; yields 'cuda', or 'cpu' where none works.
 
     Enter it before torch is imported. The lock is a flock on a file of this node, so the kernel gives the
     device back when the process dies, however it dies. Waits while every device is taken.
@@ -45,8 +56,11 @@ def lease(poll_seconds: float = 0.5) -> Iterator[str]:
     device, handle = _take_one(folder, devices, poll_seconds)
     os.environ[VISIBLE] = device
     log.info("leased GPU %s of %s", device, ",".join(devices))
+    works = has_driver()
+    if not works:
+        log.warning("GPU %s cannot be used, since %s is not there: this job runs on the CPU", device, DRIVER)
     try:
-        yield "cuda"
+        yield "cuda" if works else "cpu"
     finally:
         os.close(handle)
         if before is None:
