@@ -7,7 +7,7 @@ CONFIG ?= config/digits-thesis.yaml config/config.yaml
 # Rivals side by side; each prints its table and writes benchmarks/results/<name>.json. Leave the machine idle.
 BENCH ?= pca zoo_cpu decoding workflow growth
 
-.PHONY: run test lint format bench clean
+.PHONY: run test slurm lint format bench clean
 
 run: .venv/run
 	$(foreach config,$(CONFIG),$(BIN)/snakemake --cores $(CORES) --configfile $(config) &&) true
@@ -15,6 +15,12 @@ run: .venv/run
 # Everything that this machine can run, slow tests too; `.venv/bin/pytest` alone runs the quick ones.
 test: lint
 	$(BIN)/pytest -m "slow or not slow" --numprocesses 2 --dist loadfile
+
+# What tests of a real one-node Slurm need, from Debian and as root; without it `make test` skips them.
+slurm:
+	apt-get update --quiet=2
+	DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends \
+	  munge slurmctld slurmd slurm-client
 
 lint: .venv/test
 	$(BIN)/ruff check .
