@@ -5,12 +5,14 @@ import itertools
 import logging
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import nn
 
+from wsl.progress import NOWHERE, Progress, keep, resume
 from wsl.recipe import Recipe
 
 log = logging.getLogger(__name__)
@@ -70,6 +72,8 @@ def fit(
     recipe: Recipe,
     seed: int,
     after_epoch: Callable[[int], None] = lambda epoch: None,
+    progress: Progress = NOWHERE,
+    beside: dict[Any, Any] | None = None,
 ) -> pd.DataFrame:
     """Fit ``module`` and leave it in its best state by validation loss, or its last.
 
@@ -80,6 +84,8 @@ def fit(
         recipe: optimisation.
         seed: of the batches' order and of dropout.
         after_epoch: called with the epoch, from 0, the untrained module.
+        progress: keeps states of the fit, and gives the one to go on from.
+        beside: what ``after_epoch`` fills, kept with them.
 
     Returns:
         A row an epoch: ``epoch``, ``train_loss`` (over the epoch, while training), ``validation_loss``, ``kept``.
@@ -92,10 +98,16 @@ def fit(
     scheduler = None
     if recipe.schedule == "cosine":
         scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.epochs)
-    best, best_epoch, best_state = math.inf, 0, copy.deepcopy(module.state_dict())
-    history = []
-    after_epoch(0)
-    for epoch in range(1, recipe.epochs + 1):
+    best = {"loss": math.inf, "epoch": 0, "state": copy.deepcopy(module.state_dict())}
+    history: list[dict[str, float]] = []
+    beside = {} if beside is None else beside
+    parts = {"module": module, "optimizer": optimizer, **({"scheduler": scheduler} if scheduler else {})}
+    device = str(next(module.parameters()).device)
+    epoch = resume(progress, parts, device, best=best, history=history, beside=beside)
+    if not epoch:
+        after_epoch(0)
+    while epoch < recipe.epochs and not _waited(recipe, best, epoch):
+        epoch += 1
         module.train()
         train_loss = 0.0
         for indices in _batches(torch.randperm(counts["train"]), recipe.batch_size):
@@ -111,20 +123,26 @@ def fit(
         log.info("epoch %d of %d: losses %.5g, validation %.5g", epoch, recipe.epochs, train_loss, validation_loss)
         if not (math.isfinite(train_loss) and math.isfinite(validation_loss)):
             raise FloatingPointError(f"the loss turned non-finite in epoch {epoch}; lower the learning rate")
-        if validation_loss < best:
-            best, best_epoch, best_state = validation_loss, epoch, copy.deepcopy(module.state_dict())
+        if validation_loss < best["loss"]:
+            best.update(loss=validation_loss, epoch=epoch, state=copy.deepcopy(module.state_dict()))
         after_epoch(epoch)
-        if recipe.patience is not None and epoch - best_epoch >= recipe.patience:
-            log.info("stopped in epoch %d: no lower validation loss for %d epochs", epoch, recipe.patience)
-            break
-    kept = best_epoch if recipe.keep == "best" else epoch
-    if kept == best_epoch:
-        module.load_state_dict(best_state)
+        keep(progress, parts, epoch, best=best, history=history, beside=beside)
+    kept = best["epoch"] if recipe.keep == "best" else epoch
+    if kept == best["epoch"]:
+        module.load_state_dict(best["state"])
     module.eval()
-    log.info("best validation loss %.5g in epoch %d of %d", best, best_epoch, epoch)
+    log.info("best validation loss %.5g in epoch %d of %d", best["loss"], best["epoch"], epoch)
     table = pd.DataFrame(history)
     table["kept"] = table["epoch"] == kept
     return table
+
+
+def _waited(recipe: Recipe, best: dict[str, Any], epoch: int) -> bool:
+    """Return whether there was no lower validation loss for as many epochs as the recipe waits."""
+    over = recipe.patience is not None and epoch - best["epoch"] >= recipe.patience
+    if over:
+        log.info("stopped in epoch %d: no lower validation loss for %d epochs", epoch, recipe.patience)
+    return over
 
 
 @torch.no_grad()

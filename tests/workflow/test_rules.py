@@ -19,11 +19,11 @@ from wsl.weights.pca import fit_pca
 from wsl.zoo.backbone import train_on_classes
 
 WILDCARDS = SimpleNamespace(name="0", member="00000", part="train", draw="1", method="projection", sampler="projection")
-GIVEN_BY_SCRIPT = {"device", "threads"}
+GIVEN_BY_SCRIPT = {"device", "threads", "progress"}
 # Functions that pass settings on by `**`: to what, and the arguments that they add to them.
 PASSED_ON = {
     "wsl.weights.pca.fit_parameters": (fit_pca, {"read", "rows", "columns", "name", "seed", "device"}),
-    "wsl.sampling.body.fit_body": (train_on_classes, {"network", "packed", "epochs", "device"}),
+    "wsl.sampling.body.fit_body": (train_on_classes, {"network", "packed", "epochs", "device", "progress"}),
 }
 TAUGHT = "taught"  # an input that is there for a teacher alone
 RULES = [

@@ -14,6 +14,7 @@ from wsl.datasets.clip import Clip
 from wsl.errors import DataError
 from wsl.files import new_hdf5, open_hdf5, write_csv
 from wsl.fitting import fit, mlp
+from wsl.progress import NOWHERE, Progress
 from wsl.recipe import Recipe
 from wsl.tensors import read_tensors, write_tensors
 
@@ -71,6 +72,7 @@ def fit_set_encoder(
     seed: int,
     device: str = "cpu",
     threads: int = 1,
+    progress: Progress = NOWHERE,
 ) -> None:
     """Train the encoder so that two subsets of one class's images embed alike and those of other classes apart.
 
@@ -87,6 +89,7 @@ def fit_set_encoder(
         model, weights: see ``wsl.datasets.clip.Clip``; batch_size: images a forward pass of it.
         seed: of weights, batches, subsets and, where CLIP is random, of CLIP.
         device: ``cpu`` or ``cuda``; threads: CPU threads.
+        progress: keeps states of the fit, and gives the one to go on from.
 
     Raises:
         DataError: a class is too small to have two subsets.
@@ -112,7 +115,7 @@ def fit_set_encoder(
     # A batch holds no class twice: it would be its own negative.
     recipe = replace(Recipe(**recipe), batch_size=min(recipe["batch_size"], len(clip)))
     counts = {"train": len(clip), "validation": len(clip) * VALIDATION_DRAWS}
-    write_csv(history, fit(module, loss_of, counts, recipe, seed))
+    write_csv(history, fit(module, loss_of, counts, recipe, seed, progress=progress))
     write_tensors(out, module.state_dict(), module.shape)
 
 

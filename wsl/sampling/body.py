@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from wsl.images.inputs import mixed_images
+from wsl.progress import NOWHERE, Progress
 from wsl.sampling.recalibration import re_estimate
 from wsl.tensors import write_tensors
 from wsl.zoo.backbone import train_on_classes
@@ -32,6 +33,7 @@ def fit_body(
     epochs: int,
     seed: int,
     device: str = "cpu",
+    progress: Progress = NOWHERE,
     threads: int = 1,
     **recipe: Any,
 ) -> None:
@@ -47,6 +49,7 @@ def fit_body(
         epochs: 0 keeps the mean of the zoo, with new batch-normalisation statistics.
         seed: of head, batches and augmentation.
         device: ``cpu`` or ``cuda``; threads: CPU threads.
+        progress: keeps states of the fit, and gives the one to go on from.
         recipe: of training, see ``wsl.zoo.backbone.train_on_classes``.
     """
     torch.set_num_threads(threads)
@@ -61,5 +64,5 @@ def fit_body(
     network.load_state_dict(body, strict=False)
     re_estimate(network, mixed_images(packed, 40, seed).to(device))
     if epochs:
-        train_on_classes(network, packed, epochs, **recipe, device=device)
+        train_on_classes(network, packed, epochs, **recipe, device=device, progress=progress)
     write_tensors(out, with_zero_head(network.state_dict(), classes), {"classes": len(packed), "epochs": epochs})

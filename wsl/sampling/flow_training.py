@@ -8,6 +8,7 @@ import torch
 
 from wsl.files import Files, write_csv
 from wsl.fitting import Standardiser, fit
+from wsl.progress import NOWHERE, Progress
 from wsl.recipe import Recipe
 from wsl.sampling.flow import ResidualFlow
 from wsl.shared.encoder import SharedEncoder, load_shared
@@ -37,6 +38,7 @@ def fit_flow(
     recipe: dict[str, Any],
     seed: int,
     device: str = "cpu",
+    progress: Progress = NOWHERE,
 ) -> None:
     """Train the flow: with noise x_0, residual x_1, t even in 0 to 1, let v(x_0 + t (x_1 - x_0), t) be x_1 - x_0.
 
@@ -54,6 +56,7 @@ def fit_flow(
         recipe: see ``wsl.recipe.Recipe``.
         seed: of initial weights, batches, noise, times, dropout and counts of images.
         device: ``cpu`` or ``cuda``.
+        progress: keeps states of the fit, and gives the one to go on from.
     """
     network = load_shared(regression).to(device)
     files, space = {"train": train, "validation": validation}, network.shape["space"]
@@ -84,7 +87,14 @@ def fit_flow(
         path = ends - noise
         return (flow(noise + times.unsqueeze(1) * path, times, positions) - path).square().mean()
 
-    table = fit(flow, loss_of, {"train": len(parts["train"]), "validation": rows * TIMES}, Recipe(**recipe), seed)
+    table = fit(
+        flow,
+        loss_of,
+        {"train": len(parts["train"]), "validation": rows * TIMES},
+        Recipe(**recipe),
+        seed,
+        progress=progress,
+    )
     write_csv(history, table)
     write_tensors(out, flow.state_dict(), flow.shape)
 

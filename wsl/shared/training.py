@@ -14,6 +14,7 @@ from wsl.files import Files, write_csv
 from wsl.fitting import fit
 from wsl.ntxent import chance_loss
 from wsl.outcomes.bins import read_bins
+from wsl.progress import NOWHERE, Progress
 from wsl.recipe import Recipe
 from wsl.shared.encoder import SharedEncoder, load_shared
 from wsl.shared.losses import mixed_loss
@@ -42,6 +43,7 @@ def train_shared(
     image_counts: Sequence[int] = (),
     normalise: str = "per-coefficient",
     device: str = "cpu",
+    progress: Progress = NOWHERE,
 ) -> None:
     """Train the shared encoder with losses between z_proj and codes of weights, which stay as they are.
 
@@ -61,6 +63,7 @@ def train_shared(
         space, image_counts: see ``load_pairs``.
         normalise: of codes, where errors are squared, see ``wsl.fitting.Standardiser.fit``.
         device: ``cpu`` or ``cuda``.
+        progress: keeps states of the fit, and gives the one to go on from.
     """
     files = {"train": train, "validation": validation}
     parts = {part: load_pairs(path, class_means, bins, space, image_counts).to(device) for part, path in files.items()}
@@ -78,7 +81,9 @@ def train_shared(
         datasets, positions, codes = parts[part].batch(indices.to(device), random=part == "train")
         return mixed_loss(module(datasets, positions), codes, module.codes.scale, losses, temperature, symmetric)
 
-    table = fit(module, loss_of, {part: len(pairs) for part, pairs in parts.items()}, Recipe(**recipe), seed)
+    table = fit(
+        module, loss_of, {part: len(pairs) for part, pairs in parts.items()}, Recipe(**recipe), seed, progress=progress
+    )
     contrastive = not any(weight for name, weight in losses.items() if name != "nt_xent")
     for part, pairs in parts.items():
         chance = chance_loss(min(len(pairs), recipe["batch_size"]))

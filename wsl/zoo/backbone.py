@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from wsl.files import open_hdf5
 from wsl.images.inputs import load_task
+from wsl.progress import NOWHERE, Progress, keep, resume
 from wsl.tensors import write_tensors
 from wsl.zoo.epochs import evaluate, make_optimizer, train_epoch
 from wsl.zoo.network import SlimResNet18, resnet18
@@ -27,6 +28,7 @@ def train_backbone(
     seed: int,
     device: str = "cpu",
     threads: int = 1,
+    progress: Progress = NOWHERE,
     **recipe: Any,
 ) -> None:
     """Train a backbone on classes that no task uses and write it as a start (regime ``finetuned``).
@@ -42,6 +44,7 @@ def train_backbone(
         epochs, recipe: of training, see ``train_on_classes``.
         seed: of weights, batches and augmentation.
         device: ``cpu`` or ``cuda``; threads: CPU threads.
+        progress: keeps states of it, and gives the one to go on from.
 
     Raises:
         FloatingPointError: it diverged.
@@ -49,7 +52,7 @@ def train_backbone(
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     network = resnet18(width, len(packed)).to(device)
-    accuracy = train_on_classes(network, packed, epochs, **recipe, device=device)
+    accuracy = train_on_classes(network, packed, epochs, **recipe, device=device, progress=progress)
     about = {"regime": "finetuned", "classes": len(packed), "epochs": epochs, "validation_accuracy": accuracy}
     write_tensors(out, with_zero_head(network.state_dict(), classes), about)
 
@@ -65,6 +68,7 @@ def train_on_classes(
     teacher: float,
     taught: Sequence[str | Path] = (),
     device: str = "cpu",
+    progress: Progress = NOWHERE,
 ) -> float:
     """Train a network to tell all classes of ``packed`` apart and return its validation accuracy.
 
@@ -78,6 +82,7 @@ def train_on_classes(
             features of the same image, centred; 0 leaves it out.
         taught: files of CLIP features, one a class, see ``wsl.datasets.class_means.embed_classes``; for the teacher.
         device: ``cpu`` or ``cuda``.
+        progress: keeps states of it, and gives the one to go on from.
 
     Raises:
         FloatingPointError: it diverged.
@@ -88,11 +93,14 @@ def train_on_classes(
     optimizer = make_optimizer(trained, "sgd", learning_rate, weight_decay, momentum=0.9)
     batches = max(len(images["train"][0]) // batch_size, 1)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=epochs * batches)
-    for epoch in range(1, epochs + 1):
+    parts = {"trained": trained, "optimizer": optimizer, "schedule": schedule}
+    done = resume(progress, parts, device)
+    for epoch in range(done + 1, epochs + 1):
         loss, accuracy = train_epoch(
             network, optimizer, *images["train"], batch_size, augment, schedule.step, extra_loss
         )
         log.info("epoch %d: training loss %.4f, accuracy %.3f", epoch, loss, accuracy)
+        keep(progress, parts, epoch)
     if not all(value.isfinite().all() for value in network.state_dict().values()):
         raise FloatingPointError("the backbone diverged; lower its learning_rate")
     loss, accuracy = evaluate(network, *images["validation"])

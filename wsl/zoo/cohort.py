@@ -12,9 +12,10 @@ from torch.nn import functional
 
 from wsl.images.inputs import normalised
 from wsl.images.reading import packed_by_class
+from wsl.progress import NOWHERE, Progress
 from wsl.zoo.epochs import Moves, Step, moved
 from wsl.zoo.member import write_member
-from wsl.zoo.training import Training
+from wsl.zoo.training import Training, train_to_end
 
 
 def train_cohort(
@@ -24,6 +25,7 @@ def train_cohort(
     start: str | Path | None = None,
     device: str = "cpu",
     threads: int = 1,
+    progress: Progress = NOWHERE,
 ) -> None:
     """Train members and write a file each, as each would be if it were trained alone.
 
@@ -36,6 +38,7 @@ def train_cohort(
         start: the weights that they start from; None: random ones of their own.
         device: ``cpu`` or ``cuda``.
         threads: CPU threads.
+        progress: keeps states of members, done ones too, since Snakemake deletes the files of a job that failed.
     """
     torch.set_num_threads(threads)
     by_class = packed_by_class(packed)
@@ -48,25 +51,31 @@ def train_cohort(
     if device == "cpu":
         for settings, path in zip(members, out, strict=True):
             alone = training(settings)
-            while not alone.done:
-                alone.run_epoch()
+            part = _part(alone)
+            train_to_end(alone, progress, part)
+            progress.save(alone.state, part, now=True)
             write_member(path, alone.member())
         return
     trainings = [training(settings) for settings in members]
+    for one in trainings:
+        if state := progress.load(_part(one), device):
+            one.restore(state)
     ordered = sorted(trainings, key=_batch)
     for _, alike in groupby(ordered, key=_batch):
-        train_together(list(alike))
+        train_together(list(alike), progress)
     for one, path in zip(trainings, out, strict=True):
         write_member(path, one.member())
 
 
-def train_together(trainings: Sequence[Training]) -> None:
+def train_together(trainings: Sequence[Training], progress: Progress = NOWHERE) -> None:
     """Train members of equal batches to their ends, all in one network pass a step."""
     running = [one for one in trainings if not one.done]
     while running:
         stack = Stack(running)
         while not any(one.done for one in running):
             stack.run_epoch()
+            for one in running:
+                progress.save(one.state, _part(one), now=one.done)
         running = [one for one in running if not one.done]
 
 
@@ -156,3 +165,7 @@ def _stacked(tensors: Sequence[dict[str, torch.Tensor]], learned: bool) -> dict[
 
 def _batch(training: Training) -> int:
     return min(training.plan["batch_size"], len(training.images["train"][0]))
+
+
+def _part(training: Training) -> str:
+    return f"{training.plan['member']:05d}"

@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 
 from wsl.images.inputs import load_task
+from wsl.progress import NOWHERE, Progress
 from wsl.zoo.epochs import Step, draw_steps, evaluate, make_optimizer, train_epoch
 from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import Member, write_member
@@ -75,6 +76,32 @@ class Training:
         self._epoch, self._diverged = 0, False
         if 0 in self._names:
             self._record(*evaluate(self.network, *self.images["train"]))
+
+    def state(self) -> dict[str, Any]:
+        """Return all that going on, or being done, needs: tensors and plain values."""
+        scheduler = self._scheduler.state_dict() if self._scheduler else None
+        going = {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict(), "scheduler": scheduler}
+        return {
+            **({} if self.done else going),
+            "random": self._random,
+            "history": self._history,
+            "kept": self._kept,
+            "weights": [torch.from_numpy(one) for one in self._weights],
+            "counters": [torch.from_numpy(one) for one in self._counters],
+            "epoch": self._epoch,
+            "diverged": self._diverged,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a state of a training with the same arguments."""
+        self._random, self._history, self._kept = state["random"].cpu(), state["history"], state["kept"]
+        self._weights, self._counters = ([one.cpu().numpy() for one in state[key]] for key in ("weights", "counters"))
+        self._epoch, self._diverged = state["epoch"], state["diverged"]
+        if not self.done:
+            self.network.load_state_dict(state["network"])
+            self.optimizer.load_state_dict(state["optimizer"])
+            if self._scheduler:
+                self._scheduler.load_state_dict(state["scheduler"])
 
     @property
     def done(self) -> bool:
@@ -163,10 +190,22 @@ def train_member(
     start: str | Path | None = None,
     device: str = "cpu",
     threads: int = 1,
+    progress: Progress = NOWHERE,
 ) -> None:
-    """Train a member as planned and write its file, ``out``; see ``Training``. ``threads``: of the CPU."""
+    """Train a member as planned and write its file, ``out``; see ``Training``.
+
+    ``threads``: of the CPU. ``progress``: keeps states of it, and gives the one to go on from.
+    """
     torch.set_num_threads(threads)
     training = Training(packed, plan, width, momentum, schedule, augment, snapshots, storage, start, device)
+    train_to_end(training, progress)
+    write_member(out, training.member())
+
+
+def train_to_end(training: Training, progress: Progress, part: str = "whole") -> None:
+    """Train from where a part of ``progress`` says, or from the start."""
+    if state := progress.load(part):
+        training.restore(state)
     while not training.done:
         training.run_epoch()
-    write_member(out, training.member())
+        progress.save(training.state, part)

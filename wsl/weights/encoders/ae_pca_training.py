@@ -10,6 +10,7 @@ from torch import nn
 
 from wsl.files import Files
 from wsl.images.tasks import TaskImages
+from wsl.progress import NOWHERE, Progress
 from wsl.weights.encoders.ae_pca import ChannelEncoder, share_compression
 from wsl.weights.encoders.behaviour import Behaviour
 from wsl.weights.encoders.training import train_encoder
@@ -39,6 +40,7 @@ def train_ae_pca(
     behaviour: dict[str, float] | None = None,
     packed: Files = (),
     device: str = "cpu",
+    progress: Progress = NOWHERE,
 ) -> None:
     """Train the encoder on whole snapshots.
 
@@ -52,6 +54,7 @@ def train_ae_pca(
         behaviour: ``weight`` of the behaviour loss beside the first stage's, and its ``queries``; None: not used.
         packed: packed images, a file a class, or a list of them, for the behaviour loss.
         device: ``cpu`` or ``cuda``.
+        progress: keeps states of the fit, and gives the one to go on from.
     """
     torch.manual_seed(seed)
     with Snapshots(train_index, orders, orders_seed) as training, Snapshots(validation_index) as validating:
@@ -87,7 +90,9 @@ def train_ae_pca(
 
         counts = {part: len(own) for part, own in snapshots.items()}
         files = (out, history, checkpoints)
-        train_encoder(encoder, loss_of, counts, *files, checkpoint_count, recipe, seed, finish=second_stage)
+        train_encoder(
+            encoder, loss_of, counts, *files, checkpoint_count, recipe, seed, finish=second_stage, progress=progress
+        )
 
 
 def _parameters(training: Snapshots) -> Iterator[tuple[int, torch.Tensor]]:

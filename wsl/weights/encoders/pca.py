@@ -9,6 +9,7 @@ from torch import nn
 
 from wsl.files import Files
 from wsl.images.tasks import TaskImages
+from wsl.progress import NOWHERE, Progress
 from wsl.weights.coefficients import LinearCodec, load_linear, owners, read_coefficients
 from wsl.weights.encoders.base import WeightEncoder
 from wsl.weights.encoders.behaviour import Behaviour
@@ -111,6 +112,7 @@ def train_pca(
     behaviour: dict[str, float] | None = None,
     packed: Files = (),
     device: str = "cpu",
+    progress: Progress = NOWHERE,
 ) -> None:
     """Train the second stage on training coefficients (eq. 3.1); without one there is nothing to train.
 
@@ -125,6 +127,7 @@ def train_pca(
         behaviour: ``weight`` of the behaviour loss beside eq. 3.1 per coefficient, and its ``queries``; None: not used.
         packed: packed images, a file a class, or a list of them, for the behaviour loss.
         device: ``cpu`` or ``cuda``.
+        progress: keeps states of the fit, and gives the one to go on from.
     """
     data = {
         part: torch.from_numpy(read_coefficients(path)[0]).to(device)
@@ -152,4 +155,4 @@ def train_pca(
 
         files = (out, history, checkpoints)
         counts = {part: len(values) for part, values in data.items()}
-        train_encoder(encoder, loss_of, counts, *files, checkpoint_count, recipe, seed)
+        train_encoder(encoder, loss_of, counts, *files, checkpoint_count, recipe, seed, progress=progress)

@@ -13,6 +13,7 @@ from wsl.files import Files
 from wsl.fitting import mlp
 from wsl.images.tasks import TaskImages
 from wsl.ntxent import nt_xent
+from wsl.progress import NOWHERE, Progress
 from wsl.randomness import stream
 from wsl.weights.encoders.behaviour import Behaviour
 from wsl.weights.encoders.token_encoder import TokenEncoder, TokenSequence
@@ -95,6 +96,7 @@ def train_tokens(
     behaviour: dict[str, float] | None = None,
     packed: Files = (),
     device: str = "cpu",
+    progress: Progress = NOWHERE,
 ) -> None:
     """Train the encoder on whole snapshots.
 
@@ -111,6 +113,7 @@ def train_tokens(
         behaviour: ``weight`` of the behaviour loss beside eq. 2.8, and its ``queries``; None: not used.
         packed: packed images, a file a class, or a list of them, for the behaviour loss.
         device: ``cpu`` or ``cuda``.
+        progress: keeps states of the fit, and gives the one to go on from.
     """
     torch.manual_seed(seed)
     with ExitStack() as stack:
@@ -126,11 +129,16 @@ def train_tokens(
         module = ViewLoss(encoder, Views(**views), beta, temperature, windows).to(device)
         answers = behaviour and Behaviour(own.layout, TaskImages(packed), behaviour["queries"], device)
         starts = {part: np.cumsum([0, *map(len, some)]) for part, some in zoos.items()}
-        drawn = stream(seed, "views")
 
         def loss_of(part: str, rows: torch.Tensor) -> torch.Tensor:
-            # Validation sees the same views each time, or its losses could not be compared.
-            rng = drawn if part == "train" else stream(seed, "validation views")
+            # Validation sees the same views each time, or its losses could not be compared. Those of training come from
+            # torch's random numbers, which a fit that goes on takes up where they were.
+            validation = part == "validation"
+            rng = (
+                stream(seed, "validation views")
+                if validation
+                else np.random.default_rng(torch.randint(2**62, (1,)).item())
+            )
             losses = []
             for zoo, start in zip(zoos[part], starts[part], strict=False):
                 mine = [row - start for row in rows.tolist() if start <= row < start + len(zoo)]
@@ -145,7 +153,9 @@ def train_tokens(
 
         counts = {part: int(edges[-1]) for part, edges in starts.items()}
         files = (out, history, checkpoints)
-        train_encoder(encoder, loss_of, counts, *files, checkpoint_count, recipe, seed, trained=module)
+        train_encoder(
+            encoder, loss_of, counts, *files, checkpoint_count, recipe, seed, trained=module, progress=progress
+        )
 
 
 def standardise(sequence: TokenSequence, zoos: Sequence[Snapshots], centre: str) -> None:

@@ -11,6 +11,7 @@ from torch import nn
 
 from wsl.files import write_csv
 from wsl.fitting import fit
+from wsl.progress import NOWHERE, Progress
 from wsl.recipe import Recipe
 from wsl.tensors import write_tensors
 from wsl.weights.encoders.base import States, WeightEncoder, write_states
@@ -34,6 +35,7 @@ def train_encoder(
     seed: int,
     finish: Callable[[], None] = lambda: None,
     trained: nn.Module | None = None,
+    progress: Progress = NOWHERE,
 ) -> None:
     """Train an encoder and write it, its history and its states over the training.
 
@@ -47,6 +49,7 @@ def train_encoder(
         recipe: see ``wsl.recipe.Recipe``.
         seed: of batches and dropout.
         trained: a module that holds the encoder and what is trained with it and not kept; None: the encoder alone.
+        progress: keeps states of the fit, and gives the one to go on from.
         finish: fits, in closed form, what follows on what is trained; called before a state is kept.
     """
     wanted = checkpoint_epochs(recipe["epochs"], checkpoint_count)
@@ -59,8 +62,9 @@ def train_encoder(
     module = encoder if trained is None else trained
     if any(True for _ in module.parameters()):
         losses = fit(
-            module, loss_of, counts, Recipe(**recipe), seed, lambda epoch: keep(epoch) if epoch in wanted else None
-        )
+            module, loss_of, counts, Recipe(**recipe), seed, lambda epoch: keep(epoch) if epoch in wanted else None,
+            progress, states,
+        )  # fmt: skip
     else:
         losses = pd.DataFrame([{"epoch": 0, **_losses(loss_of, counts), "kept": True}])
     keep(int(losses.loc[losses["kept"], "epoch"].iloc[0]))
