@@ -1,5 +1,9 @@
 """Files that appear whole or not at all."""
 
+import os
+import subprocess
+import sys
+
 import h5py
 import numpy as np
 import pandas as pd
@@ -118,3 +122,16 @@ def test_a_file_missing_behind_its_list_is_named_with_the_remedy(tmp_path):
     (tmp_path / "a.h5").unlink()
     with pytest.raises(DataError, match=r"a\.h5 is missing; delete .*all\.json and run again"):
         listed(tmp_path / "all.json")
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_write(tmp_path):
+    writes = "import os, sys\nfrom wsl.files import written_whole\nwith written_whole(sys.argv[1]) as beside:\n"
+    killed = writes + "    beside.write_text('half')\n    os.kill(os.getpid(), 9)\n"
+    assert subprocess.run([sys.executable, "-c", killed, tmp_path / "x.txt"], check=False).returncode == -9
+    (torn,) = tmp_path.iterdir()
+    assert torn.name.endswith(".part")
+    alive = tmp_path / f".x.txt.{os.getppid()}.part"  # somebody else writes the same file
+    alive.touch()
+    with written_whole(tmp_path / "x.txt") as beside:
+        beside.write_text("whole")
+    assert {path.name for path in tmp_path.iterdir()} == {"x.txt", alive.name}

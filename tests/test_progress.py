@@ -124,9 +124,7 @@ def test_a_cohorts_done_members_are_not_trained_again(packed, progress, dies, tm
 
 
 def test_members_that_train_together_go_on_together(packed, progress, dies, monkeypatch):
-    settings = [
-        {"plan": {**plan_row(place), "max_epoch": 2 + place}, **TRAINING} for place in (0, 1)
-    ]
+    settings = [{"plan": {**plan_row(place), "max_epoch": 2 + place}, **TRAINING} for place in (0, 1)]
 
     def trained(**kept):
         both = [training.Training([packed[name] for name in "012"], **one) for one in settings]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -33,6 +34,9 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         os.replace(beside, path)
     finally:
         beside.unlink(missing_ok=True)
+        for torn in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+            if not Path("/proc", torn.name.split(".")[-2]).exists():  # its writer was killed
+                torn.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -157,17 +157,6 @@ def results(made) -> Path:
     return made[2] / "results" / "tiny"
 
 
-@pytest.fixture(scope="session")
-def files_of():
-    """Finds all files of a run by their paths in it, logs and benchmarks apart: ``files_of(results)``."""
-
-    def find(folder: Path) -> dict[str, Path]:
-        found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-        return {name: path for name, path in found.items() if name.split("/")[0] not in ("logs", "benchmarks")}
-
-    return find
-
-
 @pytest.fixture
 def finished(made) -> Project:
     """The finished run, to be altered."""

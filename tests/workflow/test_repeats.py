@@ -1,41 +1,17 @@
 """A run made again, whole or in part, comes out the same."""
 
-from pathlib import Path
-
-import h5py
-import numpy as np
 import pytest
 from PIL import Image
+from same import contents, differing, made_files
 
 pytestmark = pytest.mark.slow
 
 
-def contents(path: Path):
-    """What a file holds: text and arrays with their types, by name."""
-    if path.suffix != ".h5":
-        return path.read_bytes()
-    found = {}
-
-    def keep(name, item):
-        found[name, "attributes"] = {key: np.asarray(value).tolist() for key, value in item.attrs.items()}
-        if isinstance(item, h5py.Dataset):
-            found[name] = (
-                item.dtype,
-                item.shape,
-                item[...].tobytes() if item.dtype.kind != "O" else item[...].tolist(),
-            )
-
-    with h5py.File(path) as file:
-        keep("/", file)
-        file.visititems(keep)
-    return found
-
-
-def test_nothing_is_left_to_do(finished, files_of):
-    before = {name: path.stat().st_mtime_ns for name, path in files_of(finished.results).items()}
+def test_nothing_is_left_to_do(finished):
+    before = {name: path.stat().st_mtime_ns for name, path in made_files(finished.results).items()}
     assert finished.would_run() == {}
     assert "Nothing to be done" in finished.run()
-    assert {name: path.stat().st_mtime_ns for name, path in files_of(finished.results).items()} == before
+    assert {name: path.stat().st_mtime_ns for name, path in made_files(finished.results).items()} == before
 
 
 def test_deleted_member_is_trained_again_to_the_same_weights(finished, results, read_jobs):
@@ -65,9 +41,7 @@ def test_jobs_run_the_code_beside_the_snakefile(finished, results, read_jobs):
         assert image.width == 1000
 
 
-def test_same_seed_gives_the_same_run_elsewhere(results, tiny_config, new_project, files_of):
+def test_same_seed_gives_the_same_run_elsewhere(results, tiny_config, new_project):
     again = new_project(tiny_config, original=results.parents[1])
     again.run()
-    ours, others = files_of(results), files_of(again.results)
-    assert set(ours) == set(others)
-    assert [name for name in ours if contents(ours[name]) != contents(others[name])] == []
+    assert differing(results, again.results) == []

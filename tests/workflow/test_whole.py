@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from PIL import Image
+from same import made_files
 
 from wsl.files import read_json
 from wsl.zoo.layout import resnet18_layout
@@ -68,8 +69,8 @@ RESULTS = {
 NO_NETWORK = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
 
 
-def test_every_file_is_made_and_no_other(results, files_of):
-    assert set(files_of(results)) == RESULTS
+def test_every_file_is_made_and_no_other(results):
+    assert set(made_files(results)) == RESULTS
 
 
 def test_every_job_has_its_log_and_what_grows_its_benchmark(printed, results, read_jobs):
