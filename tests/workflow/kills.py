@@ -19,7 +19,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-VICTIMS = {"snakemake": None, "training": "/train_member/", "PCA": "/fit_small_pca"}  # part of a job's log's path
+VICTIMS = {"training": "/train_member/", "PCA": "/fit_small_pca", "snakemake": None}  # part of the path of a job's log
+MOMENTS = {"training": 3.0, "PCA": 0.5, "snakemake": 20.0}  # seconds after its start, at most
 PATIENCE = 600  # seconds for one start of Snakemake
 
 
@@ -38,7 +39,7 @@ class Campaign:
         """Start the run and kill a victim; False where the run was done before there was one to kill."""
         with open(self.root / "printed", "a", encoding="utf-8") as printed:
             run = subprocess.Popen(self.command, cwd=self.root, stdout=printed, stderr=subprocess.STDOUT)
-        wait = self.random.uniform(2, 30) if victim == "snakemake" else self.random.uniform(0, 3)
+        wait = self.random.uniform(0, MOMENTS[victim])
         end, due = time.monotonic() + PATIENCE, None
         while run.poll() is None and time.monotonic() < end:
             found = run.pid if victim == "snakemake" else self._job(VICTIMS[victim])
@@ -66,7 +67,9 @@ class Campaign:
         assert done.returncode == 0, done.stdout[-5000:]
 
     def _unlock(self) -> None:
-        subprocess.run([*self.command, "--unlock"], cwd=self.root, check=True, capture_output=True)
+        start = self.command.index("snakemake") + 1
+        command = [*self.command[:start], "--unlock", *self.command[start:]]
+        subprocess.run(command, cwd=self.root, check=True, capture_output=True)
 
     def _job(self, log: str) -> int | None:
         """Return the process of this project whose standard error is a log with this in its path."""
