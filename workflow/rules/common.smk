@@ -66,6 +66,14 @@ def features(names):
     return [f"{FEATURES}/{name}.h5" for name in names]
 
 
+def packing_of(names):
+    return settings(source=RUN.config.images.source, classes=[plain(RUN.packing(name)) for name in names])
+
+
+def embedding_of(names):
+    return settings(prompts=[RUN.prompts(name) for name in names], seed=RUN.seed("clip"), **EMBEDDING)
+
+
 def member_files(part):
     return expand(f"{OUT}/zoo/members/{{member}}.h5", member=RUN.members(part))
 

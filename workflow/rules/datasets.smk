@@ -6,11 +6,6 @@ DATASET_FIGURES = ()
 EMBEDDING = {key: getattr(DATASETS, key) for key in (*CLIP_KEYS, "batch_size")}
 EMBED = "wsl.datasets.class_means.embed_classes"
 
-
-def embedding_of(names):
-    return settings(prompts=[RUN.prompts(name) for name in names], seed=RUN.seed("clip"), **EMBEDDING)
-
-
 if IMAGES.classes_per_job == 1:
 
     rule clip_features:

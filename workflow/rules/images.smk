@@ -1,11 +1,6 @@
 IMAGES = RUN.config.images
 PACK = "wsl.images.packing.pack_classes"
 
-
-def packing_of(names):
-    return settings(source=IMAGES.source, classes=[plain(RUN.packing(name)) for name in names])
-
-
 if IMAGES.classes_per_job == 1:
 
     rule pack_class:
