@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 VICTIMS = {"training": "/train_member/", "PCA": "/fit_small_pca", "snakemake": None}  # part of the path of a job's log
-MOMENTS = {"training": 3.0, "PCA": 0.5, "snakemake": 20.0}  # seconds after its start, at most
+MOMENTS = {"training": 3.0, "PCA": 0.2, "snakemake": 20.0}  # seconds after its start, at most
 PATIENCE = 600  # seconds for one start of Snakemake
 
 
@@ -35,11 +35,15 @@ class Campaign:
     def __init__(self, root: Path, command: Sequence[str], seed: int):
         self.root, self.command, self.random = root, [*command], random.Random(seed)
 
-    def kill(self, victim: str) -> bool:
-        """Start the run and kill a victim; False where the run was done before there was one to kill."""
+    def kill(self, victim: str, patience: float = 1.0) -> bool:
+        """Start the run and kill a victim; False where the run was done before there was one to kill.
+
+        Args:
+            patience: how much of the time that this kind of victim is given may pass.
+        """
         with open(self.root / "printed", "a", encoding="utf-8") as printed:
             run = subprocess.Popen(self.command, cwd=self.root, stdout=printed, stderr=subprocess.STDOUT)
-        wait = self.random.uniform(0, MOMENTS[victim])
+        wait = self.random.uniform(0, patience * MOMENTS[victim])
         end, due = time.monotonic() + PATIENCE, None
         while run.poll() is None and time.monotonic() < end:
             found = run.pid if victim == "snakemake" else self._job(VICTIMS[victim])
@@ -53,7 +57,7 @@ class Campaign:
                 run.wait(PATIENCE)
                 self._unlock()
                 return True
-            time.sleep(0.05)
+            time.sleep(0.02)
         assert run.poll() is not None, "Snakemake hangs"
         return False
 
@@ -98,11 +102,14 @@ def run_campaign(
         victims: see ``VICTIMS``.
         compare: raises where a finished project's results are not as they should be.
     """
-    left, killed = list(victims), Counter()
+    left, killed, missed = list(victims), Counter(), 0
     while left:
-        campaign = Campaign(make(), command, seed + len(left))
-        while left and campaign.kill(left[0]):
+        campaign = Campaign(make(), command, seed)
+        # One that was missed has less time in the next run: a job may be over in a moment.
+        while left and campaign.kill(left[0], patience=1 / (1 + missed)):
             killed[left.pop(0)] += 1
+            missed = 0
+        missed, seed = missed + 1, seed + 1
         campaign.finish()
         compare(campaign.root)
     return killed

@@ -16,7 +16,7 @@ rule hold:
     output: out="held/{{n}}"
     log: "logs/{{n}}.log"
     resources: gpu=1
-    params: call="holder.hold", settings={{}}
+    params: call="holder.hold", code="", settings={{}}
     script: "{CALL}"
 """
 # Fails where another job holds the same device. The first job to hold one dies of what `kill -9` sends.
