@@ -72,7 +72,7 @@ CODE_CHANGES = {
     "look of figures": ("figures/style.py", FIGURES + REPORT),
     "one figure": ("figures/autoencoder_loss.py", Counter(autoencoder_loss=1) + REPORT),
     "loss of the shared encoder": ("ntxent.py", SHARED),
-    "sampler": ("sampling/projection.py", SAMPLING),
+    "sampler": ("sampling/projection.py", SAMPLING - Counter(describe_sampler=1)),
     "tables": ("evaluation/tables.py", Counter(reconstruction_table=1) | SAMPLING_TABLES),
     "autoencoder": ("weights/encoders/pca.py", AUTOENCODER | SAMPLING),
     "PCA": ("weights/pca.py", PCA | SAMPLING),
