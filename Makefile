@@ -5,7 +5,7 @@ CORES ?= all
 CONFIG ?= config/digits-thesis.yaml config/config.yaml
 
 # Rivals side by side; each prints its table and writes benchmarks/results/<name>.json. Leave the machine idle.
-BENCH ?= pca zoo_cpu decoding workflow growth
+BENCH ?= pca zoo_cpu zoo_gpu decoding workflow growth
 
 .PHONY: run test slurm lint format bench clean
 

@@ -30,27 +30,36 @@ def loaders(folder: Path, size: int, batch_size: int) -> tuple[Iterable, Iterabl
     )
 
 
-def in_memory(folder: Path, size: int, batch_size: int) -> tuple[Iterable, Iterable]:
+def in_memory(folder: Path, size: int, batch_size: int, augment: bool = True) -> tuple[Iterable, Iterable]:
     """Return batches of tensors that are decoded and normalised once; moved batch by batch, all images of one alike."""
     sets = []
     for part in ("train", "val"):
         images = ImageFolder(folder / part, v2.Compose(TO_TENSOR))
         sets.append(TensorDataset(*map(torch.stack, zip(*((x, torch.tensor(y)) for x, y in images), strict=True))))
     moves = v2.Compose([v2.RandomHorizontalFlip(), v2.RandomCrop(size, padding=size // 8, padding_mode="edge")])
+    moved = moves if augment else lambda batch: batch
 
     class Moved:
         def __iter__(self):
             images, labels = sets[0].tensors
             for batch in torch.randperm(len(images))[: len(images) // batch_size * batch_size].split(batch_size):
-                yield moves(images[batch]), labels[batch]
+                yield moved(images[batch]), labels[batch]
 
     return Moved(), DataLoader(sets[1], 512)
 
 
-def train(batches: tuple[Iterable, Iterable], width: int, classes: int, epochs: int, seed: int, out: Path) -> float:
+def unmoved(folder: Path, size: int, batch_size: int) -> tuple[Iterable, Iterable]:
+    """Return batches of tensors in memory as they are."""
+    return in_memory(folder, size, batch_size, augment=False)
+
+
+def train(
+    batches: tuple[Iterable, Iterable], width: int, classes: int, epochs: int, seed: int, out: Path, device: str
+) -> float:
     """Train one member (SGD), evaluate it each epoch, save its weights twice, and return its validation accuracy."""
     torch.manual_seed(seed)
-    network = resnet18(width, classes)
+    torch.backends.cudnn.benchmark = True
+    network = resnet18(width, classes).to(device)
     network.maxpool = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)  # torchvision's; ours is faster
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
     loss_of = nn.CrossEntropyLoss()
@@ -59,13 +68,13 @@ def train(batches: tuple[Iterable, Iterable], width: int, classes: int, epochs: 
         total = 0.0
         for images, labels in batches[0]:
             optimizer.zero_grad()
-            loss = loss_of(network(images), labels)
+            loss = loss_of(network(images.to(device)), labels.to(device))
             loss.backward()
             optimizer.step()
             total += loss.item()
         network.eval()
         with torch.no_grad():
-            answers = [(network(images).argmax(1) == labels) for images, labels in batches[1]]
+            answers = [network(images.to(device)).argmax(1).cpu() == labels for images, labels in batches[1]]
         accuracy = torch.cat(answers).float().mean().item()
         if epoch in (1, epochs):
             torch.save({"state": network.state_dict(), "loss": total, "accuracy": accuracy}, out)
@@ -74,14 +83,20 @@ def train(batches: tuple[Iterable, Iterable], width: int, classes: int, epochs: 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("kind", choices=["loaders", "in_memory"])
+    parser.add_argument("kind", choices=["loaders", "in_memory", "unmoved"])
     parser.add_argument("folder", type=Path)
-    for name in ("size", "width", "batch_size", "epochs", "seed", "threads"):
+    for name in ("size", "width", "batch_size", "epochs", "threads"):
         parser.add_argument(f"--{name}", type=int, required=True)
+    parser.add_argument("--seed", type=int, nargs="+", required=True, help="of each member")
+    parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
     if given.threads:
         torch.set_num_threads(given.threads)
-    made = {"loaders": loaders, "in_memory": in_memory}[given.kind](given.folder, given.size, given.batch_size)
+    kinds = {"loaders": loaders, "in_memory": in_memory, "unmoved": unmoved}
+    made = kinds[given.kind](given.folder, given.size, given.batch_size)
     classes = len(list((given.folder / "train").iterdir()))
-    out = given.folder / f"{given.kind}-{given.seed}.pt"
-    print(json.dumps([train(made, given.width, classes, given.epochs, given.seed, out)]))
+    reached = []
+    for seed in given.seed:
+        out = given.folder / f"{given.kind}-{seed}.pt"
+        reached.append(train(made, given.width, classes, given.epochs, seed, out, given.device))
+    print(json.dumps(reached))

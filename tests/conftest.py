@@ -67,7 +67,7 @@ def train(packed):
     """Train one member: ``train(out, task="012", width=2, **changes to its plan or training)``."""
 
     def run(out: Path, task: str = "012", width: int = WIDTH, images=packed, **changes) -> Path:
-        named = ("momentum", "schedule", "augment", "snapshots", "storage", "start")
+        named = ("momentum", "schedule", "augment", "snapshots", "storage", "precision", "start")
         settings = {"momentum": 0.9, "schedule": "constant", "augment": False}
         settings |= {key: changes.pop(key) for key in named if key in changes}
         train_member([images[name] for name in task], out, plan_row(task=task, **changes), width, **settings)

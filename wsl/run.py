@@ -107,6 +107,7 @@ class Run:
             "augment": zoo.augment,
             "snapshots": zoo.snapshots,
             "storage": zoo.storage,
+            "precision": zoo.precision,
         }
 
     def beside(self) -> list[str]:

@@ -89,6 +89,16 @@ def test_a_diverged_member_spoils_no_other(packed, exact):
     assert found[0].weights == pytest.approx(expected.weights, rel=1e-5, abs=1e-6)
 
 
+def test_autocast_reaches_those_that_train_together(packed, monkeypatch):
+    monkeypatch.setattr(cohort, "computing_in", lambda precision, device: torch.autocast("cpu", torch.bfloat16))
+    plans = [{**plan, "max_epoch": 1} for plan in PLANS[:2]]
+    for found, plan in zip(together(packed, plans, snapshots=["max"]), plans, strict=True):
+        expected = alone(packed, plan, snapshots=["max"])
+        rounded, exact = (member.history["train_loss"].item() for member in (found, expected))
+        assert rounded != exact
+        assert rounded == pytest.approx(exact, rel=0.05)
+
+
 def test_members_draw_from_random_numbers_of_their_own(packed):
     training = Training([packed[name] for name in "012"], PLANS[0], **SETTINGS)
     first = training.draw_steps()

@@ -72,6 +72,11 @@ def test_half_precision_rounds_what_is_stored_and_nothing_else(train, tmp_path):
         assert np.array_equal(read_weights(zoo), np.concatenate([whole.weights, half.weights]))
 
 
+def test_on_a_cpu_bfloat16_changes_nothing(train, tmp_path):
+    ends = [train(tmp_path / precision, precision=precision) for precision in ("float32", "bfloat16")]
+    assert ends[0].read_bytes() == ends[1].read_bytes()
+
+
 def test_a_weight_too_large_for_half_precision_is_refused(train, tmp_path):
     state = resnet18(2, 3).state_dict()
     write_tensors(tmp_path / "start.safetensors", {**state, "fc.bias": torch.full((3,), 1e5)}, {})

@@ -126,6 +126,11 @@ class Zoo(Section):
     storage: Literal["float32", "float16"] = Field(
         "float32", description="what snapshots are stored in; `float16` rounds them and halves the zoo on disk"
     )
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32",
+        description="what convolutions compute in while members train on a GPU; `bfloat16` (autocast) is for those "
+        "since Ampere. Weights, their updates, statistics, evaluation, and all on a CPU stay float32",
+    )
     schedule: Literal["constant", "cosine"] = Field("constant", description="learning rate over a member's epochs")
     augment: bool = Field(False, description="random flips and shifts by up to an eighth of the side while training")
 

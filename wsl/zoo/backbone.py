@@ -97,7 +97,7 @@ def train_on_classes(
     done = resume(progress, parts, device)
     for epoch in range(done + 1, epochs + 1):
         loss, accuracy = train_epoch(
-            network, optimizer, *images["train"], batch_size, augment, schedule.step, extra_loss
+            network, optimizer, *images["train"], batch_size, augment, after_batch=schedule.step, extra_loss=extra_loss
         )
         log.info("epoch %d: training loss %.4f, accuracy %.3f", epoch, loss, accuracy)
         keep(progress, parts, epoch)

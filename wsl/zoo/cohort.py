@@ -13,7 +13,7 @@ from torch.nn import functional
 from wsl.images.inputs import normalised
 from wsl.images.reading import packed_by_class
 from wsl.progress import NOWHERE, Progress
-from wsl.zoo.epochs import Moves, Step, moved
+from wsl.zoo.epochs import Moves, Step, computing_in, moved, widened
 from wsl.zoo.member import write_member
 from wsl.zoo.training import Training, train_to_end
 
@@ -86,7 +86,7 @@ class Stack:
     ones, and each optimiser steps over its member's part.
 
     Args:
-        trainings: with batches of equal size.
+        trainings: with batches of equal size, and one precision.
     """
 
     def __init__(self, trainings: Sequence[Training]):
@@ -146,7 +146,9 @@ class Stack:
         inputs: torch.Tensor,
         labels: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        logits = functional_call(self.template, (parameters, buffers), (inputs,))
+        with computing_in(self.trainings[0].precision, inputs.device):
+            logits = functional_call(self.template, (parameters, buffers), (inputs,))
+        logits = widened(logits)
         return functional.cross_entropy(logits, labels), logits
 
 

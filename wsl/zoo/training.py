@@ -35,6 +35,7 @@ class Training:
         augment: random flips and shifts of training images.
         snapshots: which weights to keep, see ``wsl.zoo.snapshots.snapshot_names``.
         storage: ``float32``, or ``float16`` for files half as large: what weights that are kept are rounded to.
+        precision: ``float32`` or ``bfloat16``: what training steps compute in, see ``wsl.zoo.epochs.computing_in``.
         start: the weights it starts from, see ``wsl.zoo.start``; None: random ones of its own.
         device: ``cpu`` or ``cuda``.
 
@@ -54,11 +55,12 @@ class Training:
         augment: bool,
         snapshots: Sequence[str | int] | str = ("early", "max"),
         storage: str = "float32",
+        precision: str = "float32",
         start: str | Path | None = None,
         device: str = "cpu",
     ):
         torch.manual_seed(plan["seed"])
-        self.plan, self.augment, self._storage = plan, augment, storage
+        self.plan, self.augment, self.precision, self._storage = plan, augment, precision, storage
         self._about = {"width": width, "momentum": momentum, "schedule": schedule, "augment": augment}
         self.images = {part: load_task(packed, part, device=device) for part in ("train", "validation")}
         self.network = resnet18(width, len(packed)).to(device)
@@ -112,7 +114,12 @@ class Training:
         """Train for an epoch."""
         with self._own_randomness():
             losses = train_epoch(
-                self.network, self.optimizer, *self.images["train"], self.plan["batch_size"], self.augment
+                self.network,
+                self.optimizer,
+                *self.images["train"],
+                self.plan["batch_size"],
+                self.augment,
+                self.precision,
             )
         self.close_epoch(*losses)
 
@@ -187,6 +194,7 @@ def train_member(
     augment: bool,
     snapshots: Sequence[str | int] | str = ("early", "max"),
     storage: str = "float32",
+    precision: str = "float32",
     start: str | Path | None = None,
     device: str = "cpu",
     threads: int = 1,
@@ -197,7 +205,7 @@ def train_member(
     ``threads``: of the CPU. ``progress``: keeps states of it, and gives the one to go on from.
     """
     torch.set_num_threads(threads)
-    training = Training(packed, plan, width, momentum, schedule, augment, snapshots, storage, start, device)
+    training = Training(packed, plan, width, momentum, schedule, augment, snapshots, storage, precision, start, device)
     train_to_end(training, progress)
     write_member(out, training.member())
 
