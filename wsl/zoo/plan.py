@@ -131,8 +131,13 @@ def plan_unseen(
 def _hyperparameters(
     seed: int, index: int, distributions: dict[str, Distribution], learning_rates: dict[str, Distribution]
 ) -> dict[str, Any]:
-    values = {key: d.sample(stream(seed, "member", index, key)) for key, d in distributions.items()}
-    rate = learning_rates[values["optimizer"]].sample(stream(seed, "member", index, "learning_rate"))
+    def draw(key: str, distribution: Distribution) -> Any:
+        # To make a stream takes longer than all else that is done for a member.
+        choices = getattr(distribution, "choice", ())
+        return choices[0] if len(choices) == 1 else distribution.sample(stream(seed, "member", index, key))
+
+    values = {key: draw(key, distribution) for key, distribution in distributions.items()}
+    rate = draw("learning_rate", learning_rates[values["optimizer"]])
     return {
         "seed": integer_seed(seed, "member", index, "training"),
         "learning_rate": float(rate),
