@@ -4,7 +4,8 @@ BIN := .venv/bin
 CORES ?= all
 CONFIG ?= config/digits-thesis.yaml config/config.yaml
 
-# Rivals side by side; each prints its table and writes benchmarks/results/<name>.json. Leave the machine idle.
+# Rivals side by side; each prints its table and writes benchmarks/results/<name>.json, and all together make
+# benchmarks/README.md. Leave the machine idle.
 BENCH ?= pca zoo_cpu zoo_gpu decoding workflow growth
 
 .PHONY: run test slurm lint format bench clean
@@ -35,7 +36,7 @@ format: .venv/test
 	$(BIN)/snakefmt Snakefile workflow
 
 bench: .venv/run
-	$(foreach name,$(BENCH),$(BIN)/python benchmarks/$(name).py &&) true
+	$(foreach name,$(BENCH),$(BIN)/python benchmarks/$(name).py &&) $(BIN)/python benchmarks/readme.py
 
 # A stamp a set of packages; a change of pyproject or constraints installs anew.
 .venv/run: pyproject.toml constraints.txt

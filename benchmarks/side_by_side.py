@@ -51,11 +51,13 @@ def machine() -> dict[str, Any]:
     return about
 
 
-def report(name: str, rows: list[dict[str, Any]], figures: dict[str, Any]) -> None:
-    """Print a table and write ``results/<name>.json``: ``figures``, ``rows`` and the machine."""
+def report(name: str, rows: list[dict[str, Any]], figures: dict[str, Any], keep: bool = True) -> None:
+    """Print a table and write ``results/<name>.json``: ``figures``, ``rows`` and the machine; or print it alone."""
     print(f"\n{name}\n{pd.DataFrame(rows).to_string(index=False, float_format='{:.4g}'.format)}")
     for key, value in figures.items():
         print(f"{key}: {value}")
+    if not keep:
+        return
     RESULTS.mkdir(exist_ok=True)
     content = {**figures, "rows": rows, "machine": machine()}
     (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

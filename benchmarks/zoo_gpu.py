@@ -5,7 +5,8 @@ batch by batch, and several processes, each with a member at a time; its best nu
 architecture, images, batches, epochs, evaluation of each epoch, and two snapshots that are written. No augmentation,
 since that script has none. Training steps alone count as the card's work, two thirds of them backward.
 
-Without a GPU it says so and measures nothing; ``--device cpu`` tries it out, with few members.
+Without a GPU it says so and measures nothing; ``--device cpu`` tries it out, with few members, and keeps
+no result.
 """
 
 import argparse
@@ -85,4 +86,5 @@ if __name__ == "__main__":
     own, rivals = ([way for way in ways if way.startswith(start)] for start in ("ours", "plain"))
     best = min(rivals, key=lambda way: np.median(taken[way]))
     ratios = {f"ratio_{way}".replace(", ", "_").replace(" ", "_"): ratio(taken[best], taken[way]) for way in own}
-    report("zoo_gpu", rows, ratios | {"rival": best, "card": card, "recipe": recipe, "members": given.members})
+    figures = ratios | {"rival": best, "card": card, "recipe": recipe, "members": given.members}
+    report("zoo_gpu", rows, figures, keep=given.device == "cuda")
