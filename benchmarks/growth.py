@@ -6,6 +6,8 @@ Trainings are short: a stage's growth is what is asked for, and not what it take
 
 import argparse
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -30,6 +32,8 @@ CONFIG = {
     "weights": {"components": 16, "solver": "gram", "autoencoder": {"latent": 64, "epochs": 5}},
     "datasets": {"model": "wsl-small-rn"},
     "shared": {"hidden": [64], "epochs": 5},
+    "sampling": {"samplers": ["projection"]},
+    "evaluation": {"image_counts": [5], "finetuning": {"epochs": []}},
 }
 STAGES = {
     "zoo training": ("train_cohort",),
@@ -39,24 +43,38 @@ STAGES = {
     "autoencoder": ("train_autoencoder",),
     "latents": ("embed_weights",),
     "shared encoder": ("train_shared",),
+    "judging": ("judge",),
 }
 
 
 def run(members: int, width: int, folder: Path, cores: int) -> pd.DataFrame:
-    """Run the workflow as far as the shared encoder and return seconds and MiB of each stage."""
+    """Run the workflow until sampled models are judged, and return seconds and MiB of each stage."""
     name = f"growth-{members}-{width}"
     config = {**CONFIG, "run": name, "zoo": {**CONFIG["zoo"], "members": members, "width": width}}
     path = folder / f"{name}.yaml"
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
-    target = f"results/{name}/shared/encoder.safetensors"
+    target = f"results/{name}/evaluation/protocol/projection-0.csv"
+    size = {"members": members, "width": width}
+    rows = [{"stage": "planning", **size, **planning(path, folder, target)}]
     snakemake(ROOT / "Snakefile", path, folder, "--cores", str(cores), "-q", "--", target)
-    measured, rows = folder / "results" / name / "benchmarks", []
+    measured = folder / "results" / name / "benchmarks"
     for stage, rules in STAGES.items():
         files = [file for rule in rules for end in (".tsv", "/*.tsv") for file in measured.glob(f"{rule}{end}")]
         jobs = pd.concat(pd.read_csv(file, sep="\t") for file in files)
         memory = pd.to_numeric(jobs["max_rss"], errors="coerce").max()
-        rows.append({"stage": stage, "members": members, "width": width, "seconds": jobs["s"].sum(), "mib": memory})
+        rows.append({"stage": stage, **size, "seconds": jobs["s"].sum(), "mib": memory})
     return pd.DataFrame(rows)
+
+
+def planning(config: Path, folder: Path, target: str) -> dict[str, float]:
+    """Return the core seconds and the MiB that Snakemake takes to plan a run."""
+    asked = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--configfile", str(config)]
+    quiet = subprocess.DEVNULL
+    process = subprocess.Popen([*asked, "-n", "-q", "--", target], cwd=folder, stdout=quiet, stderr=quiet)
+    _, status, used = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"{config} could not be planned")
+    return {"seconds": used.ru_utime + used.ru_stime, "mib": used.ru_maxrss / 2**10}
 
 
 def exponents(rows: pd.DataFrame, against: str) -> dict[str, dict[str, float]]:
@@ -71,7 +89,7 @@ def exponents(rows: pd.DataFrame, against: str) -> dict[str, dict[str, float]]:
 
 def draw(tables: dict[str, pd.DataFrame], slopes: dict[str, dict[str, dict[str, float]]], out: Path) -> None:
     """Draw seconds above and memory below, against members on the left and width on the right."""
-    figure = Figure(figsize=(8.6, 5), layout="constrained")
+    figure = Figure(figsize=(11, 6), layout="constrained")
     grid = figure.subplots(2, len(tables), squeeze=False, sharey="row")
     for column, (against, rows) in enumerate(tables.items()):
         for row, (key, label) in enumerate((("seconds", "core seconds"), ("mib", "most memory of a job, MiB"))):
@@ -82,7 +100,7 @@ def draw(tables: dict[str, pd.DataFrame], slopes: dict[str, dict[str, dict[str, 
             axes.set(xscale="log", yscale="log", xlabel=against)
             axes.set_xticks(sorted(rows[against].unique()), sorted(rows[against].unique()))
             axes.minorticks_off()
-            axes.legend(fontsize=6, title="exponent", title_fontsize=6)
+            axes.legend(fontsize=6, title="exponent", title_fontsize=6, loc="upper left", bbox_to_anchor=(1, 1))
             if not column:
                 axes.set_ylabel(label)
     figure.savefig(out, dpi=200)
@@ -91,7 +109,7 @@ def draw(tables: dict[str, pd.DataFrame], slopes: dict[str, dict[str, dict[str, 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--members", type=int, nargs="+", default=[50, 100, 200, 400, 800])
-    parser.add_argument("--width", type=int, nargs="+", default=[4, 8, 16, 32])
+    parser.add_argument("--width", type=int, nargs="+", default=[4, 8, 16, 32, 64])
     parser.add_argument("--cores", type=int, default=os.cpu_count())
     given = parser.parse_args()
     slim, few = given.width[0], given.members[0]
