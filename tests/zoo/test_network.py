@@ -6,7 +6,7 @@ import torch
 from torchvision.models import resnet18 as torchvision_resnet18
 
 from wsl.zoo.layout import resnet18_layout
-from wsl.zoo.network import flatten, resnet18, state_dict
+from wsl.zoo.network import flatten, network_for, resnet18, state_dict
 
 
 def trained_a_little(network):
@@ -44,6 +44,17 @@ def test_other_widths_scale_every_channel(width):
     for name, value in theirs.items():
         scaled = [size * width // 64 if size >= 64 else size for size in value.shape]
         assert list(ours[name].shape) == scaled, name
+
+
+def test_a_stem_of_3_is_the_one_for_small_images():
+    torch.manual_seed(0)
+    ours = trained_a_little(network_for(resnet18_layout(64, 3, stem=3)))
+    theirs = torchvision_resnet18(num_classes=3)
+    theirs.conv1, theirs.maxpool = torch.nn.Conv2d(3, 64, 3, 1, 1, bias=False), torch.nn.Identity()
+    theirs.load_state_dict(ours.state_dict(), strict=True)
+    images = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.equal(ours.eval()(images), theirs.eval()(images))
 
 
 @pytest.mark.parametrize("channels", [1, 3, 16])

@@ -12,7 +12,7 @@ from wsl.files import get_table, new_hdf5, open_hdf5, put_table, write_csv
 from wsl.weights.orders import class_orders, reorder_head, reorder_task
 from wsl.weights.pca import ParameterPCA, read_parameter
 from wsl.zoo.index import open_zoo, read_weights
-from wsl.zoo.layout import HEAD, Layout
+from wsl.zoo.layout import Layout
 
 
 @dataclass
@@ -83,10 +83,9 @@ def encode_part(index: str | Path, fitted: Sequence[str | Path], out: str | Path
     """
     with open_zoo(index) as zoo:
         codec = load_linear(fitted, zoo.layout)
-        classes = zoo.layout["fc.weight"].shape[0]
-        heads = [zoo.layout[name].columns for name in HEAD]
+        heads = [zoo.layout[name].columns for name in zoo.layout.head]
         coefficients, tables = [], []
-        for number, order in enumerate(class_orders(classes, orders, seed)):
+        for number, order in enumerate(class_orders(zoo.layout.classes, orders, seed)):
 
             def read(columns: slice, order: tuple[int, ...] = order) -> np.ndarray:
                 values = read_weights(zoo, columns=columns)
@@ -95,7 +94,7 @@ def encode_part(index: str | Path, fitted: Sequence[str | Path], out: str | Path
             if number == 0:
                 coefficients.append(codec.encode(read, len(zoo.snapshots)))
             else:
-                coefficients.append(codec.encode(read, len(zoo.snapshots), coefficients[0], set(HEAD)))
+                coefficients.append(codec.encode(read, len(zoo.snapshots), coefficients[0], set(zoo.layout.head)))
             tasks = [reorder_task(task, order) for task in zoo.snapshots["task"]]
             tables.append(zoo.snapshots.assign(task=tasks, order=number))
     with new_hdf5(out) as file:

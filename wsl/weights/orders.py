@@ -7,7 +7,7 @@ import numpy as np
 
 from wsl.images.reading import join_task, task_classes
 from wsl.randomness import stream
-from wsl.zoo.layout import HEAD, Layout
+from wsl.zoo.layout import Layout
 
 
 def class_orders(classes: int, count: int, seed: int) -> list[tuple[int, ...]]:
@@ -35,7 +35,7 @@ def reorder_head(values: np.ndarray, order: tuple[int, ...]) -> np.ndarray:
 def reorder_weights(weights: np.ndarray, layout: Layout, order: tuple[int, ...]) -> np.ndarray:
     """Return a copy of flat weights (n_weights,) whose head is reordered, see ``reorder_head``."""
     reordered = weights.copy()
-    for name in HEAD:
+    for name in layout.head:
         columns = layout[name].columns
         reordered[columns] = reorder_head(weights[None, columns], order)[0]
     return reordered

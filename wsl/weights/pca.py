@@ -19,7 +19,6 @@ from wsl.weights.solvers import (
     sklearn_components,
 )
 from wsl.zoo.index import Zoo, open_zoo, read_weights
-from wsl.zoo.layout import HEAD
 
 log = logging.getLogger(__name__)
 MODES = ("mean", "centred", "pca")
@@ -156,7 +155,7 @@ def fit_parameters(
 
 def _fit_one(zoo: Zoo, name: str, orders: int, seed: int, **settings: float | int | str) -> ParameterPCA:
     entry, rows = zoo.layout[name], len(zoo.weights)
-    if name in HEAD and orders > 1:
+    if name in zoo.layout.head and orders > 1:
         own = read_weights(zoo, columns=entry.columns)
         used = class_orders(entry.shape[0], orders, seed)
         reordered = np.concatenate([reorder_head(own, order) for order in used])

@@ -27,7 +27,7 @@ class Snapshots:
     def __enter__(self) -> "Snapshots":
         self.zoo = self._opened.__enter__()
         self.layout, self.count = self.zoo.layout, len(self.zoo.snapshots)
-        self.orders = class_orders(self.layout["fc.weight"].shape[0], *self._asked)
+        self.orders = class_orders(self.layout.classes, *self._asked)
         return self
 
     def __exit__(self, *failure: object) -> None:

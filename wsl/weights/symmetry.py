@@ -5,7 +5,7 @@ from functools import cache
 
 import numpy as np
 
-from wsl.zoo.layout import HEAD, Layout
+from wsl.zoo.layout import HEAD, Layout, resnet18_shape
 
 Permutations = dict[str, np.ndarray]
 
@@ -20,7 +20,11 @@ def permutable(layout: Layout) -> dict[str, tuple[tuple[str, int], ...]]:
 
     Returns:
         By group: names of parameters, each with the axis that the group's channels lie on.
+
+    Raises:
+        DataError: the layout is no ResNet-18's.
     """
+    resnet18_shape(layout)
     groups: dict[str, list[tuple[str, int]]] = {}
     for entry in layout.entries:
         for axis, group in enumerate(_channels(entry.name)):

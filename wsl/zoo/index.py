@@ -17,7 +17,7 @@ from wsl.errors import DataError
 from wsl.files import get_table, new_hdf5, open_hdf5, put_table
 from wsl.images.reading import join_task, task_classes
 from wsl.zoo.layout import Layout, resnet18_layout
-from wsl.zoo.member import open_member
+from wsl.zoo.member import get_layout, open_member, put_layout
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,8 @@ class Zoo:
     def __init__(self, file: h5py.File):
         self.file = file
         self.weights: h5py.Dataset = file["weights"]
-        self.layout: Layout = resnet18_layout(int(file.attrs["width"]), int(file.attrs["classes"]))
+        own = get_layout(file)
+        self.layout: Layout = own or resnet18_layout(int(file.attrs["width"]), int(file.attrs["classes"]))
 
     @cached_property
     def counters(self) -> np.ndarray:
@@ -96,13 +97,14 @@ def write_index(paths: Sequence[str | Path], out: str | Path) -> None:
             snapshots.append(table)
             counters.append(file["counters"][...])
             sources.append((path, len(table), file["weights"].dtype))
-            shapes.add((plan["width"], len(task_classes(task)), file["weights"].shape[1]))
+            shapes.add((plan["width"], len(task_classes(task)), file["weights"].shape[1], get_layout(file)))
     if len(shapes) != 1:
         raise DataError(
             f"{len(paths)} members to index in {Path(out).name}, but "
-            + ("all of them diverged; lower zoo.learning_rate" if not shapes else f"of several shapes: {shapes}")
+            + ("all of them diverged; lower zoo.learning_rate" if not shapes else "of several shapes: ")
+            + ", ".join(f"width {one[0]}, {one[1]} classes, {one[2]} numbers" for one in shapes)
         )
-    ((width, classes, n_weights),) = shapes
+    ((width, classes, n_weights, layout),) = shapes
     total = sum(count for _, count, _ in sources)
     virtual = h5py.VirtualLayout((total, n_weights), dtype=np.float32)
     # h5py stamps a virtual dataset, alone of all datasets, with the time, and equal members must make equal indices.
@@ -114,6 +116,7 @@ def write_index(paths: Sequence[str | Path], out: str | Path) -> None:
         start += count
     with new_hdf5(out) as file:
         file.attrs["width"], file.attrs["classes"] = width, classes
+        put_layout(file, layout)
         # A member file that has gone reads as NaN, which `open_zoo`'s readers notice, and not as zeros.
         file.create_virtual_dataset("weights", virtual, fillvalue=np.nan)
         file.create_dataset("counters", data=np.concatenate(counters))

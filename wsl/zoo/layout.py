@@ -1,9 +1,14 @@
-"""The layout: where each named parameter of ResNet-18 lies in a flat snapshot."""
+"""The layout: where each named parameter of a network lies in a flat snapshot."""
 
+import json
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from math import prod
 from typing import NamedTuple
 
 import numpy as np
+
+from wsl.errors import DataError
 
 HEAD = ("fc.weight", "fc.bias")
 
@@ -40,6 +45,17 @@ class Layout(NamedTuple):
         last = self.entries[-1]
         return last.offset + last.size
 
+    @property
+    def head(self) -> tuple[str, ...]:
+        """Names of the head's parameters, whose rows are classes: the last matrix, and its bias if it has one."""
+        matrix = [entry.name for entry in self.entries if len(entry.shape) == 2][-1]
+        bias = matrix.removesuffix("weight") + "bias"
+        return (matrix, *(entry.name for entry in self.entries if entry.name == bias))
+
+    @property
+    def classes(self) -> int:
+        return self[self.head[0]].shape[0]
+
     def __getitem__(self, name: str) -> Entry:
         return next(entry for entry in self.entries if entry.name == name)
 
@@ -48,8 +64,55 @@ class Layout(NamedTuple):
         return {entry.name: vector[entry.columns].reshape(entry.shape) for entry in self.entries}
 
 
-def resnet18_layout(width: int, classes: int) -> Layout:
-    """Return the layout of ``wsl.zoo.network.resnet18(width, classes)`` without importing torch.
+def layout_from(named: Iterable[tuple[str, Sequence[int]]], counters: Iterable[str]) -> Layout:
+    """Return the layout of parameters of these names and shapes, one after the other."""
+    entries, offset = [], 0
+    for name, shape in named:
+        entries.append(Entry(name, tuple(shape), offset))
+        offset += prod(shape)
+    return Layout(tuple(entries), tuple(counters))
+
+
+def layout_to_text(layout: Layout) -> str:
+    """Return a layout as JSON, for files."""
+    named = [[entry.name, entry.shape] for entry in layout.entries]
+    return json.dumps({"entries": named, "counters": layout.counters})
+
+
+def layout_from_text(text: str) -> Layout:
+    """Return the layout that ``layout_to_text`` wrote."""
+    about = json.loads(text)
+    return layout_from(about["entries"], about["counters"])
+
+
+def first_difference(layout: Layout, wanted: Layout) -> str:
+    """Say where a layout first differs from another: a parameter, with its shape, or an integer buffer."""
+    for own, other in zip_longest(layout.entries, wanted.entries):
+        if own != other:
+            here, there = (f"{one.name} {one.shape}" if one else "no further parameter" for one in (own, other))
+            return f"{here} in place of {there}"
+    return f"the integer buffers {layout.counters} in place of {wanted.counters}"
+
+
+def resnet18_shape(layout: Layout) -> tuple[int, int, int]:
+    """Return what makes a ResNet-18 of this layout: width, classes and stem, see ``resnet18_layout``.
+
+    Raises:
+        DataError: it is another network's.
+    """
+    first = layout.entries[0].shape or (1,)
+    shape = (first[0], layout.classes, 3 if first[-1] == 3 else 7)
+    wanted = resnet18_layout(*shape)
+    if layout != wanted:
+        raise DataError(
+            f"these weights are no ResNet-18's: {first_difference(layout, wanted)}; of other networks, only the linear "
+            "stage and the encoders on top of it (`pca-ae`, `pca`, `ae-pca`) can be fitted, without a behaviour loss"
+        )
+    return shape
+
+
+def resnet18_layout(width: int, classes: int, stem: int = 7) -> Layout:
+    """Return the layout of ``wsl.zoo.network.resnet18(width, classes, stem)`` without importing torch.
 
     Every start of the workflow needs the names, and torch would add seconds to each; a test holds the two together.
     """
@@ -63,7 +126,7 @@ def resnet18_layout(width: int, classes: int) -> Layout:
         named.extend((f"{name}.{key}", (channels,)) for key in ("weight", "bias", "running_mean", "running_var"))
         counters.append(f"{name}.num_batches_tracked")
 
-    convolution("conv1", width, 3, 7)
+    convolution("conv1", width, 3, stem)
     batch_norm("bn1", width)
     into = width
     for stage in range(4):
@@ -79,9 +142,4 @@ def resnet18_layout(width: int, classes: int) -> Layout:
                 batch_norm(f"{prefix}.downsample.1", out)
             into = out
     named.extend([("fc.weight", (classes, into)), ("fc.bias", (classes,))])
-
-    entries, offset = [], 0
-    for name, shape in named:
-        entries.append(Entry(name, shape, offset))
-        offset += prod(shape)
-    return Layout(tuple(entries), tuple(counters))
+    return layout_from(named, counters)

@@ -13,6 +13,7 @@ import numpy as np
 
 from wsl.errors import DataError
 from wsl.files import get_table, new_hdf5, open_hdf5, put_table
+from wsl.zoo.layout import Layout, layout_from_text, layout_to_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,6 +34,7 @@ class Member:
         history: a row an epoch: ``epoch``, ``train_loss``, ``train_accuracy``, ``validation_loss``,
             ``validation_accuracy``; losses in nats, accuracies in [0, 1].
         diverged: whether a loss or a weight became non-finite; then the later snapshots are missing.
+        layout: of the weights; None: ``resnet18_layout`` of the plan's width and classes.
     """
 
     plan: dict[str, Any]
@@ -41,6 +43,7 @@ class Member:
     snapshots: pd.DataFrame
     history: pd.DataFrame
     diverged: bool
+    layout: Layout | None = None
 
 
 def write_member(path: str | Path, member: Member) -> None:
@@ -49,7 +52,7 @@ def write_member(path: str | Path, member: Member) -> None:
     digest.update(member.snapshots.to_csv().encode())
     with new_hdf5(path) as file:
         file.attrs["format"] = FORMAT
-        file.attrs["architecture"] = "resnet18"
+        file.attrs["architecture"] = "other" if member.layout else "resnet18"
         file.attrs["plan"] = json.dumps(member.plan, sort_keys=True)
         file.attrs["diverged"] = member.diverged
         file.attrs["digest"] = digest.hexdigest()
@@ -57,6 +60,18 @@ def write_member(path: str | Path, member: Member) -> None:
         file.create_dataset("counters", data=member.counters)
         put_table(file, "snapshots", member.snapshots)
         put_table(file, "history", member.history)
+        put_layout(file, member.layout)
+
+
+def put_layout(file: h5py.File, layout: Layout | None) -> None:
+    """Store a layout that width and classes do not tell."""
+    if layout:
+        file["layout"] = layout_to_text(layout)
+
+
+def get_layout(file: h5py.File) -> Layout | None:
+    """Read back what ``put_layout`` stored."""
+    return layout_from_text(file["layout"].asstr()[()]) if "layout" in file else None
 
 
 def open_member(path: str | Path) -> h5py.File:
@@ -82,4 +97,5 @@ def read_member(path: str | Path) -> Member:
             snapshots=get_table(file, "snapshots"),
             history=get_table(file, "history"),
             diverged=bool(file.attrs["diverged"]),
+            layout=get_layout(file),
         )

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torchvision.models.resnet import BasicBlock, ResNet
 
-from wsl.zoo.layout import Layout
+from wsl.zoo.layout import Layout, resnet18_shape
 
 
 class PixelwisePool(nn.MaxPool2d):
@@ -22,19 +22,22 @@ class PixelwisePool(nn.MaxPool2d):
 class SlimResNet18(ResNet):
     """Torchvision's ResNet-18 with ``width`` channels in its first stage in place of 64 (He et al. 2015).
 
+    A ``stem`` of 3 is the one that others give it for images of 32 pixels: convolution of 3 by 3, stride 1, no pooling.
+
     Input: float images (n, 3, height, width), normalised by ``wsl.images.reading.MEAN`` and ``STD``.
     Output: logits (n, classes).
     """
 
-    def __init__(self, width: int, classes: int):
+    def __init__(self, width: int, classes: int, stem: int = 7):
         nn.Module.__init__(self)
         # What torchvision's own constructor sets, less its fixed 64 channels; its methods do the rest.
         self._norm_layer = nn.BatchNorm2d
         self.inplanes, self.dilation, self.groups, self.base_width = width, 1, 1, 64
-        self.conv1 = nn.Conv2d(3, width, kernel_size=7, stride=2, padding=3, bias=False)
+        wide = stem == 7
+        self.conv1 = nn.Conv2d(3, width, kernel_size=stem, stride=2 if wide else 1, padding=stem // 2, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
-        self.maxpool = PixelwisePool(kernel_size=3, stride=2, padding=1)
+        self.maxpool = PixelwisePool(kernel_size=3, stride=2, padding=1) if wide else nn.Identity()
         self.layer1 = self._make_layer(BasicBlock, width, 2)
         self.layer2 = self._make_layer(BasicBlock, width * 2, 2, stride=2)
         self.layer3 = self._make_layer(BasicBlock, width * 4, 2, stride=2)
@@ -52,15 +55,18 @@ class SlimResNet18(ResNet):
         return self.avgpool(hidden).flatten(1)
 
 
-def resnet18(width: int, classes: int) -> SlimResNet18:
+def resnet18(width: int, classes: int, stem: int = 7) -> SlimResNet18:
     """Return a freshly initialised network; width 64 has torchvision's ResNet-18 exactly."""
-    return SlimResNet18(width, classes)
+    return SlimResNet18(width, classes, stem)
 
 
 def network_for(layout: Layout) -> SlimResNet18:
-    """Return a freshly initialised network whose state dict has this layout."""
-    classes, features = layout["fc.weight"].shape
-    return resnet18(features // 8, classes)
+    """Return a freshly initialised network whose state dict has this layout.
+
+    Raises:
+        DataError: it is no ResNet-18's.
+    """
+    return resnet18(*resnet18_shape(layout))
 
 
 def flatten(state: dict[str, torch.Tensor], layout: Layout) -> tuple[np.ndarray, np.ndarray]:

@@ -17,7 +17,6 @@ from wsl.weights.encoders.training import train_encoder
 from wsl.weights.orders import reorder_head
 from wsl.weights.snapshots import Snapshots
 from wsl.zoo.index import read_weights
-from wsl.zoo.layout import HEAD
 
 STARTING = 64  # snapshots whose rows' principal components the first stage starts from
 
@@ -99,6 +98,6 @@ def _parameters(training: Snapshots) -> Iterator[tuple[int, torch.Tensor]]:
     """Yield each named parameter's place and its numbers in all training rows (n, d); the head in all class orders."""
     for place, entry in enumerate(training.layout.entries):
         values = read_weights(training.zoo, columns=entry.columns)
-        if entry.name in HEAD:
+        if entry.name in training.layout.head:
             values = np.concatenate([reorder_head(values, order) for order in training.orders])
         yield place, torch.from_numpy(values)

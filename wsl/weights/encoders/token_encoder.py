@@ -51,7 +51,7 @@ class TokenEncoder(WeightEncoder):
     """Weights as tokens through a transformer.
 
     Args:
-        shapes: width and classes of every layout that it knows; the first is the run's own.
+        shapes: of every layout that it knows, see ``resnet18_shape``; the first is the run's own.
         size: numbers in a token.
         latent: numbers in a token's latent (``sane``) or in a network's (``contrastive``).
         width, depth, heads: see ``TokenNetwork``.
@@ -61,7 +61,7 @@ class TokenEncoder(WeightEncoder):
 
     def __init__(
         self,
-        shapes: Sequence[tuple[int, int]],
+        shapes: Sequence[tuple[int, int, int]],
         size: int,
         latent: int,
         width: int,

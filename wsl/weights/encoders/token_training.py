@@ -22,7 +22,7 @@ from wsl.weights.encoders.training import train_encoder
 from wsl.weights.encoders.views import Views
 from wsl.weights.snapshots import Snapshots
 from wsl.zoo.index import read_weights
-from wsl.zoo.layout import Layout
+from wsl.zoo.layout import Layout, resnet18_shape
 
 PROJECTED = 64  # numbers in which two views are compared
 
@@ -121,8 +121,7 @@ def train_tokens(
         validating = stack.enter_context(Snapshots(validation_index))
         zoos = {"train": [own, *(stack.enter_context(Snapshots(path)) for path in also)], "validation": [validating]}
         layouts = list(dict.fromkeys(zoo.layout for zoo in zoos["train"]))
-        shapes = [(layout.entries[0].shape[0], layout["fc.bias"].size) for layout in layouts]
-        encoder = TokenEncoder(shapes, latent=latent, kind=kind, **network)
+        encoder = TokenEncoder([resnet18_shape(layout) for layout in layouts], latent=latent, kind=kind, **network)
         for layout in layouts:
             alike = [zoo for zoo in zoos["train"] if zoo.layout == layout]
             standardise(encoder.sequence(layout), alike, centre)
