@@ -12,9 +12,11 @@ import torch
 
 from wsl.errors import DataError
 from wsl.files import (
+    file_inside,
     get_table,
     list_files,
     listed,
+    new_folder,
     new_hdf5,
     put_table,
     read_json,
@@ -135,3 +137,41 @@ def test_what_a_killed_writer_left_goes_with_the_next_write(tmp_path):
     with written_whole(tmp_path / "x.txt") as beside:
         beside.write_text("whole")
     assert {path.name for path in tmp_path.iterdir()} == {"x.txt", alive.name}
+
+
+def test_a_folder_appears_whole_or_not_at_all(tmp_path):
+    with pytest.raises(RuntimeError), new_folder(tmp_path / "in" / "out") as folder:
+        (folder / "half").touch()
+        raise RuntimeError
+    assert list((tmp_path / "in").iterdir()) == []
+    with new_folder(tmp_path / "in" / "out") as folder:
+        (folder / "whole").touch()
+        assert not (tmp_path / "in" / "out").exists()
+    assert [path.name for path in (tmp_path / "in").rglob("*")] == ["out", "whole"]
+    with pytest.raises(DataError, match="out is there already"), new_folder(tmp_path / "in" / "out"):
+        pass
+    assert (tmp_path / "in" / "out" / "whole").exists()
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/passwd", "a/../../x", "link", "linked/x", "folder/link"])
+def test_a_file_outside_of_its_folder_is_refused(tmp_path, name):
+    (tmp_path / "x").touch()
+    folder = tmp_path / "folder"
+    (folder / "a").mkdir(parents=True)
+    (folder / "folder").mkdir()
+    (folder / "link").symlink_to(tmp_path / "x")
+    (folder / "folder" / "link").symlink_to("../../x")
+    (folder / "linked").symlink_to(tmp_path)
+    with pytest.raises(DataError, match="lies outside"):
+        file_inside(folder, name)
+
+
+def test_a_file_inside_is_found_through_links_too(tmp_path):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "x").touch()
+    (folder / "link").symlink_to("x")
+    (tmp_path / "way").symlink_to(folder)
+    assert file_inside(folder, "x").samefile(file_inside(tmp_path / "way", "link"))
+    with pytest.raises(DataError, match="y is missing; add the file"):
+        file_inside(folder, "y")

@@ -6,6 +6,7 @@ import glob
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,6 +38,40 @@ def written_whole(path: str | Path) -> Iterator[Path]:
         for torn in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
             if not Path("/proc", torn.name.split(".")[-2]).exists():  # its writer was killed
                 torn.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(path: str | Path) -> Iterator[Path]:
+    """Yield a folder beside ``path`` to write into; it takes the name ``path`` only when the block ends well.
+
+    Raises:
+        DataError: ``path`` is there already.
+    """
+    path = Path(path)
+    if path.exists():
+        raise DataError(f"{path} is there already; name another folder, or delete it")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    beside.mkdir()
+    try:
+        yield beside
+        os.rename(beside, path)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def file_inside(folder: Path, name: str | Path) -> Path:
+    """Return the path of a file by its name in a folder.
+
+    Raises:
+        DataError: there is no such file, or it lies elsewhere, by its name or through a link.
+    """
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise DataError(f"{path} lies outside {folder}; only what lies in that folder is read: copy the file into it")
+    if not path.is_file():
+        raise DataError(f"{path} is missing; add the file, or take out what names it")
+    return path
 
 
 @contextmanager

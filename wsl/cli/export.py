@@ -1,4 +1,4 @@
-"""`wsl export`: a sampled model for other programs."""
+"""`wsl export`: a sampled model, or members of a zoo, for other programs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,16 +10,36 @@ from wsl.cli.app import app, console, mendable, say
 
 @app.command()
 def export(
-    model: Annotated[Path, typer.Argument(help="A model: safetensors.", exists=True, dir_okay=False)],
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="A model (safetensors); or members and indices of a zoo (HDF5).", exists=True, dir_okay=False
+        ),
+    ],
     out: Annotated[
-        Path | None, typer.Option(help="The ONNX file. [default: the model's name, with .onnx]", show_default=False)
+        Path | None,
+        typer.Option(
+            help="The ONNX file, or the zoo's folder. [default: the first name, with .onnx or -ray-tune]",
+            show_default=False,
+        ),
     ] = None,
 ) -> None:
-    """Write a model as ONNX."""
-    out = out or model.with_suffix(".onnx")
-    with mendable():
-        from wsl.sampling.onnx import export_onnx
+    """Write a model as ONNX, or members as a zoo of Ray Tune's layout, which `wsl import` and others read."""
+    zoo = all(path.suffix == ".h5" for path in files)
+    if not zoo and len(files) > 1:
+        raise typer.BadParameter("give one model, or members and indices (.h5) alone")
+    with mendable(), console.status("Exporting"):
+        if zoo:
+            from wsl.zoo.foreign.exporting import export_zoo
 
-        with console.status("Exporting"):
-            export_onnx(model, out)
-    say(f"{out}: images (n, 3, size, size), normalised, to logits (n, classes); the card is in its metadata")
+            out = out or files[0].with_name(f"{files[0].stem}-ray-tune")
+            count = export_zoo(files, out)
+        else:
+            from wsl.sampling.onnx import export_onnx
+
+            out = out or files[0].with_suffix(".onnx")
+            export_onnx(files[0], out)
+    if zoo:
+        say(f"{out}: {count} members; checkpoint_*/checkpoints hold state dicts, result.json each epoch's results")
+    else:
+        say(f"{out}: images (n, 3, size, size), normalised, to logits (n, classes); the card is in its metadata")

@@ -1,0 +1,94 @@
+"""`wsl import` and the `wsl export` that it undoes, as a user calls them."""
+
+import json
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from wsl.cli.main import app
+
+
+def call(*arguments, code=0):
+    done = CliRunner().invoke(app, list(map(str, arguments)), env={"COLUMNS": "200"})
+    assert done.exit_code == code, done.output
+    return " ".join(done.output.replace("│", " ").split())
+
+
+@pytest.fixture
+def theirs(zoo, tmp_path):
+    """The training members as a zoo of Ray Tune's layout."""
+    assert "3 members" in call("export", zoo.train, "--out", tmp_path / "theirs")
+    return tmp_path / "theirs"
+
+
+def test_members_are_imported_and_inspected(zoo, theirs, tmp_path):
+    said = call("import", theirs, "--out", tmp_path / "ours")
+    assert "ours: 3 members (3 train), 0 runs left out" in said
+    said = call("inspect", tmp_path / "ours" / "train.h5")
+    assert said.split("train.h5")[1] == call("inspect", zoo.train).split("train.h5")[1]
+    assert "source NN_tune_trainable_00001" in call("inspect", tmp_path / "ours" / "members" / "00001.h5")
+
+
+def test_choices_reach_the_import(theirs, tmp_path):
+    options = ("--epochs", "3", "--classes", "koala, yak,emu", "--accuracies", "fraction", "--validation", "val")
+    call("import", theirs, "--out", tmp_path / "ours", *options)
+    with h5py.File(tmp_path / "ours" / "members" / "00002.h5") as file:
+        assert file["snapshots"]["epoch"][...].tolist() == [3]
+        assert json.loads(file.attrs["plan"])["classes"] == ["koala", "yak", "emu"]
+
+
+def test_parts_and_seed_reach_the_import(theirs, tmp_path):
+    for path in theirs.glob("*/params.json"):
+        path.write_text(path.read_text().replace("wsl::part", "told"))
+    members = {}
+    for seed in (0, 1, 2):
+        out = tmp_path / str(seed)
+        assert "1 train" in call("import", theirs, "--out", out, "--parts", "1,1,1", "--seed", seed)
+        with h5py.File(out / "train.h5") as file:
+            members[seed] = file["members"]["member"][0]
+    assert len(set(members.values())) > 1
+
+
+def test_runs_left_out_are_counted_and_strict_ends_at_one(theirs, tmp_path):
+    torch.save(
+        {"fc.weight": torch.full((3, 2), np.nan)}, theirs / "NN_tune_trainable_00001/checkpoint_000003/checkpoints"
+    )
+    said = call("import", theirs, "--out", tmp_path / "ours")
+    assert "2 members (2 train), 1 runs left out, see import.json" in said
+    assert list(json.loads((tmp_path / "ours/import.json").read_text())["skipped"]) == ["NN_tune_trainable_00001"]
+    said = call("import", theirs, "--out", tmp_path / "strict", "--strict", code=1)
+    assert "fc.weight (3, 2) in place of conv1.weight" in said and not (tmp_path / "strict").exists()
+
+
+def test_last_epochs_that_differ_are_said(theirs, tmp_path):
+    shutil.rmtree(theirs / "NN_tune_trainable_00002" / "checkpoint_000003")
+    assert "last epochs differ: 1 in 1, 2 in 3; --epochs" in call("import", theirs, "--out", tmp_path / "ours")
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (("--epochs", "three"), 2, "'three' are no whole numbers"),
+        (("--parts", "1,1"), 2, "give three shares"),
+        (("--parts", "0,0,0"), 2, "give three shares"),
+        (("--parts", "1,-1,1"), 2, "negative"),
+        (("--accuracies", "permille"), 2, "permille"),
+        (("--classes", "a,a,b"), 1, "no class names"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(theirs, tmp_path, options, code, message):
+    assert message in call("import", theirs, "--out", tmp_path / "ours", *options, code=code)
+    assert not (tmp_path / "ours").exists()
+
+
+def test_a_zoo_lies_beside_its_index_unless_asked(zoo, tmp_path):
+    shutil.copy(zoo.members[0], tmp_path / "00000.h5")
+    assert "00000-ray-tune: 1 members" in call("export", tmp_path / "00000.h5")
+    assert (tmp_path / "00000-ray-tune" / "NN_tune_trainable_00000" / "result.json").is_file()
+    assert "there already" in call("export", tmp_path / "00000.h5", code=1)
+    (tmp_path / "x.safetensors").touch()
+    assert "give one model" in call("export", tmp_path / "00000.h5", tmp_path / "x.safetensors", code=2)

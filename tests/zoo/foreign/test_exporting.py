@@ -1,0 +1,98 @@
+"""Members as Ray Tune's zoos: others can load them, and an import gives them back."""
+
+import json
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torchvision.models import resnet18 as torchvision_resnet18
+
+from wsl.errors import DataError
+from wsl.weights.alignment import align_part
+from wsl.zoo.foreign.exporting import export_zoo
+from wsl.zoo.foreign.importing import import_zoo
+from wsl.zoo.index import open_zoo
+from wsl.zoo.layout import resnet18_layout
+from wsl.zoo.member import Member, read_member, write_member
+from wsl.zoo.network import resnet18
+
+
+def same(one, two):
+    assert np.array_equal(one.weights, two.weights) and np.array_equal(one.counters, two.counters)
+    pd.testing.assert_frame_equal(one.snapshots, two.snapshots, check_exact=True)
+    pd.testing.assert_frame_equal(one.history, two.history, check_exact=True)
+    assert (
+        two.plan == {**one.plan, "source": f"NN_tune_trainable_{one.plan['member']:05d}"} and two.layout == one.layout
+    )
+
+
+def test_an_import_of_an_export_gives_everything_back(zoo, tmp_path):
+    assert export_zoo([zoo.train, zoo.validation, zoo.test], tmp_path / "theirs") == 5
+    done = import_zoo(tmp_path / "theirs", tmp_path / "ours")
+    assert done.parts == {"train": 3, "validation": 1, "test": 1} and not done.skipped
+    for path in zoo.members:
+        same(read_member(path), read_member(tmp_path / "ours" / "members" / path.name))
+    for part in ("train", "validation", "test"):
+        with open_zoo(getattr(zoo, part)) as before, open_zoo(tmp_path / "ours" / f"{part}.h5") as after:
+            assert np.array_equal(before.weights[...], after.weights[...])
+            assert before.snapshots.equals(after.snapshots) and before.layout == after.layout
+
+
+def test_single_members_are_exported_as_others_read_them(zoo, tmp_path):
+    export_zoo(zoo.members[1:2], tmp_path / "theirs")
+    (folder,) = (tmp_path / "theirs").iterdir()
+    params = json.loads((folder / "params.json").read_text())
+    assert params["optim::optimizer"] == "sgd" and params["seed"] == 101 and params["model::o_dim"] == 3
+    lines = [json.loads(line) for line in (folder / "result.json").read_text().splitlines()]
+    with h5py.File(zoo.members[1]) as file:
+        assert [line["val_loss"] for line in lines] == file["history"]["validation_loss"][...].tolist()
+        assert [line["training_iteration"] for line in lines] == [1, 2, 3] and lines[0]["config"] == params
+        for row, epoch in enumerate((1, 3)):
+            state = torch.load(folder / f"checkpoint_{epoch:06d}" / "checkpoints", weights_only=True)
+            resnet18(2, 3).load_state_dict(state, strict=True)
+            assert (
+                state["conv1.weight"].flatten().tolist()
+                == file["weights"][row, : state["conv1.weight"].numel()].tolist()
+            )
+
+
+def test_width_64_loads_in_torchvision(tmp_path):
+    layout = resnet18_layout(64, 3)
+    weights = np.random.default_rng(0).normal(size=(1, layout.size)).astype(np.float32)
+    results = {"train_loss": 1.0, "train_accuracy": 0.5, "validation_loss": 1.0, "validation_accuracy": 0.25}
+    history = pd.DataFrame([{"epoch": 2, **results}])
+    plan = {"member": 9, "classes": ["a", "b", "c"], "width": 64}
+    counters = np.full((1, len(layout.counters)), 5)
+    snapshots = history.assign(snapshot="max")[["snapshot", *history]]
+    write_member(tmp_path / "9.h5", Member(plan, weights, counters, snapshots, history, False))
+    export_zoo([tmp_path / "9.h5"], tmp_path / "theirs")
+    state = torch.load(tmp_path / "theirs/NN_tune_trainable_00009/checkpoint_000002/checkpoints", weights_only=True)
+    network = torchvision_resnet18(num_classes=3)
+    network.load_state_dict(state, strict=True)
+    assert torch.equal(network.fc.weight.flatten(), torch.from_numpy(weights[0, layout["fc.weight"].columns]))
+    assert network.bn1.num_batches_tracked == 5
+
+
+def test_other_networks_go_out_and_come_back(made, tmp_path):
+    for seed in range(3):
+        made.ray_run(tmp_path / "zoo", seed, made.small_cnn)
+    import_zoo(tmp_path / "zoo", tmp_path / "one", shares=(1, 0, 0))
+    export_zoo([tmp_path / "one" / "train.h5"], tmp_path / "theirs")
+    import_zoo(tmp_path / "theirs", tmp_path / "two")
+    for path in (tmp_path / "one" / "members").iterdir():
+        one, two = read_member(path), read_member(tmp_path / "two" / "members" / path.name)
+        same(one, two)
+
+
+def test_what_cannot_be_exported_is_refused(zoo, train, tmp_path):
+    with pytest.raises(DataError, match=r"member 0 comes twice; name its file or index once"):
+        export_zoo([zoo.train, zoo.members[0]], tmp_path / "theirs")
+    align_part(zoo.validation, zoo.train, tmp_path / "aligned.h5", seed=0)
+    with pytest.raises(DataError, match=r"aligned\.h5 holds weights of its own.*name the index that it was made from"):
+        export_zoo([tmp_path / "aligned.h5"], tmp_path / "theirs")
+    train(tmp_path / "bad.h5", optimizer="sgd", learning_rate=1e30)
+    with pytest.raises(DataError, match=r"bad\.h5: this member diverged"):
+        export_zoo([tmp_path / "bad.h5"], tmp_path / "theirs")
+    assert not (tmp_path / "theirs").exists()

@@ -1,0 +1,258 @@
+"""Whole zoos of others through import, and through our own stages of weights after it."""
+
+import json
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+import torch
+
+from wsl.errors import ConfigError, DataError
+from wsl.weights.alignment import align_part
+from wsl.weights.codec import embed_part, load_codec, read_latents
+from wsl.weights.coefficients import encode_part, read_coefficients
+from wsl.weights.encoders.pca import train_pca
+from wsl.weights.pca import fit_parameters
+from wsl.zoo.foreign.importing import import_zoo
+from wsl.zoo.index import open_zoo, read_weights
+from wsl.zoo.layout import resnet18_layout
+from wsl.zoo.member import read_member
+
+RECIPE = {"learning_rate": 1e-2, "weight_decay": 0.0, "batch_size": 4, "epochs": 5, "patience": None}
+RECIPE |= {"schedule": "constant", "keep": "best"}
+
+
+@pytest.fixture
+def weightclip(made, tmp_path):
+    """A zoo of WeightCLIP's kind: eight runs of two snapshots, and what else lies about in such folders."""
+    zoo = tmp_path / "tune_zoo_x"
+    for seed in range(1, 9):
+        made.weightclip_run(zoo, seed)
+    (zoo / "config.json").write_text("{}")
+    (zoo / "dataset.pt").write_bytes(b"images")
+    return zoo
+
+
+@pytest.fixture
+def ray(made, tmp_path):
+    """A zoo of Ray Tune's kind: four runs of two snapshots."""
+    for seed in range(4):
+        made.ray_run(tmp_path / "ray", seed)
+    return tmp_path / "ray"
+
+
+def folder_of(zoo, seed):
+    return next(path for path in zoo.iterdir() if path.name.endswith(f"seed={seed}") or f"seed={seed}_" in path.name)
+
+
+def test_weightclips_zoo_is_read(made, weightclip, tmp_path):
+    done = import_zoo(weightclip, tmp_path / "out", shares=(6, 1, 1))
+    assert done.parts == {"train": 6, "validation": 1, "test": 1} and done.last_epochs == {4: 8}
+    members = [read_member(path) for path in sorted((tmp_path / "out" / "members").iterdir())]
+    for member in members:
+        seed = member.plan["seed"]
+        assert member.plan["source"] == f"NN_tune_trainable_seed={seed}" and not member.diverged
+        # Width and classes come from the weights: params.json says 32 channels and 10 classes.
+        assert member.plan["width"] == 2 and member.plan["classes"] == ["0", "1", "2"]
+        assert member.layout == resnet18_layout(2, 3, stem=3)
+        assert member.snapshots["snapshot"].tolist() == ["epoch3", "max"] and len(member.history) == 5
+        for epoch, accuracy in zip(member.snapshots["epoch"], member.snapshots["validation_accuracy"], strict=True):
+            assert accuracy == pytest.approx(made.results(seed, epoch)["val_acc"])
+        assert member.snapshots["validation_accuracy"].max() < 1
+        state = torch.load(folder_of(weightclip, seed) / "checkpoint_000004" / "checkpoints")
+        columns = member.layout["layer3.0.downsample.1.running_var"].columns
+        assert np.array_equal(member.weights[1, columns], state["layer3.0.shortcut.1.running_var"])
+        assert set(member.counters[1]) == {20}
+    assert len({member.plan["member"] for member in members}) == 8
+
+
+@pytest.mark.parametrize("network", ["SlimResNet", "small_cnn"])
+def test_stages_of_weights_run_on_an_import(made, network, tmp_path):
+    """A ResNet-18 and a network of which nothing is known but its layout."""
+    for seed in range(8):
+        made.ray_run(tmp_path / "zoo", seed, getattr(made, network))
+    out = tmp_path / "out"
+    import_zoo(tmp_path / "zoo", out, classes=("koala", "yak", "emu"), shares=(6, 1, 1))
+    train, validation = out / "train.h5", out / "validation.h5"
+    with open_zoo(train) as zoo:
+        layout, weights = zoo.layout, read_weights(zoo)
+        assert zoo.snapshots["task"].unique().tolist() == ["koala/yak/emu"] and len(zoo.trained) == 6
+        assert layout.size == weights.shape[1] and zoo.members["learning_rate"].nunique() == 6
+    fitted = [out / f"{entry.name}.pca.h5" for entry in layout.entries]
+    limits = {"variance_threshold": 1e-12, "dimension_limit": 4, "components": 99}
+    fit_parameters(train, fitted, [entry.name for entry in layout.entries], seed=0, orders=2, **limits)
+    coefficients = {path: path.with_suffix(".c.h5") for path in (train, validation)}
+    for index, path in coefficients.items():
+        encode_part(index, fitted, path, seed=0, orders=2 if index == train else 1)
+    shape = {"latent": 6, "hidden": [], "dropout": 0.0, "normalise": "per-parameter", "checkpoint_count": 2}
+    files = (*coefficients.values(), train, validation, fitted, out / "ae.st", out / "ae.csv", out / "states.st")
+    train_pca(*files, **shape, recipe=RECIPE, seed=0)
+    embed_part(train, coefficients[train], fitted, out / "ae.st", out / "latents.h5", orders=2, seed=0)
+    latents, snapshots = read_latents(out / "latents.h5")
+    assert latents.shape == (24, 6) and snapshots["task"].nunique() == 2
+    # Twelve snapshots have no more than eleven components: of training weights nothing is lost by the linear stage.
+    codec = load_codec(train, fitted, out / "ae.st")
+    values, _ = read_coefficients(coefficients[train])
+    assert codec.linear.decode(values[:12]) == pytest.approx(weights, abs=1e-4)
+    assert np.isfinite(codec.decode(latents)).all()
+    if network == "SlimResNet":
+        align_part(validation, train, out / "aligned.h5", seed=0)
+        with open_zoo(out / "aligned.h5") as aligned:
+            assert aligned.layout == layout
+    else:
+        with pytest.raises(DataError, match=r"no ResNet-18's: module_list\.0\.weight .* in place of conv1\.weight"):
+            align_part(validation, train, out / "aligned.h5", seed=0)
+
+
+def spoil(folder, change):
+    path = folder / "checkpoint_000010" / "checkpoints"
+    state = torch.load(path)
+    change(state)
+    torch.save(state, path)
+
+
+def wider(made, folder):
+    shutil.rmtree(folder)
+    made.ray_run(folder.parent, 2, lambda: made.SlimResNet(3))
+
+
+def more_classes(made, folder):
+    spoil(folder, lambda state: state.update({"fc.weight": torch.zeros(4, 16), "fc.bias": torch.zeros(4)}))
+
+
+def hostile(made, folder):
+    torch.save({"fc.weight": made.Evil(folder.parent / "trace")}, folder / "checkpoint_000005" / "checkpoints")
+
+
+def twin(made, folder):
+    shutil.rmtree(folder)
+    shutil.copytree(folder_of(folder.parent, 1), folder)
+
+
+def unmeasured(made, folder):
+    lines = (folder / "result.json").read_text().splitlines()
+    (folder / "result.json").write_text("\n".join(lines[:10]))
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (
+            lambda made, f: spoil(f, lambda s: s["bn1.weight"].fill_(np.nan)),
+            r"checkpoints: bn1\.weight holds NaN.*delete",
+        ),
+        (
+            wider,
+            r"checkpoints: conv1\.weight \(3, 3, 3, 3\) in place of conv1\.weight \(2, 3, 3, 3\), which .*of their own",
+        ),
+        (more_classes, r"checkpoints: fc\.weight \(4, 16\) in place of fc\.weight \(3, 16\), which"),
+        (hostile, "checkpoints holds more than tensors.*else delete it"),
+        (twin, "very weights of .*seed=1_.*; delete one of the two"),
+        (unmeasured, r"epoch 10 has no finite validation results; add them, .* among \[5\]"),
+        (lambda made, f: (f / "result.json").write_text("{"), r"result\.json, line 1 is no JSON"),
+    ],
+)
+def test_a_run_that_cannot_be_read_is_left_out_and_named(made, ray, tmp_path, damage, message, caplog):
+    damage(made, folder_of(ray, 2))
+    name = folder_of(ray, 2).name
+    done = import_zoo(ray, tmp_path / "out", shares=(1, 0, 0))
+    assert done.parts == {"train": 3} and list(done.skipped) == [name]
+    assert f"left out {name}" in caplog.text
+    about = json.loads((tmp_path / "out" / "import.json").read_text())
+    assert list(about["skipped"]) == [name]
+    # The others keep their numbers.
+    assert sorted(path.stem for path in (tmp_path / "out" / "members").iterdir()) == ["00000", "00001", "00003"]
+    with pytest.raises(DataError, match=message):
+        import_zoo(ray, tmp_path / "strict", shares=(1, 0, 0), strict=True)
+    assert not (tmp_path / "strict").exists() and not (ray / "trace").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "ray"]
+
+
+def test_epochs_are_chosen_by_their_numbers(ray, tmp_path):
+    done = import_zoo(ray, tmp_path / "out", epochs=[5], shares=(1, 0, 0))
+    assert done.last_epochs == {5: 4}
+    with pytest.raises(DataError, match=r"none of 4 runs can be read; the first, .*epoch 7 has no weights.* \[5, 10\]"):
+        import_zoo(ray, tmp_path / "none", epochs=[5, 7])
+    assert not (tmp_path / "none").exists()
+
+
+def test_names_of_classes_must_fit_the_head(ray, tmp_path):
+    with pytest.raises(DataError, match=r"tells 3 classes apart, but 2 are named"):
+        import_zoo(ray, tmp_path / "out", classes=["koala", "yak"])
+    with pytest.raises(DataError, match=r"--classes: .* are no class names"):
+        import_zoo(ray, tmp_path / "out", classes=["koala", "a/b", "emu"])
+
+
+def test_results_on_test_images_stand_in_only_when_asked(made, ray, tmp_path):
+    for path in ray.glob("*/result.json"):
+        path.write_text(path.read_text().replace("val_", "other_"))
+    with pytest.raises(DataError, match=r"no results on val images.*--validation test"):
+        import_zoo(ray, tmp_path / "out")
+    import_zoo(ray, tmp_path / "out", validation="test", shares=(1, 0, 0))
+    member = read_member(tmp_path / "out" / "members" / "00003.h5")
+    assert member.snapshots["validation_loss"].tolist() == [made.results(3, e)["test_loss"] for e in (5, 10)]
+    assert "test_loss" not in member.history
+
+
+def test_units_that_disagree_are_refused_unless_told(made, ray, tmp_path):
+    made.weightclip_run(ray, 77)
+    with pytest.raises(DataError, match="--accuracies percent or --accuracies fraction"):
+        import_zoo(ray, tmp_path / "out")
+    import_zoo(ray, tmp_path / "out", accuracies="percent", shares=(1, 0, 0))
+    assert read_member(tmp_path / "out" / "members" / "00004.h5").history["train_accuracy"].max() < 1
+
+
+def test_parts_are_dealt_by_shares_or_refused(made, tmp_path):
+    ray = tmp_path / "zoo"
+    for seed in range(12):
+        made.ray_run(ray, seed, made.small_cnn, epochs=[10])
+    done = import_zoo(ray, tmp_path / "out", shares=(2, 1, 1))
+    assert done.parts == {"train": 6, "validation": 3, "test": 3}
+    with open_zoo(tmp_path / "out" / "train.h5") as zoo:
+        known = set(zoo.members["member"])
+    again = import_zoo(ray, tmp_path / "again", shares=(2, 1, 1))
+    with open_zoo(tmp_path / "again" / "train.h5") as zoo:
+        assert set(zoo.members["member"]) == known and again.parts == done.parts
+    with pytest.raises(ConfigError, match=r"leave the (test|validation) part empty; raise its share, as in 1,1,1"):
+        import_zoo(ray, tmp_path / "empty", shares=(998, 1, 1))
+    assert not (tmp_path / "empty").exists()
+
+
+def test_runs_on_one_set_of_classes_stay_together(made, tmp_path):
+    for seed in range(12):
+        task = [["a", "b", "c"], ["c", "b", "a"], ["a", "b", "d"], ["b", "c", "d"]][seed % 4]
+        made.ray_run(tmp_path / "zoo", seed, made.small_cnn, epochs=[10], **{"wsl::classes": task})
+    import_zoo(tmp_path / "zoo", tmp_path / "out", shares=(1, 1, 1))
+    sets = []
+    for part in ("train", "validation", "test"):
+        with open_zoo(tmp_path / "out" / f"{part}.h5") as zoo:
+            sets.append({frozenset(task.split("/")) for task in zoo.members["task"]})
+    assert sum(map(len, sets)) == 3 and len(set.union(*sets)) == 3
+
+
+def test_what_a_zoo_says_of_itself_must_hold_for_all(made, tmp_path):
+    made.ray_run(tmp_path / "zoo", 1, **{"wsl::part": "train", "wsl::member": 7})
+    other = made.ray_run(tmp_path / "zoo", 2, **{"wsl::member": 7})
+    with pytest.raises(DataError, match=r"seed=1_.* and .*seed=2_.* are both member 7"):
+        import_zoo(tmp_path / "zoo", tmp_path / "out")
+    shutil.rmtree(other)
+    made.ray_run(tmp_path / "zoo", 2, **{"wsl::member": 8})
+    with pytest.raises(DataError, match=r"seed=2_.* does not say its part"):
+        import_zoo(tmp_path / "zoo", tmp_path / "out")
+
+
+def test_nothing_is_overwritten_and_no_zoo_is_no_zoo(ray, tmp_path):
+    (tmp_path / "out").mkdir()
+    with pytest.raises(DataError, match="out is there already; name another folder"):
+        import_zoo(ray, tmp_path / "out")
+    with pytest.raises(DataError, match=r"out holds neither folders NN_tune_trainable_\* nor one CSV \(0 are there\)"):
+        import_zoo(tmp_path / "out", tmp_path / "new")
+
+
+def test_a_member_file_says_by_itself_what_it_holds(ray, tmp_path):
+    import_zoo(ray, tmp_path / "out", shares=(1, 0, 0))
+    with h5py.File(tmp_path / "out" / "members" / "00000.h5") as file:
+        about = json.loads(file["layout"].asstr()[()])
+        assert about["entries"][0] == ["conv1.weight", [2, 3, 3, 3]] and file.attrs["architecture"] == "other"
+        assert sum(int(np.prod(shape)) for _, shape in about["entries"]) == file["weights"].shape[1]

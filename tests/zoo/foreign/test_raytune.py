@@ -1,0 +1,134 @@
+"""Runs in Ray Tune's layout: results and weights meet by the number of the epoch."""
+
+import os
+import random
+import shutil
+
+import pytest
+
+from wsl.errors import DataError
+from wsl.zoo.foreign.raytune import read_run
+
+
+@pytest.fixture
+def folder(made, tmp_path):
+    """A run of seed 4 with checkpoints after 5 and 10 of 10 epochs."""
+    return made.ray_run(tmp_path / "zoo", 4)
+
+
+def read(folder):
+    return read_run(folder.parent, folder)
+
+
+def rewrite(folder, change):
+    path = folder / "result.json"
+    path.write_text("".join(change(path.read_text().splitlines(keepends=True))))
+
+
+def shuffled(lines):
+    random.Random(0).shuffle(lines)
+    return lines
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda lines: lines,
+        shuffled,
+        lambda lines: [lines[5], lines[10]],
+        lambda lines: [*lines[::-1], "\n"],
+        lambda lines: lines[3:4] + lines[5:],
+    ],
+    ids=["as written", "shuffled", "sparse", "backwards", "without a start"],
+)
+def test_an_epoch_has_its_own_results_whatever_the_lines(made, folder, change):
+    rewrite(folder, change)
+    run = read(folder)
+    assert list(run.files) == [5, 10] and run.results.index.is_monotonic_increasing
+    for epoch, path in run.files.items():
+        assert path == folder / f"checkpoint_{epoch:06d}" / "checkpoints"
+        theirs = made.results(4, epoch)
+        assert run.results.loc[epoch, "validation_loss"] == theirs["val_loss"]
+        assert run.results.loc[epoch, "train_accuracy"] == theirs["train_acc"]
+        assert run.results.loc[epoch, "test_loss"] == theirs["test_loss"]
+
+
+def test_hyper_parameters_have_our_names(made, folder):
+    run = read(folder)
+    ours = {"seed": 4, "learning_rate": 4e-3, "optimizer": "adam", "batch_size": 8, "max_epoch": 10}
+    assert run.about == ours and run.classes is None and run.part is None
+    run = read(made.weightclip_run(folder.parent, 7))
+    ours = {"seed": 7, "learning_rate": 0.05, "weight_decay": 5e-4, "momentum": 0.9, "batch_size": 256, "max_epoch": 5}
+    assert run.about == ours
+
+
+def test_weightclips_epochs_are_those_of_its_checkpoints(made, tmp_path):
+    run = read(made.weightclip_run(tmp_path, 7))
+    assert list(run.files) == [3, 4]
+    assert run.results.loc[4, "validation_accuracy"] == made.results(7, 4, 100.0)["val_acc"]
+
+
+def test_numbers_of_checkpoints_need_no_zeros_and_other_folders_are_none(folder):
+    (folder / "checkpoint_000005").rename(folder / "checkpoint_5")
+    (folder / "checkpoint_tmp123").mkdir()
+    assert list(read(folder).files) == [5, 10]
+
+
+def test_results_that_were_not_measured_are_nan(folder):
+    rewrite(folder, lambda lines: [line.replace('"val_loss": ', '"val_loss": null, "old": ') for line in lines])
+    assert read(folder).results["validation_loss"].isna().all()
+
+
+def torn(folder):
+    rewrite(folder, lambda lines: [*lines[:-1], lines[-1][:30]])
+
+
+def second_checkpoint(folder):
+    shutil.copytree(folder / "checkpoint_000005", folder / "checkpoint_5")
+
+
+def no_weights(folder):
+    for path in folder.glob("checkpoint_*"):
+        shutil.rmtree(path)
+
+
+def elsewhere(folder, name):
+    outside = folder.parent.parent / "outside"
+    shutil.move(folder / name, outside)
+    os.symlink(outside, folder / name)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (torn, r"result\.json, line 11 is no JSON.*delete it"),
+        (
+            lambda f: rewrite(f, lambda lines: [*lines, lines[5]]),
+            r"line 12: epoch 5 .* already, in .*line 6; delete one",
+        ),
+        (
+            lambda f: rewrite(f, lambda lines: [lines[0].replace(": 0,", ': "x",'), *lines[1:]]),
+            "line 1: .*'x'.*correct",
+        ),
+        (lambda f: rewrite(f, lambda lines: [*lines, "{}\n"]), "line 12: training_iteration is None.*delete the line"),
+        (lambda f: rewrite(f, lambda lines: [*lines, "[1]\n"]), "line 12 is no JSON object"),
+        (lambda f: (f / "result.json").unlink(), r"result\.json is missing; add the file"),
+        (lambda f: (f / "params.json").write_text("{"), r"params\.json is no JSON"),
+        (lambda f: (f / "checkpoint_000005" / "checkpoints").unlink(), "checkpoint_000005/checkpoints is missing"),
+        (second_checkpoint, "checkpoint_5: epoch 5 is there already, in .*checkpoint_000005; delete one"),
+        (no_weights, "has no checkpoint_"),
+        (lambda f: elsewhere(f, "params.json"), r"params\.json lies outside .*copy the file"),
+        (lambda f: elsewhere(f, "checkpoint_000010/checkpoints"), "checkpoints lies outside"),
+        (lambda f: elsewhere(f, "checkpoint_000010"), "checkpoints lies outside"),
+    ],
+)
+def test_what_is_wrong_is_named_with_a_remedy(folder, damage, message):
+    damage(folder)
+    with pytest.raises(DataError, match=message):
+        read(folder)
+
+
+def test_reading_a_run_reads_no_weights(folder):
+    for path in folder.glob("checkpoint_*/checkpoints"):
+        path.write_bytes(b"damaged")
+    assert len(read(folder).files) == 2

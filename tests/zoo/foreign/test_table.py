@@ -1,0 +1,130 @@
+"""Loose state dicts and a CSV that says what they are."""
+
+import os
+
+import pandas as pd
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from wsl.errors import DataError
+from wsl.zoo.foreign.importing import find_runs, import_zoo
+from wsl.zoo.member import read_member
+
+
+@pytest.fixture
+def zoo(made, tmp_path):
+    """Three runs of two snapshots each, in files of three kinds, rows in no order: the folder and its table."""
+    folder, rows = tmp_path / "loose", []
+    (folder / "weights").mkdir(parents=True)
+    for seed, suffix in ((1, "pt"), (2, "pth"), (3, "safetensors")):
+        for epoch, state in zip((2, 9), made.states(made.SlimResNet, seed, 2), strict=True):
+            name = f"weights/{seed}-{epoch}.{suffix}"
+            save_file(state, folder / name) if suffix == "safetensors" else torch.save(state, folder / name)
+            row = {"file": name, "epoch": epoch, "member": f"run{seed}", "classes": "koala/yak/emu", "rate": seed / 8}
+            rows.append({**row, "optimizer": "adam", **made.results(seed, epoch)})
+    table = pd.DataFrame(rows).sample(frac=1, random_state=1)
+    table.to_csv(folder / "zoo.csv", index=False)
+    return folder, table
+
+
+def test_snapshots_are_gathered_and_have_their_own_results(made, zoo, tmp_path):
+    folder, _ = zoo
+    done = import_zoo(folder, tmp_path / "out", shares=(1, 0, 0))
+    assert done.parts == {"train": 3} and done.skipped == {}
+    for place, seed in enumerate((1, 2, 3)):
+        member = read_member(tmp_path / "out" / "members" / f"{place:05d}.h5")
+        assert member.plan["source"] == f"run{seed}" and member.plan["classes"] == ["koala", "yak", "emu"]
+        assert member.plan["rate"] == seed / 8 and member.plan["optimizer"] == "adam"
+        assert member.snapshots["epoch"].tolist() == [2, 9] and member.snapshots["snapshot"].tolist() == [
+            "epoch2",
+            "max",
+        ]
+        assert member.snapshots["validation_loss"].tolist() == [made.results(seed, e)["val_loss"] for e in (2, 9)]
+        states = made.states(made.SlimResNet, seed, 2)
+        columns = member.layout["layer2.0.downsample.0.weight"].columns
+        for row, state in zip(member.weights, states, strict=True):
+            assert row[columns].tolist() == state["layer2.0.shortcut.0.weight"].flatten().tolist()
+
+
+def test_without_a_member_column_each_file_is_a_run(zoo, tmp_path):
+    folder, table = zoo
+    renamed = table.drop(columns=["member", "classes", "train_loss", "train_acc"]).rename(
+        columns={"val_acc": "validation_accuracy"}
+    )
+    renamed.to_csv(folder / "zoo.csv", index=False)
+    done = import_zoo(folder, tmp_path / "out", shares=(1, 1, 1))
+    assert sum(done.parts.values()) == 6 and done.last_epochs == {2: 3, 9: 3}
+    member = read_member(tmp_path / "out" / "members" / "00000.h5")
+    assert member.plan["classes"] == ["0", "1", "2"] and member.plan["source"] == "weights/1-2.pt"
+    assert member.snapshots["train_loss"].isna().all() and member.snapshots["validation_accuracy"].notna().all()
+
+
+def test_numbers_of_members_are_kept(zoo, tmp_path):
+    folder, table = zoo
+    table.assign(member=table["member"].str[3:].astype(int) * 7).to_csv(folder / "zoo.csv", index=False)
+    import_zoo(folder, tmp_path / "out", shares=(1, 0, 0))
+    names = sorted(path.stem for path in (tmp_path / "out" / "members").iterdir())
+    assert names == ["00007", "00014", "00021"]
+
+
+def change(column, value, row=0):
+    def apply(folder, table):
+        table = table.sort_values(["member", "epoch"]).astype(str)
+        table.iloc[row, table.columns.get_loc(column)] = value
+        table.to_csv(folder / "zoo.csv", index=False)
+
+    return apply
+
+
+def outside(name):
+    """A row that names a real file outside of the folder."""
+
+    def apply(folder, table):
+        target = folder.parent / "secret.pt"
+        (folder / "weights" / "1-2.pt").rename(target)
+        if name == "link.pt":
+            os.symlink(target, folder / name)
+        change("file", name.format(target=target))(folder, table)
+
+    return apply
+
+
+def reading_all(folder):
+    return [read() for read in find_runs(folder).values()]
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (outside("../secret.pt"), r"secret\.pt lies outside .*copy the file into it"),
+        (outside("weights/../../secret.pt"), r"secret\.pt lies outside"),
+        (outside("{target}"), r"secret\.pt lies outside"),
+        (outside("link.pt"), r"link\.pt lies outside"),
+        (change("file", "weights/9.pt"), r"9\.pt is missing; add the file"),
+        (change("file", "zoo.csv"), r"line 2: zoo\.csv is none of \.pt, \.pth, \.safetensors"),
+        (change("file", "weights/./1-9.pt"), r"line 3: weights/1-9\.pt is named twice; delete"),
+        (change("epoch", "9"), "line 3: epoch 9 is there already, in .*line 2; delete one"),
+        (change("epoch", "2.5"), "line 2: epoch is '2.5', and no whole number; correct it"),
+        (change("epoch", ""), "line 2: epoch is '', and no whole number"),
+        (change("val_loss", "good"), "line 2: validation_loss is 'good', and no number; correct it"),
+        (change("optimizer", "sgd"), r"member run1 has several values of optimizer \(\['adam', 'sgd'\]\); give it one"),
+        (lambda folder, table: table.drop(columns="epoch").to_csv(folder / "zoo.csv"), r"zoo\.csv has no column epoch"),
+        (lambda folder, _: (folder / "zoo.csv").write_text('a,b\n"1'), r"zoo\.csv cannot be read as CSV"),
+        (lambda folder, _: (folder / "zoo.csv").write_text(""), r"zoo\.csv cannot be read as CSV"),
+        (lambda folder, _: (folder / "two.csv").write_text("x"), r"nor one CSV \(2 are there\)"),
+        (
+            lambda folder, table: table.assign(part="exam").to_csv(folder / "zoo.csv"),
+            "run1: there is no part 'exam'; name one",
+        ),
+        (
+            lambda folder, table: table.assign(task="a/a/b").drop(columns="classes").to_csv(folder / "zoo.csv"),
+            "no class names",
+        ),
+    ],
+)
+def test_what_is_wrong_is_named_with_a_remedy(zoo, damage, message):
+    folder, table = zoo
+    damage(folder, table)
+    with pytest.raises(DataError, match=message):
+        reading_all(folder)

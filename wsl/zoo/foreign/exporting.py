@@ -1,0 +1,90 @@
+"""Export members as a zoo that others read: Ray Tune's layout, see ``wsl.zoo.foreign.raytune``."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from wsl.errors import DataError
+from wsl.files import new_folder, open_hdf5, write_json
+from wsl.zoo.foreign.raytune import OWN, PARAMETERS, WEIGHTS
+from wsl.zoo.foreign.run import METRICS, PARTS
+from wsl.zoo.index import Zoo, open_zoo
+from wsl.zoo.layout import Layout, resnet18_layout
+from wsl.zoo.member import Member, read_member
+from wsl.zoo.network import state_dict
+
+
+def export_zoo(files: Sequence[str | Path], out: str | Path) -> int:
+    """Write members as a zoo of Ray Tune's layout and return how many.
+
+    State dicts have torchvision's names where the members do. What others have no key for stands in ``params.json``
+    under ``wsl::``, so that an import of the zoo gives the members back.
+
+    Args:
+        files: members, or indices, which stand for theirs and tell their part; those that diverged are not in them.
+        out: folder, whole or not at all; it must not be there yet.
+
+    Raises:
+        DataError: a file is neither, or a member comes twice or has diverged.
+    """
+    count = 0
+    with new_folder(out) as folder:
+        for path, part in _members(files):
+            member = read_member(path)
+            if member.diverged:
+                raise DataError(f"{path}: this member diverged, and has no last weights; leave it out")
+            place = folder / f"NN_tune_trainable_{member.plan['member']:05d}"
+            if place.exists():
+                raise DataError(f"{path}: member {member.plan['member']} comes twice; name its file or index once")
+            _write(member, part, place)
+            count += 1
+    return count
+
+
+def _members(files: Sequence[str | Path]) -> Iterator[tuple[Path, str | None]]:
+    for path in map(Path, files):
+        with open_hdf5(path) as file:
+            indexed = "members" in file
+        if not indexed:
+            yield path, None
+            continue
+        with open_zoo(path) as zoo:
+            sources = _sources(zoo, path)
+        for source in sources:
+            yield source, path.stem if path.stem in PARTS else None
+
+
+def _sources(zoo: Zoo, path: Path) -> list[Path]:
+    if not zoo.weights.is_virtual:
+        raise DataError(f"{path} holds weights of its own and no members' files; name the index that it was made from")
+    return [path.parent / source.file_name for source in zoo.weights.virtual_sources()]
+
+
+def _write(member: Member, part: str | None, place: Path) -> None:
+    layout = member.layout or resnet18_layout(member.plan["width"], len(member.plan["classes"]))
+    params = _params(member, part, layout)
+    place.mkdir()
+    write_json(place / "params.json", params)
+    lines = [{**line, "config": params} for line in _lines(member.history)]
+    (place / "result.json").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    for row, epoch in enumerate(member.snapshots["epoch"]):
+        checkpoint = place / f"checkpoint_{epoch:06d}"
+        checkpoint.mkdir()
+        torch.save(state_dict(member.weights[row], layout, member.counters[row]), checkpoint / WEIGHTS)
+
+
+def _params(member: Member, part: str | None, layout: Layout) -> dict[str, Any]:
+    theirs = {ours: key for key, ours in PARAMETERS.items()}
+    told = {**member.plan, **({"part": part} if part else {})}
+    plan = {theirs.get(key, OWN + key): value for key, value in told.items()}
+    return {"model::type": "other" if member.layout else "resnet18", "model::o_dim": layout.classes, **plan}
+
+
+def _lines(history: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    theirs = {ours: key for key, ours in METRICS.items()}
+    for row in history.to_dict("records"):
+        yield {"training_iteration": int(row.pop("epoch")), **{theirs[key]: value for key, value in row.items()}}
