@@ -242,6 +242,14 @@ def test_what_a_zoo_says_of_itself_must_hold_for_all(made, tmp_path):
         import_zoo(tmp_path / "zoo", tmp_path / "out")
 
 
+def test_members_keep_their_own_numbers_when_another_cannot_be_read(made, tmp_path):
+    for seed in range(3):
+        made.ray_run(tmp_path / "zoo", seed, made.small_cnn, **{"wsl::member": 70 + seed})
+    (folder_of(tmp_path / "zoo", 1) / "result.json").unlink()
+    import_zoo(tmp_path / "zoo", tmp_path / "out", shares=(1, 0, 0))
+    assert sorted(path.stem for path in (tmp_path / "out" / "members").iterdir()) == ["00070", "00072"]
+
+
 def test_nothing_is_overwritten_and_no_zoo_is_no_zoo(ray, tmp_path):
     (tmp_path / "out").mkdir()
     with pytest.raises(DataError, match="out is there already; name another folder"):

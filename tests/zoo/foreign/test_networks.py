@@ -13,6 +13,8 @@ from wsl.zoo.foreign.networks import as_torchvision, to_vector
 from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.network import network_for, state_dict
 
+HERE = Path("here")
+
 
 @pytest.mark.parametrize("head", ["fc", "linear"])
 @pytest.mark.parametrize("wrap", ["", "module.", "_orig_mod.module."])
@@ -20,9 +22,9 @@ def test_a_slim_resnet_with_shortcuts_answers_the_same(made, head, wrap):
     torch.manual_seed(0)
     network = made.SlimResNet(4, 5, head)
     network.train()(torch.randn(4, 3, 16, 16))
-    state, layout = as_torchvision({wrap + name: value for name, value in network.state_dict().items()})
+    state, layout = as_torchvision(HERE, {wrap + name: value for name, value in network.state_dict().items()})
     assert layout == resnet18_layout(4, 5, stem=3)
-    weights, counters = to_vector(Path("x"), state, layout)
+    weights, counters = to_vector(HERE, state, layout)
     ours = network_for(layout).eval()
     ours.load_state_dict(state_dict(weights, layout, counters))
     images = torch.randn(3, 3, 16, 16)
@@ -35,9 +37,9 @@ def test_torchvisions_own_keeps_its_names_and_may_lack_counters():
     state = torchvision_resnet18(num_classes=7).state_dict()
     floats = {name: value for name, value in reversed(state.items()) if value.is_floating_point()}
     for given in (state, floats):
-        named, layout = as_torchvision(given)
+        named, layout = as_torchvision(HERE, given)
         assert layout == resnet18_layout(64, 7)
-        weights, counters = to_vector(Path("x"), named, layout)
+        weights, counters = to_vector(HERE, named, layout)
         assert not counters.any()
     back = state_dict(weights, layout)
     assert all(torch.equal(back[name], value) for name, value in floats.items())
@@ -45,17 +47,17 @@ def test_torchvisions_own_keeps_its_names_and_may_lack_counters():
 
 def test_another_network_keeps_its_own_names_and_order(made):
     state = made.small_cnn(4).state_dict()
-    named, layout = as_torchvision(state)
+    named, layout = as_torchvision(HERE, state)
     assert list(named) == list(state) == [entry.name for entry in layout.entries]
     assert layout.head == ("module_list.5.weight", "module_list.5.bias") and layout.classes == 4
-    weights, _ = to_vector(Path("x"), named, layout)
+    weights, _ = to_vector(HERE, named, layout)
     assert np.array_equal(weights, np.concatenate([value.flatten() for value in state.values()]))
 
 
 @pytest.mark.parametrize("extra", ["fc.weight", "layer1.0.downsample.0.weight"])
 def test_what_is_only_like_a_resnet_is_not_renamed(made, extra):
     state = made.SlimResNet(2, 3, "linear").state_dict()
-    _, layout = as_torchvision({**state, extra: torch.zeros(2, 2)})
+    _, layout = as_torchvision(HERE, {**state, extra: torch.zeros(2, 2)})
     assert layout["linear.weight"].shape == (3, 16)
     with pytest.raises(DataError, match=r"no ResNet-18's: .*behaviour loss"):
         network_for(layout)
@@ -63,7 +65,7 @@ def test_what_is_only_like_a_resnet_is_not_renamed(made, extra):
 
 def test_half_precision_becomes_single(made):
     state = {name: value.half() for name, value in made.small_cnn().state_dict().items()}
-    weights, _ = to_vector(Path("x"), *as_torchvision(state))
+    weights, _ = to_vector(HERE, *as_torchvision(HERE, state))
     assert weights.dtype == np.float32
 
 
@@ -71,17 +73,17 @@ def test_half_precision_becomes_single(made):
 def test_weights_that_are_not_finite_are_named(made, value):
     state = {name: tensor.double() for name, tensor in made.small_cnn().state_dict().items()}
     state["module_list.4.bias"][2] = value
-    with pytest.raises(DataError, match=r"seven: module_list\.4\.bias holds NaN or infinite.*delete"):
-        to_vector(Path("seven"), *as_torchvision(state))
+    with pytest.raises(DataError, match=r"here: module_list\.4\.bias holds NaN or infinite.*delete"):
+        to_vector(HERE, *as_torchvision(HERE, state))
 
 
 @pytest.mark.parametrize(
     ("state", "message"),
     [
-        ({"fc.weight": torch.zeros(3, 2), "mask": torch.zeros(4, dtype=torch.bool)}, "mask holds torch.bool"),
-        (nn.Conv2d(3, 4, 3).state_dict(), "no parameter is a matrix"),
+        ({"fc.weight": torch.zeros(3, 2), "mask": torch.zeros(4, dtype=torch.bool)}, "here: mask holds torch.bool"),
+        (nn.Conv2d(3, 4, 3).state_dict(), "here: no parameter is a matrix"),
     ],
 )
 def test_what_is_no_classifier_is_refused(state, message):
     with pytest.raises(DataError, match=message):
-        as_torchvision(state)
+        as_torchvision(HERE, state)

@@ -112,6 +112,10 @@ def reading_all(folder):
         (lambda folder, table: table.drop(columns="epoch").to_csv(folder / "zoo.csv"), r"zoo\.csv has no column epoch"),
         (lambda folder, _: (folder / "zoo.csv").write_text('a,b\n"1'), r"zoo\.csv cannot be read as CSV"),
         (lambda folder, _: (folder / "zoo.csv").write_text(""), r"zoo\.csv cannot be read as CSV"),
+        (
+            lambda folder, table: table.rename(columns={"rate": "a/b"}).to_csv(folder / "zoo.csv"),
+            "run1: no table can have a column 'a/b'; rename it",
+        ),
         (lambda folder, _: (folder / "two.csv").write_text("x"), r"nor one CSV \(2 are there\)"),
         (
             lambda folder, table: table.assign(part="exam").to_csv(folder / "zoo.csv"),

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -28,7 +29,7 @@ class Conversion:
 
     def __init__(self, classes: Sequence[str] | None, epochs: Sequence[int] | None, unit: float, validation: str):
         self.classes, self.epochs, self.unit, self.validation = classes, epochs, unit, validation
-        self._first: tuple[str, Layout] | None = None
+        self._first: tuple[Path, Layout] | None = None
         self._seen: dict[bytes, str] = {}
 
     def __call__(self, number: int, run: ForeignRun) -> Member:
@@ -40,9 +41,7 @@ class Conversion:
         """
         history = self._history(run)
         epochs = self._epochs(run, history)
-        read = [self._weights(run, epoch) for epoch in epochs]
-        layout = read[0][2]
-        weights, counters = (np.stack([one[place] for one in read]) for place in (0, 1))
+        layout, weights, counters = self._weights([run.files[epoch] for epoch in epochs])
         classes = list(self.classes or run.classes or map(str, range(layout.classes)))
         if len(classes) != layout.classes:
             raise DataError(
@@ -75,29 +74,30 @@ class Conversion:
 
     def _epochs(self, run: ForeignRun, history: pd.DataFrame) -> list[int]:
         epochs = sorted(run.files if self.epochs is None else set(self.epochs))
-        known = history.dropna(subset=list(NEEDED))
-        measured = known["epoch"][np.isfinite(known[list(NEEDED)]).all(axis=1)]
-        for what, there in (("weights", set(run.files)), ("finite validation results", set(measured))):
+        measured = set(history["epoch"][np.isfinite(history[list(NEEDED)]).all(axis=1)].tolist())
+        for what, there in (("weights", set(run.files)), ("finite validation results", measured)):
             if lacking := [epoch for epoch in epochs if epoch not in there]:
                 raise DataError(
                     f"{run.name}: epoch {lacking[0]} has no {what}; add them, leave the run out, or choose by --epochs "
-                    f"among {sorted(set(run.files) & set(measured))}"
+                    f"among {sorted(measured & set(run.files))}"
                 )
         return epochs
 
-    def _weights(self, run: ForeignRun, epoch: int) -> tuple[np.ndarray, np.ndarray, Layout]:
-        path = run.files[epoch]
-        try:
-            state, layout = as_torchvision(read_state(path))
-        except DataError as error:
-            raise error if str(path) in str(error) else DataError(f"{path}: {error}") from error
-        self._first = self._first or (str(path), layout)
-        if layout != self._first[1]:
-            raise DataError(
-                f"{path}: {first_difference(layout, self._first[1])}, which {self._first[0]} has; import networks of "
-                "other shapes from a folder of their own"
-            )
-        return *to_vector(path, state, layout), layout
+    def _weights(self, paths: Sequence[Path]) -> tuple[Layout, np.ndarray, np.ndarray]:
+        """Return the layout, flat weights (snapshots, n_weights) and integer buffers (snapshots, n_counters)."""
+        for row, path in enumerate(paths):
+            state, layout = as_torchvision(path, read_state(path))
+            self._first = self._first or (path, layout)
+            if layout != self._first[1]:
+                raise DataError(
+                    f"{path}: {first_difference(layout, self._first[1])}, which {self._first[0]} has; import networks "
+                    "of other shapes from a folder of their own"
+                )
+            if not row:  # all of a large network's snapshots are held once, not twice
+                weights = np.empty((len(paths), layout.size), dtype=np.float32)
+                counters = np.empty((len(paths), len(layout.counters)), dtype=np.int64)
+            weights[row], counters[row] = to_vector(path, state, layout)
+        return layout, weights, counters
 
     def _new(self, run: ForeignRun, weights: np.ndarray) -> None:
         digest = hashlib.sha256(weights.tobytes()).digest()

@@ -11,7 +11,7 @@ from wsl.files import file_inside, new_folder, write_json
 from wsl.randomness import part_of
 from wsl.zoo.foreign import raytune, table
 from wsl.zoo.foreign.conversion import Conversion
-from wsl.zoo.foreign.run import ForeignRun, check_classes
+from wsl.zoo.foreign.run import PARTS, ForeignRun, check_classes
 from wsl.zoo.foreign.units import accuracy_unit
 from wsl.zoo.index import write_index
 from wsl.zoo.member import write_member
@@ -76,8 +76,7 @@ def import_zoo(
             result.skipped[name] = str(error)
 
     runs = {name: kept(name, read) for name, read in find_runs(zoo).items()}
-    numbered = dict(zip(_numbers(runs), runs.values(), strict=True))
-    read = {number: run for number, run in numbered.items() if run}
+    read = _numbered(runs)
     convert = Conversion(classes, epochs, accuracy_unit(list(read.values()), accuracies), validation)
     with new_folder(out) as folder:
         written = {}
@@ -116,15 +115,20 @@ def find_runs(zoo: Path) -> Readers:
     return {name: partial(table.read_rows, tables[0], name, rows) for name, rows in members.items()}
 
 
-def _numbers(runs: dict[str, ForeignRun | None]) -> list[int]:
-    own = [run and run.about.pop("member", None) for run in runs.values()]
+def _numbered(runs: dict[str, ForeignRun | None]) -> dict[int, ForeignRun]:
+    """Return the runs that could be read, by their own numbers if all have one, else by their places among all."""
+    read = {place: run for place, run in enumerate(runs.values()) if run}
+    own = [run.about.pop("member", None) for run in read.values()]
     if not all(isinstance(number, int) and number >= 0 for number in own):
-        return list(range(len(runs)))
-    if len(set(own)) < len(own):
-        twice = next(number for number in own if own.count(number) > 1)
-        names = [name for name, number in zip(runs, own, strict=True) if number == twice]
-        raise DataError(f"{' and '.join(names)} are both member {twice}; give each a number of its own")
-    return own
+        return read
+    numbered: dict[int, ForeignRun] = {}
+    for number, run in zip(own, read.values(), strict=True):
+        if number in numbered:
+            raise DataError(
+                f"{numbered[number].name} and {run.name} are both member {number}; give each a number of its own"
+            )
+        numbered[number] = run
+    return numbered
 
 
 def _parts(runs: dict[int, Placed], shares: Sequence[int], seed: int) -> dict[str, list[int]]:
@@ -132,7 +136,7 @@ def _parts(runs: dict[int, Placed], shares: Sequence[int], seed: int) -> dict[st
     if told and len(told) < len(runs):
         missing = next(run.name for run, _ in runs.values() if not run.part)
         raise DataError(f"{missing} does not say its part, and others do; say it for all, or for none")
-    wanted = {part: share for part, share in zip(("train", "validation", "test"), shares, strict=True) if share}
+    wanted = {part: share for part, share in zip(PARTS, shares, strict=False) if share}
     if not told:
         sets = sorted({classes for _, classes in runs.values()})
         # A task of a test member must not be one that a training member saw; where there is one task, it must be.
@@ -144,4 +148,4 @@ def _parts(runs: dict[int, Placed], shares: Sequence[int], seed: int) -> dict[st
                 f"--parts: {len(set(places.values()))} runs or sets of classes leave the {lacking[0]} part empty; "
                 "raise its share, as in 1,1,1, or give it 0"
             )
-    return {part: [number for number, own in told.items() if own == part] for part in dict.fromkeys(told.values())}
+    return {part: found for part in PARTS if (found := [number for number, own in told.items() if own == part])}

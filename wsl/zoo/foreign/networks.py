@@ -13,8 +13,8 @@ WRAPPINGS = ("module.", "_orig_mod.")  # of DataParallel and torch.compile
 SYNONYMS = (("shortcut.", "downsample."), ("linear.", "fc."))
 
 
-def as_torchvision(state: dict[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], Layout]:
-    """Return a state dict and its layout; a ResNet-18's by torchvision's names and in its order.
+def as_torchvision(path: Path, state: dict[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], Layout]:
+    """Return the state dict of a file, and its layout; a ResNet-18's by torchvision's names and in its order.
 
     Names of wrappings go. ``shortcut.0`` becomes ``downsample.0`` and ``linear.`` ``fc.``, only where all names and
     shapes are then a ResNet-18's, with torchvision's stem or one of 3 by 3; integer buffers may be missing, as in old
@@ -28,7 +28,7 @@ def as_torchvision(state: dict[str, torch.Tensor]) -> tuple[dict[str, torch.Tens
             state = {name.removeprefix(wrapping): value for name, value in state.items()}
     renamed = {_renamed(name): value for name, value in state.items()}
     layout = _resnet18(renamed) if len(renamed) == len(state) else None
-    return (renamed, layout) if layout else (state, _own(state))
+    return (renamed, layout) if layout else (state, _own(path, state))
 
 
 def to_vector(path: Path, state: dict[str, torch.Tensor], layout: Layout) -> tuple[np.ndarray, np.ndarray]:
@@ -62,7 +62,7 @@ def _resnet18(state: dict[str, torch.Tensor]) -> Layout | None:
     return layout if same and state.keys() - floats.keys() <= set(layout.counters) else None
 
 
-def _own(state: dict[str, torch.Tensor]) -> Layout:
+def _own(path: Path, state: dict[str, torch.Tensor]) -> Layout:
     named, counters = [], []
     for name, value in state.items():
         if value.is_floating_point():
@@ -70,7 +70,9 @@ def _own(state: dict[str, torch.Tensor]) -> Layout:
         elif value.numel() == 1 and not value.is_complex():
             counters.append(name)
         else:
-            raise DataError(f"{name} holds {value.dtype} numbers, and no weights; take it out of the state dict")
+            raise DataError(f"{path}: {name} holds {value.dtype}, and no weights; take it out of the state dict")
     if not any(len(shape) == 2 for _, shape in named):
-        raise DataError("no parameter is a matrix, whose rows would be the classes; only classifiers can be imported")
+        raise DataError(
+            f"{path}: no parameter is a matrix, whose rows would be classes; only classifiers can be imported"
+        )
     return layout_from(named, counters)

@@ -1,5 +1,6 @@
 """A training run that others made, as all kinds of zoos tell it: what is known before any weight is read."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import isfinite, nan
@@ -49,6 +50,9 @@ class ForeignRun:
             raise DataError(f"{self.name}: there is no part {self.part!r}; name one of {', '.join(PARTS)}")
         if self.classes is not None:
             check_classes(self.name, self.classes)
+        for key in self.about:
+            if not re.fullmatch(r"\w[^/]*", key):
+                raise DataError(f"{self.name}: no table can have a column {key!r}; rename it: no slash, a letter first")
         self.about = {key: value for key, value in self.about.items() if key not in RESERVED}
 
     @property
