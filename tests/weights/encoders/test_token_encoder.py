@@ -134,6 +134,19 @@ def test_networks_of_two_widths_are_encoded_by_one(fit, train, weights, tmp_path
         module.embed(other, resnet18_layout(8, 3))
 
 
+def test_networks_of_two_stems_are_told_apart():
+    layouts = [resnet18_layout(2, 3, stem) for stem in (7, 3)]
+    both = TokenEncoder([(2, 3, 7), (2, 3, 3)], **NETWORK, latent=3, kind="sane").eval()
+    for layout in layouts:
+        torch.manual_seed(0)
+        given = torch.randn(2, layout.size)
+        assert both.embed(given, layout).shape == (2, 3)
+        assert both.from_token_latents(both.token_latents(given, layout), layout).shape == given.shape
+    assert TokenEncoder(**both.about).sequences[1].layout == layouts[1]
+    with pytest.raises(ValueError, match="knows no networks"):
+        encoder().embed(given, layouts[1])
+
+
 def test_running_variances_stay_above_the_least_of_training(fit, weights):
     module = load_encoder(fit()[0], None)
     decoded = module.decode(100 * torch.randn(2, module.latent)).detach()

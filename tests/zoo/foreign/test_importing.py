@@ -13,6 +13,7 @@ from wsl.weights.alignment import align_part
 from wsl.weights.codec import embed_part, load_codec, read_latents
 from wsl.weights.coefficients import encode_part, read_coefficients
 from wsl.weights.encoders.pca import train_pca
+from wsl.weights.encoders.token_training import train_tokens
 from wsl.weights.pca import fit_parameters
 from wsl.zoo.foreign.importing import import_zoo
 from wsl.zoo.index import open_zoo, read_weights
@@ -97,6 +98,14 @@ def test_stages_of_weights_run_on_an_import(made, network, tmp_path):
     assert codec.linear.decode(values[:12]) == pytest.approx(weights, abs=1e-4)
     assert np.isfinite(codec.decode(latents)).all()
     if network == "SlimResNet":
+        files = (train, validation, out / "sane.st", out / "sane.csv", out / "sane-states.st")
+        tokens = {"size": 96, "width": 8, "depth": 1, "heads": 1, "window": 40, "halo": 0}
+        views = {"permute": True, "noise": 0.05, "erase": 0.1}
+        losses = {"centre": "weight", "views": views, "beta": 0.9, "temperature": 0.1, "windows": 1}
+        recipe = RECIPE | {"epochs": 1}
+        train_tokens(*files, "sane", 2, tokens, **losses, checkpoint_count=1, recipe=recipe, seed=0)
+        codec = load_codec(train, fitted, out / "sane.st")
+        assert codec.decode(codec.encode(weights[:1])).shape == (1, layout.size)
         align_part(validation, train, out / "aligned.h5", seed=0)
         with open_zoo(out / "aligned.h5") as aligned:
             assert aligned.layout == layout
