@@ -48,6 +48,7 @@ onstart:
     refuse(RUN.check_folders)
     print("Devices:", describe_devices())
     print("Disk:", refuse(lambda: check_disk(RUN, Path(OUT))))
+    write_record(OUT, RUN.plan, recorded_jobs(workflow.dag))
 
 
 onsuccess:

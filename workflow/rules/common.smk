@@ -13,6 +13,7 @@ from wsl.disk import check_disk
 from wsl.errors import ConfigError
 from wsl.provenance import call_digest
 from wsl.run import Run, print_summary
+from wsl.watch.record import write_record
 
 
 wildcard_constraints:
@@ -72,6 +73,21 @@ def packing_of(names):
 
 def embedding_of(names):
     return settings(prompts=[RUN.prompts(name) for name in names], seed=RUN.seed("clip"), **EMBEDDING)
+
+
+def recorded_jobs(dag):
+    """All jobs that make files, in the order of their rules: what `wsl watch` holds the run against."""
+    places = {rule.name: place for place, rule in enumerate(workflow.rules)}
+    return [
+        {
+            "outputs": list(map(str, job.output)),
+            "log": str(job.log[0]),
+            "history": job.output.get("history"),
+            "due": dag.needrun(job),
+        }
+        for job in sorted(dag.jobs, key=lambda job: places[job.rule.name])
+        if job.output
+    ]
 
 
 def member_files(part):

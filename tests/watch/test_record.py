@@ -1,0 +1,55 @@
+"""The record of a start, written and read back."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from wsl.errors import DataError
+from wsl.watch.record import NAME, read_record
+
+
+def test_a_record_comes_back(folder):
+    record = read_record(folder.root)
+    assert [job.name for job in record.jobs] == [
+        *("pack_classes_0", "pack_classes_1", "train_member/00000", "train_member/00012", "train_shared", "html_report")
+    ]
+    assert [job.rule for job in record.jobs] == [
+        *("pack_classes", "pack_classes", "train_member", "train_member", "train_shared", "html_report")
+    ]
+    assert record.jobs[4].outputs == ["shared/encoder.safetensors", "shared/history.csv"]
+    assert record.jobs[4].history == "shared/history.csv" and record.jobs[0].history is None
+    assert {path: (one.part, one.epochs) for path, one in record.members.items()} == {
+        "zoo/members/00000.h5": ("train", 3),
+        "zoo/members/00012.h5": ("test", 5),
+    }
+
+
+def test_it_remembers_what_lay_there_of_jobs_that_are_due(folder):
+    folder.finish("train_member/00000", "train_shared")
+    folder.start(due=("train_shared",))
+    jobs = {job.name: job for job in read_record(folder.root).jobs}
+    assert set(jobs["train_shared"].before) == {
+        *("shared/encoder.safetensors", "shared/history.csv", "logs/train_shared.log")
+    }
+    assert jobs["train_shared"].before["shared/history.csv"] == (folder.root / "shared/history.csv").stat().st_mtime_ns
+    assert not jobs["train_member/00000"].due and not jobs["train_member/00000"].before
+
+
+def test_snakemake_has_ended_once_its_process_is_gone(folder):
+    record = read_record(folder.root)
+    assert record.process == os.getpid() and not record.ended
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    assert record.model_copy(update={"process": gone.pid}).ended
+    assert not record.model_copy(update={"process": gone.pid, "host": "another"}).ended
+
+
+@pytest.mark.parametrize("content", [None, "", '{"started": 1', '{"started": 1}'])
+def test_a_run_without_a_record_is_refused(folder, content):
+    (folder.root / NAME).unlink()
+    if content is not None:
+        (folder.root / NAME).write_text(content)
+    with pytest.raises(DataError, match=r"jobs\.json .*start"):
+        read_record(folder.root)

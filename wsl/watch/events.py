@@ -1,0 +1,111 @@
+"""Learning curves as TensorBoard's event files, written by TensorBoard's own writer, which needs no torch."""
+
+import logging
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from wsl.errors import ConfigError, DataError
+from wsl.watch.curves import Curve
+from wsl.watch.logs import Epoch
+
+log = logging.getLogger(__name__)
+
+
+class Events:
+    """Event files in a folder: a TensorBoard run for each curve, each value of each epoch once.
+
+    Values that lie there from before are not written again. An epoch that is trained again, after a kill or by other
+    settings, takes the place of the old one and of all that followed it.
+
+    Args:
+        folder: made where it is not there.
+
+    Raises:
+        ConfigError: TensorBoard is not installed.
+    """
+
+    def __init__(self, folder: str | Path):
+        try:
+            from tensorboard.compat.proto import event_pb2, summary_pb2
+            from tensorboard.summary.writer.event_file_writer import EventFileWriter
+        except ImportError as error:
+            raise ConfigError(
+                f"event files are written by TensorBoard's own writer ({error}); pip install 'wsl[tensorboard]'"
+            ) from error
+        self.folder = Path(folder)
+        self._event, self._summary, self._new_writer = event_pb2, summary_pb2, EventFileWriter
+        self._writers: dict[str, Any] = {}
+        self._written: dict[str, dict[tuple[int, str], float]] = {}  # when each value of each epoch was reached
+        self._closed: dict[str, float | None] = {}
+
+    def write(self, curves: Iterable[Curve]) -> None:
+        """Write what is new of curves."""
+        for curve in curves:
+            if curve.name in self._closed and self._closed[curve.name] == curve.version:
+                continue
+            try:
+                epochs = curve.epochs()
+            except DataError as error:
+                log.warning("%s; it is looked at again", error)
+                continue
+            for epoch in epochs:
+                self._write(curve.name, epoch)
+            if curve.done:
+                self._close(curve.name)
+                self._closed[curve.name] = curve.version
+            elif curve.name in self._writers:
+                self._writers[curve.name].flush()
+
+    def close(self) -> None:
+        """Close all files."""
+        for name in list(self._writers):
+            self._close(name)
+
+    def _write(self, name: str, epoch: Epoch) -> None:
+        if name not in self._written:
+            self._written[name] = _read(self.folder / name)
+        written = self._written[name]
+        old = max((moment for (number, _), moment in written.items() if number == epoch.epoch), default=None)
+        if old is not None and epoch.time is not None and epoch.time > old:
+            start = self._event.SessionLog(status=self._event.SessionLog.START)
+            self._add(name, epoch, session_log=start)
+            written = {key: moment for key, moment in written.items() if key[0] < epoch.epoch}
+            self._written[name] = written
+        new = {tag: value for tag, value in _tagged(epoch) if (epoch.epoch, tag) not in written}
+        if new:
+            values = [self._summary.Summary.Value(tag=tag, simple_value=value) for tag, value in new.items()]
+            moment = self._add(name, epoch, summary=self._summary.Summary(value=values))
+            written.update(dict.fromkeys(((epoch.epoch, tag) for tag in new), moment))
+
+    def _add(self, name: str, epoch: Epoch, **content: Any) -> float:
+        if name not in self._writers:
+            self._writers[name] = self._new_writer(str(self.folder / name))
+        moment = time.time() if epoch.time is None else epoch.time
+        event = self._event.Event(step=epoch.epoch, wall_time=moment, **content)
+        self._writers[name].add_event(event)
+        return event.wall_time
+
+    def _close(self, name: str) -> None:
+        if name in self._writers:
+            self._writers.pop(name).close()
+
+
+def _tagged(epoch: Epoch) -> list[tuple[str, float]]:
+    """Return values by TensorBoard's tags: ``train_loss`` is ``loss/train``, so that both parts share a group."""
+    return [("/".join(reversed(name.split("_", 1))), value) for name, value in epoch.values.items()]
+
+
+def _read(folder: Path) -> dict[tuple[int, str], float]:
+    """Read which values of which epochs event files hold, and when those were reached."""
+    from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
+
+    found: dict[tuple[int, str], float] = {}
+    for path in sorted(folder.glob("events.out.tfevents.*")):
+        for event in LegacyEventFileLoader(str(path)).Load():
+            if event.HasField("session_log"):
+                found = {key: moment for key, moment in found.items() if key[0] < event.step}
+            for value in event.summary.value:
+                found[event.step, value.tag] = event.wall_time
+    return found
