@@ -8,7 +8,7 @@ CONFIG ?= config/digits-thesis.yaml config/config.yaml
 # benchmarks/README.md. Leave the machine idle.
 BENCH ?= pca zoo_cpu zoo_gpu decoding workflow growth
 
-.PHONY: run test slurm lint format bench clean
+.PHONY: run test slurm browser lint format bench clean
 
 run: .venv/run
 	$(foreach config,$(CONFIG),$(BIN)/snakemake --cores $(CORES) --configfile $(config) &&) true
@@ -22,6 +22,11 @@ slurm:
 	apt-get update --quiet=2
 	DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends \
 	  munge slurmctld slurmd slurm-client
+
+# A browser, in which a test looks through both reports; from Debian and as root too.
+browser:
+	apt-get update --quiet=2
+	DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends chromium chromium-driver
 
 lint: .venv/test
 	$(BIN)/ruff check .

@@ -76,6 +76,11 @@ def test_numbers_captions_tables_and_config_are_there(report):
     assert Page(text).cells == ["a", "3"]
 
 
+def test_numbers_stand_in_line(report):
+    text = report(table=pd.DataFrame({"class": ["a"], "train": [3], "share": [0.5]}))
+    assert "<td>a</td><td class=number>3</td><td class=number>0.5</td>" in text
+
+
 def test_a_class_name_cannot_inject_markup(report):
     assert "<script>" not in report(table=pd.DataFrame({"class": ["<script>x</script>"]}))
 

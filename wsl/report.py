@@ -13,6 +13,7 @@ from wsl.files import read_json, written_whole
 
 TEMPLATE = Path(__file__).parent / "report.html.jinja"
 LONG_TABLE = 30
+BROAD = 600  # pixels on the screen
 SCREEN_SCALE = 0.7  # of the bitmaps, so that letters are as large as the text around them
 
 
@@ -70,14 +71,15 @@ def _warnings(config: dict[str, Any], numbers: dict[str, Any]) -> list[str]:
 
 def _picture(path: str | Path) -> dict[str, Any]:
     data = Path(path).read_bytes()
-    width = int.from_bytes(data[16:20], "big")  # where a PNG holds it, pixels
-    return {"data": base64.b64encode(data).decode(), "width": round(width * SCREEN_SCALE)}
+    width = round(int.from_bytes(data[16:20], "big") * SCREEN_SCALE)  # where a PNG holds it, pixels
+    return {"data": base64.b64encode(data).decode(), "width": width, "broad": width > BROAD}
 
 
 def _table(path: str | Path) -> dict[str, Any]:
     table = pd.read_csv(path)
     return {
         "columns": list(table.columns),
+        "numeric": set(table.select_dtypes("number")),
         "rows": [[_cell(value) for value in row] for row in table.itertuples(index=False)],
         "long": len(table) > LONG_TABLE,
     }

@@ -82,7 +82,7 @@ def test_a_run_is_complete_when_all_is_there(folder, seen):
 
 
 def test_the_time_left_is_that_of_the_epochs_left(folder, seen):
-    # Six epochs in 100 s, the first of them 20 s after the beginning; two of eight are left.
+    # Five epochs in the 100 s since the first; two of eight are left.
     folder.say(
         "train_member/00000", *((100 - 20 * place, f"INFO member 0, epoch {place + 1}: {LOSSES}") for place in range(3))
     )

@@ -50,7 +50,7 @@ def test_own_report_shows_every_figure_and_table(driver, results, shown, width):
     assert sorted(figures) == [Path(path).stem for path in shown["figure"]]
     assert len(driver.execute_script("return [...document.images]")) == len(figures) and unloaded(driver) == []
     rows = driver.execute_script(
-        "return Object.fromEntries([...document.querySelectorAll('details')].map("
+        "return Object.fromEntries([...document.querySelectorAll('details[id^=table-]')].map("
         "one => { one.open = true; return [one.id, one.querySelectorAll('td').length]; }))"
     )
     sizes = {f"table-{Path(path).stem}": pd.read_csv(results.parents[1] / path).size for path in shown["table"]}
@@ -63,7 +63,8 @@ def test_own_report_shows_every_figure_and_table(driver, results, shown, width):
 ROWS = """
 return [...document.querySelectorAll('nav tbody tr')].map(row => {
     const link = row.querySelector('a');
-    return {label: row.querySelector('td').innerText, download: link.download, href: link.href};
+    const [label] = [...row.querySelectorAll('td')].map(cell => cell.innerText).filter(text => text);
+    return {label, download: link.download, href: link.href};
 })
 """
 

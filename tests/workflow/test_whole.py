@@ -80,7 +80,7 @@ def test_every_job_has_its_log_and_what_grows_its_benchmark(printed, results, re
     assert all({"output", "log"} <= set(job) for job in done)
     outputs = [name for job in done for name in job["output"].split(", ")]
     assert Counter(outputs) == Counter(f"results/tiny/{name}" for name in RESULTS)
-    logs = {path.relative_to(results).as_posix() for path in (results / "logs").rglob("*") if path.is_file()}
+    logs = {path.relative_to(results).as_posix() for path in (results / "logs").rglob("*.log")}
     assert Counter(job["log"] for job in done) == Counter(f"results/tiny/{name}" for name in logs)
     benchmarks = {path.relative_to(results).as_posix() for path in (results / "benchmarks").rglob("*.tsv")}
     assert benchmarks == {

@@ -88,7 +88,7 @@ def _epoch(said: dict[str, str | None]) -> Epoch:
     moment, epoch, member, of = (said.pop(key, None) for key in ("time", "epoch", "member", "of"))
     return Epoch(
         int(epoch),
-        datetime.strptime(moment, "%Y-%m-%d %H:%M:%S,%f").timestamp(),
+        datetime.fromisoformat(moment).timestamp(),
         {name: float(value) for name, value in said.items()},
         None if member is None else f"{int(member):05d}",
         None if of is None else int(of),

@@ -1,0 +1,119 @@
+"""A watch from start to end: on a terminal, in lines, by the command."""
+
+import io
+import os
+import re
+import subprocess
+import sys
+from itertools import zip_longest
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from wsl.cli.main import app
+from wsl.watch.following import follow, looks
+from wsl.watch.record import NAME, read_record
+
+PACKED = ("pack_classes_0", "pack_classes_1")
+OTHERS = ("train_shared", "html_report")
+EPOCH = "INFO member 12, epoch 4: train 0.5000, validation 0.2500"
+
+
+@pytest.fixture
+def watched(folder):
+    """Follows the folder while it fills and fails, and returns what a console of this kind was shown."""
+
+    def run(terminal: bool) -> str:
+        steps = [
+            lambda: folder.finish(*PACKED),
+            lambda: folder.say("train_member/00012", (7, EPOCH)),
+            lambda: folder.say("train_member/00000", (7, "ERROR the job failed"), "ValueError: [no] images"),
+            lambda: None,
+            lambda: folder.finish("train_member/00000", "train_member/00012", *OTHERS),
+        ]
+
+        def filling(states):
+            for state, step in zip_longest(states, steps, fillvalue=lambda: None):
+                yield state
+                step()
+
+        console = Console(file=io.StringIO(), force_terminal=terminal, width=110, height=40)
+        state = follow(folder.root, filling(looks(folder.root)), console, every=0)
+        assert state.complete
+        return console.file.getvalue()
+
+    return run
+
+
+def test_elsewhere_each_look_is_a_line_and_each_failure_is_told_once(watched, folder):
+    text = watched(terminal=False)
+    assert not re.search(r"[^\n -~]", text)  # no control codes
+    lines = text.splitlines()
+    told = [re.sub(r"^\d\d:\d\d:\d\d ", "", line) for line in lines]
+    assert re.match(r"0 of 8 outputs; members: train 0/1, test 0/1; \d+ s so far; ", told[0])
+    assert told[1].startswith("3 of 8 outputs")
+    assert told[2].endswith("; now train_member/00012 member 00012, epoch 4: train loss 0.5, validation loss 0.25")
+    log = folder.root / "logs" / "train_member" / "00000.log"
+    assert told[3] == f"train_member/00000 failed: ValueError: [no] images ({log})"
+    assert "1 failed; " in told[4] and "1 failed; " in told[5]
+    assert re.match(r"8 of 8 outputs; members: train 1/1, test 1/1; complete, took \d+ s; ", told[6]) and len(told) == 7
+
+
+def test_a_terminal_shows_stages_what_runs_and_what_failed(watched):
+    text = watched(terminal=True)
+    assert "\x1b[" in text
+    frames = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).split("made-up: ")
+    assert re.search(r"images .* 3/3", frames[2]) and re.search(r"zoo .* 0/2 +train_member 0/2", frames[2])
+    assert re.search(r"train_member/00012 +member 00012, epoch 4 of 5: train loss 0.5, .* said \d s ago", frames[3])
+    assert "train_member/00000 failed: ValueError: [no] images (logs/train_member/00000.log)" in frames[4]
+    assert re.search(r"report .* 1/1", frames[-1]) and "failed" not in frames[-1]
+
+
+def watch(*arguments, code=0) -> str:
+    done = CliRunner().invoke(app, ["watch", *map(str, arguments)])
+    assert done.exit_code == code, done.output
+    return done.output
+
+
+def test_once_says_how_far_it_is_and_changes_nothing(folder):
+    folder.finish(*PACKED)
+
+    def held():
+        return {path: path.stat().st_mtime_ns for path in folder.root.rglob("*")}
+
+    before = held()
+    assert "made-up: 3 of 8 outputs" in watch(folder.root, "--once")
+    assert held() == before
+
+
+def test_a_complete_run_ends_with_code_0(folder):
+    folder.finish(*PACKED, "train_member/00000", "train_member/00012", *OTHERS)
+    assert "8 of 8 outputs" in watch(folder.root)
+
+
+def test_a_run_whose_snakemake_has_ended_ends_with_code_1(folder):
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    record = read_record(folder.root).model_copy(update={"process": gone.pid})
+    (folder.root / NAME).write_text(record.model_dump_json())
+    assert "Start it again" in watch(folder.root, code=1)
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path):
+    assert "is no run's folder" in watch(tmp_path, code=1)
+
+
+def test_neither_torch_nor_snakemake_is_imported(folder, tmp_path):
+    code = (
+        "import sys; from wsl.cli.main import app\n"
+        f"try: app(['watch', {str(folder.root)!r}, '--once', '--tensorboard', {str(tmp_path / 'events')!r}])\n"
+        "except SystemExit as end: assert not end.code\n"
+        "sys.exit(str({'torch', 'snakemake', 'tensorflow', 'sklearn'} & set(sys.modules) or '') or None)"
+    )
+    folder.say("train_member/00012", (7, EPOCH))
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert list((tmp_path / "events" / "made-up" / "members" / "00012").glob("events.out.tfevents.*"))
