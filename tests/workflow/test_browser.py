@@ -21,7 +21,7 @@ def driver(tmp_path_factory):
     driver.quit()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def shown(printed, read_jobs) -> dict[str, list[str]]:
     """What a report must show, by kind: the bitmaps and tables that jobs of the run say they make."""
     outputs = [path for job in read_jobs(printed) for path in job.get("output", "").split(", ")]

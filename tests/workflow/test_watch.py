@@ -17,7 +17,7 @@ from wsl.zoo.member import read_member
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def done(printed, read_jobs):
     """The jobs that Snakemake printed, ``all`` left out."""
     return [job for job in read_jobs(printed) if job["rule"] != "all"]
