@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from wsl.cli.main import app
 from wsl.watch.following import follow, looks
 from wsl.watch.record import NAME, read_record
+from wsl.watch.screen import line
 
 PACKED = ("pack_classes_0", "pack_classes_1")
 OTHERS = ("train_shared", "html_report")
@@ -54,7 +55,7 @@ def test_elsewhere_each_look_is_a_line_and_each_failure_is_told_once(watched, fo
     told = [re.sub(r"^\d\d:\d\d:\d\d ", "", line) for line in lines]
     assert re.match(r"0 of 8 outputs; members: train 0/1, test 0/1; \d+ s so far; ", told[0])
     assert told[1].startswith("3 of 8 outputs")
-    assert told[2].endswith("; now train_member/00012 member 00012, epoch 4: train loss 0.5, validation loss 0.25")
+    assert told[2].endswith("; now train_member/00012 epoch 4 of 5: train loss 0.5, validation loss 0.25")
     log = folder.root / "logs" / "train_member" / "00000.log"
     assert told[3] == f"train_member/00000 failed: ValueError: [no] images ({log})"
     assert "1 failed; " in told[4] and "1 failed; " in told[5]
@@ -66,9 +67,15 @@ def test_a_terminal_shows_stages_what_runs_and_what_failed(watched):
     assert "\x1b[" in text
     frames = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).split("made-up: ")
     assert re.search(r"images .* 3/3", frames[2]) and re.search(r"zoo .* 0/2 +train_member 0/2", frames[2])
-    assert re.search(r"train_member/00012 +member 00012, epoch 4 of 5: train loss 0.5, .* said \d s ago", frames[3])
+    assert re.search(r"train_member/00012 +epoch 4 of 5: train loss 0.5, .* said \d s ago", frames[3])
     assert "train_member/00000 failed: ValueError: [no] images (logs/train_member/00000.log)" in frames[4]
     assert re.search(r"report .* 1/1", frames[-1]) and "failed" not in frames[-1]
+
+
+def test_a_cohorts_job_names_the_member_that_it_trains(folder):
+    folder.say("train_shared", (7, EPOCH))
+    text = line(next(looks(folder.root)))
+    assert "now train_shared member 00012, epoch 4 of 5: train loss 0.5, validation loss 0.25" in text
 
 
 def watch(*arguments, code=0) -> str:

@@ -8,7 +8,6 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from wsl.watch.logs import Epoch
 from wsl.watch.state import Seen, State, last_epoch
 
 GB = 1e9
@@ -28,9 +27,11 @@ def draw(name: str, state: State) -> Group:
 
 def line(state: State) -> str:
     """Return a run's state in one line."""
-    going = [_doing(seen) for seen in state.of("running")]
-    now = f"; now {going[0]}" + (f", and {len(going) - 1} more" if going[1:] else "") if going else ""
-    return _headline(state) + now
+    running = state.of("running")
+    if not running:
+        return _headline(state)
+    more = f", and {len(running) - 1} more" if running[1:] else ""
+    return f"{_headline(state)}; now {f'{running[0].job.name} {_epoch(running[0], state)}'.rstrip()}{more}"
 
 
 def describe_failure(seen: Seen, folder: str | Path) -> str:
@@ -72,7 +73,7 @@ def _running(state: State) -> Iterator[RenderableType]:
     table = Table(box=None, show_header=False, padding=(0, 1), title="now", title_justify="left")
     for seen in running[:MOST]:
         silent = max(state.time - seen.log.time, 0)
-        table.add_row(seen.job.name, _epoch(last_epoch(seen), state), f"said {_span(silent)} ago")
+        table.add_row(seen.job.name, _epoch(seen, state), f"said {_span(silent)} ago")
     yield table
     if running[MOST:]:
         yield Text(f" and {len(running) - MOST} more")
@@ -86,21 +87,14 @@ def _failed(state: State) -> Iterator[RenderableType]:
         yield Text(f" and {len(failed) - MOST} more failed")
 
 
-def _doing(seen: Seen) -> str:
-    return f"{seen.job.name} {_losses(last_epoch(seen))}".rstrip()
-
-
-def _epoch(epoch: Epoch | None, state: State) -> str:
+def _epoch(seen: Seen, state: State) -> str:
+    """Return the last epoch that a job has told of, in words; nothing where there is none."""
+    epoch = last_epoch(seen)
     if epoch is None:
         return ""
     planned = state.record.members.get(f"zoo/members/{epoch.member}.h5")
-    return _losses(epoch, planned.epochs if planned else epoch.of)
-
-
-def _losses(epoch: Epoch | None, of: int | None = None) -> str:
-    if epoch is None:
-        return ""
-    member = f"member {epoch.member}, " if epoch.member else ""
+    of = planned.epochs if planned else epoch.of
+    member = f"member {epoch.member}, " if epoch.member and not seen.job.name.endswith(epoch.member) else ""
     values = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in epoch.values.items())
     return f"{member}epoch {epoch.epoch}{f' of {of}' if of else ''}: {values}"
 
