@@ -5,8 +5,11 @@ Tests marked `data` want real things beside, and skip without them:
     WSL_CLIP  a folder with `wsl-tiny-rn.json` and `wsl-tiny-rn.pt`, an open_clip model and its weights
 """
 
+import contextlib
 import json
 import os
+import shutil
+import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -222,3 +225,39 @@ def _named_by(variable: str, holds: str) -> Path:
     if not (folder / holds).exists():
         pytest.skip(f"set {variable} to a folder that holds {holds!r}, see tests/conftest.py")
     return folder
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """Mounts a disk of its own: ``disk(folder, "size=1m")`` or ``disk(folder, "ro")``; returns the folder."""
+    mounted = []
+
+    def mount(folder: Path, options: str) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True, text=True)
+        if done.returncode:
+            pytest.skip(f"a disk of one's own takes root and the right to mount: {done.stderr.strip()}")
+        mounted.append(folder)
+        return folder
+
+    if shutil.which("mount") is None:
+        pytest.skip("there is no program `mount`")
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.fixture
+def fill():
+    """Fills the disk of a folder but for so many bytes: ``fill(folder, 0)``; returns the file that does."""
+
+    def run(folder: Path, left: int) -> Path:
+        path = folder / "filler"
+        with open(path, "wb") as file:
+            with contextlib.suppress(OSError):
+                while True:
+                    os.write(file.fileno(), bytes(4096))
+            os.truncate(path, max(0, path.stat().st_size - left))
+        return path
+
+    return run

@@ -103,7 +103,8 @@ def test_tensors_survive_with_their_story(tmp_path):
 
 
 def test_a_list_of_files_tells_them_and_when_one_changes(tmp_path):
-    names, out = ["b.h5", "a.h5"], tmp_path / "lists" / "all.json"
+    names, out = ["b.h5", "folder/a.h5"], tmp_path / "all.json"
+    (tmp_path / "folder").mkdir()
     for name in names:
         (tmp_path / name).write_text(name)
     paths = [tmp_path / name for name in names]
@@ -124,6 +125,14 @@ def test_a_file_missing_behind_its_list_is_named_with_the_remedy(tmp_path):
     (tmp_path / "a.h5").unlink()
     with pytest.raises(DataError, match=r"a\.h5 is missing; delete .*all\.json and run again"):
         listed(tmp_path / "all.json")
+
+
+def test_a_list_names_nothing_outside_its_folder(tmp_path):
+    (tmp_path / "secret.h5").touch()
+    for name in ("../secret.h5", str(tmp_path / "secret.h5"), "deep/../../secret.h5"):
+        write_json(tmp_path / "run" / "all.json", {name: "digest"})
+        with pytest.raises(DataError, match=r"secret\.h5 lies outside .*run"):
+            listed(tmp_path / "run" / "all.json")
 
 
 def test_what_a_killed_writer_left_goes_with_the_next_write(tmp_path):

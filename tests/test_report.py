@@ -12,7 +12,7 @@ from wsl.files import write_json
 from wsl.report import write_report
 
 NUMBERS = {
-    "classes": 10, "images_skipped": 0, "members": 8, "members_diverged": 0, "validation_accuracy_max": 0.9,
+    "classes": 10, "images_skipped": 0, "images_shared": 0, "members": 8, "members_diverged": 0, "validation_accuracy_max": 0.9,
     "agreement": 0.357, "agreement_pca": 0.4, "cosine": 0.0, "correlation": 0.0, "shared_validation_loss": 3.1,
     "shared_chance_loss": 4.1, "outcome_bins_filled": 5, "chance": 1 / 3, "chosen_sampler": "flow",
     "accuracy": {"seen": {"trained": 0.8, "prototypes": 0.7, "flow": 0.4}},
@@ -91,6 +91,7 @@ def test_a_class_name_cannot_inject_markup(report):
         ({}, {"datasets": {"weights": None}}, "RANDOM"),
         ({"members_diverged": 2}, {}, "2 of 8 members diverged"),
         ({"images_skipped": 3}, {}, "3 image files could not be read"),
+        ({"images_shared": 2}, {}, "2 images lie in several classes"),
         ({"outcome_bins_filled": 2}, {}, "Only 2 outcome bins"),
     ],
 )

@@ -1,6 +1,7 @@
-"""How much disk a run needs, reckoned before it starts."""
+"""How much disk a run needs, and whether it may write there, before it starts."""
 
 import shutil
+import tempfile
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -55,12 +56,20 @@ def check_disk(run: Run, results: Path) -> str:
         results: its folder; what lies there already counts as made.
 
     Raises:
-        ConfigError: the disk has less than what is still to be made.
+        ConfigError: the folder cannot be written to, or the disk has less than what is still to be made.
     """
+    folder = next(path for path in (results.absolute(), *results.absolute().parents) if path.is_dir())
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise ConfigError(
+            f"{results} cannot be written ({error.strerror} in {folder}); make that folder writable, or start from "
+            "another one"
+        ) from error
     needs = disk_needs(run)
     parts = ", ".join(f"{name} {value / GB:.2g}" for name, value in sorted(needs.items(), key=lambda item: -item[1]))
     there = sum(path.stat().st_size for path in results.rglob("*") if path.is_file())
-    folder = next(path for path in (results.absolute(), *results.absolute().parents) if path.is_dir())
     need, free = sum(needs.values()), shutil.disk_usage(folder).free
     said = f"about {need / GB:.2g} GB in {results} ({parts}), {there / GB:.2g} GB made; {free / GB:.3g} GB free"
     if need - there > free:

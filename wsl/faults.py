@@ -1,19 +1,23 @@
 """Faults of a config in words: the key as its writer knows it, what is wrong with it, the remedy."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel
 
 
-def describe_fault(raw: Any, model: type[BaseModel], fault: Any) -> str:
+def describe_fault(raw: Any, model: type[BaseModel], fault: Any, renamed: Mapping[str, str] | None = None) -> str:
     """Return one of pydantic's faults as ``key: what is wrong``.
 
     Args:
         raw: the config as read from YAML.
         model: its schema.
         fault: an entry of ``ValidationError.errors()``.
+        renamed: what became of keys that once were, by their names.
     """
     path = [str(part) for part in fault["loc"]]
+    if fault["type"] == "extra_forbidden" and (became := (renamed or {}).get(".".join(path))):
+        return f"{'.'.join(path)}: a key of an earlier version, {became}"
     return f"{_user_path(raw, path)}: {_remedy(model, path, fault)}"
 
 

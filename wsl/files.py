@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import glob
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -24,20 +26,53 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+# A disk, a quota or a limit on the size of files.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
 @contextmanager
 def written_whole(path: str | Path) -> Iterator[Path]:
-    """Yield a path beside ``path`` to write to; it takes the name ``path`` only when the block ends well."""
+    """Yield a path beside ``path`` to write to; it takes the name ``path`` only when the block ends well.
+
+    Raises:
+        DataError: the folder cannot be written to, or the disk is full.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside.touch()
+    except OSError as error:
+        raise DataError(f"{path} cannot be written ({error.strerror}); {_remedy(error)}") from error
     try:
         yield beside
         os.replace(beside, path)
+    except Exception as error:
+        if reason := _full(error):
+            raise DataError(f"{path} cannot be written ({reason}); {_remedy(error)}") from error
+        raise
     finally:
         beside.unlink(missing_ok=True)
         for torn in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
             if not Path("/proc", torn.name.split(".")[-2]).exists():  # its writer was killed
                 torn.unlink(missing_ok=True)
+
+
+def _full(error: BaseException | None) -> str | None:
+    """Return in what words a system says that there is no room, where an error, or what it came from, says so."""
+    # Libraries raise errors of their own: HDF5 and safetensors with the system's words inside, torch without.
+    while error is not None:
+        for code in FULL:
+            if getattr(error, "errno", None) == code or os.strerror(code) in str(error):
+                return os.strerror(code)
+        error = error.__context__
+    return None
+
+
+def _remedy(error: BaseException) -> str:
+    if _full(error):
+        return "free disk and run again: what was made before is kept"
+    return "make its folder writable, or name another place"
 
 
 @contextmanager
@@ -75,10 +110,18 @@ def file_inside(folder: Path, name: str | Path) -> Path:
 
 
 @contextmanager
-def new_hdf5(path: str | Path) -> Iterator[h5py.File]:
-    """Open a new HDF5 file that appears at ``path`` when the block ends well."""
-    with written_whole(path) as beside, h5py.File(beside, "w") as file:
-        yield file
+def new_hdf5(path: str | Path, large: bool = False) -> Iterator[h5py.File]:
+    """Open a new HDF5 file that appears at ``path`` when the block ends well.
+
+    It is made in memory, unless it is ``large``: HDF5 2.0 that meets a full disk while it writes its own tables takes
+    the whole process with it (a segmentation fault).
+    """
+    with written_whole(path) as beside:
+        made = beside if large else io.BytesIO()
+        with h5py.File(made, "w") as file:
+            yield file
+        if not large:
+            beside.write_bytes(made.getbuffer())
 
 
 def open_hdf5(path: str | Path) -> h5py.File:
@@ -100,8 +143,27 @@ def write_json(path: str | Path, content: Any) -> None:
 
 
 def read_json(path: str | Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    """Read a JSON file.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise DataError(f"{path} is no whole JSON file ({error}); delete it and run again to make it anew") from error
+
+
+def within(folder: str | Path, path: str | Path) -> Path:
+    """Return a path as it is written, less its detours, if it lies in a folder, links in it aside.
+
+    Raises:
+        DataError: it leaves the folder.
+    """
+    found, inside = (Path(os.path.abspath(one)) for one in (path, folder))
+    if not found.is_relative_to(inside):
+        raise DataError(f"{path} lies outside {folder}, which must hold all that belongs to it; do not use it")
+    return Path(os.path.normpath(path))
 
 
 def file_digest(path: str | Path) -> str:
@@ -113,7 +175,8 @@ def file_digest(path: str | Path) -> str:
 def list_files(files: Sequence[str | Path], out: str | Path) -> None:
     """Write a list of files with a digest of each, so that a job may depend on one small file in place of a thousand.
 
-    The digests make what depends on it stale when a file changes, since Snakemake compares small files by content.
+    The digests make what depends on it stale when a file changes, since Snakemake compares small files by content. The
+    files lie in the list's folder.
     """
     write_json(out, {os.path.relpath(path, Path(out).parent): file_digest(path) for path in files})
 
@@ -122,11 +185,12 @@ def listed(files: Files) -> list[Path]:
     """Return paths as they are given, or those in a list that ``list_files`` wrote.
 
     Raises:
-        DataError: a file of the list is missing.
+        DataError: a file of the list is missing, or lies outside the list's folder.
     """
     if not isinstance(files, str | Path):
         return [Path(path) for path in files]
-    paths = [Path(files).parent / name for name in read_json(files)]
+    folder = Path(files).parent
+    paths = [within(folder, folder / name) for name in read_json(files)]
     for path in paths:
         if not path.is_file():
             # As long as the list is there, Snakemake does not ask for what it was made of.

@@ -5,7 +5,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from wsl.devices import lease
@@ -50,6 +50,7 @@ def _standard_error_to(path: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        sys.stderr.flush()
+        with suppress(OSError):  # the log's disk is full: what it does not take goes to the terminal
+            sys.stderr.flush()
         os.dup2(kept, 2)
         os.close(kept)

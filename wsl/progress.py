@@ -55,8 +55,9 @@ class Progress:
 
         if not now and time.monotonic() - self._saved.get(part, self._begun) < self.seconds:
             return
-        with written_whole(self.folder / f"{part}.pt") as beside:
-            torch.save({"key": self.key, "state": state()}, beside)
+        # Into a file of Python's: torch's own writer does not say that a disk is full.
+        with written_whole(self.folder / f"{part}.pt") as beside, open(beside, "wb") as file:
+            torch.save({"key": self.key, "state": state()}, file)
         self._saved[part] = time.monotonic()
 
     def remove(self) -> None:

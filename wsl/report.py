@@ -61,6 +61,11 @@ def _warnings(config: dict[str, Any], numbers: dict[str, Any]) -> list[str]:
         found.append(f"{numbers['members_diverged']} of {numbers['members']} members diverged and were left out.")
     if numbers["images_skipped"]:
         found.append(f"{numbers['images_skipped']} image files could not be read and were skipped; see classes.")
+    if numbers["images_shared"]:
+        found.append(
+            f"{numbers['images_shared']} images lie in several classes, which they cannot tell apart; the log of "
+            "class_table names them."
+        )
     if numbers["outcome_bins_filled"] < 3:
         found.append(
             f"Only {numbers['outcome_bins_filled']} outcome bins hold training snapshots: a request R can hardly "

@@ -13,7 +13,14 @@ from wsl.files import written_whole
 
 
 def write_tensors(path: str | Path, tensors: dict[str, torch.Tensor], about: dict[str, Any]) -> None:
-    """Write tensors and ``about``, whole or not at all."""
+    """Write tensors and ``about``, whole or not at all.
+
+    Raises:
+        DataError: a number is not finite; what reads them later would only spread it.
+    """
+    for name, value in tensors.items():
+        if not value.isfinite().all():
+            raise DataError(f"{path} would hold non-finite numbers in {name}; lower the learning rate of what makes it")
     ready = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     with written_whole(path) as beside:
         save_file(ready, beside, metadata={"wsl": json.dumps(about, sort_keys=True)})

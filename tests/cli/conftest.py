@@ -15,6 +15,16 @@ def sampler_of(zoo, fitted, autoencoder, shared, class_means, packed, bins, tiny
 
     def describe(means=class_means, **changes) -> Path:
         run = tmp_path_factory.mktemp("run")
+
+        def in_run(path):
+            """A file of the session as one of the run's, by a link to its folder."""
+            if not isinstance(path, str | Path):
+                return [*map(in_run, path)]
+            link = run / path.parent.name
+            if not link.exists():
+                link.symlink_to(path.parent)
+            return link / path.name
+
         files = {"train_index": zoo.train, "fitted": fitted, "autoencoder": autoencoder.state, "shared": shared.state}
         files |= {"train_latents": autoencoder.latents["train"]}
         files |= {"class_means": list(means.values()), "packed": list(packed.values()), "bins": bins}
@@ -29,7 +39,7 @@ def sampler_of(zoo, fitted, autoencoder, shared, class_means, packed, bins, tiny
             | {"settings": {"norm": "training"}},
             "finetuning": {"optimizer": "adam", "learning_rate": 1e-3, "batch_size": 8, "augment": False},
         }
-        describe_sampler(run / NAME, **{**settings, **changes}, **files)
+        describe_sampler(run / NAME, **{**settings, **changes}, **{key: in_run(path) for key, path in files.items()})
         return run
 
     return describe

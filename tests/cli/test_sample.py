@@ -138,7 +138,7 @@ def test_names_alone_ask_for_a_text_tower_and_prompts(run, tmp_path):
         (("{own}", "--from", "{run}", "--classes", "apple,fig,plum"), 1, "has no folder 'fig'; its class folders are"),
         (("{own}", "--from", "{run}", "--classes", "apple,plum"), 1, "has 2 class folders"),
         (("--from", "{run}", "--classes", "apple,plum"), 1, "name 3 by --classes"),
-        (("--from", "{run}", "--classes", "a/b,c,d"), 1, "the name of a class holds no slash"),
+        (("--from", "{run}", "--classes", "a/b,c,d"), 1, "the name of a class 'a/b' has a brace or a slash"),
         (("--from", "{run}"), 2, "give a folder of images, or names by --classes"),
         (("{own}",), 2, "--from"),
         (("{own}", "--from", "{run}", "--held-out", "2"), 2, "--held-out"),

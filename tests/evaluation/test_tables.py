@@ -58,7 +58,7 @@ def test_summary_quotes_the_tables(tmp_path):
     bins = tmp_path / "bins.json"
     bins.write_text(json.dumps({"edges": [0, 1, 2, 3], "counts": [4, 0, 1]}))
     write_summary(
-        table("classes.csv", {"class": ["a", "b"], "skipped": [1, 4]}),
+        table("classes.csv", {"class": ["a", "b"], "skipped": [1, 4], "shared": [0, 2]}),
         table("members.csv", {"member": [0, 1, 2], "diverged": [False, True, False]}
               | {"max_validation_accuracy": [0.5, None, 0.9]}),
         table("r.csv", [dict(zip(("stage", "metric", "mean"), row, strict=True)) for row in metrics]),
@@ -69,7 +69,14 @@ def test_summary_quotes_the_tables(tmp_path):
         classes_per_task=4,
     )  # fmt: skip
     summary = json.loads((tmp_path / "summary.json").read_text())
-    expected = {"classes": 2, "images_skipped": 5, "members": 3, "members_diverged": 1, "outcome_bins_filled": 2}
+    expected = {
+        "classes": 2,
+        "images_skipped": 5,
+        "images_shared": 2,
+        "members": 3,
+        "members_diverged": 1,
+        "outcome_bins_filled": 2,
+    }
     expected |= {"validation_accuracy_max": 0.7, "agreement": 0.6, "agreement_pca": 0.7, "shared_validation_loss": 1.5}
     expected |= {"shared_chance_loss": 2.7, "cosine": 0.5, "correlation": 0.4}
     expected |= {"chance": 0.25, "chosen_sampler": "flow"}

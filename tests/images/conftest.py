@@ -38,6 +38,17 @@ def read():
 
     def run(path):
         with h5py.File(path) as file:
-            return {part: file[part][...] for part in PARTS}, list(file.attrs["skipped"])
+            return {part: file[part][...] for part in PARTS}, [name.decode() for name in file["left_out/skipped"]]
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def left_out():
+    """Read which files a packed class leaves out: their names by ``skipped``, ``repeated``, ``leaked``."""
+
+    def run(path):
+        with h5py.File(path) as file:
+            return {key: [name.rsplit("/", 1)[1] for name in names.asstr()] for key, names in file["left_out"].items()}
 
     return run

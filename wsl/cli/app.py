@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
+from rich.markup import escape
 
 from wsl.errors import ConfigError, DataError
 
@@ -34,7 +35,7 @@ def mendable() -> Iterator[None]:
     try:
         yield
     except (ConfigError, DataError, OSError) as error:
-        notes.print(f"[bold red]wsl:[/] {error}", highlight=False, soft_wrap=True)
+        notes.print(f"[bold red]wsl:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
 
 

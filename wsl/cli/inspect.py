@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from wsl.cli.app import app, console, mendable
@@ -99,18 +100,18 @@ def _show_neighbours(run: Path, weights: Any, count: int) -> None:
 
 
 def _facts(title: str, values: Mapping[str, Any]) -> None:
-    table = Table(show_header=False, title=title, title_justify="left")
+    table = Table(show_header=False, title=escape(title), title_justify="left")
     for key, value in values.items():
-        table.add_row(str(key), _text(value))
+        table.add_row(escape(str(key)), _text(value))
     console.print(table)
 
 
 def _rows(title: str, rows: list[dict[str, Any]]) -> None:
-    table = Table(*(str(key) for key in (rows[0] if rows else {})), title=title, title_justify="left")
+    table = Table(*(escape(str(key)) for key in (rows[0] if rows else {})), title=escape(title), title_justify="left")
     for row in rows:
         table.add_row(*map(_text, row.values()))
     console.print(table)
 
 
 def _text(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else escape(str(value))

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from wsl.cli.app import app, console, mendable
@@ -49,9 +50,9 @@ def sample(
 
 def _summary(out: Path, about: dict[str, Any]) -> Table:
     table = Table(show_header=False, box=None)
-    table.add_row("model", str(out))
-    table.add_row("card", str(out.with_suffix(".md")))
-    table.add_row("classes", ", ".join(about["classes"]))
+    table.add_row("model", escape(str(out)))
+    table.add_row("card", escape(str(out.with_suffix(".md"))))
+    table.add_row("classes", escape(", ".join(about["classes"])))
     images = about["made_from"]["images"]
     table.add_row("made from", f"{images} images" if images else "names")
     for kind, one in about["estimates"].items():

@@ -9,6 +9,7 @@ from wsl.config.encoders import Outcomes, Shared
 from wsl.config.evaluation import Evaluation, Search
 from wsl.config.fields import RUN_NAME, Section, Whole
 from wsl.config.images import Images
+from wsl.config.renamed import RENAMED
 from wsl.config.sampling import Sampling
 from wsl.config.weights import Weights
 from wsl.config.zoo import Zoo
@@ -117,5 +118,5 @@ def load_config(raw: dict[str, Any]) -> Config:
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
-        lines = [f"  {describe_fault(raw, Config, fault)}" for fault in error.errors()]
+        lines = [f"  {describe_fault(raw, Config, fault, RENAMED)}" for fault in error.errors()]
         raise ConfigError("the config cannot be run:\n" + "\n".join(dict.fromkeys(lines))) from None

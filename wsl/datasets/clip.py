@@ -8,7 +8,7 @@ import open_clip
 import torch
 from torch.nn import functional
 
-from wsl.errors import ConfigError
+from wsl.errors import ConfigError, DataError
 from wsl.files import read_json
 
 log = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ def add_model(model: str) -> str:
         raise ConfigError(f"datasets.model: there is no file {model}; correct the path")
     try:
         read_json(model)  # open_clip would keep a broken file among its models
-    except ValueError as error:
-        raise ConfigError(f"datasets.model: {model} is not JSON ({error}); correct the file") from error
+    except DataError as error:
+        raise ConfigError(f"datasets.model: {model} is not JSON ({error.__cause__}); correct the file") from error
     open_clip.add_model_config(Path(model))
     return Path(model).stem

@@ -119,6 +119,7 @@ def write_summary(
         {
             "classes": len(images),
             "images_skipped": int(images["skipped"].sum()),
+            "images_shared": int(images["shared"].sum()),
             "members": len(zoo),
             "members_diverged": int(zoo["diverged"].sum()),
             "validation_accuracy_max": float(zoo["max_validation_accuracy"].mean()),

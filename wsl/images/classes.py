@@ -1,5 +1,6 @@
 """Which classes a run has: found, and refused where they cannot serve, before any job starts."""
 
+import unicodedata
 from collections.abc import Sequence
 from importlib.util import find_spec
 from itertools import islice
@@ -9,6 +10,7 @@ from wsl.errors import ConfigError
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".gif"}
 UNUSABLE = set("{}/")  # braces are Snakemake's wildcards, a slash separates the classes of a task
+LONGEST = 200  # bytes of a name, of the 255 that a file's may have
 DIGITS = [str(digit) for digit in range(10)]
 DIGITS_IMAGES = 1797  # of all ten
 
@@ -50,6 +52,7 @@ def resolve_classes(
     if source == "digits":
         there = DIGITS
     elif isinstance(wanted, list) and not (train.is_dir() and test.is_dir()):
+        _check_names(wanted)
         return _enough(wanted, needed)  # a plan needs no image; `check_folders` stops a run
     else:
         there = _folders("train", train)
@@ -63,14 +66,18 @@ def resolve_classes(
         names = there[:wanted]
     else:
         names = there if wanted is None else list(wanted)
+    _check_names(names)
     for name in names:
-        if set(name) & UNUSABLE:
-            raise ConfigError(f"images.classes: the class name {name!r} has a brace or a slash; rename the folder")
         if name not in there or (source == "imagefolder" and name not in tested):
             place = "the digits" if source == "digits" else f"both {train} and {test}"
             raise ConfigError(f"images.classes: there is no class {name!r} in {place}; correct the name or the folder")
         if source == "imagefolder":
             _check_count(name, train / name, minimum)
+            if not any(image_files(test / name)):
+                raise ConfigError(
+                    f"images.test: class {name!r} has no image file in {test / name}; add some or leave the class out "
+                    "of images.classes"
+                )
     return _enough(names, needed)
 
 
@@ -120,6 +127,31 @@ def _folders(key: str, folder: Path) -> list[str]:
     if not names:
         raise ConfigError(f"images.{key}: {folder} holds no class folders; it needs one folder a class")
     return names
+
+
+def _check_names(names: Sequence[str]) -> None:
+    alike: dict[str, str] = {}
+    for name in names:
+        if why := name_fault(name):
+            raise ConfigError(f"images.classes: the class name {name!r} {why}; rename the folder")
+        # Files are named by classes, and some disks take two such names for one.
+        other = alike.setdefault(unicodedata.normalize("NFKC", name).casefold(), name)
+        if other != name:
+            raise ConfigError(f"images.classes: the class names {other!r} and {name!r} look alike; rename a folder")
+
+
+def name_fault(name: str) -> str | None:
+    """Return why no file can be named by a class of this name; None: one can."""
+    if set(name) & UNUSABLE:
+        return "has a brace or a slash"
+    if not name or name.startswith("."):
+        return "is empty or begins with a dot"
+    # Control characters, among them line breaks, and bytes that are no UTF-8.
+    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in name):
+        return "has a character that cannot be printed"
+    if len(name.encode()) > LONGEST:
+        return f"is longer than {LONGEST} bytes"
+    return None
 
 
 def _check_count(name: str, folder: Path, minimum: int) -> None:

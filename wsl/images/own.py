@@ -7,7 +7,8 @@ import numpy as np
 
 from wsl.errors import DataError
 from wsl.files import new_hdf5
-from wsl.images.packing import read_folder
+from wsl.images.classes import name_fault
+from wsl.images.folders import LeftOut, read_folder
 from wsl.randomness import stream
 
 # A class of somebody's own may bear the name of one of the run's.
@@ -27,6 +28,9 @@ def own_classes(folder: Path, wanted: Sequence[str] | None, needed: int) -> list
     if missing:
         raise DataError(f"{folder} has no folder {missing[0]!r}; its class folders are {', '.join(there) or 'none'}")
     names = list(wanted) if wanted else there
+    for name in names:
+        if why := name_fault(name):
+            raise DataError(f"the class folder {name!r} in {folder} {why}; rename it")
     if len(names) != needed:
         raise DataError(
             f"this run's models tell {needed} classes apart, and {folder} has {len(names)} class folders"
@@ -41,7 +45,7 @@ def pack_own(folder: Path, name: str, out: str | Path, size: int, held_out: floa
 
     Args:
         folder: of class folders; name: of the class.
-        out: HDF5 file, see ``wsl.images.packing.write_class``.
+        out: HDF5 file, with the images of a part alone under its name.
         size: images are scaled and centre-cropped to this square, pixels.
         held_out: share of the readable images that is set aside; at least one image stays.
         seed: of the choice.
@@ -49,25 +53,24 @@ def pack_own(folder: Path, name: str, out: str | Path, size: int, held_out: floa
     Raises:
         DataError: no image is readable.
     """
-    images, skipped = read_folder(folder / name, size)
+    images = read_folder(folder / name, size, LeftOut()).images
     if not len(images):
         raise DataError(f"{folder / name} holds no readable image; add some or leave the class out")
     order = stream(seed, "images", name).permutation(len(images))
     count = min(round(len(images) * held_out), len(images) - 1)
-    _write(out, name, images[order[count:]], images[order[:count]], skipped)
+    _write(out, name, images[order[count:]], images[order[:count]])
     return len(images) - count
 
 
 def pack_nothing(name: str, out: str | Path, size: int) -> int:
     """Write a class that has a name and no image; return that it has none, as ``pack_own`` does."""
     none = np.empty((0, size, size, 3), dtype=np.uint8)
-    _write(out, name, none, none, [])
+    _write(out, name, none, none)
     return 0
 
 
-def _write(out: str | Path, name: str, train: np.ndarray, test: np.ndarray, skipped: list[str]) -> None:
+def _write(out: str | Path, name: str, train: np.ndarray, test: np.ndarray) -> None:
     with new_hdf5(out) as file:
         file.attrs["class"] = PREFIX + name
-        file.attrs["skipped"] = skipped
         file.create_dataset("train", data=train)
         file.create_dataset("test", data=test)

@@ -2,20 +2,21 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 from sklearn.datasets import load_digits
 
 from wsl.errors import DataError
 from wsl.files import new_hdf5
-from wsl.images.classes import image_files
+from wsl.images.folders import LeftOut, Part, fitted, read_folder
 from wsl.randomness import stream
 
 log = logging.getLogger(__name__)
-UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 
 def pack_classes(out: Sequence[str | Path], source: str, classes: Sequence[dict[str, Any]]) -> None:
@@ -54,12 +55,15 @@ def pack_digits(
         seed: the run's seed.
     """
     digits = load_digits()
-    grey = np.round(digits.images[digits.target == int(name)] * (255 / 16)).astype(np.uint8)
-    images = np.stack([_fitted(Image.fromarray(image), size) for image in grey])
-    order = stream(seed, "images", name).permutation(len(images))
-    ends = np.cumsum([round(len(images) * validation_share), round(len(images) * test_share)])
-    validation, test, train = np.split(order, ends)
-    write_class(out, name, images[train], images[validation], images[test], [], minimum)
+    places = np.flatnonzero(digits.target == int(name))
+    grey = np.round(digits.images[places] * (255 / 16)).astype(np.uint8)
+    every = Part(
+        np.stack([fitted(Image.fromarray(image), size) for image in grey]), [f"digit {place}" for place in places]
+    )
+    order = stream(seed, "images", name).permutation(len(places))
+    ends = np.cumsum([round(len(places) * validation_share), round(len(places) * test_share)])
+    validation, test, train = (every.at(some) for some in np.split(order, ends))
+    write_class(out, name, train, validation, test, minimum, LeftOut())
 
 
 def pack_folder(
@@ -75,6 +79,8 @@ def pack_folder(
 ) -> None:
     """Pack class ``name`` of an ImageFolder tree: ``test/name`` is the test part, a share of ``train/name`` validation.
 
+    An image that a folder holds twice counts once, and a test image is not trained on.
+
     Args:
         train, test: folders of class folders.
         size: images are scaled and centre-cropped to this square, pixels.
@@ -86,62 +92,47 @@ def pack_folder(
     Raises:
         DataError: the class has fewer readable images than ``minimum``, or none to test on.
     """
-    learnt, skipped = read_folder(Path(train, name), size)
-    tested, skipped_too = read_folder(Path(test, name), size)
-    if not len(tested):
+    left_out = LeftOut()
+    tested = read_folder(Path(test, name), size, left_out)
+    if not tested.files:
         raise DataError(f"class {name!r}: no readable image in {Path(test, name)}; final evaluations need some")
-    order = stream(seed, "images", name).permutation(len(learnt))
-    count = max(1, round(len(learnt) * validation_share))
-    write_class(out, name, learnt[order[count:]], learnt[order[:count]], tested, skipped + skipped_too, minimum)
+    learnt = read_folder(Path(train, name), size, left_out, tested.digests.tolist())
+    order = stream(seed, "images", name).permutation(len(learnt.files))
+    count = max(1, round(len(order) * validation_share))
+    write_class(out, name, learnt.at(order[count:]), learnt.at(order[:count]), tested, minimum, left_out)
 
 
 def write_class(
-    out: str | Path,
-    name: str,
-    train: np.ndarray,
-    validation: np.ndarray,
-    test: np.ndarray,
-    skipped: list[str],
-    minimum: int,
+    out: str | Path, name: str, train: Part, validation: Part, test: Part, minimum: int, left_out: LeftOut
 ) -> None:
-    """Write a class's parts, uint8 (images, size, size, 3), and the files skipped as unreadable.
+    """Write a class: for each part its images, uint8 (images, size, size, 3), with digests and files of each.
+
+    Args:
+        out: HDF5 file.
+        name: of the class.
+        train, validation, test: parts.
+        minimum: fewest images to learn from.
+        left_out: files to name beside.
 
     Raises:
         DataError: fewer than ``minimum`` images remain, or a part is empty.
     """
-    if len(train) + len(validation) < minimum or not len(train) or not len(validation):
+    learnt, spent = (len(train.files), len(validation.files)), asdict(left_out)
+    if sum(learnt) < minimum or not all(learnt):
+        why = ", ".join(f"{len(files)} {key}" for key, files in spent.items())
         raise DataError(
-            f"class {name!r} has {len(train)} readable training and {len(validation)} validation images "
-            f"({len(skipped)} skipped), fewer than images.minimum = {minimum}; add images or leave the class out"
+            f"class {name!r} has {learnt[0]} readable training and {learnt[1]} validation images ({why}), fewer than "
+            f"images.minimum = {minimum}; add images or leave the class out"
         )
-    if not len(test):
+    if not test.files:
         raise DataError(f"class {name!r} has no image to test on; raise images.test_share or add images")
+    text = h5py.string_dtype()
     with new_hdf5(out) as file:
         file.attrs["class"] = name
-        file.attrs["skipped"] = skipped
-        for part, images in (("train", train), ("validation", validation), ("test", test)):
-            file.create_dataset(part, data=images)
-    log.info("class %s: %d train, %d validation, %d test images", name, len(train), len(validation), len(test))
-
-
-def read_folder(folder: Path, size: int) -> tuple[np.ndarray, list[str]]:
-    """Return the readable images of a folder, uint8 (n, size, size, 3), and the files skipped as unreadable."""
-    images, skipped = [], []
-    for path in sorted(image_files(folder)):
-        try:
-            with Image.open(path) as image:
-                image.draft("RGB", (size, size))  # lets a JPEG be decoded at a smaller scale; others ignore it
-                images.append(_fitted(ImageOps.exif_transpose(image), size))
-        except UNREADABLE as error:
-            log.warning("skipped the unreadable image %s: %s", path, error)
-            skipped.append(str(path))
-    return np.array(images, dtype=np.uint8).reshape(-1, size, size, 3), skipped
-
-
-def _fitted(image: Image.Image, size: int) -> np.ndarray:
-    if image.mode == "F":
-        raise ValueError("floating-point pixels have no range of grey levels of their own")
-    if image.mode.startswith("I"):  # 16-bit grey levels: PIL's own conversion would clip them to white
-        image = Image.fromarray((np.asarray(image, dtype=np.float64) / 257).clip(0, 255).astype(np.uint8))
-    rgb = image.convert("RGB")
-    return np.asarray(ImageOps.fit(rgb, (size, size), Image.Resampling.BICUBIC))
+        for key, part in (("train", train), ("validation", validation), ("test", test)):
+            file.create_dataset(key, data=part.images)
+            file.create_dataset(f"digests/{key}", data=part.digests)
+            file.create_dataset(f"files/{key}", data=part.files, dtype=text)
+        for key, files in spent.items():
+            file.create_dataset(f"left_out/{key}", data=files, dtype=text)
+    log.info("class %s: %d train, %d validation, %d test images", name, *learnt, len(test.files))

@@ -1,5 +1,6 @@
 """Read packed images back."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,6 +8,9 @@ import numpy as np
 
 from wsl.files import Files, listed, open_hdf5, write_csv
 
+log = logging.getLogger(__name__)
+PARTS = ("train", "validation", "test")
+LEFT_OUT = ("skipped", "repeated", "leaked")  # see ``wsl.images.folders.LeftOut``
 # Torchvision's constants for ImageNet models: a sampled model expects inputs normalised by them.
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -55,13 +59,29 @@ def read_task(packed: Sequence[str | Path], part: str, most: int | None = None) 
 
 
 def summarise(packed: Sequence[str | Path], out: str | Path) -> None:
-    """Write a table of all classes: images in each part, files skipped."""
+    """Write a table of all classes: images in each part, files left out, images that other classes hold, too.
+
+    The last are kept, since nothing says to which class they belong; the log names them.
+    """
     import pandas as pd
 
-    rows = []
+    rows, images = [], []
     for path in packed:
         with open_hdf5(path) as file:
-            counts = {part: len(file[part]) for part in ("train", "validation", "test")}
-            skipped = list(file.attrs["skipped"])
-            rows.append({"class": file.attrs["class"], **counts, "skipped": len(skipped), "files": ";".join(skipped)})
-    write_csv(out, pd.DataFrame(rows))
+            name, counts = file.attrs["class"], {part: len(file[part]) for part in PARTS}
+            left_out = {key: list(files.asstr()[...]) for key, files in file["left_out"].items()}
+            for part in PARTS:
+                files, digests = file["files"][part].asstr()[...], file["digests"][part][...]
+                images.append(pd.DataFrame({"class": name, "part": part, "digest": digests, "file": files}))
+        named = ";".join(sum(left_out.values(), []))
+        rows.append({"class": name, **counts, **{key: len(left_out[key]) for key in LEFT_OUT}, "files": named})
+    table, every = pd.DataFrame(rows), pd.concat(images, ignore_index=True)
+    shared = every[every["digest"].duplicated(keep=False)]
+    shared = shared[shared.groupby("digest")["class"].transform("nunique") > 1]
+    for _, same in shared.groupby("digest", sort=False):
+        log.warning(
+            "classes share an image, and no network can tell them apart by it; leave it in one alone: %s",
+            ", ".join(f"{row.file} ({row.part} of {row[1]})" for row in same.itertuples()),
+        )
+    table.insert(table.columns.get_loc("files"), "shared", table["class"].map(shared["class"].value_counts()))
+    write_csv(out, table.fillna({"shared": 0}).astype({"shared": int}))

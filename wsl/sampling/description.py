@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from wsl.errors import DataError
-from wsl.files import file_digest, read_json, write_json
+from wsl.files import file_digest, read_json, within, write_json
 
 FORMAT = 1
 NAME = Path("sampling", "sampler.json")  # in a run's folder
@@ -81,7 +81,7 @@ def load_description(run: str | Path) -> Description:
         run: the folder of a finished run.
 
     Raises:
-        DataError: the folder holds none, another version's, or one whose files are not all there.
+        DataError: the folder holds none, another version's, or one whose files are not all there and in the folder.
     """
     path = Path(run, NAME)
     if not path.is_file():
@@ -91,14 +91,18 @@ def load_description(run: str | Path) -> Description:
         raise DataError(f"{path} is of another version of wsl; delete it and finish the run again")
 
     def from_here(value: Any) -> Any:
-        if isinstance(value, list):
-            return [from_here(one) for one in value]
-        found = Path(os.path.normpath(path.parent / value))
+        return [*map(from_here, value)] if isinstance(value, list) else there(within(run, path.parent / value))
+
+    def there(found: Path) -> Path:
         if not found.is_file():
             raise DataError(f"{found} is missing, which {path} names; finish the run again")
         return found
 
-    clip = {**content["clip"], **{key: str(from_here(value)) for key, value in content.pop("clip_files").items()}}
+    # CLIP's weights may lie anywhere; what the run made lies in its folder.
+    named = {
+        key: there(Path(os.path.normpath(path.parent / value))) for key, value in content.pop("clip_files").items()
+    }
+    clip = {**content["clip"], **{key: str(found) for key, found in named.items()}}
     files = {key: from_here(value) for key, value in content["files"].items()}
     del content["sha256"]
     return Description(**{**content, "clip": clip, "files": files}, digest=file_digest(path))

@@ -12,6 +12,7 @@ from wsl.images.reading import task_classes
 from wsl.images.tasks import TaskImages
 from wsl.sampling.features import BodyFeatures
 from wsl.sampling.head import Inference, KnownClasses, fit_inference
+from wsl.sampling.making import finite
 from wsl.sampling.scale import loss_curve, scale_for
 from wsl.tensors import read_tensors, write_tensors
 from wsl.zoo.layout import Layout
@@ -149,7 +150,8 @@ class GeneratedModels:
         weight, bias = inference.head(means, seen)
         own = len(seen[0]) >= CALIBRATE_FROM
         scale = scale_for(loss, _cross_fitted(inference, heard, seen) if own else inference.curve)
-        return flatten({**self.state, "fc.weight": scale * weight, "fc.bias": scale * bias}, self.layout)[0]
+        state = {**self.state, "fc.weight": scale * weight, "fc.bias": scale * bias}
+        return finite(flatten(state, self.layout)[0], self.layout, task)
 
     def _inference(self, images: int | None) -> Inference:
         if images == 0:

@@ -5,11 +5,13 @@ from typing import Protocol
 import numpy as np
 
 from wsl.datasets.class_means import ClassMeansByCount
+from wsl.errors import DataError
 from wsl.files import Files
 from wsl.images.tasks import TaskImages
 from wsl.sampling.recalibration import Recalibration
 from wsl.sampling.sampler import Sampler, sample_weights
 from wsl.weights.codec import WeightCodec
+from wsl.zoo.layout import Layout
 
 
 class Maker(Protocol):
@@ -24,6 +26,21 @@ class Maker(Protocol):
             images: training images a class that may be looked at, the first of each; None: all; 0: the class's name.
             seed: of what is random.
         """
+
+
+def finite(weights: np.ndarray, layout: Layout, task: str) -> np.ndarray:
+    """Return flat weights (n_weights,) as they are.
+
+    Raises:
+        DataError: some are not finite.
+    """
+    for name, values in layout.split(weights).items():
+        if not np.isfinite(values).all():
+            raise DataError(
+                f"the model sampled for the task {task} is not finite in {name}; ask for another outcome, or fit the "
+                "sampler anew with a lower learning_rate"
+            )
+    return weights
 
 
 class DecodedModels:
@@ -41,7 +58,8 @@ class DecodedModels:
     def make(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray:
         """Return flat weights (n_weights,), see ``Maker.make``."""
         datasets = self.class_means.embed([task], images)
-        return sample_weights(self.sampler, self.codec, datasets, np.array([loss]), seed)[0]
+        weights = sample_weights(self.sampler, self.codec, datasets, np.array([loss]), seed)[0]
+        return finite(weights, self.codec.linear.layout, task)
 
 
 class RecalibratedModels:

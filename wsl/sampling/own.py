@@ -12,6 +12,7 @@ from wsl.datasets.class_means import ClassMeans, embed_classes, embed_name
 from wsl.datasets.clip import Clip
 from wsl.errors import DataError
 from wsl.files import listed
+from wsl.images.classes import name_fault
 from wsl.images.own import PREFIX, own_classes, pack_nothing, pack_own
 from wsl.images.reading import join_task
 from wsl.images.tasks import TaskImages
@@ -105,8 +106,9 @@ def sample_own(
 def _named(classes: Sequence[str] | None, needed: int) -> list[str]:
     if not classes or len(set(classes)) != needed:
         raise DataError(f"this run's models tell {needed} classes apart; name {needed} by --classes, or give a folder")
-    if any("/" in name for name in classes):
-        raise DataError("the name of a class holds no slash; write it without")
+    for name in classes:
+        if why := name_fault(name):
+            raise DataError(f"the name of a class {name!r} {why}; write it otherwise")
     return list(classes)
 
 

@@ -58,7 +58,7 @@ def align_part(index: str | Path, train_index: str | Path, out: str | Path, seed
     """
     with open_zoo(train_index) as training:
         reference = read_snapshot(training, training.trained[0])
-    with open_zoo(index) as zoo, new_hdf5(out) as file:
+    with open_zoo(index) as zoo, new_hdf5(out, large=True) as file:
         source = zoo.weights.file
         file.attrs.update(source.attrs)
         for name in set(source) - {"weights"}:

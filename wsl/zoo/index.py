@@ -136,18 +136,32 @@ def read_weights(zoo: Zoo, rows: slice = slice(None), columns: slice = slice(Non
     """Read weights, float32 (rows, columns): all columns of a few snapshots, or a named parameter's of all.
 
     Raises:
-        DataError: a member file behind the index is missing or holds non-finite weights.
+        DataError: a member file behind the index is missing, damaged or holds non-finite weights.
     """
     values = zoo.weights[rows, columns]
-    bad = ~np.isfinite(values).all(axis=1)
-    if bad.any():
-        member = int(zoo.snapshots["member"].iloc[rows].iloc[bad.argmax()])
-        # As long as the index is there, Snakemake does not ask for what it was made of.
-        raise DataError(
-            f"member {member}: its file is missing or holds non-finite weights; delete that file and "
-            f"{zoo.weights.file.filename}, and run again to train it anew"
-        )
+    if not np.isfinite(values).all():
+        raise DataError(_fault(zoo, values, rows, columns))
     return values
+
+
+def _fault(zoo: Zoo, values: np.ndarray, rows: slice, columns: slice) -> str:
+    row, column = (int(places[0]) for places in np.nonzero(~np.isfinite(values)))
+    row, column = range(len(zoo.weights))[rows][row], range(zoo.layout.size)[columns][column]
+    name = next(entry.name for entry in zoo.layout.entries if column < entry.columns.stop)
+    index = Path(zoo.file.filename)
+    holder = index
+    for source in zoo.weights.virtual_sources() if zoo.weights.is_virtual else ():
+        (first, _), (last, _) = source.vspace.get_select_bounds()
+        if first <= row <= last:
+            holder = Path(os.path.normpath(index.parent / source.file_name))
+    # As long as the index is there, Snakemake does not ask for what it was made of.
+    fault, stale = f"its file {holder} is damaged", [holder, index]
+    if not holder.is_file():
+        fault, stale = f"its file {holder} is missing", [index]
+    elif h5py.is_hdf5(holder):
+        fault = f"its file {holder} holds non-finite weights in {name}"
+    member, named = int(zoo.snapshots["member"].iloc[row]), " and ".join(map(str, dict.fromkeys(stale)))
+    return f"member {member}: {fault}; delete {named}, and run again to make it anew"
 
 
 def read_snapshot(zoo: Zoo, row: int) -> np.ndarray:

@@ -25,7 +25,7 @@ def import_backbone(checkpoint: str, out: str | Path, width: int, classes: int) 
         out: safetensors file; width, classes: of the zoo's networks.
 
     Raises:
-        ConfigError: there is no such checkpoint, or it is not a ResNet-18 of this width.
+        ConfigError: there is no such checkpoint, it is not a ResNet-18 of this width, or holds non-finite weights.
     """
     found = _fetched(checkpoint)
     wanted = resnet18(width, classes).state_dict()
@@ -43,6 +43,11 @@ def import_backbone(checkpoint: str, out: str | Path, width: int, classes: int) 
             )
         else:
             state[name] = found[name].to(value.dtype)
+            if not state[name].isfinite().all():
+                raise ConfigError(
+                    f"zoo.backbone.checkpoint: in {checkpoint} {name} holds numbers that are not finite as "
+                    f"{value.dtype}; choose another checkpoint"
+                )
     write_tensors(out, with_zero_head(state, classes), {"regime": "finetuned", "checkpoint": checkpoint})
 
 
@@ -63,7 +68,7 @@ def _fetched(checkpoint: str) -> dict[str, torch.Tensor]:
         if source == "torchvision":
             from torchvision.models import get_weight
 
-            return get_weight(name).get_state_dict(progress=False)
+            return get_weight(name).get_state_dict(progress=False, weights_only=True)
         if source == "timm":
             import timm
 

@@ -1,0 +1,12 @@
+"""Keys of earlier versions of the config: what became of each."""
+
+FLOW = "the flow starts from the prediction of `regression` since then"
+
+# By the key as it was; a key that comes back must go from here.
+RENAMED = {
+    "sampling.flow.image_counts": f"now sampling.regression.image_counts: {FLOW}",
+    "sampling.flow.space": f"now sampling.regression.space: {FLOW}",
+    "sampling.flow.normalise": f"now sampling.regression.normalise: {FLOW}",
+    "sampling.flow.condition_dropout": f"no more, remove it: {FLOW}, which no condition is hidden from",
+    "sampling.flow.guidance": "no more, remove it; how much samples differ is sampling.flow.temperature",
+}
