@@ -12,7 +12,8 @@ from wsl.files import write_json
 from wsl.report import write_report
 
 NUMBERS = {
-    "classes": 10, "images_skipped": 0, "images_shared": 0, "members": 8, "members_diverged": 0, "validation_accuracy_max": 0.9,
+    "classes": 10, "members": 8, "members_diverged": 0, "validation_accuracy_max": 0.9,
+    "images_skipped": 0, "images_shared": 0,
     "agreement": 0.357, "agreement_pca": 0.4, "cosine": 0.0, "correlation": 0.0, "shared_validation_loss": 3.1,
     "shared_chance_loss": 4.1, "outcome_bins_filled": 5, "chance": 1 / 3, "chosen_sampler": "flow",
     "accuracy": {"seen": {"trained": 0.8, "prototypes": 0.7, "flow": 0.4}},

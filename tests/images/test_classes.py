@@ -1,5 +1,7 @@
 """Which classes a run has, and what is refused before any job starts."""
 
+import os
+
 import pytest
 
 from wsl.errors import ConfigError
@@ -76,6 +78,41 @@ def test_named_classes_can_be_planned_before_the_folders_are_there(folders, tmp_
         check_folders("imagefolder", *missing)
     check_folders("imagefolder", *folders)
     check_folders("digits", None, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("a{b", "has a brace or a slash"),
+        ("../ant", "has a brace or a slash"),
+        ("", "is empty or begins with a dot"),
+        ("..", "is empty or begins with a dot"),
+        (".hidden", "is empty or begins with a dot"),
+        ("a\nb", "has a character that cannot be printed"),
+        ("a\x00b", "has a character that cannot be printed"),
+        ("a\u2028b", "has a character that cannot be printed"),
+        (os.fsdecode(b"caf\xe9"), "has a character that cannot be printed"),
+        ("ü" * 101, "is longer than 200 bytes"),
+    ],
+)
+def test_a_name_that_no_file_could_bear_is_refused_even_in_a_plan(folders, tmp_path, name, why):
+    for train in (folders[0], tmp_path / "nowhere"):
+        with pytest.raises(ConfigError, match=rf"^images\.classes: the class name '.*' {why}; rename"):
+            resolve_classes("imagefolder", train, folders[1], ["ant", name], 2, 3)
+
+
+@pytest.mark.parametrize("names", [("Koala", "koala"), ("caf\u00e9", "cafe\u0301"), ("straße", "STRASSE")])
+def test_names_that_some_disks_take_for_one_are_refused(tmp_path, names):
+    with pytest.raises(ConfigError, match=r"^images\.classes: the class names '.*' and '.*' look alike"):
+        resolve((tmp_path / "nowhere", tmp_path), [*names, "bee"])
+
+
+def test_a_class_without_a_test_image_is_refused(folders):
+    for path in (folders[1] / "bee").iterdir():
+        path.unlink()
+    with pytest.raises(ConfigError, match=r"^images\.test: class 'bee' has no image file in .*val/bee; add some"):
+        resolve(folders)
+    assert resolve(folders, ["ant", "cow"]) == ["ant", "cow"]
 
 
 def test_imagenet_has_its_thousand_classes_in_the_order_of_its_labels():

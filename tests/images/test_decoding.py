@@ -1,6 +1,8 @@
 """Decoding: what becomes of readable and unreadable image files."""
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -46,8 +48,7 @@ def test_no_damage_stops_the_packing(tree, pack, read, left_out, encoding):
             broken[place % len(broken)] = rng.integers(256)
         (tree / "train" / "koala" / f"broken{number}.{encoding.lower()}").write_bytes(broken)
     parts, skipped = read(pack())
-    files = sum(left_out(pack()).values(), [])
-    assert len(parts["train"]) + len(parts["validation"]) + len(files) == 80
+    assert len(parts["train"]) + len(parts["validation"]) + sum(map(len, left_out(pack()).values())) == 80
     assert skipped
 
 
@@ -87,3 +88,51 @@ def test_images_are_cropped_at_their_centre(one):
     wide.paste(255, (32, 0, 64, 32))  # the middle third is bright
     packed = one(wide)
     assert packed[:, 3:-3].min() > 240
+
+
+def png_header(width, height):
+    """A PNG whose header promises so many pixels, and that ends there."""
+    body = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
+
+
+def test_an_image_too_large_to_decode_is_skipped_and_named(tree, pack, read):
+    (tree / "train" / "koala" / "bomb.png").write_bytes(png_header(20_000, 20_000))
+    jpeg = io.BytesIO()
+    Image.new("L", (8, 8)).save(jpeg, "JPEG")
+    size = jpeg.getvalue().index(b"\xff\xc0") + 5  # where a JPEG's frame header holds height and width
+    content = bytearray(jpeg.getvalue())
+    content[size : size + 4] = struct.pack(">HH", 20_000, 20_000)
+    (tree / "train" / "koala" / "bomb.jpg").write_bytes(content)
+    parts, skipped = read(pack())
+    assert [name.rsplit("/", 1)[1] for name in skipped] == ["bomb.jpg", "bomb.png"]
+    assert len(parts["train"]) + len(parts["validation"]) == 20
+
+
+@pytest.mark.parametrize("suffix", [".gif", ".png", ".webp", ".tif"])
+def test_of_an_animation_the_first_picture_is_taken(one, suffix):
+    frames = [Image.new("RGB", (30, 30), colour) for colour in (RED, (0, 255, 0), (0, 0, 255))]
+    lossless = {"lossless": True} if suffix == ".webp" else {}
+    packed = one(frames[0], suffix, save_all=True, append_images=frames[1:], **lossless).reshape(-1, 3).astype(int)
+    assert np.abs(packed - RED).max() <= 3
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 3000), (3000, 1)])
+def test_odd_shapes_are_packed(one, shape):
+    assert (one(Image.new("RGB", shape, RED)) == RED).all()
+
+
+@pytest.mark.parametrize(
+    ("written", "called"), [("PNG", "x.jpg"), ("JPEG", "x.png"), ("WEBP", "x.tif"), ("GIF", "x.bmp")]
+)
+def test_a_wrong_ending_does_no_harm(tree, pack, read, written, called):
+    Image.new("RGB", (30, 30), RED).save(tree / "train" / "koala" / called, written)
+    parts, skipped = read(pack())
+    assert skipped == [] and len(parts["train"]) + len(parts["validation"]) == 21
+
+
+def test_what_only_another_program_could_draw_is_not_handed_to_it(tree, pack, read, tmp_path):
+    drawing = f"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 30 30\n({tmp_path / 'harm'}) (w) file closefile\nshowpage\n"
+    (tree / "train" / "koala" / "drawing.jpg").write_text(drawing)
+    assert [name.rsplit("/", 1)[1] for name in read(pack())[1]] == ["drawing.jpg"]
+    assert not (tmp_path / "harm").exists()

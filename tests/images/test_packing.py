@@ -77,11 +77,13 @@ def test_a_part_without_digits_is_refused(tmp_path, shares):
 
 
 def test_summary_counts_images_and_skipped_files(tree, pack, tmp_path):
-    (tree / "train" / "koala" / "words.jpg").write_text("not an image")
+    folder = tree / "train" / "koala"
+    (folder / "words.jpg").write_text("not an image")
+    (folder / "twice.png").write_bytes((folder / "000.png").read_bytes())
     summarise([pack()], tmp_path / "classes.csv")
     header, row = (tmp_path / "classes.csv").read_text().splitlines()
-    assert header == "class,train,validation,test,skipped,files"
-    assert row.startswith("koala,16,4,4,1,") and row.endswith("words.jpg")
+    assert header == "class,train,validation,test,skipped,repeated,leaked,shared,files"
+    assert row.startswith("koala,16,4,4,1,1,0,0,") and row.endswith(f"words.jpg;{folder}/twice.png")
 
 
 @pytest.mark.data

@@ -69,12 +69,12 @@ def summarise(packed: Sequence[str | Path], out: str | Path) -> None:
     for path in packed:
         with open_hdf5(path) as file:
             name, counts = file.attrs["class"], {part: len(file[part]) for part in PARTS}
-            left_out = {key: list(files.asstr()[...]) for key, files in file["left_out"].items()}
+            left_out = {key: list(file["left_out"][key].asstr()[...]) for key in LEFT_OUT}
             for part in PARTS:
                 files, digests = file["files"][part].asstr()[...], file["digests"][part][...]
                 images.append(pd.DataFrame({"class": name, "part": part, "digest": digests, "file": files}))
-        named = ";".join(sum(left_out.values(), []))
-        rows.append({"class": name, **counts, **{key: len(left_out[key]) for key in LEFT_OUT}, "files": named})
+        named = ";".join(name for files in left_out.values() for name in files)
+        rows.append({"class": name, **counts, **{key: len(files) for key, files in left_out.items()}, "files": named})
     table, every = pd.DataFrame(rows), pd.concat(images, ignore_index=True)
     shared = every[every["digest"].duplicated(keep=False)]
     shared = shared[shared.groupby("digest")["class"].transform("nunique") > 1]
