@@ -119,6 +119,18 @@ def test_a_checkpoint_that_does_not_fit_is_named_with_parameter_and_width(tmp_pa
     assert not (tmp_path / "start.safetensors").exists()
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e300])
+def test_a_checkpoint_of_what_is_no_number_is_named_with_the_parameter(tmp_path, value):
+    state = resnet18(2, 3).double().state_dict()
+    state["layer3.0.conv2.weight"][1, 0, 2, 2] = value  # the last is one in float64 alone
+    torch.save(state, tmp_path / "other.pt")
+    with pytest.raises(
+        ConfigError, match=r"^zoo\.backbone\.checkpoint: in .*other\.pt layer3\.0\.conv2\.weight holds num"
+    ):
+        import_backbone(str(tmp_path / "other.pt"), tmp_path / "start.safetensors", width=2, classes=3)
+    assert not (tmp_path / "start.safetensors").exists()
+
+
 class Hostile:
     def __init__(self, path):
         self.path = path

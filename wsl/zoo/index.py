@@ -138,30 +138,54 @@ def read_weights(zoo: Zoo, rows: slice = slice(None), columns: slice = slice(Non
     Raises:
         DataError: a member file behind the index is missing, damaged or holds non-finite weights.
     """
-    values = zoo.weights[rows, columns]
-    if not np.isfinite(values).all():
-        raise DataError(_fault(zoo, values, rows, columns))
+    try:
+        values = zoo.weights[rows, columns]
+        finite = np.isfinite(values)
+        bad = () if finite.all() else np.argwhere(~finite)
+    except OSError:  # a member file is cut short
+        bad = np.array([[_unreadable(zoo, rows), 0]])
+    if len(bad):
+        row, column = range(len(zoo.weights))[rows][bad[0, 0]], range(zoo.layout.size)[columns][bad[0, 1]]
+        raise DataError(_fault(zoo, row, column))
     return values
 
 
-def _fault(zoo: Zoo, values: np.ndarray, rows: slice, columns: slice) -> str:
-    row, column = (int(places[0]) for places in np.nonzero(~np.isfinite(values)))
-    row, column = range(len(zoo.weights))[rows][row], range(zoo.layout.size)[columns][column]
-    name = next(entry.name for entry in zoo.layout.entries if column < entry.columns.stop)
+def _unreadable(zoo: Zoo, rows: slice) -> int:
+    """Return the place, among these rows, of the first that cannot be read."""
+    for place, row in enumerate(range(len(zoo.weights))[rows]):
+        try:
+            zoo.weights[row, 0]
+        except OSError:
+            return place
+    raise AssertionError("some row could not be read")
+
+
+def _fault(zoo: Zoo, row: int, column: int) -> str:
+    """Say what is wrong with a weight of a snapshot, and what to do."""
     index = Path(zoo.file.filename)
     holder = index
     for source in zoo.weights.virtual_sources() if zoo.weights.is_virtual else ():
         (first, _), (last, _) = source.vspace.get_select_bounds()
         if first <= row <= last:
             holder = Path(os.path.normpath(index.parent / source.file_name))
-    # As long as the index is there, Snakemake does not ask for what it was made of.
-    fault, stale = f"its file {holder} is damaged", [holder, index]
+    stale = {holder: None, index: None}  # as long as the index is there, Snakemake does not ask for what it was made of
     if not holder.is_file():
-        fault, stale = f"its file {holder} is missing", [index]
-    elif h5py.is_hdf5(holder):
-        fault = f"its file {holder} holds non-finite weights in {name}"
-    member, named = int(zoo.snapshots["member"].iloc[row]), " and ".join(map(str, dict.fromkeys(stale)))
-    return f"member {member}: {fault}; delete {named}, and run again to make it anew"
+        fault, stale = "is missing", {index: None}
+    elif zoo.weights.is_virtual and not _opens(holder):
+        fault = "is damaged"
+    else:
+        name = next(entry.name for entry in zoo.layout.entries if column < entry.columns.stop)
+        fault = f"holds non-finite weights in {name}"
+    member, named = int(zoo.snapshots["member"].iloc[row]), " and ".join(map(str, stale))
+    return f"member {member}: its file {holder} {fault}; delete {named}, and run again to make it anew"
+
+
+def _opens(path: Path) -> bool:
+    try:
+        open_hdf5(path).close()
+    except DataError:
+        return False
+    return True
 
 
 def read_snapshot(zoo: Zoo, row: int) -> np.ndarray:
