@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 from PIL import Image
 
 from wsl.datasets.class_means import embed_classes
@@ -31,6 +32,10 @@ from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.training import train_member
 
 torch.set_num_threads(1)
+# Few examples, the same each time: a test that fails on one machine and not on the next helps nobody.
+UNTIMED = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.function_scoped_fixture]
+settings.register_profile("wsl", max_examples=40, deadline=None, derandomize=True, suppress_health_check=UNTIMED)
+settings.load_profile("wsl")
 
 SIZE, WIDTH = 16, 2
 TASKS = {"train": ["012", "234", "413"], "validation": ["104"], "test": ["032"]}

@@ -6,6 +6,8 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.metrics import log_loss
 
 from wsl.images.tasks import TaskImages
@@ -81,6 +83,25 @@ def test_a_task_has_one_model_and_another_order_of_it_another_order_of_rows(mode
     np.testing.assert_allclose(weight[[2, 0, 1]], reordered, atol=1e-3 * np.abs(weight).max())
     assert np.abs(weight - reordered).max() > 0.1 * np.abs(weight).max()
     np.testing.assert_allclose(bias[[2, 0, 1]], turned, atol=1e-3 * np.abs(bias).max())
+
+
+@settings(max_examples=15)
+@given(
+    st.permutations("01234"),
+    st.permutations(range(3)),
+    st.floats(0, 1e9),
+    st.none() | st.integers(0, 500),
+    st.integers(0),
+)
+def test_any_request_gives_a_model_whose_rows_follow_its_classes(models, task, order, loss, images, seed):
+    classes = task[:3]
+    first, other = (
+        models().make("/".join(names), loss, images, seed) for names in (classes, [classes[place] for place in order])
+    )
+    assert first.shape == (LAYOUT.size,) and np.isfinite(first).all()
+    assert np.array_equal(body(first), body(other))
+    for rows, reordered in zip(head(first), head(other), strict=True):
+        np.testing.assert_allclose(rows[list(order)], reordered, atol=1e-3 * np.abs(rows).max() + 1e-9)
 
 
 def test_the_body_is_the_generators(models, generator):

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from wsl.datasets.class_means import ClassMeans
 from wsl.sampling.flow_training import fit_flow
@@ -53,6 +55,11 @@ def files(shared, autoencoder, coefficients, class_means, bins, tmp_path_factory
     return {**made, **banks, "class_means": means, "bins": bins}
 
 
+@pytest.fixture(scope="module")
+def loaded(files):
+    return {name: load_sampler(name, SETTINGS[name], **files) for name in SETTINGS}
+
+
 @pytest.mark.parametrize("name", SETTINGS)
 def test_it_gives_a_code_a_condition_in_its_space(name, files, class_means):
     sampler = load_sampler(name, SETTINGS[name], **files)
@@ -71,3 +78,21 @@ def test_files_of_other_samplers_may_be_left_out(files):
     needed = {"flow": ("regression", "flow"), "retrieval": ("train_coefficients",), "projection": ("shared",)}
     for name, own in needed.items():
         assert load_sampler(name, SETTINGS[name], **common, **{key: files[key] for key in own}).space == SPACES[name]
+
+
+@settings(max_examples=25)
+@given(
+    st.sampled_from(sorted(SETTINGS)),
+    st.permutations("01234"),
+    st.lists(st.floats(0, 1e9), min_size=1, max_size=4),
+    st.none() | st.integers(1, 500),
+    st.integers(0, 2**31),
+)
+def test_any_request_gives_finite_codes_and_each_its_own(loaded, class_means, name, order, losses, images, seed):
+    datasets = ClassMeans(list(class_means.values()), images).embed(["/".join(order[:3])] * len(losses))
+    codes = loaded[name].codes(datasets, np.array(losses), seed)
+    assert len(codes) == len(losses) and codes.dtype == np.float32 and np.isfinite(codes).all()
+    # Conditions do not meddle with one another; a flow draws noise for all of them in one go.
+    if name != "flow":
+        alone = [loaded[name].codes(datasets[:1], np.array([loss]), seed)[0] for loss in losses]
+        np.testing.assert_allclose(codes, np.stack(alone), rtol=1e-4, atol=1e-4)
