@@ -15,6 +15,7 @@ HEADING = """# The config
 Made from the schema (`python -m wsl.reference`); a test holds the two together. A config file given by `--configfile`
 stands alone: keys that it leaves out take the defaults below, and not those of `config.yaml`. Single keys can be set
 with `--config 'zoo={members: 100}'`. An unknown key, a wrong type or an impossible value stops the run before any job.
+Of a key of an earlier version the message says what became of it.
 
 - `config.yaml`: the embedded default, scikit-learn's digits, minutes on two cores, no network.
 - `tiny-imagenet.yaml`: photos at 64 px from folders.
@@ -23,6 +24,9 @@ with `--config 'zoo={members: 100}'`. An unknown key, a wrong type or an impossi
 A *distribution* is a value, or `{choice: [...]}`, `{uniform: [low, high]}`, `{loguniform: [low, high]}`,
 `{integers: [low, high]}` (both included) or `{normal: [mean, deviation], clip: [low, high]}` (whole numbers, rounded).
 Paths are relative to the folder in which Snakemake runs.
+
+Class folders may have names in any script, with spaces and quotes, of up to 200 bytes. Refused are names with braces or
+slashes, a dot in front or control characters, and two that look alike but for case or accents' coding.
 """
 
 

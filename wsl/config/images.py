@@ -29,7 +29,11 @@ class Images(Section):
     )
     validation_share: Share = Field(0.2, description="share of a class's images set aside for R and every choice")
     test_share: Share = Field(0.2, description="share set aside for final evaluations (digits; folders have `test`)")
-    minimum: PositiveInt = Field(10, description="fewest readable images a class may have, train folder")
+    minimum: PositiveInt = Field(
+        10,
+        description="fewest images a class may have, train folder; unreadable ones, repetitions and test images do not "
+        "count",
+    )
 
     @model_validator(mode="after")
     def _folders_fit_source(self) -> Self:
