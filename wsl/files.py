@@ -47,6 +47,8 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     try:
         yield beside
         os.replace(beside, path)
+    except DataError:  # of another file
+        raise
     except Exception as error:
         if reason := _full(error):
             raise DataError(f"{path} cannot be written ({reason}); {_remedy(error)}") from error
