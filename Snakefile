@@ -14,6 +14,7 @@ if not workflow.overwrite_configfiles:
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/samplers.smk"
+include: "workflow/rules/downloads.smk"
 include: "workflow/rules/images.smk"
 include: "workflow/rules/zoo.smk"
 include: "workflow/rules/weight_encoders.smk"
@@ -45,7 +46,7 @@ rule all:
 
 
 onstart:
-    refuse(RUN.check_folders)
+    refuse(RUN.check_data)
     print("Devices:", describe_devices())
     print("Disk:", refuse(lambda: check_disk(RUN, Path(OUT))))
     write_record(OUT, RUN.plan, recorded_jobs(workflow.dag))

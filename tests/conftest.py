@@ -16,7 +16,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import constants
 from hypothesis import HealthCheck, settings
+from loopback import Loopback
 from PIL import Image
 
 from wsl.datasets.class_means import embed_classes
@@ -157,6 +159,18 @@ def reader(tiny_clip, tmp_path_factory):
     config["text_cfg"]["vocab_size"] = 49408
     path.write_text(json.dumps(config))
     return path
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    """A web site on loopback, see ``loopback.Loopback``, which is the hub of models as well; nothing is in its cache."""
+    (tmp_path / "site").mkdir()
+    with Loopback(tmp_path / "site") as site:
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+        monkeypatch.setattr(constants, "ENDPOINT", site.url)
+        template = site.url + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        yield site
 
 
 @pytest.fixture(scope="session")

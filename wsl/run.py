@@ -8,10 +8,10 @@ from typing import Any
 
 from wsl.config.encoders import Fitting
 from wsl.config.schema import Config, load_config
-from wsl.errors import ConfigError
 from wsl.files import read_json
 from wsl.images.classes import check_folders, read_names, resolve_classes
 from wsl.images.reading import join_task
+from wsl.pretrained import Pretrained
 from wsl.randomness import integer_seed
 from wsl.recipe import Recipe
 from wsl.weights.encoders.settings import training_of
@@ -39,12 +39,7 @@ class Run:
         self.classes = resolve_classes(
             images.source, images.train, images.test, images.classes, zoo.classes_per_task, images.minimum
         )
-        for name in self.clip_files():
-            if not Path(name).is_file():
-                raise ConfigError(f"datasets: there is no file {name}; correct the path, or name an open_clip model")
-        for name in self.checkpoint_files():
-            if not Path(name).is_file():
-                raise ConfigError(f"zoo.backbone.checkpoint: there is no file {name}; correct the path")
+        self.pretrained = Pretrained(self.config)
         names = self.config.datasets.names
         self._words, self.superclasses = ({}, {}) if names is None else read_names(names)
         seed, unseen = self.config.seed, zoo.unseen
@@ -62,10 +57,11 @@ class Run:
         for weights in self.config.encoders().values():
             training_of(weights, self.layout)  # refuses a latent that its tokens do not fit
 
-    def check_folders(self) -> None:
-        """Refuse folders of images that are not there; a mere plan needs none."""
+    def check_data(self) -> None:
+        """Refuse folders of images that are not there, and other weights than are named; a mere plan needs none."""
         images = self.config.images
         check_folders(images.source, images.train, images.test)
+        self.pretrained.check()
 
     @cached_property
     def layout(self) -> Layout:
@@ -125,7 +121,7 @@ class Run:
             return "wsl.zoo.start.random_start", {**own, "seed": self.seed("start")}
         if backbone.checkpoint is not None:
             return "wsl.zoo.start.import_backbone", {**own, "checkpoint": backbone.checkpoint}
-        recipe = backbone.model_dump(exclude={"classes", "checkpoint"})
+        recipe = backbone.model_dump(exclude={"classes", "checkpoint", "sha256"})
         return "wsl.zoo.backbone.train_backbone", {**own, **recipe, "seed": self.seed("start")}
 
     def packing(self, name: str) -> dict[str, Any]:
@@ -154,16 +150,6 @@ class Run:
         """Return the sentences that name a class."""
         return [prompt.replace("{}", self._words.get(name, name)) for prompt in self.config.datasets.prompts]
 
-    def clip_files(self) -> list[str]:
-        """Return the files that the CLIP model comes from, so that a replaced one is noticed."""
-        named = (self.config.datasets.model, self.config.datasets.weights)
-        return [name for name in named if name and _is_path(name)]
-
-    def checkpoint_files(self) -> list[str]:
-        """Return the file that members start from, where it is one, so that a replaced one is noticed."""
-        name = self.config.zoo.backbone.checkpoint
-        return [name] if name and not name.startswith(("torchvision:", "timm:")) else []
-
     def recipe(self, section: Fitting) -> dict[str, Any]:
         """Return how to fit an encoder."""
         return {field.name: getattr(section, field.name) for field in fields(Recipe)}
@@ -171,12 +157,6 @@ class Run:
     def seed(self, purpose: str, *draw: int) -> int:
         """Return the integer seed of a job: of its only draw, or of one of several."""
         return integer_seed(self.config.seed, purpose, *draw)
-
-
-def _is_path(name: str) -> bool:
-    if ":" in name:  # where open_clip finds it by itself: hf-hub:, local-dir:
-        return False
-    return "/" in name or Path(name).suffix in (".json", ".pt", ".bin", ".safetensors")
 
 
 def _changed(folder: Path) -> int:

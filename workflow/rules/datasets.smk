@@ -1,16 +1,16 @@
 DATASETS = RUN.config.datasets
-CLIP_KEYS = ("model", "weights")
+CLIP = RUN.pretrained.clip
 
 
 DATASET_FIGURES = ()
-EMBEDDING = {key: getattr(DATASETS, key) for key in (*CLIP_KEYS, "batch_size")}
+EMBEDDING = {**CLIP, "batch_size": DATASETS.batch_size}
 EMBED = "wsl.datasets.class_means.embed_classes"
 
 if IMAGES.classes_per_job == 1:
 
     rule clip_features:
         input:
-            RUN.clip_files(),
+            RUN.pretrained.clip_files,
             packed=packed(["{name}"]),
         output:
             out=features(["{name}"]),
@@ -37,7 +37,7 @@ else:
             name:
                 f"clip_features_{number}"
             input:
-                RUN.clip_files(),
+                RUN.pretrained.clip_files,
                 packed=packed(names),
             output:
                 out=features(names),
@@ -63,7 +63,7 @@ if DATASETS.encoder == "distilled":
 
     rule class_mean:
         input:
-            RUN.clip_files(),
+            RUN.pretrained.clip_files,
             packed=f"{OUT}/images/{{name}}.h5",
             clip=f"{FEATURES}/{{name}}.h5",
         output:
@@ -82,7 +82,7 @@ if DATASETS.encoder == "distilled":
             settings=settings(
                 seed=RUN.seed("clip"),
                 **dict(DATASETS.distilled),
-                **{key: getattr(DATASETS, key) for key in CLIP_KEYS},
+                **CLIP,
             ),
         script:
             CALL
@@ -112,7 +112,7 @@ if DATASETS.encoder == "set":
 
     rule fit_set_encoder:
         input:
-            RUN.clip_files(),
+            RUN.pretrained.clip_files,
             packed=packed(LEARNT_FROM),
             clip=features(LEARNT_FROM),
         output:

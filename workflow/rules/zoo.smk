@@ -21,13 +21,14 @@ if START and START[0].endswith("train_backbone"):
     START_INPUT["packed"] = packed(RUN.groups["backbone"])
     if START[1]["teacher"]:
         START_INPUT["taught"] = features(RUN.groups["backbone"])
+elif START and START[0].endswith("import_backbone"):
+    START_INPUT["file"] = RUN.pretrained.checkpoint_files[0]
 START_FILE = {"start": f"{OUT}/zoo/start.safetensors"} if START else {}
 if START:
 
     rule start:
         input:
             ancient(ALL_USABLE),
-            RUN.checkpoint_files(),
             **START_INPUT,
         output:
             out=START_FILE["start"],

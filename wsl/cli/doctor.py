@@ -69,15 +69,15 @@ def _check(config: Path) -> None:
     except yaml.YAMLError as error:
         raise ConfigError(f"{config} is no YAML: {error}") from error
     run = Run(raw)
-    run.check_folders()
+    run.check_data()
     counts = {part: len(run.members(part)) for part in run.parts}
     members = ", ".join(f"{count} {part}" for part, count in counts.items())
     say(f"{config}: {len(run.classes)} classes; members: {members}; {run.layout.size:,} numbers a snapshot")
     say("Disk:", check_disk(run, Path("results", run.config.run)))
-    weights = run.config.datasets.weights
-    if weights is None:
+    for line in run.pretrained.fetches():
+        say(line)
+    datasets = run.config.datasets
+    if datasets.weights is None and not datasets.brings_weights:
         say("datasets.weights is empty: dataset embeddings would be features of a random network")
-    elif not run.clip_files():
-        say(f"datasets.weights: open_clip knows {weights!r} by name, and would download it once")
     if find_spec("open_clip") is None:
         raise ConfigError("open_clip is not installed; pip install open-clip-torch")

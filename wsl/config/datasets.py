@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from wsl.config.encoders import Fitting
-from wsl.config.fields import PositiveFloat, PositiveInt, Section, Whole
+from wsl.config.fields import PositiveFloat, PositiveInt, Section, Sha256, Whole
 
 
 class Distilled(Section):
@@ -39,9 +39,18 @@ class Datasets(Section):
         description="what stands for a class; `clip`: the mean of its images' CLIP features (the thesis); `distilled`: "
         "CLIP features of images distilled from them; `set`: a learned encoder of sets of images",
     )
-    model: str = Field("wsl-small-rn", description="an open_clip model by name, or the path of its JSON config")
+    model: str = Field(
+        "wsl-small-rn",
+        description="an open_clip model by name, the path of its JSON config, `hf-hub:<repository>`, which is fetched "
+        "once, or `local-dir:<folder>` of such a repository; the last two bring their weights",
+    )
     weights: str | None = Field(
-        None, description="a pretrained tag of that model or a file; empty: random features, seeded (studies only)"
+        None,
+        description="a pretrained tag of that model, which is fetched once, or a file; empty: random features, seeded "
+        "(studies only)",
+    )
+    sha256: Sha256 | None = Field(
+        None, description="checksum of the weights' file, 64 hexadecimal digits; another file is refused"
     )
     batch_size: PositiveInt = Field(256, description="images a forward pass")
     names: Path | None = Field(
@@ -56,12 +65,25 @@ class Datasets(Section):
     distilled: Distilled = Distilled()
     set: SetEncoder = SetEncoder()
 
+    @property
+    def brings_weights(self) -> bool:
+        """Whether the model is a repository or a folder, which holds weights beside the config."""
+        return self.model.startswith(("hf-hub:", "local-dir:"))
+
+    @model_validator(mode="after")
+    def _weights_are_named_once(self) -> Self:
+        if self.brings_weights and self.weights is not None:
+            raise ValueError(f"weights: {self.model} brings its own; leave them out")
+        if self.sha256 and self.weights is None and not self.model.startswith("hf-hub:"):
+            raise ValueError("sha256: no file of weights is named that it could be of; name `weights`, or remove it")
+        return self
+
     @model_validator(mode="after")
     def _prompts_name_the_class(self) -> Self:
         for prompt in self.prompts:
             if prompt.count("{}") != 1:
                 raise ValueError(f"prompts: {prompt!r} needs one {{}} where the class's name goes")
-        if self.prompts and self.weights is None:
+        if self.prompts and self.weights is None and not self.brings_weights:
             raise ValueError("prompts: a model with random weights knows no word; name `weights`, or leave them out")
         if self.prompts and self.encoder == "set":
             raise ValueError("prompts: the encoder `set` reads images alone; remove them or choose another encoder")

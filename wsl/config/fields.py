@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from wsl.distributions import Distribution, check_numbers
 
@@ -16,6 +16,7 @@ def _not_a_truth_value(value: Any) -> Any:
 RUN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 # Numbers may come as text: snakemake's own --config leaves those inside of {...} so.
 Whole = Annotated[int, BeforeValidator(_not_a_truth_value)]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]{64}$", to_lower=True)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 PositiveInt = Annotated[Whole, Field(ge=1)]
 PositiveFloat = Annotated[float, Field(gt=0)]

@@ -14,6 +14,7 @@ from wsl.config.fields import (
     PositiveInt,
     Rates,
     Section,
+    Sha256,
     Whole,
 )
 from wsl.distributions import Choice, Distribution, Integers, Normal
@@ -48,8 +49,11 @@ class Backbone(Section):
     )
     checkpoint: str | None = Field(
         None,
-        description="in place of training: `torchvision:ResNet18_Weights.IMAGENET1K_V1`, `timm:<a resnet18>`, or a "
-        "file of a state dict (.pt, .pth, .safetensors)",
+        description="in place of training: `torchvision:ResNet18_Weights.IMAGENET1K_V1`, `timm:<a resnet18>`, which are "
+        "fetched once, or a file of a state dict (torch's or safetensors)",
+    )
+    sha256: Sha256 | None = Field(
+        None, description="checksum of the checkpoint's file, 64 hexadecimal digits; another file is refused"
     )
     epochs: PositiveInt = Field(60, description="epochs of its training (SGD, one-cycle learning rate)")
     learning_rate: PositiveFloat = Field(0.1, description="peak learning rate")
@@ -62,9 +66,11 @@ class Backbone(Section):
     )
 
     @model_validator(mode="after")
-    def _teacher_has_a_pupil(self) -> Self:
+    def _checkpoint_is_that_of_its_keys(self) -> Self:
         if self.teacher and self.checkpoint is not None:
             raise ValueError("teacher: a checkpoint is not trained; remove one of both")
+        if self.sha256 and self.checkpoint is None:
+            raise ValueError("sha256: it is of a checkpoint, and none is named; remove it")
         return self
 
 

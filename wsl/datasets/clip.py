@@ -1,8 +1,12 @@
-"""The CLIP encoders of images and texts, by name, by file or with random weights."""
+"""The CLIP encoders of images and texts, from files or with random weights."""
 
+import json
 import logging
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import open_clip
 import torch
@@ -10,6 +14,7 @@ from torch.nn import functional
 
 from wsl.errors import ConfigError, DataError
 from wsl.files import read_json
+from wsl.tensors import is_safetensors
 
 log = logging.getLogger(__name__)
 OWN_MODELS = Path(__file__).parent / "models"
@@ -19,32 +24,42 @@ class Clip:
     """f_CLIP: images, and texts where the model has a text tower, to features (section 3.2.2).
 
     Args:
-        model: an open_clip model's name, or the path of its JSON config.
-        weights: a pretrained tag of that model, a file, or None for random weights.
+        model: an open_clip model's name, the path of its JSON config, or the path of an ``open_clip_config.json``,
+            which names the model's preprocessing as well and may lie beside weights and tokenizer.
+        weights: a file of a state dict, torch's or safetensors; None: those beside ``open_clip_config.json``, or
+            random weights.
         seed: of random weights.
         device: ``cpu`` or ``cuda``.
 
     Raises:
-        ConfigError: open_clip knows no such model or weights, or cannot get them.
+        ConfigError: open_clip knows no such model, or the file does not fit. Nothing is fetched, see
+            ``wsl.datasets.fetching``.
     """
 
     def __init__(self, model: str, weights: str | None, seed: int, device: str = "cpu"):
-        name = add_model(model)
-        if weights is None:
+        name, preprocessing = add_model(model)
+        folder = None if preprocessing is None else f"local-dir:{Path(model).parent}"
+        if weights is None and folder is None:
             log.warning(
                 "datasets.weights is empty: %s has RANDOM weights; its features say little of what images show", name
             )
         torch.manual_seed(seed)
+        # A text tower of the package transformers would otherwise come from the network.
+        settings = {"force_preprocess_cfg": preprocessing, "pretrained_hf": False, "weights_only": True}
         try:
-            loaded = open_clip.create_model(name, pretrained=weights, weights_only=True)
+            if weights is None:
+                loaded = open_clip.create_model(folder or name, require_pretrained=folder is not None, **settings)
+            else:
+                with _named_by_content(weights) as file:
+                    loaded = open_clip.create_model(name, pretrained=file, **settings)
         except Exception as error:  # a damaged or hostile file raises whatever its unpickling met first
             raise ConfigError(
                 f"datasets: open_clip cannot load model {model!r} with weights {weights!r}: {error}; "
-                "a tag needs a network, a file must hold this model's state dict"
+                "the file must hold this model's state dict and nothing else"
             ) from error
         self.model = loaded.eval().to(device)
         self.device = device
-        self.name = name
+        self.tokenizer = folder or name
         size = self.model.visual.image_size
         self.size = size if isinstance(size, int) else size[0]
         preprocessing = open_clip.get_model_preprocess_cfg(self.model)
@@ -62,20 +77,40 @@ class Clip:
     @torch.no_grad()
     def text_features(self, prompts: Sequence[str]) -> torch.Tensor:
         """Return features (n, dimension) of sentences, each of length 1."""
-        tokens = open_clip.get_tokenizer(self.name)(list(prompts)).to(self.device)
+        tokens = open_clip.get_tokenizer(self.tokenizer)(list(prompts)).to(self.device)
         return functional.normalize(self.model.encode_text(tokens).float(), dim=1)
 
 
-def add_model(model: str) -> str:
-    """Make a model known to open_clip and return its name; ``model`` may be the path of a JSON config."""
+def add_model(model: str) -> tuple[str, dict[str, Any] | None]:
+    """Make a model known to open_clip; return its name, and its preprocessing where an ``open_clip_config.json`` says it.
+
+    Raises:
+        ConfigError: ``model`` is the path of a JSON config that is not there or none.
+    """
     open_clip.add_model_config(OWN_MODELS)
     if not model.endswith(".json"):
-        return model
-    if not Path(model).is_file():
+        return model, None
+    path = Path(model)
+    if not path.is_file():
         raise ConfigError(f"datasets.model: there is no file {model}; correct the path")
     try:
-        read_json(model)  # open_clip would keep a broken file among its models
+        content = read_json(path)
     except DataError as error:
         raise ConfigError(f"datasets.model: {model} is not JSON ({error.__cause__}); correct the file") from error
-    open_clip.add_model_config(Path(model))
-    return Path(model).stem
+    if "model_cfg" not in content:
+        open_clip.add_model_config(path)
+        return path.stem, None
+    name = f"from-{path.resolve().parent.name}"
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, f"{name}.json").write_text(json.dumps(content["model_cfg"]), encoding="utf-8")
+        open_clip.add_model_config(folder)
+    return name, content.get("preprocess_cfg", {})
+
+
+@contextmanager
+def _named_by_content(weights: str) -> Iterator[str]:
+    """Yield a link to a file, with the suffix by which open_clip tells safetensors from others; a fetched file has none."""
+    with tempfile.TemporaryDirectory() as folder:
+        link = Path(folder, "weights").with_suffix(".safetensors" if is_safetensors(weights) else Path(weights).suffix)
+        link.symlink_to(Path(weights).absolute())
+        yield str(link)

@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import safetensors.torch
 import torch
 
 from wsl.errors import ConfigError
-from wsl.tensors import read_tensors, write_tensors
+from wsl.tensors import read_state, read_tensors, write_tensors
 from wsl.zoo.layout import HEAD
 from wsl.zoo.network import resnet18
 
@@ -17,17 +16,23 @@ def random_start(out: str | Path, width: int, classes: int, seed: int) -> None:
     write_tensors(out, resnet18(width, classes).state_dict(), {"regime": "shared", "seed": seed})
 
 
-def import_backbone(checkpoint: str, out: str | Path, width: int, classes: int) -> None:
+def import_backbone(file: str | Path, checkpoint: str, out: str | Path, width: int, classes: int) -> None:
     """Write a checkpoint's body as a start (regime ``finetuned``), with a head of zeros.
 
     Args:
-        checkpoint: ``torchvision:<weights>``, ``timm:<model>``, or a file of a state dict (.pt, .pth, .safetensors).
+        file: of a state dict, torch's or safetensors; checkpoint: how the config names it.
         out: safetensors file; width, classes: of the zoo's networks.
 
     Raises:
         ConfigError: there is no such checkpoint, it is not a ResNet-18 of this width, or holds non-finite weights.
     """
-    found = _fetched(checkpoint)
+    try:
+        found = read_state(file)
+    except Exception as error:  # a damaged or hostile file raises whatever its reading met first
+        raise ConfigError(
+            f"zoo.backbone.checkpoint: {checkpoint} cannot be read ({error}); name torchvision:<weights>, timm:<model> "
+            "or a file that holds a state dict of tensors alone"
+        ) from error
     wanted = resnet18(width, classes).state_dict()
     state = {}
     for name, value in wanted.items():
@@ -60,25 +65,3 @@ def with_zero_head(state: dict[str, torch.Tensor], classes: int) -> dict[str, to
 def load_start(path: str | Path) -> dict[str, torch.Tensor]:
     """Return the state dict that members start from."""
     return read_tensors(path)[0]
-
-
-def _fetched(checkpoint: str) -> dict[str, torch.Tensor]:
-    source, _, name = checkpoint.partition(":")
-    try:
-        if source == "torchvision":
-            from torchvision.models import get_weight
-
-            return get_weight(name).get_state_dict(progress=False, weights_only=True)
-        if source == "timm":
-            import timm
-
-            return timm.create_model(name, pretrained=True).state_dict()
-        if checkpoint.endswith(".safetensors"):
-            return safetensors.torch.load_file(checkpoint)
-        state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        return state.get("state_dict", state)
-    except Exception as error:  # a damaged or hostile file raises whatever its reading met first
-        raise ConfigError(
-            f"zoo.backbone.checkpoint: {checkpoint} cannot be read ({error}); name torchvision:<weights>, timm:<model> "
-            "(both need a network) or a file that holds a state dict of tensors alone"
-        ) from error

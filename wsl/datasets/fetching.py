@@ -1,0 +1,99 @@
+"""A pretrained CLIP model from the network, once, as files that jobs read after."""
+
+import logging
+import shutil
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import open_clip
+from open_clip.pretrained import download_pretrained_from_hf
+from open_clip.transform import PreprocessCfg
+
+from wsl.datasets.clip import Clip, add_model
+from wsl.errors import ConfigError
+from wsl.files import read_json, write_json, written_whole
+
+log = logging.getLogger(__name__)
+HUB = "hf-hub:"
+CONFIG = "open_clip_config.json"
+
+
+def fetch_clip(model: str, weights: str | None, texts: bool, folder: str | Path, out: str | Path) -> None:
+    """Fetch what ``wsl.datasets.clip.Clip`` loads a pretrained model from, and load it once to see that it fits.
+
+    What lies in open_clip's caches already is taken from there, if it is from a repository of the hub.
+
+    Args:
+        model: an open_clip model's name, the path of its JSON config, or ``hf-hub:<repository>``.
+        weights: a pretrained tag of that model; None: those of the repository.
+        texts: whether its tokenizer is wanted, where open_clip does not hold it.
+        folder: of ``open_clip_config.json`` and the tokenizer's files.
+        out: the file of weights, byte for byte as it was published.
+
+    Raises:
+        ConfigError: there is no network or no such model, or open_clip cannot load what came; the message says how to
+            do without a network.
+    """
+    with tempfile.TemporaryDirectory() as cache:
+        name, config, source = _from_hub(model) if model.startswith(HUB) else _by_tag(model, weights, cache)
+        with written_whole(out) as beside:
+            shutil.copyfile(source, beside)  # no link: its time of change tells jobs that it is new
+    if texts and config["model_cfg"]["text_cfg"].get("hf_tokenizer_name"):
+        try:
+            open_clip.get_tokenizer(name).save_pretrained(str(folder))
+        except Exception as error:  # whatever the package transformers, its caches or the network raise
+            raise ConfigError(
+                f"datasets.prompts: the tokenizer of {model} cannot be fetched ({error}); it needs a network and the "
+                "package transformers (pip install transformers); leave prompts out, or choose another model"
+            ) from error
+    write_json(Path(folder, CONFIG), config)
+    Clip(str(Path(folder, CONFIG)), str(out), seed=0)
+    log.info("fetched %s %s from %s", model, weights or "", source)
+
+
+def _from_hub(model: str) -> tuple[str, dict[str, Any], str]:
+    """Return the name, config and file of weights of a repository."""
+    repository = model.removeprefix(HUB)
+    try:
+        config = read_json(download_pretrained_from_hf(repository, filename=CONFIG))
+        source = download_pretrained_from_hf(repository)
+    except Exception as error:  # of the network, the hub, its cache
+        raise ConfigError(f"datasets.model: {model} cannot be fetched ({error}); {_remedy(repository)}") from error
+    if "model_cfg" not in config:
+        raise ConfigError(f"datasets.model: {model} holds no model of open_clip's: its {CONFIG} has no model_cfg")
+    return model, config, source
+
+
+def _by_tag(model: str, tag: str, cache: str) -> tuple[str, dict[str, Any], str]:
+    """Return the name, config and file of weights that open_clip knows by a tag."""
+    name = add_model(model)[0].replace("/", "-")
+    published, model_config = open_clip.get_pretrained_cfg(name, tag), open_clip.get_model_config(name)
+    if not published or model_config is None:
+        known = ", ".join(open_clip.list_pretrained_tags_by_model(name)) or "none"
+        raise ConfigError(
+            f"datasets.weights: open_clip knows no weights {tag!r} of the model {model!r}; it knows {known}; choose one "
+            "of them, or name a file"
+        )
+    repository = published.get("hf_hub", "")
+    try:
+        # By URL, open_clip leaves what it has of a broken download in its cache, and takes it for the file next time.
+        source = open_clip.download_pretrained(published, cache_dir=None if repository else cache)
+    except Exception as error:  # of the network, the hub, its cache
+        remedy = _remedy(repository.rpartition("/")[0]) if repository else _remedy_by_url(published.get("url"))
+        raise ConfigError(f"datasets.weights: {tag} of {model} cannot be fetched ({error}); {remedy}") from error
+    known = asdict(PreprocessCfg())
+    preprocessing = {key: value for key, value in published.items() if key in known}
+    return name, {"model_cfg": model_config, "preprocess_cfg": preprocessing}, source
+
+
+def _remedy(repository: str) -> str:
+    return (
+        f"where there is a network, `hf download {repository} --local-dir <folder>`; then set datasets.model: "
+        "local-dir:<folder> and leave datasets.weights out"
+    )
+
+
+def _remedy_by_url(url: str | None) -> str:
+    return f"fetch {url} where there is a network, and set datasets.weights to the file"

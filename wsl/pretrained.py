@@ -1,0 +1,96 @@
+"""Pretrained weights that a config names: files as they are, and what is fetched before a job needs it."""
+
+import re
+from pathlib import Path
+
+from wsl.config.schema import Config
+from wsl.errors import ConfigError
+from wsl.files import file_digest
+
+CLIP_CONFIG = "open_clip_config.json"  # a model's config and preprocessing, as open_clip's own folders have it
+SUFFIXES = (".json", ".pt", ".pth", ".bin", ".safetensors")
+
+
+class Pretrained:
+    """Where a run's jobs find pretrained weights: in files, so that none of them needs a network.
+
+    What the config names by tag or repository is fetched into the run's folder ``downloads``, under its own name:
+    another tag is another file.
+
+    Args:
+        config: of the run.
+
+    Attributes:
+        clip: ``model`` and ``weights``, see ``wsl.datasets.clip.Clip``.
+        clip_files: what CLIP is loaded from, so that a replaced file is noticed.
+        clip_folder: where ``wsl.datasets.fetching.fetch_clip`` writes all but the weights; None: nothing is fetched.
+        clip_config: the model's own JSON, where its weights are fetched.
+        checkpoint_files: the file that members start from, where it is one.
+        checkpoint_fetched: whether ``wsl.zoo.fetching.fetch_checkpoint`` writes it.
+
+    Raises:
+        ConfigError: a file is named that is not there.
+    """
+
+    def __init__(self, config: Config):
+        datasets, backbone = config.datasets, config.zoo.backbone
+        downloads = Path("results", config.run, "downloads")
+        self._clip(datasets.model, datasets.weights, downloads)
+        name = backbone.checkpoint
+        self.checkpoint_fetched = name is not None and name.startswith(("torchvision:", "timm:"))
+        if self.checkpoint_fetched:
+            name = str(downloads / _plain(name))
+        elif name is not None and not Path(name).is_file():
+            raise ConfigError(f"zoo.backbone.checkpoint: there is no file {name}; correct the path")
+        self.checkpoint_files = [] if name is None else [name]
+        self._checked = {
+            "datasets.sha256": (self.clip["weights"], datasets.sha256),
+            "zoo.backbone.sha256": (name, backbone.sha256),
+        }
+        self._fetched = {}
+        if self.clip_folder is not None:
+            self._fetched[self.clip["weights"]] = " ".join(filter(None, (datasets.model, datasets.weights)))
+        if self.checkpoint_fetched:
+            self._fetched[name] = backbone.checkpoint
+
+    def _clip(self, model: str, weights: str | None, downloads: Path) -> None:
+        there = [name for name in (model, weights) if name and _is_file(name)]
+        self.clip, self.clip_files = {"model": model, "weights": weights}, there
+        self.clip_folder, self.clip_config = None, []
+        if model.startswith("local-dir:"):
+            folder = Path(model.removeprefix("local-dir:"))
+            self.clip["model"] = str(folder / CLIP_CONFIG)
+            there = self.clip_files = sorted(
+                {self.clip["model"], *(str(path) for path in folder.glob("*") if path.is_file())}
+            )
+        elif model.startswith("hf-hub:") or (weights and weights not in there):
+            self.clip_folder = str(downloads / _plain(f"{Path(model).name}--{weights}" if weights else model))
+            self.clip = {"model": f"{self.clip_folder}/{CLIP_CONFIG}", "weights": f"{self.clip_folder}.weights"}
+            self.clip_files, self.clip_config = [self.clip_folder, self.clip["weights"]], there
+        for name in there:
+            if not Path(name).is_file():
+                raise ConfigError(f"datasets: there is no file {name}; correct the path, or name an open_clip model")
+
+    def check(self) -> None:
+        """Refuse files that are there and have another checksum than the config says; Snakemake checks fetched ones."""
+        for key, (path, sha256) in self._checked.items():
+            if sha256 and Path(path).is_file() and (found := file_digest(path)) != sha256:
+                remedy = "delete it to fetch it again, or " if path in self._fetched else "name another file, or "
+                raise ConfigError(f"{key}: {path} has the checksum {found}, not {sha256}; {remedy}correct the key")
+
+    def fetches(self) -> list[str]:
+        """Return, for people, what is fetched from the network and what has been."""
+        return [
+            f"{name} has been fetched into {path}"
+            if Path(path).is_file()
+            else f"{name} is not here yet: it needs a network where Snakemake runs, which fetches it into {path}"
+            for path, name in self._fetched.items()
+        ]
+
+
+def _is_file(name: str) -> bool:
+    return ":" not in name and ("/" in name or Path(name).suffix in SUFFIXES)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name)

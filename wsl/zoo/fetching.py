@@ -1,0 +1,63 @@
+"""A pretrained checkpoint from the network, once, as a file that jobs read after."""
+
+import shutil
+from pathlib import Path
+
+from torch.hub import HASH_REGEX, download_url_to_file
+
+from wsl.errors import ConfigError
+from wsl.files import written_whole
+
+HUB_NAMES = ("model.safetensors", "pytorch_model.bin")  # of timm's repositories, the first that is there
+
+
+def fetch_checkpoint(checkpoint: str, out: str | Path) -> None:
+    """Fetch the file of a pretrained network, byte for byte as it was published.
+
+    Args:
+        checkpoint: ``torchvision:<weights>`` or ``timm:<model>``.
+        out: that file, of a state dict.
+
+    Raises:
+        ConfigError: there is no network, or no such network.
+    """
+    source, _, name = checkpoint.partition(":")
+    try:
+        with written_whole(out) as beside:
+            _of_torchvision(name, beside) if source == "torchvision" else _of_timm(name, beside)
+    except Exception as error:  # of the network, the hub, its cache, or unknown names
+        raise ConfigError(
+            f"zoo.backbone.checkpoint: {checkpoint} cannot be fetched ({error}); correct the name, or, without a "
+            "network here, fetch its state dict elsewhere and name the file"
+        ) from error
+
+
+def _of_torchvision(name: str, out: Path) -> None:
+    from torchvision.models import get_weight
+
+    _by_url(get_weight(name).url, out)
+
+
+def _of_timm(name: str, out: Path) -> None:
+    import timm
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
+
+    published = timm.create_model(name, pretrained=False).pretrained_cfg
+    if not published.get("hf_hub_id"):
+        if not published.get("url"):
+            raise ValueError("timm has no weights of it")
+        return _by_url(published["url"], out)
+    repository, _, revision = published["hf_hub_id"].partition("@")
+    first, second = [published["hf_hub_filename"]] * 2 if published.get("hf_hub_filename") else HUB_NAMES
+    try:
+        found = hf_hub_download(repository, first, revision=revision or None)
+    except EntryNotFoundError:
+        found = hf_hub_download(repository, second, revision=revision or None)
+    shutil.copyfile(found, out)
+
+
+def _by_url(url: str, out: Path) -> None:
+    # Publishers write the first digits of the checksum into the name: resnet18-f37072fd.pth.
+    digits = HASH_REGEX.search(url.rpartition("/")[2])
+    download_url_to_file(url, str(out), hash_prefix=digits[1] if digits else None, progress=False)
