@@ -163,7 +163,7 @@ def reader(tiny_clip, tmp_path_factory):
 
 @pytest.fixture
 def site(tmp_path, monkeypatch):
-    """A web site on loopback, see ``loopback.Loopback``, which is the hub of models as well; nothing is in its cache."""
+    """A web site on loopback, see ``loopback.Loopback``, which is the hub of models too, with an empty cache."""
     (tmp_path / "site").mkdir()
     with Loopback(tmp_path / "site") as site:
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))

@@ -60,9 +60,8 @@ class Pretrained:
         if model.startswith("local-dir:"):
             folder = Path(model.removeprefix("local-dir:"))
             self.clip["model"] = str(folder / CLIP_CONFIG)
-            there = self.clip_files = sorted(
-                {self.clip["model"], *(str(path) for path in folder.glob("*") if path.is_file())}
-            )
+            inside = [str(path) for path in folder.glob("*") if path.is_file()]
+            there = self.clip_files = sorted({self.clip["model"], *inside})
         elif model.startswith("hf-hub:") or (weights and weights not in there):
             self.clip_folder = str(downloads / _plain(f"{Path(model).name}--{weights}" if weights else model))
             self.clip = {"model": f"{self.clip_folder}/{CLIP_CONFIG}", "weights": f"{self.clip_folder}.weights"}

@@ -30,6 +30,19 @@ def test_a_config_that_can_run_is_counted(tmp_path, monkeypatch):
     assert sum(int(word.split()[0]) for word in said.split("members: ")[1].split(";")[0].split(", ")) == 20
 
 
+def test_what_would_be_fetched_is_said(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = DIGITS.replace("width: 2", "width: 2, init: finetuned, backbone: {checkpoint: timm:resnet18}")
+    (tmp_path / "mine.yaml").write_text(text + "datasets: {model: RN50, weights: openai}\n")
+    said = " ".join(doctor("mine.yaml").split())
+    assert "RN50 openai is not here yet: it needs a network where Snakemake runs" in said
+    assert "timm:resnet18 is not here yet" in said and "random network" not in said
+    (tmp_path / "results/mine/downloads").mkdir(parents=True)
+    (tmp_path / "results/mine/downloads/RN50--openai.weights").touch()
+    said = " ".join(doctor("mine.yaml").split())
+    assert "RN50 openai has been fetched into results/mine/downloads/RN50--openai.weights" in said
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -40,6 +53,7 @@ def test_a_config_that_can_run_is_counted(tmp_path, monkeypatch):
         ),
         ("images: [", "mine.yaml is no YAML"),
         (DIGITS + "datasets: {weights: ./gone.pt}", "there is no file ./gone.pt"),
+        (DIGITS + f"datasets: {{weights: ./mine.yaml, sha256: {'0' * 64}}}", "datasets.sha256: ./mine.yaml has the"),
     ],
 )
 def test_what_would_stop_a_run_is_said(tmp_path, monkeypatch, text, message):

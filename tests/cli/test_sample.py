@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from wsl.cli.main import app
 from wsl.datasets.class_means import ClassMeans, embed_classes
+from wsl.datasets.clip import Clip
 from wsl.outcomes.bins import read_bins
 from wsl.randomness import stream
 from wsl.sampling.registry import load_sampler
@@ -121,6 +122,23 @@ def test_names_stand_in_for_images(sampler_of, packed, reader, expected, tmp_pat
     assert about["made_from"] == {"images": 0, "names": True} and about["estimates"] == {}
     card = (tmp_path / "model.md").read_text()
     assert "the names of its classes" in card and "none: no image was held out" in card
+
+
+def test_clip_is_loaded_from_the_files_that_the_run_has_fetched(sampler_of, packed, own, reader, expected, tmp_path):
+    folder = tmp_path / "run" / "clip"
+    folder.mkdir(parents=True)
+    config = {"model_cfg": json.loads(reader.read_text()), "preprocess_cfg": {"mean": [0.3] * 3, "std": [0.4] * 3}}
+    (folder / "open_clip_config.json").write_text(json.dumps(config))
+    torch.save(Clip(str(reader), None, seed=5).model.state_dict(), tmp_path / "run" / "clip.weights")
+    clip = {"model": f"{folder}/open_clip_config.json", "weights": f"{folder}.weights", "batch_size": 64, "seed": 0}
+    means = {digit: tmp_path / f"{digit}.h5" for digit in packed}
+    embed_classes(list(packed.values()), list(means.values()), [[]] * len(packed), **clip)
+    run = sampler_of(means, clip=clip)
+    assert sampled(tmp_path, own, "--from", run, "--held-out", "0")[0] == pytest.approx(
+        expected(TASK, means=means), abs=1e-4
+    )
+    (tmp_path / "run" / "clip.weights").unlink()
+    assert "clip.weights is missing" in " ".join(call(own, "--from", run).output.split())
 
 
 def test_names_alone_ask_for_a_text_tower_and_prompts(run, tmp_path):

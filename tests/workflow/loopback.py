@@ -44,7 +44,7 @@ class _Handler(SimpleHTTPRequestHandler):
     def translate_path(self, path: str) -> str:
         return super().translate_path(path.replace(HUB, "/"))
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         self.site.sent[self.path.replace(HUB, "/").lstrip("/")] += 1
         super().do_GET()
 

@@ -1,6 +1,8 @@
 """Each rule and the function that it calls agree, which a run would find out only when it comes to that rule."""
 
 import ast
+import re
+from contextlib import contextmanager
 from importlib import import_module
 from inspect import Parameter, signature
 from os.path import normpath
@@ -53,14 +55,35 @@ SAMPLER_FILES = {"shared", "regression", "flow", "train_latents", "train_coeffic
 FOLDERS = {"source": "imagefolder", "train": "nowhere/train", "test": "nowhere/val", "classes": [*"abcdefgh"]}
 
 
+# What the tiny run has not: between them, all the workflow's other rules.
+OTHERS = {
+    "grouped": {
+        "images__classes_per_job": 2,
+        "zoo__members": 20,
+        "zoo__cohort": 10,
+        "zoo__init": "finetuned",
+        "zoo__backbone": {"checkpoint": "timm:resnet18"},
+        "weights__align": True,
+        "weights__budget": 4,
+        "datasets": {"model": "RN50", "weights": "openai", "encoder": "set"},
+        "evaluation__bench": {"encoders": {"pca": {"encoder": "pca"}}},
+    },
+    "distilled": {"datasets__encoder": "distilled"},
+}
+
+
 @pytest.fixture(scope="module", params=["digits", "imagefolder"])
 def rules(request, tmp_path_factory, tiny_config, repository):
     """The workflow's rules by name, as Snakemake reads them; no job is planned."""
-    folder = tmp_path_factory.mktemp("rules")
-    if request.param == "imagefolder":
-        tiny_config = {**tiny_config, "images": FOLDERS}
+    given = {**tiny_config, "images": FOLDERS} if request.param == "imagefolder" else tiny_config
+    with read_rules(given, tmp_path_factory.mktemp("rules"), repository) as found:
+        yield found
+
+
+@contextmanager
+def read_rules(given, folder, repository):
     config = folder / "given.yaml"
-    config.write_text(yaml.safe_dump(tiny_config), encoding="utf-8")
+    config.write_text(yaml.safe_dump(given), encoding="utf-8")
     with SnakemakeApi() as api:
         workflow = api.workflow(
             ResourceSettings(cores=1),
@@ -150,10 +173,32 @@ def test_rule_has_script_log_and_environment(rule, repository):
     assert rule.conda_env == str(repository / "environment.yml")
 
 
-def test_rule_runs_locally_or_says_what_it_needs(rule):
+def runs_locally_or_says_what_it_needs(rule):
     local = rule.name in rule.workflow._localrules
     declared = set((rule.ruleinfo.resources or ((), {}))[1])
-    assert declared == set() if local else {"mem_mb", "runtime"} <= declared <= {"mem_mb", "runtime", "gpu"}
+    return declared == set() if local else {"mem_mb", "runtime"} <= declared <= {"mem_mb", "runtime", "gpu"}
+
+
+def test_rule_runs_locally_or_says_what_it_needs(rule):
+    assert runs_locally_or_says_what_it_needs(rule)
+
+
+def test_other_rules_run_locally_or_say_what_they_need(tiny_config, change, tmp_path, repository):
+    seen = set()
+    for place, changes in enumerate(OTHERS.values()):
+        (tmp_path / str(place)).mkdir()
+        with read_rules(change(tiny_config, **changes), tmp_path / str(place), repository) as found:
+            seen |= set(found)
+            assert [name for name, rule in found.items() if not runs_locally_or_says_what_it_needs(rule)] == []
+            local = {name for name, rule in found.items() if name in rule.workflow._localrules}
+            assert {name for name in found if name.startswith("fetch_")} <= local
+    written = {
+        line.split()[-1].rstrip(":") if " as " not in line else line.split(" as ")[1].split()[0]
+        for path in (repository / "workflow" / "rules").glob("*.smk")
+        for line in path.read_text().splitlines()
+        if re.match(r"\s*(use )?rule \w", line)
+    }
+    assert written <= seen | {*RULES}
 
 
 def test_all_runs_locally(rules):

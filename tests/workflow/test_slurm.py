@@ -1,5 +1,7 @@
 """A part of the tiny run through a real Slurm of one node, by the profile that clusters use."""
 
+import json
+import os
 import re
 import subprocess
 import sys
@@ -8,7 +10,11 @@ from collections import Counter
 from importlib.util import find_spec
 
 import pytest
+import torch
 from cluster import Cluster, missing
+from loopback import Loopback
+
+from wsl.datasets.clip import Clip
 
 pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 WHY_NOT = missing() or (None if find_spec("snakemake_executor_plugin_slurm") else "pip install '.[slurm]' first")
@@ -20,15 +26,32 @@ GPUS = 2
 
 
 @pytest.fixture(scope="module")
-def through_slurm(new_project, tiny_config, tmp_path_factory):
+def hub(reader, tmp_path_factory):
+    """A hub of models on loopback, with a small CLIP."""
+    with Loopback(tmp_path_factory.mktemp("hub")) as site:
+        folder = site.root / "me" / "reader"
+        folder.mkdir(parents=True)
+        (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": json.loads(reader.read_text())}))
+        torch.save(Clip(str(reader), None, seed=5).model.state_dict(), folder / "open_clip_pytorch_model.bin")
+        yield site
+
+
+@pytest.fixture(scope="module")
+def through_slurm(new_project, change, tiny_config, hub, tmp_path_factory):
     """The run, watched: ``printed``, ``jobs`` as Slurm remembers them, ``most`` GPUs in use, ``cancelled`` comment."""
     if WHY_NOT:
         pytest.skip(f"no Slurm here: {WHY_NOT}")
-    project = new_project(tiny_config)
+    project = new_project(change(tiny_config, datasets={"model": "hf-hub:me/reader"}))
+    # Three PCA jobs of one group then want a GPU each, of which the node has two.
+    for name, value in (("SMALL", "2**14"), ("LARGE", "2**18")):
+        project.edit("workflow/rules/weight_encoders.smk", f"{name} = {value}", f"{name} = 2**11")
+    environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path_factory.mktemp("home"))}
     with Cluster(tmp_path_factory.mktemp("slurm"), GPUS) as cluster:
         command = [sys.executable, "-m", "snakemake", *PROFILE, *HERE, *TARGETS]
         with open(project.root / "printed", "w+", encoding="utf-8") as file:
-            running = subprocess.Popen(command, cwd=project.root, stdout=file, stderr=subprocess.STDOUT)
+            running = subprocess.Popen(
+                command, cwd=project.root, stdout=file, stderr=subprocess.STDOUT, env=environment
+            )
             most, cancelled = 0, None
             while running.poll() is None:
                 most = max(most, cluster.gpus_in_use())
@@ -57,6 +80,19 @@ def test_no_more_gpus_are_held_than_there_are(through_slurm):
     assert most == GPUS
     logs = [path.read_text() for path in (project.results / "logs" / "train_member").glob("*.log")]
     assert {re.search(r"leased GPU (\d)", log)[1] for log in logs} == {"0", "1"}
+
+
+def test_a_group_asks_for_one_gpu_however_many_of_its_jobs_want_one(through_slurm):
+    project, *_ = through_slurm
+    logs = [path.read_text() for path in (project.results / "logs" / "fit_pca").glob("*.log")]
+    assert len(logs) == 3 and all("leased GPU" in log for log in logs)
+
+
+def test_weights_are_fetched_where_snakemake_runs_and_by_no_slurm_job(through_slurm, hub):
+    _, printed, jobs, *_ = through_slurm
+    assert printed.count("localrule fetch_clip:") == 1
+    assert not [job for job in jobs if "fetch" in job["comment"]]
+    assert hub.sent == Counter({f"me/reader/open_clip_{name}": 1 for name in ("config.json", "pytorch_model.bin")})
 
 
 def test_a_cancelled_job_is_submitted_anew(through_slurm):

@@ -49,8 +49,8 @@ class Backbone(Section):
     )
     checkpoint: str | None = Field(
         None,
-        description="in place of training: `torchvision:ResNet18_Weights.IMAGENET1K_V1`, `timm:<a resnet18>`, which are "
-        "fetched once, or a file of a state dict (torch's or safetensors)",
+        description="in place of training: `torchvision:ResNet18_Weights.IMAGENET1K_V1` or `timm:<a resnet18>`, which "
+        "are fetched once, or a file of a state dict (torch's or safetensors)",
     )
     sha256: Sha256 | None = Field(
         None, description="checksum of the checkpoint's file, 64 hexadecimal digits; another file is refused"

@@ -82,7 +82,7 @@ class Clip:
 
 
 def add_model(model: str) -> tuple[str, dict[str, Any] | None]:
-    """Make a model known to open_clip; return its name, and its preprocessing where an ``open_clip_config.json`` says it.
+    """Make a model known to open_clip; return its name, and its preprocessing if of an ``open_clip_config.json``.
 
     Raises:
         ConfigError: ``model`` is the path of a JSON config that is not there or none.
@@ -109,7 +109,7 @@ def add_model(model: str) -> tuple[str, dict[str, Any] | None]:
 
 @contextmanager
 def _named_by_content(weights: str) -> Iterator[str]:
-    """Yield a link to a file, with the suffix by which open_clip tells safetensors from others; a fetched file has none."""
+    """Yield a link with the suffix by which open_clip tells safetensors from others; a fetched file has none."""
     with tempfile.TemporaryDirectory() as folder:
         link = Path(folder, "weights").with_suffix(".safetensors" if is_safetensors(weights) else Path(weights).suffix)
         link.symlink_to(Path(weights).absolute())

@@ -13,7 +13,7 @@ from open_clip.transform import PreprocessCfg
 
 from wsl.datasets.clip import Clip, add_model
 from wsl.errors import ConfigError
-from wsl.files import read_json, write_json, written_whole
+from wsl.files import file_digest, read_json, write_json, written_whole
 
 log = logging.getLogger(__name__)
 HUB = "hf-hub:"
@@ -50,7 +50,7 @@ def fetch_clip(model: str, weights: str | None, texts: bool, folder: str | Path,
             ) from error
     write_json(Path(folder, CONFIG), config)
     Clip(str(Path(folder, CONFIG)), str(out), seed=0)
-    log.info("fetched %s %s from %s", model, weights or "", source)
+    log.info("fetched %s of %s; datasets.sha256: %s", weights or "weights", model, file_digest(out))
 
 
 def _from_hub(model: str) -> tuple[str, dict[str, Any], str]:
@@ -73,8 +73,8 @@ def _by_tag(model: str, tag: str, cache: str) -> tuple[str, dict[str, Any], str]
     if not published or model_config is None:
         known = ", ".join(open_clip.list_pretrained_tags_by_model(name)) or "none"
         raise ConfigError(
-            f"datasets.weights: open_clip knows no weights {tag!r} of the model {model!r}; it knows {known}; choose one "
-            "of them, or name a file"
+            f"datasets.weights: open_clip knows no weights {tag!r} of the model {model!r}; it knows {known}; choose "
+            "one of them, or name a file"
         )
     repository = published.get("hf_hub", "")
     try:

@@ -1,12 +1,15 @@
 """A pretrained checkpoint from the network, once, as a file that jobs read after."""
 
+import logging
 import shutil
 from pathlib import Path
 
 from torch.hub import HASH_REGEX, download_url_to_file
 
 from wsl.errors import ConfigError
-from wsl.files import written_whole
+from wsl.files import file_digest, written_whole
+
+log = logging.getLogger(__name__)
 
 HUB_NAMES = ("model.safetensors", "pytorch_model.bin")  # of timm's repositories, the first that is there
 
@@ -30,6 +33,7 @@ def fetch_checkpoint(checkpoint: str, out: str | Path) -> None:
             f"zoo.backbone.checkpoint: {checkpoint} cannot be fetched ({error}); correct the name, or, without a "
             "network here, fetch its state dict elsewhere and name the file"
         ) from error
+    log.info("fetched %s; zoo.backbone.sha256: %s", checkpoint, file_digest(out))
 
 
 def _of_torchvision(name: str, out: Path) -> None:
