@@ -53,7 +53,7 @@ def test_what_would_be_fetched_is_said(tmp_path, monkeypatch):
         ),
         ("images: [", "mine.yaml is no YAML"),
         (DIGITS + "datasets: {weights: ./gone.pt}", "there is no file ./gone.pt"),
-        (DIGITS + f"datasets: {{weights: ./mine.yaml, sha256: {'0' * 64}}}", "datasets.sha256: ./mine.yaml has the"),
+        (DIGITS + f"datasets: {{weights: ./mine.yaml, sha256: {'a' * 64}}}", "datasets.sha256: ./mine.yaml has the"),
     ],
 )
 def test_what_would_stop_a_run_is_said(tmp_path, monkeypatch, text, message):

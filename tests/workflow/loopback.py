@@ -45,7 +45,8 @@ class _Handler(SimpleHTTPRequestHandler):
         return super().translate_path(path.replace(HUB, "/"))
 
     def do_GET(self) -> None:
-        self.site.sent[self.path.replace(HUB, "/").lstrip("/")] += 1
+        if Path(self.translate_path(self.path)).is_file():
+            self.site.sent[self.path.replace(HUB, "/").lstrip("/")] += 1
         super().do_GET()
 
     def end_headers(self) -> None:
