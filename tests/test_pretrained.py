@@ -1,6 +1,7 @@
 """Which pretrained weights of a config are files, and which are fetched to where."""
 
 import hashlib
+from pathlib import Path
 
 import pytest
 
@@ -85,3 +86,13 @@ def test_a_file_of_another_checksum_is_refused():
         pretrained({"weights": "own.pt", "sha256": "0" * 64}).check()
     with pytest.raises(ConfigError, match=r"^zoo\.backbone\.sha256: own\.pt has the checksum"):
         pretrained(checkpoint="own.pt", sha256="0" * 64).check()
+
+
+def test_what_was_fetched_before_its_checksum_was_named_is_checked_as_well():
+    found = pretrained({"model": "RN50", "weights": "openai", "sha256": "0" * 64})
+    found.check()  # not there: Snakemake checks it when it is fetched
+    path = Path(DOWNLOADS, "RN50--openai.weights")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"other")
+    with pytest.raises(ConfigError, match=rf"^datasets\.sha256: {path} has the checksum .*delete it to fetch it again"):
+        found.check()
