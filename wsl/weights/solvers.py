@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 Read = Callable[[slice], np.ndarray]
-BLOCK_BYTES = 8 * 2**20
+# Of the matrix at once. With fewer, a Gram matrix of thousands of rows takes longer to be added to than to be made.
+BLOCK_BYTES = 64 * 2**20
 CHUNK = 2**14  # columns
 SPARE = 32  # directions beyond those asked for, so that the last of these are exact too
 # Relative to the largest eigenvalue; below it a component of float32 weights is rounding noise.
@@ -26,20 +27,35 @@ class Components(NamedTuple):
     variance: np.ndarray
 
 
-def blocks(read: Read, rows: int, columns: int) -> Iterator[tuple[slice, np.ndarray]]:
-    """Read a float32 (rows, columns) matrix in blocks of whole columns of about ``BLOCK_BYTES``."""
-    width = max(1, BLOCK_BYTES // (4 * rows))
-    for start in range(0, columns, width):
-        part = slice(start, min(start + width, columns))
-        yield part, read(part)
+class Blocks:
+    """A float32 (rows, columns) matrix, read in blocks of whole columns of about ``BLOCK_BYTES`` and centred.
 
+    Args:
+        read: returns the asked columns.
+        rows, columns: of the matrix.
+    """
 
-def centred(values: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """Return float32 values less their float64 means, exact to rounding of the difference, which may be far smaller."""
-    high = mean.astype(np.float32)
-    difference = values - high
-    difference -= (mean - high).astype(np.float32)
-    return difference
+    def __init__(self, read: Read, rows: int, columns: int):
+        self.read, self.columns = read, columns
+        self.width = min(max(1, BLOCK_BYTES // (4 * rows)), columns)
+        # One for all blocks: to be given new memory takes longer than to fill it.
+        self._room = np.empty((rows, self.width), dtype=np.float32)
+
+    def __iter__(self) -> Iterator[tuple[slice, np.ndarray]]:
+        """Yield columns and their values, as read."""
+        for start in range(0, self.columns, self.width):
+            part = slice(start, min(start + self.width, self.columns))
+            yield part, self.read(part)
+
+    def centred(self, values: np.ndarray, mean: np.ndarray) -> np.ndarray:
+        """Return a block less its float64 means, exact to rounding of the difference, which may be far smaller.
+
+        It is good until the next call.
+        """
+        high = mean.astype(np.float32)
+        difference = np.subtract(values, high, out=self._room[:, : len(mean)])
+        difference -= (mean - high).astype(np.float32)
+        return difference
 
 
 def gram_matrix(read: Read, rows: int, columns: int, device: str = "cpu") -> tuple[np.ndarray, np.ndarray, float]:
@@ -50,10 +66,11 @@ def gram_matrix(read: Read, rows: int, columns: int, device: str = "cpu") -> tup
     gram = np.zeros((rows, rows))
     mean = np.empty(columns)
     minimum = np.inf
-    for part, values in blocks(read, rows, columns):
+    blocks = Blocks(read, rows, columns)
+    for part, values in blocks:
         mean[part] = values.mean(axis=0, dtype=np.float64)
         minimum = min(minimum, float(values.min()))
-        block = centred(values, mean[part])
+        block = blocks.centred(values, mean[part])
         gram += product(block, block.T, device)
     return gram, mean, minimum
 
@@ -80,8 +97,9 @@ def gram_components(gram: np.ndarray, mean: np.ndarray, read: Read, k: int, devi
     directions = np.linalg.eigh(gram)[1][:, ::-1][:, :count].T.astype(np.float32)
     projected = np.empty((count, len(mean)), dtype=np.float32)
     small = np.zeros((count, count))
-    for part, values in blocks(read, rows, len(mean)):
-        projected[:, part] = product(directions, centred(values, mean[part]), device)
+    blocks = Blocks(read, rows, len(mean))
+    for part, values in blocks:
+        projected[:, part] = product(directions, blocks.centred(values, mean[part]), device)
         block = projected[:, part].astype(np.float64)
         small += block @ block.T
     eigenvalues, vectors = np.linalg.eigh(small)
