@@ -8,7 +8,7 @@ CONFIG ?= config/digits-thesis.yaml config/config.yaml
 # benchmarks/README.md. Leave the machine idle.
 BENCH ?= pca zoo_cpu zoo_gpu decoding workflow growth
 
-.PHONY: run test slurm browser lint format bench clean
+.PHONY: run test slurm browser lint format bench docs docs-serve clean
 
 run: .venv/run
 	$(foreach config,$(CONFIG),$(BIN)/snakemake --cores $(CORES) --configfile $(config) &&) true
@@ -43,6 +43,13 @@ format: .venv/test
 bench: .venv/run
 	$(foreach name,$(BENCH),$(BIN)/python benchmarks/$(name).py &&) $(BIN)/python benchmarks/readme.py
 
+# The documentation, into site/; `make docs-serve` shows it at http://127.0.0.1:8000 and follows edits.
+docs: .venv/docs
+	$(BIN)/mkdocs build --strict
+
+docs-serve: .venv/docs
+	$(BIN)/mkdocs serve
+
 # A stamp a set of packages; a change of pyproject or constraints installs anew.
 .venv/run: pyproject.toml constraints.txt
 	@$(PYTHON) -c "import sys; sys.exit('wsl needs Python >= 3.11; name one: make PYTHON=python3.12' if sys.version_info < (3, 11) else 0)"
@@ -54,5 +61,9 @@ bench: .venv/run
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[test]"
 	touch $@
 
+.venv/docs: .venv/run
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[docs]"
+	touch $@
+
 clean:
-	rm -rf .venv .snakemake
+	rm -rf .venv .snakemake site

@@ -1,6 +1,7 @@
 """The reference of the config, made from its schema: ``python -m wsl.reference > config/README.md``."""
 
 from collections.abc import Iterator
+from inspect import getdoc
 from types import UnionType
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -36,7 +37,7 @@ def reference() -> str:
 
 
 def _section(path: str, model: type[BaseModel]) -> Iterator[str]:
-    yield f"\n## {f'`{path}`' if path else 'Top level'}\n\n{model.__doc__.strip()}\n\n"
+    yield f"\n## {f'`{path}`' if path else 'Top level'}\n\n{getdoc(model)}\n\n"
     yield "| key | values | default | meaning |\n|---|---|---|---|\n"
     sections = []
     for name, field in model.model_fields.items():

@@ -1,5 +1,6 @@
 """What a run's files hold: members as planned, models that load."""
 
+import re
 from collections import Counter
 
 import pandas as pd
@@ -72,3 +73,21 @@ def test_a_run_takes_the_disk_that_was_reckoned(results, tiny_config):
     # Each file has a header of some kilobytes, and networks so small have little more.
     assert needs["zoo"] < found["zoo"] < needs["zoo"] + 100_000 * len(list((results / "zoo").rglob("*.h5")))
     assert found["images"] == pytest.approx(needs["images"], rel=0.1)
+
+
+def test_every_file_is_in_the_reference(results, repository):
+    text = (repository / "docs" / "reference" / "files.md").read_text()
+    cells = re.findall(r"^\| (`.+?`) \|", text, re.MULTILINE)
+    named = [path for cell in cells for path in re.findall(r"`([^`]+\.[^`]+|images/complete)`", cell)]
+    wild = {re.escape("NNNNN"): r"\d{5,7}", "<draw>": r"\d+", "<part>": "(train|validation|test|unseen)"}
+
+    def pattern(path):
+        path = re.escape(path)
+        for name, matched in wild.items():
+            path = path.replace(name, matched)
+        return re.sub(r"<\w+>", "[^/]+", path)
+
+    known = re.compile("|".join(map(pattern, named)))
+    files = [str(path.relative_to(results)) for path in results.rglob("*") if path.is_file()]
+    assert len(files) > 150
+    assert [path for path in files if not known.fullmatch(path)] == []

@@ -32,7 +32,7 @@ class Config(Section):
     """A run."""
 
     run: Annotated[str, Field(pattern=RUN_NAME)] = Field(
-        description="name of the run; everything lands in results/<run>"
+        description="name of the run; everything lands in `results/<run>`"
     )
     seed: Annotated[Whole, Field(ge=0)] = Field(0, description="everything random comes from it")
     beside: list[Annotated[str, Field(pattern=RUN_NAME)]] = Field(

@@ -1,0 +1,61 @@
+"""Pages that are made from the code while the site is built, and links that hold on GitHub and on the site."""
+
+import posixpath
+import re
+from pathlib import Path
+
+import typer
+from mkdocs.structure.files import File
+from typer.cli import get_docs_for_click
+
+from wsl.cli.main import app
+
+ROOT = Path(__file__).parents[2]
+CONFIG = "reference/config.md"
+API = "reference/api/"
+# Files outside docs/ that are pages of the site: links to them, which hold on GitHub, lead to these.
+PAGES = {"README.md": "index.md", "config/README.md": CONFIG}
+LINK = re.compile(r"(?<=\]\()([^)#:\s]+)")
+# `wsl.zoo.plan` and the like. What names nothing that there is stops the build, since its reference is not found.
+NAME = re.compile(r"(?<![`\[])`(wsl(?:\.\w+)+)`(?!`)")
+
+
+def on_files(files, config):
+    """Add the pages: the config's keys, the commands, and a page of the API for each that the navigation names."""
+    made = {CONFIG: (ROOT / "config" / "README.md").read_text(encoding="utf-8"), "reference/commands.md": commands()}
+    made |= {uri: api(Path(uri).stem) for uri in named(config.nav) if uri.startswith(API)}
+    for uri, content in made.items():
+        files.append(File.generated(config, uri, content=content))
+
+
+def on_page_markdown(markdown, page, files, **_):
+    """Lead links to where the site has what they name, and names of code to the API."""
+
+    def link(found):
+        here = posixpath.dirname(page.file.src_uri)
+        path = posixpath.normpath(posixpath.join("docs", here, found[1]))
+        return posixpath.relpath(PAGES[path], here or ".") if path in PAGES else found[1]
+
+    markdown = LINK.sub(link, markdown)
+    return markdown if page.file.src_uri.startswith(API) else NAME.sub(r"[`\1`][\1]", markdown)
+
+
+def commands():
+    """Return what `--help` says of every command, as Markdown."""
+    command = typer.main.get_command(app)
+    return get_docs_for_click(obj=command, ctx=typer.Context(command), name="wsl", title="The command `wsl`")
+
+
+def api(name):
+    """Return the page of a package; `wsl` is that of the modules which are in none."""
+    if name != "wsl":
+        return f"::: wsl.{name}\n"
+    modules = sorted(path.stem for path in (ROOT / "wsl").glob("*.py") if path.stem != "__init__")
+    return "# What all stages use\n\n" + "".join(f"::: wsl.{name}\n    options: {{heading_level: 2}}\n\n" for name in modules)
+
+
+def named(nav):
+    """Return the pages of a navigation."""
+    if isinstance(nav, str):
+        return [nav]
+    return [uri for part in (nav.values() if isinstance(nav, dict) else nav) for uri in named(part)]
