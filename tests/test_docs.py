@@ -49,6 +49,13 @@ def test_keys_of_the_config_are_there():
     assert sorted((page, key) for page, key in named if not known(key)) == []
 
 
+def test_links_lead_to_files_of_the_repository():
+    links = [(page, link) for page in PAGES for link in re.findall(r"\]\(([^)#\s]+)", page.read_text())]
+    inside = [(page, link) for page, link in links if "://" not in link]
+    assert len(inside) > 40
+    assert [(str(page), link) for page, link in inside if not (page.parent / link).is_file()] == []
+
+
 def test_the_tutorial_draws_images_that_can_be_sampled_for(tmp_path):
     drawing, using = (text for kind, text in BLOCK.findall((ROOT / "docs" / "tutorial.md").read_text()))
     run([sys.executable, "-c", drawing], cwd=tmp_path, check=True)

@@ -13,6 +13,7 @@ from wsl.cli.main import app
 ROOT = Path(__file__).parents[2]
 CONFIG = "reference/config.md"
 API = "reference/api/"
+HELP = "<!-- wsl --help -->"  # in a page: what `--help` says of every command takes its place
 # Files outside docs/ that are pages of the site: links to them, which hold on GitHub, lead to these.
 PAGES = {"README.md": "index.md", "config/README.md": CONFIG}
 LINK = re.compile(r"(?<=\]\()([^)#:\s]+)")
@@ -21,29 +22,29 @@ NAME = re.compile(r"(?<![`\[])`(wsl(?:\.\w+)+)`(?!`)")
 
 
 def on_files(files, config):
-    """Add the pages: the config's keys, the commands, and a page of the API for each that the navigation names."""
-    made = {CONFIG: (ROOT / "config" / "README.md").read_text(encoding="utf-8"), "reference/commands.md": commands()}
+    """Add the pages: the config's keys, and a page of the API for each that the navigation names."""
+    made = {CONFIG: (ROOT / "config" / "README.md").read_text(encoding="utf-8")}
     made |= {uri: api(Path(uri).stem) for uri in named(config.nav) if uri.startswith(API)}
     for uri, content in made.items():
         files.append(File.generated(config, uri, content=content))
 
 
-def on_page_markdown(markdown, page, files, **_):
-    """Lead links to where the site has what they name, and names of code to the API."""
+def on_page_markdown(markdown, page, **_):
+    """Lead links to where the site has what they name, and names of code to the API; put in the commands."""
 
     def link(found):
         here = posixpath.dirname(page.file.src_uri)
         path = posixpath.normpath(posixpath.join("docs", here, found[1]))
         return posixpath.relpath(PAGES[path], here or ".") if path in PAGES else found[1]
 
-    markdown = LINK.sub(link, markdown)
-    return markdown if page.file.src_uri.startswith(API) else NAME.sub(r"[`\1`][\1]", markdown)
+    markdown = NAME.sub(r"[`\1`][\1]", LINK.sub(link, markdown))
+    return markdown.replace(HELP, commands()) if HELP in markdown else markdown
 
 
 def commands():
-    """Return what `--help` says of every command, as Markdown."""
+    """Return what `--help` says of every command, as Markdown without a title."""
     command = typer.main.get_command(app)
-    return get_docs_for_click(obj=command, ctx=typer.Context(command), name="wsl", title="The command `wsl`")
+    return get_docs_for_click(obj=command, ctx=typer.Context(command), name="wsl").partition("\n")[2]
 
 
 def api(name):
@@ -51,7 +52,8 @@ def api(name):
     if name != "wsl":
         return f"::: wsl.{name}\n"
     modules = sorted(path.stem for path in (ROOT / "wsl").glob("*.py") if path.stem != "__init__")
-    return "# What all stages use\n\n" + "".join(f"::: wsl.{name}\n    options: {{heading_level: 2}}\n\n" for name in modules)
+    sections = "".join(f"::: wsl.{module}\n    options: {{heading_level: 2}}\n\n" for module in modules)
+    return f"# What all stages use\n\n{sections}"
 
 
 def named(nav):
