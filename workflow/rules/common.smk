@@ -59,6 +59,10 @@ def plain(value):
     return value
 
 
+def checked(path, sha256):
+    return ensure(path, sha256=sha256) if sha256 else path
+
+
 def packed(names):
     return [f"{OUT}/images/{name}.h5" for name in names]
 

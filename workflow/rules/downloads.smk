@@ -2,10 +2,6 @@
 # of a cluster needs a network, and are files like any other from there on.
 
 
-def checked(path, sha256):
-    return ensure(path, sha256=sha256) if sha256 else path
-
-
 if RUN.pretrained.clip_folder:
 
     rule fetch_clip:
