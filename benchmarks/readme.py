@@ -11,6 +11,7 @@ from side_by_side import RESULTS
 HERE = Path(__file__).parent
 # Reports by the file that makes them, in the order of the chain.
 REPORTS = {
+    "index": ("index",),
     "pca": ("pca", "pca_out_of_core"),
     "zoo_cpu": ("zoo_cpu",),
     "zoo_gpu": ("zoo_gpu",),
