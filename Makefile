@@ -15,7 +15,7 @@ run: .venv/run
 
 # Everything that this machine can run, slow tests too; `.venv/bin/pytest` alone runs the quick ones.
 test: lint
-	$(BIN)/pytest -m "slow or not slow" --numprocesses 2 --dist loadfile
+	$(BIN)/pytest -m "slow or not slow" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 # What tests of a real one-node Slurm need, from Debian and as root; without it `make test` skips them.
 slurm:

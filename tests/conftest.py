@@ -56,6 +56,12 @@ def plan_row(member: int = 0, task: str = "012", **changes) -> dict:
     return {**row, "batch_size": 32, "weight_decay": 0.0, "early_epoch": 1, "max_epoch": 3, **changes}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first, so that no worker is left with one when the others are done."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     """A test that draws numbers draws the same each time, whatever ran before."""

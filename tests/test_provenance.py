@@ -40,7 +40,7 @@ CODE_EDITS = [
     ("wsl/zoo/epochs.py", "EVALUATION_BATCH = 512", "EVALUATION_BATCH = 511"),
     ("wsl/zoo/epochs.py", "total.item() / seen", "total.item() * seen"),
     ("wsl/images/inputs.py", "images.float() / 255", "images.float() / 256"),  # imported by training
-    ("wsl/files.py", 'beside, "w"', 'beside, "w", libver="latest"'),  # imported by what training imports
+    ("wsl/files.py", 'made, "w"', 'made, "w", libver="latest"'),  # imported by what training imports
 ]
 
 

@@ -54,7 +54,8 @@ def test_brackets_are_no_markup(run, own, tmp_path):
     for path, name in zip(sorted(own.iterdir()), ("[a] köttbullar", "[b] 食", "[red]'é"), strict=True):
         shutil.copytree(path, mine / name)
     code, said = call("sample", mine, "--from", run, "--out", tmp_path / "[x].safetensors")
-    assert code == 0 and all(name in said for name in ("[a] köttbullar", "[b] 食", "[red]'é", "[x].safetensors"))
+    said = "".join(said.split())  # a long path is broken over lines
+    assert code == 0 and all(name in said for name in ("[a]köttbullar", "[b]食", "[red]'é", "[x].safetensors"))
     code, said = call("inspect", tmp_path / "[x].safetensors")
     assert code == 0 and "[b] 食" in said
     code, said = call("sample", mine / "[/nowhere]", "--from", run)

@@ -113,7 +113,7 @@ def test_a_checkpoint_of_what_is_no_number_is_named_with_the_parameter(tmp_path,
     with pytest.raises(
         ConfigError, match=r"^zoo\.backbone\.checkpoint: in .*other\.pt layer3\.0\.conv2\.weight holds num"
     ):
-        import_backbone(str(tmp_path / "other.pt"), tmp_path / "start.safetensors", width=2, classes=3)
+        import_backbone(tmp_path / "other.pt", "other.pt", tmp_path / "start.safetensors", width=2, classes=3)
     assert not (tmp_path / "start.safetensors").exists()
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from wsl.cli.app import app, console, mendable
 from wsl.errors import DataError
@@ -100,7 +100,7 @@ def _show_neighbours(run: Path, weights: Any, count: int) -> None:
 
 
 def _facts(title: str, values: Mapping[str, Any]) -> None:
-    table = Table(show_header=False, title=escape(title), title_justify="left")
+    table = Table("", Column(overflow="fold"), show_header=False, title=escape(title), title_justify="left")
     for key, value in values.items():
         table.add_row(escape(str(key)), _text(value))
     console.print(table)

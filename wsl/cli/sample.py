@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from wsl.cli.app import app, console, mendable
 from wsl.devices import lease
@@ -49,7 +49,7 @@ def sample(
 
 
 def _summary(out: Path, about: dict[str, Any]) -> Table:
-    table = Table(show_header=False, box=None)
+    table = Table("", Column(overflow="fold"), show_header=False, box=None)  # else a long path would be cut
     table.add_row("model", escape(str(out)))
     table.add_row("card", escape(str(out.with_suffix(".md"))))
     table.add_row("classes", escape(", ".join(about["classes"])))

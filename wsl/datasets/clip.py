@@ -45,13 +45,12 @@ class Clip:
             )
         torch.manual_seed(seed)
         # A text tower of the package transformers would otherwise come from the network.
-        settings = {"force_preprocess_cfg": preprocessing, "pretrained_hf": False, "weights_only": True}
+        brought = folder is not None and weights is None
+        settings = {"force_preprocess_cfg": preprocessing, "pretrained_hf": False, "require_pretrained": brought}
         try:
-            if weights is None:
-                loaded = open_clip.create_model(folder or name, require_pretrained=folder is not None, **settings)
-            else:
-                with _named_by_content(weights) as file:
-                    loaded = open_clip.create_model(name, pretrained=file, **settings)
+            with _named_by_content(weights) as file:
+                source = folder if brought else name
+                loaded = open_clip.create_model(source, pretrained=file, **settings, weights_only=True)
         except Exception as error:  # a damaged or hostile file raises whatever its unpickling met first
             raise ConfigError(
                 f"datasets: open_clip cannot load model {model!r} with weights {weights!r}: {error}; "
@@ -108,8 +107,11 @@ def add_model(model: str) -> tuple[str, dict[str, Any] | None]:
 
 
 @contextmanager
-def _named_by_content(weights: str) -> Iterator[str]:
+def _named_by_content(weights: str | None) -> Iterator[str | None]:
     """Yield a link with the suffix by which open_clip tells safetensors from others; a fetched file has none."""
+    if weights is None:
+        yield None
+        return
     with tempfile.TemporaryDirectory() as folder:
         link = Path(folder, "weights").with_suffix(".safetensors" if is_safetensors(weights) else Path(weights).suffix)
         link.symlink_to(Path(weights).absolute())

@@ -118,7 +118,7 @@ class ChannelEncoder(WeightEncoder):
         self.about: dict[str, Any] = {"kind": "ae-pca", **shape}
         self.register_buffer("mean", torch.zeros(layout.size))
         self.register_buffer("scale", torch.ones(len(self.stages)))
-        self.register_buffer("least", torch.full((len(self.stages),), -torch.inf))
+        self.register_buffer("least", torch.full((len(self.stages),), torch.finfo().min))
         for place, one in enumerate(self.stages):
             self.register_buffer(f"centre{place}", torch.zeros(one.channels * one.codes))
             self.register_buffer(f"components{place}", torch.zeros(one.components, one.channels * one.codes))

@@ -36,7 +36,7 @@ class TokenSequence(nn.Module):
             self.register_buffer(name, torch.from_numpy(values), persistent=False)
         self.register_buffer("mean", torch.zeros(layout.size))
         self.register_buffer("scale", torch.ones(layout.size))
-        self.register_buffer("least", torch.full((layout.size,), -torch.inf))
+        self.register_buffer("least", torch.full((layout.size,), torch.finfo().min))
 
     def cut(self, weights: torch.Tensor) -> torch.Tensor:
         """Return tokens (n, T, size) of flat weights (n, n_weights), standardised, padded with zeros."""
