@@ -5,22 +5,18 @@ Tests marked `data` want real things beside, and skip without them:
     WSL_CLIP  a folder with `wsl-tiny-rn.json` and `wsl-tiny-rn.pt`, an open_clip model and its weights
 """
 
-import contextlib
 import json
 import os
-import shutil
-import subprocess
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from huggingface_hub import constants
 from hypothesis import HealthCheck, settings
-from loopback import Loopback
 from PIL import Image
 
+from tests.places import disk, fill, site  # noqa: F401
 from wsl.datasets.class_means import embed_classes
 from wsl.images.packing import pack_digits
 from wsl.outcomes.bins import write_bins
@@ -167,18 +163,6 @@ def reader(tiny_clip, tmp_path_factory):
     return path
 
 
-@pytest.fixture
-def site(tmp_path, monkeypatch):
-    """A web site on loopback, see ``loopback.Loopback``, which is the hub of models too, with an empty cache."""
-    (tmp_path / "site").mkdir()
-    with Loopback(tmp_path / "site") as site:
-        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-        monkeypatch.setattr(constants, "ENDPOINT", site.url)
-        template = site.url + "/{repo_id}/resolve/{revision}/{filename}"
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-        yield site
-
-
 @pytest.fixture(scope="session")
 def class_means(packed, tiny_clip, tmp_path_factory) -> dict[str, Path]:
     """Class-mean files by class name, of random features."""
@@ -250,39 +234,3 @@ def _named_by(variable: str, holds: str) -> Path:
     if not (folder / holds).exists():
         pytest.skip(f"set {variable} to a folder that holds {holds!r}, see tests/conftest.py")
     return folder
-
-
-@pytest.fixture
-def disk(tmp_path):
-    """Mounts a disk of its own: ``disk(folder, "size=1m")`` or ``disk(folder, "ro")``; returns the folder."""
-    mounted = []
-
-    def mount(folder: Path, options: str) -> Path:
-        folder.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True, text=True)
-        if done.returncode:
-            pytest.skip(f"a disk of one's own takes root and the right to mount: {done.stderr.strip()}")
-        mounted.append(folder)
-        return folder
-
-    if shutil.which("mount") is None:
-        pytest.skip("there is no program `mount`")
-    yield mount
-    for folder in mounted:
-        subprocess.run(["umount", "--lazy", folder], check=True)
-
-
-@pytest.fixture
-def fill():
-    """Fills the disk of a folder but for so many bytes: ``fill(folder, 0)``; returns the file that does."""
-
-    def run(folder: Path, left: int) -> Path:
-        path = folder / "filler"
-        with open(path, "wb") as file:
-            with contextlib.suppress(OSError):
-                while True:
-                    os.write(file.fileno(), bytes(4096))
-            os.truncate(path, max(0, path.stat().st_size - left))
-        return path
-
-    return run

@@ -121,3 +121,16 @@ def made():
 
     names = (ray_run, weightclip_run, write_run, results, states, small_cnn, SlimResNet, Evil)
     return SimpleNamespace(**{one.__name__: one for one in names})
+
+
+@pytest.fixture
+def ray(made, tmp_path):
+    """A zoo of Ray Tune's kind: four runs of two snapshots."""
+    for seed in range(4):
+        made.ray_run(tmp_path / "ray", seed)
+    return tmp_path / "ray"
+
+
+def folder_of(zoo: Path, seed: int) -> Path:
+    """The folder of a run."""
+    return next(path for path in zoo.iterdir() if path.name.endswith(f"seed={seed}") or f"seed={seed}_" in path.name)

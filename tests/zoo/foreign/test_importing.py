@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.zoo.foreign.conftest import folder_of
 from wsl.errors import ConfigError, DataError
 from wsl.weights.alignment import align_part
 from wsl.weights.codec import embed_part, load_codec, read_latents
@@ -33,18 +34,6 @@ def weightclip(made, tmp_path):
     (zoo / "config.json").write_text("{}")
     (zoo / "dataset.pt").write_bytes(b"images")
     return zoo
-
-
-@pytest.fixture
-def ray(made, tmp_path):
-    """A zoo of Ray Tune's kind: four runs of two snapshots."""
-    for seed in range(4):
-        made.ray_run(tmp_path / "ray", seed)
-    return tmp_path / "ray"
-
-
-def folder_of(zoo, seed):
-    return next(path for path in zoo.iterdir() if path.name.endswith(f"seed={seed}") or f"seed={seed}_" in path.name)
 
 
 def test_weightclips_zoo_is_read(made, weightclip, tmp_path):
@@ -112,70 +101,6 @@ def test_stages_of_weights_run_on_an_import(made, network, tmp_path):
     else:
         with pytest.raises(DataError, match=r"no ResNet-18's: module_list\.0\.weight .* in place of conv1\.weight"):
             align_part(validation, train, out / "aligned.h5", seed=0)
-
-
-def spoil(folder, change):
-    path = folder / "checkpoint_000010" / "checkpoints"
-    state = torch.load(path)
-    change(state)
-    torch.save(state, path)
-
-
-def wider(made, folder):
-    shutil.rmtree(folder)
-    made.ray_run(folder.parent, 2, lambda: made.SlimResNet(3))
-
-
-def more_classes(made, folder):
-    spoil(folder, lambda state: state.update({"fc.weight": torch.zeros(4, 16), "fc.bias": torch.zeros(4)}))
-
-
-def hostile(made, folder):
-    torch.save({"fc.weight": made.Evil(folder.parent / "trace")}, folder / "checkpoint_000005" / "checkpoints")
-
-
-def twin(made, folder):
-    shutil.rmtree(folder)
-    shutil.copytree(folder_of(folder.parent, 1), folder)
-
-
-def unmeasured(made, folder):
-    lines = (folder / "result.json").read_text().splitlines()
-    (folder / "result.json").write_text("\n".join(lines[:10]))
-
-
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (
-            lambda made, f: spoil(f, lambda s: s["bn1.weight"].fill_(np.nan)),
-            r"checkpoints: bn1\.weight holds NaN.*delete",
-        ),
-        (
-            wider,
-            r"checkpoints: conv1\.weight \(3, 3, 3, 3\) in place of conv1\.weight \(2, 3, 3, 3\), which .*of their own",
-        ),
-        (more_classes, r"checkpoints: fc\.weight \(4, 16\) in place of fc\.weight \(3, 16\), which"),
-        (hostile, "checkpoints holds more than tensors.*else delete it"),
-        (twin, "very weights of .*seed=1_.*; delete one of the two"),
-        (unmeasured, r"epoch 10 has no finite validation results; add them, .* among \[5\]"),
-        (lambda made, f: (f / "result.json").write_text("{"), r"result\.json, line 1 is no JSON"),
-    ],
-)
-def test_a_run_that_cannot_be_read_is_left_out_and_named(made, ray, tmp_path, damage, message, caplog):
-    damage(made, folder_of(ray, 2))
-    name = folder_of(ray, 2).name
-    done = import_zoo(ray, tmp_path / "out", shares=(1, 0, 0))
-    assert done.parts == {"train": 3} and list(done.skipped) == [name]
-    assert f"left out {name}" in caplog.text
-    about = json.loads((tmp_path / "out" / "import.json").read_text())
-    assert list(about["skipped"]) == [name]
-    # The others keep their numbers.
-    assert sorted(path.stem for path in (tmp_path / "out" / "members").iterdir()) == ["00000", "00001", "00003"]
-    with pytest.raises(DataError, match=message):
-        import_zoo(ray, tmp_path / "strict", shares=(1, 0, 0), strict=True)
-    assert not (tmp_path / "strict").exists() and not (ray / "trace").exists()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "ray"]
 
 
 def test_epochs_are_chosen_by_their_numbers(ray, tmp_path):
