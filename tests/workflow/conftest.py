@@ -1,6 +1,7 @@
 """A tiny run of the whole workflow, made once a session; a test that alters it gets it as it was."""
 
 import copy
+import fcntl
 import os
 import shutil
 import subprocess
@@ -137,12 +138,17 @@ class Project:
 @pytest.fixture(scope="session")
 def made(tmp_path_factory):
     """The tiny run, made by one call of Snakemake: its project, what was printed, and a copy to restore it from."""
-    root = tmp_path_factory.mktemp("whole") / "project"
-    project = Project(root, TINY)
-    printed = project.run()
-    pristine = root.with_name("pristine")
-    shutil.copytree(root, pristine)
-    return project, printed, pristine
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    pristine, said = shared / "tiny run" / "project", shared / "tiny run" / "printed"
+    with open(shared / "tiny run.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one worker makes it for all
+        if not said.exists():
+            shutil.rmtree(pristine, ignore_errors=True)
+            said.write_text(Project(pristine, TINY).run(), encoding="utf-8")
+    project = Project(tmp_path_factory.mktemp("whole") / "project", TINY)
+    shutil.copytree(pristine, project.root, dirs_exist_ok=True)
+    return project, said.read_text(encoding="utf-8"), pristine
 
 
 @pytest.fixture(scope="session")

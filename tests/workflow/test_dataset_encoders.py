@@ -19,6 +19,7 @@ def project(new_project, change, tiny_config):
             change(
                 tiny_config,
                 images__classes=10,
+                images__classes_per_job=10,
                 zoo__init="finetuned",
                 zoo__backbone={"classes": ["0", "1"], "teacher": 1.0},
                 zoo__unseen={"classes": ["7", "8", "9"], "members": 1},
