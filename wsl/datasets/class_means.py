@@ -1,16 +1,21 @@
 """Class means and dataset embeddings (section 3.2.2)."""
 
+from __future__ import annotations
+
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from wsl.datasets.clip import Clip
 from wsl.errors import DataError
 from wsl.files import Files, listed, new_hdf5, open_hdf5
 from wsl.images.reading import task_classes
+
+if TYPE_CHECKING:
+    from wsl.datasets.clip import Clip
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +42,8 @@ def embed_classes(
         batch_size: images a forward pass.
         threads: CPU threads.
     """
+    from wsl.datasets.clip import Clip  # takes seconds, and those who read class means need none of it
+
     torch.set_num_threads(threads)
     encoder = Clip(model, weights, seed, device)
     for source, path, sentences in zip(packed, out, prompts, strict=True):

@@ -1,9 +1,11 @@
-"""ResNet-18 at any width, with torchvision's module and parameter names."""
+"""ResNet-18 at any width, with torchvision's module and parameter names.
+
+Not by torchvision's own modules: to import them takes longer than to import torch, and most jobs are short.
+"""
 
 import numpy as np
 import torch
 from torch import nn
-from torchvision.models.resnet import BasicBlock, ResNet
 
 from wsl.zoo.layout import Layout, resnet18_shape
 
@@ -19,7 +21,31 @@ class PixelwisePool(nn.MaxPool2d):
         return super().forward(inputs.movedim(1, 3).contiguous().movedim(3, 1)).contiguous()
 
 
-class SlimResNet18(ResNet):
+class BasicBlock(nn.Module):
+    """Two convolutions of 3 by 3 beside a short way (He et al. 2015, figure 2), as torchvision's block of this name."""
+
+    def __init__(self, channels: int, out: int, stride: int):
+        super().__init__()
+        downsample = None
+        if channels != out or stride > 1:  # before the others, so that it draws its numbers where torchvision's does
+            shorter = nn.Conv2d(channels, out, kernel_size=1, stride=stride, bias=False)
+            downsample = nn.Sequential(shorter, nn.BatchNorm2d(out))
+        self.conv1 = nn.Conv2d(channels, out, kernel_size=3, stride=stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(out)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(out, out, kernel_size=3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(out)
+        self.downsample = downsample
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return (n, out, height / stride, width / stride) of (n, channels, height, width)."""
+        hidden = self.relu(self.bn1(self.conv1(inputs)))
+        hidden = self.bn2(self.conv2(hidden))
+        hidden += inputs if self.downsample is None else self.downsample(inputs)
+        return self.relu(hidden)
+
+
+class SlimResNet18(nn.Module):
     """Torchvision's ResNet-18 with ``width`` channels in its first stage in place of 64 (He et al. 2015).
 
     A ``stem`` of 3 is the one that others give it for images of 32 pixels: convolution of 3 by 3, stride 1, no pooling.
@@ -29,19 +55,16 @@ class SlimResNet18(ResNet):
     """
 
     def __init__(self, width: int, classes: int, stem: int = 7):
-        nn.Module.__init__(self)
-        # What torchvision's own constructor sets, less its fixed 64 channels; its methods do the rest.
-        self._norm_layer = nn.BatchNorm2d
-        self.inplanes, self.dilation, self.groups, self.base_width = width, 1, 1, 64
+        super().__init__()
         wide = stem == 7
         self.conv1 = nn.Conv2d(3, width, kernel_size=stem, stride=2 if wide else 1, padding=stem // 2, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = PixelwisePool(kernel_size=3, stride=2, padding=1) if wide else nn.Identity()
-        self.layer1 = self._make_layer(BasicBlock, width, 2)
-        self.layer2 = self._make_layer(BasicBlock, width * 2, 2, stride=2)
-        self.layer3 = self._make_layer(BasicBlock, width * 4, 2, stride=2)
-        self.layer4 = self._make_layer(BasicBlock, width * 8, 2, stride=2)
+        self.layer1 = _stage(width, width, stride=1)
+        self.layer2 = _stage(width, width * 2, stride=2)
+        self.layer3 = _stage(width * 2, width * 4, stride=2)
+        self.layer4 = _stage(width * 4, width * 8, stride=2)
         self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
         self.fc = nn.Linear(width * 8, classes)
         for module in self.modules():
@@ -53,6 +76,14 @@ class SlimResNet18(ResNet):
         hidden = self.maxpool(self.relu(self.bn1(self.conv1(inputs))))
         hidden = self.layer4(self.layer3(self.layer2(self.layer1(hidden))))
         return self.avgpool(hidden).flatten(1)
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return logits (n, classes) of images (n, 3, height, width)."""
+        return self.fc(self.features(inputs))
+
+
+def _stage(channels: int, out: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(BasicBlock(channels, out, stride), BasicBlock(out, out, stride=1))
 
 
 def resnet18(width: int, classes: int, stem: int = 7) -> SlimResNet18:

@@ -6,13 +6,12 @@ import numpy as np
 import torch
 from torch.func import functional_call
 from torch.nn import functional
-from torchvision.models.resnet import BasicBlock
 
 from wsl.images.inputs import normalised
 from wsl.weights.encoders.base import WeightEncoder
 from wsl.zoo.epochs import augmented
 from wsl.zoo.layout import Layout
-from wsl.zoo.network import SlimResNet18, learned_state, network_for, state_dict
+from wsl.zoo.network import BasicBlock, SlimResNet18, learned_state, network_for, state_dict
 
 
 @dataclass(frozen=True)
