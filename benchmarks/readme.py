@@ -45,7 +45,7 @@ def section(name: str, reports: tuple[str, ...]) -> str:
         lines = [f"- {key.replace('_', ' ')}: {value(one)}" for key, one in found.items()]
         parts.append("\n".join(lines))
     if name == "growth" and machines:
-        parts.append("The figure and what follows from it: [docs/scaling.md](../docs/scaling.md).")
+        parts.append("What follows from it: `docs/scaling.md`.")
     return "\n\n".join([*parts, *dict.fromkeys(machines)])
 
 

@@ -11,19 +11,19 @@ from typer.cli import get_docs_for_click
 from wsl.cli.main import app
 
 ROOT = Path(__file__).parents[2]
-CONFIG = "reference/config.md"
+CONFIG, BENCHMARKS = "reference/config.md", "benchmarks.md"
 API = "reference/api/"
 HELP = "<!-- wsl --help -->"  # in a page: what `--help` says of every command takes its place
 # Files outside docs/ that are pages of the site: links to them, which hold on GitHub, lead to these.
-PAGES = {"README.md": "index.md", "config/README.md": CONFIG}
+PAGES = {"README.md": "index.md", "config/README.md": CONFIG, "benchmarks/README.md": BENCHMARKS}
 LINK = re.compile(r"(?<=\]\()([^)#:\s]+)")
 # `wsl.zoo.plan` and the like. What names nothing that there is stops the build, since its reference is not found.
 NAME = re.compile(r"(?<![`\[])`(wsl(?:\.\w+)+)`(?!`)")
 
 
 def on_files(files, config):
-    """Add the pages: the config's keys, and a page of the API for each that the navigation names."""
-    made = {CONFIG: (ROOT / "config" / "README.md").read_text(encoding="utf-8")}
+    """Add the pages: the config's keys, benchmarks, and a page of the API for each that the navigation names."""
+    made = {PAGES[name]: (ROOT / name).read_text(encoding="utf-8") for name in PAGES if name != "README.md"}
     made |= {uri: api(Path(uri).stem) for uri in named(config.nav) if uri.startswith(API)}
     for uri, content in made.items():
         files.append(File.generated(config, uri, content=content))
