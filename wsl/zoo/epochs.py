@@ -84,7 +84,7 @@ def train_epoch(
 def computing_in(precision: str, device: torch.device) -> torch.autocast:
     """Return a context in which a forward pass computes in ``float32`` or, by autocast on a GPU, ``bfloat16``.
 
-    Not on a CPU: there gradients of narrow convolutions in bfloat16 come out wrong, up to NaN (torch 2.14).
+    Not on a CPU: there gradients of narrow convolutions in bfloat16 come out wrong, up to NaN (torch 2.15).
     """
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16" and device.type == "cuda")
 
