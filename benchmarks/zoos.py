@@ -22,7 +22,7 @@ def draw_pictures(folder: Path, size: int, seed: int = 0) -> None:
     rng = np.random.default_rng(seed)
     for name in "abc"[:CLASSES]:
         pattern = rng.normal(size=(6, 6, 3))
-        for part, count in (("train", TRAINING), ("val", VALIDATION)):
+        for part, count in (("train", TRAINING), ("val", VALIDATION), ("test", 1)):
             (folder / part / name).mkdir(parents=True)
             for number in range(count):
                 coarse = 128 + 25 * pattern + 55 * rng.normal(size=(6, 6, 3))
@@ -30,8 +30,9 @@ def draw_pictures(folder: Path, size: int, seed: int = 0) -> None:
                 noisy = np.asarray(image) + rng.normal(size=(size, size, 3)) * 12
                 picture = folder / part / name / f"{number}.jpeg"
                 Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(picture)
-                (folder / "all" / name).mkdir(parents=True, exist_ok=True)
-                os.link(picture, folder / "all" / name / f"{part}-{number}.jpeg")
+                if part != "test":
+                    (folder / "all" / name).mkdir(parents=True, exist_ok=True)
+                    os.link(picture, folder / "all" / name / f"{part}-{number}.jpeg")
 
 
 def run_all(commands: list[list[str]], at_once: int, threads: int) -> list[float]:
@@ -68,12 +69,21 @@ def plain(
 
 
 def pack(folder: Path, size: int) -> None:
-    """Pack the pictures; ours sets aside as many of all for validation as rivals have in a folder of their own."""
+    """Pack the pictures; ours sets aside as many of all for validation as rivals have in a folder of their own.
+
+    Raises:
+        SystemExit: it would train on other numbers of images than they do.
+    """
+    import h5py
+
     from wsl.images.packing import pack_folder
 
     share = VALIDATION / (TRAINING + VALIDATION)
     for name in sorted(path.name for path in (folder / "all").iterdir()):
-        pack_folder(name, folder / f"{name}.h5", folder / "all", folder / "val", size, share, 1, 0)
+        pack_folder(name, folder / f"{name}.h5", folder / "all", folder / "test", size, share, 1, 0)
+        with h5py.File(folder / f"{name}.h5") as file:
+            if (len(file["train"]), len(file["validation"])) != (TRAINING, VALIDATION):
+                raise SystemExit(f"class {name} has {len(file['train'])} images to train on, and rivals {TRAINING}")
 
 
 def train_here(
