@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
+from wsl.errors import DataError
 from wsl.weights import solvers
 from wsl.weights.solvers import Components, gram_components, gram_matrix, sklearn_components
 
@@ -74,6 +75,19 @@ def test_streaming_in_blocks_changes_nothing(values, monkeypatch):
     assert mean == pytest.approx(values.mean(0, dtype=float))
     assert streamed.variance == pytest.approx(whole.variance, rel=1e-6)
     assert streamed.components == pytest.approx(whole.components, abs=1e-5)
+
+
+def test_a_block_that_cannot_be_read_ends_it(monkeypatch):
+    values = MATRICES["plain"]
+    monkeypatch.setattr(solvers, "BLOCK_BYTES", 4 * len(values) * 7)
+
+    def read(part):
+        if part.start >= 14:
+            raise DataError("member 3 is damaged")
+        return values[:, part]
+
+    with pytest.raises(DataError, match="member 3 is damaged"):
+        gram_matrix(read, *values.shape)
 
 
 def test_a_deviation_far_below_the_mean_is_not_lost():

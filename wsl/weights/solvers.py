@@ -1,6 +1,8 @@
 """Ways to find principal components of a matrix with far fewer rows (snapshots) than columns (weights)."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +32,9 @@ class Components(NamedTuple):
 class Blocks:
     """A float32 (rows, columns) matrix, read in blocks of whole columns of about ``BLOCK_BYTES`` and centred.
 
+    A thread of its own reads the next block meanwhile: products of large matrices and disks need not wait for each
+    other.
+
     Args:
         read: returns the asked columns.
         rows, columns: of the matrix.
@@ -43,9 +48,15 @@ class Blocks:
 
     def __iter__(self) -> Iterator[tuple[slice, np.ndarray]]:
         """Yield columns and their values, as read."""
-        for start in range(0, self.columns, self.width):
-            part = slice(start, min(start + self.width, self.columns))
-            yield part, self.read(part)
+        starts = range(0, self.columns, self.width)
+        parts = [slice(start, min(start + self.width, self.columns)) for start in starts]
+        with ThreadPoolExecutor(1) as reader:
+            ahead = reader.submit(self.read, parts[0])
+            for part, following in pairwise([*parts, None]):
+                values = ahead.result()
+                if following:
+                    ahead = reader.submit(self.read, following)
+                yield part, values
 
     def centred(self, values: np.ndarray, mean: np.ndarray) -> np.ndarray:
         """Return a block less its float64 means, exact to rounding of the difference, which may be far smaller.
