@@ -11,7 +11,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from wsl.datasets.clip import Clip
-from wsl.errors import ConfigError
+from wsl.errors import ConfigError, DataError
 
 OWN = "wsl-small-rn"
 
@@ -94,6 +94,16 @@ def test_weights_that_do_not_fit_are_refused(tiny_clip, tmp_path, content):
         torch.save([1, 2] if content == "a list" else {"conv1.weight": torch.zeros(3)}, path)
     with pytest.raises(ConfigError, match=r"datasets: .*weights\.pt"):
         Clip(str(tiny_clip), str(path), seed=0)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_that_are_not_finite_are_told_of_by_name(tiny_clip, tmp_path, value):
+    state = dict(Clip(str(tiny_clip), None, seed=9).model.state_dict())
+    state["visual.ln_post.bias"] = torch.full_like(state["visual.ln_post.bias"], value)
+    torch.save(state, tmp_path / "weights.pt")
+    damaged = Clip(str(tiny_clip), str(tmp_path / "weights.pt"), seed=0)
+    with pytest.raises(DataError, match=r"weights\.pt gives features that are not finite; .* anew"):
+        damaged.features(images(2, 16))
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,7 @@ class Clip:
         self.model = loaded.eval().to(device)
         self.device = device
         self.tokenizer = folder or name
+        self._name = f"{model} with {weights}" if weights else model
         size = self.model.visual.image_size
         self.size = size if isinstance(size, int) else size[0]
         preprocessing = open_clip.get_model_preprocess_cfg(self.model)
@@ -67,17 +68,29 @@ class Clip:
 
     @torch.no_grad()
     def features(self, images: torch.Tensor) -> torch.Tensor:
-        """Return features (n, dimension), as CLIP gives them, of uint8 images (n, 3, h, w)."""
+        """Return features (n, dimension), as CLIP gives them, of uint8 images (n, 3, h, w).
+
+        Raises:
+            DataError: they are not finite, for its weights are not.
+        """
         pixels = images.to(self.device).float() / 255
         if pixels.shape[-1] != self.size:
             pixels = functional.interpolate(pixels, self.size, mode="bicubic", antialias=True).clamp(0, 1)
-        return self.model.encode_image((pixels - self.mean) / self.std).float()
+        return self._finite(self.model.encode_image((pixels - self.mean) / self.std).float())
 
     @torch.no_grad()
     def text_features(self, prompts: Sequence[str]) -> torch.Tensor:
-        """Return features (n, dimension) of sentences, each of length 1."""
+        """Return features (n, dimension) of sentences, each of length 1; raise ``DataError`` as ``features`` does."""
         tokens = open_clip.get_tokenizer(self.tokenizer)(list(prompts)).to(self.device)
-        return functional.normalize(self.model.encode_text(tokens).float(), dim=1)
+        return functional.normalize(self._finite(self.model.encode_text(tokens).float()), dim=1)
+
+    def _finite(self, features: torch.Tensor) -> torch.Tensor:
+        if not features.isfinite().all():
+            raise DataError(
+                f"datasets: {self._name} gives features that are not finite; its weights are damaged: fetch or make "
+                "their file anew"
+            )
+        return features
 
 
 def add_model(model: str) -> tuple[str, dict[str, Any] | None]:
