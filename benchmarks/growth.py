@@ -1,7 +1,8 @@
 """Time and memory of every stage against the number of members and the network's width, with fitted exponents.
 
 Each size is a run of the workflow on the handwritten digits, and what Snakemake measured of its jobs is summed by rule.
-Trainings are short: a stage's growth is what is asked for, and not what it takes on photographs.
+Trainings are short: a stage's growth is what is asked for, and not what it takes on photographs. An exponent is p of
+start + c size^p, where the start is what a job takes anyway; 0.0 stands for what does not grow.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import pandas as pd
 import yaml
 from matplotlib.figure import Figure
 from runs import ROOT, snakemake
+from scipy.optimize import least_squares
 from side_by_side import RESULTS, report
 
 CONFIG = {
@@ -35,6 +37,8 @@ CONFIG = {
     "sampling": {"samplers": ["projection"]},
     "evaluation": {"image_counts": [5], "finetuning": {"epochs": []}},
 }
+GROWN = 1.15
+PYTHON_MIB = 30  # less was seen of the shell before it, of a job that ended before Snakemake looked again
 STAGES = {
     "zoo training": ("train_cohort",),
     "index": ("index_part",),
@@ -62,7 +66,8 @@ def run(members: int, width: int, folder: Path, cores: int) -> pd.DataFrame:
         files = [file for rule in rules for end in (".tsv", "/*.tsv") for file in measured.glob(f"{rule}{end}")]
         jobs = pd.concat(pd.read_csv(file, sep="\t") for file in files)
         memory = pd.to_numeric(jobs["max_rss"], errors="coerce").max()
-        rows.append({"stage": stage, **size, "seconds": jobs["s"].sum(), "mib": memory})
+        seen = memory if memory > PYTHON_MIB else np.nan
+        rows.append({"stage": stage, **size, "seconds": jobs["s"].sum(), "mib": seen})
     return pd.DataFrame(rows)
 
 
@@ -77,17 +82,39 @@ def planning(config: Path, folder: Path, target: str) -> dict[str, float]:
     return {"seconds": used.ru_utime + used.ru_stime, "mib": used.ru_maxrss / 2**10}
 
 
-def exponents(rows: pd.DataFrame, against: str) -> dict[str, dict[str, float]]:
-    """Return slopes of log seconds and log memory by stage, over the three largest sizes: starts weigh least there."""
-    found = {}
+def exponents(rows: pd.DataFrame, against: str) -> dict[str, dict[str, float | None]]:
+    """Return p of start + c size^p, fitted by stage to seconds and to memory.
+
+    The start is what a job takes whatever its size: its interpreter and libraries. p is 0 where nothing has GROWN, and
+    None where the last size alone has: one point says that it grows, and not how fast.
+    """
+    found: dict[str, dict[str, float | None]] = {}
     for stage, own in rows.groupby("stage", sort=False):
-        large = own.nlargest(3, against)
-        size = np.log(large[against])
-        found[stage] = {key: float(np.polyfit(size, np.log(large[key]), 1)[0]) for key in ("seconds", "mib")}
+        found[stage] = {}
+        for key in ("seconds", "mib"):
+            known = own.dropna(subset=key).sort_values(against)
+            sizes, values = known[against] / known[against].max(), known[key].to_numpy()
+            if values[-1] < GROWN * values[0]:
+                found[stage][key] = 0.0
+            else:
+                several = values[-2] >= GROWN * values[0]
+                found[stage][key] = fitted_exponent(sizes.to_numpy(), values) if several else None
     return found
 
 
-def draw(tables: dict[str, pd.DataFrame], slopes: dict[str, dict[str, dict[str, float]]], out: Path) -> None:
+def fitted_exponent(sizes: np.ndarray, values: np.ndarray) -> float:
+    """Fit log(start + c size^p) to log values and return p."""
+
+    def lost(numbers: np.ndarray) -> np.ndarray:
+        start, share, power = numbers
+        return np.log(start + share * sizes**power) - np.log(values)
+
+    begun, most = values[0], values[-1]
+    low, high = (1e-9 * most, 1e-9 * most, 0.0), (begun, 2 * most, 4.0)
+    return float(least_squares(lost, (0.8 * begun, most - 0.8 * begun, 1.0), bounds=(low, high)).x[2])
+
+
+def draw(tables: dict[str, pd.DataFrame], slopes: dict[str, dict[str, dict[str, float | None]]], out: Path) -> None:
     """Draw seconds above and memory below, against members on the left and width on the right."""
     figure = Figure(figsize=(11, 6), layout="constrained")
     grid = figure.subplots(2, len(tables), squeeze=False, sharey="row")
@@ -95,8 +122,9 @@ def draw(tables: dict[str, pd.DataFrame], slopes: dict[str, dict[str, dict[str, 
         for row, (key, label) in enumerate((("seconds", "core seconds"), ("mib", "most memory of a job, MiB"))):
             axes = grid[row, column]
             for stage, own in rows.groupby("stage", sort=False):
-                label_of = f"{stage}: {slopes[against][stage][key]:.2f}"
-                axes.plot(own[against], own[key], marker="o", ms=3, label=label_of)
+                known, slope = own.dropna(subset=key), slopes[against][stage][key]
+                said = {0.0: "does not grow", None: "at the last alone"}.get(slope) or f"{slope:.1f}"
+                axes.plot(known[against], known[key], marker="o", ms=3, label=f"{stage}: {said}")
             axes.set(xscale="log", yscale="log", xlabel=against)
             axes.set_xticks(sorted(rows[against].unique()), sorted(rows[against].unique()))
             axes.minorticks_off()
@@ -118,5 +146,5 @@ if __name__ == "__main__":
         rows = pd.concat([run(*size, Path(folder), given.cores) for size in sorted(sizes)], ignore_index=True)
     tables = {"members": rows[rows["width"] == slim], "width": rows[rows["members"] == few]}
     slopes = {against: exponents(table, against) for against, table in tables.items()}
-    report("growth", rows.to_dict("records"), {"exponents": slopes})
+    report("growth", rows.replace({np.nan: None}).to_dict("records"), {"exponents": slopes})
     draw(tables, slopes, RESULTS / "growth.png")

@@ -11,6 +11,8 @@ from side_by_side import RESULTS
 HERE = Path(__file__).parent
 # Reports by the file that makes them, in the order of the chain.
 REPORTS = {
+    "profile_stages": ("profile_stages",),
+    "storage": ("storage",),
     "index": ("index",),
     "pca": ("pca", "pca_out_of_core"),
     "zoo_cpu": ("zoo_cpu",),
@@ -40,13 +42,31 @@ def section(name: str, reports: tuple[str, ...]) -> str:
         found = json.loads(path.read_text(encoding="utf-8"))
         machines.append(machine(found.pop("machine")))
         rows = found.pop("rows")
-        if name != "growth":
-            parts.append(table(rows))
+        if name == "growth":
+            rows = growth(found.pop("exponents"))
+        parts.append(table(rows))
         lines = [f"- {key.replace('_', ' ')}: {value(one)}" for key, one in found.items()]
-        parts.append("\n".join(lines))
-    if name == "growth" and machines:
-        parts.append("What follows from it: `docs/scaling.md`.")
+        parts += ["\n".join(lines)] if lines else []
     return "\n\n".join([*parts, *dict.fromkeys(machines)])
+
+
+def growth(exponents: dict[str, dict[str, dict[str, float | None]]]) -> list[dict[str, Any]]:
+    """Return a row a stage: the exponents of its seconds and of its memory."""
+    columns = {"core seconds": "seconds", "memory": "mib"}
+    return [
+        {"stage": stage}
+        | {
+            f"{name} by {against}": said(own[stage][key])
+            for against, own in exponents.items()
+            for name, key in columns.items()
+        }
+        for stage in exponents["members"]
+    ]
+
+
+def said(exponent: float | None) -> str:
+    """Return an exponent in words."""
+    return "at the last size" if exponent is None else f"{exponent:.1f}"
 
 
 def table(rows: list[dict[str, Any]]) -> str:

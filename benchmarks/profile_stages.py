@@ -1,0 +1,95 @@
+"""Where the time goes in a training epoch, in PCA of a parameter that lies in a file, and in judging decoded models.
+
+One thread, each stage under a profiler. A share is of the stage's own time; parts under two in a hundred are summed.
+"""
+
+import os
+
+os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"))
+
+import argparse
+import cProfile
+import pstats
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+import torch
+from decoding import COMPONENTS, ours, pretended_codec
+from pca import LIMITS, pretended
+from side_by_side import report
+from torch.profiler import profile
+from zoos import draw_pictures, pack
+
+from wsl.images.inputs import load_task, normalised
+from wsl.weights.pca import fit_pca
+from wsl.zoo.training import Training
+
+LEAST = 0.02
+PLAN = {"member": 0, "classes": list("abc"), "seed": 0, "optimizer": "sgd", "learning_rate": 0.01}
+PLAN |= {"weight_decay": 5e-4, "batch_size": 32, "early_epoch": 1, "max_epoch": 3}
+
+
+def rows_of(stage: str, parts: dict[str, float]) -> list[dict[str, Any]]:
+    """Return a row for each large part of a stage, by its share, and one for all others."""
+    shares = pd.Series(parts).sort_values(ascending=False) / sum(parts.values())
+    large = shares[shares >= LEAST]
+    return [
+        {"stage": stage, "part": part, "share": share}
+        for part, share in [*large.items(), ("all else", 1 - large.sum())]
+    ]
+
+
+def by_operation(call: Callable[[], Any]) -> dict[str, float]:
+    """Return torch's own time of each operation."""
+    call()  # once to settle
+    with profile() as found:
+        call()
+    return {event.key: event.self_cpu_time_total for event in found.key_averages()}
+
+
+def by_function(call: Callable[[], Any]) -> dict[str, float]:
+    """Return Python's own time of each function."""
+    found = cProfile.Profile()
+    found.runcall(call)
+    parts: dict[str, float] = {}
+    for (_, _, name), (_, _, own, _, _) in pstats.Stats(found).stats.items():
+        parts[name] = parts.get(name, 0.0) + own
+    return parts
+
+
+def fit(path: Path) -> None:
+    """Fit a parameter that lies in a file."""
+    with h5py.File(path) as file:
+        data = file["weights"]
+        fit_pca("weight", lambda part: data[:, part], *data.shape, components=COMPONENTS, **LIMITS)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=1_700, help="snapshots")
+    parser.add_argument("--columns", type=int, default=147_456, help="numbers of the parameter")
+    parser.add_argument("--models", type=int, default=20)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        draw_pictures(folder, 64)
+        pack(folder, 64)
+        packed = [folder / f"{name}.h5" for name in PLAN["classes"]]
+        rows = rows_of(
+            "training, width 16, 64 px", by_operation(Training(packed, PLAN, 16, 0.9, "constant", True).run_epoch)
+        )
+        with h5py.File(folder / "weights.h5", "w") as file:
+            file["weights"] = pretended(given.rows, given.columns)
+        rows += rows_of(f"PCA, {given.rows} x {given.columns}", by_function(lambda: fit(folder / "weights.h5")))
+        codec = pretended_codec()
+        latents = np.random.default_rng(1).normal(0, 0.05, (given.models, codec.encoder.latent)).astype(np.float32)
+        training, validation = (load_task(packed, part)[0] for part in ("train", "validation"))
+        judge = lambda: ours(codec, training, normalised(validation), latents, True)  # noqa: E731
+        rows += rows_of("decoding, statistics, judging", by_operation(judge))
+    report("profile_stages", rows, {})
