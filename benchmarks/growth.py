@@ -131,7 +131,7 @@ def draw(tables: dict[str, pd.DataFrame], slopes: dict[str, dict[str, dict[str, 
             axes.legend(fontsize=6, title="exponent", title_fontsize=6, loc="upper left", bbox_to_anchor=(1, 1))
             if not column:
                 axes.set_ylabel(label)
-    figure.savefig(out, dpi=200)
+    figure.savefig(out, dpi=130)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import cProfile
 import pstats
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,10 +87,10 @@ if __name__ == "__main__":
         )
         with h5py.File(folder / "weights.h5", "w") as file:
             file["weights"] = pretended(given.rows, given.columns)
-        rows += rows_of(f"PCA, {given.rows} x {given.columns}", by_function(lambda: fit(folder / "weights.h5")))
+        rows += rows_of(f"PCA, {given.rows} x {given.columns}", by_function(partial(fit, folder / "weights.h5")))
         codec = pretended_codec()
         latents = np.random.default_rng(1).normal(0, 0.05, (given.models, codec.encoder.latent)).astype(np.float32)
         training, validation = (load_task(packed, part)[0] for part in ("train", "validation"))
-        judge = lambda: ours(codec, training, normalised(validation), latents, True)  # noqa: E731
+        judge = partial(ours, codec, training, normalised(validation), latents, True)
         rows += rows_of("decoding, statistics, judging", by_operation(judge))
     report("profile_stages", rows, {})
