@@ -184,3 +184,15 @@ def test_a_file_inside_is_found_through_links_too(tmp_path):
     assert file_inside(folder, "x").samefile(file_inside(tmp_path / "way", "link"))
     with pytest.raises(DataError, match="y is missing; add the file"):
         file_inside(folder, "y")
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o007])
+def test_who_may_read_a_folder_may_read_its_tensors(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        write_tensors(tmp_path / "x.safetensors", {"a": torch.ones(2)}, {})
+        write_json(tmp_path / "x.json", {})
+    finally:
+        os.umask(before)
+    modes = {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert modes == {0o666 & ~mask}

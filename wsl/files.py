@@ -42,10 +42,13 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         beside.touch()
+        mode = beside.stat().st_mode
     except OSError as error:
         raise DataError(f"{path} cannot be written ({error.strerror}); {_remedy(error)}") from error
     try:
         yield beside
+        if beside.stat().st_mode != mode:  # safetensors makes files that their owner alone can read
+            beside.chmod(mode)
         os.replace(beside, path)
     except DataError:  # of another file
         raise
