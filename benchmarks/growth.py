@@ -2,7 +2,7 @@
 
 Each size is a run of the workflow on the handwritten digits, and what Snakemake measured of its jobs is summed by rule.
 Trainings are short: a stage's growth is what is asked for, and not what it takes on photographs. An exponent is p of
-start + c size^p, where the start is what a job takes anyway; 0.0 stands for what does not grow.
+start + c size^p, where the start is what a job takes anyway.
 """
 
 import argparse
@@ -96,9 +96,10 @@ def exponents(rows: pd.DataFrame, against: str) -> dict[str, dict[str, float | N
             sizes, values = known[against] / known[against].max(), known[key].to_numpy()
             if values[-1] < GROWN * values[0]:
                 found[stage][key] = 0.0
+            elif values[-2] < GROWN * values[0]:
+                found[stage][key] = None
             else:
-                several = values[-2] >= GROWN * values[0]
-                found[stage][key] = fitted_exponent(sizes.to_numpy(), values) if several else None
+                found[stage][key] = fitted_exponent(sizes.to_numpy(), values)
     return found
 
 
@@ -114,6 +115,11 @@ def fitted_exponent(sizes: np.ndarray, values: np.ndarray) -> float:
     return float(least_squares(lost, (0.8 * begun, most - 0.8 * begun, 1.0), bounds=(low, high)).x[2])
 
 
+def in_words(exponent: float | None) -> str:
+    """Return what an exponent says."""
+    return {0.0: "does not grow", None: "at the last size"}.get(exponent) or f"{exponent:.1f}"
+
+
 def draw(tables: dict[str, pd.DataFrame], slopes: dict[str, dict[str, dict[str, float | None]]], out: Path) -> None:
     """Draw seconds above and memory below, against members on the left and width on the right."""
     figure = Figure(figsize=(11, 6), layout="constrained")
@@ -122,8 +128,7 @@ def draw(tables: dict[str, pd.DataFrame], slopes: dict[str, dict[str, dict[str, 
         for row, (key, label) in enumerate((("seconds", "core seconds"), ("mib", "most memory of a job, MiB"))):
             axes = grid[row, column]
             for stage, own in rows.groupby("stage", sort=False):
-                known, slope = own.dropna(subset=key), slopes[against][stage][key]
-                said = {0.0: "does not grow", None: "at the last alone"}.get(slope) or f"{slope:.1f}"
+                known, said = own.dropna(subset=key), in_words(slopes[against][stage][key])
                 axes.plot(known[against], known[key], marker="o", ms=3, label=f"{stage}: {said}")
             axes.set(xscale="log", yscale="log", xlabel=against)
             axes.set_xticks(sorted(rows[against].unique()), sorted(rows[against].unique()))

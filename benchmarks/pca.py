@@ -40,6 +40,11 @@ def pretended(members: int, numbers: int, seed: int = 0) -> np.ndarray:
     return found
 
 
+def fit(data: np.ndarray | h5py.Dataset, solver: str = "gram") -> ParameterPCA:
+    """Fit the matrix as a parameter, whether it lies in memory or in a file."""
+    return fit_pca("weight", lambda part: data[:, part], *data.shape, components=COMPONENTS, solver=solver, **LIMITS)
+
+
 def error(values: np.ndarray, fitted: ParameterPCA) -> float:
     """Return the share of the variance that reconstructions of the rows lose."""
     centred = values - values.mean(0)
@@ -51,13 +56,8 @@ def in_memory(rounds: int) -> tuple[list[dict], dict]:
     """Time every solver on the same matrix."""
     values = pretended(MEMBERS, NUMBERS)
     made: dict[str, ParameterPCA] = {}
-
-    def fit(solver: str) -> None:
-        made[solver] = fit_pca(
-            "weight", lambda part: values[:, part], *values.shape, components=COMPONENTS, solver=solver, **LIMITS
-        )
-
-    taken = seconds({solver: lambda solver=solver: fit(solver) for solver in SOLVERS}, rounds)
+    calls = {solver: lambda solver=solver: made.update({solver: fit(values, solver)}) for solver in SOLVERS}
+    taken = seconds(calls, rounds)
     errors = {solver: error(values, fitted) for solver, fitted in made.items()}
     rows = [
         {"matrix": f"{MEMBERS} x {NUMBERS}", "solver": solver, "seconds": float(np.median(taken[solver]))}
@@ -98,7 +98,7 @@ def alone(what: str, path: str) -> None:
             for start in range(0, data.shape[1], CHUNK):
                 data[:, start : start + CHUNK]
         else:
-            fit_pca("weight", lambda part: data[:, part], *data.shape, components=COMPONENTS, **LIMITS)
+            fit(data)
     taken = time.perf_counter() - begun
     status = Path("/proc/self/status").read_text()  # getrusage's figure would be the parent's where that is larger
     print(taken, next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")))

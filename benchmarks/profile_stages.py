@@ -20,19 +20,16 @@ import h5py
 import numpy as np
 import pandas as pd
 import torch
-from decoding import COMPONENTS, ours, pretended_codec
-from pca import LIMITS, pretended
+from decoding import ours, pretended_codec
+from pca import fit, pretended
 from side_by_side import report
 from torch.profiler import profile
-from zoos import draw_pictures, pack
+from zoos import draw_pictures, member_plan, pack
 
 from wsl.images.inputs import load_task, normalised
-from wsl.weights.pca import fit_pca
 from wsl.zoo.training import Training
 
 LEAST = 0.02
-PLAN = {"member": 0, "classes": list("abc"), "seed": 0, "optimizer": "sgd", "learning_rate": 0.01}
-PLAN |= {"weight_decay": 5e-4, "batch_size": 32, "early_epoch": 1, "max_epoch": 3}
 
 
 def rows_of(stage: str, parts: dict[str, float]) -> list[dict[str, Any]]:
@@ -63,13 +60,6 @@ def by_function(call: Callable[[], Any]) -> dict[str, float]:
     return parts
 
 
-def fit(path: Path) -> None:
-    """Fit a parameter that lies in a file."""
-    with h5py.File(path) as file:
-        data = file["weights"]
-        fit_pca("weight", lambda part: data[:, part], *data.shape, components=COMPONENTS, **LIMITS)
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_700, help="snapshots")
@@ -81,13 +71,13 @@ if __name__ == "__main__":
         folder = Path(made)
         draw_pictures(folder, 64)
         pack(folder, 64)
-        packed = [folder / f"{name}.h5" for name in PLAN["classes"]]
-        rows = rows_of(
-            "training, width 16, 64 px", by_operation(Training(packed, PLAN, 16, 0.9, "constant", True).run_epoch)
-        )
+        plan = member_plan(folder, seed=0, batch_size=32, epochs=3)
+        packed = [folder / f"{name}.h5" for name in plan["classes"]]
+        member = Training(packed, plan, 16, 0.9, "constant", True)
+        rows = rows_of("training, width 16, 64 px", by_operation(member.run_epoch))
         with h5py.File(folder / "weights.h5", "w") as file:
             file["weights"] = pretended(given.rows, given.columns)
-        rows += rows_of(f"PCA, {given.rows} x {given.columns}", by_function(partial(fit, folder / "weights.h5")))
+            rows += rows_of(f"PCA, {given.rows} x {given.columns}", by_function(partial(fit, file["weights"])))
         codec = pretended_codec()
         latents = np.random.default_rng(1).normal(0, 0.05, (given.models, codec.encoder.latent)).astype(np.float32)
         training, validation = (load_task(packed, part)[0] for part in ("train", "validation"))

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from growth import in_words
 from side_by_side import RESULTS
 
 HERE = Path(__file__).parent
@@ -43,30 +44,25 @@ def section(name: str, reports: tuple[str, ...]) -> str:
         machines.append(machine(found.pop("machine")))
         rows = found.pop("rows")
         if name == "growth":
-            rows = growth(found.pop("exponents"))
+            rows = exponents(found.pop("exponents"))
         parts.append(table(rows))
         lines = [f"- {key.replace('_', ' ')}: {value(one)}" for key, one in found.items()]
         parts += ["\n".join(lines)] if lines else []
     return "\n\n".join([*parts, *dict.fromkeys(machines)])
 
 
-def growth(exponents: dict[str, dict[str, dict[str, float | None]]]) -> list[dict[str, Any]]:
+def exponents(found: dict[str, dict[str, dict[str, float | None]]]) -> list[dict[str, Any]]:
     """Return a row a stage: the exponents of its seconds and of its memory."""
     columns = {"core seconds": "seconds", "memory": "mib"}
     return [
         {"stage": stage}
         | {
-            f"{name} by {against}": said(own[stage][key])
-            for against, own in exponents.items()
+            f"{name} by {against}": in_words(own[stage][key])
+            for against, own in found.items()
             for name, key in columns.items()
         }
-        for stage in exponents["members"]
+        for stage in found["members"]
     ]
-
-
-def said(exponent: float | None) -> str:
-    """Return an exponent in words."""
-    return "at the last size" if exponent is None else f"{exponent:.1f}"
 
 
 def table(rows: list[dict[str, Any]]) -> str:

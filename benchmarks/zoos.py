@@ -74,16 +74,22 @@ def pack(folder: Path, size: int) -> None:
     Raises:
         SystemExit: it would train on other numbers of images than they do.
     """
-    import h5py
-
+    from wsl.files import open_hdf5
     from wsl.images.packing import pack_folder
 
     share = VALIDATION / (TRAINING + VALIDATION)
     for name in sorted(path.name for path in (folder / "all").iterdir()):
         pack_folder(name, folder / f"{name}.h5", folder / "all", folder / "test", size, share, 1, 0)
-        with h5py.File(folder / f"{name}.h5") as file:
+        with open_hdf5(folder / f"{name}.h5") as file:
             if (len(file["train"]), len(file["validation"])) != (TRAINING, VALIDATION):
                 raise SystemExit(f"class {name} has {len(file['train'])} images to train on, and rivals {TRAINING}")
+
+
+def member_plan(folder: Path, seed: int, batch_size: int, epochs: int) -> dict[str, Any]:
+    """Return a member's row of a plan: what the rivals do."""
+    classes = sorted(path.name for path in (folder / "train").iterdir())
+    plan = {"member": seed, "classes": classes, "seed": seed, "optimizer": "sgd", "learning_rate": 0.01}
+    return plan | {"weight_decay": 5e-4, "batch_size": batch_size, "early_epoch": 1, "max_epoch": epochs}
 
 
 def train_here(
@@ -100,15 +106,11 @@ def train_here(
     from wsl.zoo.cohort import train_cohort
     from wsl.zoo.member import read_member
 
-    classes = sorted(path.name for path in (folder / "train").iterdir())
     shared = {"width": width, "momentum": 0.9, "schedule": "constant", "augment": augment, "precision": precision}
-    members: list[dict[str, Any]] = []
-    for seed in seeds:
-        plan = {"member": seed, "classes": classes, "seed": seed, "optimizer": "sgd", "learning_rate": 0.01}
-        plan |= {"weight_decay": 5e-4, "batch_size": batch_size, "early_epoch": 1, "max_epoch": epochs}
-        members.append({"plan": plan, **shared})
+    members = [{"plan": member_plan(folder, seed, batch_size, epochs), **shared} for seed in seeds]
+    packed = [folder / f"{name}.h5" for name in members[0]["plan"]["classes"]]
     out = [folder / f"member-{seed}.h5" for seed in seeds]
-    train_cohort([folder / f"{name}.h5" for name in classes], out, members, device=device)
+    train_cohort(packed, out, members, device=device)
     return [float(read_member(path).snapshots["validation_accuracy"].iloc[-1]) for path in out]
 
 

@@ -11,11 +11,11 @@ from typer.cli import get_docs_for_click
 from wsl.cli.main import app
 
 ROOT = Path(__file__).parents[2]
-CONFIG, BENCHMARKS = "reference/config.md", "benchmarks.md"
+CONFIG = "reference/config.md"
 API = "reference/api/"
 HELP = "<!-- wsl --help -->"  # in a page: what `--help` says of every command takes its place
 # Files outside docs/ that are pages of the site: links to them, which hold on GitHub, lead to these.
-PAGES = {"README.md": "index.md", "config/README.md": CONFIG, "benchmarks/README.md": BENCHMARKS}
+PAGES = {"README.md": "index.md", "config/README.md": CONFIG, "benchmarks/README.md": "benchmarks.md"}
 LINK = re.compile(r"(?<=\]\()([^)#:\s]+)")
 # `wsl.zoo.plan` and the like. What names nothing that there is stops the build, since its reference is not found.
 NAME = re.compile(r"(?<![`\[])`(wsl(?:\.\w+)+)`(?!`)")
