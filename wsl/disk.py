@@ -84,6 +84,8 @@ def _image_count(run: Run) -> int:
     images = run.config.images
     if images.source == "digits":
         return DIGITS_IMAGES * len(run.classes) // 10
+    if images.source == "glyphs":
+        return images.drawn * len(run.classes)
     folders: Iterator[Path] = (Path(part, name) for part in (images.train, images.test) for name in run.classes)
     return sum(sum(1 for _ in image_files(folder)) for folder in folders if folder.is_dir())
 

@@ -136,6 +136,8 @@ class Run:
         }
         if images.source == "digits":
             return {**shared, "test_share": images.test_share}
+        if images.source == "glyphs":
+            return {**shared, "test_share": images.test_share, "drawn": images.drawn}
         folders = {"train": images.train, "test": images.test}
         changed = [_changed(folder / name) for folder in folders.values()]
         return {**shared, **{key: str(folder) for key, folder in folders.items()}, "changed": changed}

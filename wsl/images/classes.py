@@ -7,12 +7,14 @@ from itertools import islice
 from pathlib import Path
 
 from wsl.errors import ConfigError
+from wsl.images.characters import CHARACTERS
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".gif"}
 UNUSABLE = set("{}/")  # braces are Snakemake's wildcards, a slash separates the classes of a task
 LONGEST = 200  # bytes of a name, of the 255 that a file's may have
 DIGITS = [str(digit) for digit in range(10)]
 DIGITS_IMAGES = 1797  # of all ten
+EMBEDDED = {"digits": DIGITS, "glyphs": list(CHARACTERS)}  # classes of the sources that need no file of the user's
 
 
 def imagenet_classes() -> list[str]:
@@ -39,7 +41,7 @@ def resolve_classes(
     ``check_folders`` refuses them.
 
     Args:
-        source: ``digits`` or ``imagefolder``.
+        source: ``digits``, ``glyphs`` or ``imagefolder``.
         train, test: folders of class folders.
         classes: names, how many of the first, ``imagenet-1k``, or None for all.
         needed: classes a task has; fewer than that cannot make one.
@@ -49,8 +51,8 @@ def resolve_classes(
         ConfigError: naming the key, the folder or class, and the remedy.
     """
     wanted = imagenet_classes() if classes == "imagenet-1k" else classes
-    if source == "digits":
-        there = DIGITS
+    if source in EMBEDDED:
+        there = EMBEDDED[source]
     elif isinstance(wanted, list) and not (train.is_dir() and test.is_dir()):
         _check_names(wanted)
         return _enough(wanted, needed)  # a plan needs no image; `check_folders` stops a run
@@ -69,7 +71,7 @@ def resolve_classes(
     _check_names(names)
     for name in names:
         if name not in there or (source == "imagefolder" and name not in tested):
-            place = "the digits" if source == "digits" else f"both {train} and {test}"
+            place = f"the {source}" if source in EMBEDDED else f"both {train} and {test}"
             raise ConfigError(f"images.classes: there is no class {name!r} in {place}; correct the name or the folder")
         if source == "imagefolder":
             _check_count(name, train / name, minimum)

@@ -13,7 +13,9 @@ from sklearn.datasets import load_digits
 
 from wsl.errors import DataError
 from wsl.files import new_hdf5
+from wsl.images.characters import CHARACTERS
 from wsl.images.folders import LeftOut, Part, fitted, read_folder
+from wsl.images.glyphs import LEARNT_FONTS, TEST_FONTS, draw_glyph, font_files
 from wsl.randomness import stream
 
 log = logging.getLogger(__name__)
@@ -24,13 +26,13 @@ def pack_classes(out: Sequence[str | Path], source: str, classes: Sequence[dict[
 
     Args:
         out: the classes' files.
-        source: ``digits`` or ``imagefolder``.
-        classes: arguments of ``pack_digits`` or ``pack_folder`` for each, in the order of ``out``.
+        source: ``digits``, ``glyphs`` or ``imagefolder``.
+        classes: arguments of ``pack_digits``, ``pack_glyphs`` or ``pack_folder`` for each, in the order of ``out``.
 
     Raises:
         DataError: some class is unusable; the message names all that are.
     """
-    pack = {"digits": pack_digits, "imagefolder": pack_folder}[source]
+    pack = {"digits": pack_digits, "glyphs": pack_glyphs, "imagefolder": pack_folder}[source]
     unusable = []
     for path, settings in zip(out, classes, strict=True):
         try:
@@ -64,6 +66,46 @@ def pack_digits(
     ends = np.cumsum([round(len(places) * validation_share), round(len(places) * test_share)])
     validation, test, train = (every.at(some) for some in np.split(order, ends))
     write_class(out, name, train, validation, test, minimum, LeftOut())
+
+
+def pack_glyphs(
+    name: str,
+    out: str | Path,
+    size: int,
+    validation_share: float,
+    test_share: float,
+    minimum: int,
+    seed: int,
+    drawn: int,
+) -> None:
+    """Draw and pack the character ``name``. Test images use other fonts than all others.
+
+    Args:
+        name: a key of ``wsl.images.characters.CHARACTERS``.
+        out: HDF5 file to write, see ``write_class``.
+        size: side of the images, pixels.
+        validation_share, test_share: shares of ``drawn``.
+        minimum: fewest training and validation images.
+        seed: the run's seed.
+        drawn: images to draw.
+
+    Raises:
+        DataError: too few images are left to learn from, or matplotlib's fonts are missing.
+    """
+    counts = {"test": round(drawn * test_share), "validation": round(drawn * validation_share)}
+    counts["train"] = drawn - sum(counts.values())
+    parts = {}
+    for key, count in counts.items():
+        fonts = font_files(TEST_FONTS if key == "test" else LEARNT_FONTS)
+        images, files = [], []
+        for index in range(count):
+            rng = stream(seed, "images", name, key, index)
+            font = fonts[rng.integers(len(fonts))]
+            grey = draw_glyph(CHARACTERS[name], font, size, rng)
+            images.append(np.repeat(grey[:, :, None], 3, axis=2))
+            files.append(f"{name}, {font.stem}, {index}")
+        parts[key] = Part(np.array(images, dtype=np.uint8).reshape(-1, size, size, 3), files)
+    write_class(out, name, parts["train"], parts["validation"], parts["test"], minimum, LeftOut())
 
 
 def pack_folder(

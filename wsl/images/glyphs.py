@@ -1,0 +1,101 @@
+"""The image source `glyphs`: characters drawn from the TrueType fonts that matplotlib ships.
+
+Training and validation images use other fonts than test images, so a model must learn the shape of a character and
+not the style of a font. The source needs no network.
+"""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
+
+from wsl.errors import DataError
+
+LEARNT_FONTS = (
+    *("DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSans-BoldOblique"),
+    *("DejaVuSansMono", "DejaVuSansMono-Bold", "DejaVuSansMono-Oblique", "DejaVuSansMono-BoldOblique"),
+)
+TEST_FONTS = ("DejaVuSerif", "DejaVuSerif-Bold", "STIXGeneral", "STIXGeneralBol")
+
+CANVAS = 96  # pixels; characters are drawn at this side and then scaled
+HEIGHT = 60  # of a font's letters on it, pixels
+# Distortions: standard deviations, and the largest values of those that are uniform.
+ROTATION, SHEAR, SCALE, SHIFT = 8.0, 0.1, 0.12, 3.0  # degrees; ratio; ratio; pixels of the canvas
+STROKE, BLUR, NOISE = 2, 1.5, 0.06  # pixels of the canvas; pixels of the canvas; of the range of grey levels
+CONTRAST = 0.35  # least difference of character and ground, of the range of grey levels
+
+
+def font_files(names: tuple[str, ...]) -> list[Path]:
+    """Return the paths of fonts that matplotlib ships.
+
+    Raises:
+        DataError: a font is missing, as in packages of some Linux distributions.
+    """
+    from matplotlib import get_data_path  # the import takes 0.2 s, and only jobs that draw need it
+
+    folder = Path(get_data_path(), "fonts", "ttf")
+    paths = [folder / f"{name}.ttf" for name in names]
+    for path in paths:
+        if not path.is_file():
+            raise DataError(
+                f"images.source: glyphs needs the font {path.name} in {folder}, where matplotlib of PyPI has it; "
+                "install that matplotlib (pip install --force-reinstall matplotlib) or choose another source"
+            )
+    return paths
+
+
+def draw_glyph(character: str, font: Path, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw a character with random distortion.
+
+    Args:
+        character: to draw.
+        font: a TrueType file.
+        size: side of the image, pixels.
+        rng: source of all randomness.
+
+    Returns:
+        Grey levels, uint8 (size, size).
+    """
+    stroke = int(rng.integers(0, STROKE + 1))
+    canvas = Image.new("L", (CANVAS, CANVAS))
+    middle = (CANVAS / 2, CANVAS / 2)
+    ImageDraw.Draw(canvas).text(
+        middle, character, fill=255, font=_face(font), anchor="mm", stroke_width=stroke, stroke_fill=255
+    )
+    moved = _affine(rng, _ink_centre(canvas))
+    canvas = canvas.transform(canvas.size, Image.Transform.AFFINE, moved.ravel().tolist(), Image.Resampling.BICUBIC)
+    canvas = canvas.filter(ImageFilter.GaussianBlur(rng.uniform(0, BLUR)))
+    ink = np.asarray(canvas.resize((size, size), Image.Resampling.BICUBIC), dtype=np.float64) / 255
+    ground, shade = _grey_levels(rng)
+    grey = ground + (shade - ground) * ink + NOISE * rng.standard_normal(ink.shape)
+    return np.round(255 * grey.clip(0, 1)).astype(np.uint8)
+
+
+@cache
+def _face(font: Path) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(str(font), HEIGHT)
+
+
+def _ink_centre(canvas: Image.Image) -> np.ndarray:
+    # Fonts place characters by a baseline. Without centring, the place alone would distinguish some of them.
+    left, top, right, bottom = canvas.getbbox()
+    return np.array([(left + right) / 2, (top + bottom) / 2])
+
+
+def _affine(rng: np.random.Generator, centre: np.ndarray) -> np.ndarray:
+    """Return the map (2, 3) from a place of the distorted image to one of the original with its ink at ``centre``."""
+    angle = np.deg2rad(ROTATION * rng.standard_normal())
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    lean = np.array([[1, SHEAR * rng.standard_normal()], [0, 1]])
+    inverse = turn @ lean / np.exp(SCALE * rng.standard_normal())
+    middle = np.full(2, CANVAS / 2) + SHIFT * rng.standard_normal(2)
+    return np.column_stack([inverse, centre - inverse @ middle])
+
+
+def _grey_levels(rng: np.random.Generator) -> tuple[float, float]:
+    """Return grey levels of ground and character in [0, 1], at least ``CONTRAST`` apart, either one the lighter."""
+    while True:
+        ground, shade = rng.uniform(size=2)
+        if abs(ground - shade) >= CONTRAST:
+            return float(ground), float(shade)
