@@ -21,6 +21,17 @@ class PixelwisePool(nn.MaxPool2d):
         return super().forward(inputs.movedim(1, 3).contiguous().movedim(3, 1)).contiguous()
 
 
+class BatchNorm(nn.BatchNorm2d):
+    """Batch normalisation in float32, whatever autocast chose for the convolutions.
+
+    Under vmap, torch 2.11 fails on a GPU where inputs are bfloat16 and running statistics float32.
+    """
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return normalised inputs (n, channels, height, width)."""
+        return super().forward(inputs.float() if inputs.dtype == torch.bfloat16 else inputs)
+
+
 class BasicBlock(nn.Module):
     """Two convolutions of 3 by 3 beside a short way (He et al. 2015, figure 2), as torchvision's block of this name."""
 
@@ -29,12 +40,12 @@ class BasicBlock(nn.Module):
         downsample = None
         if channels != out or stride > 1:  # before the others, so that it draws its numbers where torchvision's does
             shorter = nn.Conv2d(channels, out, kernel_size=1, stride=stride, bias=False)
-            downsample = nn.Sequential(shorter, nn.BatchNorm2d(out))
+            downsample = nn.Sequential(shorter, BatchNorm(out))
         self.conv1 = nn.Conv2d(channels, out, kernel_size=3, stride=stride, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(out)
+        self.bn1 = BatchNorm(out)
         self.relu = nn.ReLU(inplace=True)
         self.conv2 = nn.Conv2d(out, out, kernel_size=3, padding=1, bias=False)
-        self.bn2 = nn.BatchNorm2d(out)
+        self.bn2 = BatchNorm(out)
         self.downsample = downsample
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
@@ -58,7 +69,7 @@ class SlimResNet18(nn.Module):
         super().__init__()
         wide = stem == 7
         self.conv1 = nn.Conv2d(3, width, kernel_size=stem, stride=2 if wide else 1, padding=stem // 2, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
+        self.bn1 = BatchNorm(width)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = PixelwisePool(kernel_size=3, stride=2, padding=1) if wide else nn.Identity()
         self.layer1 = _stage(width, width, stride=1)
