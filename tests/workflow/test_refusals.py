@@ -180,22 +180,22 @@ def test_run_without_its_folders_is_planned_but_not_started(tiny_config, change,
 def test_given_config_stands_alone(plain_snakemake, repository, tmp_path):
     embedded = yaml.safe_load((repository / "config" / "config.yaml").read_text(encoding="utf-8"))
     assert "learning_rate" in embedded["zoo"], "the default config no longer sets what this test leaves out"
-    config = {"run": "alone", "zoo": {"members": 16}}
+    config = {"run": "alone", "zoo": {"members": 20}}
     done = plain_snakemake(config, "--cores", "1", "results/alone/zoo/plan.csv")
     assert done.returncode == 0, done.stdout
     plan = pd.read_csv(tmp_path / "results" / "alone" / "zoo" / "plan.csv")
     assert plan["learning_rate"].tolist() == [row["learning_rate"] for row in Run(config).plan]
     assert plan["learning_rate"].tolist() != [
-        row["learning_rate"] for row in Run({**embedded, "zoo": {**embedded["zoo"], "members": 16}}).plan
+        row["learning_rate"] for row in Run({**embedded, "zoo": {**embedded["zoo"], "members": 20}}).plan
     ]
 
 
 def test_key_on_the_command_line_changes_the_default_config_alone_there(plain_snakemake, repository, tmp_path):
     embedded = yaml.safe_load((repository / "config" / "config.yaml").read_text(encoding="utf-8"))
     target = f"results/{embedded['run']}/zoo/plan.csv"
-    done = plain_snakemake(None, "--cores", "1", target, "--config", "zoo={members: 52}")
+    done = plain_snakemake(None, "--cores", "1", target, "--config", "zoo={members: 90}")
     assert done.returncode == 0, done.stdout
-    expected = Run({**embedded, "zoo": {**embedded["zoo"], "members": 52}}).plan
+    expected = Run({**embedded, "zoo": {**embedded["zoo"], "members": 90}}).plan
     plan = pd.read_csv(tmp_path / target)
     assert plan["seed"].tolist() == [row["seed"] for row in expected]
     assert plan["learning_rate"].tolist() == [row["learning_rate"] for row in expected]
