@@ -1,8 +1,10 @@
-"""Text that people write (class lists, tables, YAML), whatever encoding their editor or spreadsheet saved it in."""
+"""Text that people write (class lists, tables, YAML), whatever its encoding; output to terminals of ASCII alone."""
 
 import codecs
 import logging
 import re
+import sys
+from contextlib import suppress
 from pathlib import Path
 
 from wsl.errors import DataError
@@ -94,3 +96,10 @@ def _garbled(word: str) -> bool:
 def _line(before: str) -> int:
     """Return the number of a line by the text before a place in it."""
     return len(re.findall(r"\r\n|\r|\n", before)) + 1
+
+
+def forgive_output() -> None:
+    """Let standard output and error replace characters that a terminal cannot show; they would end the program."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, ValueError):  # another stream took its place, or it is closed
+            stream.reconfigure(errors="replace")
