@@ -46,7 +46,7 @@ rule all:
 
 
 onstart:
-    refuse(RUN.check_data)
+    refuse(lambda: RUN.check_data({str(path) for job in workflow.dag.needrun_jobs() for path in job.output}))
     print("Devices:", describe_devices())
     print("Disk:", refuse(lambda: check_disk(RUN, Path(OUT))))
     write_record(OUT, RUN.plan, recorded_jobs(workflow.dag))

@@ -123,7 +123,7 @@ def test_a_file_missing_behind_its_list_is_named_with_the_remedy(tmp_path):
     (tmp_path / "a.h5").touch()
     list_files([tmp_path / "a.h5"], tmp_path / "all.json")
     (tmp_path / "a.h5").unlink()
-    with pytest.raises(DataError, match=r"a\.h5 is missing; delete .*all\.json and run again"):
+    with pytest.raises(DataError, match=r"a\.h5 is missing; restore it, or list the files of .*all\.json"):
         listed(tmp_path / "all.json")
 
 

@@ -94,5 +94,6 @@ def test_what_was_fetched_before_its_checksum_was_named_is_checked_as_well():
     path = Path(DOWNLOADS, "RN50--openai.weights")
     path.parent.mkdir(parents=True)
     path.write_bytes(b"other")
-    with pytest.raises(ConfigError, match=rf"^datasets\.sha256: {path} has the checksum .*delete it to fetch it again"):
+    with pytest.raises(ConfigError, match=rf"^datasets\.sha256: {path} has the checksum .* --forcerun {path}`"):
         found.check()
+    found.check(fetched_now={str(path)})  # as that command does

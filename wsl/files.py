@@ -18,6 +18,8 @@ import h5py
 import numpy as np
 
 from wsl.errors import DataError
+from wsl.opening import hdf5_fault, opening_fault, too_many_files
+from wsl.remaking import remedy
 
 Files = Sequence[str | Path] | str | Path  # files, or one that lists them, see ``listed``
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 # A disk, a quota or a limit on the size of files.
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+BLOCK = 2**26  # bytes that are read at once where a file is only checked
 
 
 @contextmanager
@@ -77,6 +80,13 @@ def _full(error: BaseException | None) -> str | None:
 def _remedy(error: BaseException) -> str:
     if _full(error):
         return "free disk and run again: what was made before is kept"
+    code = getattr(error, "errno", None)
+    if code in (errno.EMFILE, errno.ENFILE):
+        return too_many_files()
+    if code == errno.ENAMETOOLONG:
+        return "choose a shorter name"
+    if code in (errno.EEXIST, errno.ENOTDIR):
+        return "a file lies where its folder should be; name another place"
     return "make its folder writable, or name another place"
 
 
@@ -89,7 +99,7 @@ def new_folder(path: str | Path) -> Iterator[Path]:
     """
     path = Path(path)
     if path.exists():
-        raise DataError(f"{path} is there already; name another folder, or delete it")
+        raise DataError(f"{path} is there already; name another folder")
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     beside.mkdir()
@@ -129,16 +139,61 @@ def new_hdf5(path: str | Path, large: bool = False) -> Iterator[h5py.File]:
             beside.write_bytes(made.getbuffer())
 
 
-def open_hdf5(path: str | Path) -> h5py.File:
+@contextmanager
+def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
     """Open an HDF5 file for reading.
 
     Raises:
-        DataError: it is missing or damaged.
+        DataError: it cannot be opened, its content is damaged, or it lacks what is read from it; the message names the
+            cause.
     """
     try:
-        return h5py.File(path)
+        file = h5py.File(path)
     except OSError as error:
-        raise DataError(f"{path} cannot be read as HDF5 ({error}); delete it and run again to make it anew") from error
+        raise DataError(hdf5_fault(path, error)) from error
+    with file:
+        try:
+            yield file
+        except (KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
+            text = isinstance(error, UnicodeError | json.JSONDecodeError)  # damaged names, tables or settings
+            if not text and not _of_h5py(error):
+                raise
+            if damage := error if text else _damage(file):
+                raise DataError(hdf5_fault(path, damage)) from error
+            if not isinstance(error, KeyError):
+                raise
+            lacks = f"{path} is not of the kind that is needed here, or of another version of wsl ({error.args[0]})"
+            raise DataError(f"{lacks}; {remedy(path, 'give another file')}") from error
+
+
+def _of_h5py(error: BaseException) -> bool:
+    """Return whether h5py raised an error itself, and not the code that uses it."""
+    trace = error.__traceback__
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    return trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith("h5py.")
+
+
+def _damage(file: h5py.File) -> Exception | None:
+    """Return what h5py raises when it reads all that a file holds; None: nothing."""
+
+    def read(name: str, holder: h5py.Group | h5py.Dataset) -> None:
+        dict(holder.attrs)
+        if isinstance(holder, h5py.Group) or holder.is_virtual:  # virtual datasets are read from other files
+            return
+        if not holder.shape:
+            holder[()]
+            return
+        step = max(len(holder) * BLOCK // max(holder.nbytes, 1), 1)
+        for start in range(0, len(holder), step):
+            holder[start : start + step]
+
+    try:
+        dict(file.attrs)
+        file.visititems(read)
+    except (KeyError, OSError, RuntimeError, TypeError, ValueError) as error:
+        return error
+    return None
 
 
 def write_json(path: str | Path, content: Any) -> None:
@@ -151,12 +206,16 @@ def read_json(path: str | Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        DataError: it is damaged.
+        DataError: it cannot be opened, or is not JSON.
     """
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(opening_fault(path, error)) from error
+    try:
+        return json.loads(content.decode("utf-8-sig"))
     except ValueError as error:
-        raise DataError(f"{path} is no whole JSON file ({error}); delete it and run again to make it anew") from error
+        raise DataError(f"{path} is not whole JSON ({error}); {remedy(path, 'correct it, or give another')}") from error
 
 
 def within(folder: str | Path, path: str | Path) -> Path:
@@ -198,8 +257,7 @@ def listed(files: Files) -> list[Path]:
     paths = [within(folder, folder / name) for name in read_json(files)]
     for path in paths:
         if not path.is_file():
-            # As long as the list is there, Snakemake does not ask for what it was made of.
-            raise DataError(f"{path} is missing; delete {files} and run again to make it anew")
+            raise DataError(f"{path} is missing; {remedy(path, f'restore it, or list the files of {files} again')}")
     return paths
 
 

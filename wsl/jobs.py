@@ -1,4 +1,4 @@
-"""What every job does around its one call: log file, thread limits, a leased device."""
+"""What every job does around its one call: log file, limits of threads and open files, a leased device."""
 
 import logging
 import os
@@ -9,6 +9,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from wsl.devices import lease
+from wsl.errors import ConfigError, DataError
+from wsl.opening import raise_file_limit
+from wsl.text import forgive_output
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
@@ -18,8 +21,19 @@ def job(log: str | Path, threads: int = 1, gpu: int = 0) -> Iterator[str]:
     """Run a job's work with its messages in ``log``; yields the device, 'cuda' or 'cpu'.
 
     Numeric libraries read the thread limits when they are imported, and torch the visible devices, so
-    import them inside the block. Standard error goes to the log as well, tracebacks included.
+    import them inside the block. Standard error goes to the log as well.
+
+    Args:
+        log: the log file, written as UTF-8.
+        threads: of numeric libraries.
+        gpu: 1 to lease a GPU, where there are any.
+
+    Raises:
+        SystemExit: the job met a fault that a user can mend; its message is the log's last line.
+        BaseException: whatever else ended the job; the log ends with its traceback.
     """
+    raise_file_limit()
+    forgive_output()
     for variable in THREAD_VARIABLES:
         os.environ[variable] = str(threads)
     path = Path(log)
@@ -36,6 +50,9 @@ def job(log: str | Path, threads: int = 1, gpu: int = 0) -> Iterator[str]:
         warnings.simplefilter("default")
         try:
             yield stack.enter_context(lease()) if gpu else "cpu"
+        except (ConfigError, DataError) as error:
+            logging.error("the job failed\n%s", error)
+            raise SystemExit(1) from None
         except BaseException:
             logging.exception("the job failed")
             raise
@@ -44,9 +61,11 @@ def job(log: str | Path, threads: int = 1, gpu: int = 0) -> Iterator[str]:
 @contextmanager
 def _standard_error_to(path: Path) -> Iterator[None]:
     sys.stderr.flush()
-    kept = os.dup(2)
+    kept, encoding = os.dup(2), sys.stderr.encoding
     with open(path, "w", encoding="utf-8") as file:
         os.dup2(file.fileno(), 2)
+    with suppress(AttributeError):  # another stream took its place
+        sys.stderr.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
         yield
     finally:
@@ -54,3 +73,5 @@ def _standard_error_to(path: Path) -> Iterator[None]:
             sys.stderr.flush()
         os.dup2(kept, 2)
         os.close(kept)
+        with suppress(AttributeError):
+            sys.stderr.reconfigure(encoding=encoding, errors="backslashreplace")

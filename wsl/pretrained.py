@@ -1,6 +1,7 @@
 """Pretrained weights that a config names: files as they are, and what is fetched before a job needs it."""
 
 import re
+from collections.abc import Container
 from pathlib import Path
 
 from wsl.config.schema import Config
@@ -70,12 +71,22 @@ class Pretrained:
             if not Path(name).is_file():
                 raise ConfigError(f"datasets: there is no file {name}; correct the path, or name an open_clip model")
 
-    def check(self) -> None:
-        """Refuse files that are there and have another checksum than the config says; Snakemake checks fetched ones."""
+    def check(self, fetched_now: Container[str] = ()) -> None:
+        """Refuse files that are there and have another checksum than the config says; Snakemake checks fetched ones.
+
+        Args:
+            fetched_now: files that this start of the workflow fetches anew.
+
+        Raises:
+            ConfigError: naming the key, the file, both checksums and the remedy.
+        """
         for key, (path, sha256) in self._checked.items():
-            if sha256 and Path(path).is_file() and (found := file_digest(path)) != sha256:
-                remedy = "delete it to fetch it again, or " if path in self._fetched else "name another file, or "
-                raise ConfigError(f"{key}: {path} has the checksum {found}, not {sha256}; {remedy}correct the key")
+            if not sha256 or path in fetched_now or not Path(path).is_file():
+                continue
+            if (found := file_digest(path)) != sha256:
+                again = f"fetch it again: `snakemake --cores all --forcerun {path}` with the run's config"
+                remedy = again if path in self._fetched else "name another file"
+                raise ConfigError(f"{key}: {path} has the checksum {found}, not {sha256}; correct the key, or {remedy}")
 
     def fetches(self) -> list[str]:
         """Return, for people, what is fetched from the network and what has been."""

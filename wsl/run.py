@@ -1,6 +1,6 @@
 """A run: its checked config, classes and plan, as the workflow's rules need them."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
@@ -57,11 +57,15 @@ class Run:
         for weights in self.config.encoders().values():
             training_of(weights, self.layout)  # refuses a latent that its tokens do not fit
 
-    def check_data(self) -> None:
-        """Refuse folders of images that are not there, and other weights than are named; a mere plan needs none."""
+    def check_data(self, fetched_now: Container[str] = ()) -> None:
+        """Refuse folders of images that are not there, and other weights than are named; a mere plan needs none.
+
+        Args:
+            fetched_now: files that this start of the workflow makes, weights that it fetches among them.
+        """
         images = self.config.images
         check_folders(images.source, images.train, images.test)
-        self.pretrained.check()
+        self.pretrained.check(fetched_now)
 
     @cached_property
     def layout(self) -> Layout:

@@ -10,6 +10,8 @@ from safetensors.torch import load_file, save_file
 
 from wsl.errors import DataError
 from wsl.files import written_whole
+from wsl.opening import opening_fault
+from wsl.remaking import remedy
 
 
 def write_tensors(path: str | Path, tensors: dict[str, torch.Tensor], about: dict[str, Any]) -> None:
@@ -44,13 +46,20 @@ def read_tensors(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, A
     """Read back what ``write_tensors`` wrote.
 
     Raises:
-        DataError: the file is damaged, or another program's.
+        DataError: the file cannot be opened, is damaged, or was written by another program.
     """
+    try:
+        with open(path, "rb") as file:  # safetensors calls every file missing that it cannot open
+            size = len(file.read(1))
+    except OSError as error:
+        raise DataError(opening_fault(path, error)) from error
     try:
         with safe_open(path, framework="pt") as file:
             tensors, about = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
     except SafetensorError as error:
-        raise DataError(f"{path} is no whole safetensors file ({error}); delete it and make it anew") from error
+        fault = f"is damaged ({error})" if is_safetensors(path) else "is not a safetensors file"
+        otherwise = "give another file, or restore it from a copy"
+        raise DataError(f"{path} {fault if size else 'is empty'}; {remedy(path, otherwise)}") from error
     if "wsl" not in (about or {}):
         raise DataError(f"{path} was not written by wsl: it lacks its metadata; give a model or a fitted file of a run")
     return tensors, json.loads(about["wsl"])

@@ -133,11 +133,33 @@ def test_names_in_words_are_the_first_of_several_and_may_have_a_superclass(tmp_p
     assert superclasses == {"n03": "mammal"}
 
 
-@pytest.mark.parametrize("line", ["n02 tarantula", "n02", "", "n02\t", "n02\t , spider"])
+@pytest.mark.parametrize("line", ["n02 tarantula", "n02", "n02\t", "n02\t , spider"])
 def test_a_line_without_a_name_is_named(tmp_path, line):
     table = tmp_path / "classes.tsv"
     table.write_text(f"n01\tkoala\n{line}\nn03\tgoldfish\n", encoding="utf-8")
-    with pytest.raises(ConfigError, match=r"^datasets\.names: line 2 of .*classes\.tsv is no folder, a tab"):
+    with pytest.raises(ConfigError, match=r"^datasets\.names: line 2 of .*classes\.tsv is not a folder, a tab"):
+        read_names(table)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_a_table_that_a_spreadsheet_saved_is_read(tmp_path, encoding):
+    table = tmp_path / "classes.tsv"
+    table.write_bytes('n01\tmésange\r\nn02\t"spider, tarantula"\t"small ""thing"""\r\n\r\n\t\r\n'.encode(encoding))
+    assert read_names(table) == ({"n01": "mésange", "n02": "spider"}, {"n02": 'small "thing"'})
+
+
+def test_a_folder_that_is_named_twice_is_refused(tmp_path):
+    table = tmp_path / "classes.tsv"
+    table.write_text("n01\tkoala\n\nn02\tbee\nn01\tbear\n")
+    with pytest.raises(ConfigError, match=r"line 4 of .*classes\.tsv names 'n01' again, as line 1 does"):
+        read_names(table)
+
+
+@pytest.mark.parametrize("content", [b"n01\t\xea\xee\xe0\xeb\xe0\n", b"n01\tko\0ala\n", b'n01\t"koala\n'])
+def test_a_table_that_cannot_be_read_is_named(tmp_path, content):
+    table = tmp_path / "classes.tsv"
+    table.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"^datasets\.names: .*classes\.tsv"):
         read_names(table)
 
 

@@ -80,6 +80,26 @@ def test_the_error_is_the_last_line_of_a_job_that_failed(tmp_path):
     assert Log("2025-03-04 05:06:07,250 WARNING member 3 diverged\n", 0.0).error is None
 
 
+def test_a_fault_that_a_user_can_mend_ends_a_job_by_its_message_alone(tmp_path):
+    code = (
+        "from wsl.errors import DataError\nfrom wsl.jobs import job\nimport logging\n"
+        "with job('job.log'):\n    logging.warning('café')\n    raise DataError('naïve.h5 is empty; restore it')"
+    )
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "PYTHONIOENCODING": "ascii",
+        "LC_ALL": "C",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env=environment, check=False, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+    log = (tmp_path / "job.log").read_text(encoding="utf-8")
+    assert "WARNING café\n" in log and "Traceback" not in log
+    assert Logs(tmp_path).read("job.log").error == "naïve.h5 is empty; restore it"
+
+
 def test_a_log_is_read_again_once_it_has_changed(folder):
     logs = Logs(folder.root)
     assert logs.read("logs/train_shared.log") is None

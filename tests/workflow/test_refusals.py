@@ -159,6 +159,15 @@ def test_snakemake_refuses_config(tiny_config, change, plain_snakemake, tmp_path
     assert "Job stats" not in done.stdout
 
 
+def test_snakemake_refuses_a_key_that_stands_twice(repository, tmp_path, plain_snakemake):
+    given = tmp_path / "twice.yaml"
+    given.write_text("run: twice\nzoo: {members: 12}\nimages: {source: digits}\nzoo: {width: 4}\n")
+    done = plain_snakemake(given, "--dry-run")
+    assert done.returncode != 0
+    assert "twice.yaml: the key zoo stands twice, in lines 2 and 4" in done.stdout
+    assert "Traceback" not in done.stdout and "Job stats" not in done.stdout
+
+
 def test_snakemake_refuses_too_few_images(tiny_config, change, plain_snakemake, photos, tmp_path):
     images = {"source": "imagefolder", "train": f"{photos}/train", "test": f"{photos}/val", "classes": 4}
     done = plain_snakemake(change(tiny_config, images=images), "--dry-run")

@@ -17,6 +17,7 @@ from stages import (
     ZOO_TABLES,
 )
 
+from wsl.errors import DataError
 from wsl.zoo.member import read_member, write_member
 
 pytestmark = pytest.mark.slow
@@ -64,20 +65,35 @@ def test_replaced_test_member(finished):
 
 def test_member_deleted_behind_its_index_is_trained_again_as_the_message_says(finished):
     target = "results/tiny/weights/pca/conv1.weight.h5"
-    member, index = (finished.results / "zoo" / name for name in ("members/00000.h5", "train.h5"))
-    member.unlink()
+    (finished.results / "zoo" / "members" / "00000.h5").unlink()
     assert finished.would_run() == Counter(), "Snakemake misses no file that nothing needs"
     finished.configure(weights__components=4)
     assert finished.would_run(target) == Counter(fit_small_pca=1)
     failed = finished.snakemake("--cores", "1", target)
     assert failed.returncode != 0
-    fault = "member 0: its file results/tiny/zoo/members/00000.h5 is missing; delete results/tiny/zoo/train.h5, and run"
-    assert fault in failed.stdout
-    index.unlink()
-    assert finished.would_run(target) == Counter(train_member=1, index_part=1, fit_small_pca=1)
-    assert finished.would_make("train_member", target) == {"00000"}
-    finished.run(target)
+    path = "results/tiny/zoo/members/00000.h5"
+    assert f"member 0: {path} is missing; make it anew" in failed.stdout
+    assert f"`snakemake --cores all --forcerun {path}`" in failed.stdout
+    assert "Traceback" not in failed.stdout
+    assert finished.would_run(target, "--forcerun", path) == Counter(train_member=1, index_part=1, fit_small_pca=1)
+    assert finished.would_make("train_member", target, "--forcerun", path) == {"00000"}
+    finished.run(target, "--forcerun", path)
     assert finished.would_run(target) == Counter()
+
+
+def test_a_damaged_file_behind_others_is_made_anew_by_force_alone(finished):
+    path = "results/tiny/zoo/members/00001.h5"
+    file = finished.root / path
+    whole, when = file.read_bytes(), file.stat().st_mtime_ns
+    file.write_bytes(whole[:2000])
+    os.utime(file, ns=(when, when))
+    assert finished.would_run() == Counter() == finished.would_run(path), "Snakemake does not look into files"
+    with pytest.raises(DataError, match=f"snakemake --cores all --forcerun {path}`$"):
+        read_member(file)
+    index = "results/tiny/zoo/validation.h5"
+    finished.run(index, "--forcerun", path)
+    assert read_member(file).plan["member"] == 1
+    assert file.read_bytes() == whole
 
 
 @pytest.mark.parametrize(

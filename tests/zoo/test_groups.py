@@ -50,6 +50,19 @@ def test_a_file_stands_for_its_names(listing):
     assert deal(backbone=listing)["backbone"] == ["c02", "c04", "c09"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be"])
+def test_a_file_is_read_whatever_its_encoding(listing, encoding):
+    mark = "\ufeff" if encoding.endswith("be") else ""
+    listing.write_bytes(f"{mark}c04 c02\r\nc09\r\n".encode(encoding))
+    assert deal(unseen=listing) == deal(unseen=["c04", "c02", "c09"])
+
+
+def test_a_file_in_an_unknown_encoding_is_named(listing):
+    listing.write_bytes("c04\nкоала\n".encode("cp1251"))
+    with pytest.raises(ConfigError, match=r"^zoo\.unseen\.classes: .*names\.txt, line 2: byte 0xea is not UTF-8"):
+        deal(unseen=listing)
+
+
 def test_the_seed_draws_where_a_number_is_given():
     assert deal(5, 4) == deal(5, 4)
     assert deal(5, 4) != deal(5, 4, seed=1)

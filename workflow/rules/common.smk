@@ -8,11 +8,13 @@ from snakemake.exceptions import WorkflowError
 # The library beside this workflow, whatever is installed: it is the one whose digest makes jobs stale.
 sys.path.insert(0, workflow.basedir)
 
+from wsl.config.reading import read_yaml
 from wsl.devices import describe_devices
 from wsl.disk import check_disk
-from wsl.errors import ConfigError
+from wsl.errors import ConfigError, DataError
 from wsl.provenance import call_digest
 from wsl.run import Run, print_summary
+from wsl.text import forgive_output
 from wsl.watch.record import write_record
 
 
@@ -25,10 +27,13 @@ wildcard_constraints:
 def refuse(check):
     try:
         return check()
-    except ConfigError as error:
+    except (ConfigError, DataError, OSError) as error:
         raise WorkflowError(str(error))
 
 
+forgive_output()
+for path in workflow.configfiles:
+    refuse(lambda: read_yaml(path))  # Snakemake's own reader takes the last of two equal keys
 RUN = refuse(lambda: Run(config))
 
 OUT = f"results/{RUN.config.run}"

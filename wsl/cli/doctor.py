@@ -58,17 +58,12 @@ def _devices() -> list[str]:
 
 
 def _check(config: Path) -> None:
-    import yaml
-
+    from wsl.config.reading import read_yaml
     from wsl.disk import check_disk
     from wsl.errors import ConfigError
     from wsl.run import Run
 
-    try:
-        raw = yaml.safe_load(config.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{config} is no YAML: {error}") from error
-    run = Run(raw)
+    run = Run(read_yaml(config))
     run.check_data()
     counts = {part: len(run.members(part)) for part in run.parts}
     members = ", ".join(f"{count} {part}" for part, count in counts.items())

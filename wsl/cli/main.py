@@ -2,5 +2,11 @@
 
 from wsl.cli import doctor, export, inspect, sample, watch, zoo_import  # noqa: F401
 from wsl.cli.app import app
+from wsl.opening import raise_file_limit
+from wsl.text import forgive_output
 
 __all__ = ["app"]
+
+# Here, since help is printed before any command begins.
+forgive_output()
+raise_file_limit()

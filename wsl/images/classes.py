@@ -1,13 +1,15 @@
 """Which classes a run has: found, and refused where they cannot serve, before any job starts."""
 
+import csv
 import unicodedata
 from collections.abc import Sequence
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 
-from wsl.errors import ConfigError
+from wsl.errors import ConfigError, DataError
 from wsl.images.characters import CHARACTERS
+from wsl.text import read_text
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".gif"}
 UNUSABLE = set("{}/")  # braces are Snakemake's wildcards, a slash separates the classes of a task
@@ -86,23 +88,38 @@ def resolve_classes(
 def read_names(path: Path) -> tuple[dict[str, str], dict[str, str]]:
     """Return each class folder's name in words, and its superclass where it has one, from a tab-separated table.
 
-    A line is a folder, its name (of several by commas, the first counts) and maybe what kind of thing it is.
+    A line is a folder, its name (of several by commas, the first counts) and maybe what kind of thing it is. Fields
+    may be quoted, as spreadsheets quote those that hold a comma. Empty lines are passed over.
+
+    Args:
+        path: the table, in an encoding that ``wsl.text.read_text`` knows.
+
+    Returns:
+        Names and superclasses, each by folder.
 
     Raises:
-        ConfigError: there is no such file, or a line lacks the tab or the name.
+        ConfigError: the file cannot be read, a line lacks the tab or the name, or a folder is named twice.
     """
     if not path.is_file():
         raise ConfigError(f"datasets.names: there is no file {path}; correct the path or leave the key out")
-    names, superclasses = {}, {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        folder, words, kind, *_ = [*line.split("\t"), "", ""]
-        names[folder] = words.split(",")[0].strip()
+    try:
+        table = csv.reader(read_text(path).split("\n"), delimiter="\t", strict=True)
+        rows = [(table.line_num, row) for row in table if any(map(str.strip, row))]
+    except DataError as error:
+        raise ConfigError(f"datasets.names: {error}") from error
+    except csv.Error as error:
+        raise ConfigError(f"datasets.names: line {table.line_num} of {path}: {error}; correct its quotes") from error
+    names, superclasses, lines = {}, {}, {}
+    for number, row in rows:
+        folder, words, kind, *_ = [*row, "", ""]
+        place = f"datasets.names: line {number} of {path}"
+        if folder in lines:
+            raise ConfigError(f"{place} names {folder!r} again, as line {lines[folder]} does; keep one of them")
+        names[folder], lines[folder] = words.split(",")[0].strip(), number
         if kind.strip():
             superclasses[folder] = kind.strip()
         if not names[folder]:
-            raise ConfigError(
-                f"datasets.names: line {number} of {path} is no folder, a tab and its name in words; correct it"
-            )
+            raise ConfigError(f"{place} is not a folder, a tab and its name in words; correct it")
     return names, superclasses
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from wsl.errors import DataError
 from wsl.files import file_digest, read_json, within, write_json
+from wsl.remaking import remedy
 
 FORMAT = 1
 NAME = Path("sampling", "sampler.json")  # in a run's folder
@@ -88,14 +89,15 @@ def load_description(run: str | Path) -> Description:
         raise DataError(f"{run} holds no {NAME}; name the folder of a finished run, results/<run>")
     content = read_json(path)
     if content.pop("format", None) != FORMAT:
-        raise DataError(f"{path} is of another version of wsl; delete it and finish the run again")
+        fault = f"{path} is of another version of wsl"
+        raise DataError(f"{fault}; {remedy(path, 'use that version, or a run that this one made')}")
 
     def from_here(value: Any) -> Any:
         return [*map(from_here, value)] if isinstance(value, list) else there(within(run, path.parent / value))
 
     def there(found: Path) -> Path:
         if not found.is_file():
-            raise DataError(f"{found} is missing, which {path} names; finish the run again")
+            raise DataError(f"{found} is missing, which {path} names; {remedy(found, 'put it back')}")
         return found
 
     # CLIP's weights may lie anywhere; what the run made lies in its folder.

@@ -11,8 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from wsl.errors import DataError
 from wsl.files import write_json
-
-NAME = "logs/jobs.json"  # in a run's folder
+from wsl.remaking import RECORD as NAME
 
 
 class Job(BaseModel):

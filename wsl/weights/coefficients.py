@@ -9,6 +9,7 @@ import pandas as pd
 
 from wsl.errors import DataError
 from wsl.files import get_table, new_hdf5, open_hdf5, put_table, write_csv
+from wsl.remaking import remedy
 from wsl.weights.orders import class_orders, reorder_head, reorder_task
 from wsl.weights.pca import ParameterPCA, read_parameter
 from wsl.zoo.index import open_zoo, read_weights
@@ -71,7 +72,9 @@ def load_linear(fitted: Sequence[str | Path], layout: Layout) -> LinearCodec:
     parameters = [read_parameter(path) for path in fitted]
     names = [entry.name for entry in layout.entries]
     if [parameter.name for parameter in parameters] != names:
-        raise DataError("the PCA files do not match the network's named parameters; delete them and run again")
+        first = next(iter(fitted), "no file")
+        fault = f"{first} and the files with it are not the PCA of the network's named parameters"
+        raise DataError(f"{fault}; {remedy(first, 'give the files of one run')}")
     return LinearCodec(parameters, layout)
 
 

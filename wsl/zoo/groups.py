@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from wsl.errors import ConfigError
+from wsl.errors import ConfigError, DataError
 from wsl.randomness import stream
+from wsl.text import read_text
 
 ClassChoice = Sequence[str] | int | Path | None
 
@@ -58,7 +59,10 @@ def _chosen(key: str, choice: ClassChoice, classes: list[str], left: list[str], 
     if isinstance(choice, Path):
         if not choice.is_file():
             raise ConfigError(f"{key}: there is no file {choice}; correct the path or list the classes")
-        choice = choice.read_text(encoding="utf-8").split()
+        try:
+            choice = read_text(choice).split()
+        except DataError as error:
+            raise ConfigError(f"{key}: {error}") from error
     for name in choice:
         if name not in left:
             why = "is in another group already" if name in classes else "is not among images.classes"

@@ -16,8 +16,10 @@ import numpy as np
 from wsl.errors import DataError
 from wsl.files import get_table, new_hdf5, open_hdf5, put_table
 from wsl.images.reading import join_task, task_classes
+from wsl.remaking import remedy
 from wsl.zoo.layout import Layout, resnet18_layout
 from wsl.zoo.member import get_layout, open_member, put_layout
+from wsl.zoo.sources import Sources
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,15 +32,20 @@ class Zoo:
         file: of the index.
 
     Attributes:
-        weights: (snapshots, n_weights), float32 however they are stored, read from the member files as it is sliced.
+        sources: the member files; ``read_weights`` reads from them.
         layout: where each named parameter lies.
     """
 
     def __init__(self, file: h5py.File):
         self.file = file
-        self.weights: h5py.Dataset = file["weights"]
+        self.sources = Sources(file)
         own = get_layout(file)
         self.layout: Layout = own or resnet18_layout(int(file.attrs["width"]), int(file.attrs["classes"]))
+
+    @property
+    def weights(self) -> h5py.Dataset:
+        """The dataset (snapshots, n_weights), float32 however they are stored; do not keep it, see ``Sources``."""
+        return self.sources.weights
 
     @cached_property
     def counters(self) -> np.ndarray:
@@ -127,26 +134,34 @@ def write_index(paths: Sequence[str | Path], out: str | Path) -> None:
 
 @contextmanager
 def open_zoo(path: str | Path) -> Iterator[Zoo]:
-    """Open an index for reading."""
+    """Open an index for reading.
+
+    Raises:
+        DataError: it cannot be opened, is damaged, or is not an index.
+    """
     with open_hdf5(path) as file:
-        yield Zoo(file)
+        zoo = Zoo(file)
+        try:
+            yield zoo
+        finally:
+            zoo.sources.close()
 
 
 def read_weights(zoo: Zoo, rows: slice = slice(None), columns: slice = slice(None)) -> np.ndarray:
     """Read weights, float32 (rows, columns): all columns of a few snapshots, or a named parameter's of all.
 
     Raises:
-        DataError: a member file behind the index is missing, damaged or holds non-finite weights.
+        DataError: a member file behind the index cannot be opened, is damaged or holds non-finite weights.
     """
     try:
-        values = zoo.weights[rows, columns]
+        values = zoo.sources.read(rows, columns)
         finite = np.isfinite(values)
         bad = () if finite.all() else np.argwhere(~finite)
     except OSError:  # a member file is cut short
         bad = np.array([[_unreadable(zoo, rows), 0]])
     if len(bad):
         row, column = range(len(zoo.weights))[rows][bad[0, 0]], range(zoo.layout.size)[columns][bad[0, 1]]
-        raise DataError(_fault(zoo, row, column))
+        raise DataError(f"member {int(zoo.snapshots['member'].iloc[row])}: {_fault(zoo, row, column)}")
     return values
 
 
@@ -154,38 +169,32 @@ def _unreadable(zoo: Zoo, rows: slice) -> int:
     """Return the place, among these rows, of the first that cannot be read."""
     for place, row in enumerate(range(len(zoo.weights))[rows]):
         try:
-            zoo.weights[row, 0]
+            zoo.sources.read(slice(row, row + 1), slice(0, 1))
         except OSError:
             return place
     raise AssertionError("some row could not be read")
 
 
 def _fault(zoo: Zoo, row: int, column: int) -> str:
-    """Say what is wrong with a weight of a snapshot, and what to do."""
+    """Return what is wrong with a weight of a snapshot, and the remedy.
+
+    HDF5 does not say why it could not read a member file behind an index, so the file is opened by itself.
+    """
     index = Path(zoo.file.filename)
-    holder = index
-    for source in zoo.weights.virtual_sources() if zoo.weights.is_virtual else ():
-        (first, _), (last, _) = source.vspace.get_select_bounds()
-        if first <= row <= last:
-            holder = Path(os.path.normpath(index.parent / source.file_name))
-    stale = {holder: None, index: None}  # as long as the index is there, Snakemake does not ask for what it was made of
-    if not holder.is_file():
-        fault, stale = "is missing", {index: None}
-    elif zoo.weights.is_virtual and not _opens(holder):
-        fault = "is damaged"
-    else:
-        name = next(entry.name for entry in zoo.layout.entries if column < entry.columns.stop)
-        fault = f"holds non-finite weights in {name}"
-    member, named = int(zoo.snapshots["member"].iloc[row]), " and ".join(map(str, stale))
-    return f"member {member}: its file {holder} {fault}; delete {named}, and run again to make it anew"
-
-
-def _opens(path: Path) -> bool:
+    non_finite = "holds non-finite weights in " + next(e.name for e in zoo.layout.entries if column < e.columns.stop)
+    if (source := zoo.sources.find(row)) is None:
+        return f"{index} {non_finite}; {remedy(index, 'use an intact copy')}"
+    path, place = source
     try:
-        open_hdf5(path).close()
-    except DataError:
-        return False
-    return True
+        with open_member(path) as file:
+            weights = file["weights"]
+            if weights.shape[0] <= place or weights.shape[1] != zoo.layout.size:
+                return f"{path} holds other snapshots than {index} lists; {remedy(index, 'index the members again')}"
+            if np.isfinite(weights[place]).all():
+                return f"{path} could not be read at first, but now it can: a lock or a slow disk; run again"
+    except DataError as error:
+        return str(error)
+    return f"{path} {non_finite}; {remedy(path, 'use an intact copy')}"
 
 
 def read_snapshot(zoo: Zoo, row: int) -> np.ndarray:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +15,7 @@ import numpy as np
 
 from wsl.errors import DataError
 from wsl.files import get_table, new_hdf5, open_hdf5, put_table
+from wsl.remaking import remedy
 from wsl.zoo.layout import Layout, layout_from_text, layout_to_text
 
 if TYPE_CHECKING:
@@ -74,17 +77,18 @@ def get_layout(file: h5py.File) -> Layout | None:
     return layout_from_text(file["layout"].asstr()[()]) if "layout" in file else None
 
 
-def open_member(path: str | Path) -> h5py.File:
+@contextmanager
+def open_member(path: str | Path) -> Iterator[h5py.File]:
     """Open a member's file for reading.
 
     Raises:
-        DataError: it is not one, is damaged, or has another version's format.
+        DataError: it is not one, cannot be opened, is damaged, or has another version's format.
     """
-    file = open_hdf5(path)
-    if file.attrs.get("format") != FORMAT:
-        file.close()
-        raise DataError(f"{path} is not a member file of format {FORMAT}; delete it and run again to train it anew")
-    return file
+    with open_hdf5(path) as file:
+        if file.attrs.get("format") != FORMAT:
+            fault = f"{path} is not a member file of format {FORMAT}"
+            raise DataError(f"{fault}; {remedy(path, 'give a member file that this version of wsl wrote')}")
+        yield file
 
 
 def read_member(path: str | Path) -> Member:

@@ -1,0 +1,72 @@
+"""Read a config file: YAML, or JSON, in which no key stands twice."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from wsl.errors import ConfigError
+from wsl.text import read_text
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """Read a config file as Snakemake does, but refuse what YAML passes over.
+
+    Args:
+        path: a YAML or JSON file, see ``wsl.text.read_text``.
+
+    Returns:
+        Its content.
+
+    Raises:
+        ConfigError: the syntax is wrong, a key stands twice, or the file is not a mapping of keys to values; the
+            message names the file, the line and the key.
+        DataError: the file cannot be opened, or its encoding is unknown.
+    """
+    text = read_text(path)
+    try:
+        content = json.loads(text)
+        text = text.replace("\t", " ")  # JSON may be indented by tabs, and YAML may not
+    except ValueError:
+        content = None
+    try:
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        repeated = list(_repeated(node)) if node else []
+        if not repeated and content is None and node:
+            content = loader.construct_document(node)
+    except yaml.YAMLError as error:
+        raise ConfigError(_syntax_fault(path, error)) from error
+    except (RecursionError, ValueError) as error:  # aliases that hold themselves; dates that no calendar has
+        raise ConfigError(f"{path}: {error}; correct the YAML") from error
+    if repeated:
+        raise ConfigError(f"{path}: {'; '.join(dict.fromkeys(repeated))}; keep one of each")
+    if content is None:
+        raise ConfigError(f"{path} is empty; write the keys of a config, at least `run`")
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} holds no keys; write `key: value` lines, at least `run`")
+    return content
+
+
+def _repeated(node: yaml.Node, above: str = "") -> Iterator[str]:
+    """Yield which keys stand twice in a section, with both lines."""
+    if isinstance(node, yaml.SequenceNode):
+        for place, value in enumerate(node.value):
+            yield from _repeated(value, f"{above}{place}.")
+    elif isinstance(node, yaml.MappingNode):
+        lines: dict[tuple[str, str], int] = {}
+        for key, value in node.value:
+            line, name = key.start_mark.line + 1, (key.tag, str(key.value))
+            if name in lines:
+                yield f"the key {above}{key.value} stands twice, in lines {lines[name]} and {line}"
+            lines[name] = line
+            yield from _repeated(value, f"{above}{key.value}.")
+
+
+def _syntax_fault(path: str | Path, error: yaml.YAMLError) -> str:
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        place = f"{path}, line {error.problem_mark.line + 1}: {error.problem}"
+        return f"{place}; correct the YAML: indent with spaces, and quote text that holds a colon or begins with a sign"
+    return f"{path}: {error}; correct the YAML"
