@@ -1,6 +1,7 @@
 """Read the state dict in any file that a user brings, whatever wraps it, without running what the file holds."""
 
 import re
+import warnings
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -110,25 +111,20 @@ def _load(path: Path) -> Any:
             f"{path} cannot be read: it is not a zip archive, and torch {torch.__version__} does not read older files "
             "safely; install torch 2.6 or later, or save it as safetensors where it was made"
         )
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
-    except Exception:  # a damaged or hostile file raises whatever its reading met first
-        # Torch's message, which tells how to run what the file holds, reaches nobody.
-        return _load_beside_inert(path)
-
-
-def _load_beside_inert(path: Path) -> Any:
-    allowed = getattr(torch.serialization, "safe_globals", None)  # torch 2.5 and later
     types = []
     for name in INERT:
         module, _, short = name.rpartition(".")
         types.append(type(short, (_Inert,), {"__module__": module}))
+    allowed = getattr(torch.serialization, "safe_globals", None)  # torch 2.5 and later
     try:
-        with allowed(types) if allowed else nullcontext():
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
+        # Opened here, since torch takes the suffix .safetensors for the format.
+        with path.open("rb") as file, warnings.catch_warnings(), allowed(types) if allowed else nullcontext():
+            warnings.simplefilter("ignore")  # of kinds of pickles that torch may not know
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:  # a damaged or hostile file raises whatever its reading met first
+        # Torch's own message tells how to run what the file holds.
         needed = re.search(r"GLOBAL (\S+)", str(error))
         if needed:
             cause = f"loading it would run {needed[1]}, and no code of a file is run; {SAVE}"
