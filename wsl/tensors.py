@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from wsl.errors import DataError
 from wsl.files import written_whole
@@ -32,14 +32,6 @@ def is_safetensors(path: str | Path) -> bool:
     """Return whether a file is of safetensors, by its first bytes: the length of a JSON object, and that object."""
     with open(path, "rb") as file:
         return file.read(9)[8:] == b"{"
-
-
-def read_state(path: str | Path) -> dict[str, torch.Tensor]:
-    """Return the state dict in a file, torch's or safetensors, whatever its name; it runs no code of the file's."""
-    if is_safetensors(path):
-        return load_file(path)
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    return state.get("state_dict", state)
 
 
 def read_tensors(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

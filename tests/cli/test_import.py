@@ -72,12 +72,12 @@ def test_last_epochs_that_differ_are_said(theirs, tmp_path):
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        (("--epochs", "three"), 2, "'three' are no whole numbers"),
+        (("--epochs", "three"), 2, "'three' are not whole numbers"),
         (("--parts", "1,1"), 2, "give three shares"),
         (("--parts", "0,0,0"), 2, "give three shares"),
         (("--parts", "1,-1,1"), 2, "negative"),
         (("--accuracies", "permille"), 2, "permille"),
-        (("--classes", "a,a,b"), 1, "no class names"),
+        (("--classes", "a,a,b"), 1, "not class names"),
     ],
 )
 def test_options_that_mean_nothing_are_refused(theirs, tmp_path, options, code, message):

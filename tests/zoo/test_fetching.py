@@ -11,8 +11,8 @@ from timm.models._registry import _model_pretrained_cfgs as timms
 from torchvision.models import ResNet18_Weights, resnet18
 
 from wsl.errors import ConfigError
-from wsl.tensors import read_state
 from wsl.zoo.fetching import fetch_checkpoint
+from wsl.zoo.states import read_state
 
 TORCHVISION, TIMM = "torchvision:ResNet18_Weights.IMAGENET1K_V1", "timm:resnet18.a1_in1k"
 WEIGHTS = ResNet18_Weights.IMAGENET1K_V1
@@ -44,7 +44,7 @@ def same(one, other):
 def test_torchvisions_weights_are_those_that_it_loads_itself(published, tmp_path):
     fetch_checkpoint(TORCHVISION, tmp_path / "checkpoint")
     assert (tmp_path / "checkpoint").read_bytes() == published.read_bytes()
-    assert same(read_state(tmp_path / "checkpoint"), WEIGHTS.get_state_dict(progress=False, check_hash=True))
+    assert same(read_state(tmp_path / "checkpoint").tensors, WEIGHTS.get_state_dict(progress=False, check_hash=True))
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin"])
@@ -53,14 +53,14 @@ def test_timms_weights_are_those_that_it_loads_itself(hub, tmp_path, name):
     fetch_checkpoint(TIMM, tmp_path / "checkpoint")
     assert (tmp_path / "checkpoint").read_bytes() == (hub / name).read_bytes()
     theirs = timm.create_model("resnet18.a1_in1k", pretrained=True).state_dict()
-    assert same(read_state(tmp_path / "checkpoint"), theirs)
+    assert same(read_state(tmp_path / "checkpoint").tensors, theirs)
 
 
 def test_timms_models_may_have_an_address_in_place_of_a_repository(published, tmp_path, monkeypatch):
     monkeypatch.setattr(timms["resnet18.a1_in1k"], "hf_hub_id", None)
     monkeypatch.setattr(timms["resnet18.a1_in1k"], "url", WEIGHTS.url)
     fetch_checkpoint(TIMM, tmp_path / "checkpoint")
-    assert same(read_state(tmp_path / "checkpoint"), torch.load(published))
+    assert same(read_state(tmp_path / "checkpoint").tensors, torch.load(published))
     monkeypatch.setattr(timms["resnet18.a1_in1k"], "url", None)
     with pytest.raises(ConfigError, match="timm has no weights of it"):
         fetch_checkpoint(TIMM, tmp_path / "checkpoint")

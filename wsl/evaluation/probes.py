@@ -9,6 +9,7 @@ from sklearn.linear_model import RidgeClassifierCV, RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from wsl.errors import DataError
 from wsl.evaluation.outputs import Runner, accuracy
 from wsl.files import Files, write_csv
 from wsl.images.inputs import normalised
@@ -18,6 +19,7 @@ from wsl.zoo.index import Zoo, open_zoo, read_snapshot, read_weights
 from wsl.zoo.layout import Layout
 
 PENALTIES = np.logspace(-3, 6, 19)
+TARGETS = ("test_accuracy", "validation_loss", "epoch", "generalisation_gap")
 QUANTILES = (0, 25, 50, 75, 100)
 BATCH = 16
 Features = Callable[[np.ndarray], np.ndarray]
@@ -43,7 +45,10 @@ def measure_accuracies(indices: Sequence[str | Path], packed: Files, out: str | 
 
 
 def probe(
-    features: Features, train_index: str | Path, held_out: Sequence[str | Path], accuracies: str | Path
+    features: Features,
+    train_index: str | Path,
+    held_out: Sequence[str | Path],
+    accuracies: str | Path | None = None,
 ) -> pd.DataFrame:
     """Fit ridge probes on the snapshots of training members and judge them on held-out members.
 
@@ -51,25 +56,42 @@ def probe(
         features: returns numbers (n, k) of flat weights (n, n_weights).
         train_index: of training members; their penalty comes from leave-one-out cross-validation.
         held_out: indices of members that no probe saw, named after their parts.
-        accuracies: see ``measure_accuracies``.
+        accuracies: see ``measure_accuracies``; None: the test accuracies that the zoo itself has, as imported zoos may.
 
     Returns:
-        A row a target: ``target``, ``score`` (R², or accuracy for the optimiser), ``chance`` (0, or the share of the
-        commoner optimiser), ``snapshots`` and ``features``. Targets: test accuracy, validation loss, epoch, the gap
-        between training and validation accuracy, and the optimiser.
+        One row per target: ``target``, ``score`` (R², or accuracy for the optimiser), ``chance`` (0, or the share of
+        the commoner optimiser), ``snapshots`` and ``features``. Targets: test accuracy, validation loss, epoch, the gap
+        between training and validation accuracy, and the optimiser; only those with several finite values in both
+        training and held-out members.
+
+    Raises:
+        DataError: there is no target to probe for.
     """
-    measured = pd.read_csv(accuracies)
+    measured = None if accuracies is None else pd.read_csv(accuracies)
     known, truth = _rows(features, [train_index], measured)
     asked, wanted = _rows(features, held_out, measured)
     rows = []
-    for target in ("test_accuracy", "validation_loss", "epoch", "generalisation_gap"):
-        model = make_pipeline(StandardScaler(), RidgeCV(PENALTIES)).fit(known, truth[target])
-        rows.append({"target": target, "score": model.score(asked, wanted[target]), "chance": 0.0})
-    if truth["optimizer"].nunique() > 1:
+    for target in TARGETS:
+        fitted, judged = _finite(truth, target), _finite(wanted, target)
+        if fitted.any() and judged.any():
+            model = make_pipeline(StandardScaler(), RidgeCV(PENALTIES)).fit(known[fitted], truth[target][fitted])
+            score = model.score(asked[judged], wanted[target][judged])
+            rows.append({"target": target, "score": score, "chance": 0.0, "snapshots": int(judged.sum())})
+    if "optimizer" in truth and "optimizer" in wanted and truth["optimizer"].nunique() > 1:
         model = make_pipeline(StandardScaler(), RidgeClassifierCV(PENALTIES)).fit(known, truth["optimizer"])
         chance = wanted["optimizer"].value_counts(normalize=True).max()
-        rows.append({"target": "optimizer", "score": model.score(asked, wanted["optimizer"]), "chance": chance})
-    return pd.DataFrame(rows).assign(snapshots=len(asked), features=known.shape[1])
+        score = model.score(asked, wanted["optimizer"])
+        rows.append({"target": "optimizer", "score": score, "chance": chance, "snapshots": len(asked)})
+    if not rows:
+        raise DataError(f"{train_index}: none of {', '.join(TARGETS)} has two finite values in each part")
+    return pd.DataFrame(rows).assign(features=known.shape[1])
+
+
+def _finite(table: pd.DataFrame, target: str) -> np.ndarray:
+    """Return the rows that have a finite value of a target; none where all are the same: there is nothing to tell."""
+    none = np.zeros(len(table), dtype=bool)
+    finite = np.isfinite(table[target]).to_numpy() if target in table else none
+    return finite if finite.any() and table[target][finite].nunique() > 1 else none
 
 
 def layer_statistics(weights: np.ndarray, layout: Layout) -> np.ndarray:
@@ -81,19 +103,25 @@ def layer_statistics(weights: np.ndarray, layout: Layout) -> np.ndarray:
     return np.stack(found, axis=1)
 
 
-def _rows(features: Features, indices: Sequence[str | Path], measured: pd.DataFrame) -> tuple[np.ndarray, pd.DataFrame]:
+def _rows(
+    features: Features, indices: Sequence[str | Path], measured: pd.DataFrame | None
+) -> tuple[np.ndarray, pd.DataFrame]:
     values, tables = [], []
     for path in indices:
         with open_zoo(path) as zoo:
             starts = range(0, len(zoo.snapshots), BATCH)
             values += [features(read_weights(zoo, slice(start, start + BATCH))) for start in starts]
             tables.append(_truth(zoo))
-    truth = pd.concat(tables, ignore_index=True).merge(measured, on=["member", "snapshot"], how="left")
+    truth = pd.concat(tables, ignore_index=True)
+    if measured is not None:
+        own = truth.drop(columns="test_accuracy", errors="ignore")  # imported zoos have results of their own
+        truth = own.merge(measured, on=["member", "snapshot"], how="left")
     return np.concatenate(values), truth
 
 
 def _truth(zoo: Zoo) -> pd.DataFrame:
-    table = zoo.snapshots.merge(zoo.members[["member", "optimizer"]], on="member", how="left")
+    known = [column for column in ("member", "optimizer") if column in zoo.members]
+    table = zoo.snapshots.merge(zoo.members[known], on="member", how="left")
     return table.assign(generalisation_gap=table["train_accuracy"] - table["validation_accuracy"])
 
 
@@ -101,7 +129,7 @@ def measure_baselines(
     train_index: str | Path,
     held_out: Sequence[str | Path],
     fitted: Sequence[str | Path],
-    accuracies: str | Path,
+    accuracies: str | Path | None,
     out: str | Path,
 ) -> None:
     """Write what probes find without an encoder: in layer statistics, and in raw coefficients.

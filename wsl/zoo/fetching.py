@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch.hub import HASH_REGEX, download_url_to_file
 
-from wsl.errors import ConfigError
+from wsl.errors import ConfigError, DataError
 from wsl.files import file_digest, written_whole
 
 log = logging.getLogger(__name__)
@@ -19,15 +19,18 @@ def fetch_checkpoint(checkpoint: str, out: str | Path) -> None:
 
     Args:
         checkpoint: ``torchvision:<weights>`` or ``timm:<model>``.
-        out: that file, of a state dict.
+        out: the file to write, of a state dict.
 
     Raises:
-        ConfigError: there is no network, or no such network.
+        ConfigError: there is no network, or no such pretrained network.
+        DataError: the file cannot be written.
     """
     source, _, name = checkpoint.partition(":")
     try:
         with written_whole(out) as beside:
             _of_torchvision(name, beside) if source == "torchvision" else _of_timm(name, beside)
+    except DataError:  # of the disk, not of the network
+        raise
     except Exception as error:  # of the network, the hub, its cache, or unknown names
         raise ConfigError(
             f"zoo.backbone.checkpoint: {checkpoint} cannot be fetched ({error}); correct the name, or, without a "

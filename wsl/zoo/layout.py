@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from wsl.errors import DataError
+from wsl.zoo.head import find_head
 
 HEAD = ("fc.weight", "fc.bias")
 
@@ -35,10 +36,19 @@ class Entry(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """All floating-point entries of the state dict in its order, and the integer buffers, kept apart."""
+    """All floating-point entries of the state dict in its order, and the integer buffers, kept apart.
+
+    Attributes:
+        entries: named parameters.
+        counters: names of integer buffers.
+        head: names of the head's parameters, whose rows are classes, the matrix first; empty: it is not known.
+        activation: of the network, where it could be rebuilt from the layout, see ``wsl.zoo.network.network_for``.
+    """
 
     entries: tuple[Entry, ...]
     counters: tuple[str, ...]
+    head: tuple[str, ...] = ()
+    activation: str = "relu"
 
     @property
     def size(self) -> int:
@@ -46,14 +56,14 @@ class Layout(NamedTuple):
         return last.offset + last.size
 
     @property
-    def head(self) -> tuple[str, ...]:
-        """Names of the head's parameters, whose rows are classes: the last matrix, and its bias if it has one."""
-        matrix = [entry.name for entry in self.entries if len(entry.shape) == 2][-1]
-        bias = matrix.removesuffix("weight") + "bias"
-        return (matrix, *(entry.name for entry in self.entries if entry.name == bias))
-
-    @property
     def classes(self) -> int:
+        """Number of classes.
+
+        Raises:
+            DataError: the head is not known.
+        """
+        if not self.head:
+            raise DataError("names and shapes of these weights do not tell which module is the head")
         return self[self.head[0]].shape[0]
 
     def __getitem__(self, name: str) -> Entry:
@@ -64,25 +74,39 @@ class Layout(NamedTuple):
         return {entry.name: vector[entry.columns].reshape(entry.shape) for entry in self.entries}
 
 
-def layout_from(named: Iterable[tuple[str, Sequence[int]]], counters: Iterable[str]) -> Layout:
-    """Return the layout of parameters of these names and shapes, one after the other."""
+def layout_from(
+    named: Iterable[tuple[str, Sequence[int]]],
+    counters: Iterable[str],
+    head: Sequence[str] | None = None,
+    activation: str = "relu",
+) -> Layout:
+    """Return the layout of parameters that follow each other.
+
+    Args:
+        named: names and shapes of the parameters.
+        counters: names of integer buffers.
+        head: names of the head's parameters, its matrix first; None: those that ``find_head`` finds.
+        activation: of the network.
+    """
     entries, offset = [], 0
     for name, shape in named:
         entries.append(Entry(name, tuple(shape), offset))
         offset += prod(shape)
-    return Layout(tuple(entries), tuple(counters))
+    head = find_head({entry.name: entry.shape for entry in entries}) if head is None else head
+    return Layout(tuple(entries), tuple(counters), tuple(head), activation)
 
 
 def layout_to_text(layout: Layout) -> str:
     """Return a layout as JSON, for files."""
     named = [[entry.name, entry.shape] for entry in layout.entries]
-    return json.dumps({"entries": named, "counters": layout.counters})
+    about = {"entries": named, "counters": layout.counters, "head": layout.head, "activation": layout.activation}
+    return json.dumps(about)
 
 
 def layout_from_text(text: str) -> Layout:
-    """Return the layout that ``layout_to_text`` wrote."""
+    """Return the layout that ``layout_to_text`` wrote; earlier versions stored neither head nor activation."""
     about = json.loads(text)
-    return layout_from(about["entries"], about["counters"])
+    return layout_from(about["entries"], about["counters"], about.get("head"), about.get("activation", "relu"))
 
 
 def first_difference(layout: Layout, wanted: Layout) -> str:
@@ -91,7 +115,11 @@ def first_difference(layout: Layout, wanted: Layout) -> str:
         if own != other:
             here, there = (f"{one.name} {one.shape}" if one else "no further parameter" for one in (own, other))
             return f"{here} in place of {there}"
-    return f"the integer buffers {layout.counters} in place of {wanted.counters}"
+    for what in ("counters", "head", "activation"):
+        if getattr(layout, what) != getattr(wanted, what):
+            name = "integer buffers" if what == "counters" else what
+            return f"the {name} {getattr(layout, what)} in place of {getattr(wanted, what)}"
+    raise ValueError("the layouts are equal")
 
 
 def resnet18_shape(layout: Layout) -> tuple[int, int, int]:
@@ -101,12 +129,13 @@ def resnet18_shape(layout: Layout) -> tuple[int, int, int]:
         DataError: it is another network's.
     """
     first = layout.entries[0].shape or (1,)
-    shape = (first[0], layout.classes, 3 if first[-1] == 3 else 7)
-    wanted = resnet18_layout(*shape)
+    shape = (first[0], layout.classes if layout.head else 0, 3 if first[-1] == 3 else 7)
+    wanted = resnet18_layout(*shape)._replace(activation=layout.activation)
     if layout != wanted:
         raise DataError(
-            f"these weights are no ResNet-18's: {first_difference(layout, wanted)}; of other networks, only the linear "
-            "stage and the encoders on top of it (`pca-ae`, `pca`, `ae-pca`) can be fitted, without a behaviour loss"
+            f"these weights are not a ResNet-18's: {first_difference(layout, wanted)}; of other networks, only the "
+            "linear stage and the encoders on top of it (`pca-ae`, `pca`, `ae-pca`) can be fitted, without a behaviour "
+            "loss"
         )
     return shape
 
@@ -142,4 +171,4 @@ def resnet18_layout(width: int, classes: int, stem: int = 7) -> Layout:
                 batch_norm(f"{prefix}.downsample.1", out)
             into = out
     named.extend([("fc.weight", (classes, into)), ("fc.bias", (classes,))])
-    return layout_from(named, counters)
+    return layout_from(named, counters, HEAD)

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from wsl.errors import DataError
 from wsl.zoo.layout import Layout, resnet18_shape
 
 
@@ -106,9 +107,15 @@ def network_for(layout: Layout) -> SlimResNet18:
     """Return a freshly initialised network whose state dict has this layout.
 
     Raises:
-        DataError: it is no ResNet-18's.
+        DataError: it is not a ResNet-18's, or its activation is not ReLU.
     """
-    return resnet18(*resnet18_shape(layout))
+    shape = resnet18_shape(layout)
+    if layout.activation != "relu":
+        raise DataError(
+            f"these ResNet-18s were trained with {layout.activation}, and networks are only rebuilt with ReLU; fit the "
+            "stages that run no network: PCA, coefficients, weight encoders without a behaviour loss"
+        )
+    return resnet18(*shape)
 
 
 def flatten(state: dict[str, torch.Tensor], layout: Layout) -> tuple[np.ndarray, np.ndarray]:

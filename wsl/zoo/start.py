@@ -1,13 +1,18 @@
 """What members start from where they share it: one random start, a trained backbone, or a checkpoint."""
 
+import logging
 from pathlib import Path
 
 import torch
 
-from wsl.errors import ConfigError
-from wsl.tensors import read_state, read_tensors, write_tensors
+from wsl.errors import ConfigError, DataError
+from wsl.tensors import read_tensors, write_tensors
+from wsl.zoo.foreign.networks import torchvision_names
 from wsl.zoo.layout import HEAD
 from wsl.zoo.network import resnet18
+from wsl.zoo.states import read_state
+
+log = logging.getLogger(__name__)
 
 
 def random_start(out: str | Path, width: int, classes: int, seed: int) -> None:
@@ -20,20 +25,23 @@ def import_backbone(file: str | Path, checkpoint: str, out: str | Path, width: i
     """Write a checkpoint's body as a start (regime ``finetuned``), with a head of zeros.
 
     Args:
-        file: of a state dict, torch's or safetensors; checkpoint: how the config names it.
-        out: safetensors file; width, classes: of the zoo's networks.
+        file: any that ``wsl.zoo.states.read_state`` reads.
+        checkpoint: how the config names it.
+        out: safetensors file.
+        width: of the zoo's networks.
+        classes: of a task.
 
     Raises:
-        ConfigError: there is no such checkpoint, it is not a ResNet-18 of this width, or holds non-finite weights.
+        ConfigError: the file cannot be read, is not a ResNet-18 of this width, or holds non-finite weights.
     """
     try:
-        found = read_state(file)
-    except Exception as error:  # a damaged or hostile file raises whatever its reading met first
-        raise ConfigError(
-            f"zoo.backbone.checkpoint: {checkpoint} cannot be read ({error}); name torchvision:<weights>, timm:<model> "
-            "or a file that holds a state dict of tensors alone"
-        ) from error
-    wanted = resnet18(width, classes).state_dict()
+        saved = read_state(file)
+    except DataError as error:
+        raise ConfigError(f"zoo.backbone.checkpoint: {error}") from error
+    found, wanted = torchvision_names(saved.tensors), resnet18(width, classes).state_dict()
+    if saved.source or saved.ignored:
+        place, beside = saved.source or "the top level", ", ".join(saved.ignored) or "nothing"
+        log.info("zoo.backbone.checkpoint: %s: weights under %s; ignored: %s", checkpoint, place, beside)
     state = {}
     for name, value in wanted.items():
         if name in HEAD:

@@ -99,7 +99,7 @@ def test_stages_of_weights_run_on_an_import(made, network, tmp_path):
         with open_zoo(out / "aligned.h5") as aligned:
             assert aligned.layout == layout
     else:
-        with pytest.raises(DataError, match=r"no ResNet-18's: module_list\.0\.weight .* in place of conv1\.weight"):
+        with pytest.raises(DataError, match=r"not a ResNet-18's: module_list\.0\.weight .* in place of conv1\.weight"):
             align_part(validation, train, out / "aligned.h5", seed=0)
 
 
@@ -114,7 +114,7 @@ def test_epochs_are_chosen_by_their_numbers(ray, tmp_path):
 def test_names_of_classes_must_fit_the_head(ray, tmp_path):
     with pytest.raises(DataError, match=r"tells 3 classes apart, but 2 are named"):
         import_zoo(ray, tmp_path / "out", classes=["koala", "yak"])
-    with pytest.raises(DataError, match=r"--classes: .* are no class names"):
+    with pytest.raises(DataError, match=r"--classes: .* are not class names"):
         import_zoo(ray, tmp_path / "out", classes=["koala", "a/b", "emu"])
 
 

@@ -47,17 +47,20 @@ def unmeasured(made, folder):
     [
         (
             lambda made, f: spoil(f, lambda s: s["bn1.weight"].fill_(np.nan)),
-            r"checkpoints: bn1\.weight holds NaN.*delete",
+            r"checkpoints: bn1\.weight holds NaN.*by --epochs, or the run by --leave-out",
         ),
         (
             wider,
-            r"checkpoints: conv1\.weight \(3, 3, 3, 3\) in place of conv1\.weight \(2, 3, 3, 3\), which .*of their own",
+            r"checkpoints: conv1\.weight \(3, 3, 3, 3\) in place of conv1\.weight \(2, 3, 3, 3\), which .* --leave-out, and import them by themselves",
         ),
         (more_classes, r"checkpoints: fc\.weight \(4, 16\) in place of fc\.weight \(3, 16\), which"),
-        (hostile, "checkpoints holds more than tensors.*else delete it"),
-        (twin, "very weights of .*seed=1_.*; delete one of the two"),
+        (
+            hostile,
+            "checkpoints cannot be read: loading it would run .*no code of a file is run; load it where it was made",
+        ),
+        (twin, "is a copy of .*seed=1_.*, which is kept: equal weights and equal results"),
         (unmeasured, r"epoch 10 has no finite validation results; add them, .* among \[5\]"),
-        (lambda made, f: (f / "result.json").write_text("{"), r"result\.json, line 1 is no JSON"),
+        (lambda made, f: (f / "result.json").write_text("{\n"), r"result\.json, line 1 is not JSON"),
     ],
 )
 def test_a_run_that_cannot_be_read_is_left_out_and_named(made, ray, tmp_path, damage, message, caplog):

@@ -43,9 +43,9 @@ def test_the_unit_of_a_zoo(runs, asked, unit):
             "auto",
             "percent in m, test_accuracy, but .* in m, train",
         ),
-        ([PERCENT], "fraction", "p: a train_accuracy of 97 is no accuracy"),
-        ([run(train_accuracy=[101.0])], "auto", "of 101 is no accuracy"),
-        ([run(train_accuracy=[-0.1, 0.5])], "percent", "of -0.1 is no accuracy"),
+        ([PERCENT], "fraction", "p: a train_accuracy of 97 is not an accuracy"),
+        ([run(train_accuracy=[101.0])], "auto", "of 101 is not an accuracy"),
+        ([run(train_accuracy=[-0.1, 0.5])], "percent", "of -0.1 is not an accuracy"),
     ],
 )
 def test_what_is_ambiguous_or_impossible_is_refused(runs, asked, message):

@@ -1,6 +1,7 @@
 """From a run of others to a member of ours: weights, names, units."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from wsl.errors import DataError
-from wsl.zoo.foreign.networks import as_torchvision, to_vector
+from wsl.zoo.foreign.networks import Hints, as_torchvision, network_width, same_parameters, to_vector
 from wsl.zoo.foreign.run import METRICS, ForeignRun
-from wsl.zoo.foreign.states import read_state
 from wsl.zoo.layout import Layout, first_difference, resnet18_layout
 from wsl.zoo.member import Member
 from wsl.zoo.snapshots import snapshot_names
+from wsl.zoo.states import read_state
 
 NEEDED = ("validation_loss", "validation_accuracy")
 TRAINING = ("train_loss", "train_accuracy")
@@ -23,39 +24,75 @@ class Conversion:
     """Converts the runs of one zoo, one after the other; all must have the first one's layout.
 
     Args:
-        classes, epochs, validation: see ``wsl.zoo.foreign.importing.import_zoo``.
+        classes, head, epochs, validation: see ``wsl.zoo.foreign.importing.import_zoo``.
         unit: what accuracies are divided by.
+
+    Attributes:
+        layout: of the runs; None before the first.
+        taken: how many files had their weights under each key of a wrapper.
+        ignored: how many files held what else, by name.
     """
 
-    def __init__(self, classes: Sequence[str] | None, epochs: Sequence[int] | None, unit: float, validation: str):
-        self.classes, self.epochs, self.unit, self.validation = classes, epochs, unit, validation
-        self._first: tuple[Path, Layout] | None = None
-        self._seen: dict[bytes, str] = {}
+    def __init__(
+        self,
+        classes: Sequence[str] | int | None,
+        head: str | None,
+        epochs: Sequence[int] | None,
+        unit: float,
+        validation: str,
+    ):
+        self.classes, self.head, self.epochs, self.unit, self.validation = classes, head, epochs, unit, validation
+        self.layout: Layout | None = None
+        self.taken: Counter[str] = Counter()
+        self.ignored: Counter[str] = Counter()
+        self._first: Path | None = None
+        self._seen: dict[bytes, ForeignRun] = {}
 
     def __call__(self, number: int, run: ForeignRun) -> Member:
         """Return the member of this number.
 
+        Args:
+            number: of the member.
+            run: what it is made of.
+
         Raises:
             DataError: weights cannot be read, are not finite, have another layout, or are another run's; an epoch has
-                no weights or no validation results; or names do not fit the head.
+                no weights or no validation results; or the head is not known, or not of the classes that are named.
         """
         history = self._history(run)
         epochs = self._epochs(run, history)
-        layout, weights, counters = self._weights([run.files[epoch] for epoch in epochs])
-        classes = list(self.classes or run.classes or map(str, range(layout.classes)))
-        if len(classes) != layout.classes:
-            raise DataError(
-                f"{run.name}: its head tells {layout.classes} classes apart, but {len(classes)} are named; name "
-                "them in the order of the head's rows"
-            )
-        self._new(run, weights[-1])
-        width = (layout.entries[0].shape or (1,))[0]
-        own = None if layout == resnet18_layout(width, layout.classes) else layout
+        layout, weights, counters = self._weights([run.files[epoch] for epoch in epochs], self._hints(run))
+        classes = self._classes(run, layout)
+        self._new(run, epochs[-1], weights[-1])
+        width = network_width(layout)
+        plain = layout == resnet18_layout(width, layout.classes)
         plan = {**run.about, "member": number, "classes": classes, "width": width, "source": run.name}
         names = self._names(run, epochs)
         snapshots = history.set_index("epoch").loc[epochs].reset_index()
         snapshots.insert(0, "snapshot", [names[epoch] for epoch in epochs])
-        return Member(plan, weights, counters, snapshots, history, diverged=False, layout=own)
+        return Member(plan, weights, counters, snapshots, history, diverged=False, layout=None if plain else layout)
+
+    def _hints(self, run: ForeignRun) -> Hints:
+        told = self.classes if isinstance(self.classes, int) else self.classes or run.classes
+        classes = told if isinstance(told, int) or told is None else len(told)
+        activation = next((run.about[key] for key in ("activation", "nlin", "model::nlin") if key in run.about), "relu")
+        return Hints(classes, run.outputs, self.head, str(activation).lower())
+
+    def _classes(self, run: ForeignRun, layout: Layout) -> list[str]:
+        if isinstance(self.classes, int):
+            if self.classes != layout.classes:
+                raise DataError(
+                    f"{run.name}: its head {layout.head[0]} tells {layout.classes} classes apart, not {self.classes}; "
+                    "correct --classes, or name the head by --head"
+                )
+            return list(run.classes or map(str, range(layout.classes)))
+        classes = list(self.classes or run.classes or map(str, range(layout.classes)))
+        if len(classes) != layout.classes:
+            raise DataError(
+                f"{run.name}: its head {layout.head[0]} tells {layout.classes} classes apart, but {len(classes)} are "
+                "named; name them in the order of the head's rows"
+            )
+        return classes
 
     def _history(self, run: ForeignRun) -> pd.DataFrame:
         table = run.results.copy()
@@ -78,34 +115,54 @@ class Conversion:
         for what, there in (("weights", set(run.files)), ("finite validation results", measured)):
             if lacking := [epoch for epoch in epochs if epoch not in there]:
                 raise DataError(
-                    f"{run.name}: epoch {lacking[0]} has no {what}; add them, leave the run out, or choose by --epochs "
-                    f"among {sorted(measured & set(run.files))}"
+                    f"{run.name}: epoch {lacking[0]} has no {what}; add them, leave the run out by --leave-out, or "
+                    f"choose by --epochs among {sorted(measured & set(run.files))}"
                 )
         return epochs
 
-    def _weights(self, paths: Sequence[Path]) -> tuple[Layout, np.ndarray, np.ndarray]:
+    def _weights(self, paths: Sequence[Path], hints: Hints) -> tuple[Layout, np.ndarray, np.ndarray]:
         """Return the layout, flat weights (snapshots, n_weights) and integer buffers (snapshots, n_counters)."""
         for row, path in enumerate(paths):
-            state, layout = as_torchvision(path, read_state(path))
-            self._first = self._first or (path, layout)
-            if layout != self._first[1]:
+            saved = read_state(path)
+            self.taken.update([saved.source] if saved.source else [])
+            self.ignored.update(saved.ignored)
+            state, layout = as_torchvision(path, saved.tensors, hints)
+            if self.layout is None:
+                self._first, self.layout = path, layout
+            if layout != self.layout and not same_parameters(layout, self.layout):
                 raise DataError(
-                    f"{path}: {first_difference(layout, self._first[1])}, which {self._first[0]} has; import networks "
-                    "of other shapes from a folder of their own"
+                    f"{path}: {first_difference(layout, self.layout)}, which {self._first} has; all networks of an "
+                    "import must be alike: leave the others out by --leave-out, and import them by themselves"
                 )
+            layout = self.layout  # formats differ in the order of names
             if not row:  # all of a large network's snapshots are held once, not twice
                 weights = np.empty((len(paths), layout.size), dtype=np.float32)
                 counters = np.empty((len(paths), len(layout.counters)), dtype=np.int64)
             weights[row], counters[row] = to_vector(path, state, layout)
         return layout, weights, counters
 
-    def _new(self, run: ForeignRun, weights: np.ndarray) -> None:
+    def _new(self, run: ForeignRun, last: int, weights: np.ndarray) -> None:
+        """Refuse a run that ends with the weights of one before it: both in different parts would mix these.
+
+        Raises:
+            DataError: it does.
+        """
         digest = hashlib.sha256(weights.tobytes()).digest()
         if digest in self._seen:
-            raise DataError(f"{run.name} ends with the very weights of {self._seen[digest]}; delete one of the two")
-        self._seen[digest] = run.name
+            other = self._seen[digest]
+            if run.about == other.about and run.results.equals(other.results):
+                raise DataError(f"{run.name} is a copy of {other.name}, which is kept: equal weights and equal results")
+            raise DataError(
+                f"{run.name} has at epoch {last}, its last here, the same weights as {other.name}, which is kept. Runs "
+                "of one start have the same weights before training: import a later epoch too, and all are kept"
+            )
+        self._seen[digest] = run
 
     def _names(self, run: ForeignRun, epochs: Sequence[int]) -> dict[int, str]:
+        if run.names:
+            given = {epoch: run.names.get(epoch, "max") for epoch in epochs[:-1]}
+            named = {epoch: f"epoch{epoch}" if name == "max" else name for epoch, name in given.items()}
+            return {**named, epochs[-1]: "max"}
         early = run.about.get("early_epoch")
         asked = [*epochs, *(["early"] if early in epochs else []), "max"]
         return snapshot_names(asked, early, epochs[-1])

@@ -1,7 +1,7 @@
 """Export members as a zoo that others read: Ray Tune's layout, see ``wsl.zoo.foreign.raytune``."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,10 +69,11 @@ def _write(member: Member, part: str | None, place: Path) -> None:
     params = _params(member, part, layout)
     place.mkdir()
     write_json(place / "params.json", params)
-    lines = [{**line, "config": params} for line in _lines(member.history)]
+    folders = {int(epoch): f"checkpoint_{epoch:06d}" for epoch in member.snapshots["epoch"]}
+    lines = [{**line, "config": params} for line in _lines(member.history, folders)]
     (place / "result.json").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     for row, epoch in enumerate(member.snapshots["epoch"]):
-        checkpoint = place / f"checkpoint_{epoch:06d}"
+        checkpoint = place / folders[int(epoch)]
         checkpoint.mkdir()
         torch.save(state_dict(member.weights[row], layout, member.counters[row]), checkpoint / WEIGHTS)
 
@@ -81,10 +82,15 @@ def _params(member: Member, part: str | None, layout: Layout) -> dict[str, Any]:
     theirs = {ours: key for key, ours in PARAMETERS.items()}
     told = {**member.plan, **({"part": part} if part else {})}
     plan = {theirs.get(key, OWN + key): value for key, value in told.items()}
-    return {"model::type": "other" if member.layout else "resnet18", "model::o_dim": layout.classes, **plan}
+    # An early snapshot is called `early` or by its epoch: the epoch alone does not tell it.
+    names = {str(row["epoch"]): row["snapshot"] for row in member.snapshots.to_dict("records")}
+    about = {"model::type": "other" if member.layout else "resnet18", "model::o_dim": layout.classes}
+    return {**about, **plan, OWN + "snapshots": names}
 
 
-def _lines(history: pd.DataFrame) -> Iterator[dict[str, Any]]:
+def _lines(history: pd.DataFrame, folders: Mapping[int, str]) -> Iterator[dict[str, Any]]:
     theirs = {ours: key for key, ours in METRICS.items()}
     for row in history.to_dict("records"):
-        yield {"training_iteration": int(row.pop("epoch")), **{theirs[key]: value for key, value in row.items()}}
+        epoch = int(row.pop("epoch"))
+        named = {"training_iteration": epoch, "checkpoint_dir_name": folders.get(epoch)}
+        yield {**named, **{theirs[key]: value for key, value in row.items()}}

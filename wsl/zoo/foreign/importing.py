@@ -1,55 +1,56 @@
-"""Import a zoo that others made: our member files, and an index a part, in one folder."""
+"""Import a zoo that others made: our member files, and one index per part, in one folder."""
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from wsl.errors import ConfigError, DataError
-from wsl.files import file_inside, new_folder, write_json
+from wsl.files import file_inside, new_folder
 from wsl.randomness import part_of
 from wsl.zoo.foreign import raytune, table
+from wsl.zoo.foreign.account import Imported, write_account
 from wsl.zoo.foreign.conversion import Conversion
+from wsl.zoo.foreign.joining import NOT_SAID, Saved
+from wsl.zoo.foreign.leaving_out import NOTHING, LeaveOut
+from wsl.zoo.foreign.networks import is_resnet18, network_width
 from wsl.zoo.foreign.run import PARTS, ForeignRun, check_classes
 from wsl.zoo.foreign.units import accuracy_unit
 from wsl.zoo.index import write_index
+from wsl.zoo.layout import Layout
 from wsl.zoo.member import write_member
 
 log = logging.getLogger(__name__)
 Readers = dict[str, Callable[[], ForeignRun]]
+SHOWN = 5  # runs that are left out, on the terminal; import.json names all
 Placed = tuple[ForeignRun, tuple[str, ...]]  # a run and its set of classes
-
-
-@dataclass
-class Imported:
-    """What came of an import: members by part, last epochs of members, and why others were left out, by name."""
-
-    parts: dict[str, int] = field(default_factory=dict)
-    last_epochs: dict[int, int] = field(default_factory=dict)
-    skipped: dict[str, str] = field(default_factory=dict)
 
 
 def import_zoo(
     zoo: str | Path,
     out: str | Path,
-    classes: Sequence[str] | None = None,
+    classes: Sequence[str] | int | None = None,
     epochs: Sequence[int] | None = None,
     shares: Sequence[int] = (70, 15, 15),
     seed: int = 0,
     accuracies: str = "auto",
     validation: str = "val",
     strict: bool = False,
+    head: str | None = None,
+    leave_out: Sequence[str] = (),
+    every: int | None = None,
+    saved_epochs: Sequence[int] | None = None,
 ) -> Imported:
     """Write a zoo's members into ``out``, with ``train.h5``, ``validation.h5``, ``test.h5`` over them.
 
-    Runs that cannot be read are left out and named, in ``import.json`` too. Members are numbered by the order of their
-    names, unless all have a number of their own.
+    Runs that cannot be read are left out and named, in ``import.json`` too. Of runs that end with the same weights the
+    first by name is kept. Members are numbered by the order of their names, unless all have a number of their own.
 
     Args:
         zoo: folder of Ray Tune's layout (``raytune``), or one with a CSV and state dicts (``table``).
         out: folder, whole or not at all; it must not be there yet.
-        classes: names in the order of the heads' rows; None: as the zoo says, or else numbers.
+        classes: names in the order of the heads' rows, or how many there are; None: as the zoo says, or else numbers.
         epochs: which to keep, in the zoo's own count; None: all that have weights.
         shares: of members in the three parts, where the zoo does not say; 0 for a part that is not wanted. Runs on
             one set of classes stay together, where there are several sets.
@@ -57,14 +58,23 @@ def import_zoo(
         accuracies: see ``accuracy_unit``.
         validation: ``val``, or ``test`` for zoos without validation results: those on test images then stand in.
         strict: end at the first run that cannot be read.
+        head: name of the head's module, where names and shapes do not tell it; None: they do.
+        leave_out: runs, checkpoints and files that are not wanted, see ``LeaveOut``.
+        every: checkpoints were saved at every so many epochs, where the files do not say it; None: not said.
+        saved_epochs: checkpoints were saved at these epochs, likewise; None: not said.
 
     Raises:
-        DataError: the folder is of neither kind, no run can be read, or runs contradict each other.
+        DataError: the folder is of neither kind, no run can be read, runs contradict each other, or an option does not
+            fit the zoo.
         ConfigError: a part would be empty.
     """
-    zoo, result = Path(zoo), Imported()
-    if classes is not None:
+    # Before anything else is bound: import.json keeps every option.
+    options = {key: value for key, value in locals().items() if key not in ("zoo", "out")}
+    zoo, result = Path(zoo), Imported(str(zoo), options)
+    if classes is not None and not isinstance(classes, int):
         check_classes("--classes", list(classes))
+    unwanted = LeaveOut(leave_out)
+    saved = Saved(every, None if saved_epochs is None else tuple(saved_epochs))
 
     def kept(name: str, call: Callable, *given):
         try:
@@ -72,47 +82,80 @@ def import_zoo(
         except DataError as error:
             if strict:
                 raise
-            log.warning("left out %s: %s", name, error)
             result.skipped[name] = str(error)
+            if len(result.skipped) <= SHOWN:
+                log.warning("left out %s", _reason(name, error))
 
-    runs = {name: kept(name, read) for name, read in find_runs(zoo).items()}
+    readers = find_runs(zoo, unwanted, saved)
+    result.left_out = [name for name in readers if name in unwanted]
+    runs = {name: None if name in unwanted else kept(name, read) for name, read in readers.items()}
+    unwanted.check(zoo)
     read = _numbered(runs)
-    convert = Conversion(classes, epochs, accuracy_unit(list(read.values()), accuracies), validation)
+    result.accuracies_divided_by = accuracy_unit(list(read.values()), accuracies)
+    convert = Conversion(classes, head, epochs, result.accuracies_divided_by, validation)
     with new_folder(out) as folder:
         written = {}
         for number, run in read.items():
             if member := kept(run.name, convert, number, run):
                 write_member(folder / "members" / f"{number:05d}.h5", member)
                 written[number] = (run, tuple(sorted(member.plan["classes"])))
-                last = int(member.snapshots["epoch"].iloc[-1])
-                result.last_epochs[last] = result.last_epochs.get(last, 0) + 1
+                result.last_epochs[int(member.snapshots["epoch"].iloc[-1])] += 1
+                result.joined[run.joined] += 1
+                result.notes.update(run.notes)
         if not written:
-            first = next(iter(result.skipped.items()))
-            raise DataError(f"{zoo}: none of {len(runs)} runs can be read; the first, {first[0]}: {first[1]}")
-        for part, numbers in _parts(written, shares, seed).items():
+            first = next((f"the first, {_reason(*one)}" for one in result.skipped.items()), "all are left out as asked")
+            raise DataError(f"{zoo}: none of {len(readers)} runs can be read; {first}")
+        if len(result.skipped) > SHOWN:
+            log.warning("left out %d more, see import.json", len(result.skipped) - SHOWN)
+        for part, numbers in _parts(written, shares, seed, result.skipped).items():
             write_index([folder / "members" / f"{number:05d}.h5" for number in numbers], folder / f"{part}.h5")
             result.parts[part] = len(numbers)
-        write_json(folder / "import.json", {"zoo": str(zoo), "accuracies_divided_by": convert.unit, **vars(result)})
+        result.recognised = _recognised(convert.layout)
+        result.taken, result.ignored = convert.taken, convert.ignored
+        write_account(folder, result)
     return result
 
 
-def find_runs(zoo: Path) -> Readers:
+def find_runs(zoo: Path, leave_out: LeaveOut = NOTHING, saved: Saved = NOT_SAID) -> Readers:
     """Return what reads each run of a zoo, by its name, in order.
+
+    Args:
+        zoo: its folder.
+        leave_out: checkpoints and files that are not wanted.
+        saved: what the user says of the epochs of checkpoints.
 
     Raises:
         DataError: the folder holds no zoo.
     """
     folders = sorted(path for path in zoo.glob(raytune.FOLDERS) if path.is_dir())
     if folders:
-        return {path.name: partial(raytune.read_run, zoo, path) for path in folders}
+        return {path.name: partial(raytune.read_run, zoo, path, leave_out, saved) for path in folders}
     tables = sorted(zoo.glob("*.csv"))
     if len(tables) != 1:
         raise DataError(
             f"{zoo} holds neither folders {raytune.FOLDERS} nor one CSV ({len(tables)} are there) that says what its "
             "state dicts are; name the folder right above the runs, and unpack archives first"
         )
-    members = table.read_table(file_inside(zoo, tables[0].name))
+    if saved.words:
+        raise DataError(f"{saved.words}: a CSV says of which epoch each file is; leave the option out")
+    members = table.read_table(file_inside(zoo, tables[0].name), leave_out)
     return {name: partial(table.read_rows, tables[0], name, rows) for name, rows in members.items()}
+
+
+def _reason(name: str, why: object) -> str:
+    """Return why a run was left out, with its name once."""
+    return str(why) if str(why).startswith(name) else f"{name}: {why}"
+
+
+def _recognised(layout: Layout) -> dict[str, Any]:
+    return {
+        "architecture": "resnet18" if is_resnet18(layout) else "other",
+        "classes": layout.classes,
+        "width": network_width(layout),
+        "head": layout.head[0].removesuffix(".weight"),
+        "activation": layout.activation,
+        "parameters": layout.size,
+    }
 
 
 def _numbered(runs: dict[str, ForeignRun | None]) -> dict[int, ForeignRun]:
@@ -131,7 +174,7 @@ def _numbered(runs: dict[str, ForeignRun | None]) -> dict[int, ForeignRun]:
     return numbered
 
 
-def _parts(runs: dict[int, Placed], shares: Sequence[int], seed: int) -> dict[str, list[int]]:
+def _parts(runs: dict[int, Placed], shares: Sequence[int], seed: int, skipped: dict[str, str]) -> dict[str, list[int]]:
     told = {number: run.part for number, (run, _) in runs.items() if run.part}
     if told and len(told) < len(runs):
         missing = next(run.name for run, _ in runs.values() if not run.part)
@@ -144,8 +187,9 @@ def _parts(runs: dict[int, Placed], shares: Sequence[int], seed: int) -> dict[st
         places = {number: number if alone else sets.index(classes) for number, (_, classes) in runs.items()}
         told = {number: part_of(seed, "imported", place, wanted) for number, place in places.items()}
         if lacking := [part for part in wanted if part not in told.values()]:
+            out = next((f"; {len(skipped)} runs were left out: {_reason(*one)}" for one in skipped.items()), "")
             raise ConfigError(
                 f"--parts: {len(set(places.values()))} runs or sets of classes leave the {lacking[0]} part empty; "
-                "raise its share, as in 1,1,1, or give it 0"
+                f"raise its share, as in 1,1,1, or give it 0{out}"
             )
     return {part: found for part in PARTS if (found := [number for number, own in told.items() if own == part])}

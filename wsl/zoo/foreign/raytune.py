@@ -1,8 +1,8 @@
-"""Zoos as Ray Tune lays them out, and those that follow it: a folder a run.
+"""Zoos as Ray Tune lays them out, and those that follow it: one folder per run.
 
     NN_tune_trainable_*/params.json                    hyper-parameters
-    NN_tune_trainable_*/result.json                    a JSON object a line: one epoch's results
-    NN_tune_trainable_*/checkpoint_000050/checkpoints  the state dict after that epoch
+    NN_tune_trainable_*/result.json                    one JSON object per line: one epoch's results
+    NN_tune_trainable_*/checkpoint_000050/checkpoints  a state dict; of which epoch, see ``wsl.zoo.foreign.joining``
 
 Source: Schürholt et al. 2022, *Model Zoos: A Dataset of Diverse Populations of Neural Network Models*. WeightCLIP's
 zoos (2026) have plainer keys, count epochs from 0, after the first, and give accuracies in percent.
@@ -10,12 +10,15 @@ zoos (2026) have plainer keys, count epochs from 0, after the first, and give ac
 
 import json
 import re
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from wsl.errors import DataError
 from wsl.files import file_inside
+from wsl.text import read_text
+from wsl.zoo.foreign.joining import NOT_SAID, Saved, join
+from wsl.zoo.foreign.leaving_out import NOTHING, LeaveOut
 from wsl.zoo.foreign.run import ForeignRun, results_table, whole_number
 
 FOLDERS = "NN_tune_trainable_*"
@@ -43,59 +46,130 @@ ALSO = {  # WeightCLIP's keys, and what else is worth keeping
 }
 
 
-def read_run(zoo: Path, folder: Path) -> ForeignRun:
+def read_run(zoo: Path, folder: Path, leave_out: LeaveOut = NOTHING, saved: Saved = NOT_SAID) -> ForeignRun:
     """Read all of a run but its weights.
 
-    Results and checkpoints are joined by the number of the epoch (``training_iteration``, or ``epoch`` where there is
-    none), whatever the order of lines and files.
+    Of several results of one epoch, which Ray writes after it restored a trial, the last counts. A last line that was
+    cut short is passed over.
+
+    Args:
+        zoo: folder of the runs.
+        folder: of this run.
+        leave_out: checkpoints that are not wanted, as ``RUN/checkpoint_000005``.
+        saved: what the user says of the epochs of checkpoints, see ``wsl.zoo.foreign.joining``.
 
     Raises:
-        DataError: a file is missing, damaged or outside ``zoo``, or an epoch is there twice.
+        DataError: a file is missing, damaged or outside ``zoo``; there are no results or no checkpoints; or nothing
+            says which belong together.
     """
     own = folder.relative_to(zoo)
     path = file_inside(zoo, own / "params.json")
-    params = _json(path, path.read_text(encoding="utf-8", errors="replace"))
+    params = _json(path, read_text(path), folder.name)
     named = {ours: params[theirs] for theirs, ours in (ALSO | PARAMETERS).items() if theirs in params}
     named |= {key.removeprefix(OWN): value for key, value in params.items() if key.startswith(OWN)}
+    rows, notes = _rows(file_inside(zoo, own / "result.json"), folder)
+    if "max_epoch" in named and "num_epochs" in params and 0 in rows:
+        named["max_epoch"] = named["max_epoch"] - 1  # WeightCLIP counts epochs from 0, after the first
+    files, joined, unnamed = _files(zoo, folder, rows, leave_out, saved)
     about = {key: value for key, value in named.items() if isinstance(value, str | int | float)}
+    outputs, names = params.get("model::o_dim"), named.get("snapshots")
     return ForeignRun(
         name=folder.name,
         about=about,
         classes=named.get("classes"),
         part=named.get("part"),
-        results=results_table(_lines(file_inside(zoo, own / "result.json"))),
-        files=_checkpoints(zoo, folder),
+        results=results_table((place, epoch, row) for epoch, (place, row) in rows.items()),
+        files=files,
+        joined=joined,
+        names={int(epoch): str(name) for epoch, name in names.items()} if isinstance(names, dict) else {},
+        outputs=outputs if isinstance(outputs, int) else None,
+        notes=(*notes, *unnamed),
     )
 
 
-def _lines(path: Path) -> Iterator[tuple[str, int, dict[str, Any]]]:
-    with path.open(encoding="utf-8", errors="replace") as file:
-        lines = {f"{path}, line {i}": line for i, line in enumerate(file, 1) if line.strip()}
-    rows = {place: _json(place, line) for place, line in lines.items()}
-    key = "training_iteration" if any("training_iteration" in row for row in rows.values()) else "epoch"
-    for place, row in rows.items():
-        yield place, whole_number(place, key, row.get(key)), row
+def _rows(path: Path, folder: Path) -> tuple[dict[int, tuple[str, dict[str, Any]]], list[str]]:
+    """Return the last line of each epoch with its place, by epoch, and notes."""
+    text = read_text(path)
+    lines = [(f"{path}, line {i}", line) for i, line in enumerate(text.split("\n"), 1) if line.strip()]
+    notes = []
+    if lines and not text.endswith("\n") and not _is_json(lines[-1][1]):
+        lines.pop()
+        notes.append("last line of results cut short, not read")
+    if not lines:
+        raise DataError(f"{path} holds no results{_failed(folder)}; leave the run out by --leave-out {folder.name}")
+    rows = [(place, _json(place, line, folder.name)) for place, line in lines]
+    key = "training_iteration" if any("training_iteration" in row for _, row in rows) else "epoch"
+    found: dict[int, tuple[str, dict[str, Any]]] = {}
+    for place, row in rows:
+        epoch = whole_number(place, key, row.get(key))
+        if epoch in found:
+            notes.append("restored by Ray: of several results of one epoch the last counts")
+        found[epoch] = (place, row)
+    return dict(sorted(found.items())), list(dict.fromkeys(notes))
 
 
-def _checkpoints(zoo: Path, folder: Path) -> dict[int, Path]:
+def _files(
+    zoo: Path, folder: Path, rows: Mapping[int, tuple[str, dict[str, Any]]], leave_out: LeaveOut, saved: Saved
+) -> tuple[dict[int, Path], str, list[str]]:
+    """Return files of weights by epoch, how they were joined to results, and notes."""
+    there = _checkpoints(folder)
+    named = {}
+    for epoch, (_, row) in rows.items():
+        name = PurePosixPath(str(row.get("checkpoint_dir_name") or "")).name
+        if number := re.fullmatch(r"checkpoint_(\d+)", name):
+            named[int(number[1])] = epoch
+    epochs, joined = join(folder.name, list(there), list(rows), named, saved)
+    notes = ["checkpoints that no result names, not read"] if len(epochs) < len(there) else []
+    files = {}
+    for number, epoch in epochs.items():
+        if f"{folder.name}/{there[number].name}" not in leave_out:
+            files[epoch] = file_inside(zoo, there[number].relative_to(zoo) / WEIGHTS)
+    if not files:
+        raise DataError(
+            f"{folder}: of its {len(there)} checkpoints none is left that results name; leave the run out by "
+            f"--leave-out {folder.name}"
+        )
+    return dict(sorted(files.items())), joined, notes
+
+
+def _checkpoints(folder: Path) -> dict[int, Path]:
+    """Return folders of checkpoints by number, ascending."""
     found: dict[int, Path] = {}
     for path in sorted(folder.glob("checkpoint_*")):
         if not (number := re.fullmatch(r"checkpoint_(\d+)", path.name)):
             continue
-        epoch = int(number[1])
-        if epoch in found:
-            raise DataError(f"{path}: epoch {epoch} is there already, in {found[epoch].parent}; delete one of the two")
-        found[epoch] = file_inside(zoo, path.relative_to(zoo) / WEIGHTS)
+        if int(number[1]) in found:
+            raise DataError(
+                f"{path} and {found[int(number[1])].name} have one number; leave the run out by --leave-out "
+                f"{folder.name}, or move one of the two elsewhere"
+            )
+        found[int(number[1])] = path
     if not found:
-        raise DataError(f"{folder} has no checkpoint_*/{WEIGHTS}; add them, or delete the folder")
+        raise DataError(
+            f"{folder} has no checkpoint_*/{WEIGHTS}{_failed(folder)}; add them, or leave the run out by --leave-out "
+            f"{folder.name}"
+        )
     return dict(sorted(found.items()))
 
 
-def _json(place: Path | str, text: str) -> dict[str, Any]:
+def _failed(folder: Path) -> str:
+    return ": the trial failed, see its error.txt" if (folder / "error.txt").exists() else ""
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _json(place: Path | str, text: str, run: str) -> dict[str, Any]:
+    remedy = f"correct it, or leave the run out by --leave-out {run}"
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{place} is no JSON ({error}); correct it, or delete it") from error
+        raise DataError(f"{place} is not JSON ({error}); {remedy}") from error
     if not isinstance(content, dict):
-        raise DataError(f"{place} is no JSON object; correct it, or delete it")
+        raise DataError(f"{place} is not a JSON object; {remedy}")
     return content

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import isfinite, nan
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ METRICS = {
     "test_acc": "test_accuracy",
 }
 OWN_METRICS = tuple(METRICS.values())
+REMEDY = "correct it, or leave the run out by --leave-out"
+NOT_MEASURED = -999.0  # ModelZooDataset's results before the first epoch
 PARTS = ("train", "validation", "test", "unseen")
 RESERVED = {"classes", "task", "part", "width", "source", "diverged", "digest"}  # what is told apart from ``about``
 
@@ -36,6 +38,10 @@ class ForeignRun:
         part: that it belongs to; None: the zoo does not say.
         results: a row an epoch, by epoch in order: those of ``OWN_METRICS`` that the zoo has, accuracies in its unit.
         files: of its weights, by epoch.
+        joined: how weights and results were joined, in words.
+        names: of snapshots, by epoch, where the zoo gives them.
+        outputs: number of the network's outputs, as the zoo says; None: it does not.
+        notes: what was passed over on the way, in words that other runs may share.
     """
 
     name: str
@@ -44,6 +50,10 @@ class ForeignRun:
     part: str | None
     results: pd.DataFrame
     files: dict[int, Path]
+    joined: str = ""
+    names: dict[int, str] = field(default_factory=dict)
+    outputs: int | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.part is not None and self.part not in PARTS:
@@ -61,30 +71,37 @@ class ForeignRun:
 
 
 def check_classes(place: str, classes: Any) -> None:
-    """Refuse what is no list of class names that tables can hold.
+    """Refuse what is not a list of class names that tables can hold.
 
     Raises:
-        DataError: it is none.
+        DataError: it is not one.
     """
     good = isinstance(classes, list) and all(isinstance(name, str) and name and "/" not in name for name in classes)
     if not good or len(set(classes)) < len(classes):
-        raise DataError(f"{place}: {classes!r} are no class names; give each once, without a slash")
+        raise DataError(f"{place}: {classes!r} are not class names; give each once, without a slash")
 
 
 def results_table(rows: Iterable[tuple[str, int, Mapping[str, Any]]]) -> pd.DataFrame:
-    """Return ``results`` of rows: where each stands (for messages), its epoch, and metrics by anybody's names.
+    """Return the table of results, see ``ForeignRun``.
+
+    Args:
+        rows: where each stands (for messages), its epoch, and metrics by anybody's names.
 
     Raises:
-        DataError: an epoch has two rows, or a metric is no number.
+        DataError: an epoch has two rows, or a metric is not a number.
     """
     places: dict[int, str] = {}
     found: dict[int, dict[str, float]] = {}
     for place, epoch, values in rows:
         if epoch in places:
-            raise DataError(f"{place}: epoch {epoch} is there already, in {places[epoch]}; delete one of the two")
+            raise DataError(
+                f"{place}: epoch {epoch} is there already, in {places[epoch]}; leave one of the two files out by "
+                "--leave-out FILE"
+            )
         places[epoch] = place
         named = {ours: values[key] for theirs, ours in METRICS.items() for key in (theirs, ours) if key in values}
-        found[epoch] = {key: _number(place, key, value) for key, value in named.items()}
+        measured = {key: _number(place, key, value) for key, value in named.items()}
+        found[epoch] = {key: nan if value == NOT_MEASURED else value for key, value in measured.items()}
     return pd.DataFrame.from_dict(found, orient="index").sort_index()
 
 
@@ -92,11 +109,11 @@ def whole_number(place: str, key: str, value: Any) -> int:
     """Return an epoch or another count.
 
     Raises:
-        DataError: it is none.
+        DataError: it is not one.
     """
     number = _number(place, key, value)
     if not (isfinite(number) and number >= 0 and number == int(number)):
-        raise DataError(f"{place}: {key} is {value!r}, and no whole number; correct it, or delete the line")
+        raise DataError(f"{place}: {key} is {value!r}, not a whole number; {REMEDY}")
     return int(number)
 
 
@@ -104,4 +121,4 @@ def _number(place: str, key: str, value: Any) -> float:
     try:
         return nan if value in (None, "") else float(value)
     except (TypeError, ValueError, OverflowError) as error:
-        raise DataError(f"{place}: {key} is {value!r}, and no number; correct it, or delete the line") from error
+        raise DataError(f"{place}: {key} is {value!r}, not a number; {REMEDY}") from error

@@ -1,11 +1,13 @@
 """Zoos of loose state dicts with one CSV that says what each is.
 
-A row a file. ``file`` (a path in the zoo's folder) and ``epoch`` must be there, and results by the names of
+One row per file. ``file`` (a path in the zoo's folder) and ``epoch`` must be there, and results by the names of
 ``wsl.zoo.foreign.run.METRICS``. ``member`` gathers the snapshots of one training run; without it each file is a run of
 its own. ``classes``, or ``task``, holds names joined by ``/``, in the order of the head's rows; ``part`` says where a
-run belongs. Every other column is a hyper-parameter.
+run belongs; ``activation`` is the network's. Every other column is a hyper-parameter.
 """
 
+import csv
+import io
 import json
 import os
 from pathlib import Path
@@ -16,35 +18,86 @@ import pandas as pd
 from wsl.errors import DataError
 from wsl.files import file_inside
 from wsl.images.reading import task_classes
+from wsl.text import read_text
+from wsl.zoo.foreign.leaving_out import NOTHING, LeaveOut
 from wsl.zoo.foreign.run import METRICS, ForeignRun, results_table, whole_number
 
 NEEDED = ("file", "epoch")
+TEXT = {"file", "member", "classes", "task", "part"}  # a comma in them is not a decimal mark
 SUFFIXES = (".pt", ".pth", ".safetensors")
+JOINED = "by the rows of {}"
 
 
-def read_table(path: Path) -> dict[str, pd.DataFrame]:
+def read_table(path: Path, leave_out: LeaveOut = NOTHING) -> dict[str, pd.DataFrame]:
     """Return the rows of each member, as text, by its name; the index is the line of the file.
+
+    Columns are separated by commas, semicolons or tabs. Where they are not separated by commas, numbers may have
+    decimal commas.
+
+    Args:
+        path: the CSV.
+        leave_out: members and files that are not wanted.
 
     Raises:
         DataError: the table is damaged, lacks a column, or names a file twice.
     """
-    try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise DataError(f"{path} cannot be read as CSV ({error}); correct it") from error
-    table = table.loc[:, ~table.columns.str.startswith("Unnamed: ")]  # labels of rows, which pandas writes unasked
-    table.index += 2  # the header is line 1
-    lacking = [column for column in NEEDED if column not in table]
-    if lacking:
-        raise DataError(f"{path} has no column {' or '.join(lacking)}; add it")
+    table = _rows(path)
+    unwanted = [row["file"] in leave_out or row.get("member", "") in leave_out for _, row in table.iterrows()]
+    table = table[[not one for one in unwanted]]
+    if table.empty:
+        raise DataError(f"{path}: --leave-out leaves nothing of it; name less")
     twice = table.index[table["file"].map(os.path.normpath).duplicated()]
     if len(twice):
-        raise DataError(f"{path}, line {twice[0]}: {table['file'][twice[0]]} is named twice; delete one of the lines")
+        raise DataError(f"{path}, line {twice[0]}: {table['file'][twice[0]]} is named twice; take one of the lines out")
     return dict(tuple(table.groupby("member" if "member" in table else "file", sort=True)))
 
 
+def _rows(path: Path) -> pd.DataFrame:
+    """Return all rows of a CSV, as text; the index is the line of the file."""
+    text = read_text(path)
+    first = next((line for line in text.split("\n") if line.strip()), "")
+    separator = max(",;\t", key=lambda one: len(set(NEEDED) & {name.strip(' "') for name in first.split(one)}))
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    rows: dict[int, list[str]] = {}
+    try:
+        for row in reader:
+            if any(cell.strip() for cell in row):
+                rows[reader.line_num] = [cell.strip() for cell in row]
+    except csv.Error as error:
+        raise DataError(f"{path}, line {reader.line_num}: it cannot be read as CSV ({error}); correct it") from error
+    if len(rows) < 2:
+        raise DataError(f"{path} cannot be read as CSV: it has no rows below its header; give a row per file")
+    (_, columns), *rest = rows.items()
+    unnamed = {place for place, name in enumerate(columns) if not name or name.startswith("Unnamed: ")}
+    labels = unnamed & {0}  # of rows, which pandas writes unasked
+    named = [place for place in range(len(columns)) if place not in unnamed]
+    for line, row in rest:
+        if any(cell for place, cell in enumerate(row) if place not in named and place not in labels):
+            raise DataError(
+                f"{path}, line {line}: it has {len(row)} values, and the header {len(columns)} names; name every "
+                "column, and quote values that hold a separator"
+            )
+    wanted = [columns[place] for place in named]
+    if len(set(wanted)) < len(wanted):
+        name = next(name for name in wanted if wanted.count(name) > 1)
+        raise DataError(f"{path}: two columns are called {name}; rename one")
+    if lacking := [column for column in NEEDED if column not in wanted]:
+        raise DataError(f"{path} has no column {' or '.join(lacking)}; add it")
+    values = {line: {columns[place]: row[place] if place < len(row) else "" for place in named} for line, row in rest}
+    table = pd.DataFrame(list(values.values()), index=list(values), columns=wanted, dtype=str)
+    if separator != ",":
+        for column in table.columns.difference(list(TEXT)):
+            table[column] = table[column].str.replace(r"^([-+]?\d*),(\d+([eE][-+]?\d+)?)$", r"\1.\2", regex=True)
+    return table
+
+
 def read_rows(path: Path, name: str, rows: pd.DataFrame) -> ForeignRun:
-    """Read a run from its rows of the table at ``path``.
+    """Read a run from its rows of a table.
+
+    Args:
+        path: the table's.
+        name: of the run.
+        rows: as ``read_table`` returns them.
 
     Raises:
         DataError: a file is missing or outside the table's folder, an epoch is there twice, or the rows of a member
@@ -69,7 +122,8 @@ def read_rows(path: Path, name: str, rows: pd.DataFrame) -> ForeignRun:
     about = {column: _value(text) for column, text in about.items() if text}
     if not isinstance(about.get("member"), int):
         about.pop("member", None)
-    return ForeignRun(name, about, task_classes(classes) if classes else None, part or None, results, files)
+    names = task_classes(classes) if classes else None
+    return ForeignRun(name, about, names, part or None, results, files, JOINED.format(path.name))
 
 
 def _value(text: str) -> Any:

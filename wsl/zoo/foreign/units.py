@@ -26,7 +26,10 @@ def accuracy_unit(runs: Sequence[ForeignRun], asked: str = "auto") -> float:
         for column, values in run.accuracies.items():
             if values.min() < 0 or values.max() > 100 or (asked == "fraction" and values.max() > 1):
                 bad = values.min() if values.min() < 0 else values.max()
-                raise DataError(f"{run.name}: a {column} of {bad:g} is no accuracy; correct it, or leave the run out")
+                raise DataError(
+                    f"{run.name}: a {column} of {bad:g} is not an accuracy; correct it, or leave the run out by "
+                    f"--leave-out {run.name}"
+                )
             if values.max() > 0:
                 said.setdefault("percent" if values.max() > 1 else "fraction", f"{run.name}, {column}")
     if asked == "auto" and len(said) > 1:

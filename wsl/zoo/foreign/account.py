@@ -1,0 +1,101 @@
+"""What came of an import: kept as ``import.json`` in its folder, and told in a few lines."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from wsl.errors import DataError
+from wsl.files import read_json, write_json
+
+NAME = "import.json"
+
+
+@dataclass
+class Imported:
+    """What came of an import.
+
+    Attributes:
+        zoo: the folder that was read.
+        options: of the import, all of them, by their names on the command line.
+        parts: number of members, by part.
+        recognised: ``architecture``, ``classes`` (how many), ``width``, ``head`` (its module), ``activation``,
+            ``parameters`` (how many numbers), of the network.
+        joined: number of members, by how their weights and results were joined.
+        taken: number of files, by the wrapper's key that their weights were taken from.
+        ignored: number of files, by what else they held.
+        notes: number of members, by what was passed over in their results.
+        last_epochs: number of members, by their last epoch.
+        accuracies_divided_by: 100 where the zoo gives percent.
+        left_out: names of runs that were left out as asked.
+        skipped: why runs that could not be read were left out, by name.
+    """
+
+    zoo: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+    parts: dict[str, int] = field(default_factory=dict)
+    recognised: dict[str, Any] = field(default_factory=dict)
+    joined: Counter = field(default_factory=Counter)
+    taken: Counter = field(default_factory=Counter)
+    ignored: Counter = field(default_factory=Counter)
+    notes: Counter = field(default_factory=Counter)
+    last_epochs: Counter = field(default_factory=Counter)
+    accuracies_divided_by: float = 1.0
+    left_out: list[str] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+
+
+def is_import(folder: str | Path) -> bool:
+    """Return whether a folder is one that ``wsl import`` made."""
+    return (Path(folder) / NAME).is_file()
+
+
+def write_account(folder: Path, done: Imported) -> None:
+    """Write ``import.json`` into an import's folder."""
+    write_json(folder / NAME, vars(done))
+
+
+def read_account(folder: str | Path) -> Imported:
+    """Read ``import.json`` of an import's folder.
+
+    Raises:
+        DataError: it is damaged, or of an earlier version.
+    """
+    path = Path(folder) / NAME
+    about = read_json(path)
+    if not isinstance(about, dict) or "recognised" not in about:
+        raise DataError(f"{path} was written by an earlier version of wsl; import the zoo again to read it")
+    known = {key: about[key] for key in Imported.__dataclass_fields__ if key in about}
+    done = Imported(**known)
+    done.last_epochs = Counter({int(epoch): count for epoch, count in done.last_epochs.items()})
+    return done
+
+
+def in_words(folder: str | Path, done: Imported) -> list[str]:
+    """Return lines that tell what came of an import; the last says what was recognised, joined and ignored.
+
+    Args:
+        folder: that was made.
+        done: what came of it.
+    """
+    counts = ", ".join(f"{count} {part}" for part, count in done.parts.items())
+    asked = f", {len(done.left_out)} as asked" if done.left_out else ""
+    out = len(done.skipped) + len(done.left_out)
+    lines = [f"{folder}: {sum(done.parts.values())} members ({counts}), {out} runs left out{asked}, see {NAME}"]
+    if len(done.last_epochs) > 1:
+        several = ", ".join(f"{count} in {epoch}" for epoch, count in sorted(done.last_epochs.items()))
+        lines.append(f"their last epochs differ: {several}; --epochs keeps those that have the ones you name")
+    lines += [f"{count} of them: {note}" for note, count in sorted(done.notes.items())]
+    about = done.recognised
+    network = "ResNet-18" if about["architecture"] == "resnet18" else "a network other than ResNet-18"
+    width = f"width {about['width']}, " if about["architecture"] == "resnet18" else ""
+    activation = f", activation {about['activation']}" if about["activation"] != "relu" else ""
+    ways = sorted(done.joined.items())
+    joined = "; ".join(f"{way} ({count} members)" for way, count in ways) if len(ways) > 1 else ways[0][0]
+    taken = f"; weights under {', '.join(sorted(done.taken))}" if done.taken else ""
+    ignored = f"; ignored in their files: {', '.join(sorted(done.ignored))}" if done.ignored else ""
+    return [
+        *lines,
+        f"recognised: {network}, {width}{about['classes']} classes, head {about['head']}{activation}; "
+        f"results joined to weights {joined}{taken}{ignored}",
+    ]

@@ -1,0 +1,141 @@
+"""Which checkpoint holds the weights of which epoch of a Ray Tune run.
+
+Before Ray 2.7 the number in ``checkpoint_000004`` was the iteration; since then it counts checkpoints from 0. Weights
+and results are joined only where the files, or the user, say how.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from wsl.errors import DataError
+
+BY_NAME = "by the checkpoint's name in the results"
+BY_NUMBER = "by the checkpoint's number"
+IN_ORDER = "in order, as many checkpoints as results"
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What a user says of the epochs at which checkpoints were saved.
+
+    Attributes:
+        every: at every so many epochs, and at the end; None: not said.
+        epochs: these, in the order of the checkpoints; None: not said.
+    """
+
+    every: int | None = None
+    epochs: tuple[int, ...] | None = None
+
+    @property
+    def words(self) -> str:
+        """The option, as it is given on the command line; empty: nothing is said."""
+        if self.epochs is not None:
+            return f"--saved-epochs {','.join(map(str, self.epochs))}"
+        return "" if self.every is None else f"--every {self.every}"
+
+
+NOT_SAID = Saved()
+
+
+def join(
+    run: str, numbers: Sequence[int], epochs: Sequence[int], named: Mapping[int, int], saved: Saved
+) -> tuple[dict[int, int], str]:
+    """Return the epoch of each checkpoint, and how that is known.
+
+    Args:
+        run: its name, for messages.
+        numbers: of checkpoints, ascending, at least one.
+        epochs: that have results, ascending, at least one.
+        named: epochs of the checkpoints that the results name; empty: they name none.
+        saved: what the user says, for runs that do not tell it themselves; where they do, it must agree.
+
+    Returns:
+        Epochs by number of a checkpoint (those that no result names are left out), and the way in words.
+
+    Raises:
+        DataError: the files leave it open and the user says nothing, or what the user says cannot be.
+    """
+    found, how = _told(numbers, epochs, named)
+    if how and saved.words:
+        _check(run, found, how, epochs, saved)
+    if how:
+        return found, how
+    if saved.words:
+        return _said(run, numbers, epochs, saved), f"by {saved.words}"
+    raise DataError(
+        f"{run} has {len(numbers)} checkpoints, {_range(numbers)}, and results of {len(epochs)} epochs, "
+        f"{_range(epochs)}, and nothing says which belong together: before Ray 2.7 a checkpoint's number was its "
+        "epoch, and since then it counts checkpoints. Say at which epochs checkpoints were saved, by --every N or by "
+        "--saved-epochs with a list"
+    )
+
+
+def _told(numbers: Sequence[int], epochs: Sequence[int], named: Mapping[int, int]) -> tuple[dict[int, int], str]:
+    """Return what the files tell; no epochs and no way: nothing."""
+    if named:
+        return {number: named[number] for number in numbers if number in named}, BY_NAME
+    counted = list(numbers) == list(range(len(numbers)))
+    if _numbers_are_epochs(numbers, epochs, counted):
+        return {number: number for number in numbers}, BY_NUMBER
+    if len(numbers) == len(epochs):
+        pairs = dict(zip(numbers, epochs, strict=True))
+        if counted or len({epoch - number for number, epoch in pairs.items()}) == 1:
+            return pairs, IN_ORDER
+    return {}, ""
+
+
+def _numbers_are_epochs(numbers: Sequence[int], epochs: Sequence[int], counted: bool) -> bool:
+    """Return whether numbers of checkpoints are epochs, where a count of checkpoints could not mean other epochs."""
+    last, end = numbers[-1], epochs[-1]
+    if last == end and (set(epochs) <= set(numbers) or set(numbers) <= set(epochs)):  # a count ends at a smaller number
+        return True
+    if counted:
+        return False
+    # If only every second epoch had been saved, and the end, there would be fewer checkpoints.
+    if epochs[0] == 0 and 2 * (last - 1) >= end:
+        return True
+    step = numbers[1] - numbers[0] if len(numbers) > 2 else 1
+    return step > 1 and list(numbers) == list(range(numbers[0], last + 1, step)) and numbers[0] % step == 0
+
+
+def _said(run: str, numbers: Sequence[int], epochs: Sequence[int], saved: Saved) -> dict[int, int]:
+    if saved.epochs is not None:
+        if len(saved.epochs) == len(numbers):
+            found = dict(zip(numbers, saved.epochs, strict=True))
+        elif numbers[-1] < len(saved.epochs):
+            found = {number: saved.epochs[number] for number in numbers}
+        else:
+            raise DataError(
+                f"{run}: {saved.words} names {len(saved.epochs)} epochs, but there are {len(numbers)} checkpoints, "
+                f"{_range(numbers)}; name the epoch of each"
+            )
+    else:
+        first = -(-epochs[0] // saved.every) * saved.every
+        found = {number: first + number * saved.every for number in numbers}
+        last = numbers[-1]
+        if epochs[-1] < found[last] < epochs[-1] + saved.every:  # Ray's checkpoint_at_end
+            found[last] = epochs[-1]
+    if lacking := [(number, epoch) for number, epoch in found.items() if epoch not in set(epochs)]:
+        number, epoch = lacking[0]
+        raise DataError(
+            f"{run}: by {saved.words} checkpoint {number} is of epoch {epoch}, which has no results; results are of "
+            f"epochs {_range(epochs)}: correct the option"
+        )
+    return found
+
+
+def _check(run: str, found: Mapping[int, int], how: str, epochs: Sequence[int], saved: Saved) -> None:
+    for number, epoch in found.items():
+        often = saved.epochs is None and (epoch % saved.every == 0 or epoch == epochs[-1])
+        if not often and epoch not in (saved.epochs or ()):
+            raise DataError(
+                f"{run}: checkpoint {number} is of epoch {epoch}, known {how}, which {saved.words} contradicts; leave "
+                f"the option out, or leave the run out by --leave-out {run}"
+            )
+
+
+def _range(numbers: Sequence[int]) -> str:
+    """Return numbers in words: some of them one by one, else as a range."""
+    if len(numbers) > 6:
+        return f"{numbers[0]}, {numbers[1]}, ..., {numbers[-1]}"
+    return ", ".join(map(str, numbers))

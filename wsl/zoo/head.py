@@ -1,0 +1,87 @@
+"""Which module of a classifier is its head, by names and shapes alone, whatever their order."""
+
+import re
+from collections.abc import Mapping
+from math import prod
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+MATRIX = re.compile(r"(weight(_v|_orig)?|original1?|kernel)$")
+# Usual names: hidden layers are rarely called by the first kind, sometimes by the second.
+CERTAIN = {"classifier", "classification_head", "cls", "fc_out", "head", "heads", "last_linear", "lm_head", "logits"}
+CERTAIN |= {"mlp_head", "out", "output", "output_layer", "predictions"}
+USUAL = {"dense", "fc", "final", "final_layer", "last", "last_layer", "linear", "score"}
+
+
+def linear_modules(shapes: Shapes) -> dict[str, tuple[str, ...]]:
+    """Return the linear modules of a network, sorted by name, each with its parameters that have a row per output.
+
+    Args:
+        shapes: of all named parameters.
+
+    Returns:
+        By module: its weight matrix, then what else has as many rows (a bias, companions such as ``log_sigma2``).
+    """
+    owned: dict[str, list[str]] = {}
+    for name in sorted(shapes):
+        owned.setdefault(re.sub(r"\.parametrizations\.\w+$", "", name.rpartition(".")[0]), []).append(name)
+    found = {}
+    for module, names in owned.items():
+        matrices = [name for name in names if len(shapes[name]) == 2 and MATRIX.search(name.rpartition(".")[2])]
+        if matrices:
+            matrix = max(matrices, key=lambda name: prod(shapes[name]))
+            rows = [name for name in names if shapes[name][:1] == shapes[matrix][:1] and name != matrix]
+            found[module] = (matrix, *rows)
+    if not found:
+        found = {name: (name,) for name in sorted(shapes) if len(shapes[name]) == 2}
+    return found
+
+
+def likely_heads(shapes: Shapes, classes: int | None = None) -> list[tuple[str, ...]]:
+    """Return the modules that may be the head; one, where names and shapes tell it.
+
+    The head's outputs feed no other linear module. Where several modules are like that, or none, usual names of heads
+    decide, then the nesting, then the numbers in names that are otherwise the same (``fc1``, ``fc2``).
+
+    Args:
+        shapes: of all named parameters.
+        classes: number of the head's rows, if it is known and some module has as many.
+
+    Returns:
+        Parameters of each, as ``linear_modules`` gives them.
+    """
+    modules = linear_modules(shapes)
+    rows = {module: shapes[names[0]][0] for module, names in modules.items()}
+    inputs = {module: shapes[names[0]][1] for module, names in modules.items()}
+    pool = [module for module in modules if rows[module] == classes] or list(modules)
+    last = [one for one in pool if all(inputs[other] != rows[one] for other in modules if other != one)]
+    certain = [one for one in pool if _words(one) & CERTAIN]
+    if last and certain and not set(last) & set(certain):
+        # Feeding no module and a name that speaks for another contradict each other.
+        return [modules[one] for one in sorted({*last, *certain})]
+    pool = last or pool
+    for words in (CERTAIN, CERTAIN | USUAL):
+        if len(pool) > 1 and (named := [one for one in pool if _words(one) & words]):
+            depth = min(one.count(".") for one in named)
+            pool = [one for one in named if one.count(".") == depth]
+            break
+    numbered = [re.fullmatch(r"(.*?)(\d+)", one) for one in pool]
+    if len(pool) > 1 and all(numbered) and len({one[1] for one in numbered}) == 1:
+        pool = [max(numbered, key=lambda one: int(one[2]))[0]]
+    return [modules[one] for one in pool]
+
+
+def find_head(shapes: Shapes, classes: int | None = None) -> tuple[str, ...]:
+    """Return the head's parameters, its matrix first; empty where names and shapes do not tell it.
+
+    Args:
+        shapes, classes: see ``likely_heads``.
+    """
+    likely = likely_heads(shapes, classes)
+    return likely[0] if len(likely) == 1 else ()
+
+
+def _words(module: str) -> set[str]:
+    """Return the first and the last word of a module's name, numbers aside."""
+    words = [word for word in module.split(".") if not word.isdigit()]
+    return {words[0], words[-1]} if words else set()

@@ -1,0 +1,210 @@
+"""Read the state dict in any file that a user brings, whatever wraps it, without running what the file holds."""
+
+import re
+import warnings
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+from zipfile import BadZipFile, ZipFile
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from wsl.errors import DataError
+from wsl.opening import opening_fault
+from wsl.tensors import is_safetensors
+
+# Keys under which training scripts keep weights, the first that is there wins: trained weights come before averages
+# of them, since the results that a script reports are those of the trained ones.
+WRAPPERS = (
+    *("state_dict", "model_state_dict", "model_state", "model", "network", "net", "module", "weights", "params"),
+    *("state_dict_ema", "ema_state_dict", "model_ema", "ema_model", "ema", "shadow", "swa_state_dict", "swa_model"),
+    "params_ema",
+)
+# What training scripts keep beside weights.
+BESIDE = re.compile(r"optim|sched|scaler|^amp$|rng|random|callbacks|loops|hyper_parameters|^args$|config")
+# Names of modules that wrap others: torch's own wherever they stand, the rest only before all names.
+INNER = re.compile(r"(^|\.)(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)(?=\.)")
+OUTER = ("module.", "model.", "net.", "network.")
+# Tensors of the training program that Lightning saves beside the network's, with names of their own.
+PROGRAM = re.compile(r"(criterion|loss(_fn|_func)?|\w*metrics?|(train|val|valid|validation|test)_\w+)\.")
+COUNTERS = re.compile(r"(^|\.)(n_averaged|num_updates|_extra_state)$")
+# Types that checkpoints hold beside weights. Instances of an empty class stand in for them.
+INERT = (
+    *("argparse.Namespace", "pathlib.PosixPath", "pathlib._local.PosixPath", "pathlib.WindowsPath"),
+    *("numpy.dtype", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar"),
+    *(f"numpy.dtypes.{kind}DType" for kind in ("Float64", "Float32", "Int64", "Int32", "Bool")),
+)
+SAVE = "load it where it was made, and save model.state_dict() alone"
+
+
+@dataclass(frozen=True)
+class SavedState:
+    """The state dict in a file.
+
+    Attributes:
+        tensors: dense, by the names of the bare network's parameters and buffers; half precision became float32.
+        source: keys of the file's wrappers that lead to it, with dots between them; empty: the file is the state dict.
+        ignored: what else the file holds, by name: averages of the weights, the optimiser's state, counters.
+    """
+
+    tensors: dict[str, torch.Tensor]
+    source: str
+    ignored: tuple[str, ...]
+
+
+def read_state(path: str | Path) -> SavedState:
+    """Read the state dict in a file of safetensors or of ``torch.save``, whatever its name, on the CPU.
+
+    Wrappers are opened: dicts of training scripts and Lightning (``WRAPPERS``: trained weights are preferred to
+    averages of them), nested dicts, and names that DataParallel, torch.compile, FSDP and averaged models put before
+    others'.
+    Only tensors are unpickled; a file that needs any code to be run is refused.
+
+    Args:
+        path: the file.
+
+    Raises:
+        DataError: the file cannot be opened, is damaged, needs code, or holds no state dict or several.
+    """
+    path = Path(path)
+    try:
+        content = load_file(path) if is_safetensors(path) else _load(path)
+    except SafetensorError as error:
+        raise DataError(f"{path} cannot be read: it is not a whole safetensors file ({error}); get it again") from error
+    except OSError as error:
+        raise DataError(opening_fault(path, error)) from error
+    if not isinstance(content, Mapping):
+        raise DataError(f"{path} cannot be read: it holds a {type(content).__name__}, not a state dict; {SAVE}")
+    content, source, ignored = _unwrapped(path, content)
+    state = {}
+    for name, value in content.items():
+        if not isinstance(name, str) or not isinstance(value, torch.Tensor) or COUNTERS.search(name):
+            ignored.append(str(name))
+        elif value.layout != torch.strided or value.is_quantized:
+            raise DataError(f"{path} cannot be read: {name} is sparse or quantised; save it as a dense tensor")
+        else:
+            value = value.detach()
+            state[name] = value.float() if value.is_floating_point() and value.itemsize < 4 else value
+    state, program = _bare(state)
+    if not state:
+        raise DataError(f"{path} cannot be read: it holds no tensors by name; {SAVE}")
+    return SavedState(state, ".".join(source), tuple(ignored + program))
+
+
+def _load(path: Path) -> Any:
+    """Return what ``torch.save`` wrote, of its zip archives or, as before torch 1.6, of pickles."""
+    with path.open("rb") as file:
+        start = file.read(64)
+    if not start:
+        raise DataError(f"{path} cannot be read: it is empty; get it again")
+    if start.startswith(b"version https://git-lfs"):
+        raise DataError(f"{path} cannot be read: it is a pointer of Git LFS to the file; run `git lfs pull`")
+    if start.startswith(b"PK"):
+        _check_archive(path)
+    elif torch.torch_version.TorchVersion(torch.__version__) < "2.6":
+        # Before 2.6 (CVE-2025-32434) torch ran what some of these files hold.
+        raise DataError(
+            f"{path} cannot be read: it is not a zip archive, and torch {torch.__version__} does not read older files "
+            "safely; install torch 2.6 or later, or save it as safetensors where it was made"
+        )
+    types = []
+    for name in INERT:
+        module, _, short = name.rpartition(".")
+        types.append(type(short, (_Inert,), {"__module__": module}))
+    allowed = getattr(torch.serialization, "safe_globals", None)  # torch 2.5 and later
+    try:
+        # Opened here, since torch takes the suffix .safetensors for the format.
+        with path.open("rb") as file, warnings.catch_warnings(), allowed(types) if allowed else nullcontext():
+            warnings.simplefilter("ignore")  # of kinds of pickles that torch may not know
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:  # a damaged or hostile file raises whatever its reading met first
+        # Torch's own message tells how to run what the file holds.
+        needed = re.search(r"GLOBAL (\S+)", str(error))
+        if needed:
+            cause = f"loading it would run {needed[1]}, and no code of a file is run; {SAVE}"
+        else:
+            cause = f"it is damaged, or not a file of torch.save ({type(error).__name__}); get it again, or {SAVE}"
+        raise DataError(f"{path} cannot be read: {cause}") from error
+
+
+class _Inert:
+    """Takes what a checkpoint says of an object and forgets it."""
+
+    def __new__(cls, *_: Any) -> "_Inert":
+        return super().__new__(cls)
+
+    def __init__(self, *_: Any):
+        pass
+
+    def __setstate__(self, _: Any) -> None:
+        pass
+
+
+def _check_archive(path: Path) -> None:
+    try:
+        with ZipFile(path) as archive:
+            names = [PurePosixPath(name) for name in archive.namelist()]
+    except BadZipFile as error:
+        raise DataError(f"{path} cannot be read: it was cut short; get it again") from error
+    if any(name.is_absolute() or ".." in name.parts for name in names):
+        raise DataError(f"{path} cannot be read: it has entries that leave the archive; do not use it")
+    if any(name.name == "constants.pkl" for name in names):
+        raise DataError(f"{path} cannot be read: it is a TorchScript program, not a state dict; {SAVE}")
+
+
+def _unwrapped(path: Path, content: Mapping) -> tuple[Mapping, list[str], list[str]]:
+    """Return the dict of tensors in a file, the keys that lead to it, and what stands beside it."""
+    source, ignored = [], []
+    while nested := [key for key, value in content.items() if _holds_tensors(value)]:
+        parts = [key for key in nested if not (isinstance(key, str) and BESIDE.search(key))]
+        chosen = next((key for key in WRAPPERS if key in nested), None)
+        tensors = [key for key, value in content.items() if isinstance(value, torch.Tensor)]
+        if chosen is None and len(parts) == 1 and not tensors:
+            chosen = parts[0]
+        if chosen is None:
+            whole = [key for key in parts if any(isinstance(name, str) and "." in name for name in content[key])]
+            if len(whole) > 1:
+                raise DataError(
+                    f"{path} cannot be read: it holds several state dicts, {', '.join(map(str, whole))}; load it where "
+                    "it was made, and save one of them alone"
+                )
+            ignored += [str(key) for key, value in content.items() if key not in parts and key not in tensors]
+            return _flat({key: content[key] for key in content if key in parts or key in tensors}), source, ignored
+        ignored += [str(key) for key in content if key != chosen]
+        source.append(str(chosen))
+        content = content[chosen]
+    return content, source, ignored
+
+
+def _holds_tensors(value: Any) -> bool:
+    return isinstance(value, Mapping) and any(
+        isinstance(one, torch.Tensor) or _holds_tensors(one) for one in value.values()
+    )
+
+
+def _flat(content: Mapping, before: str = "") -> dict[str, Any]:
+    """Return a tree of dicts as one, with dots in its names."""
+    flat = {}
+    for key, value in content.items():
+        flat |= _flat(value, f"{before}{key}.") if isinstance(value, Mapping) else {f"{before}{key}": value}
+    return flat
+
+
+def _bare(state: dict[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], list[str]]:
+    """Return a state dict without the names of wrapping modules, and names of the training program's tensors."""
+    short = {INNER.sub("", name).removeprefix("."): value for name, value in state.items()}
+    state = short if len(short) == len(state) else state
+    program: list[str] = []
+    while True:
+        inner = [name for name in state if not PROGRAM.match(name)]
+        prefix = next((one for one in OUTER if inner and all(name.startswith(one) for name in inner)), None)
+        if prefix is None:
+            return state, program
+        program += [name for name in state if name not in set(inner)]
+        state = {name.removeprefix(prefix): state[name] for name in inner}
