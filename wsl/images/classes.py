@@ -9,7 +9,7 @@ from pathlib import Path
 
 from wsl.errors import ConfigError, DataError, Faults
 from wsl.images.contents import class_folders, contents, described, image_files
-from wsl.images.names import hint, match_names, repeated_names
+from wsl.images.names import hint, match_names
 
 log = logging.getLogger(__name__)
 UNUSABLE = set("{}/")  # braces are Snakemake's wildcards, a slash separates the classes of a task
@@ -65,8 +65,9 @@ def find_classes(
         place, there = EMBEDDED[source]
         return _chosen(wanted, there, f"in {place}")
     if isinstance(wanted, list) and not (train.is_dir() and test.is_dir()):
-        repeated = [f"images.classes: the class {name!r} is listed twice" for name in repeated_names(wanted)]
-        return wanted, repeated + _name_faults(wanted)  # a plan needs no image; `check_folders` stops a run
+        repeated = [name for name in dict.fromkeys(wanted) if wanted.count(name) > 1]
+        faults = [f"images.classes: the class {name!r} is listed twice; list each class once" for name in repeated]
+        return wanted, faults + _name_faults(wanted)  # a plan needs no image; `check_folders` stops a run
     faults, folders = [], {}
     for key, folder in (("train", train), ("test", test)):
         try:
@@ -83,6 +84,7 @@ def find_classes(
 
 def _chosen(wanted: Sequence[str] | int | None, there: Sequence[str], place: str) -> tuple[list[str], list[str]]:
     """Return the classes asked for of those there are, and what is wrong with the request."""
+    unusable = []
     if isinstance(wanted, int):
         names, faults = list(there[:wanted]), []
         if wanted > len(there):
@@ -90,11 +92,12 @@ def _chosen(wanted: Sequence[str] | int | None, there: Sequence[str], place: str
     elif wanted is None:
         names, faults = list(there), []
     else:
-        matched = match_names(wanted, there)
+        unusable = [name for name in wanted if name_fault(name)]
+        matched = match_names([name for name in wanted if name not in unusable], there)
         names, faults = matched.names, matched.faults(place, "correct the name or the folder")
     if wanted == []:
         faults.append("the list is empty; name classes, or leave the key out")
-    return names, [f"images.classes: {fault}" for fault in faults] + _name_faults(names)
+    return names, [f"images.classes: {fault}" for fault in faults] + _name_faults([*unusable, *names])
 
 
 def _folder_faults(
@@ -103,11 +106,12 @@ def _folder_faults(
     """Return which class folders are missing or hold too few images, at most ``SHOWN`` of each kind."""
     missing = {key: [] for key in roots}
     few, untested = [], []
+    unused = {key: [name for name in there if name not in names] for key, there in folders.items()}
     for name in names:
         absent = [key for key in roots if name not in folders[key]]
         for key in absent:
             missing[key].append(
-                f"images.{key}: {roots[key]} has no folder {name!r}{hint(name, folders[key])}; add it, or leave the "
+                f"images.{key}: {roots[key]} has no folder {name!r}{hint(name, unused[key])}; add it, or leave the "
                 "class out of images.classes"
             )
         if "train" not in absent and (found := _count(roots["train"] / name, minimum)) < minimum:

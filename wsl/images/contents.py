@@ -55,7 +55,8 @@ BEGINNINGS = (
 )
 # What operating systems and file managers leave behind: counted, but no reason for a warning.
 SYSTEM = frozenset({".ds_store", "thumbs.db", "desktop.ini", ".directory", ".localized"})
-SYSTEM_KIND, FOLDER_KIND, HIDDEN_KIND, PLAIN_KIND = "of the system", "in nested folders", "hidden", "without suffix"
+SYSTEM_KIND, HIDDEN_KIND, PLAIN_KIND = "of the system", "hidden", "without suffix"
+FOLDER_KIND, BARE_KIND = "in nested folders", "nested folders without images"
 
 
 NAMED = 6  # kinds in a message
@@ -68,7 +69,7 @@ class Contents:
     Attributes:
         images: files to read, by name.
         others: all other files by kind (a suffix, or what else explains why they are not read), each kind by name. Of
-            nested folders the images count, and a folder without any as one.
+            nested folders the images count.
     """
 
     images: list[Path]
@@ -89,7 +90,10 @@ def contents(folder: Path) -> Contents:
         elif kind == FOLDER_KIND:
             inside = [Path(at, name) for at, _, names in os.walk(entry.path) for name in names]
             images = [path for path in inside if path.suffix.lower() in FORMAT_OF and not path.name.startswith(".")]
-            found.others.setdefault(kind, []).extend(images or [Path(entry.path)])
+            if images:
+                found.others.setdefault(kind, []).extend(images)
+            else:
+                found.others.setdefault(BARE_KIND, []).append(Path(entry.path))
         else:
             found.others.setdefault(kind, []).append(Path(entry.path))
     found.images.sort()

@@ -74,11 +74,8 @@ def repeated_names(names: Sequence[str]) -> list[str]:
 
 def hint(name: str, there: Collection[str]) -> str:
     """Return in parentheses which class may be meant by a name that none has; empty: none is like it."""
-    folded = {one: _folded(one) for one in there}
-    same = [one for one in there if folded[one] == _folded(name)]
-    close = same or [
-        one for text in get_close_matches(_folded(name), folded.values(), n=1) for one in there if folded[one] == text
-    ]
+    by_folded = {_folded(one): one for one in there}
+    close = [by_folded[text] for text in get_close_matches(_folded(name), by_folded, n=1, cutoff=0.7)]
     if not close:
         return ""
     if _plain(close[0]) == _plain(name):
@@ -106,7 +103,7 @@ def split_names(values: Sequence[str], there: Collection[str] = ()) -> list[str]
         except (csv.Error, ValueError) as error:
             remedy = "separate names by commas, and put double quotes around a name that holds one"
             raise DataError(f"--classes {value!r} cannot be read ({error}); {remedy}") from error
-        if not all(name.strip() for name in row):
+        if not row or not all(name.strip() for name in row):
             raise DataError(f"--classes {value!r} has an empty name; check its commas")
         names += [name.strip() for name in row]
     return names
