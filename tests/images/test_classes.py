@@ -104,7 +104,7 @@ def test_one_name_in_two_normalisations_matches_its_folder_but_not_a_folder_of_t
 def test_images_beside_the_class_folders_are_told(folders, caplog):
     (folders[0] / "loose.jpg").touch()
     check_folders("imagefolder", *folders)
-    assert f"{folders[0]} holds 1 image files beside the class folders; they are not used" in caplog.text
+    assert f"{folders[0]}: image files beside the class folders are not used: 1" in caplog.text
     for path in folders[1].iterdir():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     (folders[1] / "a.png").touch()

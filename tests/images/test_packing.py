@@ -37,7 +37,7 @@ def test_too_few_readable_images_are_refused(tree, pack):
         (tree / "train" / "koala" / f"{shade:03d}.png").write_bytes(b"broken")
     pack(minimum=14)
     (tree / "koala.h5").unlink()
-    with pytest.raises(DataError, match=r"'koala'.*\(6 cannot be read\).*images\.minimum = 15"):
+    with pytest.raises(DataError, match=r"'koala'.*\(6 not readable\).*images\.minimum = 15"):
         pack(minimum=15)
     assert not (tree / "koala.h5").exists()
 

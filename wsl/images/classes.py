@@ -185,7 +185,7 @@ def check_folders(source: str, train: Path | None, test: Path | None) -> None:
         with faults.noted():
             _folders(key, folder)
             if loose := sum(1 for _ in image_files(folder)):
-                log.warning("%s holds %d image files beside the class folders; they are not used", folder, loose)
+                log.warning("%s: image files beside the class folders are not used: %d", folder, loose)
     faults.refuse()
 
 

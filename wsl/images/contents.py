@@ -29,8 +29,8 @@ FORMAT_OF = {
 }
 # Formats for which a module must be installed, and the remedy where it is not.
 MODULES = {
-    "AVIF": ("PIL.AvifImagePlugin", "install pillow 11.3 or later to read them"),
-    "HEIF": ("pillow_heif", "install pillow-heif to read them: pip install pillow-heif"),
+    "AVIF": ("PIL.AvifImagePlugin", "to read them: pip install 'pillow>=11.3'"),
+    "HEIF": ("pillow_heif", "to read them: pip install pillow-heif"),
 }
 # Formats and suffixes that can be read here.
 FORMATS = frozenset(name for name in FORMAT_OF.values() if name not in MODULES or find_spec(MODULES[name][0]))

@@ -58,7 +58,7 @@ class LeftOut:
 
     def in_words(self) -> str:
         """Return in parentheses how many files are left out and why; empty: none is."""
-        counts = ((self.skipped, "cannot be read"), (self.repeated, "repeated"), (self.leaked, "test images, too"))
+        counts = ((self.skipped, "not readable"), (self.repeated, "repeated"), (self.leaked, "with a test image"))
         parts = [f"{len(files)} {what}" for files, what in counts if files]
         parts += [f"not recognised as images: {described(self.kinds)}"] if self.kinds else []
         return f" ({'; '.join(parts)})" if parts else ""
@@ -192,8 +192,8 @@ def _warn(
     parts = [f"{len(kinds)} not recognised as images: {described(kinds)}"] if kinds else []
     if faults:
         reasons = "; ".join(f"{_name(Path(path.name))}: {why}" for path, why in list(faults.items())[:NAMED])
-        parts.append(f"{len(faults)} cannot be read ({reasons}{'; ...' if len(faults) > NAMED else ''})")
-    for paths, what in ((repeated, "hold the same image as another file"), (leaked, "hold a test image, too")):
+        parts.append(f"{len(faults)} not readable ({reasons}{'; ...' if len(faults) > NAMED else ''})")
+    for paths, what in ((repeated, "with the image of another file"), (leaked, "with a test image")):
         if paths:
             parts.append(f"{len(paths)} {what} ({_some(paths)})")
     if parts:

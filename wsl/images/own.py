@@ -45,16 +45,19 @@ def own_classes(folder: Path, wanted: Sequence[str] | None, needed: int) -> list
             faults.append(f"the class folder {name!r} in {folder} {why}; rename it")
     if faults:
         raise DataError("\n".join(faults))
+    loose = sum(1 for _ in image_files(folder))
     if len(names) != needed:
-        loose = sum(1 for _ in image_files(folder))
-        beside = f" and {loose} image files beside them" if loose else ""
-        given = f"{len(names)} are named" if wanted else f"{folder} has {len(there)} class folders ({some or 'none'})"
+        models = f"this run's models distinguish {needed} classes"
+        if wanted:
+            raise DataError(f"{models}, but --classes names {len(names)}; name {needed}")
+        beside = f" and {loose} image files" if loose else ""
+        more = len(there) > needed
         raise DataError(
-            f"this run's models distinguish {needed} classes, but {given}{beside}; name {needed} by --classes, in a "
-            "folder that holds a folder of images for each class"
+            f"{models}, but {folder} has {len(there)} class folders ({some or 'none'}){beside}; "
+            + (f"name {needed} of them by --classes" if more else "give a folder that holds a folder for each class")
         )
-    if loose := sum(1 for _ in image_files(folder)):
-        log.warning("%s holds %d image files beside the class folders; they are not used", folder, loose)
+    if loose:
+        log.warning("%s: image files beside the class folders are not used: %d", folder, loose)
     return names
 
 
