@@ -148,7 +148,6 @@ def test_an_impossible_distribution_is_named_with_what_is_due(key, value, says):
         ("images", {"source": "imagefolder", "train": "photos"}, "needs both `train` and `test`"),
         ("images", {"validation_share": 0.5, "test_share": 0.5}, "no image to train on; make them smaller"),
         ("images", {"classes": "imagenet-1k"}, "source: imagefolder"),
-        ("images", {"classes": ["1", "1"]}, "names a class twice"),
     ],
 )
 def test_values_that_contradict_each_other_are_refused(section, values, says):

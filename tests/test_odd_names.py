@@ -33,7 +33,7 @@ def photos(tmp_path):
 
 
 def test_they_go_through_the_whole_chain(photos, train, tiny_clip):
-    names = resolve_classes("imagefolder", photos / "train", photos / "val", None, 3, 10)
+    names = resolve_classes("imagefolder", photos / "train", photos / "val", None, 10)
     assert sorted(names) == sorted(NAMES)
     run = photos / "results" / "läuft"
     packed = {name: run / "images" / f"{name}.h5" for name in names}

@@ -1,5 +1,10 @@
 """Errors that a user can mend; their messages name the file or key and the remedy."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+SEVERAL = "the config cannot be run:"
+
 
 class ConfigError(ValueError):
     """A config that cannot be run."""
@@ -7,3 +12,35 @@ class ConfigError(ValueError):
 
 class DataError(ValueError):
     """Data on disk that cannot be used as it is."""
+
+
+class Faults:
+    """Faults of a config, collected so that all are reported at once.
+
+    Args:
+        lines: those that are known.
+
+    Attributes:
+        lines: one per fault.
+    """
+
+    def __init__(self, lines: Sequence[str] = ()):
+        self.lines = list(lines)
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Collect the fault that ends the block, if one does."""
+        try:
+            yield
+        except ConfigError as error:
+            self.lines += str(error).removeprefix(SEVERAL).strip().splitlines()
+
+    def refuse(self) -> None:
+        """Refuse the config if it has a fault.
+
+        Raises:
+            ConfigError: with all faults.
+        """
+        lines = list(dict.fromkeys(line.strip() for line in self.lines))
+        if lines:
+            raise ConfigError(lines[0] if len(lines) == 1 else "\n  ".join([SEVERAL, *lines]))

@@ -7,9 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from wsl.config.encoders import Fitting
+from wsl.config.images import Images
 from wsl.config.schema import Config, load_config
+from wsl.distributions import Distribution
+from wsl.errors import ConfigError, Faults
 from wsl.files import read_json
-from wsl.images.classes import check_folders, read_names, resolve_classes
+from wsl.images.classes import check_folders, find_classes, read_names
 from wsl.images.reading import join_task
 from wsl.pretrained import Pretrained
 from wsl.randomness import integer_seed
@@ -17,6 +20,7 @@ from wsl.recipe import Recipe
 from wsl.weights.encoders.settings import training_of
 from wsl.zoo.groups import group_classes
 from wsl.zoo.layout import Layout, resnet18_layout
+from wsl.zoo.needs import needs
 from wsl.zoo.plan import first_training, plan_members, plan_unseen
 
 DRAWN = ("optimizer", "batch_size", "weight_decay", "early_epoch", "max_epoch")
@@ -34,28 +38,46 @@ class Run:
     """
 
     def __init__(self, raw: dict[str, Any]):
-        self.config: Config = load_config(raw)
-        images, zoo = self.config.images, self.config.zoo
-        self.classes = resolve_classes(
-            images.source, images.train, images.test, images.classes, zoo.classes_per_task, images.minimum
+        faults = Faults()
+        self.config: Config = _checked(raw)
+        images = self.config.images
+        self.classes, faults.lines = find_classes(
+            images.source, images.train, images.test, images.classes, images.minimum
         )
-        self.pretrained = Pretrained(self.config)
+        with faults.noted():
+            self.pretrained = Pretrained(self.config)
         names = self.config.datasets.names
-        self._words, self.superclasses = ({}, {}) if names is None else read_names(names)
-        seed, unseen = self.config.seed, zoo.unseen
-        self.groups = group_classes(seed, self.classes, zoo.backbone.classes, unseen.classes, zoo.classes_per_task)
-        distributions = {key: getattr(zoo, key) for key in DRAWN}
-        rates = {"adam": zoo.learning_rate.adam, "sgd": zoo.learning_rate.sgd}
-        task = zoo.classes_per_task
-        self.plan = plan_members(
-            seed, self.groups["tasks"], zoo.members, task, zoo.parts.model_dump(), distributions, rates
-        )
-        self.plan = first_training(self.plan, zoo.training)
-        if unseen.members is not None:
-            self.plan += plan_unseen(seed, self.groups["unseen"], unseen.members, task, distributions, rates)
+        self._words, self.superclasses = {}, {}
+        with faults.noted():
+            if names is not None:
+                self._words, self.superclasses = read_names(names)
+        with faults.noted():
+            for weights in self.config.encoders().values():
+                training_of(weights, self.layout)  # refuses a latent that its tokens do not fit
+        if self.classes:
+            with faults.noted():
+                self._plan()
+        if faults.lines and self.classes:
+            faults.lines += needs(self.config, len(self.classes), self._members)
+        faults.refuse()
         self._rows = {row["member"]: row for row in self.plan}
-        for weights in self.config.encoders().values():
-            training_of(weights, self.layout)  # refuses a latent that its tokens do not fit
+
+    def _plan(self) -> None:
+        zoo, unseen = self.config.zoo, self.config.zoo.unseen
+        seed, task = self.config.seed, zoo.classes_per_task
+        self.groups = group_classes(seed, self.classes, zoo.backbone.classes, unseen.classes, task)
+        self.plan = first_training(self._members(self.groups["tasks"], zoo.members), zoo.training)
+        if unseen.members is not None:
+            self.plan += plan_unseen(seed, self.groups["unseen"], unseen.members, task, *self._distributions())
+
+    def _members(self, classes: list[str], count: int) -> list[dict[str, Any]]:
+        """Return the plan of so many members with tasks of these classes."""
+        zoo, task = self.config.zoo, self.config.zoo.classes_per_task
+        return plan_members(self.config.seed, classes, count, task, zoo.parts.model_dump(), *self._distributions())
+
+    def _distributions(self) -> tuple[dict[str, Distribution], dict[str, Distribution]]:
+        zoo = self.config.zoo
+        return {key: getattr(zoo, key) for key in DRAWN}, {"adam": zoo.learning_rate.adam, "sgd": zoo.learning_rate.sgd}
 
     def check_data(self, fetched_now: Container[str] = ()) -> None:
         """Refuse folders of images that are not there, and other weights than are named; a mere plan needs none.
@@ -64,8 +86,12 @@ class Run:
             fetched_now: files that this start of the workflow makes, weights that it fetches among them.
         """
         images = self.config.images
-        check_folders(images.source, images.train, images.test)
-        self.pretrained.check(fetched_now)
+        faults = Faults()
+        with faults.noted():
+            check_folders(images.source, images.train, images.test)
+        with faults.noted():
+            self.pretrained.check(fetched_now)
+        faults.refuse()
 
     @cached_property
     def layout(self) -> Layout:
@@ -163,6 +189,21 @@ class Run:
     def seed(self, purpose: str, *draw: int) -> int:
         """Return the integer seed of a job: of its only draw, or of one of several."""
         return integer_seed(self.config.seed, purpose, *draw)
+
+
+def _checked(raw: dict[str, Any]) -> Config:
+    """Return a config; its faults are reported together with those of its folders of images."""
+    try:
+        return load_config(raw)
+    except ConfigError as error:
+        try:
+            images = Images.model_validate((raw if isinstance(raw, dict) else {}).get("images") or {})
+        except ValueError:
+            raise error from None
+        found = find_classes(images.source, images.train, images.test, images.classes, images.minimum)[1]
+        if found:
+            Faults([*str(error).splitlines()[1:], *found]).refuse()
+        raise
 
 
 def _changed(folder: Path) -> int:

@@ -147,14 +147,53 @@ def test_names_alone_ask_for_a_text_tower_and_prompts(run, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_names_with_commas_are_given_one_by_one_or_in_quotes(run, own, tmp_path):
+    places = tmp_path / "places"
+    for name, other in (("apple", "Paris, France"), ("pear", "Rome"), ("plum", "Oslo, Norway")):
+        shutil.copytree(own / name, places / other)
+    given = [name for one in ("Rome", "Paris, France", "Oslo, Norway") for name in ("--classes", one)]
+    weights, about = sampled(tmp_path, places, "--from", run, *given)
+    assert about["classes"] == ["Rome", "Paris, France", "Oslo, Norway"]
+    quoted, about = sampled(tmp_path, places, "--from", run, "--classes", 'Rome,"Paris, France","Oslo, Norway"')
+    assert about["classes"] == ["Rome", "Paris, France", "Oslo, Norway"] and np.array_equal(weights, quoted)
+
+
+def test_files_that_are_not_used_are_told(run, own, tmp_path, caplog):
+    mine = shutil.copytree(own, tmp_path / "mine")
+    files = sorted((mine / "pear").iterdir())
+    for number, path in enumerate(files[3:]):
+        path.rename(path.with_suffix((".cr2", ".jfif")[number % 2]))
+    (mine / "loose.png").write_bytes(files[0].read_bytes())
+    done = call(mine, "--from", run, "--out", tmp_path / "model.safetensors")
+    raws = len(files[3::2])
+    assert done.exit_code == 0
+    assert (
+        f"pear: {len(files) - raws} images are used; left out: {raws} not recognised as images: {raws} .cr2"
+        in caplog.text
+    )
+    assert "mine: image files beside the class folders are not used: 1" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("asked", "code", "message"),
     [
         (("{own}", "--from", "{empty}"), 1, "holds no sampling/sampler.json; name the folder of a finished run"),
-        (("{own}/apple", "--from", "{run}"), 1, "has 0 class folders (none); name 3 of them by --classes"),
+        (
+            ("{own}/apple", "--from", "{run}"),
+            1,
+            "0 class folders (none) and 106 image files; give a folder",
+        ),
         (("{own}/nowhere", "--from", "{run}"), 1, "there is no folder"),
-        (("{own}", "--from", "{run}", "--classes", "apple,fig,plum"), 1, "has no folder 'fig'; its class folders are"),
-        (("{own}", "--from", "{run}", "--classes", "apple,plum"), 1, "has 2 class folders"),
+        (("{own}", "--from", "{run}", "--classes", "apple,fig,plum"), 1, "there is no class 'fig' in"),
+        (("{own}", "--from", "{run}", "--classes", "apple,plum"), 1, "but --classes names 2; name 3"),
+        (
+            ("{own}", "--from", "{run}", "--classes", "apple,plum,Pear"),
+            1,
+            "no class 'Pear' in {own} (did you mean 'pear'",
+        ),
+        (("{own}", "--from", "{run}", "--classes", "apple,plum,apple"), 1, "'apple' is listed twice; list each class"),
+        (("{own}", "--from", "{run}", "--classes", "apple,plum,"), 1, "has an empty name; check its commas"),
+        (("--from", "{run}", "--classes", "a,b", "--classes", "c,a"), 1, "'a' is listed twice in --classes"),
         (("--from", "{run}", "--classes", "apple,plum"), 1, "name 3 by --classes"),
         (("--from", "{run}", "--classes", "a/b,c,d"), 1, "the name of a class 'a/b' has a brace or a slash"),
         (("--from", "{run}"), 2, "give a folder of images, or names by --classes"),
@@ -166,7 +205,7 @@ def test_what_cannot_serve_is_refused_in_words(asked, code, message, run, own, t
     places = {"own": own, "run": run, "empty": tmp_path}
     done = call(*(word.format(**places) for word in asked), "--out", tmp_path / "model.safetensors")
     assert done.exit_code == code, done.output
-    assert message in " ".join(done.output.replace("│", " ").split())
+    assert message.format(**places) in " ".join(done.output.replace("│", " ").split())
     assert not list(tmp_path.iterdir())
 
 

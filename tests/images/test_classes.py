@@ -1,6 +1,7 @@
 """Which classes a run has, and what is refused before any job starts."""
 
 import os
+import shutil
 
 import pytest
 
@@ -21,8 +22,8 @@ def folders(tmp_path):
     return tmp_path / "train", tmp_path / "val"
 
 
-def resolve(folders, classes=None, needed=2, minimum=3):
-    return resolve_classes("imagefolder", *folders, classes, needed, minimum)
+def resolve(folders, classes=None, minimum=3):
+    return resolve_classes("imagefolder", *folders, classes, minimum)
 
 
 def test_folders_are_classes_in_alphabetical_order(folders):
@@ -35,8 +36,8 @@ def test_a_number_takes_the_first_and_a_list_keeps_its_order(folders):
 
 
 def test_the_digits_are_ten():
-    assert resolve_classes("digits", None, None, None, 3, 10) == list("0123456789")
-    assert resolve_classes("digits", None, None, ["7", "1", "3"], 3, 10) == ["7", "1", "3"]
+    assert resolve_classes("digits", None, None, None, 10) == list("0123456789")
+    assert resolve_classes("digits", None, None, ["7", "1", "3"], 10) == ["7", "1", "3"]
 
 
 @pytest.mark.parametrize(
@@ -44,8 +45,10 @@ def test_the_digits_are_ten():
     [
         ({"classes": 5}, r"images\.classes: 5 .* there are 4; ask for fewer"),
         ({"classes": ["ant", "yak"]}, r"images\.classes: .*'yak'.*correct the name"),
-        ({"needed": 5}, r"zoo\.classes_per_task: 5 .* only 4"),
-        ({"minimum": 4}, r"images\.minimum: class 'ant' has 3 .*lower the minimum"),
+        ({"classes": []}, r"images\.classes: the list is empty"),
+        ({"classes": ["ant", "bee", "ant"]}, r"images\.classes: the class 'ant' is listed twice"),
+        ({"classes": ["Ant"]}, r"images\.classes: .*'Ant' .*did you mean 'ant'"),
+        ({"minimum": 4}, r"(?s)images\.minimum: class 'ant' has 3 .*lower the minimum.*class 'dog' has 3"),
         ({"classes": "imagenet-1k"}, r"images\.classes: .*'n01440764'"),
     ],
 )
@@ -54,11 +57,66 @@ def test_impossible_requests_name_the_key_and_a_remedy(folders, asked, message):
         resolve(folders, **asked)
 
 
+def test_all_faults_of_a_tree_and_a_list_are_named_at_once(folders):
+    train, test = folders
+    shutil.rmtree(test / "bee")
+    for number in range(2):
+        (train / "cow" / f"{number}.JPEG").rename(train / "cow" / f"{number}.CR2")
+    for path in (test / "dog").iterdir():
+        path.rename(path.with_suffix(".raw"))
+    with pytest.raises(ConfigError) as refused:
+        resolve(folders, ["ant", "bee", "cow", "dog", "Cow", "yak", "ant"])
+    assert str(refused.value).splitlines() == [
+        "the config cannot be run:",
+        f"  images.classes: there is no class 'Cow' in {train} (did you mean 'cow'?); correct the name or the folder",
+        f"  images.classes: there is no class 'yak' in {train}; correct the name or the folder",
+        "  images.classes: the class 'ant' is listed twice; list each class once",
+        f"  images.test: {test} has no folder 'bee'; add it, or leave the class out of images.classes",
+        f"  images.minimum: class 'cow' has 1 image files in {train}/cow, fewer than 3 (it holds other files: 2 .cr2); "
+        "add images, lower the minimum or leave the class out of images.classes",
+        f"  images.test: class 'dog' has no image file in {test}/dog (it holds other files: 3 .raw); add some or leave "
+        "the class out of images.classes",
+    ]
+
+
+def test_of_many_classes_with_a_fault_some_are_named_and_the_rest_counted(tmp_path):
+    for part in ("train", "val"):
+        for number in range(30):
+            (tmp_path / part / f"c{number:02d}").mkdir(parents=True)
+    with pytest.raises(ConfigError) as refused:
+        resolve((tmp_path / "train", tmp_path / "val"))
+    lines = str(refused.value).splitlines()[1:]
+    assert len(lines) == 18 and "images.minimum: 22 more classes as these" in lines[8]
+
+
+def test_one_name_in_two_normalisations_matches_its_folder_but_not_a_folder_of_the_other_part(folders):
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    for root in folders:
+        (root / decomposed).mkdir()
+        for number in range(3):
+            (root / decomposed / f"{number}.png").touch()
+    assert resolve(folders, ["ant", composed]) == ["ant", decomposed]
+    (folders[1] / decomposed).rename(folders[1] / composed)
+    with pytest.raises(ConfigError, match=r"images\.test: .* has no folder .*differs from it in Unicode normalisation"):
+        resolve(folders, ["ant", decomposed])
+
+
+def test_images_beside_the_class_folders_are_told(folders, caplog):
+    (folders[0] / "loose.jpg").touch()
+    check_folders("imagefolder", *folders)
+    assert f"{folders[0]}: image files beside the class folders are not used: 1" in caplog.text
+    for path in folders[1].iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    (folders[1] / "a.png").touch()
+    with pytest.raises(ConfigError, match=r"^images\.test: .* holds no class folders but 1 image files; it needs one"):
+        check_folders("imagefolder", *folders)
+
+
 def test_a_class_without_a_test_folder_is_refused_unless_it_is_not_asked_for(folders):
     (folders[0] / "eel").mkdir()
-    with pytest.raises(ConfigError, match=r"images\.test: .*'eel'.*add it"):
+    with pytest.raises(ConfigError, match=r"images\.test: .*'eel'; add it"):
         resolve(folders)
-    with pytest.raises(ConfigError, match=r"images\.classes: .*'eel'"):
+    with pytest.raises(ConfigError, match=r"images\.test: .*'eel'; add it"):
         resolve(folders, ["ant", "eel"])
     assert resolve(folders, ["ant", "bee"]) == ["ant", "bee"]
 
@@ -98,12 +156,14 @@ def test_named_classes_can_be_planned_before_the_folders_are_there(folders, tmp_
 def test_a_name_that_no_file_could_bear_is_refused_even_in_a_plan(folders, tmp_path, name, why):
     for train in (folders[0], tmp_path / "nowhere"):
         with pytest.raises(ConfigError, match=rf"^images\.classes: the class name '.*' {why}; rename"):
-            resolve_classes("imagefolder", train, folders[1], ["ant", name], 2, 3)
+            resolve_classes("imagefolder", train, folders[1], ["ant", name], 3)
 
 
 @pytest.mark.parametrize("names", [("Koala", "koala"), ("caf\u00e9", "cafe\u0301"), ("straße", "STRASSE")])
 def test_names_that_some_disks_take_for_one_are_refused(tmp_path, names):
-    with pytest.raises(ConfigError, match=r"^images\.classes: the class names '.*' and '.*' look alike"):
+    with pytest.raises(
+        ConfigError, match=r"^images\.classes: the class names '.*' and '.*' differ only in case or Unicode"
+    ):
         resolve((tmp_path / "nowhere", tmp_path), [*names, "bee"])
 
 
@@ -170,5 +230,5 @@ def test_a_missing_table_of_names_is_named(tmp_path):
 
 @pytest.mark.data
 def test_real_folders(photos):
-    names = resolve((photos / "train", photos / "val"), needed=3, minimum=1)
+    names = resolve((photos / "train", photos / "val"), minimum=1)
     assert len(names) >= 3

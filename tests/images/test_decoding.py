@@ -61,13 +61,12 @@ RED = (200, 30, 40)
         (Image.new("L", (30, 30), 90), ".png", (90, 90, 90)),
         (Image.new("RGB", (30, 30), RED), ".bmp", RED),
         (Image.new("RGB", (30, 30), RED).convert("CMYK"), ".jpg", RED),
-        (Image.new("RGBA", (30, 30), (*RED, 128)), ".png", RED),
         (Image.new("RGB", (30, 30), RED).quantize(4), ".png", RED),
         (Image.new("1", (30, 30), 1), ".png", (255, 255, 255)),
         (Image.fromarray(np.full((30, 30), 100 * 257, np.uint16)), ".png", (100, 100, 100)),
         (Image.fromarray(np.full((30, 30), 100 * 257, np.uint16)), ".tif", (100, 100, 100)),
     ],
-    ids=["grey", "rgb", "cmyk jpeg", "rgba", "palette", "one bit", "16-bit png", "16-bit tiff"],
+    ids=["grey", "rgb", "cmyk jpeg", "palette", "one bit", "16-bit png", "16-bit tiff"],
 )
 def test_every_mode_becomes_rgb(one, image, suffix, expected):
     packed = one(image, suffix).reshape(-1, 3).astype(int)

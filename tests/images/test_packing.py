@@ -37,7 +37,7 @@ def test_too_few_readable_images_are_refused(tree, pack):
         (tree / "train" / "koala" / f"{shade:03d}.png").write_bytes(b"broken")
     pack(minimum=14)
     (tree / "koala.h5").unlink()
-    with pytest.raises(DataError, match=r"'koala'.*6 skipped.*images\.minimum = 15"):
+    with pytest.raises(DataError, match=r"'koala'.*\(6 not readable\).*images\.minimum = 15"):
         pack(minimum=15)
     assert not (tree / "koala.h5").exists()
 
@@ -82,8 +82,8 @@ def test_summary_counts_images_and_skipped_files(tree, pack, tmp_path):
     (folder / "twice.png").write_bytes((folder / "000.png").read_bytes())
     summarise([pack()], tmp_path / "classes.csv")
     header, row = (tmp_path / "classes.csv").read_text().splitlines()
-    assert header == "class,train,validation,test,skipped,repeated,leaked,shared,files"
-    assert row.startswith("koala,16,4,4,1,1,0,0,") and row.endswith(f"words.jpg;{folder}/twice.png")
+    assert header == "class,train,validation,test,skipped,repeated,leaked,unread,shared,kinds,files"
+    assert row.startswith("koala,16,4,4,1,1,0,0,0,,") and row.endswith(f"words.jpg;{folder}/twice.png")
 
 
 @pytest.mark.data

@@ -39,13 +39,13 @@ REFUSED = {
     ),
     "fewer classes than a task has": (
         {"images__classes": 2},
-        "zoo.classes_per_task: 3 classes a task, but there are only 2; ask for fewer or add classes",
+        "images.classes: 2 classes are left for tasks, but a task has 3; use more classes",
     ),
     "unknown class": (
         {"images__classes": ["0", "1", "2", "ten"]},
         "images.classes: there is no class 'ten' in the digits; correct the name or the folder",
     ),
-    "class named twice": ({"images__classes": ["0", "1", "2", "0"]}, "`classes` names a class twice"),
+    "class named twice": ({"images__classes": ["0", "1", "2", "0"]}, "images.classes: the class '0' is listed twice"),
     "early after max": (
         {"zoo__early_epoch": {"integers": [1, 2]}},
         "early_epoch can reach 2, but max_epoch can be as low as 2; the early snapshot must come first",
@@ -128,12 +128,12 @@ def test_every_fault_is_named(tiny_config, change):
 @pytest.mark.parametrize(
     "classes, message",
     [
-        (None, "images.test: {root}/val has no folder 'e', which {root}/train has; add it"),
+        (None, "images.test: {root}/val has no folder 'e'; add it"),
         (6, "images.classes: 6 classes asked for, but there are 5; ask for fewer"),
         (4, "images.minimum: class 'd' has 3 image files in {root}/train/d, fewer than 10; add images"),
-        (["a", "b", "c", "e"], "images.classes: there is no class 'e' in both {root}/train and {root}/val"),
-        (["a", "b", "c", "z"], "images.classes: there is no class 'z' in both {root}/train and {root}/val"),
-        (["a", "b"], "zoo.classes_per_task: 3 classes a task, but there are only 2"),
+        (["a", "b", "c", "e"], "images.test: {root}/val has no folder 'e'; add it"),
+        (["a", "b", "c", "z"], "images.classes: there is no class 'z' in {root}/train; correct the name"),
+        (["a", "b"], "images.classes: 2 classes are left for tasks, but a task has 3"),
     ],
 )
 def test_folder_is_refused(tiny_config, change, photos, classes, message):
@@ -141,6 +141,37 @@ def test_folder_is_refused(tiny_config, change, photos, classes, message):
     with pytest.raises(ConfigError) as refused:
         Run(change(tiny_config, images=images))
     assert message.format(root=photos) in str(refused.value)
+
+
+def test_faults_of_the_config_the_folders_and_the_classes_are_named_at_once(tiny_config, change, photos):
+    images = {"source": "imagefolder", "train": f"{photos}/train", "test": f"{photos}/val"}
+    with pytest.raises(ConfigError) as refused:
+        Run(change(tiny_config, images={**images, "classes": [*"abcdz"]}, zoo__widht=2))
+    found = str(refused.value)
+    assert "zoo.widht: unknown key" in found and "class 'd' has 3 image files" in found and "no class 'z'" in found
+    with pytest.raises(ConfigError) as refused:
+        Run(change(tiny_config, images=images, datasets={"weights": "nowhere/clip.pt"}))
+    found = str(refused.value)
+    for part in ("class 'd' has 3 image files", "no folder 'e'", "there is no file nowhere/clip.pt"):
+        assert part in found
+
+
+def test_too_few_classes_and_members_are_told_with_the_numbers_that_suffice(tiny_config, change, photos):
+    images = {"source": "imagefolder", "train": f"{photos}/train", "test": f"{photos}/val", "minimum": 3}
+    config = change(tiny_config, images={**images, "classes": [*"abcd"]}, zoo__init="finetuned")
+    config = change(config, zoo__backbone={"classes": 40}, zoo__parts={"train": 20, "validation": 1, "test": 1})
+    with pytest.raises(ConfigError) as refused:
+        Run(config)
+    (classes,) = (line for line in str(refused.value).splitlines() if "needs at least" in line and "classes" in line)
+    (members,) = (line for line in str(refused.value).splitlines() if "zoo.members: " in line)
+    needed, fewest = (int(line.split("at least ")[1].split()[0]) for line in (classes, members))
+    assert "40 for zoo.backbone.classes" in classes and needed > 40
+    digits = change(tiny_config, zoo__init="finetuned", zoo__members=fewest, zoo__parts=config["zoo"]["parts"])
+    Run(change(digits, zoo__backbone={"classes": 2}, images__classes=needed - 40 + 2))
+    with pytest.raises(ConfigError, match="too few tasks"):
+        Run(change(digits, zoo__backbone={"classes": 2}, images__classes=needed - 40 + 1))
+    with pytest.raises(ConfigError, match=r"zoo\.parts"):
+        Run(change(digits, zoo__backbone={"classes": 2}, images__classes=10, zoo__members=fewest - 1))
 
 
 def assert_refused(done, folder, message):

@@ -95,16 +95,20 @@ def test_a_number_never_draws_what_the_other_group_names(seed):
     [
         ({"backbone": 21}, r"zoo\.backbone\.classes: 21 classes asked for, but only 20 are left; ask for fewer"),
         ({"backbone": 17, "unseen": 4}, r"zoo\.backbone\.classes: 17 classes asked for, but only 16 are left"),
-        ({"unseen": ["c01", "c02", "yak"]}, r"zoo\.unseen\.classes: the class 'yak' is not among images\.classes"),
+        ({"unseen": ["c01", "c02", "yak"]}, r"zoo\.unseen\.classes: there is no class 'yak' among images\.classes"),
         (
             {"unseen": ["c01", "c02", "c03"], "backbone": ["c00", "c03"]},
-            r"zoo\.backbone\.classes: the class 'c03' is in another group already; correct the name or take it out",
+            r"zoo\.backbone\.classes: the class 'c03' is in another group already; take it out of one of them",
         ),
         ({"backbone": 18}, r"images\.classes: 2 classes are left for tasks, but a task has 3; use more classes"),
         ({"unseen": 2}, r"zoo\.unseen\.classes: 2 classes are too few; give at least 3"),
         ({"unseen": []}, r"zoo\.unseen\.classes: 0 classes are too few"),
         ({"backbone": []}, r"zoo\.backbone\.classes: 0 classes are too few; give at least 2"),
-        ({"backbone": ["c00", "c00"]}, r"zoo\.backbone\.classes: 1 classes are too few"),
+        (
+            {"backbone": ["c00", "c00"]},
+            r"zoo\.backbone\.classes: the class 'c00' is listed twice; list each class once",
+        ),
+        ({"unseen": ["C01", "c02", "c03"]}, r"zoo\.unseen\.classes: there is no class 'C01' .*did you mean 'c01'"),
     ],
 )
 def test_an_impossible_choice_names_the_key_and_a_remedy(choices, message):
@@ -112,9 +116,22 @@ def test_an_impossible_choice_names_the_key_and_a_remedy(choices, message):
         deal(**choices)
 
 
+def test_every_fault_of_both_choices_is_named_at_once():
+    with pytest.raises(ConfigError) as refused:
+        deal(["c00", "yak", "gnu"], ["c01", "c02", "c02"])
+    lines = [line.strip() for line in str(refused.value).splitlines()[1:]]
+    assert [line.split(":")[0] for line in lines] == ["zoo.unseen.classes", *["zoo.backbone.classes"] * 2]
+
+
+def test_a_file_may_list_names_with_spaces_one_per_line(tmp_path):
+    path = tmp_path / "names.txt"
+    path.write_text("polar bear\nc01 c02\n", encoding="utf-8")
+    assert deal(unseen=path, classes=["polar bear", *CLASSES])["unseen"] == ["polar bear", "c01", "c02"]
+
+
 def test_a_missing_or_mistaken_file_is_named(listing, tmp_path):
     with pytest.raises(ConfigError, match=r"^zoo\.unseen\.classes: there is no file .*nowhere\.txt; correct the path"):
         deal(unseen=tmp_path / "nowhere.txt")
     listing.write_text("c01 c02 bison")
-    with pytest.raises(ConfigError, match=r"^zoo\.backbone\.classes: the class 'bison' is not among images\.classes"):
+    with pytest.raises(ConfigError, match=r"^zoo\.backbone\.classes: there is no class 'bison' among images\.classes"):
         deal(backbone=listing)

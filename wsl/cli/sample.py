@@ -9,6 +9,8 @@ from rich.table import Column, Table
 
 from wsl.cli.app import app, console, mendable
 from wsl.devices import lease
+from wsl.images.contents import class_folders
+from wsl.images.names import split_names
 
 
 @app.command()
@@ -21,8 +23,12 @@ def sample(
         "model.safetensors"
     ),
     classes: Annotated[
-        str | None,
-        typer.Option(help="With a folder: which of its classes, in this order. Without: the names of the classes."),
+        list[str] | None,
+        typer.Option(
+            help="With a folder: which of its classes, in this order. Without: the names of the classes. Give names "
+            "separated by commas, or the option several times.",
+            show_default=False,
+        ),
     ] = None,
     loss: Annotated[
         float | None, typer.Option(min=0, help="Validation loss to ask for, nats. [default: as the run asks]")
@@ -37,12 +43,13 @@ def sample(
 
     Nothing is trained, unless --refine asks for it. The model is a state dict with torchvision's names.
     """
-    names = None if classes is None else [name.strip() for name in classes.split(",")]
-    if folder is None and names is None:
+    if folder is None and not classes:
         raise typer.BadParameter("give a folder of images, or names by --classes")
     with mendable(), lease() as device:
         from wsl.evaluation.own import deliver_own
 
+        there = class_folders(folder) if folder is not None and folder.is_dir() else []
+        names = split_names(classes, there) if classes else None
         with console.status("Sampling"):
             about = deliver_own(run, out, folder, names, loss, held_out, refine, seed, device)
         console.print(_summary(out, about))

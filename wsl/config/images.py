@@ -51,6 +51,4 @@ class Images(Section):
             raise ValueError("validation_share and test_share leave no image to train on; make them smaller")
         if self.source != "imagefolder" and self.classes == "imagenet-1k":
             raise ValueError("`classes: imagenet-1k` is for source: imagefolder")
-        if isinstance(self.classes, list) and len(set(self.classes)) < len(self.classes):
-            raise ValueError("`classes` names a class twice")
         return self

@@ -1,22 +1,27 @@
 """Which classes a run has: found, and refused where they cannot serve, before any job starts."""
 
 import csv
+import logging
 import unicodedata
 from collections.abc import Sequence
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
 
-from wsl.errors import ConfigError, DataError
+from wsl.errors import ConfigError, DataError, Faults
 from wsl.images.characters import CHARACTERS
+from wsl.images.contents import class_folders, contents, described, image_files
+from wsl.images.names import hint, match_names
 from wsl.text import read_text
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".gif"}
+log = logging.getLogger(__name__)
 UNUSABLE = set("{}/")  # braces are Snakemake's wildcards, a slash separates the classes of a task
 LONGEST = 200  # bytes of a name, of the 255 that a file's may have
 DIGITS = [str(digit) for digit in range(10)]
 DIGITS_IMAGES = 1797  # of all ten
-EMBEDDED = {"digits": DIGITS, "glyphs": list(CHARACTERS)}  # classes of the sources that need no file of the user's
+# Sources without folders: what they are called, and their classes.
+EMBEDDED = {"digits": ("the digits", DIGITS), "glyphs": ("the glyphs", list(CHARACTERS))}
+SHOWN = 8  # classes of one fault in a message
 
 
 def imagenet_classes() -> list[str]:
@@ -30,59 +35,121 @@ def imagenet_classes() -> list[str]:
 
 
 def resolve_classes(
-    source: str,
-    train: Path | None,
-    test: Path | None,
-    classes: Sequence[str] | int | None,
-    needed: int,
-    minimum: int,
+    source: str, train: Path | None, test: Path | None, classes: Sequence[str] | int | None, minimum: int
 ) -> list[str]:
-    """Return the names of the run's classes in their order.
+    """Return the names of the run's classes in their order, see ``find_classes``.
+
+    Raises:
+        ConfigError: with all faults of the list and the folders: the key, the class, and the remedy of each.
+    """
+    names, found = find_classes(source, train, test, classes, minimum)
+    faults = Faults(found)
+    faults.refuse()
+    return names
+
+
+def find_classes(
+    source: str, train: Path | None, test: Path | None, classes: Sequence[str] | int | None, minimum: int
+) -> tuple[list[str], list[str]]:
+    """Return the names of the run's classes in their order, and all faults of the list and the folders.
 
     Where the names are given, the folders may be missing, so that a run can be planned before its images are there;
     ``check_folders`` refuses them.
 
     Args:
-        source: ``digits``, ``glyphs`` or ``imagefolder``.
-        train, test: folders of class folders.
+        source: a key of ``EMBEDDED``, or ``imagefolder``.
+        train: folder of class folders to train on (imagefolder).
+        test: folder of class folders to test on (imagefolder).
         classes: names, how many of the first, ``imagenet-1k``, or None for all.
-        needed: classes a task has; fewer than that cannot make one.
-        minimum: image files a class must have in the train folder.
-
-    Raises:
-        ConfigError: naming the key, the folder or class, and the remedy.
+        minimum: image files that a class must have in the train folder.
     """
     wanted = imagenet_classes() if classes == "imagenet-1k" else classes
     if source in EMBEDDED:
-        there = EMBEDDED[source]
-    elif isinstance(wanted, list) and not (train.is_dir() and test.is_dir()):
-        _check_names(wanted)
-        return _enough(wanted, needed)  # a plan needs no image; `check_folders` stops a run
-    else:
-        there = _folders("train", train)
-        tested = set(_folders("test", test))
-        untested = [name for name in there if name not in tested]
-        if untested and wanted is None:
-            raise ConfigError(f"images.test: {test} has no folder {untested[0]!r}, which {train} has; add it")
+        place, there = EMBEDDED[source]
+        return _chosen(wanted, there, f"in {place}")
+    if isinstance(wanted, list) and not (train.is_dir() and test.is_dir()):
+        repeated = [name for name in dict.fromkeys(wanted) if wanted.count(name) > 1]
+        faults = [f"images.classes: the class {name!r} is listed twice; list each class once" for name in repeated]
+        return wanted, faults + _name_faults(wanted)  # a plan needs no image; `check_folders` stops a run
+    faults, folders = [], {}
+    for key, folder in (("train", train), ("test", test)):
+        try:
+            folders[key] = _folders(key, folder)
+        except ConfigError as error:
+            faults.append(str(error))
+    if len(folders) < 2:
+        return [], faults
+    # What either folder holds counts as there, so that a class that one of them lacks is reported as that.
+    there = sorted({*folders["train"], *folders["test"]}) if isinstance(wanted, list) else folders["train"]
+    names, faults = _chosen(wanted, there, f"in {train}")
+    return names, faults + _folder_faults(names, {"train": train, "test": test}, folders, minimum)
+
+
+def _chosen(wanted: Sequence[str] | int | None, there: Sequence[str], place: str) -> tuple[list[str], list[str]]:
+    """Return the classes asked for of those there are, and what is wrong with the request."""
+    unusable = []
     if isinstance(wanted, int):
+        names, faults = list(there[:wanted]), []
         if wanted > len(there):
-            raise ConfigError(f"images.classes: {wanted} classes asked for, but there are {len(there)}; ask for fewer")
-        names = there[:wanted]
+            faults = [f"{wanted} classes asked for, but there are {len(there)}; ask for fewer"]
+    elif wanted is None:
+        names, faults = list(there), []
     else:
-        names = there if wanted is None else list(wanted)
-    _check_names(names)
+        unusable = [name for name in wanted if name_fault(name)]
+        matched = match_names([name for name in wanted if name not in unusable], there)
+        names, faults = matched.names, matched.faults(place, "correct the name or the folder")
+    if wanted == []:
+        faults.append("the list is empty; name classes, or leave the key out")
+    return names, [f"images.classes: {fault}" for fault in faults] + _name_faults([*unusable, *names])
+
+
+def _folder_faults(
+    names: Sequence[str], roots: dict[str, Path], folders: dict[str, list[str]], minimum: int
+) -> list[str]:
+    """Return which class folders are missing or hold too few images, at most ``SHOWN`` of each kind."""
+    missing = {key: [] for key in roots}
+    few, untested = [], []
+    unused = {key: [name for name in there if name not in names] for key, there in folders.items()}
     for name in names:
-        if name not in there or (source == "imagefolder" and name not in tested):
-            place = f"the {source}" if source in EMBEDDED else f"both {train} and {test}"
-            raise ConfigError(f"images.classes: there is no class {name!r} in {place}; correct the name or the folder")
-        if source == "imagefolder":
-            _check_count(name, train / name, minimum)
-            if not any(image_files(test / name)):
-                raise ConfigError(
-                    f"images.test: class {name!r} has no image file in {test / name}; add some or leave the class out "
-                    "of images.classes"
-                )
-    return _enough(names, needed)
+        absent = [key for key in roots if name not in folders[key]]
+        for key in absent:
+            missing[key].append(
+                f"images.{key}: {roots[key]} has no folder {name!r}{hint(name, unused[key])}; add it, or leave the "
+                "class out of images.classes"
+            )
+        if "train" not in absent and (found := _count(roots["train"] / name, minimum)) < minimum:
+            few.append(
+                f"images.minimum: class {name!r} has {found} image files in {roots['train'] / name}, fewer than "
+                f"{minimum}{_others(roots['train'] / name)}; add images, lower the minimum or leave the class out of "
+                "images.classes"
+            )
+        if "test" not in absent and not _count(roots["test"] / name, 1):
+            untested.append(
+                f"images.test: class {name!r} has no image file in {roots['test'] / name}"
+                f"{_others(roots['test'] / name)}; add some or leave the class out of images.classes"
+            )
+    return [fault for faults in (*missing.values(), few, untested) for fault in _shortened(faults)]
+
+
+def _shortened(faults: list[str]) -> list[str]:
+    more = len(faults) - SHOWN
+    return faults if more <= 1 else [*faults[:SHOWN], f"{faults[0].split(':')[0]}: {more} more classes as these"]
+
+
+def _count(folder: Path, most: int) -> int:
+    try:
+        return len(list(islice(image_files(folder), most)))
+    except DataError:
+        return 0
+
+
+def _others(folder: Path) -> str:
+    """Return in parentheses which other files a class folder holds, or why it cannot be read."""
+    try:
+        kinds = [kind for kind, paths in contents(folder).others.items() for _ in paths]
+    except DataError as error:
+        return f" ({error})"
+    return f" (it holds other files: {described(kinds)})" if kinds else ""
 
 
 def read_names(path: Path) -> tuple[dict[str, str], dict[str, str]]:
@@ -124,39 +191,49 @@ def read_names(path: Path) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def check_folders(source: str, train: Path | None, test: Path | None) -> None:
-    """Refuse folders of images that are not there.
+    """Refuse folders of images that are not there, and warn of images that lie beside the class folders.
 
     Raises:
-        ConfigError: naming the key and the folder.
+        ConfigError: naming the key and the folder of each.
     """
-    if source == "imagefolder":
-        _folders("train", train)
-        _folders("test", test)
-
-
-def image_files(folder: Path):
-    """Yield the image files of a class folder, in no fixed order."""
-    return (path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
+    if source in EMBEDDED:
+        return
+    faults = Faults()
+    for key, folder in (("train", train), ("test", test)):
+        with faults.noted():
+            _folders(key, folder)
+            if loose := sum(1 for _ in image_files(folder)):
+                log.warning("%s: image files beside the class folders are not used: %d", folder, loose)
+    faults.refuse()
 
 
 def _folders(key: str, folder: Path) -> list[str]:
     if not folder.is_dir():
         raise ConfigError(f"images.{key}: there is no folder {folder}; correct the path or unpack the images there")
-    names = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    try:
+        names = class_folders(folder)
+    except DataError as error:
+        raise ConfigError(f"images.{key}: {error}") from error
     if not names:
-        raise ConfigError(f"images.{key}: {folder} holds no class folders; it needs one folder a class")
+        loose = sum(1 for _ in image_files(folder))
+        held = f" but {loose} image files" if loose else ""
+        raise ConfigError(f"images.{key}: {folder} holds no class folders{held}; it needs one folder per class")
     return names
 
 
-def _check_names(names: Sequence[str]) -> None:
-    alike: dict[str, str] = {}
+def _name_faults(names: Sequence[str]) -> list[str]:
+    faults, alike = [], {}
     for name in names:
         if why := name_fault(name):
-            raise ConfigError(f"images.classes: the class name {name!r} {why}; rename the folder")
+            faults.append(f"images.classes: the class name {name!r} {why}; rename the folder")
         # Files are named by classes, and some disks take two such names for one.
         other = alike.setdefault(unicodedata.normalize("NFKC", name).casefold(), name)
         if other != name:
-            raise ConfigError(f"images.classes: the class names {other!r} and {name!r} look alike; rename a folder")
+            faults.append(
+                f"images.classes: the class names {other!r} and {name!r} differ only in case or Unicode normalisation; "
+                "rename a folder"
+            )
+    return faults
 
 
 def name_fault(name: str) -> str | None:
@@ -171,21 +248,3 @@ def name_fault(name: str) -> str | None:
     if len(name.encode()) > LONGEST:
         return f"is longer than {LONGEST} bytes"
     return None
-
-
-def _check_count(name: str, folder: Path, minimum: int) -> None:
-    found = len(list(islice(image_files(folder), minimum)))
-    if found < minimum:
-        raise ConfigError(
-            f"images.minimum: class {name!r} has {found} image files in {folder}, fewer than {minimum}; "
-            "add images, lower the minimum or leave the class out of images.classes"
-        )
-
-
-def _enough(names: list[str], needed: int) -> list[str]:
-    if len(names) < needed:
-        raise ConfigError(
-            f"zoo.classes_per_task: {needed} classes a task, but there are only {len(names)}; "
-            "ask for fewer or add classes"
-        )
-    return names

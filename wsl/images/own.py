@@ -1,5 +1,6 @@
 """Somebody's own images, packed as a run's are: a folder a class, some of each held out."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,9 +9,12 @@ import numpy as np
 from wsl.errors import DataError
 from wsl.files import new_hdf5
 from wsl.images.classes import name_fault
+from wsl.images.contents import class_folders, image_files
 from wsl.images.folders import LeftOut, read_folder
+from wsl.images.names import match_names
 from wsl.randomness import stream
 
+log = logging.getLogger(__name__)
 # A class of somebody's own may bear the name of one of the run's.
 PREFIX = "own: "
 
@@ -18,24 +22,42 @@ PREFIX = "own: "
 def own_classes(folder: Path, wanted: Sequence[str] | None, needed: int) -> list[str]:
     """Return the class folders of a folder, in the order asked for or sorted.
 
+    Args:
+        folder: of class folders.
+        wanted: names of class folders, see ``wsl.images.names.match_names``; None: all.
+        needed: how many the run's models distinguish.
+
     Raises:
-        DataError: they are not as many as ``needed``, or one is missing.
+        DataError: they are not as many as ``needed``, or one is missing, listed twice or unusable; all such faults are
+            named.
     """
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}; give one that holds a folder of images for each class")
-    there = sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
-    missing = [name for name in wanted or () if name not in there]
-    if missing:
-        raise DataError(f"{folder} has no folder {missing[0]!r}; its class folders are {', '.join(there) or 'none'}")
-    names = list(wanted) if wanted else there
+    there = class_folders(folder)
+    some = ", ".join(there[:8]) + (", ..." if len(there) > 8 else "")
+    names, faults = there, []
+    if wanted:
+        matched = match_names(wanted, there)
+        names = matched.names
+        faults = matched.faults(f"in {folder}", f"its class folders are {some or 'none'}")
     for name in names:
         if why := name_fault(name):
-            raise DataError(f"the class folder {name!r} in {folder} {why}; rename it")
+            faults.append(f"the class folder {name!r} in {folder} {why}; rename it")
+    if faults:
+        raise DataError("\n".join(faults))
+    loose = sum(1 for _ in image_files(folder))
     if len(names) != needed:
+        models = f"this run's models distinguish {needed} classes"
+        if wanted:
+            raise DataError(f"{models}, but --classes names {len(names)}; name {needed}")
+        beside = f" and {loose} image files" if loose else ""
+        more = len(there) > needed
         raise DataError(
-            f"this run's models tell {needed} classes apart, and {folder} has {len(names)} class folders"
-            f" ({', '.join(names[:8]) or 'none'}); name {needed} of them by --classes"
+            f"{models}, but {folder} has {len(there)} class folders ({some or 'none'}){beside}; "
+            + (f"name {needed} of them by --classes" if more else "give a folder that holds a folder for each class")
         )
+    if loose:
+        log.warning("%s: image files beside the class folders are not used: %d", folder, loose)
     return names
 
 
@@ -53,9 +75,12 @@ def pack_own(folder: Path, name: str, out: str | Path, size: int, held_out: floa
     Raises:
         DataError: no image is readable.
     """
-    images = read_folder(folder / name, size, LeftOut()).images
+    left_out = LeftOut()
+    images = read_folder(folder / name, size, left_out).images
     if not len(images):
-        raise DataError(f"{folder / name} holds no readable image; add some or leave the class out")
+        raise DataError(
+            f"{folder / name} holds no readable image{left_out.in_words()}; add some or leave the class out"
+        )
     order = stream(seed, "images", name).permutation(len(images))
     count = min(round(len(images) * held_out), len(images) - 1)
     _write(out, name, images[order[count:]], images[order[:count]])

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,10 @@ from sklearn.datasets import load_digits
 from wsl.errors import DataError
 from wsl.files import new_hdf5
 from wsl.images.characters import CHARACTERS
+from wsl.images.contents import described
 from wsl.images.folders import LeftOut, Part, fitted, read_folder
 from wsl.images.glyphs import LEARNT_FONTS, TEST_FONTS, draw_glyph, font_files
+from wsl.images.reading import LEFT_OUT
 from wsl.randomness import stream
 
 log = logging.getLogger(__name__)
@@ -124,6 +125,8 @@ def pack_folder(
     An image that a folder holds twice counts once, and a test image is not trained on.
 
     Args:
+        name: of the class.
+        out: HDF5 file to write, see ``write_class``.
         train, test: folders of class folders.
         size: images are scaled and centre-cropped to this square, pixels.
         validation_share: share of the train folder's images set aside.
@@ -137,7 +140,9 @@ def pack_folder(
     left_out = LeftOut()
     tested = read_folder(Path(test, name), size, left_out)
     if not tested.files:
-        raise DataError(f"class {name!r}: no readable image in {Path(test, name)}; final evaluations need some")
+        raise DataError(
+            f"class {name!r}: no readable image in {Path(test, name)}{left_out.in_words()}; final evaluations need some"
+        )
     learnt = read_folder(Path(train, name), size, left_out, tested.digests.tolist())
     order = stream(seed, "images", name).permutation(len(learnt.files))
     count = max(1, round(len(order) * validation_share))
@@ -154,16 +159,16 @@ def write_class(
         name: of the class.
         train, validation, test: parts.
         minimum: fewest images to learn from.
-        left_out: files to name beside.
+        left_out: files that are not used, named in the file.
 
     Raises:
         DataError: fewer than ``minimum`` images remain, or a part is empty.
     """
-    learnt, spent = (len(train.files), len(validation.files)), asdict(left_out)
+    learnt = (len(train.files), len(validation.files))
     if sum(learnt) < minimum or not all(learnt):
-        why = ", ".join(f"{len(files)} {key}" for key, files in spent.items())
         raise DataError(
-            f"class {name!r} has {learnt[0]} readable training and {learnt[1]} validation images ({why}), fewer than "
+            f"class {name!r} has {learnt[0]} readable training and {learnt[1]} validation images"
+            f"{left_out.in_words()}, fewer than "
             f"images.minimum = {minimum}; add images or leave the class out"
         )
     if not test.files:
@@ -175,6 +180,7 @@ def write_class(
             file.create_dataset(key, data=part.images)
             file.create_dataset(f"digests/{key}", data=part.digests)
             file.create_dataset(f"files/{key}", data=part.files, dtype=text)
-        for key, files in spent.items():
-            file.create_dataset(f"left_out/{key}", data=files, dtype=text)
+        for key in LEFT_OUT:
+            file.create_dataset(f"left_out/{key}", data=getattr(left_out, key), dtype=text)
+        file["left_out"].attrs["kinds"] = described(left_out.kinds)
     log.info("class %s: %d train, %d validation, %d test images", name, *learnt, len(test.files))

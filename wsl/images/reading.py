@@ -10,7 +10,7 @@ from wsl.files import Files, listed, open_hdf5, write_csv
 
 log = logging.getLogger(__name__)
 PARTS = ("train", "validation", "test")
-LEFT_OUT = ("skipped", "repeated", "leaked")  # see ``wsl.images.folders.LeftOut``
+LEFT_OUT = ("skipped", "repeated", "leaked", "unread")  # see ``wsl.images.folders.LeftOut``
 # Torchvision's constants for ImageNet models: a sampled model expects inputs normalised by them.
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -61,7 +61,11 @@ def read_task(packed: Sequence[str | Path], part: str, most: int | None = None) 
 def summarise(packed: Sequence[str | Path], out: str | Path) -> None:
     """Write a table of all classes: images in each part, files left out, images that other classes hold, too.
 
-    The last are kept, since nothing says to which class they belong; the log names them.
+    The last are kept, since nothing shows to which class they belong; the log names them.
+
+    Args:
+        packed: a packed file for each class.
+        out: CSV file.
     """
     import pandas as pd
 
@@ -73,15 +77,17 @@ def summarise(packed: Sequence[str | Path], out: str | Path) -> None:
             for part in PARTS:
                 files, digests = file["files"][part].asstr()[...], file["digests"][part][...]
                 images.append(pd.DataFrame({"class": name, "part": part, "digest": digests, "file": files}))
+            kinds = file["left_out"].attrs["kinds"]
         named = ";".join(name for files in left_out.values() for name in files)
-        rows.append({"class": name, **counts, **{key: len(files) for key, files in left_out.items()}, "files": named})
+        lengths = {key: len(files) for key, files in left_out.items()}
+        rows.append({"class": name, **counts, **lengths, "kinds": kinds, "files": named})
     table, every = pd.DataFrame(rows), pd.concat(images, ignore_index=True)
     shared = every[every["digest"].duplicated(keep=False)]
     shared = shared[shared.groupby("digest")["class"].transform("nunique") > 1]
     for _, same in shared.groupby("digest", sort=False):
         log.warning(
-            "classes share an image, and no network can tell them apart by it; leave it in one alone: %s",
+            "classes share an image, so no network can distinguish them by it; keep it in one class only: %s",
             ", ".join(f"{row.file} ({row.part} of {row[1]})" for row in same.itertuples()),
         )
-    table.insert(table.columns.get_loc("files"), "shared", table["class"].map(shared["class"].value_counts()))
+    table.insert(table.columns.get_loc("kinds"), "shared", table["class"].map(shared["class"].value_counts()))
     write_csv(out, table.fillna({"shared": 0}).astype({"shared": int}))

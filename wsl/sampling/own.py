@@ -13,6 +13,7 @@ from wsl.datasets.clip import Clip
 from wsl.errors import DataError
 from wsl.files import listed
 from wsl.images.classes import name_fault
+from wsl.images.names import repeated_names
 from wsl.images.own import PREFIX, own_classes, pack_nothing, pack_own
 from wsl.images.reading import join_task
 from wsl.images.tasks import TaskImages
@@ -104,8 +105,10 @@ def sample_own(
 
 
 def _named(classes: Sequence[str] | None, needed: int) -> list[str]:
-    if not classes or len(set(classes)) != needed:
-        raise DataError(f"this run's models tell {needed} classes apart; name {needed} by --classes, or give a folder")
+    if repeated := repeated_names(classes or ()):
+        raise DataError(f"the class {repeated[0]!r} is listed twice in --classes; list each class once")
+    if not classes or len(classes) != needed:
+        raise DataError(f"this run's models distinguish {needed} classes; name {needed} by --classes, or give a folder")
     for name in classes:
         if why := name_fault(name):
             raise DataError(f"the name of a class {name!r} {why}; write it otherwise")

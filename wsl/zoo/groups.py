@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from wsl.errors import ConfigError, DataError
+from wsl.errors import ConfigError, DataError, Faults
+from wsl.images.names import listed_names, match_names
 from wsl.randomness import stream
 from wsl.text import read_text
 
@@ -13,39 +14,43 @@ ClassChoice = Sequence[str] | int | Path | None
 def group_classes(
     seed: int, classes: list[str], backbone: ClassChoice, unseen: ClassChoice, needed: int
 ) -> dict[str, list[str]]:
-    """Deal the run's classes out to three groups that share none.
+    """Divide the run's classes into three groups that share none.
 
     Args:
         seed: the run's seed; it draws where a number is given, among the classes that nobody names, unseen ones first,
             so that another number for the backbone leaves the unseen classes as they are.
         classes: names of all classes, in order.
-        backbone, unseen: names, how many to draw, a text file of names (separated by white space), or None.
+        backbone: names, how many to draw, a text file of names (see ``wsl.images.names.listed_names``), or None.
+        unseen: the same, for tasks of unseen classes.
         needed: classes of a task.
 
     Returns:
         Names by group (``tasks``, ``backbone``, ``unseen``), each in the order of ``classes``.
 
     Raises:
-        ConfigError: a class is unknown or in two groups, or a group is too small for what it is for.
+        ConfigError: a class is unknown, listed twice or in two groups, or a group is too small for what it is for; all
+            such faults are named.
     """
-    choices = {"unseen": unseen, "backbone": backbone}
-    left = list(classes)
-    groups = {}
+    choices, faults = {"unseen": unseen, "backbone": backbone}, Faults()
+    left, groups = list(classes), {"unseen": [], "backbone": []}
     for group in sorted(choices, key=lambda group: isinstance(choices[group], int)):
-        chosen = _chosen(f"zoo.{group}.classes", choices[group], classes, left, stream(seed, "classes", group))
-        groups[group] = [name for name in classes if name in chosen]
-        left = [name for name in left if name not in chosen]
+        with faults.noted():
+            chosen = _chosen(f"zoo.{group}.classes", choices[group], classes, left, stream(seed, "classes", group))
+            groups[group] = [name for name in classes if name in chosen]
+            left = [name for name in left if name not in chosen]
+    faults.refuse()  # the sizes of groups follow from their names
     groups["tasks"] = left
     if len(left) < needed:
-        raise ConfigError(
+        faults.lines.append(
             f"images.classes: {len(left)} classes are left for tasks, but a task has {needed}; "
             "use more classes, or keep fewer for the backbone and unseen tasks"
         )
     for group, least in (("unseen", needed), ("backbone", 2)):
         if choices[group] is not None and len(groups[group]) < least:
-            raise ConfigError(
+            faults.lines.append(
                 f"zoo.{group}.classes: {len(groups[group])} classes are too few; give at least {least}, or leave it out"
             )
+    faults.refuse()
     return groups
 
 
@@ -60,11 +65,12 @@ def _chosen(key: str, choice: ClassChoice, classes: list[str], left: list[str], 
         if not choice.is_file():
             raise ConfigError(f"{key}: there is no file {choice}; correct the path or list the classes")
         try:
-            choice = read_text(choice).split()
+            choice = listed_names(read_text(choice), classes)
         except DataError as error:
             raise ConfigError(f"{key}: {error}") from error
-    for name in choice:
-        if name not in left:
-            why = "is in another group already" if name in classes else "is not among images.classes"
-            raise ConfigError(f"{key}: the class {name!r} {why}; correct the name or take it out")
-    return set(choice)
+    matched = match_names(choice, classes)
+    found = matched.faults("among images.classes", "correct the name or take it out")
+    taken = [name for name in matched.names if name not in left]
+    found += [f"the class {name!r} is in another group already; take it out of one of them" for name in taken]
+    Faults([f"{key}: {fault}" for fault in found]).refuse()
+    return set(matched.names)

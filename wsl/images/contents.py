@@ -1,0 +1,181 @@
+"""What lies in a class folder: the files to read, and all others by kind."""
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+
+from wsl.errors import DataError
+
+# Which of Pillow's formats a suffix stands for. None of their decoders calls another program, as that of EPS does.
+FORMAT_OF = {
+    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".mpo"), "JPEG"),
+    **dict.fromkeys((".png", ".apng"), "PNG"),
+    **dict.fromkeys((".ppm", ".pgm", ".pbm", ".pnm"), "PPM"),
+    **dict.fromkeys((".bmp", ".dib"), "BMP"),
+    **dict.fromkeys((".tif", ".tiff"), "TIFF"),
+    ".webp": "WEBP",
+    ".gif": "GIF",
+    **dict.fromkeys((".jp2", ".j2k", ".jpf", ".jpx", ".j2c", ".jpc"), "JPEG2000"),
+    **dict.fromkeys((".avif", ".avifs"), "AVIF"),
+    **dict.fromkeys((".heic", ".heif", ".hif", ".heics", ".heifs"), "HEIF"),
+    ".ico": "ICO",
+    ".pcx": "PCX",
+    ".qoi": "QOI",
+    ".sgi": "SGI",
+    ".tga": "TGA",
+}
+# Formats for which a module must be installed, and the remedy where it is not.
+MODULES = {
+    "AVIF": ("PIL.AvifImagePlugin", "to read them: pip install 'pillow>=11.3'"),
+    "HEIF": ("pillow_heif", "to read them: pip install pillow-heif"),
+}
+# Formats and suffixes that can be read here.
+FORMATS = frozenset(name for name in FORMAT_OF.values() if name not in MODULES or find_spec(MODULES[name][0]))
+SUFFIXES = frozenset(suffix for suffix, name in FORMAT_OF.items() if name in FORMATS)
+# How files begin, from a byte on: images whatever they are called, and what is often found under an image's name.
+BEGINNINGS = (
+    (0, b"\xff\xd8\xff", "JPEG"),
+    (0, b"\x89PNG\r\n\x1a\n", "PNG"),
+    (0, b"GIF8", "GIF"),
+    (0, b"II*\0", "TIFF"),
+    (0, b"MM\0*", "TIFF"),
+    (8, b"WEBP", "WEBP"),
+    (0, b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG2000"),
+    (4, b"ftypavi", "AVIF"),
+    *((4, b"ftyp" + brand, "HEIF") for brand in (b"hei", b"hev", b"mif1", b"msf1")),
+    (0, b"%PDF", "PDF"),
+    (0, b"%!PS", "PostScript"),
+    (0, b"<svg", "SVG"),
+    (0, b"<?xml", "XML"),
+    (0, b"<!doctype html", "HTML"),
+    (0, b"<html", "HTML"),
+)
+# What operating systems and file managers leave behind: counted, but no reason for a warning.
+SYSTEM = frozenset({".ds_store", "thumbs.db", "desktop.ini", ".directory", ".localized"})
+SYSTEM_KIND, HIDDEN_KIND, PLAIN_KIND = "of the system", "hidden", "without suffix"
+FOLDER_KIND, BARE_KIND = "in nested folders", "nested folders without images"
+
+
+NAMED = 6  # kinds in a message
+
+
+@dataclass
+class Contents:
+    """What lies in a class folder.
+
+    Attributes:
+        images: files to read, by name.
+        others: all other files by kind (a suffix, or what else explains why they are not read), each kind by name. Of
+            nested folders the images count.
+    """
+
+    images: list[Path]
+    others: dict[str, list[Path]] = field(default_factory=dict)
+
+
+def contents(folder: Path) -> Contents:
+    """Return what lies in a class folder.
+
+    Raises:
+        DataError: there is no such folder, or it may not be read.
+    """
+    found = Contents([])
+    for entry in _entries(folder):
+        kind = _kind(entry)
+        if kind is None:
+            found.images.append(Path(entry.path))
+        elif kind == FOLDER_KIND:
+            inside = [Path(at, name) for at, _, names in os.walk(entry.path) for name in names]
+            images = [path for path in inside if path.suffix.lower() in FORMAT_OF and not path.name.startswith(".")]
+            if images:
+                found.others.setdefault(kind, []).extend(images)
+            else:
+                found.others.setdefault(BARE_KIND, []).append(Path(entry.path))
+        else:
+            found.others.setdefault(kind, []).append(Path(entry.path))
+    found.images.sort()
+    found.others = {kind: sorted(paths) for kind, paths in sorted(found.others.items())}
+    return found
+
+
+def image_files(folder: Path) -> Iterator[Path]:
+    """Yield the files of a class folder that are read, in no fixed order.
+
+    Raises:
+        DataError: there is no such folder, or it may not be read.
+    """
+    return (Path(entry.path) for entry in _entries(folder) if _kind(entry) is None)
+
+
+def described(kinds: Iterable[str]) -> str:
+    """Return files by kind in words, the kind of each given: ``9 .heic (install ...), 2 hidden``."""
+    counts = Counter(kinds).most_common()
+    named = [f"{count} {kind}{remedy(FORMAT_OF.get(kind))}" for kind, count in counts[:NAMED]]
+    more = sum(count for _, count in counts[NAMED:])
+    return ", ".join([*named, f"{more} of other kinds"] if more else named)
+
+
+def format_by_content(path: Path) -> str | None:
+    """Return the format that a file's first bytes show: one of ``FORMAT_OF``, or of other documents; None: unknown.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with open(path, "rb") as file:
+        head = file.read(32)
+    for place, beginning, name in BEGINNINGS:
+        found = head[place : place + len(beginning)]
+        if found == beginning or (name == "HTML" and found.lower() == beginning):
+            return name
+    return None
+
+
+def class_folders(folder: Path) -> list[str]:
+    """Return the names of the class folders in a folder, sorted; hidden ones are none.
+
+    Raises:
+        DataError: there is no such folder, or it may not be read.
+    """
+    return sorted(entry.name for entry in _entries(folder) if _is_folder(entry) and not entry.name.startswith("."))
+
+
+def _entries(folder: Path) -> list[os.DirEntry]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError as error:
+        raise DataError(
+            f"the folder {folder} cannot be read ({error.strerror}); correct the path or its permissions"
+        ) from error
+
+
+def _kind(entry: os.DirEntry) -> str | None:
+    """Return why an entry of a class folder is not read, in a word; None: it is."""
+    if entry.name.lower() in SYSTEM:
+        return SYSTEM_KIND
+    if _is_folder(entry):
+        return HIDDEN_KIND if entry.name.startswith(".") else FOLDER_KIND
+    if entry.name.startswith("."):
+        return HIDDEN_KIND
+    suffix = Path(entry.name).suffix.lower()
+    if suffix in SUFFIXES:
+        return None
+    if any(character.isalpha() for character in suffix):
+        return suffix
+    # Numbered or hashed names: only the content shows whether it is an image.
+    return None if os.path.isfile(entry.path) and format_by_content(Path(entry.path)) in FORMATS else PLAIN_KIND
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def remedy(name: str | None) -> str:
+    """Return in parentheses what makes a format readable that is not; empty: nothing does, or it is."""
+    return f" ({MODULES[name][1]})" if name in MODULES and name not in FORMATS else ""

@@ -1,0 +1,131 @@
+"""Match the class names that people list with the classes that there are."""
+
+import csv
+import unicodedata
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from wsl.errors import DataError
+
+NAMED = 8  # names in a message
+
+
+@dataclass
+class Matched:
+    """Names that were asked for.
+
+    Attributes:
+        names: those that were found, as the classes spell them, each once and in the order asked for.
+        missing: those that were not found.
+        repeated: those that were asked for more than once, as the classes spell them.
+        there: the classes.
+    """
+
+    names: list[str]
+    missing: list[str]
+    repeated: list[str]
+    there: Collection[str]
+
+    def faults(self, place: str, remedy: str) -> list[str]:
+        """Return what is wrong with the list, a sentence each.
+
+        Args:
+            place: where the classes are: ``in the folder x``, ``among images.classes``.
+            remedy: what to do about a name that is missing there.
+        """
+        found = [f"there is no class {name!r} {place}{hint(name, self.there)}; {remedy}" for name in self.missing]
+        if len(found) > NAMED:
+            found[NAMED:] = [f"{len(found) - NAMED} more classes are not {place}; {remedy}"]
+        return found + [f"the class {name!r} is listed twice; list each class once" for name in self.repeated]
+
+
+def match_names(wanted: Sequence[str], there: Collection[str]) -> Matched:
+    """Find classes by name.
+
+    A name matches a class that is spelled alike. Else it matches the only class that differs in nothing but Unicode
+    normalisation (a folder that was made on another system) and white space around it. Case counts.
+
+    Args:
+        wanted: names that a person lists.
+        there: names of the classes.
+    """
+    exact = set(there)
+    alike: dict[str, list[str]] = {}
+    for name in there:
+        alike.setdefault(_plain(name), []).append(name)
+    found, missing, repeated = {}, {}, {}
+    for name in wanted:
+        candidates = [name] if name in exact else alike.get(_plain(name), [])
+        if len(candidates) != 1:
+            missing[name] = None
+        elif candidates[0] in found:
+            repeated[candidates[0]] = None
+        else:
+            found[candidates[0]] = None
+    return Matched(list(found), list(missing), list(repeated), there)
+
+
+def repeated_names(names: Sequence[str]) -> list[str]:
+    """Return names that are listed more than once, up to Unicode normalisation and white space around them."""
+    plain = [_plain(name) for name in names]
+    return list(dict.fromkeys(name for place, name in enumerate(names) if plain.index(plain[place]) < place))
+
+
+def hint(name: str, there: Collection[str]) -> str:
+    """Return in parentheses which class may be meant by a name that none has; empty: none is like it."""
+    by_folded = {_folded(one): one for one in there}
+    close = [by_folded[text] for text in get_close_matches(_folded(name), by_folded, n=1, cutoff=0.7)]
+    if not close:
+        return ""
+    if _plain(close[0]) == _plain(name):
+        return f" ({close[0]!a} differs from it in Unicode normalisation or in spaces)"
+    return f" (did you mean {close[0]!r}?)"
+
+
+def split_names(values: Sequence[str], there: Collection[str] = ()) -> list[str]:
+    """Return class names from values of an option that may be given several times.
+
+    Args:
+        values: each a class by itself, or names separated by commas, in CSV's quotes where a name holds a comma.
+        there: names of the classes, where they are known.
+
+    Raises:
+        DataError: quotes are not closed, or a name is empty.
+    """
+    names = []
+    for value in values:
+        if match_names([value], there).names:
+            names.append(value)
+            continue
+        try:
+            (row,) = csv.reader([value], skipinitialspace=True, strict=True)
+        except (csv.Error, ValueError) as error:
+            remedy = "separate names by commas, and put double quotes around a name that holds one"
+            raise DataError(f"--classes {value!r} cannot be read ({error}); {remedy}") from error
+        if not row or not all(name.strip() for name in row):
+            raise DataError(f"--classes {value!r} has an empty name; check its commas")
+        names += [name.strip() for name in row]
+    return names
+
+
+def listed_names(text: str, there: Collection[str]) -> list[str]:
+    """Return the class names in a text: one per line, or several separated by white space.
+
+    Args:
+        text: of a file.
+        there: names of the classes: a line that is one of them is not split at its spaces.
+    """
+    names = []
+    for line in filter(None, map(str.strip, text.splitlines())):
+        names += [line] if match_names([line], there).names else line.split()
+    return names
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFC", name).strip()
+
+
+def _folded(name: str) -> str:
+    """Return a name without what people overlook: case, spaces, underscores, hyphens, compatibility forms."""
+    return "".join(c for c in unicodedata.normalize("NFKC", name).casefold() if not c.isspace() and c not in "_-")
