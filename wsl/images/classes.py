@@ -108,11 +108,16 @@ def check_folders(source: str, train: Path | None, test: Path | None) -> None:
     """Refuse folders of images that are not there.
 
     Raises:
-        ConfigError: naming the key and the folder.
+        ConfigError: naming the key and the folder, one line per fault.
     """
-    if source == "imagefolder":
-        _folders("train", train)
-        _folders("test", test)
+    faults = []
+    for key, folder in (("train", train), ("test", test)) if source == "imagefolder" else ():
+        try:
+            _folders(key, folder)
+        except ConfigError as error:
+            faults.append(str(error))
+    if faults:
+        raise ConfigError("\n".join(faults))
 
 
 def image_files(folder: Path):
