@@ -142,7 +142,11 @@ def models(tmp_path_factory):
     save_file(state, folder / "foreign.safetensors")
     about = {"width": 3, "classes": list("abcde"), "size": 16, "preprocessing": {"mean": [0.5] * 3}}
     one = {"accuracy": 0.5, "low": 0.3, "high": 0.7, "images": 20}
-    about |= {"estimates": {"as sampled": {**one, "loss": 0.9}}, "baselines": {"probe": one}}
+    about |= {
+        "estimates": {"as sampled": {**one, "loss": 0.9}},
+        "refined_epochs": 0,
+        "baselines": {"probe": {**one, "accuracy": 0.6}},
+    }
     for suffix in ("safetensors", "pt"):
         write_model(folder / f"ours.{suffix}", state, about)
     return folder
@@ -164,9 +168,11 @@ def test_a_checkpoint_of_another_program_is_recognised(models, name):
 def test_a_model_is_its_metadata(models, suffix):
     found = as_json(models / f"ours.{suffix}")
     assert found["kind"] == "model" and found["facts"]["classes"] == list("abcde")
-    assert found["tables"]["baselines on the same images"][0]["accuracy"] == 0.5
+    rows = found["tables"]["accuracy on held-out images"]
+    assert [row["model"] for row in rows] == ["linear probe on the members' start", "this model, as sampled"]
+    assert [row["accuracy"] for row in rows] == [0.6, 0.5] and rows[1]["loss"] == 0.9
     said = inspect(models / f"ours.{suffix}")
-    assert re.search(r"classes +│ a, b, c, d, e ", said) and re.search(r"│ as sampled │ 0.5 ", said)
+    assert re.search(r"classes +│ a, b, c, d, e ", said) and re.search(r"│ this model, as sampled +│ 0.5 ", said)
 
 
 def test_json_has_the_facts_of_the_screen(zoo):

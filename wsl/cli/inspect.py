@@ -81,10 +81,11 @@ def _show(document: Document) -> None:
 
 def _rows(title: str, rows: list[dict[str, Any]]) -> None:
     shown = rows[:MOST] if title == "tensors" else rows
-    columns = [Column(escape(_words(key)), overflow="fold") for key in rows[0]]
+    keys = dict.fromkeys(key for row in rows for key in row)  # some rows may lack some
+    columns = [Column(escape(_words(key)), overflow="fold") for key in keys]
     table = Table(*columns)
     for row in shown:
-        table.add_row(*(escape(_text(row.get(key))) for key in rows[0]))
+        table.add_row(*(escape(_text(row.get(key))) for key in keys))
     _title(_words(title))
     console.print(table)
     if len(shown) < len(rows):
@@ -92,9 +93,8 @@ def _rows(title: str, rows: list[dict[str, Any]]) -> None:
 
 
 def _title(text: str) -> None:
-    console.print(
-        escape(text), style="bold", highlight=False, soft_wrap=True
-    )  # a table would break it at its own width
+    # Not the table's own title, which would be broken at the table's width.
+    console.print(escape(text), style="bold", highlight=False, soft_wrap=True)
 
 
 def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
