@@ -1,6 +1,6 @@
 """What a file or a folder is, as one document of facts and tables: what `wsl inspect` prints."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,16 +76,15 @@ def _folder(path: Path) -> Document:
             "import.json, as imported zoos do"
         )
     summary = read_json(path / "summary.json")
-    accuracies, tables = summary.pop("accuracy", {}), {}
+    accuracies, bounds, kinds = (summary.pop(key, {}) for key in ("accuracy", "accuracy_intervals", "kinds"))
+    tables = {}
     for kind in sorted(accuracies, key=[*TASKS, *accuracies].index):
-        methods = accuracies[kind]
-        rows = [
-            {"method": method, **(value if isinstance(value, Mapping) else {"accuracy": value})}
-            for method, value in methods.items()
-        ]
-        tables[f"accuracy on {TASKS.get(kind, kind)}"] = sorted(
-            rows, key=lambda row: row.get("accuracy") or 0, reverse=True
-        )
+        rows = []
+        for method, accuracy in sorted(accuracies[kind].items(), key=lambda item: -item[1]):
+            about = {"kind": kinds[method]} if method in kinds else {}
+            limits = dict(zip(("low", "high"), bounds.get(kind, {}).get(method, ()), strict=False))
+            rows.append({"method": method, **about, "accuracy": accuracy, **limits})
+        tables[f"accuracy on {TASKS.get(kind, kind)}"] = rows
     return Document(path, "run", summary, tables)
 
 

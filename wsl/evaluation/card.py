@@ -136,7 +136,7 @@ def warnings(about: dict[str, Any]) -> list[str]:
         which = f"The run's sampler `{about['sampler']}` reaches {one['accuracy']:.1%}"
         where = f"on the run's held-out tasks of {one['classes']} classes, where guessing reaches {one['chance']:.1%}"
         if one["low"] is None:
-            found.append(f"{which} {where}, but one task gives no interval: it may be at chance.")
+            found.append(f"{which} {where}, but too few held-out tasks give no interval: it may be at chance.")
         else:
             found.append(f"{which} ({interval(one)}) {where}: it is at chance, so expect no more of this model.")
     return found
