@@ -101,6 +101,15 @@ def test_baselines_are_those_of_other_libraries(full, own, bodies, parts, tmp_pa
     assert {one["images"] for one in about["baselines"].values()} == {len(parts["test"][1])}
 
 
+def test_a_regression_on_pixels_of_many_images_says_what_it_looks_at(full, own, tmp_path, monkeypatch):
+    whole, _ = sampled(full, own, tmp_path / "whole.safetensors")
+    for module in ("wsl.evaluation.estimates", "wsl.evaluation.own"):
+        monkeypatch.setattr(f"{module}.PIXEL_IMAGES", 3)
+    said, about = sampled(full, own, tmp_path / "few.safetensors")
+    told = "The regression on raw pixels looks at the first 3 training images of each class."
+    assert told in said and "looks at the first" not in whole and about["pixel_images"] == 3
+
+
 def test_intervals_are_wilsons(full, own, tmp_path):
     _, about = sampled(full, own, tmp_path / "m.safetensors")
     for one in (*about["baselines"].values(), about["estimates"]["as sampled"]):

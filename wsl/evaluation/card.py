@@ -113,6 +113,8 @@ def remarks(about: dict[str, Any]) -> list[str]:
             "All rows are made from the same training images and judged on the same held-out images; intervals are "
             "Wilson's 95 % intervals."
         )
+    if most := about.get("pixel_images"):
+        found.append(f"The regression on raw pixels looks at the first {most:,} training images of each class.")
     if about["baselines_left_out"]:
         names = ", ".join(LABELS[name] for name in about["baselines_left_out"])
         found.append(f"Left out, since the run has no file for it: {names}.")

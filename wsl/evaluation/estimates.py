@@ -21,6 +21,7 @@ from wsl.tensors import read_tensors
 
 TINY = 32  # pixels: the side of the largest images whose raw pixels are a baseline
 PIXELS = "pixels"
+PIXEL_IMAGES = 1000  # training images per class that the regression on pixels looks at: more would take minutes
 Estimate = dict[str, float | int]
 
 
@@ -46,7 +47,7 @@ def baselines(model: OwnModel, files: Mapping[str, Path], device: str = "cpu") -
     """Judge what a sampled model must beat, made from its training images, on its held-out images.
 
     Nothing is chosen by the held-out images: each baseline's only setting, a penalty, comes from cross-validation on
-    the training images.
+    the training images. The regression on pixels looks at no more than ``PIXEL_IMAGES`` of each class.
 
     Args:
         model: whose images and layout.
@@ -80,10 +81,10 @@ def _state(path: Path) -> dict[str, torch.Tensor]:
 def _pixel_logits(images: TaskImages, task: str) -> torch.Tensor:
     """Return logits (n, classes) of a task's held-out images by a logistic regression on raw pixels in [0, 1]."""
 
-    def pixels(part: str) -> list[torch.Tensor]:
-        return [images.of_class(name, part=part).flatten(1) / 255 for name in task_classes(task)]
+    def pixels(part: str, most: int | None = None) -> list[torch.Tensor]:
+        return [images.of_class(name, most, part).flatten(1) / 255 for name in task_classes(task)]
 
-    weight, bias = fit_probe(pixels("train"))
+    weight, bias = fit_probe(pixels("train", PIXEL_IMAGES))
     return torch.cat(pixels("test")) @ weight.T + bias
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from wsl.evaluation.card import card
-from wsl.evaluation.estimates import baselines, estimate
+from wsl.evaluation.estimates import PIXEL_IMAGES, PIXELS, baselines, estimate
 from wsl.evaluation.protocol import fine_tuned
 from wsl.evaluation.standing import standing
 from wsl.files import written_whole
@@ -76,6 +76,7 @@ def deliver_own(
         },
         "estimates": {key: value for key, value in estimates.items() if value},
         "baselines": beside,
+        **({"pixel_images": PIXEL_IMAGES} if PIXELS in beside and max(counts["train"].values()) > PIXEL_IMAGES else {}),
         "baselines_left_out": left_out,
         "held_out_tasks": standing(run, about.sampler, 1 / len(model.classes), names_alone=not made_from),
         "provenance": {

@@ -2,7 +2,6 @@
 
 import io
 import json
-import pickle
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any
@@ -63,12 +62,10 @@ def read_model(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any
         return read_tensors(path)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        about = json.loads(state._metadata[KEY])
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError) as error:
+    except Exception as error:  # a damaged or hostile file raises whatever its reading met first
         # Torch's own message advises to run what the file holds.
         raise DataError(f"{path} is damaged, or holds more than tensors ({type(error).__name__})") from error
-    except (AttributeError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{path} was not written by wsl: it lacks its metadata; give a model of `wsl sample`"
-        ) from error
-    return dict(state), about
+    about = getattr(state, "_metadata", {}).get(KEY)
+    if not isinstance(about, str):
+        raise DataError(f"{path} was not written by wsl: it lacks metadata; give a model of `wsl sample`")
+    return dict(state), json.loads(about)
