@@ -2,7 +2,7 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -49,15 +49,54 @@ def disk_needs(run: Run) -> dict[str, int]:
     return {name: value for name, value in needs.items() if value}
 
 
-def check_disk(run: Run, results: Path) -> str:
-    """Return what a run needs and the disk has, for people.
+@dataclass(frozen=True)
+class Disk:
+    """What a run needs and its disk has.
+
+    Attributes:
+        results: the run's folder.
+        needs: bytes of each part of its results, see ``disk_needs``.
+        made: bytes that lie in the folder already.
+        free: bytes that the disk has.
+        uncounted: image folders that are missing, whose images ``needs`` leaves out.
+    """
+
+    results: Path
+    needs: dict[str, int]
+    made: int
+    free: int
+    uncounted: tuple[Path, ...] = ()
+
+    @property
+    def fault(self) -> str | None:
+        """Why the disk has no room for what is still to be made; None: it has."""
+        if sum(self.needs.values()) - self.made <= self.free:
+            return None
+        return (
+            f"the disk is too small for this run: {self}; free some, or take fewer zoo.members or zoo.snapshots, or "
+            "zoo.storage: float16"
+        )
+
+    def __str__(self) -> str:
+        parts = ", ".join(
+            f"{name} {value / GB:.2g}" for name, value in sorted(self.needs.items(), key=lambda item: -item[1])
+        )
+        left_out = f"; images are not counted, since {self.uncounted[0]} is missing" if self.uncounted else ""
+        return (
+            f"about {sum(self.needs.values()) / GB:.2g} GB in {self.results} ({parts}){left_out}; "
+            f"{self.made / GB:.2g} GB made; {self.free / GB:.3g} GB free"
+        )
+
+
+def measure_disk(run: Run, results: Path) -> Disk:
+    """Return what a run needs and the disk has.
 
     Args:
         run: of the config.
         results: its folder; what lies there already counts as made.
 
     Raises:
-        ConfigError: the folder cannot be written to, or the disk has less than what is still to be made.
+        ConfigError: the folder cannot be written to.
     """
     folder = next(path for path in (results.absolute(), *results.absolute().parents) if path.is_dir())
     try:
@@ -68,17 +107,26 @@ def check_disk(run: Run, results: Path) -> str:
             f"{results} cannot be written ({error.strerror} in {folder}); make that folder writable, or start from "
             "another one"
         ) from error
-    needs = disk_needs(run)
-    parts = ", ".join(f"{name} {value / GB:.2g}" for name, value in sorted(needs.items(), key=lambda item: -item[1]))
-    there = sum(path.stat().st_size for path in results.rglob("*") if path.is_file())
-    need, free = sum(needs.values()), shutil.disk_usage(folder).free
-    said = f"about {need / GB:.2g} GB in {results} ({parts}), {there / GB:.2g} GB made; {free / GB:.3g} GB free"
-    if need - there > free:
-        raise ConfigError(
-            f"the disk is too small for this run: {said}; free some, or take fewer zoo.members or zoo.snapshots, or "
-            "zoo.storage: float16"
-        )
-    return said
+    made = sum(path.stat().st_size for path in results.rglob("*") if path.is_file())
+    missing = tuple(path for path in _image_folders(run) if not path.is_dir())
+    return Disk(results, disk_needs(run), made, shutil.disk_usage(folder).free, missing)
+
+
+def check_disk(run: Run, results: Path) -> str:
+    """Return what a run needs and the disk has, for people; see ``measure_disk``.
+
+    Raises:
+        ConfigError: the folder cannot be written to, or the disk has less than what is still to be made.
+    """
+    disk = measure_disk(run, results)
+    if disk.fault:
+        raise ConfigError(disk.fault)
+    return str(disk)
+
+
+def _image_folders(run: Run) -> list[Path]:
+    images = run.config.images
+    return [images.train, images.test] if images.source == "imagefolder" else []
 
 
 def _image_count(run: Run) -> int:
@@ -87,7 +135,7 @@ def _image_count(run: Run) -> int:
         return DIGITS_IMAGES * len(run.classes) // 10
     if images.source == "glyphs":
         return images.drawn * len(run.classes)
-    folders: Iterator[Path] = (Path(part, name) for part in (images.train, images.test) for name in run.classes)
+    folders = (part / name for part in _image_folders(run) for name in run.classes)
     return sum(sum(1 for _ in image_files(folder)) for folder in folders if folder.is_dir())
 
 

@@ -44,6 +44,8 @@ def on_page_markdown(markdown, page, **_):
 def commands():
     """Return what `--help` says of every command, as Markdown without a title."""
     command = typer.main.get_command(app)
+    for one in command.commands.values():  # else the list of commands cuts their summaries
+        one.short_help = " ".join(one.help.partition("\n\n")[0].split())
     return get_docs_for_click(obj=command, ctx=typer.Context(command), name="wsl").partition("\n")[2]
 
 

@@ -39,6 +39,7 @@ def sampler_of(zoo, fitted, autoencoder, shared, class_means, packed, bins, tiny
             | {"settings": {"norm": "training"}},
             "finetuning": {"optimizer": "adam", "learning_rate": 1e-3, "batch_size": 8, "augment": False},
         }
+        files |= {key: changes.pop(key) for key in ("start", "body") if key in changes}
         describe_sampler(run / NAME, **{**settings, **changes}, **{key: in_run(path) for key, path in files.items()})
         return run
 

@@ -1,6 +1,14 @@
 """`wsl doctor`."""
 
 import importlib.metadata
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import namedtuple
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -8,6 +16,8 @@ from typer.testing import CliRunner
 from wsl.cli.main import app
 
 DIGITS = "run: mine\nimages: {source: digits}\nzoo: {members: 20, width: 2}\n"
+ROOT = Path(__file__).parents[2]
+Usage = namedtuple("Usage", "total used free")
 
 
 def doctor(*arguments, code=0):
@@ -25,9 +35,9 @@ def test_versions_and_devices_are_those_of_this_machine(monkeypatch):
 def test_a_config_that_can_run_is_counted(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.yaml").write_text(DIGITS)
-    said = doctor("mine.yaml")
-    assert "10 classes; members: " in said and "Disk: about " in said
-    assert sum(int(word.split()[0]) for word in said.split("members: ")[1].split(";")[0].split(", ")) == 20
+    said = " ".join(doctor("mine.yaml").split())
+    assert "mine: 10 classes; members: " in said and "disk needed about " in said
+    assert sum(int(word) for word in re.findall(r"(\d+) (?:train|validation|test)\b", said)) == 20
 
 
 def test_what_would_be_fetched_is_said(tmp_path, monkeypatch):
@@ -63,3 +73,58 @@ def test_what_would_stop_a_run_is_said(tmp_path, monkeypatch, text, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.yaml").write_text(text)
     assert message in doctor("mine.yaml", code=1)
+
+
+def test_the_thesis_is_told_every_obstacle_at_once(tmp_path, monkeypatch):
+    """Both missing folders, and a disk too small for the zoo alone: 1,000 members of two snapshots of a ResNet-18."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**12, 0, 50 * 10**9))
+    said = doctor(ROOT / "config" / "thesis.yaml", code=1)
+    obstacles = [line for line in said.splitlines() if line.startswith("obstacle: ")]
+    for told in ("no folder data/imagenet/train", "no folder data/imagenet/val", "disk is too small"):
+        assert sum(told in line for line in obstacles) == 1, (told, obstacles)
+    assert len(obstacles) == 3 and "about 91 GB" in obstacles[2] and "50 GB free" in obstacles[2]
+    assert "images are not counted, since data/imagenet/train is missing" in obstacles[2]
+
+
+def test_faults_that_hide_the_plan_hide_no_others(tmp_path, monkeypatch):
+    """Without the folders there are no classes, so no plan; the rest of the config is checked all the same."""
+    monkeypatch.chdir(tmp_path)
+    images = "images: {source: imagefolder, train: nowhere, test: neither}\ndatasets: {weights: ./gone.pt}"
+    (tmp_path / "mine.yaml").write_text(f"run: mine\n{images}\n")
+    said = doctor("mine.yaml", code=1)
+    obstacles = [line for line in said.splitlines() if line.startswith("obstacle: ")]
+    assert len(obstacles) == 3
+    for told in ("images.train: there is no folder nowhere", "images.test: there is no folder neither", "./gone.pt"):
+        assert sum(told in line for line in obstacles) == 1, (told, obstacles)
+
+
+def test_json_is_one_document_with_the_same_findings(tmp_path):
+    """From a process of its own: standard output holds the document alone, standard error the obstacles."""
+    (tmp_path / "mine.yaml").write_text(DIGITS + "datasets: {weights: ./gone.pt}\n")
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80", "CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, "-c", "from wsl.cli.main import app; app()", "doctor", "mine.yaml", "--json"]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    found = json.loads(done.stdout)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert found["packages"]["torch"] == importlib.metadata.version("torch") and found["devices"] == []
+    assert len(found["obstacles"]) == 1 and "there is no file ./gone.pt" in found["obstacles"][0]
+    assert f"obstacle: {found['obstacles'][0]}" in done.stderr
+    (tmp_path / "mine.yaml").write_text(DIGITS)
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    about = json.loads(done.stdout)["config"]
+    assert done.returncode == 0 and sum(about["members"].values()) == 20 and about["classes"] == 10
+    assert about["disk"]["enough"] and about["disk"]["needed_bytes"]["zoo"] > 20 * about["numbers_per_snapshot"] * 4
+
+
+def test_it_fits_80_columns(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.yaml").write_text(DIGITS + "datasets: {model: RN50, weights: openai}\n")
+    done = CliRunner(env={"COLUMNS": "80"}).invoke(app, ["doctor", "mine.yaml"])
+    assert done.exit_code == 0 and max(map(len, done.stdout.splitlines())) <= 80 and "…" not in done.stdout
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"- a\n- b\n", b""])
+def test_what_is_no_config_ends_in_words(tmp_path, content):
+    (tmp_path / "mine.yaml").write_bytes(content)
+    assert "obstacle: " in doctor(tmp_path / "mine.yaml", code=1)

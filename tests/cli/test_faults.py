@@ -29,7 +29,7 @@ def test_a_full_disk_is_said_and_nothing_is_left(run, own, disk, fill, tmp_path)
     assert [path.name for path in small.iterdir()] == ["filler"]
     (small / "filler").unlink()
     assert call("sample", own, "--from", run, "--out", small / "model.safetensors")[0] == 0
-    assert {path.name for path in small.iterdir()} == {"model.safetensors", "model.md"}
+    assert {path.name for path in small.iterdir()} == {"model.safetensors", "model.safetensors.md"}
 
 
 def test_a_full_disk_for_what_is_made_on_the_way_is_said(run, own, disk, fill, tmp_path, monkeypatch):

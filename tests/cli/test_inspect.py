@@ -1,18 +1,26 @@
 """`wsl inspect`: figures that are read from the files by other means."""
 
+import json
 import re
+import zipfile
 
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 from wsl.cli.main import app
 from wsl.files import write_json
+from wsl.sampling.model_files import write_model
 from wsl.weights.codec import load_codec, read_latents
 from wsl.weights.neighbours import neighbours
+from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import read_member
+from wsl.zoo.network import resnet18, state_dict
 
 
 def inspect(*arguments, code=0):
@@ -24,9 +32,10 @@ def inspect(*arguments, code=0):
 def test_a_member_is_its_plan_and_its_snapshots(zoo):
     said = inspect(zoo.members[1])
     member = read_member(zoo.members[1])
-    for key in ("learning_rate", "seed", "batch_size"):
-        assert re.search(rf"{key} +│ {member.plan[key]:.4g} ", said) if key == "learning_rate" else key in said
-    assert re.search(rf"numbers a snapshot +│ {member.weights.shape[1]} ", said)
+    assert re.search(rf"learning rate +│ {member.plan['learning_rate']:.4g} ", said)
+    for key in ("seed", "batch_size"):
+        assert re.search(rf"{key.replace('_', ' ')} +│ {member.plan[key]} ", said)
+    assert re.search(rf"numbers per snapshot +│ {member.weights.shape[1]} ", said)
     for row in member.snapshots.itertuples():
         assert re.search(rf"│ {row.snapshot} +│ {row.epoch} +│ {row.train_loss:.4g} ", said)
 
@@ -72,15 +81,166 @@ def test_a_run_is_its_summary(tmp_path):
 
 
 def test_a_run_without_a_summary_is_not_finished(tmp_path):
-    assert "holds no summary.json" in inspect(tmp_path, code=1)
+    assert "is not a folder that wsl knows" in inspect(tmp_path, code=1)
+    write_json(tmp_path / "logs" / "jobs.json", {})
+    assert f"is a run that is not finished: `wsl watch {tmp_path}`" in inspect(tmp_path, code=1)
+
+
+@pytest.fixture
+def files(tmp_path, zoo):
+    """Files by name that are nothing that wsl knows, or are damaged."""
+    Image.new("RGB", (4, 4)).save(tmp_path / "photo.png")
+    (tmp_path / "README.md").write_text("# Grüße\n" * 400, encoding="utf-8")
+    (tmp_path / "readme.h5").write_text("some text", encoding="utf-8")
+    (tmp_path / "bytes.bin").write_bytes(b"\x01" * 40)
+    (tmp_path / "empty.pt").write_bytes(b"")
+    (tmp_path / "latents.h5").write_bytes(b"")
+    with h5py.File(tmp_path / "latents.h5", "w") as file:
+        file["latents"] = np.zeros(3)
+    save_file({"a": torch.zeros(4000)}, tmp_path / "torn.safetensors")
+    (tmp_path / "torn.safetensors").write_bytes((tmp_path / "torn.safetensors").read_bytes()[:2000])
+    torch.save({"a": print}, tmp_path / "code.pt")
+    whole = zoo.members[0].read_bytes()
+    (tmp_path / "torn.h5").write_bytes(whole[: len(whole) // 2])
+    with zipfile.ZipFile(tmp_path / "archive.zip", "w") as archive:
+        archive.writestr("notes.txt", "hello")
+    return tmp_path
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("x.h5", "x.h5 cannot be read as HDF5"), ("x.safetensors", "is no whole safetensors file")]
+    ("name", "message"),
+    [
+        ("photo.png", "is not a file that wsl knows: it is an image (PNG)"),
+        ("README.md", "is not a file that wsl knows: it is text;"),
+        ("readme.h5", "it is text, though its name ends in .h5"),
+        ("bytes.bin", "its content is of no format that wsl reads"),
+        ("empty.pt", "it is empty"),
+        ("latents.h5", "is HDF5, but neither a member nor an index of a zoo"),
+        ("torn.safetensors", "torn.safetensors is not a whole safetensors file"),
+        ("code.pt", "code.pt is not a checkpoint that wsl can read"),
+        ("archive.zip", "archive.zip is not a checkpoint that wsl can read"),
+        ("torn.h5", "torn.h5"),
+    ],
 )
-def test_damaged_files_are_named(tmp_path, name, message):
-    (tmp_path / name).write_bytes(b"\x01" * 40)
-    assert message in inspect(tmp_path / name, code=1)
+def test_what_wsl_does_not_know_is_named_and_nobody_is_told_to_delete_it(files, name, message):
+    said = inspect(files / name, code=1)
+    assert message in said and "wsl: " in said
+    # A member that is cut short is proven to be damaged; nothing else may be thrown away.
+    assert name == "torn.h5" or not re.search("delete|remove|weights_only=False", said)
+    json_said = CliRunner().invoke(app, ["inspect", str(files / name), "--json"])
+    assert json_said.exit_code == 1 and json_said.stdout == "" and message in " ".join(json_said.stderr.split())
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    """One ResNet-18 of width 3 and 5 classes in several kinds of files."""
+    folder = tmp_path_factory.mktemp("models")
+    state = resnet18(3, 5).state_dict()
+    torch.save(state, folder / "plain.pt")
+    halves = {name: value.half() if value.is_floating_point() else value for name, value in state.items()}
+    torch.save(halves, folder / "half.pth")
+    save_file(state, folder / "foreign.safetensors")
+    about = {"width": 3, "classes": list("abcde"), "size": 16, "preprocessing": {"mean": [0.5] * 3}}
+    one = {"accuracy": 0.5, "low": 0.3, "high": 0.7, "images": 20}
+    about |= {
+        "estimates": {"as sampled": {**one, "loss": 0.9}},
+        "refined_epochs": 0,
+        "baselines": {"probe": {**one, "accuracy": 0.6}},
+    }
+    for suffix in ("safetensors", "pt"):
+        write_model(folder / f"ours.{suffix}", state, about)
+    return folder
+
+
+@pytest.mark.parametrize("name", ["plain.pt", "half.pth", "foreign.safetensors"])
+def test_a_checkpoint_of_another_program_is_recognised(models, name):
+    found = as_json(models / name)
+    assert found["kind"] == "checkpoint"
+    facts = found["facts"]
+    assert (facts["architecture"], facts["width"], facts["classes"], facts["stem"]) == ("resnet18", 3, 5, 7)
+    tensors = {row["tensor"]: row["shape"] for row in found["tables"]["tensors"]}
+    assert tensors == {name: list(value.shape) for name, value in resnet18(3, 5).state_dict().items()}
+    said = inspect(models / name)
+    assert re.search(r"architecture +│ resnet18 ", said) and f"{len(tensors) - 20} more; --json lists them all" in said
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "pt"])
+def test_a_model_is_its_metadata(models, suffix):
+    found = as_json(models / f"ours.{suffix}")
+    assert found["kind"] == "model" and found["facts"]["classes"] == list("abcde")
+    rows = found["tables"]["accuracy on held-out images"]
+    assert [row["model"] for row in rows] == ["linear probe on the members' start", "this model, as sampled"]
+    assert [row["accuracy"] for row in rows] == [0.6, 0.5] and rows[1]["loss"] == 0.9
+    said = inspect(models / f"ours.{suffix}")
+    assert re.search(r"classes +│ a, b, c, d, e ", said) and re.search(r"│ this model, as sampled +│ 0.5 ", said)
+
+
+def test_json_has_the_facts_of_the_screen(zoo):
+    found = as_json(zoo.members[1])
+    member = read_member(zoo.members[1])
+    assert found["kind"] == "member" and found["facts"]["learning_rate"] == member.plan["learning_rate"]
+    assert found["tables"]["snapshots"] == member.snapshots.to_dict("records")
+    assert as_json(zoo.train)["facts"]["members"] == 3
+
+
+def as_json(*arguments):
+    return json.loads(inspect(*arguments, "--json"))
+
+
+def test_numbers_that_json_does_not_know_become_null(tmp_path):
+    (tmp_path / "summary.json").write_text('{"cosine": NaN, "members": 3, "accuracy": {}}')
+    assert as_json(tmp_path)["facts"] == {"cosine": None, "members": 3}
+
+
+def test_an_imported_zoo_is_its_parts_and_what_was_left_out(zoo, tmp_path):
+    for part in ("train", "test"):
+        with h5py.File(tmp_path / f"{part}.h5", "w") as copy, h5py.File(getattr(zoo, part)) as file:
+            for name in file:
+                file.copy(name, copy)
+            copy.attrs.update(file.attrs)
+    write_json(tmp_path / "import.json", {"zoo": "theirs", "skipped": {"run 7": "it is torn"}})
+    found = as_json(tmp_path)
+    assert found["kind"] == "import" and found["facts"] == {"zoo": "theirs", "runs_left_out": 1}
+    assert [(row["part"], row["members"]) for row in found["tables"]["parts"]] == [("train", 3), ("test", 1)]
+    said = inspect(tmp_path)
+    assert "run 7" in said and "it is torn" in said
+
+
+def test_every_screen_fits_80_columns(zoo, run, models, tmp_path):
+    accuracy = {"seen": {"generator": 0.875, "body-prototypes": 0.91}}
+    write_json(tmp_path / "run" / "summary.json", {"validation_accuracy_max": 0.9, "accuracy": accuracy})
+    screens = [(zoo.members[1], "--from", run), (zoo.train,), (models / "ours.pt",), (models / "plain.pt",)]
+    for arguments in (*screens, (tmp_path / "run",)):
+        done = CliRunner().invoke(app, ["inspect", *map(str, arguments)], env={"COLUMNS": "80"})
+        assert done.exit_code == 0 and max(map(len, done.stdout.splitlines())) <= 80
+        # No word of a heading is cut, or broken over lines.
+        headings = " ".join(re.findall(r"[a-z]+", " ".join(re.findall(r"^┃.*┃$", done.stdout, re.MULTILINE))))
+        assert "…" not in done.stdout
+        for word in ("validation", "accuracy", "snapshot", "cosine") if arguments[0] == zoo.members[1] else ():
+            assert word in headings.split()
+
+
+def test_options_that_mean_nothing_are_refused(zoo, run, tmp_path):
+    assert "--neighbours needs --from" in inspect(zoo.members[1], "--neighbours", "3", code=2)
+    assert "so it has no neighbours" in inspect(zoo.train, "--from", run, code=1)
+    write_json(tmp_path / "summary.json", {"members": 3, "accuracy": {}})
+    assert "so it has no neighbours" in inspect(tmp_path, "--from", run, code=1)
+
+
+def test_neighbours_of_a_checkpoint_are_those_of_the_same_weights(zoo, run, tmp_path):
+    member = read_member(zoo.members[2])
+    torch.save(state_dict(member.weights[-1], resnet18_layout(2, 3)), tmp_path / "member.pt")
+    tables = (as_json(path, "--from", run)["tables"] for path in (tmp_path / "member.pt", zoo.members[2]))
+    one, two = (next(rows for title, rows in table.items() if title.startswith("nearest")) for table in tables)
+    assert one == two and one[0]["member"] == 2
+
+
+def test_a_file_that_may_not_be_read_is_said_to_be_so(zoo, tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied", str(zoo.members[0]))
+
+    monkeypatch.setattr("builtins.open", refuse)
+    assert "Permission denied" in inspect(zoo.members[0], code=1)
 
 
 def test_what_is_not_there_is_a_mistake_of_use(tmp_path):

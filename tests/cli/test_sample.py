@@ -31,7 +31,7 @@ def call(*arguments):
 
 def sampled(tmp_path, *arguments):
     """The weights and the metadata of what a call that must end well writes."""
-    done = call(*arguments, "--out", tmp_path / "model.safetensors")
+    done = call(*arguments, "--out", tmp_path / "model.safetensors", "--force")
     assert done.exit_code == 0, done.output
     state, about = read_tensors(tmp_path / "model.safetensors")
     return flatten(state, LAYOUT)[0], about
@@ -96,18 +96,23 @@ def test_refining_trains_it_and_is_judged_beside_what_was_sampled(run, own, tmp_
 
 def test_a_card_says_what_it_is(run, own, tmp_path):
     _, about = sampled(tmp_path, own, "--from", run)
-    card = (tmp_path / "model.md").read_text()
-    assert "tells apart apple, pear, plum (in this order), as sampled, without training" in card
-    assert f"- as sampled: {about['estimates']['as sampled']['accuracy']:.1%} of" in card
+    card = (tmp_path / "model.safetensors.md").read_text()
+    assert "distinguishes apple, pear, plum (in this order), as sampled, without training" in card
+    one = about["estimates"]["as sampled"]
+    assert f"| **this model, as sampled** | {one['accuracy']:.1%} | {one['low']:.1%} to {one['high']:.1%} |" in card
+    request = about["request"]["validation_loss"]
+    assert f"asked for: {request:.3g} nats; reached on the held-out images: {one['loss']:.3g} nats" in card
     with safe_open(tmp_path / "model.safetensors", framework="pt") as file:
         assert len(json.loads(file.metadata()["wsl"])["provenance"]["sampler_sha256"]) == 64
 
 
 def test_the_same_call_writes_the_same_file(run, own, tmp_path):
     for name in ("a", "b"):
-        assert call(own, "--from", run, "--out", tmp_path / name / "model.safetensors").exit_code == 0
-    for suffix in (".safetensors", ".md"):
-        one, two = (tmp_path / name / f"model{suffix}" for name in "ab")
+        (tmp_path / name).mkdir()
+        for suffix in ("safetensors", "pt"):
+            assert call(own, "--from", run, "--out", tmp_path / name / f"model.{suffix}").exit_code == 0
+    for suffix in ("safetensors", "safetensors.md", "pt", "pt.md"):
+        one, two = (tmp_path / name / f"model.{suffix}" for name in "ab")
         assert one.read_bytes() == two.read_bytes()
 
 
@@ -119,9 +124,12 @@ def test_names_stand_in_for_images(sampler_of, packed, reader, expected, tmp_pat
     run = sampler_of(means, clip=clip, prompts=["a {}."])
     weights, about = sampled(tmp_path, "--classes", "apple,pear,plum", "--from", run)
     assert weights == pytest.approx(expected(TASK, means=means, images=0), abs=1e-4)
-    assert about["made_from"] == {"images": 0, "names": True} and about["estimates"] == {}
-    card = (tmp_path / "model.md").read_text()
-    assert "the names of its classes" in card and "none: no image was held out" in card
+    by_class = dict.fromkeys(("apple", "pear", "plum"), 0)
+    assert about["made_from"] == {"images": 0, "by_class": by_class, "names": True}
+    assert about["estimates"] == {} and about["baselines"] == {} and about["baselines_left_out"] == []
+    card = (tmp_path / "model.safetensors.md").read_text()
+    assert "the names of its classes, without any image" in card
+    assert "There are no images, so nothing shows how accurate the model is" in card
 
 
 def test_clip_is_loaded_from_the_files_that_the_run_has_fetched(sampler_of, packed, own, reader, expected, tmp_path):

@@ -46,7 +46,7 @@ def read(path):
 def test_names_of_classes_are_files_that_differ_in_more_than_case():
     assert len({unicodedata.normalize("NFKC", name).casefold() for name in CHARACTERS}) == len(CHARACTERS) == 89
     assert all(name.isascii() and "/" not in name for name in CHARACTERS)
-    assert resolve_classes("glyphs", None, None, None, 3, 10) == list(CHARACTERS)
+    assert resolve_classes("glyphs", None, None, None, 10) == list(CHARACTERS)
 
 
 def test_no_two_classes_share_a_shape():

@@ -49,9 +49,11 @@ rule sample:
         CALL
 
 
-# What the command `wsl` reads: the sampler, and the space of weights with all that is known in it.
+# What the command `wsl` reads: the sampler, the space of weights with all that is known in it, and what baselines need.
 rule describe_sampler:
     input:
+        **START_FILE,
+        **({"body": rules.fit_body.output.out} if "generator" in SAMPLING.samplers else {}),
         **{**MODEL_INPUTS, **CODEC, **bank_file("latent"), **method_files(SAMPLING.sampler, 0)},
     output:
         out=f"{OUT}/sampling/sampler.json",

@@ -1,8 +1,13 @@
 """`wsl`: its commands, and how they fail: a message for what a user can mend, and exit code 1."""
 
+import json
 import logging
+import math
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -18,13 +23,27 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-# Results go to standard output; what is said along the way must not mix with them.
+# Results go to standard output; progress, warnings and errors must not mix with them.
 console, notes = Console(), Console(stderr=True)
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        say(f"wsl {version('wsl')}")
+        raise typer.Exit
+
+
 @app.callback()
-def start(verbose: bool = typer.Option(False, "--verbose", "-v", help="Say what is done along the way.")) -> None:
-    """Set up the log; torch and the rest are imported by the commands that need them."""
+def start(
+    verbose: bool = typer.Option(False, "--verbose", "-v", help="Print progress messages."),
+    _version: bool = typer.Option(
+        False, "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+    ),
+) -> None:
+    """Set up the log and the streams; torch and the rest are imported by the commands that need them."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal without Unicode shows \\u escapes in place of a traceback
+            stream.reconfigure(errors="backslashreplace")
     handler = RichHandler(console=notes, show_path=False, show_time=False)
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[handler], format="%(message)s")
 
@@ -34,6 +53,8 @@ def mendable() -> Iterator[None]:
     """Turn errors that a user can mend into their message and exit code 1."""
     try:
         yield
+    except BrokenPipeError:  # the reader of a pipe, `head` for instance, has ended: nobody is left to tell
+        raise
     except (ConfigError, DataError, OSError) as error:
         notes.print(f"[bold red]wsl:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         raise typer.Exit(1) from error
@@ -42,3 +63,23 @@ def mendable() -> Iterator[None]:
 def say(*words: str) -> None:
     """Print a line as it is, however long: a pipe or a terminal breaks it by itself."""
     console.print(*words, highlight=False, soft_wrap=True, markup=False)
+
+
+def warn(text: str) -> None:
+    """Print a warning to standard error."""
+    notes.print(f"[bold yellow]warning:[/] {escape(text)}", highlight=False, soft_wrap=True)
+
+
+def say_json(content: Any) -> None:
+    """Print one JSON document; numbers that are not finite become null, since JSON has no others."""
+    say(json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False, default=str))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [*map(_plain, value)]
+    if hasattr(value, "item"):  # a number of NumPy's
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

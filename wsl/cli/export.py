@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from wsl.cli.app import app, console, mendable, say
+from wsl.cli.app import app, mendable, notes, say
 
 
 @app.command()
@@ -13,33 +13,37 @@ def export(
     files: Annotated[
         list[Path],
         typer.Argument(
-            help="A model (safetensors); or members and indices of a zoo (HDF5).", exists=True, dir_okay=False
+            help="A model (.safetensors, .pt), or members and indices of a zoo (.h5).", exists=True, dir_okay=False
         ),
     ],
     out: Annotated[
         Path | None,
         typer.Option(
-            help="The ONNX file, or the zoo's folder. [default: the first name, with .onnx or -ray-tune]",
+            help="The ONNX file, or the zoo's folder. [default: the model's name with .onnx in place of its suffix; "
+            "the first file's name with -ray-tune]",
             show_default=False,
         ),
     ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the ONNX file if it exists.")] = False,
 ) -> None:
-    """Write a model as ONNX, or members as a zoo of Ray Tune's layout, which `wsl import` and others read."""
+    """Write a model as ONNX, or members as a zoo in Ray Tune's layout, which `wsl import` and others read."""
     zoo = all(path.suffix == ".h5" for path in files)
     if not zoo and len(files) > 1:
         raise typer.BadParameter("give one model, or members and indices (.h5) alone")
-    with mendable(), console.status("Exporting"):
+    if zoo and force:
+        raise typer.BadParameter("--force replaces one file, never a folder; name another folder for the zoo")
+    with mendable(), notes.status("Exporting"):
         if zoo:
             from wsl.zoo.foreign.exporting import export_zoo
 
             out = out or files[0].with_name(f"{files[0].stem}-ray-tune")
             count = export_zoo(files, out)
         else:
-            from wsl.sampling.onnx import export_onnx
+            from wsl.sampling.onnx import export_onnx, onnx_path
 
-            out = out or files[0].with_suffix(".onnx")
-            export_onnx(files[0], out)
+            out = out or onnx_path(files[0])
+            export_onnx(files[0], out, force)
     if zoo:
-        say(f"{out}: {count} members; checkpoint_*/checkpoints hold state dicts, result.json each epoch's results")
+        say(f"{out}: {count} members; checkpoint_*/checkpoints hold state dicts, result.json the results of each epoch")
     else:
         say(f"{out}: images (n, 3, size, size), normalised, to logits (n, classes); the card is in its metadata")

@@ -1,6 +1,6 @@
 """`wsl inspect`: what a file or a run is."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,110 +8,111 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
-from wsl.cli.app import app, console, mendable
+from wsl.cli.app import app, console, mendable, say, say_json
+from wsl.cli.facts import Document, read_facts
 from wsl.errors import DataError
+
+MOST = 20  # rows of a table of tensors on a terminal
 
 
 @app.command()
 def inspect(
     path: Annotated[
-        Path, typer.Argument(help="A member or an index (HDF5), a model (safetensors), or a run.", exists=True)
+        Path,
+        typer.Argument(help="A member or an index, a model, a checkpoint, a run, or an imported zoo.", exists=True),
     ],
     run: Annotated[
-        Path | None, typer.Option("--from", help="A run, among whose training members neighbours are looked for.")
+        Path | None,
+        typer.Option("--from", help="Find the nearest training members of this run, for a member or a model."),
     ] = None,
-    count: Annotated[int, typer.Option("--neighbours", min=1, help="How many.")] = 5,
+    count: Annotated[
+        int | None,
+        typer.Option("--neighbours", min=1, help="How many, with --from. [default: 5]", show_default=False),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document with the same facts.")] = False,
 ) -> None:
-    """Say what a member, a zoo, a model or a run is: size, metrics, and neighbours in the space of weights."""
+    """Describe a member, a zoo, a model, a checkpoint or a run: size, metrics, and its neighbours in weight space."""
+    if count is not None and run is None:
+        raise typer.BadParameter("--neighbours needs --from, the run among whose members they are searched")
     with mendable():
-        if path.is_dir():
-            _show_run(path)
-        elif path.suffix == ".safetensors":
-            _show_model(path, run, count)
+        document = read_facts(path)
+        if run is not None:
+            document.tables[f"nearest training members of {run}"] = _neighbours(document, run, count or 5)
+        if as_json:
+            content = {"path": str(path), "kind": document.kind, "facts": document.facts, "tables": document.tables}
+            say_json(content)
         else:
-            _show_hdf5(path, run, count)
+            _show(document)
 
 
-def _show_run(path: Path) -> None:
-    from wsl.files import read_json
-
-    if not (path / "summary.json").is_file():
-        raise DataError(f"{path} holds no summary.json; give the folder of a finished run, results/RUN")
-    summary = read_json(path / "summary.json")
-    _facts(path.name, {key: value for key, value in summary.items() if not isinstance(value, Mapping)})
-    for kind, values in summary["accuracy"].items():
-        _facts(f"accuracy of sampled models, {kind} classes", values)
-
-
-def _show_model(path: Path, run: Path | None, count: int) -> None:
-    from wsl.tensors import read_tensors
-    from wsl.zoo.layout import resnet18_layout
-    from wsl.zoo.network import flatten
-
-    state, about = read_tensors(path)
-    _facts(path.name, {"numbers": sum(value.numel() for value in state.values()), **about})
-    if run is None:
-        return
-    if "fc.weight" not in state:
-        raise DataError(f"{path} holds no model, so it has no neighbours; leave --from out")
-    classes, features = state["fc.weight"].shape
-    _show_neighbours(run, flatten(state, resnet18_layout(features // 8, classes))[0], count)
-
-
-def _show_hdf5(path: Path, run: Path | None, count: int) -> None:
-    from wsl.files import open_hdf5
-    from wsl.zoo.index import open_zoo
-    from wsl.zoo.member import read_member
-
-    with open_hdf5(path) as file:
-        indexed = "members" in file
-    if indexed:
-        with open_zoo(path) as zoo:
-            diverged = int(zoo.members["diverged"].sum())
-            _facts(
-                path.name,
-                {
-                    "members": len(zoo.members),
-                    "diverged": diverged,
-                    "snapshots": len(zoo.snapshots),
-                    "numbers a snapshot": zoo.layout.size,
-                    "validation accuracy, trained": zoo.snapshots["validation_accuracy"][zoo.trained].mean(),
-                },
-            )
-        return
-    member = read_member(path)
-    _facts(path.name, {**member.plan, "diverged": member.diverged, "numbers a snapshot": member.weights.shape[1]})
-    _rows("snapshots", member.snapshots.to_dict("records"))
-    if run is not None:
-        _show_neighbours(run, member.weights[-1], count)
-
-
-def _show_neighbours(run: Path, weights: Any, count: int) -> None:
+def _neighbours(document: Document, run: Path, count: int) -> list[dict[str, Any]]:
     from wsl.sampling.description import load_description
     from wsl.weights.codec import load_codec
     from wsl.weights.neighbours import neighbours
+    from wsl.zoo.network import flatten
 
+    if document.weights is None:
+        raise DataError(
+            f"{document.path} ({document.kind}) has no weights of one model, so it has no neighbours; leave --from out"
+        )
     files = load_description(run).files
     codec = load_codec(files["train_index"], files["fitted"], files["autoencoder"])
-    if len(weights) != codec.linear.layout.size:
-        raise DataError(f"a snapshot has {len(weights)} numbers, and those of {run} have {codec.linear.layout.size}")
-    table = neighbours(codec, files["train_latents"], weights, count)
-    _rows(f"nearest training members of {run}", table.to_dict("records"))
+    layout, weights = codec.linear.layout, document.weights
+    if isinstance(weights, Mapping):
+        shapes = {name: tuple(value.shape) for name, value in weights.items()}
+        if any(shapes.get(entry.name) != entry.shape for entry in layout.entries):
+            raise DataError(f"{document.path} has other parameters than the members of {run}; name a run of its own")
+        weights = flatten({**dict.fromkeys(layout.counters, 0), **weights}, layout)[0]
+    elif len(weights) != layout.size:
+        raise DataError(f"a snapshot has {len(weights)} numbers, and those of {run} have {layout.size}")
+    return neighbours(codec, files["train_latents"], weights, count).to_dict("records")
 
 
-def _facts(title: str, values: Mapping[str, Any]) -> None:
-    table = Table("", Column(overflow="fold"), show_header=False, title=escape(title), title_justify="left")
-    for key, value in values.items():
-        table.add_row(escape(str(key)), _text(value))
+def _show(document: Document) -> None:
+    table = Table("", Column(overflow="fold"), show_header=False)
+    for key, value in _flat(document.facts):
+        table.add_row(escape(_words(key)), escape(_text(value)))
+    _title(f"{document.path.resolve().name} ({document.kind})")
     console.print(table)
+    for name, rows in document.tables.items():
+        if rows:
+            _rows(name, rows)
 
 
 def _rows(title: str, rows: list[dict[str, Any]]) -> None:
-    table = Table(*(escape(str(key)) for key in (rows[0] if rows else {})), title=escape(title), title_justify="left")
-    for row in rows:
-        table.add_row(*map(_text, row.values()))
+    shown = rows[:MOST] if title == "tensors" else rows
+    keys = dict.fromkeys(key for row in rows for key in row)  # some rows may lack some
+    columns = [Column(escape(_words(key)), overflow="fold") for key in keys]
+    table = Table(*columns)
+    for row in shown:
+        table.add_row(*(escape(_text(row.get(key))) for key in keys))
+    _title(_words(title))
     console.print(table)
+    if len(shown) < len(rows):
+        say(f"{len(rows) - len(shown)} more; --json lists them all")
+
+
+def _title(text: str) -> None:
+    # Not the table's own title, which would be broken at the table's width.
+    console.print(escape(text), style="bold", highlight=False, soft_wrap=True)
+
+
+def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{above}{key}, ")
+        else:
+            yield f"{above}{key}", value
+
+
+def _words(name: str) -> str:
+    """Return a key as words, between which a narrow column can break it."""
+    return name.replace("_", " ")
 
 
 def _text(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else escape(str(value))
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_text, value))
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return "" if value is None else str(value)

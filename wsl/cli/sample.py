@@ -7,7 +7,7 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
-from wsl.cli.app import app, console, mendable
+from wsl.cli.app import app, console, mendable, notes, warn
 from wsl.devices import lease
 from wsl.images.contents import class_folders
 from wsl.images.names import split_names
@@ -19,9 +19,13 @@ def sample(
     folder: Annotated[
         Path | None, typer.Argument(help="A folder that holds a folder of images for each class.", show_default=False)
     ] = None,
-    out: Annotated[Path, typer.Option(help="Where the model goes; a card lies beside it, with .md.")] = Path(
-        "model.safetensors"
-    ),
+    out: Annotated[
+        Path,
+        typer.Option(
+            help="File of the model: .safetensors, or .pt for torch.load. Its card has the same name with .md appended."
+        ),
+    ] = Path("model.safetensors"),
+    force: Annotated[bool, typer.Option("--force", help="Replace the model and the card if they exist.")] = False,
     classes: Annotated[
         list[str] | None,
         typer.Option(
@@ -31,38 +35,68 @@ def sample(
         ),
     ] = None,
     loss: Annotated[
-        float | None, typer.Option(min=0, help="Validation loss to ask for, nats. [default: as the run asks]")
+        float | None,
+        typer.Option(
+            min=0,
+            help="Validation loss to ask for, in nats. The sampler `generator` only rescales its logits to reach it, "
+            "which changes no prediction. [default: as the run asks]",
+            show_default=False,
+        ),
     ] = None,
     held_out: Annotated[
-        float, typer.Option(min=0, max=0.9, help="Share of the images set aside to estimate the model's accuracy.")
+        float, typer.Option(min=0, max=0.9, help="Share of each class's images set aside to estimate accuracies.")
     ] = 0.2,
     refine: Annotated[int, typer.Option(min=0, help="Epochs of training on the other images; 0: none.")] = 0,
-    seed: Annotated[int | None, typer.Option(help="Of what is random. [default: the run's]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Random seed. [default: the run's]", show_default=False)] = None,
 ) -> None:
     """Sample a model for your own classes: by a FOLDER of images, or by names alone.
 
-    Nothing is trained, unless --refine asks for it. The model is a state dict with torchvision's names.
+    Nothing is trained, unless --refine asks for it. The model is a state dict with torchvision's names. Its accuracy is
+    printed beside those of baselines made from the same images and judged on the same held-out images.
     """
     if folder is None and not classes:
         raise typer.BadParameter("give a folder of images, or names by --classes")
     with mendable(), lease() as device:
-        from wsl.evaluation.own import deliver_own
+        from wsl.evaluation.own import check_out, deliver_own
 
         there = class_folders(folder) if folder is not None and folder.is_dir() else []
         names = split_names(classes, there) if classes else None
-        with console.status("Sampling"):
-            about = deliver_own(run, out, folder, names, loss, held_out, refine, seed, device)
-        console.print(_summary(out, about))
+        check_out(out, force)
+        with notes.status("Sampling"):
+            about = deliver_own(run, out, folder, names, loss, held_out, refine, seed, device, force)
+        _show(out, about)
 
 
-def _summary(out: Path, about: dict[str, Any]) -> Table:
+def _show(out: Path, about: dict[str, Any]) -> None:
+    from wsl.evaluation import card
+    from wsl.sampling.model_files import card_path
+
     table = Table("", Column(overflow="fold"), show_header=False, box=None)  # else a long path would be cut
     table.add_row("model", escape(str(out)))
-    table.add_row("card", escape(str(out.with_suffix(".md"))))
+    table.add_row("card", escape(str(card_path(out))))
     table.add_row("classes", escape(", ".join(about["classes"])))
-    images = about["made_from"]["images"]
-    table.add_row("made from", f"{images} images" if images else "names")
-    for kind, one in about["estimates"].items():
-        interval = f"95 % interval {one['low']:.1%} to {one['high']:.1%}"
-        table.add_row(f"accuracy, {kind}", f"{one['accuracy']:.1%} of {one['images']} images held out ({interval})")
+    table.add_row("made from", escape(card.source(about)))
+    table.add_row("loss", card.losses(about))
+    console.print(table)
+    if about["estimates"]:
+        console.print(_accuracies(about))
+    for remark in card.remarks(about):
+        console.print(escape(remark), highlight=False)
+    for warning in card.warnings(about):
+        warn(warning)
+
+
+def _accuracies(about: dict[str, Any]) -> Table:
+    from wsl.evaluation import card
+
+    title = f"\nAccuracy on {escape(card.judged_on(about))}"
+    table = Table(
+        *("", Column("model", overflow="fold"), Column("accuracy", justify="right")),
+        *(Column("95 % interval", justify="right"), Column("images", justify="right")),
+        **{"title": title, "title_justify": "left", "title_style": "bold", "box": None},
+    )
+    for label, one, own in card.ranking(about):
+        marked = "bold green" if own else None
+        cells = (label, f"{one['accuracy']:.1%}", card.interval(one), str(one["images"]))
+        table.add_row(">" if own else "", *cells, style=marked)
     return table

@@ -110,7 +110,9 @@ class Sampling(Section):
     """Conditional sampling (figure 3.2)."""
 
     outcome: Literal["best"] | NonNegativeFloat = Field(
-        "best", description="requested validation loss; `best`: the lowest bin that a training snapshot reached"
+        "best",
+        description="requested validation loss; `best`: the lowest bin that a training snapshot reached. `generator` "
+        "only rescales its logits to reach it, which changes no prediction",
     )
     sampler: SamplerName = Field(
         "projection", description="the sampler that writes models; `projection`: the shared encoder's (the thesis)"

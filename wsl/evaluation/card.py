@@ -1,4 +1,4 @@
-"""The card that lies beside a model."""
+"""The card that lies beside a model, and its metadata in words, for the card and the terminal alike."""
 
 from typing import Any
 
@@ -7,24 +7,38 @@ from wsl.images.reading import MEAN, STD
 CARD = """\
 # {name}
 
-A {architecture} of width {width} that tells apart {classes} (in this order), {way}.
+A {architecture} of width {width} that distinguishes {classes} (in this order), {way}.
 
 ## Made from
 
 - {source}
-- the run `{run}`, by its sampler `{sampler}`, asked for a validation loss of {loss:.3g} nats
+- the run `{run}`, by its sampler `{sampler}`
+- {loss}
 
-## Accuracy on images held out
+## Accuracy on held-out images
 
 {accuracies}
+
+{remarks}
 
 ## Use
 
 Scale and centre-crop an image to {size} x {size} pixels, divide by 255, and normalise channels by mean {mean} and
-deviation {std}. The largest of its outputs is the class.
+standard deviation {std}. The largest of its outputs is the class.
 
-It knows nothing but these classes, and whatever else it is shown it takes for one of them.
+The model knows only these classes and assigns every other image to one of them.
 """
+LABELS = {
+    "prototypes": "class prototypes on the members' start",
+    "probe": "linear probe on the members' start",
+    "body-prototypes": "class prototypes on the generator's body",
+    "body-probe": "linear probe on the generator's body",
+    "pixels": "logistic regression on raw pixels",
+}
+RESCALES = (
+    "the sampler `generator` reaches a loss only by rescaling its logits: another request changes the model's "
+    "confidence, but not its accuracy"
+)
 
 
 def card(name: str, about: dict[str, Any]) -> str:
@@ -34,20 +48,112 @@ def card(name: str, about: dict[str, Any]) -> str:
         name: of the model's file.
         about: its metadata, see ``wsl.evaluation.own.deliver_own``.
     """
-    images, epochs = about["made_from"]["images"], about["refined_epochs"]
+    epochs = about["refined_epochs"]
     return CARD.format(
         name=name,
         **{key: about[key] for key in ("architecture", "width", "run", "sampler", "size")},
         classes=", ".join(about["classes"]),
-        way=f"sampled, then trained for {epochs} epochs" if epochs else "as sampled, without training",
-        source=f"{images} images" if images else "the names of its classes",
-        loss=about["request"]["validation_loss"],
-        accuracies="\n".join(_line(*one) for one in about["estimates"].items()) or "- none: no image was held out",
+        way=f"sampled, then trained for {_count(epochs, 'epoch')}" if epochs else "as sampled, without training",
+        source=source(about),
+        loss=losses(about),
+        accuracies=_table(about) or "Unknown: no image was held out.",
+        remarks="\n".join(f"- {remark}" for remark in [*remarks(about), *warnings(about)]),
         mean=list(MEAN),
         std=list(STD),
     )
 
 
-def _line(kind: str, one: dict[str, float]) -> str:
-    interval = f"95 % interval {one['low']:.1%} to {one['high']:.1%}"
-    return f"- {kind}: {one['accuracy']:.1%} of {one['images']} images ({interval})"
+def ranking(about: dict[str, Any]) -> list[tuple[str, dict[str, float], bool]]:
+    """Return the model and its baselines, the most accurate first: label, estimate, and whether it is the model."""
+    epochs = _count(about["refined_epochs"], "epoch")
+    own = {"as sampled": "this model, as sampled", "refined": f"this model, trained for {epochs}"}
+    rows = [(own[name], one, True) for name, one in about["estimates"].items()]
+    rows += [(LABELS[name], one, False) for name, one in about.get("baselines", {}).items()]
+    return sorted(rows, key=lambda row: -row[1]["accuracy"])
+
+
+def judged_on(about: dict[str, Any]) -> str:
+    """Return on how many images of which classes a model was judged, and what guessing reaches."""
+    counts = ", ".join(f"{count} {name}" for name, count in about["held_out"]["by_class"].items())
+    images, chance = _count(about["held_out"]["images"], "held-out image"), 1 / len(about["classes"])
+    return f"{images} ({counts}); guessing reaches {chance:.1%}"
+
+
+def source(about: dict[str, Any]) -> str:
+    """Return what a model was made from."""
+    images = about["made_from"]["images"]
+    if not images:
+        return "the names of its classes, without any image"
+    counts = ", ".join(f"{count} {name}" for name, count in about["made_from"]["by_class"].items())
+    return f"{_count(images, 'image')} ({counts})"
+
+
+def losses(about: dict[str, Any]) -> str:
+    """Return the loss asked for and, where images were held out, the loss reached on them."""
+    asked = f"validation loss asked for: {about['request']['validation_loss']:.3g} nats"
+    reached = [
+        f"{one['loss']:.3g} nats{' after training' if name == 'refined' else ''}"
+        for name, one in about["estimates"].items()
+    ]
+    return f"{asked}; reached on the held-out images: {', '.join(reached)}" if reached else asked
+
+
+def interval(one: dict[str, float]) -> str:
+    """Return an estimate's 95 % interval."""
+    return f"{one['low']:.1%} to {one['high']:.1%}"
+
+
+def remarks(about: dict[str, Any]) -> list[str]:
+    """Return what a reader must know to read the estimates."""
+    found = []
+    if about["sampler"] == "generator":
+        found.append(f"{RESCALES[0].upper()}{RESCALES[1:]}.")
+    if about["estimates"]:
+        found.append(
+            "All rows are made from the same training images and judged on the same held-out images; intervals are "
+            "Wilson's 95 % intervals."
+        )
+    if most := about.get("pixel_images"):
+        found.append(f"The regression on raw pixels looks at the first {most:,} training images of each class.")
+    if about["baselines_left_out"]:
+        names = ", ".join(LABELS[name] for name in about["baselines_left_out"])
+        found.append(f"Left out, since the run has no file for it: {names}.")
+    return found
+
+
+def warnings(about: dict[str, Any]) -> list[str]:
+    """Return why the model, or the estimate of its accuracy, is not to be trusted."""
+    found, without = [], about["held_out"]["classes_without"]
+    if not about["made_from"]["images"]:
+        found.append("There are no images, so nothing shows how accurate the model is.")
+    elif not about["estimates"]:
+        found.append("No image was held out, so nothing shows how accurate the model is.")
+    elif without:
+        found.append(f"No image was held out of: {', '.join(without)}. The accuracies do not cover these classes.")
+        if len(without) == len(about["classes"]) - 1:
+            found.append("All held-out images show one class: they cannot tell whether the model distinguishes any.")
+    for one in about["held_out_tasks"]:
+        if one["above_chance"]:
+            continue
+        which = f"The run's sampler `{about['sampler']}` reaches {one['accuracy']:.1%}"
+        where = f"on the run's held-out tasks of {one['classes']} classes, where guessing reaches {one['chance']:.1%}"
+        if one["low"] is None:
+            found.append(f"{which} {where}, but too few held-out tasks give no interval: it may be at chance.")
+        else:
+            found.append(f"{which} ({interval(one)}) {where}: it is at chance, so expect no more of this model.")
+    return found
+
+
+def _table(about: dict[str, Any]) -> str:
+    if not about["estimates"]:
+        return ""
+    lines = [f"On {judged_on(about)}.", "", "| model | accuracy | 95 % interval | images |"]
+    lines.append("|---|---|---|---|")
+    for label, one, own in ranking(about):
+        name = f"**{label}**" if own else label
+        lines.append(f"| {name} | {one['accuracy']:.1%} | {interval(one)} | {one['images']} |")
+    return "\n".join(lines)
+
+
+def _count(number: int, unit: str) -> str:
+    return f"{number} {unit}" if number == 1 else f"{number} {unit}s"

@@ -1,6 +1,7 @@
 """Every way to get a model for a task, by name: samplers, and the rivals that they must beat."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,13 @@ RECALIBRATED = (
     *("projection", "regression", "memory-bank", "retrieval", "flow"),
     *("reconstructed", "mean", "nearest", "noised"),
 )
+# Heads that a task's images give a frozen body: whose body, and which head (``wsl.evaluation.rivals.HeadModels``).
+HEADS = {
+    "prototypes": ("start", "prototypes"),
+    "probe": ("start", "probe"),
+    "body-prototypes": ("body", "prototypes"),
+    "body-probe": ("body", "probe"),
+}
 
 
 class Methods(Makers):
@@ -55,10 +63,7 @@ class Methods(Makers):
             "mean": lambda: FixedModel(mean_weights(self.zoo)),
             "nearest": lambda: NearestModels(self.zoo, self.class_means),
             "noised": lambda: NearestModels(self.zoo, self.class_means, NOISE),
-            "prototypes": lambda: HeadModels(self._start(), self.layout, self.images, "prototypes", self.device),
-            "probe": lambda: HeadModels(self._start(), self.layout, self.images, "probe", self.device),
-            "body-prototypes": lambda: HeadModels(self._body(), self.layout, self.images, "prototypes", self.device),
-            "body-probe": lambda: HeadModels(self._body(), self.layout, self.images, "probe", self.device),
+            **{name: partial(self._heads, name) for name in HEADS},
         }
         if name not in rivals:
             return super().load(name, recalibrate)
@@ -73,6 +78,11 @@ class Methods(Makers):
             return read_tensors(self.start)[0]
         # Members that share no start: one of the many random ones.
         return state_dict(ScratchModels(self.layout).make("start", 0.0), self.layout)
+
+    def _heads(self, name: str) -> HeadModels:
+        body, kind = HEADS[name]
+        state = self._start() if body == "start" else self._body()
+        return HeadModels(state, self.layout, self.images, kind, self.device)
 
     def _body(self) -> dict[str, torch.Tensor]:
         return body_of(read_tensors(self.samplers["generator"])[0])

@@ -5,17 +5,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from scipy.stats import binomtest
-
 from wsl.evaluation.card import card
-from wsl.evaluation.outputs import Runner
+from wsl.evaluation.estimates import PIXEL_IMAGES, PIXELS, baselines, estimate
 from wsl.evaluation.protocol import fine_tuned
+from wsl.evaluation.standing import standing
 from wsl.files import written_whole
-from wsl.images.inputs import normalised
-from wsl.images.reading import MEAN, STD
+from wsl.images.reading import MEAN, STD, task_classes
+from wsl.outputs import check_outputs, check_suffix
+from wsl.sampling.model_files import SUFFIXES, card_path, write_model
 from wsl.sampling.own import OwnModel, sample_own
-from wsl.tensors import write_tensors
 from wsl.zoo.network import state_dict
 
 
@@ -29,17 +27,30 @@ def deliver_own(
     refine: int = 0,
     seed: int | None = None,
     device: str = "cpu",
+    force: bool = False,
 ) -> dict[str, Any]:
-    """Sample a model, write it as a state dict with a card beside it, and return what its metadata say.
+    """Sample a model, judge it beside baselines, and write it with a card.
 
     Args:
-        run, folder, classes, outcome, held_out, seed, device: see ``wsl.sampling.own.sample_own``.
-        out: safetensors file; the card is the same name with ``.md``.
+        run: see ``wsl.sampling.own.sample_own``, as ``folder``, ``classes``, ``outcome``, ``held_out``, ``seed`` and
+            ``device``.
+        out: file of the model, see ``wsl.sampling.model_files.write_model``; for the card see ``card_path`` there.
+        folder: of class folders of images.
+        classes: which of its folders, or names.
+        outcome: validation loss asked for, nats.
+        held_out: share of each class's images to judge by.
         refine: epochs of training on the images that the model was made from; 0: none.
+        seed: of what is random.
+        device: ``cpu`` or ``cuda``.
+        force: replace existing files.
+
+    Returns:
+        The model's metadata, which its card puts in words.
 
     Raises:
-        DataError: see ``sample_own``.
+        DataError: the files exist already or cannot be written, or see ``sample_own``.
     """
+    check_out(out, force)
     model, about = sample_own(run, folder, classes, outcome, held_out, seed, device)
     estimates = {"as sampled": estimate(model, model.weights)}
     weights = model.weights
@@ -47,34 +58,51 @@ def deliver_own(
         tuned = fine_tuned(weights, model.task, model.images, model.layout, [refine], **about.finetuning, device=device)
         weights = tuned[refine]
         estimates["refined"] = estimate(model, weights)
-    counts = {part: len(model.images.of_task(model.task, part=part)[0]) for part in ("train", "test")}
-    shown = {key: about.about[key] for key in ("run", "architecture", "width", "size")}
+    beside, left_out = baselines(model, about.baselines, device)
+    counts = {part: _counts(model, part) for part in ("train", "test")}
+    made_from = sum(counts["train"].values())
     content = {
-        **shown,
+        **{key: about.about[key] for key in ("run", "architecture", "width", "size")},
         "classes": model.classes,
         "preprocessing": {"mean": MEAN, "std": STD, "scale": "pixels / 255", "crop": "centre square"},
         "request": {"validation_loss": model.loss},
         "sampler": about.sampler,
-        "made_from": {"images": counts["train"], "names": bool(about.prompts)},
+        "made_from": {"images": made_from, "by_class": counts["train"], "names": bool(about.prompts)},
         "refined_epochs": refine,
+        "held_out": {
+            "images": sum(counts["test"].values()),
+            "by_class": counts["test"],
+            "classes_without": [name for name, count in counts["test"].items() if not count],
+        },
         "estimates": {key: value for key, value in estimates.items() if value},
+        "baselines": beside,
+        **({"pixel_images": PIXEL_IMAGES} if PIXELS in beside and max(counts["train"].values()) > PIXEL_IMAGES else {}),
+        "baselines_left_out": left_out,
+        "held_out_tasks": standing(run, about.sampler, 1 / len(model.classes), names_alone=not made_from),
         "provenance": {
             "wsl": version("wsl"),
             "sampler_sha256": about.digest,
             "seed": about.seed if seed is None else seed,
         },
     }
-    write_tensors(out, state_dict(weights, model.layout, model.counters), content)
-    with written_whole(Path(out).with_suffix(".md")) as beside:
-        beside.write_text(card(Path(out).name, content), encoding="utf-8")
+    check_out(out, force)  # another call may have written them meanwhile
+    write_model(out, state_dict(weights, model.layout, model.counters), content)
+    with written_whole(card_path(out)) as beside_it:
+        beside_it.write_text(card(Path(out).name, content), encoding="utf-8")
     return content
 
 
-def estimate(model: OwnModel, weights: np.ndarray) -> dict[str, float] | None:
-    """Return a model's accuracy on the images held out, with Wilson's 95 % interval; None where there are none."""
-    images, labels = model.images.of_task(model.task, part="test")
-    if not len(images):
-        return None
-    right = Runner(model.layout).logits(weights, normalised(images)).argmax(1) == labels
-    interval = binomtest(int(right.sum()), len(right)).proportion_ci(method="wilson")
-    return {"accuracy": right.float().mean().item(), "low": interval.low, "high": interval.high, "images": len(right)}
+def check_out(out: str | Path, force: bool) -> None:
+    """Refuse a file for a model whose suffix names no format of models, or that, or whose card, cannot be written.
+
+    Raises:
+        DataError: see ``wsl.outputs``.
+    """
+    onnx = "; for ONNX, sample a model and run `wsl export` on it" if Path(out).suffix.lower() == ".onnx" else ""
+    check_suffix(out, SUFFIXES, onnx)
+    check_outputs([out, card_path(out)], force)
+
+
+def _counts(model: OwnModel, part: str) -> dict[str, int]:
+    names = task_classes(model.task)
+    return {name: len(model.images.of_class(own, part=part)) for name, own in zip(model.classes, names, strict=True)}

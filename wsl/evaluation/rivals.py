@@ -130,13 +130,20 @@ class HeadModels:
         kind: ``prototypes``: the mean of each class's normalised features, normalised, so that the class of highest
             cosine wins; ``probe``: logistic regression, its penalty by cross-validation where there are 5 images.
         device: ``cpu`` or ``cuda``.
+        features: of the images under this body, where they are at hand; None: they are computed.
     """
 
     def __init__(
-        self, state: dict[str, torch.Tensor], layout: Layout, images: TaskImages, kind: str, device: str = "cpu"
+        self,
+        state: dict[str, torch.Tensor],
+        layout: Layout,
+        images: TaskImages,
+        kind: str,
+        device: str = "cpu",
+        features: BodyFeatures | None = None,
     ):
         self.state, self.layout, self.kind = state, layout, kind
-        self.features = BodyFeatures(state, images, device)
+        self.features = features or BodyFeatures(state, images, device)
 
     def make(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray | None:
         """Return flat weights; None without an image, since these need some."""
@@ -147,11 +154,19 @@ class HeadModels:
             means = torch.stack([functional.normalize(one, dim=1).mean(0) for one in features])
             weight, bias = functional.normalize(means, dim=1), torch.zeros(len(means))
         else:
-            weight, bias = _probe(features)
+            weight, bias = fit_probe(features)
         return flatten({**self.state, "fc.weight": weight, "fc.bias": bias}, self.layout)[0]
 
 
-def _probe(features: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+def fit_probe(features: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Fit a logistic regression; its penalty comes from cross-validation where each class has 5 images.
+
+    Args:
+        features: of the training images of each class (n, F).
+
+    Returns:
+        Weight (classes, F) and bias (classes,) of a linear head.
+    """
     x = torch.cat(features).double().numpy()
     y = np.repeat(np.arange(len(features)), [len(one) for one in features])
     mean, scale = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-6)

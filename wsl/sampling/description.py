@@ -10,7 +10,8 @@ from wsl.errors import DataError
 from wsl.files import file_digest, read_json, within, write_json
 from wsl.remaking import remedy
 
-FORMAT = 1
+FORMAT = 2
+READABLE = (1, FORMAT)  # 1 names no files of baselines
 NAME = Path("sampling", "sampler.json")  # in a run's folder
 
 
@@ -23,6 +24,8 @@ def describe_sampler(
     about: dict[str, Any],
     making: dict[str, Any],
     finetuning: dict[str, Any],
+    start: str | Path | None = None,
+    body: str | Path | None = None,
     **files: Any,
 ) -> None:
     """Write what ``load_description`` reads back: settings as they are, files by their paths from ``out``.
@@ -38,6 +41,8 @@ def describe_sampler(
         about: what any model of this sampler says of itself.
         making: settings of ``wsl.sampling.makers.Makers``, and ``outcome``, what is asked for.
         finetuning: recipe of those who train a model further, see ``wsl.evaluation.protocol.fine_tuned``.
+        start: what members start from, for baselines; None where each has its own.
+        body: the generator's body, for baselines; None where the run fits no generator.
         files: of ``Makers``: a path or a list of paths each.
     """
     folder = Path(out).parent
@@ -45,8 +50,10 @@ def describe_sampler(
     def seen_from_here(value: Any) -> Any:
         return os.path.relpath(value, folder) if isinstance(value, str | Path) else [*map(seen_from_here, value)]
 
+    baselines = {key: value for key, value in (("start", start), ("body", body)) if value is not None}
     clip_files = {key: value for key, value in clip.items() if isinstance(value, str) and Path(value).is_file()}
     named = [*clip_files.values(), *chain(*([one] if isinstance(one, str | Path) else one for one in files.values()))]
+    named += baselines.values()
     write_json(
         out,
         {
@@ -55,6 +62,7 @@ def describe_sampler(
             **{"about": about, "making": making, "finetuning": finetuning},
             "clip_files": {key: seen_from_here(value) for key, value in clip_files.items()},
             "files": {key: seen_from_here(value) for key, value in files.items()},
+            "baselines": {key: seen_from_here(value) for key, value in baselines.items()},
             "sha256": {seen_from_here(path): file_digest(path) for path in named},
         },
     )
@@ -62,7 +70,12 @@ def describe_sampler(
 
 @dataclass(frozen=True)
 class Description:
-    """See ``describe_sampler``; paths are ready to open, and ``digest`` is its own file's."""
+    """See ``describe_sampler``; paths are ready to open, and ``digest`` is its own file's.
+
+    Attributes:
+        baselines: files ``start`` and ``body``, those that the run has. A description of format 1 names neither; its
+            body is the one in the generator's file.
+    """
 
     sampler: str
     seed: int
@@ -72,6 +85,7 @@ class Description:
     making: dict[str, Any]
     finetuning: dict[str, Any]
     files: dict[str, Any]
+    baselines: dict[str, Path]
     digest: str
 
 
@@ -88,7 +102,7 @@ def load_description(run: str | Path) -> Description:
     if not path.is_file():
         raise DataError(f"{run} holds no {NAME}; name the folder of a finished run, results/<run>")
     content = read_json(path)
-    if content.pop("format", None) != FORMAT:
+    if content.pop("format", None) not in READABLE:
         fault = f"{path} is of another version of wsl"
         raise DataError(f"{fault}; {remedy(path, 'use that version, or a run that this one made')}")
 
@@ -106,5 +120,9 @@ def load_description(run: str | Path) -> Description:
     }
     clip = {**content["clip"], **{key: str(found) for key, found in named.items()}}
     files = {key: from_here(value) for key, value in content["files"].items()}
+    if "baselines" in content:
+        baselines = {key: from_here(value) for key, value in content["baselines"].items()}
+    else:
+        baselines = {"body": files["generator"]} if "generator" in files else {}
     del content["sha256"]
-    return Description(**{**content, "clip": clip, "files": files}, digest=file_digest(path))
+    return Description(**{**content, "clip": clip, "files": files, "baselines": baselines}, digest=file_digest(path))

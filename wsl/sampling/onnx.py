@@ -8,28 +8,44 @@ import torch
 
 from wsl.errors import DataError
 from wsl.files import written_whole
-from wsl.tensors import read_tensors
+from wsl.outputs import check_outputs, check_suffix
+from wsl.sampling.model_files import SUFFIXES, read_model
 from wsl.zoo.network import resnet18
 
 
-def export_onnx(model: str | Path, out: str | Path) -> None:
+def onnx_path(model: str | Path) -> Path:
+    """Return a model's name with ``.onnx`` in place of its suffix, or appended where that is not a model's suffix."""
+    model = Path(model)
+    return model.with_suffix(".onnx") if model.suffix.lower() in SUFFIXES else Path(f"{model}.onnx")
+
+
+def export_onnx(model: str | Path, out: str | Path, force: bool = False) -> None:
     """Write a model of ``wsl sample``, or of a run, as ONNX: ``images`` (n, 3, size, size) to ``logits`` (n, classes).
 
     Its metadata, preprocessing and class names among them, stand under ``wsl`` as JSON. Images are normalised outside.
 
     Args:
-        model: safetensors file.
+        model: its file, see ``wsl.sampling.model_files``.
         out: ONNX file.
+        force: replace an existing file.
 
     Raises:
-        DataError: the file is no such model, or the packages that write ONNX are not installed.
+        DataError: the file is no such model, ``out`` exists already or cannot be written, or the packages that write
+            ONNX are not installed.
     """
-    state, about = read_tensors(model)
+    check_suffix(out, [".onnx"], "")
+    if Path(out).exists() and Path(out).samefile(model):
+        raise DataError(f"{out} is the model itself; name another file")
+    check_outputs([out], force)
+    state, about = read_model(model)
     if "fc.weight" not in state or "size" not in about:
-        raise DataError(f"{model} holds no model; give one of `wsl sample`, or of a run's sampling/models")
+        raise DataError(f"{model} holds no model; give one of `wsl sample`, or one in a run's sampling/models")
     classes, features = state["fc.weight"].shape
     network = resnet18(features // 8, classes).eval()
-    network.load_state_dict(state)
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise DataError(f"{model} does not hold a ResNet-18 of width {features // 8}; export a model of wsl") from error
     example = torch.zeros(2, 3, about["size"], about["size"])
     for noisy in ("torch.onnx", "onnxscript", "onnx_ir"):
         logging.getLogger(noisy).setLevel(logging.ERROR)

@@ -1,0 +1,235 @@
+"""What `wsl sample` prints beside its model: baselines by other means, and what an estimate leaves out."""
+
+import re
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler, normalize
+from typer.testing import CliRunner
+
+from wsl.cli.main import app
+from wsl.randomness import stream
+from wsl.tensors import read_tensors, write_tensors
+from wsl.zoo.network import resnet18
+
+PENALTIES = {"logisticregression__C": [1e-4, 1e-3, 1e-2, 1e-1, 1, 10]}
+LABELS = ("apple", "pear", "plum")
+
+
+def call(*arguments, columns=200):
+    done = CliRunner(env={"COLUMNS": str(columns)}).invoke(app, ["sample", *map(str, arguments)])
+    assert done.exit_code == 0, done.output
+    return done
+
+
+def sampled(run, folder, out, *arguments):
+    """What a call prints, with single spaces, and the metadata that it writes."""
+    done = call(folder, "--from", run, "--out", out, *arguments)
+    return " ".join(done.output.split()), read_tensors(out)[1]
+
+
+@pytest.fixture(scope="module")
+def bodies(tmp_path_factory):
+    """State dicts of a start and of a body, whose random features differ: paths by name."""
+    folder, paths = tmp_path_factory.mktemp("bodies"), {}
+    for place, name in enumerate(("start", "body")):
+        torch.manual_seed(place)
+        paths[name] = folder / f"{name}.safetensors"
+        write_tensors(paths[name], resnet18(2, 3).state_dict(), {})
+    return paths
+
+
+@pytest.fixture(scope="module")
+def full(sampler_of, bodies):
+    """A run that names both files of baselines."""
+    return sampler_of(**bodies)
+
+
+@pytest.fixture(scope="module")
+def parts(own):
+    """Images and labels of both parts of the folder, split as it is documented: shuffled by name, then cut."""
+    split = {"train": [], "test": []}
+    for label, name in enumerate(LABELS):
+        files = sorted((own / name).iterdir())
+        order, count = stream(0, "images", name).permutation(len(files)), round(0.25 * len(files))
+        for part, places in (("test", order[:count]), ("train", order[count:])):
+            split[part] += [(np.array(Image.open(files[place])), label) for place in places]
+    return {part: [*map(np.array, zip(*rows, strict=True))] for part, rows in split.items()}
+
+
+def features(path, images):
+    """What the head of a saved network is given, by a hook."""
+    network, seen = resnet18(2, 3).eval(), []
+    network.load_state_dict(read_tensors(path)[0])
+    network.fc.register_forward_pre_hook(lambda _, given: seen.append(given[0].numpy()))
+    pixels = (images / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    with torch.no_grad():
+        network(torch.from_numpy(pixels).permute(0, 3, 1, 2).float())
+    return seen[0]
+
+
+def by_prototypes(parts, kinds):
+    known, asked = kinds
+    means = normalize([normalize(known[parts["train"][1] == label]).mean(axis=0) for label in range(3)])
+    return np.mean((asked @ means.T).argmax(axis=1) == parts["test"][1])
+
+
+def by_regression(parts, kinds):
+    known, asked = kinds
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=300))
+    return GridSearchCV(model, PENALTIES, cv=5).fit(known, parts["train"][1]).score(asked, parts["test"][1])
+
+
+def test_baselines_are_those_of_other_libraries(full, own, bodies, parts, tmp_path):
+    _, about = sampled(full, own, tmp_path / "m.safetensors", "--held-out", "0.25")
+    expected = {}
+    for prefix, name in (("", "start"), ("body-", "body")):
+        kinds = [features(bodies[name], parts[part][0]) for part in ("train", "test")]
+        expected[f"{prefix}prototypes"] = by_prototypes(parts, kinds)
+        expected[f"{prefix}probe"] = by_regression(parts, kinds)
+    pixels = [parts[part][0].reshape(len(parts[part][0]), -1) / 255 for part in ("train", "test")]
+    expected["pixels"] = by_regression(parts, pixels)
+    assert {name: one["accuracy"] for name, one in about["baselines"].items()} == pytest.approx(expected)
+    assert len({*expected.values()}) > 2 and about["baselines_left_out"] == []
+    assert {one["images"] for one in about["baselines"].values()} == {len(parts["test"][1])}
+
+
+def test_a_regression_on_pixels_of_many_images_says_what_it_looks_at(full, own, tmp_path, monkeypatch):
+    whole, _ = sampled(full, own, tmp_path / "whole.safetensors")
+    for module in ("wsl.evaluation.estimates", "wsl.evaluation.own"):
+        monkeypatch.setattr(f"{module}.PIXEL_IMAGES", 3)
+    said, about = sampled(full, own, tmp_path / "few.safetensors")
+    told = "The regression on raw pixels looks at the first 3 training images of each class."
+    assert told in said and "looks at the first" not in whole and about["pixel_images"] == 3
+
+
+def test_intervals_are_wilsons(full, own, tmp_path):
+    _, about = sampled(full, own, tmp_path / "m.safetensors")
+    for one in (*about["baselines"].values(), about["estimates"]["as sampled"]):
+        p, n, z = one["accuracy"], one["images"], 1.959964
+        centre, reach = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+        limits = [(centre - reach) / (1 + z**2 / n), (centre + reach) / (1 + z**2 / n)]
+        assert [one["low"], one["high"]] == pytest.approx(limits, abs=1e-5)
+
+
+def test_the_table_is_sorted_by_accuracy_and_marks_the_model(full, own, tmp_path):
+    said = call(own, "--from", full, "--out", tmp_path / "m.safetensors", "--refine", "1").stdout
+    rows = re.findall(r"^( > |   ) *(\S.*?) +(\d+\.\d)% +(\S+)% to (\S+)% +(\d+) *$", said, re.MULTILINE)
+    assert len(rows) == 7
+    accuracies = [float(row[2]) for row in rows]
+    assert accuracies == sorted(accuracies, reverse=True)
+    assert {row[1] for row in rows if row[0] == " > "} == {"this model, as sampled", "this model, trained for 1 epoch"}
+    lines = (tmp_path / "m.safetensors.md").read_text().splitlines()
+    card = [line.strip("| ").replace("*", "").split(" | ") for line in lines if line.startswith("|")][2:]
+    assert [row[:2] for row in card] == [[row[1], f"{row[2]}%"] for row in rows]
+
+
+def test_the_loss_reached_is_the_cross_entropy_on_the_held_out_images(full, own, parts, tmp_path):
+    said, about = sampled(full, own, tmp_path / "m.safetensors", "--held-out", "0.25", "--loss", "0.7")
+    network = resnet18(2, 3).eval()
+    network.load_state_dict(read_tensors(tmp_path / "m.safetensors")[0])
+    pixels = (parts["test"][0] / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    with torch.no_grad():
+        logits = network(torch.from_numpy(pixels).permute(0, 3, 1, 2).float())
+    loss = torch.nn.CrossEntropyLoss()(logits, torch.from_numpy(parts["test"][1])).item()
+    assert about["estimates"]["as sampled"]["loss"] == pytest.approx(loss, rel=1e-4)
+    assert f"asked for: 0.7 nats; reached on the held-out images: {loss:.3g} nats" in said
+
+
+def test_baselines_without_a_file_are_named(run, own, tmp_path):
+    said, about = sampled(run, own, tmp_path / "m.safetensors")
+    assert set(about["baselines"]) == {"pixels"}
+    assert about["baselines_left_out"] == ["prototypes", "probe", "body-prototypes", "body-probe"]
+    assert "Left out, since the run has no file for it: class prototypes on the members' start" in said
+
+
+def few(own, folder, **counts):
+    """A copy of the folder with so many images of each class."""
+    for name in LABELS:
+        (folder / name).mkdir(parents=True)
+        for path in sorted((own / name).iterdir())[: counts[name]]:
+            shutil.copy(path, folder / name)
+    return folder
+
+
+def test_classes_without_a_held_out_image_are_named_everywhere(run, own, tmp_path):
+    folder = few(own, tmp_path / "few", apple=20, pear=2, plum=2)
+    said, about = sampled(run, folder, tmp_path / "m.safetensors")
+    told = "No image was held out of: pear, plum. The accuracies do not cover these classes."
+    alone = "All held-out images show one class"
+    card = " ".join((tmp_path / "m.safetensors.md").read_text().split())
+    assert told in said and told in card and alone in said and alone in card
+    assert about["held_out"] == {
+        "images": 4,
+        "by_class": {"apple": 4, "pear": 0, "plum": 0},
+        "classes_without": ["pear", "plum"],
+    }
+    assert "Accuracy on 4 held-out images (4 apple, 0 pear, 0 plum); guessing reaches 33.3%" in said
+
+
+def test_a_class_of_one_image_is_made_from_it_and_not_judged_by_it(run, own, tmp_path):
+    folder = few(own, tmp_path / "few", apple=10, pear=10, plum=1)
+    said, about = sampled(run, folder, tmp_path / "m.safetensors", "--held-out", "0.9")
+    assert about["made_from"]["by_class"] == {"apple": 1, "pear": 1, "plum": 1}
+    assert about["held_out"]["classes_without"] == ["plum"] and "No image was held out of: plum." in said
+    assert "one class" not in said
+
+
+def test_an_accuracy_that_nothing_shows_is_said_to_be_unknown(run, own, tmp_path):
+    said, about = sampled(run, own, tmp_path / "m.safetensors", "--held-out", "0")
+    assert about["estimates"] == about["baselines"] == {}
+    told = "No image was held out, so nothing shows how accurate the model is."
+    assert told in said and told in (tmp_path / "m.safetensors.md").read_text()
+
+
+@pytest.fixture
+def judged(sampler_of):
+    """A run with a table of accuracies: ``judged(accuracy, low, high, **changes to the row)``."""
+
+    def make(accuracy, low, high, **changes):
+        run = sampler_of()
+        row = {"run": "tiny", "classes": "seen", "sampler": "projection", "images": "all", "epochs": 0}
+        row |= {"accuracy": accuracy, "low": low, "high": high, **changes}
+        others = [
+            {**row, "sampler": "trained", "accuracy": 0.9, "low": 0.9, "high": 0.9},
+            {**row, "run": "another", "accuracy": 0.3, "low": 0.3, "high": 0.3},
+            {**row, "epochs": 5, "accuracy": 0.3, "low": 0.3, "high": 0.3},
+        ]
+        (run / "tables").mkdir()
+        pd.DataFrame([row, *others]).to_csv(run / "tables" / "accuracy.csv", index=False)
+        return run
+
+    return make
+
+
+@pytest.mark.parametrize(("classes", "low"), [("seen", 0.301), ("unseen", 0.333)])
+def test_a_run_at_chance_is_told(judged, own, tmp_path, classes, low):
+    said, about = sampled(judged(0.352, low, 0.403, classes=classes), own, tmp_path / "m.safetensors")
+    told = (
+        f"reaches 35.2% ({low:.1%} to 40.3%) on the run's held-out tasks of {classes} classes, where guessing reaches"
+    )
+    assert told in said and "33.3%: it is at chance" in said and told in (tmp_path / "m.safetensors.md").read_text()
+    assert about["held_out_tasks"][0]["above_chance"] is False
+
+
+def test_a_run_of_one_held_out_task_may_be_at_chance(judged, own, tmp_path):
+    said, _ = sampled(judged(0.41, float("nan"), float("nan")), own, tmp_path / "m.safetensors")
+    assert "reaches 41.0%" in said and "too few held-out tasks give no interval: it may be at chance" in said
+
+
+def test_a_run_above_chance_gives_no_warning(judged, own, tmp_path):
+    said, about = sampled(judged(0.5, 0.34, 0.6), own, tmp_path / "m.safetensors")
+    assert "at chance" not in said and about["held_out_tasks"][0]["above_chance"] is True
+
+
+def test_the_screen_fits_80_columns(full, own, tmp_path):
+    done = call(own, "--from", full, "--out", tmp_path / "m.safetensors", columns=80)
+    assert max(map(len, done.stdout.splitlines())) <= 80 and "…" not in done.stdout
+    assert "linear probe on the generator's body" in done.stdout

@@ -1,0 +1,83 @@
+"""Everything that could stop a config from running, found before it starts and not one fault after another."""
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from wsl.config.reading import read_yaml
+from wsl.config.schema import load_config
+from wsl.disk import Disk, measure_disk
+from wsl.errors import ConfigError, DataError
+from wsl.images.classes import check_folders, read_names
+from wsl.pretrained import Pretrained
+from wsl.run import Run
+
+Checked = tuple[dict[str, Any], list[str], list[str]]
+
+
+class Obstacles(list[str]):
+    """Messages of checks that failed, each once."""
+
+    def attempt(self, check: Callable[[], Any]) -> Any:
+        """Return what a check returns; None, with its message noted, where it fails."""
+        try:
+            return check()
+        except (ConfigError, DataError, OSError) as error:
+            lines = str(error).splitlines()
+            # A config's faults come as a list below a heading.
+            lines = [line.strip() for line in (lines[1:] if lines[0].endswith(":") else lines)]
+            self.extend(line for line in lines if line not in self)
+            return None
+
+
+def check_config(path: Path) -> Checked:
+    """Check a config against this machine.
+
+    Args:
+        path: of the config, YAML.
+
+    Returns:
+        What is known of the run; warnings, which stop nothing; and obstacles, each of which would stop it.
+    """
+    about: dict[str, Any] = {"path": str(path)}
+    obstacles, warnings = Obstacles(), []
+    raw = obstacles.attempt(lambda: read_yaml(path))
+    config = None if obstacles else obstacles.attempt(lambda: load_config(raw))
+    if config is None:
+        return about, warnings, obstacles
+    about["run"] = config.run
+    run = obstacles.attempt(lambda: Run(raw))
+    pretrained = run.pretrained if run else obstacles.attempt(lambda: Pretrained(config))
+    images, datasets = config.images, config.datasets
+    obstacles.attempt(lambda: check_folders(images.source, images.train, images.test))
+    if pretrained:
+        obstacles.attempt(pretrained.check)
+        about["downloads"] = pretrained.fetches()
+    if run:
+        about |= _planned(run)
+        if disk := obstacles.attempt(lambda: measure_disk(run, Path("results", config.run))):
+            about["disk"] = _needed(disk)
+            if disk.fault:
+                obstacles.append(disk.fault)
+    elif datasets.names is not None:
+        obstacles.attempt(lambda: read_names(datasets.names))
+    if datasets.weights is None and not datasets.brings_weights:
+        warnings.append("datasets.weights is empty: dataset embeddings are features of a random network")
+    if find_spec("open_clip") is None:
+        obstacles.append("open_clip is not installed; pip install open-clip-torch")
+    return about, warnings, obstacles
+
+
+def _planned(run: Run) -> dict[str, Any]:
+    return {
+        "classes": len(run.classes),
+        "members": {part: len(run.members(part)) for part in run.parts},
+        "numbers_per_snapshot": run.layout.size,
+    }
+
+
+def _needed(disk: Disk) -> dict[str, Any]:
+    missing = [str(path) for path in disk.uncounted]
+    own = {"needed_bytes": disk.needs, "made_bytes": disk.made, "free_bytes": disk.free, "enough": not disk.fault}
+    return {"results": str(disk.results), **own, "folders_not_counted": missing, "summary": str(disk)}

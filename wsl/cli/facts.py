@@ -1,0 +1,227 @@
+"""What a file or a folder is, as one document of facts and tables: what `wsl inspect` prints."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from wsl.errors import DataError
+from wsl.files import open_hdf5, read_json
+
+KNOWN = (
+    "members and indices of a zoo (HDF5), models and checkpoints (safetensors, or state dicts of torch.save), and "
+    "folders of finished runs and of imported zoos"
+)
+ESTIMATE = ("accuracy", "low", "high", "images", "loss")
+HDF5 = b"\x89HDF\r\n\x1a\n"
+HDF5_STARTS = (0, 512, 1024, 2048)  # bytes: a file of HDF5 may begin with a block of its user's
+LONGEST_HEADER = 100_000_000  # bytes that safetensors itself allows
+TASKS = {
+    "seen": "held-out tasks",
+    "unseen": "tasks of unseen classes",
+    "validation": "validation tasks, by validation images",
+}
+PARTS = ("train", "validation", "test", "unseen")
+
+
+@dataclass
+class Document:
+    """What is known of a path.
+
+    Attributes:
+        path: as given.
+        kind: ``run``, ``import``, ``index``, ``member``, ``model``, ``tensors`` (another file that wsl wrote) or
+            ``checkpoint`` (another program's state dict).
+        facts: values by name; values may be nested mappings and lists.
+        tables: lists of rows by title.
+        weights: flat (n_weights,) of a member's last snapshot, or a state dict, to find neighbours of; not printed.
+    """
+
+    path: Path
+    kind: str
+    facts: dict[str, Any]
+    tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    weights: Any = None
+
+
+def read_facts(path: Path) -> Document:
+    """Find out what a path is by its content, and read what is known of it.
+
+    Raises:
+        DataError: it is nothing that wsl knows, or it is damaged.
+        OSError: it cannot be opened.
+    """
+    if path.is_dir():
+        return _folder(path)
+    with open(path, "rb") as file:
+        start = file.read(max(HDF5_STARTS) + len(HDF5))
+    if any(start[place:].startswith(HDF5) for place in HDF5_STARTS):
+        return _hdf5(path)
+    # Safetensors: the length of a JSON object, and that object. Eight bytes of text would make it longer.
+    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= LONGEST_HEADER:
+        return _safetensors(path)
+    if start.startswith((b"PK\x03\x04", b"\x80\x02")):
+        return _archive(path)
+    raise DataError(f"{path} is not a file that wsl knows: {_looks_like(path, start)}; wsl inspect reads {KNOWN}")
+
+
+def _folder(path: Path) -> Document:
+    if (path / "import.json").is_file():
+        return _import(path)
+    if not (path / "summary.json").is_file():
+        if (path / "logs" / "jobs.json").is_file():
+            raise DataError(f"{path} is a run that is not finished: `wsl watch {path}` shows its state")
+        raise DataError(
+            f"{path} is not a folder that wsl knows: it holds neither summary.json, as finished runs do, nor "
+            "import.json, as imported zoos do"
+        )
+    summary = read_json(path / "summary.json")
+    accuracies, bounds, kinds = (summary.pop(key, {}) for key in ("accuracy", "accuracy_intervals", "kinds"))
+    tables = {}
+    for kind in sorted(accuracies, key=[*TASKS, *accuracies].index):
+        rows = []
+        for method, accuracy in sorted(accuracies[kind].items(), key=lambda item: -item[1]):
+            about = {"kind": kinds[method]} if method in kinds else {}
+            limits = dict(zip(("low", "high"), bounds.get(kind, {}).get(method, ()), strict=False))
+            rows.append({"method": method, **about, "accuracy": accuracy, **limits})
+        tables[f"accuracy on {TASKS.get(kind, kind)}"] = rows
+    return Document(path, "run", summary, tables)
+
+
+def _import(path: Path) -> Document:
+    about = read_json(path / "import.json")
+    skipped = about.pop("skipped", {})
+    parts = [{"part": part, **_counts(path / f"{part}.h5")} for part in PARTS if (path / f"{part}.h5").is_file()]
+    facts = {**about, "runs_left_out": len(skipped)}
+    left_out = [{"run": name, "reason": reason} for name, reason in skipped.items()]
+    return Document(path, "import", facts, {"parts": parts, "runs left out": left_out})
+
+
+def _hdf5(path: Path) -> Document:
+    with open_hdf5(path) as file:
+        indexed = "members" in file and "snapshots" in file
+        if not indexed and "plan" not in file.attrs:
+            raise DataError(f"{path} is HDF5, but neither a member nor an index of a zoo; wsl inspect reads {KNOWN}")
+    if indexed:
+        return Document(path, "index", _counts(path))
+    from wsl.zoo.member import read_member
+
+    member = read_member(path)
+    facts = {**member.plan, "diverged": member.diverged, "numbers_per_snapshot": member.weights.shape[1]}
+    weights = member.weights[-1] if len(member.weights) else None
+    return Document(path, "member", facts, {"snapshots": member.snapshots.to_dict("records")}, weights)
+
+
+def _counts(index: Path) -> dict[str, Any]:
+    from wsl.zoo.index import open_zoo
+
+    with open_zoo(index) as zoo:
+        trained = zoo.snapshots["validation_accuracy"][zoo.trained]
+        return {
+            "members": len(zoo.members),
+            "diverged": int(zoo.members["diverged"].sum()),
+            "snapshots": len(zoo.snapshots),
+            "numbers_per_snapshot": zoo.layout.size,
+            "validation_accuracy_of_trained": float(trained.mean()),
+        }
+
+
+def _safetensors(path: Path) -> Document:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as file:
+            ours = "wsl" in (file.metadata() or {})
+    except SafetensorError as error:
+        raise DataError(f"{path} is not a whole safetensors file ({error}); get it from its source again") from error
+    if not ours:
+        return _checkpoint(path)
+    from wsl.tensors import read_tensors
+
+    return _ours(path, *read_tensors(path))
+
+
+def _archive(path: Path) -> Document:
+    from wsl.sampling.model_files import read_model
+
+    try:
+        return _ours(path, *read_model(path))
+    except DataError:
+        return _checkpoint(path)
+
+
+def _ours(path: Path, state: dict[str, Any], about: dict[str, Any]) -> Document:
+    model, tables = "fc.weight" in state and "preprocessing" in about, {}
+    if about.get("estimates"):
+        from wsl.evaluation.card import ranking
+
+        rows = [{"model": label, **_columns(one, ESTIMATE)} for label, one, _ in ranking(about)]
+        tables["accuracy on held-out images"] = rows
+    if about.get("held_out_tasks"):
+        rows = [_columns(one, ("classes", *ESTIMATE, "chance")) for one in about["held_out_tasks"]]
+        tables["accuracy of the run's sampler on its held-out tasks"] = rows
+    told = {key: value for key, value in about.items() if key not in ("estimates", "baselines", "held_out_tasks")}
+    facts = {"numbers": _numbers(state), **told}
+    return Document(path, "model" if model else "tensors", facts, tables, state if model else None)
+
+
+def _columns(row: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    return {name: row[name] for name in names if name in row}
+
+
+def _checkpoint(path: Path) -> Document:
+    """Read the state dict of another program; no code in the file is run."""
+    from wsl.tensors import read_state
+
+    try:
+        state = dict(read_state(path))
+        shapes = {name: tuple(value.shape) for name, value in state.items()}
+    except DataError:
+        raise
+    except Exception as error:  # a damaged or hostile file raises whatever its reading met first
+        # Torch's own message advises to run what the file holds.
+        raise DataError(
+            f"{path} is not a checkpoint that wsl can read: it is damaged, or holds more than tensors "
+            f"({type(error).__name__}); save model.state_dict() in its place"
+        ) from error
+    facts: dict[str, Any] = {
+        "tensors": len(state),
+        "numbers": _numbers(state),
+        "types": sorted({str(value.dtype).removeprefix("torch.") for value in state.values()}),
+    }
+    facts |= _architecture({name: shape for name, shape in shapes.items() if state[name].is_floating_point()})
+    rows = [{"tensor": name, "shape": list(shape), "type": str(state[name].dtype)} for name, shape in shapes.items()]
+    return Document(path, "checkpoint", facts, {"tensors": rows}, state)
+
+
+def _architecture(shapes: dict[str, tuple[int, ...]]) -> dict[str, Any]:
+    """Recognise a ResNet-18 by the names and shapes of its parameters, whatever their order."""
+    from wsl.zoo.layout import resnet18_layout
+
+    first, head = (shapes.get(name, ()) for name in ("conv1.weight", "fc.weight"))
+    if len(first) == 4 and len(head) == 2:
+        own = {"width": first[0], "classes": head[0], "stem": first[-1]}
+        if shapes == {entry.name: entry.shape for entry in resnet18_layout(*own.values()).entries}:
+            return {"architecture": "resnet18", **own}
+    return {"architecture": "not a ResNet-18 with torchvision's names"}
+
+
+def _numbers(state: dict[str, Any]) -> int:
+    """Return how many numbers a state dict holds, its integer buffers left out, as in a snapshot."""
+    return sum(value.numel() for value in state.values() if value.is_floating_point())
+
+
+def _looks_like(path: Path, start: bytes) -> str:
+    """Return what a file of no known kind seems to be."""
+    from PIL import Image, UnidentifiedImageError
+
+    if not start:
+        return "it is empty"
+    named = f", though its name ends in {path.suffix}" if path.suffix in (".h5", ".safetensors", ".pt", ".pth") else ""
+    try:
+        with Image.open(path) as image:
+            return f"it is an image ({image.format})"
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        pass
+    controls = set(start) & (set(range(32)) - set(b"\t\n\f\r\x1b"))
+    return f"{'its content is of no format that wsl reads' if controls else 'it is text'}{named}"

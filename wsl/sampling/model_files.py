@@ -1,0 +1,71 @@
+"""Files of models: a state dict with torchvision's names, and what is needed to use it, as its suffix says."""
+
+import io
+import json
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+from zipfile import is_zipfile
+
+import torch
+
+from wsl.errors import DataError
+from wsl.files import written_whole
+from wsl.tensors import read_tensors, write_tensors
+
+SUFFIXES = (".safetensors", ".pt", ".pth")
+KEY = "wsl"  # of the metadata
+
+
+def card_path(model: str | Path) -> Path:
+    """Return where a model's card lies: the model's whole name with ``.md`` appended.
+
+    No model may have the suffix ``.md``, so a card is never another model's file, nor another model's card.
+    """
+    return Path(f"{model}.md")
+
+
+def write_model(path: str | Path, state: dict[str, torch.Tensor], about: dict[str, Any]) -> None:
+    """Write a model, whole or not at all.
+
+    Args:
+        path: ``.safetensors``, or ``.pt`` and ``.pth`` for a state dict of ``torch.save``, which
+            ``torch.load(path, weights_only=True)`` reads.
+        state: state dict.
+        about: metadata; in a file of torch's, the state dict's own ``_metadata`` hold it under ``wsl``, as JSON.
+
+    Raises:
+        DataError: a number is not finite, or the file cannot be written.
+    """
+    if Path(path).suffix.lower() == ".safetensors":
+        write_tensors(path, state, about)
+        return
+    for name, value in state.items():
+        if not value.isfinite().all():
+            raise DataError(f"{path} would hold non-finite numbers in {name}; ask for another outcome")
+    ready = OrderedDict((name, value.detach().cpu().clone()) for name, value in state.items())
+    # Modules keep the versions of their parts here, and `load_state_dict` passes over names that it does not know.
+    ready._metadata = OrderedDict({KEY: json.dumps(about, sort_keys=True)})
+    archive = io.BytesIO()  # given a path, torch would write the name of the file into it
+    torch.save(ready, archive)
+    with written_whole(path) as beside:
+        beside.write_bytes(archive.getbuffer())
+
+
+def read_model(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Return the state dict and the metadata of a file that ``write_model`` wrote; no code in the file is run.
+
+    Raises:
+        DataError: the file is damaged, or another program's.
+    """
+    if not is_zipfile(path):
+        return read_tensors(path)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged or hostile file raises whatever its reading met first
+        # Torch's own message advises to run what the file holds.
+        raise DataError(f"{path} is damaged, or holds more than tensors ({type(error).__name__})") from error
+    about = getattr(state, "_metadata", {}).get(KEY)
+    if not isinstance(about, str):
+        raise DataError(f"{path} was not written by wsl: it lacks metadata; give a model of `wsl sample`")
+    return dict(state), json.loads(about)
