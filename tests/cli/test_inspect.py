@@ -117,8 +117,8 @@ def files(tmp_path, zoo):
         ("empty.pt", "it is empty"),
         ("latents.h5", "is HDF5, but neither a member nor an index of a zoo"),
         ("torn.safetensors", "torn.safetensors is not a whole safetensors file"),
-        ("code.pt", "code.pt is not a checkpoint that wsl can read"),
-        ("archive.zip", "archive.zip is not a checkpoint that wsl can read"),
+        ("code.pt", "code.pt cannot be read: loading it would run"),
+        ("archive.zip", "archive.zip cannot be read"),
         ("torn.h5", "torn.h5"),
     ],
 )

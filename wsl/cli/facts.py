@@ -171,24 +171,19 @@ def _columns(row: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
 
 def _checkpoint(path: Path) -> Document:
     """Read the state dict of another program; no code in the file is run."""
-    from wsl.tensors import read_state
+    from wsl.zoo.states import read_state
 
-    try:
-        state = dict(read_state(path))
-        shapes = {name: tuple(value.shape) for name, value in state.items()}
-    except DataError:
-        raise
-    except Exception as error:  # a damaged or hostile file raises whatever its reading met first
-        # Torch's own message advises to run what the file holds.
-        raise DataError(
-            f"{path} is not a checkpoint that wsl can read: it is damaged, or holds more than tensors "
-            f"({type(error).__name__}); save model.state_dict() in its place"
-        ) from error
+    saved = read_state(path)
+    state, shapes = saved.tensors, {name: tuple(value.shape) for name, value in saved.tensors.items()}
     facts: dict[str, Any] = {
         "tensors": len(state),
         "numbers": _numbers(state),
         "types": sorted({str(value.dtype).removeprefix("torch.") for value in state.values()}),
     }
+    if saved.source:
+        facts["found under"] = saved.source
+    if saved.ignored:
+        facts["ignored"] = list(saved.ignored)
     facts |= _architecture({name: shape for name, shape in shapes.items() if state[name].is_floating_point()})
     rows = [{"tensor": name, "shape": list(shape), "type": str(state[name].dtype)} for name, shape in shapes.items()]
     return Document(path, "checkpoint", facts, {"tensors": rows}, state)
