@@ -1,4 +1,4 @@
-"""What an import recognised, how it joined results to weights, and what it ignored: in import.json and in its last line."""
+"""What an import recognised, joined and ignored: in import.json and in its last line."""
 
 import json
 import shutil
@@ -58,7 +58,7 @@ def test_every_second_epoch_meets_its_own_results(made, tmp_path, named, options
 
 def test_what_nothing_tells_is_asked_for_and_no_number_is_suggested(made, tmp_path):
     every_second(made, tmp_path / "zoo")
-    with pytest.raises(DataError, match="none of 3 runs can be read; .*nothing says which belong") as refused:
+    with pytest.raises(DataError, match=r"none of 3 runs can be read; .*nothing says which belong") as refused:
         import_zoo(tmp_path / "zoo", tmp_path / "out")
     assert "--epochs" not in str(refused.value) and not (tmp_path / "out").exists()
 

@@ -39,9 +39,8 @@ def twin(made, folder):
 
 def unmeasured(made, folder):
     lines = (folder / "result.json").read_text().splitlines()
-    (folder / "result.json").write_text(
-        "\n".join([*lines[:10], lines[10].replace('"val_loss": ', '"val_loss": NaN, "x": ')])
-    )
+    last = lines[10].replace('"val_loss": ', '"val_loss": NaN, "x": ')
+    (folder / "result.json").write_text("\n".join([*lines[:10], last]))
 
 
 def unwritten(made, folder):
