@@ -64,6 +64,32 @@ def test_runs_left_out_are_counted_and_strict_ends_at_one(theirs, tmp_path):
     assert "fc.weight (3, 2) in place of conv1.weight" in said and not (tmp_path / "strict").exists()
 
 
+def test_the_last_line_tells_what_was_recognised_and_how_results_were_joined(theirs, tmp_path):
+    said = call("import", theirs, "--out", tmp_path / "ours", "--classes", 3, "--leave-out", "*_00002")
+    assert "ours: 2 members (2 train), 1 runs left out, 1 as asked, see import.json" in said
+    assert said.endswith(
+        "recognised: ResNet-18, width 2, 3 classes, head fc; results joined to weights by the checkpoint's name in the "
+        "results"
+    )
+    about = json.loads((tmp_path / "ours/import.json").read_text())
+    assert about["options"]["classes"] == 3 and about["options"]["leave_out"] == ["*_00002"]
+
+
+def test_what_is_said_of_checkpoints_reaches_the_import(theirs, tmp_path):
+    for path in theirs.glob("*/result.json"):
+        path.write_text(path.read_text().replace("checkpoint_dir_name", "other"))
+    for run in theirs.iterdir():
+        (run / "checkpoint_000001").rename(run / "checkpoint_000000")
+        (run / "checkpoint_000003").rename(run / "checkpoint_000001")
+    assert "nothing says which belong together" in call("import", theirs, "--out", tmp_path / "none", code=1)
+    said = call("import", theirs, "--out", tmp_path / "ours", "--saved-epochs", "1,3")
+    assert said.endswith("results joined to weights by --saved-epochs 1,3")
+    with h5py.File(tmp_path / "ours" / "members" / "00002.h5") as file:
+        assert file["snapshots"]["epoch"][...].tolist() == [1, 3]
+    said = call("import", theirs, "--out", tmp_path / "none", "--every", 4, code=1)
+    assert "by --every 4 checkpoint 0 is of epoch 4, which has no results" in said
+
+
 def test_last_epochs_that_differ_are_said(theirs, tmp_path):
     shutil.rmtree(theirs / "NN_tune_trainable_00002" / "checkpoint_000003")
     assert "last epochs differ: 1 in 1, 2 in 3; --epochs" in call("import", theirs, "--out", tmp_path / "ours")
@@ -78,6 +104,11 @@ def test_last_epochs_that_differ_are_said(theirs, tmp_path):
         (("--parts", "1,-1,1"), 2, "negative"),
         (("--accuracies", "permille"), 2, "permille"),
         (("--classes", "a,a,b"), 1, "not class names"),
+        (("--classes", "0"), 2, "a network has no 0 classes"),
+        (("--every", "0"), 2, "--every"),
+        (("--every", "2", "--saved-epochs", "0,2"), 2, "give one"),
+        (("--saved-epochs", "x"), 2, "'x' are not whole numbers"),
+        (("--leave-out", "nobody"), 1, "nothing in"),
     ],
 )
 def test_options_that_mean_nothing_are_refused(theirs, tmp_path, options, code, message):

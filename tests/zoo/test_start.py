@@ -6,6 +6,7 @@ import pytest
 import timm
 import torch
 from safetensors.torch import save_file
+from torch.optim.swa_utils import AveragedModel
 from torchvision.models import resnet18 as torchvision_resnet18
 
 from wsl.errors import ConfigError
@@ -42,6 +43,25 @@ def test_a_random_start_is_a_network_as_torch_makes_it(tmp_path):
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
     random_start(tmp_path / "c.safetensors", width=2, classes=3, seed=6)
     assert not torch.equal(load_start(tmp_path / "c.safetensors")["conv1.weight"], state["conv1.weight"])
+
+
+@pytest.mark.parametrize("kind", ["data parallel", "model", "compiled", "averaged", "model.", "shortcut"])
+def test_what_training_scripts_wrap_a_network_in_is_opened(tmp_path, kind):
+    network, path = used(2), tmp_path / "wrapped.pt"
+    state = network.state_dict()
+    wrapped = {
+        "data parallel": {"state_dict": torch.nn.DataParallel(network).state_dict()},
+        "model": {"model": state, "optimizer": torch.optim.SGD(network.parameters()).state_dict()},
+        "compiled": torch.compile(network).state_dict(),
+        "averaged": AveragedModel(network).state_dict(),
+        "model.": {"state_dict": {"model." + name: value for name, value in state.items()}},
+        "shortcut": {name.replace("downsample", "shortcut"): value for name, value in state.items()},
+    }
+    torch.save(wrapped[kind], path)
+    import_backbone(path, str(path), tmp_path / "start.safetensors", width=2, classes=3)
+    start = load_start(tmp_path / "start.safetensors")
+    assert start.keys() == state.keys()
+    assert all(torch.equal(start[name], value) for name, value in state.items() if not name.startswith("fc."))
 
 
 @pytest.mark.parametrize("kind", ["plain.pt", "nested.pth", "halves.pt", "plain.safetensors", "without-suffix"])
@@ -93,7 +113,7 @@ def test_timms_resnet18_has_the_names_that_are_needed(tmp_path):
     ("state", "says"),
     [
         (resnet18(4, 3).state_dict(), r"conv1\.weight has shape \(4, 3, 7, 7\).* of width 2 needs \(2, 3, 7, 7\)"),
-        ({"model." + name: value for name, value in resnet18(2, 3).state_dict().items()}, r"conv1\.weight is missing"),
+        ({"trunk." + name: value for name, value in resnet18(2, 3).state_dict().items()}, r"conv1\.weight is missing"),
         ({"fc.weight": torch.zeros(3, 16)}, r"conv1\.weight is missing.*choose a checkpoint that fits"),
     ],
     ids=["wrong width", "other names", "head alone"],

@@ -40,6 +40,18 @@ def test_an_import_of_an_export_gives_everything_back(zoo, tmp_path):
             assert before.snapshots.equals(after.snapshots) and before.layout == after.layout
 
 
+def test_names_of_snapshots_come_back(train, tmp_path):
+    """Epoch 1 is the early one, and is called so only where it was asked for."""
+    for number, snapshots in enumerate(([0, 1, "max"], [0, "early", "max"], "geometric")):
+        path = train(tmp_path / f"{number}.h5", member=number, snapshots=snapshots, seed=number)
+        export_zoo([path], tmp_path / f"theirs{number}")
+        import_zoo(tmp_path / f"theirs{number}", tmp_path / f"ours{number}", shares=(1, 0, 0))
+        same(read_member(path), read_member(tmp_path / f"ours{number}" / "members" / f"{number:05d}.h5"))
+    import_zoo(tmp_path / "theirs0", tmp_path / "less", epochs=[0, 1], shares=(1, 0, 0))
+    less = read_member(tmp_path / "less" / "members" / "00000.h5")
+    assert less.snapshots["snapshot"].tolist() == ["epoch0", "max"]
+
+
 def test_single_members_are_exported_as_others_read_them(zoo, tmp_path):
     export_zoo(zoo.members[1:2], tmp_path / "theirs")
     (folder,) = (tmp_path / "theirs").iterdir()

@@ -39,7 +39,17 @@ def twin(made, folder):
 
 def unmeasured(made, folder):
     lines = (folder / "result.json").read_text().splitlines()
+    last = lines[10].replace('"val_loss": ', '"val_loss": NaN, "x": ')
+    (folder / "result.json").write_text("\n".join([*lines[:10], last]))
+
+
+def unwritten(made, folder):
+    lines = (folder / "result.json").read_text().splitlines()
     (folder / "result.json").write_text("\n".join(lines[:10]))
+
+
+def torn(made, folder):
+    (folder / "result.json").write_text((folder / "result.json").read_text()[:-50])
 
 
 @pytest.mark.parametrize(
@@ -51,7 +61,7 @@ def unmeasured(made, folder):
         ),
         (
             wider,
-            r"checkpoints: conv1\.weight \(3, 3, 3, 3\) in place of conv1\.weight \(2, 3, 3, 3\), which .* --leave-out, and import them by themselves",
+            r"checkpoints: conv1\.weight \(3, 3, 3, 3\) in place of conv1\.weight \(2, 3, 3, 3\), which .*--leave-out",
         ),
         (more_classes, r"checkpoints: fc\.weight \(4, 16\) in place of fc\.weight \(3, 16\), which"),
         (
@@ -60,6 +70,8 @@ def unmeasured(made, folder):
         ),
         (twin, "is a copy of .*seed=1_.*, which is kept: equal weights and equal results"),
         (unmeasured, r"epoch 10 has no finite validation results; add them, .* among \[5\]"),
+        (torn, r"epoch 10 has no finite validation results; add them, .* among \[5\]"),
+        (unwritten, r"2 checkpoints, 5, 10, and results of 10 epochs, .* nothing says which belong together"),
         (lambda made, f: (f / "result.json").write_text("{\n"), r"result\.json, line 1 is not JSON"),
     ],
 )

@@ -9,8 +9,8 @@ from torch import nn
 from torchvision.models import resnet18 as torchvision_resnet18
 
 from wsl.errors import DataError
-from wsl.zoo.foreign.networks import as_torchvision, to_vector
-from wsl.zoo.layout import resnet18_layout
+from wsl.zoo.foreign.networks import Hints, as_torchvision, to_vector
+from wsl.zoo.layout import layout_from_text, layout_to_text, resnet18_layout
 from wsl.zoo.network import network_for, state_dict
 from wsl.zoo.states import read_state
 
@@ -56,10 +56,44 @@ def test_another_network_keeps_its_own_names_and_order(made):
     assert np.array_equal(weights, np.concatenate([value.flatten() for value in state.values()]))
 
 
+@pytest.mark.parametrize(
+    ("hints", "head"),
+    [
+        (Hints(classes=10), "right"),
+        (Hints(classes=16), "left"),
+        (Hints(outputs=10), "right"),
+        (Hints(head="left", classes=16), "left"),
+    ],
+)
+def test_a_head_that_names_and_shapes_leave_open_is_asked_for(hints, head):
+    state = nn.ModuleDict({"left": nn.Linear(4, 16), "right": nn.Linear(4, 10)}).state_dict()
+    with pytest.raises(DataError, match=r"left \(16 rows\) or right \(10 rows\).*number of classes by --classes"):
+        as_torchvision(HERE, state)
+    assert as_torchvision(HERE, state, hints)[1].head == (f"{head}.weight", f"{head}.bias")
+    with pytest.raises(DataError, match="no linear module is called centre"):
+        as_torchvision(HERE, state, Hints(head="centre"))
+
+
+def test_hyper_parameters_that_contradict_shapes_leave_the_head_open():
+    state = nn.ModuleDict({"hidden": nn.Linear(4, 16), "classifier": nn.Linear(16, 10)}).state_dict()
+    assert as_torchvision(HERE, state, Hints(outputs=10))[1].classes == 10
+    assert as_torchvision(HERE, state, Hints(outputs=3))[1].classes == 10  # no module has as many
+    with pytest.raises(DataError, match="leave it open"):
+        as_torchvision(HERE, state, Hints(outputs=16))
+
+
+def test_a_network_of_another_activation_is_not_rebuilt_with_relu(made):
+    state = made.SlimResNet(2, 3).state_dict()
+    _, layout = as_torchvision(HERE, state, Hints(activation="gelu"))
+    assert layout_from_text(layout_to_text(layout)) == layout != resnet18_layout(2, 3, stem=3)
+    with pytest.raises(DataError, match="trained with gelu, and networks are only rebuilt with ReLU"):
+        network_for(layout)
+
+
 @pytest.mark.parametrize("extra", ["fc.weight", "layer1.0.downsample.0.weight"])
 def test_what_is_only_like_a_resnet_is_not_renamed(made, extra):
-    state = made.SlimResNet(2, 3, "linear").state_dict()
-    _, layout = as_torchvision(HERE, {**state, extra: torch.zeros(2, 2)})
+    state = {**made.SlimResNet(2, 3, "linear").state_dict(), extra: torch.zeros(2, 2)}
+    _, layout = as_torchvision(HERE, state, Hints(classes=3))
     assert layout["linear.weight"].shape == (3, 16)
     with pytest.raises(DataError, match=r"not a ResNet-18's: .*behaviour loss"):
         network_for(layout)

@@ -1,5 +1,6 @@
 """Runs in Ray Tune's layout: results and weights meet by the number of the epoch."""
 
+import json
 import os
 import random
 import shutil
@@ -7,6 +8,8 @@ import shutil
 import pytest
 
 from wsl.errors import DataError
+from wsl.zoo.foreign.joining import BY_NAME
+from wsl.zoo.foreign.leaving_out import LeaveOut
 from wsl.zoo.foreign.raytune import read_run
 
 
@@ -79,8 +82,67 @@ def test_results_that_were_not_measured_are_nan(folder):
     assert read(folder).results["validation_loss"].isna().all()
 
 
-def torn(folder):
+def test_a_last_line_cut_short_is_passed_over_and_told(folder):
     rewrite(folder, lambda lines: [*lines[:-1], lines[-1][:30]])
+    run = read(folder)
+    assert run.results.index.tolist() == list(range(10)) and run.notes == ("last line of results cut short, not read",)
+
+
+def test_of_several_results_of_one_epoch_the_last_counts_as_ray_does_it(folder):
+    again = lambda line, loss: json.dumps(json.loads(line) | {"val_loss": loss}) + "\n"  # noqa: E731
+    rewrite(folder, lambda lines: [*lines[:8], again(lines[6], 40.0), again(lines[7], 50.0), *lines[8:]])
+    run = read(folder)
+    assert run.results["validation_loss"].loc[[6, 7]].tolist() == [40.0, 50.0] and len(run.results) == 11
+    assert run.notes == ("restored by Ray: of several results of one epoch the last counts",)
+
+
+def test_results_name_their_checkpoints(folder):
+    """As Ray writes it since 2.7: the second checkpoint is of epoch 9, whatever its number."""
+    (folder / "checkpoint_000005").rename(folder / "checkpoint_000000")
+    (folder / "checkpoint_000010").rename(folder / "checkpoint_000001")
+    named = {3: "checkpoint_000000", 9: "checkpoint_000001"}
+    told = lambda i, line: json.dumps(json.loads(line) | {"checkpoint_dir_name": named.get(i)}) + "\n"  # noqa: E731
+    rewrite(folder, lambda lines: [told(i, line) for i, line in enumerate(lines)])
+    run = read(folder)
+    assert run.joined == BY_NAME
+    assert {epoch: path.parent.name for epoch, path in run.files.items()} == named
+    shutil.copytree(folder / "checkpoint_000001", folder / "checkpoint_000002")
+    assert list(read(folder).files) == [3, 9] and "no result names" in read(folder).notes[0]
+
+
+def test_what_is_not_measured_before_training_is_no_result(folder):
+    """ModelZooDataset writes -999 for the training results of epoch 0."""
+    rewrite(
+        folder,
+        lambda lines: [json.dumps(json.loads(lines[0]) | {"train_loss": -999, "train_acc": -999}) + "\n", *lines[1:]],
+    )
+    results = read(folder).results
+    assert results.loc[0, ["train_loss", "train_accuracy"]].isna().all() and results.loc[1:].notna().all(axis=None)
+
+
+def test_checkpoints_that_are_not_wanted_are_left_out_by_name(folder):
+    (folder / "checkpoint_000005" / "checkpoints").unlink()
+    run = read_run(folder.parent, folder, LeaveOut([f"{folder.name}/checkpoint_000005"]))
+    assert list(run.files) == [10]
+    assert list(read_run(folder.parent, folder, LeaveOut(["*/checkpoint_000005"])).files) == [10]
+    with pytest.raises(DataError, match="none is left"):
+        read_run(folder.parent, folder, LeaveOut(["*/checkpoint_*"]))
+
+
+def test_a_trial_that_failed_is_told_by_rays_own_file(folder):
+    no_weights(folder)
+    (folder / "error.txt").write_text("CUDA out of memory")
+    with pytest.raises(DataError, match=r"has no checkpoint_.*: the trial failed, see its error\.txt; .*--leave-out"):
+        read(folder)
+    (folder / "result.json").write_text("")
+    with pytest.raises(DataError, match=r"holds no results: the trial failed, see its error\.txt"):
+        read(folder)
+
+
+def test_text_of_other_encodings_is_read(folder):
+    for name in ("params.json", "result.json"):
+        (folder / name).write_text((folder / name).read_text(), encoding="utf-16")
+    assert list(read(folder).files) == [5, 10] and read(folder).about["seed"] == 4
 
 
 def second_checkpoint(folder):

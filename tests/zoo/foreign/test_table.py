@@ -68,6 +68,65 @@ def test_numbers_of_members_are_kept(zoo, tmp_path):
     assert names == ["00007", "00014", "00021"]
 
 
+def rows_of(table, separator=",", end="", decimal="."):
+    """A table as other programs write it."""
+    lines = [separator.join(table.columns)]
+    for row in table.itertuples(index=False):
+        cells = [str(cell).replace(".", decimal) if isinstance(cell, float) else str(cell) for cell in row]
+        lines.append(separator.join(cells) + end)
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("end", ["", ",", ",,,"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_trailing_commas_and_encodings_change_nothing(zoo, end, encoding):
+    folder, table = zoo
+    plain = {name: read() for name, read in find_runs(folder).items()}
+    (folder / "zoo.csv").write_text(rows_of(table, end=end), encoding=encoding)
+    for name, read in find_runs(folder).items():
+        run = read()
+        pd.testing.assert_frame_equal(run.results, plain[name].results, check_exact=True)
+        assert run.files == plain[name].files and run.about == plain[name].about
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_decimal_commas_are_read(zoo, separator):
+    folder, table = zoo
+    plain = {name: read() for name, read in find_runs(folder).items()}
+    (folder / "zoo.csv").write_text(rows_of(table, separator, decimal=","), encoding="utf-8-sig")
+    for name, read in find_runs(folder).items():
+        run = read()
+        pd.testing.assert_frame_equal(run.results, plain[name].results, check_exact=True)
+        assert run.about == plain[name].about and run.about["rate"] == int(name[3:]) / 8
+
+
+def test_labels_of_rows_that_pandas_writes_are_passed_over(zoo):
+    folder, table = zoo
+    table.to_csv(folder / "zoo.csv")
+    assert len(find_runs(folder)) == 3
+
+
+def test_a_line_with_values_that_no_column_names_is_named(zoo):
+    folder, table = zoo
+    lines = rows_of(table).splitlines()
+    lines[3] = lines[3].replace("koala/", "koala,", 1)
+    (folder / "zoo.csv").write_text("\n".join(lines))
+    with pytest.raises(DataError, match=r"zoo\.csv, line 4: it has 13 values, and the header 12 names"):
+        find_runs(folder)
+
+
+def test_files_and_members_are_left_out_by_name(zoo, tmp_path):
+    folder, _ = zoo
+    done = import_zoo(folder, tmp_path / "out", shares=(1, 0, 0), leave_out=["run2", "weights/1-9.*"])
+    assert sum(done.parts.values()) == 2 and done.last_epochs == {2: 1, 9: 1}
+    with pytest.raises(DataError, match=r"--leave-out: nothing in .*loose is called run7; correct the name"):
+        import_zoo(folder, tmp_path / "none", leave_out=["run2", "run7"])
+    with pytest.raises(DataError, match="--leave-out leaves nothing"):
+        import_zoo(folder, tmp_path / "none", leave_out=["*"])
+    with pytest.raises(DataError, match="--every 2: a CSV says of which epoch each file is"):
+        import_zoo(folder, tmp_path / "none", every=2)
+
+
 def change(column, value, row=0):
     def apply(folder, table):
         table = table.sort_values(["member", "epoch"]).astype(str)

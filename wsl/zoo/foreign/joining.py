@@ -92,7 +92,7 @@ def _numbers_are_epochs(numbers: Sequence[int], epochs: Sequence[int], counted: 
     if counted:
         return False
     # If only every second epoch had been saved, and the end, there would be fewer checkpoints.
-    if epochs[0] == 0 and 2 * (last - 1) >= end:
+    if epochs[0] == 0 and last <= end <= 2 * (last - 1):
         return True
     step = numbers[1] - numbers[0] if len(numbers) > 2 else 1
     return step > 1 and list(numbers) == list(range(numbers[0], last + 1, step)) and numbers[0] % step == 0
@@ -115,11 +115,11 @@ def _said(run: str, numbers: Sequence[int], epochs: Sequence[int], saved: Saved)
         last = numbers[-1]
         if epochs[-1] < found[last] < epochs[-1] + saved.every:  # Ray's checkpoint_at_end
             found[last] = epochs[-1]
-    if lacking := [(number, epoch) for number, epoch in found.items() if epoch not in set(epochs)]:
-        number, epoch = lacking[0]
+    beyond = [number for number, epoch in found.items() if epoch not in set(epochs)]
+    if beyond and saved.epochs is None:
         raise DataError(
-            f"{run}: by {saved.words} checkpoint {number} is of epoch {epoch}, which has no results; results are of "
-            f"epochs {_range(epochs)}: correct the option"
+            f"{run}: by {saved.words} checkpoint {beyond[0]} is of epoch {found[beyond[0]]}, which has no results; "
+            f"results are of epochs {_range(epochs)}: correct the option, or name the epochs by --saved-epochs"
         )
     return found
 

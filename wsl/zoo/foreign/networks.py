@@ -81,7 +81,8 @@ def network_width(layout: Layout) -> int:
 def same_parameters(one: Layout, other: Layout) -> bool:
     """Return whether two layouts differ in nothing but the order of their parameters."""
     mine, theirs = ({(entry.name, entry.shape) for entry in layout.entries} for layout in (one, other))
-    return mine == theirs and set(one.counters) == set(other.counters) and one[2:] == other[2:]
+    alike = (one.head, one.activation) == (other.head, other.activation)
+    return alike and mine == theirs and set(one.counters) == set(other.counters)
 
 
 def to_vector(path: Path, state: dict[str, torch.Tensor], layout: Layout) -> tuple[np.ndarray, np.ndarray]:

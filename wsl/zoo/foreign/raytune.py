@@ -10,7 +10,7 @@ zoos (2026) have plainer keys, count epochs from 0, after the first, and give ac
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -23,6 +23,7 @@ from wsl.zoo.foreign.run import ForeignRun, results_table, whole_number
 
 FOLDERS = "NN_tune_trainable_*"
 WEIGHTS = "checkpoints"
+TORN = "last line of results cut short, not read"
 OWN = "wsl::"  # before keys of our plan that others have no name for
 PARAMETERS = {
     "seed": "seed",
@@ -68,9 +69,10 @@ def read_run(zoo: Path, folder: Path, leave_out: LeaveOut = NOTHING, saved: Save
     named = {ours: params[theirs] for theirs, ours in (ALSO | PARAMETERS).items() if theirs in params}
     named |= {key.removeprefix(OWN): value for key, value in params.items() if key.startswith(OWN)}
     rows, notes = _rows(file_inside(zoo, own / "result.json"), folder)
+    epochs = [*rows, *([max(rows) + 1] if TORN in notes else [])]  # a line cut short tells that its epoch ended
     if "max_epoch" in named and "num_epochs" in params and 0 in rows:
         named["max_epoch"] = named["max_epoch"] - 1  # WeightCLIP counts epochs from 0, after the first
-    files, joined, unnamed = _files(zoo, folder, rows, leave_out, saved)
+    files, joined, unnamed = _files(zoo, folder, rows, epochs, leave_out, saved)
     about = {key: value for key, value in named.items() if isinstance(value, str | int | float)}
     outputs, names = params.get("model::o_dim"), named.get("snapshots")
     return ForeignRun(
@@ -94,7 +96,7 @@ def _rows(path: Path, folder: Path) -> tuple[dict[int, tuple[str, dict[str, Any]
     notes = []
     if lines and not text.endswith("\n") and not _is_json(lines[-1][1]):
         lines.pop()
-        notes.append("last line of results cut short, not read")
+        notes.append(TORN)
     if not lines:
         raise DataError(f"{path} holds no results{_failed(folder)}; leave the run out by --leave-out {folder.name}")
     rows = [(place, _json(place, line, folder.name)) for place, line in lines]
@@ -109,7 +111,12 @@ def _rows(path: Path, folder: Path) -> tuple[dict[int, tuple[str, dict[str, Any]
 
 
 def _files(
-    zoo: Path, folder: Path, rows: Mapping[int, tuple[str, dict[str, Any]]], leave_out: LeaveOut, saved: Saved
+    zoo: Path,
+    folder: Path,
+    rows: Mapping[int, tuple[str, dict[str, Any]]],
+    ended: Sequence[int],
+    leave_out: LeaveOut,
+    saved: Saved,
 ) -> tuple[dict[int, Path], str, list[str]]:
     """Return files of weights by epoch, how they were joined to results, and notes."""
     there = _checkpoints(folder)
@@ -118,7 +125,7 @@ def _files(
         name = PurePosixPath(str(row.get("checkpoint_dir_name") or "")).name
         if number := re.fullmatch(r"checkpoint_(\d+)", name):
             named[int(number[1])] = epoch
-    epochs, joined = join(folder.name, list(there), list(rows), named, saved)
+    epochs, joined = join(folder.name, list(there), ended, named, saved)
     notes = ["checkpoints that no result names, not read"] if len(epochs) < len(there) else []
     files = {}
     for number, epoch in epochs.items():

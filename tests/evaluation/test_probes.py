@@ -1,0 +1,124 @@
+"""Probes on zoos that others made, which have results of their own and may lack what this project's members have."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.linear_model import RidgeCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from wsl.errors import DataError
+from wsl.evaluation.probes import PENALTIES, layer_statistics, measure_accuracies, probe
+from wsl.zoo.foreign.exporting import export_zoo
+from wsl.zoo.foreign.importing import import_zoo
+from wsl.zoo.index import open_zoo, read_weights
+
+ROOT = Path(__file__).parents[2]
+RNG = np.random.default_rng(0)
+
+
+def write_zoo(folder, columns, members=12):
+    """State dicts of which the first weight of the head is the test accuracy, with a table."""
+    folder.mkdir(parents=True)
+    rows = []
+    for number in range(members):
+        torch.manual_seed(number)
+        network = torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.ReLU(), torch.nn.Linear(4, 3))
+        state, reached = network.state_dict(), 0.3 + number / 40
+        state["2.weight"][0, 0] = reached
+        torch.save(state, folder / f"{number}.pt")
+        results = {
+            "val_loss": 2 - reached,
+            "val_acc": reached,
+            "test_acc": reached,
+            "train_acc": 0.9,
+            "optimizer": "sgd",
+        }
+        part = ("train", "train", "test")[number % 3]
+        rows.append({"file": f"{number}.pt", "epoch": 5 + number % 2, "part": part, **results})
+    pd.DataFrame(rows)[["file", "epoch", "part", "val_loss", "val_acc", *columns]].to_csv(folder / "zoo.csv")
+
+
+@pytest.fixture
+def imported(tmp_path):
+    write_zoo(tmp_path / "theirs", ["test_acc", "train_acc"])
+    import_zoo(tmp_path / "theirs", tmp_path / "ours")
+    return tmp_path / "ours"
+
+
+def head_weight(weights):
+    """The number that is the test accuracy, and two that are not."""
+    return weights[:, [-15, 0, 1]]
+
+
+def test_a_zoos_own_test_accuracies_are_the_target(imported):
+    found = probe(head_weight, imported / "train.h5", [imported / "test.h5"]).set_index("target")
+    assert set(found.index) == {"test_accuracy", "validation_loss", "epoch", "generalisation_gap"}  # and no optimiser
+    assert found.loc["test_accuracy", "score"] > 0.99 and found["snapshots"].tolist() == [4] * 4
+    with open_zoo(imported / "train.h5") as train, open_zoo(imported / "test.h5") as test:
+        model = make_pipeline(StandardScaler(), RidgeCV(PENALTIES))
+        model.fit(head_weight(read_weights(train)), train.snapshots["validation_loss"])
+        score = model.score(head_weight(read_weights(test)), test.snapshots["validation_loss"])
+    assert found.loc["validation_loss", "score"] == pytest.approx(score)
+
+
+def test_measured_accuracies_replace_the_zoos_own(imported, tmp_path):
+    tables = []
+    for part in ("train", "test"):
+        with open_zoo(imported / f"{part}.h5") as zoo:
+            tables.append(zoo.snapshots[["member", "snapshot"]].assign(test_accuracy=RNG.random(len(zoo.snapshots))))
+    pd.concat(tables).to_csv(tmp_path / "measured.csv", index=False)
+    found = probe(head_weight, imported / "train.h5", [imported / "test.h5"], tmp_path / "measured.csv")
+    assert found.set_index("target").loc["test_accuracy", "score"] < 0.9  # of noise
+    assert len(found) == 4
+
+
+def test_targets_that_a_zoo_does_not_have_are_left_out(tmp_path):
+    write_zoo(tmp_path / "theirs", ["optimizer"])
+    import_zoo(tmp_path / "theirs", tmp_path / "ours")
+    found = probe(head_weight, tmp_path / "ours" / "train.h5", [tmp_path / "ours" / "test.h5"])
+    assert found["target"].tolist() == ["validation_loss", "epoch"]
+    table = (tmp_path / "theirs" / "zoo.csv").read_text().splitlines()
+    same = [",".join([*row.split(",")[:2], "7", row.split(",")[3], "1.0", "0.5", "sgd"]) for row in table[1:]]
+    (tmp_path / "theirs" / "zoo.csv").write_text("\n".join([table[0], *same]))
+    import_zoo(tmp_path / "theirs", tmp_path / "same")
+    with pytest.raises(DataError, match=r"none of test_accuracy, .* has two finite values in each part"):
+        probe(head_weight, tmp_path / "same" / "train.h5", [tmp_path / "same" / "test.h5"])
+
+
+def test_an_import_of_our_own_members_is_probed_like_them(zoo, packed, tmp_path):
+    """Test accuracies are measured on the images, since the export has none."""
+    export_zoo([zoo.train, zoo.test], tmp_path / "theirs")
+    import_zoo(tmp_path / "theirs", tmp_path / "ours")
+    tables = []
+    for train, test in ((zoo.train, zoo.test), (tmp_path / "ours" / "train.h5", tmp_path / "ours" / "test.h5")):
+        measure_accuracies([train, test], list(packed.values()), tmp_path / "accuracies.csv")
+        with open_zoo(train) as index:
+            layout = index.layout
+        tables.append(
+            probe(lambda weights: layer_statistics(weights, layout), train, [test], tmp_path / "accuracies.csv")  # noqa: B023
+        )
+    pd.testing.assert_frame_equal(*tables)
+
+
+def test_the_guides_python_runs_on_an_import(tmp_path):
+    write_zoo(tmp_path / "theirs", ["test_acc"], members=18)
+    table = pd.read_csv(tmp_path / "theirs" / "zoo.csv", index_col=0)
+    table["part"] = ["train", "train", "train", "test", "test", "validation"] * 3
+    table.to_csv(tmp_path / "theirs" / "zoo.csv", index=False)
+    import_zoo(tmp_path / "theirs", tmp_path / "zoos" / "cifar10")
+    page = (ROOT / "docs" / "guides" / "other-zoos.md").read_text()
+    (text,) = re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", text], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    probes = pd.read_csv(tmp_path / "zoos" / "cifar10" / "probes.csv")
+    assert set(probes["encoder"]) == {"layer statistics", "raw coefficients"}
+    assert set(probes["target"]) == {"test_accuracy", "validation_loss", "epoch"} and probes["score"].notna().all()
