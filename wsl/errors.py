@@ -32,7 +32,7 @@ class Faults:
         """Collect the fault that ends the block, if one does."""
         try:
             yield
-        except ConfigError as error:
+        except (ConfigError, DataError) as error:
             self.lines += str(error).removeprefix(SEVERAL).strip().splitlines()
 
     def refuse(self) -> None:

@@ -88,7 +88,7 @@ class Run:
         images = self.config.images
         faults = Faults()
         with faults.noted():
-            check_folders(images.source, images.train, images.test)
+            check_folders(images.source, images.train, images.test, self.classes)
         with faults.noted():
             self.pretrained.check(fetched_now)
         faults.refuse()

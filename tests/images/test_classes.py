@@ -103,7 +103,10 @@ def test_one_name_in_two_normalisations_matches_its_folder_but_not_a_folder_of_t
 
 def test_images_beside_the_class_folders_are_told(folders, caplog):
     (folders[0] / "loose.jpg").touch()
-    check_folders("imagefolder", *folders)
+    for name in ("bee", "dog"):
+        (folders[0] / name / "x.cr2").touch()
+    check_folders("imagefolder", *folders, ["ant", "bee"])
+    assert f"{folders[0]}: files that are not recognised as images are not used: 1 .cr2" in caplog.text
     assert f"{folders[0]}: image files beside the class folders are not used: 1" in caplog.text
     for path in folders[1].iterdir():
         shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -2,7 +2,9 @@
 
 import logging
 import os
+import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -149,6 +151,12 @@ def test_a_link_to_an_image_and_to_a_class_folder_are_followed(tmp_path):
     (tmp_path / "store" / "y.png").symlink_to(tmp_path / "store" / "x.png")
     assert class_folders(tmp_path / "classes") == ["ant"]
     assert [path.name for path in contents(tmp_path / "classes" / "ant").images] == ["x.png", "y.png"]
+
+
+def test_the_guide_lists_every_suffix_that_is_read():
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "own-photographs.md").read_text(encoding="utf-8")
+    table = guide.split("## Image files")[1].split("\n\n")[1]
+    assert sorted(re.findall(r"`(\.\w+)`", table)) == sorted(FORMAT_OF)
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):

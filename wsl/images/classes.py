@@ -10,7 +10,7 @@ from pathlib import Path
 
 from wsl.errors import ConfigError, DataError, Faults
 from wsl.images.characters import CHARACTERS
-from wsl.images.contents import class_folders, contents, described, image_files
+from wsl.images.contents import class_folders, described, image_files, unread_kinds
 from wsl.images.names import hint, match_names
 from wsl.text import read_text
 
@@ -43,8 +43,7 @@ def resolve_classes(
         ConfigError: with all faults of the list and the folders: the key, the class, and the remedy of each.
     """
     names, found = find_classes(source, train, test, classes, minimum)
-    faults = Faults(found)
-    faults.refuse()
+    Faults(found).refuse()
     return names
 
 
@@ -146,7 +145,7 @@ def _count(folder: Path, most: int) -> int:
 def _others(folder: Path) -> str:
     """Return in parentheses which other files a class folder holds, or why it cannot be read."""
     try:
-        kinds = [kind for kind, paths in contents(folder).others.items() for _ in paths]
+        kinds = unread_kinds(folder)
     except DataError as error:
         return f" ({error})"
     return f" (it holds other files: {described(kinds)})" if kinds else ""
@@ -190,8 +189,14 @@ def read_names(path: Path) -> tuple[dict[str, str], dict[str, str]]:
     return names, superclasses
 
 
-def check_folders(source: str, train: Path | None, test: Path | None) -> None:
-    """Refuse folders of images that are not there, and warn of images that lie beside the class folders.
+def check_folders(source: str, train: Path | None, test: Path | None, classes: Sequence[str] = ()) -> None:
+    """Refuse folders of images that are not there, and warn of files in them that no class gets.
+
+    Args:
+        source: a key of ``EMBEDDED``, or ``imagefolder``.
+        train: folder of class folders to train on (imagefolder).
+        test: folder of class folders to test on (imagefolder).
+        classes: names of the run's classes.
 
     Raises:
         ConfigError: naming the key and the folder of each.
@@ -204,6 +209,9 @@ def check_folders(source: str, train: Path | None, test: Path | None) -> None:
             _folders(key, folder)
             if loose := sum(1 for _ in image_files(folder)):
                 log.warning("%s: image files beside the class folders are not used: %d", folder, loose)
+            unread = [kind for name in classes if (folder / name).is_dir() for kind in unread_kinds(folder / name)]
+            if unread:
+                log.warning("%s: files that are not recognised as images are not used: %s", folder, described(unread))
     faults.refuse()
 
 

@@ -57,8 +57,6 @@ BEGINNINGS = (
 SYSTEM = frozenset({".ds_store", "thumbs.db", "desktop.ini", ".directory", ".localized"})
 SYSTEM_KIND, HIDDEN_KIND, PLAIN_KIND = "of the system", "hidden", "without suffix"
 FOLDER_KIND, BARE_KIND = "in nested folders", "nested folders without images"
-
-
 NAMED = 6  # kinds in a message
 
 
@@ -110,8 +108,21 @@ def image_files(folder: Path) -> Iterator[Path]:
     return (Path(entry.path) for entry in _entries(folder) if _kind(entry) is None)
 
 
+def unread_kinds(folder: Path) -> list[str]:
+    """Return the kind of each file of a class folder that is not read; those of operating systems do not count.
+
+    Raises:
+        DataError: there is no such folder, or it may not be read.
+    """
+    return [kind for kind, paths in contents(folder).others.items() if kind != SYSTEM_KIND for _ in paths]
+
+
 def described(kinds: Iterable[str]) -> str:
-    """Return files by kind in words, the kind of each given: ``9 .heic (install ...), 2 hidden``."""
+    """Return how many files there are of each kind: ``9 .heic (to read them: ...), 2 hidden``.
+
+    Args:
+        kinds: kind of each file, see ``Contents``.
+    """
     counts = Counter(kinds).most_common()
     named = [f"{count} {kind}{remedy(FORMAT_OF.get(kind))}" for kind, count in counts[:NAMED]]
     more = sum(count for _, count in counts[NAMED:])
@@ -165,8 +176,15 @@ def _kind(entry: os.DirEntry) -> str | None:
         return None
     if any(character.isalpha() for character in suffix):
         return suffix
-    # Numbered or hashed names: only the content shows whether it is an image.
-    return None if os.path.isfile(entry.path) and format_by_content(Path(entry.path)) in FORMATS else PLAIN_KIND
+    return None if _begins_as_image(Path(entry.path)) else PLAIN_KIND
+
+
+def _begins_as_image(path: Path) -> bool:
+    """Return whether a file with a numbered or hashed name holds an image."""
+    try:
+        return path.is_file() and format_by_content(path) in FORMATS
+    except OSError:
+        return False
 
 
 def _is_folder(entry: os.DirEntry) -> bool:
