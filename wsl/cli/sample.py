@@ -9,6 +9,7 @@ from rich.table import Column, Table
 
 from wsl.cli.app import app, console, mendable, notes, warn
 from wsl.devices import lease
+from wsl.outputs import card_path, check_model
 
 
 @app.command()
@@ -51,10 +52,11 @@ def sample(
     names = None if classes is None else [name.strip() for name in classes.split(",")]
     if folder is None and names is None:
         raise typer.BadParameter("give a folder of images, or names by --classes")
+    with mendable():
+        check_model(out, force)
     with mendable(), lease() as device:
-        from wsl.evaluation.own import check_out, deliver_own
+        from wsl.evaluation.own import deliver_own
 
-        check_out(out, force)
         with notes.status("Sampling"):
             about = deliver_own(run, out, folder, names, loss, held_out, refine, seed, device, force)
         _show(out, about)
@@ -62,7 +64,6 @@ def sample(
 
 def _show(out: Path, about: dict[str, Any]) -> None:
     from wsl.evaluation import card
-    from wsl.sampling.model_files import card_path
 
     table = Table("", Column(overflow="fold"), show_header=False, box=None)  # else a long path would be cut
     table.add_row("model", escape(str(out)))
