@@ -7,6 +7,8 @@ from pathlib import Path
 
 from wsl.errors import DataError
 
+MODELS = (".safetensors", ".pt", ".pth")  # suffixes of files of models, see ``wsl.sampling.model_files``
+
 
 def check_outputs(paths: Iterable[str | Path], force: bool = False) -> None:
     """Refuse files that exist already, and places that cannot be written.
@@ -54,3 +56,26 @@ def check_suffix(path: str | Path, suffixes: Sequence[str], remedy: str) -> None
         known = " or ".join(suffixes)
         named = f"has the suffix {suffix}" if suffix else "has no suffix"
         raise DataError(f"{path} {named}; name a file that ends in {known}{remedy}")
+
+
+def card_path(model: str | Path) -> Path:
+    """Return where a model's card lies: the model's whole name with ``.md`` appended.
+
+    No model may have the suffix ``.md``, so a card is never another model's file, nor another model's card.
+    """
+    return Path(f"{model}.md")
+
+
+def check_model(out: str | Path, force: bool = False) -> None:
+    """Refuse a file for a model whose suffix is not a model's, or that, or whose card, cannot or must not be written.
+
+    Args:
+        out: path of the model.
+        force: whether existing files may be replaced.
+
+    Raises:
+        DataError: see ``check_suffix`` and ``check_outputs``.
+    """
+    onnx = "; for ONNX, sample a model and run `wsl export` on it" if Path(out).suffix.lower() == ".onnx" else ""
+    check_suffix(out, MODELS, onnx)
+    check_outputs([out, card_path(out)], force)

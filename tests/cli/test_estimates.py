@@ -15,7 +15,9 @@ from sklearn.preprocessing import StandardScaler, normalize
 from typer.testing import CliRunner
 
 from wsl.cli.main import app
+from wsl.files import read_json, write_json
 from wsl.randomness import stream
+from wsl.sampling.description import NAME, load_description
 from wsl.tensors import read_tensors, write_tensors
 from wsl.zoo.network import resnet18
 
@@ -141,6 +143,30 @@ def test_the_loss_reached_is_the_cross_entropy_on_the_held_out_images(full, own,
     loss = torch.nn.CrossEntropyLoss()(logits, torch.from_numpy(parts["test"][1])).item()
     assert about["estimates"]["as sampled"]["loss"] == pytest.approx(loss, rel=1e-4)
     assert f"asked for: 0.7 nats; reached on the held-out images: {loss:.3g} nats" in said
+
+
+def test_a_run_of_an_older_version_has_its_body_in_the_generators_file(sampler_of):
+    run = sampler_of()
+    shutil.copy(run / "sampling" / "sampler.json", run / "generator.safetensors")  # only its place matters here
+    content = read_json(run / NAME)
+    del content["baselines"]
+    write_json(run / NAME, {**content, "format": 1})
+    assert load_description(run).baselines == {}
+    files = {**content["files"], "generator": "../generator.safetensors"}
+    write_json(run / NAME, {**content, "format": 1, "files": files})
+    assert load_description(run).baselines == {"body": run / "generator.safetensors"}
+
+
+def test_a_generators_body_is_found_in_either_file(own, bodies, sampler_of, tmp_path):
+    """The body alone, or among the tensors of a generator."""
+    state, about = read_tensors(bodies["body"])
+    among = {**{f"body/{name}": value for name, value in state.items()}, "clip/scale": torch.ones(1)}
+    write_tensors(tmp_path / "generator.safetensors", among, about)
+    found = []
+    for path in (bodies["body"], tmp_path / "generator.safetensors"):
+        out = tmp_path / f"{len(found)}.safetensors"
+        found.append(sampled(sampler_of(body=path), own, out)[1]["baselines"])
+    assert found[0] == found[1] and set(found[0]) == {"body-prototypes", "body-probe", "pixels"}
 
 
 def test_baselines_without_a_file_are_named(run, own, tmp_path):

@@ -100,6 +100,8 @@ def files(tmp_path, zoo):
     save_file({"a": torch.zeros(4000)}, tmp_path / "torn.safetensors")
     (tmp_path / "torn.safetensors").write_bytes((tmp_path / "torn.safetensors").read_bytes()[:2000])
     torch.save({"a": print}, tmp_path / "code.pt")
+    torch.save({"a": torch.zeros(4000)}, tmp_path / "torn.pt")
+    (tmp_path / "torn.pt").write_bytes((tmp_path / "torn.pt").read_bytes()[:2000])
     whole = zoo.members[0].read_bytes()
     (tmp_path / "torn.h5").write_bytes(whole[: len(whole) // 2])
     with zipfile.ZipFile(tmp_path / "archive.zip", "w") as archive:
@@ -117,8 +119,9 @@ def files(tmp_path, zoo):
         ("empty.pt", "it is empty"),
         ("latents.h5", "is HDF5, but neither a member nor an index of a zoo"),
         ("torn.safetensors", "torn.safetensors is not a whole safetensors file"),
-        ("code.pt", "code.pt cannot be read: loading it would run"),
-        ("archive.zip", "archive.zip cannot be read"),
+        ("code.pt", "code.pt cannot be read"),
+        ("archive.zip", "archive.zip is not a file that wsl knows: it is a zip archive of another program;"),
+        ("torn.pt", "torn.pt cannot be read"),
         ("torn.h5", "torn.h5"),
     ],
 )

@@ -170,7 +170,7 @@ def test_the_version_is_that_of_the_package():
 def test_a_terminal_without_unicode_shows_escapes(tmp_path):
     """Names that a terminal cannot show must end no command in a traceback."""
     path = tmp_path / "köttbullar.safetensors"
-    about = {"classes": ["食", "é", "c"], "size": 16, "preprocessing": {}}
+    about = {"classes": ["食", "é", ":cat: 🐈"], "size": 16, "preprocessing": {}}
     write_model(path, resnet18(2, 3).state_dict(), about)
     env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii", "COLUMNS": "80"}
     for arguments, code in (([path], 0), ([path, "--json"], 0), ([tmp_path / "食.md"], 1)):
@@ -179,6 +179,8 @@ def test_a_terminal_without_unicode_shows_escapes(tmp_path):
         done = subprocess.run(command, env=env, capture_output=True, check=False)
         assert done.returncode == code and b"Traceback" not in done.stderr
         assert b"\\u98df" in done.stdout + done.stderr
+        if "--json" in arguments:
+            assert json.loads(done.stdout)["facts"]["classes"] == about["classes"]
 
 
 def test_a_reader_that_ends_early_ends_the_command_in_silence(model):

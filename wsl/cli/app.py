@@ -24,7 +24,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 # Results go to standard output; progress, warnings and errors must not mix with them.
-console, notes = Console(), Console(stderr=True)
+# Without emoji: a class named ":cat:" is printed as it is.
+console, notes = Console(emoji=False), Console(stderr=True, emoji=False)
 
 
 def _print_version(asked: bool) -> None:
@@ -42,7 +43,7 @@ def start(
 ) -> None:
     """Set up the log and the streams; torch and the rest are imported by the commands that need them."""
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a terminal without Unicode shows \\u escapes in place of a traceback
+        if hasattr(stream, "reconfigure"):  # a terminal without Unicode shows escapes, not a traceback
             stream.reconfigure(errors="backslashreplace")
     handler = RichHandler(console=notes, show_path=False, show_time=False)
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[handler], format="%(message)s")
@@ -72,7 +73,7 @@ def warn(text: str) -> None:
 
 def say_json(content: Any) -> None:
     """Print one JSON document; numbers that are not finite become null, since JSON has no others."""
-    say(json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False, default=str))
+    say(json.dumps(_plain(content), indent=2, allow_nan=False, default=str))
 
 
 def _plain(value: Any) -> Any:

@@ -43,11 +43,13 @@ def check_config(path: Path) -> Checked:
     about: dict[str, Any] = {"path": str(path)}
     obstacles, warnings = Obstacles(), []
     raw = obstacles.attempt(lambda: read_yaml(path))
-    config = None if obstacles else obstacles.attempt(lambda: load_config(raw))
+    if obstacles:
+        return about, warnings, obstacles
+    run = obstacles.attempt(lambda: Run(raw))
+    config = run.config if run else obstacles.attempt(lambda: load_config(raw))
     if config is None:
         return about, warnings, obstacles
     about["run"] = config.run
-    run = obstacles.attempt(lambda: Run(raw))
     pretrained = run.pretrained if run else obstacles.attempt(lambda: Pretrained(config))
     images, datasets = config.images, config.datasets
     obstacles.attempt(lambda: check_folders(images.source, images.train, images.test))

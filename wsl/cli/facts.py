@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 from wsl.errors import DataError
 from wsl.files import open_hdf5, read_json
@@ -60,7 +61,7 @@ def read_facts(path: Path) -> Document:
     # Safetensors: the length of a JSON object, and that object. Eight bytes of text would make it longer.
     if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= LONGEST_HEADER:
         return _safetensors(path)
-    if start.startswith((b"PK\x03\x04", b"\x80\x02")):
+    if start.startswith(b"\x80\x02") or (start.startswith(b"PK\x03\x04") and _of_torch(path)):
         return _archive(path)
     raise DataError(f"{path} is not a file that wsl knows: {_looks_like(path, start)}; wsl inspect reads {KNOWN}")
 
@@ -206,6 +207,15 @@ def _numbers(state: dict[str, Any]) -> int:
     return sum(value.numel() for value in state.values() if value.is_floating_point())
 
 
+def _of_torch(path: Path) -> bool:
+    """Return whether a zip archive is one of ``torch.save``, or cannot be told from one, since it is cut short."""
+    try:
+        with ZipFile(path) as archive:
+            return any(PurePosixPath(name).name == "data.pkl" for name in archive.namelist())
+    except BadZipFile:
+        return True
+
+
 def _looks_like(path: Path, start: bytes) -> str:
     """Return what a file of no known kind seems to be."""
     from PIL import Image, UnidentifiedImageError
@@ -213,6 +223,8 @@ def _looks_like(path: Path, start: bytes) -> str:
     if not start:
         return "it is empty"
     named = f", though its name ends in {path.suffix}" if path.suffix in (".h5", ".safetensors", ".pt", ".pth") else ""
+    if start.startswith(b"PK\x03\x04"):
+        return f"it is a zip archive of another program{named}"
     try:
         with Image.open(path) as image:
             return f"it is an image ({image.format})"

@@ -11,6 +11,7 @@ from wsl.cli.app import app, console, mendable, notes, warn
 from wsl.devices import lease
 from wsl.images.contents import class_folders
 from wsl.images.names import split_names
+from wsl.outputs import card_path, check_model
 
 
 @app.command()
@@ -56,12 +57,13 @@ def sample(
     """
     if folder is None and not classes:
         raise typer.BadParameter("give a folder of images, or names by --classes")
+    with mendable():
+        check_model(out, force)
     with mendable(), lease() as device:
-        from wsl.evaluation.own import check_out, deliver_own
+        from wsl.evaluation.own import deliver_own
 
         there = class_folders(folder) if folder is not None and folder.is_dir() else []
         names = split_names(classes, there) if classes else None
-        check_out(out, force)
         with notes.status("Sampling"):
             about = deliver_own(run, out, folder, names, loss, held_out, refine, seed, device, force)
         _show(out, about)
@@ -69,7 +71,6 @@ def sample(
 
 def _show(out: Path, about: dict[str, Any]) -> None:
     from wsl.evaluation import card
-    from wsl.sampling.model_files import card_path
 
     table = Table("", Column(overflow="fold"), show_header=False, box=None)  # else a long path would be cut
     table.add_row("model", escape(str(out)))

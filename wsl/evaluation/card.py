@@ -36,8 +36,8 @@ LABELS = {
     "pixels": "logistic regression on raw pixels",
 }
 RESCALES = (
-    "the sampler `generator` reaches a loss only by rescaling its logits: another request changes the model's "
-    "confidence, but not its accuracy"
+    "The sampler `generator` reaches a loss only by rescaling its logits: another request changes the model's "
+    "confidence, but not its accuracy."
 )
 
 
@@ -107,7 +107,7 @@ def remarks(about: dict[str, Any]) -> list[str]:
     """Return what a reader must know to read the estimates."""
     found = []
     if about["sampler"] == "generator":
-        found.append(f"{RESCALES[0].upper()}{RESCALES[1:]}.")
+        found.append(RESCALES)
     if about["estimates"]:
         found.append(
             "All rows are made from the same training images and judged on the same held-out images; intervals are "

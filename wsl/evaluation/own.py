@@ -11,8 +11,8 @@ from wsl.evaluation.protocol import fine_tuned
 from wsl.evaluation.standing import standing
 from wsl.files import written_whole
 from wsl.images.reading import MEAN, STD, task_classes
-from wsl.outputs import check_outputs, check_suffix
-from wsl.sampling.model_files import SUFFIXES, card_path, write_model
+from wsl.outputs import card_path, check_model
+from wsl.sampling.model_files import write_model
 from wsl.sampling.own import OwnModel, sample_own
 from wsl.zoo.network import state_dict
 
@@ -34,7 +34,7 @@ def deliver_own(
     Args:
         run: see ``wsl.sampling.own.sample_own``, as ``folder``, ``classes``, ``outcome``, ``held_out``, ``seed`` and
             ``device``.
-        out: file of the model, see ``wsl.sampling.model_files.write_model``; for the card see ``card_path`` there.
+        out: file of the model, see ``wsl.sampling.model_files.write_model``; its card: ``wsl.outputs.card_path``.
         folder: of class folders of images.
         classes: which of its folders, or names.
         outcome: validation loss asked for, nats.
@@ -50,7 +50,7 @@ def deliver_own(
     Raises:
         DataError: the files exist already or cannot be written, or see ``sample_own``.
     """
-    check_out(out, force)
+    check_model(out, force)
     model, about = sample_own(run, folder, classes, outcome, held_out, seed, device)
     estimates = {"as sampled": estimate(model, model.weights)}
     weights = model.weights
@@ -85,22 +85,11 @@ def deliver_own(
             "seed": about.seed if seed is None else seed,
         },
     }
-    check_out(out, force)  # another call may have written them meanwhile
+    check_model(out, force)  # another call may have written them meanwhile
     write_model(out, state_dict(weights, model.layout, model.counters), content)
     with written_whole(card_path(out)) as beside_it:
         beside_it.write_text(card(Path(out).name, content), encoding="utf-8")
     return content
-
-
-def check_out(out: str | Path, force: bool) -> None:
-    """Refuse a file for a model whose suffix names no format of models, or that, or whose card, cannot be written.
-
-    Raises:
-        DataError: see ``wsl.outputs``.
-    """
-    onnx = "; for ONNX, sample a model and run `wsl export` on it" if Path(out).suffix.lower() == ".onnx" else ""
-    check_suffix(out, SUFFIXES, onnx)
-    check_outputs([out, card_path(out)], force)
 
 
 def _counts(model: OwnModel, part: str) -> dict[str, int]:

@@ -13,16 +13,7 @@ from wsl.errors import DataError
 from wsl.files import written_whole
 from wsl.tensors import read_tensors, write_tensors
 
-SUFFIXES = (".safetensors", ".pt", ".pth")
 KEY = "wsl"  # of the metadata
-
-
-def card_path(model: str | Path) -> Path:
-    """Return where a model's card lies: the model's whole name with ``.md`` appended.
-
-    No model may have the suffix ``.md``, so a card is never another model's file, nor another model's card.
-    """
-    return Path(f"{model}.md")
 
 
 def write_model(path: str | Path, state: dict[str, torch.Tensor], about: dict[str, Any]) -> None:

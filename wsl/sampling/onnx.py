@@ -8,15 +8,15 @@ import torch
 
 from wsl.errors import DataError
 from wsl.files import written_whole
-from wsl.outputs import check_outputs, check_suffix
-from wsl.sampling.model_files import SUFFIXES, read_model
+from wsl.outputs import MODELS, check_outputs, check_suffix
+from wsl.sampling.model_files import read_model
 from wsl.zoo.network import resnet18
 
 
 def onnx_path(model: str | Path) -> Path:
     """Return a model's name with ``.onnx`` in place of its suffix, or appended where that is not a model's suffix."""
     model = Path(model)
-    return model.with_suffix(".onnx") if model.suffix.lower() in SUFFIXES else Path(f"{model}.onnx")
+    return model.with_suffix(".onnx") if model.suffix.lower() in MODELS else Path(f"{model}.onnx")
 
 
 def export_onnx(model: str | Path, out: str | Path, force: bool = False) -> None:
