@@ -12,7 +12,8 @@ from wsl.devices import describe_devices
 from wsl.disk import check_disk
 from wsl.errors import ConfigError
 from wsl.provenance import call_digest
-from wsl.run import Run, print_summary
+from wsl.run import Run
+from wsl.summary import print_summary
 from wsl.watch.record import write_record
 
 

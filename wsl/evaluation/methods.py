@@ -1,4 +1,4 @@
-"""Every way to get a model for a task, by name: samplers, and the rivals that they must beat."""
+"""Every way to get a model for a task, by name: samplers, and the baselines that they should beat."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,7 +33,7 @@ RECALIBRATED = (
 
 
 class Methods(Makers):
-    """Loads makers of samplers and of their rivals.
+    """Loads makers of samplers and of their baselines.
 
     Args:
         held_out: indices of held-out members, for ``trained`` and ``reconstructed``.
@@ -46,8 +46,8 @@ class Methods(Makers):
         self.held_out, self.start = held_out, start
 
     def load(self, name: str, recalibrate: bool = True) -> Maker:
-        """Return the maker of a sampler or a rival, if need be without new batch-normalisation statistics."""
-        rivals = {
+        """Return the maker of a sampler or a baseline, if need be without new batch-normalisation statistics."""
+        baselines = {
             "trained": lambda: TrainedModels(self._zoos()),
             "reconstructed": lambda: ReconstructedModels(TrainedModels(self._zoos()), self.codec()),
             "scratch": lambda: ScratchModels(self.layout),
@@ -60,9 +60,9 @@ class Methods(Makers):
             "body-prototypes": lambda: HeadModels(self._body(), self.layout, self.images, "prototypes", self.device),
             "body-probe": lambda: HeadModels(self._body(), self.layout, self.images, "probe", self.device),
         }
-        if name not in rivals:
+        if name not in baselines:
             return super().load(name, recalibrate)
-        models = rivals[name]()
+        models = baselines[name]()
         return self.recalibrated(models) if recalibrate and name in RECALIBRATED else models
 
     def _zoos(self) -> list[Zoo]:

@@ -9,6 +9,7 @@ from sklearn.linear_model import RidgeClassifierCV, RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from wsl.evaluation.intervals import RANGES, Interval, by_set, class_set, interval, r_squared
 from wsl.evaluation.outputs import Runner, accuracy
 from wsl.files import Files, write_csv
 from wsl.images.inputs import normalised
@@ -54,22 +55,32 @@ def probe(
         accuracies: see ``measure_accuracies``.
 
     Returns:
-        A row a target: ``target``, ``score`` (R², or accuracy for the optimiser), ``chance`` (0, or the share of the
-        commoner optimiser), ``snapshots`` and ``features``. Targets: test accuracy, validation loss, epoch, the gap
-        between training and validation accuracy, and the optimiser.
+        One row per target: ``target``, ``score`` (R² over held-out snapshots, or accuracy for the optimiser) with its
+        95 % interval over sets of classes (``low``, ``high``), ``chance`` (0, or the share of the commoner optimiser),
+        ``snapshots`` judged, of ``members`` on ``sets`` of classes, and ``features``. Targets: test accuracy,
+        validation loss, epoch, the gap between training and validation accuracy, and the optimiser. Untrained
+        snapshots take no part: those that share a start are trivial to recognise.
     """
     measured = pd.read_csv(accuracies)
     known, truth = _rows(features, [train_index], measured)
     asked, wanted = _rows(features, held_out, measured)
-    rows = []
+    sets, rows = wanted["task"].map(class_set), []
     for target in ("test_accuracy", "validation_loss", "epoch", "generalisation_gap"):
         model = make_pipeline(StandardScaler(), RidgeCV(PENALTIES)).fit(known, truth[target])
-        rows.append({"target": target, "score": model.score(asked, wanted[target]), "chance": 0.0})
+        found = r_squared(wanted[target], model.predict(asked), sets)
+        rows.append({"target": target, **_score(found), "chance": 0.0})
     if truth["optimizer"].nunique() > 1:
         model = make_pipeline(StandardScaler(), RidgeClassifierCV(PENALTIES)).fit(known, truth["optimizer"])
         chance = wanted["optimizer"].value_counts(normalize=True).max()
-        rows.append({"target": "optimizer", "score": model.score(asked, wanted["optimizer"]), "chance": chance})
-    return pd.DataFrame(rows).assign(snapshots=len(asked), features=known.shape[1])
+        right = wanted.assign(accuracy=model.predict(asked) == wanted["optimizer"])
+        found = interval(by_set(right, "accuracy")["accuracy"].to_numpy(), RANGES["accuracy"])
+        rows.append({"target": "optimizer", **_score(found), "chance": chance})
+    counts = {"snapshots": len(asked), "members": wanted["member"].nunique(), "sets": sets.nunique()}
+    return pd.DataFrame(rows).assign(**counts, features=known.shape[1])
+
+
+def _score(found: Interval) -> dict[str, float]:
+    return {"score": found.mean, "low": found.low, "high": found.high}
 
 
 def layer_statistics(weights: np.ndarray, layout: Layout) -> np.ndarray:
@@ -89,7 +100,8 @@ def _rows(features: Features, indices: Sequence[str | Path], measured: pd.DataFr
             values += [features(read_weights(zoo, slice(start, start + BATCH))) for start in starts]
             tables.append(_truth(zoo))
     truth = pd.concat(tables, ignore_index=True).merge(measured, on=["member", "snapshot"], how="left")
-    return np.concatenate(values), truth
+    trained = (truth["epoch"] > 0).to_numpy()
+    return np.concatenate(values)[trained], truth[trained].reset_index(drop=True)
 
 
 def _truth(zoo: Zoo) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""The protocol: accuracy on held-out tasks, by images looked at and epochs of fine-tuning, for samplers and rivals."""
+"""The protocol: accuracy of samplers and baselines on held-out tasks, by images looked at and epochs of tuning."""
 
 import logging
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ def judge(
     threads: int = 1,
     **files: Any,
 ) -> None:
-    """Write the accuracy of one sampler's or rival's models on every held-out task.
+    """Write the accuracy of one sampler's or baseline's models on every held-out task.
 
     Args:
         method: see ``wsl.evaluation.methods``.
