@@ -11,7 +11,6 @@ from wsl.config.images import Images
 from wsl.config.schema import Config, load_config
 from wsl.distributions import Distribution
 from wsl.errors import ConfigError, Faults
-from wsl.files import read_json
 from wsl.images.classes import check_folders, find_classes, read_names
 from wsl.images.reading import join_task
 from wsl.pretrained import Pretrained
@@ -209,26 +208,3 @@ def _checked(raw: dict[str, Any]) -> Config:
 def _changed(folder: Path) -> int:
     # An added or removed image changes its folder's time, so that the class is packed again.
     return folder.stat().st_mtime_ns if folder.is_dir() else 0
-
-
-def print_summary(results: str | Path) -> None:
-    """Print where a finished run's report lies and its main numbers."""
-    summary = Path(results, "summary.json")
-    if not summary.is_file():
-        return
-    numbers = read_json(summary)
-    kinds = {"seen": "Held-out tasks", "unseen": "Tasks of unseen classes"}
-    accuracies = "".join(
-        f"{title}, test accuracy without training: "
-        + ", ".join(f"{method} {value:.1%}" for method, value in numbers["accuracy"][kind].items())
-        + "\n"
-        for kind, title in kinds.items()
-        if kind in numbers["accuracy"]
-    )
-    print(
-        f"\nReport:  {Path(results, 'report.html')}\n"
-        f"Zoo:     {numbers['members']} members ({numbers['members_diverged']} diverged), "
-        f"validation accuracy {numbers['validation_accuracy_max']:.1%}\n"
-        f"Held-out members, original against reconstruction: agreement {numbers['agreement']:.1%}\n"
-        f"{accuracies}"
-    )

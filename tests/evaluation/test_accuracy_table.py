@@ -4,17 +4,27 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from scipy.special import expit, logit
 
-from wsl.evaluation.tables import RIVALS, accuracy_table, chosen_sampler
+from wsl.evaluation.kinds import BASELINES, REFERENCES
+from wsl.evaluation.tables import accuracy_table, chosen_sampler
 
 RUN = {"regime": "shared", "run": "own", "members": 17}
 COLUMNS = ["part", "member", "task", "method", "draw", "images", "epochs", "recalibrated", "accuracy"]
 
 
-def judgement(method, values, part="test", draw=0, images="all", epochs=0, recalibrated=True):
-    """Rows of one method: an accuracy a member."""
+def judgement(method, values, part="test", draw=0, images="all", epochs=0, recalibrated=True, tasks=None):
+    """Rows of one method: one accuracy per member, whose tasks are distinct sets of classes unless given."""
     about = (method, draw, images, epochs, recalibrated)
-    return [(part, member, f"{member}/0/1", *about, value) for member, value in enumerate(values)]
+    tasks = tasks or [f"{member}/x/y" for member in range(len(values))]
+    return [(part, member, task, *about, value) for member, (task, value) in enumerate(zip(tasks, values, strict=True))]
+
+
+def on_logits(values):
+    """The 95 % t interval of a mean on the scale of logits, mapped back."""
+    mean = np.mean(values)
+    reach = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values) / (mean * (1 - mean))
+    return expit([logit(mean) - reach, logit(mean) + reach])
 
 
 @pytest.fixture
@@ -42,14 +52,36 @@ def row(table, **about):
 VALIDATION = [*judgement("flow", [0.7, 0.8], "validation"), *judgement("projection", [0.4, 0.5], "validation")]
 
 
-def test_draws_are_averaged_before_tasks_and_intervals_are_scipys(make):
+def test_draws_are_averaged_before_tasks(make):
     draws = np.array([[0.5, 0.9, 0.7], [0.7, 0.5, 0.8]])
     rows = [*VALIDATION, *judgement("flow", draws[0]), *judgement("flow", draws[1], draw=1)]
     table, _ = make(rows)
     found, tasks = row(table, sampler="flow", classes="seen"), draws.mean(axis=0)
-    low, high = stats.t.interval(0.95, df=2, loc=tasks.mean(), scale=stats.sem(tasks))
+    low, high = on_logits(tasks)
     assert (found["accuracy"], found["low"], found["high"]) == pytest.approx((tasks.mean(), low, high), abs=1e-4)
-    assert (found["tasks"], found["seeds"], found["run"], found["regime"]) == (3, 2, "own", "shared")
+    assert (found["tasks"], found["sets"], found["seeds"]) == (3, 3, 2)
+    assert (found["run"], found["regime"]) == ("own", "shared")
+
+
+def test_six_tasks_on_three_sets_of_classes_are_three_values(make):
+    # The held-out tasks of an early default run: 3/7/8 three times, 1/8/9 twice, 1/3/8 once.
+    tasks = ["3/7/8", "8/3/7", "7/8/3", "1/8/9", "9/1/8", "3/1/8"]
+    table, _ = make([*VALIDATION, *judgement("flow", [0.98, 0.99, 1.0, 0.96, 0.98, 0.9], tasks=tasks)])
+    found, values = row(table, sampler="flow", classes="seen"), [0.99, 0.97, 0.9]
+    assert (found["accuracy"], *on_logits(values)) == pytest.approx(
+        (np.mean(values), found["low"], found["high"]), abs=1e-4
+    )
+    assert (found["tasks"], found["sets"]) == (6, 3)
+    assert found["low"] < 0.9 and found["high"] < 1
+
+
+def test_methods_have_their_kinds(make):
+    rows = [*VALIDATION, *judgement("trained", [0.9]), *judgement("body-probe", [0.9]), *judgement("flow", [0.8])]
+    table, _ = make(rows)
+    kinds = dict(zip(table["sampler"], table["kind"], strict=True))
+    assert kinds == {
+        "flow": "sampler", "projection": "sampler", "trained": "reference", "body-probe": "baseline"
+    }  # fmt: skip
 
 
 def test_every_kind_of_classes_images_and_epochs_has_a_row(make):
@@ -68,11 +100,11 @@ def test_every_kind_of_classes_images_and_epochs_has_a_row(make):
 
 
 def test_the_sampler_is_chosen_on_validation_tasks_alone(make):
-    # On test tasks, with few images and after fine-tuning the projection is better, and rivals are in everything.
+    # On test tasks, with few images and after fine-tuning the projection is better, and baselines are in everything.
     rows = [*VALIDATION, *judgement("flow", [0.1, 0.2]), *judgement("projection", [0.9, 1.0])]
     rows += judgement("projection", [0.9, 1.0], epochs=3) + judgement("projection", [0.9, 1.0], images=5)
-    for rival in RIVALS:
-        rows += judgement(rival, [1.0, 1.0], "validation") + judgement(rival, [1.0, 1.0])
+    for other in (*BASELINES, *REFERENCES):
+        rows += judgement(other, [1.0, 1.0], "validation") + judgement(other, [1.0, 1.0])
     table, _ = make(rows)
     assert set(table.loc[table["chosen"], "sampler"]) == {"flow"}
     assert table.loc[table["sampler"] == "flow", "chosen"].all()
@@ -89,10 +121,18 @@ def test_models_as_decoded_count_in_the_table_of_recalibration_alone(make):
         tuple(key): value for *key, value in recalibration[["classes", "sampler", "recalibrated", "accuracy"]].values
     }
     assert found == {("validation", "flow", True): 0.75, ("seen", "flow", True): 0.7, ("seen", "flow", False): 0.3}
-    before = np.array([0.2, 0.4])
-    interval = stats.t.interval(0.95, df=1, loc=0.3, scale=stats.sem(before))
     found = row(recalibration, classes="seen", recalibrated=False)
-    assert (found["low"], found["high"]) == pytest.approx(interval, abs=1e-4)
+    assert (found["low"], found["high"]) == pytest.approx(on_logits([0.2, 0.4]), abs=1e-4)
+    assert (found["tasks"], found["sets"]) == (2, 2)
+
+
+def test_the_sampler_is_chosen_over_sets_of_classes(make):
+    # By task flow is better, by set the projection: three tasks of one set are one piece of evidence.
+    tasks = ["a/b", "b/a", "a/b", "a/c"]
+    rows = judgement("flow", [0.9, 0.9, 0.9, 0.5], "validation", tasks=tasks)
+    rows += judgement("projection", [0.8, 0.8, 0.8, 0.7], "validation", tasks=tasks)
+    table, _ = make([*rows, *judgement("flow", [0.9]), *judgement("projection", [0.1])])
+    assert set(table.loc[table["chosen"], "sampler"]) == {"projection"}
 
 
 def test_without_models_as_decoded_the_table_of_recalibration_is_empty(make):

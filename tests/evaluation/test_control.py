@@ -145,17 +145,25 @@ def test_summary_averages_draws_first_and_leaves_out_what_is_not_finite():
     }
     rows = pd.DataFrame(
         [
-            {"part": "test", "sampler": "s", "member": member, "draw": draw, "requested": r, "achieved": a}
+            {"part": "test", "sampler": "s", "member": member, "task": f"{member}/x"}
+            | {"draw": draw, "requested": r, "achieved": a}
             for (member, draw), own in achieved.items()
             for r, a in zip(requested, own, strict=True)
         ]
     )
     (row,) = summarise_control(rows).to_dict("records")
-    # Tasks' R² are -1 and 0.5; half the interval is t(0.975, 1) * their standard error of 0.75.
+    # Tasks' R² are -1 and 0.5, of standard error 0.75; R² has no lower bound, and 1 - R² = 1.25 a logarithm.
+    reach = 12.7062 * 0.75 / 1.25
+    ends = [1 - 1.25 * np.exp(sign * reach) for sign in (1, -1)]
     assert row["prompt_alignment"] == pytest.approx(-0.25)
-    assert row["prompt_alignment_high"] == pytest.approx(-0.25 + 12.7062 * 0.75, abs=1e-3)
+    assert [row["prompt_alignment_low"], row["prompt_alignment_high"]] == pytest.approx(ends, rel=1e-4)
     assert row["spearman"] == pytest.approx((0 + 0.5) / 2)
-    assert (row["tasks"], row["models"], row["non_finite"]) == (2, 12, 1)
+    assert -1 < row["spearman_low"] < 0.25 < row["spearman_high"] < 1
+    assert (row["tasks"], row["sets"], row["models"], row["non_finite"]) == (2, 2, 12, 1)
+    # Two orders of one set of classes are one value, which has no interval.
+    (row,) = summarise_control(rows.assign(task=rows["member"].map({1: "a/b", 2: "b/a"}))).to_dict("records")
+    assert row["prompt_alignment"] == pytest.approx(-0.25) and np.isnan(row["prompt_alignment_low"])
+    assert (row["tasks"], row["sets"]) == (2, 1)
     finite = rows[np.isfinite(rows["achieved"])]
     assert row["pooled_spearman"] == pytest.approx(spearmanr(finite["requested"], finite["achieved"]).statistic)
 

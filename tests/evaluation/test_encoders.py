@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.special import expit, logit
 from sklearn.linear_model import RidgeCV
 from sklearn.preprocessing import StandardScaler
 
@@ -17,7 +18,7 @@ from wsl.fitting import Standardiser
 from wsl.shared.training import train_shared
 from wsl.weights.coefficients import read_coefficients
 from wsl.weights.sensitivity import measure_sensitivity
-from wsl.zoo.index import open_zoo
+from wsl.zoo.index import open_zoo, write_index
 from wsl.zoo.layout import resnet18_layout
 
 RECIPE = {"learning_rate": 0.003, "weight_decay": 0.0, "batch_size": 4, "epochs": 2, "patience": None}
@@ -144,6 +145,27 @@ def test_probes_are_scikit_learns_ridge(zoo, accuracies, packed):
     assert found.loc["test_accuracy", "score"] == pytest.approx(expected, rel=1e-3)
     assert list(found.index) == ["test_accuracy", "validation_loss", "epoch", "generalisation_gap", "optimizer"]
     assert (found["snapshots"] == 2).all() and (found["features"] == 20).all()
+    assert (found[["members", "sets"]] == 1).all(axis=None) and found["low"].isna().all()
+
+
+def test_probes_look_at_trained_snapshots_alone(zoo, accuracies, train, packed, tmp_path):
+    def features(weights):
+        return layer_statistics(weights, LAYOUT)[:, :20]
+
+    found = {}
+    for name, kept in {"without": ["early", "max"], "with": [0, "early", "max"]}.items():
+        members = [
+            train(tmp_path / f"{name}{number}.h5", task, member=number, seed=number, snapshots=kept)
+            for number, task in ((7, "032"), (8, "014"))
+        ]
+        write_index(members, tmp_path / f"{name}.h5")
+        indices = [zoo.train, tmp_path / f"{name}.h5"]
+        measure_accuracies(indices, list(packed.values()), tmp_path / "a.csv")
+        found[name] = probe(features, zoo.train, indices[1:], tmp_path / "a.csv")
+    pd.testing.assert_frame_equal(found["with"], found["without"])
+    assert (found["with"]["snapshots"] == 4).all() and (found["with"]["sets"] == 2).all()
+    scores = found["with"].set_index("target").loc[["test_accuracy", "validation_loss", "epoch"]]
+    assert (scores["low"] < scores["score"]).all() and (scores["score"] < scores["high"]).all()
 
 
 def test_layer_statistics_are_numpys(zoo):
@@ -162,6 +184,7 @@ def test_tables_by_hand(zoo, fitted, accuracies, tmp_path):
         {
             "part": ["test", "test", "unseen"],
             "member": [1, 2, 3],
+            "task": ["a/b", "a/c", "x/y"],
             "latent_size": 7,
             **{
                 f"{metric}{end}": [0.2, 0.4, 0.9]
@@ -178,9 +201,9 @@ def test_tables_by_hand(zoo, fitted, accuracies, tmp_path):
         }
     )
     rows.to_csv(tmp_path / "m.csv", index=False)
-    pd.DataFrame({"target": ["epoch"], "score": [0.5], "chance": [0.0], "snapshots": [4], "features": [7]}).to_csv(
-        tmp_path / "p.csv", index=False
-    )
+    probes = {"target": ["epoch"], "score": 0.5, "low": 0.4, "high": 0.6, "chance": 0.0}
+    probes |= {"snapshots": 4, "members": 2, "sets": 2, "features": 7}
+    pd.DataFrame(probes).to_csv(tmp_path / "p.csv", index=False)
     measure_baselines(zoo.train, [zoo.test], fitted, accuracies, tmp_path / "b.csv")
     losses = {"training": ["encoder", "shared", "shared"], "epoch": [1, 1, 2], "kept": [True, False, True]}
     losses |= {"train_loss": [9.0, 3.0, 1.0], "validation_loss": [9.0, 3.5, 2.5], "validation_chance": [None, 4.0, 4.0]}
@@ -199,7 +222,10 @@ def test_tables_by_hand(zoo, fitted, accuracies, tmp_path):
     )
     table = pd.read_csv(tmp_path / "t.csv").set_index("part")
     assert table.loc["test", "agreement_bn"] == pytest.approx(0.3)
-    assert table.loc["test", "high"] - 0.3 == pytest.approx(12.706 * 0.1, rel=1e-3)  # t of one degree, error 0.1
+    # On logits: t of one degree of freedom, error 0.1.
+    ends = expit([logit(0.3) - 12.7062 * 0.1 / 0.21, logit(0.3) + 12.7062 * 0.1 / 0.21])
+    assert table.loc["test", ["low", "high"]].tolist() == pytest.approx(ends, abs=1e-4)
+    assert table["sets"].tolist() == [2, 1] and np.isnan(table.loc["unseen", "low"])
     assert table.loc["test", "accuracy_kept"] == pytest.approx(0.9 / 1.5)
     assert table.loc["test", ["members", "decode_seconds"]].tolist() == [2, 0.2]
     assert table.loc["unseen", "accuracy_kept"] == 1

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from wsl.evaluation.kinds import BASELINES, REFERENCES
 from wsl.evaluation.methods import RECALIBRATED, WITHOUT_IMAGES, Methods
-from wsl.evaluation.tables import RIVALS
 from wsl.sampling.body import fit_body
 from wsl.sampling.generator import fit_generator
 from wsl.zoo.layout import resnet18_layout
@@ -42,14 +42,14 @@ def methods(zoo, fitted, autoencoder, class_means, packed, bins, shared, start, 
     return opened
 
 
-@pytest.mark.parametrize("name", RIVALS)
+@pytest.mark.parametrize("name", [*REFERENCES, *BASELINES])
 def test_every_rival_makes_a_model_of_a_held_out_task(methods, name):
     with methods() as opened:
         weights = opened.load(name).make("0/3/2", 0.1, None if name in WITHOUT_IMAGES else 3)
     assert weights.shape == (LAYOUT.size,) and np.isfinite(weights).all()
 
 
-@pytest.mark.parametrize("name", ["projection", *RIVALS])
+@pytest.mark.parametrize("name", ["projection", *REFERENCES, *BASELINES])
 def test_new_statistics_are_told_apart_from_those_as_decoded(methods, name):
     with methods(sampler=name) as opened:
         new, old = (opened.load(name, recalibrate=done).make("0/3/2", 0.1) for done in (True, False))

@@ -182,18 +182,24 @@ def test_disagreement_by_hand():
 def test_table_averages_samples_and_draws_of_a_task_first(tmp_path):
     about = {"part": "test", "sampler": "flow"}
     values = ((1, 0, True, 0.2), (1, 1, True, 0.4), (2, 0, True, 0.9), (2, 1, False, None))
-    rows = [{**about, "member": m, "draw": d, "finite": f, "distance": v} for m, d, f, v in values]
+    rows = [{**about, "member": m, "task": f"{m}/x", "draw": d, "finite": f, "distance": v} for m, d, f, v in values]
     others = ("cosine", "centred_cosine", "nearest_jaccard", "nearest_jaccard_chance", "trained_jaccard_chance")
     pd.DataFrame(rows).assign(**dict.fromkeys(others, 0.5), trained_jaccard=None).to_csv(
         tmp_path / "n.csv", index=False
     )
     between = {"sample_distance": [1.0, 3.0], "sample_disagreement": [0.25, None]}
-    pd.DataFrame({**about, "member": [1, 2], "draw": 0, **between}).to_csv(tmp_path / "d.csv", index=False)
+    pd.DataFrame({**about, "member": [1, 2], "task": ["1/x", "2/x"], "draw": 0, **between}).to_csv(
+        tmp_path / "d.csv", index=False
+    )
     novelty_table([tmp_path / "n.csv"], [tmp_path / "d.csv"], tmp_path / "t.csv")
     table = pd.read_csv(tmp_path / "t.csv").set_index("measure")
-    # Tasks average 0.3 and 0.9; half the interval is t(0.975, 1) * 0.3.
-    assert table.loc["distance", ["mean", "high", "tasks"]].tolist() == pytest.approx([0.6, 0.6 + 3.8119, 2], abs=1e-4)
+    # Tasks average 0.3 and 0.9, so .6 with an error of .3; distances have an interval on their logarithm.
+    reach = 12.7062 * 0.3 / 0.6
+    assert table.loc["distance", ["mean", "tasks", "sets"]].tolist() == pytest.approx([0.6, 2, 2])
+    ends = [0.6 * np.exp(-reach), 0.6 * np.exp(reach)]
+    assert table.loc["distance", ["low", "high"]].tolist() == pytest.approx(ends, rel=1e-4, abs=1e-4)
     assert table.loc["sample_distance", "mean"] == 2 and table.loc["sample_disagreement", "tasks"] == 1
+    assert np.isnan(table.loc["sample_disagreement", "low"]) and table.loc["sample_disagreement", "sets"] == 1
     assert table.loc["trained_jaccard", "tasks"] == 0 and np.isnan(table.loc["trained_jaccard", "mean"])
     assert set(table["models"]) == {4} and set(table["non_finite"]) == {1}
 

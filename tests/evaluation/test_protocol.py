@@ -141,8 +141,15 @@ def test_fine_tuning_needs_training_images_alone_and_is_the_same_each_time(zoo, 
 
 
 def test_scores_after_fine_tuning_are_those_of_the_tuned_weights(judged, zoo, packed):
-    rows = judged("trained").query("part == 'test'").set_index("epochs")["accuracy"]
+    rows = judged("mean", recalibrate=False).query("part == 'test' and images == 'all'")
+    rows = rows.set_index("epochs")["accuracy"]
     images = TaskImages(list(packed.values()))
-    tuned = fine_tuned(read_member(zoo.members[4]).weights[1], "0/3/2", images, LAYOUT, [1, 3], **RECIPE)
-    for epochs, weights in tuned.items():
+    mean = np.mean([read_member(path).weights[1] for path in zoo.members[:3]], axis=0)
+    tuned = fine_tuned(mean, "0/3/2", images, LAYOUT, [1, 3], **RECIPE)
+    for epochs, weights in {0: mean, **tuned}.items():
         assert rows[epochs] == pytest.approx(accuracy(weights, packed, "0/3/2", "test"), abs=0.02)
+
+
+@pytest.mark.parametrize("method", ["trained", "reconstructed"])
+def test_references_are_trained_already_and_not_tuned(judged, method):
+    assert set(judged(method)["epochs"]) == {0}

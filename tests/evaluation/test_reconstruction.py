@@ -11,6 +11,7 @@ from wsl.evaluation.reconstruction import on_training_data, over_training
 from wsl.weights.codec import load_codec
 from wsl.weights.coefficients import read_coefficients
 from wsl.weights.encoders.registry import load_states
+from wsl.zoo.index import write_index
 from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import read_member
 from wsl.zoo.network import resnet18, state_dict
@@ -50,7 +51,7 @@ def test_on_training_data_measures_each_stage(on_training, zoo, coefficients, fi
     values, _ = read_coefficients(coefficients["test"])
     decoded = codec.linear.decode(values) if stage == "pca" else codec.decode(codec.encode(member.weights))
     inputs, labels = photos(packed, "032", "train", most=25)
-    assert len(on_training) == 4
+    assert len(on_training) == 4 and set(on_training["task"]) == {"0/3/2"}
     for i, snapshot in enumerate(("early", "max")):
         rows = (on_training["stage"] == stage) & (on_training["snapshot"] == snapshot) & (on_training["member"] == 4)
         measured = on_training[rows].iloc[0]
@@ -78,6 +79,15 @@ def test_over_training_has_a_row_a_state_and_snapshot(zoo, coefficients, fitted,
         if np.isfinite(b).all():
             assert measured["correlation"] == pytest.approx(pearsonr(a.ravel(), b.ravel()).statistic, abs=1e-3)
         assert measured["agreement"] == pytest.approx(np.mean(a.argmax(1) == b.argmax(1)), abs=0.02)
+
+
+def test_over_training_leaves_out_untrained_snapshots(zoo, train, fitted, autoencoder, tmp_path):
+    train(tmp_path / "7.h5", "032", member=7, snapshots=[0, "early", "max"])
+    write_index([tmp_path / "7.h5"], tmp_path / "test.h5")
+    files = (tmp_path / "test.h5", fitted, autoencoder.checkpoints, tmp_path / "o.csv")
+    over_training(*files, images=8, size=16, seed=5)
+    table = pd.read_csv(tmp_path / "o.csv")
+    assert set(table["snapshot"]) == {"early", "max"} and set(table["task"]) == {"0/3/2"}
 
 
 def test_training_snapshots_through_pca_alone_are_the_originals(

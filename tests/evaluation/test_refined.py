@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import expit, logit
 
 from wsl.evaluation.refined import METHODS, judge_refinement, refinement_table
 from wsl.evaluation.validation import ValidationImages
@@ -36,9 +37,13 @@ def test_a_broken_model_is_judged_infinitely_bad(packed):
 def test_table_averages_draws_first_and_counts_broken_models(tmp_path):
     values = [(1, 0, 0.2, 1.0), (1, 1, 0.4, 1.0), (2, 0, 0.9, 1.0), (2, 1, 0.9, np.inf)]
     about = {"part": "test", "sampler": "flow", "method": "refined"}
-    rows = [{**about, "member": m, "draw": d, "accuracy": a, "loss": loss} for m, d, a, loss in values]
+    rows = [
+        {**about, "member": m, "task": f"{m}/x", "draw": d, "accuracy": a, "loss": loss} for m, d, a, loss in values
+    ]
     pd.DataFrame(rows).to_csv(tmp_path / "m.csv", index=False)
     refinement_table([tmp_path / "m.csv"], tmp_path / "t.csv")
     (row,) = pd.read_csv(tmp_path / "t.csv").to_dict("records")
-    assert (row["accuracy"], row["tasks"], row["non_finite"]) == (0.6, 2, 1)
-    assert row["high"] == pytest.approx(0.6 + 3.8119, abs=1e-4)
+    assert (row["accuracy"], row["tasks"], row["sets"], row["non_finite"]) == (0.6, 2, 2, 1)
+    # Tasks average 0.3 and 0.9: logit(.6) -+ t(0.975, 1) * .3 / .24.
+    reach = 12.7062 * 0.3 / (0.6 * 0.4)
+    assert [row["low"], row["high"]] == pytest.approx(expit([logit(0.6) - reach, logit(0.6) + reach]), abs=1e-4)

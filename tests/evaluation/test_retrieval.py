@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import stats
+from scipy.special import expit, logit
 from sklearn.metrics import top_k_accuracy_score
 from sklearn.metrics.pairwise import cosine_similarity
 
@@ -12,7 +14,9 @@ from wsl.evaluation.retrieval import compare_all, mean_ranks, measure_retrieval,
 from wsl.evaluation.shared_space import load_points
 from wsl.outcomes.bins import read_bins
 from wsl.shared.encoder import load_shared
-from wsl.weights.codec import read_latents
+from wsl.weights.codec import embed_part, read_latents
+from wsl.weights.coefficients import encode_part
+from wsl.zoo.index import write_index
 
 
 @pytest.fixture(scope="module")
@@ -53,8 +57,52 @@ def test_ties_count_as_if_broken_at_random():
     assert found / 4000 == pytest.approx(recall_curve(above, tied), abs=0.02)
 
 
+def table(count):
+    """Snapshots of members of one snapshot each, on distinct sets of classes."""
+    return pd.DataFrame({"member": range(count), "task": [f"{i}/x" for i in range(count)], "snapshot": "max"})
+
+
+def test_recall_is_averaged_over_sets_of_classes():
+    # Queries find themselves but for two of the three of set {a, b}, which swap places.
+    pairs = np.eye(5)
+    snapshots = pd.DataFrame(
+        {"member": [0, 1, 2, 3, 4], "task": ["a/b", "b/a", "a/b", "a/c", "b/c"], "snapshot": "max"}
+    )
+    summary, curves = retrieve("test", pairs, pairs[[1, 0, 2, 3, 4]], snapshots)
+    row = summary.iloc[0]
+    values = np.array([1 / 3, 1, 1])
+    reach = stats.t.ppf(0.975, 2) * stats.sem(values) / (values.mean() * (1 - values.mean()))
+    ends = expit(logit(values.mean()) + np.array([-reach, reach]))
+    assert (row["top1"], row["top1_low"], row["top1_high"]) == pytest.approx((values.mean(), *ends))
+    assert (row["tasks"], row["sets"]) == (5, 3)
+    assert curves["recall"].iloc[0] == pytest.approx(3 / 5)
+
+
+def test_untrained_snapshots_are_neither_queries_nor_candidates(
+    zoo, train, fitted, autoencoder, class_means, bins, shared, tmp_path
+):
+    found = []
+    for kept in (["max"], [0, "max"]):
+        members = [
+            train(tmp_path / f"{number}.h5", task, member=number, snapshots=kept)
+            for number, task in ((7, "032"), (8, "104"))
+        ]
+        write_index(members, tmp_path / "test.h5")
+        encode_part(tmp_path / "test.h5", fitted, tmp_path / "c.h5", seed=0)
+        (tmp_path / "latents").mkdir(exist_ok=True)
+        latents = tmp_path / "latents" / "test.h5"
+        embed_part(tmp_path / "test.h5", tmp_path / "c.h5", fitted, autoencoder.state, latents, orders=1, seed=0)
+        files = (list(class_means.values()), bins, shared.state, tmp_path / "r.csv", tmp_path / "curves.csv")
+        measure_retrieval([latents], *files)
+        found.append((pd.read_csv(tmp_path / "r.csv"), pd.read_csv(tmp_path / "curves.csv")))
+    for one, other in zip(*found, strict=True):
+        pd.testing.assert_frame_equal(one, other)
+    assert found[1][0]["candidates"].tolist() == [2, 2] and set(found[1][0]["snapshots"]) == {"max"}
+
+
 def test_embeddings_that_tell_nothing_apart_find_as_much_as_chance():
-    summary, curves = retrieve("test", np.ones((8, 3)), np.random.default_rng(0).normal(size=(8, 3)))
+    points = np.ones((8, 3)), np.random.default_rng(0).normal(size=(8, 3))
+    summary, curves = retrieve("test", *points, table(8))
     back = summary.set_index("direction").loc["weights to pairs"]
     assert back["top1"] == back["chance_top1"] == 0.125 and back["top5"] == back["chance_top5"] == 0.625
     assert back["median_rank"] == back["chance_median_rank"] == 4.5
@@ -79,7 +127,7 @@ def test_broken_embeddings_find_nothing():
 
 
 def test_fewer_candidates_than_five():
-    summary, _ = retrieve("test", np.eye(3), np.eye(3))
+    summary, _ = retrieve("test", np.eye(3), np.eye(3), table(3))
     assert summary["top5"].tolist() == [1, 1] and summary["chance_top5"].tolist() == [1, 1]
 
 
@@ -99,8 +147,9 @@ def test_held_out_parts_are_measured(autoencoder, class_means, bins, shared, tmp
     measure_retrieval(*files)
     table, curves = pd.read_csv(tmp_path / "r.csv"), pd.read_csv(tmp_path / "c.csv")
     assert table["part"].tolist() == ["test", "test", "train", "train"]
-    assert table["candidates"].tolist() == [2, 2, 6, 6]
+    assert table["candidates"].tolist() == [2, 2, 6, 6] and set(table["snapshots"]) == {"early, max"}
+    assert table["tasks"].tolist() == table["sets"].tolist() == [1, 1, 3, 3]
     assert len(curves) == 2 * 2 + 2 * 6
     points = load_points(latents[1], list(class_means.values()), bins, shared.state)
-    expected, _ = retrieve("train", points.pairs, points.weights)
+    expected, _ = retrieve("train", points.pairs, points.weights, points.snapshots)
     assert table["top1"].iloc[2:].tolist() == pytest.approx(expected["top1"].tolist(), abs=1e-4)

@@ -10,7 +10,7 @@ import pytest
 from wsl.config.zoo import Zoo
 from wsl.errors import ConfigError
 from wsl.run import DRAWN
-from wsl.zoo.plan import UNSEEN_FROM, class_set_rank, first_training, plan_members, plan_unseen, write_plan
+from wsl.zoo.plan import UNSEEN_FROM, class_set_rank, few_sets, first_training, plan_members, plan_unseen, write_plan
 
 THESIS = {"train": 850, "validation": 100, "test": 50}
 # Table 3.1 of the thesis.
@@ -133,6 +133,40 @@ def test_an_unseen_member_is_the_same_in_any_number_of_them():
     # More than the 120 sets that there are, so that repetitions are among them.
     assert unseen(150)[:30] == unseen(30)
     assert unseen(30) != unseen(30, seed=1)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_members_of_a_part_use_every_set_of_classes_before_any_comes_twice(seed):
+    rows = plan(96, seed, classes=7, shares={"train": 6, "validation": 1, "test": 1})
+    # 35 sets; each block of 8 is dealt 6:1:1, and 3 are left for the last block to deal.
+    for part, least in {"train": 24, "validation": 4, "test": 4}.items():
+        sets = [frozenset(row["classes"]) for row in rows if row["part"] == part]
+        count = len(set(sets))
+        assert least <= count <= least + 3
+        whole = len(sets) // count
+        assert len(set(sets[:count])) == count
+        assert set(Counter(sets).values()) <= {whole, whole + 1}
+
+
+def test_held_out_tasks_of_a_sufficient_zoo_are_distinct_sets():
+    rows = plan(192, classes=20, shares={"train": 5, "validation": 1, "test": 2})
+    for part, count in {"train": 120, "validation": 24, "test": 48}.items():
+        assert len({frozenset(row["classes"]) for row in rows if row["part"] == part}) == count
+
+
+def test_few_held_out_sets_are_warned_of_with_what_to_change():
+    shares = {"train": 6, "validation": 1, "test": 1}
+    # Six classes give 20 sets, of which the test part has three at most.
+    (line,) = few_sets(plan(48, classes=6, shares=shares))
+    assert "6 held-out tasks of seen classes" in line and "use more classes" in line
+    (line,) = few_sets(plan(64, classes=20, shares=shares))
+    assert "8 distinct sets of classes" in line and "raise zoo.members or the share zoo.parts.test" in line
+    assert few_sets(plan(80, classes=20, shares=shares)) == []
+    (line,) = few_sets(plan(80, classes=20, shares=shares) + unseen(9))
+    assert "unseen classes" in line and "raise zoo.unseen.members" in line
+    (line,) = few_sets(unseen(3, classes=3))
+    assert "1 distinct set of classes" in line and "zoo.unseen.classes" in line
+    assert few_sets(unseen(10)) == []
 
 
 def test_unseen_members_use_every_set_of_classes_before_any_comes_twice():

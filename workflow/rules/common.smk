@@ -13,7 +13,8 @@ from wsl.devices import describe_devices
 from wsl.disk import check_disk
 from wsl.errors import ConfigError, DataError
 from wsl.provenance import call_digest
-from wsl.run import Run, print_summary
+from wsl.run import Run
+from wsl.summary import print_summary
 from wsl.text import forgive_output
 from wsl.watch.record import write_record
 

@@ -1,7 +1,10 @@
-# Samplers and their rivals on held-out tasks: one judgement a method and draw, one table of all.
-RIVALS = ("trained", "reconstructed", "scratch", "start", "mean", "nearest", "noised", "prototypes", "probe")
-if "generator" in SAMPLING.samplers:
-    RIVALS = (*RIVALS, "body-prototypes", "body-probe")
+# Samplers and their baselines on held-out tasks: one judgement per method and draw, one table of all.
+from wsl.evaluation.kinds import BASELINES, REFERENCES
+
+# Two baselines stand on the generator's body, and exist where there is a generator.
+COMPARED = [
+    method for method in (*REFERENCES, *BASELINES) if "generator" in SAMPLING.samplers or not method.startswith("body-")
+]
 
 
 MODEL_INPUTS = {
@@ -114,7 +117,7 @@ rule judge:
 rule accuracy_table:
     input:
         judgements=[
-            f"{OUT}/evaluation/protocol/{method}-{draw}.csv" for method, draw in fits(*RIVALS, *SAMPLING.samplers)
+            f"{OUT}/evaluation/protocol/{method}-{draw}.csv" for method, draw in fits(*COMPARED, *SAMPLING.samplers)
         ],
         beside=RUN.beside(),
     output:

@@ -1,4 +1,4 @@
-# Which files and settings the encoders, samplers and rivals take: functions that several rule files share.
+# Which files and settings the encoders, samplers and baselines take: functions that several rule files share.
 SAMPLING = RUN.config.sampling
 LEARNT = ("projection", "regression", "flow", "generator")
 
@@ -42,16 +42,16 @@ def sampler_files(draw, samplers=tuple(SAMPLING.samplers)):
 
 
 def method_files(method, draw):
-    """The files that one sampler or rival needs beside what all do, as wsl.evaluation.protocol.judge names them."""
+    """The files that one sampler or baseline needs beside what all do, as wsl.evaluation.protocol.judge names them."""
     files = {}
     if method in ("start", "prototypes", "probe"):
         files |= START_FILE
     if method in ("generator", "body-prototypes", "body-probe"):
         files["generator"] = f"{OUT}/sampling/generator-{draw}.safetensors"
-    elif method not in RIVALS:
+    elif method not in COMPARED:
         own = sampler_files(draw, (method,))
         files |= {key: path for key, path in own.items() if key not in MODEL_INPUTS}
-    if method == "reconstructed" or method not in (*RIVALS, "generator"):
+    if method == "reconstructed" or method not in (*COMPARED, "generator"):
         files |= {key: CODEC[key] for key in ("fitted", "autoencoder")}
     return files
 

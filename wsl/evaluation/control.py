@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from wsl.evaluation.tables import interval
+from wsl.evaluation.intervals import over_sets
 from wsl.evaluation.validation import ValidationImages, held_out_tasks, requested_losses
 from wsl.files import write_csv
 from wsl.sampling.makers import Makers
@@ -17,6 +17,7 @@ from wsl.sampling.making import Maker
 
 log = logging.getLogger(__name__)
 KEYS = ["part", "sampler"]
+SCORES = ("prompt_alignment", "spearman")
 
 
 def measure_control(
@@ -73,11 +74,15 @@ def rank_correlation(requested: np.ndarray, achieved: np.ndarray) -> float:
 
 
 def summarise_control(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return a row a part and sampler, with means over tasks and 95 % intervals; draws of one task averaged first.
+    """Return one row per part and sampler, with means over sets of classes and their 95 % intervals.
 
-    Non-finite losses can stand in no sum: they are left out of the correlations and counted in ``non_finite``, beside
-    ``models``. ``tasks`` counts those with at least two finite losses in some draw. ``pooled_spearman`` ranks the
+    Draws of one task are averaged first, and tasks of one set after them. Non-finite losses cannot be averaged: they
+    are left out of the correlations and counted in ``non_finite``, out of ``models``. ``tasks`` counts those with at
+    least two finite losses in some draw, ``sets`` their independent sets of classes. ``pooled_spearman`` ranks the
     losses of all tasks together.
+
+    Args:
+        rows: see ``measure_control``, of all samplers and draws.
     """
     table = []
     for key, group in rows.groupby(KEYS, sort=False):
@@ -86,18 +91,17 @@ def summarise_control(rows: pd.DataFrame) -> pd.DataFrame:
         if lost:
             log.warning("%s on %s tasks: %d of %d losses are non-finite", key[1], key[0], lost, len(group))
         by_draw = [
-            (name[0], prompt_alignment(*losses), rank_correlation(*losses))
-            for name, own in finite.groupby(["member", "draw"])
+            (*name[:2], prompt_alignment(*losses), rank_correlation(*losses))
+            for name, own in finite.groupby(["member", "task", "draw"])
             for losses in [own[["requested", "achieved"]].to_numpy().T]
         ]
-        scores = pd.DataFrame(by_draw, columns=["member", "prompt_alignment", "spearman"]).dropna()
-        by_task = scores.groupby("member").mean()
+        scores = pd.DataFrame(by_draw, columns=["member", "task", *SCORES]).dropna()
         row = dict(zip(KEYS, key, strict=True))
-        for name in ("prompt_alignment", "spearman"):
-            mean, low, high = interval(by_task[name].to_numpy()) if len(by_task) else (float("nan"),) * 3
-            row |= {name: mean, f"{name}_low": low, f"{name}_high": high}
+        for name in SCORES:
+            found = over_sets(scores, name)
+            row |= {name: found["mean"], f"{name}_low": found["low"], f"{name}_high": found["high"]}
         pooled = rank_correlation(*finite[["requested", "achieved"]].to_numpy().T)
-        counts = {"tasks": len(by_task), "models": len(group), "non_finite": lost}
+        counts = {"tasks": found["tasks"], "sets": found["sets"], "models": len(group), "non_finite": lost}
         table.append({**row, "pooled_spearman": pooled, **counts})
     return pd.DataFrame(table)
 

@@ -67,10 +67,10 @@ def measure_encoder(
         held_out: indices of those that it is judged by, named after their parts; fully trained ones alone.
         fitted: PCA files with as many components as any encoder on the bench wants; train, validation: coefficients.
         packed: packed images, a file a class, or a list of them.
-        out: CSV, a row a member: ``part``, ``member``, ``latent_size``, the metrics of ``compare`` as decoded, with
-            ``_bn`` after recalibration on the original's training images and, where there is a search, with
-            ``_searched`` after it too; ``accuracy`` of each, ``original_accuracy``; ``spread``, how far decoded members
-            of the part lie from their mean, in units of the originals: near 0 where one model is made of all;
+        out: CSV, one row per member: ``part``, ``member``, ``task``, ``latent_size``, the metrics of ``compare`` as
+            decoded, with ``_bn`` after recalibration on the original's training images and, where there is a search,
+            with ``_searched`` after it too; ``accuracy`` of each, ``original_accuracy``; ``spread``, how far decoded
+            members of the part lie from their mean, in units of the originals: near 0 where one model is made of all;
             ``fit_seconds``, ``decode_seconds`` a model, and ``peak_mib`` of memory in all.
         probes: CSV, see ``wsl.evaluation.probes.probe``.
         history: CSV, a row an epoch: ``training`` (of the ``encoder``, or of the ``shared`` encoder on its latents),
@@ -153,7 +153,8 @@ def _members(
                     outputs = runner.logits(vector, inputs)
                     found = {**compare(original, outputs), "accuracy": accuracy(outputs, labels)}
                     measured |= {f"{name}{end}": value for name, value in found.items()}
-                rows.append({"part": Path(path).stem, "member": int(zoo.snapshots["member"][row]), **measured})
+                about = {"part": Path(path).stem, "member": int(zoo.snapshots["member"][row]), "task": task}
+                rows.append({**about, **measured})
         log.info("%s: %d members judged", Path(path).stem, len(rows))
         tables.append(pd.DataFrame(rows).assign(spread=float(spread) / max(float(original_spread), 1e-300)))
     return pd.concat(tables, ignore_index=True)

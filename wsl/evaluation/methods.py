@@ -1,4 +1,4 @@
-"""Every way to get a model for a task, by name: samplers, and the rivals that they must beat."""
+"""Every way to get a model for a task, by name: samplers, and the baselines that they should beat."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -41,7 +41,7 @@ HEADS = {
 
 
 class Methods(Makers):
-    """Loads makers of samplers and of their rivals.
+    """Loads makers of samplers and of their baselines.
 
     Args:
         held_out: indices of held-out members, for ``trained`` and ``reconstructed``.
@@ -54,8 +54,8 @@ class Methods(Makers):
         self.held_out, self.start = held_out, start
 
     def load(self, name: str, recalibrate: bool = True) -> Maker:
-        """Return the maker of a sampler or a rival, if need be without new batch-normalisation statistics."""
-        rivals = {
+        """Return the maker of a sampler or a baseline, if need be without new batch-normalisation statistics."""
+        baselines = {
             "trained": lambda: TrainedModels(self._zoos()),
             "reconstructed": lambda: ReconstructedModels(TrainedModels(self._zoos()), self.codec()),
             "scratch": lambda: ScratchModels(self.layout),
@@ -65,9 +65,9 @@ class Methods(Makers):
             "noised": lambda: NearestModels(self.zoo, self.class_means, NOISE),
             **{name: partial(self._heads, name) for name in HEADS},
         }
-        if name not in rivals:
+        if name not in baselines:
             return super().load(name, recalibrate)
-        models = rivals[name]()
+        models = baselines[name]()
         return self.recalibrated(models) if recalibrate and name in RECALIBRATED else models
 
     def _zoos(self) -> list[Zoo]:

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 
 from wsl.evaluation.distances import Distances, cosine, exact_distance, learned, measure_distances
+from wsl.evaluation.intervals import over_sets
 from wsl.evaluation.overlap import disagreement, jaccard, jaccard_chance
-from wsl.evaluation.tables import interval
 from wsl.evaluation.validation import ValidationImages, held_out_tasks
 from wsl.files import write_csv
 from wsl.outcomes.bins import read_bins
@@ -157,11 +157,15 @@ def measure_novelty(
 
 
 def novelty_table(measured: Sequence[str | Path], diversity: Sequence[str | Path], out: str | Path) -> None:
-    """Write a row a part, sampler and measure: the mean over tasks with its 95 % interval.
+    """Write one row per part, sampler and measure: the mean over sets of classes with its 95 % interval.
 
-    Samples and draws of a task are averaged first. ``tasks`` counts those where the measure is defined: an overlap of
-    errors is not where two models make none, nor a distance between fewer than two samples. ``non_finite`` counts the
-    ``models`` left out.
+    Samples and draws of a task are averaged first, and tasks of one set after them. ``tasks`` counts those where the
+    measure is defined, ``sets`` their independent sets of classes: an overlap of errors is not defined where two models
+    make none, nor a distance between fewer than two samples. ``non_finite`` counts the ``models`` left out.
+
+    Args:
+        measured, diversity: tables of all samplers and draws, see ``measure_novelty``.
+        out: CSV.
     """
     samples = pd.concat([pd.read_csv(path) for path in measured], ignore_index=True)
     spreads = pd.concat([pd.read_csv(path) for path in diversity], ignore_index=True)
@@ -171,10 +175,8 @@ def novelty_table(measured: Sequence[str | Path], diversity: Sequence[str | Path
         counts = {"models": len(group), "non_finite": int((~group["finite"].astype(bool)).sum())}
         for table, names in ((group, NOVELTY), (between, DIVERSITY)):
             for name in names:
-                values = table.groupby("member")[name].mean().dropna().to_numpy()
-                mean, low, high = interval(values) if len(values) else (float("nan"),) * 3
                 about = {"part": part, "sampler": sampler, "measure": name}
-                rows.append({**about, "mean": mean, "low": low, "high": high, "tasks": len(values), **counts})
+                rows.append({**about, **over_sets(table, name), **counts})
     write_csv(out, pd.DataFrame(rows).round(4))
 
 

@@ -10,6 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from wsl.errors import DataError
+from wsl.evaluation.intervals import RANGES, Interval, by_set, class_set, interval, r_squared
 from wsl.evaluation.outputs import Runner, accuracy
 from wsl.files import Files, write_csv
 from wsl.images.inputs import normalised
@@ -59,10 +60,12 @@ def probe(
         accuracies: see ``measure_accuracies``; None: the test accuracies that the zoo itself has, as imported zoos may.
 
     Returns:
-        One row per target: ``target``, ``score`` (R², or accuracy for the optimiser), ``chance`` (0, or the share of
-        the commoner optimiser), ``snapshots`` and ``features``. Targets: test accuracy, validation loss, epoch, the gap
-        between training and validation accuracy, and the optimiser; only those with several finite values in both
-        training and held-out members.
+        One row per target: ``target``, ``score`` (R² over held-out snapshots, or accuracy for the optimiser) with its
+        95 % interval over sets of classes (``low``, ``high``), ``chance`` (0, or the share of the commoner optimiser),
+        ``snapshots`` judged, of ``members`` on ``sets`` of classes, and ``features``. Targets: test accuracy,
+        validation loss, epoch, the gap between training and validation accuracy, and the optimiser; only those with
+        several finite values in both training and held-out members. Untrained snapshots take no part: those that share
+        a start are trivial to recognise.
 
     Raises:
         DataError: there is no target to probe for.
@@ -75,13 +78,15 @@ def probe(
         fitted, judged = _finite(truth, target), _finite(wanted, target)
         if fitted.any() and judged.any():
             model = make_pipeline(StandardScaler(), RidgeCV(PENALTIES)).fit(known[fitted], truth[target][fitted])
-            score = model.score(asked[judged], wanted[target][judged])
-            rows.append({"target": target, "score": score, "chance": 0.0, "snapshots": int(judged.sum())})
+            asked_of = wanted[judged]
+            found = r_squared(asked_of[target], model.predict(asked[judged]), asked_of["task"].map(class_set))
+            rows.append({"target": target, **_score(found), "chance": 0.0, **_counts(asked_of)})
     if "optimizer" in truth and "optimizer" in wanted and truth["optimizer"].nunique() > 1:
         model = make_pipeline(StandardScaler(), RidgeClassifierCV(PENALTIES)).fit(known, truth["optimizer"])
         chance = wanted["optimizer"].value_counts(normalize=True).max()
-        score = model.score(asked, wanted["optimizer"])
-        rows.append({"target": "optimizer", "score": score, "chance": chance, "snapshots": len(asked)})
+        right = wanted.assign(accuracy=model.predict(asked) == wanted["optimizer"])
+        found = interval(by_set(right, "accuracy")["accuracy"].to_numpy(), RANGES["accuracy"])
+        rows.append({"target": "optimizer", **_score(found), "chance": chance, **_counts(wanted)})
     if not rows:
         raise DataError(f"{train_index}: none of {', '.join(TARGETS)} has two finite values in each part")
     return pd.DataFrame(rows).assign(features=known.shape[1])
@@ -92,6 +97,15 @@ def _finite(table: pd.DataFrame, target: str) -> np.ndarray:
     none = np.zeros(len(table), dtype=bool)
     finite = np.isfinite(table[target]).to_numpy() if target in table else none
     return finite if finite.any() and table[target][finite].nunique() > 1 else none
+
+
+def _score(found: Interval) -> dict[str, float]:
+    return {"score": found.mean, "low": found.low, "high": found.high}
+
+
+def _counts(judged: pd.DataFrame) -> dict[str, int]:
+    sets = judged["task"].map(class_set).nunique()
+    return {"snapshots": len(judged), "members": judged["member"].nunique(), "sets": sets}
 
 
 def layer_statistics(weights: np.ndarray, layout: Layout) -> np.ndarray:
@@ -116,7 +130,8 @@ def _rows(
     if measured is not None:
         own = truth.drop(columns="test_accuracy", errors="ignore")  # imported zoos have results of their own
         truth = own.merge(measured, on=["member", "snapshot"], how="left")
-    return np.concatenate(values), truth
+    trained = (truth["epoch"] > 0).to_numpy()
+    return np.concatenate(values)[trained], truth[trained].reset_index(drop=True)
 
 
 def _truth(zoo: Zoo) -> pd.DataFrame:

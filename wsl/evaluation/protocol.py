@@ -1,4 +1,4 @@
-"""The protocol: accuracy on held-out tasks, by images looked at and epochs of fine-tuning, for samplers and rivals."""
+"""The protocol: accuracy of samplers and baselines on held-out tasks, by images looked at and epochs of tuning."""
 
 import logging
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from wsl.evaluation.kinds import REFERENCES
 from wsl.evaluation.methods import RECALIBRATED, WITHOUT_IMAGES, Methods
 from wsl.evaluation.outputs import Runner, accuracy
 from wsl.evaluation.validation import held_out_tasks
@@ -37,11 +38,12 @@ def judge(
     threads: int = 1,
     **files: Any,
 ) -> None:
-    """Write the accuracy of one sampler's or rival's models on every held-out task.
+    """Write the accuracy of one sampler's or baseline's models on every held-out task.
 
     Args:
         method: see ``wsl.evaluation.methods``.
-        draw: which fit of a learned sampler this is; the first is also fine-tuned.
+        draw: which fit of a learned sampler this is; the first is also fine-tuned, except for references, which
+            have been trained on the task already.
         held_out: indices named after their parts, ``validation`` among them.
         out: CSV with ``part``, ``member``, ``task``, ``method``, ``draw``, ``images`` (a class, or ``all``),
             ``epochs``, ``recalibrated`` (False: with batch-normalisation statistics as decoded), ``accuracy``.
@@ -72,7 +74,7 @@ def judge(
             for member, task in tasks[["member", "task"]].itertuples(index=False):
                 # Choices are made with all images at hand.
                 for images in [None] if method in WITHOUT_IMAGES or part == "validation" else [*counts, None]:
-                    tuned = images is None and part != "validation" and draw == 0
+                    tuned = images is None and part != "validation" and draw == 0 and method not in REFERENCES
                     weights = maker.make(task, loss, images, seed=draw)
                     note(part, member, task, images, scores(weights, task, part, tuned), True)
                 if as_decoded:
@@ -95,17 +97,22 @@ class Scores:
     def __init__(self, images: TaskImages, layout: Layout, finetune: dict[str, Any], device: str):
         self.images, self.layout, self.finetune, self.device = images, layout, finetune, device
         self.runner = Runner(layout, device)
+        self._judged, self._inputs, self._labels = ("", ""), torch.empty(0), torch.empty(0)
 
     def __call__(self, weights: np.ndarray | None, task: str, part: str, tuned: bool) -> dict[int, float]:
         """Return accuracies by epochs of fine-tuning, 0 alone unless ``tuned``; none for no weights."""
         if weights is None:
             return {}
-        images, labels = self.images.of_task(task, part="validation" if part == "validation" else "test")
-        inputs = normalised(images)
+        judged = task, "validation" if part == "validation" else "test"
+        if judged != self._judged:  # one at a time, since callers take task after task
+            images, self._labels = self.images.of_task(task, part=judged[1])
+            self._judged, self._inputs = judged, normalised(images)
         models = {0: weights}
         if tuned and self.finetune["epochs"]:
             models |= fine_tuned(weights, task, self.images, self.layout, **self.finetune, device=self.device)
-        return {epoch: accuracy(self.runner.logits(vector, inputs), labels) for epoch, vector in models.items()}
+        return {
+            epoch: accuracy(self.runner.logits(vector, self._inputs), self._labels) for epoch, vector in models.items()
+        }
 
 
 def fine_tuned(

@@ -1,7 +1,7 @@
 """Originals against reconstructions (section 4.1, figure 4.1b, Table 4.1)."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -32,10 +32,13 @@ def over_training(
 ) -> None:
     """Compare outputs on synthetic images at each kept state of the encoder's training (figure 4.1b).
 
+    Trained snapshots alone: nearly all outputs of an untrained model are equal, whatever its weights are.
+
     Args:
         index: of the members to reconstruct; those that steered no fit.
         fitted: PCA files; checkpoints: the encoder's states.
-        out: CSV, a row a state and snapshot: ``epoch``, ``member``, ``snapshot`` and the metrics of ``compare``.
+        out: CSV, one row per state and trained snapshot: ``epoch`` (of the encoder), ``member``, ``task``,
+            ``snapshot`` and the metrics of ``compare``.
         images: Gaussian noise images; size: their side, pixels.
         seed: of the noise.
     """
@@ -43,13 +46,15 @@ def over_training(
     rows = []
     with open_zoo(index) as zoo:
         states, runner = load_states(checkpoints, load_linear(fitted, zoo.layout)), Runner(zoo.layout, device)
-        originals = [runner.logits(weights, inputs) for weights in _snapshots(zoo)]
+        trained = np.flatnonzero(zoo.snapshots["epoch"] > 0)
+        originals = [runner.logits(read_snapshot(zoo, row), inputs) for row in trained]
         for epoch, encoder in states.items():
-            for i, (original, weights) in enumerate(zip(originals, _snapshots(zoo), strict=True)):
+            for row, original in zip(trained, originals, strict=True):
+                weights = read_snapshot(zoo, row)
                 with torch.no_grad():
                     decoded = encoder.decode(encoder.encode(torch.from_numpy(weights)[None]))[0].numpy()
                 metrics = compare(original, runner.logits(decoded, inputs))
-                rows.append({"epoch": epoch, **_identity(zoo, i), **metrics})
+                rows.append({"epoch": epoch, **_identity(zoo, row), **metrics})
             log.info("compared the reconstructions of epoch %d", epoch)
     write_csv(out, pd.DataFrame(rows))
 
@@ -73,8 +78,9 @@ def on_training_data(
         index, coefficients: of the held-out members.
         train_index, fitted, autoencoder: the weight codec's files.
         packed: packed images, a file a class, or a list of them.
-        out: CSV, a row a snapshot and stage: ``stage`` (``pca``, ``latent``), the metrics of ``compare``, and
-            ``accuracy`` of the reconstruction and ``original_accuracy`` on the same images.
+        out: CSV, one row per snapshot and stage: ``stage`` (``pca``, ``latent``), ``member``, ``task``, ``snapshot``,
+            the metrics of ``compare``, and ``accuracy`` of the reconstruction and ``original_accuracy`` on the same
+            images. All snapshots are there, untrained ones too: tables tell them apart.
         most: images a class.
     """
     codec = load_codec(train_index, fitted, autoencoder)
@@ -83,7 +89,8 @@ def on_training_data(
     rows = []
     with open_zoo(index) as zoo:
         runner = Runner(zoo.layout, device)
-        for i, weights in enumerate(_snapshots(zoo)):
+        for i in range(len(zoo.snapshots)):
+            weights = read_snapshot(zoo, i)
             task = task_classes(zoo.snapshots["task"][i])
             images, labels = load_task([files[name] for name in task], "train", most)
             inputs = normalised(images)
@@ -106,9 +113,6 @@ def on_training_data(
     write_csv(out, pd.DataFrame(rows))
 
 
-def _snapshots(zoo: Zoo) -> Iterator[np.ndarray]:
-    return (read_snapshot(zoo, i) for i in range(len(zoo.snapshots)))
-
-
 def _identity(zoo: Zoo, i: int) -> dict[str, int | str]:
-    return {"member": int(zoo.snapshots["member"][i]), "snapshot": zoo.snapshots["snapshot"][i]}
+    about = zoo.snapshots.iloc[i]
+    return {"member": int(about["member"]), "task": about["task"], "snapshot": about["snapshot"]}

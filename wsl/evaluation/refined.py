@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from wsl.datasets.class_means import ClassMeans
-from wsl.evaluation.tables import interval
+from wsl.evaluation.intervals import over_sets
 from wsl.evaluation.validation import ValidationImages, held_out_tasks
 from wsl.files import write_csv
 from wsl.images.tasks import TaskImages
@@ -65,18 +65,21 @@ def measure_refinement(
 
 
 def refinement_table(measured: Sequence[str | Path], out: str | Path) -> None:
-    """Write a row a part, sampler and method: accuracy over tasks with its 95 % interval, draws averaged first.
+    """Write one row per part, sampler and method: mean accuracy over sets of classes with its 95 % interval.
 
-    ``non_finite`` counts models with non-finite outputs, whose accuracy is 0.
+    Draws of a task are averaged first, and tasks of one set after them. ``tasks`` and ``sets`` count them, and
+    ``non_finite`` the models with non-finite outputs, whose accuracy is 0.
+
+    Args:
+        measured: see ``measure_refinement``, of all samplers and draws.
+        out: CSV.
     """
     table = pd.concat([pd.read_csv(path) for path in measured], ignore_index=True)
     rows = []
     for (part, sampler, method), group in table.groupby(["part", "sampler", "method"], sort=False):
-        values = group.groupby("member")["accuracy"].mean().to_numpy()
-        mean, low, high = interval(values)
         about = {"part": part, "sampler": sampler, "method": method}
         lost = int((~np.isfinite(group["loss"])).sum())
-        rows.append({**about, "accuracy": mean, "low": low, "high": high, "tasks": len(values), "non_finite": lost})
+        rows.append({**about, **over_sets(group, "accuracy", "accuracy"), "non_finite": lost})
     write_csv(out, pd.DataFrame(rows).round(4))
 
 

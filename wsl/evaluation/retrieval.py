@@ -1,4 +1,8 @@
-"""Retrieval in the shared space: which weights belong to a (D, R), and the other way round."""
+"""Retrieval in the shared space: which weights belong to a (D, R), and the other way round.
+
+Among trained snapshots alone: untrained members that share a start all have the same weights, so that none of them can
+be found, whatever the shared space is worth.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from wsl.evaluation.intervals import over_sets
 from wsl.evaluation.shared_space import load_points, unit_rows
 from wsl.files import Files, write_csv
 
@@ -37,37 +42,48 @@ def mean_ranks(above: np.ndarray, tied: np.ndarray) -> np.ndarray:
     return above + (tied + 1) / 2
 
 
-def recall_curve(above: np.ndarray, tied: np.ndarray) -> np.ndarray:
-    """Return recall@k for k = 1 to n (n,): the share of queries whose own candidate is among the first k.
+def recalls(above: np.ndarray, tied: np.ndarray, k: int | np.ndarray) -> np.ndarray:
+    """Return whether each query's own candidate is among the first k (n,).
 
     Tied candidates stand in every order equally often, so one of t tied at the front counts 1/t at k = 1.
     """
-    k = np.arange(1, len(above) + 1)[:, None]
-    return np.clip((k - above) / tied, 0, 1).mean(axis=1)
+    return np.clip((k - above) / tied, 0, 1)
 
 
-def retrieve(part: str, pairs: np.ndarray, weights: np.ndarray) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Retrieve both ways among all snapshots of a part.
+def recall_curve(above: np.ndarray, tied: np.ndarray) -> np.ndarray:
+    """Return recall@k for k = 1 to n (n,): the share of queries whose own candidate is among the first k."""
+    return recalls(above, tied, np.arange(1, len(above) + 1)[:, None]).mean(axis=1)
+
+
+def retrieve(
+    part: str, pairs: np.ndarray, weights: np.ndarray, snapshots: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Retrieve both ways among the snapshots of a part.
 
     Args:
         part: its name.
         pairs, weights: z_proj and z_W (n, latent); row i of both belongs to snapshot i.
+        snapshots: their table, n rows with ``member``, ``task`` and ``snapshot``.
 
     Returns:
-        A row a direction: ``top1``, ``top5``, ``median_rank``, the same at chance, and ``candidates``; and a row a
-        direction and k: ``recall`` and ``chance``.
+        One row per direction: ``candidates``, ``top1`` and ``top5`` (recall, means over sets of classes) with their
+        95 % intervals (``_low``, ``_high``), ``median_rank``, the same at chance, ``snapshots`` (which kinds are
+        candidates), ``tasks`` and ``sets``, the n of the intervals; and one row per direction and k: ``recall`` (the
+        mean over all queries) and ``chance``.
     """
     summary, curves = [], []
-    count = len(pairs)
+    count, kinds = len(pairs), ", ".join(dict.fromkeys(snapshots["snapshot"]))
     chance = np.arange(1, count + 1) / count
     for direction, sides in zip(DIRECTIONS, ((pairs, weights), (weights, pairs)), strict=True):
         above, tied = compare_all(*sides)
         recall = recall_curve(above, tied)
-        row = {"part": part, "direction": direction, "candidates": count}
+        row = {"part": part, "direction": direction, "snapshots": kinds, "candidates": count}
         for k in TOPS:
-            row |= {f"top{k}": recall[min(k, count) - 1], f"chance_top{k}": chance[min(k, count) - 1]}
+            found = over_sets(snapshots.assign(recall=recalls(above, tied, k)), "recall")
+            row |= {f"top{k}": found["mean"], f"top{k}_low": found["low"], f"top{k}_high": found["high"]}
+            row[f"chance_top{k}"] = chance[min(k, count) - 1]
         row |= {"median_rank": np.median(mean_ranks(above, tied)), "chance_median_rank": (count + 1) / 2}
-        summary.append(row)
+        summary.append({**row, "tasks": found["tasks"], "sets": found["sets"]})
         curve = {"k": np.arange(1, count + 1), "recall": recall, "chance": chance}
         curves.append(pd.DataFrame({"part": part, "direction": direction, **curve}))
     return pd.DataFrame(summary), pd.concat(curves, ignore_index=True)
@@ -81,7 +97,7 @@ def measure_retrieval(
     out: str | Path,
     curves: str | Path,
 ) -> None:
-    """Measure retrieval on held-out members.
+    """Measure retrieval on the trained snapshots of held-out members.
 
     Args:
         latents: of the held-out parts, named after them.
@@ -91,6 +107,9 @@ def measure_retrieval(
     found = []
     for path in latents:
         points = load_points(path, class_means, bins, shared)
-        found.append(retrieve(Path(path).stem, points.pairs, points.weights))
+        trained = (points.snapshots["epoch"] > 0).to_numpy()
+        found.append(
+            retrieve(Path(path).stem, points.pairs[trained], points.weights[trained], points.snapshots[trained])
+        )
     write_csv(out, pd.concat([summary for summary, _ in found], ignore_index=True).round(4))
     write_csv(curves, pd.concat([curve for _, curve in found], ignore_index=True))

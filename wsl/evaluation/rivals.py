@@ -5,9 +5,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
 from torch.nn import functional
 
 from wsl.datasets.class_means import ClassMeansByCount
@@ -21,7 +18,8 @@ from wsl.zoo.index import Zoo, read_snapshot
 from wsl.zoo.layout import Layout
 from wsl.zoo.network import flatten, network_for
 
-PENALTIES = np.logspace(-4, 1, 6)
+PENALTIES, FOLDS = np.logspace(-4, 1, 6), 5
+PLAIN = 0.1  # the penalty where there are too few images to choose one
 NOISE = 0.1  # of a parameter's own deviation
 
 
@@ -167,17 +165,40 @@ def fit_probe(features: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]
     Returns:
         Weight (classes, F) and bias (classes,) of a linear head.
     """
+    # Takes most of a second, and most methods need none of it.
+    from sklearn import config_context
+    from sklearn.exceptions import ConvergenceWarning
+
     x = torch.cat(features).double().numpy()
     y = np.repeat(np.arange(len(features)), [len(one) for one in features])
     mean, scale = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-6)
-    least = min(len(one) for one in features)
-    with warnings.catch_warnings():
+    x = (x - mean) / scale
+    with warnings.catch_warnings(), config_context(assume_finite=True, skip_parameter_validation=True):
         warnings.simplefilter("ignore", ConvergenceWarning)
-        plain = LogisticRegression(C=0.1, max_iter=300)
-        model = plain if least < 5 else GridSearchCV(plain, {"C": PENALTIES}, cv=5, scoring="accuracy")
-        model.fit((x - mean) / scale, y)
-        model = getattr(model, "best_estimator_", model)
+        enough = min(len(one) for one in features) >= FOLDS
+        model = _regression(x, y, _best_penalty(x, y) if enough else PLAIN)
     weight = model.coef_ if len(features) > 2 else np.concatenate([-model.coef_, model.coef_]) / 2
     bias = model.intercept_ if len(features) > 2 else np.concatenate([-model.intercept_, model.intercept_]) / 2
     weight = weight / scale
     return torch.from_numpy(weight).float(), torch.from_numpy(bias - weight @ mean).float()
+
+
+def _best_penalty(x: np.ndarray, y: np.ndarray) -> float:
+    """Return the penalty of the highest accuracy in cross-validation, the strongest of equal ones.
+
+    As scikit-learn's ``GridSearchCV``, which takes twice as long over fits as short as these.
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    folds = list(StratifiedKFold(FOLDS).split(x, y))
+    accuracies = [
+        [np.mean(_regression(x[seen], y[seen], penalty).predict(x[left]) == y[left]) for seen, left in folds]
+        for penalty in PENALTIES
+    ]
+    return PENALTIES[np.average(accuracies, axis=1).argmax()]
+
+
+def _regression(x: np.ndarray, y: np.ndarray, penalty: float):
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(C=penalty, max_iter=300).fit(x, y)

@@ -1,42 +1,44 @@
-"""Tables of the report: means over members or tasks with 95 % intervals."""
+"""Tables of the report: means over independent sets of classes with 95 % intervals."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from wsl.evaluation.intervals import over_sets
+from wsl.evaluation.kinds import kind_of
 from wsl.files import read_json, write_csv, write_json
 
-# What samplers are measured against: none of these is sampled from (D, R).
-RIVALS = (
-    *("trained", "reconstructed", "scratch", "start", "mean", "nearest", "noised"),
-    *("prototypes", "probe", "body-prototypes", "body-probe"),
-)
-
-
-def interval(values: np.ndarray) -> tuple[float, float, float]:
-    """Return mean, low and high of a 95 % t interval over values (n,); NaN bounds where n is 1."""
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return mean, float("nan"), float("nan")
-    reach = float(stats.sem(values) * stats.t.ppf(0.975, len(values) - 1))
-    return mean, mean - reach, mean + reach
+TRAINED = "max"  # the snapshot of the fully trained model, which headlines are about
+THESIS = ("early", "max")  # the snapshots that Table 4.1 of the thesis averages
+OUTPUTS = ("agreement", "cosine", "correlation")
+RECONSTRUCTION = (*OUTPUTS, "accuracy", "original_accuracy")
 
 
 def reconstruction_table(measured: str | Path, out: str | Path) -> None:
-    """Write Table 4.1: a row a metric and stage, averaged over members (both snapshots of one averaged first)."""
+    """Write Table 4.1: one row per stage, kind of snapshot and metric.
+
+    Args:
+        measured: see ``wsl.evaluation.reconstruction.on_training_data``.
+        out: CSV with ``stage``, ``snapshot``, ``metric``, ``mean``, ``low``, ``high`` (95 % over sets of classes),
+            ``tasks``, ``sets``. ``snapshot`` is ``max`` (the trained model, first), ``early+max`` (both averaged per
+            member, as in the thesis) or another kept epoch. Untrained models, ``epoch0``, have rows of their own and
+            enter no other.
+    """
     table = pd.read_csv(measured)
-    metrics = ["cosine", "correlation", "agreement", "accuracy", "original_accuracy"]
-    by_member = table.groupby(["stage", "member"])[metrics].mean().reset_index()
-    rows = []
-    for stage, group in by_member.groupby("stage"):
-        for metric in metrics:
-            mean, low, high = interval(group[metric].to_numpy())
-            rows.append(
-                {"stage": stage, "metric": metric, "mean": mean, "low": low, "high": high, "members": len(group)}
-            )
+    kept = list(dict.fromkeys(table["snapshot"]))
+    kinds = {TRAINED: (TRAINED,)}
+    if set(THESIS) <= set(kept):
+        kinds["+".join(THESIS)] = THESIS
+    kinds |= {name: (name,) for name in reversed(kept) if name != TRAINED}
+    rows = [
+        {"stage": stage, "snapshot": kind, "metric": metric, **over_sets(own, metric)}
+        for stage, group in table.groupby("stage")
+        for kind, names in kinds.items()
+        for own in [group[group["snapshot"].isin(names)]]
+        for metric in RECONSTRUCTION
+    ]
     write_csv(out, pd.DataFrame(rows).round(4))
 
 
@@ -49,14 +51,16 @@ def accuracy_table(
     members: int,
     beside: Sequence[str | Path] = (),
 ) -> None:
-    """Write the accuracy of every sampler and rival, a row a kind of classes, images looked at and epochs.
+    """Write the accuracy of every method, one row per kind of classes, method, images looked at and epochs.
 
     Args:
         judgements: see ``wsl.evaluation.protocol.judge``.
         out: CSV with ``run``, ``regime``, ``members``, ``classes`` (``seen`` by other members, ``unseen``, or
-            ``validation``: seen, and judged on validation images), ``sampler``, ``images``, ``epochs``, ``accuracy``,
-            ``low``, ``high`` (95 % over tasks, draws averaged first), ``tasks``, ``seeds``, ``chosen``: whether it is
-            the sampler of the highest accuracy on validation tasks without fine-tuning, all images seen.
+            ``validation``: seen, and judged on validation images), ``sampler`` (the method's name), ``images``,
+            ``epochs``, ``accuracy``, ``low``, ``high`` (95 % over sets of classes; draws and the tasks of one set are
+            averaged first), ``tasks``, ``sets``, ``seeds`` (draws of a learned sampler), ``kind`` (``sampler``,
+            ``baseline`` or ``reference``), ``chosen``: whether it is the sampler of the highest accuracy on validation
+            tasks without fine-tuning, all images seen.
         recalibration: CSV of accuracies as decoded and with new batch-normalisation statistics.
         run, regime, members: the run's name, how its members start, and how many of them it was trained on.
         beside: tables like ``out`` of other runs, added below.
@@ -65,10 +69,11 @@ def accuracy_table(
     table["classes"] = table["part"].replace({"test": "seen"})
     keys = ["classes", "method", "images", "epochs"]
     rows = [
-        {"run": run, "regime": regime, "members": members, **dict(zip(keys, key, strict=True)), **_over_tasks(group)}
+        {"run": run, "regime": regime, "members": members, **dict(zip(keys, key, strict=True)), **_accuracy(group)}
         for key, group in table[table["recalibrated"]].groupby(keys, sort=False)
     ]
     found = pd.DataFrame(rows).rename(columns={"method": "sampler"})
+    found["kind"] = found["sampler"].map(kind_of)
     found["chosen"] = found["sampler"] == chosen_sampler(found)
     others = [pd.read_csv(path) for path in beside]
     # A run's table may itself hold others: each run's own rows alone.
@@ -77,24 +82,22 @@ def accuracy_table(
     whole = table[(table["images"] == "all") & (table["epochs"] == 0) & (table["draw"] == 0)]
     both = whole[whole["method"].isin(whole.loc[~whole["recalibrated"], "method"])]
     effects = [
-        {"classes": classes, "sampler": method, "recalibrated": done, **_over_tasks(group)}
+        {"classes": classes, "sampler": method, "recalibrated": done, **_accuracy(group)}
         for (classes, method, done), group in both.groupby(["classes", "method", "recalibrated"], sort=False)
     ]
-    columns = ["classes", "sampler", "recalibrated", "accuracy", "low", "high", "tasks", "seeds"]
+    columns = ["classes", "sampler", "recalibrated", "accuracy", "low", "high", "tasks", "sets", "seeds"]
     write_csv(recalibration, pd.DataFrame(effects, columns=columns).round(4))
 
 
 def chosen_sampler(table: pd.DataFrame) -> str:
     """Return the sampler of the highest accuracy on validation tasks, all images seen, without fine-tuning."""
     candidates = table[(table["classes"] == "validation") & (table["images"] == "all") & (table["epochs"] == 0)]
-    candidates = candidates[~candidates["sampler"].isin(RIVALS)]
+    candidates = candidates[candidates["sampler"].map(kind_of) == "sampler"]
     return candidates.loc[candidates["accuracy"].idxmax(), "sampler"]
 
 
-def _over_tasks(group: pd.DataFrame) -> dict[str, float]:
-    by_task = group.groupby("member")["accuracy"].mean().to_numpy()
-    mean, low, high = interval(by_task)
-    return {"accuracy": mean, "low": low, "high": high, "tasks": len(by_task), "seeds": group["draw"].nunique()}
+def _accuracy(group: pd.DataFrame) -> dict[str, float]:
+    return {**over_sets(group, "accuracy", "accuracy"), "seeds": group["draw"].nunique()}
 
 
 def write_summary(
@@ -107,12 +110,29 @@ def write_summary(
     out: str | Path,
     classes_per_task: int,
 ) -> None:
-    """Write the main numbers of a run as JSON, for the report and the end of a run."""
+    """Write the main numbers of a run as JSON, for the report and the end of a run.
+
+    Args:
+        classes: table of classes and their images.
+        members: table of members.
+        reconstruction: see ``reconstruction_table``.
+        accuracy: see ``accuracy_table``.
+        shared_history: losses of the shared encoder.
+        bins: outcome bins.
+        out: JSON. ``agreement``, ``cosine`` and ``correlation`` are of trained models (``max`` snapshots) alone.
+            ``accuracy``, ``accuracy_intervals`` and ``sets`` (independent sets of classes, the n of the intervals) are
+            by kind of classes, without fine-tuning and with all images seen. ``kinds`` tells samplers, baselines and
+            references apart. Missing bounds, of fewer than two sets, are null.
+        classes_per_task: classes per task.
+    """
     images, zoo = pd.read_csv(classes), pd.read_csv(members)
-    tables = pd.read_csv(reconstruction).set_index(["stage", "metric"])["mean"]
+    tables = pd.read_csv(reconstruction)
+    tables = tables[tables["snapshot"] == TRAINED].set_index(["stage", "metric"])
+    latent = tables.loc["latent"]
     accuracies = pd.read_csv(accuracy)
     accuracies = accuracies[accuracies["run"] == accuracies["run"].iloc[0]]
     held_out = accuracies[(accuracies["images"] == "all") & (accuracies["epochs"] == 0)]
+    by_kind = {kind: group.set_index("sampler") for kind, group in held_out.groupby("classes", sort=False)}
     history = pd.read_csv(shared_history)
     write_json(
         out,
@@ -123,18 +143,24 @@ def write_summary(
             "members": len(zoo),
             "members_diverged": int(zoo["diverged"].sum()),
             "validation_accuracy_max": float(zoo["max_validation_accuracy"].mean()),
-            "agreement": float(tables["latent", "agreement"]),
-            "agreement_pca": float(tables["pca", "agreement"]),
-            "cosine": float(tables["latent", "cosine"]),
-            "correlation": float(tables["latent", "correlation"]),
+            **{metric: float(latent.loc[metric, "mean"]) for metric in OUTPUTS},
+            "agreement_pca": float(tables.loc["pca"].loc["agreement", "mean"]),
+            "reconstruction_intervals": {metric: _bounds(latent.loc[metric]) for metric in OUTPUTS},
+            "reconstruction_sets": int(latent.loc["agreement", "sets"]),
             "shared_validation_loss": float(history.loc[history["kept"], "validation_loss"].iloc[0]),
             "shared_chance_loss": float(history["validation_chance"].iloc[0]),
             "outcome_bins_filled": int(np.count_nonzero(read_json(bins)["counts"])),
             "chance": 1 / classes_per_task,
             "chosen_sampler": str(accuracies.loc[accuracies["chosen"], "sampler"].iloc[0]),
-            "accuracy": {
-                classes: dict(zip(group["sampler"], group["accuracy"].tolist(), strict=True))
-                for classes, group in held_out.groupby("classes", sort=False)
+            "kinds": dict(zip(held_out["sampler"], held_out["kind"], strict=True)),
+            "accuracy": {kind: group["accuracy"].to_dict() for kind, group in by_kind.items()},
+            "accuracy_intervals": {
+                kind: {name: _bounds(row) for name, row in group.iterrows()} for kind, group in by_kind.items()
             },
+            "sets": {kind: int(group["sets"].max()) for kind, group in by_kind.items()},
         },
     )
+
+
+def _bounds(row: pd.Series) -> list[float | None]:
+    return [None if pd.isna(row[end]) else float(row[end]) for end in ("low", "high")]

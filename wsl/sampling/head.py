@@ -10,7 +10,6 @@ import logging
 from dataclasses import dataclass
 
 import torch
-from sklearn.linear_model import Ridge
 
 from wsl.sampling.scale import SCALES, loss_curve
 
@@ -66,6 +65,8 @@ def fit_guess(known: KnownClasses, count: int, penalty: float, seed: int) -> tup
     inputs = torch.cat([known.heard(images) for images in draws])
     # The penalty is one on a class, however many of its subsets stand in the regression.
     targets = known.validation.mean(1).repeat(repeats, 1)
+    from sklearn.linear_model import Ridge  # takes most of a second, and who only loads a head needs none of it
+
     fitted = Ridge(penalty * repeats).fit(inputs.numpy(), targets.numpy())
     return torch.from_numpy(fitted.coef_.T.copy()), torch.from_numpy(fitted.intercept_)
 

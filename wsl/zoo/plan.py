@@ -1,8 +1,9 @@
 """The plan: each member's task and hyper-parameters, a pure function of (seed, index)."""
 
-from functools import lru_cache
+from collections import Counter
+from collections.abc import Callable, Sequence
 from itertools import combinations
-from math import comb
+from math import comb, inf
 from typing import Any
 
 from wsl.distributions import Distribution
@@ -11,8 +12,12 @@ from wsl.files import write_csv
 from wsl.images.reading import join_task
 from wsl.randomness import integer_seed, part_of, stream
 
-ENUMERABLE = 100_000
 UNSEEN_FROM = 1_000_000  # apart from all other members, so that neither zoo renumbers the other
+FEW_SETS = 10  # with fewer, the t quantile alone widens an interval by over 15 %
+HELD_OUT = {
+    "test": ("tasks of seen classes", "zoo.members or the share zoo.parts.test", "more classes for tasks"),
+    "unseen": ("tasks of unseen classes", "zoo.unseen.members", "more classes in zoo.unseen.classes"),
+}
 
 
 def class_set_rank(classes: tuple[int, ...]) -> int:
@@ -20,25 +25,58 @@ def class_set_rank(classes: tuple[int, ...]) -> int:
     return sum(comb(index, place + 1) for place, index in enumerate(sorted(classes)))
 
 
-def draw_task(seed: int, member: int, part: str, n_classes: int, size: int, shares: dict[str, int]) -> tuple[int, ...]:
-    """Draw an ordered task of ``size`` distinct classes for a member of ``part``.
+class TaskDraws:
+    """Draws the tasks of one part's members, in the order of the members.
 
-    A *set* of classes belongs to one part as members do, so that a task of a test member is never one that a
-    training member saw in another order.
+    Members get distinct *sets* of classes until the part's sets are used up; then every set may be drawn again. Two
+    orders of one set are one task for whoever asks what generalises, so repeats add members and no evidence. A
+    member's task depends on the seed, its index and the members of its part before it, and never on those after it.
+
+    Args:
+        seed: of the run.
+        classes: names of the classes that tasks are made of; their order matters.
+        size: classes per task.
+        available: how many sets the part has; infinite where they are too many to count.
+        owns: whether a set, given as class indices, belongs to the part.
     """
-    rng = stream(seed, "member", member, "task")
-    while True:
-        classes = tuple(rng.choice(n_classes, size, replace=False).tolist())
-        if part_of(seed, "tasks", class_set_rank(classes), shares) == part:
-            return classes
+
+    def __init__(
+        self,
+        seed: int,
+        classes: Sequence[str],
+        size: int,
+        available: float,
+        owns: Callable[[tuple[int, ...]], bool] = lambda task: True,
+    ):
+        self.seed, self.classes, self.size, self.available, self.owns = seed, classes, size, available, owns
+        self._used: set[int] = set()
+
+    def draw(self, member: int) -> list[str]:
+        """Return the class names of a member's task, in the order of its head.
+
+        Args:
+            member: its index; indices must come in the order of the plan.
+        """
+        if len(self._used) >= self.available:
+            self._used.clear()
+        rng = stream(self.seed, "member", member, "task")
+        while True:
+            task = tuple(rng.choice(len(self.classes), self.size, replace=False).tolist())
+            rank = class_set_rank(task)
+            if rank not in self._used and self.owns(task):
+                self._used.add(rank)
+                return [self.classes[index] for index in task]
 
 
-@lru_cache(maxsize=8)
-def _parts_with_a_task(seed: int, n_classes: int, size: int, shares: tuple[tuple[str, int], ...]) -> set[str]:
-    if comb(n_classes, size) > ENUMERABLE:
-        return {part for part, _ in shares}
+def _sets_per_part(seed: int, n_classes: int, size: int, members: int, shares: dict[str, int]) -> dict[str, float]:
+    """Return how many sets of classes each part has; infinite where no part can run out of them."""
+    # Sets are dealt out in blocks by the same shares as members: with a whole block of sets, and two sets per member,
+    # each part has at least as many sets as members.
+    if comb(n_classes, size) > max(2 * members, sum(shares.values())):
+        return dict.fromkeys(shares, inf)
     sets = combinations(range(n_classes), size)
-    return {part_of(seed, "tasks", class_set_rank(classes), dict(shares)) for classes in sets}
+    counts = Counter(part_of(seed, "tasks", class_set_rank(classes), shares) for classes in sets)
+    return {part: counts[part] for part in shares}
 
 
 def plan_members(
@@ -52,18 +90,20 @@ def plan_members(
 ) -> list[dict[str, Any]]:
     """Plan every member.
 
+    No two parts share a set of classes, and members of one part get distinct sets as long as there are enough.
+
     Args:
         seed: the run's seed.
         classes: names of the classes that tasks are made of; their order matters.
         members: how many.
-        classes_per_task: classes of a task.
+        classes_per_task: classes per task.
         shares: shares of members in train, validation and test.
         distributions: of ``optimizer``, ``batch_size``, ``weight_decay``, ``early_epoch``, ``max_epoch``.
-        learning_rates: one distribution an optimiser.
+        learning_rates: one distribution per optimiser.
 
     Returns:
-        One dict a member: ``member`` (index), ``part``, ``classes`` (names, ordered), ``seed``,
-        ``learning_rate`` and one value a distribution. Member i is the same in every size of zoo.
+        One dict per member: ``member`` (index), ``part``, ``classes`` (names, ordered), ``seed``, ``learning_rate``
+        and one value per distribution. Member i is the same in every size of zoo.
 
     Raises:
         ConfigError: a part would have no member or no task of its own.
@@ -74,18 +114,26 @@ def plan_members(
         raise ConfigError(
             f"zoo.parts: {members} members leave the {missing[0]} part empty; raise zoo.members or that part's share"
         )
-    possible = _parts_with_a_task(seed, len(classes), classes_per_task, tuple(shares.items()))
-    if set(shares) - possible:
+    available = _sets_per_part(seed, len(classes), classes_per_task, members, shares)
+    if not all(available.values()):
         raise ConfigError(
             f"zoo.classes_per_task: {classes_per_task} of {len(classes)} classes make too few tasks to give each part "
             "tasks of its own; use more classes"
         )
-    plan = []
-    for index, part in enumerate(parts):
-        task = draw_task(seed, index, part, len(classes), classes_per_task, shares)
-        row = {"member": index, "part": part, "classes": [classes[i] for i in task]}
-        plan.append(row | _hyperparameters(seed, index, distributions, learning_rates))
-    return plan
+
+    def owner(task: tuple[int, ...]) -> str:
+        # A set of classes belongs to one part, so that no held-out task is a training task in another order.
+        return part_of(seed, "tasks", class_set_rank(task), shares)
+
+    draws = {
+        part: TaskDraws(seed, classes, classes_per_task, count, lambda task, part=part: owner(task) == part)
+        for part, count in available.items()
+    }
+    return [
+        {"member": index, "part": part, "classes": draws[part].draw(index)}
+        | _hyperparameters(seed, index, distributions, learning_rates)
+        for index, part in enumerate(parts)
+    ]
 
 
 def first_training(plan: list[dict[str, Any]], count: int | None) -> list[dict[str, Any]]:
@@ -113,19 +161,35 @@ def plan_unseen(
 ) -> list[dict[str, Any]]:
     """Plan members on tasks of unseen classes, in the part ``unseen``, numbered from ``UNSEEN_FROM``.
 
-    Args and rows as in ``plan_members``. As long as there are sets of classes enough, no two members share one.
+    Args and rows as in ``plan_members``.
     """
-    plan, seen = [], set()
-    for index in range(UNSEEN_FROM, UNSEEN_FROM + members):
-        rng = stream(seed, "member", index, "task")
-        while True:
-            task = tuple(rng.choice(len(classes), classes_per_task, replace=False).tolist())
-            if frozenset(task) not in seen or len(seen) == comb(len(classes), classes_per_task):
-                break
-        seen.add(frozenset(task))
-        row = {"member": index, "part": "unseen", "classes": [classes[i] for i in task]}
-        plan.append(row | _hyperparameters(seed, index, distributions, learning_rates))
-    return plan
+    draws = TaskDraws(seed, classes, classes_per_task, comb(len(classes), classes_per_task))
+    return [
+        {"member": index, "part": "unseen", "classes": draws.draw(index)}
+        | _hyperparameters(seed, index, distributions, learning_rates)
+        for index in range(UNSEEN_FROM, UNSEEN_FROM + members)
+    ]
+
+
+def few_sets(plan: Sequence[dict[str, Any]]) -> list[str]:
+    """Return one warning for each held-out part that has fewer than ``FEW_SETS`` distinct sets of classes.
+
+    Intervals are over sets, so few sets make every headline number imprecise.
+
+    Args:
+        plan: rows of ``plan_members`` and ``plan_unseen``.
+    """
+    found = []
+    for part, (tasks, more_members, more_classes) in HELD_OUT.items():
+        sets = [frozenset(row["classes"]) for row in plan if row["part"] == part]
+        count = len(set(sets))
+        if 0 < count < FEW_SETS:
+            remedy = f"use {more_classes}" if count < len(sets) else f"raise {more_members}"
+            found.append(
+                f"Warning: the {len(sets)} held-out {tasks} are {count} distinct set{'s' * (count > 1)} of classes. "
+                f"Intervals are over sets and will be wide; {remedy}."
+            )
+    return found
 
 
 def _hyperparameters(
