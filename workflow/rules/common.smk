@@ -17,8 +17,8 @@ from wsl.provenance import call_digest
 from wsl.run import Run, print_summary
 from wsl.watch.record import write_record
 from wsl.watch.steps import COMPLETED, FAILED, INTERRUPTED, StepsHandler
-from wsl.workflow.brief import print_in_brief
-from wsl.workflow.stopping import FULL, PREFIX, Stopping, this_command
+from wsl.launch.brief import print_in_brief
+from wsl.launch.stopping import FULL, PREFIX, Stopping, this_command
 
 # Jobs ignore Ctrl-C: the main process receives it, and stops them.
 shell.prefix(PREFIX)

@@ -9,8 +9,8 @@ from typer.core import TyperCommand
 from wsl.cli.app import app, console, mendable, say
 
 if TYPE_CHECKING:
-    from wsl.workflow.launch import Ending
-    from wsl.workflow.planning import Planned
+    from wsl.launch.planning import Planned
+    from wsl.launch.running import Ending
 
 MOST = 20  # lines of a list at the end
 
@@ -47,9 +47,9 @@ def run(
     Exit codes: 0, all runs are complete; 1, something failed; 130, Ctrl-C.
     """
     with mendable():
-        from wsl.workflow.launch import Signals, make_run
-        from wsl.workflow.planning import plan_runs
-        from wsl.workflow.stopping import stopped, this_command
+        from wsl.launch.planning import plan_runs
+        from wsl.launch.running import Signals, make_run
+        from wsl.launch.stopping import stopped, this_command
 
         command = resume or this_command()
         with Signals() as signals:
@@ -69,24 +69,22 @@ def run(
 def _report(planned: "Planned", title: str, ending: "Ending") -> None:
     """Print how a run ended."""
     from wsl.run import print_summary
-    from wsl.watch.screen import describe_failure, line
-    from wsl.workflow.launch import NOTHING, plain_text
+    from wsl.watch.screen import advice, describe_failure, line
 
-    if ending.state is None:
-        said = plain_text(ending.log)
-        if ending.code or NOTHING not in said:
-            say(f"{title}: {said}")
-        else:
-            say(f"{title}: complete; nothing to do")
+    state = ending.state
+    if not ending.started:
+        say(f"{title}: {'nothing to do' if ending.nothing else ending.printed}")
     else:
-        say(f"{title}: {line(ending.state)}")
+        say(f"{title}: {line(state)}")
         if console.is_terminal:  # elsewhere each has its line already
-            _listed([f"warning: {text} ({job})" for text, job in ending.state.warnings.items()])
-        failed = ending.state.of("failed")
+            _listed([f"warning: {text} ({job})" for text, job in state.warnings.items()])
+        failed = state.of("failed")
         _listed([describe_failure(seen, planned.results) for seen in failed])
         if ending.code and not failed:
-            say(plain_text(ending.log))
+            say(ending.printed)
     if not ending.code:
+        if state is not None and state.missing:
+            say(advice(state, planned.results))
         print_summary(planned.results)
     say(f"Full log: {ending.log}")
 

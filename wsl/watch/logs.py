@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from itertools import dropwhile
 from pathlib import Path
 
 from wsl.watch.steps import Step, parse_steps
@@ -62,12 +63,18 @@ class Log:
         """The first line of each distinct warning, without its time and place."""
         return list(dict.fromkeys(match["text"].strip() for match in _WARNING.finditer(self.text)))
 
-    @property
+    @cached_property
     def error(self) -> str | None:
-        """The last line of the error that ended the job; None where it still runs, ended well or was stopped."""
+        """The error that ended the job, on one line; None where it still runs, ended well or was stopped."""
         if FAILED not in self.text:
             return None
-        return self.text.rstrip().rpartition("\n")[2].strip()
+        lines = self.text.rstrip().splitlines()
+        frames = [place for place, line in enumerate(lines) if line.startswith('  File "')]
+        if not frames:
+            return lines[-1].strip()
+        # After the last frame, of which the lines of code are indented by four, comes the error.
+        own = list(dropwhile(lambda line: line.startswith("    "), lines[frames[-1] + 1 :]))
+        return " ".join(line.strip() for line in own) or lines[-1].strip()
 
     @cached_property
     def steps(self) -> list[Step]:

@@ -1,6 +1,7 @@
 """A run's state for people: tables on a terminal, one line anywhere else."""
 
 import math
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,13 +68,21 @@ def advice(state: State, results: str | Path) -> str:
     Args:
         results: the run's folder.
     """
-    command = state.record.command
+    program, *arguments = shlex.split(state.record.command)
+    if state.phase == KILLED:
+        unlock = shlex.join([program, "--unlock", *arguments])
+        return f"Resume: {state.record.command}\nIf Snakemake finds a lock: {unlock}"
     if state.phase != DELETED:
-        return f"Resume: {command}"
+        return f"Resume: {state.record.command}"
     files = [Path(results, path).as_posix() for path in state.missing]
-    one = " ".join(dict.fromkeys(str(Path(results, seen.job.outputs[0])) for seen in state.of("deleted")))
     listed = ", ".join(files[:MOST]) + (f" and {len(files) - MOST} more" if files[MOST:] else "")
-    return f"Deleted since the run ended: {listed}\nMake again, with all that follows: {command} --forcerun {one}"
+    if files[MOST:]:
+        # Named one by one they would fill the screen.
+        rules = dict.fromkeys(seen.job.name.partition("/")[0] for seen in state.of("deleted"))
+        command = [program, *arguments, "--forcerun", *rules]
+    else:
+        command = [program, *files, *arguments]  # in front, where no option takes them for its values
+    return f"Deleted since the run ended: {listed}\nMake again: {shlex.join(command)}"
 
 
 def span(seconds: float) -> str:

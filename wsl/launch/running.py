@@ -15,18 +15,19 @@ from typing import Any, Self
 from rich.console import Console
 
 from wsl.errors import DataError
+from wsl.launch.brief import CHATTER, PLACES
+from wsl.launch.planning import Planned
+from wsl.launch.stopping import FULL
 from wsl.watch.following import View
 from wsl.watch.logs import Logs
 from wsl.watch.record import Record, read_record
 from wsl.watch.remaining import Remaining, Steady
 from wsl.watch.state import State, look
-from wsl.workflow.brief import CHATTER, PLACES
-from wsl.workflow.planning import Planned
-from wsl.workflow.stopping import FULL
 
 NOTHING = "Nothing to be done"  # as Snakemake prints it
 LINES = 40  # of a log that are worth showing
 LOG = "logs/snakemake.log"  # in a run's folder: everything that Snakemake prints
+PLANNING = 0.5  # seconds between two looks until jobs are recorded
 MOST = 4  # the first signal stops the jobs and the next ones kill them; so many kill Snakemake as well
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -37,13 +38,27 @@ class Ending:
 
     Attributes:
         code: its exit code.
-        state: the run's last state; None where no job was started.
+        started: whether it started jobs.
+        state: the run's last state, of an earlier start where this one had no jobs; None where there was no start.
         log: the file that holds everything that it printed.
     """
 
     code: int
+    started: bool
     state: State | None
     log: Path
+
+    @property
+    def nothing(self) -> bool:
+        """Whether it found nothing to do."""
+        return not self.code and NOTHING in self.log.read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def printed(self) -> str:
+        """The end of what it printed, without the lines that it prints at each start."""
+        text = PLACES.sub("", self.log.read_text(encoding="utf-8", errors="replace"))
+        lines = [line for line in text.splitlines() if line.strip() and not CHATTER.match(line)]
+        return "\n".join(lines[-LINES:])
 
 
 class Signals(AbstractContextManager):
@@ -101,7 +116,9 @@ def make_run(
     """
     log = run.results / LOG
     log.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "snakemake", *FULL, "--cores", cores, "--configfile", str(run.config), *arguments]
+    # `--cores` comes last, since it takes one value: a target that followed `--configfile` would be one more config.
+    options = [*FULL, "--configfile", str(run.config), "--cores", cores]
+    command = [sys.executable, "-m", "snakemake", *options, *arguments]
     with open(log, "w", encoding="utf-8") as file:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
@@ -110,15 +127,16 @@ def make_run(
     watched = _Watched(run.results, process.pid)
     begun = time.monotonic()
     with View(title, run.results, console, transient=True) as view:
-        while not _ended(process, view.every if watched.started else 0.5):
+        while not _ended(process, view.every if watched.started else PLANNING):
             state = watched.look()
             if signals.number is not None:
                 view.note("the jobs are being stopped; Ctrl-C again kills them")
-            elif state is not None:
+            elif watched.started:
                 view(state)
             else:
                 view.note(f"Snakemake plans the jobs ({time.monotonic() - begun:.0f} s)")
-    return Ending(process.returncode, watched.look(), log)
+    state = watched.look()
+    return Ending(process.returncode, watched.started, state, log)
 
 
 def _ended(process: subprocess.Popen, seconds: float) -> bool:
@@ -131,35 +149,22 @@ def _ended(process: subprocess.Popen, seconds: float) -> bool:
 
 
 class _Watched:
-    """Looks at a run that a process makes, from the moment when that process has recorded its jobs."""
+    """Looks at a run that a process makes."""
 
     def __init__(self, results: Path, process: int):
         self.results, self.process = results, process
-        self._logs, self._record = Logs(results), None
+        self.started = False  # whether the process has recorded its jobs
+        self._record: Record | None = None
+        self._logs = Logs(results)
         self._remaining, self._steady = Remaining(results), Steady()
 
-    @property
-    def started(self) -> bool:
-        return self._record is not None
-
     def look(self) -> State | None:
-        """Return the run's state; None where no job was started yet."""
-        self._record = self._record or self._read()
-        if self._record is None:
-            return None
+        """Return the run's state; None where it was never started."""
+        if not self.started:
+            try:
+                self._record = read_record(self.results)
+            except DataError:
+                return None
+            self.started = (self._record.process, self._record.host) == (self.process, os.uname().nodename)
         state = look(self.results, self._record, self._logs)
         return replace(state, left=self._steady(self._remaining(state), state.time))
-
-    def _read(self) -> Record | None:
-        try:
-            record = read_record(self.results)
-        except DataError:
-            return None
-        return record if record.process == self.process and record.host == os.uname().nodename else None
-
-
-def plain_text(log: Path) -> str:
-    """Return the end of what Snakemake printed, without the lines that it prints at each start."""
-    text = PLACES.sub("", log.read_text(encoding="utf-8", errors="replace"))
-    lines = [line for line in text.splitlines() if line.strip() and not CHATTER.match(line)]
-    return "\n".join(lines[-LINES:])

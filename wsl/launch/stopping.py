@@ -1,5 +1,6 @@
 """Stopping a run by Ctrl-C or SIGTERM: its jobs end, Snakemake ends, and one line says how to resume."""
 
+import atexit
 import os
 import shlex
 import shutil
@@ -46,13 +47,12 @@ class Stopping:
         self._hooks.append(hook)
 
     def end(self) -> None:
-        """End the process, if a signal stopped it: with one line, and the code that shells expect.
+        """End the process, if a signal stopped it, with the code that shells expect.
 
         Raises:
             SystemExit: a signal came.
         """
         if self.number is not None:
-            print(stopped(self.number, self.command), file=sys.stderr, flush=True)
             raise SystemExit(128 + self.number)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
@@ -60,11 +60,12 @@ class Stopping:
             self._kill = True
             return
         self.number = number
+        atexit.register(lambda: print(stopped(number, self.command), file=sys.stderr, flush=True))
         for hook in self._hooks:
             hook()
         threading.Thread(target=self._stop_jobs, daemon=True).start()
-        # Snakemake's scheduler catches it, waits for the jobs and calls `onerror`; before and after it, it ends all.
-        raise SystemExit(128 + number)
+        # Snakemake's scheduler catches this, waits for the jobs and calls `onerror`; elsewhere it ends the process.
+        self.end()
 
     def _stop_jobs(self) -> None:
         wait = threading.Event()
