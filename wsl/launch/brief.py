@@ -4,11 +4,12 @@ import logging
 import re
 import textwrap
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from wsl.watch.logs import Log
-from wsl.watch.record import job_name
+from wsl.watch.record import job_name, rule_of
 
 DRY = 20  # jobs that a dry run names
 WIDTH = 100
@@ -62,7 +63,7 @@ class BriefHandler(logging.StreamHandler):
             return self._error(record)
         if event == "run_info":
             self._counted, told = True, self._counted
-            return "" if told else str(record.msg)
+            return "" if told else _counts(record.stats)
         if event in ("job_finished", "job_started", "group_info", "shellcmd", "resources_info", "workflow_started"):
             return ""
         return _message(str(record.msg or ""), record.levelno)
@@ -103,7 +104,24 @@ def _message(text: str, level: int) -> str:
         return ""
     if level >= logging.ERROR:
         return PLACES.sub("", text).strip()
+    if text.startswith("Reasons:"):
+        text = _reasons(text)
     return "\n".join(_wrapped(one) for one in text.splitlines())
+
+
+def _counts(stats: Mapping[str, int]) -> str:
+    """Return how many jobs of each rule will run; the numbered rules of lists of classes count as one."""
+    counts: Counter[str] = Counter()
+    for rule, count in stats.items():
+        counts[rule_of(rule)] += count
+    width = max(map(len, counts))
+    return "Jobs:\n" + "\n".join(f"    {rule:{width}} {count:>6}" for rule, count in counts.items())
+
+
+def _reasons(text: str) -> str:
+    """Return which rules run for which reason, each rule once; Snakemake puts a reason in front of a line of rules."""
+    lines = [line for line in text.splitlines() if "check individual jobs" not in line]
+    return "\n".join(", ".join(dict.fromkeys(re.sub(r"_\d+$", "", one) for one in line.split(", "))) for line in lines)
 
 
 def _wrapped(line: str) -> str:

@@ -22,7 +22,7 @@ from wsl.watch.state import Seen, State, trained
 from wsl.watch.steps import NAME, durations
 
 KNOWN = 1 / 3  # of all jobs of a start are done or have a duration of their own rule: with less, the time is unknown
-AHEAD = 64  # how many ready jobs are tried for a free share, as by Snakemake's profile
+AHEAD = 64  # how many ready jobs that must wait are passed over in the search for one that fits
 MEMORY = 30.0  # seconds in which a shown estimate follows a new one by 63 %
 
 
@@ -79,9 +79,10 @@ class Remaining:
             if (seconds := self._own(state.jobs[place], rules, state.record)) is not None
         }
         due = sum(seen.job.due for seen in state.jobs)
-        if due - len(ahead) + len(known) < KNOWN * due:
+        every = _typical(rules, self._history)
+        if due - len(ahead) + len(known) < KNOWN * due or not every:
             return None
-        typical = median(_typical(rules, self._history) or [0.0])
+        typical = median(every)
         needed = {}
         for place in ahead:
             seen, seconds = state.jobs[place], known.get(place, typical)
@@ -180,13 +181,16 @@ def _makespan(jobs: Sequence[Seen], needed: Mapping[int, float]) -> float:
     running: list[tuple[float, int]] = []
     now, free = 0.0, 1.0
     while ready or running:
-        for entry in ready[:AHEAD]:
-            _, place = entry
+        held = 0  # jobs at the front of those that are ready whose share is not free
+        while held < min(len(ready), AHEAD):
+            _, place = ready[held]
             share = jobs[place].job.share
-            if share <= free + 1e-9 or not running:
-                ready.remove(entry)
-                free -= share
-                heapq.heappush(running, (now + needed[place], place))
+            if share > free + 1e-9 and running:
+                held += 1
+                continue
+            ready.pop(held)
+            free -= share
+            heapq.heappush(running, (now + needed[place], place))
         now, place = heapq.heappop(running)
         free += jobs[place].job.share
         for follower in after.get(place, ()):
