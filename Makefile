@@ -11,7 +11,7 @@ BENCH ?= profile_stages storage index pca zoo_cpu zoo_gpu decoding workflow grow
 .PHONY: run test slurm browser lint format bench docs docs-serve clean
 
 run: .venv/run
-	$(foreach config,$(CONFIG),$(BIN)/snakemake --cores $(CORES) --configfile $(config) &&) true
+	@$(BIN)/wsl run $(CONFIG) --cores $(CORES) --resume '$(strip make run $(MAKEOVERRIDES))'
 
 # Everything that this machine can run, slow tests too; `.venv/bin/pytest` alone runs the quick ones.
 test: lint

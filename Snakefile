@@ -49,8 +49,20 @@ onstart:
     refuse(lambda: RUN.check_data({str(path) for job in workflow.dag.needrun_jobs() for path in job.output}))
     print("Devices:", describe_devices())
     print("Disk:", refuse(lambda: check_disk(RUN, Path(OUT))))
-    write_record(OUT, RUN.plan, recorded_jobs(workflow.dag))
+    write_record(OUT, RUN.plan, recorded_jobs(workflow.dag), STOPPING.command)
+    STEPS.begin()
+    logger.addHandler(STEPS)
+    # Once more: Snakemake's scheduler has taken SIGTERM meanwhile, and would wait until all running jobs are done.
+    STOPPING.install()
+    STOPPING.at_stop(lambda: STEPS.add(INTERRUPTED))
 
 
 onsuccess:
+    STEPS.add(COMPLETED)
     print_summary(OUT)
+
+
+onerror:
+    STOPPING.end()
+    STEPS.add(FAILED)
+    print(f"Jobs failed; what is finished is kept. Resume: {STOPPING.command}")

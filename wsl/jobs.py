@@ -2,11 +2,13 @@
 
 import logging
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from types import FrameType
 
 from wsl.devices import lease
 from wsl.errors import ConfigError, DataError
@@ -43,6 +45,7 @@ def job(log: str | Path, threads: int = 1, gpu: int = 0) -> Iterator[str]:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     with ExitStack() as stack:
         stack.enter_context(_standard_error_to(path))
+        stack.enter_context(_stopped_by_sigterm())
         logging.basicConfig(
             level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s", force=True
         )
@@ -53,9 +56,27 @@ def job(log: str | Path, threads: int = 1, gpu: int = 0) -> Iterator[str]:
         except (ConfigError, DataError) as error:
             logging.error("the job failed\n%s", error)
             raise SystemExit(1) from None
+        except SystemExit:
+            logging.info("the job was stopped")
+            raise
         except BaseException:
             logging.exception("the job failed")
             raise
+
+
+@contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the block as an exit does, so that files in progress are removed and no traceback is printed."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the clean-up is not to be stopped
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -1,12 +1,17 @@
 """A made-up run of two members and an encoder, in a folder that tests fill as jobs would."""
 
+import json
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from wsl.watch.record import write_record
+from wsl.files import write_json
+from wsl.watch.record import NAME, read_record, write_record
+from wsl.watch.steps import StepsHandler
 
 PLAN = [{"member": 0, "part": "train", "max_epoch": 3}, {"member": 12, "part": "test", "max_epoch": 5}]
 JOBS = {
@@ -17,6 +22,13 @@ JOBS = {
     "train_shared": ["shared/encoder.safetensors", "shared/history.csv"],
     "html_report": ["report.html"],
 }
+NEEDS = {
+    "train_member/00000": ["pack_classes_0", "pack_classes_1"],
+    "train_member/00012": ["pack_classes_0", "pack_classes_1"],
+    "train_shared": ["train_member/00000", "train_member/00012"],
+    "html_report": ["train_shared"],
+}
+COMMAND = "snakemake --cores 2 --configfile made-up.yaml"
 
 
 class Folder:
@@ -33,8 +45,12 @@ class Folder:
             paths = [str(self.root / path) for path in outputs]
             history = next((path for path in paths if path.endswith(".csv")), None)
             log = str(self.root / "logs" / f"{name}.log")
-            jobs.append({"outputs": paths, "log": log, "history": history, "due": name in due})
-        write_record(self.root, plan, jobs)
+            needs = [list(JOBS).index(need) for need in NEEDS.get(name, ())]
+            own = {"outputs": paths, "log": log, "history": history, "due": name in due}
+            jobs.append({**own, "needs": needs, "share": 0.5})
+        write_record(self.root, plan, jobs, COMMAND)
+        self.steps = StepsHandler(self.root)
+        self.steps.begin()
 
     def write(self, path: str, text: str = "made") -> None:
         """Write a file as a job does; another one than what lay there, to any clock."""
@@ -49,6 +65,22 @@ class Folder:
         """Write a job's log: lines as they are, or said so many seconds ago."""
         stamped = [one if isinstance(one, str) else f"{stamp(time.time() - one[0])} {one[1]}" for one in lines]
         self.write(f"logs/{job}.log", "".join(f"{text}\n" for text in stamped))
+
+    def step(self, what: str, job: str = "", ago: float = 0.0) -> None:
+        """Write a step that was taken so many seconds ago."""
+        with open(self.root / "logs" / "steps.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps({"time": time.time() - ago, "job": job, "what": what}) + "\n")
+
+    def began(self, ago: float) -> None:
+        """Put the start of the workflow so many seconds back."""
+        record = read_record(self.root)
+        write_json(self.root / NAME, record.model_copy(update={"started": time.time() - ago}).model_dump())
+
+    def ended(self) -> None:
+        """Let the process of Snakemake be one that is gone."""
+        gone = subprocess.Popen([sys.executable, "-c", ""])
+        gone.wait()
+        write_json(self.root / NAME, read_record(self.root).model_copy(update={"process": gone.pid}).model_dump())
 
     def finish(self, *jobs: str) -> None:
         """Do jobs: their outputs and their logs."""

@@ -1,6 +1,7 @@
 """A watch from start to end: on a terminal, in lines, by the command."""
 
 import io
+import json
 import os
 import re
 import subprocess
@@ -13,8 +14,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from wsl.cli.main import app
-from wsl.watch.following import follow, looks
-from wsl.watch.record import NAME, read_record
+from wsl.watch.following import View, follow, looks
 from wsl.watch.screen import line
 
 PACKED = ("pack_classes_0", "pack_classes_1")
@@ -53,7 +53,7 @@ def test_elsewhere_each_look_is_a_line_and_each_failure_is_told_once(watched, fo
     assert not re.search(r"[^\n -~]", text)  # no control codes
     lines = text.splitlines()
     told = [re.sub(r"^\d\d:\d\d:\d\d ", "", line) for line in lines]
-    assert re.match(r"0 of 8 outputs; members: train 0/1, test 0/1; \d+ s so far; ", told[0])
+    assert re.match(r"0 of 8 outputs; members: train 0/1, test 0/1; \d+ s so far; time left unknown; ", told[0])
     assert told[1].startswith("3 of 8 outputs")
     assert told[2].endswith("; now train_member/00012 epoch 4 of 5: train loss 0.5, validation loss 0.25")
     log = folder.root / "logs" / "train_member" / "00000.log"
@@ -66,8 +66,8 @@ def test_a_terminal_shows_stages_what_runs_and_what_failed(watched):
     text = watched(terminal=True)
     assert "\x1b[" in text
     frames = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).split("made-up: ")
-    assert re.search(r"images .* 3/3", frames[2]) and re.search(r"zoo .* 0/2 +train_member 0/2", frames[2])
-    assert re.search(r"train_member/00012 +epoch 4 of 5: train loss 0.5, .* said \d s ago", frames[3])
+    assert re.search(r"images .* 3/3", frames[2]) and re.search(r"zoo .* 0/2 +train_member 0/2", frames[3])
+    assert re.search(r"\n train_member/00012 epoch 4 of 5: train loss 0.5, validation loss 0.25 *\r", frames[3])
     assert "train_member/00000 failed: ValueError: [no] images (logs/train_member/00000.log)" in frames[4]
     assert re.search(r"report .* 1/1", frames[-1]) and "failed" not in frames[-1]
 
@@ -91,8 +91,34 @@ def test_once_says_how_far_it_is_and_changes_nothing(folder):
         return {path: path.stat().st_mtime_ns for path in folder.root.rglob("*")}
 
     before = held()
-    assert "made-up: 3 of 8 outputs" in watch(folder.root, "--once")
+    assert "made-up: 3 of 8 outputs" in watch(folder.root, "--once", code=3)
     assert held() == before
+
+
+def test_json_holds_what_the_screen_shows(folder):
+    folder.finish(*PACKED)
+    folder.say("train_member/00012", (7, "WARNING the zoo is small"), (7, EPOCH))
+    folder.say("train_member/00000", (7, "ERROR the job failed"), "ValueError: [no] images")
+    told = json.loads(watch(folder.root, "--once", "--json", code=3))
+    assert (told["run"], told["phase"], told["outputs"]) == ("made-up", "running", {"done": 3, "all": 8})
+    assert told["members"]["test"] == {"done": 0, "all": 1} and told["seconds_left"] is None
+    values = {"train_loss": 0.5, "validation_loss": 0.25}
+    assert told["running"] == [{"job": "train_member/00012", "member": "00012", "epoch": 4, "values": values}]
+    log = "logs/train_member/00000.log"
+    assert told["failed"] == [{"job": "train_member/00000", "error": "ValueError: [no] images", "log": log}]
+    assert told["warnings"] == [{"text": "the zoo is small", "job": "train_member/00012"}]
+    assert told["missing"] == [] and told["resume"] == "snakemake --cores 2 --configfile made-up.yaml"
+    watch(folder.root, "--json", code=2)
+
+
+def test_a_warning_is_printed_once(folder):
+    folder.say("train_member/00012", (7, "WARNING the zoo is small"))
+    states = looks(folder.root)
+    console = Console(file=io.StringIO(), force_terminal=False)
+    with View("made-up", folder.root, console) as view:
+        view(next(states))
+        view(next(states))
+    assert console.file.getvalue().count("warning: the zoo is small (train_member/00012)") == 1
 
 
 def test_a_complete_run_ends_with_code_0(folder):
@@ -100,23 +126,46 @@ def test_a_complete_run_ends_with_code_0(folder):
     assert "8 of 8 outputs" in watch(folder.root)
 
 
-def test_a_run_whose_snakemake_has_ended_ends_with_code_1(folder):
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
-    record = read_record(folder.root).model_copy(update={"process": gone.pid})
-    (folder.root / NAME).write_text(record.model_dump_json())
-    assert "Start it again" in watch(folder.root, code=1)
+@pytest.mark.parametrize("once", [("--once",), ()])
+def test_a_run_that_ended_before_its_time_ends_with_code_1(folder, once):
+    folder.say("train_member/00012", (7, EPOCH))
+    folder.steps.add("interrupted")
+    told = watch(folder.root, *once, code=1)
+    assert re.search(r"interrupted after \d+ s", told) and "failed" not in told
+    assert "Resume: snakemake --cores 2 --configfile made-up.yaml" in told
+
+
+def test_a_run_whose_snakemake_was_killed_does_not_run_for_ever(folder):
+    folder.say("train_member/00012", (7, EPOCH))
+    folder.ended()
+    told = watch(folder.root, "--once", code=1).replace("\n", "")
+    assert "Snakemake was killed" in told and "epoch 4" not in told
+    assert "snakemake --unlock --cores 2 --configfile made-up.yaml" in told
+
+
+def test_files_deleted_after_a_run_come_with_what_makes_them_again(folder):
+    jobs = (*PACKED, "train_member/00000", "train_member/00012", *OTHERS)
+    for job in jobs:
+        folder.finish(job)
+        folder.step("ends", job)
+    folder.steps.add("completed")
+    assert "8 of 8 outputs" in watch(folder.root, "--once")
+    path = folder.root / "shared/history.csv"
+    path.unlink()
+    told = watch(folder.root, "--once", code=1)
+    assert f"Deleted since the run ended: {path}\n" in told
+    assert f"Make again: snakemake {path} --cores 2 --configfile made-up.yaml\n" in told
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path):
-    assert "is no run's folder" in watch(tmp_path, code=1)
+    assert "is not the folder of a run" in watch(tmp_path, code=1)
 
 
 def test_neither_torch_nor_snakemake_is_imported(folder, tmp_path):
     code = (
         "import sys; from wsl.cli.main import app\n"
         f"try: app(['watch', {str(folder.root)!r}, '--once', '--tensorboard', {str(tmp_path / 'events')!r}])\n"
-        "except SystemExit as end: assert not end.code\n"
+        "except SystemExit as end: assert end.code == 3\n"
         "sys.exit(str({'torch', 'snakemake', 'tensorflow', 'sklearn'} & set(sys.modules) or '') or None)"
     )
     folder.say("train_member/00012", (7, EPOCH))

@@ -100,6 +100,28 @@ def test_a_fault_that_a_user_can_mend_ends_a_job_by_its_message_alone(tmp_path):
     assert Logs(tmp_path).read("job.log").error == "naïve.h5 is empty; restore it"
 
 
+def test_an_error_of_several_lines_is_told_whole(tmp_path):
+    code = (
+        "from wsl.jobs import job\n"
+        "with job('job.log'):\n"
+        "    try: 1 / 0\n"
+        "    except ZeroDivisionError as error: raise ValueError('two faults:\\n  one\\n  two') from error\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, check=False, capture_output=True)
+    assert Logs(tmp_path).read("job.log").error == "ValueError: two faults: one two"
+
+
+def test_warnings_are_there_once_and_without_their_place():
+    text = (
+        "2025-03-04 05:06:07,250 WARNING the zoo is small\n"
+        "2025-03-04 05:06:08,250 WARNING /usr/lib/x.py:12: UserWarning: slow\n  code()\n"
+        "2025-03-04 05:06:09,250 WARNING the zoo is small\n"
+        "2025-03-04 05:06:09,250 INFO no WARNING here\n"
+    )
+    assert Log(text, 0.0).warnings == ["the zoo is small", "UserWarning: slow"]
+
+
 def test_a_log_is_read_again_once_it_has_changed(folder):
     logs = Logs(folder.root)
     assert logs.read("logs/train_shared.log") is None

@@ -37,9 +37,16 @@ def test_it_remembers_what_lay_there_of_jobs_that_are_due(folder):
     assert not jobs["train_member/00000"].due and not jobs["train_member/00000"].before
 
 
+def test_it_holds_what_each_job_needs_and_how_to_start_again(folder):
+    record = read_record(folder.root)
+    assert [job.needs for job in record.jobs] == [[], [], [0, 1], [0, 1], [2, 3], [4]]
+    assert record.command == "snakemake --cores 2 --configfile made-up.yaml"
+
+
 def test_snakemake_has_ended_once_its_process_is_gone(folder):
     record = read_record(folder.root)
     assert record.process == os.getpid() and not record.ended
+    assert record.model_copy(update={"born": record.born - 60}).ended  # another process has the number now
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     assert record.model_copy(update={"process": gone.pid}).ended

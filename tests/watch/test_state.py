@@ -1,5 +1,8 @@
 """How far a made-up run has got, counted by hand."""
 
+import logging
+import os
+
 import pytest
 
 from wsl.watch.logs import Logs
@@ -24,7 +27,7 @@ def test_nothing_is_there(seen):
     state = seen()
     assert set(statuses(state).values()) == {"waiting"}
     assert state.outputs == Count(0, 8) and state.members == {"train": Count(0, 1), "test": Count(0, 1)}
-    assert state.left is None and not state.over
+    assert state.left is None and not state.over and state.phase == "running"
 
 
 def test_jobs_wait_run_fail_and_end(folder, seen):
@@ -77,30 +80,80 @@ def test_a_run_is_complete_when_all_is_there(folder, seen):
     assert not seen().complete
     folder.finish(last)
     state = seen()
-    assert state.complete and state.over and state.left == 0
+    assert state.complete and state.over
     assert 0 <= state.elapsed < 60
 
 
-def test_the_time_left_is_that_of_the_epochs_left(folder, seen):
-    # Five epochs in the 100 s since the first; two of eight are left.
-    folder.say(
-        "train_member/00000", *((100 - 20 * place, f"INFO member 0, epoch {place + 1}: {LOSSES}") for place in range(3))
-    )
-    folder.write("zoo/members/00000.h5")
-    folder.say(
-        "train_member/00012", *((40 - 20 * place, f"INFO member 12, epoch {place + 1}: {LOSSES}") for place in range(3))
-    )
-    assert seen().left == pytest.approx(2 * 100 / 5, abs=2)
+def test_a_job_that_snakemake_calls_failed_has_failed_even_without_a_word(folder, seen):
+    folder.say("train_member/00000", (9, f"INFO member 0, epoch 1: {LOSSES}"))
+    folder.step("starts", "train_member/00000", ago=9)
+    assert statuses(seen())["train_member/00000"] == "running"
+    folder.step("fails", "train_member/00000")
+    state = seen()
+    assert statuses(state)["train_member/00000"] == "failed" and not state.over
+    folder.step("starts", "train_member/00000")  # submitted again, and waits for a node; its log is the old one's
+    os.utime(folder.root / "logs/train_member/00000.log", (1, 1))
+    assert statuses(seen())["train_member/00000"] == "waiting"
 
 
-def test_members_of_an_earlier_start_do_not_speed_up_the_estimate(folder, seen):
-    folder.say("train_member/00000", *((5000, f"INFO member 0, epoch {place + 1}: {LOSSES}") for place in range(3)))
-    folder.write("zoo/members/00000.h5")
-    folder.start(due=("train_member/00012",))
+@pytest.mark.parametrize(
+    "end, phase", [("interrupted", "interrupted"), ("failed", "failed"), (None, "killed"), ("completed", "deleted")]
+)
+def test_nothing_runs_once_snakemake_has_ended(folder, seen, end, phase):
+    folder.finish("pack_classes_0", "pack_classes_1")
+    folder.say("train_member/00000", (9, f"INFO member 0, epoch 1: {LOSSES}"))
+    folder.step("starts", "train_member/00000", ago=9)
+    assert seen().phase == "running"
+    if end:
+        folder.steps.add(end)
+    else:
+        folder.ended()
+    state = seen()
+    assert state.phase == phase and state.over and not state.complete
+    assert statuses(state)["train_member/00000"] == "stopped"
+
+
+def test_what_follows_the_end_of_a_run_is_not_written(folder, seen):
+    folder.say("train_member/00000", (9, f"INFO member 0, epoch 1: {LOSSES}"))
+    folder.steps.add("interrupted")
+    record = {"event": "job_error", "jobid": 3, "log": [str(folder.root / "logs/train_member/00000.log")]}
+    folder.steps.handle(logging.makeLogRecord({**record, "event": "job_info"}))
+    folder.steps.handle(logging.makeLogRecord(record))
+    assert statuses(seen())["train_member/00000"] == "stopped"
+
+
+def test_an_earlier_starts_end_is_not_this_ones(folder, seen):
+    folder.step("interrupted", ago=5)
+    folder.start()
+    assert seen().phase == "running"
+
+
+def test_files_deleted_after_a_run_are_named(folder, seen):
+    for job in statuses(seen()):
+        folder.step("starts", job)
+        folder.finish(job)
+        folder.step("ends", job)
+    folder.steps.add("completed")
+    assert seen().complete
+    (folder.root / "zoo/members/00012.h5").unlink()
+    (folder.root / "images/cat.h5").unlink()
+    state = seen()
+    assert state.phase == "deleted" and state.over and not state.complete
+    assert state.missing == ["images/cat.h5", "zoo/members/00012.h5"]
+    assert state.members == {"train": Count(1, 1), "test": Count(0, 1)}
+    folder.start(due=())
+    assert seen().missing == ["images/cat.h5", "zoo/members/00012.h5"]
+
+
+def test_each_warning_is_there_once(folder, seen):
+    folder.say("train_member/00000", (9, "WARNING the zoo is small"), (8, f"INFO member 0, epoch 1: {LOSSES}"))
     folder.say(
-        "train_member/00012", (30, f"INFO member 12, epoch 1: {LOSSES}"), (20, f"INFO member 12, epoch 2: {LOSSES}")
+        "train_member/00012",
+        (9, "WARNING /site-packages/x.py:12: UserWarning: slow"),
+        "  code of it",
+        (8, "WARNING the zoo is small"),
     )
-    assert seen().left == pytest.approx(3 * 30 / 1, abs=2)
+    assert seen().warnings == {"the zoo is small": "train_member/00000", "UserWarning: slow": "train_member/00012"}
 
 
 def test_what_vanishes_or_is_torn_stops_nothing(folder, seen, monkeypatch):

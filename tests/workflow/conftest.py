@@ -14,6 +14,8 @@ import pytest
 import yaml
 from printed import job_counts, jobs
 
+from wsl.launch.stopping import FULL
+
 REPOSITORY = Path(__file__).parents[2]
 FOLDERS = ("workflow", "wsl", "config", "profiles")
 FILES = ("Snakefile", "environment.yml", "README.md", "pyproject.toml")
@@ -57,10 +59,13 @@ def changed(config: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 
 def call_snakemake(*arguments: str | Path, cwd: Path, **environment: str) -> subprocess.CompletedProcess:
-    """Run Snakemake in ``cwd``, on the CPU, and return what came of it; both streams are in ``stdout``."""
+    """Run Snakemake in ``cwd``, on the CPU, and return what came of it; both streams are in ``stdout``.
+
+    It prints everything, with lists of files and reasons.
+    """
     inherited = {key: value for key, value in os.environ.items() if key not in ("SNAKEMAKE_PROFILE", "PYTHONPATH")}
     return subprocess.run(
-        [sys.executable, "-m", "snakemake", *map(str, arguments)],
+        [sys.executable, "-m", "snakemake", *FULL, *map(str, arguments)],
         cwd=cwd,
         env={**inherited, "CUDA_VISIBLE_DEVICES": "", **environment},
         stdout=subprocess.PIPE,

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import signal
 from contextlib import contextmanager
 from importlib import import_module
 from inspect import Parameter, signature
@@ -84,6 +85,7 @@ def rules(request, tmp_path_factory, tiny_config, repository):
 def read_rules(given, folder, repository):
     config = folder / "given.yaml"
     config.write_text(yaml.safe_dump(given), encoding="utf-8")
+    received = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     with SnakemakeApi() as api:
         workflow = api.workflow(
             ResourceSettings(cores=1),
@@ -92,6 +94,8 @@ def read_rules(given, folder, repository):
             workdir=folder,
         )
         yield {rule.name: rule for rule in workflow._workflow.rules}
+    for number, handler in received.items():  # a workflow receives them by itself
+        signal.signal(number, handler)
 
 
 @pytest.fixture(params=RULES)

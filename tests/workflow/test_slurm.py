@@ -15,6 +15,7 @@ from cluster import Cluster, missing
 from loopback import Loopback
 
 from wsl.datasets.clip import Clip
+from wsl.launch.stopping import FULL
 
 pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 WHY_NOT = missing() or (None if find_spec("snakemake_executor_plugin_slurm") else "pip install '.[slurm]' first")
@@ -47,7 +48,7 @@ def through_slurm(new_project, change, tiny_config, hub, tmp_path_factory):
         project.edit("workflow/rules/weight_encoders.smk", f"{name} = {value}", f"{name} = 2**11")
     environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path_factory.mktemp("home"))}
     with Cluster(tmp_path_factory.mktemp("slurm"), GPUS) as cluster:
-        command = [sys.executable, "-m", "snakemake", *PROFILE, *HERE, *TARGETS]
+        command = [sys.executable, "-m", "snakemake", *FULL, *PROFILE, *HERE, *TARGETS]
         with open(project.root / "printed", "w+", encoding="utf-8") as file:
             running = subprocess.Popen(
                 command, cwd=project.root, stdout=file, stderr=subprocess.STDOUT, env=environment

@@ -4,6 +4,8 @@ import os
 import sys
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
+from snakemake.settings.enums import Quietness
 
 # The library beside this workflow, whatever is installed: it is the one whose digest makes jobs stale.
 sys.path.insert(0, workflow.basedir)
@@ -17,6 +19,18 @@ from wsl.run import Run
 from wsl.summary import print_summary
 from wsl.text import forgive_output
 from wsl.watch.record import write_record
+from wsl.watch.steps import COMPLETED, FAILED, INTERRUPTED, StepsHandler
+from wsl.launch.brief import print_in_brief
+from wsl.launch.stopping import FULL, PREFIX, Stopping, this_command
+
+# Jobs ignore Ctrl-C: the main process receives it, and stops them.
+shell.prefix(PREFIX)
+STOPPING = Stopping(this_command(FULL))
+if workflow.is_main_process:
+    STOPPING.install()
+    # `--quiet host` in place of the profile's prints everything.
+    if Quietness.REASON in (workflow.output_settings.quiet or ()):
+        STOPPING.at_stop(print_in_brief(logger, lambda: workflow.dryrun))
 
 
 wildcard_constraints:
@@ -38,6 +52,7 @@ for path in workflow.configfiles:
 RUN = refuse(lambda: Run(config))
 
 OUT = f"results/{RUN.config.run}"
+STEPS = StepsHandler(OUT)
 LOGS = f"{OUT}/logs"
 ENVIRONMENT = str(Path(workflow.basedir, "environment.yml"))
 CALL = "../scripts/call.py"
@@ -86,18 +101,33 @@ def embedding_of(names):
 
 
 def recorded_jobs(dag):
-    """All jobs that make files, in the order of their rules: what `wsl watch` holds the run against."""
+    """All jobs that make files, in the order of their rules: what `wsl watch` compares the run with."""
     places = {rule.name: place for place, rule in enumerate(workflow.rules)}
+    jobs = [job for job in sorted(dag.jobs, key=lambda job: places[job.rule.name]) if job.output]
+    place_of = {job: place for place, job in enumerate(jobs)}
     return [
         {
             "outputs": list(map(str, job.output)),
             "log": str(job.log[0]),
             "history": job.output.get("history"),
             "due": dag.needrun(job),
+            "needs": sorted(place_of[need] for need in dag.dependencies[job]),
+            "share": taken_by(job),
         }
-        for job in sorted(dag.jobs, key=lambda job: places[job.rule.name])
-        if job.output
+        for job in jobs
     ]
+
+
+def taken_by(job):
+    """The share of what this start may use at once that a job takes: of cores and devices, or of a cluster's jobs."""
+    if not workflow.is_local(job.rule):
+        return 1 / workflow.nodes
+    devices = workflow.global_resources.get("gpu")
+    devices = getattr(devices, "value", devices)  # a number or an object, by the version of Snakemake
+    shares = [job.threads / workflow.cores]
+    if devices:
+        shares.append(job.scheduler_resources.get("gpu", 0) / devices)
+    return min(max(shares), 1)
 
 
 def member_files(part):

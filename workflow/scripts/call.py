@@ -19,14 +19,17 @@ from wsl.progress import Progress
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-with job(snakemake.log[0], snakemake.threads, snakemake.resources.get("gpu", 0)) as device:
-    module, name = snakemake.params.call.rsplit(".", 1)
-    function = getattr(import_module(module), name)
-    arguments = {**dict(snakemake.input.items()), **dict(snakemake.output.items()), **snakemake.params.settings}
-    made_of = [(path, Path(path).stat().st_mtime_ns, Path(path).stat().st_size) for path in snakemake.input]
-    key = [snakemake.params.call, snakemake.params.code, snakemake.params.settings, made_of]
-    progress = Progress(snakemake.output[0], key)
-    given = {"device": device, "threads": snakemake.threads, "progress": progress}
-    arguments.update({key: value for key, value in given.items() if key in signature(function).parameters})
-    function(**arguments)
-    progress.remove()
+try:
+    with job(snakemake.log[0], snakemake.threads, snakemake.resources.get("gpu", 0)) as device:
+        module, name = snakemake.params.call.rsplit(".", 1)
+        function = getattr(import_module(module), name)
+        arguments = {**dict(snakemake.input.items()), **dict(snakemake.output.items()), **snakemake.params.settings}
+        made_of = [(path, Path(path).stat().st_mtime_ns, Path(path).stat().st_size) for path in snakemake.input]
+        key = [snakemake.params.call, snakemake.params.code, snakemake.params.settings, made_of]
+        progress = Progress(snakemake.output[0], key)
+        given = {"device": device, "threads": snakemake.threads, "progress": progress}
+        arguments.update({key: value for key, value in given.items() if key in signature(function).parameters})
+        function(**arguments)
+        progress.remove()
+except Exception as error:  # the log holds where it was raised
+    sys.exit(f"{type(error).__name__}: {error}")

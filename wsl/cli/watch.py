@@ -1,5 +1,6 @@
-"""`wsl watch`: how far a run has got."""
+"""`wsl watch`: how far a run is."""
 
+import json
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
@@ -8,35 +9,50 @@ import typer
 
 from wsl.cli.app import app, console, mendable, say
 
+INCOMPLETE, STILL_RUNNING = 1, 3  # exit codes; 2 is a wrong command
+
 
 @app.command()
 def watch(
     results: Annotated[Path, typer.Argument(help="Folder of a run, results/RUN.", exists=True, file_okay=False)],
-    once: Annotated[bool, typer.Option("--once", help="Say how far it is, and end.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Print how far the run is, and end.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="With --once: print it as JSON.")] = False,
     every: Annotated[
         float | None,
         typer.Option(
-            min=0.1, help="Seconds between two looks. [default: 2 on a terminal, else 60]", show_default=False
+            min=0.1, help="Seconds between two updates. [default: 2 on a terminal, else 60]", show_default=False
         ),
     ] = None,
     tensorboard: Annotated[
         Path | None,
-        typer.Option(help="A folder for TensorBoard's event files: losses and accuracies of all that is trained."),
+        typer.Option(help="A folder for TensorBoard event files: losses and accuracies of everything that is trained."),
     ] = None,
 ) -> None:
-    """Watch a run while Snakemake makes it, here or on a cluster; reads only.
+    """Watch a run while Snakemake makes it, here or on a cluster; it only reads.
 
-    Ends with code 0 when the run is complete, and with 1 where Snakemake ended before.
+    Exit codes: 0, the run is complete; 1, it ended before it was complete, or its files were deleted since; 3, with
+    `--once`, it is still running.
     """
+    if as_json and not once:
+        raise typer.BadParameter("it goes with --once", param_hint="--json")
+    if every is not None and once:
+        raise typer.BadParameter("it does not go with --once", param_hint="--every")
     with mendable():
+        from wsl.watch.facts import facts
         from wsl.watch.following import follow, looks
-        from wsl.watch.screen import draw
+        from wsl.watch.screen import advice, draw
 
+        name = results.resolve().name
         with closing(looks(results, tensorboard)) as states:
             if once:
-                console.print(draw(results.resolve().name, next(states)))
-                return
-            state = follow(results, states, console, every)
+                state = next(states)
+                if as_json:
+                    say(json.dumps(facts(name, state), indent=2, ensure_ascii=False))
+                else:
+                    console.print(draw(name, state))
+            else:
+                state = follow(results, states, console, every)
+    if state.over and not state.complete and not as_json:
+        say(advice(state, results))
     if not state.complete:
-        say("Snakemake has ended, and outputs are missing. Start it again: it goes on from here")
-        raise typer.Exit(1)
+        raise typer.Exit(INCOMPLETE if state.over else STILL_RUNNING)

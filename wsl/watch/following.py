@@ -2,15 +2,21 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from rich.console import Console
 from rich.live import Live
+from rich.text import Text
 
 from wsl.watch.curves import curves
 from wsl.watch.events import Events
 from wsl.watch.logs import Logs
 from wsl.watch.record import read_record
+from wsl.watch.remaining import Remaining, Steady
 from wsl.watch.screen import describe_failure, draw, line
 from wsl.watch.state import State, look
 
@@ -29,11 +35,13 @@ def looks(results: Path, tensorboard: Path | None = None) -> Iterator[State]:
         DataError: the run has not started.
     """
     logs = Logs(results)
+    remaining, steady = Remaining(results), Steady()
     events = None if tensorboard is None else Events(tensorboard / results.resolve().name)
     try:
         over = False
         while not over:
             state = look(results, read_record(results), logs)
+            state = replace(state, left=steady(remaining(state), state.time))
             if events is not None:
                 events.write(curves(results, state, logs))
             yield state
@@ -49,37 +57,68 @@ def follow(results: Path, states: Iterator[State], console: Console, every: floa
     Args:
         results: the run's folder.
         states: see ``looks``.
-        console: if it is no terminal, it gets a line a look and no control codes.
+        console: if it is not a terminal, it gets one line per look and no control codes.
         every: seconds between two looks; None: few on a terminal, many elsewhere.
     """
-    if not console.is_terminal:
-        return _shown(states, _Lines(results, console), ELSEWHERE if every is None else every)
-    name = results.resolve().name
-    with Live(console=console, auto_refresh=False) as live:
-        return _shown(
-            states,
-            lambda state: live.update(draw(name, state), refresh=True),
-            ON_A_TERMINAL if every is None else every,
-        )
-
-
-def _shown(states: Iterator[State], show: Callable[[State], None], every: float) -> State:
-    for state in states:
-        show(state)
-        if not state.over:
-            time.sleep(every)
+    with View(results.resolve().name, results, console) as view:
+        for state in states:
+            view(state)
+            if not state.over:
+                time.sleep(view.every if every is None else every)
     return state
 
 
+class View(AbstractContextManager):
+    """Shows states of a run as they come: in one place on a terminal, in lines elsewhere.
+
+    Args:
+        name: what to call the run.
+        results: its folder.
+        console: if it is not a terminal, it gets no control codes.
+        transient: whether a terminal forgets the last state at the end.
+    """
+
+    def __init__(self, name: str, results: Path, console: Console, transient: bool = False):
+        self.every = ON_A_TERMINAL if console.is_terminal else ELSEWHERE
+        self._name = name
+        self._live = Live(console=console, auto_refresh=False, transient=transient) if console.is_terminal else None
+        self._show: Callable[[State], None] = _Lines(results, console) if self._live is None else self._draw
+
+    def __enter__(self) -> Self:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def __call__(self, state: State) -> None:
+        """Show a state."""
+        self._show(state)
+
+    def note(self, text: str) -> None:
+        """Show a text in place of a state, on a terminal."""
+        if self._live is not None:
+            self._live.update(Text.assemble((self._name, "bold"), f": {text}"), refresh=True)
+
+    def _draw(self, state: State) -> None:
+        self._live.update(draw(self._name, state), refresh=True)
+
+
 class _Lines:
-    """Says how far a run is in a line each time, and of each failure once."""
+    """Prints how far a run is, in one line each time, and each failure and each warning once."""
 
     def __init__(self, results: Path, console: Console):
         self.results, self.console = results, console
-        self._told: set[str] = set()
+        self._failed: set[str] = set()
+        self._warned: set[str] = set()
 
     def __call__(self, state: State) -> None:
         failures = {describe_failure(seen, self.results) for seen in state.of("failed")}
-        for text in (*sorted(failures - self._told), f"{time.strftime('%H:%M:%S')} {line(state)}"):
+        warnings = {text: f"warning: {text} ({job})" for text, job in state.warnings.items()}
+        new = [warnings[text] for text in warnings if text not in self._warned]
+        for text in (*new, *sorted(failures - self._failed), f"{time.strftime('%H:%M:%S')} {line(state)}"):
             self.console.print(text, highlight=False, soft_wrap=True, markup=False)
-        self._told = failures
+        self._failed = failures
+        self._warned |= set(warnings)

@@ -1,13 +1,17 @@
-"""What jobs say in their logs: epochs with their losses, and the error that ended one."""
+"""What jobs write to their logs: epochs with their losses, warnings, and the error that ended a job."""
 
 import re
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from itertools import dropwhile
 from pathlib import Path
 
-FAILED = "ERROR the job failed"  # see ``wsl.jobs.job``
-_START = r"(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) INFO "
+from wsl.watch.steps import Step, parse_steps
+
+FAILED, STOPPED = "ERROR the job failed", "INFO the job was stopped"  # see ``wsl.jobs.job``
+_TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}"
+_START = rf"(?P<time>{_TIME}) INFO "
 _LOSSES = r"(?P<train_loss>\S+), validation (?P<validation_loss>\S+)\n"
 # As ``wsl.zoo.training``, ``wsl.fitting`` and ``wsl.zoo.backbone`` write them, named as histories name their columns.
 _EPOCHS = [
@@ -18,6 +22,8 @@ _EPOCHS = [
         r"epoch (?P<epoch>\d+): training loss (?P<train_loss>\S+), accuracy (?P<train_accuracy>\S+)\n",
     )
 ]
+# A warning of Python's names its place first: `/path/file.py:12: UserWarning: text`.
+_WARNING = re.compile(rf"^{_TIME} WARNING (?:\S+:\d+: )?(?P<text>.+)\n", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -26,10 +32,10 @@ class Epoch:
 
     Attributes:
         epoch: its number, from 1; 0 is the start.
-        time: when it was done, seconds since 1970; None where nobody wrote it down.
+        time: when it was done, seconds since 1970; None where the log does not hold it.
         values: losses and accuracies, by the names of histories' columns.
         member: the member's file name without ending, ``00017``; None where no member is trained.
-        of: how many epochs there will be, where that is said.
+        of: the number of epochs of this training, where the log holds it.
     """
 
     epoch: int
@@ -41,7 +47,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Log:
-    """A log as it was when it was read; its last line may be a part of one."""
+    """A log as it was when it was read; its last line may be incomplete."""
 
     text: str
     time: float  # of its last change, seconds since 1970
@@ -52,19 +58,35 @@ class Log:
         found = [match for pattern in _EPOCHS for match in pattern.finditer(self.text)]
         return [_epoch(match.groupdict()) for match in sorted(found, key=re.Match.start)]
 
-    @property
+    @cached_property
+    def warnings(self) -> list[str]:
+        """The first line of each distinct warning, without its time and place."""
+        return list(dict.fromkeys(match["text"].strip() for match in _WARNING.finditer(self.text)))
+
+    @cached_property
     def error(self) -> str | None:
-        """The last line of the error that ended the job; None where it goes on or ended well."""
+        """The error that ended the job, on one line; None where it still runs, ended well or was stopped."""
         if FAILED not in self.text:
             return None
-        return self.text.rstrip().rpartition("\n")[2].strip()
+        lines = self.text.rstrip().splitlines()
+        frames = [place for place, line in enumerate(lines) if line.startswith('  File "')]
+        if not frames:
+            return lines[-1].strip()
+        # After the last frame, of which the lines of code are indented by four, comes the error.
+        own = list(dropwhile(lambda line: line.startswith("    "), lines[frames[-1] + 1 :]))
+        return " ".join(line.strip() for line in own) or lines[-1].strip()
+
+    @cached_property
+    def steps(self) -> list[Step]:
+        """The steps of a run, where this is the file of ``wsl.watch.steps``."""
+        return parse_steps(self.text)
 
 
 class Logs:
     """Reads logs, and each again only once it has changed.
 
     Args:
-        folder: what their paths are seen from.
+        folder: the folder to which their paths are relative.
     """
 
     def __init__(self, folder: str | Path):
@@ -79,17 +101,17 @@ class Logs:
             if self._read.get(path, (None,))[0] != key:
                 text = (self.folder / path).read_text(encoding="utf-8", errors="replace")
                 self._read[path] = key, Log(text, about.st_mtime)
-        except OSError:  # a job that starts anew, or somebody's broom
+        except OSError:  # a restarted job or a manual clean-up
             return None
         return self._read[path][1]
 
 
-def _epoch(said: dict[str, str | None]) -> Epoch:
-    moment, epoch, member, of = (said.pop(key, None) for key in ("time", "epoch", "member", "of"))
+def _epoch(found: dict[str, str | None]) -> Epoch:
+    moment, epoch, member, of = (found.pop(key, None) for key in ("time", "epoch", "member", "of"))
     return Epoch(
         int(epoch),
         datetime.fromisoformat(moment).timestamp(),
-        {name: float(value) for name, value in said.items()},
+        {name: float(value) for name, value in found.items()},
         None if member is None else f"{int(member):05d}",
         None if of is None else int(of),
     )

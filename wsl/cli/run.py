@@ -1,0 +1,96 @@
+"""`wsl run`: make runs, with one view of how far they are."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from wsl.cli.app import app, console, mendable, say
+
+if TYPE_CHECKING:
+    from wsl.launch.planning import Planned
+    from wsl.launch.running import Ending
+
+MOST = 20  # lines of a list at the end
+
+
+class _Passing(TyperCommand):
+    """A command that keeps what stands after ``--`` for another one, in ``ctx.obj``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        place = args.index("--") if "--" in args else len(args)
+        ctx.obj = args[place + 1 :]
+        return super().parse_args(ctx, args[:place])
+
+
+@app.command(cls=_Passing)
+def run(
+    ctx: typer.Context,
+    configs: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Configs of runs, made one after the other. After `--`: more arguments of Snakemake.",
+            metavar="CONFIG... [-- ARGUMENT...]",
+            exists=True,
+            dir_okay=False,
+        ),
+    ],
+    cores: Annotated[str, typer.Option(help="Number of cores to use, or `all`.")] = "all",
+    resume: Annotated[str | None, typer.Option(hidden=True, help="Command to print that resumes the runs.")] = None,
+) -> None:
+    """Make runs by Snakemake and show how far they are: stages, members, losses, warnings, time left.
+
+    Off a terminal, print one line per minute. Snakemake's own output goes to `results/RUN/logs/snakemake.log`. Ctrl-C
+    stops the jobs and keeps what is finished; the same command resumes.
+
+    Exit codes: 0, all runs are complete; 1, something failed; 130, Ctrl-C.
+    """
+    with mendable():
+        from wsl.launch.planning import plan_runs
+        from wsl.launch.running import Signals, make_run
+        from wsl.launch.stopping import stopped, this_command
+
+        command = resume or this_command()
+        with Signals() as signals:
+            runs = plan_runs(configs, ctx.obj)
+            for number, planned in enumerate(runs, 1):
+                title = planned.name + (f" (run {number} of {len(runs)})" if runs[1:] else "")
+                ending = make_run(planned, title, cores, ctx.obj, console, signals)
+                if signals.number is not None:
+                    say(stopped(signals.number, command))
+                    raise typer.Exit(128 + signals.number)
+                _report(planned, title, ending)
+                if ending.code:
+                    say(f"Resume: {command}")
+                    raise typer.Exit(1)
+
+
+def _report(planned: "Planned", title: str, ending: "Ending") -> None:
+    """Print how a run ended."""
+    from wsl.run import print_summary
+    from wsl.watch.screen import advice, describe_failure, line
+
+    state = ending.state
+    if not ending.started:
+        say(f"{title}: {'nothing to do' if ending.nothing else ending.printed}")
+    else:
+        say(f"{title}: {line(state)}")
+        if console.is_terminal:  # elsewhere each has its line already
+            _listed([f"warning: {text} ({job})" for text, job in state.warnings.items()])
+        failed = state.of("failed")
+        _listed([describe_failure(seen, planned.results) for seen in failed])
+        if ending.code and not failed:
+            say(ending.printed)
+    if not ending.code:
+        if state is not None and state.missing:
+            say(advice(state, planned.results))
+        print_summary(planned.results)
+    say(f"Full log: {ending.log}")
+
+
+def _listed(lines: list[str]) -> None:
+    for text in lines[:MOST]:
+        say(text)
+    if lines[MOST:]:
+        say(f"and {len(lines) - MOST} more")

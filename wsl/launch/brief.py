@@ -1,0 +1,156 @@
+"""Snakemake's messages in brief: one line per job, without lists of files and reasons; the log file has them all."""
+
+import logging
+import re
+import textwrap
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from wsl.watch.logs import Log
+from wsl.watch.record import job_name, rule_of
+
+DRY = 20  # jobs that a dry run names
+WIDTH = 100
+PAUSE = 60.0  # seconds without a line, after which progress is printed by itself
+# What Snakemake prints at each start or each step, and what nobody needs to read.
+CHATTER = re.compile(
+    r"Using workflow specific profile|Assuming unrestricted shared|Building DAG|Using shell|Provided cores"
+    r"|Rules claiming more threads|Provided resources|Conda environments: ignored|Singularity containers: ignored"
+    r"|Group jobs: inactive|Select jobs to execute|Execute \d+ jobs|Shutting down, this might|Terminating processes on"
+    r"|Removing output files of failed job|Touching output file|Exiting because a job execution failed"
+    r"|Rules with provenance triggered|Some jobs were triggered by provenance|\d+ jobs have (missing|outdated)"
+    r"|RuleException:\nCalledProcess|(WorkflowError:\n)?At least one job did not complete"
+)
+# Lines that name places in Snakemake files, which tell a user nothing.
+PLACES = re.compile(r'^ *(File ".*", line \d+, in .*|.*(Error|Exception) in (file|rule) .*line \d+:)$\n?', re.MULTILINE)
+
+
+class BriefHandler(logging.StreamHandler):
+    """Prints Snakemake's records in brief.
+
+    Args:
+        full: the handler whose place it takes; its stream and filters are kept.
+        dry: tells whether this is a dry run, once Snakemake knows.
+    """
+
+    def __init__(self, full: logging.StreamHandler, dry: Callable[[], bool]):
+        super().__init__(full.stream)
+        self.dry, self.silent = dry, False
+        self._progress, self._printed = "", 0.0
+        self._jobs, self._counted = 0, False
+        for one in full.filters:
+            self.addFilter(one)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a record, if there is anything to print of it."""
+        text = "" if self.silent else self.brief(record)
+        if text:
+            self._printed = time.monotonic()
+            super().emit(logging.makeLogRecord({"msg": text, "levelno": record.levelno}))
+
+    def brief(self, record: logging.LogRecord) -> str:
+        """Return a record in brief; empty where it is left out."""
+        event = str(getattr(record, "event", ""))
+        if event == "job_info":
+            return self._dry_job(record) if self.dry() else f"{self._now()} starts {_name(record)}"
+        if event == "progress":
+            self._progress = f"{record.done} of {record.total} done, "
+            late = time.monotonic() - self._printed > PAUSE or record.done == record.total
+            return self._now().rstrip(",") if late else ""
+        if event == "job_error":
+            return self._error(record)
+        if event == "run_info":
+            self._counted, told = True, self._counted
+            return "" if told else _counts(record.stats)
+        if event in ("job_finished", "job_started", "group_info", "shellcmd", "resources_info", "workflow_started"):
+            return ""
+        return _message(str(record.msg or ""), record.levelno)
+
+    def _now(self) -> str:
+        return f"{time.strftime('%H:%M:%S')} {self._progress}".rstrip()
+
+    def _dry_job(self, record: logging.LogRecord) -> str:
+        self._jobs += 1
+        if self._jobs > DRY + 1:
+            return ""
+        if self._jobs == DRY + 1:
+            return "... and more jobs; `snakemake -n --quiet host` shows all, with their files and reasons"
+        why = textwrap.shorten(str(record.reason), WIDTH, placeholder=" ...") if record.reason else ""
+        return f"would run {_name(record)}" + (f" ({why})" if why else "")
+
+    @staticmethod
+    def _error(record: logging.LogRecord) -> str:
+        name = _name(record)
+        if not record.log:
+            return f"FAILED {name}"
+        try:
+            error = Log(Path(record.log[0]).read_text(encoding="utf-8", errors="replace"), 0.0).error
+        except OSError:
+            error = None
+        error = error or "the log holds no error (was the job killed, or out of memory?)"
+        return f"FAILED {name} (rule {record.rule_name}): {error}\n    log: {record.log[0]}"
+
+
+def _name(record: logging.LogRecord) -> str:
+    """Return a job's name, as in the path of its log: ``results/<run>/logs/train_member/00017.log``."""
+    return job_name(record.log[0].partition("/logs/")[2]) if record.log else record.rule_name
+
+
+def _message(text: str, level: int) -> str:
+    """Return a message that is about no job, wrapped; empty where it is chatter."""
+    if CHATTER.match(text.lstrip()):
+        return ""
+    if level >= logging.ERROR:
+        return PLACES.sub("", text).strip()
+    if text.startswith("Reasons:"):
+        text = _reasons(text)
+    return "\n".join(_wrapped(one) for one in text.splitlines())
+
+
+def _counts(stats: Mapping[str, int]) -> str:
+    """Return how many jobs of each rule will run; the numbered rules of lists of classes count as one."""
+    counts: Counter[str] = Counter()
+    for rule, count in stats.items():
+        counts[rule_of(rule)] += count
+    width = max(map(len, counts))
+    return "Jobs:\n" + "\n".join(f"    {rule:{width}} {count:>6}" for rule, count in counts.items())
+
+
+def _reasons(text: str) -> str:
+    """Return which rules run for which reason, each rule once; Snakemake puts a reason in front of a line of rules."""
+    lines = [line for line in text.splitlines() if "check individual jobs" not in line]
+    return "\n".join(", ".join(dict.fromkeys(re.sub(r"_\d+$", "", one) for one in line.split(", "))) for line in lines)
+
+
+def _wrapped(line: str) -> str:
+    indent = " " * (len(line) - len(line.lstrip()))
+    return textwrap.fill(line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
+def print_in_brief(logger: logging.Logger, dry: Callable[[], bool]) -> Callable[[], None]:
+    """Make Snakemake's logger print in brief, and keep everything in its log file.
+
+    Args:
+        logger: Snakemake's logger.
+        dry: tells whether this is a dry run, once Snakemake knows.
+
+    Returns:
+        A function after which nothing more is printed.
+    """
+    made = []
+    for handler in list(logger.handlers):
+        if isinstance(handler, logging.FileHandler):
+            if hasattr(handler.formatter, "quiet"):
+                handler.formatter.quiet = set()
+        elif isinstance(handler, logging.StreamHandler):
+            made.append(BriefHandler(handler, dry))
+            logger.removeHandler(handler)
+            logger.addHandler(made[-1])
+
+    def silence() -> None:
+        for handler in made:
+            handler.silent = True
+
+    return silence

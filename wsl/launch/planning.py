@@ -1,0 +1,95 @@
+"""The runs that one command makes, checked before the first of them starts."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from wsl.errors import ConfigError
+from wsl.run import Run
+
+CHANGES = ("--config", "-C")
+DRY = {"-n", "--dry-run", "--dryrun"}
+CONFIGS = ("--configfile", "--configfiles")
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A run to be made: its config file, its name, and its folder."""
+
+    config: Path
+    name: str
+
+    @property
+    def results(self) -> Path:
+        """Its folder, relative to the project's."""
+        return Path("results", self.name)
+
+
+def plan_runs(configs: Sequence[Path], arguments: Sequence[str]) -> list[Planned]:
+    """Check the configs of several runs, with the changes that Snakemake's arguments make to all of them.
+
+    Args:
+        configs: YAML files.
+        arguments: Snakemake's.
+
+    Raises:
+        ConfigError: a config or its data cannot be used, or two runs have one name.
+    """
+    if not Path("Snakefile").is_file():
+        raise ConfigError("there is no Snakefile in this folder; run this in the folder of the project")
+    if any(argument.split("=")[0] in CONFIGS for argument in arguments):
+        raise ConfigError("give config files as arguments before `--`, and not by --configfile")
+    if DRY.intersection(arguments):
+        raise ConfigError(f"for a dry run, use Snakemake: snakemake --cores all --configfile {configs[0]} -n")
+    runs: list[Planned] = []
+    for config in configs:
+        try:
+            raw = _changed(_read(config), _changes(arguments))
+            run = Run(raw)
+            run.check_data()
+        except ConfigError as error:
+            raise ConfigError(f"{config}: {error}") from None
+        runs.append(Planned(config, run.config.run))
+        for other in runs[:-1]:
+            if other.name == run.config.run:
+                raise ConfigError(f"{other.config} and {config} both make results/{other.name}; change `run` in one")
+    return runs
+
+
+def _read(config: Path) -> dict[str, Any]:
+    try:
+        raw = yaml.safe_load(config.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot be read ({error.strerror})") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"is not valid YAML: {error}") from error
+    if not isinstance(raw, dict):
+        raise ConfigError("is not a mapping of keys to values")
+    return raw
+
+
+def _changes(arguments: Sequence[str]) -> dict[str, Any]:
+    """Return the changes to a config that Snakemake's arguments make: ``--config 'shared={temperature: 0.1}'``."""
+    found: dict[str, Any] = {}
+    reading = False
+    for argument in arguments:
+        if argument.startswith("-"):
+            name, _, value = argument.partition("=")
+            reading, argument = name in CHANGES, value
+        if reading and argument:
+            key, _, value = argument.partition("=")
+            found[key] = yaml.safe_load(value)
+    return found
+
+
+def _changed(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a config with changes; sections are merged, as Snakemake does it."""
+    config = dict(copy.deepcopy(config))
+    for key, value in changes.items():
+        section = config.get(key)
+        config[key] = _changed(section, value) if isinstance(section, dict) and isinstance(value, dict) else value
+    return config

@@ -1,0 +1,170 @@
+"""Start Snakemake for a run, show how far it is, and tell how it ended."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+
+from wsl.errors import DataError
+from wsl.launch.brief import CHATTER, PLACES
+from wsl.launch.planning import Planned
+from wsl.launch.stopping import FULL
+from wsl.watch.following import View
+from wsl.watch.logs import Logs
+from wsl.watch.record import Record, read_record
+from wsl.watch.remaining import Remaining, Steady
+from wsl.watch.state import State, look
+
+NOTHING = "Nothing to be done"  # as Snakemake prints it
+LINES = 40  # of a log that are worth showing
+LOG = "logs/snakemake.log"  # in a run's folder: everything that Snakemake prints
+PLANNING = 0.5  # seconds between two looks until jobs are recorded
+MOST = 4  # the first signal stops the jobs and the next ones kill them; so many kill Snakemake as well
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How Snakemake ended.
+
+    Attributes:
+        code: its exit code.
+        started: whether it started jobs.
+        state: the run's last state, of an earlier start where this one had no jobs; None where there was no start.
+        log: the file that holds everything that it printed.
+    """
+
+    code: int
+    started: bool
+    state: State | None
+    log: Path
+
+    @property
+    def nothing(self) -> bool:
+        """Whether it found nothing to do."""
+        return not self.code and NOTHING in self.log.read_text(encoding="utf-8", errors="replace")
+
+    @property
+    def printed(self) -> str:
+        """The end of what it printed, without the lines that it prints at each start."""
+        text = PLACES.sub("", self.log.read_text(encoding="utf-8", errors="replace"))
+        lines = [line for line in text.splitlines() if line.strip() and not CHATTER.match(line)]
+        return "\n".join(lines[-LINES:])
+
+
+class Signals(AbstractContextManager):
+    """Receives Ctrl-C, SIGTERM and the end of the terminal, and passes them on to Snakemake.
+
+    Snakemake runs in a session of its own, so that Ctrl-C reaches it and its jobs in this way alone.
+
+    Attributes:
+        number: of the first signal; None while none came.
+    """
+
+    def __init__(self):
+        self.number: int | None = None
+        self._count = 0
+        self._process: subprocess.Popen | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        self._before = {number: signal.signal(number, self._receive) for number in SIGNALS}
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def attach(self, process: subprocess.Popen) -> None:
+        """Pass signals on to a process, one that came before it was started included."""
+        self._process = process
+        if self.number is not None:
+            process.send_signal(signal.SIGINT)
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        self.number = self.number or number
+        self._count += 1
+        if self._process is None or self._process.poll() is not None:
+            return
+        if self._count < MOST:
+            self._process.send_signal(signal.SIGINT)
+        else:
+            os.killpg(self._process.pid, signal.SIGKILL)
+
+
+def make_run(
+    run: Planned, title: str, cores: str, arguments: Sequence[str], console: Console, signals: Signals
+) -> Ending:
+    """Make a run, and show it until Snakemake ends.
+
+    Args:
+        run: the run.
+        title: what to call it on the screen.
+        cores: Snakemake's ``--cores``.
+        arguments: more arguments of Snakemake.
+        console: where to show it.
+        signals: passes signals on.
+    """
+    log = run.results / LOG
+    log.parent.mkdir(parents=True, exist_ok=True)
+    # `--cores` comes last, since it takes one value: a target that followed `--configfile` would be one more config.
+    options = [*FULL, "--configfile", str(run.config), "--cores", cores]
+    command = [sys.executable, "-m", "snakemake", *options, *arguments]
+    with open(log, "w", encoding="utf-8") as file:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    signals.attach(process)
+    watched = _Watched(run.results, process.pid)
+    begun = time.monotonic()
+    with View(title, run.results, console, transient=True) as view:
+        while not _ended(process, view.every if watched.started else PLANNING):
+            state = watched.look()
+            if signals.number is not None:
+                view.note("the jobs are being stopped; Ctrl-C again kills them")
+            elif watched.started:
+                view(state)
+            else:
+                view.note(f"Snakemake plans the jobs ({time.monotonic() - begun:.0f} s)")
+    state = watched.look()
+    return Ending(process.returncode, watched.started, state, log)
+
+
+def _ended(process: subprocess.Popen, seconds: float) -> bool:
+    """Wait for a process, so many seconds at most, and return whether it has ended."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+class _Watched:
+    """Looks at a run that a process makes."""
+
+    def __init__(self, results: Path, process: int):
+        self.results, self.process = results, process
+        self.started = False  # whether the process has recorded its jobs
+        self._record: Record | None = None
+        self._logs = Logs(results)
+        self._remaining, self._steady = Remaining(results), Steady()
+
+    def look(self) -> State | None:
+        """Return the run's state; None where it was never started."""
+        if not self.started:
+            try:
+                self._record = read_record(self.results)
+            except DataError:
+                return None
+            self.started = (self._record.process, self._record.host) == (self.process, os.uname().nodename)
+        state = look(self.results, self._record, self._logs)
+        return replace(state, left=self._steady(self._remaining(state), state.time))

@@ -1,0 +1,117 @@
+"""Stopping a run by Ctrl-C or SIGTERM: its jobs end, Snakemake ends, and one line says how to resume."""
+
+import atexit
+import os
+import shlex
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+
+import psutil
+
+# Before every job's command. Ctrl-C reaches all processes of a terminal; jobs leave it to Snakemake's main process to
+# stop them, since Python would end with a traceback. `set` is what Snakemake itself puts there.
+PREFIX = "set -euo pipefail; trap '' INT; "
+FULL = ("--quiet", "host")  # in place of the profile's: Snakemake prints everything, with reasons and lists of files
+SCRIPTS = ".snakemake/scripts/"  # in the command line of every job's script
+AGAIN = 0.2  # seconds; a job that is just being started may be missed once
+
+
+class Stopping:
+    """Ends Snakemake's main process on SIGINT and SIGTERM.
+
+    The first signal stops the local jobs and ends the process as Snakemake does it: other executors cancel their jobs,
+    and the lock goes. A second one kills the local jobs.
+
+    Args:
+        command: the command that resumes the run.
+    """
+
+    def __init__(self, command: str):
+        self.command = command
+        self.number: int | None = None
+        self._hooks: list[Callable[[], None]] = []
+        self._kill = False
+
+    def install(self) -> None:
+        """Receive the signals; once more when jobs are about to start, since Snakemake's scheduler takes SIGTERM."""
+        signal.signal(signal.SIGINT, self._stop)
+        signal.signal(signal.SIGTERM, self._stop)
+
+    def at_stop(self, hook: Callable[[], None]) -> None:
+        """Call a function as soon as the first signal comes."""
+        self._hooks.append(hook)
+
+    def end(self) -> None:
+        """End the process, if a signal stopped it, with the code that shells expect.
+
+        Raises:
+            SystemExit: a signal came.
+        """
+        if self.number is not None:
+            raise SystemExit(128 + self.number)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:
+        if self.number is not None:
+            self._kill = True
+            return
+        self.number = number
+        atexit.register(lambda: print(stopped(number, self.command), file=sys.stderr, flush=True))
+        for hook in self._hooks:
+            hook()
+        threading.Thread(target=self._stop_jobs, daemon=True).start()
+        # Snakemake's scheduler catches this, waits for the jobs and calls `onerror`; elsewhere it ends the process.
+        self.end()
+
+    def _stop_jobs(self) -> None:
+        wait = threading.Event()
+        while not wait.wait(AGAIN):
+            for process in jobs_of(psutil.Process()):
+                try:
+                    process.kill() if self._kill else process.terminate()
+                except psutil.NoSuchProcess:
+                    continue
+
+
+def jobs_of(main: psutil.Process) -> list[psutil.Process]:
+    """Return the processes that do the work of Snakemake's local jobs, and not the shells that wait for them."""
+    found = []
+    for process in main.children(recursive=True):
+        try:
+            if any(SCRIPTS in part for part in process.cmdline()) and not process.children():
+                found.append(process)
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+def stopped(number: int, command: str) -> str:
+    """Return the line that ends a stopped run."""
+    how = {signal.SIGINT: "Interrupted", signal.SIGTERM: "Terminated"}.get(number, f"Stopped by signal {number}")
+    return f"{how}; finished files are kept. Resume: {command}"
+
+
+def this_command(left_out: Sequence[str] = ()) -> str:
+    """Return the command that started this process, as one would type it.
+
+    Args:
+        left_out: arguments that stand together and are not to be repeated.
+    """
+    program, arguments = Path(sys.argv[0]), sys.argv[1:]
+    if program.name == "__main__.py":  # python -m
+        program = Path(sys.executable).with_name(program.parent.name)
+    for place in range(len(arguments)):
+        if left_out and arguments[place : place + len(left_out)] == [*left_out]:
+            del arguments[place : place + len(left_out)]
+            break
+    found = shutil.which(program.name)
+    if found and os.path.realpath(found) == os.path.realpath(program):
+        name = program.name
+    else:
+        inside = program.absolute().is_relative_to(Path.cwd())
+        name = os.path.relpath(program) if inside else str(program.absolute())
+    return shlex.join([name, *arguments])

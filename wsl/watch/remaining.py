@@ -1,0 +1,214 @@
+"""The time that a run still needs.
+
+Each job that is not done gets an expected duration: from jobs of its rule that ended in this start, else from jobs of
+its rule in earlier starts and other runs, else the typical duration of the other rules. A training's duration is a
+fixed part plus a time per epoch, and the remaining epochs of one that runs are those that its log has not reported. The
+jobs are then placed on the cores or devices as Snakemake would place them: each as soon as the jobs that it needs are
+done and its share is free. What ends last gives the time left. It is unknown until enough jobs have a duration of
+their own rule.
+"""
+
+import heapq
+import math
+from bisect import insort
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean, median
+
+from wsl.watch.logs import Epoch, Logs
+from wsl.watch.record import Record, rule_of
+from wsl.watch.state import Seen, State, trained
+from wsl.watch.steps import NAME, durations
+
+KNOWN = 1 / 3  # of all jobs of a start are done or have a duration of their own rule: with less, the time is unknown
+AHEAD = 64  # how many ready jobs that must wait are passed over in the search for one that fits
+MEMORY = 30.0  # seconds in which a shown estimate follows a new one by 63 %
+
+
+@dataclass
+class _Rule:
+    """What jobs of one rule took in this start.
+
+    Attributes:
+        jobs: seconds and planned epochs (0: none) of each that is done.
+        spans: seconds and epochs between the first and the last epoch in the log of each.
+        starts: seconds from the start of a job to its first epoch.
+    """
+
+    jobs: list[tuple[float, int]] = field(default_factory=list)
+    spans: list[tuple[float, int]] = field(default_factory=list)
+    starts: list[float] = field(default_factory=list)
+
+    @property
+    def pace(self) -> float | None:
+        """Seconds per epoch."""
+        count = sum(epochs for _, epochs in self.spans)
+        return sum(seconds for seconds, _ in self.spans) / count if count else None
+
+    def expected(self, epochs: int) -> float | None:
+        """Return the expected seconds of a job that trains for so many epochs; None: unknown."""
+        pace = self.pace if epochs else None
+        if pace is None:
+            return fmean(seconds for seconds, _ in self.jobs) if self.jobs else None
+        fixed = [seconds - pace * own for seconds, own in self.jobs] or [start - pace for start in self.starts]
+        return max(fmean(fixed), 0.0) + pace * epochs if fixed else None
+
+
+class Remaining:
+    """Estimates how long a run still takes.
+
+    Args:
+        results: the run's folder; other runs beside it tell what jobs of the same rules took there.
+    """
+
+    def __init__(self, results: str | Path):
+        self._history = _history(Path(results))
+
+    def __call__(self, state: State) -> float | None:
+        """Return the expected seconds until the run is complete; None: unknown."""
+        ahead = [place for place, seen in enumerate(state.jobs) if seen.job.due and seen.status != "done"]
+        if not ahead:
+            return 0.0
+        rules: dict[str, _Rule] = {}
+        for seen in state.jobs:
+            _learn(rules.setdefault(seen.job.rule, _Rule()), seen, state.record)
+        known = {
+            place: seconds
+            for place in ahead
+            if (seconds := self._own(state.jobs[place], rules, state.record)) is not None
+        }
+        due = sum(seen.job.due for seen in state.jobs)
+        every = _typical(rules, self._history)
+        if due - len(ahead) + len(known) < KNOWN * due or not every:
+            return None
+        typical = median(every)
+        needed = {}
+        for place in ahead:
+            seen, seconds = state.jobs[place], known.get(place, typical)
+            needed[place] = _still(seen, seconds, rules[seen.job.rule].pace, state)
+        return _makespan(state.jobs, needed)
+
+    def _own(self, seen: Seen, rules: Mapping[str, _Rule], record: Record) -> float | None:
+        """Return the expected seconds of a job from jobs of its rule; None where there are none."""
+        own = rules[seen.job.rule].expected(_planned(seen, record))
+        return self._history.get(seen.job.rule) if own is None else own
+
+
+class Steady:
+    """Shows an estimate that follows new ones smoothly, so that one odd job does not make it jump."""
+
+    def __init__(self):
+        self._end: float | None = None
+        self._time = 0.0
+
+    def __call__(self, left: float | None, now: float) -> float | None:
+        """Return the seconds left to show.
+
+        Args:
+            left: the new estimate; None: unknown.
+            now: seconds on any clock that goes on.
+        """
+        if left is None:
+            self._end = None
+            return None
+        if self._end is None:
+            self._end = now + left
+        self._end += (now + left - self._end) * -math.expm1(-(now - self._time) / MEMORY)
+        self._time = now
+        return max(self._end - now, 0.0)
+
+
+def _learn(rule: _Rule, seen: Seen, record: Record) -> None:
+    """Add what a job of this start took to its rule."""
+    if not seen.job.due or seen.since is None:
+        return
+    if seen.seconds is not None:
+        rule.jobs.append((seen.seconds, _planned(seen, record)))
+    moments = [epoch.time for epoch in _epochs(seen)]
+    if moments:
+        rule.starts.append(max(moments[0] - seen.since, 0.0))
+    if len(moments) > 1:
+        rule.spans.append((moments[-1] - moments[0], len(moments) - 1))
+
+
+def _epochs(seen: Seen) -> list[Epoch]:
+    return [epoch for epoch in (seen.log.epochs if seen.log else ()) if epoch.epoch]
+
+
+def _planned(seen: Seen, record: Record) -> int:
+    """Return how many epochs a job trains for: all its members', or those that its log names; 0 where none is known."""
+    members = trained(seen.job, record)
+    if members:
+        return sum(record.members[path].epochs for path in members)
+    return next((epoch.of for epoch in _epochs(seen) if epoch.of), 0)
+
+
+def _still(seen: Seen, seconds: float, pace: float | None, state: State) -> float:
+    """Return how many seconds a job still needs, of ``seconds`` in all."""
+    if seen.status != "running":
+        return seconds
+    done, planned = _epochs(seen), _planned(seen, state.record)
+    if planned and done and pace is not None:
+        reached: dict[str | None, int] = {}
+        for epoch in done:
+            reached[epoch.member] = epoch.epoch
+        since_last = max(state.time - done[-1].time, 0.0)
+        return max(pace * (planned - sum(reached.values())) - min(since_last, pace), 0.0)
+    spent = state.time - (state.time if seen.since is None else seen.since)
+    return max(seconds - spent, 0.1 * spent)  # a job that takes longer than expected is not about to end
+
+
+def _typical(rules: Mapping[str, _Rule], history: Mapping[str, float]) -> list[float]:
+    own = {name: fmean(seconds for seconds, _ in rule.jobs) for name, rule in rules.items() if rule.jobs}
+    return list({**history, **own}.values())
+
+
+def _makespan(jobs: Sequence[Seen], needed: Mapping[int, float]) -> float:
+    """Return when the last of some jobs ends, if each starts once what it needs is done and its share is free.
+
+    Args:
+        jobs: all jobs, in the order of the chain.
+        needed: the seconds that each job that is not done still takes, by its position.
+    """
+    waits = {place: sum(need in needed for need in jobs[place].job.needs) for place in needed}
+    after: dict[int, list[int]] = {}
+    for place in needed:
+        for need in jobs[place].job.needs:
+            after.setdefault(need, []).append(place)
+    # Jobs that run already come first, and the others in the order of the chain.
+    ready = sorted((jobs[place].status != "running", place) for place, count in waits.items() if not count)
+    running: list[tuple[float, int]] = []
+    now, free = 0.0, 1.0
+    while ready or running:
+        held = 0  # jobs at the front of those that are ready whose share is not free
+        while held < min(len(ready), AHEAD):
+            _, place = ready[held]
+            share = jobs[place].job.share
+            if share > free + 1e-9 and running:
+                held += 1
+                continue
+            ready.pop(held)
+            free -= share
+            heapq.heappush(running, (now + needed[place], place))
+        now, place = heapq.heappop(running)
+        free += jobs[place].job.share
+        for follower in after.get(place, ()):
+            waits[follower] -= 1
+            if not waits[follower]:
+                insort(ready, (True, follower))
+    return now
+
+
+def _history(results: Path) -> dict[str, float]:
+    """Return the mean seconds of the jobs of each rule: in this run's earlier starts, else in the run changed last."""
+    runs = [path.parents[1] for path in results.resolve().parent.glob(f"*/{NAME}")]
+    runs.sort(key=lambda run: (run == results.resolve(), (run / NAME).stat().st_mtime))
+    found: dict[str, float] = {}
+    for run in runs:
+        log = Logs(run).read(NAME)
+        rules: dict[str, list[float]] = {}
+        for job, seconds in durations(log.steps if log else ()).items():
+            rules.setdefault(rule_of(job), []).append(seconds)
+        found |= {rule: fmean(every) for rule, every in rules.items()}
+    return found
