@@ -65,7 +65,7 @@ rule output_metrics:
     params:
         call="wsl.figures.output_metrics.draw",
         code=call_digest("wsl.figures.output_metrics.draw"),
-        settings={},
+        settings=settings(chance=1 / RUN.config.zoo.classes_per_task),
     script:
         CALL
 

@@ -11,7 +11,8 @@ from matplotlib.colors import Normalize, SymLogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from wsl.figures.style import COLUMN, GREY, save
+from wsl.figures.palette import GREY
+from wsl.figures.style import COLUMN, save
 
 MARKERS = {"weights": "o", "pair": "^"}
 NAMES = {"weights": "W", "pair": "(D, R)"}

@@ -7,20 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from wsl.figures.palette import TRAIN, VALIDATION
 from wsl.files import written_whole
 
 matplotlib.use("Agg")
-# Okabe and Ito's palette; training and validation keep their colours throughout.
-BLUE, ORANGE, GREEN, PURPLE, RED, SKY, GREY = (
-    "#0072B2",
-    "#E69F00",
-    "#009E73",
-    "#CC79A7",
-    "#D55E00",
-    "#56B4E9",
-    "#7F7F7F",
-)
-TRAIN, VALIDATION, CHANCE = BLUE, ORANGE, GREY
 COLUMN = 3.4  # inches: a column of a two-column page
 matplotlib.rcParams.update(
     {
