@@ -151,10 +151,8 @@ def test_runs_beside_are_left_to_the_figure_of_regimes(draw, name):
 
 def test_regimes_have_a_panel_per_run_in_order_of_accuracy(draw):
     own, other = draw("regimes", table=TABLES["two runs"]).axes
-    assert [axes.get_title(loc="right") for axes in (own, other)] == [
-        "own: shared starts, seen classes",
-        "other: shared starts, seen classes",
-    ]
+    titles = [axes.get_title(loc="right") for axes in (own, other)]
+    assert titles == ["own: shared starts, seen classes", "other: shared starts, seen classes"]
     expected = {"start": 34, "mean": 40, "projection": 45, "reconstructed": 60, "nearest": 70, "prototypes": 72}
     expected |= {"probe": 75, "flow": 80, "body-prototypes": 90, "body-probe": 91, "trained": 95}
     assert {label: row["point"] for label, row in drawn(own).items()} == {

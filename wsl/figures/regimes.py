@@ -50,7 +50,8 @@ def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
             _panel(axes, rows, floor)
         top -= TITLE + high + TICKS
     below = f"accuracy on test images, % (bars: 95 % intervals over {unit(whole)})"
-    figure.text(0.5, 0.05 / height, below, ha="center", fontsize=8)
+    middle = 0.5 if max(map(len, lines)) > 1 else (left + each / 2) / width
+    figure.text(middle, 0.05 / height, below, ha="center", fontsize=8)
     save(figure, pdf, png)
 
 
