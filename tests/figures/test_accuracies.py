@@ -1,13 +1,17 @@
-"""Figures of accuracy on held-out tasks show the numbers that they are given; files are whole and repeatable."""
+"""Figures of accuracy on held-out tasks show the numbers that they are given; files are complete and repeatable."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_hex
 
-RIVALS = {
+from wsl.figures.ends import spread
+from wsl.figures.methods import method
+
+BASELINES = {
     "trained": 0.95, "reconstructed": 0.6, "scratch": 0.33, "start": 0.34, "mean": 0.4, "nearest": 0.7, "noised": 0.65,
-    "prototypes": 0.72, "probe": 0.75,
+    "prototypes": 0.72, "probe": 0.75, "body-prototypes": 0.9, "body-probe": 0.91,
 }  # fmt: skip
 WITHOUT_IMAGES = ("trained", "reconstructed", "scratch", "start")
 
@@ -16,21 +20,16 @@ def table(kinds=("seen",), counts=(20, 1, 5), run="own", chosen="flow", members=
     """An accuracy table as the protocol makes it; counts are in no order, as a config may have them."""
     rows = []
     for kind in ("validation", *kinds):
-        for sampler, best in {**RIVALS, "projection": 0.45, "flow": 0.8}.items():
+        for sampler, best in {**BASELINES, "projection": 0.45, "flow": 0.8}.items():
             seen = ["all"] if kind == "validation" or sampler in WITHOUT_IMAGES else [*counts, "all"]
             for images in seen:
                 for epochs in [0, 1, 3] if images == "all" and kind != "validation" else [0]:
                     share = 1.0 if images == "all" else 0.5 + images / 50
                     value = best * share + 0.01 * epochs - 0.1 * (kind == "unseen")
                     about = {"run": run, "regime": regime, "members": members, "classes": kind, "sampler": sampler}
-                    about |= {
-                        "images": images,
-                        "epochs": epochs,
-                        "accuracy": value,
-                        "low": value - 0.05,
-                        "high": value + 0.03,
-                    }
-                    rows.append({**about, "tasks": 6, "seeds": 1, "chosen": sampler == chosen})
+                    found = {"accuracy": value, "low": value - 0.05, "high": value + 0.03}
+                    counted = {"tasks": 6, "seeds": 1, "chosen": sampler == chosen}
+                    rows.append({**about, "images": images, "epochs": epochs, **found, **counted})
     return pd.DataFrame(rows)
 
 
@@ -39,24 +38,33 @@ TABLES = {
     "seen and unseen": table(("seen", "unseen")),
     "names": table(("seen", "unseen"), counts=(0, 5)),
     "two runs": pd.concat([table(), table(run="other", chosen="projection")]),
-    "one task": table().assign(low=np.nan, high=np.nan),
+    "one task": table().assign(low=np.nan, high=np.nan, tasks=1),
+    "sets": table(("seen", "unseen")).assign(sets=24),
 }
 FIGURES = ("accuracy", "finetuning", "regimes", "growth")
 
 
-def lines_of(axes) -> dict[str, dict]:
-    """Points, ends of intervals and look of each line with intervals, by its label."""
+def drawn(axes) -> dict[str, dict]:
+    """Point, ends of the interval and colour of each row of a panel of dots, by its label."""
     found = {}
     for container in axes.containers:
         line, _, (bars,) = container.lines
-        ends = [segment[:, 1] for segment in bars.get_segments()]
-        look = (line.get_color(), line.get_marker(), line.get_linestyle())
-        found[container.get_label()] = {"points": line.get_xydata(), "ends": ends, "look": look}
+        (interval,) = bars.get_segments()
+        ends = {"point": line.get_xydata()[0].tolist(), "ends": interval[:, 0], "colour": line.get_color()}
+        found[container.get_label()] = ends
     return found
 
 
 def texts(labels) -> list[str]:
     return [label.get_text() for label in labels]
+
+
+def rows_of(axes) -> list[str]:
+    return texts(axes.get_yticklabels())
+
+
+def bold(axes) -> set[str]:
+    return {label.get_text() for label in axes.get_yticklabels() if label.get_fontweight() == "bold"}
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -65,96 +73,172 @@ def test_files_are_figures_and_the_same_each_time(check_files, name, kind):
     check_files(name, table=TABLES[kind])
 
 
-def test_accuracy_is_drawn_against_images_in_ascending_order(draw):
-    (axes,) = draw("accuracy", table=TABLES["seen"]).axes
-    assert texts(axes.get_xticklabels()) == ["1", "5", "20", "all"]
-    flow = lines_of(axes)["sampled: flow (chosen)"]
-    expected = [0.8 * share for share in (0.52, 0.6, 0.9, 1)]
-    np.testing.assert_allclose(flow["points"], np.column_stack([range(4), expected]))
-    np.testing.assert_allclose(flow["ends"], [(value - 0.05, value + 0.03) for value in expected])
+def test_accuracy_has_a_panel_per_number_of_images_in_ascending_order(draw):
+    panels = draw("accuracy", table=TABLES["seen"]).axes
+    assert texts(axes.title for axes in panels) == ["1 image", "5 images", "20 images", "all images"]
+    for axes, share in zip(panels, (0.52, 0.6, 0.9, 1), strict=True):
+        flow = drawn(axes)["flow"]
+        assert flow["point"][0] == pytest.approx(80 * share)
+        np.testing.assert_allclose(flow["ends"], [80 * share - 5, 80 * share + 3])
 
 
-def test_rivals_have_their_names_and_random_weights_are_no_sampler(draw):
+def test_rows_are_sorted_by_the_last_panel_with_values_beside_it(draw):
+    panels = draw("accuracy", table=TABLES["seen"]).axes
+    best_last = ["mean", "projection", "noised", "nearest", "prototypes", "probe", "flow"]
+    best_last += ["body-prototypes", "body-probe"]
+    assert rows_of(panels[0]) == [method(name).label for name in best_last]
+    assert all(not any(rows_of(axes)) for axes in panels[1:])
+    assert texts(panels[-1].texts) == ["40.0", "45.0", "65.0", "70.0", "72.0", "75.0", "80.0", "90.0", "91.0"]
+    assert bold(panels[0]) == {"flow"}  # the chosen sampler
+
+
+def test_what_was_trained_on_the_task_is_a_line_and_random_weights_are_left_out(draw):
     figure = draw("accuracy", table=TABLES["seen and unseen"])
-    shown = texts(figure.legends[0].get_texts())
-    assert {"head of class prototypes", "linear probe", "trained on the task", "sampled: projection"} <= set(shown)
-    assert not any("scratch" in name for name in shown) and len(shown) == len(set(shown)) == len(RIVALS) - 1 + 2
-    flat = {line.get_label(): line.get_ydata()[0] for line in figure.axes[1].lines if len(line.get_xdata()) == 2}
-    assert flat["trained on the task"] == pytest.approx(0.85) and flat["the start, untrained"] == pytest.approx(0.24)
+    legend = ["trained on the task", "trained, reconstructed", "the zoo's start"]
+    assert texts(figure.legends[0].get_texts()) == legend
+    seen, unseen = figure.axes[3], figure.axes[7]
+    for axes, expected in ((seen, [95, 60, 34]), (unseen, [85, 50, 24])):
+        lines = [line.get_xdata()[0] for line in axes.lines if len(line.get_xdata()) == 2]
+        np.testing.assert_allclose(lines, expected)
+        assert method("scratch").label not in drawn(axes)
 
 
-@pytest.mark.parametrize("name", ["accuracy", "finetuning"])
-def test_seen_and_unseen_classes_have_a_panel_each(draw, name):
+@pytest.mark.parametrize("name, panels", [("accuracy", 4), ("finetuning", 3)])
+def test_seen_and_unseen_classes_have_a_block_each(draw, name, panels):
     figure = draw(name, table=TABLES["seen and unseen"])
-    assert texts(axes.title for axes in figure.axes) == ["classes that the zoo saw", "classes that no member saw"]
-    seen, unseen = (lines_of(axes)["nearest training member"]["points"] for axes in figure.axes)
-    np.testing.assert_allclose(seen[:, 1] - unseen[:, 1], 0.1)
+    assert {"Classes that the zoo saw", "Classes that no member saw"} < set(texts(figure.texts))
+    assert len(figure.axes) == 2 * panels
+    seen, unseen = (drawn(figure.axes[place])["nearest member"]["point"][0] for place in (panels - 1, 2 * panels - 1))
+    assert seen - unseen == pytest.approx(10)
 
 
 def test_names_alone_come_first(draw):
-    axes = draw("accuracy", table=TABLES["names"]).axes[0]
-    assert texts(axes.get_xticklabels()) == ["names\nalone", "5", "all"]
-    np.testing.assert_allclose(lines_of(axes)["sampled: projection"]["points"][0], [0, 0.225])
+    figure = draw("accuracy", table=TABLES["names"])
+    assert texts(axes.title for axes in figure.axes[:3]) == ["names alone", "5 images", "all images"]
+    assert drawn(figure.axes[0])["projection (thesis)"]["point"][0] == pytest.approx(22.5)
 
 
-def test_fine_tuning_is_drawn_by_epochs_without_models_that_are_trained_already(draw):
-    lines = lines_of(draw("finetuning", table=TABLES["seen"]).axes[0])
-    np.testing.assert_allclose(lines["from scratch"]["points"], [[0, 0.33], [1, 0.34], [2, 0.36]])
-    np.testing.assert_allclose(lines["sampled: flow (chosen)"]["ends"][2], [0.78, 0.86])
-    assert len(lines) == len(RIVALS) - 2 + 2 and not any("trained on" in label for label in lines)
+def test_fine_tuning_has_a_panel_per_number_of_epochs_without_models_that_are_trained_already(draw):
+    panels = draw("finetuning", table=TABLES["seen"]).axes
+    assert texts(axes.title for axes in panels) == ["no training", "1 epoch", "3 epochs"]
+    found = [drawn(axes) for axes in panels]
+    assert [rows["from scratch"]["point"][0] for rows in found] == pytest.approx([33, 34, 36])
+    np.testing.assert_allclose(found[2]["flow"]["ends"], [78, 86])
+    assert not {"trained on the task", "trained, reconstructed"} & set(found[0])
+    assert len(found[0]) == len(BASELINES)  # less two, and two samplers
 
 
-@pytest.mark.parametrize("samplers", [2, 6])
-def test_each_line_has_a_look_of_its_own_and_the_same_in_all_panels_and_figures(draw, samplers):
+def test_each_method_has_its_colour_in_all_figures(draw):
     more = [table(("seen", "unseen"))]
-    for i in range(samplers - 2):
-        more.append(more[0][more[0]["sampler"] == "projection"].assign(sampler=f"more{i}"))
-    figures = [draw(name, table=pd.concat(more)) for name in ("accuracy", "finetuning")]
-    panels = [lines_of(axes) for figure in figures for axes in figure.axes]
-    for lines in panels:
-        looks = {label: line["look"] for label, line in lines.items()}
-        assert len(set(looks.values())) == len(looks)
-        assert all(look == panels[0][label]["look"] for label, look in looks.items() if label in panels[0])
+    for name in ("generator", "retrieval", "somebody's own", "another"):
+        more.append(more[0][more[0]["sampler"] == "projection"].assign(sampler=name))
+    by_label = {method(name).label: method(name).colour for name in pd.concat(more)["sampler"].unique()}
+    for name in FIGURES:
+        for axes in draw(name, table=pd.concat(more)).axes:
+            found = {container.get_label(): container.lines[0].get_color() for container in axes.containers}
+            assert found and {label: to_hex(colour) for label, colour in found.items()} == {
+                label: to_hex(by_label[label]) for label in found
+            }
 
 
 @pytest.mark.parametrize("name", ["accuracy", "finetuning"])
 def test_runs_beside_are_left_to_the_figure_of_regimes(draw, name):
-    alone, beside = (lines_of(draw(name, table=TABLES[kind]).axes[0]) for kind in ("seen", "two runs"))
-    for label, line in alone.items():
-        np.testing.assert_array_equal(line["points"], beside[label]["points"])
+    alone, beside = (draw(name, table=TABLES[kind]) for kind in ("seen", "two runs"))
+    assert len(alone.axes) == len(beside.axes)
+    for one, other in zip(alone.axes, beside.axes, strict=True):
+        assert str(drawn(one)) == str(drawn(other))
 
 
-def test_regimes_have_a_panel_a_run_in_order_of_accuracy(draw):
+def test_regimes_have_a_panel_per_run_in_order_of_accuracy(draw):
     own, other = draw("regimes", table=TABLES["two runs"]).axes
-    assert texts([own.title, other.title]) == ["own: shared starts", "other: shared starts"]
-    named = texts(own.get_yticklabels())
-    assert named[0] == "the start, untrained" and named[-2:] == ["sampled: flow\n(chosen)", "trained on the task"]
-    assert "sampled: projection (the thesis)\n(chosen)" in texts(other.get_yticklabels())
-    assert not any("flow" in name for name in texts(other.get_yticklabels()))
-    values = [container.lines[0].get_xdata()[0] for container in own.containers]
-    assert values == sorted(values) and values[-2:] == pytest.approx([0.8, 0.95])
-    assert texts(own.texts) == [f"{value:.1%}" for value in values]
+    titles = [axes.get_title(loc="right") for axes in (own, other)]
+    assert titles == ["own: shared starts, seen classes", "other: shared starts, seen classes"]
+    expected = {"start": 34, "mean": 40, "projection": 45, "reconstructed": 60, "nearest": 70, "prototypes": 72}
+    expected |= {"probe": 75, "flow": 80, "body-prototypes": 90, "body-probe": 91, "trained": 95}
+    assert {label: row["point"] for label, row in drawn(own).items()} == {
+        method(name).label: [pytest.approx(value), place] for place, (name, value) in enumerate(expected.items())
+    }
+    assert texts(own.texts) == [f"{value:.1f}" for value in expected.values()]
+    assert (bold(own), bold(other)) == ({"flow"}, {"projection (thesis)"})
+    assert "flow" not in rows_of(other)  # neither chosen there, nor the thesis' sampler
+
+
+def test_regimes_of_seen_and_unseen_classes_have_lines_of_panels(draw):
+    axes = draw("regimes", table=pd.concat([TABLES["seen and unseen"], table(run="other")])).axes
+    assert [one.get_title(loc="right") for one in axes] == [
+        "own: shared starts, seen classes", "other: shared starts, seen classes", "own: shared starts, unseen classes"
+    ]  # fmt: skip
+    assert drawn(axes[2])["flow"]["point"][0] == pytest.approx(70)
 
 
 def test_growth_is_drawn_over_the_runs_of_the_first_ones_regime(draw):
     runs = [table(("seen", "unseen"), members=200), table(members=50, run="small", chosen="projection")]
     figure = draw("growth", table=pd.concat([*runs, table(run="other", regime="independent", members=100)]))
     assert texts(figure.axes[0].get_xticklabels()) == ["50", "200"]
-    seen, unseen = (lines_of(axes) for axes in figure.axes)
-    np.testing.assert_allclose(seen["sampled: flow (chosen)"]["points"], [[50, 0.8], [200, 0.8]])
-    np.testing.assert_allclose(unseen["sampled: flow (chosen)"]["points"], [[200, 0.7]])
-    assert {"sampled: projection", "nearest training member", "mean of the zoo"} < set(seen)
-    assert not {"head of class prototypes", "linear probe"} & set(seen)
-    (trained,) = (line for line in figure.axes[0].lines if line.get_label() == "trained on the task")
-    np.testing.assert_allclose(trained.get_xydata(), [[50, 0.95], [200, 0.95]])
+    seen, unseen = ({one.get_label(): one.lines[0].get_xydata() for one in axes.containers} for axes in figure.axes)
+    shift = seen["flow"][0, 0] / 50
+    assert abs(shift - 1) < 0.05  # a little to the side
+    np.testing.assert_allclose(seen["flow"], [[50 * shift, 80], [200 * shift, 80]])
+    np.testing.assert_allclose(unseen["flow"][:, 1], [70])
+    np.testing.assert_allclose(seen["trained on the task"][:, 1], [95, 95])
+    assert {"projection (thesis)", "nearest member", "mean of the zoo", "probe on generator's body"} < set(seen)
+    assert not {method(name).label for name in ("prototypes", "probe", "scratch", "start")} & set(seen)
+    assert set(texts(figure.axes[0].texts)) == set(seen)  # a label at the end of each line
 
 
 @pytest.mark.parametrize("name", FIGURES)
-@pytest.mark.parametrize("kind", ["seen", "two runs"])
-def test_nothing_is_cut_off(draw, name, kind):
+def test_the_unit_of_intervals_is_named(draw, name):
+    for kind, unit in (("seen and unseen", "over 6 tasks)"), ("sets", "over 24 sets of classes)")):
+        assert any(text.endswith(unit) for text in texts(draw(name, table=TABLES[kind]).texts))
+
+
+@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("kind", ["seen", "seen and unseen", "two runs", "names"])
+def test_nothing_is_cut_off_and_no_texts_overlap(draw, name, kind):
     figure = draw(name, table=TABLES[kind])
     FigureCanvasAgg(figure).draw()
-    whole = figure.bbox
-    for part in [*figure.legends, *(label for axes in figure.axes for label in (*axes.get_yticklabels(), *axes.texts))]:
-        box = part.get_window_extent()
+    whole, labels = figure.bbox, [text for text in figure.texts]
+    for axes in figure.axes:
+        labels += [axes.title, axes._left_title, axes._right_title, *axes.texts]
+        labels.append(axes.yaxis.label)
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            labels += [tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
+    shown = [label for label in labels if label.get_text() and label.get_visible()]
+    boxes = [label.get_window_extent() for label in [*shown, *figure.legends]]
+    for box in boxes:
         assert whole.x0 <= box.x0 and box.x1 <= whole.x1 and whole.y0 <= box.y0 and box.y1 <= whole.y1
+    for place, box in enumerate(boxes):
+        for other, label in zip(boxes[:place], shown, strict=False):
+            shrunk = other.padded(-1.5)  # letters may touch the box's edge, not each other
+            assert not shrunk.overlaps(box.padded(-1.5)), label.get_text()
+
+
+@pytest.mark.parametrize(
+    "wanted, expected",
+    [
+        ([0, 5, 9], [0, 5, 9]),  # already apart
+        ([5, 5, 5], [4, 5, 6]),  # three at one place: around it, in their order
+        ([5, 4.8, 9], [5.4, 4.4, 9]),
+        ([9.9, 10], [9, 10]),  # against the upper edge
+        ([0, 0.1, 0.1], [0, 1, 2]),  # against the lower edge
+    ],
+)
+def test_labels_are_spread(wanted, expected):
+    np.testing.assert_allclose(spread(wanted, gap=1, low=0, high=10), expected)
+
+
+def test_spread_labels_are_as_near_to_their_places_as_possible():
+    rng = np.random.default_rng(0)
+    steps = np.linspace(0, 4, 41)
+    for _ in range(10):
+        wanted = np.sort(rng.uniform(0, 4, 3))
+        found = spread(wanted, gap=1, low=0, high=4)
+        grid = np.stack(np.meshgrid(steps, steps, steps), -1).reshape(-1, 3)
+        fits = grid[(np.diff(grid, axis=1) >= 1 - 1e-9).all(1)]
+        assert np.square(found - wanted).sum() <= np.square(fits - wanted).sum(1).min() + 1e-9
+        assert (np.diff(found) >= 1 - 1e-9).all() and found.min() >= -1e-9 and found.max() <= 4 + 1e-9
+
+
+def test_more_labels_than_fit_are_evenly_close():
+    np.testing.assert_allclose(spread([1, 1, 1], gap=5, low=0, high=4), [0, 2, 4])

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 HISTORY = pd.DataFrame(
     {
@@ -11,8 +12,11 @@ HISTORY = pd.DataFrame(
     }
 )  # fmt: skip
 METRICS = pd.DataFrame(
-    {"epoch": [0, 0, 10, 10], "agreement": [0.2, 0.4, 0.9, 1.0], "cosine": [0, 0.2, 0.8, 1], "correlation": 0.5}
-)
+    {
+        "epoch": [0, 0, 0, 10, 10, 10], "snapshot": ["epoch0", "early", "max"] * 2,
+        "agreement": [0.9, 0.2, 0.4, 0.0, 0.9, 1.0], "cosine": [0.9, 0, 0.2, -1, 0.8, 1], "correlation": 0.5,
+    }
+)  # fmt: skip
 MEMBERS = pd.DataFrame(
     {
         "member": [0, 1], "early_validation_accuracy": [0.4, 0.5], "max_validation_accuracy": [0.9, 1.0],
@@ -55,7 +59,7 @@ SHARES = pd.DataFrame(
 INPUTS = {
     "autoencoder_loss": {"history": HISTORY},
     "shared_encoder_loss": {"history": HISTORY},
-    "output_metrics": {"measured": METRICS},
+    "output_metrics": {"measured": METRICS, "chance": 0.25},
     "zoo_overview": {"members": MEMBERS, "history": CURVES},
     "similarity_heatmap": {"similarities": SIMILARITIES},
     "encoder_shares": {"table": SHARES},
@@ -85,12 +89,16 @@ def test_chance_of_each_part_is_drawn(draw):
     assert (lines["train, chance"], lines["validation, chance"]) == (4.1, 3.1)
 
 
-def test_output_metrics_are_means_over_snapshots(draw):
-    lines = {
-        line.get_label(): line.get_xydata() for line in draw("output_metrics", **INPUTS["output_metrics"]).axes[0].lines
-    }
-    np.testing.assert_allclose(lines["agreement"], [[0, 0.3], [10, 0.95]])
-    np.testing.assert_allclose(lines["cosine"], [[0, 0.1], [10, 0.9]])
+def test_output_metrics_are_means_over_trained_snapshots_beside_chance(draw):
+    panels = {axes.get_title(): axes for axes in draw("output_metrics", **INPUTS["output_metrics"]).axes}
+    lines = {name: [line.get_ydata() for line in axes.lines] for name, axes in panels.items()}
+    assert list(lines) == ["agreement", "cosine", "correlation"]
+    np.testing.assert_allclose(lines["agreement"][0], [0.3, 0.95])  # without the rows of epoch0
+    np.testing.assert_allclose(lines["cosine"][0], [0.1, 0.9])
+    assert [float(chance[0]) for _, chance in lines.values()] == [0.25, 0, 0]
+    (band,) = panels["agreement"].collections
+    middle_half = band.get_paths()[0].get_extents()
+    np.testing.assert_allclose([middle_half.y0, middle_half.y1], [0.25, 0.975])  # quartiles of .2, .4 and of .9, 1
 
 
 def test_heat_map_holds_each_pair_in_its_place(draw):
@@ -117,11 +125,18 @@ def test_encoders_of_one_kind_are_joined_from_small_to_large(draw):
     assert [text.get_text() for text in figure.axes[0].texts] == ["worse, alike"]  # of 512, not joined
 
 
-def test_what_is_trained_on_the_bench_has_a_panel(draw):
-    panels = [axes for axes in draw("encoder_training", **INPUTS["encoder_training"]).axes if axes.lines]
-    assert [axes.get_title() for axes in panels] == ["a", "a", "b"]  # b itself was not trained
-    for axes in panels:
-        np.testing.assert_array_equal(axes.lines[1].get_ydata(), HISTORY["validation_loss"])
+def test_trained_encoders_have_a_row_with_first_kept_and_last_losses(draw):
+    own, shared = draw("encoder_training", **INPUTS["encoder_training"]).axes
+    names = [[label.get_text() for label in axes.get_yticklabels()] for axes in (own, shared)]
+    assert names == [["a"], ["b", "a"]]  # b itself was not trained; the first is at the top
+
+    def drawn(axes, y):
+        return [line.get_xdata().tolist() for line in axes.lines if np.allclose(line.get_ydata(), y)]
+
+    assert drawn(shared, 1.17) == [[3, 1], [3], [1]]  # training: from the first epoch to the last
+    assert drawn(shared, 0.83) == [[3.5, 2.7], [3.5], [2.7], [2.5]]  # validation, and the kept state
+    np.testing.assert_allclose(drawn(own, 0.17)[0], [3 / 3.5, 1 / 3.5])  # in units of the first validation loss
+    assert [line.get_xdata()[0] for line in shared.lines if line.get_linestyle() == "--"] == [3.1]  # chance
 
 
 def test_a_line_joins_the_shares_of_one_size(draw):
@@ -129,3 +144,11 @@ def test_a_line_joins_the_shares_of_one_size(draw):
     assert [line.get_xydata().tolist() for line in panel.lines if len(line.get_xdata()) == 2] == [
         [[0, 0.6], [0.5, 0.7]]
     ]
+
+
+def test_the_legend_of_the_zoo_covers_no_panel(draw):
+    figure = draw("zoo_overview", **INPUTS["zoo_overview"])
+    FigureCanvasAgg(figure).draw()
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["early", "max"]
+    assert not any(legend.get_window_extent().overlaps(axes.get_window_extent()) for axes in figure.axes)

@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from wsl.figures.methods import method
+
 CONTROL = pd.DataFrame(
     [
         {"part": part, "member": member, "sampler": sampler, "draw": 0, "requested": r, "achieved": r + 0.1 * member}
@@ -43,11 +45,13 @@ def test_files_are_figures_and_the_same_each_time(check_files, name):
 
 def test_each_sampler_has_a_panel_with_its_tasks_and_their_median(draw):
     figure = draw("prompt_alignment", **INPUTS["prompt_alignment"])
-    assert [axes.get_title() for axes in figure.axes] == list(CONTROL["sampler"].unique())
+    samplers = CONTROL["sampler"].unique()
+    assert [axes.get_title() for axes in figure.axes] == [method(name).label for name in samplers]
+    assert [axes.title.get_color() for axes in figure.axes] == [method(name).colour for name in samplers]
     axes = figure.axes[1]
     medians = {line.get_label(): line.get_xydata() for line in axes.lines if not line.get_label().startswith("_")}
-    np.testing.assert_allclose(medians["test"], [[0.2, 0.4], [0.6, 0.8], [1, 1.2]])
-    assert set(medians) == {"test", "unseen"}
+    np.testing.assert_allclose(medians["seen classes"], [[0.2, 0.4], [0.6, 0.8], [1, 1.2]])
+    assert set(medians) == {"seen classes", "unseen classes"}
     assert sum(line.get_alpha() == 0.18 for line in axes.lines) == 6
     assert [text.get_text() for text in axes.texts] == ["R² 0.25", "R² 0.25"]
 
@@ -73,7 +77,7 @@ def test_recall_and_chance_are_drawn_both_ways(draw):
         lines = {(line.get_label(), len(line.get_xdata())): line.get_ydata() for line in axes.lines}
         own = CURVES[(CURVES["direction"] == direction) & (CURVES["part"] == "unseen")]
         np.testing.assert_allclose(lines["tasks of unseen classes (6 snapshots)", 6], own["recall"])
-        np.testing.assert_allclose(lines["chance, held-out tasks", 4], [0.25, 0.5, 0.75, 1])
+        np.testing.assert_allclose(lines["chance, tasks of seen classes", 4], [0.25, 0.5, 0.75, 1])
 
 
 def test_map_has_every_point_in_each_panel_and_joins_pairs(draw):

@@ -80,7 +80,7 @@ CODE_CHANGES = {
     "plan": ("zoo/plan.py", Counter(plan=1)),
     "packing": ("images/packing.py", EVERYTHING - Counter(plan=1)),
     "files": ("files.py", EVERYTHING),
-    "report": ("report.py", REPORT),
+    "report": ("report/page.py", REPORT),
     "schema": ("config/schema.py", Counter()),
     "start of a workflow": ("run.py", Counter()),
     "what goes round a job": ("jobs.py", Counter()),
@@ -180,7 +180,7 @@ def test_changed_caption(finished, path):
 
 
 def test_changed_template(finished):
-    finished.append("wsl/report.html.jinja", "<!-- said once more -->\n")
+    finished.append("wsl/report/report.html.jinja", "<!-- said once more -->\n")
     assert finished.would_run() == REPORT
 
 

@@ -1,6 +1,7 @@
 """The whole chain at its smallest, from images to report: which files come out, and what the reports show."""
 
 import base64
+import html
 import json
 import re
 import zipfile
@@ -14,6 +15,10 @@ from PIL import Image
 from same import made_files
 
 from wsl.files import read_json
+from wsl.machine import this_machine
+from wsl.report.captions import caption
+from wsl.report.facts import facts
+from wsl.run import Run
 from wsl.zoo.layout import resnet18_layout
 
 pytestmark = pytest.mark.slow
@@ -26,7 +31,7 @@ FIGURES = {
     "output_metrics": "4.1b: outputs on synthetic images",
     "shared_encoder_loss": "4.2: shared encoder losses",
     "similarity_heatmap": "4.3: weight latents against (D, R) pairs",
-    "accuracy": "accuracy of sampled models and their rivals",
+    "accuracy": "accuracy of samplers and baselines",
     "finetuning": "accuracy after fine-tuning",
     "regimes": "accuracy of sampled models by regime",
 }
@@ -134,7 +139,7 @@ class _Page(HTMLParser):
             self.figures[self._figure] = attributes["src"]
         elif tag == "td" or (tag == "p" and attributes.get("class") == "caption"):
             self._in = tag
-        elif tag == "tr":
+        elif tag == "tr" and self._table:
             self.rows[self._table] += 1
 
     def handle_data(self, text):
@@ -146,15 +151,17 @@ class _Page(HTMLParser):
             self.captions[self._table] = text
 
 
-def caption(project: Path, name: str) -> str:
-    return (project / "workflow" / "report" / f"{name}.rst").read_text(encoding="utf-8").strip()
+def captions(project: Path, config: dict) -> dict[str, str]:
+    """Return the captions of all figures and tables."""
+    known, folder = facts(Run(config)), project / "workflow" / "report"
+    return {name: caption(folder / f"{name}.rst", known) for name in [*FIGURES, *TABLES]}
 
 
-def test_report_is_one_file_with_everything(results):
+def test_report_is_one_file_with_everything(results, tiny_config):
     text = (results / "report.html").read_text(encoding="utf-8")
     page = _Page()
     page.feed(text)
-    assert all(link.startswith("data:") for link in page.loads)
+    assert all(link.startswith(("data:", "#")) for link in page.loads)
     assert "url(" not in page.style and "@import" not in page.style
     assert "<script" not in text
     assert {name: base64.b64decode(source.split("base64,")[1]) for name, source in page.figures.items()} == {
@@ -162,7 +169,10 @@ def test_report_is_one_file_with_everything(results):
     }
     lengths = {name: len(pd.read_csv(results / "tables" / f"{name}.csv")) for name in TABLES}
     assert page.rows == {name: 1 + length for name, length in lengths.items()}
-    assert page.captions == {name: caption(results.parents[1], name) for name in [*FIGURES, *TABLES]}
+    assert page.captions == captions(results.parents[1], tiny_config)
+    here, jobs = this_machine(), len(list((results / "logs").rglob("*.log"))) - 1
+    assert f"torch {here.torch}" in text and f"in which {jobs} of {jobs} jobs ran" in text
+    assert f"for all {jobs} jobs" in text  # each log says how long its job took
     assert "RANDOM features" in text
 
 
@@ -205,13 +215,16 @@ def test_snakemake_report_holds_everything_and_needs_no_network(finished, kind):
         held, page = {}, report.read_text(encoding="utf-8")
     assert not re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=[\"']?https?:", page)
     entries = report_results(page)
+    assert "trained 8 classifiers of 3 classes each" in " ".join(page.split())
+    told = captions(finished.root, finished.config)
     expected = {f"figures/{name}.png": ("figure", title) for name, title in FIGURES.items()}
     expected |= {f"tables/{name}.csv": ("table", title) for name, title in TABLES.items()}
     assert set(entries) == {f"results/tiny/{name}" for name in expected}
     for name, (label, title) in expected.items():
         entry = entries[f"results/tiny/{name}"]
         assert entry["labels"] == {label: title}
-        assert caption(finished.root, Path(name).stem)[:40] in entry["caption"]
+        shown = html.unescape(re.sub(r"<[^>]+>", "", entry["caption"]))
+        assert " ".join(shown.split()) == told[Path(name).stem]
         if kind == "zip":
             data = held.pop(f"report/{entry['data_uri']}")
         else:

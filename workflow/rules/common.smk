@@ -15,6 +15,7 @@ from wsl.devices import describe_devices
 from wsl.disk import check_disk
 from wsl.errors import ConfigError, DataError
 from wsl.provenance import call_digest
+from wsl.report.facts import facts
 from wsl.run import Run
 from wsl.summary import print_summary
 from wsl.text import forgive_output
@@ -62,8 +63,18 @@ PACKED = f"{OUT}/images/all.json"
 CLASS_MEANS = f"{OUT}/datasets/class_means.json"
 # What stands for a class is one file, whichever encoder made it. With the thesis' the file of CLIP features is that.
 FEATURES = f"{OUT}/datasets/{'class_means' if RUN.config.datasets.encoder == 'clip' else 'clip'}"
+# Captions are templates over these facts. Snakemake's report finds them in its config, which no job depends on.
+FACTS = facts(RUN)
+config["facts"] = FACTS
 # As seen from the working directory, so that a project that was moved is not stale.
-CAPTIONS = sorted(os.path.relpath(path) for path in Path(workflow.basedir, "workflow", "report").glob("*.rst"))
+CAPTIONS = sorted(
+    os.path.relpath(path)
+    for path in Path(workflow.basedir, "workflow", "report").glob("*.rst")
+    if path.name != "workflow.rst"
+)
+
+
+report: "../report/workflow.rst"
 
 
 def settings(**keys):

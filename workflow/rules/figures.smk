@@ -65,7 +65,7 @@ rule output_metrics:
     params:
         call="wsl.figures.output_metrics.draw",
         code=call_digest("wsl.figures.output_metrics.draw"),
-        settings={},
+        settings=settings(chance=1 / RUN.config.zoo.classes_per_task),
     script:
         CALL
 
@@ -110,7 +110,7 @@ rule accuracy:
     input:
         table=rules.accuracy_table.output.out,
     output:
-        **figure_files("accuracy", "Sampling", "accuracy of sampled models and their rivals"),
+        **figure_files("accuracy", "Sampling", "accuracy of samplers and baselines"),
     log:
         f"{LOGS}/accuracy.log",
     localrule: True
@@ -201,8 +201,8 @@ rule html_report:
     conda:
         ENVIRONMENT
     params:
-        call="wsl.report.write_report",
-        code=call_digest("wsl.report.write_report"),
-        settings=settings(config=RUN.config),
+        call="wsl.report.page.write_report",
+        code=call_digest("wsl.report.page.write_report"),
+        settings=settings(config=RUN.config, facts=FACTS),
     script:
         CALL

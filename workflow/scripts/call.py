@@ -4,7 +4,9 @@ Named inputs and outputs and `params.settings` are its keyword arguments; `devic
 where it has such arguments. Inputs without a name only order jobs.
 """
 
+import logging
 import sys
+import time
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from wsl.jobs import job
+from wsl.machine import note
 from wsl.progress import Progress
 
 if TYPE_CHECKING:
@@ -29,7 +32,9 @@ try:
         progress = Progress(snakemake.output[0], key)
         given = {"device": device, "threads": snakemake.threads, "progress": progress}
         arguments.update({key: value for key, value in given.items() if key in signature(function).parameters})
+        begun = time.monotonic()
         function(**arguments)
         progress.remove()
+        logging.info(note(time.monotonic() - begun, device))  # the report reads it
 except Exception as error:  # the log holds where it was raised
     sys.exit(f"{type(error).__name__}: {error}")

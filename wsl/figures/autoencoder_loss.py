@@ -9,10 +9,16 @@ from wsl.figures.style import COLUMN, losses, save
 
 
 def draw(history: str | Path, pdf: str | Path, png: str | Path) -> None:
-    """Draw the autoencoder's history (CSV)."""
-    figure = Figure(figsize=(COLUMN, 2.4))
+    """Draw the autoencoder's history.
+
+    Args:
+        history: CSV with a row per epoch.
+        pdf: vector file to write.
+        png: bitmap to write.
+    """
+    figure = Figure(figsize=(1.4 * COLUMN, 2.4))
     axes = figure.subplots()
     losses(axes, pd.read_csv(history))
     axes.set_yscale("log")
-    axes.set_ylabel("squared error a model (eq. 3.1)")
+    axes.set_ylabel("squared error per model (eq. 3.1)")
     save(figure, pdf, png)

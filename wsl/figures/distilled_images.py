@@ -15,7 +15,10 @@ def draw(packed: Sequence[str | Path], class_means: Sequence[str | Path], pdf: s
     """Draw each class's first training image, from which distillation starts, and its first distilled image.
 
     Args:
-        packed: packed images, a file a class; class_means: files of the same classes in the same order.
+        packed: packed images, a file per class.
+        class_means: files of the same classes in the same order.
+        pdf: vector file to write.
+        png: bitmap to write.
     """
     down = -(-len(packed) // ACROSS)
     figure = Figure(figsize=(2 * COLUMN, 2 * COLUMN / ACROSS * 0.62 * down))

@@ -11,17 +11,19 @@ from wsl.figures.weight_encoders import PARTS
 
 
 def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
-    """Draw recalibrated agreement against the share of the first stage, a line a size of the latent, a panel a part.
+    """Draw recalibrated agreement against the share of the first stage: a line per latent size, a panel per part.
 
     Args:
-        table: CSV, see ``wsl.evaluation.encoder_tables``; encoders without a share are left out, and sizes of which
-            there is none of two stages.
+        table: CSV, see ``wsl.evaluation.encoder_tables``; encoders without a share are left out, and sizes without an
+            encoder of two stages.
+        pdf: vector file to write.
+        png: bitmap to write.
     """
     rows = pd.read_csv(table).dropna(subset="share")
     sizes = sorted(rows.loc[rows["share"] > 0, "latent_size"].unique())
     colours = dict(zip(sizes, matplotlib.colormaps["viridis"].resampled(len(sizes) + 1).colors, strict=False))
     parts = [part for part in PARTS if part in set(rows["part"])]
-    figure = Figure(figsize=(COLUMN * (0.5 + 0.8 * len(parts)), 2.4))
+    figure = Figure(figsize=(min(COLUMN * (0.5 + 0.8 * len(parts)), 2 * COLUMN), 2.4))
     for axes, part in zip(figure.subplots(1, len(parts), sharey=True, squeeze=False)[0], parts, strict=True):
         for size, colour in colours.items():
             own = rows[(rows["part"] == part) & (rows["latent_size"] == size)].sort_values("share")

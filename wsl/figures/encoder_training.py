@@ -1,49 +1,80 @@
-"""Losses of the weight encoders on the bench over their training, and of the shared encoder on their latents."""
+"""Losses of the weight encoders on the bench before and after training, and of the shared encoder on their latents."""
 
-import math
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter
 
-from wsl.figures.style import COLUMN, losses, save
+from wsl.figures.palette import CHANCE, TRAIN, VALIDATION
+from wsl.figures.style import COLUMN, save
 
-ACROSS = 5  # panels side by side
-WIDE = 5  # a first epoch may lie far above the others: ratio of losses from which their scale is logarithmic
-LABELS = {"encoder": "loss of the encoder", "shared": "shared encoder, NT-Xent"}
+ROW = 0.2  # inches
+APART = 0.17  # of a row: training above, validation below its middle
+PARTS = {"train": (TRAIN, APART), "validation": (VALIDATION, -APART)}
+TITLES = {
+    "encoder": "weight encoder: loss, relative to the\nfirst epoch's validation loss",
+    "shared": "shared encoder on its latents:\nNT-Xent, nats",
+}
 
 
 def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
-    """Draw a panel for each encoder that was trained, and below one for the shared encoder on the latents of each.
+    """Draw how losses moved from the first epoch to the last: a row per encoder, training above validation.
+
+    Curves of tens of encoders cannot be read in one figure; the loss at the first, the kept and the last epoch can.
+    Losses of different encoders are in different units, so that they are relative.
 
     Args:
         table: CSV, see ``wsl.evaluation.encoder_tables``.
+        pdf: vector file to write.
+        png: bitmap to write.
     """
     histories = pd.read_csv(table)
     lengths = histories.groupby(["training", "encoder"], sort=False).size()
     trained = lengths[lengths > 1].reset_index()
-    names = {training: trained.loc[trained["training"] == training, "encoder"].tolist() for training in LABELS}
+    names = {training: trained.loc[trained["training"] == training, "encoder"].tolist() for training in TITLES}
     shown = {training: own for training, own in names.items() if own}
-    rows = {training: math.ceil(len(own) / ACROSS) for training, own in shown.items()}
-    across = max(min(len(own), ACROSS) for own in shown.values())
-    figure = Figure(figsize=(COLUMN * (0.4 + 0.5 * across), 1.5 * sum(rows.values()) + 0.3))
-    grid = figure.subplots(sum(rows.values()), across, squeeze=False)
-    for axes in grid.flat:
-        axes.set_visible(False)
-    first = 0
-    for training, own in shown.items():
-        for place, name in enumerate(own):
-            axes = grid[first + place // across, place % across]
-            axes.set_visible(True)
-            history = histories[(histories["encoder"] == name) & (histories["training"] == training)]
-            losses(axes, history, legend=False)
-            axes.set_title(name)
-            axes.xaxis.get_major_locator().set_params(integer=True)
-            values = history[["train_loss", "validation_loss"]].to_numpy()
-            if values.min() > 0 and values.max() > WIDE * values.min():
-                axes.set_yscale("log")
-            if place % across == 0:
-                axes.set_ylabel(LABELS[training])
-        first += rows[training]
-    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside right upper")
+    tall = ROW * max(map(len, shown.values())) + 1.0
+    figure = Figure(figsize=(2 * COLUMN if len(shown) > 1 else 1.3 * COLUMN, tall))
+    panels = np.atleast_1d(figure.subplots(1, len(shown)))
+    for axes, (training, own) in zip(panels, shown.items(), strict=True):
+        rows = histories[histories["training"] == training]
+        _panel(axes, rows, own, relative=training == "encoder")
+        axes.set_title(TITLES[training])
+    keys = [Line2D([], [], color=colour, marker="o", ms=4, label=part) for part, (colour, _) in PARTS.items()]
+    first = Line2D([], [], ls="", marker="|", ms=6, color="black", label="first epoch")
+    last = Line2D([], [], ls="", marker="o", ms=4, color="black", label="last epoch")
+    kept = Line2D([], [], ls="", marker="o", ms=6, mfc="none", color="black", label="kept")
+    chance = [Line2D([], [], color=CHANCE, lw=0.8, ls="--", label="chance")] if "shared" in shown else []
+    figure.legend(handles=[*keys, first, last, kept, *chance], loc="outside lower center", ncols=6, columnspacing=1.2)
     save(figure, pdf, png)
+
+
+def _panel(axes: Axes, histories: pd.DataFrame, names: list[str], relative: bool) -> None:
+    for row, name in enumerate(reversed(names)):
+        history = histories[histories["encoder"] == name].sort_values("epoch")
+        scale = history["validation_loss"].iloc[0] if relative else 1.0
+        for part, (colour, above) in PARTS.items():
+            losses, y = history[f"{part}_loss"] / scale, row + above
+            axes.plot([losses.iloc[0], losses.iloc[-1]], [y, y], color=colour, lw=1.2)
+            axes.plot(losses.iloc[0], y, marker="|", ms=5, color=colour)
+            axes.plot(losses.iloc[-1], y, marker="o", ms=3.5, color=colour)
+        kept = history.loc[history["kept"], "validation_loss"] / scale
+        axes.plot(kept, [row - APART] * len(kept), ls="", marker="o", ms=6, mfc="none", mew=0.8, color="black")
+    if not relative and "validation_chance" in histories:
+        axes.axvline(histories["validation_chance"].iloc[0], color=CHANCE, lw=0.8, ls="--")
+    losses = histories.loc[histories["encoder"].isin(names), ["train_loss", "validation_loss"]].to_numpy()
+    if relative and losses.min() > 0:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_yticks(range(len(names)), reversed(names))
+    axes.set_ylim(-0.6, len(names) - 0.4)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="y", color="#EEEEEE", lw=0.8)
+    axes.set_axisbelow(True)
+    axes.spines["left"].set_visible(False)

@@ -5,25 +5,38 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from wsl.figures.style import BLUE, COLUMN, GREEN, ORANGE, save
+from wsl.figures.palette import BLUE, CHANCE
+from wsl.figures.style import COLUMN, save
 
-METRICS = {"agreement": (BLUE, "o"), "cosine": (ORANGE, "s"), "correlation": (GREEN, "^")}
+METRICS = {"agreement": (0.0, 1.03), "cosine": (-1.05, 1.05), "correlation": (-1.05, 1.05)}
+START = "epoch0"  # the snapshot before any training
 
 
-def draw(measured: str | Path, pdf: str | Path, png: str | Path) -> None:
-    """Draw means over held-out snapshots, with the middle half of them shaded."""
+def draw(measured: str | Path, pdf: str | Path, png: str | Path, chance: float) -> None:
+    """Draw a panel per metric: the mean over held-out trained snapshots, and the middle half of them shaded.
+
+    Args:
+        measured: CSV, see ``wsl.evaluation.reconstruction.over_training``.
+        pdf: vector file to write.
+        png: bitmap to write.
+        chance: agreement of two models that answer independently.
+    """
     table = pd.read_csv(measured)
-    figure = Figure(figsize=(COLUMN, 2.4))
-    axes = figure.subplots()
-    for metric, (colour, marker) in METRICS.items():
+    table = table[table["snapshot"] != START]  # before training: nothing that a reconstruction could keep
+    figure = Figure(figsize=(2 * COLUMN, 2.2))
+    for axes, (metric, limits) in zip(figure.subplots(1, len(METRICS)), METRICS.items(), strict=True):
         groups = table.groupby("epoch")[metric]
-        axes.plot(groups.mean(), color=colour, marker=marker, ms=3, label=metric)
+        mean = groups.mean()
+        axes.plot(mean, color=BLUE, marker="o", ms=3, label="mean")
         axes.fill_between(
-            groups.mean().index, groups.quantile(0.25), groups.quantile(0.75), color=colour, alpha=0.15, lw=0
-        )
-    axes.set_xscale("symlog", linthresh=1)
-    axes.set_ylim(-1.05, 1.05)
-    axes.set_xlabel("epoch of the autoencoder")
-    axes.set_ylabel("on synthetic images")
-    axes.legend(loc="lower right")
+            mean.index, groups.quantile(0.25), groups.quantile(0.75), color=BLUE, alpha=0.18, lw=0,
+            label="middle half of snapshots",
+        )  # fmt: skip
+        unrelated = chance if metric == "agreement" else 0.0
+        axes.axhline(unrelated, color=CHANCE, lw=0.8, ls="--", label="unrelated models (chance)")
+        axes.set_xscale("symlog", linthresh=1)
+        axes.set_xlim(0, None)
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.set(ylim=limits, title=metric, xlabel="epoch of the autoencoder")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     save(figure, pdf, png)

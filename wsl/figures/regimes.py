@@ -1,45 +1,83 @@
-"""Accuracy on held-out tasks of one run beside others: what a regime makes of sampling."""
+"""Accuracy on held-out tasks of one run beside others: what the start of training makes of sampling."""
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from wsl.figures.style import BLUE, COLUMN, GREY, RED, save
+from wsl.figures.dots import KINDS, ROW, colour_texts, dot, kinds_in, label_room, unit, write_value
+from wsl.figures.methods import method
+from wsl.figures.style import COLUMN, save
 
-NAMES = {
-    "trained": "trained on the task",
-    "reconstructed": "trained, then reconstructed",
-    "projection": "sampled: projection (the thesis)",
-    "prototypes": "prototypes on the start",
-    "nearest": "nearest training member",
-    "mean": "mean of the zoo",
-    "start": "the start, untrained",
-}
+# Beside the chosen sampler: the thesis' sampler, the baselines that use the same data, and references.
+SHOWN = (
+    *("trained", "reconstructed", "projection", "body-probe", "body-prototypes", "probe", "prototypes", "nearest"),
+    *("mean", "start"),
+)
+ACROSS = 2  # runs side by side
+TITLE, VALUES, TICKS = 0.24, 0.42, 0.24  # inches: above and beside panels, and below all but the last ones
 
 
 def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
-    """Draw each run's accuracies without fine-tuning, all images seen, on tasks of seen classes, with intervals."""
-    accuracies = pd.read_csv(table)
-    whole = accuracies[
-        (accuracies["epochs"] == 0) & (accuracies["images"] == "all") & (accuracies["classes"] == "seen")
+    """Draw each run's accuracies without fine-tuning, with all images: sorted dots, a panel per run and kind of tasks.
+
+    Args:
+        table: CSV, see ``wsl.evaluation.tables.accuracy_table``.
+        pdf: vector file to write.
+        png: bitmap to write.
+    """
+    accuracies = pd.read_csv(table, dtype={"images": str})
+    whole = accuracies[(accuracies["epochs"] == 0) & (accuracies["images"] == "all")]
+    whole = whole[whole["classes"].isin(KINDS) & (whole["sampler"].isin(SHOWN) | whole["chosen"])]
+    panels = [
+        rows for kind in kinds_in(whole) for _, rows in whole[whole["classes"] == kind].groupby("run", sort=False)
     ]
-    runs = list(dict.fromkeys(whole["run"]))
-    figure = Figure(figsize=(COLUMN * 1.1 * len(runs) + 1.2, 2.8))
-    figure.get_layout_engine().set(w_pad=0.12)
-    for axes, run in zip(np.atleast_1d(figure.subplots(1, len(runs), sharex=True)), runs, strict=True):
-        rows = whole[whole["run"] == run].set_index("sampler")
-        chosen = rows.index[rows["chosen"]][0]
-        shown = [name for name in [*NAMES, chosen] if name in rows.index]
-        shown = sorted(dict.fromkeys(shown), key=lambda name, rows=rows: rows.loc[name, "accuracy"])
-        for place, name in enumerate(shown):
-            row = rows.loc[name]
-            colour = RED if name == chosen else BLUE if name == "projection" else GREY
-            reach = [[row["accuracy"] - row["low"]], [row["high"] - row["accuracy"]]]
-            axes.errorbar(row["accuracy"], place, xerr=reach, fmt="D", ms=4, color=colour, capsize=2)
-            axes.annotate(f"{row['accuracy']:.1%}", (1.02, place), xycoords=("axes fraction", "data"), va="center")
-        labels = [NAMES.get(name, f"sampled: {name}") + ("\n(chosen)" if name == chosen else "") for name in shown]
-        axes.set_yticks(range(len(shown)), labels)
-        axes.set(xlim=(0, 1.02), title=f"{run}: {rows['regime'].iloc[0]} starts", xlabel="accuracy on test images")
+    lines = _lines(panels)
+    tall = [ROW * max(rows["sampler"].nunique() for rows in line) for line in lines]
+    width, height = 2 * COLUMN, sum(tall) + TITLE * len(lines) + TICKS * (len(lines) - 1) + 0.46
+    figure = Figure(figsize=(width, height))
+    figure.set_layout_engine("none")  # places are set here, so that all panels are of one size
+    left = label_room(figure, set(whole["sampler"]), [])
+    each = min(width / max(map(len, lines)) - left - VALUES, 2.4)
+    floor = max(100 * np.nanmin([*whole["low"], *whole["accuracy"]]) - 3, 0)
+    top = height
+    for line, high in zip(lines, tall, strict=True):
+        for place, rows in enumerate(line):
+            at = (left + place * (left + each + VALUES), top - TITLE - high, each, high)
+            axes = figure.add_axes(tuple(np.divide(at, (width, height, width, height))))
+            _panel(axes, rows, floor)
+        top -= TITLE + high + TICKS
+    below = f"accuracy on test images, % (bars: 95 % intervals over {unit(whole)})"
+    middle = 0.5 if max(map(len, lines)) > 1 else (left + each / 2) / width
+    figure.text(middle, 0.05 / height, below, ha="center", fontsize=8)
     save(figure, pdf, png)
+
+
+def _lines(panels: list[pd.DataFrame]) -> list[list[pd.DataFrame]]:
+    """Return panels in lines, those of seen and of unseen classes apart."""
+    lines: list[list[pd.DataFrame]] = []
+    for rows in panels:
+        kind = rows["classes"].iloc[0]
+        if not lines or len(lines[-1]) == ACROSS or lines[-1][0]["classes"].iloc[0] != kind:
+            lines.append([])
+        lines[-1].append(rows)
+    return lines
+
+
+def _panel(axes: Axes, rows: pd.DataFrame, floor: float) -> None:
+    own = rows.drop_duplicates("sampler").sort_values(["accuracy", "sampler"]).set_index("sampler")
+    chosen = set(own.index[own["chosen"]])
+    axes.grid(axis="y", color="#EEEEEE", lw=0.8)
+    axes.set_axisbelow(True)
+    axes.spines["left"].set_visible(False)
+    for row, (name, point) in enumerate(own.iterrows()):
+        dot(axes, row, point, name)
+    axes.set(xlim=(floor, 101), ylim=(-0.6, len(own) - 0.4))
+    axes.set_yticks(range(len(own)), [method(name).label for name in own.index])
+    axes.tick_params(axis="y", length=0)
+    colour_texts(axes.get_yticklabels(), own.index, chosen)
+    colour_texts([write_value(axes, value, row) for row, value in enumerate(own["accuracy"])], own.index, chosen)
+    kind = {"seen": "seen classes", "unseen": "unseen classes"}[rows["classes"].iloc[0]]
+    axes.set_title(f"{rows['run'].iloc[0]}: {rows['regime'].iloc[0]} starts, {kind}", loc="right")

@@ -5,17 +5,20 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from wsl.figures.style import BLUE, COLUMN, ORANGE, save
+from wsl.figures.palette import SEEN, UNSEEN
+from wsl.figures.style import COLUMN, save
 
-PARTS = {"test": (BLUE, "held-out tasks"), "unseen": (ORANGE, "tasks of unseen classes")}
+PARTS = {"test": (SEEN, "tasks of seen classes"), "unseen": (UNSEEN, "tasks of unseen classes")}
 TITLES = {"pairs to weights": "(D, R) → W", "weights to pairs": "W → (D, R)"}
 
 
 def draw(curves: str | Path, pdf: str | Path, png: str | Path) -> None:
-    """Draw recall@k against k both ways, and chance.
+    """Draw recall@k against k in both directions, and chance.
 
     Args:
-        curves: see ``wsl.evaluation.retrieval``.
+        curves: CSV, see ``wsl.evaluation.retrieval``.
+        pdf: vector file to write.
+        png: bitmap to write.
     """
     table = pd.read_csv(curves)
     figure = Figure(figsize=(2 * COLUMN, 2.7))

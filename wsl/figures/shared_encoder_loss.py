@@ -9,8 +9,14 @@ from wsl.figures.style import COLUMN, losses, save
 
 
 def draw(history: str | Path, pdf: str | Path, png: str | Path) -> None:
-    """Draw the shared encoder's history (CSV), with the loss of embeddings that tell nothing apart."""
-    figure = Figure(figsize=(COLUMN, 2.4))
+    """Draw the shared encoder's history, with the loss of embeddings that distinguish nothing.
+
+    Args:
+        history: CSV with a row per epoch.
+        pdf: vector file to write.
+        png: bitmap to write.
+    """
+    figure = Figure(figsize=(1.4 * COLUMN, 2.4))
     axes = figure.subplots()
     losses(axes, pd.read_csv(history), chance=True)
     axes.set_ylabel("NT-Xent (eq. 2.7), nats")

@@ -11,7 +11,8 @@ from matplotlib.colors import Normalize, SymLogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from wsl.figures.style import COLUMN, GREY, save
+from wsl.figures.palette import GREY
+from wsl.figures.style import COLUMN, save
 
 MARKERS = {"weights": "o", "pair": "^"}
 NAMES = {"weights": "W", "pair": "(D, R)"}
@@ -22,7 +23,9 @@ def draw(points: str | Path, pdf: str | Path, png: str | Path) -> None:
     """Draw three panels of one map; held-out snapshots large and joined to their pairs, training ones small.
 
     Args:
-        points: see ``wsl.evaluation.shared_map``.
+        points: CSV, see ``wsl.evaluation.shared_map``.
+        pdf: vector file to write.
+        png: bitmap to write.
     """
     table = pd.read_csv(points).dropna(subset=["x", "y"])
     figure = Figure(figsize=(2 * COLUMN, 3.1))

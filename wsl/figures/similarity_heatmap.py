@@ -13,7 +13,13 @@ TITLES = {"train": "training members", "test": "held-out members"}
 
 
 def draw(similarities: str | Path, pdf: str | Path, png: str | Path) -> None:
-    """Draw a heat map for training members, as the thesis does, and one for held-out members beside it."""
+    """Draw a heat map for training members, as the thesis does, and one for held-out members beside it.
+
+    Args:
+        similarities: CSV with a row per weight latent and pair.
+        pdf: vector file to write.
+        png: bitmap to write.
+    """
     table = pd.read_csv(similarities)
     figure = Figure(figsize=(2 * COLUMN, 2.5))
     image = None

@@ -7,20 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from wsl.figures.palette import TRAIN, VALIDATION
 from wsl.files import written_whole
 
 matplotlib.use("Agg")
-# Okabe and Ito's palette; training and validation keep their colours throughout.
-BLUE, ORANGE, GREEN, PURPLE, RED, SKY, GREY = (
-    "#0072B2",
-    "#E69F00",
-    "#009E73",
-    "#CC79A7",
-    "#D55E00",
-    "#56B4E9",
-    "#7F7F7F",
-)
-TRAIN, VALIDATION, CHANCE = BLUE, ORANGE, GREY
 COLUMN = 3.4  # inches: a column of a two-column page
 matplotlib.rcParams.update(
     {
@@ -41,14 +31,27 @@ matplotlib.rcParams.update(
 
 
 def save(figure: Figure, pdf: str | Path, png: str | Path) -> None:
-    """Write a figure as PDF and PNG, without dates, so that equal figures are equal files."""
+    """Write a figure as PDF and PNG, without dates, so that equal figures are equal files.
+
+    Args:
+        figure: the figure.
+        pdf: vector file to write.
+        png: bitmap to write.
+    """
     for path, options in ((pdf, {"metadata": {"CreationDate": None}}), (png, {"dpi": 200})):
         with written_whole(path) as beside:
             figure.savefig(beside, format=Path(path).suffix[1:], **options)
 
 
-def losses(axes: Axes, history: pd.DataFrame, chance: bool = False, legend: bool = True) -> None:
-    """Draw training and validation loss against epochs, and mark the state that was kept."""
+def losses(axes: Axes, history: pd.DataFrame, chance: bool = False) -> None:
+    """Draw training and validation loss against epochs, and mark the state that was kept; the legend is beside.
+
+    Args:
+        axes: the only axes of their figure.
+        history: with ``epoch``, ``train_loss``, ``validation_loss``, ``kept`` and, for ``chance``, ``train_chance``
+            and ``validation_chance``.
+        chance: whether to draw the losses of embeddings that distinguish nothing.
+    """
     for part, colour in (("train", TRAIN), ("validation", VALIDATION)):
         axes.plot(history["epoch"], history[f"{part}_loss"], color=colour, label=part)
         if chance:
@@ -56,5 +59,4 @@ def losses(axes: Axes, history: pd.DataFrame, chance: bool = False, legend: bool
     best = history.loc[history["kept"]]
     axes.plot(best["epoch"], best["validation_loss"], "o", ms=4, mfc="none", color="black", label="kept")
     axes.set_xlabel("epoch")
-    if legend:
-        axes.legend(frameon=True, framealpha=0.9, edgecolor="none")  # a white ground, since lines cross everywhere
+    axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper")  # lines cross all of the axes

@@ -1,4 +1,4 @@
-"""How held-out members survive weight encoders, against the size of the latent."""
+"""How well weight encoders preserve held-out members, against the size of the latent."""
 
 from pathlib import Path
 
@@ -6,46 +6,42 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from wsl.figures.style import BLUE, CHANCE, COLUMN, GREEN, GREY, ORANGE, PURPLE, RED, SKY, save
+from wsl.figures.methods import encoder_colour
+from wsl.figures.palette import CHANCE
+from wsl.figures.style import COLUMN, save
 
-COLOURS = {
-    ("pca-ae", "uniform"): BLUE,
-    ("pca-ae", "function"): SKY,
-    ("pca", "uniform"): ORANGE,
-    ("pca", "variance"): GREY,
-    ("pca", "function"): RED,
-    ("ae-pca", "uniform"): GREEN,
-    ("contrastive", "uniform"): PURPLE,
-    ("sane", "uniform"): "black",
-}
 PARTS = {"test": "seen classes", "unseen": "unseen classes"}
-
-
 CLOSE = 1.2  # sizes nearer than this share one tick
 TOGETHER = 0.03  # agreements nearer than this share one label
 
 
 def draw(table: str | Path, pdf: str | Path, png: str | Path, chance: float) -> None:
-    """Draw agreement with the originals, a panel a part: recalibrated with 95 % intervals, dotted as decoded.
+    """Draw agreement with the originals, a panel per part: recalibrated with 95 % intervals, dotted as decoded.
 
-    Crosses mark what a search by answers adds. Encoders of one kind and gate are joined; of several of one size the
-    best is, and the others stand hollow beside it with their names.
+    Crosses mark the result of a search by answers. Encoders of one kind and gate are joined. If several have the same
+    size, the line goes through the best; the others are hollow, with their names beside them.
+
+    Args:
+        table: CSV, see ``wsl.evaluation.encoder_tables``.
+        pdf: vector file to write.
+        png: bitmap to write.
+        chance: agreement of two models that answer independently.
     """
     rows = pd.read_csv(table)
     parts = [part for part in PARTS if part in set(rows["part"])]
-    figure = Figure(figsize=(COLUMN * (0.5 + len(parts)), 2.8))
+    figure = Figure(figsize=(2 * COLUMN, 3.3))
     for axes, part in zip(figure.subplots(1, len(parts), sharey=True, squeeze=False)[0], parts, strict=True):
         _panel(axes, rows[rows["part"] == part], chance)
         axes.set_title(PARTS[part])
     figure.axes[0].set_ylabel("agreement with the original")
     handles, labels = figure.axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right center")
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, columnspacing=1.2)
     save(figure, pdf, png)
 
 
 def _panel(axes: Axes, rows: pd.DataFrame, chance: float) -> None:
     for (kind, gate), group in rows.groupby(["kind", "gate"], sort=False):
-        own, colour = group.sort_values(["latent_size", "agreement_bn"]), COLOURS.get((kind, gate), GREY)
+        own, colour = group.sort_values(["latent_size", "agreement_bn"]), encoder_colour(kind, gate)
         best = own.drop_duplicates("latent_size", keep="last")
         others = own.drop(best.index)
         label = kind if gate == "uniform" else f"{kind}, budget by {gate}"
@@ -70,11 +66,11 @@ def _panel(axes: Axes, rows: pd.DataFrame, chance: float) -> None:
             shown.append(size)
     axes.set_xticks(shown, [f"{size:,}" for size in shown], rotation=60)
     axes.minorticks_off()
-    axes.set_xlabel("numbers a model")
+    axes.set_xlabel("numbers per model")
 
 
 def _name(axes: Axes, others: pd.DataFrame, best: pd.DataFrame, colour: str) -> None:
-    """Write the names of encoders, sorted from the best, beside them; those that lie together share a label."""
+    """Write the names of encoders beside them, from the best to the worst; those that lie together share a label."""
     for size, top in best[["latent_size", "agreement_bn"]].itertuples(index=False):
         labels: list[tuple[float, list[str]]] = [(top, [])]  # what lies with the best has no label
         for name, agreement in others.loc[others["latent_size"] == size, ["encoder", "agreement_bn"]].itertuples(False):
@@ -83,10 +79,13 @@ def _name(axes: Axes, others: pd.DataFrame, best: pd.DataFrame, colour: str) -> 
             labels[-1][1].append(name)
         for agreement, names in labels[1:]:
             place = (size, agreement)
-            axes.annotate(", ".join(names), place, (4, -2), textcoords="offset points", color=colour, fontsize=5)
+            ground = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
+            axes.annotate(
+                ", ".join(names), place, (5, -2), textcoords="offset points", color=colour, fontsize=6.5, bbox=ground
+            )
 
 
 def _reach(rows: pd.DataFrame, measured: str, interval: str) -> list[pd.Series]:
-    """Return how far intervals reach below and above agreements."""
+    """Return how far intervals extend below and above agreements."""
     agreement = rows[f"agreement{measured}"]
     return [agreement - rows[f"low{interval}"], rows[f"high{interval}"] - agreement]

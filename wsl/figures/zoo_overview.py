@@ -9,14 +9,15 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterMathtext, LogLocator, MaxNLocator, NullFormatter
 
-from wsl.figures.style import BLUE, COLUMN, ORANGE, save
+from wsl.figures.palette import BLUE, ORANGE
+from wsl.figures.style import COLUMN, save
 
 COLOURS = {"early": ORANGE, "max": BLUE}
 SUFFIX = "_validation_loss"
 
 
 def snapshots_of(members: pd.DataFrame) -> dict[str, str]:
-    """Return the snapshots that a table of members tells of, in the order of training, and their colours."""
+    """Return the snapshots in a table of members, in the order of training, and their colours."""
     names = [column.removesuffix(SUFFIX) for column in members if column.endswith(SUFFIX)]
     numbered = sorted((name for name in names if name not in COLOURS), key=lambda name: int(name.removeprefix("epoch")))
     shades = colormaps["Greys"](np.linspace(0.3, 0.8, len(numbered)))
@@ -25,7 +26,14 @@ def snapshots_of(members: pd.DataFrame) -> dict[str, str]:
 
 
 def draw(members: str | Path, history: str | Path, pdf: str | Path, png: str | Path) -> None:
-    """Draw validation curves of all members, and the distributions of their snapshots' accuracy and loss."""
+    """Draw validation curves of all members, and the distributions of their snapshots' accuracy and loss.
+
+    Args:
+        members: CSV with a row per member, see ``wsl.zoo.tables``.
+        history: CSV with a row per member and epoch.
+        pdf: vector file to write.
+        png: bitmap to write.
+    """
     table, curves = pd.read_csv(members), pd.read_csv(history)
     snapshots = snapshots_of(table)
     figure = Figure(figsize=(2 * COLUMN, 2.3))
@@ -54,5 +62,6 @@ def draw(members: str | Path, history: str | Path, pdf: str | Path, png: str | P
     loss_axes.xaxis.set_major_locator(LogLocator(subs=(1, 3) if short else (1,)))
     loss_axes.xaxis.set_major_formatter(LogFormatterMathtext() if not short else "{x:g}")
     loss_axes.xaxis.set_minor_formatter(NullFormatter())
-    loss_axes.legend()
+    handles, labels = loss_axes.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=min(len(labels), 8), title="snapshot")
     save(figure, pdf, png)

@@ -10,6 +10,11 @@ import pandas as pd
 import yaml
 
 from wsl.files import read_json, written_whole
+from wsl.machine import this_machine
+from wsl.report.captions import caption
+from wsl.report.cautions import cautions
+from wsl.report.headline import KINDS, kinds_of, ranking, tiles
+from wsl.report.origin import origin_rows, read_origin
 
 TEMPLATE = Path(__file__).parent / "report.html.jinja"
 LONG_TABLE = 30
@@ -24,54 +29,39 @@ def write_report(
     summary: str | Path,
     out: str | Path,
     config: dict[str, Any],
+    facts: dict[str, Any],
 ) -> None:
     """Write the report.
 
     Args:
-        figures: PNG files; tables: CSV files, each captioned by the text file of its stem.
-        captions: text files.
+        figures: PNG files, each with the caption of its stem.
+        tables: CSV files, each with the caption of its stem.
+        captions: templates of captions, see ``wsl.report.captions``.
         summary: the main numbers (JSON).
-        out: HTML file, complete in itself.
+        out: HTML file, complete in itself, in the run's folder.
         config: the checked config, shown as YAML.
+        facts: see ``wsl.report.facts``.
     """
     numbers = read_json(summary)
-    texts = {Path(path).stem: Path(path).read_text(encoding="utf-8").strip() for path in captions}
+    texts = {Path(path).stem: caption(path, facts) for path in captions}
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     environment.filters["percent"] = lambda value: f"{value:.1%}"
+    origin = read_origin(Path(out).parent, out)
     page = environment.from_string(TEMPLATE.read_text(encoding="utf-8")).render(
         run=config["run"],
+        facts=facts,
         numbers=numbers,
-        warnings=_warnings(config, numbers),
+        tiles=tiles(numbers, facts["sets"]),
+        ranking={"kinds": [KINDS[kind] for kind in kinds_of(numbers)], "rows": ranking(numbers)},
+        warnings=cautions(numbers, facts),
+        written=f"Report written on {origin.written:%Y-%m-%d} by wsl {this_machine().wsl}; seed {config['seed']}.",
+        origin=origin_rows(origin, config["run"], config["seed"]),
         figures=[{"name": Path(path).stem, "caption": texts[Path(path).stem], **_picture(path)} for path in figures],
         tables=[{"name": Path(path).stem, "caption": texts[Path(path).stem], **_table(path)} for path in tables],
         config=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
     )
     with written_whole(out) as beside:
         beside.write_text(page, encoding="utf-8")
-
-
-def _warnings(config: dict[str, Any], numbers: dict[str, Any]) -> list[str]:
-    found = []
-    if config["datasets"]["weights"] is None:
-        found.append(
-            f"Dataset embeddings are RANDOM features: the CLIP model {config['datasets']['model']} has no pretrained "
-            "weights here. Name some in datasets.weights for embeddings that know what images show."
-        )
-    if numbers["members_diverged"]:
-        found.append(f"{numbers['members_diverged']} of {numbers['members']} members diverged and were left out.")
-    if numbers["images_skipped"]:
-        found.append(f"{numbers['images_skipped']} image files could not be read and were skipped; see classes.")
-    if numbers["images_shared"]:
-        found.append(
-            f"{numbers['images_shared']} images lie in several classes, which they cannot tell apart; the log of "
-            "class_table names them."
-        )
-    if numbers["outcome_bins_filled"] < 3:
-        found.append(
-            f"Only {numbers['outcome_bins_filled']} outcome bins hold training snapshots: a request R can hardly "
-            "matter. Use outcomes.spacing: quantiles, or snapshots whose losses spread more."
-        )
-    return found
 
 
 def _picture(path: str | Path) -> dict[str, Any]:

@@ -1,0 +1,59 @@
+"""Every method has one label and one colour, whatever else a table holds."""
+
+from typing import get_args
+
+import pytest
+
+from wsl.config.sampling import SamplerName
+from wsl.figures.methods import METHODS, SAME_DATA, encoder_colour, method, strongest_baseline
+
+REFERENCES = {"trained", "reconstructed"}
+# What the protocol measures without looking at any image of a task.
+UNINFORMED = {"scratch", "start"}
+
+
+def test_every_method_of_the_protocol_is_known():
+    kinds = {name: look.kind for name, look in METHODS.items()}
+    assert {name for name, kind in kinds.items() if kind == "sampler"} == set(get_args(SamplerName))
+    assert {name for name, kind in kinds.items() if kind == "reference"} == REFERENCES
+    assert {name for name, kind in kinds.items() if kind == "baseline"} == {*SAME_DATA, *UNINFORMED}
+
+
+def test_samplers_are_in_colour_and_baselines_are_grey():
+    def is_grey(colour: str) -> bool:
+        return colour == "black" or len({colour[i : i + 2] for i in (1, 3, 5)}) == 1
+
+    for name, look in METHODS.items():
+        assert is_grey(look.colour) == (look.kind != "sampler"), name
+    samplers = [look.colour for look in METHODS.values() if look.kind == "sampler"]
+    assert len(set(samplers)) == len(samplers)
+    assert len({look.label for look in METHODS.values()}) == len(METHODS)
+
+
+def test_baselines_of_one_colour_have_different_markers():
+    looks = [(METHODS[name].colour, METHODS[name].marker) for name in SAME_DATA]
+    assert len(set(looks)) == len(looks)
+
+
+def test_an_unknown_method_is_a_sampler_of_a_stable_colour():
+    one, again = method("diffusion"), method("diffusion")
+    assert (one.label, one.kind) == ("diffusion", "sampler") and one == again
+    assert one.colour not in {look.colour for look in METHODS.values()}
+    assert len({method(f"sampler-{i}").colour for i in range(20)}) > 3
+
+
+def test_encoders_of_an_unknown_kind_have_a_colour():
+    assert encoder_colour("pca", "uniform") != encoder_colour("pca", "function")
+    assert encoder_colour("new", "uniform") == encoder_colour("new", "uniform")
+
+
+@pytest.mark.parametrize(
+    "accuracies, strongest",
+    [
+        ({"trained": 0.99, "reconstructed": 0.9, "flow": 0.8, "nearest": 0.7, "probe": 0.75}, "probe"),
+        ({"flow": 0.8, "probe": 0.75, "body-prototypes": 0.76}, "body-prototypes"),
+        ({"flow": 0.8, "start": 0.33}, None),
+    ],
+)
+def test_the_strongest_baseline_uses_the_same_data(accuracies, strongest):
+    assert strongest_baseline(accuracies) == strongest

@@ -1,0 +1,86 @@
+"""Captions say what the run did: counts come from its config and plan, and no markup is left in them."""
+
+import re
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+import yaml
+from docutils.core import publish_parts
+from jinja2 import UndefinedError
+
+from wsl.report.captions import caption
+from wsl.report.facts import facts, listed
+from wsl.run import Run
+
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "workflow" / "report"
+CAPTIONS = sorted(path for path in FOLDER.glob("*.rst") if path.name != "workflow.rst")
+UNSEEN = {"unseen": {"classes": 3, "members": 4}, "backbone": {"classes": 2, "epochs": 1}}
+
+
+@pytest.fixture
+def run():
+    """A run of digits with changed keys: 4 classes train the backbone, the other 6 make tasks of 3."""
+
+    def made(**zoo) -> Run:
+        config = yaml.safe_load((ROOT / "config" / "digits-thesis.yaml").read_text())
+        base = {"members": 48, "parts": {"train": 6, "validation": 1, "test": 1}, "classes_per_task": 3}
+        base |= {"init": "finetuned", "backbone": {"classes": 4, "epochs": 1}, "early_epoch": 1, "max_epoch": 8}
+        return Run({"run": "x", "images": config["images"], "zoo": {**base, **zoo}})
+
+    return made
+
+
+def test_the_unit_of_held_out_tasks_is_counted_by_hand(run):
+    made = run()
+    found = facts(made)
+    rows = [row for row in made.plan if row["part"] == "test"]
+    sets = [set for set in combinations(made.groups["tasks"], 3) if any({*row["classes"]} == {*set} for row in rows)]
+    assert found["sets"] == {"seen": len(sets)} and found["unseen"] == ""
+    assert str(len(sets)) in found["held_out"] and str(len(rows)) in found["held_out"]
+    assert (found["classes"], found["task_classes"], found["per_task"]) == (10, 6, 3)
+
+
+def test_unseen_tasks_are_counted_apart(run):
+    found = facts(run(**UNSEEN))
+    assert found["sets"]["unseen"] == 1 and found["unseen"] == "4 tasks (1 set of classes)"
+
+
+@pytest.mark.parametrize(
+    "snapshots, count, names",
+    [
+        ([0, "early", 4, "max"], "4", "epoch 0 (the start), early, epoch 4 and max (the last epoch)"),
+        (["early", "max"], "2", "early and max (the last epoch)"),
+        ([1, "early", "max"], "2", "early, epoch 1 and max (the last epoch)"),  # the early epoch is 1
+        ("geometric", "5", "epoch 0 (the start), epochs 1, 2, 4, 8 and so on, and max (the last epoch)"),
+    ],
+)
+def test_snapshots_are_counted(run, snapshots, count, names):
+    found = facts(run(snapshots=snapshots))
+    assert (found["snapshot_count"], found["snapshots"]) == (count, names)
+    assert f"the {count} snapshots of each member: {names}." in caption(FOLDER / "zoo_overview.rst", found)
+
+
+@pytest.mark.parametrize("template", CAPTIONS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("zoo", [{}, UNSEEN], ids=["seen", "unseen"])
+def test_both_reports_show_the_same_plain_text(run, template, zoo):
+    text = caption(template, facts(run(**zoo)))
+    shown = re.sub(r"<[^>]+>", "", publish_parts(text, writer="html")["body"])
+    for entity, character in {"&lt;": "<", "&gt;": ">", "&quot;": '"', "&amp;": "&"}.items():
+        shown = shown.replace(entity, character)
+    assert " ".join(shown.split()) == text  # no markup, and nothing that docutils changes
+    assert text.endswith(".") and not re.search(r"\*|``|\{|\}|\btwo snapshots\b|  ", text)
+
+
+def test_a_caption_that_names_an_unknown_fact_is_refused(tmp_path):
+    (tmp_path / "x.rst").write_text("{{ snakemake.config.facts.nothing }}")
+    with pytest.raises(UndefinedError):
+        caption(tmp_path / "x.rst", {})
+
+
+@pytest.mark.parametrize(
+    "words, text", [(["all"], "all"), (["1", "all"], "1 and all"), (["1", "5", "all"], "1, 5 and all")]
+)
+def test_lists_in_sentences(words, text):
+    assert listed(words) == text

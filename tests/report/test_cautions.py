@@ -1,0 +1,57 @@
+"""Warnings of the report: each speaks when its cause is there, and says what to do."""
+
+import pytest
+
+from wsl.report.cautions import cautions
+
+
+def test_a_good_run_has_none(numbers, run_facts):
+    assert cautions(numbers, run_facts) == []
+
+
+@pytest.mark.parametrize(
+    "changes, facts, told",
+    [
+        ({}, {"random_features": True}, ["RANDOM", "datasets.weights"]),
+        ({"members_diverged": 2}, {}, ["2 of 8 members diverged", "zoo.learning_rate"]),
+        ({"images_skipped": 3}, {}, ["3 image files could not be read", "pack_classes"]),
+        ({"images_shared": 2}, {}, ["2 images are in several classes", "class_table"]),
+        ({"outcome_bins_filled": 2}, {}, ["Only 2 outcome bins", "outcomes.spacing: quantiles"]),
+        (
+            {"validation_accuracy_max": 0.41},
+            {},
+            ["41.0% validation accuracy, close to chance", "zoo.max_epoch"],
+        ),
+        ({"shared_validation_loss": 4.2}, {}, ["4.20, is not below its chance value, 4.10", "zoo.init"]),
+        ({"sets": {"seen": 1}}, {}, ["Only 1 held-out set of classes that the zoo saw", "zoo.parts"]),
+    ],
+)
+def test_each_cause_has_one_sentence_with_a_remedy(numbers, run_facts, changes, facts, told):
+    (sentence,) = cautions({**numbers, **changes}, {**run_facts, **facts})
+    assert all(part in sentence for part in told)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"validation_accuracy_max": 0.48},
+        {"shared_validation_loss": 4.09},
+        {"sets": {"seen": 10}},
+        {"outcome_bins_filled": 3},
+    ],
+)
+def test_just_inside_the_limits_nothing_is_said(numbers, run_facts, changes):
+    assert cautions({**numbers, **changes}, run_facts) == []
+
+
+def test_the_plan_counts_sets_where_the_summary_does_not(numbers, run_facts):
+    del numbers["sets"]
+    (sentence,) = cautions(numbers, {**run_facts, "sets": {"seen": 3}})
+    assert "Only 3 held-out sets" in sentence
+
+
+def test_a_sampler_below_the_best_baseline_is_named_per_kind_of_tasks(numbers, run_facts):
+    numbers["accuracy"]["unseen"] = {"flow": 0.6, "body-probe": 0.9, "probe": 0.7, "trained": 0.95}
+    (sentence,) = cautions(numbers, run_facts)
+    assert sentence.startswith("On classes that no member saw, the chosen sampler (flow, 60.0%)")
+    assert "probe on generator's body (90.0%)" in sentence

@@ -1,0 +1,84 @@
+"""What a reader should know before believing a run's numbers: one sentence each, with what to do."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from wsl.figures.methods import method, strongest_baseline
+from wsl.report.headline import KINDS, kinds_of
+
+FEW_SETS = 10  # with fewer held-out sets of classes, intervals are too wide to compare methods
+FEW_BINS = 3
+NEAR_CHANCE = 0.2  # of the way from chance to 100 %
+
+
+def cautions(numbers: dict[str, Any], facts: dict[str, Any]) -> list[str]:
+    """Return the sentences.
+
+    Args:
+        numbers: the summary, see ``wsl.evaluation.tables.write_summary``.
+        facts: see ``wsl.report.facts.facts``.
+    """
+    return [*_of_the_zoo(numbers), *_of_embeddings(numbers, facts), *_of_held_out_tasks(numbers, facts)]
+
+
+def _of_the_zoo(numbers: dict[str, Any]) -> Iterator[str]:
+    accuracy, chance = numbers["validation_accuracy_max"], numbers["chance"]
+    if accuracy < chance + NEAR_CHANCE * (1 - chance):
+        yield (
+            f"Members of the zoo reach {accuracy:.1%} validation accuracy, close to chance ({chance:.1%}): nothing can "
+            "be learnt from their weights. Train them for longer (zoo.max_epoch), on more images, or from a trained "
+            "backbone (zoo.init: finetuned)."
+        )
+    if numbers["members_diverged"]:
+        yield (
+            f"{numbers['members_diverged']} of {numbers['members']} members diverged and were left out. If there are "
+            "many, lower zoo.learning_rate."
+        )
+    if numbers["images_skipped"]:
+        yield (
+            f"{numbers['images_skipped']} image files could not be read and were skipped. The table classes counts "
+            "them, and the logs of pack_classes name them."
+        )
+    if numbers["images_shared"]:
+        yield (
+            f"{numbers['images_shared']} images are in several classes, so no model can distinguish these classes by "
+            "them. The log of class_table names them; remove them from all classes but one."
+        )
+
+
+def _of_embeddings(numbers: dict[str, Any], facts: dict[str, Any]) -> Iterator[str]:
+    if facts["random_features"]:
+        yield (
+            "Dataset embeddings are RANDOM features: the CLIP model has no pretrained weights in this run. Set "
+            "datasets.weights to get embeddings that depend on what images show."
+        )
+    if numbers["shared_validation_loss"] >= numbers["shared_chance_loss"]:
+        yield (
+            f"The shared encoder's validation loss, {numbers['shared_validation_loss']:.2f}, is not below its chance "
+            f"value, {numbers['shared_chance_loss']:.2f}: (D, R) of a new task says nothing about weights. Use more "
+            "members, fewer shared.epochs, or members that share a start (zoo.init)."
+        )
+    if numbers["outcome_bins_filled"] < FEW_BINS:
+        yield (
+            f"Only {numbers['outcome_bins_filled']} outcome bins hold training snapshots, so a request R has almost no "
+            "effect. Use outcomes.spacing: quantiles, or snapshots whose losses differ more."
+        )
+
+
+def _of_held_out_tasks(numbers: dict[str, Any], facts: dict[str, Any]) -> Iterator[str]:
+    chosen = numbers["chosen_sampler"]
+    for kind in kinds_of(numbers):
+        sets = numbers.get("sets", facts["sets"]).get(kind)
+        if sets is not None and sets < FEW_SETS:
+            yield (
+                f"Only {sets} held-out set{'s' * (sets != 1)} of {KINDS[kind]}: differences between methods may be "
+                "chance. Use more classes, or a larger test part (zoo.parts, zoo.unseen)."
+            )
+        accuracies = numbers["accuracy"][kind]
+        best = strongest_baseline(accuracies)
+        if best is not None and accuracies[chosen] < accuracies[best]:
+            yield (
+                f"On {KINDS[kind]}, the chosen sampler ({method(chosen).label}, {accuracies[chosen]:.1%}) is below "
+                f"the baseline {method(best).label} ({accuracies[best]:.1%}), which uses the same data: prefer the "
+                "baseline for such tasks."
+            )

@@ -1,0 +1,84 @@
+"""What captions and warnings must know of a run: facts from its config and its plan, in words."""
+
+from typing import Any
+
+from wsl.run import Run
+from wsl.zoo.snapshots import snapshot_names
+
+STARTS = {
+    "independent": "random weights of its own, as in the thesis",
+    "shared": "the same random weights",
+    "finetuned": "the same trained backbone",
+}
+METHODS = {"tsne": "t-SNE", "pca": "PCA"}
+
+
+def facts(run: Run) -> dict[str, Any]:
+    """Return facts by name, all plain values: text, numbers and truth values.
+
+    Captions are templates over them, the same for the run's own report and for Snakemake's.
+    """
+    config = run.config
+    zoo, evaluation = config.zoo, config.evaluation
+    sets = {kind: _sets(run, part) for kind, part in (("seen", "test"), ("unseen", "unseen"))}
+    counts = sorted(evaluation.image_counts)
+    return {
+        "regime": zoo.init,
+        "start": STARTS[zoo.init],
+        "members": len(run.plan),
+        "training_members": len(run.members("train")),
+        "classes": len(run.classes),
+        "task_classes": len(run.groups["tasks"]),
+        "per_task": zoo.classes_per_task,
+        "chance": f"{100 / zoo.classes_per_task:.1f} %",
+        "snapshots": _snapshots(zoo.snapshots),
+        "snapshot_count": _snapshot_count(run),
+        "sets": {kind: count for kind, (_, count) in sets.items() if count},
+        "held_out": _tasks(*sets["seen"]),
+        "unseen": _tasks(*sets["unseen"]) if sets["unseen"][1] else "",
+        "counts": listed([*(str(count) for count in counts if count), "all"]),
+        "names": 0 in counts,
+        "tuned": listed([str(epochs) for epochs in sorted(evaluation.finetuning.epochs)]),
+        "body": "generator" in config.sampling.samplers,
+        "samplers": listed(config.sampling.samplers),
+        "random_features": config.datasets.weights is None and not config.datasets.brings_weights,
+        "latent_stage": config.weights.encoder,
+        "heatmap_members": evaluation.heatmap_members,
+        "requests": evaluation.control_requests,
+        "samples": evaluation.novelty_samples,
+        "map_members": evaluation.map_members,
+        "map_method": METHODS[evaluation.map_method],
+        "searched": evaluation.bench.search.steps > 0,
+    }
+
+
+def listed(words: list[str]) -> str:
+    """Return words as a list in a sentence: ``1, 5 and all``."""
+    return " and ".join([", ".join(words[:-1])] * (len(words) > 1) + words[-1:])
+
+
+def _snapshots(snapshots: list[str | int] | str) -> str:
+    if snapshots == "geometric":
+        return "epoch 0 (the start), epochs 1, 2, 4, 8 and so on, and max (the last epoch)"
+    names = {"early": "early", "max": "max (the last epoch)", 0: "epoch 0 (the start)"}
+    order = sorted(snapshots, key=lambda name: {"early": 0.5, "max": float("inf")}.get(name, name))
+    return listed([names.get(name, f"epoch {name}") for name in order])
+
+
+def _snapshot_count(run: Run) -> str:
+    """Return how many snapshots members have, for example ``3`` or ``4 to 6``: two names may mean one epoch."""
+    zoo = run.config.zoo
+    epochs = {(row["early_epoch"], row["max_epoch"]) for row in run.plan}
+    counts = sorted({len(snapshot_names(zoo.snapshots, early, last)) for early, last in epochs})
+    return " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
+
+
+def _sets(run: Run, part: str) -> tuple[int, int]:
+    """Return how many tasks a part has, and how many different sets of classes these are."""
+    tasks = [frozenset(row["classes"]) for row in run.plan if row["part"] == part]
+    return len(tasks), len(set(tasks))
+
+
+def _tasks(tasks: int, sets: int) -> str:
+    of = f"{sets} set{'s' * (sets > 1)} of classes"
+    return f"{tasks} task{'s' * (tasks > 1)} ({of})" if tasks != sets else f"{tasks} tasks, each another set of classes"

@@ -1,0 +1,61 @@
+"""The accuracies at the top of the report: the chosen sampler beside the strongest baseline, and all methods sorted."""
+
+from typing import Any
+
+from wsl.figures.methods import method, strongest_baseline
+
+KINDS = {"seen": "classes that the zoo saw", "unseen": "classes that no member saw"}
+
+
+def kinds_of(numbers: dict[str, Any]) -> list[str]:
+    """Return which kinds of held-out tasks a summary has: ``seen``, ``unseen`` or both."""
+    return [kind for kind in KINDS if kind in numbers["accuracy"]]
+
+
+def tiles(numbers: dict[str, Any], sets: dict[str, int]) -> list[dict[str, Any]]:
+    """Return a tile per kind of held-out tasks: the chosen sampler and the strongest baseline, the better one first.
+
+    Args:
+        numbers: the summary, see ``wsl.evaluation.tables.write_summary``.
+        sets: independent sets of classes by kind, for a summary that does not count them.
+    """
+    found = []
+    for kind in kinds_of(numbers):
+        accuracies = numbers["accuracy"][kind]
+        roles = {numbers["chosen_sampler"]: "chosen sampler", strongest_baseline(accuracies): "strongest baseline"}
+        ranked = sorted((name for name in roles if name is not None), key=lambda name: -accuracies[name])
+        found.append(
+            {
+                "title": KINDS[kind],
+                "sets": numbers.get("sets", sets).get(kind),
+                "methods": [
+                    {"label": method(name).label, "role": roles[name], "accuracy": accuracies[name]} for name in ranked
+                ],
+                "trained": accuracies.get("trained"),
+            }
+        )
+    return found
+
+
+def ranking(numbers: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return all methods, the most accurate on seen classes first: label, colour, kind and a cell per kind of tasks."""
+    kinds = kinds_of(numbers)
+    names = dict.fromkeys(name for kind in kinds for name in numbers["accuracy"][kind])
+    intervals = numbers.get("accuracy_intervals", {})
+    return [
+        {
+            "label": method(name).label,
+            "colour": method(name).colour,
+            "kind": method(name).kind,
+            "chosen": name == numbers["chosen_sampler"],
+            "cells": [_cell(numbers["accuracy"][kind].get(name), intervals.get(kind, {}).get(name)) for kind in kinds],
+        }
+        for name in sorted(names, key=lambda name: [-numbers["accuracy"][kind].get(name, -1) for kind in kinds])
+    ]
+
+
+def _cell(accuracy: float | None, interval: list[float | None] | None) -> str:
+    if accuracy is None:
+        return ""
+    known = interval is not None and None not in interval
+    return f"{accuracy:.1%}" + (f" ({100 * interval[0]:.1f} to {100 * interval[1]:.1f})" if known else "")
