@@ -6,7 +6,7 @@ CONFIG ?= config/digits-thesis.yaml config/config.yaml
 
 # Rivals side by side; each prints its table and writes benchmarks/results/<name>.json, and all together make
 # benchmarks/README.md. Leave the machine idle.
-BENCH ?= profile_stages storage index pca zoo_cpu zoo_gpu decoding workflow growth
+BENCH ?= seeds profile_stages storage index pca zoo_cpu zoo_gpu decoding workflow growth
 
 .PHONY: run test slurm browser lint format bench docs docs-serve clean
 

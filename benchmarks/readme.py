@@ -12,6 +12,7 @@ from side_by_side import RESULTS
 HERE = Path(__file__).parent
 # Reports by the file that makes them, in the order of the chain.
 REPORTS = {
+    "seeds": ("seeds",),
     "profile_stages": ("profile_stages",),
     "storage": ("storage",),
     "index": ("index",),
