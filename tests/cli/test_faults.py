@@ -102,7 +102,7 @@ def test_a_run_with_a_file_cut_short_is_named(altered, own, tmp_path, share):
     content = read_json(one / NAME)
     write_json(one / NAME, content | {"files": content["files"] | {"shared": "../torn.safetensors"}})
     code, said = call("sample", own, "--from", one, "--out", tmp_path / "model.safetensors")
-    assert code == 1 and "torn.safetensors is no whole safetensors file" in said
+    assert code == 1 and "torn.safetensors is damaged" in said
 
 
 def test_a_sampler_whose_models_are_no_numbers_is_told(altered, own, shared, tmp_path):

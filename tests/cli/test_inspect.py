@@ -76,9 +76,9 @@ def test_a_run_without_a_summary_is_not_finished(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("x.h5", "x.h5 cannot be read as HDF5"), ("x.safetensors", "is no whole safetensors file")]
+    ("name", "message"), [("x.h5", "x.h5 is not an HDF5 file"), ("x.safetensors", "is not a safetensors file")]
 )
-def test_damaged_files_are_named(tmp_path, name, message):
+def test_foreign_files_are_named(tmp_path, name, message):
     (tmp_path / name).write_bytes(b"\x01" * 40)
     assert message in inspect(tmp_path / name, code=1)
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from wsl.errors import DataError
 from wsl.files import write_json
+from wsl.opening import opening_fault
 from wsl.remaking import RECORD as NAME
 
 
@@ -121,7 +122,9 @@ def read_record(results: str | Path) -> Record:
             f"{path} is missing: {results} is no run's folder, or its workflow has not started; give results/RUN, and "
             "start Snakemake first (of a run that is complete without it, `snakemake --forcerun html_report` will do)"
         ) from None
-    except (ValidationError, OSError) as error:
+    except OSError as error:
+        raise DataError(opening_fault(path, error)) from error
+    except ValidationError as error:
         raise DataError(f"{path} is damaged; the next start of Snakemake makes it anew") from error
 
 
