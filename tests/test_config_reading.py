@@ -83,9 +83,14 @@ def test_what_is_no_config_is_named(tmp_path, text, words):
     assert str(caught.value).startswith(f"{tmp_path}/mine.yaml") and words in str(caught.value)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
-def test_a_config_is_read_whatever_its_encoding(tmp_path, encoding):
-    assert read_yaml(written(tmp_path, "run: naïve\r\n".encode(encoding))) == {"run": "naïve"}
+def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path):
+    assert read_yaml(written(tmp_path, "run: naïve\r\n".encode("utf-8-sig"))) == {"run": "naïve"}
+
+
+@pytest.mark.parametrize(("encoding", "line"), [("utf-16", 1), ("utf-16-le", 1), ("cp1252", 2)])
+def test_an_encoding_that_snakemake_cannot_read_is_refused(tmp_path, encoding, line):
+    with pytest.raises(DataError, match=rf"mine\.yaml, line {line}: .*; save it as UTF-8$"):
+        read_yaml(written(tmp_path, "run: mine\n# naïve\n".encode(encoding)))
 
 
 def test_a_config_that_cannot_be_opened_is_named(tmp_path):

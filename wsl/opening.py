@@ -65,7 +65,7 @@ def opening_fault(path: str | Path, error: OSError) -> str:
 def too_many_files() -> str:
     """Return that the limit of open files is reached, with the remedy."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return f"the limit of {soft} open files is reached; raise it with `ulimit -n {MOST_FILES}` and run again"
+    return f"the limit of {soft} open files is reached; raise it with `ulimit -n {MOST_FILES}` and start again"
 
 
 def hdf5_fault(path: str | Path, error: Exception) -> str:

@@ -22,7 +22,7 @@ MARKS = {
 REMEDY = "save it as UTF-8"
 
 
-def read_text(path: str | Path) -> str:
+def read_text(path: str | Path, utf8_only: bool = False) -> str:
     r"""Read a text file in UTF-8, in UTF-16 or UTF-32 with a byte-order mark, or in Windows-1252.
 
     Windows-1252 is only assumed where the bytes are not UTF-8 and the result reads like a Western European language;
@@ -31,6 +31,7 @@ def read_text(path: str | Path) -> str:
 
     Args:
         path: the file.
+        utf8_only: refuse all encodings but UTF-8.
 
     Returns:
         Its text, without a byte-order mark; all line endings are ``\n``.
@@ -45,6 +46,8 @@ def read_text(path: str | Path) -> str:
     mark = next((mark for mark in MARKS if data.startswith(mark)), b"")
     encoding = MARKS.get(mark, "utf-8")
     body = data.removeprefix(mark)
+    if utf8_only and encoding != "utf-8":
+        raise DataError(f"{path}, line 1: it is {encoding.upper()}; {REMEDY}")
     if encoding == "utf-8" and b"\0" in body:
         # Every second byte of Latin letters in UTF-16 is zero.
         kind = "is UTF-16 without a byte-order mark" if body[:2].count(0) == 1 else "holds NUL bytes, as text does not"
@@ -56,20 +59,22 @@ def read_text(path: str | Path) -> str:
             line = _line(body[: error.start].decode(encoding, errors="ignore"))
             fault = f"{path}, line {line}: the text is not {encoding.upper()} as the file's first bytes say"
             raise DataError(f"{fault}; {REMEDY}") from None
-        text = _western(path, body, error)
+        text = _western(path, body, error, utf8_only)
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _western(path: str | Path, body: bytes, error: UnicodeDecodeError) -> str:
+def _western(path: str | Path, body: bytes, error: UnicodeDecodeError, refuse: bool) -> str:
     """Decode bytes that are not UTF-8 as Windows-1252, where that gives words.
 
     Raises:
-        DataError: the text is damaged UTF-8, or in another encoding.
+        DataError: the text is damaged UTF-8, or in another encoding, or ``refuse`` is set.
     """
     number = _line(body[: error.start].decode("latin-1"))
     place = f"{path}, line {number}: byte 0x{body[error.start]:02x} is not UTF-8"
     if re.search(r"[^\x00-\x7f]", body.decode("utf-8", errors="ignore")):
         raise DataError(f"{place}, though other characters of the file are; correct the line, and {REMEDY}")
+    if refuse:
+        raise DataError(f"{place}; {REMEDY}")
     try:
         text = body.decode("cp1252")
     except UnicodeDecodeError:

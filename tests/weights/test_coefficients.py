@@ -81,9 +81,9 @@ def test_held_out_snapshots_do_not_survive(fitted, coefficients, weights):
 
 
 def test_files_out_of_order_are_refused(fitted):
-    with pytest.raises(DataError, match="do not match"):
+    with pytest.raises(DataError, match="are not the PCA of the network's named parameters; give the files of one run"):
         load_linear([fitted[1], fitted[0], *fitted[2:]], LAYOUT)
-    with pytest.raises(DataError, match="do not match"):
+    with pytest.raises(DataError, match="are not the PCA of the network's named parameters; give the files of one run"):
         load_linear(fitted[:-1], LAYOUT)
 
 

@@ -15,7 +15,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     """Read a config file as Snakemake does, but refuse what YAML passes over.
 
     Args:
-        path: a YAML or JSON file, see ``wsl.text.read_text``.
+        path: a YAML or JSON file in UTF-8.
 
     Returns:
         Its content.
@@ -23,9 +23,9 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     Raises:
         ConfigError: the syntax is wrong, a key stands twice, or the file is not a mapping of keys to values; the
             message names the file, the line and the key.
-        DataError: the file cannot be opened, or its encoding is unknown.
+        DataError: the file cannot be opened, or is not UTF-8.
     """
-    text = read_text(path)
+    text = read_text(path, utf8_only=True)  # Snakemake ends in a traceback on others
     try:
         content = json.loads(text)
         text = text.replace("\t", " ")  # JSON may be indented by tabs, and YAML may not

@@ -108,7 +108,7 @@ def add_model(model: str) -> tuple[str, dict[str, Any] | None]:
     try:
         content = read_json(path)
     except DataError as error:
-        raise ConfigError(f"datasets.model: {model} is not JSON ({error.__cause__}); correct the file") from error
+        raise ConfigError(f"datasets.model: {error}") from error
     if "model_cfg" not in content:
         open_clip.add_model_config(path)
         return path.stem, None

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from wsl.errors import DataError
 from wsl.files import write_json
+from wsl.opening import opening_fault
 from wsl.remaking import RECORD as NAME
 
 
@@ -157,7 +158,7 @@ def read_record(results: str | Path) -> Record:
             "`snakemake --cores all --forcerun html_report` writes it)"
         ) from None
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror})") from error
+        raise DataError(opening_fault(path, error)) from error
     except ValidationError as error:
         raise DataError(f"{path} is damaged; the next start of Snakemake writes it again") from error
 

@@ -25,7 +25,6 @@ class Sources:
 
     Args:
         file: of the index.
-
     """
 
     def __init__(self, file: h5py.File):
