@@ -224,6 +224,12 @@ def test_programs_are_refused(tmp_path):
         read_state(tmp_path / "x.pt")
 
 
+def endless():
+    content = {"x": 1}
+    content["more"] = content
+    return content
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -232,6 +238,7 @@ def test_programs_are_refused(tmp_path):
         ({"fc.weight": 3.0}, "no tensors by name"),
         ([1, 2], "it holds a list, not a state dict"),
         ({"generator": STATE, "discriminator": STATE}, "several state dicts, generator, discriminator;.*one of them"),
+        (endless(), "it holds a dict within itself"),
         ({"fc.weight": torch.eye(2).to_sparse()}, r"fc\.weight is sparse"),
     ],
 )

@@ -79,7 +79,10 @@ def read_state(path: str | Path) -> SavedState:
         raise DataError(opening_fault(path, error)) from error
     if not isinstance(content, Mapping):
         raise DataError(f"{path} cannot be read: it holds a {type(content).__name__}, not a state dict; {SAVE}")
-    content, source, ignored = _unwrapped(path, content)
+    try:
+        content, source, ignored = _unwrapped(path, content)
+    except RecursionError as error:
+        raise DataError(f"{path} cannot be read: it holds a dict within itself; {SAVE}") from error
     state = {}
     for name, value in content.items():
         if not isinstance(name, str) or not isinstance(value, torch.Tensor) or COUNTERS.search(name):
