@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from timm.models._registry import _model_pretrained_cfgs as timms
 from torchvision.models import ResNet18_Weights, resnet18
 
-from wsl.errors import ConfigError
+from wsl.errors import ConfigError, DataError
 from wsl.zoo.fetching import fetch_checkpoint
 from wsl.zoo.states import read_state
 
@@ -73,6 +73,12 @@ def test_a_broken_download_is_told_by_its_name_and_leaves_nothing(published, tmp
     with pytest.raises(ConfigError, match=r"ResNet18_Weights\.IMAGENET1K_V1 cannot be fetched \(invalid hash"):
         fetch_checkpoint(TORCHVISION, tmp_path / "folder" / "checkpoint")
     assert list((tmp_path / "folder").iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_to_is_not_told_as_a_fault_of_the_network(published, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match=r"file/checkpoint cannot be written"):
+        fetch_checkpoint(TORCHVISION, tmp_path / "file" / "checkpoint")
 
 
 @pytest.mark.parametrize("checkpoint", [TORCHVISION, TIMM])

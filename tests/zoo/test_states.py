@@ -3,6 +3,7 @@
 import argparse
 import os
 import pickle
+import random
 import zipfile
 
 import numpy as np
@@ -181,6 +182,23 @@ def test_a_file_cut_short_is_named_with_a_remedy(tmp_path, size, cause):
         read_state(path)
 
 
+def test_any_damage_of_bytes_ends_in_a_message(tmp_path):
+    """Damage may go unseen, in weights, but nothing else than a message comes of what is seen."""
+    draw, seen = random.Random(0), 0
+    for place in range(120):
+        path = tmp_path / f"{place}"
+        (save_file if place % 3 == 0 else torch.save)(STATE, path)
+        content = bytearray(path.read_bytes())
+        for _ in range(12):  # half of them near the ends, where formats keep their directories
+            content[draw.choice((draw.randrange(len(content)), -draw.randrange(1, 900), draw.randrange(300)))] ^= 255
+        path.write_bytes(content)
+        try:
+            read_state(path)
+        except DataError as error:
+            seen += str(path) in str(error)
+    assert seen > 60
+
+
 def test_safetensors_cut_short_are_named(tmp_path):
     save_file(STATE, tmp_path / "x")
     (tmp_path / "x").write_bytes((tmp_path / "x").read_bytes()[:-8])
@@ -224,6 +242,12 @@ def test_programs_are_refused(tmp_path):
         read_state(tmp_path / "x.pt")
 
 
+def endless():
+    content = {"x": 1}
+    content["more"] = content
+    return content
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -232,6 +256,7 @@ def test_programs_are_refused(tmp_path):
         ({"fc.weight": 3.0}, "no tensors by name"),
         ([1, 2], "it holds a list, not a state dict"),
         ({"generator": STATE, "discriminator": STATE}, "several state dicts, generator, discriminator;.*one of them"),
+        (endless(), "it holds a dict within itself"),
         ({"fc.weight": torch.eye(2).to_sparse()}, r"fc\.weight is sparse"),
     ],
 )

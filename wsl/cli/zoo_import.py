@@ -45,7 +45,7 @@ def import_(
     ] = None,
     epochs: Annotated[
         str | None,
-        typer.Option(help="Which to keep, as the zoo counts them. [default: all with weights]", show_default=False),
+        typer.Option(help="Epochs to keep, as the zoo counts them. [default: all with weights]", show_default=False),
     ] = None,
     every: Annotated[
         int | None,
@@ -75,7 +75,7 @@ def import_(
     accuracies: Annotated[Unit, typer.Option(help="The zoo's unit; auto: as its values say.")] = Unit.AUTO,
     validation: Annotated[
         Images,
-        typer.Option(help="Results R; test: of test images, for zoos that have no validation images."),
+        typer.Option(help="Images whose results become R; test: for zoos that have no results on validation images."),
     ] = Images.VAL,
     strict: Annotated[bool, typer.Option("--strict", help="End at the first run that cannot be read.")] = False,
 ) -> None:

@@ -79,7 +79,10 @@ def read_state(path: str | Path) -> SavedState:
         raise DataError(opening_fault(path, error)) from error
     if not isinstance(content, Mapping):
         raise DataError(f"{path} cannot be read: it holds a {type(content).__name__}, not a state dict; {SAVE}")
-    content, source, ignored = _unwrapped(path, content)
+    try:
+        content, source, ignored = _unwrapped(path, content)
+    except RecursionError as error:
+        raise DataError(f"{path} cannot be read: it holds a dict within itself; {SAVE}") from error
     state = {}
     for name, value in content.items():
         if not isinstance(name, str) or not isinstance(value, torch.Tensor) or COUNTERS.search(name):
@@ -152,6 +155,8 @@ def _check_archive(path: Path) -> None:
             names = [PurePosixPath(name) for name in archive.namelist()]
     except BadZipFile as error:
         raise DataError(f"{path} cannot be read: it was cut short; get it again") from error
+    except (ValueError, NotImplementedError) as error:  # names that are not text, versions that are not there
+        raise DataError(f"{path} cannot be read: its archive is damaged ({error}); get it again") from error
     if any(name.is_absolute() or ".." in name.parts for name in names):
         raise DataError(f"{path} cannot be read: it has entries that leave the archive; do not use it")
     if any(name.name == "constants.pkl" for name in names):

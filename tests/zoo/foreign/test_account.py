@@ -174,7 +174,9 @@ def test_reordering_the_classes_of_a_sparsified_network_reorders_its_outputs(tmp
 def test_the_number_of_classes_may_be_given(ray, tmp_path):
     assert import_zoo(ray, tmp_path / "out", shares=ALL, classes=3).recognised["classes"] == 3
     assert first(tmp_path / "out").plan["classes"] == ["0", "1", "2"]
-    with pytest.raises(DataError, match=r"tells 3 classes apart, not 4; correct --classes, or name the head by --head"):
+    with pytest.raises(
+        DataError, match=r"distinguishes 3 classes, not 4; correct --classes, or name the head by --head"
+    ):
         import_zoo(ray, tmp_path / "none", classes=4)
     with pytest.raises(DataError, match="the head of a ResNet-18 is fc, not layer1; leave --head out"):
         import_zoo(ray, tmp_path / "none", head="layer1")

@@ -112,7 +112,7 @@ def test_epochs_are_chosen_by_their_numbers(ray, tmp_path):
 
 
 def test_names_of_classes_must_fit_the_head(ray, tmp_path):
-    with pytest.raises(DataError, match=r"tells 3 classes apart, but 2 are named"):
+    with pytest.raises(DataError, match=r"distinguishes 3 classes, but 2 are named"):
         import_zoo(ray, tmp_path / "out", classes=["koala", "yak"])
     with pytest.raises(DataError, match=r"--classes: .* are not class names"):
         import_zoo(ray, tmp_path / "out", classes=["koala", "a/b", "emu"])

@@ -82,14 +82,14 @@ class Conversion:
         if isinstance(self.classes, int):
             if self.classes != layout.classes:
                 raise DataError(
-                    f"{run.name}: its head {layout.head[0]} tells {layout.classes} classes apart, not {self.classes}; "
+                    f"{run.name}: its head {layout.head[0]} distinguishes {layout.classes} classes, not {self.classes}; "
                     "correct --classes, or name the head by --head"
                 )
             return list(run.classes or map(str, range(layout.classes)))
         classes = list(self.classes or run.classes or map(str, range(layout.classes)))
         if len(classes) != layout.classes:
             raise DataError(
-                f"{run.name}: its head {layout.head[0]} tells {layout.classes} classes apart, but {len(classes)} are "
+                f"{run.name}: its head {layout.head[0]} distinguishes {layout.classes} classes, but {len(classes)} are "
                 "named; name them in the order of the head's rows"
             )
         return classes

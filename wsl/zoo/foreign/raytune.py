@@ -70,11 +70,12 @@ def read_run(zoo: Path, folder: Path, leave_out: LeaveOut = NOTHING, saved: Save
     named |= {key.removeprefix(OWN): value for key, value in params.items() if key.startswith(OWN)}
     rows, notes = _rows(file_inside(zoo, own / "result.json"), folder)
     epochs = [*rows, *([max(rows) + 1] if TORN in notes else [])]  # a line cut short tells that its epoch ended
-    if "max_epoch" in named and "num_epochs" in params and 0 in rows:
-        named["max_epoch"] = named["max_epoch"] - 1  # WeightCLIP counts epochs from 0, after the first
+    if isinstance(params.get("num_epochs"), int) and named["max_epoch"] == params["num_epochs"] and 0 in rows:
+        named["max_epoch"] -= 1  # WeightCLIP counts epochs from 0, after the first
     files, joined, unnamed = _files(zoo, folder, rows, epochs, leave_out, saved)
     about = {key: value for key, value in named.items() if isinstance(value, str | int | float)}
     outputs, names = params.get("model::o_dim"), named.get("snapshots")
+    names = names if isinstance(names, dict) and all(map(str.isdecimal, names)) else {}
     return ForeignRun(
         name=folder.name,
         about=about,
@@ -83,7 +84,7 @@ def read_run(zoo: Path, folder: Path, leave_out: LeaveOut = NOTHING, saved: Save
         results=results_table((place, epoch, row) for epoch, (place, row) in rows.items()),
         files=files,
         joined=joined,
-        names={int(epoch): str(name) for epoch, name in names.items()} if isinstance(names, dict) else {},
+        names={int(epoch): str(name) for epoch, name in names.items()},
         outputs=outputs if isinstance(outputs, int) else None,
         notes=(*notes, *unnamed),
     )
