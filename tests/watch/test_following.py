@@ -154,7 +154,7 @@ def test_files_deleted_after_a_run_come_with_what_makes_them_again(folder):
     path.unlink()
     told = watch(folder.root, "--once", code=1)
     assert f"Deleted since the run ended: {path}\n" in told
-    assert f"Make again: snakemake {path} --cores 2 --configfile made-up.yaml\n" in told
+    assert f"Make again: snakemake --cores 2 --configfile made-up.yaml -- {path}\n" in told
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path):

@@ -77,12 +77,14 @@ def advice(state: State, results: str | Path) -> str:
     files = [Path(results, path).as_posix() for path in state.missing]
     listed = ", ".join(files[:MOST]) + (f" and {len(files) - MOST} more" if files[MOST:] else "")
     if files[MOST:]:
-        # Named one by one they would fill the screen.
+        # Named one by one they would fill the screen. Snakemake's first option may follow targets.
         rules = dict.fromkeys(seen.job.name.partition("/")[0] for seen in state.of("deleted"))
-        command = [program, *arguments, "--forcerun", *rules]
+        place = next((place for place, one in enumerate(arguments) if one.startswith("-")), len(arguments))
+        arguments[place:place] = ["--forcerun", *rules]
     else:
-        command = [program, *files, *arguments]  # in front, where no option takes them for its values
-    return f"Deleted since the run ended: {listed}\nMake again: {shlex.join(command)}"
+        arguments += [*(() if "--" in arguments else ("--",)), *files]
+    command = shlex.join([program, *arguments])
+    return f"Deleted since the run ended: {listed}\nMake again: {command}"
 
 
 def span(seconds: float) -> str:
