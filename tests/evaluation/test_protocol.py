@@ -10,8 +10,9 @@ import torch
 from sklearn.metrics import accuracy_score, log_loss
 
 from wsl.evaluation.protocol import fine_tuned, judge
+from wsl.evaluation.rivals import NearestModels
 from wsl.images.tasks import TaskImages
-from wsl.zoo.index import write_index
+from wsl.zoo.index import open_zoo, write_index
 from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import read_member
 from wsl.zoo.network import resnet18, state_dict
@@ -140,13 +141,14 @@ def test_fine_tuning_needs_training_images_alone_and_is_the_same_each_time(zoo, 
     assert not np.allclose(other[1], tuned[1])
 
 
-def test_scores_after_fine_tuning_are_those_of_the_tuned_weights(judged, zoo, packed):
-    rows = judged("mean", recalibrate=False).query("part == 'test' and images == 'all'")
+def test_scores_after_fine_tuning_are_those_of_the_tuned_weights(judged, zoo, packed, class_means):
+    rows = judged("nearest", recalibrate=False).query("part == 'test' and images == 'all'")
     rows = rows.set_index("epochs")["accuracy"]
-    images = TaskImages(list(packed.values()))
-    mean = np.mean([read_member(path).weights[1] for path in zoo.members[:3]], axis=0)
-    tuned = fine_tuned(mean, "0/3/2", images, LAYOUT, [1, 3], **RECIPE)
-    for epochs, weights in {0: mean, **tuned}.items():
+    with open_zoo(zoo.train) as opened:
+        nearest = NearestModels(opened, list(class_means.values())).make("0/3/2", 0.0)
+    tuned = fine_tuned(nearest, "0/3/2", TaskImages(list(packed.values())), LAYOUT, [1, 3], **RECIPE)
+    assert list(rows.index) == [0, 1, 3]
+    for epochs, weights in {0: nearest, **tuned}.items():
         assert rows[epochs] == pytest.approx(accuracy(weights, packed, "0/3/2", "test"), abs=0.02)
 
 
