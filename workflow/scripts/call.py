@@ -22,6 +22,7 @@ from wsl.progress import Progress
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
+begun = time.monotonic()  # before the call's libraries are imported, which takes longer than many jobs
 with job(snakemake.log[0], snakemake.threads, snakemake.resources.get("gpu", 0)) as device:
     module, name = snakemake.params.call.rsplit(".", 1)
     function = getattr(import_module(module), name)
@@ -31,7 +32,6 @@ with job(snakemake.log[0], snakemake.threads, snakemake.resources.get("gpu", 0))
     progress = Progress(snakemake.output[0], key)
     given = {"device": device, "threads": snakemake.threads, "progress": progress}
     arguments.update({key: value for key, value in given.items() if key in signature(function).parameters})
-    begun = time.monotonic()
     function(**arguments)
     progress.remove()
     logging.info(note(time.monotonic() - begun, device))  # the report reads it
