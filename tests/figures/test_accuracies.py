@@ -128,6 +128,12 @@ def test_fine_tuning_has_a_panel_per_number_of_epochs_without_models_that_are_tr
     assert len(found[0]) == len(BASELINES)  # less two, and two samplers
 
 
+def test_without_fine_tuning_the_models_are_shown_as_they_are(draw):
+    none = TABLES["seen"][TABLES["seen"]["epochs"] == 0]
+    (axes,) = draw("finetuning", table=none).axes
+    assert axes.get_title() == "no training" and drawn(axes)["flow"]["point"][0] == pytest.approx(80)
+
+
 def test_each_method_has_its_colour_in_all_figures(draw):
     more = [table(("seen", "unseen"))]
     for name in ("generator", "retrieval", "somebody's own", "another"):

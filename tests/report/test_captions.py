@@ -1,13 +1,15 @@
 """Captions say what the run did: counts come from its config and plan, and no markup is left in them."""
 
 import re
+from collections import namedtuple
 from itertools import combinations
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 from docutils.core import publish_parts
-from jinja2 import UndefinedError
+from jinja2 import Environment, StrictUndefined, UndefinedError
 
 from wsl.report.captions import caption
 from wsl.report.facts import facts, listed
@@ -84,3 +86,17 @@ def test_a_caption_that_names_an_unknown_fact_is_refused(tmp_path):
 )
 def test_lists_in_sentences(words, text):
     assert listed(words) == text
+
+
+def test_snakemakes_report_opens_with_an_explanation(run):
+    made = run(**UNSEEN)
+    given = {"snakemake": SimpleNamespace(config={"run": "x", "facts": facts(made)})}
+    category = namedtuple("Category", ["name", "id"])
+    categories = {category(name, "0f"): {} for name in ("Zoo", "Images")}
+    template = Environment(trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined).from_string(
+        (FOLDER / "workflow.rst").read_text()
+    )
+    parts = publish_parts(template.render(categories=categories, files=[], **given), writer="html")
+    shown = " ".join(re.sub(r"<[^>]+>", "", parts["body"]).split())
+    assert parts["title"] == "Report of the run x" and "problematic" not in parts["body"]
+    assert "trained 52 classifiers of 3 classes each" in shown and "figures and tables by stage: Images, Zoo." in shown

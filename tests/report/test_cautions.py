@@ -53,5 +53,5 @@ def test_the_plan_counts_sets_where_the_summary_does_not(numbers, run_facts):
 def test_a_sampler_below_the_best_baseline_is_named_per_kind_of_tasks(numbers, run_facts):
     numbers["accuracy"]["unseen"] = {"flow": 0.6, "body-probe": 0.9, "probe": 0.7, "trained": 0.95}
     (sentence,) = cautions(numbers, run_facts)
-    assert sentence.startswith("On classes that no member saw, the chosen sampler (flow, 60.0%)")
-    assert "probe on generator's body (90.0%)" in sentence
+    assert sentence.startswith("On classes that no member saw, the chosen sampler, flow, reaches 60.0%")
+    assert "the baseline probe on generator's body, which uses the same data, 90.0%" in sentence

@@ -95,8 +95,8 @@ def first_tile(text: str) -> str:
 def test_the_better_of_sampler_and_strongest_baseline_stands_first(report, numbers, sampler, order):
     text = report({"accuracy": {"seen": {**numbers["accuracy"]["seen"], "flow": sampler}}})
     shown = {
-        "flow": f"{sampler:.1%} flow (chosen sampler)",
-        "prototypes": "70.0% prototypes on the start (strongest baseline)",
+        "flow": f"{sampler:.1%} flow: chosen sampler",
+        "prototypes": "70.0% prototypes on the start: strongest baseline",
     }
     assert first_tile(text).startswith(" ".join(shown[name] for name in order))
     assert "mean over 24 sets of classes" in first_tile(text) and "Trained on the task: 80.0%" in first_tile(text)

@@ -22,6 +22,7 @@ from wsl.progress import Progress
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
+begun = time.monotonic()  # before the call's libraries are imported, which takes longer than many jobs
 try:
     with job(snakemake.log[0], snakemake.threads, snakemake.resources.get("gpu", 0)) as device:
         module, name = snakemake.params.call.rsplit(".", 1)
@@ -32,7 +33,6 @@ try:
         progress = Progress(snakemake.output[0], key)
         given = {"device": device, "threads": snakemake.threads, "progress": progress}
         arguments.update({key: value for key, value in given.items() if key in signature(function).parameters})
-        begun = time.monotonic()
         function(**arguments)
         progress.remove()
         logging.info(note(time.monotonic() - begun, device))  # the report reads it

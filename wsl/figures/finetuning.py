@@ -20,7 +20,9 @@ def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
     whole = accuracies[(accuracies["images"] == "all") & (accuracies["classes"] != "validation")]
     # A line for the model that was trained on the task to its end: no epochs are added to it.
     references = whole[(whole["sampler"] == "trained") & (whole["epochs"] == 0)]
-    tuned = set(whole.loc[whole["epochs"] > 0, "sampler"]) - {"trained", "reconstructed"}
+    # Where nothing was fine-tuned, all methods are shown as they are.
+    tuned = set(whole.loc[whole["epochs"] > 0, "sampler"]) or set(whole["sampler"])
+    tuned -= {"trained", "reconstructed"}
     titles = {0: "no training", 1: "1 epoch"}
     panels = {epochs: titles.get(epochs, f"{epochs} epochs") for epochs in sorted(set(whole["epochs"]))}
     save(dots(whole[whole["sampler"].isin(tuned)], "epochs", panels, references), pdf, png)

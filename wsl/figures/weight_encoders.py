@@ -58,7 +58,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, chance: float) -> None:
                 searched["latent_size"], searched["agreement_searched"], reach, color=colour, fmt="x", ms=5,
                 elinewidth=0.8, label=f"{label}, searched",
             )  # fmt: skip
-    axes.axhline(chance, color=CHANCE, lw=0.8, ls="--", label="chance")
+    axes.axhline(chance, color=CHANCE, lw=0.8, ls="--", label="chance", zorder=0.5)  # below names of encoders
     axes.set_xscale("log", base=2)
     shown: list[int] = []
     for size in sorted(rows["latent_size"].unique()):
@@ -81,7 +81,14 @@ def _name(axes: Axes, others: pd.DataFrame, best: pd.DataFrame, colour: str) -> 
             place = (size, agreement)
             ground = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
             axes.annotate(
-                ", ".join(names), place, (5, -2), textcoords="offset points", color=colour, fontsize=6.5, bbox=ground
+                ", ".join(names),
+                place,
+                (5, -2),
+                textcoords="offset points",
+                color=colour,
+                fontsize=6.5,
+                bbox=ground,
+                zorder=1,
             )
 
 

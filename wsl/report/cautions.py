@@ -78,7 +78,7 @@ def _of_held_out_tasks(numbers: dict[str, Any], facts: dict[str, Any]) -> Iterat
         best = strongest_baseline(accuracies)
         if best is not None and accuracies[chosen] < accuracies[best]:
             yield (
-                f"On {KINDS[kind]}, the chosen sampler ({method(chosen).label}, {accuracies[chosen]:.1%}) is below "
-                f"the baseline {method(best).label} ({accuracies[best]:.1%}), which uses the same data: prefer the "
+                f"On {KINDS[kind]}, the chosen sampler, {method(chosen).label}, reaches {accuracies[chosen]:.1%} and "
+                f"the baseline {method(best).label}, which uses the same data, {accuracies[best]:.1%}: prefer the "
                 "baseline for such tasks."
             )

@@ -10,6 +10,12 @@ STARTS = {
     "shared": "the same random weights",
     "finetuned": "the same trained backbone",
 }
+# What prototypes, probes and fine-tuning start from.
+BASES = {
+    "independent": "a random start",
+    "shared": "the random start that members share",
+    "finetuned": "the backbone that members start from",
+}
 METHODS = {"tsne": "t-SNE", "pca": "PCA"}
 
 
@@ -25,6 +31,7 @@ def facts(run: Run) -> dict[str, Any]:
     return {
         "regime": zoo.init,
         "start": STARTS[zoo.init],
+        "base": BASES[zoo.init],
         "members": len(run.plan),
         "training_members": len(run.members("train")),
         "classes": len(run.classes),
@@ -38,7 +45,7 @@ def facts(run: Run) -> dict[str, Any]:
         "unseen": _tasks(*sets["unseen"]) if sets["unseen"][1] else "",
         "counts": listed([*(str(count) for count in counts if count), "all"]),
         "names": 0 in counts,
-        "tuned": listed([str(epochs) for epochs in sorted(evaluation.finetuning.epochs)]),
+        "tuned": _epochs(sorted(evaluation.finetuning.epochs)),
         "body": "generator" in config.sampling.samplers,
         "samplers": listed(config.sampling.samplers),
         "random_features": config.datasets.weights is None and not config.datasets.brings_weights,
@@ -71,6 +78,10 @@ def _snapshot_count(run: Run) -> str:
     epochs = {(row["early_epoch"], row["max_epoch"]) for row in run.plan}
     counts = sorted({len(snapshot_names(zoo.snapshots, early, last)) for early, last in epochs})
     return " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
+
+
+def _epochs(counts: list[int]) -> str:
+    return f"{listed([str(count) for count in counts]) or 'no'} epoch{'s' * (counts != [1])}"
 
 
 def _sets(run: Run, part: str) -> tuple[int, int]:

@@ -76,8 +76,8 @@ def origin_rows(origin: Origin, run: str, seed: int) -> list[tuple[str, str]]:
     if origin.start is not None:
         rows.append(("last start", f"{span(origin.start)}, in which {origin.ran} of {origin.jobs} jobs ran"))
     if origin.timed:
-        among = "all" if origin.timed == origin.jobs else f"{origin.timed} of {origin.jobs}"
-        rows.append(("time of jobs", f"{span(origin.spent)} for {among} jobs, each with its last run"))
+        among = f"all {origin.jobs}" if origin.timed == origin.jobs else f"{origin.timed} of {origin.jobs}"
+        rows.append(("time of jobs", f"{span(origin.spent)} in {among} jobs, added up over the last run of each"))
     several = len(origin.machines) > 1
     for machine, count in origin.machines:
         of_jobs = f" ({count} job{'s' * (count != 1)})" if several else ""
