@@ -82,8 +82,8 @@ class Conversion:
         if isinstance(self.classes, int):
             if self.classes != layout.classes:
                 raise DataError(
-                    f"{run.name}: its head {layout.head[0]} distinguishes {layout.classes} classes, not {self.classes}; "
-                    "correct --classes, or name the head by --head"
+                    f"{run.name}: its head {layout.head[0]} distinguishes {layout.classes} classes, "
+                    f"not {self.classes}; correct --classes, or name the head by --head"
                 )
             return list(run.classes or map(str, range(layout.classes)))
         classes = list(self.classes or run.classes or map(str, range(layout.classes)))
