@@ -25,14 +25,16 @@ COLUMNS = {
     "unseen classes": ("unseen", "all"),
     "unseen, 1 image per class": ("unseen", "1"),
 }
+# What the table does not need: other runs, other numbers of images, fine-tuning.
+LESS = ("beside=[]", "evaluation={image_counts: [1], finetuning: {epochs: []}}")
 
 
 def accuracy_table(seed: int, cores: int) -> Path:
     """Make the run of a seed as far as its accuracy table, and return the table's path."""
     name = f"{yaml.safe_load(CONFIG.read_text(encoding='utf-8'))['run']}-seed-{seed}"
     table = Path("results", name, "tables", "accuracy.csv")
-    command = [sys.executable, "-m", "snakemake", "--cores", str(cores), "--configfile", CONFIG, table]
-    subprocess.run([*command, "--config", f"run={name}", f"seed={seed}", "beside=[]"], cwd=ROOT, check=True)
+    command = [sys.executable, "-m", "snakemake", table, "--cores", str(cores), "--configfile", CONFIG]
+    subprocess.run([*command, "--config", f"run={name}", f"seed={seed}", *LESS], cwd=ROOT, check=True)
     return ROOT / table
 
 
