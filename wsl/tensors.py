@@ -25,7 +25,7 @@ def write_tensors(path: str | Path, tensors: dict[str, torch.Tensor], about: dic
             raise DataError(f"{path} would hold non-finite numbers in {name}; lower the learning rate of what makes it")
     ready = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     with written_whole(path) as beside:
-        save_file(ready, beside, metadata={"format": "pt", "wsl": json.dumps(about, sort_keys=True)})
+        save_file(ready, beside, metadata={"wsl": json.dumps(about, sort_keys=True)})
 
 
 def is_safetensors(path: str | Path) -> bool:
