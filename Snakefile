@@ -49,6 +49,8 @@ onstart:
     refuse(RUN.check_data)
     print("Devices:", describe_devices())
     print("Disk:", refuse(lambda: check_disk(RUN, Path(OUT))))
+    for warning in few_sets(RUN.plan):
+        print(warning)
     write_record(OUT, RUN.plan, recorded_jobs(workflow.dag))
 
 

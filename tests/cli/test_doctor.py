@@ -27,6 +27,7 @@ def test_a_config_that_can_run_is_counted(tmp_path, monkeypatch):
     (tmp_path / "mine.yaml").write_text(DIGITS)
     said = doctor("mine.yaml")
     assert "10 classes; members: " in said and "Disk: about " in said
+    assert "Warning: the 3 held-out tasks of seen classes are 3 distinct sets of classes." in " ".join(said.split())
     assert sum(int(word.split()[0]) for word in said.split("members: ")[1].split(";")[0].split(", ")) == 20
 
 

@@ -15,6 +15,7 @@ from wsl.provenance import call_digest
 from wsl.run import Run
 from wsl.summary import print_summary
 from wsl.watch.record import write_record
+from wsl.zoo.plan import few_sets
 
 
 wildcard_constraints:

@@ -63,6 +63,7 @@ def _check(config: Path) -> None:
     from wsl.disk import check_disk
     from wsl.errors import ConfigError
     from wsl.run import Run
+    from wsl.zoo.plan import few_sets
 
     try:
         raw = yaml.safe_load(config.read_text(encoding="utf-8"))
@@ -73,6 +74,8 @@ def _check(config: Path) -> None:
     counts = {part: len(run.members(part)) for part in run.parts}
     members = ", ".join(f"{count} {part}" for part, count in counts.items())
     say(f"{config}: {len(run.classes)} classes; members: {members}; {run.layout.size:,} numbers a snapshot")
+    for warning in few_sets(run.plan):
+        say(warning)
     say("Disk:", check_disk(run, Path("results", run.config.run)))
     for line in run.pretrained.fetches():
         say(line)
