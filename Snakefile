@@ -49,6 +49,8 @@ onstart:
     refuse(lambda: RUN.check_data({str(path) for job in workflow.dag.needrun_jobs() for path in job.output}))
     print("Devices:", describe_devices())
     print("Disk:", refuse(lambda: check_disk(RUN, Path(OUT))))
+    for warning in few_sets(RUN.plan):
+        print("Warning:", warning)
     write_record(OUT, RUN.plan, recorded_jobs(workflow.dag), STOPPING.command)
     STEPS.begin()
     logger.addHandler(STEPS)

@@ -37,6 +37,7 @@ def test_a_config_that_can_run_is_counted(tmp_path, monkeypatch):
     (tmp_path / "mine.yaml").write_text(DIGITS)
     said = " ".join(doctor("mine.yaml").split())
     assert "mine: 10 classes; members: " in said and "disk needed about " in said
+    assert "the 3 held-out tasks of seen classes are 3 distinct sets of classes." in said
     assert sum(int(word) for word in re.findall(r"(\d+) (?:train|validation|test)\b", said)) == 20
 
 

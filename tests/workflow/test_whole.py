@@ -105,9 +105,17 @@ def test_every_job_has_its_log_and_what_grows_its_benchmark(printed, results, re
 def test_run_uses_its_profile_and_ends_with_a_summary(printed, results):
     assert "Using workflow specific profile profiles/default" in printed
     assert printed.count("Devices: no GPU is visible here, so jobs run on the CPU\n") == 1
-    agreement = read_json(results / "summary.json")["agreement"]
+    # Two test members: a warning at the start, and at the end a table whose intervals are over their sets.
+    assert printed.count("Warning: the 2 held-out tasks of seen classes are 2 distinct sets of classes.") == 1
     assert "Report:  results/tiny/report.html\nZoo:     8 members (0 diverged)" in printed
-    assert f"original against reconstruction: agreement {agreement:.1%}" in printed
+    numbers = read_json(results / "summary.json")
+    assert f"reconstructions agree on {100 * numbers['agreement']:.1f} [" in printed
+    table = printed[printed.index("  method          kind") :].splitlines()
+    assert table[1].strip() == "(2 sets of classes)"
+    shown = [line[2:].split()[:3] for line in table[2 : 2 + len(METHODS)]]
+    seen = numbers["accuracy"]["seen"]
+    assert [name for name, *_ in shown] == sorted(seen, key=lambda name: -seen[name])
+    assert {name: value for name, _, value in shown} == {name: f"{100 * value:.1f}" for name, value in seen.items()}
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -192,9 +200,10 @@ def test_tables_say_what_they_should(results):
     assert set(accuracy.loc[accuracy["chosen"], "sampler"]) == {"projection"}
     assert set(tables["recalibration"]["recalibrated"]) == {True, False}
     numbers = read_json(results / "summary.json")
-    means = tables["reconstruction"].set_index(["stage", "metric"])["mean"]
+    means = tables["reconstruction"].set_index(["stage", "snapshot", "metric"])["mean"]
     assert (numbers["members"], numbers["classes"]) == (8, 5)
-    assert numbers["agreement"] == means["latent", "agreement"]
+    assert numbers["agreement"] == means["latent", "max", "agreement"]
+    assert (accuracy["sets"] == 2).all() and (tables["reconstruction"]["sets"] == 2).all()
     shown = accuracy[(accuracy["images"] == "all") & (accuracy["epochs"] == 0) & (accuracy["classes"] == "seen")]
     assert numbers["accuracy"]["seen"] == dict(zip(shown["sampler"], shown["accuracy"], strict=True))
 

@@ -12,6 +12,7 @@ from wsl.errors import ConfigError, DataError
 from wsl.images.classes import check_folders, read_names
 from wsl.pretrained import Pretrained
 from wsl.run import Run
+from wsl.zoo.plan import few_sets
 
 Checked = tuple[dict[str, Any], list[str], list[str]]
 
@@ -58,6 +59,7 @@ def check_config(path: Path) -> Checked:
         about["downloads"] = pretrained.fetches()
     if run:
         about |= _planned(run)
+        warnings += few_sets(run.plan)
         if disk := obstacles.attempt(lambda: measure_disk(run, Path("results", config.run))):
             about["disk"] = _needed(disk)
             if disk.fault:

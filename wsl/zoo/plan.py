@@ -186,7 +186,7 @@ def few_sets(plan: Sequence[dict[str, Any]]) -> list[str]:
         if 0 < count < FEW_SETS:
             remedy = f"use {more_classes}" if count < len(sets) else f"raise {more_members}"
             found.append(
-                f"Warning: the {len(sets)} held-out {tasks} are {count} distinct set{'s' * (count > 1)} of classes. "
+                f"the {len(sets)} held-out {tasks} are {count} distinct set{'s' * (count > 1)} of classes. "
                 f"Intervals are over sets and will be wide; {remedy}."
             )
     return found
