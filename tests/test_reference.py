@@ -1,5 +1,6 @@
 """The config's schema, its reference and the presets say the same."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,11 @@ CONFIG = Path(__file__).parents[1] / "config"
 
 def test_reference_is_up_to_date():
     assert (CONFIG / "README.md").read_text() == reference(), "run: python -m wsl.reference > config/README.md"
+
+
+def test_every_preset_is_named():
+    named = set(re.findall(r"^- `(\S+\.yaml)`", reference(), re.MULTILINE))
+    assert named == {path.name for path in CONFIG.glob("*.yaml")}
 
 
 @pytest.mark.parametrize("preset", sorted(CONFIG.glob("*.yaml")), ids=lambda path: path.stem)

@@ -13,21 +13,23 @@ from wsl.distributions import BaseDistribution, Choice
 
 HEADING = """# The config
 
-Made from the schema (`python -m wsl.reference`); a test holds the two together. A config file given by `--configfile`
-stands alone: keys that it leaves out take the defaults below, and not those of `config.yaml`. Single keys can be set
-with `--config 'zoo={members: 100}'`. An unknown key, a wrong type or an impossible value stops the run before any job.
-Of a key of an earlier version the message says what became of it.
+Generated from the schema (`python -m wsl.reference`); a test checks that both agree. A config file given by
+`--configfile` replaces `config.yaml`: keys that it leaves out take the defaults below, not those of `config.yaml`.
+Single keys can be set with `--config 'zoo={members: 100}'`. An unknown key, a wrong type or an impossible value stops
+the run before any job. Renamed keys are reported with their new name.
 
-- `config.yaml`: the embedded default, scikit-learn's digits, minutes on two cores, no network.
-- `tiny-imagenet.yaml`: photos at 64 px from folders.
+- `config.yaml`: the default; images that ship with a dependency, minutes on two cores, no network.
+- `digits-thesis.yaml`: the setting of the thesis on scikit-learn's digits; `make run` makes this run too.
+- `tiny-imagenet.yaml`: photographs at 64 pixels from folders; copy it for your own.
 - `thesis.yaml`: the thesis at full size.
 
 A *distribution* is a value, or `{choice: [...]}`, `{uniform: [low, high]}`, `{loguniform: [low, high]}`,
-`{integers: [low, high]}` (both included) or `{normal: [mean, deviation], clip: [low, high]}` (whole numbers, rounded).
+`{integers: [low, high]}` (both included) or `{normal: [mean, deviation], clip: [low, high]}` (rounded to integers).
 Paths are relative to the folder in which Snakemake runs.
 
-Class folders may have names in any script, with spaces and quotes, of up to 200 bytes. Refused are names with braces or
-slashes, a dot in front or control characters, and two that look alike but for case or accents' coding.
+Class folders may have names in any script, with spaces and quotes, of up to 200 bytes. Refused are names that contain
+braces, slashes or control characters or start with a dot, and two names that differ only in case or Unicode
+normalisation.
 """
 
 

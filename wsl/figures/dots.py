@@ -67,15 +67,11 @@ def dots(accuracies: pd.DataFrame, column: str, panels: Mapping[Hashable, str], 
             own = rows[rows[column] == value].drop_duplicates("sampler").set_index("sampler")
             _panel(axes, own, order, references[references["classes"] == kind])
             axes.set_title(title, pad=3)
-            axes.set(xlim=(max(100 * floor - 3, 0), 101), ylim=(-0.6, len(order) - 0.4))
+            axes.set_xlim(max(100 * floor - 3, 0), 101)
             axes.xaxis.set_major_locator(MaxNLocator(4 if each > 1 else 3))
             axes.tick_params(labelbottom=kind == list(blocks)[-1])
-            labels = [method(name).label if place == 0 else "" for name in order]
-            axes.set_yticks(range(len(order)), labels)
-            axes.tick_params(axis="y", length=0)
-            colour_texts(axes.get_yticklabels(), order, chosen)
-        shown = [name for name in order if name in own.index]
-        colour_texts([write_value(axes, own.loc[name, "accuracy"], order.index(name)) for name in shown], shown, chosen)
+            label_rows(axes, order, chosen, shown=place == 0)
+        write_values(axes, own, order, chosen)  # beside the last panel
         top -= TITLES + tall + BLOCK_GAP
     middle = (left + (width - left - VALUES) / 2) / width
     below = f"accuracy on test images, % (bars: 95 % intervals over {unit(accuracies)})"
@@ -86,34 +82,59 @@ def dots(accuracies: pd.DataFrame, column: str, panels: Mapping[Hashable, str], 
     return figure
 
 
-def dot(axes: Axes, row: float, point: pd.Series, name: str) -> None:
-    """Draw a method's accuracy and its interval, in per cent, in a row."""
-    look = method(name)
-    reach = [[100 * (point["accuracy"] - point["low"])], [100 * (point["high"] - point["accuracy"])]]
-    axes.errorbar(
-        100 * point["accuracy"], row, xerr=reach, fmt=look.marker, ms=3.4, color=look.colour, elinewidth=1.1,
-        label=look.label, zorder=3,
-    )  # fmt: skip
+def draw_rows(axes: Axes, own: pd.DataFrame, order: Sequence[str]) -> None:
+    """Draw accuracies and their intervals, in per cent, from the lowest row up.
 
-
-def _panel(axes: Axes, own: pd.DataFrame, order: list[str], references: pd.DataFrame) -> None:
+    Args:
+        axes: where to draw.
+        own: ``accuracy``, ``low`` and ``high`` by method; a method that is not there leaves its row empty.
+        order: methods of all rows.
+    """
     axes.grid(axis="y", color="#EEEEEE", lw=0.8)
     axes.set_axisbelow(True)
     axes.spines["left"].set_visible(False)
+    for row, name in enumerate(order):
+        if name in own.index:
+            point, look = 100 * own.loc[name, ["accuracy", "low", "high"]].astype(float), method(name)
+            reach = [[point["accuracy"] - point["low"]], [point["high"] - point["accuracy"]]]
+            axes.errorbar(
+                point["accuracy"], row, xerr=reach, fmt=look.marker, ms=3.4, color=look.colour, elinewidth=1.1,
+                label=look.label, zorder=3,
+            )  # fmt: skip
+
+
+def label_rows(axes: Axes, order: Sequence[str], chosen: set[str], shown: bool = True) -> None:
+    """Name the rows of ``draw_rows`` in the methods' colours, what is chosen in bold.
+
+    Args:
+        axes: see ``draw_rows``.
+        order: methods of all rows.
+        chosen: methods that stand out.
+        shown: whether names are written; without them, rows are as high as in a panel with names.
+    """
+    axes.set_ylim(-0.6, len(order) - 0.4)
+    axes.set_yticks(range(len(order)), [method(name).label if shown else "" for name in order])
+    axes.tick_params(axis="y", length=0)
+    _colour(axes.get_yticklabels(), order, chosen)
+
+
+def write_values(axes: Axes, own: pd.DataFrame, order: Sequence[str], chosen: set[str]) -> None:
+    """Write the accuracies of ``draw_rows`` right of the axes; see there and ``label_rows``."""
+    place = {"xycoords": ("axes fraction", "data"), "annotation_clip": False, "va": "center", "fontsize": 7}
+    for row, name in enumerate(order):
+        if name in own.index:
+            text = axes.annotate(f"{100 * own.loc[name, 'accuracy']:.1f}", (1.04, row), **place)
+            _colour([text], [name], chosen)
+
+
+def _panel(axes: Axes, own: pd.DataFrame, order: list[str], references: pd.DataFrame) -> None:
     for name in ACROSS:
         for value in references.loc[references["sampler"] == name, "accuracy"].head(1):
             axes.axvline(100 * value, color=method(name).colour, ls=method(name).line, lw=1, zorder=1)
-    for row, name in enumerate(order):
-        if name in own.index:
-            dot(axes, row, own.loc[name], name)
+    draw_rows(axes, own, order)
 
 
-def write_value(axes: Axes, accuracy: float, row: int) -> Text:
-    place = {"xycoords": ("axes fraction", "data"), "annotation_clip": False}
-    return axes.annotate(f"{100 * accuracy:.1f}", (1.04, row), va="center", fontsize=7, **place)
-
-
-def colour_texts(texts: Sequence[Text], names: Sequence[str], chosen: set[str]) -> None:
+def _colour(texts: Sequence[Text], names: Sequence[str], chosen: set[str]) -> None:
     for text, name in zip(texts, names, strict=True):
         text.set(color=method(name).colour, fontweight="bold" if name in chosen else "normal")
 

@@ -12,7 +12,7 @@ from wsl.figures.ends import label_ends
 from wsl.figures.methods import method
 from wsl.figures.style import COLUMN, save
 
-UNMOVED = ("prototypes", "probe", "scratch", "start", "reconstructed")  # do not depend on the number of members
+UNMOVED = ("prototypes", "probe", "scratch", "start")  # do not depend on the number of members
 # Inches: the figure's height; the height of the panels and what stands below them; what stands left of the first
 # panel, and right of each.
 TALL, PANEL, BELOW, LEFT, RIGHT = 3.1, 2.3, 0.55, 0.5, 1.75

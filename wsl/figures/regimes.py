@@ -7,8 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from wsl.figures.dots import KINDS, ROW, colour_texts, dot, kinds_in, label_room, unit, write_value
-from wsl.figures.methods import method
+from wsl.figures.dots import KINDS, ROW, draw_rows, kinds_in, label_room, label_rows, unit, write_values
 from wsl.figures.style import COLUMN, save
 
 # Beside the chosen sampler: the thesis' sampler, the baselines that use the same data, and references.
@@ -31,9 +30,8 @@ def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
     accuracies = pd.read_csv(table, dtype={"images": str})
     whole = accuracies[(accuracies["epochs"] == 0) & (accuracies["images"] == "all")]
     whole = whole[whole["classes"].isin(KINDS) & (whole["sampler"].isin(SHOWN) | whole["chosen"])]
-    panels = [
-        rows for kind in kinds_in(whole) for _, rows in whole[whole["classes"] == kind].groupby("run", sort=False)
-    ]
+    blocks = [whole[whole["classes"] == kind] for kind in kinds_in(whole)]
+    panels = [rows for block in blocks for _, rows in block.groupby("run", sort=False)]
     lines = _lines(panels)
     tall = [ROW * max(rows["sampler"].nunique() for rows in line) for line in lines]
     width, height = 2 * COLUMN, sum(tall) + TITLE * len(lines) + TICKS * (len(lines) - 1) + 0.46
@@ -69,15 +67,9 @@ def _lines(panels: list[pd.DataFrame]) -> list[list[pd.DataFrame]]:
 def _panel(axes: Axes, rows: pd.DataFrame, floor: float) -> None:
     own = rows.drop_duplicates("sampler").sort_values(["accuracy", "sampler"]).set_index("sampler")
     chosen = set(own.index[own["chosen"]])
-    axes.grid(axis="y", color="#EEEEEE", lw=0.8)
-    axes.set_axisbelow(True)
-    axes.spines["left"].set_visible(False)
-    for row, (name, point) in enumerate(own.iterrows()):
-        dot(axes, row, point, name)
-    axes.set(xlim=(floor, 101), ylim=(-0.6, len(own) - 0.4))
-    axes.set_yticks(range(len(own)), [method(name).label for name in own.index])
-    axes.tick_params(axis="y", length=0)
-    colour_texts(axes.get_yticklabels(), own.index, chosen)
-    colour_texts([write_value(axes, value, row) for row, value in enumerate(own["accuracy"])], own.index, chosen)
+    draw_rows(axes, own, own.index)
+    label_rows(axes, own.index, chosen)
+    write_values(axes, own, own.index, chosen)
+    axes.set_xlim(floor, 101)
     kind = {"seen": "seen classes", "unseen": "unseen classes"}[rows["classes"].iloc[0]]
     axes.set_title(f"{rows['run'].iloc[0]}: {rows['regime'].iloc[0]} starts, {kind}", loc="right")
