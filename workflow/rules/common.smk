@@ -134,9 +134,10 @@ def taken_by(job):
     """The share of what this start may use at once that a job takes: of cores and devices, or of a cluster's jobs."""
     if not workflow.is_local(job.rule):
         return 1 / workflow.nodes
-    devices = workflow.global_resources.get("gpu")
-    devices = getattr(devices, "value", devices)  # a number or an object, by the version of Snakemake
-    shares = [job.threads / workflow.cores]
+    limits = workflow.global_resources
+    # Numbers or objects, by the version of Snakemake; on a cluster, cores may be unlimited.
+    cores, devices = (getattr(limits.get(name), "value", limits.get(name)) for name in ("_cores", "gpu"))
+    shares = [job.threads / min(cores or 1, os.cpu_count())]
     if devices:
         shares.append(job.scheduler_resources.get("gpu", 0) / devices)
     return min(max(shares), 1)
