@@ -119,10 +119,11 @@ def measure_novelty(
 
     Returns:
         A row a sample: the task's columns, ``seed``, ``finite``; ``nearest_member`` and ``nearest_snapshot``, by L2
-        distance of learned weights; ``distance`` to it, 1 being the median distance between training members;
-        ``cosine`` to it, and ``centred_cosine`` as seen from the training mean; the Jaccard index of its errors on
-        validation images with those of that snapshot (``nearest_``) and of the model trained on the task itself
-        (``trained_``), and both at chance. A sample that is not finite has none of these.
+        distance of learned weights among all kept snapshots, untrained ones included; ``distance`` to it, 1 being the
+        median distance between training members; ``cosine`` to it, and ``centred_cosine`` as seen from the training
+        mean; the Jaccard index of its errors on validation images with those of that snapshot (``nearest_``) and of the
+        model trained on the task itself (``trained_``), and both at chance. A sample that is not finite has none of
+        these.
 
         A row a task: ``samples`` that are finite, and ``sample_distance`` and ``sample_disagreement`` between them,
         averaged over pairs.
