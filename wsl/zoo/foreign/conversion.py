@@ -64,6 +64,8 @@ class Conversion:
         layout, weights, counters = self._weights([run.files[epoch] for epoch in epochs], self._hints(run))
         classes = self._classes(run, layout)
         self._new(run, epochs[-1], weights[-1])
+        if self.layout is None:  # a run that is left out sets no example
+            self._first, self.layout = run.files[epochs[0]], layout
         width = network_width(layout)
         plain = layout == resnet18_layout(width, layout.classes)
         plan = {**run.about, "member": number, "classes": classes, "width": width, "source": run.name}
@@ -82,8 +84,8 @@ class Conversion:
         if isinstance(self.classes, int):
             if self.classes != layout.classes:
                 raise DataError(
-                    f"{run.name}: its head {layout.head[0]} distinguishes {layout.classes} classes, "
-                    f"not {self.classes}; correct --classes, or name the head by --head"
+                    f"{run.name}: its head {layout.head[0]} distinguishes {layout.classes} classes, not "
+                    f"{self.classes}; correct --classes, or name the head by --head"
                 )
             return list(run.classes or map(str, range(layout.classes)))
         classes = list(self.classes or run.classes or map(str, range(layout.classes)))
@@ -101,9 +103,10 @@ class Conversion:
             table = table.drop(columns=[*NEEDED], errors="ignore")
             table = table.rename(columns={f"test_{kind}": f"validation_{kind}" for kind in ("loss", "accuracy")})
         if not set(NEEDED) <= set(table):
+            other = "test" if self.validation == "val" else "val"
             raise DataError(
-                f"{run.name} has no results on {self.validation} images, loss and accuracy; --validation test takes "
-                "those on test images in place of those on validation images, --validation val the latter"
+                f"{run.name} has no results on {self.validation} images (loss and accuracy are required); --validation "
+                f"{other} uses those on {other} images"
             )
         missing = [key for key in TRAINING if key not in table]
         order = [key for key in METRICS.values() if key in {*table, *missing}]
@@ -122,19 +125,20 @@ class Conversion:
 
     def _weights(self, paths: Sequence[Path], hints: Hints) -> tuple[Layout, np.ndarray, np.ndarray]:
         """Return the layout, flat weights (snapshots, n_weights) and integer buffers (snapshots, n_counters)."""
+        first, wanted = self._first, self.layout
         for row, path in enumerate(paths):
             saved = read_state(path)
             self.taken.update([saved.source] if saved.source else [])
             self.ignored.update(saved.ignored)
             state, layout = as_torchvision(path, saved.tensors, hints)
-            if self.layout is None:
-                self._first, self.layout = path, layout
-            if layout != self.layout and not same_parameters(layout, self.layout):
+            if wanted is None:
+                first, wanted = path, layout
+            if layout != wanted and not same_parameters(layout, wanted):
                 raise DataError(
-                    f"{path}: {first_difference(layout, self.layout)}, which {self._first} has; all networks of an "
-                    "import must be alike: leave the others out by --leave-out, and import them by themselves"
+                    f"{path}: {first_difference(layout, wanted)}, which {first} has; all networks of an import must be "
+                    "alike: leave the others out by --leave-out, and import them by themselves"
                 )
-            layout = self.layout  # formats differ in the order of names
+            layout = wanted  # formats differ in the order of names
             if not row:  # all of a large network's snapshots are held once, not twice
                 weights = np.empty((len(paths), layout.size), dtype=np.float32)
                 counters = np.empty((len(paths), len(layout.counters)), dtype=np.int64)
