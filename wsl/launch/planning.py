@@ -17,7 +17,7 @@ CONFIGS = ("--configfile", "--configfiles")
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedRun:
     """A run to be made: its config file, its name, and its folder."""
 
     config: Path
@@ -29,7 +29,7 @@ class Planned:
         return Path("results", self.name)
 
 
-def plan_runs(configs: Sequence[Path], arguments: Sequence[str]) -> list[Planned]:
+def plan_runs(configs: Sequence[Path], arguments: Sequence[str]) -> list[PlannedRun]:
     """Check the configs of several runs, with the changes that Snakemake's arguments make to all of them.
 
     Args:
@@ -45,7 +45,7 @@ def plan_runs(configs: Sequence[Path], arguments: Sequence[str]) -> list[Planned
         raise ConfigError("give config files as arguments before `--`, and not by --configfile")
     if DRY.intersection(arguments):
         raise ConfigError(f"for a dry run, use Snakemake: snakemake --cores all --configfile {configs[0]} -n")
-    runs: list[Planned] = []
+    runs: list[PlannedRun] = []
     for config in configs:
         try:
             raw = _changed(_read(config), _changes(arguments))
@@ -53,7 +53,7 @@ def plan_runs(configs: Sequence[Path], arguments: Sequence[str]) -> list[Planned
             run.check_data()
         except ConfigError as error:
             raise ConfigError(f"{config}: {error}") from None
-        runs.append(Planned(config, run.config.run))
+        runs.append(PlannedRun(config, run.config.run))
         for other in runs[:-1]:
             if other.name == run.config.run:
                 raise ConfigError(f"{other.config} and {config} both make results/{other.name}; change `run` in one")
