@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from wsl.errors import ConfigError
+from wsl.images.classes import check_folders
 from wsl.run import Run
 
 CHANGES = ("--config", "-C")
@@ -37,7 +38,7 @@ def plan_runs(configs: Sequence[Path], arguments: Sequence[str]) -> list[Planned
         arguments: Snakemake's.
 
     Raises:
-        ConfigError: a config or its data cannot be used, or two runs have one name.
+        ConfigError: a config or its folders of images cannot be used, or two runs have one name.
     """
     if not Path("Snakefile").is_file():
         raise ConfigError("there is no Snakefile in this folder; run this in the folder of the project")
@@ -50,7 +51,8 @@ def plan_runs(configs: Sequence[Path], arguments: Sequence[str]) -> list[Planned
         try:
             raw = _changed(_read(config), _changes(arguments))
             run = Run(raw)
-            run.check_data()
+            # Weights are checked at the start of each run: Snakemake may fetch them again.
+            check_folders(run.config.images.source, run.config.images.train, run.config.images.test)
         except ConfigError as error:
             raise ConfigError(f"{config}: {error}") from None
         runs.append(PlannedRun(config, run.config.run))
