@@ -132,3 +132,8 @@ def test_a_log_is_read_again_once_it_has_changed(folder):
     assert logs.read("logs/train_shared.log").epochs[0].epoch == 2
     (folder.root / "logs/train_shared.log").unlink()
     assert logs.read("logs/train_shared.log") is None
+
+
+def test_an_error_that_a_user_can_mend_is_its_message():
+    text = "2025-03-04 05:06:07,250 ERROR the job failed\nimages/cat.h5 cannot be written (disk full)\n"
+    assert Log(text, 0.0).error == "images/cat.h5 cannot be written (disk full)"

@@ -9,7 +9,7 @@ from typer.core import TyperCommand
 from wsl.cli.app import app, console, mendable, say
 
 if TYPE_CHECKING:
-    from wsl.launch.planning import Planned
+    from wsl.launch.planning import PlannedRun
     from wsl.launch.running import Ending
 
 MOST = 20  # lines of a list at the end
@@ -66,7 +66,7 @@ def run(
                     raise typer.Exit(1)
 
 
-def _report(planned: "Planned", title: str, ending: "Ending") -> None:
+def _report(planned: "PlannedRun", title: str, ending: "Ending") -> None:
     """Print how a run ended."""
     from wsl.run import print_summary
     from wsl.watch.screen import advice, describe_failure, line

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from wsl.errors import ConfigError
+from wsl.images.classes import check_folders
 from wsl.run import Run
 
 CHANGES = ("--config", "-C")
@@ -17,7 +18,7 @@ CONFIGS = ("--configfile", "--configfiles")
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedRun:
     """A run to be made: its config file, its name, and its folder."""
 
     config: Path
@@ -29,7 +30,7 @@ class Planned:
         return Path("results", self.name)
 
 
-def plan_runs(configs: Sequence[Path], arguments: Sequence[str]) -> list[Planned]:
+def plan_runs(configs: Sequence[Path], arguments: Sequence[str]) -> list[PlannedRun]:
     """Check the configs of several runs, with the changes that Snakemake's arguments make to all of them.
 
     Args:
@@ -37,7 +38,7 @@ def plan_runs(configs: Sequence[Path], arguments: Sequence[str]) -> list[Planned
         arguments: Snakemake's.
 
     Raises:
-        ConfigError: a config or its data cannot be used, or two runs have one name.
+        ConfigError: a config or its folders of images cannot be used, or two runs have one name.
     """
     if not Path("Snakefile").is_file():
         raise ConfigError("there is no Snakefile in this folder; run this in the folder of the project")
@@ -45,15 +46,16 @@ def plan_runs(configs: Sequence[Path], arguments: Sequence[str]) -> list[Planned
         raise ConfigError("give config files as arguments before `--`, and not by --configfile")
     if DRY.intersection(arguments):
         raise ConfigError(f"for a dry run, use Snakemake: snakemake --cores all --configfile {configs[0]} -n")
-    runs: list[Planned] = []
+    runs: list[PlannedRun] = []
     for config in configs:
         try:
             raw = _changed(_read(config), _changes(arguments))
             run = Run(raw)
-            run.check_data()
+            # Weights are checked at the start of each run: Snakemake may fetch them again.
+            check_folders(run.config.images.source, run.config.images.train, run.config.images.test)
         except ConfigError as error:
             raise ConfigError(f"{config}: {error}") from None
-        runs.append(Planned(config, run.config.run))
+        runs.append(PlannedRun(config, run.config.run))
         for other in runs[:-1]:
             if other.name == run.config.run:
                 raise ConfigError(f"{other.config} and {config} both make results/{other.name}; change `run` in one")

@@ -1,22 +1,23 @@
 """Start Snakemake for a run, show how far it is, and tell how it ended."""
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 from rich.console import Console
 
-from wsl.errors import DataError
+from wsl.errors import ConfigError, DataError
 from wsl.launch.brief import CHATTER, PLACES
-from wsl.launch.planning import Planned
+from wsl.launch.planning import PlannedRun
 from wsl.launch.stopping import FULL
 from wsl.watch.following import View
 from wsl.watch.logs import Logs
@@ -102,7 +103,7 @@ class Signals(AbstractContextManager):
 
 
 def make_run(
-    run: Planned, title: str, cores: str, arguments: Sequence[str], console: Console, signals: Signals
+    run: PlannedRun, title: str, cores: str, arguments: Sequence[str], console: Console, signals: Signals
 ) -> Ending:
     """Make a run, and show it until Snakemake ends.
 
@@ -113,13 +114,15 @@ def make_run(
         arguments: more arguments of Snakemake.
         console: where to show it.
         signals: passes signals on.
+
+    Raises:
+        ConfigError: another process makes this run.
     """
     log = run.results / LOG
-    log.parent.mkdir(parents=True, exist_ok=True)
     # `--cores` comes last, since it takes one value: a target that followed `--configfile` would be one more config.
     options = [*FULL, "--configfile", str(run.config), "--cores", cores]
     command = [sys.executable, "-m", "snakemake", *options, *arguments]
-    with open(log, "w", encoding="utf-8") as file:
+    with _opened(log) as file:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
         )
@@ -137,6 +140,23 @@ def make_run(
                 view.note(f"Snakemake plans the jobs ({time.monotonic() - begun:.0f} s)")
     state = watched.look()
     return Ending(process.returncode, watched.started, state, log)
+
+
+@contextmanager
+def _opened(log: Path) -> Iterator[TextIO]:
+    """Open a log to write it from its start; Snakemake and its jobs hold its lock as long as they write to it."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with open(log, "a", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(
+                f"{log.parents[1]} is being made by another process; watch it: wsl watch {log.parents[1]}"
+            ) from None
+        except OSError:  # a file system without locks
+            pass
+        file.truncate(0)
+        yield file
 
 
 def _ended(process: subprocess.Popen, seconds: float) -> bool:

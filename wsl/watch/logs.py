@@ -66,15 +66,14 @@ class Log:
     @cached_property
     def error(self) -> str | None:
         """The error that ended the job, on one line; None where it still runs, ended well or was stopped."""
-        if FAILED not in self.text:
+        _, failed, text = self.text.rpartition(FAILED)
+        if not failed:
             return None
-        lines = self.text.rstrip().splitlines()
+        lines = text.rstrip().splitlines()[1:]
         frames = [place for place, line in enumerate(lines) if line.startswith('  File "')]
-        if not frames:
-            return lines[-1].strip()
-        # After the last frame, of which the lines of code are indented by four, comes the error.
-        own = list(dropwhile(lambda line: line.startswith("    "), lines[frames[-1] + 1 :]))
-        return " ".join(line.strip() for line in own) or lines[-1].strip()
+        if frames:  # after the last frame, of which the lines of code are indented by four, comes the error
+            lines = list(dropwhile(lambda line: line.startswith("    "), lines[frames[-1] + 1 :]))
+        return " ".join(line.strip() for line in lines if not line.startswith("Traceback")) or "no message"
 
     @cached_property
     def steps(self) -> list[Step]:

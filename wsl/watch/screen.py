@@ -32,7 +32,8 @@ def draw(name: str, state: State) -> Group:
         name: what to call the run.
     """
     return Group(
-        Text.assemble((name, "bold"), f": {_headline(state)}"),
+        Text.assemble((name, "bold"), f": {_progress(state)}"),
+        _row(_timing(state)),
         _stages(state),
         *_running(state),
         *_warnings(state),
@@ -42,11 +43,12 @@ def draw(name: str, state: State) -> Group:
 
 def line(state: State) -> str:
     """Return a run's state in one line."""
+    whole = f"{_progress(state)}; {_timing(state)}"
     running = state.of("running")
     if not running:
-        return _headline(state)
+        return whole
     more = f", and {len(running) - 1} more" if running[1:] else ""
-    return f"{_headline(state)}; now {f'{running[0].job.name} {_epoch(running[0], state)}'.rstrip()}{more}"
+    return f"{whole}; now {f'{running[0].job.name} {_epoch(running[0], state)}'.rstrip()}{more}"
 
 
 def describe_failure(seen: Seen, folder: str | Path) -> str:
@@ -106,25 +108,27 @@ def time_left(seconds: float | None) -> str:
     return f"about {span(60 * step * math.ceil(minutes / step))} left"
 
 
-def _headline(state: State) -> str:
-    zoo = [f"{part} {count.done}/{count.all}" for part, count in state.members.items()]
+def _progress(state: State) -> str:
     failed = len(state.of("failed"))
-    if state.phase == COMPLETE:
-        timing = [f"complete, took {span(state.elapsed)}"]
-    elif state.phase == RUNNING:
-        timing = [f"{span(state.elapsed)} so far", time_left(state.left)]
-    elif state.phase == DELETED:
-        timing = [f"was complete; {len(state.missing)} files are missing now"]
-    else:
-        timing = [ENDINGS[state.phase].format(span(state.elapsed))]
+    zoo = [f"{part} {count.done}/{count.all}" for part, count in state.members.items()]
     parts = [
         f"{state.outputs.done} of {state.outputs.all} outputs",
         f"{failed} failed" if failed else "",
         f"members: {', '.join(zoo)}" if zoo else "",
-        *timing,
-        f"{state.size / GB:.2g} GB",
     ]
     return "; ".join(part for part in parts if part)
+
+
+def _timing(state: State) -> str:
+    if state.phase == COMPLETE:
+        timing = f"complete, took {span(state.elapsed)}"
+    elif state.phase == RUNNING:
+        timing = f"{span(state.elapsed)} so far; {time_left(state.left)}"
+    elif state.phase == DELETED:
+        timing = f"was complete; missing files: {len(state.missing)}"
+    else:
+        timing = ENDINGS[state.phase].format(span(state.elapsed))
+    return f"{timing}; {state.size / GB:.2g} GB"
 
 
 def _stages(state: State) -> Table:
