@@ -29,7 +29,7 @@ def draw(members: str | Path, history: str | Path, pdf: str | Path, png: str | P
     """Draw validation curves of all members, and the distributions of their snapshots' accuracy and loss.
 
     Args:
-        members: CSV with a row per member, see ``wsl.zoo.tables``.
+        members: CSV with a row per member, see ``wsl.zoo.overview``.
         history: CSV with a row per member and epoch.
         pdf: vector file to write.
         png: bitmap to write.
