@@ -148,7 +148,9 @@ def test_every_command_and_option_is_on_its_page(site):
     for name, command in commands.items():
         assert f"wsl {name} [OPTIONS]" in text
         for parameter in command.params:
-            assert max(parameter.opts, key=len) in text, (name, parameter.name)
+            if not getattr(parameter, "hidden", False):
+                shown = parameter.metavar or max(parameter.opts, key=len)
+                assert shown in text, (name, parameter.name)
 
 
 def test_every_module_is_in_the_api(site):
