@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from wsl.config.reading import read_yaml
 from wsl.errors import ConfigError
 from wsl.images.classes import check_folders
 from wsl.run import Run
@@ -48,8 +49,8 @@ def plan_runs(configs: Sequence[Path], arguments: Sequence[str]) -> list[Planned
         raise ConfigError(f"for a dry run, use Snakemake: snakemake --cores all --configfile {configs[0]} -n")
     runs: list[PlannedRun] = []
     for config in configs:
+        raw = _changed(read_yaml(config), _changes(arguments))
         try:
-            raw = _changed(_read(config), _changes(arguments))
             run = Run(raw)
             # Weights are checked at the start of each run: Snakemake may fetch them again.
             check_folders(run.config.images.source, run.config.images.train, run.config.images.test)
@@ -60,18 +61,6 @@ def plan_runs(configs: Sequence[Path], arguments: Sequence[str]) -> list[Planned
             if other.name == run.config.run:
                 raise ConfigError(f"{other.config} and {config} both make results/{other.name}; change `run` in one")
     return runs
-
-
-def _read(config: Path) -> dict[str, Any]:
-    try:
-        raw = yaml.safe_load(config.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"is not valid YAML: {error}") from error
-    if not isinstance(raw, dict):
-        raise ConfigError("is not a mapping of keys to values")
-    return raw
 
 
 def _changes(arguments: Sequence[str]) -> dict[str, Any]:
