@@ -9,6 +9,7 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, log_loss
 
+from wsl.errors import DataError
 from wsl.evaluation.protocol import fine_tuned, judge
 from wsl.evaluation.rivals import NearestModels
 from wsl.images.tasks import TaskImages
@@ -111,7 +112,7 @@ def test_validation_tasks_never_see_a_test_image(judged, zoo, packed, tmp_path):
     seen = judged("prototypes", held_out=(zoo.validation,))
     blind = altered(packed, tmp_path, without("test"))
     pd.testing.assert_frame_equal(judged("prototypes", held_out=(zoo.validation,), images=blind), seen)
-    with pytest.raises(KeyError):
+    with pytest.raises(DataError, match="test"):
         judged("prototypes", images=blind)
 
 

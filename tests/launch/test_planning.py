@@ -57,8 +57,8 @@ def test_a_changed_section_keeps_its_other_keys(written):
     [
         ({**DIGITS, "run": "two", "sed": 1}, r"two\.yaml: .*\n.*sed: unknown key"),
         (DIGITS, r"one\.yaml and .*two\.yaml both make results/one; change `run`"),
-        ("a: [", r"two\.yaml: is not valid YAML"),
-        ("- 1", r"two\.yaml: is not a mapping"),
+        ("a: [", r"two\.yaml, line 1: "),
+        ("- 1", r"two\.yaml holds no keys"),
         (
             {**DIGITS, "run": "two", "images": {"source": "imagefolder", "train": "no/where", "test": "no/where"}},
             "no/where",
