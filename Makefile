@@ -4,7 +4,7 @@ BIN := .venv/bin
 CORES ?= all
 CONFIG ?= config/digits-thesis.yaml config/config.yaml
 
-# Rivals side by side; each prints its table and writes benchmarks/results/<name>.json, and all together make
+# Baselines side by side; each prints its table and writes benchmarks/results/<name>.json, and all together make
 # benchmarks/README.md. Leave the machine idle.
 BENCH ?= seeds profile_stages storage index pca zoo_cpu zoo_gpu decoding workflow growth
 

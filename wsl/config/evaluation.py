@@ -8,7 +8,7 @@ from wsl.config.fields import RUN_NAME, NonNegativeFloat, PositiveFloat, Positiv
 
 
 class FineTuning(Section):
-    """How every sampler's and rival's models are fine-tuned on a held-out task: all by the same recipe."""
+    """How the models of every sampler and baseline are fine-tuned on a held-out task: all with the same recipe."""
 
     epochs: list[Annotated[Whole, Field(ge=1)]] = Field([1, 10], description="epochs after which they are judged")
     optimizer: Literal["adam", "sgd"] = Field("adam", description="`adam`, or `sgd` with momentum 0.9")
@@ -66,7 +66,7 @@ class Evaluation(Section):
     map_method: Literal["tsne", "pca"] = Field("tsne", description="how that map is made flat")
     image_counts: list[Annotated[Whole, Field(ge=0)]] = Field(
         [1, 5, 20],
-        description="images a class that samplers and rivals may look at, beside all of them; 0: the classes' names",
+        description="images per class that samplers and baselines may look at, beside all of them; 0: the classes' names",
     )
     finetuning: FineTuning = FineTuning()
     bench: Bench = Bench()
