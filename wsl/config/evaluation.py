@@ -66,7 +66,7 @@ class Evaluation(Section):
     map_method: Literal["tsne", "pca"] = Field("tsne", description="how that map is made flat")
     image_counts: list[Annotated[Whole, Field(ge=0)]] = Field(
         [1, 5, 20],
-        description="images per class that samplers and baselines may look at, beside all of them; 0: the classes' names",
+        description="images per class that samplers and baselines may look at, besides all; 0: the classes' names",
     )
     finetuning: FineTuning = FineTuning()
     bench: Bench = Bench()
