@@ -41,12 +41,13 @@ def test_the_unit_of_held_out_tasks_is_counted_by_hand(run):
     sets = [set for set in combinations(made.groups["tasks"], 3) if any({*row["classes"]} == {*set} for row in rows)]
     assert found["sets"] == {"seen": len(sets)} and found["unseen"] == ""
     assert str(len(sets)) in found["held_out"] and str(len(rows)) in found["held_out"]
-    assert (found["classes"], found["task_classes"], found["per_task"]) == (10, 6, 3)
+    assert (found["classes"], found["tasks"]) == (10, "tasks of 3 out of 6 classes")
 
 
 def test_unseen_tasks_are_counted_apart(run):
     found = facts(run(**UNSEEN))
     assert found["sets"]["unseen"] == 1 and found["unseen"] == "4 tasks (1 set of classes)"
+    assert found["tasks"] == "tasks of 3 out of 5 classes, 4 of them on tasks of 3 out of 3 unseen classes"
 
 
 @pytest.mark.parametrize(

@@ -35,8 +35,8 @@ def facts(run: Run) -> dict[str, Any]:
         "members": len(run.plan),
         "training_members": len(run.members("train")),
         "classes": len(run.classes),
-        "task_classes": len(run.groups["tasks"]),
         "per_task": zoo.classes_per_task,
+        "tasks": _on_tasks(run),
         "chance": f"{100 / zoo.classes_per_task:.1f} %",
         "snapshots": _snapshots(zoo.snapshots),
         "snapshot_count": _snapshot_count(run),
@@ -82,6 +82,14 @@ def _snapshot_count(run: Run) -> str:
 
 def _epochs(counts: list[int]) -> str:
     return f"{listed([str(count) for count in counts]) or 'no'} epoch{'s' * (counts != [1])}"
+
+
+def _on_tasks(run: Run) -> str:
+    """Return which classes the members' tasks are made of."""
+    size = run.config.zoo.classes_per_task
+    unseen = len(run.members("unseen"))
+    apart = f", {unseen} of them on tasks of {size} out of {len(run.groups['unseen'])} unseen classes" if unseen else ""
+    return f"tasks of {size} out of {len(run.groups['tasks'])} classes{apart}"
 
 
 def _sets(run: Run, part: str) -> tuple[int, int]:
