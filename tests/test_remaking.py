@@ -8,6 +8,8 @@ import pytest
 from wsl.remaking import remedy, run_target
 from wsl.watch.record import write_record
 
+ALONE = {"needs": [], "share": 1.0}  # a job that needs no other
+
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
@@ -19,10 +21,17 @@ def run(tmp_path, monkeypatch):
             "log": "results/mine/logs/a.log",
             "history": None,
             "due": True,
+            **ALONE,
         },
-        {"outputs": ["results/mine/downloads/clip"], "log": "results/mine/logs/b.log", "history": None, "due": False},
+        {
+            "outputs": ["results/mine/downloads/clip"],
+            "log": "results/mine/logs/b.log",
+            "history": None,
+            "due": False,
+            **ALONE,
+        },
     ]
-    write_record("results/mine", [], jobs)
+    write_record("results/mine", [], jobs, "make run")
     return tmp_path / "results" / "mine"
 
 

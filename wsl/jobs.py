@@ -55,7 +55,7 @@ def job(log: str | Path, threads: int = 1, gpu: int = 0) -> Iterator[str]:
             yield stack.enter_context(lease()) if gpu else "cpu"
         except (ConfigError, DataError) as error:
             logging.error("the job failed\n%s", error)
-            raise SystemExit(1) from None
+            raise SystemExit(str(error)) from None  # printed too: a full disk takes no more of the log
         except SystemExit:
             logging.info("the job was stopped")
             raise

@@ -94,7 +94,7 @@ def test_a_fault_that_a_user_can_mend_ends_a_job_by_its_message_alone(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env=environment, check=False, capture_output=True, text=True
     )
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "na\\xefve.h5 is empty; restore it\n")
     log = (tmp_path / "job.log").read_text(encoding="utf-8")
     assert "WARNING café\n" in log and "Traceback" not in log
     assert Logs(tmp_path).read("job.log").error == "naïve.h5 is empty; restore it"

@@ -38,4 +38,4 @@ def test_jobs_run_the_code_beside_the_snakefile(finished, results, read_jobs):
     printed = finished.run("results/tiny/figures/autoencoder_loss.png")
     assert [job["rule"] for job in read_jobs(printed)] == ["autoencoder_loss"]
     with Image.open(finished.results / "figures" / "autoencoder_loss.png") as image:
-        assert image.width == 1000
+        assert image.width == 1400  # 5 inches and 2 of the legend, 200 dots per inch
