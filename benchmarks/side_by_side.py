@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from wsl.machine import this_machine
+
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("numpy", "torch", "torchvision", "scikit-learn", "h5py", "snakemake")
 
@@ -36,11 +38,7 @@ def ratio(slow: list[float], fast: list[float]) -> dict[str, float]:
 
 def machine() -> dict[str, Any]:
     """Return what a figure depends on beside the code."""
-    model = next(
-        (line.split(":")[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
-        platform.processor(),
-    )
-    about = {"cpu": model, "cores": os.cpu_count(), "python": platform.python_version()}
+    about = {"cpu": this_machine().cpu, "cores": os.cpu_count(), "python": platform.python_version()}
     about["memory_gib"] = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
     about["packages"] = {name: version(name) for name in PACKAGES}
     try:

@@ -35,12 +35,15 @@ class Faults:
         except (ConfigError, DataError) as error:
             self.lines += str(error).removeprefix(SEVERAL).strip().splitlines()
 
+    def distinct(self) -> list[str]:
+        """Return each fault once."""
+        return list(dict.fromkeys(line.strip() for line in self.lines))
+
     def refuse(self) -> None:
         """Refuse the config if it has a fault.
 
         Raises:
             ConfigError: with all faults.
         """
-        lines = list(dict.fromkeys(line.strip() for line in self.lines))
-        if lines:
+        if lines := self.distinct():
             raise ConfigError(lines[0] if len(lines) == 1 else "\n  ".join([SEVERAL, *lines]))

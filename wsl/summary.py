@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from wsl.figures.methods import SHORT_KINDS, strongest_baseline
 from wsl.files import read_json
 
-TITLES = {"seen": "seen classes", "unseen": "unseen classes"}
 NAME, KIND, NUMBER = 16, 10, 23  # widths of columns
 
 
@@ -31,8 +31,8 @@ def summary_lines(report: Path, numbers: dict[str, Any]) -> list[str]:
         report: path of the report.
         numbers: see ``wsl.evaluation.tables.write_summary``.
     """
-    kinds = [kind for kind in TITLES if kind in numbers["accuracy"]]
-    best = {kind: _best_baseline(numbers, kind) for kind in kinds}
+    kinds = [kind for kind in SHORT_KINDS if kind in numbers["accuracy"]]
+    best = {kind: strongest_baseline(numbers["accuracy"][kind]) for kind in kinds}
     agreement = _number(numbers["agreement"], numbers["reconstruction_intervals"]["agreement"])
     lines = [
         "",
@@ -45,7 +45,7 @@ def summary_lines(report: Path, numbers: dict[str, Any]) -> list[str]:
         "independent sets of classes. All methods may look at all training images of a",
         f"task, but only references train a network on them. Chance: {numbers['chance']:.1%}.",
         "",
-        f"  {'method':<{NAME}}{'kind':<{KIND}}" + "".join(f"{TITLES[kind]:<{NUMBER}}" for kind in kinds),
+        f"  {'method':<{NAME}}{'kind':<{KIND}}" + "".join(f"{SHORT_KINDS[kind]:<{NUMBER}}" for kind in kinds),
         f"  {'':<{NAME + KIND}}" + "".join(f"{_count(numbers['sets'][kind]):<{NUMBER}}" for kind in kinds),
     ]
     for name in sorted(numbers["kinds"], key=lambda name: _rank(numbers, kinds, name)):
@@ -58,17 +58,12 @@ def summary_lines(report: Path, numbers: dict[str, Any]) -> list[str]:
     lines += ["", "* the sampler chosen on validation tasks"]
     for kind in kinds:
         if best[kind] is not None:
-            lines.append(f"< below the best baseline on {TITLES[kind]}: {best[kind]}")
+            lines.append(f"< below the best baseline on {SHORT_KINDS[kind]}: {best[kind]}")
     return [*lines, ""]
 
 
 def _rank(numbers: dict[str, Any], kinds: list[str], name: str) -> list[float]:
     return [-numbers["accuracy"][kind].get(name, -1.0) for kind in kinds]
-
-
-def _best_baseline(numbers: dict[str, Any], kind: str) -> str | None:
-    found = {name: value for name, value in numbers["accuracy"][kind].items() if numbers["kinds"][name] == "baseline"}
-    return max(found, key=found.get) if found else None
 
 
 def _cell(numbers: dict[str, Any], kind: str, name: str, best: str | None) -> str:

@@ -104,7 +104,7 @@ def _line(before: str) -> int:
 
 
 def forgive_output() -> None:
-    """Let standard output and error replace characters that a terminal cannot show; they would end the program."""
+    """Let standard output and error escape characters that a terminal cannot show; they would end the program."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError):  # another stream took its place, or it is closed
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors="backslashreplace")

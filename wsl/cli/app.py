@@ -3,7 +3,6 @@
 import json
 import logging
 import math
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -41,10 +40,7 @@ def start(
         False, "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
     ),
 ) -> None:
-    """Set up the log and the streams; torch and the rest are imported by the commands that need them."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a terminal without Unicode shows escapes, not a traceback
-            stream.reconfigure(errors="backslashreplace")
+    """Set up the log; torch and the rest are imported by the commands that need them."""
     handler = RichHandler(console=notes, show_path=False, show_time=False)
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[handler], format="%(message)s")
 

@@ -8,7 +8,7 @@ from typing import Any
 from wsl.config.reading import read_yaml
 from wsl.config.schema import load_config
 from wsl.disk import Disk, measure_disk
-from wsl.errors import ConfigError, DataError
+from wsl.errors import DataError, Faults
 from wsl.images.classes import check_folders, read_names
 from wsl.pretrained import Pretrained
 from wsl.run import Run
@@ -17,19 +17,16 @@ from wsl.zoo.plan import few_sets
 Checked = tuple[dict[str, Any], list[str], list[str]]
 
 
-class Obstacles(list[str]):
-    """Messages of checks that failed, each once."""
+class Obstacles(Faults):
+    """Faults of checks whose results are wanted."""
 
     def attempt(self, check: Callable[[], Any]) -> Any:
         """Return what a check returns; None, with its message noted, where it fails."""
-        try:
-            return check()
-        except (ConfigError, DataError, OSError) as error:
-            lines = str(error).splitlines()
-            # A config's faults come as a list below a heading.
-            lines = [line.strip() for line in (lines[1:] if lines[0].endswith(":") else lines)]
-            self.extend(line for line in lines if line not in self)
-            return None
+        with self.noted():
+            try:
+                return check()
+            except OSError as error:
+                raise DataError(str(error)) from error
 
 
 def check_config(path: Path) -> Checked:
@@ -44,12 +41,12 @@ def check_config(path: Path) -> Checked:
     about: dict[str, Any] = {"path": str(path)}
     obstacles, warnings = Obstacles(), []
     raw = obstacles.attempt(lambda: read_yaml(path))
-    if obstacles:
-        return about, warnings, obstacles
+    if obstacles.lines:
+        return about, warnings, obstacles.distinct()
     run = obstacles.attempt(lambda: Run(raw))
     config = run.config if run else obstacles.attempt(lambda: load_config(raw))
     if config is None:
-        return about, warnings, obstacles
+        return about, warnings, obstacles.distinct()
     about["run"] = config.run
     pretrained = run.pretrained if run else obstacles.attempt(lambda: Pretrained(config))
     images, datasets = config.images, config.datasets
@@ -63,14 +60,14 @@ def check_config(path: Path) -> Checked:
         if disk := obstacles.attempt(lambda: measure_disk(run, Path("results", config.run))):
             about["disk"] = _needed(disk)
             if disk.fault:
-                obstacles.append(disk.fault)
+                obstacles.lines.append(disk.fault)
     elif datasets.names is not None:
         obstacles.attempt(lambda: read_names(datasets.names))
     if datasets.weights is None and not datasets.brings_weights:
         warnings.append("datasets.weights is empty: dataset embeddings are features of a random network")
     if find_spec("open_clip") is None:
-        obstacles.append("open_clip is not installed; pip install open-clip-torch")
-    return about, warnings, obstacles
+        obstacles.lines.append("open_clip is not installed; pip install open-clip-torch")
+    return about, warnings, obstacles.distinct()
 
 
 def _planned(run: Run) -> dict[str, Any]:

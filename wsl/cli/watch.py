@@ -1,13 +1,12 @@
 """`wsl watch`: how far a run is."""
 
-import json
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from wsl.cli.app import app, console, mendable, say
+from wsl.cli.app import app, console, mendable, say, say_json
 
 INCOMPLETE, STILL_RUNNING = 1, 3  # exit codes; 2 is a wrong command
 
@@ -47,7 +46,7 @@ def watch(
             if once:
                 state = next(states)
                 if as_json:
-                    say(json.dumps(facts(name, state), indent=2, ensure_ascii=False))
+                    say_json(facts(name, state))
                 else:
                     console.print(draw(name, state))
             else:

@@ -11,10 +11,9 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
-from wsl.figures.methods import method
+from wsl.figures.methods import KINDS, method
 from wsl.figures.style import COLUMN
 
-KINDS = {"seen": "Classes that the zoo saw", "unseen": "Classes that no member saw"}
 ACROSS = ("trained", "reconstructed", "start")  # references, drawn as lines across all rows
 # Inches: the height of a row, of the titles above a block and of what stands below all blocks; the width of the
 # values at the right; the gaps between blocks and between panels.
@@ -54,13 +53,14 @@ def dots(accuracies: pd.DataFrame, column: str, panels: Mapping[Hashable, str], 
     width, height = 2 * COLUMN, sum(heights) + BLOCK_GAP * (len(blocks) - 1) + BELOW
     figure = Figure(figsize=(width, height))
     figure.set_layout_engine("none")  # places are set here, so that the panels of all blocks stand in line
-    left = label_room(figure, {name for order in orders.values() for name in order}, [KINDS[kind] for kind in blocks])
+    headings = {kind: KINDS[kind].capitalize() for kind in blocks}
+    left = label_room(figure, {name for order in orders.values() for name in order}, headings.values())
     each = (width - left - VALUES - PANEL_GAP * (len(panels) - 1)) / len(panels)
     floor = np.nanmin([*accuracies["low"], *accuracies["accuracy"], *references["accuracy"]])
     top = height
     for (kind, rows), order in zip(blocks.items(), orders.values(), strict=True):
         tall = ROW * len(order)
-        figure.text(0.04 / width, (top - TITLES + 0.05) / height, KINDS[kind], fontsize=8, fontweight="bold")
+        figure.text(0.04 / width, (top - TITLES + 0.05) / height, headings[kind], fontsize=8, fontweight="bold")
         for place, (value, title) in enumerate(panels.items()):
             at = (left + place * (each + PANEL_GAP), top - TITLES - tall, each, tall)
             axes = figure.add_axes(tuple(np.divide(at, (width, height, width, height))))

@@ -7,9 +7,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from wsl.figures.dots import KINDS, kinds_in, unit
+from wsl.figures.dots import kinds_in, unit
 from wsl.figures.ends import label_ends
-from wsl.figures.methods import method
+from wsl.figures.methods import KINDS, method
 from wsl.figures.style import COLUMN, save
 
 UNMOVED = ("prototypes", "probe", "scratch", "start")  # do not depend on the number of members
@@ -42,7 +42,7 @@ def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
         axes = figure.add_axes(tuple(np.divide(at, (width, TALL, width, TALL))))
         axes.set_ylim(max(100 * floor - 3, 0), 101)
         _panel(axes, held_out[held_out["classes"] == kind])
-        axes.set_title(KINDS[kind], loc="left", fontweight="bold")
+        axes.set_title(KINDS[kind].capitalize(), loc="left", fontweight="bold")
         axes.tick_params(labelleft=place == 0)
     figure.axes[0].set_ylabel("accuracy on test images, %")
     note = f"training members (bars: 95 % intervals over {unit(held_out)})"

@@ -4,10 +4,14 @@ import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
+from wsl.evaluation.kinds import kind_of
 from wsl.figures.palette import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY
 
 # Colours of names that are not listed below, for example of a sampler that someone adds.
 OTHERS = ("#8C564B", "#6A3D9A", "#808000", "#1B9E9E", "#B2182B", "#4D4D9F")
+# Kinds of held-out tasks, by what a table calls them: in words, and for headings of few letters.
+KINDS = {"seen": "classes that the zoo saw", "unseen": "classes that no member saw"}
+SHORT_KINDS = {"seen": "seen classes", "unseen": "unseen classes"}
 # Baselines that use the same data as samplers: images of the task, and the zoo.
 SAME_DATA = ("body-probe", "body-prototypes", "probe", "prototypes", "nearest", "noised", "mean")
 
@@ -31,26 +35,28 @@ class Method:
     line: str = "-"
 
 
-METHODS = {
-    "generator": Method("generator", RED, "sampler"),
-    "projection": Method("projection (thesis)", BLUE, "sampler"),
-    "regression": Method("regression", GREEN, "sampler"),
-    "flow": Method("flow", PURPLE, "sampler"),
-    "retrieval": Method("retrieval", ORANGE, "sampler"),
-    "memory-bank": Method("memory bank", SKY, "sampler"),
+# Label, colour, and marker and line where they are not the usual ones.
+LOOKS = {
+    "generator": ("generator", RED),
+    "projection": ("projection (thesis)", BLUE),
+    "regression": ("regression", GREEN),
+    "flow": ("flow", PURPLE),
+    "retrieval": ("retrieval", ORANGE),
+    "memory-bank": ("memory bank", SKY),
     # The strongest baselines are the darkest.
-    "body-probe": Method("probe on generator's body", "#222222", "baseline", "^"),
-    "body-prototypes": Method("prototypes on generator's body", "#222222", "baseline", "s"),
-    "probe": Method("probe on the start", "#666666", "baseline", "^", "--"),
-    "prototypes": Method("prototypes on the start", "#666666", "baseline", "s", "--"),
-    "nearest": Method("nearest member", "#999999", "baseline", "D"),
-    "noised": Method("nearest member, noised", "#999999", "baseline", "d", "--"),
-    "mean": Method("mean of the zoo", "#999999", "baseline", "v", ":"),
-    "trained": Method("trained on the task", "black", "reference", "P"),
-    "reconstructed": Method("trained, reconstructed", "black", "reference", "X", "--"),
-    "start": Method("the zoo's start", "#999999", "baseline", "x", ":"),
-    "scratch": Method("from scratch", "#999999", "baseline", "+", ":"),
+    "body-probe": ("probe on generator's body", "#222222", "^"),
+    "body-prototypes": ("prototypes on generator's body", "#222222", "s"),
+    "probe": ("probe on the start", "#666666", "^", "--"),
+    "prototypes": ("prototypes on the start", "#666666", "s", "--"),
+    "nearest": ("nearest member", "#999999", "D"),
+    "noised": ("nearest member, noised", "#999999", "d", "--"),
+    "mean": ("mean of the zoo", "#999999", "v", ":"),
+    "trained": ("trained on the task", "black", "P"),
+    "reconstructed": ("trained, reconstructed", "black", "X", "--"),
+    "start": ("the zoo's start", "#999999", "x", ":"),
+    "scratch": ("from scratch", "#999999", "+", ":"),
 }
+METHODS = {name: Method(label, colour, kind_of(name), *marks) for name, (label, colour, *marks) in LOOKS.items()}
 
 # By kind, and by what a budget of coefficients is spent on (``uniform``: no budget).
 ENCODERS = {

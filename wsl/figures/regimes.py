@@ -7,7 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from wsl.figures.dots import KINDS, ROW, draw_rows, kinds_in, label_room, label_rows, unit, write_values
+from wsl.figures.dots import ROW, draw_rows, kinds_in, label_room, label_rows, unit, write_values
+from wsl.figures.methods import KINDS, SHORT_KINDS
 from wsl.figures.style import COLUMN, save
 
 # Beside the chosen sampler: the thesis' sampler, the baselines that use the same data, and references.
@@ -71,5 +72,5 @@ def _panel(axes: Axes, rows: pd.DataFrame, floor: float) -> None:
     label_rows(axes, own.index, chosen)
     write_values(axes, own, own.index, chosen)
     axes.set_xlim(floor, 101)
-    kind = {"seen": "seen classes", "unseen": "unseen classes"}[rows["classes"].iloc[0]]
+    kind = SHORT_KINDS[rows["classes"].iloc[0]]
     axes.set_title(f"{rows['run'].iloc[0]}: {rows['regime'].iloc[0]} starts, {kind}", loc="right")

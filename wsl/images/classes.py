@@ -67,9 +67,7 @@ def find_classes(
         place, there = EMBEDDED[source]
         return _chosen(wanted, there, f"in {place}")
     if isinstance(wanted, list) and not (train.is_dir() and test.is_dir()):
-        repeated = [name for name in dict.fromkeys(wanted) if wanted.count(name) > 1]
-        faults = [f"images.classes: the class {name!r} is listed twice; list each class once" for name in repeated]
-        return wanted, faults + _name_faults(wanted)  # a plan needs no image; `check_folders` stops a run
+        return _chosen(wanted, wanted, "in the list")  # a plan needs no image; `check_folders` stops a run
     faults, folders = [], {}
     for key, folder in (("train", train), ("test", test)):
         try:

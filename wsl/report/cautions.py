@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-from wsl.figures.methods import method, strongest_baseline
-from wsl.report.headline import KINDS, kinds_of
+from wsl.figures.methods import KINDS, method, strongest_baseline
+from wsl.report.headline import kinds_of
+from wsl.zoo.plan import FEW_SETS
 
-FEW_SETS = 10  # with fewer held-out sets of classes, intervals are too wide to compare methods
 FEW_BINS = 3
 NEAR_CHANCE = 0.2  # of the way from chance to 100 %
 

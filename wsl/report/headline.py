@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from wsl.figures.methods import method, strongest_baseline
-
-KINDS = {"seen": "classes that the zoo saw", "unseen": "classes that no member saw"}
+from wsl.figures.methods import KINDS, method, strongest_baseline
 
 
 def kinds_of(numbers: dict[str, Any]) -> list[str]:

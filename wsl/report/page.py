@@ -9,11 +9,12 @@ import jinja2
 import pandas as pd
 import yaml
 
+from wsl.figures.methods import KINDS
 from wsl.files import read_json, written_whole
 from wsl.machine import this_machine
 from wsl.report.captions import caption
 from wsl.report.cautions import cautions
-from wsl.report.headline import KINDS, kinds_of, ranking, tiles
+from wsl.report.headline import kinds_of, ranking, tiles
 from wsl.report.origin import origin_rows, read_origin
 
 TEMPLATE = Path(__file__).parent / "report.html.jinja"
