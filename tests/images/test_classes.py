@@ -235,3 +235,12 @@ def test_a_missing_table_of_names_is_named(tmp_path):
 def test_real_folders(photos):
     names = resolve((photos / "train", photos / "val"), minimum=1)
     assert len(names) >= 3
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [([], "the list is empty"), (["ant", "bee", "ant"], "the class 'ant' is listed twice"), (["a{b"], "'a{b'")],
+)
+def test_a_list_is_refused_before_its_folders_are_there(tmp_path, classes, message):
+    with pytest.raises(ConfigError, match=message):
+        resolve((tmp_path / "train", tmp_path / "val"), classes)

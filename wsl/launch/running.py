@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Self, TextIO
@@ -22,7 +22,7 @@ from wsl.launch.stopping import FULL
 from wsl.watch.following import View
 from wsl.watch.logs import Logs
 from wsl.watch.record import Record, read_record
-from wsl.watch.remaining import Remaining, Steady
+from wsl.watch.remaining import Timed
 from wsl.watch.state import State, look
 
 NOTHING = "Nothing to be done"  # as Snakemake prints it
@@ -176,7 +176,7 @@ class _Watched:
         self.started = False  # whether the process has recorded its jobs
         self._record: Record | None = None
         self._logs = Logs(results)
-        self._remaining, self._steady = Remaining(results), Steady()
+        self._timed = Timed(results)
 
     def look(self) -> State | None:
         """Return the run's state; None where it was never started."""
@@ -186,5 +186,4 @@ class _Watched:
             except DataError:
                 return None
             self.started = (self._record.process, self._record.host) == (self.process, os.uname().nodename)
-        state = look(self.results, self._record, self._logs)
-        return replace(state, left=self._steady(self._remaining(state), state.time))
+        return self._timed(look(self.results, self._record, self._logs))

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,7 +15,7 @@ from wsl.watch.curves import curves
 from wsl.watch.events import Events
 from wsl.watch.logs import Logs
 from wsl.watch.record import read_record
-from wsl.watch.remaining import Remaining, Steady
+from wsl.watch.remaining import Timed
 from wsl.watch.screen import describe_failure, draw, line
 from wsl.watch.state import State, look
 
@@ -35,13 +34,12 @@ def looks(results: Path, tensorboard: Path | None = None) -> Iterator[State]:
         DataError: the run has not started.
     """
     logs = Logs(results)
-    remaining, steady = Remaining(results), Steady()
+    timed = Timed(results)
     events = None if tensorboard is None else Events(tensorboard / results.resolve().name)
     try:
         over = False
         while not over:
-            state = look(results, read_record(results), logs)
-            state = replace(state, left=steady(remaining(state), state.time))
+            state = timed(look(results, read_record(results), logs))
             if events is not None:
                 events.write(curves(results, state, logs))
             yield state

@@ -12,7 +12,7 @@ import heapq
 import math
 from bisect import insort
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean, median
 
@@ -117,6 +117,21 @@ class Steady:
         self._end += (now + left - self._end) * -math.expm1(-(now - self._time) / MEMORY)
         self._time = now
         return max(self._end - now, 0.0)
+
+
+class Timed:
+    """Adds to the states of a run how long it still takes, as shown.
+
+    Args:
+        results: the run's folder.
+    """
+
+    def __init__(self, results: str | Path):
+        self._remaining, self._steady = Remaining(results), Steady()
+
+    def __call__(self, state: State) -> State:
+        """Return a state with the time left."""
+        return replace(state, left=self._steady(self._remaining(state), state.time))
 
 
 def _learn(rule: _Rule, seen: Seen, record: Record) -> None:
