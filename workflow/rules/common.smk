@@ -23,7 +23,7 @@ from wsl.watch.record import write_record
 from wsl.watch.steps import COMPLETED, FAILED, INTERRUPTED, StepsHandler
 from wsl.launch.brief import print_in_brief
 from wsl.launch.stopping import FULL, PREFIX, Stopping, this_command
-from wsl.zoo.plan import few_sets
+from wsl.zoo.few_sets import few_sets
 
 # Jobs ignore Ctrl-C: the main process receives it, and stops them.
 shell.prefix(PREFIX)

@@ -12,7 +12,7 @@ from wsl.errors import DataError, Faults
 from wsl.images.classes import check_folders, read_names
 from wsl.pretrained import Pretrained
 from wsl.run import Run
-from wsl.zoo.plan import few_sets
+from wsl.zoo.few_sets import few_sets
 
 Checked = tuple[dict[str, Any], list[str], list[str]]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from wsl.figures.methods import KINDS, method, strongest_baseline
 from wsl.report.headline import kinds_of
-from wsl.zoo.plan import FEW_SETS
+from wsl.zoo.few_sets import FEW_SETS
 
 FEW_BINS = 3
 NEAR_CHANCE = 0.2  # of the way from chance to 100 %

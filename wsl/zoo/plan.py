@@ -13,11 +13,6 @@ from wsl.images.reading import join_task
 from wsl.randomness import integer_seed, part_of, stream
 
 UNSEEN_FROM = 1_000_000  # apart from all other members, so that neither zoo renumbers the other
-FEW_SETS = 10  # with fewer, the t quantile alone widens an interval by over 15 %
-HELD_OUT = {
-    "test": ("tasks of seen classes", "zoo.members or the share zoo.parts.test", "more classes for tasks"),
-    "unseen": ("tasks of unseen classes", "zoo.unseen.members", "more classes in zoo.unseen.classes"),
-}
 
 
 def class_set_rank(classes: tuple[int, ...]) -> int:
@@ -169,27 +164,6 @@ def plan_unseen(
         | _hyperparameters(seed, index, distributions, learning_rates)
         for index in range(UNSEEN_FROM, UNSEEN_FROM + members)
     ]
-
-
-def few_sets(plan: Sequence[dict[str, Any]]) -> list[str]:
-    """Return one warning for each held-out part that has fewer than ``FEW_SETS`` distinct sets of classes.
-
-    Intervals are over sets, so few sets make every headline number imprecise.
-
-    Args:
-        plan: rows of ``plan_members`` and ``plan_unseen``.
-    """
-    found = []
-    for part, (tasks, more_members, more_classes) in HELD_OUT.items():
-        sets = [frozenset(row["classes"]) for row in plan if row["part"] == part]
-        count = len(set(sets))
-        if 0 < count < FEW_SETS:
-            remedy = f"use {more_classes}" if count < len(sets) else f"raise {more_members}"
-            found.append(
-                f"the {len(sets)} held-out {tasks} are {count} distinct set{'s' * (count > 1)} of classes. "
-                f"Intervals are over sets and will be wide; {remedy}."
-            )
-    return found
 
 
 def _hyperparameters(
