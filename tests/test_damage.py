@@ -13,7 +13,7 @@ from wsl.errors import DataError
 from wsl.files import listed, write_json
 from wsl.images.reading import packed_by_class, read_task
 from wsl.outcomes.bins import read_bins
-from wsl.shared.encoder import load_shared
+from wsl.shared.predictor import load_predictor
 from wsl.tensors import read_tensors, write_tensors
 from wsl.weights.codec import load_codec, read_latents
 from wsl.weights.coefficients import load_linear, read_coefficients
@@ -35,7 +35,7 @@ READERS = {
     "start.safetensors": lambda path, made: load_start(path),
     "encoder.safetensors": lambda path, made: load_codec(made.index, made.fitted, path),
     "states.safetensors": lambda path, made: load_states(path, None),
-    "shared.safetensors": lambda path, made: load_shared(path),
+    "shared.safetensors": lambda path, made: load_predictor(path),
     "bins.json": lambda path, made: read_bins(path),
     "list.json": lambda path, made: listed(path),
 }

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from wsl.config.weights import Weights
 from wsl.errors import ConfigError
 from wsl.images.classes import DIGITS_IMAGES
 from wsl.images.contents import image_files
 from wsl.run import Run
+from wsl.weights.settings import Weights
 from wsl.zoo.layout import Layout
 from wsl.zoo.snapshots import snapshot_names
 

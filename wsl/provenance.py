@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -51,10 +52,13 @@ def _is_beside(node: ast.AST) -> bool:
     )
 
 
-def _without_docstrings(tree: ast.Module) -> ast.Module:
+def _without_prose(tree: ast.Module) -> ast.Module:
+    """Remove docstrings and the descriptions of settings (``description=`` of pydantic's ``Field``)."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node, clean=False):
             node.body = node.body[1:]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Field":
+            node.keywords = [keyword for keyword in node.keywords if keyword.arg != "description"]
     return tree
 
 
@@ -62,8 +66,8 @@ def _without_docstrings(tree: ast.Module) -> ast.Module:
 def _file_digest(path: Path) -> str:
     if path.suffix != ".py":
         return hashlib.sha256(path.read_bytes()).hexdigest()
-    # The syntax tree, not the text: a comment or a docstring changes no result, so it reruns nothing.
-    return hashlib.sha256(ast.dump(_without_docstrings(_tree(path))).encode()).hexdigest()
+    # The syntax tree, not the text: comments, docstrings and descriptions change no result, so they rerun nothing.
+    return hashlib.sha256(ast.dump(_without_prose(_tree(path))).encode()).hexdigest()
 
 
 def code_files(*entries: Path | str) -> list[Path]:
@@ -84,13 +88,27 @@ def code_digest(*entries: Path | str) -> str:
 
     Imports are found in the source, so dynamic ones must be named as further entries.
     """
-    lines = (f"{path.relative_to(ROOT)} {_file_digest(path)}" for path in code_files(*entries))
+    lines = (f"{_name(path)} {_file_digest(path)}" for path in code_files(*entries))
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
-def call_digest(call: str) -> str:
-    """Return the digest of all code behind ``call``, the dotted name of a function of ``wsl``."""
-    module = _module_file(call.rpartition(".")[0])
+def _name(path: Path) -> str:
+    # A plug-in lies outside the project; its folder changes no result.
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name
+
+
+def call_digest(call: str, *entries: type) -> str:
+    """Return the digest of all code behind a job.
+
+    Args:
+        call: dotted name of its function, in ``wsl`` or in a plug-in that is loaded.
+        entries: registered classes that the function looks up by name, so that no import leads to them.
+
+    Raises:
+        ValueError: there is no such module.
+    """
+    name = call.rpartition(".")[0]
+    module = _module_file(name) or (Path(sys.modules[name].__file__) if name in sys.modules else None)
     if module is None:
-        raise ValueError(f"no module of wsl holds {call}")
-    return code_digest(module)
+        raise ValueError(f"no module of wsl and no plug-in contains {call}")
+    return code_digest(module, *(Path(sys.modules[entry.__module__].__file__) for entry in entries))

@@ -1,25 +1,23 @@
 """A run: its checked config, classes and plan, as the workflow's rules need them."""
 
 from collections.abc import Container, Sequence
-from dataclasses import fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from wsl.config.encoders import Fitting
-from wsl.config.images import Images
+from wsl.config.needs import needs
 from wsl.config.schema import Config, load_config
 from wsl.distributions import Distribution
 from wsl.errors import ConfigError, Faults
 from wsl.images.classes import check_folders, find_classes, read_names
 from wsl.images.reading import join_task
+from wsl.images.settings import Images
+from wsl.paths import Paths
 from wsl.pretrained import Pretrained
 from wsl.randomness import integer_seed
-from wsl.recipe import Recipe
 from wsl.weights.encoders.settings import training_of
 from wsl.zoo.groups import group_classes
 from wsl.zoo.layout import Layout, resnet18_layout
-from wsl.zoo.needs import needs
 from wsl.zoo.plan import first_training, plan_members, plan_unseen
 
 DRAWN = ("optimizer", "batch_size", "weight_decay", "early_epoch", "max_epoch")
@@ -77,6 +75,11 @@ class Run:
     def _distributions(self) -> tuple[dict[str, Distribution], dict[str, Distribution]]:
         zoo = self.config.zoo
         return {key: getattr(zoo, key) for key in DRAWN}, {"adam": zoo.learning_rate.adam, "sgd": zoo.learning_rate.sgd}
+
+    @property
+    def paths(self) -> Paths:
+        """Where the run's files lie."""
+        return Paths.of_run(self.config.run)
 
     def check_data(self, fetched_now: Container[str] = ()) -> None:
         """Refuse folders of images that are not there, and other weights than are named; a mere plan needs none.
@@ -137,7 +140,7 @@ class Run:
 
     def beside(self) -> list[str]:
         """Return the accuracy tables of the runs to show beside this one, of those that have been made."""
-        tables = [f"results/{name}/tables/accuracy.csv" for name in self.config.beside]
+        tables = [Paths.of_run(name).table("accuracy") for name in self.config.beside]
         return [path for path in tables if Path(path).is_file()]
 
     def start(self) -> tuple[str, dict[str, Any]] | None:
@@ -180,10 +183,6 @@ class Run:
     def prompts(self, name: str) -> list[str]:
         """Return the sentences that name a class."""
         return [prompt.replace("{}", self._words.get(name, name)) for prompt in self.config.datasets.prompts]
-
-    def recipe(self, section: Fitting) -> dict[str, Any]:
-        """Return how to fit an encoder."""
-        return {field.name: getattr(section, field.name) for field in fields(Recipe)}
 
     def seed(self, purpose: str, *draw: int) -> int:
         """Return the integer seed of a job: of its only draw, or of one of several."""

@@ -13,7 +13,7 @@ from wsl.datasets.class_means import ClassMeans
 from wsl.evaluation.retrieval import compare_all, mean_ranks, measure_retrieval, recall_curve, retrieve
 from wsl.evaluation.shared_space import load_points
 from wsl.outcomes.bins import read_bins
-from wsl.shared.encoder import load_shared
+from wsl.shared.predictor import load_predictor
 from wsl.weights.codec import embed_part, read_latents
 from wsl.weights.coefficients import encode_part
 from wsl.zoo.index import write_index
@@ -138,7 +138,7 @@ def test_points_are_the_shared_encoders(autoencoder, class_means, bins, shared):
     datasets = torch.from_numpy(ClassMeans(list(class_means.values())).embed(snapshots["task"]))
     positions = torch.from_numpy(read_bins(bins).position(snapshots["validation_loss"].to_numpy()))
     with torch.no_grad():
-        assert points.pairs == pytest.approx(load_shared(shared.state)(datasets, positions).numpy(), abs=1e-5)
+        assert points.pairs == pytest.approx(load_predictor(shared.state)(datasets, positions).numpy(), abs=1e-5)
 
 
 def test_held_out_parts_are_measured(autoencoder, class_means, bins, shared, tmp_path):

@@ -4,8 +4,8 @@ from typing import get_args
 
 import pytest
 
-from wsl.config.sampling import SamplerName
 from wsl.figures.methods import METHODS, SAME_DATA, encoder_colour, method, strongest_baseline
+from wsl.sampling.settings import SamplerName
 
 REFERENCES = {"trained", "reconstructed"}
 # What the protocol measures without looking at any image of a task.

@@ -14,7 +14,7 @@ from wsl.outcomes.bins import OutcomeBins, read_bins
 from wsl.sampling.flow import FlowSampler, ResidualFlow, WaveFeatures, load_flow
 from wsl.sampling.flow_training import fit_flow
 from wsl.sampling.regression import RegressionSampler
-from wsl.shared.encoder import load_shared
+from wsl.shared.predictor import load_predictor
 from wsl.shared.training import train_shared
 from wsl.weights.codec import read_latents
 
@@ -55,7 +55,7 @@ def flow(world, regression):
 @pytest.fixture
 def sampler_of(flow, regression, world):
     def load(temperature=1.0, state=flow[0]):
-        return FlowSampler(load_shared(regression), load_flow(state), read_bins(world.bins), 16, "heun", temperature)
+        return FlowSampler(load_predictor(regression), load_flow(state), read_bins(world.bins), 16, "heun", temperature)
 
     return load
 
@@ -73,7 +73,7 @@ def test_it_recovers_the_conditional_gaussian(sampler_of, world, task, loss):
 def two(world, regression):
     """A flow of residuals of 1 and -1, along one line."""
     latents, snapshots = read_latents(world.train)
-    network, bins = load_shared(regression), read_bins(world.bins)
+    network, bins = load_predictor(regression), read_bins(world.bins)
     conditions = ClassMeans(world.class_means).embed(snapshots["task"]), snapshots["validation_loss"].to_numpy()
     predicted = RegressionSampler(network, bins).codes(*conditions)
     signs = np.random.default_rng(0).choice([-1.0, 1.0], (len(latents), 1))
@@ -108,7 +108,7 @@ def test_seeds_give_different_models_and_one_seed_the_same(sampler_of, world):
 
 def test_without_noise_it_is_the_prediction(sampler_of, regression, world):
     datasets, losses = ClassMeans(world.class_means).embed(["a/b/c"]), np.array([0.2])
-    predicted = RegressionSampler(load_shared(regression), read_bins(world.bins)).codes(datasets, losses)
+    predicted = RegressionSampler(load_predictor(regression), read_bins(world.bins)).codes(datasets, losses)
     for seed in (0, 1):
         assert np.array_equal(sampler_of(0.0).codes(datasets, losses, seed), predicted)
 
@@ -117,7 +117,7 @@ def test_fewer_directions_are_the_principal_ones(regression, world):
     flow = load_flow(fitted(world, regression, "one", directions=1, epochs=1, normalise="global")[0])
     latents, snapshots = read_latents(world.train)
     conditions = ClassMeans(world.class_means).embed(snapshots["task"]), snapshots["validation_loss"].to_numpy()
-    network = load_shared(regression)
+    network = load_predictor(regression)
     residuals = latents - RegressionSampler(network, read_bins(world.bins)).codes(*conditions)
     values, vectors = np.linalg.eigh(residuals.T @ residuals / len(residuals))
     basis = flow.basis.numpy() * flow.deviations.numpy()[:, None]

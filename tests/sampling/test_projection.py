@@ -8,7 +8,7 @@ from wsl.datasets.class_means import ClassMeans
 from wsl.outcomes.bins import read_bins
 from wsl.sampling.projection import ProjectionSampler
 from wsl.sampling.sampler import sample_weights
-from wsl.shared.encoder import load_shared
+from wsl.shared.predictor import load_predictor
 from wsl.weights.codec import load_codec, read_latents
 
 TASKS = ["0/3/2", "2/0/3", "4/1/0"]
@@ -21,7 +21,9 @@ def datasets(class_means):
 
 @pytest.fixture(scope="module")
 def sampler(shared, bins):
-    return {norm: ProjectionSampler(load_shared(shared.state), read_bins(bins), norm) for norm in ("training", "raw")}
+    return {
+        norm: ProjectionSampler(load_predictor(shared.state), read_bins(bins), norm) for norm in ("training", "raw")
+    }
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +43,7 @@ def test_training_norm_sets_the_length_and_keeps_the_direction(sampler, datasets
 
 def test_raw_codes_are_the_shared_encoders(sampler, datasets, loss_in, shared):
     with torch.no_grad():
-        expected = load_shared(shared.state)(torch.from_numpy(datasets), torch.tensor([2, 2, 2])).numpy()
+        expected = load_predictor(shared.state)(torch.from_numpy(datasets), torch.tensor([2, 2, 2])).numpy()
     assert np.array_equal(sampler["raw"].codes(datasets, loss_in(2)), expected)
 
 

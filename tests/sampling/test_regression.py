@@ -9,7 +9,7 @@ from wsl.datasets.class_means import ClassMeans
 from wsl.files import new_hdf5, put_table, write_json
 from wsl.outcomes.bins import read_bins
 from wsl.sampling.regression import RegressionSampler
-from wsl.shared.encoder import load_shared
+from wsl.shared.predictor import load_predictor
 from wsl.shared.training import train_shared
 from wsl.weights.codec import read_latents
 
@@ -31,7 +31,7 @@ def learnt(world):
     shape = {"outcome_embedding": 2, "hidden": [], "dropout": 0.0, "space": "coefficients"}
     loss = {"temperature": 0.5, "symmetric": True, "standardise": True, "losses": {"mse": 1}}
     train_shared(*files, **shape, **loss, recipe=RECIPE, seed=0)
-    return RegressionSampler(load_shared(world.folder / "r.safetensors"), read_bins(bins)), codes, snapshots
+    return RegressionSampler(load_predictor(world.folder / "r.safetensors"), read_bins(bins)), codes, snapshots
 
 
 def test_a_linear_network_is_least_squares(learnt, world):

@@ -6,7 +6,7 @@ import torch
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from wsl.shared.encoder import SharedEncoder, load_shared
+from wsl.shared.predictor import ConditionalPredictor, load_predictor
 from wsl.tensors import write_tensors
 
 SHAPE = {"dataset": 6, "bins": 4, "code": 3, "outcome_embedding": 5, "hidden": [8], "dropout": 0.0}
@@ -15,7 +15,7 @@ SHAPE = {"dataset": 6, "bins": 4, "code": 3, "outcome_embedding": 5, "hidden": [
 @pytest.fixture
 def encoder():
     torch.manual_seed(0)
-    return SharedEncoder(**SHAPE)
+    return ConditionalPredictor(**SHAPE)
 
 
 def test_it_is_an_mlp_of_dataset_and_outcome_embedding(encoder):
@@ -37,7 +37,7 @@ def test_every_bin_has_an_embedding_that_learns(encoder):
 
 
 def test_standardising_is_scikit_learns_scaler():
-    encoder = SharedEncoder(**{**SHAPE, "code": 6})
+    encoder = ConditionalPredictor(**{**SHAPE, "code": 6})
     training = torch.randn(30, 6) * torch.tensor([0.01, 1, 10, 100, 5, 0]) + 3
     encoder.datasets.fit(training)
     encoder.mlp, encoder.outcomes = nn.Identity(), nn.Embedding(4, 0)
@@ -72,7 +72,7 @@ def test_a_file_restores_it_whole(encoder, tmp_path):
     encoder.codes.fit(torch.randn(30, 3) * 2 - 1)
     encoder.code_norm.fill_(4.5)
     write_tensors(tmp_path / "s.safetensors", encoder.state_dict(), encoder.shape)
-    again = load_shared(tmp_path / "s.safetensors")
+    again = load_predictor(tmp_path / "s.safetensors")
     datasets, bins = torch.randn(5, 6), torch.tensor([0, 1, 2, 3, 3])
     assert torch.equal(again(datasets, bins), encoder(datasets, bins))
     assert again.code_norm == 4.5 and not again.training and again.shape == {**SHAPE, "space": "latent"}

@@ -8,8 +8,8 @@ from sklearn.metrics.pairwise import cosine_similarity
 
 from wsl.files import new_hdf5, put_table, write_json
 from wsl.ntxent import nt_xent
-from wsl.shared.encoder import load_shared
 from wsl.shared.pairs import load_pairs
+from wsl.shared.predictor import load_predictor
 from wsl.shared.training import train_shared, write_similarities
 from wsl.weights.codec import read_latents
 
@@ -53,7 +53,7 @@ def fit(pairs, class_means, tmp_path):
 
 def loss_of(state, pairs, class_means, tmp_path, part="validation", temperature=0.2):
     part = load_pairs(pairs[part], list(class_means.values()), tmp_path / "bins.json")
-    losses, module = [], load_shared(state)
+    losses, module = [], load_predictor(state)
     for indices in torch.arange(len(part)).split(8):
         datasets, bins, latents = part.batch(indices, random=False)
         with torch.no_grad():
@@ -86,15 +86,15 @@ def test_the_kept_state_has_the_recorded_loss(fit, pairs, class_means, tmp_path)
 def test_it_knows_the_training_latents_mean_norm(fit, pairs):
     latents, _ = read_latents(pairs["train"])
     state, _ = fit(epochs=1)
-    assert load_shared(state).code_norm.item() == pytest.approx(np.linalg.norm(latents, axis=1).mean(), rel=1e-5)
+    assert load_predictor(state).code_norm.item() == pytest.approx(np.linalg.norm(latents, axis=1).mean(), rel=1e-5)
 
 
 def test_standardising_uses_training_statistics_and_can_be_left_out(fit, pairs, class_means, tmp_path):
     datasets = load_pairs(pairs["train"], list(class_means.values()), tmp_path / "bins.json").datasets[0].numpy()
-    module = load_shared(fit(epochs=1)[0])
+    module = load_predictor(fit(epochs=1)[0])
     assert module.datasets.mean.numpy() == pytest.approx(datasets.mean(0), abs=1e-5)
     assert module.datasets.scale.numpy() == pytest.approx(datasets.std(0), rel=1e-4)
-    plain = load_shared(fit(epochs=1, standardise=False)[0])
+    plain = load_predictor(fit(epochs=1, standardise=False)[0])
     assert (plain.datasets.mean == 0).all() and (plain.datasets.scale == 1).all()
 
 
@@ -106,7 +106,10 @@ def test_same_seed_gives_the_same_bytes(fit):
 
 def test_an_error_in_units_of_the_codes_takes_their_statistics_and_a_direction_does_not(fit, pairs):
     latents, _ = read_latents(pairs["train"])
-    contrastive, both = load_shared(fit(epochs=1)[0]), load_shared(fit(epochs=1, losses={"nt_xent": 1, "mse": 0.1})[0])
+    contrastive, both = (
+        load_predictor(fit(epochs=1)[0]),
+        load_predictor(fit(epochs=1, losses={"nt_xent": 1, "mse": 0.1})[0]),
+    )
     assert (contrastive.codes.mean == 0).all() and (contrastive.codes.scale == 1).all()
     assert both.codes.mean.numpy() == pytest.approx(latents.mean(0), abs=1e-5)
     assert both.codes.scale.numpy() == pytest.approx(latents.std(0), rel=1e-4)
@@ -124,7 +127,7 @@ def test_similarities_are_cosines_of_max_weights_and_all_pairs(shared, autoencod
     table = pd.read_csv(tmp_path / "s.csv")
     # Members 0 and 1 of the training part, 4 of the test part: weights at max, pairs at early and max.
     assert table.groupby("part").size().to_dict() == {"train": 2 * 4, "test": 1 * 2}
-    module = load_shared(shared.state)
+    module = load_predictor(shared.state)
     for part, path in zip(("train", "test"), parts, strict=True):
         pairs = load_pairs(path, list(class_means.values()), bins)
         snapshots = pairs.snapshots

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from wsl.config.zoo import Zoo
 from wsl.errors import ConfigError
 from wsl.run import DRAWN
 from wsl.zoo.few_sets import few_sets
 from wsl.zoo.plan import UNSEEN_FROM, class_set_rank, first_training, plan_members, plan_unseen, write_plan
+from wsl.zoo.settings import Zoo
 
 THESIS = {"train": 850, "validation": 100, "test": 50}
 # Table 3.1 of the thesis.

@@ -15,8 +15,10 @@ from wsl.devices import describe_devices
 from wsl.disk import check_disk
 from wsl.errors import ConfigError, DataError
 from wsl.provenance import call_digest
+from wsl.recipe import Recipe
 from wsl.report.facts import facts
 from wsl.run import Run
+from wsl.sections import plain
 from wsl.summary import print_summary
 from wsl.text import forgive_output
 from wsl.watch.record import write_record
@@ -53,7 +55,8 @@ for path in workflow.configfiles:
     refuse(lambda: read_yaml(path))  # Snakemake's own reader takes the last of two equal keys
 RUN = refuse(lambda: Run(config))
 
-OUT = f"results/{RUN.config.run}"
+PATHS = RUN.paths
+OUT = PATHS.folder
 STEPS = StepsHandler(OUT)
 LOGS = f"{OUT}/logs"
 ENVIRONMENT = str(Path(workflow.basedir, "environment.yml"))
@@ -84,12 +87,34 @@ def settings(**keys):
     return plain(keys)
 
 
-def plain(value):
-    if hasattr(value, "model_dump"):
-        return plain(value.model_dump(mode="json"))
-    if isinstance(value, dict):
-        return {key: plain(value[key]) for key in sorted(value)}
-    return value
+def recipe_of(section):
+    return {key: getattr(section, key) for key in Recipe.model_fields}
+
+
+def call(function, entries=(), **values):
+    """The params of a rule: the function that makes its outputs, a digest of its code, and its settings.
+
+    Args:
+        function: dotted name, or a function of the wildcards that returns one.
+        entries: registered classes that the function looks up by name, or a function of the wildcards.
+        values: arguments besides files: sections of the config, plain values, or functions of the wildcards.
+    """
+
+    def of(value, wildcards):
+        return value(wildcards) if callable(value) and not isinstance(value, type) else value
+
+    def code(wildcards):
+        return call_digest(of(function, wildcards), *of(entries, wildcards))
+
+    def given(wildcards):
+        return plain({key: of(value, wildcards) for key, value in values.items()})
+
+    by_job = callable(function) or callable(entries), any(map(callable, values.values()))
+    return {
+        "call": function,
+        "code": code if by_job[0] else code(None),
+        "settings": given if by_job[1] else given(None),
+    }
 
 
 def checked(path, sha256):

@@ -132,7 +132,7 @@ if DATASETS.encoder == "set":
             call="wsl.datasets.set_encoder.fit_set_encoder",
             code=call_digest("wsl.datasets.set_encoder.fit_set_encoder"),
             settings=settings(
-                recipe=RUN.recipe(DATASETS.set),
+                recipe=recipe_of(DATASETS.set),
                 seed=RUN.seed("clip"),
                 **{key: getattr(DATASETS.set, key) for key in ("hidden", "dropout", "temperature", "images")},
                 **EMBEDDING,

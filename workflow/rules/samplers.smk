@@ -3,14 +3,6 @@ SAMPLING = RUN.config.sampling
 LEARNT = ("projection", "regression", "flow", "generator")
 
 
-def shared_settings(*draw):
-    return settings(
-        recipe=RUN.recipe(SHARED),
-        seed=RUN.seed("shared", *draw),
-        **{key: getattr(SHARED, key) for key in SHARED_KEYS},
-    )
-
-
 def codes_of(part, space):
     return f"{OUT}/weights/{'latents' if space == 'latent' else 'coefficients'}/{part}.h5"
 

@@ -31,12 +31,11 @@ rule fit_regression:
         mem_mb=8000,
         runtime=240,
     params:
-        call="wsl.shared.training.train_shared",
-        code=call_digest("wsl.shared.training.train_shared"),
-        settings=lambda wildcards: settings(
-            recipe=RUN.recipe(REGRESSION),
-            seed=RUN.seed("regression", int(wildcards.draw)),
-            **{key: getattr(REGRESSION, key) for key in (*SHARED_KEYS, "space", "normalise", "image_counts")},
+        **call(
+            "wsl.sampling.regression.fit_regression",
+            [loss for loss, _ in REGRESSION.losses.used()],
+            settings=REGRESSION,
+            seed=lambda wildcards: RUN.seed("regression", int(wildcards.draw)),
         ),
     script:
         CALL
@@ -66,7 +65,7 @@ rule fit_flow:
         call="wsl.sampling.flow_training.fit_flow",
         code=call_digest("wsl.sampling.flow_training.fit_flow"),
         settings=lambda wildcards: settings(
-            recipe=RUN.recipe(FLOW),
+            recipe=recipe_of(FLOW),
             seed=RUN.seed("flow", int(wildcards.draw)),
             normalise=REGRESSION.normalise,
             image_counts=REGRESSION.image_counts,

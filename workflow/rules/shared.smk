@@ -1,5 +1,6 @@
 SHARED = RUN.config.shared
-SHARED_KEYS = ("hidden", "dropout", "outcome_embedding", "temperature", "symmetric", "standardise", "losses")
+TRAIN_SHARED = "wsl.shared.training.train_shared"
+SHARED_ENTRIES = [loss for loss, _ in SHARED.losses.used()]
 
 
 wildcard_constraints:
@@ -26,9 +27,7 @@ rule train_shared:
         mem_mb=8000,
         runtime=240,
     params:
-        call="wsl.shared.training.train_shared",
-        code=call_digest("wsl.shared.training.train_shared"),
-        settings=shared_settings(),
+        **call(TRAIN_SHARED, SHARED_ENTRIES, settings=SHARED, seed=RUN.seed("shared")),
     script:
         CALL
 
@@ -43,9 +42,12 @@ use rule train_shared as train_shared_draw with:
     benchmark:
         f"{OUT}/benchmarks/train_shared_draw/{{draw}}.tsv"
     params:
-        call="wsl.shared.training.train_shared",
-        code=call_digest("wsl.shared.training.train_shared"),
-        settings=lambda wildcards: shared_settings(int(wildcards.draw)),
+        **call(
+            TRAIN_SHARED,
+            SHARED_ENTRIES,
+            settings=SHARED,
+            seed=lambda wildcards: RUN.seed("shared", int(wildcards.draw)),
+        ),
 
 
 rule similarities:
@@ -62,8 +64,6 @@ rule similarities:
     conda:
         ENVIRONMENT
     params:
-        call="wsl.shared.training.write_similarities",
-        code=call_digest("wsl.shared.training.write_similarities"),
-        settings=settings(members=RUN.config.evaluation.heatmap_members),
+        **call("wsl.shared.similarities.write_similarities", members=RUN.config.evaluation.heatmap_members),
     script:
         CALL

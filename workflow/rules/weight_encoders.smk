@@ -48,7 +48,7 @@ def common_settings(weights):
     autoencoder = weights.autoencoder
     return {
         "checkpoint_count": autoencoder.checkpoints,
-        "recipe": RUN.recipe(autoencoder),
+        "recipe": recipe_of(autoencoder),
         "seed": RUN.seed("autoencoder"),
         "orders": weights.orders,
         "orders_seed": RUN.seed("pca"),
@@ -65,7 +65,7 @@ def bench_settings(name):
         own=own,
         common=common_settings(weights),
         **{key: getattr(weights, key) for key in ("components", "budget", "gate")},
-        shared=shared_settings() if RUN.config.evaluation.bench.shared else None,
+        shared={"settings": RUN.config.shared, "seed": RUN.seed("shared")} if RUN.config.evaluation.bench.shared else None,
         search=RUN.config.search_with(name).model_dump(exclude={"encoders"}),
         seed=RUN.seed("search"),
     )

@@ -8,5 +8,9 @@ RENAMED = {
     "sampling.flow.space": f"now sampling.regression.space: {FLOW}",
     "sampling.flow.normalise": f"now sampling.regression.normalise: {FLOW}",
     "sampling.flow.condition_dropout": f"no more, remove it: {FLOW}, which no condition is hidden from",
+    "shared.temperature": "now shared.losses.nt_xent.temperature",
+    "shared.symmetric": "now shared.losses.nt_xent.symmetric",
+    "sampling.regression.temperature": "now sampling.regression.losses.nt_xent.temperature",
+    "sampling.regression.symmetric": "now sampling.regression.losses.nt_xent.symmetric",
     "sampling.flow.guidance": "no more, remove it; how much samples differ is sampling.flow.temperature",
 }

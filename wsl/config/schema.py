@@ -1,20 +1,23 @@
 """The whole config, checked."""
 
+from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from wsl.config.datasets import Datasets
-from wsl.config.encoders import Outcomes, Shared
-from wsl.config.evaluation import Evaluation, Search
-from wsl.config.fields import RUN_NAME, Section, Whole
-from wsl.config.images import Images
 from wsl.config.renamed import RENAMED
-from wsl.config.sampling import Sampling
-from wsl.config.weights import Weights
-from wsl.config.zoo import Zoo
+from wsl.datasets.settings import Datasets
 from wsl.errors import ConfigError
+from wsl.evaluation.settings import Evaluation, Search
 from wsl.faults import describe_fault
+from wsl.images.settings import Images
+from wsl.outcomes.settings import Outcomes
+from wsl.registry import load_plugins
+from wsl.sampling.settings import Sampling
+from wsl.sections import RUN_NAME, Section, Whole
+from wsl.shared.settings import Shared
+from wsl.weights.settings import Weights
+from wsl.zoo.settings import Zoo
 
 # What all encoders on a bench have in common: members as they are read, and the PCA that is fitted once.
 SHARED_KEYS = (
@@ -38,13 +41,16 @@ class Config(Section):
     beside: list[Annotated[str, Field(pattern=RUN_NAME)]] = Field(
         [], description="names of runs, made before, whose accuracies stand beside this one's in its table and report"
     )
+    plugins: list[Path] = Field(
+        [], description="Python files that register further architectures, image sources, samplers and so on"
+    )
     images: Images = Images()
     zoo: Zoo = Zoo()
     weights: Weights = Weights()
     datasets: Datasets = Datasets()
     outcomes: Outcomes = Outcomes()
-    shared: Shared = Shared()
-    sampling: Sampling = Sampling()
+    shared: Shared = Field(default_factory=Shared)
+    sampling: Sampling = Field(default_factory=Sampling)
     evaluation: Evaluation = Evaluation()
 
     @model_validator(mode="after")
@@ -115,6 +121,9 @@ def load_config(raw: dict[str, Any]) -> Config:
     Raises:
         ConfigError: with one line a fault: the key, what is wrong, and the keys there are where one is unknown.
     """
+    plugins = raw.get("plugins") if isinstance(raw, dict) else None
+    if isinstance(plugins, list) and all(isinstance(path, str) for path in plugins):
+        load_plugins(plugins)  # before validation, which must know their entries
     try:
         return Config.model_validate(raw)
     except ValidationError as error:

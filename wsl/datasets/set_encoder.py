@@ -1,9 +1,7 @@
 """A learned encoder of sets of images in place of the plain mean (Zaheer et al. 2017, "Deep Sets")."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import open_clip
 import torch
@@ -65,7 +63,7 @@ def fit_set_encoder(
     dropout: float,
     temperature: float,
     images: int,
-    recipe: dict[str, Any],
+    recipe: Recipe,
     model: str,
     weights: str | None,
     batch_size: int,
@@ -113,7 +111,7 @@ def fit_set_encoder(
         return contrast(first, second, 1 / temperature)
 
     # A batch holds no class twice: it would be its own negative.
-    recipe = replace(Recipe(**recipe), batch_size=min(recipe["batch_size"], len(clip)))
+    recipe = recipe.model_copy(update={"batch_size": min(recipe.batch_size, len(clip))})
     counts = {"train": len(clip), "validation": len(clip) * VALIDATION_DRAWS}
     write_csv(history, fit(module, loss_of, counts, recipe, seed, progress=progress))
     write_tensors(out, module.state_dict(), module.shape)

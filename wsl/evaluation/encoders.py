@@ -18,8 +18,11 @@ from wsl.evaluation.probes import probe
 from wsl.files import Files, write_csv
 from wsl.images.inputs import normalised
 from wsl.images.tasks import TaskImages
+from wsl.job import Job
 from wsl.randomness import integer_seed
+from wsl.recipe import Recipe
 from wsl.sampling.recalibration import Recalibration
+from wsl.shared.settings import Shared
 from wsl.shared.training import train_shared
 from wsl.weights.codec import WeightCodec, embed_part, load_codec
 from wsl.weights.encoders.ae_pca_training import train_ae_pca
@@ -96,6 +99,7 @@ def measure_encoder(
         elif also:
             inputs |= {"also": also}
         begun = time.perf_counter()
+        common = {**common, "recipe": Recipe(**common["recipe"])}
         named = dict(zip(("out", "history", "checkpoints"), made, strict=True))
         TRAININGS[training](**inputs, **named, **own, **common, packed=packed, device=device)
         seconds = time.perf_counter() - begun
@@ -108,7 +112,8 @@ def measure_encoder(
             for index, own_values, path, count in zip(indices, values, latents, orders, strict=True):
                 embed_part(index, own_values, files, made[0], path, count, common["orders_seed"])
             state, curve = Path(folder, "shared.safetensors"), Path(folder, "shared.csv")
-            train_shared(*latents, class_means, bins, state, curve, **shared, device=device)
+            predictor = Shared.model_validate(shared["settings"])
+            train_shared(*latents, class_means, bins, state, curve, predictor, Job(device=device, seed=shared["seed"]))
             losses.append(pd.read_csv(curve).assign(training="shared"))
         write_csv(history, pd.concat(losses, ignore_index=True))
         write_csv(probes, probe(codec.encode, train_index, held_out, accuracies))

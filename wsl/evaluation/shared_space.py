@@ -8,8 +8,8 @@ import pandas as pd
 import torch
 
 from wsl.files import Files
-from wsl.shared.encoder import load_shared
 from wsl.shared.pairs import load_pairs
+from wsl.shared.predictor import load_predictor
 
 
 class Points(NamedTuple):
@@ -34,7 +34,7 @@ def load_points(latents: str | Path, class_means: Files, bins: str | Path, share
         latents: of the part.
         class_means: a file a class, or a list of them; bins: outcome bins; shared: the shared encoder.
     """
-    part, encoder = load_pairs(latents, class_means, bins), load_shared(shared)
+    part, encoder = load_pairs(latents, class_means, bins), load_predictor(shared)
     own = np.flatnonzero(part.snapshots["order"] == 0)
     pairs = encoder(*part.batch(torch.from_numpy(own), random=False)[:2])
     return Points(pairs.numpy(), part.codes[own].numpy(), part.snapshots.iloc[own].reset_index(drop=True))

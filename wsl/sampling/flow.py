@@ -9,7 +9,7 @@ from torch import nn
 
 from wsl.fitting import mlp
 from wsl.outcomes.bins import OutcomeBins
-from wsl.shared.encoder import SharedEncoder
+from wsl.shared.predictor import ConditionalPredictor
 from wsl.tensors import read_tensors
 
 
@@ -99,7 +99,7 @@ class FlowSampler:
 
     def __init__(
         self,
-        network: SharedEncoder,
+        network: ConditionalPredictor,
         flow: ResidualFlow,
         bins: OutcomeBins,
         steps: int,

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -11,8 +10,8 @@ from wsl.fitting import Standardiser, fit
 from wsl.progress import NOWHERE, Progress
 from wsl.recipe import Recipe
 from wsl.sampling.flow import ResidualFlow
-from wsl.shared.encoder import SharedEncoder, load_shared
 from wsl.shared.pairs import Pairs, load_pairs
+from wsl.shared.predictor import ConditionalPredictor, load_predictor
 from wsl.tensors import write_tensors
 from wsl.weights.coefficients import owners
 
@@ -35,7 +34,7 @@ def fit_flow(
     hidden: Sequence[int],
     dropout: float,
     frequencies: int,
-    recipe: dict[str, Any],
+    recipe: Recipe,
     seed: int,
     device: str = "cpu",
     progress: Progress = NOWHERE,
@@ -58,7 +57,7 @@ def fit_flow(
         device: ``cpu`` or ``cuda``.
         progress: keeps states of the fit, and gives the one to go on from.
     """
-    network = load_shared(regression).to(device)
+    network = load_predictor(regression).to(device)
     files, space = {"train": train, "validation": validation}, network.shape["space"]
     parts = {part: load_pairs(path, class_means, bins, space, image_counts).to(device) for part, path in files.items()}
     codes = parts["train"].codes
@@ -91,7 +90,7 @@ def fit_flow(
         flow,
         loss_of,
         {"train": len(parts["train"]), "validation": rows * TIMES},
-        Recipe(**recipe),
+        recipe,
         seed,
         progress=progress,
     )
@@ -100,7 +99,7 @@ def fit_flow(
 
 
 @torch.no_grad()
-def _residuals(network: SharedEncoder, pairs: Pairs) -> torch.Tensor:
+def _residuals(network: ConditionalPredictor, pairs: Pairs) -> torch.Tensor:
     """Return codes less their predictions (n, code), each row with the count of images that stands for it."""
     parts = []
     for rows in torch.arange(len(pairs), device=pairs.codes.device).split(1024):

@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from wsl.outcomes.bins import OutcomeBins
 from wsl.sampling.regression import RegressionSampler
-from wsl.shared.encoder import SharedEncoder
+from wsl.shared.predictor import ConditionalPredictor
 
 
 class ProjectionSampler(RegressionSampler):
@@ -19,7 +19,7 @@ class ProjectionSampler(RegressionSampler):
             a direction alone, so the length that a projection happens to have means nothing.
     """
 
-    def __init__(self, shared: SharedEncoder, bins: OutcomeBins, norm: str):
+    def __init__(self, shared: ConditionalPredictor, bins: OutcomeBins, norm: str):
         super().__init__(shared, bins)
         self.norm = norm
 

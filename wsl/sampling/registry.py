@@ -13,7 +13,7 @@ from wsl.sampling.projection import ProjectionSampler
 from wsl.sampling.regression import RegressionSampler
 from wsl.sampling.retrieval import RetrievalSampler
 from wsl.sampling.sampler import Sampler
-from wsl.shared.encoder import load_shared
+from wsl.shared.predictor import load_predictor
 
 
 def load_sampler(
@@ -46,9 +46,9 @@ def load_sampler(
 
     # A sampler that makes whole weights rather than codes is a ``Maker`` (wsl.sampling.making) and has no place here.
     loaders: dict[str, Callable[[], Sampler]] = {
-        "projection": lambda: ProjectionSampler(load_shared(shared), read_bins(bins), **own),
-        "regression": lambda: RegressionSampler(load_shared(regression), read_bins(bins), **own),
-        "flow": lambda: FlowSampler(load_shared(regression), load_flow(flow), read_bins(bins), **own),
+        "projection": lambda: ProjectionSampler(load_predictor(shared), read_bins(bins), **own),
+        "regression": lambda: RegressionSampler(load_predictor(regression), read_bins(bins), **own),
+        "flow": lambda: FlowSampler(load_predictor(regression), load_flow(flow), read_bins(bins), **own),
         "memory-bank": lambda: MemoryBankSampler(bank(), **own),
         "retrieval": lambda: RetrievalSampler(bank(), **own),
     }

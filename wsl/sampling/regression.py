@@ -1,10 +1,30 @@
 """Sampling by a network that predicts codes from (D, R)."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
 
+from wsl.files import Files
+from wsl.job import Job
 from wsl.outcomes.bins import OutcomeBins
-from wsl.shared.encoder import SharedEncoder
+from wsl.sampling.settings import Regression
+from wsl.shared.predictor import ConditionalPredictor
+from wsl.shared.training import fit_predictor
+
+
+def fit_regression(
+    train: str | Path,
+    validation: str | Path,
+    class_means: Files,
+    bins: str | Path,
+    out: str | Path,
+    history: str | Path,
+    settings: Regression,
+    job: Job = Job(),  # noqa: B008
+) -> None:
+    """Fit the network that predicts codes; see ``wsl.shared.training.fit_predictor``."""
+    fit_predictor(train, validation, class_means, bins, out, history, settings, job)
 
 
 class RegressionSampler:
@@ -15,7 +35,7 @@ class RegressionSampler:
         bins: of outcomes.
     """
 
-    def __init__(self, network: SharedEncoder, bins: OutcomeBins):
+    def __init__(self, network: ConditionalPredictor, bins: OutcomeBins):
         self.network, self.bins = network, bins
         self.space = network.shape["space"]
 

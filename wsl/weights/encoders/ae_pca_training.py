@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,6 +10,7 @@ from torch import nn
 from wsl.files import Files
 from wsl.images.tasks import TaskImages
 from wsl.progress import NOWHERE, Progress
+from wsl.recipe import Recipe
 from wsl.weights.encoders.ae_pca import ChannelEncoder, share_compression
 from wsl.weights.encoders.behaviour import Behaviour
 from wsl.weights.encoders.training import train_encoder
@@ -32,7 +32,7 @@ def train_ae_pca(
     hidden: Sequence[int],
     dropout: float,
     checkpoint_count: int,
-    recipe: dict[str, Any],
+    recipe: Recipe,
     seed: int,
     orders: int = 1,
     orders_seed: int = 0,

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import nn
@@ -10,6 +9,7 @@ from torch import nn
 from wsl.files import Files
 from wsl.images.tasks import TaskImages
 from wsl.progress import NOWHERE, Progress
+from wsl.recipe import Recipe
 from wsl.weights.coefficients import LinearCodec, load_linear, owners, read_coefficients
 from wsl.weights.encoders.base import WeightEncoder
 from wsl.weights.encoders.behaviour import Behaviour
@@ -105,7 +105,7 @@ def train_pca(
     dropout: float,
     normalise: str,
     checkpoint_count: int,
-    recipe: dict[str, Any],
+    recipe: Recipe,
     seed: int,
     orders: int = 1,
     orders_seed: int = 0,

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from wsl.config.weights import Weights
 from wsl.weights.encoders.tokens import latent_a_token
+from wsl.weights.settings import Weights
 from wsl.zoo.layout import Layout
 
 NETWORK = ("size", "width", "depth", "heads", "window", "halo")

@@ -15,6 +15,7 @@ from wsl.images.tasks import TaskImages
 from wsl.ntxent import nt_xent
 from wsl.progress import NOWHERE, Progress
 from wsl.randomness import stream
+from wsl.recipe import Recipe
 from wsl.weights.encoders.behaviour import Behaviour
 from wsl.weights.encoders.token_encoder import TokenEncoder, TokenSequence
 from wsl.weights.encoders.token_network import windows_of
@@ -88,7 +89,7 @@ def train_tokens(
     temperature: float,
     windows: int,
     checkpoint_count: int,
-    recipe: dict[str, Any],
+    recipe: Recipe,
     seed: int,
     also: Sequence[str | Path] = (),
     orders: int = 1,

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -31,7 +30,7 @@ def train_encoder(
     history: str | Path,
     checkpoints: str | Path,
     checkpoint_count: int,
-    recipe: dict[str, Any],
+    recipe: Recipe,
     seed: int,
     finish: Callable[[], None] = lambda: None,
     trained: nn.Module | None = None,
@@ -52,7 +51,7 @@ def train_encoder(
         progress: keeps states of the fit, and gives the one to go on from.
         finish: fits, in closed form, what follows on what is trained; called before a state is kept.
     """
-    wanted = checkpoint_epochs(recipe["epochs"], checkpoint_count)
+    wanted = checkpoint_epochs(recipe.epochs, checkpoint_count)
     states: States = {}
 
     def keep(epoch: int) -> None:
@@ -62,7 +61,7 @@ def train_encoder(
     module = encoder if trained is None else trained
     if any(True for _ in module.parameters()):
         losses = fit(
-            module, loss_of, counts, Recipe(**recipe), seed, lambda epoch: keep(epoch) if epoch in wanted else None,
+            module, loss_of, counts, recipe, seed, lambda epoch: keep(epoch) if epoch in wanted else None,
             progress, states,
         )  # fmt: skip
     else:

@@ -4,17 +4,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from wsl.config.encoders import KEEP, NORMALISATION, Fitting, Keep, Losses, Normalisation, Schedule, Shared
-from wsl.config.fields import NonNegativeFloat, PositiveFloat, PositiveInt, Section, Whole
-from wsl.config.generator import Generator, Recalibration
+from wsl.recipe import IMAGE_COUNTS, KEEP, NORMALISATION, Fitting, ImageCounts, Keep, Normalisation, Schedule
+from wsl.sampling.generator_settings import Generator, Recalibration
+from wsl.sections import NonNegativeFloat, PositiveFloat, PositiveInt, Section
+from wsl.shared.losses.base import Losses
+from wsl.shared.settings import Predictor
 
 SamplerName = Literal["projection", "regression", "memory-bank", "retrieval", "flow", "generator"]
 Space = Literal["latent", "coefficients"]
-ImageCounts = list[Annotated[Whole, Field(ge=0)]]
-IMAGE_COUNTS = (
-    "numbers of images a class, one of which is drawn for each row of a batch, so that few images are a known "
-    "condition; 0: the class's name, in words; none: all training images"
-)
 
 
 class Refinement(Section):
@@ -27,10 +24,9 @@ class Refinement(Section):
 
 
 class RegressionLosses(Losses):
-    """Weights of the losses between predictions and codes of weights, 0 for none."""
+    """Losses of the regression."""
 
-    nt_xent: NonNegativeFloat = Field(0.0, description="NT-Xent (eq. 2.7): a direction that tells models apart")
-    mse: NonNegativeFloat = Field(1.0, description="mean squared error over codes, in the units of `normalise`")
+    defaults = {"mse": 1.0}  # noqa: RUF012
 
 
 class Learnt(Fitting):
@@ -45,12 +41,12 @@ class Learnt(Fitting):
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="dropout after each hidden layer")
 
 
-class Regression(Learnt, Shared):
+class Regression(Learnt, Predictor):
     """The sampler `regression`: a network that predicts codes, fitted like the shared encoder."""
 
     hidden: list[PositiveInt] = Field([512], description="sizes of the hidden layers")
     outcome_embedding: PositiveInt = Field(32, description="numbers in an outcome bin's learned embedding")
-    losses: RegressionLosses = RegressionLosses()
+    losses: RegressionLosses = Field(default_factory=RegressionLosses)
     image_counts: ImageCounts = Field([], description=IMAGE_COUNTS)
     space: Space = Field("coefficients", description="what is predicted: `latent` z_W or `coefficients` C_m")
     normalise: Normalisation = Field("per-parameter", description=NORMALISATION)
@@ -63,7 +59,7 @@ class Regression(Learnt, Shared):
 
     @model_validator(mode="after")
     def _length_is_fixed(self) -> Self:
-        if not self.losses.mse + self.losses.norm:
+        if not self.losses.mse.weight + self.losses.norm.weight:
             raise ValueError(
                 "nt_xent and cosine leave a prediction's length open; give losses.mse or losses.norm a weight"
             )
@@ -128,7 +124,7 @@ class Sampling(Section):
         description="NT-Xent fixes only z_proj's direction: `training` scales it to the mean norm of training latents, "
         "`raw` decodes it as it is (projection)",
     )
-    regression: Regression = Regression()
+    regression: Regression = Field(default_factory=Regression)
     memory_bank: MemoryBank = MemoryBank()
     retrieval: Retrieval = Retrieval()
     flow: Flow = Flow()

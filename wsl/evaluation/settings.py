@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from wsl.config.fields import RUN_NAME, NonNegativeFloat, PositiveFloat, PositiveInt, Section, Whole
+from wsl.sections import RUN_NAME, NonNegativeFloat, PositiveFloat, PositiveInt, Section, Whole
 
 
 class FineTuning(Section):

@@ -4,8 +4,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from wsl.config.encoders import NORMALISATION, Fitting, Normalisation
-from wsl.config.fields import RUN_NAME, NonNegativeFloat, PositiveFloat, PositiveInt, Section, Whole
+from wsl.recipe import NORMALISATION, Fitting, Normalisation
+from wsl.sections import RUN_NAME, NonNegativeFloat, PositiveFloat, PositiveInt, Section, Whole
 
 EncoderKind = Literal["pca-ae", "pca", "ae-pca", "contrastive", "sane"]
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from wsl.config.fields import PositiveInt, Section, Share, Whole
+from wsl.sections import PositiveInt, Section, Share, Whole
 
 
 class Images(Section):

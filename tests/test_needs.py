@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from wsl.config.needs import fewest_members, fewest_task_classes
 from wsl.errors import ConfigError
 from wsl.randomness import part_of
-from wsl.zoo.needs import fewest_members, fewest_task_classes
 from wsl.zoo.plan import class_set_rank
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "own-photographs.md"

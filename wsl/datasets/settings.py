@@ -5,8 +5,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from wsl.config.encoders import Fitting
-from wsl.config.fields import PositiveFloat, PositiveInt, Section, Sha256, Whole
+from wsl.recipe import Fitting
+from wsl.sections import PositiveFloat, PositiveInt, Section, Sha256, Whole
 
 
 class Distilled(Section):

@@ -5,7 +5,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from wsl.config.fields import (
+from wsl.distributions import Choice, Distribution, Integers, Normal
+from wsl.sections import (
     BatchSizes,
     Counts,
     Decays,
@@ -17,7 +18,6 @@ from wsl.config.fields import (
     Sha256,
     Whole,
 )
-from wsl.distributions import Choice, Distribution, Integers, Normal
 
 
 class LearningRates(Section):

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from wsl.config.fields import NonNegativeFloat, PositiveFloat, PositiveInt, Section, Whole
+from wsl.sections import NonNegativeFloat, PositiveFloat, PositiveInt, Section, Whole
 
 
 class Body(Section):

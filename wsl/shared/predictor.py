@@ -1,4 +1,4 @@
-"""The shared encoder: (z_D, outcome) -> z_proj in a space of weight codes (section 3.3)."""
+"""A network (z_D, outcome) -> code of weights: the shared encoder (section 3.3), and the one of `regression`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from wsl.fitting import Standardiser, mlp
 from wsl.tensors import read_tensors
 
 
-class SharedEncoder(nn.Module):
+class ConditionalPredictor(nn.Module):
     """z_proj = MLP([z_D; z_R]), with z_R the learned embedding of the outcome bin (sections 3.2.3, 3.3).
 
     Args:
@@ -63,9 +63,9 @@ class SharedEncoder(nn.Module):
         return self.codes.inverse(self.mlp(joined))
 
 
-def load_shared(path: str | Path) -> SharedEncoder:
-    """Load a trained shared encoder, in evaluation mode, on the CPU."""
+def load_predictor(path: str | Path) -> ConditionalPredictor:
+    """Load a trained predictor, in evaluation mode, on the CPU."""
     state, shape = read_tensors(path)
-    module = SharedEncoder(**shape)
+    module = ConditionalPredictor(**shape)
     module.load_state_dict(state)
     return module.eval()

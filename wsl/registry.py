@@ -1,0 +1,124 @@
+"""Registries: everything that users may add to, by name, each entry defined in one file."""
+
+import hashlib
+import importlib.util
+import pkgutil
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from wsl.errors import ConfigError
+
+Entry = TypeVar("Entry", bound=type)
+PLUGINS = "wsl_plugins"  # the package that plug-in files appear in
+
+
+class Registry(Generic[Entry]):
+    """Classes of one kind by name: those of a package of ``wsl``, and those that plug-ins register.
+
+    Args:
+        kind: what an entry is called in messages, for example ``sampler``.
+        package: dotted name of the package whose modules define the built-in entries. They are imported at the first
+            look-up, except modules whose name starts with an underscore. Reading a config needs all entries, so these
+            modules import torch inside functions only.
+    """
+
+    def __init__(self, kind: str, package: str):
+        self.kind, self.package = kind, package
+        self._entries: dict[str, Entry] = {}
+        self._complete = False
+
+    def register(self, name: str) -> Callable[[Entry], Entry]:
+        """Return a decorator that adds a class under ``name`` and sets its attribute ``name``.
+
+        Raises:
+            ConfigError: another class has this name already.
+        """
+
+        def add(entry: Entry) -> Entry:
+            other = self._entries.get(name)
+            if other is not None and other.__module__ != entry.__module__:
+                raise ConfigError(
+                    f"two files define the {self.kind} {name!r}: {module_file(other)} and {module_file(entry)}; rename "
+                    "one of them"
+                )
+            entry.name = name
+            self._entries[name] = entry
+            return entry
+
+        return add
+
+    def __getitem__(self, name: str) -> Entry:
+        """Return the entry of this name.
+
+        Raises:
+            ConfigError: there is none; the message lists the known names.
+        """
+        self._discover()
+        if name not in self._entries:
+            close = get_close_matches(str(name), self._entries, n=1)
+            hint = f"; did you mean {close[0]}?" if close else ""
+            raise ConfigError(f"unknown {self.kind} {name!r}{hint} (known: {', '.join(sorted(self._entries))})")
+        return self._entries[name]
+
+    def __contains__(self, name: object) -> bool:
+        self._discover()
+        return name in self._entries
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names: built-in entries in the order of their files, then plug-ins."""
+        self._discover()
+        return iter(sorted(self._entries, key=lambda name: self._entries[name].__module__.startswith(PLUGINS)))
+
+    def values(self) -> list[Entry]:
+        """Return the entries in the order of their names' iteration."""
+        return [self._entries[name] for name in self]
+
+    def _discover(self) -> None:
+        if not self._complete:
+            self._complete = True  # before the imports, since a module may look up another entry
+            for module in sorted(pkgutil.iter_modules(import_module(self.package).__path__), key=lambda one: one.name):
+                if not module.name.startswith("_"):
+                    import_module(f"{self.package}.{module.name}")
+
+
+def module_file(entry: type) -> Path:
+    """Return the file that defines a class."""
+    return Path(sys.modules[entry.__module__].__file__)
+
+
+def load_plugins(paths: Iterable[str | Path]) -> None:
+    """Import Python files, which register their entries; files that are loaded already are skipped.
+
+    Args:
+        paths: from the working directory.
+
+    Raises:
+        ConfigError: a file is missing or cannot be imported.
+    """
+    for path in map(Path, paths):
+        name = plugin_module(path)
+        if name in sys.modules:
+            continue
+        if path.suffix != ".py" or not path.is_file():
+            raise ConfigError(f"plugins: {path} is not a Python file; give the path of a .py file")
+        spec = importlib.util.spec_from_file_location(name, path)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        try:
+            spec.loader.exec_module(module)
+        except ConfigError:
+            del sys.modules[name]
+            raise
+        except Exception as error:
+            del sys.modules[name]
+            raise ConfigError(f"plugins: {path} cannot be imported ({type(error).__name__}: {error})") from error
+
+
+def plugin_module(path: str | Path) -> str:
+    """Return the name that a plug-in file is imported by: its own, and a digest of its folder."""
+    path = Path(path).absolute()
+    return f"{PLUGINS}.{path.stem}_{hashlib.sha256(str(path.parent).encode()).hexdigest()[:8]}"

@@ -1,0 +1,38 @@
+"""Settings of networks that predict codes of weights from (D, R), and of the shared encoder."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from wsl.recipe import Fitting
+from wsl.sections import PositiveInt
+from wsl.shared.losses.base import Losses
+
+
+class Predictor(Fitting):
+    """A network that predicts codes of weights from (D, R).
+
+    Attributes:
+        space: what is predicted: ``latent`` (z_W) or ``coefficients`` (C_m).
+        normalise: how codes are scaled where a loss compares values, see ``Standardiser.fit``.
+        image_counts: see ``wsl.shared.pairs.load_pairs``.
+    """
+
+    hidden: list[PositiveInt] = Field([512], description="sizes of the hidden layers")
+    outcome_embedding: PositiveInt = Field(512, description="size of the learned embedding of an outcome bin")
+    standardise: bool = Field(True, description="standardise dataset embeddings by their training statistics")
+
+
+class SharedLosses(Losses):
+    """Losses of the shared encoder."""
+
+    defaults = {"nt_xent": 1.0}  # noqa: RUF012
+
+
+class Shared(Predictor):
+    """The shared encoder (section 3.3)."""
+
+    space: ClassVar[str] = "latent"
+    normalise: ClassVar[str] = "per-coefficient"
+    image_counts: ClassVar[tuple[int, ...]] = ()
+    losses: SharedLosses = Field(default_factory=SharedLosses)

@@ -1,0 +1,53 @@
+"""Compare projections of the shared encoder with weight latents (figure 4.3)."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.nn import functional
+
+from wsl.files import Files, write_csv
+from wsl.shared.pairs import first_members, load_pairs
+from wsl.shared.predictor import load_predictor
+
+
+@torch.no_grad()
+def write_similarities(
+    latents: Sequence[str | Path],
+    class_means: Files,
+    bins: str | Path,
+    shared: str | Path,
+    out: str | Path,
+    members: int,
+) -> None:
+    """Write cosine similarities of z_W (max snapshots) and z_proj (early and max) for a few members of each part.
+
+    Args:
+        latents: latent files, named after their parts (``train.h5``, ``test.h5``).
+        members: how many members of each, the first.
+        out: CSV with ``part``, ``weights_member``, ``pair_member``, ``pair_snapshot``, ``cosine``.
+    """
+    module, rows = load_predictor(shared), []
+    for path in latents:
+        pairs = load_pairs(path, class_means, bins)
+        first = first_members(pairs.snapshots, members)
+        chosen = np.flatnonzero(first & (pairs.snapshots["order"] == 0))
+        datasets, positions, latents = pairs.batch(torch.from_numpy(chosen), random=False)
+        snapshots = pairs.snapshots.iloc[chosen].reset_index(drop=True)
+        projections = functional.normalize(module(datasets, positions), dim=1)
+        cosine = (functional.normalize(latents, dim=1) @ projections.T).numpy()
+        for i, weights_of in snapshots.iterrows():
+            for j, pair in snapshots.iterrows():
+                if weights_of["snapshot"] == "max":
+                    rows.append(
+                        {
+                            "part": Path(path).stem,
+                            "weights_member": weights_of["member"],
+                            "pair_member": pair["member"],
+                            "pair_snapshot": pair["snapshot"],
+                            "cosine": cosine[i, j],
+                        }
+                    )
+    write_csv(out, pd.DataFrame(rows))
