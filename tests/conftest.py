@@ -20,6 +20,8 @@ from tests.places import disk, fill, site  # noqa: F401
 from wsl.datasets.class_means import embed_classes
 from wsl.images.packing import pack_digits
 from wsl.outcomes.bins import write_bins
+from wsl.recipe import Recipe
+from wsl.shared.settings import Shared
 from wsl.shared.training import train_shared
 from wsl.weights.codec import embed_part
 from wsl.weights.coefficients import encode_part
@@ -38,7 +40,7 @@ settings.load_profile("wsl")
 SIZE, WIDTH = 16, 2
 TASKS = {"train": ["012", "234", "413"], "validation": ["104"], "test": ["032"]}
 ADAMW = {"learning_rate": 1e-2, "weight_decay": 0.0, "batch_size": 4, "epochs": 20}
-RECIPE = {**ADAMW, "patience": None, "schedule": "constant", "keep": "best"}
+RECIPE = Recipe(**ADAMW)
 TINY_CLIP = {
     "embed_dim": 8,
     "vision_cfg": {"image_size": SIZE, "layers": 1, "width": 16, "patch_size": 8, "head_width": 8},
@@ -188,9 +190,8 @@ def shared(autoencoder, class_means, bins, tmp_path_factory) -> SimpleNamespace:
     made = SimpleNamespace(state=folder / "shared.safetensors", history=folder / "history.csv")
     latents = autoencoder.latents
     shape = {"outcome_embedding": 4, "hidden": [16], "dropout": 0.0}
-    loss = {"temperature": 0.5, "symmetric": True, "standardise": True, "losses": {"nt_xent": 1}}
     files = (latents["train"], latents["validation"], list(class_means.values()), bins, made.state, made.history)
-    train_shared(*files, **shape, **loss, recipe=RECIPE, seed=0)
+    train_shared(*files, Shared(**shape, **ADAMW))
     return made
 
 

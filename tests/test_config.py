@@ -36,7 +36,7 @@ def test_configs_that_come_with_it_are_accepted(path):
 @pytest.mark.parametrize(
     ("key", "value", "remedy"),
     [
-        ("wieghts", {}, "unknown key; the keys here are run, seed, beside, images"),
+        ("wieghts", {}, "unknown key; the keys here are run, seed, beside, plugins, images"),
         ("zoo.wdith", 8, "unknown key; the keys here are members.*width"),
         ("zoo.learning_rate.rmsprop", 1, "unknown key; the keys here are adam, sgd"),
         ("weights.autoencoder.lattent", 9, "unknown key; the keys here are .*latent"),
@@ -56,7 +56,7 @@ def test_an_unknown_key_is_named_beside_the_known_ones(key, value, remedy):
         ("zoo", None, "dictionary"),
         ("zoo.width", "wide", "integer.*'wide'"),
         ("zoo.width", 8.5, "integer.*8.5"),
-        ("zoo.width", True, "whole number"),
+        ("zoo.width", True, "integer required"),
         ("zoo.members", 2, "greater than or equal to 3"),
         ("zoo.classes_per_task", 1, "greater than or equal to 2"),
         ("zoo.schedule", "linear", "'constant' or 'cosine'"),
@@ -75,8 +75,8 @@ def test_an_unknown_key_is_named_beside_the_known_ones(key, value, remedy):
         ("images.validation_share", 1.5, "less than 1"),
         ("weights.autoencoder.hidden", 64, "list"),
         ("weights.explained_variance", 1.1, "less than or equal to 1"),
-        ("shared.temperature", 0, "greater than 0"),
-        ("shared.temperature", float("inf"), "finite"),
+        ("shared.losses.nt_xent.temperature", 0, "greater than 0"),
+        ("shared.losses.nt_xent.temperature", float("inf"), "finite"),
         ("sampling.outcome", -1, "greater than or equal to 0"),
     ],
 )

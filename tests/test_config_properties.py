@@ -14,14 +14,15 @@ from pydantic import BaseModel
 from wsl.config.renamed import RENAMED
 from wsl.config.schema import Config, load_config
 from wsl.errors import ConfigError
+from wsl.sections import fields_of
 
 
 def sections(model: type[BaseModel] = Config, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
     """Every section of the config by its path, the whole first."""
     yield path, model
-    for name, field in model.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from sections(field.annotation, (*path, name))
+    for name, annotation in fields_of(model).items():
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            yield from sections(annotation, (*path, name))
 
 
 SECTIONS = dict(sections())
@@ -133,7 +134,7 @@ def test_what_is_accepted_survives_being_written(values):
 @settings(max_examples=60)
 @given(st.sampled_from(sorted(SECTIONS)), st.text("abcxyz_äß7", min_size=1, max_size=12))
 def test_an_unknown_key_is_refused_wherever_it_stands(path, key):
-    assume(key not in SECTIONS[path].model_fields)
+    assume(key not in fields_of(SECTIONS[path]))
     with pytest.raises(ConfigError) as refusal:
         load_config(written({(*path, key): 1}))
     assert f"\n  {'.'.join((*path, key))}: unknown key; the keys here are " in str(refusal.value)
@@ -151,10 +152,10 @@ def test_a_value_out_of_range_never_makes_a_run(case):
 @pytest.mark.parametrize("key", RENAMED)
 def test_a_key_of_an_earlier_version_is_refused_with_what_became_of_it(key):
     *path, name = key.split(".")
-    assert name not in SECTIONS[tuple(path)].model_fields, "the key is back: take it out of the table"
+    assert name not in fields_of(SECTIONS[tuple(path)]), "the key is back: take it out of the table"
     with pytest.raises(ConfigError) as refusal:
         load_config(written({tuple(key.split(".")): 1}))
     assert f"\n  {key}: a key of an earlier version, {RENAMED[key]}" in str(refusal.value)
     named = [word.rstrip(":;,") for word in RENAMED[key].split() if word.count(".") > 1 and word.rstrip(":;,") != key]
     for *path, name in (word.split(".") for word in named):
-        assert name in SECTIONS[tuple(path)].model_fields
+        assert name in fields_of(SECTIONS[tuple(path)])

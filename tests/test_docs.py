@@ -17,6 +17,7 @@ from wsl.config.schema import Config, load_config
 from wsl.images.inputs import normalised
 from wsl.images.own import own_classes
 from wsl.images.reading import MEAN, STD
+from wsl.sections import fields_of
 from wsl.tensors import write_tensors
 from wsl.zoo.network import resnet18
 
@@ -45,9 +46,9 @@ def test_keys_of_the_config_are_there():
     def known(path):
         model = Config
         for name in path.split("."):
-            if not (isinstance(model, type) and issubclass(model, BaseModel)) or name not in model.model_fields:
+            if not (isinstance(model, type) and issubclass(model, BaseModel)) or name not in fields_of(model):
                 return False
-            model = model.model_fields[name].annotation
+            model = fields_of(model)[name]
         return True
 
     named = {(page.name, key) for page in PAGES for key in KEY.findall(page.read_text())}

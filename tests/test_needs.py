@@ -12,7 +12,7 @@ from wsl.errors import ConfigError
 from wsl.randomness import part_of
 from wsl.zoo.plan import class_set_rank
 
-GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "own-photographs.md"
+GUIDE = Path(__file__).parents[1] / "docs" / "guides" / "own-photographs.md"
 SHARES = {"17:2:1": {"train": 17, "validation": 2, "test": 1}, "8:1:1": {"train": 8, "validation": 1, "test": 1}}
 
 

@@ -5,6 +5,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from wsl.sections import fields_of
+
 
 def describe_fault(raw: Any, model: type[BaseModel], fault: Any, renamed: Mapping[str, str] | None = None) -> str:
     """Return one of pydantic's faults as ``key: what is wrong``.
@@ -36,13 +38,16 @@ def _user_path(raw: Any, path: list[str]) -> str:
     return ".".join(kept) or "the config"
 
 
+def _keys(section: Any) -> dict[str, Any]:
+    return fields_of(section) if isinstance(section, type) and issubclass(section, BaseModel) else {}
+
+
 def _remedy(model: type[BaseModel], path: list[str], fault: Any) -> str:
     if fault["type"] == "extra_forbidden":
         section: Any = model
         for part in path[:-1]:
-            field = getattr(section, "model_fields", {}).get(part)
-            section = field.annotation if field else None
-        known = ", ".join(getattr(section, "model_fields", {}))
+            section = _keys(section).get(part)
+        known = ", ".join(_keys(section))
         return "unknown key" + (f"; the keys here are {known}" if known else "")
     message = fault["msg"].removeprefix("Value error, ")
     given = fault["input"]

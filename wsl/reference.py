@@ -10,6 +10,7 @@ from pydantic_core import PydanticUndefined
 
 from wsl.config.schema import Config
 from wsl.distributions import BaseDistribution, Choice
+from wsl.sections import Sections
 
 HEADING = """# The config
 
@@ -49,6 +50,8 @@ def _section(path: str, model: type[BaseModel]) -> Iterator[str]:
         else:
             annotation = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
             yield f"| `{name}` | {_values(annotation)} | {_default(field.default)} | {field.description} |\n"
+    if issubclass(model, Sections):
+        sections += [(f"{path}.{name}", settings) for name, settings in model.subsections().items()]
     for key, section in sections:
         yield from _section(key, section)
 

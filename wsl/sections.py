@@ -47,6 +47,12 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+def fields_of(model: type[BaseModel], registered: bool = True) -> dict[str, Any]:
+    """Return the keys of a section, each with its annotation: those of registered entries too, unless told not to."""
+    own = {key: field.annotation for key, field in model.model_fields.items()}
+    return own | model.subsections() if registered and issubclass(model, Sections) else own
+
+
 class Named(Section):
     """Base class of registered entries that are their own settings.
 

@@ -11,10 +11,11 @@ import torch
 from wsl.datasets.class_means import ClassMeans
 from wsl.datasets.set_encoder import SetEncoder, embed_set, embed_subsets, fit_set_encoder, load_set_encoder
 from wsl.errors import DataError
+from wsl.recipe import Recipe
 
 RECIPE = {"learning_rate": 1e-2, "weight_decay": 0.0, "batch_size": 2, "epochs": 12}
 RECIPE |= {"patience": None, "schedule": "constant", "keep": "best"}
-HOW = {"hidden": [16], "dropout": 0.1, "temperature": 0.2, "images": 8, "recipe": RECIPE, "weights": None}
+HOW = {"hidden": [16], "dropout": 0.1, "temperature": 0.2, "images": 8, "recipe": Recipe(**RECIPE), "weights": None}
 LEARNT_FROM = "0123"
 
 
@@ -91,7 +92,7 @@ def test_validation_images_choose_the_epoch_and_train_nothing(packed, class_mean
     for path in other.values():
         with h5py.File(path, "a") as file:
             file["validation"][...] = 255 - file["validation"][...]
-    last = {"recipe": {**RECIPE, "keep": "last"}}
+    last = {"recipe": Recipe(**{**RECIPE, "keep": "last"})}
     (tmp_path / "first").mkdir()
     first = fitted(packed, class_means, tiny_clip, tmp_path / "first", **last)
     second = fitted(other, class_means, tiny_clip, tmp_path, **last)

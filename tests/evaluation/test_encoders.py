@@ -15,6 +15,7 @@ from wsl.evaluation.encoders import measure_encoder
 from wsl.evaluation.probes import layer_statistics, measure_accuracies, measure_baselines, probe
 from wsl.files import new_hdf5, put_table
 from wsl.fitting import Standardiser
+from wsl.shared.settings import Shared
 from wsl.shared.training import train_shared
 from wsl.weights.coefficients import read_coefficients
 from wsl.weights.sensitivity import measure_sensitivity
@@ -106,9 +107,9 @@ def test_a_search_is_measured_beside(measure):
 
 def test_the_shared_encoder_is_trained_on_its_latents(measure, coefficients, class_means, bins, tmp_path):
     """PCA that keeps all and normalises nothing: its latents are coefficients, up to their mean and scale."""
-    shape = {"outcome_embedding": 4, "hidden": [8], "dropout": 0.0, "temperature": 0.5, "symmetric": True}
-    settings = {**shape, "standardise": True, "losses": {"nt_xent": 1}, "recipe": RECIPE, "seed": 0}
-    measure(shared=settings)
+    shape = {"outcome_embedding": 4, "hidden": [8], "dropout": 0.0}
+    settings = Shared(**shape, **RECIPE)
+    measure(shared={"settings": settings.model_dump(), "seed": 0})
     history = pd.read_csv(tmp_path / "h.csv").set_index("training")
     assert history.loc["shared", "epoch"].tolist() == [1, 2] and history["kept"].sum() == 2
     twins = {}
@@ -122,7 +123,7 @@ def test_the_shared_encoder_is_trained_on_its_latents(measure, coefficients, cla
             file["latents"] = standard(torch.from_numpy(values)).numpy()
             put_table(file, "snapshots", snapshots)
     files = (*twins.values(), list(class_means.values()), bins, tmp_path / "s.safetensors", tmp_path / "s.csv")
-    train_shared(*files, **settings)
+    train_shared(*files, settings)
     expected = pd.read_csv(tmp_path / "s.csv")["validation_loss"].tolist()
     assert history.loc["shared", "validation_loss"].tolist() == pytest.approx(expected, rel=1e-4)
 

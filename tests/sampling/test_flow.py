@@ -11,10 +11,12 @@ import torch
 from wsl.datasets.class_means import ClassMeans
 from wsl.files import new_hdf5, put_table
 from wsl.outcomes.bins import OutcomeBins, read_bins
+from wsl.recipe import Recipe
 from wsl.sampling.flow import FlowSampler, ResidualFlow, WaveFeatures, load_flow
 from wsl.sampling.flow_training import fit_flow
 from wsl.sampling.regression import RegressionSampler
 from wsl.shared.predictor import load_predictor
+from wsl.shared.settings import Shared
 from wsl.shared.training import train_shared
 from wsl.weights.codec import read_latents
 
@@ -29,20 +31,20 @@ SHAPE = {
     "frequencies": 3,
 }
 PREDICTION = {"outcome_embedding": 4, "hidden": [64], "dropout": 0.0, "standardise": True}
-PREDICTION |= {"temperature": 0.5, "symmetric": True, "losses": {"mse": 1}}
+PREDICTION |= {"losses": {"nt_xent": 0, "mse": 1}}
 
 
 @pytest.fixture(scope="module")
 def regression(world):
     out, given = world.folder / "prediction.safetensors", (world.train, world.validation, world.class_means, world.bins)
-    train_shared(*given, out, world.folder / "prediction.csv", **PREDICTION, recipe=RECIPE, seed=0)
+    train_shared(*given, out, world.folder / "prediction.csv", Shared(**PREDICTION, **RECIPE))
     return out
 
 
 def fitted(world, regression, name, **changes):
     state, history = world.folder / f"{name}.safetensors", world.folder / f"{name}.csv"
     recipe = {key: changes.pop(key, value) for key, value in RECIPE.items()}
-    settings = {**SHAPE, "recipe": recipe, "seed": 0, **changes}
+    settings = {**SHAPE, "recipe": Recipe(**recipe), "seed": 0, **changes}
     fit_flow(world.train, world.validation, world.class_means, world.bins, regression, state, history, **settings)
     return state, history
 

@@ -6,9 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wsl.datasets.class_means import ClassMeans
+from wsl.recipe import Recipe
 from wsl.sampling.flow_training import fit_flow
 from wsl.sampling.registry import load_sampler
-from wsl.shared.training import train_shared
+from wsl.sampling.regression import fit_regression
+from wsl.sampling.settings import Regression
 from wsl.weights.codec import read_latents
 from wsl.weights.coefficients import read_coefficients
 
@@ -37,19 +39,9 @@ def files(shared, autoencoder, coefficients, class_means, bins, tmp_path_factory
     latents = autoencoder.latents
     made = {"shared": shared.state, "regression": folder / "r.safetensors", "flow": folder / "f.safetensors"}
     given, network = (coefficients["train"], coefficients["validation"], means, bins), {"hidden": [8], "dropout": 0.0}
-    loss = {"temperature": 0.5, "symmetric": True, "standardise": True, "losses": {"mse": 1}}
-    common = {**network, "image_counts": [1, 5], "recipe": RECIPE, "seed": 0}
-    train_shared(
-        *given,
-        made["regression"],
-        folder / "r.csv",
-        outcome_embedding=4,
-        space="coefficients",
-        normalise="per-parameter",
-        **loss,
-        **common,
-    )
-    own = {"frequencies": 2, "directions": 4, "normalise": "per-parameter"}
+    common = {**network, "image_counts": [1, 5]}
+    fit_regression(*given, made["regression"], folder / "r.csv", Regression(outcome_embedding=4, **common, **RECIPE))
+    own = {"frequencies": 2, "directions": 4, "normalise": "per-parameter", "recipe": Recipe(**RECIPE), "seed": 0}
     fit_flow(*given, made["regression"], made["flow"], folder / "f.csv", **own, **common)
     banks = {"train_latents": latents["train"], "train_coefficients": coefficients["train"]}
     return {**made, **banks, "class_means": means, "bins": bins}

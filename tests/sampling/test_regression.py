@@ -8,9 +8,9 @@ from sklearn.linear_model import LinearRegression
 from wsl.datasets.class_means import ClassMeans
 from wsl.files import new_hdf5, put_table, write_json
 from wsl.outcomes.bins import read_bins
-from wsl.sampling.regression import RegressionSampler
+from wsl.sampling.regression import RegressionSampler, fit_regression
+from wsl.sampling.settings import Regression
 from wsl.shared.predictor import load_predictor
-from wsl.shared.training import train_shared
 from wsl.weights.codec import read_latents
 
 RECIPE = {"learning_rate": 0.02, "weight_decay": 0.0, "batch_size": 400, "epochs": 800, "patience": None}
@@ -28,9 +28,8 @@ def learnt(world):
         put_table(file, "snapshots", snapshots)
     write_json(bins, {"edges": [0.0, 0.5, 1.0], "counts": [1, 1], "interpolate": False})
     files = (path, path, world.class_means, bins, world.folder / "r.safetensors", world.folder / "r.csv")
-    shape = {"outcome_embedding": 2, "hidden": [], "dropout": 0.0, "space": "coefficients"}
-    loss = {"temperature": 0.5, "symmetric": True, "standardise": True, "losses": {"mse": 1}}
-    train_shared(*files, **shape, **loss, recipe=RECIPE, seed=0)
+    shape = {"outcome_embedding": 2, "hidden": [], "dropout": 0.0, "normalise": "per-coefficient"}
+    fit_regression(*files, Regression(**shape, **RECIPE))
     return RegressionSampler(load_predictor(world.folder / "r.safetensors"), read_bins(bins)), codes, snapshots
 
 

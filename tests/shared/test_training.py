@@ -10,7 +10,9 @@ from wsl.files import new_hdf5, put_table, write_json
 from wsl.ntxent import nt_xent
 from wsl.shared.pairs import load_pairs
 from wsl.shared.predictor import load_predictor
-from wsl.shared.training import train_shared, write_similarities
+from wsl.shared.settings import Shared
+from wsl.shared.similarities import write_similarities
+from wsl.shared.training import train_shared
 from wsl.weights.codec import read_latents
 
 TASKS = ["0/1/2", "1/2/3", "2/3/4", "4/3/0", "0/4/1", "3/1/2", "4/0/2", "1/3/0"]
@@ -43,9 +45,10 @@ def fit(pairs, class_means, tmp_path):
     def run(name="shared", standardise=True, symmetric=True, losses=THESIS, **changes):
         out, history = tmp_path / f"{name}.safetensors", tmp_path / f"{name}.csv"
         shape = {"outcome_embedding": 4, "hidden": [32], "dropout": 0.0}
-        loss = {"temperature": 0.2, "symmetric": symmetric, "standardise": standardise, "losses": losses}
+        contrast = {"weight": losses.get("nt_xent", 0), "temperature": 0.2, "symmetric": symmetric}
+        loss = {"standardise": standardise, "losses": {**losses, "nt_xent": contrast}}
         files = (*pairs.values(), list(class_means.values()), tmp_path / "bins.json", out, history)
-        train_shared(*files, **shape, **loss, recipe={**RECIPE, **changes}, seed=0)
+        train_shared(*files, Shared(**shape, **loss, **{**RECIPE, **changes}))
         return out, pd.read_csv(history)
 
     return run

@@ -43,7 +43,7 @@ def test_epochs_of_a_member(train, logged, tmp_path):
 
 def test_epochs_of_a_fit(logged):
     module, inputs = nn.Linear(3, 1), torch.randn(12, 3)
-    recipe = Recipe(0.1, 0.0, batch_size=4, epochs=3, patience=None, schedule="constant", keep="best")
+    recipe = Recipe(learning_rate=0.1, batch_size=4, epochs=3)
     history = fit(
         module, lambda part, rows: module(inputs[rows]).square().mean(), {"train": 12, "validation": 6}, recipe, 0
     )

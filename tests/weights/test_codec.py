@@ -52,7 +52,7 @@ def test_the_autoencoder_loses_less_than_half_of_the_training_variance(zoo, fitt
     files = (coefficients["train"], coefficients["validation"], zoo.train, zoo.validation, fitted)
     made = (tmp_path / "ae.safetensors", tmp_path / "history.csv", tmp_path / "states.safetensors")
     shape = {"latent": 8, "hidden": [], "dropout": 0.0, "normalise": "per-coefficient", "checkpoint_count": 1}
-    train_pca(*files, *made, **shape, recipe={**RECIPE, "keep": "last", "epochs": 60}, seed=0)
+    train_pca(*files, *made, **shape, recipe=RECIPE.model_copy(update={"keep": "last", "epochs": 60}), seed=0)
     module = load_codec(zoo.train, fitted, made[0]).encoder.autoencoder
     with torch.no_grad():
         back = module.decode(module.encode(torch.from_numpy(values))).numpy()

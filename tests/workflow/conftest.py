@@ -47,7 +47,7 @@ TINY = {
 
 
 def changed(config: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    """Return a copy of ``config`` with keys changed: ``changed(TINY, shared__temperature=0.2)``."""
+    """Return a copy of ``config`` with keys changed: ``changed(TINY, shared__epochs=0.2)``."""
     config = copy.deepcopy(config)
     for path, value in changes.items():
         *sections, key = path.split("__")
@@ -227,5 +227,5 @@ def count_jobs():
 
 @pytest.fixture(scope="session")
 def change():
-    """Changes keys of a config: ``change(config, shared__temperature=0.2)``, see ``changed``."""
+    """Changes keys of a config: ``change(config, shared__epochs=0.2)``, see ``changed``."""
     return changed

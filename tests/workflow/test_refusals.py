@@ -15,9 +15,9 @@ REFUSED = {
         {"zoo__widht": 2},
         "zoo.widht: unknown key; the keys here are members, training, cohort, parts",
     ),
-    "unknown section": ({"bins": 3}, "bins: unknown key; the keys here are run, seed, beside, images, zoo"),
+    "unknown section": ({"bins": 3}, "bins: unknown key; the keys here are run, seed, beside, plugins, images, zoo"),
     "wrong type": ({"zoo__members": "many"}, "zoo.members: Input should be a valid integer"),
-    "truth value": ({"zoo__members": True}, "zoo.members: a whole number is due (given: True)"),
+    "truth value": ({"zoo__members": True}, "zoo.members: integer required (given: True)"),
     "negative": ({"seed": -1}, "seed: Input should be greater than or equal to 0 (given: -1)"),
     "section left empty": ({"zoo": None}, "zoo: Input should be a valid dictionary"),
     "folder as run": ({"run": "../elsewhere"}, "run: String should match pattern"),
@@ -120,9 +120,9 @@ def test_config_is_refused(tiny_config, change, changes, message):
 
 def test_every_fault_is_named(tiny_config, change):
     with pytest.raises(ConfigError) as refused:
-        Run(change(tiny_config, zoo__widht=2, shared__temperature=0, outcomes__bins=0))
+        Run(change(tiny_config, zoo__widht=2, shared__losses__nt_xent__temperature=0, outcomes__bins=0))
     keys = [line.split(":")[0].strip() for line in str(refused.value).splitlines()[1:]]
-    assert sorted(keys) == ["outcomes.bins", "shared.temperature", "zoo.widht"]
+    assert sorted(keys) == ["outcomes.bins", "shared.losses.nt_xent.temperature", "zoo.widht"]
 
 
 @pytest.mark.parametrize(

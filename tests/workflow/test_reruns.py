@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 SGD, ADAM = {"00000", "00002", "00003", "00005"}, {"00001", "00004", "00006", "00007"}
 
 CONFIG_CHANGES = {
-    "temperature": ({"shared__temperature": 0.2}, SHARED),
+    "temperature": ({"shared__losses__nt_xent": {"weight": 1, "temperature": 0.2}}, SHARED),
     "outcome embedding": ({"shared__outcome_embedding": 4}, SHARED),
     "keep of the shared encoder": ({"shared__keep": "last"}, SHARED),
     "components": ({"weights__components": 4}, PCA),
@@ -100,7 +100,7 @@ def test_changed_config(finished, changes, expected):
 
 
 def test_key_on_the_command_line(finished):
-    assert finished.would_run("--config", "shared={temperature: 0.2}") == SHARED
+    assert finished.would_run("--config", "shared={losses: {nt_xent: {weight: 1, temperature: 0.2}}}") == SHARED
 
 
 @pytest.mark.parametrize(

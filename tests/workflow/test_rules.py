@@ -8,21 +8,29 @@ from importlib import import_module
 from inspect import Parameter, signature
 from os.path import normpath
 from types import SimpleNamespace
+from typing import get_type_hints
 
 import pytest
 import yaml
+from pydantic import BaseModel
 from snakemake.api import SnakemakeApi
 from snakemake.io import get_flag_value, is_flagged
 from snakemake.settings.types import ConfigSettings, ResourceSettings
 
 from wsl.provenance import call_digest
-from wsl.recipe import Recipe
 from wsl.sampling.makers import Makers
+from wsl.sections import plain
+from wsl.shared.losses.base import LOSSES
 from wsl.weights.pca import fit_pca
 from wsl.zoo.backbone import train_on_classes
 
 WILDCARDS = SimpleNamespace(name="0", member="00000", part="train", draw="1", method="projection", sampler="projection")
-GIVEN_BY_SCRIPT = {"device", "threads", "progress"}
+GIVEN_BY_SCRIPT = {"device", "threads", "progress", "job"}
+# Registered classes that functions look up by name, with the defaults of the config.
+ENTRIES = {
+    "wsl.shared.training.train_shared": [LOSSES["nt_xent"]],
+    "wsl.sampling.regression.fit_regression": [LOSSES["mse"]],
+}
 # Functions that pass settings on by `**`: to what, and the arguments that they add to them.
 PASSED_ON = {
     "wsl.weights.pca.fit_parameters": (fit_pca, {"read", "rows", "columns", "name", "seed", "device"}),
@@ -122,11 +130,16 @@ def test_rules_are_those_that_are_checked(rules):
 
 
 def test_function_takes_what_rule_names(rule):
-    params = params_of(rule)
+    params, function = params_of(rule), function_of(rule)
     assert set(params) == {"call", "code", "settings"}
-    keys = [*named(rule.input), *named(rule.output), *params["settings"]]
+    inputs, settings, parameters = named(rule.input), dict(params["settings"]), signature(function).parameters
+    if "inputs" in parameters:  # a dataclass of all input files
+        signature(get_type_hints(function)["inputs"]).bind(**dict.fromkeys(inputs))
+        inputs = ["inputs"]
+    if "job" in parameters:
+        settings.pop("seed", None)
+    keys = [*inputs, *named(rule.output), *settings]
     assert len(keys) == len(set(keys)), "one argument has two names"
-    parameters = signature(function_of(rule)).parameters
     explicit = {name for name, parameter in parameters.items() if parameter.kind is not Parameter.VAR_KEYWORD}
     required = {name for name in explicit if parameters[name].default is Parameter.empty}
     passed_on = set(keys) - explicit
@@ -143,21 +156,25 @@ def test_function_takes_what_rule_names(rule):
         assert not passed_on
 
 
-def test_gpu_is_asked_for_exactly_where_a_function_takes_a_device(rule):
-    assert ("gpu" in rule.resources) == ("device" in signature(function_of(rule)).parameters)
+def test_sections_of_the_config_are_valid_settings(rule):
+    annotations = get_type_hints(function_of(rule))
+    for key, value in params_of(rule)["settings"].items():
+        if isinstance(annotations.get(key), type) and issubclass(annotations[key], BaseModel):
+            assert plain(annotations[key].model_validate(value)) == value
 
 
-def test_recipe_has_every_key(rule):
-    recipe = params_of(rule)["settings"].get("recipe")
-    fitted = ("train_autoencoder", "train_shared", "train_shared_draw", "fit_regression", "fit_flow")
-    assert (recipe is not None) == (rule.name in fitted)
-    if recipe is not None:
-        Recipe(**recipe)
+def test_gpu_is_asked_for_only_where_a_function_takes_a_device(rule):
+    parameters = signature(function_of(rule)).parameters
+    if "device" in parameters:
+        assert "gpu" in rule.resources
+    if "gpu" in rule.resources:
+        assert "device" in parameters or "job" in parameters
 
 
 def test_code_is_the_digest_of_what_is_called(rule):
     params = params_of(rule)
-    assert params["code"] == call_digest(params["call"])
+    entries = ENTRIES.get(params["call"], ())
+    assert params["code"] == call_digest(params["call"], *entries)
 
 
 def test_settings_are_plain_and_sorted(rule):

@@ -6,6 +6,7 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 
+from wsl.recipe import Recipe
 from wsl.weights.encoders.ae_pca import ChannelEncoder, Compression, RowAutoencoder, share_compression
 from wsl.weights.encoders.ae_pca_training import train_ae_pca
 from wsl.weights.encoders.registry import load_encoder
@@ -51,7 +52,13 @@ def fit(zoo, tmp_path_factory):
     def run(share, components=4, name="e", **changes):
         folder = tmp_path_factory.mktemp(name)
         files = [folder / end for end in ("e.safetensors", "h.csv", "c.safetensors")]
-        settings = {"hidden": [16], "dropout": 0.0, "checkpoint_count": 3, "recipe": {**RECIPE, **changes}, "seed": 0}
+        settings = {
+            "hidden": [16],
+            "dropout": 0.0,
+            "checkpoint_count": 3,
+            "recipe": Recipe(**{**RECIPE, **changes}),
+            "seed": 0,
+        }
         train_ae_pca(zoo.train, zoo.validation, *files, components=components, share=share, **settings)
         return files
 

@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
+from wsl.recipe import Recipe
 from wsl.weights.codec import embed_part, load_codec, read_latents
 from wsl.weights.coefficients import encode_part
 from wsl.weights.encoders.ae_pca_training import train_ae_pca
@@ -43,7 +44,7 @@ def files(request, zoo, first_stage, tmp_path_factory):
     fitted, coefficients = first_stage
     folder = tmp_path_factory.mktemp("encoder")
     made = {name: folder / name for name in ("e.safetensors", "h.csv", "c.safetensors", "train.h5", "test.h5")}
-    out, own = list(made.values())[:3], {"checkpoint_count": 2, "recipe": RECIPE, "seed": 0}
+    out, own = list(made.values())[:3], {"checkpoint_count": 2, "recipe": Recipe(**RECIPE), "seed": 0}
     own |= {"orders": 3, "orders_seed": 5}
     if request.param.startswith("pca"):
         latent = None if request.param == "pca" else 6

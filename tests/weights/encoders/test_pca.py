@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
+from wsl.recipe import Recipe
 from wsl.weights.coefficients import load_linear, read_coefficients
 from wsl.weights.encoders.pca import LinearStage, PcaEncoder, train_pca
 from wsl.weights.encoders.registry import load_encoder
@@ -38,7 +39,7 @@ def test_the_first_stage_is_the_codecs(linear, weights):
 def train(files, zoo, fitted, coefficients, **changes):
     settings = {"latent": None, "hidden": [], "dropout": 0.0, "normalise": "per-parameter", "checkpoint_count": 3}
     inputs = (coefficients["train"], coefficients["validation"], zoo.train, zoo.validation, fitted)
-    train_pca(*inputs, *files, **{**settings, **changes}, recipe=RECIPE, seed=0)
+    train_pca(*inputs, *files, **{**settings, **changes}, recipe=Recipe(**RECIPE), seed=0)
 
 
 def test_pca_alone_is_nothing_but_normalised_coefficients(zoo, fitted, coefficients, linear, weights, tmp_path):

@@ -7,6 +7,7 @@ import torch
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
+from wsl.recipe import Recipe
 from wsl.weights.coefficients import LinearCodec
 from wsl.weights.encoders.pca import PcaEncoder
 from wsl.weights.encoders.pca_ae import WeightAutoencoder
@@ -42,7 +43,7 @@ def fit(parts, tmp_path):
         encoder = PcaEncoder(LINEAR, latent, hidden)
         encoder.autoencoder.normalised.fit(parts["train"], normalise)
         sizes = {part: len(values) for part, values in parts.items()}
-        recipe = {**RECIPE, **changes}
+        recipe = Recipe(**{**RECIPE, **changes})
 
         def loss(part, rows):
             return encoder.autoencoder.loss(parts[part][rows])

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from wsl.errors import ConfigError
+from wsl.recipe import Recipe
 from wsl.weights.encoders.registry import load_encoder
 from wsl.weights.encoders.token_encoder import TokenEncoder, TokenSequence
 from wsl.weights.encoders.token_network import Window, windows_of
@@ -34,7 +35,7 @@ def fit(zoo, tmp_path_factory):
         folder = tmp_path_factory.mktemp("tokens")
         files = [folder / end for end in ("e.safetensors", "h.csv", "c.safetensors")]
         settings = {"network": NETWORK, "views": VIEWS, "temperature": 0.1, "windows": 2, "checkpoint_count": 3}
-        settings |= {"recipe": {**RECIPE, **changes}, "seed": 0, "packed": packed, "behaviour": behaviour}
+        settings |= {"recipe": Recipe(**{**RECIPE, **changes}), "seed": 0, "packed": packed, "behaviour": behaviour}
         inputs = (zoo.train, zoo.validation, *files)
         train_tokens(*inputs, kind, latent, centre=centre, beta=beta, also=also, **settings)
         return files

@@ -10,6 +10,7 @@ import torch
 
 from tests.zoo.foreign.conftest import folder_of
 from wsl.errors import ConfigError, DataError
+from wsl.recipe import Recipe
 from wsl.weights.alignment import align_part
 from wsl.weights.codec import embed_part, load_codec, read_latents
 from wsl.weights.coefficients import encode_part, read_coefficients
@@ -77,7 +78,7 @@ def test_stages_of_weights_run_on_an_import(made, network, tmp_path):
         encode_part(index, fitted, path, seed=0, orders=2 if index == train else 1)
     shape = {"latent": 6, "hidden": [], "dropout": 0.0, "normalise": "per-parameter", "checkpoint_count": 2}
     files = (*coefficients.values(), train, validation, fitted, out / "ae.st", out / "ae.csv", out / "states.st")
-    train_pca(*files, **shape, recipe=RECIPE, seed=0)
+    train_pca(*files, **shape, recipe=Recipe(**RECIPE), seed=0)
     embed_part(train, coefficients[train], fitted, out / "ae.st", out / "latents.h5", orders=2, seed=0)
     latents, snapshots = read_latents(out / "latents.h5")
     assert latents.shape == (24, 6) and snapshots["task"].nunique() == 2
@@ -91,7 +92,7 @@ def test_stages_of_weights_run_on_an_import(made, network, tmp_path):
         tokens = {"size": 96, "width": 8, "depth": 1, "heads": 1, "window": 40, "halo": 0}
         views = {"permute": True, "noise": 0.05, "erase": 0.1}
         losses = {"centre": "weight", "views": views, "beta": 0.9, "temperature": 0.1, "windows": 1}
-        recipe = RECIPE | {"epochs": 1}
+        recipe = Recipe(**RECIPE | {"epochs": 1})
         train_tokens(*files, "sane", 2, tokens, **losses, checkpoint_count=1, recipe=recipe, seed=0)
         codec = load_codec(train, fitted, out / "sane.st")
         assert codec.decode(codec.encode(weights[:1])).shape == (1, layout.size)
