@@ -73,9 +73,8 @@ def _section(path: str, model: type[BaseModel], text: str, defaults: Any, listed
             return
         for key, settings, summary, default in _entries(model):
             if _has_one_key(settings):
-                rows += [
-                    (f"{key}.{name}", *rest, f"{summary.rstrip('.')}; {text}") for name, *rest, text in _rows(settings, default)
-                ]
+                name, *rest, meaning = _rows(settings, default)[0]
+                rows.append((f"{key}.{name}", *rest, f"{summary.rstrip('.')}; {meaning}"))
             else:
                 sections.append((key, settings, summary, default))
     if rows:
