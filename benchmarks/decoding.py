@@ -3,7 +3,7 @@
 For every latent the loop decodes, builds a network, loads the state dict, re-estimates statistics on the task's
 training images and predicts its validation images, both with a DataLoader. Ours decodes in batches, and copies each
 model as one vector into the same network. Both run first without and then with re-estimated statistics: 1,000 models
-each, in five rounds. The loop computes statistics over batches of 64, ours over all images, so a few predictions differ.
+each, in five rounds. The loop computes statistics over batches of 64, ours over all images, so some predictions differ.
 """
 
 import argparse
