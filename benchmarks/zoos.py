@@ -82,9 +82,7 @@ def pack(folder: Path, size: int) -> None:
         pack_folder(name, folder / f"{name}.h5", folder / "all", folder / "test", size, share, 1, 0)
         with open_hdf5(folder / f"{name}.h5") as file:
             if (len(file["train"]), len(file["validation"])) != (TRAINING, VALIDATION):
-                raise SystemExit(
-                    f"class {name} has {len(file['train'])} training images, the baselines {TRAINING}"
-                )
+                raise SystemExit(f"class {name} has {len(file['train'])} training images, the baselines {TRAINING}")
 
 
 def member_plan(folder: Path, seed: int, batch_size: int, epochs: int) -> dict[str, Any]:
