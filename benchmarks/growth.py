@@ -85,7 +85,7 @@ def planning(config: Path, folder: Path, target: str) -> dict[str, float]:
 def exponents(rows: pd.DataFrame, against: str) -> dict[str, dict[str, float | None]]:
     """Return p of start + c size^p, fitted by stage to seconds and to memory.
 
-    The start is the constant cost of a job: its interpreter and libraries. p is 0 if the last size costs less than GROWN
+    The start is the constant cost of a job: interpreter and libraries. p is 0 if the last size costs less than GROWN
     times the first, and None if only the last size costs more: one point does not show how fast a stage grows.
     """
     found: dict[str, dict[str, float | None]] = {}
