@@ -49,6 +49,8 @@ class Border(Section):
 
 
 class Side(Section):
+    """A square."""
+
     side: float = Field(2.5, description="side in pixels")
 
 
@@ -75,8 +77,15 @@ class Round:
 
 
 class Flat:
-    summary = "A square."
+    """Not shown, since the docstring of the settings is."""
+
     Settings = Side
+
+
+class Point:
+    """A point."""
+
+    Settings = Section
 
 
 def registry(**entries):
@@ -106,7 +115,7 @@ def test_a_field_that_selects_an_entry_lists_all_entries_and_their_settings():
 
 
 def test_an_entry_with_one_setting_is_a_row_and_others_are_sections():
-    shapes = registry(circle=Round, flat_square=Flat)
+    shapes = registry(circle=Round, flat_square=Flat, point=Point)
 
     class Shapes(Sections):
         """Shapes by name."""
@@ -116,6 +125,7 @@ def test_an_entry_with_one_setting_is_a_row_and_others_are_sections():
 
     text = tables(Shapes)
     assert "| `flat_square.side` | number | `2.5` | A square; side in pixels |" in text
+    assert "| shape without settings | description |\n|---|---|\n| `point` | A point. |\n" in text
     assert "## `shape.circle`\n\nA circle.\n" in text
     assert "| `width` | number | `2` | width in pixels |" in text
 

@@ -10,6 +10,7 @@ from pydantic_core import PydanticUndefined
 
 from wsl.config.schema import Config
 from wsl.distributions import BaseDistribution, Choice
+from wsl.registry import Registry
 from wsl.sections import Named, OneOf, Sections
 
 HEADING = """# The config
@@ -81,6 +82,9 @@ def _section(path: str, model: type[BaseModel], text: str, defaults: Any, listed
         yield TABLE
     for key, annotation, default, meaning in rows:
         yield f"| `{key}` | {_values(annotation)} | {_default(default)} | {_cell(meaning)} |\n"
+    if issubclass(model, Sections):
+        others = [name for name in model.registry if not model.registry[name].Settings.model_fields]
+        yield from _summaries(f"{model.registry.kind} without settings", model.registry, others)
     for key, annotation, *_ in rows:
         for selection in _selections(annotation):
             yield from _registered(prefix + key, selection)
@@ -122,9 +126,8 @@ def _has_one_key(model: type[BaseModel]) -> bool:
 def _registered(path: str, selection: OneOf) -> Iterator[str]:
     """Yield the entries that a field can select: a table of their summaries, and one of their settings."""
     registry = selection.registry
-    yield f"\n## `{path}`\n\nThe name of one {registry.kind}, or a mapping of `name` and settings.\n\n"
-    yield f"| {registry.kind} | method |\n|---|---|\n"
-    yield "".join(f"| `{name}` | {_cell(_summary(registry[name]))} |\n" for name in registry)
+    yield f"\n## `{path}`\n\nThe name of one {registry.kind}, or a mapping of `name` and settings.\n"
+    yield from _summaries(registry.kind, registry, list(registry))
     rows: dict[tuple[str, ...], list[str]] = {}
     for name in registry:
         for key, annotation, default, meaning in _leaves(registry[name], None):
@@ -134,6 +137,12 @@ def _registered(path: str, selection: OneOf) -> Iterator[str]:
     for (key, values, default, meaning), names in rows.items():
         owners = "all" if len(names) == len(list(registry)) > 1 else ", ".join(f"`{name}`" for name in names)
         yield f"| `{key}` | {owners} | {values} | {default} | {meaning} |\n"
+
+
+def _summaries(title: str, registry: Registry, names: list[str]) -> Iterator[str]:
+    if names:
+        yield f"\n| {title} | description |\n|---|---|\n"
+    yield from (f"| `{name}` | {_cell(_summary(registry[name]))} |\n" for name in names)
 
 
 def _leaves(model: type[BaseModel], defaults: Any) -> Iterator[Row]:
@@ -150,7 +159,10 @@ def _selections(annotation: Any) -> list[OneOf]:
 
 
 def _summary(entry: type) -> str:
-    return getattr(entry, "summary", None) or (getdoc(entry) or "").split("\n\n")[0]
+    """Return the summary of an entry: its own, or the first paragraph of its settings' or its own docstring."""
+    settings = getattr(entry, "Settings", None)
+    documented = settings if settings and settings.model_fields else entry
+    return getattr(entry, "summary", None) or (getdoc(documented) or "").split("\n\n")[0]
 
 
 def _prose(text: str) -> str:
