@@ -1,7 +1,7 @@
-"""The index of a zoo, which copies nothing, beside one dataset that all weights are copied into.
+"""The index of a zoo, which copies nothing, compared with one dataset that holds a copy of all weights.
 
-Made-up members of a slim network, a file each, with two snapshots and a hundred epochs of history. Both then read the
-columns of the largest named parameter, as PCA does. What grows here is what a zoo of more members meets first.
+The members are generated: a narrow network, one file per member, with two snapshots and a hundred epochs of history.
+Both variants then read the columns of the largest named parameter, as PCA does.
 """
 
 import argparse
@@ -83,7 +83,7 @@ if __name__ == "__main__":
             taken = seconds(calls, given.rounds)
             for way, path in (("index", index), ("copy", whole)):
                 made, read = (float(np.median(taken[name])) for name in (way, f"read {way}"))
-                row = {"members": members, "way": way, "seconds to make": made, "seconds to read a parameter": read}
+                row = {"members": members, "way": way, "seconds to make": made, "seconds to read one parameter": read}
                 rows.append({**row, "MB": path.stat().st_size / 1e6})
             figures[f"ratio_{members}_copy_over_index_to_make"] = ratio(taken["copy"], taken["index"])
             figures[f"ratio_{members}_index_over_copy_to_read"] = ratio(taken["read index"], taken["read copy"])

@@ -1,7 +1,8 @@
-"""Bytes of a snapshot in float32 and in float16, beside torch.save of its state dict; and what rounding does to it.
+"""Bytes per snapshot in float32 and in float16, compared with torch.save of its state dict, and the effect of rounding.
 
-Members of all ten handwritten digits are trained once, with a snapshot an epoch, and written in both: early ones are
-among them, since a network that is good already may hide what rounding does. Each then answers their test images.
+Members on all ten handwritten digits are trained once, with one snapshot per epoch, and written in both formats. Early
+snapshots are included, since a network that is already accurate may hide the effect of rounding. All are evaluated on
+test images.
 """
 
 import argparse
@@ -29,7 +30,7 @@ from wsl.zoo.training import Training, train_to_end
 CLASSES, SIZE, EPOCHS = list("0123456789"), 16, 8
 PLAN = {"classes": CLASSES, "optimizer": "adam", "learning_rate": 1e-3, "weight_decay": 5e-4, "batch_size": 64}
 SHARED = {"momentum": 0.9, "schedule": "constant", "augment": True, "snapshots": list(range(1, EPOCHS + 1))}
-MEASURED = ["bytes a snapshot", "accuracy", "loss", "agreement"]
+MEASURED = ["bytes per snapshot", "accuracy", "loss", "agreement"]
 
 
 def train(packed: list[Path], member: int, width: int) -> Member:
@@ -59,7 +60,7 @@ def judged(member: Member, folder: Path, runner: Runner, inputs: torch.Tensor, l
                 "way": storage,
                 "member": member.plan["member"],
                 "epoch": epoch,
-                "bytes a snapshot": size,
+                "bytes per snapshot": size,
                 "accuracy": accuracy(logits, labels),
                 "loss": functional.cross_entropy(logits, labels).item(),
                 "agreement": compare(before, logits)["agreement"],
@@ -84,7 +85,7 @@ if __name__ == "__main__":
             member = train(packed, seed, given.width)
             rows += judged(member, folder, runner, normalised(images), labels)
         torch.save(state_dict(member.weights[-1], layout), folder / "state.pt")
-        plain = {"way": "torch.save", "bytes a snapshot": (folder / "state.pt").stat().st_size}
+        plain = {"way": "torch.save", "bytes per snapshot": (folder / "state.pt").stat().st_size}
     table = pd.DataFrame(rows)
     shown = table[table["epoch"].isin([1, EPOCHS])].groupby(["way", "epoch"], sort=False)[MEASURED].mean()
     apart = table.pivot(index=["member", "epoch"], columns="way", values=["accuracy", "loss"])
