@@ -1,4 +1,4 @@
-"""What every job does around its one call: log file, limits of threads and open files, a leased device."""
+"""What surrounds the work of every job: log file, limits of threads and open files, a leased device."""
 
 import logging
 import os
@@ -20,19 +20,22 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"
 
 @contextmanager
 def job(log: str | Path, threads: int = 1, gpu: int = 0) -> Iterator[str]:
-    """Run a job's work with its messages in ``log``; yields the device, 'cuda' or 'cpu'.
+    """Run a job's work with its messages and standard error in ``log``.
 
-    Numeric libraries read the thread limits when they are imported, and torch the visible devices, so
-    import them inside the block. Standard error goes to the log as well.
+    Numeric libraries read the thread limits when they are imported, and torch the visible devices, so import them
+    inside the block.
 
     Args:
         log: the log file, written as UTF-8.
-        threads: of numeric libraries.
-        gpu: 1 to lease a GPU, where there are any.
+        threads: thread limit of numeric libraries.
+        gpu: 1 to lease a GPU, if there are any.
+
+    Yields:
+        The device, ``cuda`` or ``cpu``.
 
     Raises:
-        SystemExit: the job met a fault that a user can mend; its message is the log's last line.
-        BaseException: whatever else ended the job; the log ends with its traceback.
+        SystemExit: an error that the user can fix; its message is the last line of the log.
+        BaseException: any other error; the log ends with its traceback.
     """
     raise_file_limit()
     forgive_output()
@@ -40,7 +43,7 @@ def job(log: str | Path, threads: int = 1, gpu: int = 0) -> Iterator[str]:
         os.environ[variable] = str(threads)
     path = Path(log)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Loggers of open_clip and matplotlib's font search would drown what a reader looks for.
+    # These loggers would fill the log with messages that nobody needs.
     for noisy in ("matplotlib", "PIL", "open_clip", "fontTools"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     with ExitStack() as stack:
@@ -55,7 +58,7 @@ def job(log: str | Path, threads: int = 1, gpu: int = 0) -> Iterator[str]:
             yield stack.enter_context(lease()) if gpu else "cpu"
         except (ConfigError, DataError) as error:
             logging.error("the job failed\n%s", error)
-            raise SystemExit(str(error)) from None  # printed too: a full disk takes no more of the log
+            raise SystemExit(str(error)) from None  # printed too, since a full disk may have cut the log
         except SystemExit:
             logging.info("the job was stopped")
             raise
@@ -66,10 +69,10 @@ def job(log: str | Path, threads: int = 1, gpu: int = 0) -> Iterator[str]:
 
 @contextmanager
 def _stopped_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the block as an exit does, so that files in progress are removed and no traceback is printed."""
+    """Make SIGTERM raise SystemExit, so that temporary files are removed and no traceback is printed."""
 
     def stop(number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the clean-up is not to be stopped
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second signal must not stop the clean-up
         raise SystemExit(128 + number)
 
     before = signal.signal(signal.SIGTERM, stop)
@@ -85,12 +88,12 @@ def _standard_error_to(path: Path) -> Iterator[None]:
     kept, encoding = os.dup(2), sys.stderr.encoding
     with open(path, "w", encoding="utf-8") as file:
         os.dup2(file.fileno(), 2)
-    with suppress(AttributeError):  # another stream took its place
+    with suppress(AttributeError):  # it was replaced by another kind of stream
         sys.stderr.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
         yield
     finally:
-        with suppress(OSError):  # the log's disk is full: what it does not take goes to the terminal
+        with suppress(OSError):  # a full disk: the rest goes to the terminal
             sys.stderr.flush()
         os.dup2(kept, 2)
         os.close(kept)

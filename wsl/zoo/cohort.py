@@ -15,7 +15,7 @@ from wsl.images.reading import packed_by_class
 from wsl.progress import NOWHERE, Progress
 from wsl.zoo.epochs import Moves, Step, computing_in, moved, widened
 from wsl.zoo.member import write_member
-from wsl.zoo.training import Training, train_to_end
+from wsl.zoo.training import Training
 
 
 def train_cohort(
@@ -50,33 +50,27 @@ def train_cohort(
 
     if device == "cpu":
         for settings, path in zip(members, out, strict=True):
-            alone = training(settings)
-            part = _part(alone)
-            train_to_end(alone, progress, part)
-            progress.save(alone.state, part, now=True)
-            write_member(path, alone.member())
+            member = training(settings)
+            member.run(progress)
+            write_member(path, member.member())
         return
     trainings = [training(settings) for settings in members]
-    for one in trainings:
-        if state := progress.load(_part(one), device):
-            one.restore(state)
-    ordered = sorted(trainings, key=_batch)
-    for _, alike in groupby(ordered, key=_batch):
+    for _, alike in groupby(sorted(trainings, key=_batch), key=_batch):
         train_together(list(alike), progress)
-    for one, path in zip(trainings, out, strict=True):
-        write_member(path, one.member())
+    for member, path in zip(trainings, out, strict=True):
+        write_member(path, member.member())
 
 
 def train_together(trainings: Sequence[Training], progress: Progress = NOWHERE) -> None:
-    """Train members of equal batches to their ends, all in one network pass a step."""
-    running = [one for one in trainings if not one.done]
+    """Train members of equal batch size to their ends, with one network pass per step for all of them."""
+    for training in trainings:
+        training.begin(progress)
+    running = [training for training in trainings if not training.done]
     while running:
         stack = Stack(running)
-        while not any(one.done for one in running):
+        while not any(training.done for training in running):
             stack.run_epoch()
-            for one in running:
-                progress.save(one.state, _part(one), now=one.done)
-        running = [one for one in running if not one.done]
+        running = [training for training in running if not training.done]
 
 
 class Stack:
@@ -115,7 +109,7 @@ class Stack:
         for one, loss, accuracy in zip(
             self.trainings, (totals / steps).tolist(), (correct / steps).tolist(), strict=True
         ):
-            one.close_epoch(loss, accuracy)
+            one.close({"train_loss": loss, "train_accuracy": accuracy})
 
     def _step(self, steps: Sequence[Step], active: Sequence[bool]) -> tuple[torch.Tensor, torch.Tensor]:
         """Take a step of each active member and return the losses and accuracies of all (members,)."""
@@ -167,7 +161,3 @@ def _stacked(tensors: Sequence[dict[str, torch.Tensor]], learned: bool) -> dict[
 
 def _batch(training: Training) -> int:
     return min(training.plan["batch_size"], len(training.images["train"][0]))
-
-
-def _part(training: Training) -> str:
-    return f"{training.plan['member']:05d}"

@@ -38,28 +38,32 @@ def make_optimizer(
 def train_epoch(
     network: torch.nn.Module,
     optimizer: torch.optim.Optimizer,
-    images: torch.Tensor,
-    labels: torch.Tensor,
+    data: tuple[torch.Tensor, torch.Tensor],
     batch_size: int,
     augment: bool,
     precision: str = "float32",
     after_batch: Callable[[], None] = lambda: None,
     extra_loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
-) -> tuple[float, float]:
-    """Train for an epoch on uint8 images (n, 3, h, w) and return mean cross-entropy (nats) and accuracy while training.
+) -> dict[str, float]:
+    """Train for one epoch.
 
-    The order of images and their augmentation come from torch's own generator.
+    The order of images and their augmentation come from torch's global generator.
 
     Args:
-        network: a ResNet; optimizer: over its parameters.
-        images, labels: on the network's device.
-        batch_size: images a step; those left over wait for another epoch.
+        network: a ResNet.
+        optimizer: of its parameters.
+        data: uint8 images (n, 3, h, w) and labels (n,) on the network's device.
+        batch_size: images per step; left-over images are not used in this epoch.
         augment: see ``augmented``.
         precision: see ``computing_in``.
         after_batch: steps a schedule.
         extra_loss: added to the cross-entropy; takes the features before the head (batch, features) and the images'
-            places (batch,).
+            positions (batch,).
+
+    Returns:
+        ``train_loss``, the mean cross-entropy (nats), and ``train_accuracy``, both while training.
     """
+    images, labels = data
     network.train()
     total = torch.zeros((), device=images.device)
     correct = torch.zeros((), device=images.device)
@@ -78,7 +82,7 @@ def train_epoch(
         total += loss.detach() * len(batch)
         correct += (logits.argmax(1) == labels[batch]).sum()
         seen += len(batch)
-    return total.item() / seen, correct.item() / seen
+    return {"train_loss": total.item() / seen, "train_accuracy": correct.item() / seen}
 
 
 def computing_in(precision: str, device: torch.device) -> torch.autocast:
