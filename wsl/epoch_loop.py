@@ -94,7 +94,7 @@ class EpochLoop:
         state = progress.load(self._name, self._device)
         if state is not None:
             self._restore(state)
-        progress.cut_history(self.epoch if state else -1, self._member)
+        progress.history.cut(self.epoch if state else -1, self._member)
         if state is None:
             with self.randomness():
                 values = self.initial()
@@ -141,7 +141,7 @@ class EpochLoop:
         if not self.diverged:
             values.update(self.keep() or {})
         self.history.append({"epoch": self.epoch, **values})
-        self._progress.report(self.epoch, self.epochs, values, self._member)
+        self._progress.history.add(self.epoch, self.epochs, values, self._member)
         prefix = f"member {self._member}, " if self._member else ""
         shown = ", ".join(f"{name.replace('_', ' ')} {value:.5g}" for name, value in values.items())
         log.info("%sepoch %d of %d: %s", prefix, self.epoch, self.epochs, shown)

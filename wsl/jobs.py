@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import dropwhile
 from pathlib import Path
 from types import FrameType
 
@@ -15,6 +16,8 @@ from wsl.errors import ConfigError, DataError
 from wsl.opening import raise_file_limit
 from wsl.text import forgive_output
 
+FORMAT = "%(asctime)s %(levelname)s %(message)s"
+FAILED, STOPPED = "the job failed", "the job was stopped"  # messages; an error follows the first
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -49,22 +52,62 @@ def job(log: str | Path, threads: int = 1, gpu: int = 0) -> Iterator[str]:
     with ExitStack() as stack:
         stack.enter_context(_standard_error_to(path))
         stack.enter_context(_stopped_by_sigterm())
-        logging.basicConfig(
-            level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s", force=True
-        )
+        logging.basicConfig(level=logging.INFO, stream=sys.stderr, format=FORMAT, force=True)
         logging.captureWarnings(True)
         warnings.simplefilter("default")
+        warnings.formatwarning = _format_warning
         try:
             yield stack.enter_context(lease()) if gpu else "cpu"
         except (ConfigError, DataError) as error:
-            logging.error("the job failed\n%s", error)
+            logging.error("%s\n%s", FAILED, error)
             raise SystemExit(str(error)) from None  # printed too, since a full disk may have cut the log
         except SystemExit:
-            logging.info("the job was stopped")
+            logging.info(STOPPED)
             raise
         except BaseException:
-            logging.exception("the job failed")
+            logging.exception(FAILED)
             raise
+
+
+def warnings_in(log: str) -> list[str]:
+    """Return the first line of each distinct warning in the text of a job's log."""
+    return list(dict.fromkeys(text.strip() for level, text in _messages(log) if level == "WARNING"))
+
+
+def error_in(log: str) -> str | None:
+    """Return the error that ended a job, on one line; None if it runs, ended well or was stopped.
+
+    Args:
+        log: the text of its log.
+    """
+    _, failed, text = log.rpartition(f"ERROR {FAILED}")
+    if not failed:
+        return None
+    lines = text.rstrip().splitlines()[1:]
+    frames = [place for place, line in enumerate(lines) if line.startswith('  File "')]
+    if frames:  # the error follows the last frame, whose lines of code are indented by four
+        lines = list(dropwhile(lambda line: line.startswith("    "), lines[frames[-1] + 1 :]))
+    return " ".join(line.strip() for line in lines if not line.startswith("Traceback")) or "no message"
+
+
+def stopped_in(log: str) -> bool:
+    """Return whether the text of a log reports that its job was stopped."""
+    return any((level, text) == ("INFO", STOPPED) for level, text in _messages(log))
+
+
+def _messages(log: str) -> Iterator[tuple[str, str]]:
+    """Yield level and first line of each message."""
+    for line in log.split("\n")[:-1]:  # the last line may be incomplete
+        _, _, level, text, *_ = (*line.split(" ", 3), "", "", "", "")
+        if level in ("INFO", "WARNING", "ERROR"):
+            yield level, text
+
+
+def _format_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """Return a warning of Python with its place on a second line."""
+    return f"{category.__name__}: {message}\n  {filename}:{lineno}"
 
 
 @contextmanager

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from typer.testing import CliRunner
+from wsl.watch.logs import Logs
 
 from wsl.cli.main import app
-from wsl.watch.logs import Logs
 from wsl.watch.record import read_record
 from wsl.watch.state import Count, look
 from wsl.zoo.member import read_member

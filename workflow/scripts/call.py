@@ -18,10 +18,11 @@ from pydantic import BaseModel
 # The library of this project, whatever is installed: changes of its code make jobs stale.
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from wsl.history import History, history_of
 from wsl.job import Job
 from wsl.jobs import job
 from wsl.machine import note
-from wsl.progress import Progress, history_of
+from wsl.progress import Progress
 from wsl.registry import load_plugins
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ try:
         settings = dict(snakemake.params.settings)
         made_of = [(path, Path(path).stat().st_mtime_ns, Path(path).stat().st_size) for path in snakemake.input]
         key = [snakemake.params.call, snakemake.params.code, settings, made_of]
-        progress = Progress(snakemake.output[0], key, history=history_of(snakemake.log[0]))
+        progress = Progress(snakemake.output[0], key, history=History(history_of(snakemake.log[0])))
         seed = settings.pop("seed", 0) if "job" in parameters else None
         for key, value in settings.items():
             annotation = annotations.get(key)

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from wsl.watch.logs import Log
+from wsl.jobs import error_in
 from wsl.watch.record import job_name, rule_of
 
 DRY = 20  # jobs that a dry run names
@@ -86,7 +86,7 @@ class BriefHandler(logging.StreamHandler):
         if not record.log:
             return f"FAILED {name}"
         try:
-            error = Log(Path(record.log[0]).read_text(encoding="utf-8", errors="replace"), 0.0).error
+            error = error_in(Path(record.log[0]).read_text(encoding="utf-8", errors="replace"))
         except OSError:
             error = None
         error = error or "the log holds no error (was the job killed, or out of memory?)"

@@ -19,11 +19,10 @@ from wsl.errors import ConfigError, DataError
 from wsl.launch.brief import CHATTER, PLACES
 from wsl.launch.planning import PlannedRun
 from wsl.launch.stopping import FULL
-from wsl.watch.following import View
-from wsl.watch.logs import Logs
 from wsl.watch.record import Record, read_record
 from wsl.watch.remaining import Timed
-from wsl.watch.state import State, look
+from wsl.watch.screen import View
+from wsl.watch.state import Logs, State, look
 
 NOTHING = "Nothing to be done"  # as Snakemake prints it
 LINES = 40  # of a log that are worth showing
