@@ -18,6 +18,7 @@ from wsl.files import (
     listed,
     new_folder,
     new_hdf5,
+    part_of,
     put_table,
     read_json,
     write_csv,
@@ -196,3 +197,11 @@ def test_who_may_read_a_folder_may_read_its_tensors(tmp_path, mask):
         os.umask(before)
     modes = {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
     assert modes == {0o666 & ~mask}
+
+
+def test_the_part_is_an_attribute_and_else_the_name(tmp_path):
+    with new_hdf5(tmp_path / "copy.h5") as file:
+        file.attrs["part"] = "train"
+    with new_hdf5(tmp_path / "test.h5"):
+        pass
+    assert part_of(tmp_path / "copy.h5") == "train" and part_of(tmp_path / "test.h5") == "test"

@@ -1,4 +1,4 @@
-"""The training loop of both encoders, on problems whose answer is known."""
+"""Fits of modules, on problems whose solution is known."""
 
 from itertools import chain
 
@@ -91,7 +91,7 @@ def test_patience_counts_epochs_without_a_lower_loss(patience, epochs):
 
 def test_a_non_finite_loss_stops_it():
     module, loss_of = scripted([1.0, float("nan"), 1.0])
-    with pytest.raises(FloatingPointError, match="epoch 2; lower the learning rate"):
+    with pytest.raises(FloatingPointError, match="epoch 2; lower learning_rate"):
         fit(module, loss_of, COUNTS, recipe(), seed=0)
 
 

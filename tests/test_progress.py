@@ -68,7 +68,7 @@ def test_states_that_follow_too_soon_are_not_written(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"torn", "half", "hostile"])
-def test_what_cannot_be_read_is_left_and_said(progress, content, tmp_path, caplog):
+def test_a_state_that_cannot_be_read_is_reported_and_not_used(progress, content, tmp_path, caplog):
     class Hostile:
         def __reduce__(self):
             return open, (str(tmp_path / "made"), "w")
@@ -128,9 +128,6 @@ def test_members_that_train_together_go_on_together(packed, progress, dies, monk
 
     def trained(**kept):
         both = [training.Training([packed[name] for name in "012"], **one) for one in settings]
-        for one in both:
-            if kept and (state := kept["progress"].load(f"{one.plan['member']:05d}")):
-                one.restore(state)
         cohort.train_together(both, **kept)
         return [one.member() for one in both]
 
@@ -196,7 +193,7 @@ def test_a_fit_ends_as_if_it_had_not_been_killed(progress, dies, changes, monkey
 def test_nothing_of_a_training_that_is_done_is_kept_but_its_results(packed, progress, tmp_path):
     plan = {**plan_row(), "max_epoch": 1}
     training.train_member([packed[name] for name in "012"], tmp_path / "m.h5", plan, **TRAINING, progress=progress())
-    state = progress().load()
+    state = progress().load("00000")
     assert "network" not in state and "optimizer" not in state
     with h5py.File(tmp_path / "m.h5") as file:
         assert torch.equal(state["weights"][-1], torch.from_numpy(file["weights"][-1]))

@@ -261,6 +261,15 @@ def listed(files: Files) -> list[Path]:
     return paths
 
 
+def part_of(path: str | Path) -> str:
+    """Return the part of the zoo, ``train``, that an index, a file of coefficients or a file of latents belongs to.
+
+    Files of earlier versions do not hold it, and are named after it.
+    """
+    with open_hdf5(path) as file:
+        return str(file.attrs.get("part", Path(path).stem))
+
+
 def write_csv(path: str | Path, table: pd.DataFrame) -> None:
     """Write a table as CSV without its row labels, whole or not at all."""
     with written_whole(path) as beside:

@@ -1,4 +1,4 @@
-"""What all encoders are made of, and their training loop: AdamW, schedule, early stopping, history."""
+"""Parts of all encoders, and their training: AdamW on a loss of rows, with a validation loss after each epoch."""
 
 import copy
 import itertools
@@ -12,14 +12,15 @@ import pandas as pd
 import torch
 from torch import nn
 
-from wsl.progress import NOWHERE, Progress, keep, resume
+from wsl.epoch_loop import EpochLoop, Values
+from wsl.progress import NOWHERE, Progress
 from wsl.recipe import Recipe
 
 log = logging.getLogger(__name__)
 
 
 def mlp(sizes: Sequence[int], dropout: float) -> nn.Sequential:
-    """Return Linear layers through ``sizes`` with ReLU and dropout between; two sizes make one linear map."""
+    """Return linear layers of these sizes with ReLU and dropout between them; two sizes make one linear map."""
     layers: list[nn.Module] = []
     for into, out in itertools.pairwise(sizes):
         layers.extend([nn.Linear(into, out), nn.ReLU(), nn.Dropout(dropout)])
@@ -27,10 +28,10 @@ def mlp(sizes: Sequence[int], dropout: float) -> nn.Sequential:
 
 
 class Standardiser(nn.Module):
-    """Standardises by training statistics, which are kept with the weights; as it is made, it changes nothing.
+    """Standardises by training statistics, which are saved with the weights; before ``fit`` it changes nothing.
 
     Args:
-        size: numbers in a row.
+        size: values per row.
     """
 
     def __init__(self, size: int):
@@ -39,13 +40,13 @@ class Standardiser(nn.Module):
         self.register_buffer("scale", torch.ones(size))
 
     def fit(self, training: torch.Tensor, how: str = "per-coefficient", parameters: np.ndarray | None = None) -> None:
-        """Take mean and deviation of training rows (n, size).
+        """Compute mean and standard deviation of training rows.
 
         Args:
-            training: rows.
-            how: ``per-coefficient``: each number has a deviation of its own; ``per-parameter``: the numbers of a named
-                parameter share one, so that those that vary little count for little; ``global``: all share one.
-            parameters: which parameter each number belongs to (size,), for ``per-parameter``.
+            training: rows (n, size).
+            how: ``per-coefficient``: each value has its own deviation; ``per-parameter``: the values of a named
+                parameter share one, so that values with little variance get little weight; ``global``: all share one.
+            parameters: the parameter that each value belongs to (size,), for ``per-parameter``.
         """
         variance = training.var(0, correction=0)
         if how == "per-parameter":
@@ -71,7 +72,7 @@ def fit(
     counts: dict[str, int],
     recipe: Recipe,
     seed: int,
-    after_epoch: Callable[[int], None] = lambda epoch: None,
+    after_epoch: Callable[[int], dict[str, float] | None] = lambda epoch: None,
     progress: Progress = NOWHERE,
     beside: dict[Any, Any] | None = None,
 ) -> pd.DataFrame:
@@ -82,73 +83,91 @@ def fit(
         loss_of: mean loss of the rows ``indices`` of ``part`` ('train' or 'validation'), differentiable.
         counts: rows in each part.
         recipe: optimisation.
-        seed: of the batches' order and of dropout.
-        after_epoch: called with the epoch, from 0, the untrained module.
-        progress: keeps states of the fit, and gives the one to go on from.
-        beside: what ``after_epoch`` fills, kept with them.
+        seed: of the order of batches and of dropout.
+        after_epoch: called with each epoch, and with 0 for the untrained module; may return more values for the
+            history.
+        progress: saves states of the fit, and returns the one to resume from.
+        beside: what ``after_epoch`` fills, saved with the states.
 
     Returns:
-        A row an epoch: ``epoch``, ``train_loss`` (over the epoch, while training), ``validation_loss``, ``kept``.
+        One row per epoch: ``epoch``, ``train_loss`` (mean over the epoch, while training), ``validation_loss``, values
+        of ``after_epoch``, and ``kept``.
 
     Raises:
-        FloatingPointError: a loss turned non-finite.
+        FloatingPointError: a loss became non-finite.
     """
     torch.manual_seed(seed)
-    optimizer = torch.optim.AdamW(module.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-    scheduler = None
-    if recipe.schedule == "cosine":
-        scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, recipe.epochs)
-    best = {"loss": math.inf, "epoch": 0, "state": copy.deepcopy(module.state_dict())}
-    history: list[dict[str, float]] = []
-    beside = {} if beside is None else beside
-    parts = {"module": module, "optimizer": optimizer, **({"scheduler": scheduler} if scheduler else {})}
-    device = str(next(module.parameters()).device)
-    epoch = resume(progress, parts, device, best=best, history=history, beside=beside)
-    if not epoch:
-        after_epoch(0)
-    while epoch < recipe.epochs and not _waited(recipe, best, epoch):
-        epoch += 1
-        module.train()
-        train_loss = 0.0
-        for indices in _batches(torch.randperm(counts["train"]), recipe.batch_size):
-            loss = loss_of("train", indices)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            train_loss += loss.item() * len(indices) / counts["train"]
-        if scheduler:
-            scheduler.step()
-        validation_loss = _validate(module, loss_of, counts["validation"], recipe.batch_size)
-        history.append({"epoch": epoch, "train_loss": train_loss, "validation_loss": validation_loss})
-        log.info("epoch %d of %d: losses %.5g, validation %.5g", epoch, recipe.epochs, train_loss, validation_loss)
-        if not (math.isfinite(train_loss) and math.isfinite(validation_loss)):
-            raise FloatingPointError(f"the loss turned non-finite in epoch {epoch}; lower the learning rate")
-        if validation_loss < best["loss"]:
-            best.update(loss=validation_loss, epoch=epoch, state=copy.deepcopy(module.state_dict()))
-        after_epoch(epoch)
-        keep(progress, parts, epoch, best=best, history=history, beside=beside)
-    kept = best["epoch"] if recipe.keep == "best" else epoch
+    loop = _Fit(module, loss_of, counts, recipe, after_epoch, {} if beside is None else beside)
+    loop.run(progress)
+    best = loop.best
+    kept = best["epoch"] if recipe.keep == "best" else loop.epoch
     if kept == best["epoch"]:
         module.load_state_dict(best["state"])
     module.eval()
-    log.info("best validation loss %.5g in epoch %d of %d", best["loss"], best["epoch"], epoch)
-    table = pd.DataFrame(history)
+    log.info("best validation loss %.5g in epoch %d of %d", best["loss"], best["epoch"], loop.epoch)
+    table = pd.DataFrame(loop.history)
     table["kept"] = table["epoch"] == kept
     return table
 
 
-def _waited(recipe: Recipe, best: dict[str, Any], epoch: int) -> bool:
-    """Return whether there was no lower validation loss for as many epochs as the recipe waits."""
-    over = recipe.patience is not None and epoch - best["epoch"] >= recipe.patience
-    if over:
-        log.info("stopped in epoch %d: no lower validation loss for %d epochs", epoch, recipe.patience)
-    return over
+class _Fit(EpochLoop):
+    """The training of ``fit``, which describes the arguments."""
+
+    def __init__(
+        self,
+        module: nn.Module,
+        loss_of: Callable[[str, torch.Tensor], torch.Tensor],
+        counts: dict[str, int],
+        recipe: Recipe,
+        after_epoch: Callable[[int], dict[str, float] | None],
+        beside: dict[Any, Any],
+    ):
+        self.module, self.loss_of, self.counts, self.recipe = module, loss_of, counts, recipe
+        self.after_epoch = after_epoch
+        self.optimizer = torch.optim.AdamW(
+            module.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+        )
+        scheduler = None
+        if recipe.schedule == "cosine":
+            scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, recipe.epochs)
+        self.best = {"loss": math.inf, "epoch": 0, "state": copy.deepcopy(module.state_dict())}
+        super().__init__(
+            recipe.epochs,
+            {"module": module, "optimizer": self.optimizer},
+            {"best": self.best, "beside": beside},
+            scheduler,
+            recipe.patience,
+            device=str(next(module.parameters()).device),
+        )
+
+    def initial(self) -> None:
+        self.after_epoch(0)
+
+    def train(self) -> Values:
+        self.module.train()
+        train_loss, count = 0.0, self.counts["train"]
+        for indices in _batches(torch.randperm(count), self.recipe.batch_size):
+            loss = self.loss_of("train", indices)
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            train_loss += loss.item() * len(indices) / count
+        return {"train_loss": train_loss}
+
+    def evaluate(self) -> Values:
+        loss = _validate(self.module, self.loss_of, self.counts["validation"], self.recipe.batch_size)
+        if loss < self.best["loss"]:
+            self.best.update(loss=loss, epoch=self.epoch, state=copy.deepcopy(self.module.state_dict()))
+        return {"validation_loss": loss}
+
+    def keep(self) -> Values | None:
+        return self.after_epoch(self.epoch)
 
 
 @torch.no_grad()
 def _validate(module: nn.Module, loss_of: Callable, count: int, batch_size: int) -> float:
     module.eval()
-    # Batches as large as in training, since a contrastive loss grows with the size of its batch.
+    # The batch size of training, since a contrastive loss grows with the size of its batch.
     parts = [
         (loss_of("validation", indices).item(), len(indices)) for indices in _batches(torch.arange(count), batch_size)
     ]
@@ -157,6 +176,6 @@ def _validate(module: nn.Module, loss_of: Callable, count: int, batch_size: int)
 
 def _batches(order: torch.Tensor, size: int) -> list[torch.Tensor]:
     batches = list(order.split(size))
-    if len(batches) > 1 and len(batches[-1]) < 2:  # one row alone has nothing to be contrasted with
+    if len(batches) > 1 and len(batches[-1]) < 2:  # a single row has no negatives
         batches[-2:] = [torch.cat(batches[-2:])]
     return batches

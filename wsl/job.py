@@ -1,4 +1,4 @@
-"""What the function behind a rule is given besides files and settings."""
+"""What a rule's function gets besides files and settings."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ class Job:
         device: ``cpu`` or ``cuda``.
         threads: CPU threads that numeric libraries may use.
         seed: of everything random in the job.
-        progress: saves intermediate states, and returns the one to resume from.
+        progress: saves states to resume from, and writes the history of epochs.
     """
 
     device: str = "cpu"

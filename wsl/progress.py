@@ -1,4 +1,4 @@
-"""Where a long job has got to, so that one that was killed goes on from there."""
+"""States of a job to resume from after a kill."""
 
 import hashlib
 import json
@@ -10,63 +10,74 @@ from pathlib import Path
 from typing import Any
 
 from wsl.files import written_whole
+from wsl.history import History
 
 log = logging.getLogger(__name__)
-SECONDS = 30.0  # between two states that are kept
+SECONDS = 30.0  # between two saved states
 
 
 class Progress:
-    """Keeps states of a job in a hidden folder beside the file that it makes.
+    """Saves states of a job in a hidden folder beside its output.
 
     Args:
-        out: the file.
-        key: all that the job's result depends on, as JSON would hold it; a state of another key is not gone on from.
-        seconds: how long to wait between two states of one part; less is lost than that.
+        out: the job's output.
+        key: everything that the job's result depends on, as JSON; a state saved under another key is not resumed.
+        seconds: shortest time between two saved states of one part of the job; a kill loses no more than that.
+        history: the history of its epochs; None: none is written.
     """
 
-    def __init__(self, out: str | Path, key: Any, seconds: float = SECONDS):
+    def __init__(self, out: str | Path, key: Any, seconds: float = SECONDS, history: History | None = None):
         out = Path(out)
         self.folder = out.with_name(f".{out.name}.progress")
         self.key = hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()
         self.seconds = seconds
+        self.history = History(None) if history is None else history
         self._begun, self._saved = time.monotonic(), {}
+        if not self.folder.is_dir():  # the job starts from the beginning
+            self.history.clear()
 
     def load(self, part: str = "whole", device: str = "cpu") -> dict[str, Any] | None:
-        """Return the last state of a part of the job; None where there is none of this key."""
+        """Return the last state of a part of the job; None if there is no state of this key."""
         import torch
 
         path = self.folder / f"{part}.pt"
         if not path.is_file():
             return None
         try:
-            kept = torch.load(path, map_location=device, weights_only=True)
-        except Exception as error:  # a damaged or hostile file raises whatever its unpickling met first
-            log.warning("%s cannot be read (%s): the job begins anew", path, error)
+            saved = torch.load(path, map_location=device, weights_only=True)
+        except Exception as error:  # unpickling a damaged or hostile file can raise anything
+            log.warning("%s cannot be read (%s): the job starts from the beginning", path, error)
             return None
-        if kept["key"] != self.key:
-            log.info("%s is of other settings, data or code: the job begins anew", path)
+        if saved["key"] != self.key:
+            log.info("%s belongs to other settings, data or code: the job starts from the beginning", path)
             return None
-        log.info("goes on from %s", path)
-        return kept["state"]
+        log.info("resuming from %s", path)
+        return saved["state"]
 
     def save(self, state: Callable[[], dict[str, Any]], part: str = "whole", now: bool = False) -> None:
-        """Keep a state, of tensors and plain values, unless the last one is too young; ``now``: in any case."""
+        """Save a state, unless the last one is more recent than ``seconds``.
+
+        Args:
+            state: returns tensors and plain values.
+            part: the part of the job.
+            now: save it in any case.
+        """
         import torch
 
         if not now and time.monotonic() - self._saved.get(part, self._begun) < self.seconds:
             return
-        # Into a file of Python's: torch's own writer does not say that a disk is full.
-        with written_whole(self.folder / f"{part}.pt") as beside, open(beside, "wb") as file:
+        # Through a Python file: torch's own writer does not report a full disk.
+        with written_whole(self.folder / f"{part}.pt") as temporary, open(temporary, "wb") as file:
             torch.save({"key": self.key, "state": state()}, file)
         self._saved[part] = time.monotonic()
 
     def remove(self) -> None:
-        """Forget all states: the job is done."""
+        """Delete all states: the job is done."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class _Nowhere(Progress):
-    """Keeps nothing."""
+    """Saves nothing."""
 
     def __init__(self):
         super().__init__("nowhere", None)
@@ -79,33 +90,3 @@ class _Nowhere(Progress):
 
 
 NOWHERE = _Nowhere()
-
-
-def keep(progress: Progress, parts: dict[str, Any], epoch: int, **more: Any) -> None:
-    """Keep the state of an epoch: that of ``parts``, by ``state_dict``, torch's random numbers, and ``more``."""
-    import torch
-
-    def state() -> dict[str, Any]:
-        own = {name: part.state_dict() for name, part in parts.items()}
-        return {**own, "random": torch.get_rng_state(), "epoch": epoch, **more}
-
-    progress.save(state)
-
-
-def resume(progress: Progress, parts: dict[str, Any], device: str = "cpu", **more: Any) -> int:
-    """Bring ``parts`` and random numbers to where they were kept, fill ``more``, and return the epoch; 0: nowhere.
-
-    Args:
-        more: lists and dicts, by the names that ``keep`` was given them by; they get the content that was kept.
-    """
-    import torch
-
-    state = progress.load(device=device)
-    if state is None:
-        return 0
-    for name, part in parts.items():
-        part.load_state_dict(state[name])
-    torch.set_rng_state(state["random"].cpu())
-    for name, held in more.items():
-        held.extend(state[name]) if isinstance(held, list) else held.update(state[name])
-    return state["epoch"]

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from wsl.files import write_json
-from wsl.watch.record import NAME, read_record, write_record
-from wsl.watch.steps import StepsHandler
+from wsl.watch.record import NAME, StepsHandler, read_record, write_record
 
 PLAN = [{"member": 0, "part": "train", "max_epoch": 3}, {"member": 12, "part": "test", "max_epoch": 5}]
 JOBS = {
@@ -29,6 +28,7 @@ NEEDS = {
     "html_report": ["train_shared"],
 }
 COMMAND = "snakemake --cores 2 --configfile made-up.yaml"
+LOSSES = {"train_loss": 0.5, "validation_loss": 0.25}
 
 
 class Folder:
@@ -43,10 +43,9 @@ class Folder:
         jobs = []
         for name, outputs in JOBS.items():
             paths = [str(self.root / path) for path in outputs]
-            history = next((path for path in paths if path.endswith(".csv")), None)
             log = str(self.root / "logs" / f"{name}.log")
             needs = [list(JOBS).index(need) for need in NEEDS.get(name, ())]
-            own = {"outputs": paths, "log": log, "history": history, "due": name in due}
+            own = {"outputs": paths, "log": log, "due": name in due}
             jobs.append({**own, "needs": needs, "share": 0.5})
         write_record(self.root, plan, jobs, COMMAND)
         self.steps = StepsHandler(self.root)
@@ -65,6 +64,16 @@ class Folder:
         """Write a job's log: lines as they are, or said so many seconds ago."""
         stamped = [one if isinstance(one, str) else f"{stamp(time.time() - one[0])} {one[1]}" for one in lines]
         self.write(f"logs/{job}.log", "".join(f"{text}\n" for text in stamped))
+
+    def train(self, job: str, *epochs: tuple[float, int], member: int | None = None, of: int = 9, **values) -> None:
+        """Write a job's log and history: epochs that ended so many seconds ago, with their numbers."""
+        self.say(job, (min((ago for ago, _ in epochs), default=0), "INFO trains"))
+        name = {} if member is None else {"member": f"{member:05d}"}
+        rows = [
+            {"time": time.time() - ago, **name, "epoch": epoch, "epochs": of, **(values or LOSSES)}
+            for ago, epoch in epochs
+        ]
+        self.write(f"logs/{job}.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
 
     def step(self, what: str, job: str = "", ago: float = 0.0) -> None:
         """Write a step that was taken so many seconds ago."""

@@ -19,7 +19,6 @@ def test_a_record_comes_back(folder):
         *("pack_classes", "pack_classes", "train_member", "train_member", "train_shared", "html_report")
     ]
     assert record.jobs[4].outputs == ["shared/encoder.safetensors", "shared/history.csv"]
-    assert record.jobs[4].history == "shared/history.csv" and record.jobs[0].history is None
     assert {path: (one.part, one.epochs) for path, one in record.members.items()} == {
         "zoo/members/00000.h5": ("train", 3),
         "zoo/members/00012.h5": ("test", 5),

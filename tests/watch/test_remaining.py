@@ -7,12 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from wsl.watch.logs import Logs
 from wsl.watch.record import Job, read_record
 from wsl.watch.remaining import Remaining, Steady, _makespan
-from wsl.watch.state import Seen, look
-
-LOSSES = "train 0.5000, validation 0.2500"
+from wsl.watch.state import Logs, Seen, look
 
 
 @pytest.fixture
@@ -79,8 +76,7 @@ def test_a_training_that_runs_needs_its_epochs_left(folder, left):
     took(folder, "pack_classes_1", 10, ago=500)
     for member in (0, 12):  # which train for 3 and 5 epochs, of 20 s after a start of 15 s
         folder.step("starts", f"train_member/{member:05d}", ago=75)
-        lines = [(40 - 20 * place, f"INFO member {member}, epoch {place + 1}: {LOSSES}") for place in range(2)]
-        folder.say(f"train_member/{member:05d}", *lines)
+        folder.train(f"train_member/{member:05d}", (40, 1), (20, 2), member=member)
     # Three epochs of 20 s are left to the longer one, and the last one was 20 s ago.
     assert left() == pytest.approx(40 + 30 + 2, abs=1)
 
@@ -91,11 +87,22 @@ def test_a_training_that_waits_takes_its_own_number_of_epochs(folder, left):
     took(folder, "pack_classes_0", 10, ago=500)
     took(folder, "pack_classes_1", 10, ago=500)
     folder.step("starts", "train_member/00000", ago=400)
-    folder.say("train_member/00000", *((375 - 20 * n, f"INFO member 0, epoch {n + 1}: {LOSSES}") for n in range(3)))
+    folder.train("train_member/00000", (375, 1), (355, 2), (335, 3), member=0)
     folder.write("zoo/members/00000.h5")
     folder.step("ends", "train_member/00000", ago=335)
     # 65 s for three epochs of 20 s: 5 s and five epochs for the other.
     assert left() == pytest.approx(5 + 5 * 20 + 30 + 2, abs=1)
+
+
+def test_the_pause_before_a_training_was_resumed_is_not_counted(folder, left):
+    earlier(folder, pack_classes_0=10.0, train_member=100.0, train_shared=30.0, html_report=2.0)
+    folder.began(1000)
+    took(folder, "pack_classes_0", 10, ago=500)
+    took(folder, "pack_classes_1", 10, ago=500)
+    folder.step("starts", "train_member/00012", ago=75)
+    folder.train("train_member/00012", (9000, 1), (8980, 2), (40, 3), (20, 4), member=12)
+    # The other member is expected to take a start of 15 s and three epochs of 20 s, this one another epoch of 20 s.
+    assert left() == pytest.approx(15 + 3 * 20 + 30 + 2, abs=1)
 
 
 def test_a_complete_run_needs_nothing(folder, left):

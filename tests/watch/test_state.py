@@ -5,11 +5,8 @@ import os
 
 import pytest
 
-from wsl.watch.logs import Logs
 from wsl.watch.record import read_record
-from wsl.watch.state import Count, look
-
-LOSSES = "train 0.5000, validation 0.2500"
+from wsl.watch.state import Count, Logs, look
 
 
 @pytest.fixture
@@ -33,7 +30,7 @@ def test_nothing_is_there(seen):
 def test_jobs_wait_run_fail_and_end(folder, seen):
     folder.finish("pack_classes_0")
     folder.write("images/emu.h5")
-    folder.say("train_member/00000", (9, f"INFO member 0, epoch 1: {LOSSES}"))
+    folder.train("train_member/00000", (9, 1), member=0)
     folder.say("train_member/00012", (9, "ERROR the job failed"), "Traceback ...", "ValueError: no", "")
     folder.say("train_shared", (9, "INFO starts"))
     folder.write("shared/history.csv")  # one of two outputs
@@ -84,8 +81,8 @@ def test_a_run_is_complete_when_all_is_there(folder, seen):
     assert 0 <= state.elapsed < 60
 
 
-def test_a_job_that_snakemake_calls_failed_has_failed_even_without_a_word(folder, seen):
-    folder.say("train_member/00000", (9, f"INFO member 0, epoch 1: {LOSSES}"))
+def test_a_job_that_snakemake_reports_as_failed_has_failed_even_if_its_log_holds_no_error(folder, seen):
+    folder.train("train_member/00000", (9, 1), member=0)
     folder.step("starts", "train_member/00000", ago=9)
     assert statuses(seen())["train_member/00000"] == "running"
     folder.step("fails", "train_member/00000")
@@ -101,7 +98,7 @@ def test_a_job_that_snakemake_calls_failed_has_failed_even_without_a_word(folder
 )
 def test_nothing_runs_once_snakemake_has_ended(folder, seen, end, phase):
     folder.finish("pack_classes_0", "pack_classes_1")
-    folder.say("train_member/00000", (9, f"INFO member 0, epoch 1: {LOSSES}"))
+    folder.train("train_member/00000", (9, 1), member=0)
     folder.step("starts", "train_member/00000", ago=9)
     assert seen().phase == "running"
     if end:
@@ -114,7 +111,7 @@ def test_nothing_runs_once_snakemake_has_ended(folder, seen, end, phase):
 
 
 def test_what_follows_the_end_of_a_run_is_not_written(folder, seen):
-    folder.say("train_member/00000", (9, f"INFO member 0, epoch 1: {LOSSES}"))
+    folder.train("train_member/00000", (9, 1), member=0)
     folder.steps.add("interrupted")
     record = {"event": "job_error", "jobid": 3, "log": [str(folder.root / "logs/train_member/00000.log")]}
     folder.steps.handle(logging.makeLogRecord({**record, "event": "job_info"}))
@@ -146,20 +143,49 @@ def test_files_deleted_after_a_run_are_named(folder, seen):
 
 
 def test_each_warning_is_there_once(folder, seen):
-    folder.say("train_member/00000", (9, "WARNING the zoo is small"), (8, f"INFO member 0, epoch 1: {LOSSES}"))
+    folder.say("train_member/00000", (9, "WARNING the zoo is small"), (8, "INFO trains"))
     folder.say(
         "train_member/00012",
-        (9, "WARNING /site-packages/x.py:12: UserWarning: slow"),
-        "  code of it",
+        (9, "WARNING UserWarning: slow"),
+        "  /site-packages/x.py:12",
         (8, "WARNING the zoo is small"),
     )
     assert seen().warnings == {"the zoo is small": "train_member/00000", "UserWarning: slow": "train_member/00012"}
 
 
+def test_epochs_come_from_the_history_that_the_job_writes(folder, seen):
+    folder.train("train_member/00012", (9, 1), (4, 2), member=12, of=5)
+    (running,) = seen().of("running")
+    assert [(epoch.epoch, epoch.epochs, epoch.member) for epoch in running.epochs] == [(1, 5, "00012"), (2, 5, "00012")]
+    assert running.last_epoch.values == {"train_loss": 0.5, "validation_loss": 0.25}
+    folder.start()  # what an earlier start left is not shown
+    assert not seen().jobs[3].epochs
+
+
+def test_a_line_that_a_kill_cut_is_not_an_epoch(folder, seen):
+    folder.train("train_shared", (9, 1))
+    with open(folder.root / "logs/train_shared.jsonl", "a", encoding="utf-8") as file:
+        file.write('{"time": 1.0, "epoch": 2, "epo')
+    (running,) = seen().of("running")
+    assert [epoch.epoch for epoch in running.epochs] == [1]
+
+
+def test_a_log_is_read_again_only_if_it_has_changed(folder):
+    logs = Logs(folder.root)
+    assert logs.read("logs/train_shared.jsonl") is None
+    folder.train("train_shared", (5, 1))
+    first = logs.read("logs/train_shared.jsonl")
+    assert logs.read("logs/train_shared.jsonl") is first
+    folder.train("train_shared", (5, 2))
+    assert logs.read("logs/train_shared.jsonl").epochs[0].epoch == 2
+    (folder.root / "logs/train_shared.jsonl").unlink()
+    assert logs.read("logs/train_shared.jsonl") is None
+
+
 def test_what_vanishes_or_is_torn_stops_nothing(folder, seen, monkeypatch):
     folder.finish("pack_classes_0")
     folder.write("zoo/members/.00000.h5.77.part", "half")
-    folder.say("train_member/00000", (1, "INFO member 0, epoch"))
+    folder.say("train_member/00000", (1, "INFO trai"))
     (folder.root / "logs/train_member/00012.log").write_bytes(b"\xff\xfe\x00 no text")
     (folder.root / "images/gone").symlink_to(folder.root / "nowhere")
     state = seen()

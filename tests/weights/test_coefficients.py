@@ -1,5 +1,6 @@
 """Whole models through the linear stage and back."""
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -33,6 +34,12 @@ def test_coefficients_are_the_parameters_own_in_their_order(fitted, coefficients
         blocks.append((weights["test"][:, entry.columns] - parameter.mean) @ _projection(parameter).T)
     assert values == pytest.approx(np.concatenate(blocks, axis=1), abs=1e-4)
     assert snapshots["member"].tolist() == [4, 4]
+
+
+def test_the_part_goes_from_the_index_to_coefficients_and_latents(zoo, coefficients, autoencoder):
+    for path in (zoo.test, coefficients["test"], autoencoder.latents["test"]):
+        with h5py.File(path) as file:
+            assert file.attrs["part"] == "test"
 
 
 def test_each_coefficient_knows_its_parameter(fitted, coefficients):

@@ -1,6 +1,5 @@
-"""What `wsl watch` says of the tiny run, against what Snakemake printed and what the run holds."""
+"""What `wsl watch` shows of the tiny run, against what Snakemake printed and what the run holds."""
 
-import re
 from collections import Counter
 
 import pandas as pd
@@ -9,9 +8,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from typer.testing import CliRunner
 
 from wsl.cli.main import app
-from wsl.watch.logs import Logs
 from wsl.watch.record import read_record
-from wsl.watch.state import Count, look
+from wsl.watch.state import Count, Logs, look
 from wsl.zoo.member import read_member
 
 pytestmark = pytest.mark.slow
@@ -82,13 +80,11 @@ def test_event_files_hold_all_histories(results, events):
         )
 
 
-def test_live_losses_are_those_of_the_logs(results):
+def test_histories_are_exact(results):
     logs = Logs(results)
     for path in (results / "zoo" / "members").glob("*.h5"):
         history = read_member(path).history
-        said = logs.read(f"logs/train_member/{path.stem}.log").epochs
-        assert [epoch.epoch for epoch in said] == history["epoch"].tolist()
-        assert [epoch.values["validation_loss"] for epoch in said] == pytest.approx(
-            history["validation_loss"].tolist(), abs=6e-5
-        )
-    assert re.fullmatch("train_loss validation_loss", " ".join(logs.read("logs/train_shared.log").epochs[0].values))
+        epochs = logs.read(f"logs/train_member/{path.stem}.jsonl").epochs
+        assert {(epoch.member, epoch.epochs) for epoch in epochs} == {(path.stem, history["epoch"].iloc[-1])}
+        table = pd.DataFrame([{"epoch": epoch.epoch, **epoch.values} for epoch in epochs])
+        pd.testing.assert_frame_equal(table, history, check_dtype=False)

@@ -135,7 +135,7 @@ def test_fewer_images_than_a_batch_make_one_step_an_epoch(make):
     assert load_start(make("two", epochs=2, batch_size=100_000))["bn1.num_batches_tracked"].item() == 2
 
 
-def test_divergence_is_said_and_nothing_written(make, tmp_path):
-    with pytest.raises(FloatingPointError, match=r"the backbone diverged; lower .*learning_rate"):
+def test_divergence_is_reported_and_nothing_written(make, tmp_path):
+    with pytest.raises(FloatingPointError, match="non-finite in epoch 1; lower learning_rate"):
         make("far", learning_rate=1e20)
     assert not (tmp_path / "far.safetensors").exists()

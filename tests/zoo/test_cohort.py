@@ -46,8 +46,7 @@ def exact(monkeypatch):
 
 def alone(files, plan, **changes):
     training = Training([files[name] for name in plan["classes"]], plan, **{**SETTINGS, **changes})
-    while not training.done:
-        training.run_epoch()
+    training.run()
     return training.member()
 
 

@@ -35,6 +35,6 @@ def test_bfloat16_is_what_convolutions_compute_in_while_training_and_nothing_els
     training = Training(files, PLANS[0], **SETTINGS, precision="bfloat16", device="cuda")
     conv = training.network.layer1[0].conv1
     conv.register_forward_hook(lambda module, given, out: seen[module.training].add(out.dtype))
-    training.run_epoch()
+    training.run()
     assert seen == {True: {torch.bfloat16}, False: {torch.float32}}
     assert {value.dtype for value in training.network.parameters()} == {torch.float32}

@@ -21,8 +21,7 @@ from wsl.run import Run
 from wsl.sections import plain
 from wsl.summary import print_summary
 from wsl.text import forgive_output
-from wsl.watch.record import write_record
-from wsl.watch.steps import COMPLETED, FAILED, INTERRUPTED, StepsHandler
+from wsl.watch.record import COMPLETED, FAILED, INTERRUPTED, StepsHandler, write_record
 from wsl.launch.brief import print_in_brief
 from wsl.launch.stopping import FULL, PREFIX, Stopping, this_command
 from wsl.zoo.few_sets import few_sets
@@ -146,7 +145,6 @@ def recorded_jobs(dag):
         {
             "outputs": list(map(str, job.output)),
             "log": str(job.log[0]),
-            "history": job.output.get("history"),
             "due": dag.needrun(job),
             "needs": sorted(place_of[need] for need in dag.dependencies[job]),
             "share": taken_by(job),

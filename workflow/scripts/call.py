@@ -1,8 +1,8 @@
 """Run a rule's job: `params.call` names a function of wsl or of a plug-in, which takes what the rule names.
 
-Named inputs and outputs and the values of `params.settings` are keyword arguments. A section of the config is validated
-against the function's annotation. A parameter `inputs` takes all named inputs together, as the dataclass that its
-annotation names. `job` is added where the function has this parameter. Inputs without a name only order jobs.
+Named inputs and outputs and the values of `params.settings` become keyword arguments. A section of the config is
+validated against the function's annotation. A parameter `inputs` takes all named inputs together, as the dataclass that
+its annotation names. `job` is added if the function has this parameter. Inputs without a name only order jobs.
 """
 
 import logging
@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, get_type_hints
 
 from pydantic import BaseModel
 
-# The library beside this script, whatever is installed: it is the one whose digest makes jobs stale.
+# The library of this project, whatever is installed: changes of its code make jobs stale.
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from wsl.history import History, history_of
 from wsl.job import Job
 from wsl.jobs import job
 from wsl.machine import note
@@ -27,7 +28,7 @@ from wsl.registry import load_plugins
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-begun = time.monotonic()  # before the call's libraries are imported, which takes longer than many jobs
+begun = time.monotonic()  # before the libraries are imported, which takes longer than many jobs
 try:
     with job(snakemake.log[0], snakemake.threads, snakemake.resources.get("gpu", 0)) as device:
         load_plugins(snakemake.config.get("plugins", ()))
@@ -36,7 +37,8 @@ try:
         parameters, annotations = signature(function).parameters, get_type_hints(function)
         settings = dict(snakemake.params.settings)
         made_of = [(path, Path(path).stat().st_mtime_ns, Path(path).stat().st_size) for path in snakemake.input]
-        progress = Progress(snakemake.output[0], [snakemake.params.call, snakemake.params.code, settings, made_of])
+        key = [snakemake.params.call, snakemake.params.code, settings, made_of]
+        progress = Progress(snakemake.output[0], key, history=History(history_of(snakemake.log[0])))
         seed = settings.pop("seed", 0) if "job" in parameters else None
         for key, value in settings.items():
             annotation = annotations.get(key)

@@ -1,4 +1,4 @@
-"""`wsl run`: make runs, with one view of how far they are."""
+"""`wsl run`: make runs, and show their progress."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +16,7 @@ MOST = 20  # lines of a list at the end
 
 
 class _Passing(TyperCommand):
-    """A command that keeps what stands after ``--`` for another one, in ``ctx.obj``."""
+    """A command that keeps the arguments after ``--`` in ``ctx.obj``."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         place = args.index("--") if "--" in args else len(args)
@@ -30,7 +30,7 @@ def run(
     configs: Annotated[
         list[Path],
         typer.Argument(
-            help="Configs of runs, made one after the other. After `--`: more arguments of Snakemake.",
+            help="Configs of runs, made one after the other. After `--`: more arguments for Snakemake.",
             metavar="CONFIG... [-- ARGUMENT...]",
             exists=True,
             dir_okay=False,
@@ -39,10 +39,10 @@ def run(
     cores: Annotated[str, typer.Option(help="Number of cores to use, or `all`.")] = "all",
     resume: Annotated[str | None, typer.Option(hidden=True, help="Command to print that resumes the runs.")] = None,
 ) -> None:
-    """Make runs by Snakemake and show how far they are: stages, members, losses, warnings, time left.
+    """Make runs with Snakemake and show their progress: stages, members, losses, warnings, time left.
 
-    Off a terminal, print one line per minute. Snakemake's own output goes to `results/RUN/logs/snakemake.log`. Ctrl-C
-    stops the jobs and keeps what is finished; the same command resumes.
+    If the output is not a terminal, one line per minute is printed. Snakemake's own output goes to
+    `results/RUN/logs/snakemake.log`. Ctrl-C stops the jobs and keeps finished files; the same command resumes.
 
     Exit codes: 0, all runs are complete; 1, something failed; 130, Ctrl-C.
     """
@@ -76,7 +76,7 @@ def _report(planned: "PlannedRun", title: str, ending: "Ending") -> None:
         say(f"{title}: {'nothing to do' if ending.nothing else ending.printed}")
     else:
         say(f"{title}: {line(state)}")
-        if console.is_terminal:  # elsewhere each has its line already
+        if console.is_terminal:  # elsewhere each has been printed already
             _listed([f"warning: {text} ({job})" for text, job in state.warnings.items()])
         failed = state.of("failed")
         _listed([describe_failure(seen, planned.results) for seen in failed])

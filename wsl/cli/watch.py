@@ -1,4 +1,4 @@
-"""`wsl watch`: how far a run is."""
+"""`wsl watch`: the state of a run."""
 
 from contextlib import closing
 from pathlib import Path
@@ -14,7 +14,7 @@ INCOMPLETE, STILL_RUNNING = 1, 3  # exit codes; 2 is a wrong command
 @app.command()
 def watch(
     results: Annotated[Path, typer.Argument(help="Folder of a run, results/RUN.", exists=True, file_okay=False)],
-    once: Annotated[bool, typer.Option("--once", help="Print how far the run is, and end.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Print the state of the run once.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="With --once: print it as JSON.")] = False,
     every: Annotated[
         float | None,
@@ -24,22 +24,21 @@ def watch(
     ] = None,
     tensorboard: Annotated[
         Path | None,
-        typer.Option(help="A folder for TensorBoard event files: losses and accuracies of everything that is trained."),
+        typer.Option(help="A folder for TensorBoard event files: losses and accuracies of every training."),
     ] = None,
 ) -> None:
-    """Watch a run while Snakemake makes it, here or on a cluster; it only reads.
+    """Watch a run while Snakemake makes it, here or on a cluster. Nothing is changed.
 
     Exit codes: 0, the run is complete; 1, it ended before it was complete, or its files were deleted since; 3, with
     `--once`, it is still running.
     """
     if as_json and not once:
-        raise typer.BadParameter("it goes with --once", param_hint="--json")
+        raise typer.BadParameter("needs --once", param_hint="--json")
     if every is not None and once:
-        raise typer.BadParameter("it does not go with --once", param_hint="--every")
+        raise typer.BadParameter("cannot be combined with --once", param_hint="--every")
     with mendable():
-        from wsl.watch.facts import facts
-        from wsl.watch.following import follow, looks
-        from wsl.watch.screen import advice, draw
+        from wsl.watch.remaining import looks
+        from wsl.watch.screen import advice, draw, facts, follow
 
         name = results.resolve().name
         with closing(looks(results, tensorboard)) as states:

@@ -15,7 +15,7 @@ import torch
 from wsl.evaluation.distances import Spread, learned
 from wsl.evaluation.outputs import Runner, accuracy, compare
 from wsl.evaluation.probes import probe
-from wsl.files import Files, write_csv
+from wsl.files import Files, part_of, write_csv
 from wsl.images.inputs import normalised
 from wsl.images.tasks import TaskImages
 from wsl.job import Job
@@ -158,9 +158,9 @@ def _members(
                     outputs = runner.logits(vector, inputs)
                     found = {**compare(original, outputs), "accuracy": accuracy(outputs, labels)}
                     measured |= {f"{name}{end}": value for name, value in found.items()}
-                about = {"part": Path(path).stem, "member": int(zoo.snapshots["member"][row]), "task": task}
+                about = {"part": part_of(path), "member": int(zoo.snapshots["member"][row]), "task": task}
                 rows.append({**about, **measured})
-        log.info("%s: %d members judged", Path(path).stem, len(rows))
+        log.info("%s: %d members judged", part_of(path), len(rows))
         tables.append(pd.DataFrame(rows).assign(spread=float(spread) / max(float(original_spread), 1e-300)))
     return pd.concat(tables, ignore_index=True)
 

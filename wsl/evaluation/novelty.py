@@ -15,7 +15,7 @@ from wsl.evaluation.distances import Distances, cosine, exact_distance, learned,
 from wsl.evaluation.intervals import over_sets
 from wsl.evaluation.overlap import disagreement, jaccard, jaccard_chance
 from wsl.evaluation.validation import ValidationImages, held_out_tasks
-from wsl.files import write_csv
+from wsl.files import part_of, write_csv
 from wsl.outcomes.bins import read_bins
 from wsl.sampling.makers import Makers
 from wsl.sampling.making import Maker
@@ -66,7 +66,7 @@ def trained_predictions(indices: Sequence[str | Path], images: ValidationImages)
         with open_zoo(path) as zoo:
             for row in zoo.trained:
                 weights = read_snapshot(zoo, row)
-                key = Path(path).stem, int(zoo.snapshots["member"][row])
+                key = part_of(path), int(zoo.snapshots["member"][row])
                 found[key] = images.predictions(weights, zoo.snapshots["task"][row])
     return found
 

@@ -134,11 +134,11 @@ def fine_tuned(
     network = network_for(layout).to(device)
     network.load_state_dict(state_dict(weights, layout))
     steps = make_optimizer(network, optimizer, learning_rate, 0.0, 0.9)
-    seen, labels = (tensor.to(device) for tensor in images.of_task(task))
+    data = tuple(tensor.to(device) for tensor in images.of_task(task))
     torch.manual_seed(integer_seed(0, "fine-tuning", task))
     found = {}
     for epoch in range(1, max(epochs) + 1):
-        train_epoch(network, steps, seen, labels, batch_size, augment)
+        train_epoch(network, steps, data, batch_size, augment)
         if epoch in epochs:
             found[epoch] = flatten(network.state_dict(), layout)[0]
     return found

@@ -12,7 +12,7 @@ import pandas as pd
 
 from wsl.evaluation.intervals import over_sets
 from wsl.evaluation.shared_space import load_points, unit_rows
-from wsl.files import Files, write_csv
+from wsl.files import Files, part_of, write_csv
 
 DIRECTIONS = ("pairs to weights", "weights to pairs")
 TOPS = (1, 5)
@@ -108,8 +108,6 @@ def measure_retrieval(
     for path in latents:
         points = load_points(path, class_means, bins, shared)
         trained = (points.snapshots["epoch"] > 0).to_numpy()
-        found.append(
-            retrieve(Path(path).stem, points.pairs[trained], points.weights[trained], points.snapshots[trained])
-        )
+        found.append(retrieve(part_of(path), points.pairs[trained], points.weights[trained], points.snapshots[trained]))
     write_csv(out, pd.concat([summary for summary, _ in found], ignore_index=True).round(4))
     write_csv(curves, pd.concat([curve for _, curve in found], ignore_index=True))

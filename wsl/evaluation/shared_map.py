@@ -10,7 +10,7 @@ from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
 from wsl.evaluation.shared_space import Points, load_points, unit_rows
-from wsl.files import Files, write_csv
+from wsl.files import Files, part_of, write_csv
 from wsl.images.reading import task_classes
 from wsl.shared.pairs import first_members
 
@@ -88,7 +88,7 @@ def write_map(
     """
     parts = {}
     for path in latents:
-        points, part = load_points(path, class_means, bins, shared), Path(path).stem
+        points, part = load_points(path, class_means, bins, shared), part_of(path)
         if part == "train":
             first = first_members(points.snapshots, members)
             points = Points(points.pairs[first], points.weights[first], points.snapshots[first].reset_index(drop=True))

@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional
 
 from wsl.evaluation.outputs import Runner, accuracy
+from wsl.files import part_of
 from wsl.images.inputs import normalised
 from wsl.images.tasks import TaskImages
 from wsl.zoo.index import open_zoo
@@ -26,7 +27,7 @@ def held_out_tasks(indices: Sequence[str | Path]) -> pd.DataFrame:
     tables = []
     for path in indices:
         with open_zoo(path) as zoo:
-            tables.append(zoo.members[["member", "task"]].assign(part=Path(path).stem))
+            tables.append(zoo.members[["member", "task"]].assign(part=part_of(path)))
     return pd.concat(tables, ignore_index=True)[["part", "member", "task"]]
 
 

@@ -1,1 +1,1 @@
-"""What happens around Snakemake: how it is started and followed, what its terminal shows, and how it is stopped."""
+"""How Snakemake is started, followed and stopped, and what it prints."""

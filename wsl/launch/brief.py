@@ -1,4 +1,4 @@
-"""Snakemake's messages in brief: one line per job, without lists of files and reasons; the log file has them all."""
+"""Short form of Snakemake's messages: one line per job, without lists of files and reasons, which its log keeps."""
 
 import logging
 import re
@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from wsl.watch.logs import Log
+from wsl.jobs import error_in
 from wsl.watch.record import job_name, rule_of
 
-DRY = 20  # jobs that a dry run names
+DRY = 20  # jobs that a dry run lists
 WIDTH = 100
-PAUSE = 60.0  # seconds without a line, after which progress is printed by itself
-# What Snakemake prints at each start or each step, and what nobody needs to read.
+PAUSE = 60.0  # seconds without a line after which progress gets a line of its own
+# Messages of each start and step that nobody needs to read.
 CHATTER = re.compile(
     r"Using workflow specific profile|Assuming unrestricted shared|Building DAG|Using shell|Provided cores"
     r"|Rules claiming more threads|Provided resources|Conda environments: ignored|Singularity containers: ignored"
@@ -23,16 +23,16 @@ CHATTER = re.compile(
     r"|Rules with provenance triggered|Some jobs were triggered by provenance|\d+ jobs have (missing|outdated)"
     r"|RuleException:\nCalledProcess|(WorkflowError:\n)?At least one job did not complete"
 )
-# Lines that name places in Snakemake files, which tell a user nothing.
+# Lines that name places in Snakemake files, which do not help a user.
 PLACES = re.compile(r'^ *(File ".*", line \d+, in .*|.*(Error|Exception) in (file|rule) .*line \d+:)$\n?', re.MULTILINE)
 
 
 class BriefHandler(logging.StreamHandler):
-    """Prints Snakemake's records in brief.
+    """Prints the short form of Snakemake's records.
 
     Args:
-        full: the handler whose place it takes; its stream and filters are kept.
-        dry: tells whether this is a dry run, once Snakemake knows.
+        full: the handler that it replaces; its stream and filters are kept.
+        dry: returns whether this is a dry run; called when Snakemake knows.
     """
 
     def __init__(self, full: logging.StreamHandler, dry: Callable[[], bool]):
@@ -40,18 +40,18 @@ class BriefHandler(logging.StreamHandler):
         self.dry, self.silent = dry, False
         self._progress, self._printed = "", 0.0
         self._jobs, self._counted = 0, False
-        for one in full.filters:
-            self.addFilter(one)
+        for accepts in full.filters:
+            self.addFilter(accepts)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print a record, if there is anything to print of it."""
+        """Print a record, unless its short form is empty."""
         text = "" if self.silent else self.brief(record)
         if text:
             self._printed = time.monotonic()
             super().emit(logging.makeLogRecord({"msg": text, "levelno": record.levelno}))
 
     def brief(self, record: logging.LogRecord) -> str:
-        """Return a record in brief; empty where it is left out."""
+        """Return the short form of a record; empty if it is left out."""
         event = str(getattr(record, "event", ""))
         if event == "job_info":
             return self._dry_job(record) if self.dry() else f"{self._now()} starts {_name(record)}"
@@ -62,8 +62,8 @@ class BriefHandler(logging.StreamHandler):
         if event == "job_error":
             return self._error(record)
         if event == "run_info":
-            self._counted, told = True, self._counted
-            return "" if told else _counts(record.stats)
+            self._counted, counted = True, self._counted
+            return "" if counted else _counts(record.stats)
         if event in ("job_finished", "job_started", "group_info", "shellcmd", "resources_info", "workflow_started"):
             return ""
         return _message(str(record.msg or ""), record.levelno)
@@ -86,7 +86,7 @@ class BriefHandler(logging.StreamHandler):
         if not record.log:
             return f"FAILED {name}"
         try:
-            error = Log(Path(record.log[0]).read_text(encoding="utf-8", errors="replace"), 0.0).error
+            error = error_in(Path(record.log[0]).read_text(encoding="utf-8", errors="replace"))
         except OSError:
             error = None
         error = error or "the log holds no error (was the job killed, or out of memory?)"
@@ -99,18 +99,18 @@ def _name(record: logging.LogRecord) -> str:
 
 
 def _message(text: str, level: int) -> str:
-    """Return a message that is about no job, wrapped; empty where it is chatter."""
+    """Return a message that is not about a job, wrapped; empty if nobody needs to read it."""
     if CHATTER.match(text.lstrip()):
         return ""
     if level >= logging.ERROR:
         return PLACES.sub("", text).strip()
     if text.startswith("Reasons:"):
         text = _reasons(text)
-    return "\n".join(_wrapped(one) for one in text.splitlines())
+    return "\n".join(_wrapped(line) for line in text.splitlines())
 
 
 def _counts(stats: Mapping[str, int]) -> str:
-    """Return how many jobs of each rule will run; the numbered rules of lists of classes count as one."""
+    """Return the number of jobs per rule; the numbered rules of lists of classes count as one."""
     counts: Counter[str] = Counter()
     for rule, count in stats.items():
         counts[rule_of(rule)] += count
@@ -119,9 +119,11 @@ def _counts(stats: Mapping[str, int]) -> str:
 
 
 def _reasons(text: str) -> str:
-    """Return which rules run for which reason, each rule once; Snakemake puts a reason in front of a line of rules."""
+    """Return the rules that run for each reason, without repetitions; Snakemake prints one reason per line."""
     lines = [line for line in text.splitlines() if "check individual jobs" not in line]
-    return "\n".join(", ".join(dict.fromkeys(re.sub(r"_\d+$", "", one) for one in line.split(", "))) for line in lines)
+    return "\n".join(
+        ", ".join(dict.fromkeys(re.sub(r"_\d+$", "", rule) for rule in line.split(", "))) for line in lines
+    )
 
 
 def _wrapped(line: str) -> str:
@@ -130,27 +132,27 @@ def _wrapped(line: str) -> str:
 
 
 def print_in_brief(logger: logging.Logger, dry: Callable[[], bool]) -> Callable[[], None]:
-    """Make Snakemake's logger print in brief, and keep everything in its log file.
+    """Make Snakemake's logger print the short form of its records; its log file keeps everything.
 
     Args:
         logger: Snakemake's logger.
-        dry: tells whether this is a dry run, once Snakemake knows.
+        dry: returns whether this is a dry run; called when Snakemake knows.
 
     Returns:
-        A function after which nothing more is printed.
+        A function that stops all printing.
     """
-    made = []
+    handlers = []
     for handler in list(logger.handlers):
         if isinstance(handler, logging.FileHandler):
             if hasattr(handler.formatter, "quiet"):
                 handler.formatter.quiet = set()
         elif isinstance(handler, logging.StreamHandler):
-            made.append(BriefHandler(handler, dry))
+            handlers.append(BriefHandler(handler, dry))
             logger.removeHandler(handler)
-            logger.addHandler(made[-1])
+            logger.addHandler(handlers[-1])
 
     def silence() -> None:
-        for handler in made:
+        for handler in handlers:
             handler.silent = True
 
     return silence

@@ -1,4 +1,4 @@
-"""The runs that one command makes, checked before the first of them starts."""
+"""The runs of one command, checked before the first of them starts."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ CONFIGS = ("--configfile", "--configfiles")
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A run to be made: its config file, its name, and its folder."""
+    """A run: its config file, its name, and its folder."""
 
     config: Path
     name: str
@@ -32,14 +32,14 @@ class PlannedRun:
 
 
 def plan_runs(configs: Sequence[Path], arguments: Sequence[str]) -> list[PlannedRun]:
-    """Check the configs of several runs, with the changes that Snakemake's arguments make to all of them.
+    """Check the configs of several runs, with the changes that Snakemake's arguments make to each.
 
     Args:
         configs: YAML files.
-        arguments: Snakemake's.
+        arguments: arguments of Snakemake.
 
     Raises:
-        ConfigError: a config or its folders of images cannot be used, or two runs have one name.
+        ConfigError: a config or its image folders cannot be used, or two runs have the same name.
     """
     if not Path("Snakefile").is_file():
         raise ConfigError("there is no Snakefile in this folder; run this in the folder of the project")
@@ -52,7 +52,7 @@ def plan_runs(configs: Sequence[Path], arguments: Sequence[str]) -> list[Planned
         raw = _changed(read_yaml(config), _changes(arguments))
         try:
             run = Run(raw)
-            # Weights are checked at the start of each run: Snakemake may fetch them again.
+            # Downloads are checked when each run starts: Snakemake may fetch them again.
             check_folders(run.config.images.source, run.config.images.train, run.config.images.test)
         except ConfigError as error:
             raise ConfigError(f"{config}: {error}") from None
@@ -65,7 +65,7 @@ def plan_runs(configs: Sequence[Path], arguments: Sequence[str]) -> list[Planned
 
 def _changes(arguments: Sequence[str]) -> dict[str, Any]:
     """Return the changes to a config that Snakemake's arguments make: ``--config 'shared={temperature: 0.1}'``."""
-    found: dict[str, Any] = {}
+    changes: dict[str, Any] = {}
     reading = False
     for argument in arguments:
         if argument.startswith("-"):
@@ -73,8 +73,8 @@ def _changes(arguments: Sequence[str]) -> dict[str, Any]:
             reading, argument = name in CHANGES, value
         if reading and argument:
             key, _, value = argument.partition("=")
-            found[key] = yaml.safe_load(value)
-    return found
+            changes[key] = yaml.safe_load(value)
+    return changes
 
 
 def _changed(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Start Snakemake for a run, show how far it is, and tell how it ended."""
+"""Start Snakemake for a run, show its progress, and report how it ended."""
 
 import fcntl
 import os
@@ -19,17 +19,16 @@ from wsl.errors import ConfigError, DataError
 from wsl.launch.brief import CHATTER, PLACES
 from wsl.launch.planning import PlannedRun
 from wsl.launch.stopping import FULL
-from wsl.watch.following import View
-from wsl.watch.logs import Logs
 from wsl.watch.record import Record, read_record
 from wsl.watch.remaining import Timed
-from wsl.watch.state import State, look
+from wsl.watch.screen import View
+from wsl.watch.state import Logs, State, look
 
 NOTHING = "Nothing to be done"  # as Snakemake prints it
-LINES = 40  # of a log that are worth showing
+LINES = 40  # last lines of a log that are shown
 LOG = "logs/snakemake.log"  # in a run's folder: everything that Snakemake prints
-PLANNING = 0.5  # seconds between two looks until jobs are recorded
-MOST = 4  # the first signal stops the jobs and the next ones kill them; so many kill Snakemake as well
+PLANNING = 0.5  # seconds between two checks until jobs are recorded
+MOST = 4  # the first signal stops the jobs, the next ones kill them, and the fourth kills Snakemake as well
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -40,8 +39,8 @@ class Ending:
     Attributes:
         code: its exit code.
         started: whether it started jobs.
-        state: the run's last state, of an earlier start where this one had no jobs; None where there was no start.
-        log: the file that holds everything that it printed.
+        state: the run's last state, of an earlier start if this one had no jobs; None if there was no start.
+        log: the file with everything that it printed.
     """
 
     code: int
@@ -51,12 +50,12 @@ class Ending:
 
     @property
     def nothing(self) -> bool:
-        """Whether it found nothing to do."""
+        """Whether there was nothing to do."""
         return not self.code and NOTHING in self.log.read_text(encoding="utf-8", errors="replace")
 
     @property
     def printed(self) -> str:
-        """The end of what it printed, without the lines that it prints at each start."""
+        """The last lines that it printed, without those of each start."""
         text = PLACES.sub("", self.log.read_text(encoding="utf-8", errors="replace"))
         lines = [line for line in text.splitlines() if line.strip() and not CHATTER.match(line)]
         return "\n".join(lines[-LINES:])
@@ -65,10 +64,10 @@ class Ending:
 class Signals(AbstractContextManager):
     """Receives Ctrl-C, SIGTERM and the end of the terminal, and passes them on to Snakemake.
 
-    Snakemake runs in a session of its own, so that Ctrl-C reaches it and its jobs in this way alone.
+    Snakemake runs in its own session, so that Ctrl-C reaches it and its jobs only in this way.
 
     Attributes:
-        number: of the first signal; None while none came.
+        number: number of the first signal; None if there was none.
     """
 
     def __init__(self):
@@ -86,7 +85,7 @@ class Signals(AbstractContextManager):
             signal.signal(number, handler)
 
     def attach(self, process: subprocess.Popen) -> None:
-        """Pass signals on to a process, one that came before it was started included."""
+        """Pass signals on to a process, including one that came before it started."""
         self._process = process
         if self.number is not None:
             process.send_signal(signal.SIGINT)
@@ -105,7 +104,7 @@ class Signals(AbstractContextManager):
 def make_run(
     run: PlannedRun, title: str, cores: str, arguments: Sequence[str], console: Console, signals: Signals
 ) -> Ending:
-    """Make a run, and show it until Snakemake ends.
+    """Make a run with Snakemake, and show its state until Snakemake ends.
 
     Args:
         run: the run.
@@ -116,7 +115,7 @@ def make_run(
         signals: passes signals on.
 
     Raises:
-        ConfigError: another process makes this run.
+        ConfigError: another process is making this run.
     """
     log = run.results / LOG
     # `--cores` comes last, since it takes one value: a target that followed `--configfile` would be one more config.
@@ -144,7 +143,7 @@ def make_run(
 
 @contextmanager
 def _opened(log: Path) -> Iterator[TextIO]:
-    """Open a log to write it from its start; Snakemake and its jobs hold its lock as long as they write to it."""
+    """Open a log for writing; Snakemake and its jobs hold its lock while they write to it."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "a", encoding="utf-8") as file:
         try:
@@ -160,7 +159,7 @@ def _opened(log: Path) -> Iterator[TextIO]:
 
 
 def _ended(process: subprocess.Popen, seconds: float) -> bool:
-    """Wait for a process, so many seconds at most, and return whether it has ended."""
+    """Wait for a process, at most ``seconds``, and return whether it has ended."""
     try:
         process.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -169,7 +168,7 @@ def _ended(process: subprocess.Popen, seconds: float) -> bool:
 
 
 class _Watched:
-    """Looks at a run that a process makes."""
+    """Reads the state of a run that a process makes."""
 
     def __init__(self, results: Path, process: int):
         self.results, self.process = results, process
@@ -179,7 +178,7 @@ class _Watched:
         self._timed = Timed(results)
 
     def look(self) -> State | None:
-        """Return the run's state; None where it was never started."""
+        """Return the run's state; None if it was never started."""
         if not self.started:
             try:
                 self._record = read_record(self.results)

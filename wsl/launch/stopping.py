@@ -1,4 +1,4 @@
-"""Stopping a run by Ctrl-C or SIGTERM: its jobs end, Snakemake ends, and one line says how to resume."""
+"""Stop a run on Ctrl-C or SIGTERM: its jobs end, Snakemake ends, and one line shows how to resume."""
 
 import atexit
 import os
@@ -13,19 +13,19 @@ from types import FrameType
 
 import psutil
 
-# Before every job's command. Ctrl-C reaches all processes of a terminal; jobs leave it to Snakemake's main process to
-# stop them, since Python would end with a traceback. `set` is what Snakemake itself puts there.
+# Before every job's command. Ctrl-C reaches all processes of a terminal; jobs ignore it, since Python would end with a
+# traceback, and Snakemake's main process stops them. `set` is Snakemake's own prefix.
 PREFIX = "set -euo pipefail; trap '' INT; "
-FULL = ("--quiet", "host")  # in place of the profile's: Snakemake prints everything, with reasons and lists of files
+FULL = ("--quiet", "host")  # instead of the profile's: Snakemake prints everything, with reasons and lists of files
 SCRIPTS = ".snakemake/scripts/"  # in the command line of every job's script
-AGAIN = 0.2  # seconds; a job that is just being started may be missed once
+AGAIN = 0.2  # seconds between two attempts: a job that is just starting may be missed once
 
 
 class Stopping:
     """Ends Snakemake's main process on SIGINT and SIGTERM.
 
-    The first signal stops the local jobs and ends the process as Snakemake does it: other executors cancel their jobs,
-    and the lock goes. A second one kills the local jobs.
+    The first signal stops the local jobs and ends the process in Snakemake's way: other executors cancel their jobs,
+    and the lock is released. A second signal kills the local jobs.
 
     Args:
         command: the command that resumes the run.
@@ -38,19 +38,19 @@ class Stopping:
         self._kill = False
 
     def install(self) -> None:
-        """Receive the signals; once more when jobs are about to start, since Snakemake's scheduler takes SIGTERM."""
+        """Install the signal handlers; call it again before jobs start, since Snakemake's scheduler handles SIGTERM."""
         signal.signal(signal.SIGINT, self._stop)
         signal.signal(signal.SIGTERM, self._stop)
 
     def at_stop(self, hook: Callable[[], None]) -> None:
-        """Call a function as soon as the first signal comes."""
+        """Call a function at the first signal."""
         self._hooks.append(hook)
 
     def end(self) -> None:
-        """End the process, if a signal stopped it, with the code that shells expect.
+        """End the process, if a signal stopped it, with the exit code that shells expect.
 
         Raises:
-            SystemExit: a signal came.
+            SystemExit: there was a signal.
         """
         if self.number is not None:
             raise SystemExit(128 + self.number)
@@ -78,28 +78,28 @@ class Stopping:
 
 
 def jobs_of(main: psutil.Process) -> list[psutil.Process]:
-    """Return the processes that do the work of Snakemake's local jobs, and not the shells that wait for them."""
-    found = []
+    """Return the processes of Snakemake's local jobs, without the shells that wait for them."""
+    jobs = []
     for process in main.children(recursive=True):
         try:
             if any(SCRIPTS in part for part in process.cmdline()) and not process.children():
-                found.append(process)
+                jobs.append(process)
         except psutil.NoSuchProcess:
             continue
-    return found
+    return jobs
 
 
 def stopped(number: int, command: str) -> str:
-    """Return the line that ends a stopped run."""
+    """Return the last line of a stopped run."""
     how = {signal.SIGINT: "Interrupted", signal.SIGTERM: "Terminated"}.get(number, f"Stopped by signal {number}")
     return f"{how}; finished files are kept. Resume: {command}"
 
 
 def this_command(left_out: Sequence[str] = ()) -> str:
-    """Return the command that started this process, as one would type it.
+    """Return the command that started this process, as typed in a shell.
 
     Args:
-        left_out: arguments that stand together and are not to be repeated.
+        left_out: consecutive arguments to leave out.
     """
     program, arguments = Path(sys.argv[0]), sys.argv[1:]
     if program.name == "__main__.py":  # python -m

@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 from torch.nn import functional
 
-from wsl.files import Files, write_csv
+from wsl.files import Files, part_of, write_csv
 from wsl.shared.pairs import first_members, load_pairs
 from wsl.shared.predictor import load_predictor
 
@@ -43,7 +43,7 @@ def write_similarities(
                 if weights_of["snapshot"] == "max":
                     rows.append(
                         {
-                            "part": Path(path).stem,
+                            "part": part_of(path),
                             "weights_member": weights_of["member"],
                             "pair_member": pair["member"],
                             "pair_snapshot": pair["snapshot"],

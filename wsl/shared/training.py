@@ -75,8 +75,8 @@ def fit_predictor(
         return total_loss(module(datasets, positions), codes, module.codes.scale, settings.losses)
 
     counts = {part: len(pairs) for part, pairs in parts.items()}
-    table = fit(module, loss_of, counts, settings, job.seed, progress=job.progress)
-    for part, count in counts.items():
-        table[f"{part}_chance"] = chance_of(min(count, settings.batch_size), settings.losses)
-    write_csv(history, table)
+    chance = {
+        f"{part}_chance": chance_of(min(count, settings.batch_size), settings.losses) for part, count in counts.items()
+    }
+    write_csv(history, fit(module, loss_of, counts, settings, job.seed, lambda epoch: chance, job.progress))
     write_tensors(out, module.state_dict(), module.shape)

@@ -1,1 +1,1 @@
-"""What a run looks like from outside while it is made; reads only, and needs neither torch nor Snakemake."""
+"""The state of a run as seen from outside; only reads, and needs neither torch nor Snakemake."""

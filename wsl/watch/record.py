@@ -1,8 +1,12 @@
-"""The record of a start of the workflow: its jobs, what each makes, and which files existed before."""
+"""What Snakemake's main process records of a run: its jobs at each start, and when each started and ended."""
 
+import json
+import logging
 import os
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +18,27 @@ from wsl.files import write_json
 from wsl.opening import opening_fault
 from wsl.remaking import RECORD as NAME
 
+STEPS = "logs/steps.jsonl"  # in a run's folder
+STARTS, ENDS, FAILS = "starts", "ends", "fails"  # steps of a job
+COMPLETED, FAILED, INTERRUPTED = "completed", "failed", "interrupted"  # steps of the run as a whole
+
 
 class Job(BaseModel):
     """A job of the workflow; paths are relative to the run's folder.
 
     Attributes:
         name: its rule and wildcards, as in the name of its log: ``train_member/00017``.
-        outputs: files that it makes.
+        outputs: files that it writes.
         log: its log file.
-        history: the output with one row per epoch, of a job that trains something.
-        due: whether this start runs it; other jobs had been done before.
-        before: times (ns) of those of its files that existed at the start: a file with the same time is an old one.
+        due: whether this start runs it; other jobs were done before.
+        before: modification times (ns) of its files that existed at the start; a file with the same time is an old one.
         needs: positions of the jobs that must be done before it.
-        share: the share of the cores or devices of this start that it takes, above 0 and at most 1.
+        share: fraction of the cores or devices of this start that it takes, above 0 and at most 1.
     """
 
     name: str
     outputs: list[str]
     log: str
-    history: str | None = None
     due: bool
     before: dict[str, int] = {}
     needs: list[int] = []
@@ -45,7 +51,7 @@ class Job(BaseModel):
 
 
 class Planned(BaseModel):
-    """What the plan holds for a member: its part, and the number of epochs that it trains for."""
+    """The part and the number of epochs of a planned member."""
 
     part: str
     epochs: int
@@ -58,7 +64,7 @@ class Record(BaseModel):
         started: seconds since 1970.
         host: the machine on which Snakemake runs.
         process: Snakemake's process id on that machine.
-        born: when that process began, seconds since 1970: a later process may get the same id.
+        born: when that process started, seconds since 1970: a later process may get the same id.
         command: the command that starts Snakemake again with the same arguments.
         members: by the paths of their files, relative to the run's folder.
         jobs: in the order of the chain.
@@ -104,8 +110,8 @@ def write_record(
     Args:
         results: the run's folder.
         plan: rows of the plan, see ``wsl.zoo.plan.plan_members``.
-        jobs: in the order of the chain: ``outputs``, ``log``, ``history`` (a path or None), ``due``, ``needs`` and
-            ``share`` of each; paths are relative to the working directory.
+        jobs: in the order of the chain: ``outputs``, ``log``, ``due``, ``needs`` and ``share`` of each; paths are
+            relative to the working directory.
         command: the command that starts Snakemake again with the same arguments.
     """
     results = Path(results)
@@ -121,7 +127,6 @@ def write_record(
             name=job_name(log),
             outputs=outputs,
             log=log,
-            history=in_run(job["history"]) if job["history"] else None,
             due=job["due"],
             before={path: when for path, when in times.items() if when is not None},
             needs=job["needs"],
@@ -161,6 +166,84 @@ def read_record(results: str | Path) -> Record:
         raise DataError(opening_fault(path, error)) from error
     except ValidationError as error:
         raise DataError(f"{path} is damaged; the next start of Snakemake writes it again") from error
+
+
+@dataclass(frozen=True)
+class Step:
+    """An event of a run.
+
+    Attributes:
+        time: seconds since 1970.
+        job: name of the job; empty for the run as a whole.
+        what: ``starts``, ``ends`` or ``fails`` for a job, ``completed``, ``failed`` or ``interrupted`` for the run.
+    """
+
+    time: float
+    job: str
+    what: str
+
+
+class StepsHandler(logging.Handler):
+    """Writes the steps of a run, from the records of Snakemake's logger, to a file that only grows.
+
+    Args:
+        results: the run's folder.
+    """
+
+    def __init__(self, results: str | Path):
+        super().__init__()
+        self.results = Path(results)
+        self._names: dict[int, str] = {}  # by Snakemake's job ids
+        self._over = False
+
+    def begin(self) -> None:
+        """Begin the steps of a start."""
+        (self.results / STEPS).parent.mkdir(parents=True, exist_ok=True)
+        self._append("\n")  # if the previous start was killed, its last line may be incomplete
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the step that a record of Snakemake reports, if it reports one."""
+        event = str(getattr(record, "event", ""))
+        if self._over:  # jobs of an interrupted run are stopped; they do not fail
+            return
+        if event == "job_info" and record.log:
+            name = job_name(Path(os.path.relpath(record.log[0], self.results)).as_posix())
+            self._names[record.jobid] = name
+            self.add(STARTS, name)
+        elif event == "job_finished" and record.job_id in self._names:
+            self.add(ENDS, self._names[record.job_id])
+        elif event == "job_error" and record.jobid in self._names:
+            self.add(FAILS, self._names[record.jobid])
+
+    def add(self, what: str, job: str = "") -> None:
+        """Write a step; after a step of the run as a whole, no step of a job is written."""
+        self._over = not job
+        self._append(json.dumps({"time": round(time.time(), 3), "job": job, "what": what}) + "\n")
+
+    def _append(self, text: str) -> None:
+        with suppress(OSError), open(self.results / STEPS, "a", encoding="utf-8") as file:  # jobs report a full disk
+            file.write(text)
+
+
+def parse_steps(text: str) -> list[Step]:
+    """Return the steps in the text of a file; incomplete lines are left out."""
+    steps = []
+    for line in text.splitlines():
+        with suppress(ValueError, TypeError):
+            steps.append(Step(**json.loads(line)))
+    return steps
+
+
+def durations(steps: Iterable[Step]) -> dict[str, float]:
+    """Return the seconds that each job took when it last ended."""
+    started: dict[str, float] = {}
+    seconds = {}
+    for step in steps:
+        if step.what == STARTS:
+            started[step.job] = step.time
+        elif step.what == ENDS and step.job in started:
+            seconds[step.job] = max(step.time - started.pop(step.job), 0.0)
+    return seconds
 
 
 def _time(path: Path) -> int | None:

@@ -1,38 +1,37 @@
 """The time that a run still needs.
 
 Each job that is not done gets an expected duration: from jobs of its rule that ended in this start, else from jobs of
-its rule in earlier starts and other runs, else the typical duration of the other rules. A training's duration is a
-fixed part plus a time per epoch, and the remaining epochs of one that runs are those that its log has not reported. The
-jobs are then placed on the cores or devices as Snakemake would place them: each as soon as the jobs that it needs are
-done and its share is free. What ends last gives the time left. It is unknown until enough jobs have a duration of
-their own rule.
+its rule in earlier starts and other runs, else the typical duration of the other rules. The duration of a training is a
+fixed part plus a time per epoch; a training that runs needs the epochs that its history does not list yet. The jobs are
+then scheduled on the cores or devices as Snakemake would do it: each starts when the jobs that it needs are done and
+its share is free. The job that ends last gives the time left. It is unknown until enough jobs have a duration of their
+own rule.
 """
 
 import heapq
 import math
 from bisect import insort
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean, median
 
-from wsl.watch.logs import Epoch, Logs
-from wsl.watch.record import Record, rule_of
-from wsl.watch.state import Seen, State, trained
-from wsl.watch.steps import NAME, durations
+from wsl.watch.record import STEPS, Record, durations, read_record, rule_of
+from wsl.watch.state import Epoch, Logs, Seen, State, look, trained
+from wsl.watch.tensorboard import Events, curves
 
-KNOWN = 1 / 3  # of all jobs of a start are done or have a duration of their own rule: with less, the time is unknown
-AHEAD = 64  # how many ready jobs that must wait are passed over in the search for one that fits
+KNOWN = 1 / 3  # fraction of jobs that must be done or have a duration of their own rule; with less, time is unknown
+AHEAD = 64  # most ready jobs that are skipped, since their share is not free, in the search for one that fits
 MEMORY = 30.0  # seconds in which a shown estimate follows a new one by 63 %
 
 
 @dataclass
 class _Rule:
-    """What jobs of one rule took in this start.
+    """Durations of the jobs of one rule in this start.
 
     Attributes:
         jobs: seconds and planned epochs (0: none) of each that is done.
-        spans: seconds and epochs between the first and the last epoch in the log of each.
+        spans: seconds and number of epochs between the first and the last epoch of each.
         starts: seconds from the start of a job to its first epoch.
     """
 
@@ -47,11 +46,11 @@ class _Rule:
         return sum(seconds for seconds, _ in self.spans) / count if count else None
 
     def expected(self, epochs: int) -> float | None:
-        """Return the expected seconds of a job that trains for so many epochs; None: unknown."""
+        """Return the expected seconds of a job that trains for ``epochs`` epochs; None: unknown."""
         pace = self.pace if epochs else None
         if pace is None:
             return fmean(seconds for seconds, _ in self.jobs) if self.jobs else None
-        fixed = [seconds - pace * own for seconds, own in self.jobs] or [start - pace for start in self.starts]
+        fixed = [seconds - pace * count for seconds, count in self.jobs] or [start - pace for start in self.starts]
         return max(fmean(fixed), 0.0) + pace * epochs if fixed else None
 
 
@@ -59,7 +58,7 @@ class Remaining:
     """Estimates how long a run still takes.
 
     Args:
-        results: the run's folder; other runs beside it tell what jobs of the same rules took there.
+        results: the run's folder; other runs in the same parent folder give durations of the same rules.
     """
 
     def __init__(self, results: str | Path):
@@ -76,27 +75,27 @@ class Remaining:
         known = {
             place: seconds
             for place in ahead
-            if (seconds := self._own(state.jobs[place], rules, state.record)) is not None
+            if (seconds := self._expected(state.jobs[place], rules, state.record)) is not None
         }
-        due = sum(seen.job.due for seen in state.jobs)
-        every = _typical(rules, self._history)
-        if due - len(ahead) + len(known) < KNOWN * due or not every:
+        count = sum(seen.job.due for seen in state.jobs)
+        durations_of_rules = _typical(rules, self._history)
+        if count - len(ahead) + len(known) < KNOWN * count or not durations_of_rules:
             return None
-        typical = median(every)
+        typical = median(durations_of_rules)
         needed = {}
         for place in ahead:
             seen, seconds = state.jobs[place], known.get(place, typical)
             needed[place] = _still(seen, seconds, rules[seen.job.rule].pace, state)
         return _makespan(state.jobs, needed)
 
-    def _own(self, seen: Seen, rules: Mapping[str, _Rule], record: Record) -> float | None:
-        """Return the expected seconds of a job from jobs of its rule; None where there are none."""
-        own = rules[seen.job.rule].expected(_planned(seen, record))
-        return self._history.get(seen.job.rule) if own is None else own
+    def _expected(self, seen: Seen, rules: Mapping[str, _Rule], record: Record) -> float | None:
+        """Return the expected seconds of a job from jobs of its rule; None if there are none."""
+        seconds = rules[seen.job.rule].expected(_planned(seen, record))
+        return self._history.get(seen.job.rule) if seconds is None else seconds
 
 
 class Steady:
-    """Shows an estimate that follows new ones smoothly, so that one odd job does not make it jump."""
+    """Smooths estimates, so that one unusual job does not make the shown one jump."""
 
     def __init__(self):
         self._end: float | None = None
@@ -107,7 +106,7 @@ class Steady:
 
         Args:
             left: the new estimate; None: unknown.
-            now: seconds on any clock that goes on.
+            now: seconds on any monotonic clock.
         """
         if left is None:
             self._end = None
@@ -120,7 +119,7 @@ class Steady:
 
 
 class Timed:
-    """Adds to the states of a run how long it still takes, as shown.
+    """Adds the smoothed time left to the states of a run.
 
     Args:
         results: the run's folder.
@@ -134,13 +133,40 @@ class Timed:
         return replace(state, left=self._steady(self._remaining(state), state.time))
 
 
+def looks(results: Path, tensorboard: Path | None = None) -> Iterator[State]:
+    """Yield the states of a run until it has ended, and keep its event files up to date.
+
+    Args:
+        results: the run's folder.
+        tensorboard: a folder for event files of this run and others; None: none are written.
+
+    Raises:
+        ConfigError: event files are requested, and TensorBoard is not installed.
+        DataError: the run has not started.
+    """
+    logs, timed = Logs(results), Timed(results)
+    events = None if tensorboard is None else Events(tensorboard / results.resolve().name)
+    try:
+        over = False
+        while not over:
+            state = timed(look(results, read_record(results), logs))
+            if events is not None:
+                events.write(curves(state, logs))
+            yield state
+            over = state.over
+    finally:
+        if events is not None:
+            events.close()
+
+
 def _learn(rule: _Rule, seen: Seen, record: Record) -> None:
-    """Add what a job of this start took to its rule."""
+    """Add the durations of a job of this start to its rule."""
     if not seen.job.due or seen.since is None:
         return
     if seen.seconds is not None:
         rule.jobs.append((seen.seconds, _planned(seen, record)))
-    moments = [epoch.time for epoch in _epochs(seen)]
+    # A resumed job has epochs from before this start too.
+    moments = [epoch.time for epoch in _epochs(seen) if epoch.time >= seen.since]
     if moments:
         rule.starts.append(max(moments[0] - seen.since, 0.0))
     if len(moments) > 1:
@@ -148,19 +174,19 @@ def _learn(rule: _Rule, seen: Seen, record: Record) -> None:
 
 
 def _epochs(seen: Seen) -> list[Epoch]:
-    return [epoch for epoch in (seen.log.epochs if seen.log else ()) if epoch.epoch]
+    return [epoch for epoch in seen.epochs if epoch.epoch]
 
 
 def _planned(seen: Seen, record: Record) -> int:
-    """Return how many epochs a job trains for: all its members', or those that its log names; 0 where none is known."""
+    """Return the number of epochs that a job trains for, added up over its members; 0 if it is unknown."""
     members = trained(seen.job, record)
     if members:
         return sum(record.members[path].epochs for path in members)
-    return next((epoch.of for epoch in _epochs(seen) if epoch.of), 0)
+    return next((epoch.epochs for epoch in _epochs(seen)), 0)
 
 
 def _still(seen: Seen, seconds: float, pace: float | None, state: State) -> float:
-    """Return how many seconds a job still needs, of ``seconds`` in all."""
+    """Return the seconds that a job still needs, if it takes ``seconds`` in total."""
     if seen.status != "running":
         return seconds
     done, planned = _epochs(seen), _planned(seen, state.record)
@@ -171,32 +197,32 @@ def _still(seen: Seen, seconds: float, pace: float | None, state: State) -> floa
         since_last = max(state.time - done[-1].time, 0.0)
         return max(pace * (planned - sum(reached.values())) - min(since_last, pace), 0.0)
     spent = state.time - (state.time if seen.since is None else seen.since)
-    return max(seconds - spent, 0.1 * spent)  # a job that takes longer than expected is not about to end
+    return max(seconds - spent, 0.1 * spent)  # a job that takes longer than expected need not end soon
 
 
 def _typical(rules: Mapping[str, _Rule], history: Mapping[str, float]) -> list[float]:
-    own = {name: fmean(seconds for seconds, _ in rule.jobs) for name, rule in rules.items() if rule.jobs}
-    return list({**history, **own}.values())
+    now = {name: fmean(seconds for seconds, _ in rule.jobs) for name, rule in rules.items() if rule.jobs}
+    return list({**history, **now}.values())
 
 
 def _makespan(jobs: Sequence[Seen], needed: Mapping[int, float]) -> float:
-    """Return when the last of some jobs ends, if each starts once what it needs is done and its share is free.
+    """Return the seconds until the last job ends, if each starts once its needs are done and its share is free.
 
     Args:
         jobs: all jobs, in the order of the chain.
-        needed: the seconds that each job that is not done still takes, by its position.
+        needed: the seconds that each unfinished job still takes, by its position.
     """
     waits = {place: sum(need in needed for need in jobs[place].job.needs) for place in needed}
     after: dict[int, list[int]] = {}
     for place in needed:
         for need in jobs[place].job.needs:
             after.setdefault(need, []).append(place)
-    # Jobs that run already come first, and the others in the order of the chain.
+    # Running jobs come first, then the others in the order of the chain.
     ready = sorted((jobs[place].status != "running", place) for place, count in waits.items() if not count)
     running: list[tuple[float, int]] = []
     now, free = 0.0, 1.0
     while ready or running:
-        held = 0  # jobs at the front of those that are ready whose share is not free
+        held = 0  # ready jobs at the front whose share is not free
         while held < min(len(ready), AHEAD):
             _, place = ready[held]
             share = jobs[place].job.share
@@ -216,14 +242,14 @@ def _makespan(jobs: Sequence[Seen], needed: Mapping[int, float]) -> float:
 
 
 def _history(results: Path) -> dict[str, float]:
-    """Return the mean seconds of the jobs of each rule: in this run's earlier starts, else in the run changed last."""
-    runs = [path.parents[1] for path in results.resolve().parent.glob(f"*/{NAME}")]
-    runs.sort(key=lambda run: (run == results.resolve(), (run / NAME).stat().st_mtime))
-    found: dict[str, float] = {}
+    """Return the mean seconds of each rule's jobs: in this run's earlier starts, else in the run changed last."""
+    runs = [path.parents[1] for path in results.resolve().parent.glob(f"*/{STEPS}")]
+    runs.sort(key=lambda run: (run == results.resolve(), (run / STEPS).stat().st_mtime))
+    means: dict[str, float] = {}
     for run in runs:
-        log = Logs(run).read(NAME)
+        log = Logs(run).read(STEPS)
         rules: dict[str, list[float]] = {}
         for job, seconds in durations(log.steps if log else ()).items():
             rules.setdefault(rule_of(job), []).append(seconds)
-        found |= {rule: fmean(every) for rule, every in rules.items()}
-    return found
+        means |= {rule: fmean(values) for rule, values in rules.items()}
+    return means

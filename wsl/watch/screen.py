@@ -1,23 +1,30 @@
-"""A run's state for people: tables on a terminal, one line anywhere else."""
+"""What `wsl watch` and `wsl run` print of a run's state: tables on a terminal, lines elsewhere, JSON for programs."""
 
 import math
 import shlex
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import asdict
 from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
 from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from wsl.watch.logs import STOPPED
-from wsl.watch.state import COMPLETE, DELETED, KILLED, RUNNING, Seen, State, last_epoch
-from wsl.watch.steps import FAILED, INTERRUPTED
+from wsl.jobs import stopped_in
+from wsl.watch.record import FAILED, INTERRUPTED
+from wsl.watch.state import COMPLETE, DELETED, KILLED, RUNNING, Epoch, Seen, State
 
 GB = 1e9
-MOST = 8  # rows about running jobs, about failed ones and about warnings: a terminal is not high
-QUIET = 60.0  # seconds after which a job's silence is shown
+MOST = 8  # rows for running jobs, for failed jobs and for warnings, so that they fit on a terminal
+QUIET = 60.0  # seconds without a message after which a job's silence is shown
+ON_A_TERMINAL, ELSEWHERE = 2.0, 60.0  # seconds between two updates
 ENDINGS = {
     FAILED: "failed after {}",
     INTERRUPTED: "interrupted after {}",
@@ -26,10 +33,11 @@ ENDINGS = {
 
 
 def draw(name: str, state: State) -> Group:
-    """Return everything about a run's state.
+    """Return the full screen of a run's state.
 
     Args:
         name: what to call the run.
+        state: its state.
     """
     return Group(
         Text.assemble((name, "bold"), f": {_progress(state)}"),
@@ -48,17 +56,17 @@ def line(state: State) -> str:
     if not running:
         return whole
     more = f", and {len(running) - 1} more" if running[1:] else ""
-    return f"{whole}; now {f'{running[0].job.name} {_epoch(running[0], state)}'.rstrip()}{more}"
+    return f"{whole}; now {f'{running[0].job.name} {_epoch(running[0])}'.rstrip()}{more}"
 
 
 def describe_failure(seen: Seen, folder: str | Path) -> str:
-    """Return what ended a failed job, and the path of its log."""
+    """Return the error of a failed job and the path of its log."""
     return f"{seen.job.name} failed: {reason(seen)} ({Path(folder, seen.job.log)})"
 
 
 def reason(seen: Seen) -> str:
-    """Return the last line of a failed job's error."""
-    if seen.log is not None and STOPPED in seen.log.text:
+    """Return the error of a failed job, on one line."""
+    if seen.log is not None and stopped_in(seen.log.text):
         return "stopped from outside (cancelled, or at its time limit)"
     error = seen.log.error if seen.log else None
     return error or "its log holds no error (was it killed, or out of memory?)"
@@ -68,6 +76,7 @@ def advice(state: State, results: str | Path) -> str:
     """Return what to do about a run that has ended and is not complete.
 
     Args:
+        state: the run's state.
         results: the run's folder.
     """
     program, *arguments = shlex.split(state.record.command)
@@ -79,9 +88,9 @@ def advice(state: State, results: str | Path) -> str:
     files = [Path(results, path).as_posix() for path in state.missing]
     listed = ", ".join(files[:MOST]) + (f" and {len(files) - MOST} more" if files[MOST:] else "")
     if files[MOST:]:
-        # Named one by one they would fill the screen. Snakemake's first option may follow targets.
+        # A list of all files would fill the screen. `--forcerun` goes before Snakemake's first option, after targets.
         rules = dict.fromkeys(seen.job.name.partition("/")[0] for seen in state.of("deleted"))
-        place = next((place for place, one in enumerate(arguments) if one.startswith("-")), len(arguments))
+        place = next((place for place, argument in enumerate(arguments) if argument.startswith("-")), len(arguments))
         arguments[place:place] = ["--forcerun", *rules]
     else:
         arguments += [*(() if "--" in arguments else ("--",)), *files]
@@ -155,7 +164,7 @@ def _running(state: State) -> Iterator[RenderableType]:
     for seen in running[:MOST]:
         silent = max(state.time - seen.log.time, 0)
         wait = f" (no message for {span(silent)})" if silent > QUIET else ""
-        yield _row(f"{seen.job.name} {_epoch(seen, state)}{wait}")
+        yield _row(f"{seen.job.name} {_epoch(seen)}{wait}")
     if running[MOST:]:
         yield _row(f"and {len(running) - MOST} more")
 
@@ -180,17 +189,134 @@ def _failed(state: State) -> Iterator[RenderableType]:
 
 
 def _row(text: str) -> Padding:
-    # Not as wide as the screen: there, the `^C` of a terminal would begin a line.
+    # Not as wide as the screen: otherwise the `^C` of a terminal would start a new line.
     return Padding(Text(text.rstrip(), overflow="fold"), (0, 0, 0, 1), expand=False)
 
 
-def _epoch(seen: Seen, state: State) -> str:
-    """Return the last epoch in a job's log, in words; nothing where there is none."""
-    epoch = last_epoch(seen)
+def _epoch(seen: Seen) -> str:
+    """Return the last epoch of a job, in words; empty if there is none."""
+    epoch = seen.last_epoch
     if epoch is None:
         return ""
-    planned = state.record.members.get(f"zoo/members/{epoch.member}.h5")
-    of = planned.epochs if planned else epoch.of
     member = f"member {epoch.member}, " if epoch.member and not seen.job.name.endswith(epoch.member) else ""
-    values = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in epoch.values.items())
-    return f"{member}epoch {epoch.epoch}{f' of {of}' if of else ''}: {values}"
+    values = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in _shown(epoch).items())
+    return f"{member}epoch {epoch.epoch} of {epoch.epochs}: {values}"
+
+
+def _shown(epoch: Epoch) -> dict[str, float]:
+    """Return the losses of an epoch, and its validation accuracy, or else its training accuracy."""
+    accuracy = "validation_accuracy" if "validation_accuracy" in epoch.values else "train_accuracy"
+    return {name: value for name, value in epoch.values.items() if name.endswith("_loss") or name == accuracy}
+
+
+def facts(name: str, state: State) -> dict[str, Any]:
+    """Return everything about a run's state as plain values.
+
+    Args:
+        name: of the run.
+        state: its state.
+
+    Returns:
+        ``run``, ``phase`` (see ``wsl.watch.state.State``), ``seconds`` since its last start, ``seconds_left`` (None:
+        unknown), ``bytes``, ``outputs``, ``members`` by part and ``stages`` by rule as numbers ``done`` of ``all``, the
+        jobs ``running`` and ``failed``, ``warnings`` with the job that logged each first, files ``missing``, and the
+        command that resumes the run.
+    """
+    return {
+        "run": name,
+        "phase": state.phase,
+        "seconds": round(state.elapsed, 1),
+        "seconds_left": None if state.left is None else round(state.left, 1),
+        "bytes": state.size,
+        "outputs": asdict(state.outputs),
+        "members": {part: asdict(count) for part, count in state.members.items()},
+        "stages": {
+            stage: {rule: asdict(count) for rule, count in rules.items()} for stage, rules in state.stages.items()
+        },
+        "running": [
+            {
+                "job": seen.job.name,
+                "member": epoch.member if epoch else None,
+                "epoch": epoch.epoch if epoch else None,
+                "values": epoch.values if epoch else {},
+            }
+            for seen, epoch in ((seen, seen.last_epoch) for seen in state.of("running"))
+        ],
+        "failed": [{"job": seen.job.name, "error": reason(seen), "log": seen.job.log} for seen in state.of("failed")],
+        "warnings": [{"text": text, "job": job} for text, job in state.warnings.items()],
+        "missing": state.missing,
+        "resume": state.record.command,
+    }
+
+
+def follow(results: Path, states: Iterator[State], console: Console, every: float | None = None) -> State:
+    """Show a run until it has ended, and return its last state.
+
+    Args:
+        results: the run's folder.
+        states: see ``wsl.watch.remaining.looks``.
+        console: if it is not a terminal, it gets one line per state and no control codes.
+        every: seconds between two states; None: ``ON_A_TERMINAL`` or ``ELSEWHERE``.
+    """
+    with View(results.resolve().name, results, console) as view:
+        for state in states:
+            view(state)
+            if not state.over:
+                time.sleep(view.every if every is None else every)
+    return state
+
+
+class View(AbstractContextManager):
+    """Shows the states of a run: in place on a terminal, in lines elsewhere.
+
+    Args:
+        name: what to call the run.
+        results: its folder.
+        console: if it is not a terminal, it gets no control codes.
+        transient: whether the last state is removed from a terminal at the end.
+    """
+
+    def __init__(self, name: str, results: Path, console: Console, transient: bool = False):
+        self.every = ON_A_TERMINAL if console.is_terminal else ELSEWHERE
+        self._name = name
+        self._live = Live(console=console, auto_refresh=False, transient=transient) if console.is_terminal else None
+        self._show: Callable[[State], None] = _Lines(results, console) if self._live is None else self._draw
+
+    def __enter__(self) -> Self:
+        if self._live is not None:
+            self._live.start()
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def __call__(self, state: State) -> None:
+        """Show a state."""
+        self._show(state)
+
+    def note(self, text: str) -> None:
+        """Show a text in place of a state, on a terminal."""
+        if self._live is not None:
+            self._live.update(Text.assemble((self._name, "bold"), f": {text}"), refresh=True)
+
+    def _draw(self, state: State) -> None:
+        self._live.update(draw(self._name, state), refresh=True)
+
+
+class _Lines:
+    """Prints one line per state, and each failure and each warning once."""
+
+    def __init__(self, results: Path, console: Console):
+        self.results, self.console = results, console
+        self._failed: set[str] = set()
+        self._warned: set[str] = set()
+
+    def __call__(self, state: State) -> None:
+        failures = {describe_failure(seen, self.results) for seen in state.of("failed")}
+        warnings = {text: f"warning: {text} ({job})" for text, job in state.warnings.items()}
+        new = [warnings[text] for text in warnings if text not in self._warned]
+        for text in (*new, *sorted(failures - self._failed), f"{time.strftime('%H:%M:%S')} {line(state)}"):
+            self.console.print(text, highlight=False, soft_wrap=True, markup=False)
+        self._failed = failures
+        self._warned |= set(warnings)

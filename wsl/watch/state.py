@@ -1,41 +1,127 @@
-"""How far a run is: its folder, logs and steps, compared with the record of its last start."""
+"""The state of a run: its folder, logs, histories and steps, compared with the record of its last start."""
 
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-from wsl.watch.logs import Epoch, Log, Logs
-from wsl.watch.record import Job, Record
-from wsl.watch.steps import COMPLETED, ENDS, FAILS, NAME, STARTS, Step, durations
+from wsl.history import history_of, history_rows
+from wsl.jobs import error_in, warnings_in
+from wsl.watch.record import COMPLETED, ENDS, FAILS, STARTS, STEPS, Job, Record, Step, durations, parse_steps
 
-RUNNING, COMPLETE, DELETED, KILLED = "running", "complete", "deleted", "killed"  # phases; two more are in ``steps``
+RUNNING, COMPLETE, DELETED, KILLED = "running", "complete", "deleted", "killed"  # phases; two more are in ``record``
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """An epoch of a training.
+
+    Attributes:
+        epoch: its number, from 1; 0 is the untrained state.
+        epochs: number of epochs of the training.
+        time: when it ended, seconds since 1970.
+        values: losses and accuracies by name.
+        member: name of the member that is trained, ``00017``; None for other trainings.
+    """
+
+    epoch: int
+    epochs: int
+    time: float
+    values: dict[str, float]
+    member: str | None = None
+
+
+@dataclass(frozen=True)
+class Log:
+    """The text of a log, of a history or of the steps, whose last line may be incomplete."""
+
+    text: str
+    time: float  # of its last change, seconds since 1970
+
+    @cached_property
+    def warnings(self) -> list[str]:
+        """The first line of each distinct warning in a log."""
+        return warnings_in(self.text)
+
+    @cached_property
+    def error(self) -> str | None:
+        """The error that ended a job, on one line; None if it runs, ended well or was stopped."""
+        return error_in(self.text)
+
+    @cached_property
+    def epochs(self) -> list[Epoch]:
+        """The epochs in a history."""
+        keys = ("epoch", "epochs", "time", "member")
+        return [
+            Epoch(
+                **{key: row[key] for key in keys if key in row},
+                values={name: value for name, value in row.items() if name not in keys},
+            )
+            for row in history_rows(self.text)
+        ]
+
+    @cached_property
+    def steps(self) -> list[Step]:
+        """The steps of a run."""
+        return parse_steps(self.text)
+
+
+class Logs:
+    """Reads logs, and each again only if it has changed.
+
+    Args:
+        folder: the run's folder, to which paths are relative.
+    """
+
+    def __init__(self, folder: str | Path):
+        self.folder = Path(folder)
+        self._read: dict[str, tuple[tuple[int, int], Log]] = {}
+
+    def read(self, path: str) -> Log | None:
+        """Return a log; None if there is no such file."""
+        try:
+            about = (self.folder / path).stat()
+            key = (about.st_mtime_ns, about.st_size)
+            if self._read.get(path, (None,))[0] != key:
+                text = (self.folder / path).read_text(encoding="utf-8", errors="replace")
+                self._read[path] = key, Log(text, about.st_mtime)
+        except OSError:  # a restarted job or a manual clean-up
+            return None
+        return self._read[path][1]
 
 
 @dataclass(frozen=True)
 class Seen:
-    """A job as it was found.
+    """A job and its status.
 
     Attributes:
         job: from the record.
         status: ``waiting``, ``running``, ``done``, ``failed``, ``stopped`` (Snakemake ended before the job did) or
-            ``deleted`` (its outputs were made and are gone).
+            ``deleted`` (its outputs were written and are gone).
         log: of a job that has started in this start of the workflow.
-        since: when it started, seconds since 1970, where that is known.
-        seconds: how long it took, where it is done and that is known.
+        epochs: of a job that has started in this start; a job that was resumed has those of its first attempt too.
+        since: when it started, seconds since 1970, if that is known.
+        seconds: how long it took, if it is done and that is known.
     """
 
     job: Job
     status: str
     log: Log | None = None
+    epochs: Sequence[Epoch] = ()
     since: float | None = None
     seconds: float | None = None
+
+    @property
+    def last_epoch(self) -> Epoch | None:
+        """The last epoch."""
+        return self.epochs[-1] if self.epochs else None
 
 
 @dataclass(frozen=True)
 class Count:
-    """How many are done of how many."""
+    """Number of those that are done, and of all."""
 
     done: int
     all: int
@@ -51,9 +137,9 @@ class State:
         jobs: in the order of the chain.
         missing: outputs of jobs with status ``deleted`` that are not there, relative to the run's folder.
         size: bytes of all its files.
-        finished: when something last happened in this start, seconds since 1970.
-        end: how Snakemake ended: ``completed``, ``failed``, ``interrupted``, or ``killed`` where its process is gone
-            without a word; None while it runs.
+        finished: time of the last event in this start, seconds since 1970.
+        end: how Snakemake ended: ``completed``, ``failed``, ``interrupted``, or ``killed`` if its process is gone and
+            reported no end; None while it runs.
         left: expected seconds until the run is complete; None: unknown.
     """
 
@@ -68,7 +154,7 @@ class State:
 
     @property
     def phase(self) -> str:
-        """``running``, ``complete``, ``failed``, ``interrupted``, ``killed``, or ``deleted``: files are gone since."""
+        """``running``, ``complete``, ``failed``, ``interrupted``, ``killed``, or ``deleted``: files have gone since."""
         if all(seen.status == "done" for seen in self.jobs):
             return COMPLETE
         if self.end is None:
@@ -77,12 +163,12 @@ class State:
 
     @property
     def complete(self) -> bool:
-        """Whether everything is there."""
+        """Whether all outputs exist."""
         return self.phase == COMPLETE
 
     @property
     def over(self) -> bool:
-        """Whether nothing more will come."""
+        """Whether the run has ended."""
         return self.phase != RUNNING
 
     @property
@@ -96,13 +182,15 @@ class State:
 
     @property
     def outputs(self) -> Count:
-        """Files that are made."""
+        """Outputs that exist."""
         return _outputs(self.jobs)
 
     @property
     def stages(self) -> dict[str, dict[str, Count]]:
         """Outputs by stage, the folder of a job's first output, and by rule."""
-        return {stage: {rule: _outputs(jobs) for rule, jobs in own.items()} for stage, own in self._by_stage().items()}
+        return {
+            stage: {rule: _outputs(jobs) for rule, jobs in rules.items()} for stage, rules in self._by_stage().items()
+        }
 
     @property
     def members(self) -> dict[str, Count]:
@@ -116,31 +204,31 @@ class State:
     @property
     def warnings(self) -> dict[str, str]:
         """The name of the first job that logged each distinct warning of this start."""
-        found: dict[str, str] = {}
+        warnings: dict[str, str] = {}
         for seen in self.jobs:
             for text in seen.log.warnings if seen.log else ():
-                found.setdefault(text, seen.job.name)
-        return found
+                warnings.setdefault(text, seen.job.name)
+        return warnings
 
     def _by_stage(self) -> dict[str, dict[str, list[Seen]]]:
-        found: dict[str, dict[str, list[Seen]]] = {}
+        stages: dict[str, dict[str, list[Seen]]] = {}
         for seen in self.jobs:
             folder, _, _ = seen.job.outputs[0].rpartition("/")
-            stage = found.setdefault(folder.partition("/")[0] or "report", {})
+            stage = stages.setdefault(folder.partition("/")[0] or "report", {})
             stage.setdefault(seen.job.rule, []).append(seen)
-        return found
+        return stages
 
 
 def look(results: str | Path, record: Record, logs: Logs) -> State:
-    """Look at a run's folder, whose files come and go meanwhile.
+    """Return the state of a run, whose files may change meanwhile.
 
     Args:
-        results: the folder.
+        results: the run's folder.
         record: of its last start.
-        logs: reads them.
+        logs: reads the run's logs.
     """
-    gone = record.ended  # asked first: what Snakemake has made by then is on the disk
-    log = logs.read(NAME)
+    gone = record.ended  # before anything else: what Snakemake has written by then is on the disk
+    log = logs.read(STEPS)
     steps = [step for step in (log.steps if log else ()) if step.time >= record.started - 1e-3]  # times in whole ms
     end = next((step.what for step in reversed(steps) if not step.job), KILLED if gone else None)
     by_job: dict[str, list[Step]] = {}
@@ -149,21 +237,16 @@ def look(results: str | Path, record: Record, logs: Logs) -> State:
     files = dict(_files(Path(results)))
     times = {path: about.st_mtime_ns for path, about in files.items()}
     jobs = [_seen(job, by_job.get(job.name, ()), times, logs, end is not None) for job in record.jobs]
-    made = [times[path] / 1e9 for job in record.jobs if job.due for path in job.outputs if path in times]
+    written = [times[path] / 1e9 for job in record.jobs if job.due for path in job.outputs if path in times]
     return State(
         record=record,
         time=time.time(),
         jobs=jobs,
         missing=[path for seen in jobs if seen.status == "deleted" for path in seen.job.outputs if path not in times],
         size=sum(about.st_size for about in files.values()),
-        finished=max([record.started, *made, *(step.time for step in steps)]),
+        finished=max([record.started, *written, *(step.time for step in steps)]),
         end=end,
     )
-
-
-def last_epoch(seen: Seen) -> Epoch | None:
-    """Return the last epoch in a job's log."""
-    return seen.log.epochs[-1] if seen.log is not None and seen.log.epochs else None
 
 
 def trained(job: Job, record: Record) -> list[str]:
@@ -172,13 +255,13 @@ def trained(job: Job, record: Record) -> list[str]:
 
 
 def _seen(job: Job, steps: Sequence[Step], times: dict[str, int], logs: Logs, ended: bool) -> Seen:
-    """Return a job as it is found.
+    """Return a job and its status.
 
     Args:
         job: the job.
-        steps: its own, of this start.
-        times: of all files in the run's folder, in ns.
-        logs: reads its log.
+        steps: the job's steps in this start.
+        times: modification times of all files in the run's folder, in ns.
+        logs: reads its log and history.
         ended: whether Snakemake has ended.
     """
 
@@ -191,17 +274,22 @@ def _seen(job: Job, steps: Sequence[Step], times: dict[str, int], logs: Logs, en
     last = steps[-1].what if steps else None
     since = next((step.time for step in reversed(steps) if step.what == STARTS), None)
     log = logs.read(job.log) if new(job.log) else None
-    if there and (last == ENDS or all(map(new, job.outputs))):
-        return Seen(job, "done", log, since, durations(steps).get(job.name))
-    if last == ENDS:
-        return Seen(job, "deleted", log, since)
-    if last == STARTS and log is not None and log.time < since - 1:  # of an attempt that failed
+    done = there and (last == ENDS or all(map(new, job.outputs)))
+    if not done and last == STARTS and log is not None and log.time < since - 1:  # of an attempt that failed
         log = None
-    if last == FAILS or (log is not None and log.error):
-        return Seen(job, "failed", log, since)
-    if log is None:  # a job that a scheduler holds back has a start and no log
-        return Seen(job, "waiting")
-    return Seen(job, "stopped" if ended else "running", log, since)
+    history = logs.read(history_of(job.log)) if log is not None and history_of(job.log) in times else None
+    if done:
+        status = "done"
+    elif last == ENDS:
+        status = "deleted"
+    elif last == FAILS or (log is not None and log.error):
+        status = "failed"
+    elif log is None:  # a job that a scheduler holds back has a start and no log
+        status = "waiting"
+    else:
+        status = "stopped" if ended else "running"
+    seconds = durations(steps).get(job.name) if done else None
+    return Seen(job, status, log, history.epochs if history else (), since, seconds)
 
 
 def _outputs(jobs: Iterable[Seen]) -> Count:
@@ -213,7 +301,7 @@ def _outputs(jobs: Iterable[Seen]) -> Count:
 
 
 def _files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield all files in a folder with what is known of them; those that vanish meanwhile are left out."""
+    """Yield all files in a folder with their status; files that vanish meanwhile are left out."""
     for parent, _, names in os.walk(folder):
         for name in names:
             path = Path(parent, name)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from wsl.files import get_table, new_hdf5, open_hdf5, put_table
+from wsl.files import get_table, new_hdf5, open_hdf5, part_of, put_table
 from wsl.weights.coefficients import LinearCodec, load_linear, read_coefficients
 from wsl.weights.encoders.base import WeightEncoder
 from wsl.weights.encoders.pca import PcaEncoder
@@ -75,6 +75,7 @@ def embed_part(
             places = torch.arange(len(rows)).split(encoder.models_at_once)
             latents = torch.cat([encoder.encode(rows.weights(some.tolist())) for some in places])
     with new_hdf5(out) as file:
+        file.attrs["part"] = part_of(coefficients)
         file.create_dataset("latents", data=latents.numpy())
         put_table(file, "snapshots", snapshots)
 

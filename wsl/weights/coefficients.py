@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from wsl.errors import DataError
-from wsl.files import get_table, new_hdf5, open_hdf5, put_table, write_csv
+from wsl.files import get_table, new_hdf5, open_hdf5, part_of, put_table, write_csv
 from wsl.remaking import remedy
 from wsl.weights.orders import class_orders, reorder_head, reorder_task
 from wsl.weights.pca import ParameterPCA, read_parameter
@@ -101,6 +101,7 @@ def encode_part(index: str | Path, fitted: Sequence[str | Path], out: str | Path
             tasks = [reorder_task(task, order) for task in zoo.snapshots["task"]]
             tables.append(zoo.snapshots.assign(task=tasks, order=number))
     with new_hdf5(out) as file:
+        file.attrs["part"] = part_of(index)
         file.create_dataset("coefficients", data=np.concatenate(coefficients))
         file.create_dataset("parameter", data=codec.owners)
         put_table(file, "snapshots", pd.concat(tables, ignore_index=True))

@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from wsl.epoch_loop import EpochLoop, Values
 from wsl.files import open_hdf5
 from wsl.images.inputs import load_task
-from wsl.progress import NOWHERE, Progress, keep, resume
+from wsl.progress import NOWHERE, Progress
 from wsl.tensors import write_tensors
 from wsl.zoo.epochs import evaluate, make_optimizer, train_epoch
 from wsl.zoo.network import SlimResNet18, resnet18
@@ -93,16 +94,19 @@ def train_on_classes(
     optimizer = make_optimizer(trained, "sgd", learning_rate, weight_decay, momentum=0.9)
     batches = max(len(images["train"][0]) // batch_size, 1)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=epochs * batches)
-    parts = {"trained": trained, "optimizer": optimizer, "schedule": schedule}
-    done = resume(progress, parts, device)
-    for epoch in range(done + 1, epochs + 1):
-        loss, accuracy = train_epoch(
-            network, optimizer, *images["train"], batch_size, augment, after_batch=schedule.step, extra_loss=extra_loss
-        )
-        log.info("epoch %d: training loss %.4f, accuracy %.3f", epoch, loss, accuracy)
-        keep(progress, parts, epoch)
-    if not all(value.isfinite().all() for value in network.state_dict().values()):
-        raise FloatingPointError("the backbone diverged; lower its learning_rate")
+
+    class Loop(EpochLoop):
+        def train(self) -> Values:
+            return train_epoch(
+                *(network, optimizer, images["train"], batch_size, augment),
+                after_batch=schedule.step,
+                extra_loss=extra_loss,
+            )
+
+        def finite(self) -> bool:
+            return all(value.isfinite().all() for value in network.state_dict().values())
+
+    Loop(epochs, {"trained": trained, "optimizer": optimizer, "schedule": schedule}, device=device).run(progress)
     loss, accuracy = evaluate(network, *images["validation"])
     log.info("validation loss %.4f, accuracy %.3f over %d classes", loss, accuracy, len(packed))
     return accuracy

@@ -15,7 +15,7 @@ from wsl.images.reading import packed_by_class
 from wsl.progress import NOWHERE, Progress
 from wsl.zoo.epochs import Moves, Step, computing_in, moved, widened
 from wsl.zoo.member import write_member
-from wsl.zoo.training import Training, train_to_end
+from wsl.zoo.training import Training
 
 
 def train_cohort(
@@ -50,59 +50,53 @@ def train_cohort(
 
     if device == "cpu":
         for settings, path in zip(members, out, strict=True):
-            alone = training(settings)
-            part = _part(alone)
-            train_to_end(alone, progress, part)
-            progress.save(alone.state, part, now=True)
-            write_member(path, alone.member())
+            member = training(settings)
+            member.run(progress)
+            write_member(path, member.member())
         return
     trainings = [training(settings) for settings in members]
-    for one in trainings:
-        if state := progress.load(_part(one), device):
-            one.restore(state)
-    ordered = sorted(trainings, key=_batch)
-    for _, alike in groupby(ordered, key=_batch):
+    for _, alike in groupby(sorted(trainings, key=_batch), key=_batch):
         train_together(list(alike), progress)
-    for one, path in zip(trainings, out, strict=True):
-        write_member(path, one.member())
+    for member, path in zip(trainings, out, strict=True):
+        write_member(path, member.member())
 
 
 def train_together(trainings: Sequence[Training], progress: Progress = NOWHERE) -> None:
-    """Train members of equal batches to their ends, all in one network pass a step."""
-    running = [one for one in trainings if not one.done]
+    """Train members of equal batch size to their ends, with one network pass per step for all of them."""
+    for training in trainings:
+        training.begin(progress)
+    running = [training for training in trainings if not training.done]
     while running:
         stack = Stack(running)
-        while not any(one.done for one in running):
+        while not any(training.done for training in running):
             stack.run_epoch()
-            for one in running:
-                progress.save(one.state, _part(one), now=one.done)
-        running = [one for one in running if not one.done]
+        running = [training for training in running if not training.done]
 
 
 class Stack:
-    """Networks of equal shape, whose weights lie side by side, so that one pass of a step serves all of them.
+    """Networks of equal shape with stacked weights, so that one forward and backward pass serves all of them.
 
-    The members' own networks, optimisers and schedules stay as they are: their tensors become views of the stacked
-    ones, and each optimiser steps over its member's part.
+    The members' networks, optimisers and schedules stay as they are: their tensors become views of the stacked ones,
+    and each optimiser updates its member's part.
 
     Args:
-        trainings: with batches of equal size, and one precision.
+        trainings: members with equal batch size and precision.
     """
 
     def __init__(self, trainings: Sequence[Training]):
         self.trainings = trainings
         self.template = copy.deepcopy(trainings[0].network).train()
-        networks = [one.network for one in trainings]
+        networks = [training.network for training in trainings]
         self.parameters = _stacked([dict(network.named_parameters()) for network in networks], learned=True)
         self.buffers = _stacked([dict(network.named_buffers()) for network in networks], learned=False)
-        images, labels = zip(*(one.images["train"] for one in trainings), strict=True)
+        images, labels = zip(*(training.images["train"] for training in trainings), strict=True)
         self.images, self.labels = torch.cat(images), torch.cat(labels)
         counts = torch.tensor([0, *map(len, images)])
         self.starts = counts.cumsum(0)[:-1]
 
     def run_epoch(self) -> None:
-        """Train all for an epoch; members of fewer images wait while the others' last steps are taken."""
-        drawn = [one.draw_steps() for one in self.trainings]
+        """Train all members for one epoch; members with fewer images skip the last steps of the others."""
+        drawn = [training.draw_steps() for training in self.trainings]
         device = self.images.device
         totals, correct = (torch.zeros(len(drawn), device=device) for _ in range(2))
         for number in range(max(map(len, drawn))):
@@ -111,14 +105,13 @@ class Stack:
             counted = torch.tensor(active, device=device)
             totals += torch.where(counted, losses, 0)
             correct += torch.where(counted, right, 0)
-        steps = torch.tensor([len(one) for one in drawn], device=device)
-        for one, loss, accuracy in zip(
-            self.trainings, (totals / steps).tolist(), (correct / steps).tolist(), strict=True
-        ):
-            one.close_epoch(loss, accuracy)
+        counts = torch.tensor(list(map(len, drawn)), device=device)
+        values = zip((totals / counts).tolist(), (correct / counts).tolist(), strict=True)
+        for training, (loss, accuracy) in zip(self.trainings, values, strict=True):
+            training.close({"train_loss": loss, "train_accuracy": accuracy})
 
     def _step(self, steps: Sequence[Step], active: Sequence[bool]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Take a step of each active member and return the losses and accuracies of all (members,)."""
+        """Train all active members for one step and return the losses and accuracies of all (members,)."""
         device, count = self.images.device, len(steps)
         places = torch.cat([step.batch + start for step, start in zip(steps, self.starts, strict=True)]).to(device)
         images, labels = self.images[places], self.labels[places].unflatten(0, (count, -1))
@@ -132,9 +125,9 @@ class Stack:
         )
         torch._foreach_zero_([value.grad for value in self.parameters.values()])
         losses.sum().backward()
-        for one, on in zip(self.trainings, active, strict=True):
+        for training, on in zip(self.trainings, active, strict=True):
             if on:
-                one.optimizer.step()
+                training.optimizer.step()
         for name, value in kept.items():
             self.buffers[name][waiting] = value
         return losses.detach(), (logits.argmax(2) == labels).float().mean(1)
@@ -153,21 +146,17 @@ class Stack:
 
 
 def _stacked(tensors: Sequence[dict[str, torch.Tensor]], learned: bool) -> dict[str, torch.Tensor]:
-    """Stack tensors of equal names and leave each a view of its part; gradients too, of those that are learned."""
+    """Stack tensors by name and turn each into a view of its part of the stack; with gradients if they are learned."""
     stacked = {}
     for name in tensors[0]:
-        whole = torch.stack([own[name].detach() for own in tensors]).requires_grad_(learned)
+        whole = torch.stack([member[name].detach() for member in tensors]).requires_grad_(learned)
         whole.grad = torch.zeros_like(whole) if learned else None
-        for place, own in enumerate(tensors):
-            own[name].data = whole.data[place]
-            own[name].grad = whole.grad[place] if learned else None
+        for place, member in enumerate(tensors):
+            member[name].data = whole.data[place]
+            member[name].grad = whole.grad[place] if learned else None
         stacked[name] = whole
     return stacked
 
 
 def _batch(training: Training) -> int:
     return min(training.plan["batch_size"], len(training.images["train"][0]))
-
-
-def _part(training: Training) -> str:
-    return f"{training.plan['member']:05d}"

@@ -1,4 +1,4 @@
-"""Train and evaluate a network for an epoch on images held in memory."""
+"""Train a network for one epoch, or evaluate it, on images in memory."""
 
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -38,28 +38,32 @@ def make_optimizer(
 def train_epoch(
     network: torch.nn.Module,
     optimizer: torch.optim.Optimizer,
-    images: torch.Tensor,
-    labels: torch.Tensor,
+    data: tuple[torch.Tensor, torch.Tensor],
     batch_size: int,
     augment: bool,
     precision: str = "float32",
     after_batch: Callable[[], None] = lambda: None,
     extra_loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
-) -> tuple[float, float]:
-    """Train for an epoch on uint8 images (n, 3, h, w) and return mean cross-entropy (nats) and accuracy while training.
+) -> dict[str, float]:
+    """Train for one epoch.
 
-    The order of images and their augmentation come from torch's own generator.
+    The order of images and their augmentation come from torch's global generator.
 
     Args:
-        network: a ResNet; optimizer: over its parameters.
-        images, labels: on the network's device.
-        batch_size: images a step; those left over wait for another epoch.
+        network: a ResNet.
+        optimizer: of its parameters.
+        data: uint8 images (n, 3, h, w) and labels (n,) on the network's device.
+        batch_size: images per step; left-over images are not used in this epoch.
         augment: see ``augmented``.
         precision: see ``computing_in``.
         after_batch: steps a schedule.
         extra_loss: added to the cross-entropy; takes the features before the head (batch, features) and the images'
-            places (batch,).
+            positions (batch,).
+
+    Returns:
+        ``train_loss``, the mean cross-entropy (nats), and ``train_accuracy``, both while training.
     """
+    images, labels = data
     network.train()
     total = torch.zeros((), device=images.device)
     correct = torch.zeros((), device=images.device)
@@ -78,45 +82,48 @@ def train_epoch(
         total += loss.detach() * len(batch)
         correct += (logits.argmax(1) == labels[batch]).sum()
         seen += len(batch)
-    return total.item() / seen, correct.item() / seen
+    return {"train_loss": total.item() / seen, "train_accuracy": correct.item() / seen}
 
 
 def computing_in(precision: str, device: torch.device) -> torch.autocast:
-    """Return a context in which a forward pass computes in ``float32`` or, by autocast on a GPU, ``bfloat16``.
+    """Return a context in which forward passes compute in ``float32`` or, by autocast on a GPU, in ``bfloat16``.
 
-    Not on a CPU: there gradients of narrow convolutions in bfloat16 come out wrong, up to NaN (torch 2.15).
+    A CPU computes in float32: its gradients of narrow convolutions in bfloat16 are wrong, up to NaN (torch 2.15).
     """
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16" and device.type == "cuda")
 
 
 def widened(logits: torch.Tensor) -> torch.Tensor:
-    """Return logits as losses want them: no fewer bits than float32."""
+    """Return logits with at least the bits of float32, for losses."""
     return logits.float() if logits.dtype == torch.bfloat16 else logits
 
 
 class Moves(NamedTuple):
-    """How n images are augmented: ``flips`` (n,), left to right, and ``shifts`` (2, n), pixels down and right."""
+    """Augmentation of n images: ``flips`` (n,), left to right, and ``shifts`` (2, n), pixels down and right."""
 
     flips: torch.Tensor
     shifts: torch.Tensor
 
 
 class Step(NamedTuple):
-    """What a step of training sees: places of its images (n,), and how they are augmented, if they are."""
+    """One step of training: positions of its images (n,), and their augmentation, if any."""
 
     batch: torch.Tensor
     moves: Moves | None
 
 
 def draw_steps(images: torch.Tensor, batch_size: int, augment: bool) -> Iterator[Step]:
-    """Draw the steps of an epoch from torch's own generator.
+    """Draw the steps of an epoch from torch's global generator.
 
-    Whole batches alone: batch normalisation's statistics of a few left-over images can throw a small network far off.
+    Only whole batches: batch-normalisation statistics of a few left-over images can derail a small network.
 
     Args:
-        images: of training (n, 3, size, size).
-        batch_size: images a step; all of them where there are fewer.
+        images: training images (n, 3, size, size).
+        batch_size: images per step; all of them if there are fewer.
         augment: whether they are flipped and shifted.
+
+    Yields:
+        The steps.
     """
     whole = max(len(images) // batch_size, 1) * batch_size
     for batch in torch.randperm(len(images))[:whole].split(batch_size):
@@ -138,11 +145,11 @@ def moved(images: torch.Tensor, moves: Moves) -> torch.Tensor:
     """Flip and shift images (n, 3, size, size)."""
     count, _, size, _ = images.shape
     at = torch.arange(size)
-    # Places shifted in from outside repeat the edge.
+    # Pixels shifted in from outside repeat the edge.
     rows = (at + moves.shifts[0, :, None]).clamp(0, size - 1)
     columns = (at + moves.shifts[1, :, None]).clamp(0, size - 1)
     columns = torch.where(moves.flips[:, None], columns.flip(1), columns)
-    # One gather of whole pixels for the whole batch.
+    # A single gather of pixels for the whole batch.
     pixels = (torch.arange(count)[:, None, None] * size + rows[:, :, None]) * size + columns[:, None, :]
     flat = images.permute(0, 2, 3, 1).reshape(-1, 3)
     return flat.index_select(0, pixels.flatten().to(images.device)).view(count, size, size, 3).permute(0, 3, 1, 2)

@@ -122,7 +122,7 @@ def write_index(paths: Sequence[str | Path], out: str | Path) -> None:
         virtual[start : start + count] = h5py.VirtualSource(relative, "weights", (count, n_weights), dtype=stored)
         start += count
     with new_hdf5(out) as file:
-        file.attrs["width"], file.attrs["classes"] = width, classes
+        file.attrs["width"], file.attrs["classes"], file.attrs["part"] = width, classes, Path(out).stem
         put_layout(file, layout)
         # A member file that has gone reads as NaN, which `open_zoo`'s readers notice, and not as zeros.
         file.create_virtual_dataset("weights", virtual, fillvalue=np.nan)

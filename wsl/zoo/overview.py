@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from wsl.files import write_csv
+from wsl.files import part_of, write_csv
 from wsl.zoo.index import open_zoo
 
 METRICS = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
@@ -24,7 +24,7 @@ def write_overview(indices: Sequence[str | Path], members: str | Path, history: 
             wide = zoo.snapshots.pivot(index="member", columns="snapshot", values=list(METRICS))
             wide.columns = [f"{snapshot}_{metric}" for metric, snapshot in wide.columns]
             table = zoo.members.merge(wide.reset_index(), on="member", how="left")
-            table.insert(1, "part", Path(path).stem)
+            table.insert(1, "part", part_of(path))
             tables.append(table)
             histories.append(zoo.history)
     write_csv(members, pd.concat(tables).sort_values("member"))

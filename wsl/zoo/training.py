@@ -1,9 +1,7 @@
 """Train one member (thesis section 3.1)."""
 
 import logging
-import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from wsl.epoch_loop import EpochLoop, Values
 from wsl.images.inputs import load_task
 from wsl.progress import NOWHERE, Progress
 from wsl.zoo.epochs import Step, draw_steps, evaluate, make_optimizer, train_epoch
@@ -23,8 +22,8 @@ from wsl.zoo.start import load_start
 log = logging.getLogger(__name__)
 
 
-class Training:
-    """A member in training: its network and optimiser, random numbers of its own, and what is kept of it.
+class Training(EpochLoop):
+    """The training of one member: its network and optimiser, its own random numbers, and the snapshots that are kept.
 
     Args:
         packed: packed images of its classes, in the task's order.
@@ -68,85 +67,70 @@ class Training:
             self.network.load_state_dict(load_start(start))
         rates = (plan["learning_rate"], plan["weight_decay"])
         self.optimizer = make_optimizer(self.network, plan["optimizer"], *rates, momentum)
-        self._scheduler = None
+        scheduler = None
         if schedule == "cosine":
-            self._scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, plan["max_epoch"])
+            scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, plan["max_epoch"])
         self._layout = resnet18_layout(width, len(packed))
         self._names = snapshot_names(snapshots, plan["early_epoch"], plan["max_epoch"])
-        self._random = torch.get_rng_state()
-        self._history, self._kept, self._weights, self._counters = [], [], [], []
-        self._epoch, self._diverged = 0, False
-        if 0 in self._names:
-            self._record(*evaluate(self.network, *self.images["train"]))
-
-    def state(self) -> dict[str, Any]:
-        """Return all that going on, or being done, needs: tensors and plain values."""
-        scheduler = self._scheduler.state_dict() if self._scheduler else None
-        going = {"network": self.network.state_dict(), "optimizer": self.optimizer.state_dict(), "scheduler": scheduler}
-        return {
-            **({} if self.done else going),
-            "random": self._random,
-            "history": self._history,
-            "kept": self._kept,
-            "weights": [torch.from_numpy(one) for one in self._weights],
-            "counters": [torch.from_numpy(one) for one in self._counters],
-            "epoch": self._epoch,
-            "diverged": self._diverged,
-        }
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a state of a training with the same arguments."""
-        self._random, self._history, self._kept = state["random"].cpu(), state["history"], state["kept"]
-        self._weights, self._counters = ([one.cpu().numpy() for one in state[key]] for key in ("weights", "counters"))
-        self._epoch, self._diverged = state["epoch"], state["diverged"]
-        if not self.done:
-            self.network.load_state_dict(state["network"])
-            self.optimizer.load_state_dict(state["optimizer"])
-            if self._scheduler:
-                self._scheduler.load_state_dict(state["scheduler"])
-
-    @property
-    def done(self) -> bool:
-        """Whether no epoch is left, or it diverged."""
-        return self._diverged or self._epoch == self.plan["max_epoch"]
-
-    def run_epoch(self) -> None:
-        """Train for an epoch."""
-        with self._own_randomness():
-            losses = train_epoch(
-                self.network,
-                self.optimizer,
-                *self.images["train"],
-                self.plan["batch_size"],
-                self.augment,
-                self.precision,
-            )
-        self.close_epoch(*losses)
+        self._weights, self._counters = [], []  # of the snapshots that are kept
+        self._flat: tuple[np.ndarray, np.ndarray] | None = None  # weights and counters after the last epoch
+        super().__init__(
+            plan["max_epoch"],
+            {"network": self.network, "optimizer": self.optimizer},
+            {"weights": self._weights, "counters": self._counters},
+            scheduler,
+            member=f"{plan['member']:05d}",
+            device=device,
+        )
 
     def draw_steps(self) -> list[Step]:
-        """Return what the next epoch's steps see, for those who train in its place; then ``close_epoch``."""
+        """Return the batches of the next epoch, for a caller that trains it and then calls ``close``."""
         images, _ = self.images["train"]
-        with self._own_randomness():
+        with self.randomness():
             return list(draw_steps(images, self.plan["batch_size"], self.augment))
-
-    def close_epoch(self, loss: float, accuracy: float) -> None:
-        """Take note of an epoch of this training loss (nats) and accuracy; keep its weights where they are wanted."""
-        self._epoch += 1
-        if self._scheduler:
-            self._scheduler.step()
-        self._record(loss, accuracy)
 
     def member(self) -> Member:
         """Return what is kept."""
-        columns = ["snapshot", *self._history[0]]
+        weights, counters = ([value.cpu().numpy() for value in kept] for kept in (self._weights, self._counters))
+        snapshots = [
+            {"snapshot": self._names[row["epoch"]], **row} for row in self.history if row["epoch"] in self._names
+        ]
         return Member(
             plan={**self.plan, **self._about},
-            weights=np.array(self._weights, dtype=self._storage).reshape(-1, self._layout.size),
-            counters=np.array(self._counters, dtype=np.int64).reshape(-1, len(self._layout.counters)),
-            snapshots=pd.DataFrame(self._kept, columns=columns),
-            history=pd.DataFrame(self._history),
-            diverged=self._diverged,
+            weights=np.array(weights, dtype=self._storage).reshape(-1, self._layout.size),
+            counters=np.array(counters, dtype=np.int64).reshape(-1, len(self._layout.counters)),
+            snapshots=pd.DataFrame(snapshots[: len(weights)], columns=["snapshot", *self.history[0]]),
+            history=pd.DataFrame(self.history),
+            diverged=self.diverged,
         )
+
+    def initial(self) -> Values | None:
+        if 0 not in self._names:
+            return None
+        loss, accuracy = evaluate(self.network, *self.images["train"])
+        return {"train_loss": loss, "train_accuracy": accuracy}
+
+    def train(self) -> Values:
+        batch_size = self.plan["batch_size"]
+        return train_epoch(self.network, self.optimizer, self.images["train"], batch_size, self.augment, self.precision)
+
+    def evaluate(self) -> Values:
+        loss, accuracy = evaluate(self.network, *self.images["validation"])
+        self._flat = flatten(self.network.state_dict(), self._layout)
+        return {"validation_loss": loss, "validation_accuracy": accuracy}
+
+    def finite(self) -> bool:
+        return bool(np.isfinite(self._flat[0]).all())
+
+    def keep(self) -> None:
+        if self.epoch in self._names:
+            weights, counters = self._flat
+            self._weights.append(torch.from_numpy(self._stored(weights)))
+            self._counters.append(torch.from_numpy(counters))
+
+    def diverge(self) -> None:
+        member = self.plan["member"]
+        log.warning("member %d diverged in epoch %d; it is kept and left out downstream", member, self.epoch)
 
     def _stored(self, vector: np.ndarray) -> np.ndarray:
         with np.errstate(over="ignore"):
@@ -157,31 +141,6 @@ class Training:
                 "zoo.storage to float32"
             )
         return stored
-
-    @contextmanager
-    def _own_randomness(self) -> Iterator[None]:
-        torch.set_rng_state(self._random)
-        yield
-        self._random = torch.get_rng_state()
-
-    def _record(self, loss: float, accuracy: float) -> None:
-        losses = {"epoch": self._epoch, "train_loss": loss, "train_accuracy": accuracy}
-        losses["validation_loss"], losses["validation_accuracy"] = evaluate(self.network, *self.images["validation"])
-        self._history.append(losses)
-        log.info(
-            "member %d, epoch %d: train %.4f, validation %.4f",
-            *(self.plan["member"], self._epoch, loss, losses["validation_loss"]),
-        )
-        vector, counts = flatten(self.network.state_dict(), self._layout)
-        self._diverged = not (all(map(math.isfinite, losses.values())) and np.isfinite(vector).all())
-        if self._diverged:
-            log.warning(
-                "member %d diverged in epoch %d; it is kept and left out downstream", self.plan["member"], self._epoch
-            )
-        elif self._epoch in self._names:
-            self._kept.append({"snapshot": self._names[self._epoch], **losses})
-            self._weights.append(self._stored(vector))
-            self._counters.append(counts)
 
 
 def train_member(
@@ -202,18 +161,11 @@ def train_member(
 ) -> None:
     """Train a member as planned and write its file, ``out``; see ``Training``.
 
-    ``threads``: of the CPU. ``progress``: keeps states of it, and gives the one to go on from.
+    Args:
+        threads: CPU threads.
+        progress: saves states of the training, and returns the one to resume from.
     """
     torch.set_num_threads(threads)
     training = Training(packed, plan, width, momentum, schedule, augment, snapshots, storage, precision, start, device)
-    train_to_end(training, progress)
+    training.run(progress)
     write_member(out, training.member())
-
-
-def train_to_end(training: Training, progress: Progress, part: str = "whole") -> None:
-    """Train from where a part of ``progress`` says, or from the start."""
-    if state := progress.load(part):
-        training.restore(state)
-    while not training.done:
-        training.run_epoch()
-        progress.save(training.state, part)

@@ -1,26 +1,56 @@
-"""Learning curves as TensorBoard's event files, written by TensorBoard's own writer, which needs no torch."""
+"""Learning curves of a run as TensorBoard's event files, written by TensorBoard's own writer, which needs no torch."""
 
-import logging
-import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wsl.errors import ConfigError, DataError
-from wsl.watch.curves import Curve
-from wsl.watch.logs import Epoch
+from wsl.errors import ConfigError
+from wsl.history import history_of
+from wsl.watch.state import Epoch, Logs, State
 
-log = logging.getLogger(__name__)
+
+@dataclass(frozen=True)
+class Curve:
+    """A learning curve.
+
+    Attributes:
+        name: ``members/00017``, or the name of the job, ``train_shared``.
+        epochs: its epochs.
+        done: whether no epoch will follow.
+        version: changes when the history changes.
+    """
+
+    name: str
+    epochs: list[Epoch]
+    done: bool
+    version: float
+
+
+def curves(state: State, logs: Logs) -> Iterator[Curve]:
+    """Yield the curves of a run so far.
+
+    Args:
+        state: the run's state.
+        logs: reads the histories.
+    """
+    for seen in state.jobs:
+        history = None if seen.status == "waiting" else logs.read(history_of(seen.job.log))
+        names = dict.fromkeys(epoch.member for epoch in history.epochs) if history else ()
+        for member in names:
+            epochs = [epoch for epoch in history.epochs if epoch.member == member]
+            name = f"members/{member}" if member else seen.job.name
+            yield Curve(name, epochs, seen.status == "done", history.time)
 
 
 class Events:
-    """Event files in a folder: a TensorBoard run for each curve, each value of each epoch once.
+    """Event files in a folder: one TensorBoard run per curve, each value of each epoch once.
 
-    Values that lie there from before are not written again. An epoch that is trained again, after a kill or by other
-    settings, takes the place of the old one and of all that followed it.
+    Values that the files hold already are not written again. An epoch that is trained again, after a kill or with other
+    settings, replaces the old one and all that followed it.
 
     Args:
-        folder: made where it is not there.
+        folder: created if it does not exist.
 
     Raises:
         ConfigError: TensorBoard is not installed.
@@ -32,25 +62,20 @@ class Events:
             from tensorboard.summary.writer.event_file_writer import EventFileWriter
         except ImportError as error:
             raise ConfigError(
-                f"event files are written by TensorBoard's own writer ({error}); pip install 'wsl[tensorboard]'"
+                f"TensorBoard is needed to write event files ({error}); pip install 'wsl[tensorboard]'"
             ) from error
         self.folder = Path(folder)
         self._event, self._summary, self._new_writer = event_pb2, summary_pb2, EventFileWriter
         self._writers: dict[str, Any] = {}
-        self._written: dict[str, dict[tuple[int, str], float]] = {}  # when each value of each epoch was reached
+        self._written: dict[str, dict[tuple[int, str], float]] = {}  # end of each epoch, by epoch and tag
         self._closed: dict[str, float | None] = {}
 
     def write(self, curves: Iterable[Curve]) -> None:
-        """Write what is new of curves."""
+        """Write new values of curves."""
         for curve in curves:
             if curve.name in self._closed and self._closed[curve.name] == curve.version:
                 continue
-            try:
-                epochs = curve.epochs()
-            except DataError as error:
-                log.warning("%s; it is looked at again", error)
-                continue
-            for epoch in epochs:
+            for epoch in curve.epochs:
                 self._write(curve.name, epoch)
             if curve.done:
                 self._close(curve.name)
@@ -68,7 +93,7 @@ class Events:
             self._written[name] = _read(self.folder / name)
         written = self._written[name]
         old = max((moment for (number, _), moment in written.items() if number == epoch.epoch), default=None)
-        if old is not None and epoch.time is not None and epoch.time > old:
+        if old is not None and epoch.time > old:
             start = self._event.SessionLog(status=self._event.SessionLog.START)
             self._add(name, epoch, session_log=start)
             written = {key: moment for key, moment in written.items() if key[0] < epoch.epoch}
@@ -82,8 +107,7 @@ class Events:
     def _add(self, name: str, epoch: Epoch, **content: Any) -> float:
         if name not in self._writers:
             self._writers[name] = self._new_writer(str(self.folder / name))
-        moment = time.time() if epoch.time is None else epoch.time
-        event = self._event.Event(step=epoch.epoch, wall_time=moment, **content)
+        event = self._event.Event(step=epoch.epoch, wall_time=epoch.time, **content)
         self._writers[name].add_event(event)
         return event.wall_time
 
@@ -93,19 +117,19 @@ class Events:
 
 
 def _tagged(epoch: Epoch) -> list[tuple[str, float]]:
-    """Return values by TensorBoard's tags: ``train_loss`` is ``loss/train``, so that both parts share a group."""
+    """Return values by TensorBoard's tags: ``train_loss`` becomes ``loss/train``, so that both parts share a group."""
     return [("/".join(reversed(name.split("_", 1))), value) for name, value in epoch.values.items()]
 
 
 def _read(folder: Path) -> dict[tuple[int, str], float]:
-    """Read which values of which epochs event files hold, and when those were reached."""
+    """Read which values of which epochs the event files hold, and when the epochs ended."""
     from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
 
-    found: dict[tuple[int, str], float] = {}
+    times: dict[tuple[int, str], float] = {}
     for path in sorted(folder.glob("events.out.tfevents.*")):
         for event in LegacyEventFileLoader(str(path)).Load():
             if event.HasField("session_log"):
-                found = {key: moment for key, moment in found.items() if key[0] < event.step}
+                times = {key: moment for key, moment in times.items() if key[0] < event.step}
             for value in event.summary.value:
-                found[event.step, value.tag] = event.wall_time
-    return found
+                times[event.step, value.tag] = event.wall_time
+    return times

@@ -14,12 +14,12 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from wsl.cli.main import app
-from wsl.watch.following import View, follow, looks
-from wsl.watch.screen import line
+from wsl.watch.remaining import looks
+from wsl.watch.screen import View, follow, line
 
 PACKED = ("pack_classes_0", "pack_classes_1")
 OTHERS = ("train_shared", "html_report")
-EPOCH = "INFO member 12, epoch 4: train 0.5000, validation 0.2500"
+EPOCH = {"member": 12, "of": 5}
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def watched(folder):
     def run(terminal: bool) -> str:
         steps = [
             lambda: folder.finish(*PACKED),
-            lambda: folder.say("train_member/00012", (7, EPOCH)),
+            lambda: folder.train("train_member/00012", (7, 4), **EPOCH),
             lambda: folder.say("train_member/00000", (7, "ERROR the job failed"), "ValueError: [no] images"),
             lambda: None,
             lambda: folder.finish("train_member/00000", "train_member/00012", *OTHERS),
@@ -72,8 +72,17 @@ def test_a_terminal_shows_stages_what_runs_and_what_failed(watched):
     assert re.search(r"report .* 1/1", frames[-1]) and "failed" not in frames[-1]
 
 
+def test_accuracies_are_shown_where_they_matter(folder):
+    folder.train("train_member/00012", (7, 4), **EPOCH, train_loss=0.5, train_accuracy=1.0, validation_accuracy=0.75)
+    assert "now train_member/00012 epoch 4 of 5: train loss 0.5, validation accuracy 0.75" in line(
+        next(looks(folder.root))
+    )
+    folder.train("train_member/00012", (7, 4), **EPOCH, train_loss=0.5, train_accuracy=1.0)
+    assert "epoch 4 of 5: train loss 0.5, train accuracy 1" in line(next(looks(folder.root)))
+
+
 def test_a_cohorts_job_names_the_member_that_it_trains(folder):
-    folder.say("train_shared", (7, EPOCH))
+    folder.train("train_shared", (7, 4), **EPOCH)
     text = line(next(looks(folder.root)))
     assert "now train_shared member 00012, epoch 4 of 5: train loss 0.5, validation loss 0.25" in text
 
@@ -97,7 +106,8 @@ def test_once_says_how_far_it_is_and_changes_nothing(folder):
 
 def test_json_holds_what_the_screen_shows(folder):
     folder.finish(*PACKED)
-    folder.say("train_member/00012", (7, "WARNING the zoo is small"), (7, EPOCH))
+    folder.train("train_member/00012", (7, 4), **EPOCH)
+    folder.say("train_member/00012", (7, "WARNING the zoo is small"))
     folder.say("train_member/00000", (7, "ERROR the job failed"), "ValueError: [no] images")
     told = json.loads(watch(folder.root, "--once", "--json", code=3))
     assert (told["run"], told["phase"], told["outputs"]) == ("made-up", "running", {"done": 3, "all": 8})
@@ -128,7 +138,7 @@ def test_a_complete_run_ends_with_code_0(folder):
 
 @pytest.mark.parametrize("once", [("--once",), ()])
 def test_a_run_that_ended_before_its_time_ends_with_code_1(folder, once):
-    folder.say("train_member/00012", (7, EPOCH))
+    folder.train("train_member/00012", (7, 4), **EPOCH)
     folder.steps.add("interrupted")
     told = watch(folder.root, *once, code=1)
     assert re.search(r"interrupted after \d+ s", told) and "failed" not in told
@@ -136,7 +146,7 @@ def test_a_run_that_ended_before_its_time_ends_with_code_1(folder, once):
 
 
 def test_a_run_whose_snakemake_was_killed_does_not_run_for_ever(folder):
-    folder.say("train_member/00012", (7, EPOCH))
+    folder.train("train_member/00012", (7, 4), **EPOCH)
     folder.ended()
     told = watch(folder.root, "--once", code=1).replace("\n", "")
     assert "Snakemake was killed" in told and "epoch 4" not in told
@@ -168,7 +178,7 @@ def test_neither_torch_nor_snakemake_is_imported(folder, tmp_path):
         "except SystemExit as end: assert end.code == 3\n"
         "sys.exit(str({'torch', 'snakemake', 'tensorflow', 'sklearn'} & set(sys.modules) or '') or None)"
     )
-    folder.say("train_member/00012", (7, EPOCH))
+    folder.train("train_member/00012", (7, 4), **EPOCH)
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
