@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from inspect import Parameter, signature
 from os.path import normpath
+from pathlib import Path
 from types import SimpleNamespace
 from typing import get_type_hints
 
@@ -221,6 +222,20 @@ def test_other_rules_run_locally_or_say_what_they_need(tiny_config, change, tmp_
         if re.match(r"\s*(use )?rule \w", line)
     }
     assert written <= seen | {*RULES}
+
+
+def test_a_plug_in_adds_a_figure_and_its_caption(tiny_config, change, tmp_path, repository):
+    toy = repository / "tests" / "plugins" / "toy_figure.py"
+    with read_rules(change(tiny_config, plugins=[str(toy)]), tmp_path, repository) as found:
+        rule, page = found["toy_figure"], found["html_report"]
+        test_function_takes_what_rule_names(rule)
+        test_rule_has_script_log_and_environment(rule, repository)
+        assert set(map(str, rule.output)) == {f"results/tiny/figures/toy_figure.{kind}" for kind in ("pdf", "png")}
+        entry = get_flag_value(rule.output.png, "report")
+        assert entry.caption.get_path_or_uri(secret_free=True) == str(toy.with_suffix(".rst"))
+        assert str(rule.output.png) in map(str, page.input.figures)
+        place = [item["name"] for item in page.params.settings["contents"]].index("toy_figure")
+        assert Path(tmp_path, list(page.input.captions)[place]).resolve() == toy.with_suffix(".rst")
 
 
 def test_all_runs_locally(rules):
