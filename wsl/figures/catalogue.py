@@ -98,8 +98,11 @@ def read_declaration(path: Path) -> Declared | None:
     Raises:
         ConfigError: the declaration cannot be read, or there is no function ``draw``.
     """
-    body = ast.parse(path.read_text(encoding="utf-8"), filename=str(path)).body
-    values = [node.value for node in body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "FIGURE"]
+    text = path.read_text(encoding="utf-8")
+    if "FIGURE" not in text:
+        return None
+    body = ast.parse(text, filename=str(path)).body
+    values = [node.value for node in body if isinstance(node, ast.Assign) and _name(node) == "FIGURE"]
     if not values:
         return None
     if not any(isinstance(node, ast.FunctionDef) and node.name == "draw" for node in body):
@@ -112,6 +115,10 @@ def read_declaration(path: Path) -> Declared | None:
             f"{path}: FIGURE cannot be read ({error}); give a dictionary with some of the keys {keys}, which uses no "
             "other name of the file"
         ) from None
+
+
+def _name(node: ast.Assign) -> str:
+    return node.targets[0].id if isinstance(node.targets[0], ast.Name) else ""
 
 
 def _of_run(name: str, path: Path, module: str, declared: Declared, run: Any) -> Figure:
