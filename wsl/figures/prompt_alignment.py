@@ -88,4 +88,4 @@ def _part(axes: Axes, rows: pd.DataFrame, part: str, scores: pd.Series, place: i
     score, *bounds = scores.reindex(names).astype(float)
     note = f"R² {score:.2f}" if np.isfinite(score) else "R² undefined"
     note += " [{:.2f}, {:.2f}]".format(*bounds) if np.isfinite([score, *bounds]).all() else ""
-    axes.text(0.04, 0.97 - 0.1 * place, note, color=colour, fontsize=6.5, transform=axes.transAxes, va="top")
+    axes.text(0.04, 0.93 - 0.1 * place, note, color=colour, fontsize=6.5, transform=axes.transAxes, va="top")
