@@ -29,7 +29,7 @@ include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/protocol.smk"
 include: "workflow/rules/properties.smk"
 include: "workflow/rules/bench.smk"
-include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
 
 
 rule all:
@@ -38,7 +38,7 @@ rule all:
         rules.html_report.output,
         rules.html_report.input.figures,
         rules.html_report.input.tables,
-        expand(f"{OUT}/figures/{{figure}}.pdf", figure=FIGURES),
+        [PATHS.figure(name, "pdf") for name in SHOWN_FIGURES],
         rules.sample.output,
         rules.describe_sampler.output,
         rules.plan.output,

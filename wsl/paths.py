@@ -59,6 +59,11 @@ class Paths:
         return self / f"{'weights/aligned' if aligned else 'zoo'}/{part}.h5"
 
     @property
+    def zoo_history(self) -> str:
+        """The metrics of all members by epoch."""
+        return self / "zoo/history.csv"
+
+    @property
     def start(self) -> str:
         """The weights that all members start from."""
         return self / "zoo/start.safetensors"
@@ -75,6 +80,11 @@ class Paths:
     def weight_encoder(self) -> str:
         """The trained weight encoder."""
         return self / "weights/encoder.safetensors"
+
+    @property
+    def encoder_history(self) -> str:
+        """The losses of the weight encoder by epoch."""
+        return self / "weights/autoencoder_history.csv"
 
     def latents(self, part: str) -> str:
         """Return the weight latents of a part's snapshots."""
@@ -93,6 +103,16 @@ class Paths:
         """Return the shared encoder, the first or a further draw of it."""
         return self / f"shared/encoder{f'-{draw}' if draw else ''}.safetensors"
 
+    @property
+    def shared_history(self) -> str:
+        """The losses of the shared encoder by epoch."""
+        return self / "shared/history.csv"
+
+    @property
+    def similarities(self) -> str:
+        """Cosine similarities of weight latents and projections of (D, R)."""
+        return self / "shared/similarities.csv"
+
     def fitted(self, method: str, draw: int | str) -> str:
         """Return what a sampler learned, in one draw."""
         return self / f"sampling/{method}-{draw}.safetensors"
@@ -105,6 +125,10 @@ class Paths:
     def judged(self, method: str, draw: int | str) -> str:
         """Return the accuracies of one sampler or baseline."""
         return self / f"evaluation/protocol/{method}-{draw}.csv"
+
+    def measured(self, name: str) -> str:
+        """Return a measurement that tables and figures are made from."""
+        return self / f"evaluation/{name}.csv"
 
     def table(self, name: str) -> str:
         """Return a table of the report."""

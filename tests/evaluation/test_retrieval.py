@@ -10,7 +10,7 @@ from sklearn.metrics import top_k_accuracy_score
 from sklearn.metrics.pairwise import cosine_similarity
 
 from wsl.datasets.class_means import ClassMeans
-from wsl.evaluation.retrieval import compare_all, mean_ranks, measure_retrieval, recall_curve, retrieve
+from wsl.evaluation.retrieval import compare_all, curve_places, mean_ranks, measure_retrieval, recalls, retrieve
 from wsl.evaluation.shared_space import load_points
 from wsl.outcomes.bins import read_bins
 from wsl.shared.predictor import load_predictor
@@ -24,6 +24,11 @@ def related():
     rng = np.random.default_rng(0)
     pairs = rng.normal(size=(40, 6))
     return pairs, 3 * pairs + rng.normal(size=(40, 6)) * 4
+
+
+def recall_curve(above, tied):
+    """Recall@k for k = 1 to n, the mean over queries."""
+    return recalls(above, tied, np.arange(1, len(above) + 1)[:, None]).mean(axis=1)
 
 
 def test_recall_is_scikit_learns(related):
@@ -75,7 +80,16 @@ def test_recall_is_averaged_over_sets_of_classes():
     ends = expit(logit(values.mean()) + np.array([-reach, reach]))
     assert (row["top1"], row["top1_low"], row["top1_high"]) == pytest.approx((values.mean(), *ends))
     assert (row["tasks"], row["sets"]) == (5, 3)
-    assert curves["recall"].iloc[0] == pytest.approx(3 / 5)
+    first = curves[(curves["k"] == 1) & (curves["direction"] == "pairs to weights")].set_index("set")["recall"]
+    assert first.to_dict() == pytest.approx({"a/b": 1 / 3, "a/c": 1, "b/c": 1})
+    assert (curves.loc[curves["k"] == 5, "recall"] == 1).all() and (curves["chance"] == curves["k"] / 5).all()
+
+
+def test_recall_curves_have_all_small_k_and_a_limited_number_of_points():
+    assert curve_places(5).tolist() == [1, 2, 3, 4, 5]
+    assert curve_places(1).tolist() == [1]
+    places = curve_places(5000)
+    assert places[:4].tolist() == [1, 2, 3, 4] and places[-1] == 5000 and len(places) < 40
 
 
 def test_untrained_snapshots_are_neither_queries_nor_candidates(

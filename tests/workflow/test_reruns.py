@@ -71,6 +71,8 @@ CONFIG_CHANGES = {
 CODE_CHANGES = {
     "look of figures": ("figures/style.py", FIGURES + REPORT),
     "one figure": ("figures/autoencoder_loss.py", Counter(autoencoder_loss=1) + REPORT),
+    "list of figures": ("figures/catalogue.py", Counter()),
+    "list of tables": ("report/contents.py", Counter()),
     "loss of the shared encoder": ("ntxent.py", SHARED),
     "sampler": ("sampling/projection.py", SAMPLING - Counter(describe_sampler=1)),
     "tables": ("evaluation/tables.py", Counter(reconstruction_table=1) | SAMPLING_TABLES),
@@ -176,6 +178,16 @@ def test_new_module_that_nobody_imports(finished):
 @pytest.mark.parametrize("path", ["workflow/report/pca.rst", "workflow/report/accuracy.rst"])
 def test_changed_caption(finished, path):
     finished.append(path, "Said once more.\n")
+    assert finished.would_run() == REPORT
+
+
+def test_changed_title_of_a_figure(finished):
+    finished.edit("wsl/figures/finetuning.py", '"accuracy after fine-tuning"', '"fine-tuning"')
+    assert finished.would_run() == Counter(finetuning=1) + REPORT
+
+
+def test_changed_title_of_a_table(finished):
+    finished.edit("wsl/report/contents.py", '"images of each class"', '"classes"')
     assert finished.would_run() == REPORT
 
 

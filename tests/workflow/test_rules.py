@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from inspect import Parameter, signature
 from os.path import normpath
+from pathlib import Path
 from types import SimpleNamespace
 from typing import get_type_hints
 
@@ -57,6 +58,7 @@ RULES = [
     *("measure_retrieval", "map_shared_space"),
     *("zoo_overview", "autoencoder_loss", "output_metrics", "shared_encoder_loss", "similarity_heatmap"),
     *("accuracy", "finetuning", "regimes", "growth", "prompt_alignment", "retrieval", "shared_map"),
+    *("distilled_images", "weight_encoders", "encoder_training", "encoder_shares"),
 ]
 # Functions that take the files of whichever sampler is asked for.
 OF_SAMPLERS = ("sample_models", "describe_sampler", "judge", "judge_control", "judge_novelty", "judge_refinement")
@@ -222,6 +224,20 @@ def test_other_rules_run_locally_or_say_what_they_need(tiny_config, change, tmp_
     assert written <= seen | {*RULES}
 
 
+def test_a_plug_in_adds_a_figure_and_its_caption(tiny_config, change, tmp_path, repository):
+    toy = repository / "tests" / "plugins" / "toy_figure.py"
+    with read_rules(change(tiny_config, plugins=[str(toy)]), tmp_path, repository) as found:
+        rule, page = found["toy_figure"], found["html_report"]
+        test_function_takes_what_rule_names(rule)
+        test_rule_has_script_log_and_environment(rule, repository)
+        assert set(map(str, rule.output)) == {f"results/tiny/figures/toy_figure.{kind}" for kind in ("pdf", "png")}
+        entry = get_flag_value(rule.output.png, "report")
+        assert entry.caption.get_path_or_uri(secret_free=True) == str(toy.with_suffix(".rst"))
+        assert str(rule.output.png) in map(str, page.input.figures)
+        place = [item["name"] for item in page.params.settings["contents"]].index("toy_figure")
+        assert Path(tmp_path, list(page.input.captions)[place]).resolve() == toy.with_suffix(".rst")
+
+
 def test_all_runs_locally(rules):
     assert "all" in rules["all"].workflow._localrules
 
@@ -236,17 +252,15 @@ def test_what_stands_in_the_report_has_a_caption_and_labels(rules, repository):
                 assert entry.category
                 assert list(entry.labels) in (["figure"], ["table"])
     figures = "zoo_overview autoencoder_loss output_metrics shared_encoder_loss similarity_heatmap accuracy finetuning "
-    figures += "regimes growth prompt_alignment retrieval shared_map"
+    figures += "regimes growth prompt_alignment retrieval shared_map distilled_images weight_encoders encoder_training "
+    figures += "encoder_shares"
     tables = "classes members pca reconstruction accuracy recalibration control novelty refinement retrieval"
     folder = repository / "workflow" / "report"
     assert captions == {
         **{f"results/tiny/figures/{name}.png": str(folder / f"{name}.rst") for name in figures.split()},
         **{f"results/tiny/tables/{name}.csv": str(folder / f"{name}.rst") for name in tables.split()},
     }
-    # Rules of other encoders are tested in test_dataset_encoders.py and test_weight_encoders.py.
-    others = {
-        str(folder / f"{name}.rst")
-        for name in ("distilled_images", "weight_encoders", "encoder_training", "encoder_shares", "probes")
-    }
-    others.add(str(folder / "workflow.rst"))  # what Snakemake's report opens with
+    # The table of probes is made with other encoders, see test_weight_encoders.py; Snakemake's report opens with
+    # workflow.rst.
+    others = {str(folder / f"{name}.rst") for name in ("probes", "workflow")}
     assert {str(path) for path in folder.iterdir()} == set(captions.values()) | others

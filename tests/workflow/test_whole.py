@@ -26,11 +26,11 @@ pytestmark = pytest.mark.slow
 PARTS = ("train", "validation", "test")
 TEST_MEMBERS = (2, 5)
 FIGURES = {
-    "zoo_overview": "zoo: learning curves, accuracies, losses",
-    "autoencoder_loss": "4.1a: autoencoder losses",
+    "zoo_overview": "the zoo: learning curves, accuracies, losses",
+    "autoencoder_loss": "4.1a: losses of the weight encoder",
     "output_metrics": "4.1b: outputs on synthetic images",
-    "shared_encoder_loss": "4.2: shared encoder losses",
-    "similarity_heatmap": "4.3: weight latents against (D, R) pairs",
+    "shared_encoder_loss": "4.2: losses of the shared encoder",
+    "similarity_heatmap": "4.3: weight latents and (D, R) pairs",
     "accuracy": "accuracy of samplers and baselines",
     "finetuning": "accuracy after fine-tuning",
     "regimes": "accuracy of sampled models by regime",
@@ -41,7 +41,7 @@ TABLES = {
     "pca": "compression of each named parameter",
     "reconstruction": "Table 4.1: reconstruction on training data",
     "accuracy": "accuracy on held-out tasks",
-    "recalibration": "what new batch-normalisation statistics do",
+    "recalibration": "effect of re-estimated batch-normalisation statistics",
 }
 METHODS = (
     *("trained", "reconstructed", "scratch", "start", "mean", "nearest", "noised", "prototypes", "probe"),

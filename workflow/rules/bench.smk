@@ -133,18 +133,8 @@ if ON_BENCH:
             histories=expand(rules.measure_encoder.output.history, encoder=ON_BENCH),
             baselines=rules.measure_baselines.output.out,
         output:
-            out=report(
-                f"{OUT}/tables/weight_encoders.csv",
-                caption="../report/weight_encoders.rst",
-                category="Weight encoder",
-                labels={"table": "weight encoders on one bench"},
-            ),
-            probed=report(
-                f"{OUT}/tables/probes.csv",
-                caption="../report/probes.rst",
-                category="Weight encoder",
-                labels={"table": "what latents tell: probes"},
-            ),
+            out=table_file("weight_encoders"),
+            probed=table_file("probes"),
             losses=f"{OUT}/evaluation/encoder_histories.csv",
         log:
             f"{LOGS}/encoder_tables.log",
@@ -163,60 +153,3 @@ if ON_BENCH:
             ),
         script:
             CALL
-
-    rule encoder_training:
-        input:
-            table=rules.encoder_tables.output.losses,
-        output:
-            **figure_files("encoder_training", "Weight encoder", "training of the encoders and of what reads them"),
-        log:
-            f"{LOGS}/encoder_training.log",
-        localrule: True
-        conda:
-            ENVIRONMENT
-        params:
-            call="wsl.figures.encoder_training.draw",
-            code=call_digest("wsl.figures.encoder_training.draw"),
-            settings={},
-        script:
-            CALL
-
-    rule encoder_shares:
-        input:
-            table=rules.encoder_tables.output.out,
-        output:
-            **figure_files("encoder_shares", "Weight encoder", "agreement by the share of the first stage"),
-        log:
-            f"{LOGS}/encoder_shares.log",
-        localrule: True
-        conda:
-            ENVIRONMENT
-        params:
-            call="wsl.figures.encoder_shares.draw",
-            code=call_digest("wsl.figures.encoder_shares.draw"),
-            settings={},
-        script:
-            CALL
-
-    rule weight_encoders:
-        input:
-            table=rules.encoder_tables.output.out,
-        output:
-            **figure_files("weight_encoders", "Weight encoder", "agreement by the size of the latent"),
-        log:
-            f"{LOGS}/weight_encoders.log",
-        localrule: True
-        conda:
-            ENVIRONMENT
-        params:
-            call="wsl.figures.weight_encoders.draw",
-            code=call_digest("wsl.figures.weight_encoders.draw"),
-            settings=settings(chance=1 / RUN.config.zoo.classes_per_task),
-        script:
-            CALL
-
-
-BENCH_FIGURES = ("weight_encoders", "encoder_training") if ON_BENCH else ()
-if any(one.encoder == "ae-pca" for one in ON_BENCH.values()):
-    BENCH_FIGURES += ("encoder_shares",)
-BENCH_TABLES = (rules.encoder_tables.output.out, rules.encoder_tables.output.probed) if ON_BENCH else ()

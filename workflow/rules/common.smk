@@ -16,6 +16,7 @@ from wsl.disk import check_disk
 from wsl.errors import ConfigError, DataError
 from wsl.provenance import call_digest
 from wsl.recipe import Recipe
+from wsl.report.contents import TABLES
 from wsl.report.facts import facts
 from wsl.run import Run
 from wsl.sections import plain
@@ -69,12 +70,6 @@ FEATURES = f"{OUT}/datasets/{'class_means' if RUN.config.datasets.encoder == 'cl
 # Captions are templates over these facts. Snakemake's report finds them in its config, which no job depends on.
 FACTS = facts(RUN)
 config["facts"] = FACTS
-# As seen from the working directory, so that a project that was moved is not stale.
-CAPTIONS = sorted(
-    os.path.relpath(path)
-    for path in Path(workflow.basedir, "workflow", "report").glob("*.rst")
-    if path.name != "workflow.rst"
-)
 
 
 report: "../report/workflow.rst"
@@ -181,11 +176,8 @@ def index_of(part):
     return f"{OUT}/{'weights/aligned' if RUN.config.weights.align else 'zoo'}/{part}.h5"
 
 
-def figure_files(name, category, title):
-    """Vector and bitmap of a figure; the bitmap stands in the report, since browsers show it everywhere."""
-    labels = {"figure": title}
-    caption = f"../report/{name}.rst"
-    return {
-        "pdf": f"{OUT}/figures/{name}.pdf",
-        "png": report(f"{OUT}/figures/{name}.png", caption=caption, category=category, labels=labels),
-    }
+def table_file(name):
+    """A table that stands in the report, see wsl.report.contents."""
+    table = TABLES[name]
+    labels = {"table": table.title}
+    return report(PATHS.table(name), caption=f"../report/{name}.rst", category=table.category, labels=labels)

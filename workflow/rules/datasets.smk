@@ -1,8 +1,6 @@
 DATASETS = RUN.config.datasets
 CLIP = RUN.pretrained.clip
 
-
-DATASET_FIGURES = ()
 EMBEDDING = {**CLIP, "batch_size": DATASETS.batch_size}
 EMBED = "wsl.datasets.class_means.embed_classes"
 
@@ -58,8 +56,6 @@ else:
 
 
 if DATASETS.encoder == "distilled":
-    DATASET_FIGURES = ("distilled_images",)
-    SHOWN = [name for name in RUN.classes if name not in RUN.groups["unseen"]][:12]
 
     rule class_mean:
         input:
@@ -84,24 +80,6 @@ if DATASETS.encoder == "distilled":
                 **dict(DATASETS.distilled),
                 **CLIP,
             ),
-        script:
-            CALL
-
-    rule distilled_images:
-        input:
-            packed=packed(SHOWN),
-            class_means=expand(rules.class_mean.output.out, name=SHOWN),
-        output:
-            **figure_files("distilled_images", "Datasets", "distilled images beside real ones"),
-        log:
-            f"{LOGS}/distilled_images.log",
-        localrule: True
-        conda:
-            ENVIRONMENT
-        params:
-            call="wsl.figures.distilled_images.draw",
-            code=call_digest("wsl.figures.distilled_images.draw"),
-            settings={},
         script:
             CALL
 

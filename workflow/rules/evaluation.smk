@@ -61,12 +61,7 @@ rule reconstruction_table:
     input:
         measured=rules.reconstruction.output.out,
     output:
-        out=report(
-            f"{OUT}/tables/reconstruction.csv",
-            caption="../report/reconstruction.rst",
-            category="Weight encoder",
-            labels={"table": "Table 4.1: reconstruction on training data"},
-        ),
+        out=table_file("reconstruction"),
     log:
         f"{LOGS}/reconstruction_table.log",
     localrule: True

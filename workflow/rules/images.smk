@@ -55,12 +55,7 @@ rule class_table:
         packed=packed(RUN.classes),
     output:
         touch(ALL_USABLE),
-        out=report(
-            f"{OUT}/tables/classes.csv",
-            caption="../report/classes.rst",
-            category="Images",
-            labels={"table": "images of each class"},
-        ),
+        out=table_file("classes"),
     log:
         f"{LOGS}/class_table.log",
     localrule: True

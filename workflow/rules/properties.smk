@@ -31,12 +31,7 @@ rule control_table:
     input:
         measured=of_all(rules.judge_control.output.out),
     output:
-        out=report(
-            f"{OUT}/tables/control.csv",
-            caption="../report/control.rst",
-            category="Sampling",
-            labels={"table": "control by R: validation loss asked for and reached"},
-        ),
+        out=table_file("control"),
         points=f"{OUT}/evaluation/control.csv",
     log:
         f"{LOGS}/control_table.log",
@@ -80,12 +75,7 @@ rule novelty_table:
         measured=of_all(rules.judge_novelty.output.out),
         diversity=of_all(rules.judge_novelty.output.diversity),
     output:
-        out=report(
-            f"{OUT}/tables/novelty.csv",
-            caption="../report/novelty.rst",
-            category="Sampling",
-            labels={"table": "novelty and diversity of sampled models"},
-        ),
+        out=table_file("novelty"),
     log:
         f"{LOGS}/novelty_table.log",
     localrule: True
@@ -129,12 +119,7 @@ rule refinement_table:
     input:
         measured=of_all(rules.judge_refinement.output.out),
     output:
-        out=report(
-            f"{OUT}/tables/refinement.csv",
-            caption="../report/refinement.rst",
-            category="Sampling",
-            labels={"table": "a few steps on the code, or on all weights"},
-        ),
+        out=table_file("refinement"),
     log:
         f"{LOGS}/refinement_table.log",
     localrule: True
@@ -155,12 +140,7 @@ rule measure_retrieval:
         bins=rules.outcome_bins.output.out,
         shared=rules.train_shared.output.out,
     output:
-        out=report(
-            f"{OUT}/tables/retrieval.csv",
-            caption="../report/retrieval.rst",
-            category="Shared space",
-            labels={"table": "retrieval of held-out members"},
-        ),
+        out=table_file("retrieval"),
         curves=f"{OUT}/evaluation/retrieval_curves.csv",
     log:
         f"{LOGS}/measure_retrieval.log",
@@ -199,69 +179,3 @@ rule map_shared_space:
         ),
     script:
         CALL
-
-
-rule prompt_alignment:
-    input:
-        measured=rules.control_table.output.points,
-        table=rules.control_table.output.out,
-    output:
-        **figure_files("prompt_alignment", "Sampling", "control by R"),
-    log:
-        f"{LOGS}/prompt_alignment.log",
-    localrule: True
-    conda:
-        ENVIRONMENT
-    params:
-        call="wsl.figures.prompt_alignment.draw",
-        code=call_digest("wsl.figures.prompt_alignment.draw"),
-        settings={},
-    script:
-        CALL
-
-
-rule retrieval:
-    input:
-        curves=rules.measure_retrieval.output.curves,
-    output:
-        **figure_files("retrieval", "Shared space", "retrieval of held-out members"),
-    log:
-        f"{LOGS}/retrieval.log",
-    localrule: True
-    conda:
-        ENVIRONMENT
-    params:
-        call="wsl.figures.retrieval.draw",
-        code=call_digest("wsl.figures.retrieval.draw"),
-        settings={},
-    script:
-        CALL
-
-
-rule shared_map:
-    input:
-        points=rules.map_shared_space.output.out,
-    output:
-        **figure_files("shared_map", "Shared space", "map of the shared space"),
-    log:
-        f"{LOGS}/shared_map.log",
-    localrule: True
-    conda:
-        ENVIRONMENT
-    params:
-        call="wsl.figures.shared_map.draw",
-        code=call_digest("wsl.figures.shared_map.draw"),
-        settings={},
-    script:
-        CALL
-
-
-PROPERTY_FIGURES, PROPERTY_TABLES = (), ()
-if EVALUATION.properties:
-    PROPERTY_FIGURES = ("prompt_alignment", "retrieval", "shared_map")
-    PROPERTY_TABLES = (
-        rules.control_table.output.out,
-        rules.novelty_table.output.out,
-        rules.refinement_table.output.out,
-        rules.measure_retrieval.output.out,
-    )

@@ -121,18 +121,8 @@ rule accuracy_table:
         ],
         beside=RUN.beside(),
     output:
-        out=report(
-            f"{OUT}/tables/accuracy.csv",
-            caption="../report/accuracy.rst",
-            category="Sampling",
-            labels={"table": "accuracy on held-out tasks"},
-        ),
-        recalibration=report(
-            f"{OUT}/tables/recalibration.csv",
-            caption="../report/recalibration.rst",
-            category="Sampling",
-            labels={"table": "what new batch-normalisation statistics do"},
-        ),
+        out=table_file("accuracy"),
+        recalibration=table_file("recalibration"),
     log:
         f"{LOGS}/accuracy_table.log",
     localrule: True

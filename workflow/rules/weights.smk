@@ -121,12 +121,7 @@ rule pca_table:
     input:
         fitted=PCA_FILES,
     output:
-        out=report(
-            f"{OUT}/tables/pca.csv",
-            caption="../report/pca.rst",
-            category="Weight encoder",
-            labels={"table": "compression of each named parameter"},
-        ),
+        out=table_file("pca"),
     log:
         f"{LOGS}/pca_table.log",
     localrule: True

@@ -136,12 +136,7 @@ rule zoo_table:
     input:
         indices=expand(rules.index_part.output.out, part=RUN.parts),
     output:
-        members=report(
-            f"{OUT}/tables/members.csv",
-            caption="../report/members.rst",
-            category="Zoo",
-            labels={"table": "members: plan and results"},
-        ),
+        members=table_file("members"),
         history=f"{OUT}/zoo/history.csv",
     log:
         f"{LOGS}/zoo_table.log",

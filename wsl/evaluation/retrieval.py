@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from wsl.evaluation.intervals import over_sets
+from wsl.evaluation.intervals import by_set, over_sets
 from wsl.evaluation.shared_space import load_points, unit_rows
 from wsl.files import Files, part_of, write_csv
 
@@ -50,9 +50,9 @@ def recalls(above: np.ndarray, tied: np.ndarray, k: int | np.ndarray) -> np.ndar
     return np.clip((k - above) / tied, 0, 1)
 
 
-def recall_curve(above: np.ndarray, tied: np.ndarray) -> np.ndarray:
-    """Return recall@k for k = 1 to n (n,): the share of queries whose own candidate is among the first k."""
-    return recalls(above, tied, np.arange(1, len(above) + 1)[:, None]).mean(axis=1)
+def curve_places(count: int) -> np.ndarray:
+    """Return the k at which recall is drawn, 1 to ``count``: all small ones, and about ten per factor of ten."""
+    return np.unique(np.rint(np.geomspace(1, count, max(2, int(10 * np.log10(count)) + 1))).astype(int))
 
 
 def retrieve(
@@ -68,15 +68,14 @@ def retrieve(
     Returns:
         One row per direction: ``candidates``, ``top1`` and ``top5`` (recall, means over sets of classes) with their
         95 % intervals (``_low``, ``_high``), ``median_rank``, the same at chance, ``snapshots`` (which kinds are
-        candidates), ``tasks`` and ``sets``, the n of the intervals; and one row per direction and k: ``recall`` (the
-        mean over all queries) and ``chance``.
+        candidates), ``tasks`` and ``sets``, the n of the intervals; and one row per direction, set of classes and k
+        (see ``curve_places``): ``set``, ``recall`` (the mean over the set) and ``chance``.
     """
     summary, curves = [], []
     count, kinds = len(pairs), ", ".join(dict.fromkeys(snapshots["snapshot"]))
     chance = np.arange(1, count + 1) / count
     for direction, sides in zip(DIRECTIONS, ((pairs, weights), (weights, pairs)), strict=True):
         above, tied = compare_all(*sides)
-        recall = recall_curve(above, tied)
         row = {"part": part, "direction": direction, "snapshots": kinds, "candidates": count}
         for k in TOPS:
             found = over_sets(snapshots.assign(recall=recalls(above, tied, k)), "recall")
@@ -84,8 +83,12 @@ def retrieve(
             row[f"chance_top{k}"] = chance[min(k, count) - 1]
         row |= {"median_rank": np.median(mean_ranks(above, tied)), "chance_median_rank": (count + 1) / 2}
         summary.append({**row, "tasks": found["tasks"], "sets": found["sets"]})
-        curve = {"k": np.arange(1, count + 1), "recall": recall, "chance": chance}
-        curves.append(pd.DataFrame({"part": part, "direction": direction, **curve}))
+        places = curve_places(count)
+        columns = [str(k) for k in places]
+        found = pd.DataFrame(recalls(above, tied, places[:, None]).T, columns=columns, index=snapshots.index)
+        curve = by_set(snapshots[["member", "task"]].join(found), *columns).stack().rename("recall")
+        curve = curve.rename_axis(["set", "k"]).reset_index().astype({"k": int})
+        curves.append(curve.assign(part=part, direction=direction, chance=curve["k"] / count))
     return pd.DataFrame(summary), pd.concat(curves, ignore_index=True)
 
 
