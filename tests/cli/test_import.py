@@ -98,16 +98,16 @@ def test_last_epochs_that_differ_are_said(theirs, tmp_path):
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        (("--epochs", "three"), 2, "'three' are not whole numbers"),
+        (("--epochs", "three"), 2, "'three' are not integers"),
         (("--parts", "1,1"), 2, "give three shares"),
         (("--parts", "0,0,0"), 2, "give three shares"),
         (("--parts", "1,-1,1"), 2, "negative"),
         (("--accuracies", "permille"), 2, "permille"),
         (("--classes", "a,a,b"), 1, "not class names"),
-        (("--classes", "0"), 2, "a network has no 0 classes"),
+        (("--classes", "0"), 2, "a network cannot have 0 classes"),
         (("--every", "0"), 2, "--every"),
         (("--every", "2", "--saved-epochs", "0,2"), 2, "give one"),
-        (("--saved-epochs", "x"), 2, "'x' are not whole numbers"),
+        (("--saved-epochs", "x"), 2, "'x' are not integers"),
         (("--leave-out", "nobody"), 1, "nothing in"),
     ],
 )
