@@ -1,4 +1,4 @@
-"""A run: its checked config, classes and plan, as the workflow's rules need them."""
+"""A run: its checked config, classes and plan, as the workflow's rules use them."""
 
 from collections.abc import Container, Sequence
 from functools import cached_property
@@ -25,7 +25,7 @@ PARTS = ("train", "validation", "test", "unseen")
 
 
 class Run:
-    """What a config makes of itself before any job starts.
+    """Everything that follows from a config before any job starts.
 
     Args:
         raw: the config as read from YAML.
@@ -50,7 +50,7 @@ class Run:
                 self._words, self.superclasses = read_names(names)
         with faults.noted():
             for weights in self.config.encoders().values():
-                training_of(weights, self.layout)  # refuses a latent that its tokens do not fit
+                training_of(weights, self.layout)  # refuses a latent size that does not fit its tokens
         if self.classes:
             with faults.noted():
                 self._plan()
@@ -68,7 +68,7 @@ class Run:
             self.plan += plan_unseen(seed, self.groups["unseen"], unseen.members, task, *self._distributions())
 
     def _members(self, classes: list[str], count: int) -> list[dict[str, Any]]:
-        """Return the plan of so many members with tasks of these classes."""
+        """Return the plan of ``count`` members with tasks of these classes."""
         zoo, task = self.config.zoo, self.config.zoo.classes_per_task
         return plan_members(self.config.seed, classes, count, task, zoo.parts.model_dump(), *self._distributions())
 
@@ -78,14 +78,17 @@ class Run:
 
     @property
     def paths(self) -> Paths:
-        """Where the run's files lie."""
+        """Paths of the run's files."""
         return Paths.of_run(self.config.run)
 
     def check_data(self, fetched_now: Container[str] = ()) -> None:
-        """Refuse folders of images that are not there, and other weights than are named; a mere plan needs none.
+        """Refuse missing image folders and wrong pretrained weights. A dry run does not need them.
 
         Args:
-            fetched_now: files that this start of the workflow makes, weights that it fetches among them.
+            fetched_now: files that this start of the workflow creates, including the weights that it downloads.
+
+        Raises:
+            ConfigError: the message lists all faults.
         """
         images = self.config.images
         faults = Faults()
@@ -97,12 +100,12 @@ class Run:
 
     @cached_property
     def layout(self) -> Layout:
-        """Where each named parameter lies in a snapshot."""
+        """Position of each named parameter in a snapshot."""
         return resnet18_layout(self.config.zoo.width, self.config.zoo.classes_per_task)
 
     @property
     def parts(self) -> list[str]:
-        """The parts that have members: train, validation, test and, where asked for, unseen."""
+        """The parts that have members: train, validation, test and, if the config asks for it, unseen."""
         return list(dict.fromkeys(row["part"] for row in sorted(self.plan, key=lambda row: PARTS.index(row["part"]))))
 
     def task(self, member: str) -> list[str]:
@@ -114,16 +117,16 @@ class Run:
         return sorted({name for member in members for name in self.task(member)})
 
     def members(self, part: str) -> list[str]:
-        """Return the names of a part's members, ``00017``."""
+        """Return the names of a part's members, for example ``00017``."""
         return [f"{row['member']:05d}" for row in self.plan if row["part"] == part]
 
     def held_out(self) -> dict[str, list[Any]]:
-        """Return test members and their tasks: those that no training or validation member has, in any order."""
+        """Return the test members and their tasks, which no training or validation member has in any class order."""
         rows = [row for row in self.plan if row["part"] == "test"]
         return {"members": [row["member"] for row in rows], "tasks": [join_task(row["classes"]) for row in rows]}
 
     def training(self, member: str) -> dict[str, Any]:
-        """Return what training this member needs to know, and nothing else: the rest must not retrain it."""
+        """Return exactly the settings that a member's training depends on: other changes must not retrain it."""
         zoo = self.config.zoo
         plan = {key: value for key, value in self._rows[int(member)].items() if key != "part"}
         momentum = zoo.momentum if plan["optimizer"] == "sgd" else 0.0
@@ -139,12 +142,12 @@ class Run:
         }
 
     def beside(self) -> list[str]:
-        """Return the accuracy tables of the runs to show beside this one, of those that have been made."""
+        """Return the accuracy tables of the runs named in ``beside``, as far as they exist."""
         tables = [Paths.of_run(name).table("accuracy") for name in self.config.beside]
         return [path for path in tables if Path(path).is_file()]
 
     def start(self) -> tuple[str, dict[str, Any]] | None:
-        """Return the function that makes the members' common start, and its settings; None where each has its own."""
+        """Return the job that creates the members' common initialisation, with its settings; None if there is none."""
         zoo, backbone = self.config.zoo, self.config.zoo.backbone
         own = {"width": zoo.width, "classes": zoo.classes_per_task}
         if zoo.init == "independent":
@@ -157,7 +160,7 @@ class Run:
         return "wsl.zoo.backbone.train_backbone", {**own, **recipe, "seed": self.seed("start")}
 
     def packing(self, name: str) -> dict[str, Any]:
-        """Return what packing this class needs to know, its folders' times of change included."""
+        """Return exactly the settings that packing a class depends on, including the times of its folders."""
         images = self.config.images
         shared = {
             "name": name,
@@ -176,21 +179,26 @@ class Run:
 
     @property
     def class_groups(self) -> list[list[str]]:
-        """The classes, as many together as one job packs or embeds."""
+        """The classes in groups that one job packs or embeds."""
         count = self.config.images.classes_per_job
         return [self.classes[start : start + count] for start in range(0, len(self.classes), count)]
 
     def prompts(self, name: str) -> list[str]:
-        """Return the sentences that name a class."""
+        """Return the sentences for a class, one per prompt."""
         return [prompt.replace("{}", self._words.get(name, name)) for prompt in self.config.datasets.prompts]
 
     def seed(self, purpose: str, *draw: int) -> int:
-        """Return the integer seed of a job: of its only draw, or of one of several."""
+        """Return the integer seed of a job.
+
+        Args:
+            purpose: what the job's random numbers are for.
+            draw: number of the draw, if the job is repeated.
+        """
         return integer_seed(self.config.seed, purpose, *draw)
 
 
 def _checked(raw: dict[str, Any]) -> Config:
-    """Return a config; its faults are reported together with those of its folders of images."""
+    """Return the config; its faults are reported together with those of its image folders."""
     try:
         return load_config(raw)
     except ConfigError as error:
@@ -198,12 +206,12 @@ def _checked(raw: dict[str, Any]) -> Config:
             images = Images.model_validate((raw if isinstance(raw, dict) else {}).get("images") or {})
         except ValueError:
             raise error from None
-        found = find_classes(images.source, images.train, images.test, images.classes, images.minimum)[1]
-        if found:
-            Faults([*str(error).splitlines()[1:], *found]).refuse()
+        faults = find_classes(images.source, images.train, images.test, images.classes, images.minimum)[1]
+        if faults:
+            Faults([*str(error).splitlines()[1:], *faults]).refuse()
         raise
 
 
 def _changed(folder: Path) -> int:
-    # An added or removed image changes its folder's time, so that the class is packed again.
+    # Adding or removing an image changes its folder's time, so that the class is packed again.
     return folder.stat().st_mtime_ns if folder.is_dir() else 0

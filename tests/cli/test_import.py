@@ -120,6 +120,6 @@ def test_a_zoo_lies_beside_its_index_unless_asked(zoo, tmp_path):
     shutil.copy(zoo.members[0], tmp_path / "00000.h5")
     assert "00000-ray-tune: 1 members" in call("export", tmp_path / "00000.h5")
     assert (tmp_path / "00000-ray-tune" / "NN_tune_trainable_00000" / "result.json").is_file()
-    assert "there already" in call("export", tmp_path / "00000.h5", code=1)
+    assert "exists already" in call("export", tmp_path / "00000.h5", code=1)
     (tmp_path / "x.safetensors").touch()
     assert "give one model" in call("export", tmp_path / "00000.h5", tmp_path / "x.safetensors", code=2)

@@ -72,7 +72,7 @@ def test_force_replaces_files_alone(unused, run, own, tmp_path, out):
 def test_a_sealed_folder_is_refused_before_work(unused, run, own, disk, tmp_path):
     sealed = disk(tmp_path / "sealed", "ro")
     said = call("sample", own, "--from", run, "--out", sealed / "m.pt", code=1)
-    assert f"{sealed}/m.pt cannot be written (Read-only file system); make its folder writable" in said
+    assert f"{sealed}/m.pt cannot be written (Read-only file system); make {sealed} writable" in said
 
 
 def test_models_of_alike_names_have_cards_of_their_own(run, own, tmp_path):

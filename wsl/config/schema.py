@@ -1,11 +1,11 @@
-"""The whole config, checked."""
+"""The schema of the whole config, composed of the sections that lie beside the code that uses them."""
 
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from wsl.config.renamed import RENAMED
+from wsl.config.renamed import RENAMED, renamed_in
 from wsl.datasets.settings import Datasets
 from wsl.errors import ConfigError
 from wsl.evaluation.settings import Evaluation, Search
@@ -19,7 +19,7 @@ from wsl.shared.settings import Shared
 from wsl.weights.settings import Weights
 from wsl.zoo.settings import Zoo
 
-# What all encoders on a bench have in common: members as they are read, and the PCA that is fitted once.
+# What all encoders on the bench share: how members are read, and the PCA, which is fitted once.
 SHARED_KEYS = (
     "align",
     "variance_threshold",
@@ -32,14 +32,14 @@ SHARED_KEYS = (
 
 
 class Config(Section):
-    """A run."""
+    """The config of a run."""
 
     run: Annotated[str, Field(pattern=RUN_NAME)] = Field(
-        description="name of the run; everything lands in `results/<run>`"
+        description="name of the run; its files are written to `results/<run>`"
     )
-    seed: Annotated[Whole, Field(ge=0)] = Field(0, description="everything random comes from it")
+    seed: Annotated[Whole, Field(ge=0)] = Field(0, description="random seed of the whole run")
     beside: list[Annotated[str, Field(pattern=RUN_NAME)]] = Field(
-        [], description="names of runs, made before, whose accuracies stand beside this one's in its table and report"
+        [], description="names of finished runs whose accuracies are listed beside this run's in its table and report"
     )
     plugins: list[Path] = Field(
         [], description="Python files that register further architectures, image sources, samplers and so on"
@@ -56,7 +56,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _growth_needs_other_runs(self) -> Self:
         if self.evaluation.growth and not self.beside:
-            raise ValueError("evaluation.growth: one run shows no growth; name runs with fewer members in `beside`")
+            raise ValueError("evaluation.growth: needs other runs; name runs with fewer members in `beside`")
         return self
 
     def encoders(self) -> dict[str, Weights]:
@@ -65,7 +65,7 @@ class Config(Section):
         return own | {name: _varied(self.weights, keys) for name, keys in self.evaluation.bench.encoders.items()}
 
     def search_with(self, name: str) -> Search:
-        """Return the search by answers for an encoder on the bench: no step where it is not tried."""
+        """Return the settings of the search by answers for an encoder; 0 steps if it is not searched."""
         search = self.evaluation.bench.search
         return search if name in (search.encoders or [name]) else search.model_copy(update={"steps": 0})
 
@@ -78,7 +78,10 @@ class Config(Section):
                 _varied(self.weights, self.evaluation.bench.encoders[name])
             except ValidationError as error:
                 own = self.evaluation.bench.encoders[name]
-                faults = "; ".join(describe_fault(own, Weights, fault) for fault in error.errors())
+                faults = "; ".join(
+                    describe_fault(own, Weights, fault, renamed_in("weights")) for fault in error.errors()
+                )
+                faults = faults.replace("\n  ", "; ")
                 raise ValueError(f"evaluation.bench.encoders.{name}: {faults}") from None
         for name, varied in self.encoders().items():
             for key in SHARED_KEYS:
@@ -97,12 +100,12 @@ class Config(Section):
     @model_validator(mode="after")
     def _names_need_texts(self) -> Self:
         if self.sampling.generator.names and not self.datasets.prompts:
-            raise ValueError("sampling.generator.names: names are told to CLIP in sentences; set datasets.prompts")
+            raise ValueError("sampling.generator.names: CLIP embeds names in sentences; set datasets.prompts")
         return self
 
 
 def _varied(section: Weights, changes: dict[str, Any]) -> Weights:
-    """Return a section with keys changed, those of its own sections one by one."""
+    """Return a section with changed keys; subsections are merged key by key."""
     values = section.model_dump()
     waiting = [(values, changes)]
     while waiting:
@@ -116,14 +119,17 @@ def _varied(section: Weights, changes: dict[str, Any]) -> Weights:
 
 
 def load_config(raw: dict[str, Any]) -> Config:
-    """Check a config as read from YAML.
+    """Return a checked config.
+
+    Args:
+        raw: the config as read from YAML.
 
     Raises:
-        ConfigError: with one line a fault: the key, what is wrong, and the keys there are where one is unknown.
+        ConfigError: one line per fault: the key, the cause, and the known keys if it is unknown.
     """
     plugins = raw.get("plugins") if isinstance(raw, dict) else None
     if isinstance(plugins, list) and all(isinstance(path, str) for path in plugins):
-        load_plugins(plugins)  # before validation, which must know their entries
+        load_plugins(plugins)  # before validation, which looks up their entries
     try:
         return Config.model_validate(raw)
     except ValidationError as error:
