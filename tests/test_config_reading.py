@@ -54,7 +54,7 @@ def test_a_key_that_stands_twice_is_refused(tmp_path, text, key, lines):
 
 
 def test_all_keys_that_stand_twice_are_named(tmp_path):
-    with pytest.raises(ConfigError, match=r"key a stands.* 1 and 3; the key b stands.* 2 and 4; keep"):
+    with pytest.raises(ConfigError, match=r"key a is repeated.* 1 and 3; the key b is repeated.* 2 and 4; keep"):
         read_yaml(written(tmp_path, "a: 1\nb: 1\na: 2\nb: 2\n"))
 
 
