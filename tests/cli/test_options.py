@@ -20,7 +20,9 @@ class Settings(Section):
     share: Annotated[float, Field(ge=0, le=1)] = Field(0.5, description="Which share.")
     unit: Literal["one", "two"] = Field("one", description="Which unit.")
     long_name: list[str] = Field([], description="Names.")
-    pair: Annotated[list[int], BeforeValidator(numbers)] = Field([1, 2], description="A pair.")
+    pair: Annotated[list[int], BeforeValidator(numbers)] = Field(
+        [1, 2], description="A pair.", json_schema_extra={"option": "--two"}
+    )
     flag: bool = Field(False, description="Whether.")
 
     @model_validator(mode="after")
@@ -63,7 +65,7 @@ def test_values_reach_the_section():
         "a",
         "--long-name",
         "b",
-        "--pair",
+        "--two",
         "3,4",
     )
     settings, out = call(*options, "--out", "there")
@@ -92,7 +94,7 @@ def test_help_shows_descriptions_bounds_choices_and_defaults():
     [
         (["--share", "2"], "--share"),
         (["--unit", "three"], "--unit"),
-        (["--pair", "x"], "--pair"),
+        (["--two", "x"], "--two"),
         (["--flag", "--count", "1"], "--flag goes without --count"),
     ],
 )

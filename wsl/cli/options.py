@@ -21,7 +21,8 @@ SCALARS = (bool, int, float, str, Path)
 def section_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Replace each parameter whose annotation is a ``Section`` by one option for each of the section's fields.
 
-    The field's description is the option's help, and its bounds are checked. A ``Literal`` is a choice, a ``list[str]``
+    The field's description is the option's help, and its bounds are checked. The option has the field's name, unless
+    ``json_schema_extra={"option": "--name"}`` gives another. A ``Literal`` is a choice, a ``list[str]``
     an option that may be given several times; fields of all other types are given as text, which the section's own
     validators read.
 
@@ -55,12 +56,13 @@ def _validated(section: type[Section], values: dict[str, Any]) -> Section:
         return section.model_validate({key: value for key, value in values.items() if value is not None})
     except ValidationError as error:
         fault = error.errors()[0]
-        hint = _flag(str(fault["loc"][0])) if fault["loc"] else None
+        key = str(fault["loc"][0]) if fault["loc"] else None
+        hint = _flag(key, section.model_fields[key]) if key else None
         raise typer.BadParameter(fault["msg"].removeprefix("Value error, "), param_hint=hint) from None
 
 
-def _flag(key: str) -> str:
-    return "--" + key.replace("_", "-")
+def _flag(key: str, field: FieldInfo) -> str:
+    return (field.json_schema_extra or {}).get("option", "--" + key.replace("_", "-"))
 
 
 def _option(key: str, field: FieldInfo) -> Parameter:
@@ -79,7 +81,7 @@ def _option(key: str, field: FieldInfo) -> Parameter:
         default = ",".join(map(str, default)) if isinstance(default, tuple | list) else default
     if default in (None, []):
         default, kind, settings["show_default"] = None, kind | None, False
-    option = typer.Option(_flag(key), help=field.description, **settings)
+    option = typer.Option(_flag(key, field), help=field.description, **settings)
     return Parameter(key, Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, option])
 
 

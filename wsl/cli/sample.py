@@ -1,4 +1,4 @@
-"""`wsl sample`: a model for somebody's own classes."""
+"""`wsl sample`: a model for a user's own classes."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,10 +10,10 @@ from rich.table import Column, Table
 from wsl.cli.app import app, console, mendable, notes, warn
 from wsl.cli.options import section_options
 from wsl.devices import lease
-from wsl.evaluation.request import Request
 from wsl.images.contents import class_folders
 from wsl.images.names import split_names
 from wsl.outputs import card_path, check_model
+from wsl.sampling.options import SampleOptions
 
 
 @app.command()
@@ -39,7 +39,7 @@ def sample(
         ),
     ] = None,
     *,
-    request: Request,
+    options: SampleOptions,
 ) -> None:
     """Sample a model for your own classes: by a FOLDER of images, or by names alone.
 
@@ -57,7 +57,7 @@ def sample(
         names = split_names(classes, there) if classes else None
         with notes.status("Sampling"):
             about = deliver_own(
-                run, out, folder, names, request.loss, request.held_out, request.refine, request.seed, device, force
+                run, out, folder, names, options.loss, options.held_out, options.refine, options.seed, device, force
             )
         _show(out, about)
 

@@ -36,9 +36,7 @@ def import_(
         from wsl.zoo.foreign.account import in_words
         from wsl.zoo.foreign.importing import import_zoo
 
-        given = options.model_dump()
-        given["shares"] = given.pop("parts")
         with console.status("Importing"):
-            done = import_zoo(zoo, out, **given)
+            done = import_zoo(zoo, out, **options.model_dump())
     for line in in_words(out, done):
         say(line)

@@ -66,10 +66,11 @@ class ImportOptions(Section):
         description="A run, a checkpoint (RUN/checkpoint_000005) or a file to leave out; * stands for any characters. "
         "May be given several times.",
     )
-    parts: Annotated[tuple[int, int, int], BeforeValidator(_shares)] = Field(
+    shares: Annotated[tuple[int, int, int], BeforeValidator(_shares)] = Field(
         (70, 15, 15),
         description="Shares of the parts train, validation and test, where the zoo does not assign them; 0 makes no "
         "such part. Runs with the same classes stay together.",
+        json_schema_extra={"option": "--parts"},
     )
     seed: Annotated[Whole, Field(ge=0)] = Field(0, description="Random seed of the split into parts.")
     accuracies: Literal["auto", "percent", "fraction"] = Field(

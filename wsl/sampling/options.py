@@ -1,4 +1,4 @@
-"""What a user asks of a model for own classes, besides files and classes."""
+"""Options of a model for own classes, besides its files and classes."""
 
 from typing import Annotated
 
@@ -7,13 +7,13 @@ from pydantic import Field
 from wsl.sections import NonNegativeFloat, Section, Whole
 
 
-class Request(Section):
+class SampleOptions(Section):
     """How a model is sampled, fine-tuned and evaluated."""
 
     loss: NonNegativeFloat | None = Field(
         None,
-        description="Validation loss to request, in nats. The sampler `generator` only rescales its logits to reach "
-        "it, which changes no prediction. [default: as the run requests]",
+        description="Requested validation loss, in nats. The sampler `generator` reaches it only by rescaling its "
+        "logits, which changes no prediction. [default: the run's]",
     )
     held_out: Annotated[float, Field(ge=0, le=0.9)] = Field(
         0.2, description="Fraction of each class's images that is set aside to estimate accuracies."
