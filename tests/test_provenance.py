@@ -68,6 +68,15 @@ def test_words_change_no_digest(edit, file, old, new):
     assert digest() == before
 
 
+def test_a_settings_description_changes_no_digest_and_its_default_does(edit):
+    shared = "wsl.shared.training.train_shared"
+    before = digest(shared)
+    edit("wsl/shared/settings.py", 'description="sizes of the hidden layers"', 'description="layer sizes"')
+    assert digest(shared) == before
+    edit("wsl/shared/settings.py", "Field([512], description", "Field([256], description")
+    assert digest(shared) != before
+
+
 def test_code_that_training_does_not_reach_is_not_in_its_digest(edit, tree):
     before, figures = digest(), digest("wsl.figures.zoo_overview.draw")
     with open(tree / "wsl/figures/style.py", "a") as file:
