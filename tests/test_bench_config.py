@@ -41,20 +41,3 @@ def test_a_search_is_tried_with_the_encoders_that_it_names():
     bench["search"] = {"encoders": ["plane"]}
     with pytest.raises(ConfigError, match="plane is not on the bench; there are pca-ae, plain"):
         load_config({"run": "a", "evaluation": {"bench": bench}})
-
-
-def test_a_renamed_key_is_named_inside_an_encoder_too(monkeypatch):
-    became = {
-        "weights.autoencoder.old": "now weights.autoencoder.latent",
-        "weights.gone.a": "no longer a setting; remove it",
-    }
-    monkeypatch.setattr("wsl.config.renamed.RENAMED", became)
-    keys = {"autoencoder": {"old": 3}, "gone": {"a": 1}}
-    with pytest.raises(ConfigError) as refusal:
-        load_config({"run": "a", "evaluation": {"bench": {"encoders": {"x": keys}}}})
-    text = str(refusal.value)
-    assert (
-        "evaluation.bench.encoders.x: " in text
-        and "autoencoder.old: a key of an earlier version, now autoencoder.latent" in text
-    )
-    assert "gone.a: a key of an earlier version, no longer a setting; remove it" in text

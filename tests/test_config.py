@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from wsl.config.schema import load_config
+from wsl.config.schema import Config, load_config
 from wsl.errors import ConfigError
+from wsl.faults import describe_fault
 
 CONFIGS = Path(__file__).parents[1] / "config"
 
@@ -230,4 +231,14 @@ def test_a_renamed_key_is_named_inside_a_section_that_is_gone(monkeypatch):
     assert sorted(str(refusal.value).splitlines()[1:]) == [
         "  weights.gone.old: a key of an earlier version, now weights.budget",
         "  zoo.gone: a key of an earlier version, no longer a setting; remove it",
+    ]
+
+
+def test_a_renamed_key_of_weights_is_named_on_the_bench_too():
+    fault = {"loc": ("evaluation", "bench", "encoders", "x", "tokens"), "type": "extra_forbidden", "input": {"size": 3}}
+    renamed = {"weights.tokens": "now weights.encoder", "weights.tokens.size": "no longer a setting; remove it"}
+    raw = {"evaluation": {"bench": {"encoders": {"x": {"tokens": {"size": 3}}}}}}
+    assert describe_fault(raw, Config, fault, renamed).splitlines() == [
+        "evaluation.bench.encoders.x.tokens: a key of an earlier version, now weights.encoder",
+        "  evaluation.bench.encoders.x.tokens.size: a key of an earlier version, no longer a setting; remove it",
     ]

@@ -20,10 +20,10 @@ GB = 1e9
 
 
 def disk_needs(run: Run) -> dict[str, int]:
-    """Return the size in bytes of each part of a run's results that grows with members, weights or images.
+    """Return the bytes that each part of a run's results takes, those that grow with members, weights or images.
 
-    The zoo's size is exact except for file headers, since the plan lists all snapshots; others are upper bounds. Images
-    in missing folders are not counted.
+    The zoo's are exact but for file headers, since the plan says all snapshots; others are reckoned from above. Images
+    of folders that are not there count nothing.
     """
     zoo, weights, layout = run.config.zoo, run.config.weights, run.layout
     rows = {part: 0 for part in run.parts}
@@ -39,7 +39,7 @@ def disk_needs(run: Run) -> dict[str, int]:
     }
     held_out = total - rows["train"]
     bench = run.config.encoders().values() if run.config.evaluation.bench.encoders else ()
-    wide = weights.model_copy(update={"components": max((section.components for section in bench), default=0)})
+    wide = weights.model_copy(update={"components": max((one.components for one in bench), default=0)})
     for name, section in (("", weights), ("bench: ", wide if bench else None)):
         if section:
             fitted, coefficients = _first_stage(section, layout, rows["train"])
@@ -133,7 +133,7 @@ def _image_count(run: Run) -> int:
 
 
 def _first_stage(weights: Weights, layout: Layout, rows: int) -> tuple[int, int]:
-    """Return upper bounds of the number of values in the PCA files, and of coefficients per model."""
+    """Return numbers in the PCA files, and coefficients a model, at most."""
     fitted, coefficients = 0, 0
     for entry in layout.entries:
         k = entry.size if entry.size <= weights.dimension_limit else min(weights.components, entry.size, rows - 1)
@@ -143,9 +143,9 @@ def _first_stage(weights: Weights, layout: Layout, rows: int) -> tuple[int, int]
 
 
 def _autoencoder(weights: Weights, coefficients: int) -> int:
-    """Return the number of values in the saved states of `pca-ae`; other encoders are far smaller than the zoo."""
+    """Return numbers in the states of `pca-ae` that are kept; other encoders are far smaller than the zoo."""
     if weights.encoder != "pca-ae":
         return 0
     sizes = [coefficients, *weights.autoencoder.hidden, weights.autoencoder.latent]
     both = 2 * sum(into * out for into, out in pairwise(sizes))
-    return both * (weights.autoencoder.checkpoints + 2)  # the checkpoints, the first state and the selected one
+    return both * (weights.autoencoder.checkpoints + 2)  # those, the first and the one that is used

@@ -1,11 +1,14 @@
 """Faults of a config in words: the key as the user wrote it, the cause, the remedy."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel
 
 from wsl.sections import fields_of
+
+ON_BENCH = re.compile(r"^evaluation\.bench\.encoders\.[^.]+\.")  # sections with the keys of `weights`
 
 
 def describe_fault(raw: Any, model: type[BaseModel], fault: Any, renamed: Mapping[str, str] | None = None) -> str:
@@ -20,13 +23,13 @@ def describe_fault(raw: Any, model: type[BaseModel], fault: Any, renamed: Mappin
     path = [str(part) for part in fault["loc"]]
     if fault["type"] == "extra_forbidden":
         former = [
-            f"{key}: a key of an earlier version, {renamed[key]}"
+            f"{key}: a key of an earlier version, {became}"
             for key in _keys_below(".".join(path), fault["input"])
-            if key in (renamed or ())
+            if (became := (renamed or {}).get(ON_BENCH.sub("weights.", key)))
         ]
         if former:
             return "\n  ".join(former)
-    return f"{_user_path(raw, path)}: {_cause(model, path, fault)}"
+    return f"{_user_path(raw, path)}: {_remedy(model, path, fault)}"
 
 
 def _keys_below(key: str, value: Any) -> Iterator[str]:
@@ -56,7 +59,7 @@ def _keys(section: Any) -> dict[str, Any]:
     return fields_of(section) if isinstance(section, type) and issubclass(section, BaseModel) else {}
 
 
-def _cause(model: type[BaseModel], path: list[str], fault: Any) -> str:
+def _remedy(model: type[BaseModel], path: list[str], fault: Any) -> str:
     if fault["type"] == "extra_forbidden":
         section: Any = model
         for part in path[:-1]:

@@ -37,14 +37,14 @@ def _imports(path: Path) -> tuple[Path, ...]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module)
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
-        elif _is_data_path(node):
+        elif _is_beside(node):
             target = path.parent / node.right.value
             data.extend([target] if target.is_file() else (file for file in target.rglob("*") if file.is_file()))
     files = (_module_file(name) for name in sorted(names) if name.split(".")[0] == "wsl")
     return (*(file for file in files if file), *data)
 
 
-def _is_data_path(node: ast.AST) -> bool:
+def _is_beside(node: ast.AST) -> bool:
     return (
         isinstance(node, ast.BinOp)
         and isinstance(node.right, ast.Constant)
@@ -105,14 +105,14 @@ def _name(path: Path) -> str:
 
 
 def call_digest(call: str, *entries: type) -> str:
-    """Return the digest of all code that a job runs.
+    """Return the digest of all code behind a job.
 
     Args:
-        call: dotted name of its function, in ``wsl`` or in a loaded plug-in.
-        entries: registered classes that the function looks up by name, since no import leads to them.
+        call: dotted name of its function, in ``wsl`` or in a plug-in that is loaded.
+        entries: registered classes that the function looks up by name, so that no import leads to them.
 
     Raises:
-        ValueError: the module does not exist.
+        ValueError: there is no such module.
     """
     name = call.rpartition(".")[0]
     module = _module_file(name) or (Path(sys.modules[name].__file__) if name in sys.modules else None)

@@ -50,7 +50,7 @@ class Run:
                 self._words, self.superclasses = read_names(names)
         with faults.noted():
             for weights in self.config.encoders().values():
-                training_of(weights, self.layout)  # refuses a latent size that does not fit its tokens
+                training_of(weights, self.layout)  # refuses a latent that its tokens do not fit
         if self.classes:
             with faults.noted():
                 self._plan()
@@ -82,13 +82,10 @@ class Run:
         return Paths.of_run(self.config.run)
 
     def check_data(self, fetched_now: Container[str] = ()) -> None:
-        """Refuse missing image folders and wrong pretrained weights. A dry run does not need them.
+        """Refuse folders of images that are not there, and other weights than are named; a mere plan needs none.
 
         Args:
-            fetched_now: files that this start of the workflow creates, including the weights that it downloads.
-
-        Raises:
-            ConfigError: the message lists all faults.
+            fetched_now: files that this start of the workflow makes, weights that it fetches among them.
         """
         images = self.config.images
         faults = Faults()
@@ -100,7 +97,7 @@ class Run:
 
     @cached_property
     def layout(self) -> Layout:
-        """Position of each named parameter in a snapshot."""
+        """Where each named parameter lies in a snapshot."""
         return resnet18_layout(self.config.zoo.width, self.config.zoo.classes_per_task)
 
     @property
@@ -121,12 +118,12 @@ class Run:
         return [f"{row['member']:05d}" for row in self.plan if row["part"] == part]
 
     def held_out(self) -> dict[str, list[Any]]:
-        """Return the test members and their tasks, which no training or validation member has in any class order."""
+        """Return test members and their tasks: those that no training or validation member has, in any order."""
         rows = [row for row in self.plan if row["part"] == "test"]
         return {"members": [row["member"] for row in rows], "tasks": [join_task(row["classes"]) for row in rows]}
 
     def training(self, member: str) -> dict[str, Any]:
-        """Return exactly the settings that a member's training depends on: other changes must not retrain it."""
+        """Return what training this member needs to know, and nothing else: the rest must not retrain it."""
         zoo = self.config.zoo
         plan = {key: value for key, value in self._rows[int(member)].items() if key != "part"}
         momentum = zoo.momentum if plan["optimizer"] == "sgd" else 0.0
@@ -147,7 +144,7 @@ class Run:
         return [path for path in tables if Path(path).is_file()]
 
     def start(self) -> tuple[str, dict[str, Any]] | None:
-        """Return the job that creates the members' common initialisation, with its settings; None if there is none."""
+        """Return the function that makes the members' common start, and its settings; None where each has its own."""
         zoo, backbone = self.config.zoo, self.config.zoo.backbone
         own = {"width": zoo.width, "classes": zoo.classes_per_task}
         if zoo.init == "independent":
@@ -160,7 +157,7 @@ class Run:
         return "wsl.zoo.backbone.train_backbone", {**own, **recipe, "seed": self.seed("start")}
 
     def packing(self, name: str) -> dict[str, Any]:
-        """Return exactly the settings that packing a class depends on, including the times of its folders."""
+        """Return what packing this class needs to know, its folders' times of change included."""
         images = self.config.images
         shared = {
             "name": name,
@@ -179,12 +176,12 @@ class Run:
 
     @property
     def class_groups(self) -> list[list[str]]:
-        """The classes in groups that one job packs or embeds."""
+        """The classes, as many together as one job packs or embeds."""
         count = self.config.images.classes_per_job
         return [self.classes[start : start + count] for start in range(0, len(self.classes), count)]
 
     def prompts(self, name: str) -> list[str]:
-        """Return the sentences for a class, one per prompt."""
+        """Return the sentences that name a class."""
         return [prompt.replace("{}", self._words.get(name, name)) for prompt in self.config.datasets.prompts]
 
     def seed(self, purpose: str, *draw: int) -> int:
@@ -206,12 +203,12 @@ def _checked(raw: dict[str, Any]) -> Config:
             images = Images.model_validate((raw if isinstance(raw, dict) else {}).get("images") or {})
         except ValueError:
             raise error from None
-        faults = find_classes(images.source, images.train, images.test, images.classes, images.minimum)[1]
-        if faults:
-            Faults([*str(error).splitlines()[1:], *faults]).refuse()
+        found = find_classes(images.source, images.train, images.test, images.classes, images.minimum)[1]
+        if found:
+            Faults([*str(error).splitlines()[1:], *found]).refuse()
         raise
 
 
 def _changed(folder: Path) -> int:
-    # Adding or removing an image changes its folder's time, so that the class is packed again.
+    # An added or removed image changes its folder's time, so that the class is packed again.
     return folder.stat().st_mtime_ns if folder.is_dir() else 0

@@ -65,12 +65,12 @@ CALL = "../scripts/call.py"
 # classes as inputs of each such job, planning would take seconds longer.
 PACKED = f"{OUT}/images/all.json"
 CLASS_MEANS = f"{OUT}/datasets/class_means.json"
-# One file per class holds its dataset embedding. With the thesis' encoder it is the file of CLIP features.
+# What stands for a class is one file, whichever encoder made it. With the thesis' the file of CLIP features is that.
 FEATURES = f"{OUT}/datasets/{'class_means' if RUN.config.datasets.encoder == 'clip' else 'clip'}"
-# Captions are templates over these facts. Snakemake's report reads them from the config, on which no job depends.
+# Captions are templates over these facts. Snakemake's report finds them in its config, which no job depends on.
 FACTS = facts(RUN)
 config["facts"] = FACTS
-# Relative to the working directory, so that moving the project makes nothing stale.
+# As seen from the working directory, so that a project that was moved is not stale.
 CAPTIONS = sorted(
     os.path.relpath(path)
     for path in Path(workflow.basedir, "workflow", "report").glob("*.rst")
@@ -184,7 +184,7 @@ def index_of(part):
 
 
 def figure_files(name, category, title):
-    """Return a figure's vector and bitmap files; the report shows the bitmap, which every browser displays."""
+    """Vector and bitmap of a figure; the bitmap stands in the report, since browsers show it everywhere."""
     labels = {"figure": title}
     caption = f"../report/{name}.rst"
     return {

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from wsl.config.renamed import RENAMED, renamed_in
+from wsl.config.renamed import RENAMED
 from wsl.datasets.settings import Datasets
 from wsl.errors import ConfigError
 from wsl.evaluation.settings import Evaluation, Search
@@ -19,7 +19,7 @@ from wsl.shared.settings import Shared
 from wsl.weights.settings import Weights
 from wsl.zoo.settings import Zoo
 
-# What all encoders on the bench share: how members are read, and the PCA, which is fitted once.
+# What all encoders on a bench have in common: members as they are read, and the PCA that is fitted once.
 SHARED_KEYS = (
     "align",
     "variance_threshold",
@@ -65,7 +65,7 @@ class Config(Section):
         return own | {name: _varied(self.weights, keys) for name, keys in self.evaluation.bench.encoders.items()}
 
     def search_with(self, name: str) -> Search:
-        """Return the settings of the search by answers for an encoder; 0 steps if it is not searched."""
+        """Return the search by answers for an encoder on the bench: no step where it is not tried."""
         search = self.evaluation.bench.search
         return search if name in (search.encoders or [name]) else search.model_copy(update={"steps": 0})
 
@@ -78,10 +78,7 @@ class Config(Section):
                 _varied(self.weights, self.evaluation.bench.encoders[name])
             except ValidationError as error:
                 own = self.evaluation.bench.encoders[name]
-                faults = "; ".join(
-                    describe_fault(own, Weights, fault, renamed_in("weights")) for fault in error.errors()
-                )
-                faults = faults.replace("\n  ", "; ")
+                faults = "; ".join(describe_fault(own, Weights, fault) for fault in error.errors())
                 raise ValueError(f"evaluation.bench.encoders.{name}: {faults}") from None
         for name, varied in self.encoders().items():
             for key in SHARED_KEYS:
@@ -100,12 +97,12 @@ class Config(Section):
     @model_validator(mode="after")
     def _names_need_texts(self) -> Self:
         if self.sampling.generator.names and not self.datasets.prompts:
-            raise ValueError("sampling.generator.names: CLIP embeds names in sentences; set datasets.prompts")
+            raise ValueError("sampling.generator.names: CLIP needs prompts for class names; set datasets.prompts")
         return self
 
 
 def _varied(section: Weights, changes: dict[str, Any]) -> Weights:
-    """Return a section with changed keys; subsections are merged key by key."""
+    """Return a section with keys changed, those of its own sections one by one."""
     values = section.model_dump()
     waiting = [(values, changes)]
     while waiting:
