@@ -155,4 +155,4 @@ def check_writable(path: str | Path) -> None:
 
 def existing_folder(path: str | Path) -> Path:
     """Return the folder itself, or the closest one above that exists; relative paths stay relative."""
-    return next(folder for folder in (Path(path), *Path(path).parents) if folder.is_dir())
+    return next(folder for folder in (Path(path), *Path(path).parents) if os.path.isdir(folder))

@@ -22,9 +22,8 @@ def section_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Replace each parameter whose annotation is a ``Section`` by one option for each of the section's fields.
 
     The field's description is the option's help, and its bounds are checked. The option has the field's name, unless
-    ``json_schema_extra={"option": "--name"}`` gives another. A ``Literal`` is a choice, a ``list[str]``
-    an option that may be given several times; fields of all other types are given as text, which the section's own
-    validators read.
+    ``json_schema_extra={"option": "--name"}`` gives another. A ``Literal`` is a choice, a ``list[str]`` an option that
+    may be repeated. Fields of all other types are given as text, which the section's validators read.
 
     Args:
         command: function of a typer command.
