@@ -5,8 +5,8 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-# A config file named on the command line stands alone: merged into the default, keys that it leaves out would take
-# the embedded default's values in place of the schema's.
+# A config file given on the command line replaces the default one. If both were merged, missing keys would take the
+# values of config/config.yaml instead of the schema's defaults.
 if not workflow.overwrite_configfiles:
 
     configfile: str(Path(workflow.basedir, "config", "config.yaml"))
@@ -54,7 +54,7 @@ onstart:
     write_record(OUT, RUN.plan, recorded_jobs(workflow.dag), STOPPING.command)
     STEPS.begin()
     logger.addHandler(STEPS)
-    # Once more: Snakemake's scheduler has taken SIGTERM meanwhile, and would wait until all running jobs are done.
+    # Again, since Snakemake's scheduler has installed its own handler of SIGTERM, which waits for all running jobs.
     STOPPING.install()
     STOPPING.at_stop(lambda: STEPS.add(INTERRUPTED))
 
@@ -67,4 +67,4 @@ onsuccess:
 onerror:
     STOPPING.end()
     STEPS.add(FAILED)
-    print(f"Jobs failed; what is finished is kept. Resume: {STOPPING.command}")
+    print(f"Jobs failed; finished files are kept. Resume: {STOPPING.command}")

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from wsl.config.schema import load_config
+from wsl.config.schema import Config, load_config
 from wsl.errors import ConfigError
+from wsl.faults import describe_fault
 
 CONFIGS = Path(__file__).parents[1] / "config"
 
@@ -95,13 +96,13 @@ def test_a_wrong_value_is_named_with_what_is_due(key, value, says):
         ("zoo.learning_rate.adam", {"unifrom": [1, 2]}, r"not a distribution; write a value, or one of \{choice"),
         ("zoo.learning_rate.adam", {"uniform": [0.1, 0.01]}, "lower bound 0.1 must be at most"),
         ("zoo.learning_rate.adam.uniform", [0.1], "required"),
-        ("zoo.learning_rate.sgd", {"loguniform": [0, 0.1]}, "start above 0"),
-        ("zoo.weight_decay", {"loguniform": [0, 0.1]}, "start above 0"),
+        ("zoo.learning_rate.sgd", {"loguniform": [0, 0.1]}, "choose a lower bound above 0"),
+        ("zoo.weight_decay", {"loguniform": [0, 0.1]}, "choose a lower bound above 0"),
         ("zoo.weight_decay", -0.1, "at least 0"),
         ("zoo.weight_decay.choice", [], "at least 1 item"),
         ("zoo.batch_size", 1, "at least 2"),
-        ("zoo.batch_size", {"uniform": [8, 16]}, "needs whole numbers: use {integers"),
-        ("zoo.max_epoch", 7.5, "7.5 is not a whole number"),
+        ("zoo.batch_size", {"uniform": [8, 16]}, "needs integers: use {integers"),
+        ("zoo.max_epoch", 7.5, "7.5 is not an integer"),
         ("zoo.max_epoch", {"normal": [10, -1], "clip": [5, 15]}, "deviation -1.0 is negative"),
         ("zoo.max_epoch", {"normal": [10, 1], "clip": [15, 5]}, "lower bound 15"),
         ("zoo.max_epoch", {"normal": [float("nan"), 1], "clip": [5, 15]}, "finite"),
@@ -182,7 +183,7 @@ def test_classes_are_chosen_by_names_by_number_or_by_a_file(written, read):
 
 def test_growth_needs_other_runs():
     wanted = {"run": "own", "evaluation": {"growth": True}}
-    with pytest.raises(ConfigError, match=r"evaluation\.growth: one run shows no growth; name runs .* in `beside`"):
+    with pytest.raises(ConfigError, match=r"evaluation\.growth: needs other runs; name runs .* in `beside`"):
         load_config(wanted)
     assert load_config({**wanted, "beside": ["small"]}).evaluation.growth
 
@@ -220,3 +221,24 @@ def test_a_number_may_be_written_as_yaml_allows(written):
     loaded = load_config(raw)
     assert loaded.zoo.learning_rate.adam.bounds() == (0.001, 0.001)
     assert loaded.shared.weight_decay == 0.001
+
+
+def test_a_renamed_key_is_named_inside_a_section_that_is_gone(monkeypatch):
+    renamed = {"weights.gone.old": "now weights.budget", "zoo.gone": "no longer a setting; remove it"}
+    monkeypatch.setattr("wsl.config.schema.RENAMED", renamed)
+    with pytest.raises(ConfigError) as refusal:
+        load_config({"run": "a", "weights": {"gone": {"old": 1, "typo": 2}}, "zoo": {"gone": {"a": 1}}})
+    assert sorted(str(refusal.value).splitlines()[1:]) == [
+        "  weights.gone.old: a key of an earlier version, now weights.budget",
+        "  zoo.gone: a key of an earlier version, no longer a setting; remove it",
+    ]
+
+
+def test_a_renamed_key_of_weights_is_named_on_the_bench_too():
+    fault = {"loc": ("evaluation", "bench", "encoders", "x", "tokens"), "type": "extra_forbidden", "input": {"size": 3}}
+    renamed = {"weights.tokens": "now weights.encoder", "weights.tokens.size": "no longer a setting; remove it"}
+    raw = {"evaluation": {"bench": {"encoders": {"x": {"tokens": {"size": 3}}}}}}
+    assert describe_fault(raw, Config, fault, renamed).splitlines() == [
+        "evaluation.bench.encoders.x.tokens: a key of an earlier version, now weights.encoder",
+        "  evaluation.bench.encoders.x.tokens.size: a key of an earlier version, no longer a setting; remove it",
+    ]

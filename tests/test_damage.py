@@ -66,7 +66,7 @@ class Made:
 def test_a_file_that_is_cut_short_is_named_with_the_remedy(whole, zoo, fitted, tmp_path, name, share):
     content = whole[name].read_bytes()
     (tmp_path / name).write_bytes(content[: int(share * len(content))])
-    with pytest.raises(DataError, match=rf"{name} is (damaged|empty|not whole JSON).*; ") as caught:
+    with pytest.raises(DataError, match=rf"{name} is (damaged|empty|not complete JSON).*; ") as caught:
         READERS[name](tmp_path / name, Made(zoo, fitted))
     assert not any(word in str(caught.value) for word in ("delete", "remove", "snakemake")), "it may be anybody's file"
 
@@ -137,7 +137,7 @@ def test_a_member_that_is_cut_short_behind_its_index_is_named(damaged):
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
 def test_tensors_that_are_no_numbers_are_not_written(tmp_path, value):
     tensors = {"count": torch.tensor(3), "fc.weight": torch.zeros(2), "fc.bias": torch.tensor([0, value])}
-    with pytest.raises(DataError, match=r"x\.safetensors would hold non-finite numbers in fc\.bias; lower"):
+    with pytest.raises(DataError, match=r"x\.safetensors would contain non-finite values in fc\.bias; lower"):
         write_tensors(tmp_path / "x.safetensors", tensors, {})
     assert not list(tmp_path.iterdir())
 

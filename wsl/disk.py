@@ -1,7 +1,6 @@
-"""How much disk a run needs, and whether it may write there, before it starts."""
+"""The disk space that a run needs, checked before it starts."""
 
 import shutil
-import tempfile
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -9,13 +8,14 @@ from pathlib import Path
 from wsl.errors import ConfigError
 from wsl.images.classes import DIGITS_IMAGES
 from wsl.images.contents import image_files
+from wsl.opening import check_writable, existing_folder
 from wsl.run import Run
 from wsl.weights.settings import Weights
 from wsl.zoo.layout import Layout
 from wsl.zoo.snapshots import snapshot_names
 
 FLOAT = 4  # bytes
-FEATURES = 512  # numbers that CLIP ViT-B/32 makes of an image; others make 256 to 1,024
+FEATURES = 512  # features per image of CLIP ViT-B/32; other models have 256 to 1,024
 GB = 1e9
 
 
@@ -51,14 +51,14 @@ def disk_needs(run: Run) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Disk:
-    """What a run needs and its disk has.
+    """Needed and available disk space.
 
     Attributes:
         results: the run's folder.
         needs: bytes of each part of its results, see ``disk_needs``.
-        made: bytes that lie in the folder already.
-        free: bytes that the disk has.
-        uncounted: image folders that are missing, whose images ``needs`` leaves out.
+        made: bytes of the files that exist already.
+        free: free bytes of the disk.
+        uncounted: missing image folders, whose images ``needs`` leaves out.
     """
 
     results: Path
@@ -69,12 +69,12 @@ class Disk:
 
     @property
     def fault(self) -> str | None:
-        """Why the disk has no room for what is still to be made; None: it has."""
+        """Why the disk has too little space for the remaining files; None if it has enough."""
         if sum(self.needs.values()) - self.made <= self.free:
             return None
         return (
-            f"the disk is too small for this run: {self}; free some, or take fewer zoo.members or zoo.snapshots, or "
-            "zoo.storage: float16"
+            f"the disk is too small for this run: {self}; free disk space, or choose fewer zoo.members or "
+            "zoo.snapshots, or zoo.storage: float16"
         )
 
     def __str__(self) -> str:
@@ -89,34 +89,27 @@ class Disk:
 
 
 def measure_disk(run: Run, results: Path) -> Disk:
-    """Return what a run needs and the disk has.
+    """Return the needed and the available disk space.
 
     Args:
-        run: of the config.
-        results: its folder; what lies there already counts as made.
+        run: the run.
+        results: its folder; files in it count as made.
 
     Raises:
-        ConfigError: the folder cannot be written to.
+        DataError: the folder cannot be written.
     """
-    folder = next(path for path in (results.absolute(), *results.absolute().parents) if path.is_dir())
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise ConfigError(
-            f"{results} cannot be written ({error.strerror} in {folder}); make that folder writable, or start from "
-            "another one"
-        ) from error
+    check_writable(results)
     made = sum(path.stat().st_size for path in results.rglob("*") if path.is_file())
     missing = tuple(path for path in _image_folders(run) if not path.is_dir())
-    return Disk(results, disk_needs(run), made, shutil.disk_usage(folder).free, missing)
+    return Disk(results, disk_needs(run), made, shutil.disk_usage(existing_folder(results)).free, missing)
 
 
 def check_disk(run: Run, results: Path) -> str:
-    """Return what a run needs and the disk has, for people; see ``measure_disk``.
+    """Return the needed and the available disk space in words, see ``measure_disk``.
 
     Raises:
-        ConfigError: the folder cannot be written to, or the disk has less than what is still to be made.
+        ConfigError: the disk has too little space for the remaining files.
+        DataError: the folder cannot be written.
     """
     disk = measure_disk(run, results)
     if disk.fault:

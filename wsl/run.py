@@ -1,4 +1,4 @@
-"""A run: its checked config, classes and plan, as the workflow's rules need them."""
+"""A run: its checked config, classes and plan, as the workflow's rules use them."""
 
 from collections.abc import Container, Sequence
 from functools import cached_property
@@ -25,7 +25,7 @@ PARTS = ("train", "validation", "test", "unseen")
 
 
 class Run:
-    """What a config makes of itself before any job starts.
+    """Everything that follows from a config before any job starts.
 
     Args:
         raw: the config as read from YAML.
@@ -68,7 +68,7 @@ class Run:
             self.plan += plan_unseen(seed, self.groups["unseen"], unseen.members, task, *self._distributions())
 
     def _members(self, classes: list[str], count: int) -> list[dict[str, Any]]:
-        """Return the plan of so many members with tasks of these classes."""
+        """Return the plan of ``count`` members with tasks of these classes."""
         zoo, task = self.config.zoo, self.config.zoo.classes_per_task
         return plan_members(self.config.seed, classes, count, task, zoo.parts.model_dump(), *self._distributions())
 
@@ -78,7 +78,7 @@ class Run:
 
     @property
     def paths(self) -> Paths:
-        """Where the run's files lie."""
+        """Paths of the run's files."""
         return Paths.of_run(self.config.run)
 
     def check_data(self, fetched_now: Container[str] = ()) -> None:
@@ -102,7 +102,7 @@ class Run:
 
     @property
     def parts(self) -> list[str]:
-        """The parts that have members: train, validation, test and, where asked for, unseen."""
+        """The parts that have members: train, validation, test and, if the config asks for it, unseen."""
         return list(dict.fromkeys(row["part"] for row in sorted(self.plan, key=lambda row: PARTS.index(row["part"]))))
 
     def task(self, member: str) -> list[str]:
@@ -114,7 +114,7 @@ class Run:
         return sorted({name for member in members for name in self.task(member)})
 
     def members(self, part: str) -> list[str]:
-        """Return the names of a part's members, ``00017``."""
+        """Return the names of a part's members, for example ``00017``."""
         return [f"{row['member']:05d}" for row in self.plan if row["part"] == part]
 
     def held_out(self) -> dict[str, list[Any]]:
@@ -139,7 +139,7 @@ class Run:
         }
 
     def beside(self) -> list[str]:
-        """Return the accuracy tables of the runs to show beside this one, of those that have been made."""
+        """Return the accuracy tables of the runs named in ``beside``, as far as they exist."""
         tables = [Paths.of_run(name).table("accuracy") for name in self.config.beside]
         return [path for path in tables if Path(path).is_file()]
 
@@ -185,12 +185,17 @@ class Run:
         return [prompt.replace("{}", self._words.get(name, name)) for prompt in self.config.datasets.prompts]
 
     def seed(self, purpose: str, *draw: int) -> int:
-        """Return the integer seed of a job: of its only draw, or of one of several."""
+        """Return the integer seed of a job.
+
+        Args:
+            purpose: what the job's random numbers are for.
+            draw: number of the draw, if the job is repeated.
+        """
         return integer_seed(self.config.seed, purpose, *draw)
 
 
 def _checked(raw: dict[str, Any]) -> Config:
-    """Return a config; its faults are reported together with those of its folders of images."""
+    """Return the config; its faults are reported together with those of its image folders."""
     try:
         return load_config(raw)
     except ConfigError as error:

@@ -1,5 +1,8 @@
 """A run's sampler, and somebody's own folder of images."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -61,3 +64,44 @@ def own(packed, tmp_path_factory) -> Path:
             for place, image in enumerate(file["train"]):
                 Image.fromarray(image).save(folder / name / f"{place:03d}.png")
     return folder
+
+
+FORKS = """
+import json, os, sys
+from wsl.cli.main import app
+IMPORTS
+codes = []
+for place, arguments in enumerate(json.loads(sys.argv[1])):
+    child = os.fork()
+    if not child:
+        for number, name in ((1, "out"), (2, "err")):
+            os.dup2(os.open(f"{sys.argv[2]}/{place}.{name}", os.O_CREAT | os.O_TRUNC | os.O_WRONLY), number)
+        sys.argv[:] = ["wsl", *arguments]
+        app()
+    codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+print(json.dumps(codes))
+"""
+
+
+@pytest.fixture
+def commands(tmp_path, tmp_path_factory):
+    """Runs commands, each in a process whose streams are files, forked from one that has imported `wsl` already.
+
+    ``commands([arguments, ...], environment, imports)`` returns each one's exit code, output and errors (bytes).
+    """
+
+    def run(calls, environment, imports=""):
+        folder = tmp_path_factory.mktemp("streams")
+        calls = [[*map(str, arguments)] for arguments in calls]
+        code = FORKS.replace("IMPORTS", imports)
+        environment = {"PYTHONPATH": str(Path(__file__).parents[2]), **environment}
+        done = subprocess.run(
+            [sys.executable, "-c", code, json.dumps(calls), folder],
+            **{"cwd": tmp_path, "env": environment, "capture_output": True, "check": True},
+        )
+        streams = [
+            [(folder / f"{place}.{name}").read_bytes() for name in ("out", "err")] for place in range(len(calls))
+        ]
+        return [(exit_code, *files) for exit_code, files in zip(json.loads(done.stdout), streams, strict=True)]
+
+    return run

@@ -42,12 +42,6 @@ def test_outputs_are_equal_for_any_number_of_images(model, tmp_path):
     assert np.ptp(logits) > 0
 
 
-def test_it_lies_beside_the_model_unless_asked(model):
-    path, _ = model
-    assert export(path).exit_code == 0
-    assert path.with_suffix(".onnx").is_file()
-
-
 def test_what_is_no_model_is_refused(tmp_path):
     write_tensors(tmp_path / "other.safetensors", {"mean": torch.zeros(2)}, {})
     done = export(tmp_path / "other.safetensors")

@@ -195,7 +195,7 @@ def test_snakemake_refuses_a_key_that_stands_twice(repository, tmp_path, plain_s
     given.write_text("run: twice\nzoo: {members: 12}\nimages: {source: digits}\nzoo: {width: 4}\n")
     done = plain_snakemake(given, "--dry-run")
     assert done.returncode != 0
-    assert "twice.yaml: the key zoo stands twice, in lines 2 and 4" in done.stdout
+    assert "twice.yaml: the key zoo is repeated in lines 2 and 4" in done.stdout
     assert "Traceback" not in done.stdout and "Job stats" not in done.stdout
 
 

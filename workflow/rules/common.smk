@@ -1,4 +1,4 @@
-# Everything that the rules share: the checked config, the plan, where things lie, and what makes a job stale.
+# Shared by all rules: the checked config, the plan, paths, and what makes a job stale.
 
 import os
 import sys
@@ -7,7 +7,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.settings.enums import Quietness
 
-# The library beside this workflow, whatever is installed: it is the one whose digest makes jobs stale.
+# Import the library next to this workflow, not an installed one: jobs are stale by the digest of its code.
 sys.path.insert(0, workflow.basedir)
 
 from wsl.config.reading import read_yaml
@@ -27,12 +27,12 @@ from wsl.launch.brief import print_in_brief
 from wsl.launch.stopping import FULL, PREFIX, Stopping, this_command
 from wsl.zoo.few_sets import few_sets
 
-# Jobs ignore Ctrl-C: the main process receives it, and stops them.
+# Jobs ignore Ctrl-C; the main process receives it and stops them.
 shell.prefix(PREFIX)
 STOPPING = Stopping(this_command(FULL))
 if workflow.is_main_process:
     STOPPING.install()
-    # `--quiet host` in place of the profile's prints everything.
+    # `--quiet host` replaces the profile's setting and prints everything.
     if Quietness.REASON in (workflow.output_settings.quiet or ()):
         STOPPING.at_stop(print_in_brief(logger, lambda: workflow.dryrun))
 
@@ -52,7 +52,7 @@ def refuse(check):
 
 forgive_output()
 for path in workflow.configfiles:
-    refuse(lambda: read_yaml(path))  # Snakemake's own reader takes the last of two equal keys
+    refuse(lambda: read_yaml(path))  # Snakemake's own reader keeps the last of two equal keys
 RUN = refuse(lambda: Run(config))
 
 PATHS = RUN.paths
@@ -61,8 +61,8 @@ STEPS = StepsHandler(OUT)
 LOGS = f"{OUT}/logs"
 ENVIRONMENT = str(Path(workflow.basedir, "environment.yml"))
 CALL = "../scripts/call.py"
-# Lists of all packed classes and of all class means: a job that reads them all depends on one file. Were each of a
-# thousand classes an input of each such job, planning would take seconds longer.
+# Lists of all packed classes and of all class means, so that jobs that read all depend on one file: with a thousand
+# classes as inputs of each such job, planning would take seconds longer.
 PACKED = f"{OUT}/images/all.json"
 CLASS_MEANS = f"{OUT}/datasets/class_means.json"
 # What stands for a class is one file, whichever encoder made it. With the thesis' the file of CLIP features is that.
@@ -76,8 +76,8 @@ report: "../report/workflow.rst"
 
 
 def settings(**keys):
-    """One dict of plain values with sorted keys: Snakemake compares the *set* of a job's parameters, so two swapped
-    values would go unseen if each were a parameter of its own."""
+    """Return a dict of plain values with sorted keys. Snakemake compares the *set* of a job's parameters, so it would
+    miss two swapped values if each were a parameter."""
     return plain(keys)
 
 
@@ -86,7 +86,7 @@ def recipe_of(section):
 
 
 def call(function, entries=(), **values):
-    """The params of a rule: the function that makes its outputs, a digest of its code, and its settings.
+    """Return the params of a rule: the function that creates its outputs, a digest of its code, and its settings.
 
     Args:
         function: dotted name, or a function of the wildcards that returns one.
@@ -132,7 +132,7 @@ def embedding_of(names):
 
 
 def recorded_jobs(dag):
-    """All jobs that make files, in the order of their rules: what `wsl watch` compares the run with."""
+    """Return all jobs that create files, in the order of their rules; `wsl watch` compares the run with them."""
     places = {rule.name: place for place, rule in enumerate(workflow.rules)}
     jobs = [job for job in sorted(dag.jobs, key=lambda job: places[job.rule.name]) if job.output]
     place_of = {job: place for place, job in enumerate(jobs)}
@@ -149,11 +149,11 @@ def recorded_jobs(dag):
 
 
 def taken_by(job):
-    """The share of what this start may use at once that a job takes: of cores and devices, or of a cluster's jobs."""
+    """Return the fraction of this start's resources that a job takes: of cores and GPUs, or of a cluster's jobs."""
     if not workflow.is_local(job.rule):
         return 1 / workflow.nodes
     limits = workflow.global_resources
-    # Numbers or objects, by the version of Snakemake; on a cluster, cores may be unlimited.
+    # Numbers or objects, depending on the version of Snakemake; on a cluster, cores may be unlimited.
     cores, devices = (getattr(limits.get(name), "value", limits.get(name)) for name in ("_cores", "gpu"))
     shares = [job.threads / min(cores or 1, os.cpu_count())]
     if devices:
@@ -166,14 +166,14 @@ def member_files(part):
 
 
 def cohort_members(cohort, ending=""):
-    """Names of a cohort's members: a digit or two after the cohort's own."""
+    """Return the names of a cohort's members: the cohort's number and one or two more digits."""
     digits = len(str(RUN.config.zoo.cohort)) - 1
     return [f"{cohort}{place:0{digits}d}{ending}" for place in range(RUN.config.zoo.cohort)]
 
 
 def index_of(part):
-    """The index that all after the zoo reads: of its members as they are, or permuted onto one."""
-    return f"{OUT}/{'weights/aligned' if RUN.config.weights.align else 'zoo'}/{part}.h5"
+    """Return the index that all stages after the zoo read: of members as trained, or aligned by permutation."""
+    return PATHS.index(part, RUN.config.weights.align)
 
 
 def table_file(name):

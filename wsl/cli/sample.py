@@ -1,4 +1,4 @@
-"""`wsl sample`: a model for somebody's own classes."""
+"""`wsl sample`: a model for a user's own classes."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,13 +8,16 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from wsl.cli.app import app, console, mendable, notes, warn
+from wsl.cli.options import section_options
 from wsl.devices import lease
 from wsl.images.contents import class_folders
 from wsl.images.names import split_names
 from wsl.outputs import card_path, check_model
+from wsl.sampling.options import SampleOptions
 
 
 @app.command()
+@section_options
 def sample(
     run: Annotated[Path, typer.Option("--from", help="Folder of a finished run, results/RUN.")],
     folder: Annotated[
@@ -35,20 +38,8 @@ def sample(
             show_default=False,
         ),
     ] = None,
-    loss: Annotated[
-        float | None,
-        typer.Option(
-            min=0,
-            help="Validation loss to ask for, in nats. The sampler `generator` only rescales its logits to reach it, "
-            "which changes no prediction. [default: as the run asks]",
-            show_default=False,
-        ),
-    ] = None,
-    held_out: Annotated[
-        float, typer.Option(min=0, max=0.9, help="Share of each class's images set aside to estimate accuracies.")
-    ] = 0.2,
-    refine: Annotated[int, typer.Option(min=0, help="Epochs of training on the other images; 0: none.")] = 0,
-    seed: Annotated[int | None, typer.Option(help="Random seed. [default: the run's]", show_default=False)] = None,
+    *,
+    options: SampleOptions,
 ) -> None:
     """Sample a model for your own classes: by a FOLDER of images, or by names alone.
 
@@ -65,7 +56,9 @@ def sample(
         there = class_folders(folder) if folder is not None and folder.is_dir() else []
         names = split_names(classes, there) if classes else None
         with notes.status("Sampling"):
-            about = deliver_own(run, out, folder, names, loss, held_out, refine, seed, device, force)
+            about = deliver_own(
+                run, out, folder, names, options.loss, options.held_out, options.refine, options.seed, device, force
+            )
         _show(out, about)
 
 

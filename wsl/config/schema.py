@@ -1,4 +1,4 @@
-"""The whole config, checked."""
+"""The schema of the whole config, composed of the sections that lie beside the code that uses them."""
 
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -32,14 +32,14 @@ SHARED_KEYS = (
 
 
 class Config(Section):
-    """A run."""
+    """The config of a run."""
 
     run: Annotated[str, Field(pattern=RUN_NAME)] = Field(
-        description="name of the run; everything lands in `results/<run>`"
+        description="name of the run; its files are written to `results/<run>`"
     )
-    seed: Annotated[Whole, Field(ge=0)] = Field(0, description="everything random comes from it")
+    seed: Annotated[Whole, Field(ge=0)] = Field(0, description="random seed of the whole run")
     beside: list[Annotated[str, Field(pattern=RUN_NAME)]] = Field(
-        [], description="names of runs, made before, whose accuracies stand beside this one's in its table and report"
+        [], description="names of finished runs whose accuracies are listed beside this run's in its table and report"
     )
     plugins: list[Path] = Field(
         [], description="Python files that register further architectures, image sources, samplers and so on"
@@ -56,7 +56,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _growth_needs_other_runs(self) -> Self:
         if self.evaluation.growth and not self.beside:
-            raise ValueError("evaluation.growth: one run shows no growth; name runs with fewer members in `beside`")
+            raise ValueError("evaluation.growth: needs other runs; name runs with fewer members in `beside`")
         return self
 
     def encoders(self) -> dict[str, Weights]:
@@ -97,7 +97,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _names_need_texts(self) -> Self:
         if self.sampling.generator.names and not self.datasets.prompts:
-            raise ValueError("sampling.generator.names: names are told to CLIP in sentences; set datasets.prompts")
+            raise ValueError("sampling.generator.names: CLIP needs prompts for class names; set datasets.prompts")
         return self
 
 
@@ -116,14 +116,17 @@ def _varied(section: Weights, changes: dict[str, Any]) -> Weights:
 
 
 def load_config(raw: dict[str, Any]) -> Config:
-    """Check a config as read from YAML.
+    """Return a checked config.
+
+    Args:
+        raw: the config as read from YAML.
 
     Raises:
-        ConfigError: with one line a fault: the key, what is wrong, and the keys there are where one is unknown.
+        ConfigError: one line per fault: the key, the cause, and the known keys if it is unknown.
     """
     plugins = raw.get("plugins") if isinstance(raw, dict) else None
     if isinstance(plugins, list) and all(isinstance(path, str) for path in plugins):
-        load_plugins(plugins)  # before validation, which must know their entries
+        load_plugins(plugins)  # before validation, which looks up their entries
     try:
         return Config.model_validate(raw)
     except ValidationError as error:

@@ -187,7 +187,7 @@ def test_members_keep_their_own_numbers_when_another_cannot_be_read(made, tmp_pa
 
 def test_nothing_is_overwritten_and_no_zoo_is_no_zoo(ray, tmp_path):
     (tmp_path / "out").mkdir()
-    with pytest.raises(DataError, match="out is there already; name another folder"):
+    with pytest.raises(DataError, match="out exists already; name another folder"):
         import_zoo(ray, tmp_path / "out")
     with pytest.raises(DataError, match=r"out holds neither folders NN_tune_trainable_\* nor one CSV \(0 are there\)"):
         import_zoo(tmp_path / "out", tmp_path / "new")
