@@ -24,7 +24,7 @@ def config(path="", value=None):
 
 def test_defaults_are_a_whole_config():
     loaded = load_config(config())
-    assert loaded.run == "test" and loaded.images.source == "digits"
+    assert loaded.run == "test" and loaded.images.source.name == "digits"
     assert loaded.weights.autoencoder.hidden == []
 
 
@@ -144,10 +144,16 @@ def test_an_impossible_distribution_is_named_with_what_is_due(key, value, says):
         ("zoo.unseen", {"classes": 4}, "unseen tasks need both `classes` and `members`; give both or neither"),
         ("datasets", {"prompts": ["a photo"]}, r"prompts: 'a photo' needs one \{\} where the class's name goes"),
         ("datasets", {"prompts": ["a {}", "{} or {}"]}, r"prompts: '\{\} or \{\}' needs one \{\}"),
-        ("images", {"train": "photos"}, "`train` is for source: imagefolder; remove it"),
-        ("images", {"source": "imagefolder", "train": "photos"}, "needs both `train` and `test`"),
-        ("images", {"validation_share": 0.5, "test_share": 0.5}, "no image to train on; make them smaller"),
-        ("images", {"classes": "imagenet-1k"}, "source: imagefolder"),
+        ("images", {"train": "photos"}, "now images.source.train"),
+        ("images", {"source": {"name": "imagefolder", "train": "photos"}}, "needs both `train` and `test`"),
+        ("images", {"source": "imagefolder"}, "needs both `train` and `test`"),
+        (
+            "images",
+            {"validation_share": 0.5, "source": {"name": "digits", "test_share": 0.5}},
+            "no image to train on; make them smaller",
+        ),
+        ("images", {"source": {"name": "digits", "drawn": 5}}, "unknown key; the keys here are test_share"),
+        ("datasets", {"set": {"epochs": 3}}, "no longer a setting; remove it"),
     ],
 )
 def test_values_that_contradict_each_other_are_refused(section, values, says):

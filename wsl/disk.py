@@ -7,8 +7,6 @@ from itertools import pairwise
 from pathlib import Path
 
 from wsl.errors import ConfigError
-from wsl.images.classes import DIGITS_IMAGES
-from wsl.images.contents import image_files
 from wsl.run import Run
 from wsl.weights.settings import Weights
 from wsl.zoo.layout import Layout
@@ -30,7 +28,7 @@ def disk_needs(run: Run) -> dict[str, int]:
     for row in run.plan:
         rows[row["part"]] += len(snapshot_names(zoo.snapshots, row["early_epoch"], row["max_epoch"]))
     size, total = layout.size, sum(rows.values())
-    images = _image_count(run)
+    images = run.config.images.source.count(run.classes)
     needs = {
         "zoo": total * size * {"float32": 4, "float16": 2}[zoo.storage],
         "aligned zoo": total * size * FLOAT if weights.align else 0,
@@ -108,7 +106,7 @@ def measure_disk(run: Run, results: Path) -> Disk:
             "another one"
         ) from error
     made = sum(path.stat().st_size for path in results.rglob("*") if path.is_file())
-    missing = tuple(path for path in _image_folders(run) if not path.is_dir())
+    missing = tuple(run.config.images.source.missing())
     return Disk(results, disk_needs(run), made, shutil.disk_usage(folder).free, missing)
 
 
@@ -122,21 +120,6 @@ def check_disk(run: Run, results: Path) -> str:
     if disk.fault:
         raise ConfigError(disk.fault)
     return str(disk)
-
-
-def _image_folders(run: Run) -> list[Path]:
-    images = run.config.images
-    return [images.train, images.test] if images.source == "imagefolder" else []
-
-
-def _image_count(run: Run) -> int:
-    images = run.config.images
-    if images.source == "digits":
-        return DIGITS_IMAGES * len(run.classes) // 10
-    if images.source == "glyphs":
-        return images.drawn * len(run.classes)
-    folders = (part / name for part in _image_folders(run) for name in run.classes)
-    return sum(sum(1 for _ in image_files(folder)) for folder in folders if folder.is_dir())
 
 
 def _first_stage(weights: Weights, layout: Layout, rows: int) -> tuple[int, int]:

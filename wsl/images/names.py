@@ -1,12 +1,14 @@
-"""Match the class names that people list with the classes that there are."""
+"""Class names: matched with the classes that exist, read from options and files, and put into words."""
 
 import csv
 import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 
-from wsl.errors import DataError
+from wsl.errors import ConfigError, DataError
+from wsl.text import read_text
 
 NAMED = 8  # names in a message
 
@@ -120,6 +122,44 @@ def listed_names(text: str, there: Collection[str]) -> list[str]:
     for line in filter(None, map(str.strip, text.splitlines())):
         names += [line] if match_names([line], there).names else line.split()
     return names
+
+
+def read_names(path: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Return each class folder's name in words, and its superclass where it has one, from a tab-separated table.
+
+    A line is a folder, its name (of several by commas, the first counts) and maybe what kind of thing it is. Fields
+    may be quoted, as spreadsheets quote those that hold a comma. Empty lines are passed over.
+
+    Args:
+        path: the table, in an encoding that ``wsl.text.read_text`` knows.
+
+    Returns:
+        Names and superclasses, each by folder.
+
+    Raises:
+        ConfigError: the file cannot be read, a line lacks the tab or the name, or a folder is named twice.
+    """
+    if not path.is_file():
+        raise ConfigError(f"datasets.names: there is no file {path}; correct the path or leave the key out")
+    try:
+        table = csv.reader(read_text(path).split("\n"), delimiter="\t", strict=True)
+        rows = [(table.line_num, row) for row in table if any(map(str.strip, row))]
+    except DataError as error:
+        raise ConfigError(f"datasets.names: {error}") from error
+    except csv.Error as error:
+        raise ConfigError(f"datasets.names: line {table.line_num} of {path}: {error}; correct its quotes") from error
+    names, superclasses, lines = {}, {}, {}
+    for number, row in rows:
+        folder, words, kind, *_ = [*row, "", ""]
+        place = f"datasets.names: line {number} of {path}"
+        if folder in lines:
+            raise ConfigError(f"{place} names {folder!r} again, as line {lines[folder]} does; keep one of them")
+        names[folder], lines[folder] = words.split(",")[0].strip(), number
+        if kind.strip():
+            superclasses[folder] = kind.strip()
+        if not names[folder]:
+            raise ConfigError(f"{place} is not a folder, a tab and its name in words; correct it")
+    return names, superclasses
 
 
 def _plain(name: str) -> str:
