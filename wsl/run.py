@@ -80,10 +80,10 @@ class Run:
         return Paths.of_run(self.config.run)
 
     def check_data(self, fetched_now: Container[str] = ()) -> None:
-        """Refuse folders of images that are not there, and other weights than are named; a mere plan needs none.
+        """Refuse missing folders of images and weights with another checksum; a plan alone needs neither.
 
         Args:
-            fetched_now: files that this start of the workflow makes, weights that it fetches among them.
+            fetched_now: files that this start of the workflow writes, including weights that it fetches.
         """
         faults = Faults()
         with faults.noted():
@@ -160,7 +160,7 @@ class Run:
         return [self.classes[start : start + count] for start in range(0, len(self.classes), count)]
 
     def prompts(self, name: str) -> list[str]:
-        """Return the sentences that name a class."""
+        """Return the prompts with a class's name in words."""
         return [prompt.replace("{}", self._words.get(name, name)) for prompt in self.config.datasets.prompts]
 
     def seed(self, purpose: str, *draw: int) -> int:

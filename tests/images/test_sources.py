@@ -1,5 +1,6 @@
 """Image sources: what packing does for any of them, and a source from a plug-in."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from wsl.images.settings import Packing
 from wsl.images.sources.base import SOURCES, ImageSource
 from wsl.job import Job
 from wsl.reference import reference
+from wsl.registry import plugin_module
 from wsl.run import Run
 
 TOY = Path(__file__).parents[1] / "plugins" / "toy_source.py"
@@ -23,10 +25,11 @@ TOY = Path(__file__).parents[1] / "plugins" / "toy_source.py"
 
 @pytest.fixture
 def registry(monkeypatch):
-    """The registry of sources; it is restored afterwards."""
+    """The registry of sources; it is restored afterwards, and the plug-in can be loaded again."""
     list(SOURCES)
     monkeypatch.setattr(SOURCES, "_entries", dict(SOURCES._entries))
-    return SOURCES
+    yield SOURCES
+    sys.modules.pop(plugin_module(TOY), None)
 
 
 @pytest.fixture

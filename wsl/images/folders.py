@@ -15,7 +15,7 @@ from wsl.images.parts import Collector, LeftOut, Part, cropped
 from wsl.images.pixels import as_seen
 
 log = logging.getLogger(__name__)
-# Recognised by what a file holds, whatever its suffix. TGA and others have no mark: their suffix must name them.
+# Recognised by a file's content, whatever its suffix. TGA and others have no mark, so their suffix must name them.
 MARKED = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP", "GIF", "JPEG2000", "AVIF", "HEIF")
 NAMED = 3  # files in a message
 
@@ -81,11 +81,11 @@ def read_image(path: Path, size: int) -> tuple[np.ndarray, str | None]:
         raise ValueError("a link that leads nowhere" if path.is_symlink() else "not a regular file")
     if not path.stat().st_size:
         raise ValueError("an empty file")
-    marked, own = _decoders(), FORMAT_OF.get(path.suffix.lower())
-    formats = marked if own in marked or own not in FORMATS else (*marked, own)
+    marked, named = _decoders(), FORMAT_OF.get(path.suffix.lower())
+    formats = marked if named in marked or named not in FORMATS else (*marked, named)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of Pillow: what matters of them is told by errors
+            warnings.simplefilter("ignore")  # of Pillow; errors report what matters
             with Image.open(path, formats=formats) as image:
                 image.draft("RGB", (size, size))  # lets a JPEG be decoded at a smaller scale; others ignore it
                 seen, note = as_seen(image)
@@ -93,7 +93,7 @@ def read_image(path: Path, size: int) -> tuple[np.ndarray, str | None]:
         raise ValueError(_unidentified(path)) from None
     except MemoryError:
         raise ValueError("too large for the memory of this machine") from None
-    except Exception as error:  # decoders raise nearly anything on damaged files
+    except Exception as error:  # decoders raise almost any exception for damaged files
         raise ValueError(str(error) or type(error).__name__) from error
     return cropped(seen, size), note
 
@@ -111,20 +111,20 @@ def _decoders() -> tuple[str, ...]:
 
 def _unidentified(path: Path) -> str:
     """Return why Pillow does not recognise a file."""
-    held, own = format_by_content(path), FORMAT_OF.get(path.suffix.lower())
-    if held is None:
-        return f"not a {own} image, or damaged" if own else "not an image, or damaged"
-    if held not in FORMAT_OF.values():
-        return f"it holds {held} and not an image"
-    if held not in _decoders():
-        return f"a {held} image{remedy(held)}"
+    content, named = format_by_content(path), FORMAT_OF.get(path.suffix.lower())
+    if content is None:
+        return f"not a {named} image, or damaged" if named else "not an image, or damaged"
+    if content not in FORMAT_OF.values():
+        return f"it holds {content} and not an image"
+    if content not in _decoders():
+        return f"a {content} image{remedy(content)}"
     with open(path, "rb") as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            Image.OPEN[held][0](file, str(path))
+            Image.OPEN[content][0](file, str(path))
         except Exception as error:
-            return f"a {held} image that Pillow cannot decode ({error})"
-    return f"a {held} image that Pillow cannot decode"
+            return f"a {content} image that Pillow cannot decode ({error})"
+    return f"a {content} image that Pillow cannot decode"
 
 
 def _some(origins: Sequence[str]) -> str:
