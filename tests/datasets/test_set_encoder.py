@@ -10,7 +10,7 @@ import torch
 
 from wsl.datasets import set_encoder
 from wsl.datasets.class_means import ClassMeans
-from wsl.datasets.encoders.base import ClassFiles, FitFiles
+from wsl.datasets.encoders.base import ClassFiles
 from wsl.datasets.set_encoder import SetEncoder, embed_set, embed_subsets, fit_set_encoder, load_set_encoder
 from wsl.datasets.settings import ClipModel
 from wsl.errors import DataError
@@ -22,7 +22,7 @@ LEARNT_FROM = "0123"
 
 
 def fitted(packed, class_means, tiny_clip, folder, recipe=RECIPE):
-    files = FitFiles([packed[name] for name in LEARNT_FROM], [class_means[name] for name in LEARNT_FROM])
+    files = ClassFiles([packed[name] for name in LEARNT_FROM], [class_means[name] for name in LEARNT_FROM])
     out, history = folder / "set.safetensors", folder / "set.csv"
     with pytest.MonkeyPatch.context() as patched:
         for name, value in {**SMALL, "RECIPE": recipe}.items():

@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from wsl.datasets.clip import Clip
-from wsl.datasets.encoders.base import ClassFiles, FitFiles
+from wsl.datasets.encoders.base import ClassFiles
 from wsl.datasets.settings import ClipModel
 from wsl.errors import DataError
 from wsl.files import new_hdf5, open_hdf5, write_csv
@@ -62,7 +62,7 @@ class SetEncoder(nn.Module):
 
 
 def fit_set_encoder(
-    inputs: FitFiles,
+    inputs: ClassFiles,
     out: str | Path,
     history: str | Path,
     model: ClipModel,

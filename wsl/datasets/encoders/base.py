@@ -1,10 +1,10 @@
 """What a dataset encoder is: how the images of a class become the numbers that stand for it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from wsl.files import Files
 from wsl.registry import Registry
 from wsl.sections import Named
 
@@ -19,7 +19,7 @@ class DatasetEncoder(Named):
     Attributes:
         embed: ``embed(inputs: ClassFiles, out, model: ClipModel, job)`` writes a class file with another ``mean`` and
             ``features``; None: the file of CLIP features is the class file.
-        fit: ``fit(inputs: FitFiles, out, history, model: ClipModel, job)`` trains the encoder on the classes of
+        fit: ``fit(inputs: ClassFiles, out, history, model: ClipModel, job)`` trains the encoder on the classes of
             training members and of the backbone; None: nothing is trained.
         reads_names: whether class files keep the text features of the classes' names.
         uses_gpu: whether ``embed`` runs on a GPU.
@@ -33,27 +33,14 @@ class DatasetEncoder(Named):
 
 @dataclass(frozen=True)
 class ClassFiles:
-    """Input files for one class.
-
-    Attributes:
-        packed: its packed images.
-        clip: its CLIP features.
-        encoder: what ``DatasetEncoder.fit`` wrote, where the encoder is trained.
-    """
-
-    packed: str | Path
-    clip: str | Path
-    encoder: str | Path | None = None
-
-
-@dataclass(frozen=True)
-class FitFiles:
-    """Input files for training an encoder, one file per class each.
+    """Input files: of one class for ``embed``, of several for ``fit``.
 
     Attributes:
         packed: packed images.
         clip: CLIP features.
+        encoder: what ``DatasetEncoder.fit`` wrote, if the encoder is trained; only for ``embed``.
     """
 
-    packed: Sequence[str | Path]
-    clip: Sequence[str | Path]
+    packed: Files
+    clip: Files
+    encoder: str | Path | None = None
