@@ -80,8 +80,8 @@ REFUSED = {
         "images.source: imagefolder needs both `train` and `test` folders; write source: {name: imagefolder, train: ",
     ),
     "unknown source": (
-        {"images__source": "folders"},
-        "images.source: unknown image source 'folders' (known: digits, glyphs, imagefolder)",
+        {"images__source": "photos"},
+        "images.source: unknown image source 'photos' (known: digits, glyphs, imagefolder)",
     ),
     "missing folder": (
         {"images": NOWHERE},
