@@ -20,7 +20,8 @@ from torch.nn import functional
 
 from wsl.evaluation.outputs import Runner, accuracy, compare
 from wsl.images.inputs import load_task, normalised
-from wsl.images.packing import pack_digits
+from wsl.images.packing import pack_class
+from wsl.images.settings import Packing
 from wsl.progress import NOWHERE
 from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import Member, read_member, write_member
@@ -78,8 +79,9 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         packed = [folder / f"{name}.h5" for name in CLASSES]
+        source = {"name": "digits", "test_share": 0.4}
         for name, path in zip(CLASSES, packed, strict=True):
-            pack_digits(name, path, SIZE, 0.1, 0.4, 1, seed=0)
+            pack_class(path, name, Packing(source=source, size=SIZE, validation_share=0.1, minimum=1), seed=0)
         images, labels = load_task(packed, "test")
         for seed in range(given.members):
             member = train(packed, seed, given.width)

@@ -75,11 +75,14 @@ def pack(folder: Path, size: int) -> None:
         SystemExit: the numbers of images differ from those of the baselines.
     """
     from wsl.files import open_hdf5
-    from wsl.images.packing import pack_folder
+    from wsl.images.packing import pack_class
+    from wsl.images.settings import Packing
 
+    source = {"name": "imagefolder", "train": folder / "all", "test": folder / "test"}
     share = VALIDATION / (TRAINING + VALIDATION)
+    settings = Packing(source=source, size=size, validation_share=share, minimum=1)
     for name in sorted(path.name for path in (folder / "all").iterdir()):
-        pack_folder(name, folder / f"{name}.h5", folder / "all", folder / "test", size, share, 1, 0)
+        pack_class(folder / f"{name}.h5", name, settings, seed=0)
         with open_hdf5(folder / f"{name}.h5") as file:
             if (len(file["train"]), len(file["validation"])) != (TRAINING, VALIDATION):
                 raise SystemExit(f"class {name} has {len(file['train'])} training images, the baselines {TRAINING}")

@@ -18,8 +18,10 @@ from PIL import Image
 
 from tests.places import disk, fill, site  # noqa: F401
 from wsl.datasets.class_means import embed_classes
-from wsl.images.packing import pack_digits
-from wsl.outcomes.bins import write_bins
+from wsl.datasets.settings import ClipModel
+from wsl.images.packing import pack_class
+from wsl.images.settings import Packing
+from wsl.outcomes.bins import Outcomes, write_bins
 from wsl.recipe import Recipe
 from wsl.shared.settings import Shared
 from wsl.shared.training import train_shared
@@ -72,7 +74,7 @@ def packed(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("images")
     files = {name: folder / f"{name}.h5" for name in "01234"}
     for name, path in files.items():
-        pack_digits(name, path, SIZE, validation_share=0.2, test_share=0.2, minimum=10, seed=0)
+        pack_class(path, name, Packing(size=SIZE), seed=0)
     return files
 
 
@@ -171,7 +173,7 @@ def class_means(packed, tiny_clip, tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("class_means")
     files = {name: folder / f"{name}.h5" for name in packed}
     for name, path in files.items():
-        embed_classes([packed[name]], [path], [()], str(tiny_clip), None, batch_size=64, seed=0)
+        embed_classes([packed[name]], [path], [()], ClipModel(model=str(tiny_clip)))
     return files
 
 
@@ -179,7 +181,7 @@ def class_means(packed, tiny_clip, tmp_path_factory) -> dict[str, Path]:
 def bins(zoo, tmp_path_factory) -> Path:
     """Four outcome bins of the training members."""
     path = tmp_path_factory.mktemp("outcomes") / "bins.json"
-    write_bins(zoo.train, path, bins=4, spacing="equal-width")
+    write_bins(zoo.train, path, Outcomes(bins=4))
     return path
 
 

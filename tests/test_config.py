@@ -25,7 +25,7 @@ def config(path="", value=None):
 
 def test_defaults_are_a_whole_config():
     loaded = load_config(config())
-    assert loaded.run == "test" and loaded.images.source == "digits"
+    assert loaded.run == "test" and loaded.images.source.name == "digits"
     assert loaded.weights.autoencoder.hidden == []
 
 
@@ -122,9 +122,9 @@ def test_an_impossible_distribution_is_named_with_what_is_due(key, value, says):
         ("zoo", {"early_epoch": 9, "max_epoch": 9}, "early_epoch can reach 9.*must come first"),
         ("zoo", {"optimizer": "rmsprop"}, "only adam and sgd"),
         ("zoo.backbone", {"sha256": "0" * 64}, "sha256: it is of a checkpoint, and none is named"),
-        ("datasets", {"sha256": "0" * 64}, "sha256: no file of weights is named"),
-        ("datasets", {"model": "hf-hub:me/it", "weights": "openai"}, "weights: hf-hub:me/it brings its own"),
-        ("datasets", {"model": "local-dir:it", "sha256": "0" * 64}, "sha256: no file of weights is named"),
+        ("datasets", {"sha256": "0" * 64}, "sha256: there is no file of weights to check"),
+        ("datasets", {"model": "hf-hub:me/it", "weights": "openai"}, "weights: hf-hub:me/it includes its own"),
+        ("datasets", {"model": "local-dir:it", "sha256": "0" * 64}, "sha256: there is no file of weights to check"),
         ("zoo", {"optimizer": {"integers": [1, 2]}}, "only adam and sgd"),
         ("zoo", {"snapshots": [-1, "max"]}, r"greater than or equal to 0 \(given: -1"),
         ("zoo", {"snapshots": ["late", "max"]}, "'early' or 'max'"),
@@ -145,10 +145,16 @@ def test_an_impossible_distribution_is_named_with_what_is_due(key, value, says):
         ("zoo.unseen", {"classes": 4}, "unseen tasks need both `classes` and `members`; give both or neither"),
         ("datasets", {"prompts": ["a photo"]}, r"prompts: 'a photo' needs one \{\} where the class's name goes"),
         ("datasets", {"prompts": ["a {}", "{} or {}"]}, r"prompts: '\{\} or \{\}' needs one \{\}"),
-        ("images", {"train": "photos"}, "`train` is for source: imagefolder; remove it"),
-        ("images", {"source": "imagefolder", "train": "photos"}, "needs both `train` and `test`"),
-        ("images", {"validation_share": 0.5, "test_share": 0.5}, "no image to train on; make them smaller"),
-        ("images", {"classes": "imagenet-1k"}, "source: imagefolder"),
+        ("images", {"train": "photos"}, "now images.source.train"),
+        ("images", {"source": {"name": "imagefolder", "train": "photos"}}, "needs both `train` and `test`"),
+        ("images", {"source": "imagefolder"}, "needs both `train` and `test`"),
+        (
+            "images",
+            {"validation_share": 0.5, "source": {"name": "digits", "test_share": 0.5}},
+            "no image to train on; make them smaller",
+        ),
+        ("images", {"source": {"name": "digits", "drawn": 5}}, "unknown key; the keys here are test_share"),
+        ("datasets", {"set": {"epochs": 3}}, "no longer a setting; remove it"),
     ],
 )
 def test_values_that_contradict_each_other_are_refused(section, values, says):

@@ -6,8 +6,6 @@ from itertools import pairwise
 from pathlib import Path
 
 from wsl.errors import ConfigError
-from wsl.images.classes import DIGITS_IMAGES
-from wsl.images.contents import image_files
 from wsl.opening import check_writable, existing_folder
 from wsl.run import Run
 from wsl.weights.settings import Weights
@@ -22,15 +20,15 @@ GB = 1e9
 def disk_needs(run: Run) -> dict[str, int]:
     """Return the bytes that each part of a run's results takes, those that grow with members, weights or images.
 
-    The zoo's are exact but for file headers, since the plan says all snapshots; others are reckoned from above. Images
-    of folders that are not there count nothing.
+    The zoo's size is exact except for file headers, since the plan contains all snapshots; the others are upper bounds.
+    Images in missing folders are not counted.
     """
     zoo, weights, layout = run.config.zoo, run.config.weights, run.layout
     rows = {part: 0 for part in run.parts}
     for row in run.plan:
         rows[row["part"]] += len(snapshot_names(zoo.snapshots, row["early_epoch"], row["max_epoch"]))
     size, total = layout.size, sum(rows.values())
-    images = _image_count(run)
+    images = run.config.images.source.count(run.classes)
     needs = {
         "zoo": total * size * {"float32": 4, "float16": 2}[zoo.storage],
         "aligned zoo": total * size * FLOAT if weights.align else 0,
@@ -100,7 +98,7 @@ def measure_disk(run: Run, results: Path) -> Disk:
     """
     check_writable(results)
     made = sum(path.stat().st_size for path in results.rglob("*") if path.is_file())
-    missing = tuple(path for path in _image_folders(run) if not path.is_dir())
+    missing = tuple(run.config.images.source.missing())
     return Disk(results, disk_needs(run), made, shutil.disk_usage(existing_folder(results)).free, missing)
 
 
@@ -115,21 +113,6 @@ def check_disk(run: Run, results: Path) -> str:
     if disk.fault:
         raise ConfigError(disk.fault)
     return str(disk)
-
-
-def _image_folders(run: Run) -> list[Path]:
-    images = run.config.images
-    return [images.train, images.test] if images.source == "imagefolder" else []
-
-
-def _image_count(run: Run) -> int:
-    images = run.config.images
-    if images.source == "digits":
-        return DIGITS_IMAGES * len(run.classes) // 10
-    if images.source == "glyphs":
-        return images.drawn * len(run.classes)
-    folders = (part / name for part in _image_folders(run) for name in run.classes)
-    return sum(sum(1 for _ in image_files(folder)) for folder in folders if folder.is_dir())
 
 
 def _first_stage(weights: Weights, layout: Layout, rows: int) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from wsl.sections import fields_of
+from wsl.sections import fields_of, selection
 
 ON_BENCH = re.compile(r"^evaluation\.bench\.encoders\.[^.]+\.")  # sections with the keys of `weights`
 
@@ -29,7 +29,7 @@ def describe_fault(raw: Any, model: type[BaseModel], fault: Any, renamed: Mappin
         ]
         if former:
             return "\n  ".join(former)
-    return f"{_user_path(raw, path)}: {_remedy(model, path, fault)}"
+    return f"{_user_path(raw, path)}: {_remedy(raw, model, path, fault)}"
 
 
 def _keys_below(key: str, value: Any) -> Iterator[str]:
@@ -59,11 +59,14 @@ def _keys(section: Any) -> dict[str, Any]:
     return fields_of(section) if isinstance(section, type) and issubclass(section, BaseModel) else {}
 
 
-def _remedy(model: type[BaseModel], path: list[str], fault: Any) -> str:
+def _remedy(raw: Any, model: type[BaseModel], path: list[str], fault: Any) -> str:
     if fault["type"] == "extra_forbidden":
         section: Any = model
         for part in path[:-1]:
-            section = _keys(section).get(part)
+            raw = raw.get(part) if isinstance(raw, dict) else None
+            is_section = isinstance(section, type) and issubclass(section, BaseModel)
+            selected = selection(section, part) if is_section else None
+            section = selected.entry(raw) if selected else _keys(section).get(part)
         known = ", ".join(_keys(section))
         return "unknown key" + (f"; the keys here are {known}" if known else "")
     message = fault["msg"].removeprefix("Value error, ")

@@ -9,7 +9,8 @@ from wsl.config.needs import needs
 from wsl.config.schema import Config, load_config
 from wsl.distributions import Distribution
 from wsl.errors import ConfigError, Faults
-from wsl.images.classes import check_folders, find_classes, read_names
+from wsl.images.classes import find_classes
+from wsl.images.names import read_names
 from wsl.images.reading import join_task
 from wsl.images.settings import Images
 from wsl.paths import Paths
@@ -37,10 +38,7 @@ class Run:
     def __init__(self, raw: dict[str, Any]):
         faults = Faults()
         self.config: Config = _checked(raw)
-        images = self.config.images
-        self.classes, faults.lines = find_classes(
-            images.source, images.train, images.test, images.classes, images.minimum
-        )
+        self.classes, faults.lines = find_classes(self.config.images)
         with faults.noted():
             self.pretrained = Pretrained(self.config)
         names = self.config.datasets.names
@@ -82,15 +80,14 @@ class Run:
         return Paths.of_run(self.config.run)
 
     def check_data(self, fetched_now: Container[str] = ()) -> None:
-        """Refuse folders of images that are not there, and other weights than are named; a mere plan needs none.
+        """Refuse missing folders of images and weights with another checksum; a plan alone needs neither.
 
         Args:
-            fetched_now: files that this start of the workflow makes, weights that it fetches among them.
+            fetched_now: files that this start of the workflow writes, including weights that it fetches.
         """
-        images = self.config.images
         faults = Faults()
         with faults.noted():
-            check_folders(images.source, images.train, images.test, self.classes)
+            self.config.images.source.check(self.classes)
         with faults.noted():
             self.pretrained.check(fetched_now)
         faults.refuse()
@@ -156,32 +153,14 @@ class Run:
         recipe = backbone.model_dump(exclude={"classes", "checkpoint", "sha256"})
         return "wsl.zoo.backbone.train_backbone", {**own, **recipe, "seed": self.seed("start")}
 
-    def packing(self, name: str) -> dict[str, Any]:
-        """Return what packing this class needs to know, its folders' times of change included."""
-        images = self.config.images
-        shared = {
-            "name": name,
-            "size": images.size,
-            "validation_share": images.validation_share,
-            "minimum": images.minimum,
-            "seed": self.config.seed,
-        }
-        if images.source == "digits":
-            return {**shared, "test_share": images.test_share}
-        if images.source == "glyphs":
-            return {**shared, "test_share": images.test_share, "drawn": images.drawn}
-        folders = {"train": images.train, "test": images.test}
-        changed = [_changed(folder / name) for folder in folders.values()]
-        return {**shared, **{key: str(folder) for key, folder in folders.items()}, "changed": changed}
-
     @property
     def class_groups(self) -> list[list[str]]:
-        """The classes, as many together as one job packs or embeds."""
+        """The classes, grouped by the job that packs or embeds them."""
         count = self.config.images.classes_per_job
         return [self.classes[start : start + count] for start in range(0, len(self.classes), count)]
 
     def prompts(self, name: str) -> list[str]:
-        """Return the sentences that name a class."""
+        """Return the prompts with a class's name in words."""
         return [prompt.replace("{}", self._words.get(name, name)) for prompt in self.config.datasets.prompts]
 
     def seed(self, purpose: str, *draw: int) -> int:
@@ -203,12 +182,6 @@ def _checked(raw: dict[str, Any]) -> Config:
             images = Images.model_validate((raw if isinstance(raw, dict) else {}).get("images") or {})
         except ValueError:
             raise error from None
-        found = find_classes(images.source, images.train, images.test, images.classes, images.minimum)[1]
-        if found:
-            Faults([*str(error).splitlines()[1:], *found]).refuse()
+        if faults := find_classes(images)[1]:
+            Faults([*str(error).splitlines()[1:], *faults]).refuse()
         raise
-
-
-def _changed(folder: Path) -> int:
-    # An added or removed image changes its folder's time, so that the class is packed again.
-    return folder.stat().st_mtime_ns if folder.is_dir() else 0

@@ -35,7 +35,7 @@ def sampler_of(zoo, fitted, autoencoder, shared, class_means, packed, bins, tiny
         settings = {
             "sampler": "projection",
             "seed": 0,
-            "clip": {"model": str(tiny_clip), "weights": None, "batch_size": 64, "seed": 0},
+            "clip": {"model": str(tiny_clip), "weights": None, "seed": 0},
             "prompts": [],
             "about": about,
             "making": {"known": ["0", "1"], "outcome": "best", "recalibrate": False, "strength": 0.0}

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from wsl.cli.main import app
 from wsl.datasets.class_means import ClassMeans, embed_classes
 from wsl.datasets.clip import Clip
+from wsl.datasets.settings import ClipModel
 from wsl.outcomes.bins import read_bins
 from wsl.randomness import stream
 from wsl.sampling.registry import load_sampler
@@ -117,10 +118,11 @@ def test_the_same_call_writes_the_same_file(run, own, tmp_path):
 
 
 def test_names_stand_in_for_images(sampler_of, packed, reader, expected, tmp_path):
-    clip = {"model": str(reader), "weights": None, "batch_size": 64, "seed": 0}
+    clip = {"model": str(reader), "weights": None, "seed": 0}
     names = {"0": "apple", "1": "fig", "2": "plum", "3": "pear", "4": "quince"}
     means = {digit: tmp_path / f"{digit}.h5" for digit in names}
-    embed_classes(list(packed.values()), list(means.values()), [[f"a {name}."] for name in names.values()], **clip)
+    prompts = [[f"a {name}."] for name in names.values()]
+    embed_classes(list(packed.values()), list(means.values()), prompts, ClipModel(model=str(reader)))
     run = sampler_of(means, clip=clip, prompts=["a {}."])
     weights, about = sampled(tmp_path, "--classes", "apple,pear,plum", "--from", run)
     assert weights == pytest.approx(expected(TASK, means=means, images=0), abs=1e-4)
@@ -138,9 +140,10 @@ def test_clip_is_loaded_from_the_files_that_the_run_has_fetched(sampler_of, pack
     config = {"model_cfg": json.loads(reader.read_text()), "preprocess_cfg": {"mean": [0.3] * 3, "std": [0.4] * 3}}
     (folder / "open_clip_config.json").write_text(json.dumps(config))
     torch.save(Clip(str(reader), None, seed=5).model.state_dict(), tmp_path / "run" / "clip.weights")
-    clip = {"model": f"{folder}/open_clip_config.json", "weights": f"{folder}.weights", "batch_size": 64, "seed": 0}
+    clip = {"model": f"{folder}/open_clip_config.json", "weights": f"{folder}.weights", "seed": 0}
     means = {digit: tmp_path / f"{digit}.h5" for digit in packed}
-    embed_classes(list(packed.values()), list(means.values()), [[]] * len(packed), **clip)
+    model = ClipModel(model=clip["model"], weights=clip["weights"])
+    embed_classes(list(packed.values()), list(means.values()), [[]] * len(packed), model)
     run = sampler_of(means, clip=clip)
     assert sampled(tmp_path, own, "--from", run, "--held-out", "0")[0] == pytest.approx(
         expected(TASK, means=means), abs=1e-4

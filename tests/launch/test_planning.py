@@ -8,7 +8,7 @@ from wsl.launch.planning import plan_runs
 
 DIGITS = {"run": "one", "images": {"source": "digits", "classes": 5}, "zoo": {"members": 8}}
 
-NOWHERE = {"source": "imagefolder", "train": "no/where", "test": "no/where"}
+NOWHERE = {"source": {"name": "imagefolder", "train": "no/where", "test": "no/where"}}
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_a_changed_section_keeps_its_other_keys(written):
         ("a: [", r"two\.yaml, line 1: "),
         ("- 1", r"two\.yaml contains no keys"),
         (
-            {**DIGITS, "run": "two", "images": {"source": "imagefolder", "train": "no/where", "test": "no/where"}},
+            {**DIGITS, "run": "two", "images": NOWHERE},
             "no/where",
         ),
     ],

@@ -39,7 +39,7 @@ CONFIG_CHANGES = {
     "epochs of the autoencoder": ({"weights__autoencoder__epochs": 5}, AUTOENCODER),
     "normalisation": ({"weights__normalise": "global"}, AUTOENCODER),
     "bins": ({"outcomes__bins": 4}, Counter(outcome_bins=1) + (SHARED | SAMPLING)),
-    "CLIP": ({"datasets": {"batch_size": 8}}, CLASS_MEANS),
+    "CLIP": ({"datasets__model": "own-rn.json"}, CLASS_MEANS),
     "requested outcome": ({"sampling__outcome": 0.5}, SAMPLING),
     "norm": ({"sampling__norm": "raw"}, SAMPLER),
     "members of the heat map": (
@@ -81,6 +81,9 @@ CODE_CHANGES = {
     "training": ("zoo/training.py", EVERY_MEMBER),
     "plan": ("zoo/plan.py", Counter(plan=1)),
     "packing": ("images/packing.py", EVERYTHING - Counter(plan=1)),
+    "image source": ("images/sources/digits.py", EVERYTHING - Counter(plan=1)),
+    "another image source": ("images/sources/glyphs.py", Counter()),
+    "another dataset encoder": ("datasets/set_encoder.py", Counter()),
     "files": ("files.py", EVERYTHING),
     "report": ("report/page.py", REPORT),
     "schema": ("config/schema.py", Counter()),
@@ -95,7 +98,8 @@ def test_nothing_changed(finished):
 
 
 @pytest.mark.parametrize("changes, expected", CONFIG_CHANGES.values(), ids=CONFIG_CHANGES)
-def test_changed_config(finished, changes, expected):
+def test_changed_config(finished, changes, expected, repository):
+    shutil.copy(repository / "wsl" / "datasets" / "models" / "wsl-small-rn.json", finished.root / "own-rn.json")
     finished.configure(**changes)
     # The report shows the whole config.
     assert finished.would_run() == expected | REPORT
@@ -216,7 +220,8 @@ def test_changed_model_that_the_config_names(tiny_config, change, new_project, r
 def test_image_added_to_a_class_folder(tiny_config, change, new_project, class_folders, count_jobs):
     names = "abcde"
     photos = class_folders({"train": dict.fromkeys(names, 14), "val": dict.fromkeys(names, 4)})
-    images = {"source": "imagefolder", "train": str(photos / "train"), "test": str(photos / "val"), "size": 8}
+    source = {"name": "imagefolder", "train": str(photos / "train"), "test": str(photos / "val")}
+    images = {"source": source, "size": 8}
     project = new_project(change(tiny_config, seed=77, images=images, zoo__max_epoch=2, zoo__members=4))
     tasks = ["bad", "eda", "ebd", "abe"]
     assert ["".join(row["classes"]) for row in Run(project.config).plan] == tasks

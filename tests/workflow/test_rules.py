@@ -18,6 +18,7 @@ from snakemake.api import SnakemakeApi
 from snakemake.io import get_flag_value, is_flagged
 from snakemake.settings.types import ConfigSettings, ResourceSettings
 
+from wsl.images.sources.base import SOURCES
 from wsl.provenance import call_digest
 from wsl.sampling.makers import Makers
 from wsl.sections import plain
@@ -63,7 +64,8 @@ RULES = [
 # Functions that take the files of whichever sampler is asked for.
 OF_SAMPLERS = ("sample_models", "describe_sampler", "judge", "judge_control", "judge_novelty", "judge_refinement")
 SAMPLER_FILES = {"shared", "regression", "flow", "train_latents", "train_coefficients", "generator"}
-FOLDERS = {"source": "imagefolder", "train": "nowhere/train", "test": "nowhere/val", "classes": [*"abcdefgh"]}
+FOLDERS = {"name": "imagefolder", "train": "nowhere/train", "test": "nowhere/val"}
+IMAGES = {"source": FOLDERS, "classes": [*"abcdefgh"]}
 
 
 # What the tiny run has not: between them, all the workflow's other rules.
@@ -86,7 +88,7 @@ OTHERS = {
 @pytest.fixture(scope="module", params=["digits", "imagefolder"])
 def rules(request, tmp_path_factory, tiny_config, repository):
     """The workflow's rules by name, as Snakemake reads them; no job is planned."""
-    given = {**tiny_config, "images": FOLDERS} if request.param == "imagefolder" else tiny_config
+    given = {**tiny_config, "images": IMAGES} if request.param == "imagefolder" else tiny_config
     with read_rules(given, tmp_path_factory.mktemp("rules"), repository) as found:
         yield found
 
@@ -176,6 +178,8 @@ def test_gpu_is_asked_for_only_where_a_function_takes_a_device(rule):
 def test_code_is_the_digest_of_what_is_called(rule):
     params = params_of(rule)
     entries = ENTRIES.get(params["call"], ())
+    if params["call"] == "wsl.images.packing.pack_classes":
+        entries = [SOURCES[params["settings"]["settings"]["source"]["name"]]]
     assert params["code"] == call_digest(params["call"], *entries)
 
 

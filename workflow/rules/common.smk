@@ -65,8 +65,8 @@ CALL = "../scripts/call.py"
 # classes as inputs of each such job, planning would take seconds longer.
 PACKED = f"{OUT}/images/all.json"
 CLASS_MEANS = f"{OUT}/datasets/class_means.json"
-# What stands for a class is one file, whichever encoder made it. With the thesis' the file of CLIP features is that.
-FEATURES = f"{OUT}/datasets/{'class_means' if RUN.config.datasets.encoder == 'clip' else 'clip'}"
+# Each class has one class file, whichever encoder made it. With the thesis' encoder it is the file of CLIP features.
+FEATURES = f"{OUT}/datasets/{'clip' if RUN.config.datasets.encoder.embed else 'class_means'}"
 # Captions are templates over these facts. Snakemake's report finds them in its config, which no job depends on.
 FACTS = facts(RUN)
 config["facts"] = FACTS
@@ -116,19 +116,29 @@ def checked(path, sha256):
 
 
 def packed(names):
-    return [f"{OUT}/images/{name}.h5" for name in names]
+    return [PATHS.packed(name) for name in names]
 
 
 def features(names):
     return [f"{FEATURES}/{name}.h5" for name in names]
 
 
-def packing_of(names):
-    return settings(source=RUN.config.images.source, classes=[plain(RUN.packing(name)) for name in names])
+def class_jobs(one, several):
+    """Yield the rules that make files of classes, one for each group of classes that a job makes together.
 
+    Args:
+        one: name of the only rule, with a wildcard, where each job makes the files of one class.
+        several: beginning of the rules' names otherwise, since no wildcard can stand for several classes.
 
-def embedding_of(names):
-    return settings(prompts=[RUN.prompts(name) for name in names], seed=RUN.seed("clip"), **EMBEDDING)
+    Yields:
+        A rule's name, the name of its log, the names in its files, and a function of the wildcards that returns the
+        names of its classes.
+    """
+    if RUN.config.images.classes_per_job == 1:
+        yield one, f"{one}/{{name}}", ["{name}"], lambda wildcards: [wildcards.name]
+    else:
+        for number, names in enumerate(RUN.class_groups):
+            yield f"{several}_{number}", f"{several}_{number}", names, lambda wildcards, names=names: names
 
 
 def recorded_jobs(dag):

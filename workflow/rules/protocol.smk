@@ -71,7 +71,7 @@ rule describe_sampler:
         settings=settings(
             sampler=SAMPLING.sampler,
             seed=RUN.seed("sample"),
-            clip={**EMBEDDING, "seed": RUN.seed("clip")},
+            clip={**RUN.pretrained.clip, "seed": RUN.seed("clip")},
             prompts=DATASETS.prompts,
             about=ABOUT_MODELS,
             making=model_settings(SAMPLING.sampler),

@@ -9,7 +9,7 @@ from wsl.config.reading import read_yaml
 from wsl.config.schema import load_config
 from wsl.disk import Disk, measure_disk
 from wsl.errors import DataError, Faults
-from wsl.images.classes import check_folders, read_names
+from wsl.images.names import read_names
 from wsl.pretrained import Pretrained
 from wsl.run import Run
 from wsl.zoo.few_sets import few_sets
@@ -49,8 +49,8 @@ def check_config(path: Path) -> Checked:
         return about, warnings, obstacles.distinct()
     about["run"] = config.run
     pretrained = run.pretrained if run else obstacles.attempt(lambda: Pretrained(config))
-    images, datasets = config.images, config.datasets
-    obstacles.attempt(lambda: check_folders(images.source, images.train, images.test))
+    datasets = config.datasets
+    obstacles.attempt(lambda: config.images.source.check())
     if pretrained:
         obstacles.attempt(pretrained.check)
         about["downloads"] = pretrained.fetches()

@@ -2,8 +2,18 @@
 
 FLOW = "the flow starts from the prediction of `regression` since then"
 
+FOLDERS = "write images.source: {name: imagefolder, train: ..., test: ...}"
+GONE = "no longer a setting; remove it"
+
 # By the key as it was; a key that comes back must go from here.
 RENAMED = {
+    "images.train": f"now images.source.train; {FOLDERS}",
+    "images.test": f"now images.source.test; {FOLDERS}",
+    "images.drawn": "now images.source.drawn; write images.source: {name: glyphs, drawn: ...}",
+    "images.test_share": "now images.source.test_share",
+    "datasets.batch_size": GONE,
+    "datasets.distilled": GONE,
+    "datasets.set": GONE,
     "sampling.flow.image_counts": f"now sampling.regression.image_counts: {FLOW}",
     "sampling.flow.space": f"now sampling.regression.space: {FLOW}",
     "sampling.flow.normalise": f"now sampling.regression.normalise: {FLOW}",

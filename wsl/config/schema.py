@@ -11,7 +11,7 @@ from wsl.errors import ConfigError
 from wsl.evaluation.settings import Evaluation, Search
 from wsl.faults import describe_fault
 from wsl.images.settings import Images
-from wsl.outcomes.settings import Outcomes
+from wsl.outcomes.bins import Outcomes
 from wsl.registry import load_plugins
 from wsl.sampling.settings import Sampling
 from wsl.sections import RUN_NAME, Section, Whole

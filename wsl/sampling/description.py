@@ -36,7 +36,7 @@ def describe_sampler(
         out: JSON.
         sampler: by name.
         seed: of what is random in the sampler.
-        clip: ``model``, ``weights``, ``batch_size`` and ``seed``, see ``wsl.datasets.clip.Clip``.
+        clip: ``model``, ``weights`` and ``seed``, see ``wsl.datasets.clip.Clip``.
         prompts: sentences that name a class, with ``{}`` in its place.
         about: what any model of this sampler says of itself.
         making: settings of ``wsl.sampling.makers.Makers``, and ``outcome``, what is asked for.

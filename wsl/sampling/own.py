@@ -10,6 +10,7 @@ import numpy as np
 
 from wsl.datasets.class_means import ClassMeans, embed_classes, embed_name
 from wsl.datasets.clip import Clip
+from wsl.datasets.settings import ClipModel
 from wsl.errors import DataError
 from wsl.files import listed
 from wsl.images.classes import name_fault
@@ -17,6 +18,7 @@ from wsl.images.names import repeated_names
 from wsl.images.own import PREFIX, own_classes, pack_nothing, pack_own
 from wsl.images.reading import join_task
 from wsl.images.tasks import TaskImages
+from wsl.job import Job
 from wsl.outcomes.bins import read_bins
 from wsl.sampling.description import Description, load_description
 from wsl.sampling.makers import Makers
@@ -70,6 +72,7 @@ def sample_own(
     """
     about = load_description(run)
     encoder, size = about.about["encoder"]["encoder"], about.about["size"]
+    encoder = encoder["name"] if isinstance(encoder, dict) else encoder  # text in runs of earlier versions
     if encoder != "clip":
         raise DataError(f"{run} embeds datasets by {encoder!r}, which serves its own images alone; use a run with clip")
     with open_zoo(about.files["train_index"]) as zoo:
@@ -89,7 +92,8 @@ def sample_own(
         if folder is None:
             _embed_names(names, prompts, means, about, device)
         else:
-            embed_classes(packed, means, prompts, **about.clip, device=device)
+            model = ClipModel(model=about.clip["model"], weights=about.clip["weights"])
+            embed_classes(packed, means, prompts, model, Job(device, seed=about.clip["seed"]))
         files = {**about.files, "packed": [*listed(about.files["packed"]), *packed]}
         files["class_means"] = [*listed(about.files["class_means"]), *means]
         settings = {key: value for key, value in about.making.items() if key != "outcome"}

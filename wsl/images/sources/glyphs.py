@@ -1,16 +1,42 @@
 """The image source `glyphs`: characters drawn from the TrueType fonts that matplotlib ships.
 
-Training and validation images use other fonts than test images, so a model must learn the shape of a character and
-not the style of a font. The source needs no network.
+Training and validation images use other fonts than test images, so a model must learn the shape of a character and not
+the style of a font. The source needs no network.
 """
 
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from pydantic import Field
 
 from wsl.errors import DataError
+from wsl.images.sources.base import SOURCES, PooledSource
+from wsl.randomness import stream
+from wsl.sections import PositiveInt
+
+# One class per shape. Characters that look alike in some font share a class or are left out: the A of
+# three scripts, O and 0, c and C, З and 3. Class names are ASCII and differ in more than case, since they name files.
+CAPITALS = {letter: letter for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+SMALL = {f"small-{letter}": letter for letter in "abdefghijmnrt"}
+NUMBERS = {digit: digit for digit in "123456789"}
+GREEK = {
+    **{"capital-gamma": "Γ", "capital-delta": "Δ", "capital-lambda": "Λ", "capital-xi": "Ξ", "capital-sigma": "Σ"},
+    **{"capital-psi": "Ψ", "capital-omega": "Ω", "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ"},
+    **{"epsilon": "ε", "zeta": "ζ", "theta": "θ", "lambda": "λ", "mu": "μ", "xi": "ξ", "pi": "π", "sigma": "σ"},
+    **{"omega": "ω"},
+}
+CYRILLIC = {
+    **{"be": "Б", "de": "Д", "zhe": "Ж", "cyrillic-i": "И", "el": "Л", "tse": "Ц", "che": "Ч", "sha": "Ш", "yery": "Ы"},
+    **{"reversed-e": "Э", "yu": "Ю", "ya": "Я"},
+}
+SIGNS = {
+    **{"ampersand": "&", "at": "@", "number-sign": "#", "percent": "%", "question-mark": "?", "dollar": "$"},
+    **{"section-sign": "§", "euro": "€", "pound-sign": "£"},
+}
+CHARACTERS = CAPITALS | SMALL | NUMBERS | GREEK | CYRILLIC | SIGNS
 
 LEARNT_FONTS = (
     *("DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSans-BoldOblique"),
@@ -24,6 +50,35 @@ HEIGHT = 60  # of a font's letters on it, pixels
 ROTATION, SHEAR, SCALE, SHIFT = 8.0, 0.1, 0.12, 3.0  # degrees; ratio; ratio; pixels of the canvas
 STROKE, BLUR, NOISE = 2, 1.5, 0.06  # pixels of the canvas; pixels of the canvas; of the range of grey levels
 CONTRAST = 0.35  # least difference of character and ground, of the range of grey levels
+
+
+@SOURCES.register("glyphs")
+class Glyphs(PooledSource):
+    """89 characters; test images come from other fonts than all other images."""
+
+    title = "the glyphs"
+    drawn: PositiveInt = Field(100, description="images drawn per class, including validation and test images")
+
+    def names(self):
+        return list(CHARACTERS)
+
+    def images(self, name, packing, seed):
+        shares = {"test": self.test_share, "validation": packing.validation_share}
+        counts = {part: round(self.drawn * share) for part, share in shares.items()}
+        counts["train"] = self.drawn - sum(counts.values())
+        return {part: _drawn(name, part, count, packing.size, seed) for part, count in counts.items()}
+
+    def count(self, names):
+        return self.drawn * len(names)
+
+
+def _drawn(name: str, part: str, count: int, size: int, seed: int) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield images of a character, each from a random stream of its own, with the font of each."""
+    fonts = font_files(TEST_FONTS if part == "test" else LEARNT_FONTS)
+    for index in range(count):
+        rng = stream(seed, "images", name, part, index)
+        font = fonts[rng.integers(len(fonts))]
+        yield f"{name}, {font.stem}, {index}", draw_glyph(CHARACTERS[name], font, size, rng)
 
 
 def font_files(names: tuple[str, ...]) -> list[Path]:
