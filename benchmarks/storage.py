@@ -22,11 +22,10 @@ from wsl.evaluation.outputs import Runner, accuracy, compare
 from wsl.images.inputs import load_task, normalised
 from wsl.images.packing import pack_class
 from wsl.images.settings import Packing
-from wsl.progress import NOWHERE
 from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import Member, read_member, write_member
 from wsl.zoo.network import state_dict
-from wsl.zoo.training import Training, train_to_end
+from wsl.zoo.training import Training
 
 CLASSES, SIZE, EPOCHS = list("0123456789"), 16, 8
 PLAN = {"classes": CLASSES, "optimizer": "adam", "learning_rate": 1e-3, "weight_decay": 5e-4, "batch_size": 64}
@@ -38,7 +37,7 @@ def train(packed: list[Path], member: int, width: int) -> Member:
     """Train a member with a snapshot an epoch."""
     plan = {**PLAN, "member": member, "seed": member, "early_epoch": 1, "max_epoch": EPOCHS}
     training = Training(packed, plan, width, **SHARED)
-    train_to_end(training, NOWHERE)
+    training.run()
     return training.member()
 
 

@@ -82,9 +82,8 @@ class EpochLoop:
         """Train to the end, from the last state in ``progress`` or from the start."""
         self.begin(progress)
         while not self.done:
-            with self.randomness():
-                values = self.train()
-            self.close(values)
+            self.run_epoch()
+        torch.set_rng_state(self._random)  # also after a resume: what follows draws the same numbers
         if not self.diverged and self.epoch < self.epochs:
             log.info("stopped in epoch %d: no lower validation loss for %d epochs", self.epoch, self.patience)
 
@@ -100,6 +99,12 @@ class EpochLoop:
                 values = self.initial()
                 if values is not None:
                     self._record(values)
+
+    def run_epoch(self) -> None:
+        """Train and finish one epoch."""
+        with self.randomness():
+            values = self.train()
+        self.close(values)
 
     def close(self, values: Values) -> None:
         """Finish an epoch: evaluate, record it, and save a state.
