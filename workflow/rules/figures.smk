@@ -36,7 +36,7 @@ rule zoo_overview:
 
 rule autoencoder_loss:
     input:
-        history=rules.train_autoencoder.output.history,
+        history=rules.train_weight_encoder.output.history,
     output:
         **figure_files("autoencoder_loss", "Weight encoder", "4.1a: autoencoder losses"),
     log:

@@ -49,7 +49,7 @@ def facts(run: Run) -> dict[str, Any]:
         "body": "generator" in config.sampling.samplers,
         "samplers": listed(config.sampling.samplers),
         "random_features": config.datasets.weights is None and not config.datasets.brings_weights,
-        "latent_stage": config.weights.encoder,
+        "latent_stage": config.weights.encoder.name,
         "heatmap_members": evaluation.heatmap_members,
         "requests": evaluation.control_requests,
         "samples": evaluation.novelty_samples,
