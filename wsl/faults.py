@@ -1,11 +1,11 @@
 """Faults of a config in words: the key as its writer knows it, what is wrong with it, the remedy."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
-from wsl.sections import fields_of
+from wsl.sections import fields_of, selection
 
 
 def describe_fault(raw: Any, model: type[BaseModel], fault: Any, renamed: Mapping[str, str] | None = None) -> str:
@@ -20,7 +20,7 @@ def describe_fault(raw: Any, model: type[BaseModel], fault: Any, renamed: Mappin
     path = [str(part) for part in fault["loc"]]
     if fault["type"] == "extra_forbidden" and (became := (renamed or {}).get(".".join(path))):
         return f"{'.'.join(path)}: a key of an earlier version, {became}"
-    return f"{_user_path(raw, path)}: {_remedy(model, path, fault)}"
+    return f"{_user_path(raw, path)}: {_remedy(raw, model, path, fault)}"
 
 
 def _user_path(raw: Any, path: list[str]) -> str:
@@ -42,11 +42,15 @@ def _keys(section: Any) -> dict[str, Any]:
     return fields_of(section) if isinstance(section, type) and issubclass(section, BaseModel) else {}
 
 
-def _remedy(model: type[BaseModel], path: list[str], fault: Any) -> str:
+def _remedy(raw: Any, model: type[BaseModel], path: list[str], fault: Any) -> str:
     if fault["type"] == "extra_forbidden":
         section: Any = model
         for part in path[:-1]:
-            section = _keys(section).get(part)
+            raw = raw.get(part) if isinstance(raw, dict) else None
+            is_section = isinstance(section, type) and issubclass(section, BaseModel)
+            selected = selection(section, part) if is_section else None
+            by_name = get_args(section)[1] if get_origin(section) is dict else None
+            section = selected.entry(raw) if selected else by_name or _keys(section).get(part)
         known = ", ".join(_keys(section))
         return "unknown key" + (f"; the keys here are {known}" if known else "")
     message = fault["msg"].removeprefix("Value error, ")

@@ -10,7 +10,7 @@ from pydantic_core import PydanticUndefined
 
 from wsl.config.schema import Config
 from wsl.distributions import BaseDistribution, Choice
-from wsl.sections import Sections
+from wsl.sections import Named, OneOf, Sections, selection
 
 HEADING = """# The config
 
@@ -41,7 +41,8 @@ def reference() -> str:
 
 def _section(path: str, model: type[BaseModel]) -> Iterator[str]:
     yield f"\n## {f'`{path}`' if path else 'Top level'}\n\n{getdoc(model)}\n\n"
-    yield "| key | values | default | meaning |\n|---|---|---|---|\n"
+    if model.model_fields or issubclass(model, Sections):
+        yield "| key | values | default | meaning |\n|---|---|---|---|\n"
     sections = []
     for name, field in model.model_fields.items():
         key = f"{path}.{name}" if path else name
@@ -49,6 +50,8 @@ def _section(path: str, model: type[BaseModel]) -> Iterator[str]:
             sections.append((key, field.annotation))
         else:
             annotation = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+            if mark := selection(model, name):
+                sections += [(f"{key}: {entry}", mark.registry[entry]) for entry in mark.registry]
             yield f"| `{name}` | {_values(annotation)} | {_default(field.default)} | {field.description} |\n"
     if issubclass(model, Sections):
         sections += [(f"{path}.{name}", settings) for name, settings in model.subsections().items()]
@@ -59,6 +62,9 @@ def _section(path: str, model: type[BaseModel]) -> Iterator[str]:
 def _values(annotation: Any) -> str:
     if get_origin(annotation) is Annotated:
         inner, *metadata = get_args(annotation)
+        for mark in metadata:
+            if isinstance(mark, OneOf):
+                return ", ".join(f"`{name}`" for name in mark.registry)
         if _is_distribution(inner):
             return "distribution"
         return _values(inner) + _bounds(metadata)
@@ -92,6 +98,8 @@ def _default(value: Any) -> str:
         return "required"
     if value is None:
         return "empty"
+    if isinstance(value, Named):
+        return f"`{value.name}`"
     if isinstance(value, BaseDistribution):
         values = value.model_dump()
         only = values.get("choice", [])

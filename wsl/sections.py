@@ -70,8 +70,22 @@ class Named(Section):
 class OneOf:
     """Marks a field whose value is one registered entry, for the reference of the config and for messages."""
 
-    def __init__(self, registry: Registry):
-        self.registry = registry
+    def __init__(self, registry: Registry, default: str):
+        self.registry, self.default = registry, default
+
+    def entry(self, value: Any) -> type[Named] | None:
+        """Return the entry that a value in YAML selects; None: there is none."""
+        name = value.get("name", self.default) if isinstance(value, dict) else value
+        try:
+            return self.registry[name]
+        except ConfigError:
+            return None
+
+
+def selection(model: type[BaseModel], key: str) -> OneOf | None:
+    """Return how a field of a section selects a registered entry; None: it does not."""
+    field = model.model_fields.get(key)
+    return next((mark for mark in field.metadata if isinstance(mark, OneOf)), None) if field else None
 
 
 def one_of(registry: Registry, default: str) -> Any:
@@ -99,7 +113,9 @@ def one_of(registry: Registry, default: str) -> Any:
             raise ValueError(str(error)) from None
         return entry.model_validate(settings)
 
-    return Annotated[Any, PlainValidator(validate), PlainSerializer(lambda value: value.described()), OneOf(registry)]
+    return Annotated[
+        Any, PlainValidator(validate), PlainSerializer(lambda value: value.described()), OneOf(registry, default)
+    ]
 
 
 class Sections(Section):

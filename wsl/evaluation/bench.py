@@ -2,11 +2,13 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from wsl.sections import RUN_NAME, PositiveInt, Section
 from wsl.shared.settings import Shared
 from wsl.weights.settings import EncoderFit, Search, Weights
+
+FORMER = ("autoencoder", "tokens", "normalise", "share")
 
 
 class Variant(Section):
@@ -20,6 +22,14 @@ class Variant(Section):
     components: PositiveInt | None = Field(None, description="maximum number of principal components per parameter")
     budget: PositiveInt | None = Field(None, description="total coefficients per model; empty: no budget")
     gate: Literal["variance", "function"] | None = Field(None, description="ranking of components under a budget")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_former_keys(cls, values: Any) -> Any:
+        for key in FORMER if isinstance(values, dict) else ():
+            if key in values:
+                raise ValueError(f"{key}: a key of an earlier version; its settings are now settings of `encoder`")
+        return values
 
     def of(self, weights: Weights) -> Weights:
         """Return the section of a run, changed.

@@ -4,15 +4,14 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import numpy as np
-from pydantic import Field
 
 from wsl.files import new_hdf5, open_hdf5
 from wsl.job import Job
-from wsl.sections import NonNegativeFloat, PositiveInt, Section, Whole
 from wsl.weights.orders import class_orders, reorder_head
+from wsl.weights.pca_settings import PcaSettings
 from wsl.weights.solvers import (
     Components,
     Read,
@@ -25,27 +24,6 @@ from wsl.weights.solvers import (
 from wsl.zoo.index import Zoo, open_zoo, read_weights
 
 log = logging.getLogger(__name__)
-
-
-class PcaSettings(Section):
-    """PCA of every named parameter (Algorithm 3.1)."""
-
-    variance_threshold: NonNegativeFloat = Field(
-        1e-10, description="VARIANCE_THRESHOLD: below this mean variance only a parameter's mean is kept"
-    )
-    dimension_limit: Annotated[Whole, Field(ge=0)] = Field(
-        4, description="DIMENSION_LIMIT: parameters with at most this many values are only centred"
-    )
-    components: PositiveInt = Field(32, description="maximum number of principal components per named parameter")
-    solver: Literal["gram", "incremental", "full", "randomized"] = Field(
-        "gram",
-        description="`gram` is exact and streams the weights; `incremental` is the thesis' IncrementalPCA; `full` and "
-        "`randomized` are scikit-learn's",
-    )
-
-    def most_coefficients(self, columns: int, rows: int) -> int:
-        """Return the maximum number of coefficients of a parameter of ``columns`` values, fitted on ``rows``."""
-        return columns if columns <= self.dimension_limit else min(self.components, rows - 1, columns)
 
 
 @dataclass

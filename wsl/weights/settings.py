@@ -6,7 +6,7 @@ from pydantic import Field
 
 from wsl.sections import NonNegativeFloat, PositiveFloat, PositiveInt, Section, Whole, one_of
 from wsl.weights.encoders.base import WEIGHT_ENCODERS
-from wsl.weights.pca import PcaSettings
+from wsl.weights.pca_settings import PcaSettings
 
 DEFAULT = "pca-ae"
 CHECKPOINTS = 12  # states of an encoder that are kept during its training, spread geometrically, for figure 4.1b
@@ -16,7 +16,7 @@ class EncoderFit(Section):
     """What the fit of a weight encoder depends on, besides its input files."""
 
     encoder: one_of(WEIGHT_ENCODERS, DEFAULT) = Field(
-        default_factory=lambda: WEIGHT_ENCODERS[DEFAULT](),
+        WEIGHT_ENCODERS[DEFAULT](),
         description="what compresses a model's weights to the latent z_W, and decodes it",
     )
     orders: PositiveInt = Field(

@@ -11,7 +11,8 @@ from wsl.fitting import mlp
 from wsl.weights.encoders.ae_pca import AutoencoderPca
 from wsl.weights.fitted import FittedEncoder
 from wsl.weights.orders import reorder_head
-from wsl.weights.pca import ParameterPCA, PcaSettings, bounded
+from wsl.weights.pca import ParameterPCA, bounded
+from wsl.weights.pca_settings import PcaSettings
 from wsl.weights.snapshots import Snapshots
 from wsl.weights.training import EncoderData, Training
 from wsl.zoo.index import read_weights

@@ -18,6 +18,7 @@ from wsl.weights.training import EncoderData, Training
 from wsl.zoo.index import read_weights
 from wsl.zoo.layout import Layout, layout_to_text
 
+SHAPE = Shape()
 PROJECTED = 64  # size of the embeddings in which two views are compared
 TEMPERATURE = 0.1  # of NT-Xent
 NOISE = 0.05  # standard deviation of the noise that is added to standardised numbers
@@ -81,14 +82,8 @@ def with_noise(tokens: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
     return noisy * (torch.rand(tokens.shape, generator=generator, device=tokens.device) >= ERASE)
 
 
-def prepare(data: EncoderData, settings: TokenSettings, shape: Shape | None = None) -> Training:
-    """Prepare the fit of an encoder to whole snapshots.
-
-    Args:
-        data: of the run.
-        settings: of the encoder.
-        shape: of the transformer; None: the default.
-    """
+def prepare(data: EncoderData, settings: TokenSettings) -> Training:
+    """Prepare the fit of an encoder to whole snapshots."""
     training, device = data.training, data.job.device
     zoos = {"train": [training, *data.others], "validation": [data.validation]}
     layouts = list(dict.fromkeys(zoo.layout for zoo in zoos["train"]))
@@ -96,7 +91,7 @@ def prepare(data: EncoderData, settings: TokenSettings, shape: Shape | None = No
     for layout in layouts:
         permutable(layout)  # refuses networks whose channels are not known
     texts = [layout_to_text(layout) for layout in layouts]
-    encoder = TokenEncoder(texts, settings.size, latent, settings.pooled, shape or Shape())
+    encoder = TokenEncoder(texts, settings.size, latent, settings.pooled, SHAPE)
     for layout in layouts:
         standardise(encoder.sequence(layout), [zoo for zoo in zoos["train"] if zoo.layout == layout])
     module = ViewLoss(encoder, settings.beta, settings.windows, settings.permute).to(device)
