@@ -19,10 +19,10 @@ GB = 1e9
 
 
 def disk_needs(run: Run) -> dict[str, int]:
-    """Return the bytes that each part of a run's results takes, those that grow with members, weights or images.
+    """Return the bytes of the parts of a run's results that grow with members, weights or images.
 
-    The zoo's are exact but for file headers, since the plan says all snapshots; others are reckoned from above. Images
-    of folders that are not there count nothing.
+    Those of the zoo are exact except for file headers, since the plan lists all snapshots; the others are upper bounds.
+    Images in missing folders are not counted.
     """
     zoo, weights, layout = run.config.zoo, run.config.weights, run.layout
     rows = {part: 0 for part in run.parts}

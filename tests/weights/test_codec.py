@@ -73,7 +73,7 @@ def test_a_decoded_model_is_a_whole_network(codec, autoencoder):
 
 def test_counters_are_the_training_members_rounded_mean(zoo, fitted, autoencoder, tmp_path):
     members, copies = [read_member(path) for path in zoo.members[:3]], [tmp_path / f"{i}.h5" for i in range(3)]
-    # Six snapshots: a sum of 4 more than a multiple of six makes a mean of two thirds above a whole number.
+    # Six snapshots: a sum of 4 more than a multiple of six makes a mean of two thirds above an integer.
     total = sum(member.counters.sum(axis=0) for member in members)
     members[0].counters[0] += (4 - total) % 6
     for member, path in zip(members, copies, strict=True):

@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from wsl.errors import DataError
-from wsl.remaking import remedy
 from wsl.tensors import read_tensors, write_tensors
 from wsl.weights.coefficients import LinearCodec
 from wsl.weights.encoders.base import WEIGHT_ENCODERS
@@ -144,6 +143,8 @@ def _built(
         encoder = WEIGHT_ENCODERS[about["kind"]].load(shape, linear)
         encoder.load_state_dict(state)
     except (KeyError, RuntimeError, TypeError) as error:
-        fault = f"{path} is not a weight encoder of this version of wsl for this PCA ({error})"
-        raise DataError(f"{fault}; {remedy(path, 'give the files of one run')}") from error
+        raise DataError(
+            f"{path} is not a weight encoder of this version of wsl for this PCA ({error}); give the files of one run, or "
+            "run the workflow with the run's config, which fits the encoder again"
+        ) from error
     return encoder.eval()

@@ -1,19 +1,12 @@
 """The encoder `ae-pca`: a non-linear first stage, then PCA, the reverse of the thesis' order (section 5.1)."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from wsl.recipe import Fitting
 from wsl.sections import PositiveInt
 from wsl.weights.encoders.base import WEIGHT_ENCODERS, TrainedEncoder
-
-if TYPE_CHECKING:
-    from wsl.weights.coefficients import LinearCodec
-    from wsl.weights.fitted import FittedEncoder
-    from wsl.weights.training import EncoderData, Training
 
 
 @WEIGHT_ENCODERS.register("ae-pca")
@@ -35,16 +28,15 @@ class AutoencoderPca(TrainedEncoder, Fitting):
 
     @property
     def first_stage_share(self) -> float:
-        """The share of the autoencoder."""
         return self.share
 
-    def prepare(self, data: EncoderData) -> Training:
+    def prepare(self, data):
         from wsl.weights.encoders._channels import prepare
 
         return prepare(data, self)
 
     @classmethod
-    def load(cls, about: dict[str, Any], linear: LinearCodec) -> FittedEncoder:
+    def load(cls, about, linear):
         from wsl.weights.encoders._channels import ChannelEncoder
 
         return ChannelEncoder(linear.layout, **about)

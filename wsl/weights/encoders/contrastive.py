@@ -1,19 +1,11 @@
 """The encoder `contrastive`: a transformer over tokens of weights, one latent per network (eq. 2.8)."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from wsl.sections import RUN_NAME, PositiveInt
 from wsl.weights.encoders.base import WEIGHT_ENCODERS, TrainedEncoder
-
-if TYPE_CHECKING:
-    from wsl.weights.coefficients import LinearCodec
-    from wsl.weights.fitted import FittedEncoder
-    from wsl.weights.training import EncoderData, Training
-    from wsl.zoo.layout import Layout
 
 
 class TokenSettings(TrainedEncoder):
@@ -39,20 +31,19 @@ class TokenSettings(TrainedEncoder):
 
     @property
     def other_runs(self) -> list[str]:
-        """The runs that the config names."""
         return self.runs
 
-    def latent_size(self, layout: Layout) -> int:
+    def latent_size(self, layout):
         """Return the size of a latent of the transformer: a network's, or a token's."""
         return self.latent
 
-    def prepare(self, data: EncoderData) -> Training:
+    def prepare(self, data):
         from wsl.weights.encoders._token_training import prepare
 
         return prepare(data, self)
 
     @classmethod
-    def load(cls, about: dict[str, Any], linear: LinearCodec) -> FittedEncoder:
+    def load(cls, about, linear):
         from wsl.weights.encoders._token_encoder import TokenEncoder
 
         return TokenEncoder(**about)

@@ -1,18 +1,9 @@
 """The encoder `pca`: PCA of every named parameter and nothing else."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
 from pydantic import Field
 
 from wsl.recipe import NORMALISATION, Normalisation
 from wsl.weights.encoders.base import WEIGHT_ENCODERS, WeightEncoder
-
-if TYPE_CHECKING:
-    from wsl.weights.coefficients import LinearCodec
-    from wsl.weights.fitted import FittedEncoder
-    from wsl.weights.training import EncoderData, Training
 
 
 @WEIGHT_ENCODERS.register("pca")
@@ -26,16 +17,15 @@ class Pca(WeightEncoder):
 
     @property
     def first_stage_share(self) -> float:
-        """PCA does all of the compression."""
         return 0.0
 
-    def prepare(self, data: EncoderData) -> Training:
+    def prepare(self, data):
         from wsl.weights.encoders._autoencoder import prepare
 
         return prepare(data, None, (), 0.0, self.normalise)
 
     @classmethod
-    def load(cls, about: dict[str, Any], linear: LinearCodec) -> FittedEncoder:
+    def load(cls, about, linear):
         from wsl.weights.encoders._autoencoder import PcaEncoder
 
         return PcaEncoder(linear, **about)

@@ -1,20 +1,12 @@
 """The encoder `pca-ae`: PCA of every named parameter, then an autoencoder of all coefficients (the thesis)."""
 
-from __future__ import annotations
-
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from wsl.recipe import NORMALISATION, Fitting, Normalisation
 from wsl.sections import PositiveInt
 from wsl.weights.encoders.base import WEIGHT_ENCODERS, TrainedEncoder
-
-if TYPE_CHECKING:
-    from wsl.weights.coefficients import LinearCodec
-    from wsl.weights.fitted import FittedEncoder
-    from wsl.weights.training import EncoderData, Training
 
 
 @WEIGHT_ENCODERS.register("pca-ae")
@@ -27,18 +19,17 @@ class PcaAutoencoder(TrainedEncoder, Fitting):
     latent: PositiveInt = Field(64, description="size of the weight latent z_W")
     normalise: Normalisation = Field("per-coefficient", description=NORMALISATION)
 
-    def numbers(self, coefficients: int) -> int:
-        """Return the number of weights of encoder and decoder."""
+    def numbers(self, coefficients):
         sizes = [coefficients, *self.hidden, self.latent]
         return 2 * sum(into * out for into, out in pairwise(sizes))
 
-    def prepare(self, data: EncoderData) -> Training:
+    def prepare(self, data):
         from wsl.weights.encoders._autoencoder import prepare
 
         return prepare(data, self.latent, self.hidden, self.dropout, self.normalise, self.behaviour)
 
     @classmethod
-    def load(cls, about: dict[str, Any], linear: LinearCodec) -> FittedEncoder:
+    def load(cls, about, linear):
         from wsl.weights.encoders._autoencoder import PcaEncoder
 
         return PcaEncoder(linear, **about)

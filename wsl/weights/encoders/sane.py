@@ -1,18 +1,11 @@
 """The encoder `sane`: a transformer over tokens of weights, one latent per token (Schürholt et al. 2024)."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from pydantic import Field
 
 from wsl.sections import PositiveInt
 from wsl.weights.encoders.base import WEIGHT_ENCODERS
 from wsl.weights.encoders.contrastive import TokenSettings
 from wsl.weights.encoders.tokens import latent_a_token
-
-if TYPE_CHECKING:
-    from wsl.zoo.layout import Layout
 
 
 @WEIGHT_ENCODERS.register("sane")
@@ -24,10 +17,8 @@ class Sane(TokenSettings):
     pooled = False
     latent: PositiveInt = Field(64, description="maximum size of the weight latent z_W, shared equally by the tokens")
 
-    def latent_size(self, layout: Layout) -> int:
-        """Return the size of a token's latent."""
+    def latent_size(self, layout):
         return latent_a_token(layout, self.size, self.latent)
 
-    def check(self, layout: Layout) -> None:
-        """Refuse a latent with fewer numbers than a network has tokens."""
+    def check(self, layout):
         self.latent_size(layout)
