@@ -144,7 +144,7 @@ def _built(
         encoder.load_state_dict(state)
     except (KeyError, RuntimeError, TypeError) as error:
         raise DataError(
-            f"{path} is not a weight encoder of this version of wsl for this PCA ({error}); give the files of one run, or "
-            "run the workflow with the run's config, which fits the encoder again"
+            f"{path} is not a weight encoder of this version of wsl for this PCA ({error}); give the files of one run, "
+            "or run the workflow with the run's config, which fits the encoder again"
         ) from error
     return encoder.eval()
