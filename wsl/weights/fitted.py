@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from wsl.errors import DataError
+from wsl.errors import ConfigError, DataError
 from wsl.tensors import read_tensors, write_tensors
 from wsl.weights.coefficients import LinearCodec
 from wsl.weights.encoders.base import WEIGHT_ENCODERS
@@ -142,7 +142,7 @@ def _built(
     try:
         encoder = WEIGHT_ENCODERS[about["kind"]].load(shape, linear)
         encoder.load_state_dict(state)
-    except (KeyError, RuntimeError, TypeError) as error:
+    except (ConfigError, KeyError, RuntimeError, TypeError) as error:
         raise DataError(
             f"{path} is not a weight encoder of this version of wsl for this PCA ({error}); give the files of one run, "
             "or run the workflow with the run's config, which fits the encoder again"
