@@ -115,7 +115,7 @@ def test_an_impossible_distribution_is_named_with_what_is_due(key, value, says):
     ("section", "values", "says"),
     [
         ("weights.encoder", {"name": "ae-pca"}, "hidden: without a hidden layer both stages of `ae-pca` are linear"),
-        ("weights.encoder", {"name": "ae-pca", "hidden": [4], "share": 1.1}, "share: .*less than or equal to 1"),
+        ("weights.encoder", {"name": "ae-pca", "hidden": [4], "share": 1.1}, "less than or equal to 1"),
         ("weights.encoder", {"name": "pca", "behaviour": 1}, "unknown key; the keys here are normalise"),
         ("weights", {"encoder": "pcaae"}, "unknown weight encoder 'pcaae'; did you mean pca-ae?"),
         ("zoo", {"early_epoch": 9, "max_epoch": 9}, "early_epoch can reach 9.*must come first"),

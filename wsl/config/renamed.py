@@ -17,7 +17,7 @@ RENAMED = {
     "weights.tokens": "now settings of weights.encoder, for example `encoder: {name: sane, size: 289, windows: 4}`; of "
     "the others only `beta`, `runs` and `permute` are still settings",
     "weights.normalise": "now weights.encoder.normalise",
-    "weights.share": "now weights.encoder.share",
+    "weights.share": "now the setting `share` of the weight encoder `ae-pca`",
     "weights.explained_variance": "no longer a setting; remove it, and limit weights.components or weights.budget",
     "weights.sensitivity": "no longer a setting; remove it",
     "evaluation.bench.shared": "no longer a setting; remove it",
