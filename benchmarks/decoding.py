@@ -25,7 +25,7 @@ from wsl.images.inputs import normalised
 from wsl.sampling.recalibration import Recalibration
 from wsl.weights.codec import WeightCodec
 from wsl.weights.coefficients import LinearCodec
-from wsl.weights.encoders.pca import PcaEncoder
+from wsl.weights.encoders._autoencoder import PcaEncoder
 from wsl.weights.pca import ParameterPCA
 from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.network import flatten, resnet18, state_dict

@@ -19,12 +19,12 @@ import h5py
 import numpy as np
 from side_by_side import ratio, report, seconds
 
-from wsl.weights.pca import ParameterPCA, fit_pca
+from wsl.weights.pca import ParameterPCA
+from wsl.weights.pca_settings import PcaSettings
 
 MEMBERS, NUMBERS, COMPONENTS = 400, 147_456, 32
 SOLVERS = ("gram", "incremental", "randomized", "full")
 DECAY, DIRECTIONS = 0.6, 300
-LIMITS = {"variance_threshold": 0.0, "dimension_limit": 1}
 CHUNK = 2**16  # columns per block
 
 
@@ -42,7 +42,8 @@ def pretended(members: int, numbers: int, seed: int = 0) -> np.ndarray:
 
 def fit(data: np.ndarray | h5py.Dataset, solver: str = "gram") -> ParameterPCA:
     """Fit the matrix as a parameter, from memory or from a file."""
-    return fit_pca("weight", lambda part: data[:, part], *data.shape, components=COMPONENTS, solver=solver, **LIMITS)
+    settings = PcaSettings(components=COMPONENTS, solver=solver, variance_threshold=0.0, dimension_limit=1)
+    return ParameterPCA.fit("weight", lambda part: data[:, part], data.shape, settings)
 
 
 def error(values: np.ndarray, fitted: ParameterPCA) -> float:

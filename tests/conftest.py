@@ -27,8 +27,11 @@ from wsl.shared.settings import Shared
 from wsl.shared.training import train_shared
 from wsl.weights.codec import embed_part
 from wsl.weights.coefficients import encode_part
-from wsl.weights.encoders.pca import train_pca
+from wsl.weights.encoders.base import EncoderInputs
 from wsl.weights.pca import fit_parameters
+from wsl.weights.pca_settings import PcaSettings
+from wsl.weights.settings import EncoderFit
+from wsl.weights.training import train_weight_encoder
 from wsl.zoo.index import write_index
 from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.training import train_member
@@ -116,8 +119,8 @@ def fitted(zoo, tmp_path_factory) -> list[Path]:
     paths = []
     for entry in resnet18_layout(WIDTH, 3).entries:
         paths.append(folder / f"{entry.name}.h5")
-        limits = {"variance_threshold": 1e-12, "dimension_limit": 4, "components": 32}
-        fit_parameters(zoo.train, [paths[-1]], [entry.name], seed=0, **limits)
+        settings = PcaSettings(variance_threshold=1e-12, dimension_limit=4, components=32)
+        fit_parameters(zoo.train, [paths[-1]], [entry.name], settings)
     return paths
 
 
@@ -141,9 +144,9 @@ def autoencoder(zoo, fitted, coefficients, tmp_path_factory) -> SimpleNamespace:
         checkpoints=folder / "states.safetensors",
         latents={part: folder / f"{part}.h5" for part in TASKS},
     )
-    shape = {"latent": 8, "hidden": [], "dropout": 0.0, "normalise": "per-coefficient"}
-    values = (coefficients["train"], coefficients["validation"], zoo.train, zoo.validation, fitted)
-    train_pca(*values, made.state, made.history, made.checkpoints, **shape, checkpoint_count=4, recipe=RECIPE, seed=0)
+    inputs = EncoderInputs(zoo.train, zoo.validation, coefficients["train"], coefficients["validation"], fitted)
+    settings = EncoderFit(encoder={"name": "pca-ae", "latent": 8, **ADAMW})
+    train_weight_encoder(inputs, made.state, made.history, made.checkpoints, settings)
     for part, path in made.latents.items():
         embed_part(getattr(zoo, part), coefficients[part], fitted, made.state, path, orders=1, seed=0)
     return made

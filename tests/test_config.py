@@ -26,7 +26,7 @@ def config(path="", value=None):
 def test_defaults_are_a_whole_config():
     loaded = load_config(config())
     assert loaded.run == "test" and loaded.images.source.name == "digits"
-    assert loaded.weights.autoencoder.hidden == []
+    assert loaded.weights.encoder.hidden == []
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)
@@ -40,7 +40,7 @@ def test_configs_that_come_with_it_are_accepted(path):
         ("wieghts", {}, "unknown key; the keys here are run, seed, beside, plugins, images"),
         ("zoo.wdith", 8, "unknown key; the keys here are members.*width"),
         ("zoo.learning_rate.rmsprop", 1, "unknown key; the keys here are adam, sgd"),
-        ("weights.autoencoder.lattent", 9, "unknown key; the keys here are .*latent"),
+        ("weights.encoder.lattent", 9, "unknown key; the keys here are .*latent"),
     ],
 )
 def test_an_unknown_key_is_named_beside_the_known_ones(key, value, remedy):
@@ -74,8 +74,7 @@ def test_an_unknown_key_is_named_beside_the_known_ones(key, value, remedy):
         ("weights.orders", 0, "greater than or equal to 1"),
         ("images.size", 4, "greater than or equal to 8"),
         ("images.validation_share", 1.5, "less than 1"),
-        ("weights.autoencoder.hidden", 64, "list"),
-        ("weights.explained_variance", 1.1, "less than or equal to 1"),
+        ("weights.encoder.hidden", 64, "list"),
         ("shared.losses.nt_xent.temperature", 0, "greater than 0"),
         ("shared.losses.nt_xent.temperature", float("inf"), "finite"),
         ("sampling.outcome", -1, "greater than or equal to 0"),
@@ -116,9 +115,10 @@ def test_an_impossible_distribution_is_named_with_what_is_due(key, value, says):
 @pytest.mark.parametrize(
     ("section", "values", "says"),
     [
-        ("weights", {"encoder": "ae-pca"}, "hidden: with none, both stages of `ae-pca` are linear"),
-        ("weights", {"encoder": "pca", "autoencoder": {"behaviour": {"weight": 1}}}, "nothing of .* `pca` is trained"),
-        ("weights.tokens", {"width": 30, "heads": 4}, "width 30 is no multiple of 4 heads"),
+        ("weights.encoder", {"name": "ae-pca"}, "hidden: without a hidden layer both stages of `ae-pca` are linear"),
+        ("weights.encoder", {"name": "ae-pca", "hidden": [4], "share": 1.1}, "less than or equal to 1"),
+        ("weights.encoder", {"name": "pca", "behaviour": 1}, "unknown key; the keys here are normalise"),
+        ("weights", {"encoder": "pcaae"}, "unknown weight encoder 'pcaae'; did you mean pca-ae?"),
         ("zoo", {"early_epoch": 9, "max_epoch": 9}, "early_epoch can reach 9.*must come first"),
         ("zoo", {"optimizer": "rmsprop"}, "only adam and sgd"),
         ("zoo.backbone", {"sha256": "0" * 64}, "sha256: it is of a checkpoint, and none is named"),

@@ -17,8 +17,9 @@ from wsl.shared.predictor import load_predictor
 from wsl.tensors import read_tensors, write_tensors
 from wsl.weights.codec import load_codec, read_latents
 from wsl.weights.coefficients import load_linear, read_coefficients
-from wsl.weights.encoders.registry import load_states
+from wsl.weights.fitted import load_states
 from wsl.weights.pca import fit_parameters
+from wsl.weights.pca_settings import PcaSettings
 from wsl.zoo.index import open_zoo, read_weights, write_index
 from wsl.zoo.member import read_member, write_member
 from wsl.zoo.start import load_start, random_start
@@ -117,9 +118,7 @@ def test_a_weight_that_is_no_number_is_found_in_its_file_and_parameter(damaged, 
         with pytest.raises(DataError, match=says):
             read_weights(opened, slice(2, 4), entry.columns)
     with pytest.raises(DataError, match=says):
-        fit_parameters(
-            index, [index.with_name("pca.h5")], [name], 0, variance_threshold=0, dimension_limit=4, components=2
-        )
+        fit_parameters(index, [index.with_name("pca.h5")], [name], PcaSettings(variance_threshold=0, components=2))
     assert not index.with_name("pca.h5").exists()
 
 

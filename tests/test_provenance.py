@@ -111,3 +111,10 @@ def test_where_the_project_lies_does_not_matter(tree, tmp_path, monkeypatch):
     shutil.copytree(tree / "wsl", tmp_path / "elsewhere" / "wsl")
     monkeypatch.setattr(provenance, "ROOT", tmp_path / "elsewhere")
     assert digest() == here
+
+
+def test_imports_for_annotations_alone_are_not_code_of_a_job(tree):
+    (tree / "wsl" / "typed.py").write_text(
+        "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    from wsl.zoo.plan import plan_members\n"
+    )
+    assert code_files("wsl/typed.py") == [tree / "wsl" / "typed.py"]

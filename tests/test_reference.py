@@ -147,5 +147,5 @@ def test_thesis_preset_holds_what_the_thesis_states():
     assert thesis.zoo.optimizer.choice == ["adam", "sgd"]
     assert (thesis.images.size, thesis.images.classes) == (224, "imagenet-1k")
     assert (thesis.datasets.model, thesis.datasets.weights) == ("ViT-B-32-quickgelu", "openai")
-    assert (thesis.weights.autoencoder.hidden, thesis.weights.solver) == ([], "incremental")
+    assert (thesis.weights.encoder.hidden, thesis.weights.solver) == ([], "incremental")
     assert (thesis.shared.outcome_embedding, thesis.outcomes.spacing) == (512, "equal-width")

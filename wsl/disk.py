@@ -2,13 +2,12 @@
 
 import shutil
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 from wsl.errors import ConfigError
 from wsl.opening import check_writable, existing_folder
 from wsl.run import Run
-from wsl.weights.settings import Weights
+from wsl.weights.settings import CHECKPOINTS, Weights
 from wsl.zoo.layout import Layout
 from wsl.zoo.snapshots import snapshot_names
 
@@ -18,7 +17,7 @@ GB = 1e9
 
 
 def disk_needs(run: Run) -> dict[str, int]:
-    """Return the bytes that each part of a run's results takes, those that grow with members, weights or images.
+    """Return the bytes of the parts of a run's results that grow with members, weights or images.
 
     The zoo's size is exact except for file headers, since the plan contains all snapshots; the others are upper bounds.
     Images in missing folders are not counted.
@@ -37,13 +36,14 @@ def disk_needs(run: Run) -> dict[str, int]:
     }
     held_out = total - rows["train"]
     bench = run.config.encoders().values() if run.config.evaluation.bench.encoders else ()
-    wide = weights.model_copy(update={"components": max((one.components for one in bench), default=0)})
+    wide = weights.model_copy(update={"components": max((variant.components for variant in bench), default=0)})
     for name, section in (("", weights), ("bench: ", wide if bench else None)):
         if section:
             fitted, coefficients = _first_stage(section, layout, rows["train"])
             encoded = (rows["train"] * section.orders + held_out) * coefficients * FLOAT
             needs |= {f"{name}components": fitted * FLOAT, f"{name}coefficients": encoded}
-    needs["weight encoder"] = _autoencoder(weights, _first_stage(weights, layout, rows["train"])[1]) * FLOAT
+    states = CHECKPOINTS + 2  # those, the first and the one that is used
+    needs["weight encoder"] = weights.encoder.numbers(_first_stage(weights, layout, rows["train"])[1]) * states * FLOAT
     return {name: value for name, value in needs.items() if value}
 
 
@@ -116,19 +116,10 @@ def check_disk(run: Run, results: Path) -> str:
 
 
 def _first_stage(weights: Weights, layout: Layout, rows: int) -> tuple[int, int]:
-    """Return numbers in the PCA files, and coefficients a model, at most."""
+    """Return the maximum number of numbers in the PCA files, and of coefficients per model."""
     fitted, coefficients = 0, 0
     for entry in layout.entries:
-        k = entry.size if entry.size <= weights.dimension_limit else min(weights.components, entry.size, rows - 1)
+        k = weights.most_coefficients(entry.size, rows)
         fitted += entry.size * (k + 1)
         coefficients += k
     return fitted, coefficients if weights.budget is None else min(coefficients, weights.budget)
-
-
-def _autoencoder(weights: Weights, coefficients: int) -> int:
-    """Return numbers in the states of `pca-ae` that are kept; other encoders are far smaller than the zoo."""
-    if weights.encoder != "pca-ae":
-        return 0
-    sizes = [coefficients, *weights.autoencoder.hidden, weights.autoencoder.latent]
-    both = 2 * sum(into * out for into, out in pairwise(sizes))
-    return both * (weights.autoencoder.checkpoints + 2)  # those, the first and the one that is used

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -66,7 +66,8 @@ def _remedy(raw: Any, model: type[BaseModel], path: list[str], fault: Any) -> st
             raw = raw.get(part) if isinstance(raw, dict) else None
             is_section = isinstance(section, type) and issubclass(section, BaseModel)
             selected = selection(section, part) if is_section else None
-            section = selected.entry(raw) if selected else _keys(section).get(part)
+            by_name = get_args(section)[1] if get_origin(section) is dict else None
+            section = selected.entry(raw) if selected else by_name or _keys(section).get(part)
         known = ", ".join(_keys(section))
         return "unknown key" + (f"; the keys here are {known}" if known else "")
     message = fault["msg"].removeprefix("Value error, ")

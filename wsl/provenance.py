@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import sys
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def _imports(path: Path) -> tuple[Path, ...]:
     if path.suffix != ".py":
         return ()
     names, data = set(), []
-    for node in ast.walk(_tree(path)):
+    for node in _walk(_tree(path)):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -42,6 +43,14 @@ def _imports(path: Path) -> tuple[Path, ...]:
             data.extend([target] if target.is_file() else (file for file in target.rglob("*") if file.is_file()))
     files = (_module_file(name) for name in sorted(names) if name.split(".")[0] == "wsl")
     return (*(file for file in files if file), *data)
+
+
+def _walk(tree: ast.AST) -> Iterator[ast.AST]:
+    """Yield all nodes except imports for annotations alone (``if TYPE_CHECKING:``), which no job runs."""
+    yield tree
+    for node in ast.iter_child_nodes(tree):
+        if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
+            yield from _walk(node)
 
 
 def _is_beside(node: ast.AST) -> bool:

@@ -16,7 +16,6 @@ from wsl.images.settings import Images
 from wsl.paths import Paths
 from wsl.pretrained import Pretrained
 from wsl.randomness import integer_seed
-from wsl.weights.encoders.settings import training_of
 from wsl.zoo.groups import group_classes
 from wsl.zoo.layout import Layout, resnet18_layout
 from wsl.zoo.plan import first_training, plan_members, plan_unseen
@@ -48,7 +47,7 @@ class Run:
                 self._words, self.superclasses = read_names(names)
         with faults.noted():
             for weights in self.config.encoders().values():
-                training_of(weights, self.layout)  # refuses a latent that its tokens do not fit
+                weights.encoder.check(self.layout)
         if self.classes:
             with faults.noted():
                 self._plan()

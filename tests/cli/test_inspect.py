@@ -16,8 +16,7 @@ from typer.testing import CliRunner
 from wsl.cli.main import app
 from wsl.files import write_json
 from wsl.sampling.model_files import write_model
-from wsl.weights.codec import load_codec, read_latents
-from wsl.weights.neighbours import neighbours
+from wsl.weights.codec import load_codec, neighbours, read_latents
 from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import read_member
 from wsl.zoo.network import resnet18, state_dict

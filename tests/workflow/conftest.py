@@ -32,7 +32,7 @@ TINY = {
         "early_epoch": 1,
         "max_epoch": {"integers": [2, 3]},
     },
-    "weights": {"components": 8, "autoencoder": {"latent": 8, "epochs": 4, "checkpoints": 3}},
+    "weights": {"components": 8, "encoder": {"latent": 8, "epochs": 4}},
     "outcomes": {"bins": 3},
     "shared": {"hidden": [16], "outcome_embedding": 8, "epochs": 4},
     "sampling": {"samplers": ["projection"]},

@@ -13,7 +13,7 @@ RECONSTRUCTION = Counter(reconstruction=1, reconstruction_table=1, summary=1) + 
 OUTPUTS = Counter(reconstruction_over_training=1, output_metrics=1) + REPORT
 # The sampler and the reconstructed members are decoded; all other rivals do without.
 DECODED = Counter(judge=2)
-AUTOENCODER = (Counter(train_autoencoder=1, autoencoder_loss=1, embed_weights=3) | RECONSTRUCTION | OUTPUTS) | SHARED
+AUTOENCODER = (Counter(train_weight_encoder=1, autoencoder_loss=1, embed_weights=3) | RECONSTRUCTION | OUTPUTS) | SHARED
 AUTOENCODER |= DECODED
 # Every parameter of a network this small is fitted in one job.
 PCA = Counter(fit_small_pca=1, pca_table=1, coefficients=3) | AUTOENCODER

@@ -35,9 +35,9 @@ CONFIG_CHANGES = {
     "keep of the shared encoder": ({"shared__keep": "last"}, SHARED),
     "components": ({"weights__components": 4}, PCA),
     "solver": ({"weights__solver": "full"}, PCA),
-    "latent": ({"weights__autoencoder__latent": 4}, AUTOENCODER),
-    "epochs of the autoencoder": ({"weights__autoencoder__epochs": 5}, AUTOENCODER),
-    "normalisation": ({"weights__normalise": "global"}, AUTOENCODER),
+    "latent": ({"weights__encoder__latent": 4}, AUTOENCODER),
+    "epochs of the weight encoder": ({"weights__encoder__epochs": 5}, AUTOENCODER),
+    "normalisation": ({"weights__encoder__normalise": "global"}, AUTOENCODER),
     "bins": ({"outcomes__bins": 4}, Counter(outcome_bins=1) + (SHARED | SAMPLING)),
     "CLIP": ({"datasets__model": "own-rn.json"}, CLASS_MEANS),
     "requested outcome": ({"sampling__outcome": 0.5}, SAMPLING),
@@ -49,10 +49,7 @@ CONFIG_CHANGES = {
     "synthetic images": ({"evaluation__synthetic_images": 8}, OUTPUTS),
     "training images": ({"evaluation__training_images": 10}, RECONSTRUCTION),
     # Swapped values within one rule, and of two rules.
-    "latent and checkpoints swapped": (
-        {"weights__autoencoder__latent": 3, "weights__autoencoder__checkpoints": 8},
-        AUTOENCODER,
-    ),
+    "latent and epochs swapped": ({"weights__encoder__latent": 4, "weights__encoder__epochs": 8}, AUTOENCODER),
     "hidden and epochs swapped": ({"shared__hidden": [4], "shared__epochs": 16}, SHARED),
     "images of both evaluations swapped": (
         {"evaluation__synthetic_images": 20, "evaluation__training_images": 16},
@@ -76,7 +73,7 @@ CODE_CHANGES = {
     "loss of the shared encoder": ("ntxent.py", SHARED),
     "sampler": ("sampling/projection.py", SAMPLING - Counter(describe_sampler=1)),
     "tables": ("evaluation/tables.py", Counter(reconstruction_table=1) | SAMPLING_TABLES),
-    "autoencoder": ("weights/encoders/pca.py", AUTOENCODER | SAMPLING),
+    "autoencoder": ("weights/encoders/_autoencoder.py", AUTOENCODER | SAMPLING),
     "PCA": ("weights/pca.py", PCA | SAMPLING),
     "training": ("zoo/training.py", EVERY_MEMBER),
     "plan": ("zoo/plan.py", Counter(plan=1)),

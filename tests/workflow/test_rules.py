@@ -23,19 +23,24 @@ from wsl.provenance import call_digest
 from wsl.sampling.makers import Makers
 from wsl.sections import plain
 from wsl.shared.losses.base import LOSSES
-from wsl.weights.pca import fit_pca
+from wsl.weights.encoders.base import WEIGHT_ENCODERS
 from wsl.zoo.backbone import train_on_classes
 
 WILDCARDS = SimpleNamespace(name="0", member="00000", part="train", draw="1", method="projection", sampler="projection")
 GIVEN_BY_SCRIPT = {"device", "threads", "progress", "job"}
 # Registered classes that functions look up by name, with the defaults of the config.
+ENCODER = WEIGHT_ENCODERS["pca-ae"]
+DECODE = ("wsl.sampling.models.sample_models", "wsl.evaluation.protocol.judge", "wsl.evaluation.control.judge_control")
+DECODE += ("wsl.evaluation.novelty.judge_novelty", "wsl.evaluation.refined.judge_refinement")
+DECODE += ("wsl.evaluation.reconstruction.over_training", "wsl.evaluation.reconstruction.on_training_data")
+DECODE += ("wsl.weights.training.train_weight_encoder", "wsl.weights.codec.embed_part")
 ENTRIES = {
+    **{function: [ENCODER] for function in DECODE},
     "wsl.shared.training.train_shared": [LOSSES["nt_xent"]],
     "wsl.sampling.regression.fit_regression": [LOSSES["mse"]],
 }
 # Functions that pass settings on by `**`: to what, and the arguments that they add to them.
 PASSED_ON = {
-    "wsl.weights.pca.fit_parameters": (fit_pca, {"read", "rows", "columns", "name", "seed", "device"}),
     "wsl.sampling.body.fit_body": (train_on_classes, {"network", "packed", "epochs", "device", "progress"}),
 }
 TAUGHT = "taught"  # an input that is there for a teacher alone
@@ -50,7 +55,7 @@ RULES = [
         "index_part",
         "zoo_table",
     ),
-    *("fit_pca", "fit_small_pca", "pca_table", "coefficients", "train_autoencoder", "embed_weights"),
+    *("fit_pca", "fit_small_pca", "pca_table", "coefficients", "train_weight_encoder", "embed_weights"),
     *("clip_features", "outcome_bins", "train_shared", "train_shared_draw", "similarities"),
     *("fit_regression", "fit_flow", "fit_body", "fit_generator", "sample", "describe_sampler"),
     *("reconstruction_over_training", "reconstruction", "reconstruction_table"),

@@ -61,8 +61,8 @@ RESULTS = {
     *("zoo/plan.csv", "zoo/history.csv", "outcomes/bins.json"),
     *(f"weights/pca/{entry.name}.h5" for entry in LAYOUT.entries),
     *(f"weights/{stage}/{part}.h5" for stage in ("coefficients", "latents") for part in PARTS),
-    *("weights/autoencoder.safetensors", "weights/autoencoder_checkpoints.safetensors"),
-    *("weights/autoencoder_history.csv", "shared/history.csv", "shared/similarities.csv"),
+    *("weights/encoder.safetensors", "weights/encoder_checkpoints.safetensors"),
+    *("weights/encoder_history.csv", "shared/history.csv", "shared/similarities.csv"),
     "shared/encoder.safetensors",
     *(f"sampling/models/{member:05d}.safetensors" for member in TEST_MEMBERS),
     "sampling/sampler.json",
@@ -89,7 +89,7 @@ def test_every_job_has_its_log_and_what_grows_its_benchmark(printed, results, re
     assert Counter(job["log"] for job in done) == Counter(f"results/tiny/{name}" for name in logs)
     benchmarks = {path.relative_to(results).as_posix() for path in (results / "benchmarks").rglob("*.tsv")}
     assert benchmarks == {
-        "benchmarks/train_autoencoder.tsv",
+        "benchmarks/train_weight_encoder.tsv",
         *(f"benchmarks/judge/{method}-0.tsv" for method in METHODS),
         "benchmarks/train_shared.tsv",
         *(f"benchmarks/train_member/{member:05d}.tsv" for member in range(8)),

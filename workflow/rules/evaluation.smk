@@ -2,7 +2,7 @@ EVALUATION = RUN.config.evaluation
 CODEC = {
     "train_index": index_of("train"),
     "fitted": PCA_FILES,
-    "autoencoder": rules.train_autoencoder.output.out,
+    "autoencoder": rules.train_weight_encoder.output.out,
 }
 
 
@@ -10,7 +10,7 @@ rule reconstruction_over_training:
     input:
         index=index_of("test"),
         fitted=PCA_FILES,
-        checkpoints=rules.train_autoencoder.output.checkpoints,
+        checkpoints=rules.train_weight_encoder.output.checkpoints,
     output:
         out=f"{OUT}/evaluation/reconstruction_over_training.csv",
     log:
@@ -22,9 +22,9 @@ rule reconstruction_over_training:
         mem_mb=16000,
         runtime=120,
     params:
-        call="wsl.evaluation.reconstruction.over_training",
-        code=call_digest("wsl.evaluation.reconstruction.over_training"),
-        settings=settings(
+        **call(
+            "wsl.evaluation.reconstruction.over_training",
+            ENCODER_ENTRIES,
             images=EVALUATION.synthetic_images,
             size=RUN.config.images.size,
             seed=RUN.seed("synthetic images"),
@@ -35,9 +35,11 @@ rule reconstruction_over_training:
 
 rule reconstruction:
     input:
-        **CODEC,
         index=index_of("test"),
-        coefficients=f"{OUT}/weights/coefficients/test.h5",
+        coefficients=PATHS.coefficients("test"),
+        train_index=index_of("train"),
+        fitted=PCA_FILES,
+        encoder=PATHS.weight_encoder,
         packed=PACKED,
     output:
         out=f"{OUT}/evaluation/reconstruction.csv",
@@ -50,9 +52,7 @@ rule reconstruction:
         mem_mb=16000,
         runtime=120,
     params:
-        call="wsl.evaluation.reconstruction.on_training_data",
-        code=call_digest("wsl.evaluation.reconstruction.on_training_data"),
-        settings=settings(most=EVALUATION.training_images),
+        **call("wsl.evaluation.reconstruction.on_training_data", ENCODER_ENTRIES, most=EVALUATION.training_images),
     script:
         CALL
 

@@ -21,7 +21,7 @@ rule judge_control:
         runtime=240,
     params:
         call="wsl.evaluation.control.judge_control",
-        code=call_digest("wsl.evaluation.control.judge_control"),
+        code=call_digest("wsl.evaluation.control.judge_control", *ENCODER_ENTRIES),
         settings=lambda wildcards: making(wildcards, requests=EVALUATION.control_requests),
     script:
         CALL
@@ -64,7 +64,7 @@ rule judge_novelty:
         runtime=240,
     params:
         call="wsl.evaluation.novelty.judge_novelty",
-        code=call_digest("wsl.evaluation.novelty.judge_novelty"),
+        code=call_digest("wsl.evaluation.novelty.judge_novelty", *ENCODER_ENTRIES),
         settings=lambda wildcards: making(wildcards, samples=EVALUATION.novelty_samples, outcome=SAMPLING.outcome),
     script:
         CALL
@@ -109,7 +109,7 @@ rule judge_refinement:
         runtime=240,
     params:
         call="wsl.evaluation.refined.judge_refinement",
-        code=call_digest("wsl.evaluation.refined.judge_refinement"),
+        code=call_digest("wsl.evaluation.refined.judge_refinement", *ENCODER_ENTRIES),
         settings=lambda wildcards: making(wildcards, budget=SAMPLING.refinement, outcome=SAMPLING.outcome),
     script:
         CALL

@@ -47,8 +47,7 @@ def inspect(
 
 def _neighbours(document: Document, run: Path, count: int) -> list[dict[str, Any]]:
     from wsl.sampling.description import load_description
-    from wsl.weights.codec import load_codec
-    from wsl.weights.neighbours import neighbours
+    from wsl.weights.codec import load_codec, neighbours
     from wsl.zoo.network import flatten
 
     if document.weights is None:

@@ -22,5 +22,15 @@ RENAMED = {
     "shared.symmetric": "now shared.losses.nt_xent.symmetric",
     "sampling.regression.temperature": "now sampling.regression.losses.nt_xent.temperature",
     "sampling.regression.symmetric": "now sampling.regression.losses.nt_xent.symmetric",
+    "weights.autoencoder": "now settings of weights.encoder, for example `encoder: {name: pca-ae, latent: 64, "
+    "hidden: [], epochs: 200}`; `behaviour` is now a number, and `checkpoints` is no longer a setting",
+    "weights.tokens": "now settings of weights.encoder, for example `encoder: {name: sane, size: 289, windows: 4}`; of "
+    "the others only `beta`, `runs` and `permute` are still settings",
+    "weights.normalise": "now weights.encoder.normalise",
+    "weights.share": "now the setting `share` of the weight encoder `ae-pca`",
+    "weights.explained_variance": "no longer a setting; remove it, and limit weights.components or weights.budget",
+    "weights.sensitivity": "no longer a setting; remove it",
+    "evaluation.bench.shared": "no longer a setting; remove it",
+    "evaluation.bench.search.batch_size": "no longer a setting; remove it",
     "sampling.flow.guidance": "no more, remove it; how much samples differ is sampling.flow.temperature",
 }

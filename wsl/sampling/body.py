@@ -57,7 +57,7 @@ def fit_body(
     with open_zoo(index) as zoo:
         layout = zoo.layout
         mean = mean_weights(zoo)
-        counters = np.rint(zoo.counters.mean(axis=0)).astype(np.int64)
+        counters = zoo.typical_counters
     classes, features = layout["fc.weight"].shape
     network = resnet18(features // 8, len(packed)).to(device)
     body = {name: value for name, value in state_dict(mean, layout, counters).items() if name not in HEAD}

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from wsl.images.reading import MEAN, STD, task_classes
 from wsl.outcomes.bins import OutcomeBins, read_bins
 from wsl.sampling.makers import Makers
@@ -45,7 +43,7 @@ def sample_models(
         outcome_bin, loss = outcomes.requested(outcome), outcomes.requested_loss(outcome)
         low, high = _range(outcomes, outcome_bin)
         log.info("requested outcome %s: bin %d, validation loss %.4g to %.4g", outcome, outcome_bin, low, high)
-        maker, counters = makers.load(sampler), np.rint(makers.zoo.counters.mean(axis=0)).astype(np.int64)
+        maker, counters = makers.load(sampler), makers.zoo.typical_counters
         for member, task, path in zip(members, tasks, models, strict=True):
             state = state_dict(maker.make(task, loss, seed=seed), makers.layout, counters)
             request = {"outcome_bin": outcome_bin, "validation_loss": [low, high]}

@@ -102,7 +102,7 @@ def sample_own(
         task = join_task([PREFIX + name for name in names])
         # Where classes have different numbers of images, none is left out.
         weights = makers.load(about.sampler).make(task, loss, max(counts), seed)
-        counters = np.rint(makers.zoo.counters.mean(axis=0)).astype(np.int64)
+        counters = makers.zoo.typical_counters
         for part in ("train", "test"):
             makers.images.of_task(task, part=part)  # held from here on, since their files go
     return OwnModel(weights, counters, makers.layout, names, task, loss, seed, makers.images), about

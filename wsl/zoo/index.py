@@ -68,6 +68,11 @@ class Zoo:
         return get_table(self.file, "history")
 
     @property
+    def typical_counters(self) -> np.ndarray:
+        """Integer buffers for models without training of their own: the rounded mean of all snapshots (n_counters,)."""
+        return np.rint(self.counters.mean(axis=0)).astype(np.int64)
+
+    @property
     def trained(self) -> np.ndarray:
         """Rows of the ``max`` snapshots, where members are fully trained."""
         return np.flatnonzero(self.snapshots["snapshot"] == "max")

@@ -10,13 +10,14 @@ import torch
 
 from tests.zoo.foreign.conftest import folder_of
 from wsl.errors import ConfigError, DataError
-from wsl.recipe import Recipe
 from wsl.weights.alignment import align_part
 from wsl.weights.codec import embed_part, load_codec, read_latents
 from wsl.weights.coefficients import encode_part, read_coefficients
-from wsl.weights.encoders.pca import train_pca
-from wsl.weights.encoders.token_training import train_tokens
+from wsl.weights.encoders.base import EncoderInputs
 from wsl.weights.pca import fit_parameters
+from wsl.weights.pca_settings import PcaSettings
+from wsl.weights.settings import EncoderFit
+from wsl.weights.training import train_weight_encoder
 from wsl.zoo.foreign.importing import import_zoo
 from wsl.zoo.index import open_zoo, read_weights
 from wsl.zoo.layout import resnet18_layout
@@ -71,14 +72,14 @@ def test_stages_of_weights_run_on_an_import(made, network, tmp_path):
         assert zoo.snapshots["task"].unique().tolist() == ["koala/yak/emu"] and len(zoo.trained) == 6
         assert layout.size == weights.shape[1] and zoo.members["learning_rate"].nunique() == 6
     fitted = [out / f"{entry.name}.pca.h5" for entry in layout.entries]
-    limits = {"variance_threshold": 1e-12, "dimension_limit": 4, "components": 99}
-    fit_parameters(train, fitted, [entry.name for entry in layout.entries], seed=0, orders=2, **limits)
+    settings = PcaSettings(variance_threshold=1e-12, components=99)
+    fit_parameters(train, fitted, [entry.name for entry in layout.entries], settings, orders=2)
     coefficients = {path: path.with_suffix(".c.h5") for path in (train, validation)}
     for index, path in coefficients.items():
         encode_part(index, fitted, path, seed=0, orders=2 if index == train else 1)
-    shape = {"latent": 6, "hidden": [], "dropout": 0.0, "normalise": "per-parameter", "checkpoint_count": 2}
-    files = (*coefficients.values(), train, validation, fitted, out / "ae.st", out / "ae.csv", out / "states.st")
-    train_pca(*files, **shape, recipe=Recipe(**RECIPE), seed=0)
+    encoder = {"name": "pca-ae", "latent": 6, "normalise": "per-parameter", **RECIPE}
+    inputs = EncoderInputs(train, validation, *coefficients.values(), fitted)
+    train_weight_encoder(inputs, out / "ae.st", out / "ae.csv", out / "states.st", EncoderFit(encoder=encoder))
     embed_part(train, coefficients[train], fitted, out / "ae.st", out / "latents.h5", orders=2, seed=0)
     latents, snapshots = read_latents(out / "latents.h5")
     assert latents.shape == (24, 6) and snapshots["task"].nunique() == 2
@@ -88,12 +89,9 @@ def test_stages_of_weights_run_on_an_import(made, network, tmp_path):
     assert codec.linear.decode(values[:12]) == pytest.approx(weights, abs=1e-4)
     assert np.isfinite(codec.decode(latents)).all()
     if network == "SlimResNet":
-        files = (train, validation, out / "sane.st", out / "sane.csv", out / "sane-states.st")
-        tokens = {"size": 96, "width": 8, "depth": 1, "heads": 1, "window": 40, "halo": 0}
-        views = {"permute": True, "noise": 0.05, "erase": 0.1}
-        losses = {"centre": "weight", "views": views, "beta": 0.9, "temperature": 0.1, "windows": 1}
-        recipe = Recipe(**RECIPE | {"epochs": 1})
-        train_tokens(*files, "sane", 2, tokens, **losses, checkpoint_count=1, recipe=recipe, seed=0)
+        encoder = {"name": "sane", "latent": 10**5, "size": 96, "windows": 1, "permute": True, **RECIPE, "epochs": 1}
+        outputs = (out / "sane.st", out / "sane.csv", out / "sane-states.st")
+        train_weight_encoder(EncoderInputs(train, validation), *outputs, EncoderFit(encoder=encoder))
         codec = load_codec(train, fitted, out / "sane.st")
         assert codec.decode(codec.encode(weights[:1])).shape == (1, layout.size)
         align_part(validation, train, out / "aligned.h5", seed=0)

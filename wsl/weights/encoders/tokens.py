@@ -73,7 +73,7 @@ def latent_a_token(layout: Layout, size: int, latent: int) -> int:
     tokens = len(tokens_of(layout, size).places)
     if latent < tokens:
         raise ConfigError(
-            f"weights.autoencoder.latent: {latent} numbers, but a network of this width has {tokens} tokens, and each "
-            "needs one; raise it, or raise weights.tokens.size"
+            f"weights.encoder.latent: {latent} numbers, but a network of this width has {tokens} tokens, and each "
+            "needs one; raise it, or raise weights.encoder.size"
         )
     return latent // tokens

@@ -7,11 +7,12 @@ import torch
 
 from wsl.images.inputs import normalised
 from wsl.images.tasks import TaskImages
+from wsl.weights.answers import search_latent
+from wsl.weights.behaviour import Behaviour
 from wsl.weights.coefficients import LinearCodec, load_linear
-from wsl.weights.encoders.answers import Search, search_latent
-from wsl.weights.encoders.behaviour import Behaviour
-from wsl.weights.encoders.pca import PcaEncoder
+from wsl.weights.encoders._autoencoder import PcaEncoder
 from wsl.weights.gate import keep_components
+from wsl.weights.settings import Search
 from wsl.weights.snapshots import Snapshots
 from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.network import network_for, state_dict
@@ -36,7 +37,7 @@ def weights(zoo):
 def search(encoder, weights, packed, units=None, **changes):
     images, _ = TaskImages(list(packed.values())).of_task("0/1/2")
     units = np.full(encoder.latent, 0.3) if units is None else units
-    budget = Search(**{"steps": 40, "batch_size": 32, "learning_rate": 0.02, "features": 0.0, **changes})
+    budget = Search(**{"steps": 40, "learning_rate": 0.02, "features": 0.0, **changes})
     return search_latent(encoder, LAYOUT, weights, units, images, budget, seed=0)
 
 

@@ -8,7 +8,7 @@ from scipy.stats import entropy
 
 from wsl.images.inputs import normalised
 from wsl.images.tasks import TaskImages
-from wsl.weights.encoders.behaviour import Behaviour
+from wsl.weights.behaviour import Behaviour
 from wsl.weights.snapshots import Snapshots
 from wsl.zoo.network import resnet18, state_dict
 
