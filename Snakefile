@@ -24,7 +24,6 @@ include: "workflow/rules/generator.smk"
 include: "workflow/rules/evaluation.smk"
 include: "workflow/rules/protocol.smk"
 include: "workflow/rules/properties.smk"
-include: "workflow/rules/bench.smk"
 include: "workflow/rules/report.smk"
 
 
