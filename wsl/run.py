@@ -117,6 +117,11 @@ class Run:
         """Return the names of a part's members, ``00017``."""
         return [f"{row['member']:05d}" for row in self.plan if row["part"] == part]
 
+    @property
+    def known_classes(self) -> list[str]:
+        """The classes that members or the backbone are trained on."""
+        return self.groups["tasks"] + self.groups["backbone"]
+
     def held_out(self) -> dict[str, list[Any]]:
         """Return test members and their tasks: those that no training or validation member has, in any order."""
         rows = [row for row in self.plan if row["part"] == "test"]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -61,6 +62,11 @@ class ConditionalPredictor(nn.Module):
         """Return z_proj (n, code), in the codes' own units, of z_D (n, dataset) and positions of outcomes (n,)."""
         joined = torch.cat([self.datasets(datasets), self.outcome(positions)], dim=1)
         return self.codes.inverse(self.mlp(joined))
+
+    @torch.no_grad()
+    def predict(self, datasets: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """Return z_proj (n, code) as an array, see ``forward``."""
+        return self(torch.from_numpy(datasets), torch.from_numpy(positions)).numpy()
 
 
 def load_predictor(path: str | Path) -> ConditionalPredictor:
