@@ -6,9 +6,9 @@ rule train_autoencoder:
         **INDICES,
         **encoder_inputs(),
     output:
-        out=f"{OUT}/weights/autoencoder.safetensors",
-        history=f"{OUT}/weights/autoencoder_history.csv",
-        checkpoints=f"{OUT}/weights/autoencoder_checkpoints.safetensors",
+        out=PATHS.weight_encoder,
+        history=PATHS / "weights/encoder_history.csv",
+        checkpoints=PATHS / "weights/encoder_checkpoints.safetensors",
     log:
         f"{LOGS}/train_autoencoder.log",
     benchmark:

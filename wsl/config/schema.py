@@ -97,7 +97,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _names_need_texts(self) -> Self:
         if self.sampling.generator.names and not self.datasets.prompts:
-            raise ValueError("sampling.generator.names: names are told to CLIP in sentences; set datasets.prompts")
+            raise ValueError("sampling.generator.names: CLIP needs prompts for class names; set datasets.prompts")
         return self
 
 

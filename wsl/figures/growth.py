@@ -9,10 +9,9 @@ from matplotlib.figure import Figure
 
 from wsl.figures.dots import kinds_in, unit
 from wsl.figures.ends import label_ends
-from wsl.figures.methods import KINDS, method
+from wsl.figures.methods import KINDS, method, uses_zoo
 from wsl.figures.style import COLUMN, save
 
-UNMOVED = ("prototypes", "probe", "scratch", "start")  # do not depend on the number of members
 # Inches: the figure's height; the height of the panels and what stands below them; what stands left of the first
 # panel, and right of each.
 TALL, PANEL, BELOW, LEFT, RIGHT = 3.1, 2.3, 0.55, 0.5, 1.75
@@ -29,7 +28,7 @@ def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
     accuracies = pd.read_csv(table, dtype={"images": str})
     own = accuracies["regime"] == accuracies["regime"].iloc[0]
     whole = accuracies[own & (accuracies["epochs"] == 0) & (accuracies["images"] == "all")]
-    whole = whole[~whole["sampler"].isin(UNMOVED)].sort_values("members")
+    whole = whole[whole["sampler"].map(uses_zoo)].sort_values("members")
     kinds = kinds_in(whole)
     width = 2 * COLUMN if len(kinds) > 1 else LEFT + RIGHT + 2.4
     each = (width - LEFT - RIGHT * len(kinds)) / len(kinds)

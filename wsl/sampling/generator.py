@@ -137,7 +137,9 @@ class HeadGenerator:
     def _inference(self, images: int | None) -> Inference:
         if images == 0:
             if 0 not in self.inferences:
-                raise ValueError("the generator was not fitted for names: set datasets.prompts, with a model that has texts")
+                raise ValueError(
+                    "the generator was not fitted for names: set datasets.prompts, with a CLIP that reads text"
+                )
             return self.inferences[0]
         fitted = [count for count in self.inferences if count]
         wanted = images or max(fitted)

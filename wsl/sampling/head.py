@@ -1,10 +1,10 @@
 """Heads for new tasks: Bayesian inference of class means in the feature space of the body.
 
-The prior of a class mean, a guess and its covariance, is learned on the classes that the zoo knows: it is predicted from
-the class's CLIP features, or its name. The likelihood comes from the features of the task's images. So the posterior mean
-follows the guess with few images, and the images with many. Where the images of a task lie further from the guess than
-those of known classes, the prior is widened: CLIP may not know the classes. The head is the linear discriminant of the
-posterior means. A head is scaled to reach a requested loss.
+The prior of a class mean, a guess and its covariance, is learned on the classes that the zoo knows: it is predicted
+from the class's CLIP features, or its name. The likelihood comes from the features of the task's images. So the
+posterior mean follows the guess with few images, and the images with many. Where the images of a task lie further from
+the guess than those of known classes, the prior is widened: CLIP may not know the classes. The head is the linear
+discriminant of the posterior means, scaled to reach the requested loss.
 """
 
 import logging
@@ -132,7 +132,7 @@ class Inference:
         spherical = scatter.diagonal().mean() * torch.eye(len(scatter), dtype=scatter.dtype)
         weight = torch.linalg.solve(share * scatter + (1 - share) * spherical, means.T).T
         bias = -(weight * means).sum(1) / 2
-        return weight - weight.mean(0), bias - bias.mean()  # subtracts the same from all classes, so no prediction changes
+        return weight - weight.mean(0), bias - bias.mean()  # the same for all classes: no prediction changes
 
 
 def fit_inference(known: KnownClasses, count: int, classes_per_task: int, seed: int) -> Inference:

@@ -51,6 +51,15 @@ class MethodFiles:
     def __getitem__(self, name: str) -> Any:
         return self.own[name]
 
+    def all(self) -> dict[str, Any]:
+        """Return all files but those of held-out members, by name."""
+        return {
+            "index": self.index,
+            "class_means": self.class_means,
+            "packed": self.packed,
+            "bins": self.bins,
+        } | self.own
+
     def __contains__(self, name: object) -> bool:
         return name in self.own
 

@@ -40,6 +40,7 @@ class Method(ABC):
         uses_images: whether its models depend on how many images of the task it may see.
         same_data: for baselines: whether it uses the same data as samplers, the task's images and the zoo. The report
             compares samplers with the strongest of these.
+        uses_zoo: whether its models depend on the training members; ``growth`` shows no others.
         learned: whether fits from different seeds differ, so that there are as many as ``sampling.draws``.
         fit: the job function that fits it: its name in the module of the class, or a dotted name; empty: none.
         history: whether ``fit`` has an output ``history``, one row per epoch.
@@ -59,6 +60,7 @@ class Method(ABC):
     remark: ClassVar[str] = ""
     uses_images: ClassVar[bool] = True
     same_data: ClassVar[bool] = True
+    uses_zoo: ClassVar[bool] = True
     learned: ClassVar[bool] = False
     fit: ClassVar[str] = ""
     history: ClassVar[bool] = True

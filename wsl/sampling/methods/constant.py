@@ -13,7 +13,7 @@ class Scratch(Method):
 
     kind, recalibrate = "baseline", False
     label, colour, marker, line = "from scratch", "#999999", "+", ":"
-    uses_images = same_data = False
+    uses_images = same_data = uses_zoo = False
 
     def sample(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray:
         return random_weights(self.run.layout, task, seed)
@@ -25,7 +25,7 @@ class Start(Method):
 
     kind, recalibrate = "baseline", False
     label, colour, marker, line = "the zoo's start", "#999999", "x", ":"
-    uses_images = same_data = False
+    uses_images = same_data = uses_zoo = False
 
     def __init__(self, settings, run):
         super().__init__(settings, run)

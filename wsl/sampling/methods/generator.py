@@ -35,7 +35,8 @@ class GeneratorSettings(Section):
         "class has; also class names, where datasets.prompts is set",
     )
     names: bool = Field(
-        False, description="use class names besides images; needs datasets.prompts, and helps where CLIP knows the names"
+        False,
+        description="also use class names besides images; needs datasets.prompts, and helps where CLIP knows them",
     )
     temperature: NonNegativeFloat = Field(
         0.0, description="spread of heads between samples; 0: the most likely head, 1: the full posterior"

@@ -59,6 +59,7 @@ class Prototypes(FrozenBody):
     """The mean of each class's normalised features, normalised, so that the class of highest cosine wins."""
 
     label, colour, marker, line = "prototypes on the start", "#666666", "s", "--"
+    uses_zoo = False
     own_images = ("start",)
 
     @staticmethod
@@ -75,6 +76,7 @@ class Probe(FrozenBody):
     """Logistic regression on features; its penalty comes from cross-validation where each class has 5 images."""
 
     label, colour, marker, line = "probe on the start", "#666666", "^", "--"
+    uses_zoo = False
     own_images = ("start",)
 
     @staticmethod
@@ -87,7 +89,7 @@ class BodyPrototypes(Prototypes):
     """Prototypes on the generator's body."""
 
     label, colour, line = "prototypes on generator's body", "#222222", "-"
-    body = "body"
+    body, uses_zoo = "body", True
     own_images = ("body",)
 
 
@@ -96,7 +98,7 @@ class BodyProbe(Probe):
     """A probe on the generator's body."""
 
     label, colour, line = "probe on generator's body", "#222222", "-"
-    body = "body"
+    body, uses_zoo = "body", True
     own_images = ("body",)
 
 
