@@ -31,7 +31,7 @@ def unused(monkeypatch):
     def fail(*_, **__):
         raise AssertionError("work began")
 
-    monkeypatch.setattr("wsl.evaluation.own.sample_own", fail)
+    monkeypatch.setattr("wsl.evaluation.delivery.sampled_model", fail)
     monkeypatch.setattr("wsl.sampling.onnx.read_model", fail)
 
 

@@ -18,25 +18,32 @@ from snakemake.io import get_flag_value, is_flagged
 from snakemake.settings.types import ConfigSettings, ResourceSettings
 
 from wsl.provenance import call_digest
-from wsl.sampling.makers import Makers
+from wsl.sampling.methods.base import METHODS
 from wsl.sections import plain
 from wsl.shared.losses.base import LOSSES
 from wsl.weights.pca import fit_pca
-from wsl.zoo.backbone import train_on_classes
 
-WILDCARDS = SimpleNamespace(name="0", member="00000", part="train", draw="1", method="projection", sampler="projection")
+WILDCARDS = SimpleNamespace(name="0", member="00000", part="train", draw="1", method="projection")
 GIVEN_BY_SCRIPT = {"device", "threads", "progress", "job"}
 # Registered classes that functions look up by name, with the defaults of the config.
 ENTRIES = {
     "wsl.shared.training.train_shared": [LOSSES["nt_xent"]],
-    "wsl.sampling.regression.fit_regression": [LOSSES["mse"]],
+    "wsl.sampling.methods.regression.fit_regression": [LOSSES["mse"]],
+    **{
+        f"wsl.{name}": [METHODS["projection"]]
+        for name in (
+            "sampling.models.sample_models",
+            "evaluation.protocol.judge",
+            "evaluation.control.judge_control",
+            "evaluation.novelty.judge_novelty",
+            "evaluation.refined.judge_refinement",
+        )
+    },
 }
 # Functions that pass settings on by `**`: to what, and the arguments that they add to them.
 PASSED_ON = {
     "wsl.weights.pca.fit_parameters": (fit_pca, {"read", "rows", "columns", "name", "seed", "device"}),
-    "wsl.sampling.body.fit_body": (train_on_classes, {"network", "packed", "epochs", "device", "progress"}),
 }
-TAUGHT = "taught"  # an input that is there for a teacher alone
 RULES = [
     *(
         "pack_class",
@@ -58,9 +65,6 @@ RULES = [
     *("zoo_overview", "autoencoder_loss", "output_metrics", "shared_encoder_loss", "similarity_heatmap"),
     *("accuracy", "finetuning", "regimes", "growth", "prompt_alignment", "retrieval", "shared_map"),
 ]
-# Functions that take the files of whichever sampler is asked for.
-OF_SAMPLERS = ("sample_models", "describe_sampler", "judge", "judge_control", "judge_novelty", "judge_refinement")
-SAMPLER_FILES = {"shared", "regression", "flow", "train_latents", "train_coefficients", "generator"}
 FOLDERS = {"source": "imagefolder", "train": "nowhere/train", "test": "nowhere/val", "classes": [*"abcdefgh"]}
 
 
@@ -145,12 +149,10 @@ def test_function_takes_what_rule_names(rule):
     passed_on = set(keys) - explicit
     assert required <= set(keys)
     assert not set(keys) & GIVEN_BY_SCRIPT
-    if params["call"].rpartition(".")[2] in OF_SAMPLERS:
-        assert passed_on <= SAMPLER_FILES | set(signature(Makers).parameters)
-    elif params["call"] in PASSED_ON:
+    if params["call"] in PASSED_ON:
         target, added = PASSED_ON[params["call"]]
         signature(target).bind(**dict.fromkeys({*passed_on, *added}))
-        assert passed_on | added | {TAUGHT} == set(signature(target).parameters) | {TAUGHT}
+        assert passed_on | added == set(signature(target).parameters)
     else:
         assert len(explicit) == len(parameters), f"PASSED_ON does not say where {params['call']} passes settings to"
         assert not passed_on
