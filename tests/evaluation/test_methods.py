@@ -7,7 +7,8 @@ from wsl.errors import ConfigError
 from wsl.sampling.body import fit_body
 from wsl.sampling.loading import Choice, OpenRun
 from wsl.sampling.methods.base import METHODS, CodeSampler, Method
-from wsl.sampling.methods.generator import BodySettings, fit_generator
+from wsl.sampling.methods.generator import fit_generator
+from wsl.sampling.settings import BodySettings
 from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.network import flatten
 from wsl.zoo.start import load_start, random_start

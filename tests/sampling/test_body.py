@@ -7,7 +7,7 @@ import torch
 
 from wsl.job import Job
 from wsl.sampling.body import fit_body
-from wsl.sampling.methods.generator import BodySettings
+from wsl.sampling.settings import BodySettings
 from wsl.tensors import read_tensors
 from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import read_member

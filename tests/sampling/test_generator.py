@@ -15,7 +15,8 @@ from wsl.images.tasks import TaskImages
 from wsl.sampling.body import fit_body
 from wsl.sampling.generator import body_of
 from wsl.sampling.loading import MethodFiles
-from wsl.sampling.methods.generator import BodySettings, Generator, GeneratorSettings, fit_generator
+from wsl.sampling.methods.generator import Generator, GeneratorSettings, fit_generator
+from wsl.sampling.settings import BodySettings
 from wsl.tensors import read_tensors, write_tensors
 from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.network import resnet18, state_dict

@@ -8,8 +8,8 @@ import torch
 
 from wsl.images.inputs import mixed_images
 from wsl.job import Job
-from wsl.sampling.methods.generator import BodySettings
 from wsl.sampling.recalibration import re_estimate
+from wsl.sampling.settings import BodySettings
 from wsl.tensors import write_tensors
 from wsl.zoo.backbone import train_on_classes
 from wsl.zoo.index import Zoo, open_zoo, read_snapshot

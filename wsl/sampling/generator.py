@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,9 +18,6 @@ from wsl.sampling.methods.base import finite
 from wsl.tensors import read_tensors, write_tensors
 from wsl.zoo.layout import HEAD
 from wsl.zoo.network import flatten
-
-if TYPE_CHECKING:
-    from wsl.sampling.loading import OpenRun
 
 CALIBRATE_FROM = 20  # images per class from which a task's own images, and not other tasks', calibrate its losses
 CALIBRATION_FOLDS = 4
@@ -96,11 +93,11 @@ class HeadGenerator:
 
     Args:
         path: of the generator, see ``infer_heads``.
-        run: layout, class means and images of a run.
+        run: layout, class means and images, an ``OpenRun`` of ``wsl.sampling.loading``.
         temperature: of the posterior of class means; 0 gives its mean, and the same model for every seed.
     """
 
-    def __init__(self, path: str | Path, run: "OpenRun", temperature: float):
+    def __init__(self, path: str | Path, run: Any, temperature: float):
         tensors, about = read_tensors(path)
         self.state = body_of(tensors)
         self.inferences = {

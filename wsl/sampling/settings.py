@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, field_validator
 
 from wsl.recipe import Fitting
 from wsl.sampling.methods.base import METHODS
-from wsl.sections import NonNegativeFloat, PositiveInt, Section, Sections
+from wsl.sections import NonNegativeFloat, PositiveFloat, PositiveInt, Section, Sections, Whole
 
 
 def _is_sampler(name: str) -> str:
@@ -33,6 +33,19 @@ class Learned(Fitting):
     keep: ClassVar[str] = "last"
 
 
+class BodySettings(Section):
+    """The generator's body: the mean of the zoo, trained on all classes that the zoo saw (SGD, one-cycle)."""
+
+    epochs: Annotated[Whole, Field(ge=0)] = Field(30, description="epochs; 0 keeps the mean of the zoo")
+    learning_rate: PositiveFloat = Field(0.1, description="peak learning rate")
+    augment: bool = Field(True, description="random flips and shifts")
+    teacher: NonNegativeFloat = Field(
+        0.0, description="weight of a loss that draws features towards the CLIP features of the same images"
+    )
+    weight_decay: ClassVar[float] = 1e-3
+    batch_size: ClassVar[int] = 64
+
+
 class RecalibrationSettings(Section):
     """Batch-normalisation statistics of decoded weights, re-estimated on training images."""
 
@@ -49,11 +62,11 @@ class Sampling(Sections):
         description="requested validation loss; `best`: the lowest bin that a training snapshot reached. `generator` "
         "reaches it only by rescaling its logits, which changes no prediction",
     )
-    sampler: SamplerName = Field(
-        "projection", description="sampler that writes models; `projection`: the shared encoder's (the thesis)"
-    )
+    sampler: SamplerName = Field("projection", description="sampler that writes models, in the run and by `wsl sample`")
     samplers: Annotated[list[SamplerName], Field(min_length=1)] = Field(
-        ["projection", "regression", "memory-bank", "retrieval", "flow"], description="samplers that are compared"
+        ["projection", "regression", "memory-bank", "retrieval", "flow"],
+        description="samplers that are compared: `projection` (the thesis), "
+        "`regression`, `memory-bank`, `retrieval`, `flow`, `generator`, or a plug-in's",
     )
     draws: PositiveInt = Field(1, description="number of times each learned sampler is fitted, from different seeds")
     recalibration: RecalibrationSettings = RecalibrationSettings()

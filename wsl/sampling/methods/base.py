@@ -2,17 +2,13 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from wsl.errors import ConfigError, DataError
 from wsl.registry import Registry, module_file
 from wsl.sections import Section
-
-if TYPE_CHECKING:
-    from wsl.sampling.loading import OpenRun
-    from wsl.zoo.layout import Layout
 
 Files = dict[str, Any]  # paths, or lists of paths, by name
 
@@ -68,12 +64,12 @@ class Method(ABC):
     own_images: ClassVar[tuple[str, ...] | None] = None
     space: ClassVar[Literal["latent", "coefficients"] | None] = None
 
-    def __init__(self, settings: Any, run: "OpenRun"):
+    def __init__(self, settings: Any, run: Any):
         """Load what the method needs.
 
         Args:
             settings: an instance of ``Settings``.
-            run: the files of a run, see ``wsl.sampling.loading.OpenRun``; ``run.files`` holds those of ``files``.
+            run: an ``OpenRun`` of ``wsl.sampling.loading``; its ``files`` are those of the class method ``files``.
         """
         self.settings, self.run = settings, run
 
@@ -200,7 +196,7 @@ def codec_files(run: Any) -> Files:
     return {"pca": pca, "encoder": run.paths.weight_encoder}
 
 
-def finite(weights: np.ndarray, layout: "Layout", task: str) -> np.ndarray:
+def finite(weights: np.ndarray, layout: Any, task: str) -> np.ndarray:
     """Return flat weights (n_weights,) unchanged.
 
     Raises:

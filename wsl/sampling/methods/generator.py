@@ -1,7 +1,7 @@
 """The generator: one body for all tasks, a head inferred for each task, scaled to the requested loss."""
 
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
@@ -9,20 +9,8 @@ from pydantic import Field
 from wsl.files import Files
 from wsl.job import Job
 from wsl.sampling.methods.base import METHODS, Method
-from wsl.sections import NonNegativeFloat, PositiveFloat, PositiveInt, Section, Whole
-
-
-class BodySettings(Section):
-    """The generator's body: the mean of the zoo, trained on all classes that the zoo saw (SGD, one-cycle)."""
-
-    epochs: Annotated[Whole, Field(ge=0)] = Field(30, description="epochs; 0 keeps the mean of the zoo")
-    learning_rate: PositiveFloat = Field(0.1, description="peak learning rate")
-    augment: bool = Field(True, description="random flips and shifts")
-    teacher: NonNegativeFloat = Field(
-        0.0, description="weight of a loss that draws features towards the CLIP features of the same images"
-    )
-    weight_decay: ClassVar[float] = 1e-3
-    batch_size: ClassVar[int] = 64
+from wsl.sampling.settings import BodySettings
+from wsl.sections import NonNegativeFloat, PositiveInt, Section
 
 
 class GeneratorSettings(Section):

@@ -104,11 +104,10 @@ class BodyProbe(Probe):
 
 def body_state(run: Any) -> dict[str, "Tensor"]:
     """Return the generator's body from its own file, or from the generator's file of an earlier version."""
-    from wsl.sampling.generator import body_of
     from wsl.tensors import read_tensors
 
     tensors, _ = read_tensors(run.files["body"])
-    return body_of(tensors) or tensors
+    return {name.removeprefix("body/"): value for name, value in tensors.items() if name.startswith("body/")} or tensors
 
 
 def fit_probe(features: list["Tensor"]) -> tuple["Tensor", "Tensor"]:
