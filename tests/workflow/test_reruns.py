@@ -74,7 +74,7 @@ CODE_CHANGES = {
     "loss of the shared encoder": ("ntxent.py", SHARED),
     "sampler": ("sampling/methods/projection.py", SAMPLER - Counter(describe_sampler=1)),
     "sampler that the run does not use": ("sampling/methods/flow.py", Counter()),
-    "baselines": ("sampling/methods/probes.py", Counter(judge=2) + SAMPLING_TABLES),
+    "baselines": ("sampling/methods/task_heads.py", Counter(judge=2) + SAMPLING_TABLES),
     "what all methods share": ("sampling/methods/base.py", SAMPLING),
     "tables": ("evaluation/tables.py", Counter(reconstruction_table=1) | SAMPLING_TABLES),
     "autoencoder": ("weights/encoders/pca.py", AUTOENCODER | SAMPLING),

@@ -59,7 +59,7 @@ def sample(
         ),
     ] = None,
 ) -> None:
-    """Sample a model for your own classes: by a FOLDER of images, or by names alone.
+    """Sample a model for your own classes: from a FOLDER of images, or from class names.
 
     Nothing is trained unless --refine is given. The model is a state dict with torchvision's names. Its accuracy is
     printed with those of baselines made from the same images and judged on the same held-out images.

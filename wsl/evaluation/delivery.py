@@ -22,7 +22,7 @@ from wsl.zoo.network import state_dict
 def deliver(
     run: str | Path, out: str | Path, request: Request, device: str = "cpu", force: bool = False
 ) -> dict[str, Any]:
-    """Sample a model, judge it besides baselines, and write it with a card.
+    """Sample a model, judge it and baselines, and write it with a card.
 
     Args:
         run: folder of a finished run.
@@ -32,7 +32,7 @@ def deliver(
         force: replace existing files.
 
     Returns:
-        The model's metadata; its card says the same in words.
+        The model's metadata; its card has the same in words.
 
     Raises:
         DataError: the files exist already or cannot be written, or see ``load_description`` and ``sampled_model``.

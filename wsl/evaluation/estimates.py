@@ -10,7 +10,7 @@ from wsl.images.inputs import normalised
 from wsl.images.reading import task_classes
 from wsl.images.tasks import TaskImages
 from wsl.sampling.methods.base import METHODS
-from wsl.sampling.methods.probes import fit_probe
+from wsl.sampling.methods.task_heads import fit_probe
 from wsl.sampling.user_classes import UserModel
 
 TINY = 32  # pixels: the side of the largest images whose raw pixels are a baseline

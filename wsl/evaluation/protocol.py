@@ -64,8 +64,8 @@ def judge(
         for part, tasks in held_out_tasks(inputs.held_out).groupby("part", sort=False):
             for member, task in tasks[["member", "task"]].itertuples(index=False):
                 # Choices are made between models from all images.
-                alone = part == "validation" or not as_decoded.uses_images
-                for images in [None] if alone else [*counts, None]:
+                all_only = part == "validation" or not as_decoded.uses_images
+                for images in [None] if all_only else [*counts, None]:
                     trained_on_task = as_decoded.kind == "reference"
                     tuned = images is None and part != "validation" and choice.draw == 0 and not trained_on_task
                     weights = method.sample(task, loss, images, seed=choice.draw)

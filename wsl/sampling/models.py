@@ -32,7 +32,7 @@ def sample_models(
         choice: the sampler.
         outcome: requested validation loss (nats) or ``best``.
         requests: ``task``, see ``join_task``, and ``member``, the held-out member whose task it is.
-        about: metadata of every file, besides classes, request and preprocessing.
+        about: metadata of every file, in addition to classes, request and preprocessing.
         job: its seed is the sampler's.
     """
     with OpenRun(inputs, choice, job.device) as run:

@@ -74,7 +74,7 @@ class Refined:
 
 
 def batches(images: int, batch_size: int, steps: int, seed: int) -> Iterator[torch.Tensor]:
-    """Yield so many batches of places, whole ones alone, in an order that is shuffled whenever it runs out."""
+    """Yield ``steps`` full batches of indices, in an order that is shuffled again whenever it ends."""
     generator = torch.Generator().manual_seed(seed)
     size, waiting = min(batch_size, images), torch.empty(0, dtype=torch.int64)
     for _ in range(steps):

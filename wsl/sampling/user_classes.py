@@ -27,7 +27,7 @@ class Request:
     """What a user asks for.
 
     Attributes:
-        folder: of class folders of images; None: the classes are known by their names alone.
+        folder: of class folders of images; None: only the names of the classes are used.
         classes: which of its folders, in which order; or those names.
         outcome: requested validation loss (nats), or ``best``; None: the run's.
         held_out: share of each class's images that the model is not made from.

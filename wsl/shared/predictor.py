@@ -1,4 +1,4 @@
-"""A network (z_D, outcome) -> code of weights: the shared encoder (section 3.3), and the one of `regression`."""
+"""A network (z_D, outcome) -> code of weights: the shared encoder (section 3.3), and that of `regression`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,12 +15,12 @@ class ConditionalPredictor(nn.Module):
     """z_proj = MLP([z_D; z_R]), with z_R the learned embedding of the outcome bin (sections 3.2.3, 3.3).
 
     Args:
-        dataset: numbers in z_D.
-        bins: outcome bins.
-        code: numbers in a code.
-        outcome_embedding: numbers in z_R.
+        dataset: size of z_D.
+        bins: number of outcome bins.
+        code: size of a code.
+        outcome_embedding: size of z_R.
         hidden: sizes of hidden layers.
-        dropout: after each.
+        dropout: after each hidden layer.
         space: what its codes are: ``latent`` (z_W, the thesis) or ``coefficients`` (C_m).
     """
 

@@ -91,7 +91,7 @@ class Method(ABC):
 
     @classmethod
     def files(cls, run: Any, draw: int | str) -> Files:
-        """Return the files that one draw is loaded from, besides those of all methods (``wsl.sampling.inputs``)."""
+        """Return the files that one draw is loaded from, in addition to those of all methods (``wsl.sampling.inputs``)."""
         return {"fitted": run.paths.fitted(cls.name, draw)} if cls.fit else {}
 
     @classmethod
@@ -101,7 +101,7 @@ class Method(ABC):
 
     @classmethod
     def fit_values(cls, run: Any) -> dict[str, Any]:
-        """Return the arguments of ``fit`` besides files and the job: its settings."""
+        """Return the arguments of ``fit`` except files and the job."""
         return {"settings": cls.own_settings(run).model_dump(mode="json", exclude=set(cls.at_sampling))}
 
     @classmethod
@@ -121,7 +121,7 @@ class Method(ABC):
 
 
 class CodeSampler(Method):
-    """A sampler of codes of weights, which the run's weight encoder decodes: it implements ``codes`` alone.
+    """A sampler of codes of weights, which the run's weight encoder decodes: it only implements ``codes``.
 
     Codes are PCA coefficients, unless ``space`` is ``latent``. With a job function ``fit(train, validation,
     class_means, bins, out, history, settings, job)`` it learns from the codes of the training snapshots.

@@ -28,7 +28,7 @@ class RegressionSettings(Learned):
 
     @cached_property
     def losses(self) -> Losses:
-        """Mean squared error alone: other losses leave the length of a prediction open."""
+        """Only the mean squared error: other losses leave the length of a prediction open."""
         return Losses(mse=1.0)
 
 
