@@ -19,8 +19,8 @@ from wsl.images.tasks import TaskImages
 from wsl.sampling.features import BodyFeatures
 from wsl.sampling.methods.constant import Mean, Scratch
 from wsl.sampling.methods.nearest import Nearest, Noised
-from wsl.sampling.methods.task_heads import PENALTIES, Probe, Prototypes
 from wsl.sampling.methods.references import Reconstructed, Trained
+from wsl.sampling.methods.task_heads import PENALTIES, Probe, Prototypes
 from wsl.weights.codec import load_codec, read_latents
 from wsl.zoo.index import open_zoo, write_index
 from wsl.zoo.layout import resnet18_layout

@@ -91,7 +91,7 @@ class Method(ABC):
 
     @classmethod
     def files(cls, run: Any, draw: int | str) -> Files:
-        """Return the files that one draw is loaded from, in addition to those of all methods (``wsl.sampling.inputs``)."""
+        """Return the files of one draw, in addition to those of all methods (``wsl.sampling.inputs``)."""
         return {"fitted": run.paths.fitted(cls.name, draw)} if cls.fit else {}
 
     @classmethod
