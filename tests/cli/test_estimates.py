@@ -240,7 +240,7 @@ def test_baselines_without_a_file_are_named(run, own, tmp_path):
     said, about = sampled(run, own, tmp_path / "m.safetensors")
     assert set(about["baselines"]) == {"pixels"}
     assert about["baselines_left_out"] == ["prototypes", "probe", "body-prototypes", "body-probe"]
-    assert "Left out, since the run has no file for it: prototypes on the start" in said
+    assert "Left out, since the run has no file for it: class prototypes on the members' start" in said
 
 
 def few(own, folder, **counts):

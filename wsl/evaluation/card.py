@@ -65,7 +65,9 @@ def ranking(about: dict[str, Any]) -> list[tuple[str, dict[str, float], bool]]:
 
 def label(name: str) -> str:
     """Return the label of a baseline; its name where it is a plug-in that is not loaded."""
-    return PIXELS if name == "pixels" else METHODS[name].label or name if name in METHODS else name
+    if name == "pixels":
+        return PIXELS
+    return METHODS[name].card_label or METHODS[name].label or name if name in METHODS else name
 
 
 def judged_on(about: dict[str, Any]) -> str:

@@ -29,6 +29,7 @@ class Method(ABC):
             be forgotten: decoded or averaged weights need them.
         Settings: its section of the config, ``sampling.<name>``.
         label: its name in figures and in the report; empty: ``name``.
+        card_label: its name in model cards, whose readers need not know the run; empty: ``label``.
         colour: hexadecimal; empty: chosen by the name.
         marker: matplotlib's marker.
         line: matplotlib's line style.
@@ -50,6 +51,7 @@ class Method(ABC):
     recalibrate: ClassVar[bool]
     Settings: ClassVar[type[Section]] = NoSettings
     label: ClassVar[str] = ""
+    card_label: ClassVar[str] = ""
     colour: ClassVar[str] = ""
     marker: ClassVar[str] = "o"
     line: ClassVar[str] = "-"

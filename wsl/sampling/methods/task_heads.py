@@ -59,6 +59,7 @@ class Prototypes(FrozenBody):
     """The mean of each class's normalised features, normalised, so that the class of highest cosine wins."""
 
     label, colour, marker, line = "prototypes on the start", "#666666", "s", "--"
+    card_label = "class prototypes on the members' start"
     uses_zoo = False
     own_images = ("start",)
 
@@ -76,6 +77,7 @@ class Probe(FrozenBody):
     """Logistic regression on features; its penalty comes from cross-validation where each class has 5 images."""
 
     label, colour, marker, line = "probe on the start", "#666666", "^", "--"
+    card_label = "linear probe on the members' start"
     uses_zoo = False
     own_images = ("start",)
 
@@ -89,6 +91,7 @@ class BodyPrototypes(Prototypes):
     """Prototypes on the generator's body."""
 
     label, colour, line = "prototypes on generator's body", "#222222", "-"
+    card_label = "class prototypes on the generator's body"
     body, uses_zoo = "body", True
     own_images = ("body",)
 
@@ -98,6 +101,7 @@ class BodyProbe(Probe):
     """A probe on the generator's body."""
 
     label, colour, line = "probe on generator's body", "#222222", "-"
+    card_label = "linear probe on the generator's body"
     body, uses_zoo = "body", True
     own_images = ("body",)
 
