@@ -13,17 +13,12 @@ if not workflow.overwrite_configfiles:
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/samplers.smk"
 include: "workflow/rules/images.smk"
 include: "workflow/rules/zoo.smk"
 include: "workflow/rules/weights.smk"
 include: "workflow/rules/datasets.smk"
-include: "workflow/rules/shared.smk"
 include: "workflow/rules/sampling.smk"
-include: "workflow/rules/generator.smk"
 include: "workflow/rules/evaluation.smk"
-include: "workflow/rules/protocol.smk"
-include: "workflow/rules/properties.smk"
 include: "workflow/rules/report.smk"
 
 

@@ -23,6 +23,7 @@ from wsl.images.packing import pack_class
 from wsl.images.settings import Packing
 from wsl.outcomes.bins import Outcomes, write_bins
 from wsl.recipe import Recipe
+from wsl.sampling.loading import MethodFiles
 from wsl.shared.settings import Shared
 from wsl.shared.training import train_shared
 from wsl.weights.codec import embed_part
@@ -198,6 +199,14 @@ def shared(autoencoder, class_means, bins, tmp_path_factory) -> SimpleNamespace:
     files = (latents["train"], latents["validation"], list(class_means.values()), bins, made.state, made.history)
     train_shared(*files, Shared(**shape, **ADAMW))
     return made
+
+
+@pytest.fixture(scope="session")
+def method_files(zoo, fitted, autoencoder, class_means, packed, bins):
+    """Makes the input files of jobs that load a method: ``method_files(held_out, shared=path)``."""
+    common = {"index": zoo.train, "class_means": list(class_means.values()), "packed": list(packed.values())}
+    common |= {"bins": bins, "pca": fitted, "encoder": autoencoder.state}
+    return lambda held_out=(), **own: MethodFiles(**{**common, "held_out": held_out, **own})
 
 
 @pytest.fixture(scope="session")

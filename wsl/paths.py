@@ -137,6 +137,11 @@ class Paths:
         return self / f"sampling/{method}-{draw}.safetensors"
 
     @property
+    def body(self) -> str:
+        """The body of generated models."""
+        return self / "sampling/body.safetensors"
+
+    @property
     def sampler(self) -> str:
         """The description of the run's sampler, which ``wsl sample`` reads."""
         return self / "sampling/sampler.json"

@@ -113,10 +113,15 @@ class Run:
         """Return the names of a part's members, for example ``00017``."""
         return [f"{row['member']:05d}" for row in self.plan if row["part"] == part]
 
-    def held_out(self) -> dict[str, list[Any]]:
-        """Return test members and their tasks: those that no training or validation member has, in any order."""
+    @property
+    def known_classes(self) -> list[str]:
+        """The classes that members or the backbone are trained on."""
+        return self.groups["tasks"] + self.groups["backbone"]
+
+    def held_out(self) -> list[dict[str, Any]]:
+        """Return ``member`` and ``task`` of test members: no training or validation member has these classes."""
         rows = [row for row in self.plan if row["part"] == "test"]
-        return {"members": [row["member"] for row in rows], "tasks": [join_task(row["classes"]) for row in rows]}
+        return [{"member": row["member"], "task": join_task(row["classes"])} for row in rows]
 
     def training(self, member: str) -> dict[str, Any]:
         """Return what training this member needs to know, and nothing else: the rest must not retrain it."""

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from wsl.sampling.description import NAME, describe_sampler
+from wsl.sampling.loading import Choice, MethodFiles
 
 
 @pytest.fixture(scope="session")
@@ -28,22 +29,21 @@ def sampler_of(zoo, fitted, autoencoder, shared, class_means, packed, bins, tiny
                 link.symlink_to(path.parent)
             return link / path.name
 
-        files = {"train_index": zoo.train, "fitted": fitted, "autoencoder": autoencoder.state, "shared": shared.state}
-        files |= {"train_latents": autoencoder.latents["train"]}
+        files = {"index": zoo.train, "pca": fitted, "encoder": autoencoder.state, "shared": shared.state}
+        files |= {"latents": autoencoder.latents["train"]}
         files |= {"class_means": list(means.values()), "packed": list(packed.values()), "bins": bins}
         about = {"run": "tiny", "architecture": "resnet18", "width": 2, "size": 16, "encoder": {"encoder": "clip"}}
+        clip = {"model": str(tiny_clip), "weights": None, "seed": 0}
         settings = {
-            "sampler": "projection",
-            "seed": 0,
-            "clip": {"model": str(tiny_clip), "weights": None, "seed": 0},
-            "prompts": [],
+            "choice": Choice(name="projection", known=["0", "1"], recalibrate=False),
+            "outcome": "best",
+            "embedding": {"clip": changes.pop("clip", clip), "prompts": changes.pop("prompts", [])},
             "about": about,
-            "making": {"known": ["0", "1"], "outcome": "best", "recalibrate": False, "strength": 0.0}
-            | {"settings": {"norm": "training"}},
             "finetuning": {"optimizer": "adam", "learning_rate": 1e-3, "batch_size": 8, "augment": False},
         }
-        files |= {key: changes.pop(key) for key in ("start", "body") if key in changes}
-        describe_sampler(run / NAME, **{**settings, **changes}, **{key: in_run(path) for key, path in files.items()})
+        files |= {key: changes.pop(key) for key in ("start", "body", "fitted") if key in changes}
+        inputs = MethodFiles(**{key: in_run(path) for key, path in files.items()})
+        describe_sampler(inputs, run / NAME, **{**settings, **changes})
         return run
 
     return describe

@@ -11,7 +11,7 @@ from wsl.cli.main import app
 from wsl.errors import DataError
 from wsl.files import read_json, write_json
 from wsl.sampling.description import NAME, load_description
-from wsl.sampling.making import finite
+from wsl.sampling.methods.base import finite
 from wsl.tensors import read_tensors, write_tensors
 from wsl.zoo.layout import resnet18_layout
 
@@ -83,7 +83,7 @@ def altered(sampler_of):
 @pytest.mark.parametrize("path", ["/etc/passwd", "../../secret.h5", "../x/../../secret.h5"])
 @pytest.mark.parametrize("key", ["train_index", "packed"])
 def test_a_run_names_no_file_outside_its_folder(altered, own, tmp_path, path, key):
-    one = altered(lambda content: content["files"].update({key: path if key == "train_index" else [path]}))
+    one = altered(lambda content: content["files"].update({key: path if key == "index" else [path]}))
     (one.parent / "secret.h5").touch()
     with pytest.raises(DataError, match=rf"lies outside {one}, which must contain all"):
         load_description(one)
@@ -117,5 +117,5 @@ def test_the_parameter_that_is_no_number_is_named():
     weights = np.zeros(layout.size, np.float32)
     assert finite(weights, layout, "a/b") is weights
     weights[layout["layer2.0.bn1.bias"].offset] = np.inf
-    with pytest.raises(DataError, match=r"for the task a/b is not finite in layer2\.0\.bn1\.bias; ask for another"):
+    with pytest.raises(DataError, match=r"for the task a/b is not finite in layer2\.0\.bn1\.bias; request another"):
         finite(weights, layout, "a/b")

@@ -16,7 +16,7 @@ from wsl.datasets.clip import Clip
 from wsl.datasets.settings import ClipModel
 from wsl.outcomes.bins import read_bins
 from wsl.randomness import stream
-from wsl.sampling.registry import load_sampler
+from wsl.sampling.loading import Choice, OpenRun
 from wsl.tensors import read_tensors
 from wsl.weights.codec import load_codec
 from wsl.zoo.layout import resnet18_layout
@@ -39,12 +39,13 @@ def sampled(tmp_path, *arguments):
 
 
 @pytest.fixture
-def expected(zoo, fitted, autoencoder, shared, class_means, bins):
+def expected(method_files, zoo, fitted, autoencoder, shared, class_means, bins):
     """What the run's own sampler gives: ``expected(task, loss)``."""
 
     def make(task, loss=None, means=class_means, images=None):
         means = list(means.values())
-        sampler = load_sampler("projection", {"norm": "training"}, means, bins, shared=shared.state)
+        with OpenRun(method_files(shared=shared.state), Choice(name="projection", known=[], recalibrate=False)) as run:
+            sampler = run.load()
         loss = read_bins(bins).requested_loss("best") if loss is None else loss
         codes = sampler.codes(ClassMeans(means, images).embed([task]), np.array([loss]), 0)
         return load_codec(zoo.train, fitted, autoencoder.state).decode(codes)[0]
@@ -102,7 +103,9 @@ def test_a_card_says_what_it_is(run, own, tmp_path):
     one = about["estimates"]["as sampled"]
     assert f"| **this model, as sampled** | {one['accuracy']:.1%} | {one['low']:.1%} to {one['high']:.1%} |" in card
     request = about["request"]["validation_loss"]
-    assert f"asked for: {request:.3g} nats; reached on the held-out images: {one['loss']:.3g} nats" in card
+    assert (
+        f"requested validation loss: {request:.3g} nats; reached on the held-out images: {one['loss']:.3g} nats" in card
+    )
     with safe_open(tmp_path / "model.safetensors", framework="pt") as file:
         assert len(json.loads(file.metadata()["wsl"])["provenance"]["sampler_sha256"]) == 64
 
@@ -188,7 +191,7 @@ def test_files_that_are_not_used_are_told(run, own, tmp_path, caplog):
 @pytest.mark.parametrize(
     ("asked", "code", "message"),
     [
-        (("{own}", "--from", "{empty}"), 1, "holds no sampling/sampler.json; name the folder of a finished run"),
+        (("{own}", "--from", "{empty}"), 1, "has no sampling/sampler.json; give the folder of a finished run"),
         (
             ("{own}/apple", "--from", "{run}"),
             1,
@@ -236,4 +239,4 @@ def test_a_run_whose_files_are_gone_or_of_another_kind_is_refused(sampler_of, ow
     path.write_text(path.read_text().replace("shared.safetensors", "gone.safetensors"))
     assert "gone.safetensors is missing" in " ".join(call(own, "--from", run).output.split())
     path.write_text('{"format": 99}')
-    assert "of another version of wsl" in " ".join(call(own, "--from", run).output.split())
+    assert "by another version of wsl" in " ".join(call(own, "--from", run).output.split())

@@ -5,23 +5,28 @@ import numpy as np
 import pytest
 import torch
 
+from wsl.job import Job
 from wsl.sampling.body import fit_body
+from wsl.sampling.settings import BodySettings
 from wsl.tensors import read_tensors
 from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import read_member
 from wsl.zoo.network import resnet18
 
 LAYOUT = resnet18_layout(2, 3)
-RECIPE = {"learning_rate": 0.05, "weight_decay": 0.0, "batch_size": 32, "augment": False, "teacher": 0.0, "seed": 3}
+RECIPE = {"learning_rate": 0.05, "augment": False}
 
 
 @pytest.fixture(scope="module")
 def body(zoo, packed, tmp_path_factory):
     """Fit a body: ``body(epochs, **changes)`` gives its state dict and what it says of itself."""
 
-    def fit(epochs, **changes):
-        out = tmp_path_factory.mktemp("body") / "body.safetensors"
-        fit_body(zoo.train, [packed[name] for name in "0123"], out, epochs=epochs, **{**RECIPE, **changes})
+    def fit(epochs, taught=(), **changes):
+        out, settings = (
+            tmp_path_factory.mktemp("body") / "body.safetensors",
+            BodySettings(epochs=epochs, **RECIPE, **changes),
+        )
+        fit_body(zoo.train, [packed[name] for name in "0123"], out, settings, taught, Job(seed=3))
         return read_tensors(out)
 
     return fit

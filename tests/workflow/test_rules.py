@@ -20,13 +20,13 @@ from snakemake.settings.types import ConfigSettings, ResourceSettings
 
 from wsl.images.sources.base import SOURCES
 from wsl.provenance import call_digest
-from wsl.sampling.makers import Makers
+from wsl.sampling.methods.base import METHODS
 from wsl.sections import plain
 from wsl.shared.losses.base import LOSSES
 from wsl.weights.encoders.base import WEIGHT_ENCODERS
 from wsl.zoo.backbone import train_on_classes
 
-WILDCARDS = SimpleNamespace(name="0", member="00000", part="train", draw="1", method="projection", sampler="projection")
+WILDCARDS = SimpleNamespace(name="0", member="00000", part="train", draw="1", method="projection")
 GIVEN_BY_SCRIPT = {"device", "threads", "progress", "job"}
 # Registered classes that functions look up by name, with the defaults of the config.
 ENCODER = WEIGHT_ENCODERS["pca-ae"]
@@ -37,13 +37,22 @@ DECODE += ("wsl.weights.training.train_weight_encoder", "wsl.weights.codec.embed
 ENTRIES = {
     **{function: [ENCODER] for function in DECODE},
     "wsl.shared.training.train_shared": [LOSSES["nt_xent"]],
-    "wsl.sampling.regression.fit_regression": [LOSSES["mse"]],
+    "wsl.sampling.methods.regression.fit_regression": [LOSSES["mse"]],
+    **{
+        f"wsl.{name}": [METHODS["projection"]]
+        for name in (
+            "sampling.models.sample_models",
+            "evaluation.protocol.judge",
+            "evaluation.control.judge_control",
+            "evaluation.novelty.judge_novelty",
+            "evaluation.refined.judge_refinement",
+        )
+    },
 }
 # Functions that pass settings on by `**`: to what, and the arguments that they add to them.
 PASSED_ON = {
     "wsl.sampling.body.fit_body": (train_on_classes, {"network", "packed", "epochs", "device", "progress"}),
 }
-TAUGHT = "taught"  # an input that is there for a teacher alone
 RULES = [
     *(
         "pack_class",
@@ -66,9 +75,6 @@ RULES = [
     *("accuracy", "finetuning", "regimes", "growth", "prompt_alignment", "retrieval", "shared_map"),
     *("distilled_images", "weight_encoders", "encoder_training", "encoder_shares"),
 ]
-# Functions that take the files of whichever sampler is asked for.
-OF_SAMPLERS = ("sample_models", "describe_sampler", "judge", "judge_control", "judge_novelty", "judge_refinement")
-SAMPLER_FILES = {"shared", "regression", "flow", "train_latents", "train_coefficients", "generator"}
 FOLDERS = {"name": "imagefolder", "train": "nowhere/train", "test": "nowhere/val"}
 IMAGES = {"source": FOLDERS, "classes": [*"abcdefgh"]}
 
@@ -154,22 +160,25 @@ def test_function_takes_what_rule_names(rule):
     passed_on = set(keys) - explicit
     assert required <= set(keys)
     assert not set(keys) & GIVEN_BY_SCRIPT
-    if params["call"].rpartition(".")[2] in OF_SAMPLERS:
-        assert passed_on <= SAMPLER_FILES | set(signature(Makers).parameters)
-    elif params["call"] in PASSED_ON:
+    if params["call"] in PASSED_ON:
         target, added = PASSED_ON[params["call"]]
         signature(target).bind(**dict.fromkeys({*passed_on, *added}))
-        assert passed_on | added | {TAUGHT} == set(signature(target).parameters) | {TAUGHT}
+        assert passed_on | added == set(signature(target).parameters)
     else:
         assert len(explicit) == len(parameters), f"PASSED_ON does not say where {params['call']} passes settings to"
         assert not passed_on
 
 
 def test_sections_of_the_config_are_valid_settings(rule):
-    annotations = get_type_hints(function_of(rule))
+    annotations, call = get_type_hints(function_of(rule)), params_of(rule)["call"]
+    # Settings of a sampler that its fit does not depend on.
+    left_out = {
+        key for entry in METHODS.values() if entry.fit and entry.fit_function() == call for key in entry.at_sampling
+    }
     for key, value in params_of(rule)["settings"].items():
         if isinstance(annotations.get(key), type) and issubclass(annotations[key], BaseModel):
-            assert plain(annotations[key].model_validate(value)) == value
+            full = plain(annotations[key].model_validate(value))
+            assert {name: one for name, one in full.items() if name not in left_out} == value
 
 
 def test_gpu_is_asked_for_only_where_a_function_takes_a_device(rule):

@@ -7,6 +7,11 @@ from pydantic import Field
 from wsl.evaluation.bench import Bench
 from wsl.sections import PositiveFloat, PositiveInt, Section, Whole
 
+# What `evaluation.properties` measures.
+CONTROL_REQUESTS = 20  # validation losses requested per held-out task
+NOVELTY_SAMPLES = 5  # models sampled per held-out task
+MAP_MEMBERS = 50  # training members in the map of the shared space, the first ones
+
 
 class FineTuning(Section):
     """How the models of every sampler and baseline are fine-tuned on a held-out task: all with the same recipe."""
@@ -34,15 +39,9 @@ class Evaluation(Section):
         description="also measure what samplers can do beyond accuracy: control by R, novelty, diversity, refinement, "
         "retrieval, and a map of the shared space",
     )
-    control_requests: Annotated[Whole, Field(ge=2)] = Field(
-        20, description="validation losses requested for each held-out task, to see whether samplers heed R"
-    )
-    novelty_samples: PositiveInt = Field(5, description="models sampled for each held-out task, to see how they differ")
-    map_members: PositiveInt = Field(50, description="training members in the map of the shared space, the first")
-    map_method: Literal["tsne", "pca"] = Field("tsne", description="how that map is made flat")
     image_counts: list[Annotated[Whole, Field(ge=0)]] = Field(
         [1, 5, 20],
-        description="images per class that samplers and baselines may look at, besides all; 0: the classes' names",
+        description="images per class that samplers and baselines may use, besides all images; 0: class names",
     )
     finetuning: FineTuning = FineTuning()
     bench: Bench = Bench()

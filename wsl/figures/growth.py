@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from wsl.figures.dots import axis_start, kinds_in, unit
-from wsl.figures.methods import KINDS, method
+from wsl.figures.methods import KINDS, method, uses_zoo
 from wsl.figures.style import COLUMN, place_axes, placed_figure, reach, save
 
 FIGURE = {
@@ -18,7 +18,6 @@ FIGURE = {
     "inputs": lambda run: {"table": run.paths.table("accuracy")},
     "when": lambda run: run.config.evaluation.growth,
 }
-CONSTANT = ("prototypes", "probe", "scratch", "start")  # methods that do not depend on the number of members
 # Inches: the height of the figure, of the panels, and of the labels below them; the room left of the first panel and
 # right of each.
 HEIGHT, PANEL, BELOW, LEFT, RIGHT = 3.1, 2.3, 0.55, 0.5, 1.75
@@ -35,7 +34,7 @@ def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
     accuracies = pd.read_csv(table, dtype={"images": str})
     regime = accuracies["regime"] == accuracies["regime"].iloc[0]
     whole = accuracies[regime & (accuracies["epochs"] == 0) & (accuracies["images"] == "all")]
-    whole = whole[~whole["sampler"].isin(CONSTANT)].sort_values("members")
+    whole = whole[whole["sampler"].map(uses_zoo)].sort_values("members")
     kinds = kinds_in(whole)
     held_out = whole[whole["classes"].isin(kinds)]
     width = 2 * COLUMN if len(kinds) > 1 else LEFT + RIGHT + 2.4

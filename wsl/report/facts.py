@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from wsl.evaluation.settings import CONTROL_REQUESTS, MAP_MEMBERS, NOVELTY_SAMPLES
 from wsl.run import Run
 from wsl.zoo.snapshots import snapshot_names
 
@@ -16,7 +17,6 @@ BASES = {
     "shared": "the random start that members share",
     "finetuned": "the backbone that members start from",
 }
-METHODS = {"tsne": "t-SNE", "pca": "PCA"}
 
 
 def facts(run: Run) -> dict[str, Any]:
@@ -44,10 +44,10 @@ def facts(run: Run) -> dict[str, Any]:
         "tuned": _epochs(sorted(evaluation.finetuning.epochs)),
         "body": "generator" in config.sampling.samplers,
         "random_features": config.datasets.weights is None and not config.datasets.brings_weights,
-        "requests": evaluation.control_requests,
-        "samples": evaluation.novelty_samples,
-        "map_members": evaluation.map_members,
-        "map_method": METHODS[evaluation.map_method],
+        "requests": CONTROL_REQUESTS,
+        "samples": NOVELTY_SAMPLES,
+        "map_members": MAP_MEMBERS,
+        "map_method": "t-SNE",
         "searched": evaluation.bench.search.steps > 0,
     }
 

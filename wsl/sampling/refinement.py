@@ -1,4 +1,4 @@
-"""Latent refinement: a few gradient steps on a sampled model's code, beside as many on all of its weights."""
+"""Latent refinement: a few gradient steps on a sampled model's code, compared with as many on all of its weights."""
 
 import copy
 from collections.abc import Iterator
@@ -23,15 +23,15 @@ class Budget:
 
     Attributes:
         steps: gradient steps of Adam.
-        batch_size: images a step; all there are where they are fewer.
+        batch_size: images per step; all images where there are fewer.
         learning_rate: of the code, in units of its training deviations.
         fine_tuning_rate: of all weights.
     """
 
-    steps: int
-    batch_size: int
-    learning_rate: float
-    fine_tuning_rate: float
+    steps: int = 10
+    batch_size: int = 64
+    learning_rate: float = 0.05
+    fine_tuning_rate: float = 1e-3
 
 
 class Decoder:
@@ -75,7 +75,7 @@ class Refined:
 
 
 def batches(images: int, batch_size: int, steps: int, seed: int) -> Iterator[torch.Tensor]:
-    """Yield so many batches of places, whole ones alone, in an order that is shuffled whenever it runs out."""
+    """Yield ``steps`` full batches of indices, in an order that is shuffled again whenever it ends."""
     generator = torch.Generator().manual_seed(seed)
     size, waiting = min(batch_size, images), torch.empty(0, dtype=torch.int64)
     for _ in range(steps):

@@ -10,7 +10,7 @@ from sklearn.metrics import top_k_accuracy_score
 from sklearn.metrics.pairwise import cosine_similarity
 
 from wsl.datasets.class_means import ClassMeans
-from wsl.evaluation.retrieval import compare_all, curve_places, mean_ranks, measure_retrieval, recalls, retrieve
+from wsl.evaluation.recall import compare_all, curve_places, mean_ranks, measure_retrieval, recalls, retrieve
 from wsl.evaluation.shared_space import load_points
 from wsl.outcomes.bins import read_bins
 from wsl.shared.predictor import load_predictor

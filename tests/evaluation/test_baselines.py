@@ -1,7 +1,8 @@
-"""Rivals against brute force, numpy, scikit-learn and the files of members."""
+"""Baselines against brute force, numpy, scikit-learn and the files of members."""
 
 import shutil
 from itertools import permutations
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -13,17 +14,13 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, normalize
 
-from wsl.evaluation.rivals import (
-    PENALTIES,
-    FixedModel,
-    HeadModels,
-    NearestModels,
-    ReconstructedModels,
-    ScratchModels,
-    TrainedModels,
-)
+from wsl.datasets.class_means import ClassMeansByCount
 from wsl.images.tasks import TaskImages
-from wsl.sampling.body import mean_weights
+from wsl.sampling.features import BodyFeatures
+from wsl.sampling.methods.constant import Mean, Scratch
+from wsl.sampling.methods.nearest import Nearest, Noised
+from wsl.sampling.methods.references import Reconstructed, Trained
+from wsl.sampling.methods.task_heads import PENALTIES, Probe, Prototypes
 from wsl.weights.codec import load_codec, read_latents
 from wsl.zoo.index import open_zoo, write_index
 from wsl.zoo.layout import resnet18_layout
@@ -80,10 +77,11 @@ def maxima(zoo):
 
 @pytest.fixture(scope="module")
 def nearest(opened, class_means):
-    def load(noise=0.0):
-        return NearestModels(opened, list(class_means.values()), noise)
+    return lambda entry=Nearest: nearest_of(entry, opened, list(class_means.values()))
 
-    return load
+
+def nearest_of(entry, zoo, means):
+    return entry(None, SimpleNamespace(zoo=zoo, layout=zoo.layout, class_means=ClassMeansByCount(means)))
 
 
 def best_member(features, task, images):
@@ -110,7 +108,7 @@ def test_nearest_is_found_by_brute_force_over_members_and_class_orders(nearest, 
             [maxima[place][LAYOUT["fc.weight"].columns].reshape(3, -1)[list(order)].ravel(),
              maxima[place][LAYOUT["fc.bias"].columns][list(order)]]
         )  # fmt: skip
-        assert np.array_equal(model.make("/".join(task), 0.1, images), expected)
+        assert np.array_equal(model.sample("/".join(task), 0.1, images), expected)
     assert len({place for place, _ in found}) > 1 and len({order for _, order in found}) == 6
 
 
@@ -120,22 +118,22 @@ def test_names_are_compared_with_names(opened, maxima, class_means, tmp_path):
         paths.append(shutil.copy(path, tmp_path / path.name))
         with h5py.File(paths[-1], "a") as file:
             file["text"] = np.float32(1000 + np.eye(len(class_means))[i])  # far from all images
-    model = NearestModels(opened, paths)
+    model = nearest_of(Nearest, opened, paths)
     for place, task in enumerate(TRAINING_TASKS):
-        assert np.array_equal(model.make("/".join(task), 0.1, 0), maxima[place])
+        assert np.array_equal(model.sample("/".join(task), 0.1, 0), maxima[place])
 
 
 def test_a_training_task_in_another_order_gives_its_member_with_classes_reordered(nearest, maxima, packed):
     inputs = inputs_of(packed, "3", "validation")
     with torch.no_grad():
-        own, reordered = (network_of(weights)(inputs) for weights in (maxima[1], nearest().make("4/2/3", 0.1)))
+        own, reordered = (network_of(weights)(inputs) for weights in (maxima[1], nearest().sample("4/2/3", 0.1)))
     torch.testing.assert_close(reordered, own[:, [2, 0, 1]])
 
 
 def test_noise_has_a_tenth_of_each_parameters_deviation_and_spares_statistics(nearest):
-    plain, noised = nearest().make("0/1/3", 0.1), nearest(noise=0.1)
-    difference = {seed: noised.make("0/1/3", 0.1, seed=seed) - plain for seed in (0, 1)}
-    assert np.array_equal(difference[0], noised.make("0/1/3", 0.1, seed=0) - plain)
+    plain, noised = nearest().sample("0/1/3", 0.1), nearest(Noised)
+    difference = {seed: noised.sample("0/1/3", 0.1, seed=seed) - plain for seed in (0, 1)}
+    assert np.array_equal(difference[0], noised.sample("0/1/3", 0.1, seed=0) - plain)
     shares = []
     for entry in LAYOUT.entries:
         own, added = plain[entry.columns], difference[0][entry.columns]
@@ -167,9 +165,15 @@ def validation_features(start, packed, task):
     return features_of(network, torch.cat([inputs_of(packed, name, "validation") for name in task]))
 
 
+def head_on(entry, state, layout, images):
+    """A baseline with this state dict as its frozen body."""
+    run = SimpleNamespace(layout=layout, frozen=lambda *given: (state, BodyFeatures(state, images)))
+    return entry(None, run)
+
+
 @pytest.mark.parametrize("count", [1, 5, None])
 def test_prototypes_give_the_class_whose_mean_has_the_highest_cosine(start, packed, images, count):
-    weights = HeadModels(start, LAYOUT, images, "prototypes").make("3/0/4", 0.1, count)
+    weights = head_on(Prototypes, start, LAYOUT, images).sample("3/0/4", 0.1, count)
     means = [normalize(one).mean(axis=0) for one in train_features(start, packed, "304", count)]
     expected = cosine_similarity(validation_features(start, packed, "304"), means).argmax(1)
     inputs = torch.cat([inputs_of(packed, name, "validation") for name in "304"])
@@ -182,7 +186,7 @@ def test_prototypes_give_the_class_whose_mean_has_the_highest_cosine(start, pack
 def test_a_probe_is_scikit_learns_logistic_regression(start, packed, images, count, task):
     layout = resnet18_layout(2, len(task))
     state = {**start, "fc.weight": torch.zeros(len(task), 16), "fc.bias": torch.zeros(len(task))}
-    weights = HeadModels(state, layout, images, "probe").make("/".join(task), 0.1, count)
+    weights = head_on(Probe, state, layout, images).sample("/".join(task), 0.1, count)
     if count < 5:
         regression = LogisticRegression(C=0.1, max_iter=1000)
     else:
@@ -197,13 +201,13 @@ def test_a_probe_is_scikit_learns_logistic_regression(start, packed, images, cou
         assert np.array_equal(weights[entry.columns], start[entry.name].numpy().ravel())
 
 
-@pytest.mark.parametrize("kind", ["prototypes", "probe"])
-def test_heads_need_an_image(start, images, kind):
-    assert HeadModels(start, LAYOUT, images, kind).make("3/0/4", 0.1, 0) is None
+@pytest.mark.parametrize("entry", [Prototypes, Probe])
+def test_heads_need_an_image(start, images, entry):
+    assert head_on(entry, start, LAYOUT, images).sample("3/0/4", 0.1, 0) is None
 
 
 def test_scratch_is_random_for_each_task_and_draw_and_repeatable():
-    make = ScratchModels(LAYOUT).make
+    make = Scratch(None, SimpleNamespace(layout=LAYOUT)).sample
     first = make("0/1/2", 0.1)
     assert np.array_equal(first, make("0/1/2", 0.9, images=3))
     for other in (make("1/0/2", 0.1), make("0/1/2", 0.1, seed=1)):
@@ -218,7 +222,7 @@ def test_trained_gives_each_held_out_member_and_none_where_it_diverged(zoo, trai
     assert read_member(broken).diverged
     write_index([zoo.members[4], broken], tmp_path / "test.h5")
     with open_zoo(tmp_path / "test.h5") as test, open_zoo(zoo.validation) as validation:
-        make = TrainedModels([validation, test]).make
+        make = Trained(None, SimpleNamespace(held_out=[validation, test])).sample
         for task, path in (("1/0/4", zoo.members[3]), ("0/3/2", zoo.members[4])):
             assert np.array_equal(make(task, 0.1), read_member(path).weights[1])
         assert make("4/0/1", 0.1) is None
@@ -229,12 +233,12 @@ def test_reconstructed_is_the_codecs_round_trip(zoo, fitted, autoencoder):
     latents, snapshots = read_latents(autoencoder.latents["test"])
     expected = codec.decode(latents[snapshots["snapshot"] == "max"])[0]
     with open_zoo(zoo.test) as test:
-        models = ReconstructedModels(TrainedModels([test]), codec)
-        np.testing.assert_allclose(models.make("0/3/2", 0.1), expected, rtol=1e-3, atol=1e-4)
-        assert models.make("9/9/9", 0.1) is None
+        models = Reconstructed(None, SimpleNamespace(held_out=[test], codec=codec))
+        np.testing.assert_allclose(models.sample("0/3/2", 0.1), expected, rtol=1e-3, atol=1e-4)
+        assert models.sample("9/9/9", 0.1) is None
 
 
 def test_the_mean_is_that_of_the_last_snapshots_for_every_task(opened, maxima):
-    mean = mean_weights(opened)
-    np.testing.assert_allclose(mean, np.mean(maxima, axis=0), rtol=1e-5, atol=1e-7)
-    assert FixedModel(mean).make("0/1/2", 0.1) is mean
+    mean = Mean(None, SimpleNamespace(zoo=opened))
+    np.testing.assert_allclose(mean.sample("0/1/2", 0.1), np.mean(maxima, axis=0), rtol=1e-5, atol=1e-7)
+    assert np.array_equal(mean.sample("0/1/2", 0.1), mean.sample("3/0/4", 0.9, 2, seed=1))

@@ -1,7 +1,6 @@
-"""Retrieval in the shared space: which weights belong to a (D, R), and the other way round.
+"""Retrieval in the shared space: find the weights that belong to a (D, R) pair, and the reverse.
 
-Among trained snapshots alone: untrained members that share a start all have the same weights, so that none of them can
-be found, whatever the shared space is worth.
+Only among trained snapshots: untrained members with a shared start have equal weights, so they cannot be distinguished.
 """
 
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from wsl.files import Files, part_of, write_csv
 
 DIRECTIONS = ("pairs to weights", "weights to pairs")
 TOPS = (1, 5)
-TIE = 1e-6  # cosines nearer to one another are tied: equal float32 embeddings differ by so much
+TIE = 1e-6  # closer cosines are tied: those of equal float32 embeddings differ by this much
 NOTHING = -2.0  # below every cosine
 
 
@@ -24,12 +23,13 @@ def compare_all(queries: np.ndarray, candidates: np.ndarray) -> tuple[np.ndarray
     """Find each query's own candidate, that of the same row, by cosine similarity among all.
 
     Args:
-        queries, candidates: (n, dimension).
+        queries: (n, dimension).
+        candidates: (n, dimension).
 
     Returns:
-        How many candidates are more similar than the own one, and how many equally similar, itself included (n,)
-        each. Snapshots of a member with one outcome have one projection, so ties are common. A non-finite similarity
-        counts as the lowest there is, so that a broken embedding finds nothing.
+        How many candidates are more similar than the query's own, and how many equally similar, itself included (n,)
+        each. Snapshots of a member with the same outcome have the same projection, so ties are common. A non-finite
+        similarity counts as the lowest, so that a broken embedding retrieves nothing.
     """
     similarity = unit_rows(queries) @ unit_rows(candidates).T
     similarity = np.where(np.isfinite(similarity), similarity, NOTHING)
@@ -38,7 +38,7 @@ def compare_all(queries: np.ndarray, candidates: np.ndarray) -> tuple[np.ndarray
 
 
 def mean_ranks(above: np.ndarray, tied: np.ndarray) -> np.ndarray:
-    """Return the rank of each own candidate, from 1; among tied ones their mean rank."""
+    """Return the rank of each own candidate, from 1; tied candidates have their mean rank."""
     return above + (tied + 1) / 2
 
 
@@ -58,11 +58,12 @@ def curve_places(count: int) -> np.ndarray:
 def retrieve(
     part: str, pairs: np.ndarray, weights: np.ndarray, snapshots: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Retrieve both ways among the snapshots of a part.
+    """Retrieve in both directions among the snapshots of a part.
 
     Args:
         part: its name.
-        pairs, weights: z_proj and z_W (n, latent); row i of both belongs to snapshot i.
+        pairs: z_proj (n, latent), one row per snapshot.
+        weights: z_W (n, latent).
         snapshots: their table, n rows with ``member``, ``task`` and ``snapshot``.
 
     Returns:
@@ -104,8 +105,11 @@ def measure_retrieval(
 
     Args:
         latents: of the held-out parts, named after them.
-        class_means: a file a class, or a list of them; bins: outcome bins; shared: the shared encoder.
-        out, curves: CSV, see ``retrieve``.
+        class_means: one file per class, or a list of them.
+        bins: outcome bins.
+        shared: the shared encoder.
+        out: CSV of summaries, see ``retrieve``.
+        curves: CSV of recalls by k.
     """
     found = []
     for path in latents:
