@@ -40,7 +40,7 @@ rule sample:
         runtime=60,
     params:
         call="wsl.sampling.models.sample_models",
-        code=call_digest("wsl.sampling.models.sample_models"),
+        code=call_digest("wsl.sampling.models.sample_models", *ENCODER_ENTRIES),
         settings=settings(
             **RUN.held_out(),
             **model_settings(SAMPLING.sampler),
@@ -102,7 +102,7 @@ rule judge:
         runtime=480,
     params:
         call="wsl.evaluation.protocol.judge",
-        code=call_digest("wsl.evaluation.protocol.judge"),
+        code=call_digest("wsl.evaluation.protocol.judge", *ENCODER_ENTRIES),
         settings=lambda wildcards: settings(
             **model_settings(wildcards.method),
             method=wildcards.method,
@@ -121,18 +121,8 @@ rule accuracy_table:
         ],
         beside=RUN.beside(),
     output:
-        out=report(
-            f"{OUT}/tables/accuracy.csv",
-            caption="../report/accuracy.rst",
-            category="Sampling",
-            labels={"table": "accuracy on held-out tasks"},
-        ),
-        recalibration=report(
-            f"{OUT}/tables/recalibration.csv",
-            caption="../report/recalibration.rst",
-            category="Sampling",
-            labels={"table": "what new batch-normalisation statistics do"},
-        ),
+        out=table_file("accuracy"),
+        recalibration=table_file("recalibration"),
     log:
         f"{LOGS}/accuracy_table.log",
     localrule: True
