@@ -7,6 +7,7 @@ from pathlib import Path
 from wsl.config.schema import Config
 from wsl.errors import ConfigError
 from wsl.files import file_digest
+from wsl.paths import Paths
 
 CLIP_CONFIG = "open_clip_config.json"  # a model's config and preprocessing, as open_clip's own folders have it
 SUFFIXES = (".json", ".pt", ".pth", ".bin", ".safetensors")
@@ -36,7 +37,7 @@ class Pretrained:
 
     def __init__(self, config: Config):
         datasets, backbone = config.datasets, config.zoo.backbone
-        downloads = Path("results", config.run, "downloads")
+        downloads = Path(Paths.of_run(config.run).folder, "downloads")
         self._clip(datasets.model, datasets.weights, downloads)
         name = backbone.checkpoint
         self.checkpoint_fetched = name is not None and name.startswith(("torchvision:", "timm:"))
@@ -84,10 +85,12 @@ class Pretrained:
         for key, (path, sha256) in self._checked.items():
             if not sha256 or path in fetched_now or not Path(path).is_file():
                 continue
-            if (found := file_digest(path)) != sha256:
+            if (digest := file_digest(path)) != sha256:
                 again = f"fetch it again: `snakemake --cores all --forcerun {path}` with the run's config"
                 remedy = again if path in self._fetched else "name another file"
-                raise ConfigError(f"{key}: {path} has the checksum {found}, not {sha256}; correct the key, or {remedy}")
+                raise ConfigError(
+                    f"{key}: {path} has the checksum {digest}, not {sha256}; correct the key, or {remedy}"
+                )
 
     def fetches(self) -> list[str]:
         """Return one sentence for each file from the network: whether it has been fetched."""

@@ -1,5 +1,6 @@
 """Image sources: what packing does for any of them, and a source from a plug-in."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -56,6 +57,14 @@ def source(registry):
         return Packing(source=Parts(), size=8, minimum=2)
 
     return make
+
+
+@pytest.mark.parametrize("registry", ["wsl.images.sources.base.SOURCES", "wsl.datasets.encoders.base.DATASET_ENCODERS"])
+def test_entries_import_nothing_that_slows_each_start(registry):
+    module, name = registry.rsplit(".", 1)
+    slow = {"torch", "torchvision", "open_clip", "timm", "sklearn", "matplotlib"}
+    code = f"import sys; from {module} import {name}; list({name}); print(sorted({slow} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 def greys(*shades):

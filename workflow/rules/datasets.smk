@@ -2,7 +2,7 @@
 
 DATASETS = RUN.config.datasets
 ENCODER = DATASETS.encoder
-EMBEDDING = {"model": RUN.pretrained.clip, "seed": RUN.seed("clip")}
+EMBEDDING = RUN.pretrained.clip
 
 
 for rule_name, log_name, names, classes_of in class_jobs("clip_features", "clip_features"):
@@ -27,7 +27,8 @@ for rule_name, log_name, names, classes_of in class_jobs("clip_features", "clip_
             **call(
                 "wsl.datasets.class_means.embed_classes",
                 prompts=lambda wildcards, of=classes_of: list(map(RUN.prompts, of(wildcards))),
-                **EMBEDDING,
+                model=EMBEDDING,
+                seed=RUN.seed("clip"),
             ),
         script:
             CALL
@@ -57,7 +58,7 @@ if ENCODER.fit:
             mem_mb=8000,
             runtime=240,
         params:
-            **call(ENCODER.fit, **EMBEDDING),
+            **call(ENCODER.fit, model=EMBEDDING, seed=RUN.seed("clip")),
         script:
             CALL
 
@@ -81,7 +82,7 @@ if ENCODER.embed:
             mem_mb=8000,
             runtime=60,
         params:
-            **call(ENCODER.embed, **EMBEDDING),
+            **call(ENCODER.embed, model=EMBEDDING, seed=RUN.seed("clip")),
         script:
             CALL
 

@@ -138,8 +138,8 @@ def format_by_content(path: Path) -> str | None:
     with open(path, "rb") as file:
         head = file.read(32)
     for place, beginning, name in BEGINNINGS:
-        found = head[place : place + len(beginning)]
-        if found == beginning or (name == "HTML" and found.lower() == beginning):
+        start = head[place : place + len(beginning)]
+        if start == beginning or (name == "HTML" and start.lower() == beginning):
             return name
     return None
 

@@ -36,10 +36,10 @@ class Matched:
             place: where the classes are: ``in the folder x``, ``among images.classes``.
             remedy: what to do about a missing name.
         """
-        found = [f"there is no class {name!r} {place}{hint(name, self.there)}; {remedy}" for name in self.missing]
-        if len(found) > NAMED:
-            found[NAMED:] = [f"{len(found) - NAMED} more classes are not {place}; {remedy}"]
-        return found + [f"the class {name!r} is listed twice; list each class once" for name in self.repeated]
+        faults = [f"there is no class {name!r} {place}{hint(name, self.there)}; {remedy}" for name in self.missing]
+        if len(faults) > NAMED:
+            faults[NAMED:] = [f"{len(faults) - NAMED} more classes are not {place}; {remedy}"]
+        return faults + [f"the class {name!r} is listed twice; list each class once" for name in self.repeated]
 
 
 def match_names(wanted: Sequence[str], there: Collection[str]) -> Matched:
@@ -56,16 +56,16 @@ def match_names(wanted: Sequence[str], there: Collection[str]) -> Matched:
     alike: dict[str, list[str]] = {}
     for name in there:
         alike.setdefault(_plain(name), []).append(name)
-    found, missing, repeated = {}, {}, {}
+    matches, missing, repeated = {}, {}, {}
     for name in wanted:
         candidates = [name] if name in exact else alike.get(_plain(name), [])
         if len(candidates) != 1:
             missing[name] = None
-        elif candidates[0] in found:
+        elif candidates[0] in matches:
             repeated[candidates[0]] = None
         else:
-            found[candidates[0]] = None
-    return Matched(list(found), list(missing), list(repeated), there)
+            matches[candidates[0]] = None
+    return Matched(list(matches), list(missing), list(repeated), there)
 
 
 def repeated_names(names: Sequence[str]) -> list[str]:
@@ -76,7 +76,7 @@ def repeated_names(names: Sequence[str]) -> list[str]:
 
 def hint(name: str, there: Collection[str]) -> str:
     """Return in parentheses the class that an unknown name may mean; empty if none is similar."""
-    by_folded = {_folded(one): one for one in there}
+    by_folded = {_folded(known): known for known in there}
     close = [by_folded[text] for text in get_close_matches(_folded(name), by_folded, n=1, cutoff=0.7)]
     if not close:
         return ""

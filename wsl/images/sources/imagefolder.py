@@ -56,8 +56,8 @@ class ImageFolder(ImageSource):
             return [], faults.lines
         # Classes of either folder count, so that a class that one of them lacks is reported as missing there.
         known = sorted({*folders["train"], *folders["test"]}) if isinstance(wanted, list) else folders["train"]
-        names, found = choose(wanted, known, f"in {self.train}")
-        return names, found + self._class_faults(names, folders, minimum)
+        names, choice_faults = choose(wanted, known, f"in {self.train}")
+        return names, choice_faults + self._class_faults(names, folders, minimum)
 
     def check(self, names=()):
         """See ``ImageSource.check``; warns of files that no class gets."""
