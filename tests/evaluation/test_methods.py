@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from tests.networks import resnet18_layout
 from wsl.evaluation.kinds import BASELINES, REFERENCES
 from wsl.evaluation.methods import RECALIBRATED, WITHOUT_IMAGES, Methods
 from wsl.sampling.body import fit_body
 from wsl.sampling.generator import fit_generator
-from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.network import flatten
 from wsl.zoo.start import load_start, random_start
 

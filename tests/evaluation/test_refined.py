@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from scipy.special import expit, logit
 
+from tests.networks import resnet18_layout
 from wsl.evaluation.refined import METHODS, judge_refinement, refinement_table
 from wsl.evaluation.validation import ValidationImages
 from wsl.images.tasks import TaskImages
-from wsl.zoo.layout import resnet18_layout
 
 BUDGET = {"steps": 2, "batch_size": 16, "learning_rate": 0.05, "fine_tuning_rate": 1e-3}
 

@@ -5,13 +5,13 @@ import pytest
 from sklearn.metrics.pairwise import cosine_similarity
 from sklearn.preprocessing import StandardScaler
 
+from tests.networks import resnet18_layout
 from wsl.datasets.class_means import ClassMeans
 from wsl.sampling.bank import Bank, load_bank
 from wsl.sampling.memory_bank import MemoryBankSampler
 from wsl.sampling.retrieval import RetrievalSampler
 from wsl.weights.codec import read_latents
 from wsl.weights.coefficients import encode_part, load_linear
-from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import read_member
 
 MIXING = {"temperature": 0.1, "width": 0.3, "outcome": "log-loss"}

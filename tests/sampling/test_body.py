@@ -5,11 +5,10 @@ import numpy as np
 import pytest
 import torch
 
+from tests.networks import resnet18, resnet18_layout
 from wsl.sampling.body import fit_body
 from wsl.tensors import read_tensors
-from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import read_member
-from wsl.zoo.network import resnet18
 
 LAYOUT = resnet18_layout(2, 3)
 RECIPE = {"learning_rate": 0.05, "weight_decay": 0.0, "batch_size": 32, "augment": False, "teacher": 0.0, "seed": 3}

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file
 from torchvision.models import resnet18 as torchvision_resnet18
 
+from tests.networks import resnet18, resnet18_layout
 from wsl.datasets.class_means import ClassMeans
 from wsl.outcomes.bins import read_bins
 from wsl.sampling import models as models_module
@@ -16,8 +17,7 @@ from wsl.sampling.models import sample_models
 from wsl.sampling.registry import load_sampler
 from wsl.tensors import read_tensors
 from wsl.weights.codec import load_codec
-from wsl.zoo.layout import resnet18_layout
-from wsl.zoo.network import flatten, resnet18
+from wsl.zoo.network import flatten
 
 TASKS = ["0/3/2", "2/0/3", "4/1/0"]
 PROJECTION = {"sampler": "projection", "settings": {"norm": "training"}, "seed": 0}

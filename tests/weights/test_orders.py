@@ -8,12 +8,13 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 
+from tests.networks import resnet18, resnet18_layout
 from wsl.weights.coefficients import encode_part, load_linear, read_coefficients
 from wsl.weights.orders import class_orders, reorder_head, reorder_task
 from wsl.weights.pca import fit_parameters, read_parameter
 from wsl.zoo.index import open_zoo, read_weights
-from wsl.zoo.layout import HEAD, resnet18_layout
-from wsl.zoo.network import resnet18, state_dict
+from wsl.zoo.layout import HEAD
+from wsl.zoo.network import state_dict
 
 LAYOUT = resnet18_layout(2, 3)
 LIMITS = {"variance_threshold": 1e-12, "dimension_limit": 2, "components": 64}

@@ -7,13 +7,12 @@ import pandas as pd
 import pytest
 import torch
 
+from tests.networks import resnet18, resnet18_layout
 from wsl.disk import disk_needs
 from wsl.files import read_json
 from wsl.run import Run
 from wsl.tensors import read_tensors
-from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import read_member
-from wsl.zoo.network import resnet18
 
 pytestmark = pytest.mark.slow
 

@@ -6,11 +6,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from tests.networks import resnet18_layout
 from wsl.errors import ConfigError
 from wsl.run import Run
 from wsl.tensors import read_tensors
 from wsl.zoo.index import open_zoo, read_weights
-from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.network import flatten
 
 ZOO = "results/regime/zoo"

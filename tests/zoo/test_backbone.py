@@ -7,11 +7,11 @@ import torch
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import Ridge
 
+from tests.networks import resnet18
 from wsl.images.inputs import load_task, normalised
 from wsl.tensors import read_tensors
 from wsl.zoo.backbone import train_backbone
 from wsl.zoo.epochs import evaluate
-from wsl.zoo.network import resnet18
 from wsl.zoo.start import load_start, random_start
 
 RECIPE = {"epochs": 4, "learning_rate": 0.05, "weight_decay": 1e-3, "batch_size": 32, "augment": False, "teacher": 0.0}

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from tests.conftest import plan_row
+from tests.networks import resnet18
 from wsl.images.inputs import normalised
 from wsl.zoo import cohort, epochs, training
 from wsl.zoo.cohort import train_cohort, train_together
-from wsl.zoo.network import resnet18
 from wsl.zoo.start import random_start
 from wsl.zoo.training import Training
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from tests.networks import resnet18_layout
 from wsl.zoo.index import open_zoo, read_weights, write_index
-from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import Member, read_member, write_member
 
 LAYOUT = resnet18_layout(1, 2)

@@ -9,10 +9,11 @@ from safetensors.torch import save_file
 from torch.optim.swa_utils import AveragedModel
 from torchvision.models import resnet18 as torchvision_resnet18
 
+from tests.networks import resnet18
 from wsl.errors import ConfigError
 from wsl.tensors import read_tensors
-from wsl.zoo.network import resnet18
-from wsl.zoo.start import import_backbone, load_start, random_start, with_zero_head
+from wsl.zoo.network import with_zero_head
+from wsl.zoo.start import import_backbone, load_start, random_start
 
 
 def used(width, classes=7):

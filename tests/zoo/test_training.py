@@ -8,15 +8,15 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, log_loss
 
+from tests.networks import resnet18, resnet18_layout
 from wsl.images.inputs import load_task
 from wsl.tensors import write_tensors
 from wsl.zoo.epochs import augmented, evaluate
 from wsl.zoo.index import open_zoo, read_weights, write_index
-from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import read_member
-from wsl.zoo.network import flatten, resnet18, state_dict
+from wsl.zoo.network import flatten, state_dict, with_zero_head
 from wsl.zoo.snapshots import snapshot_names
-from wsl.zoo.start import load_start, random_start, with_zero_head
+from wsl.zoo.start import load_start, random_start
 
 
 @pytest.mark.parametrize("changes", [{}, {"optimizer": "sgd", "schedule": "cosine", "augment": True}])

@@ -14,7 +14,7 @@ from wsl.config.reading import read_yaml
 from wsl.devices import describe_devices
 from wsl.disk import check_disk
 from wsl.errors import ConfigError, DataError
-from wsl.provenance import call_digest
+from wsl import provenance
 from wsl.recipe import Recipe
 from wsl.report.facts import facts
 from wsl.run import Run
@@ -85,6 +85,13 @@ def settings(**keys):
     """One dict of plain values with sorted keys: Snakemake compares the *set* of a job's parameters, so two swapped
     values would go unseen if each were a parameter of its own."""
     return plain(keys)
+
+
+ARCHITECTURE = type(RUN.config.zoo.architecture)
+
+
+def call_digest(function, *entries):
+    return provenance.call_digest(function, *entries, architecture=ARCHITECTURE)
 
 
 def recipe_of(section):

@@ -17,8 +17,7 @@ MODEL_INPUTS = {
 
 ABOUT_MODELS = {
     "run": RUN.config.run,
-    "architecture": "resnet18",
-    "width": RUN.config.zoo.width,
+    "architecture": plain(RUN.config.zoo.architecture),
     "size": RUN.config.images.size,
     "encoder": RUN.config.datasets,
 }

@@ -12,5 +12,10 @@ RENAMED = {
     "shared.symmetric": "now shared.losses.nt_xent.symmetric",
     "sampling.regression.temperature": "now sampling.regression.losses.nt_xent.temperature",
     "sampling.regression.symmetric": "now sampling.regression.losses.nt_xent.symmetric",
+    "zoo.width": "now zoo.architecture.width",
+    "zoo.momentum": "no longer a setting, remove it; SGD has a momentum of 0.9",
+    "zoo.backbone.learning_rate": "no longer a setting, remove it; its peak is 0.1",
+    "zoo.backbone.weight_decay": "no longer a setting, remove it; it is 0.001",
+    "zoo.backbone.batch_size": "no longer a setting, remove it; it is 64",
     "sampling.flow.guidance": "no more, remove it; how much samples differ is sampling.flow.temperature",
 }

@@ -62,7 +62,7 @@ def deliver_own(
     counts = {part: _counts(model, part) for part in ("train", "test")}
     made_from = sum(counts["train"].values())
     content = {
-        **{key: about.about[key] for key in ("run", "architecture", "width", "size")},
+        **{key: about.about[key] for key in ("run", "architecture", "size")},
         "classes": model.classes,
         "preprocessing": {"mean": MEAN, "std": STD, "scale": "pixels / 255", "crop": "centre square"},
         "request": {"validation_loss": model.loss},

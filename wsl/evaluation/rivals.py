@@ -16,7 +16,7 @@ from wsl.weights.codec import WeightCodec
 from wsl.weights.orders import class_orders, reorder_task, reorder_weights
 from wsl.zoo.index import Zoo, read_snapshot
 from wsl.zoo.layout import Layout
-from wsl.zoo.network import flatten, network_for
+from wsl.zoo.network import flatten, network_for, with_head
 
 PENALTIES, FOLDS = np.logspace(-4, 1, 6), 5
 PLAIN = 0.1  # the penalty where there are too few images to choose one
@@ -85,7 +85,7 @@ class NearestModels:
 
     def __init__(self, zoo: Zoo, class_means: Files, noise: float = 0.0):
         self.zoo, self.class_means, self.noise = zoo, ClassMeansByCount(class_means), noise
-        self.orders = class_orders(zoo.layout["fc.weight"].shape[0], 24, seed=0)
+        self.orders = class_orders(zoo.layout.classes, 24, seed=0)
         self.tasks = zoo.snapshots["task"].iloc[zoo.trained]
         self._known: dict[int | None, tuple[np.ndarray, np.ndarray]] = {}
 
@@ -141,7 +141,7 @@ class HeadModels:
         features: BodyFeatures | None = None,
     ):
         self.state, self.layout, self.kind = state, layout, kind
-        self.features = features or BodyFeatures(state, images, device)
+        self.features = features or BodyFeatures(state, layout, images, device)
 
     def make(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray | None:
         """Return flat weights; None without an image, since these need some."""
@@ -153,7 +153,7 @@ class HeadModels:
             weight, bias = functional.normalize(means, dim=1), torch.zeros(len(means))
         else:
             weight, bias = fit_probe(features)
-        return flatten({**self.state, "fc.weight": weight, "fc.bias": bias}, self.layout)[0]
+        return flatten(with_head(self.state, self.layout, weight, bias), self.layout)[0]
 
 
 def fit_probe(features: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:

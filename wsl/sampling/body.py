@@ -8,14 +8,14 @@ import numpy as np
 import torch
 
 from wsl.images.inputs import mixed_images
+from wsl.job import Job
 from wsl.progress import NOWHERE, Progress
 from wsl.sampling.recalibration import re_estimate
-from wsl.tensors import write_tensors
 from wsl.zoo.backbone import train_on_classes
 from wsl.zoo.index import Zoo, open_zoo, read_snapshot
-from wsl.zoo.layout import HEAD
-from wsl.zoo.network import resnet18, state_dict
-from wsl.zoo.start import with_zero_head
+from wsl.zoo.network import network_for, state_dict, with_classes, with_zero_head
+from wsl.zoo.settings import ClassifierTraining
+from wsl.zoo.start import write_start
 
 
 def mean_weights(zoo: Zoo) -> np.ndarray:
@@ -58,11 +58,13 @@ def fit_body(
         layout = zoo.layout
         mean = mean_weights(zoo)
         counters = np.rint(zoo.counters.mean(axis=0)).astype(np.int64)
-    classes, features = layout["fc.weight"].shape
-    network = resnet18(features // 8, len(packed)).to(device)
-    body = {name: value for name, value in state_dict(mean, layout, counters).items() if name not in HEAD}
+    network = network_for(with_classes(layout, len(packed))).to(device)
+    body = {name: value for name, value in state_dict(mean, layout, counters).items() if name not in layout.head}
     network.load_state_dict(body, strict=False)
     re_estimate(network, mixed_images(packed, 40, seed).to(device))
     if epochs:
-        train_on_classes(network, packed, epochs, **recipe, device=device, progress=progress)
-    write_tensors(out, with_zero_head(network.state_dict(), classes), {"classes": len(packed), "epochs": epochs})
+        taught = recipe.pop("taught", ())
+        settings = ClassifierTraining(epochs=epochs, **recipe)
+        train_on_classes(network, packed, settings, taught, Job(device=device, progress=progress))
+    state = with_zero_head(network.state_dict(), layout)
+    write_start(out, state, layout, {"classes": len(packed), "epochs": epochs})

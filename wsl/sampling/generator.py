@@ -15,8 +15,8 @@ from wsl.sampling.head import Inference, KnownClasses, fit_inference
 from wsl.sampling.making import finite
 from wsl.sampling.scale import loss_curve, scale_for
 from wsl.tensors import read_tensors, write_tensors
-from wsl.zoo.layout import Layout
-from wsl.zoo.network import flatten
+from wsl.zoo.layout import Layout, layout_from_text
+from wsl.zoo.network import flatten, with_head
 
 # From so many images a class a task's own training images say how large its losses are; below, other tasks' do.
 CALIBRATE_FROM = 20
@@ -72,8 +72,9 @@ def fit_generator(
         device: ``cpu`` or ``cuda``; threads: CPU threads.
     """
     torch.set_num_threads(threads)
-    state, _ = read_tensors(body)
-    features, clips = BodyFeatures(state, TaskImages(packed), device), ClipFeatures(class_means)
+    state, body_about = read_tensors(body)
+    layout = layout_from_text(body_about["layout"])
+    features, clips = BodyFeatures(state, layout, TaskImages(packed), device), ClipFeatures(class_means)
     images = [clips.images[name] for name in known]
     tensors = {f"body/{name}": value for name, value in state.items()}
     tensors |= {"clip/centre": torch.cat(images).mean(0), "clip/scale": torch.cat(images).std(0).mean()}
@@ -94,7 +95,7 @@ def fit_generator(
     usable = sorted({min(count, most) for count in counts if count or texts is not None})
     accuracies = {}
     for count in usable:
-        fitted = fit_inference(about, count, len(state["fc.weight"]), seed)
+        fitted = fit_inference(about, count, layout.classes, seed)
         accuracies[count] = fitted.accuracy
         for key in FITTED:
             tensors[f"{count}/{key}"] = getattr(fitted, key)
@@ -132,7 +133,7 @@ class GeneratedModels:
         }
         self.tensors, self.names = tensors, about["names"]
         self.layout, self.temperature = layout, temperature
-        self.bodies, self.clips = BodyFeatures(self.state, images, device), ClipFeatures(class_means)
+        self.bodies, self.clips = BodyFeatures(self.state, layout, images, device), ClipFeatures(class_means)
 
     def make(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray:
         """Return flat weights (n_weights,), see ``wsl.sampling.making.Maker.make``.
@@ -150,7 +151,7 @@ class GeneratedModels:
         weight, bias = inference.head(means, seen)
         own = len(seen[0]) >= CALIBRATE_FROM
         scale = scale_for(loss, _cross_fitted(inference, heard, seen) if own else inference.curve)
-        state = {**self.state, "fc.weight": scale * weight, "fc.bias": scale * bias}
+        state = with_head(self.state, self.layout, scale * weight, scale * bias)
         return finite(flatten(state, self.layout)[0], self.layout, task)
 
     def _inference(self, images: int | None) -> Inference:

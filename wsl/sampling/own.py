@@ -73,7 +73,7 @@ def sample_own(
     if encoder != "clip":
         raise DataError(f"{run} embeds datasets by {encoder!r}, which serves its own images alone; use a run with clip")
     with open_zoo(about.files["train_index"]) as zoo:
-        needed = zoo.layout["fc.bias"].size
+        needed = zoo.layout.classes
     seed = about.seed if seed is None else seed
     names = _named(classes, needed) if folder is None else own_classes(folder, classes, needed)
     with ExitStack() as stack:

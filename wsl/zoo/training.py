@@ -12,11 +12,12 @@ import pandas as pd
 import torch
 
 from wsl.images.inputs import load_task
-from wsl.progress import NOWHERE, Progress
+from wsl.job import Job
+from wsl.progress import Progress
 from wsl.zoo.epochs import Step, draw_steps, evaluate, make_optimizer, train_epoch
-from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import Member, write_member
-from wsl.zoo.network import flatten, resnet18
+from wsl.zoo.network import flatten, network_for
+from wsl.zoo.settings import MOMENTUM, MemberTraining
 from wsl.zoo.snapshots import snapshot_names
 from wsl.zoo.start import load_start
 
@@ -24,19 +25,13 @@ log = logging.getLogger(__name__)
 
 
 class Training:
-    """A member in training: its network and optimiser, random numbers of its own, and what is kept of it.
+    """A member in training: its network, optimiser, random state and results so far.
 
     Args:
         packed: packed images of its classes, in the task's order.
         plan: its row of the plan (see ``wsl.zoo.plan.plan_members``).
-        width: of the network.
-        momentum: of SGD.
-        schedule: ``constant`` or ``cosine`` (to 0 at the last epoch).
-        augment: random flips and shifts of training images.
-        snapshots: which weights to keep, see ``wsl.zoo.snapshots.snapshot_names``.
-        storage: ``float32``, or ``float16`` for files half as large: what weights that are kept are rounded to.
-        precision: ``float32`` or ``bfloat16``: what training steps compute in, see ``wsl.zoo.epochs.computing_in``.
-        start: the weights it starts from, see ``wsl.zoo.start``; None: random ones of its own.
+        settings: what all members share.
+        start: weights to start from, see ``wsl.zoo.start``; None: random ones.
         device: ``cpu`` or ``cuda``.
 
     Raises:
@@ -49,21 +44,19 @@ class Training:
         self,
         packed: Sequence[str | Path],
         plan: dict[str, Any],
-        width: int,
-        momentum: float,
-        schedule: str,
-        augment: bool,
-        snapshots: Sequence[str | int] | str = ("early", "max"),
-        storage: str = "float32",
-        precision: str = "float32",
+        settings: MemberTraining,
         start: str | Path | None = None,
         device: str = "cpu",
     ):
         torch.manual_seed(plan["seed"])
-        self.plan, self.augment, self.precision, self._storage = plan, augment, precision, storage
-        self._about = {"width": width, "momentum": momentum, "schedule": schedule, "augment": augment}
+        self.plan, self.augment, self.precision = plan, settings.augment, settings.precision
+        self._storage, architecture = settings.storage, settings.architecture
+        momentum, schedule = MOMENTUM if plan["optimizer"] == "sgd" else 0.0, settings.schedule
+        self._about = {"momentum": momentum, "schedule": schedule, "augment": settings.augment}
+        self._about |= architecture.columns()
         self.images = {part: load_task(packed, part, device=device) for part in ("train", "validation")}
-        self.network = resnet18(width, len(packed)).to(device)
+        self._layout = architecture.layout(len(packed), self.images["train"][0].shape[-1])
+        self.network = network_for(self._layout).to(device)
         if start is not None:
             self.network.load_state_dict(load_start(start))
         rates = (plan["learning_rate"], plan["weight_decay"])
@@ -71,8 +64,7 @@ class Training:
         self._scheduler = None
         if schedule == "cosine":
             self._scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, plan["max_epoch"])
-        self._layout = resnet18_layout(width, len(packed))
-        self._names = snapshot_names(snapshots, plan["early_epoch"], plan["max_epoch"])
+        self._names = snapshot_names(settings.snapshots, plan["early_epoch"], plan["max_epoch"])
         self._random = torch.get_rng_state()
         self._history, self._kept, self._weights, self._counters = [], [], [], []
         self._epoch, self._diverged = 0, False
@@ -140,12 +132,13 @@ class Training:
         """Return what is kept."""
         columns = ["snapshot", *self._history[0]]
         return Member(
-            plan={**self.plan, **self._about},
+            plan={**self._about, **self.plan},
             weights=np.array(self._weights, dtype=self._storage).reshape(-1, self._layout.size),
             counters=np.array(self._counters, dtype=np.int64).reshape(-1, len(self._layout.counters)),
             snapshots=pd.DataFrame(self._kept, columns=columns),
             history=pd.DataFrame(self._history),
             diverged=self._diverged,
+            layout=self._layout,
         )
 
     def _stored(self, vector: np.ndarray) -> np.ndarray:
@@ -188,30 +181,28 @@ def train_member(
     packed: Sequence[str | Path],
     out: str | Path,
     plan: dict[str, Any],
-    width: int,
-    momentum: float,
-    schedule: str,
-    augment: bool,
-    snapshots: Sequence[str | int] | str = ("early", "max"),
-    storage: str = "float32",
-    precision: str = "float32",
+    settings: MemberTraining,
     start: str | Path | None = None,
-    device: str = "cpu",
-    threads: int = 1,
-    progress: Progress = NOWHERE,
+    job: Job = Job(),  # noqa: B008
 ) -> None:
-    """Train a member as planned and write its file, ``out``; see ``Training``.
+    """Train a member as planned and write its file.
 
-    ``threads``: of the CPU. ``progress``: keeps states of it, and gives the one to go on from.
+    Args:
+        packed: packed images of its classes, in the task's order.
+        out: the member's file.
+        plan: its row of the plan; its seed draws weights, batches and augmentation.
+        settings: what all members share.
+        start: weights to start from; None: random ones.
+        job: the circumstances.
     """
-    torch.set_num_threads(threads)
-    training = Training(packed, plan, width, momentum, schedule, augment, snapshots, storage, precision, start, device)
-    train_to_end(training, progress)
+    torch.set_num_threads(job.threads)
+    training = Training(packed, plan, settings, start, job.device)
+    train_to_end(training, job.progress)
     write_member(out, training.member())
 
 
 def train_to_end(training: Training, progress: Progress, part: str = "whole") -> None:
-    """Train from where a part of ``progress`` says, or from the start."""
+    """Train to the last epoch, from the saved state of a part of the job if there is one."""
     if state := progress.load(part):
         training.restore(state)
     while not training.done:

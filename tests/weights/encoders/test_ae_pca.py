@@ -6,11 +6,11 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 
+from tests.networks import resnet18_layout
 from wsl.recipe import Recipe
 from wsl.weights.encoders.ae_pca import ChannelEncoder, Compression, RowAutoencoder, share_compression
 from wsl.weights.encoders.ae_pca_training import train_ae_pca
 from wsl.weights.encoders.registry import load_encoder
-from wsl.zoo.layout import resnet18_layout
 
 LAYOUT = resnet18_layout(2, 3)
 RECIPE = {"learning_rate": 0.003, "weight_decay": 0.0, "batch_size": 6, "epochs": 60, "patience": None}

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.networks import resnet18_layout
 from wsl.images.inputs import normalised
 from wsl.images.tasks import TaskImages
 from wsl.weights.coefficients import LinearCodec, load_linear
@@ -13,7 +14,6 @@ from wsl.weights.encoders.behaviour import Behaviour
 from wsl.weights.encoders.pca import PcaEncoder
 from wsl.weights.gate import keep_components
 from wsl.weights.snapshots import Snapshots
-from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.network import network_for, state_dict
 
 LAYOUT = resnet18_layout(2, 3)

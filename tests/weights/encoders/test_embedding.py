@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
+from tests.networks import resnet18_layout
 from wsl.recipe import Recipe
 from wsl.weights.codec import embed_part, load_codec, read_latents
 from wsl.weights.coefficients import encode_part
@@ -14,7 +15,6 @@ from wsl.weights.encoders.token_training import train_tokens
 from wsl.weights.orders import class_orders
 from wsl.weights.pca import fit_parameters
 from wsl.weights.snapshots import Snapshots
-from wsl.zoo.layout import resnet18_layout
 
 LAYOUT = resnet18_layout(2, 3)
 RECIPE = {"learning_rate": 0.003, "weight_decay": 0.0, "batch_size": 8, "epochs": 2, "patience": None}

@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 import torch
 
+from tests.networks import resnet18_layout
 from wsl.recipe import Recipe
 from wsl.weights.coefficients import load_linear, read_coefficients
 from wsl.weights.encoders.pca import LinearStage, PcaEncoder, train_pca
 from wsl.weights.encoders.registry import load_encoder
-from wsl.zoo.layout import resnet18_layout
 
 RECIPE = {"learning_rate": 0.01, "weight_decay": 0.0, "batch_size": 4, "epochs": 8, "patience": None}
 RECIPE |= {"schedule": "constant", "keep": "last"}

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.networks import resnet18_layout
 from wsl.errors import ConfigError
 from wsl.recipe import Recipe
 from wsl.weights.encoders.registry import load_encoder
@@ -14,7 +15,6 @@ from wsl.weights.encoders.token_training import standardise, train_tokens
 from wsl.weights.encoders.tokens import latent_a_token, tokens_of
 from wsl.weights.snapshots import Snapshots
 from wsl.zoo.index import write_index
-from wsl.zoo.layout import resnet18_layout
 
 LAYOUT = resnet18_layout(2, 3)
 NETWORK = {"size": 64, "width": 16, "depth": 1, "heads": 2, "window": 60, "halo": 8}

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from tests.networks import resnet18, resnet18_layout
 from wsl.ntxent import nt_xent
 from wsl.weights.encoders.token_encoder import TokenEncoder
 from wsl.weights.encoders.token_training import ViewLoss
 from wsl.weights.encoders.views import Views
-from wsl.zoo.layout import resnet18_layout
-from wsl.zoo.network import flatten, resnet18, state_dict
+from wsl.zoo.network import flatten, state_dict
 
 LAYOUT = resnet18_layout(2, 3)
 NETWORK = {"size": 64, "width": 16, "depth": 1, "heads": 2, "window": 60, "halo": 8}

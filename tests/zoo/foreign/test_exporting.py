@@ -9,14 +9,13 @@ import pytest
 import torch
 from torchvision.models import resnet18 as torchvision_resnet18
 
+from tests.networks import resnet18, resnet18_layout
 from wsl.errors import DataError
 from wsl.weights.alignment import align_part
 from wsl.zoo.foreign.exporting import export_zoo
 from wsl.zoo.foreign.importing import import_zoo
 from wsl.zoo.index import open_zoo
-from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import Member, read_member, write_member
-from wsl.zoo.network import resnet18
 
 
 def same(one, two):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.networks import resnet18_layout
 from tests.zoo.foreign.conftest import folder_of
 from wsl.errors import ConfigError, DataError
 from wsl.recipe import Recipe
@@ -19,7 +20,6 @@ from wsl.weights.encoders.token_training import train_tokens
 from wsl.weights.pca import fit_parameters
 from wsl.zoo.foreign.importing import import_zoo
 from wsl.zoo.index import open_zoo, read_weights
-from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import read_member
 
 RECIPE = {"learning_rate": 1e-2, "weight_decay": 0.0, "batch_size": 4, "epochs": 5, "patience": None}

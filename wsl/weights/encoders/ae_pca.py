@@ -136,7 +136,7 @@ class ChannelEncoder(WeightEncoder):
             codes = getattr(self, f"centre{place}") + own @ getattr(self, f"components{place}")
             entry = self.layout.entries[place]
             values = self.mean[entry.columns] + self.scale[place] * self.values(place, codes)
-            found.append(values.clamp(min=float(self.least[place])) if entry.name.endswith("running_var") else values)
+            found.append(values.clamp(min=float(self.least[place])) if entry.variance else values)
         return torch.cat(found, dim=1)
 
     def standard(self, place: int, weights: torch.Tensor) -> torch.Tensor:

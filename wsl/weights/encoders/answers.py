@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import nn
 from torch.func import functional_call
 from torch.nn import functional
 
@@ -11,7 +12,7 @@ from wsl.images.inputs import normalised
 from wsl.weights.encoders.base import WeightEncoder
 from wsl.zoo.epochs import augmented
 from wsl.zoo.layout import Layout
-from wsl.zoo.network import BasicBlock, SlimResNet18, learned_state, network_for, state_dict
+from wsl.zoo.network import learned_state, network_for, state_dict
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def search_latent(
         state = learned_state(encoder.decode((start + scale * moved)[None])[0], layout)
         found = functional_call(network, state, (inputs,)).log_softmax(1)
         loss = functional.kl_div(found, wanted, log_target=True, reduction="batchmean")
-        if search.features:
+        if search.features and wanted_blocks:
             pairs = list(zip(wanted_blocks, found_blocks, strict=True))
             loss = loss + search.features * sum((a - b).square().mean() / a.var() for a, b in pairs) / len(pairs)
         (moved.grad,) = torch.autograd.grad(loss, [moved])
@@ -86,9 +87,9 @@ def search_latent(
     return (start + scale * moved).detach().cpu().numpy()
 
 
-def _block_outputs(network: SlimResNet18) -> list[torch.Tensor]:
-    """Return a list that is filled with the outputs of the residual blocks whenever the network runs."""
+def _block_outputs(network: nn.Module) -> list[torch.Tensor]:
+    """Return a list that each forward pass extends by the outputs of the network's blocks."""
     outputs: list[torch.Tensor] = []
-    for block in (module for module in network.modules() if isinstance(module, BasicBlock)):
+    for block in network.architecture.blocks(network):
         block.register_forward_hook(lambda _module, _inputs, output: outputs.append(output))
     return outputs

@@ -10,7 +10,7 @@ from torch import nn
 from wsl.weights.encoders.base import WeightEncoder
 from wsl.weights.encoders.token_network import TokenNetwork, windows_of
 from wsl.weights.encoders.tokens import Tokens, tokens_of
-from wsl.zoo.layout import Layout, resnet18_layout
+from wsl.zoo.layout import Layout, layout_from_text
 
 
 class TokenSequence(nn.Module):
@@ -51,7 +51,7 @@ class TokenEncoder(WeightEncoder):
     """Weights as tokens through a transformer.
 
     Args:
-        shapes: of every layout that it knows, see ``resnet18_shape``; the first is the run's own.
+        layouts: as text, of all networks that it encodes; the first is the run's own.
         size: numbers in a token.
         latent: numbers in a token's latent (``sane``) or in a network's (``contrastive``).
         width, depth, heads: see ``TokenNetwork``.
@@ -61,7 +61,7 @@ class TokenEncoder(WeightEncoder):
 
     def __init__(
         self,
-        shapes: Sequence[tuple[int, int, int]],
+        layouts: Sequence[str],
         size: int,
         latent: int,
         width: int,
@@ -72,7 +72,7 @@ class TokenEncoder(WeightEncoder):
         kind: str,
     ):
         super().__init__()
-        self.sequences = nn.ModuleList(TokenSequence(resnet18_layout(*shape), size) for shape in shapes)
+        self.sequences = nn.ModuleList(TokenSequence(layout_from_text(layout), size) for layout in layouts)
         most = torch.stack([one.positions.max(0).values for one in self.sequences]).max(0).values + 1
         self.pooled = kind == "contrastive"
         self.network = TokenNetwork(size, latent, tuple(most.tolist()), width, depth, heads, self.pooled)
@@ -81,7 +81,7 @@ class TokenEncoder(WeightEncoder):
         network = {"size": size, "latent": latent, "width": width, "depth": depth, "heads": heads}
         self.about: dict[str, Any] = {
             **network,
-            **{"kind": kind, "shapes": [list(shape) for shape in shapes], "window": window, "halo": halo},
+            **{"kind": kind, "layouts": list(layouts), "window": window, "halo": halo},
         }
 
     def encode(self, weights: torch.Tensor) -> torch.Tensor:

@@ -23,7 +23,7 @@ from wsl.weights.encoders.training import train_encoder
 from wsl.weights.encoders.views import Views
 from wsl.weights.snapshots import Snapshots
 from wsl.zoo.index import read_weights
-from wsl.zoo.layout import Layout, resnet18_shape
+from wsl.zoo.layout import Layout, layout_to_text
 
 PROJECTED = 64  # numbers in which two views are compared
 
@@ -122,7 +122,7 @@ def train_tokens(
         validating = stack.enter_context(Snapshots(validation_index))
         zoos = {"train": [own, *(stack.enter_context(Snapshots(path)) for path in also)], "validation": [validating]}
         layouts = list(dict.fromkeys(zoo.layout for zoo in zoos["train"]))
-        encoder = TokenEncoder([resnet18_shape(layout) for layout in layouts], latent=latent, kind=kind, **network)
+        encoder = TokenEncoder([layout_to_text(layout) for layout in layouts], latent=latent, kind=kind, **network)
         for layout in layouts:
             alike = [zoo for zoo in zoos["train"] if zoo.layout == layout]
             standardise(encoder.sequence(layout), alike, centre)
@@ -166,5 +166,5 @@ def standardise(sequence: TokenSequence, zoos: Sequence[Snapshots], centre: str)
         deviation = float(np.sqrt(((values - mean) ** 2).mean()))
         sequence.mean[entry.columns] = torch.as_tensor(mean)
         sequence.scale[entry.columns] = deviation or 1.0
-        if entry.name.endswith("running_var"):
+        if entry.variance:
             sequence.least[entry.columns] = float(values.min())

@@ -9,6 +9,8 @@ from wsl.errors import DataError
 from wsl.files import read_json, write_json
 
 NAME = "import.json"
+OTHER = "other"  # in tables: a network of no known architecture
+FACTS = ("architecture", "classes", "head", "activation", "parameters")  # of what is recognised, besides settings
 
 
 @dataclass
@@ -19,8 +21,8 @@ class Imported:
         zoo: the folder that was read.
         options: of the import, all of them, by their names on the command line.
         parts: number of members, by part.
-        recognised: ``architecture``, ``classes`` (how many), ``width``, ``head`` (its module), ``activation``,
-            ``parameters`` (how many numbers), of the network.
+        recognised: of the network: ``architecture`` and its settings, ``classes`` (number), ``head`` (its module),
+            ``activation``, ``parameters`` (number).
         joined: number of members, by how their weights and results were joined.
         taken: number of files, by the wrapper's key that their weights were taken from.
         ignored: number of files, by what else they held.
@@ -87,8 +89,9 @@ def in_words(folder: str | Path, done: Imported) -> list[str]:
         lines.append(f"their last epochs differ: {several}; --epochs keeps those that have the ones you name")
     lines += [f"{count} of them: {note}" for note, count in sorted(done.notes.items())]
     about = done.recognised
-    network = "ResNet-18" if about["architecture"] == "resnet18" else "a network other than ResNet-18"
-    width = f"width {about['width']}, " if about["architecture"] == "resnet18" else ""
+    settings = {key: about[key] for key in about if key not in FACTS}
+    network = ", ".join([about["architecture"], *(f"{key} {value}" for key, value in settings.items())])
+    network = "a network of no known architecture" if about["architecture"] == OTHER else network
     activation = f", activation {about['activation']}" if about["activation"] != "relu" else ""
     ways = sorted(done.joined.items())
     joined = "; ".join(f"{way} ({count} members)" for way, count in ways) if len(ways) > 1 else ways[0][0]
@@ -96,6 +99,6 @@ def in_words(folder: str | Path, done: Imported) -> list[str]:
     ignored = f"; ignored in their files: {', '.join(sorted(done.ignored))}" if done.ignored else ""
     return [
         *lines,
-        f"recognised: {network}, {width}{about['classes']} classes, head {about['head']}{activation}; "
+        f"recognised: {network}, {about['classes']} classes, head {about['head']}{activation}; "
         f"results joined to weights {joined}{taken}{ignored}",
     ]

@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 
 from wsl.errors import DataError
-from wsl.zoo.foreign.networks import Hints, as_torchvision, network_width, same_parameters, to_vector
+from wsl.zoo.foreign.account import OTHER
+from wsl.zoo.foreign.networks import Hints, as_known, same_parameters, to_vector
 from wsl.zoo.foreign.run import METRICS, ForeignRun
-from wsl.zoo.layout import Layout, first_difference, resnet18_layout
+from wsl.zoo.layout import Layout, first_difference
 from wsl.zoo.member import Member
+from wsl.zoo.recognition import architecture_of
 from wsl.zoo.snapshots import snapshot_names
 from wsl.zoo.states import read_state
 
@@ -66,19 +68,18 @@ class Conversion:
         self._new(run, epochs[-1], weights[-1])
         if self.layout is None:  # a run that is left out sets no example
             self._first, self.layout = run.files[epochs[0]], layout
-        width = network_width(layout)
-        plain = layout == resnet18_layout(width, layout.classes)
-        plan = {**run.about, "member": number, "classes": classes, "width": width, "source": run.name}
+        about = architecture_of(layout).columns() if layout.architecture else {"architecture": OTHER}
+        plan = {**run.about, **about, "member": number, "classes": classes, "source": run.name}
         names = self._names(run, epochs)
         snapshots = history.set_index("epoch").loc[epochs].reset_index()
         snapshots.insert(0, "snapshot", [names[epoch] for epoch in epochs])
-        return Member(plan, weights, counters, snapshots, history, diverged=False, layout=None if plain else layout)
+        return Member(plan, weights, counters, snapshots, history, diverged=False, layout=layout)
 
     def _hints(self, run: ForeignRun) -> Hints:
         told = self.classes if isinstance(self.classes, int) else self.classes or run.classes
         classes = told if isinstance(told, int) or told is None else len(told)
-        activation = next((run.about[key] for key in ("activation", "nlin", "model::nlin") if key in run.about), "relu")
-        return Hints(classes, run.outputs, self.head, str(activation).lower())
+        activation = next((run.about[key] for key in ("activation", "nlin", "model::nlin") if key in run.about), None)
+        return Hints(classes, run.outputs, self.head, activation and str(activation).lower())
 
     def _classes(self, run: ForeignRun, layout: Layout) -> list[str]:
         if isinstance(self.classes, int):
@@ -130,7 +131,7 @@ class Conversion:
             saved = read_state(path)
             self.taken.update([saved.source] if saved.source else [])
             self.ignored.update(saved.ignored)
-            state, layout = as_torchvision(path, saved.tensors, hints)
+            state, layout = as_known(path, saved.tensors, hints)
             if wanted is None:
                 first, wanted = path, layout
             if layout != wanted and not same_parameters(layout, wanted):

@@ -13,7 +13,7 @@ from wsl.files import new_folder, open_hdf5, write_json
 from wsl.zoo.foreign.raytune import OWN, PARAMETERS, WEIGHTS
 from wsl.zoo.foreign.run import METRICS, PARTS
 from wsl.zoo.index import Zoo, open_zoo
-from wsl.zoo.layout import Layout, resnet18_layout
+from wsl.zoo.layout import Layout
 from wsl.zoo.member import Member, read_member
 from wsl.zoo.network import state_dict
 
@@ -21,8 +21,8 @@ from wsl.zoo.network import state_dict
 def export_zoo(files: Sequence[str | Path], out: str | Path) -> int:
     """Write members as a zoo of Ray Tune's layout and return how many.
 
-    State dicts have torchvision's names where the members do. What others have no key for stands in ``params.json``
-    under ``wsl::``, so that an import of the zoo gives the members back.
+    State dicts keep the names of the members' parameters. Values without a key in Ray Tune's layout get the prefix
+    ``wsl::`` in ``params.json``, so that an import restores the members.
 
     Args:
         files: members, or indices, which stand for theirs and tell their part; those that diverged are not in them.
@@ -65,7 +65,7 @@ def _sources(zoo: Zoo, path: Path) -> list[Path]:
 
 
 def _write(member: Member, part: str | None, place: Path) -> None:
-    layout = member.layout or resnet18_layout(member.plan["width"], len(member.plan["classes"]))
+    layout = member.layout
     params = _params(member, part, layout)
     place.mkdir()
     write_json(place / "params.json", params)
@@ -84,7 +84,7 @@ def _params(member: Member, part: str | None, layout: Layout) -> dict[str, Any]:
     plan = {theirs.get(key, OWN + key): value for key, value in told.items()}
     # An early snapshot is called `early` or by its epoch: the epoch alone does not tell it.
     names = {str(row["epoch"]): row["snapshot"] for row in member.snapshots.to_dict("records")}
-    about = {"model::type": "other" if member.layout else "resnet18", "model::o_dim": layout.classes}
+    about = {"model::type": member.plan.get("architecture", "resnet18"), "model::o_dim": layout.classes}
     return {**about, **plan, OWN + "snapshots": names}
 
 

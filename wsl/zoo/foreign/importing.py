@@ -10,16 +10,16 @@ from wsl.errors import ConfigError, DataError
 from wsl.files import file_inside, new_folder
 from wsl.randomness import part_of
 from wsl.zoo.foreign import raytune, table
-from wsl.zoo.foreign.account import Imported, write_account
+from wsl.zoo.foreign.account import OTHER, Imported, write_account
 from wsl.zoo.foreign.conversion import Conversion
 from wsl.zoo.foreign.joining import NOT_SAID, Saved
 from wsl.zoo.foreign.leaving_out import NOTHING, LeaveOut
-from wsl.zoo.foreign.networks import is_resnet18, network_width
 from wsl.zoo.foreign.run import PARTS, ForeignRun, check_classes
 from wsl.zoo.foreign.units import accuracy_unit
 from wsl.zoo.index import write_index
 from wsl.zoo.layout import Layout
 from wsl.zoo.member import write_member
+from wsl.zoo.recognition import architecture_of
 
 log = logging.getLogger(__name__)
 Readers = dict[str, Callable[[], ForeignRun]]
@@ -149,9 +149,8 @@ def _reason(name: str, why: object) -> str:
 
 def _recognised(layout: Layout) -> dict[str, Any]:
     return {
-        "architecture": "resnet18" if is_resnet18(layout) else "other",
+        **(architecture_of(layout).columns() if layout.architecture else {"architecture": OTHER}),
         "classes": layout.classes,
-        "width": network_width(layout),
         "head": layout.head[0].removesuffix(".weight"),
         "activation": layout.activation,
         "parameters": layout.size,

@@ -24,7 +24,7 @@ OWN_METRICS = tuple(METRICS.values())
 REMEDY = "correct it, or leave the run out by --leave-out"
 NOT_MEASURED = -999.0  # ModelZooDataset's results before the first epoch
 PARTS = ("train", "validation", "test", "unseen")
-RESERVED = {"classes", "task", "part", "width", "source", "diverged", "digest"}  # what is told apart from ``about``
+RESERVED = {"architecture", "classes", "task", "part", "source", "diverged", "digest"}  # never in ``about``
 
 
 @dataclass
