@@ -87,32 +87,28 @@ def import_(
     """
     with mendable():
         from wsl.zoo.foreign.account import in_words
-        from wsl.zoo.foreign.importing import import_zoo
+        from wsl.zoo.foreign.importing import ImportOptions, import_zoo
 
         if every is not None and saved_epochs is not None:
             raise typer.BadParameter("--every and --saved-epochs both say when checkpoints were saved; give one")
         shares = _numbers("--parts", parts)
         if len(shares) != 3 or not sum(shares):
             raise typer.BadParameter("--parts: give three shares, of train, validation and test, such as 70,15,15")
-        chosen = {
-            "classes": _classes(classes),
-            "epochs": None if epochs is None else _numbers("--epochs", epochs),
-            "saved_epochs": None if saved_epochs is None else _numbers("--saved-epochs", saved_epochs),
-            "leave_out": leave_out or [],
-        }
+        options = ImportOptions(
+            classes=_classes(classes),
+            epochs=None if epochs is None else _numbers("--epochs", epochs),
+            shares=shares,
+            seed=seed,
+            accuracies=accuracies,
+            validation=validation,
+            strict=strict,
+            head=head,
+            leave_out=leave_out or [],
+            every=every,
+            saved_epochs=None if saved_epochs is None else _numbers("--saved-epochs", saved_epochs),
+        )
         with console.status("Importing"):
-            done = import_zoo(
-                zoo,
-                out,
-                shares=shares,
-                seed=seed,
-                accuracies=accuracies,
-                validation=validation,
-                strict=strict,
-                head=head,
-                every=every,
-                **chosen,
-            )
+            done = import_zoo(zoo, out, options)
     for line in in_words(out, done):
         say(line)
 

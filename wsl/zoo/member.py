@@ -55,6 +55,7 @@ def write_member(path: str | Path, member: Member) -> None:
     digest.update(member.snapshots.to_csv().encode())
     with new_hdf5(path) as file:
         file.attrs["format"] = FORMAT
+        file.attrs["architecture"] = member.layout.architecture
         file.attrs["plan"] = json.dumps(member.plan, sort_keys=True)
         file.attrs["diverged"] = member.diverged
         file.attrs["digest"] = digest.hexdigest()

@@ -21,11 +21,10 @@ from wsl.zoo.recognition import architecture_from, architecture_of, recognise
 
 PACKAGE = Path(wsl.__file__).parent
 # Names of ResNet-18's modules and parameters, and its ratio of features to width.
-NAMES = re.compile(r"\bfc\.|\bfc\b|conv1|\bbn1|layer[1-4]|downsample|shortcut|// 8|in_features|BasicBlock|SlimResNet")
+NAMES = re.compile(r"\bfc\.|\bfc\b|conv1|\bbn1|layer[1-4]|downsample|shortcut|// 8|BasicBlock|SlimResNet")
 ALLOWED = {
     ("zoo/head.py", "fc"),  # usual names of heads in networks of no known architecture
     ("zoo/epochs.py", "// 8"),  # shifts of images by up to an eighth of the side
-    ("zoo/backbone.py", "in_features"),  # an attribute of any linear layer
     ("evaluation/distances.py", "// 8"),  # a budget of memory
 }
 

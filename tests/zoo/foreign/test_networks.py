@@ -87,7 +87,7 @@ def test_a_network_of_another_activation_is_not_rebuilt_with_relu(made):
     state = made.SlimResNet(2, 3).state_dict()
     _, layout = as_known(HERE, state, Hints(activation="gelu"))
     assert layout_from_text(layout_to_text(layout)) == layout != resnet18_layout(2, 3, stem=3)
-    with pytest.raises(DataError, match="trained with gelu, and networks are only rebuilt with ReLU"):
+    with pytest.raises(DataError, match="trained with gelu, but can only be rebuilt with relu"):
         network_for(layout)
 
 
@@ -96,7 +96,7 @@ def test_what_is_only_like_a_resnet_is_not_renamed(made, extra):
     state = {**made.SlimResNet(2, 3, "linear").state_dict(), extra: torch.zeros(2, 2)}
     _, layout = as_known(HERE, state, Hints(classes=3))
     assert layout["linear.weight"].shape == (3, 16)
-    with pytest.raises(DataError, match=r"not a ResNet-18's: .*behaviour loss"):
+    with pytest.raises(DataError, match=r"none of the known architectures.*behaviour loss"):
         network_for(layout)
 
 

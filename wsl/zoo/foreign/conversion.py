@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,7 +27,7 @@ class Conversion:
     """Converts the runs of one zoo, one after the other; all must have the first one's layout.
 
     Args:
-        classes, head, epochs, validation: see ``wsl.zoo.foreign.importing.import_zoo``.
+        options: see ``wsl.zoo.foreign.importing.ImportOptions``.
         unit: what accuracies are divided by.
 
     Attributes:
@@ -35,15 +36,9 @@ class Conversion:
         ignored: how many files held what else, by name.
     """
 
-    def __init__(
-        self,
-        classes: Sequence[str] | int | None,
-        head: str | None,
-        epochs: Sequence[int] | None,
-        unit: float,
-        validation: str,
-    ):
-        self.classes, self.head, self.epochs, self.unit, self.validation = classes, head, epochs, unit, validation
+    def __init__(self, options: Any, unit: float):
+        self.classes, self.head, self.epochs = options.classes, options.head, options.epochs
+        self.unit, self.validation = unit, options.validation
         self.layout: Layout | None = None
         self.taken: Counter[str] = Counter()
         self.ignored: Counter[str] = Counter()
