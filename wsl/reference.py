@@ -10,7 +10,7 @@ from pydantic_core import PydanticUndefined
 
 from wsl.config.schema import Config
 from wsl.distributions import BaseDistribution, Choice
-from wsl.sections import Sections
+from wsl.sections import OneOf, Sections
 
 HEADING = """# The config
 
@@ -49,7 +49,14 @@ def _section(path: str, model: type[BaseModel]) -> Iterator[str]:
             sections.append((key, field.annotation))
         else:
             annotation = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
-            yield f"| `{name}` | {_values(annotation)} | {_default(field.default)} | {field.description} |\n"
+            default = field.get_default(call_default_factory=True)
+            one_of = next((item for item in field.metadata if isinstance(item, OneOf)), None)
+            if one_of:
+                names = ", ".join(f"`{entry}`" for entry in one_of.registry)
+                yield f"| `{name}` | {names}, or a section with `name` | `{default.name}` | {field.description} |\n"
+                sections += [(f"{key}` of `{entry.name}", entry) for entry in one_of.registry.values()]
+                continue
+            yield f"| `{name}` | {_values(annotation)} | {_default(default)} | {field.description} |\n"
     if issubclass(model, Sections):
         sections += [(f"{path}.{name}", settings) for name, settings in model.subsections().items()]
     for key, section in sections:

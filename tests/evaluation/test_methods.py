@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from tests.networks import resnet18_layout
+from tests.networks import resnet18_layout, resnet18_network
 from wsl.evaluation.kinds import BASELINES, REFERENCES
 from wsl.evaluation.methods import RECALIBRATED, WITHOUT_IMAGES, Methods
+from wsl.job import Job
 from wsl.sampling.body import fit_body
 from wsl.sampling.generator import fit_generator
 from wsl.zoo.network import flatten
@@ -19,7 +20,7 @@ STATISTICS = [entry.columns for entry in LAYOUT.entries if "running" in entry.na
 @pytest.fixture(scope="module")
 def start(tmp_path_factory):
     path = tmp_path_factory.mktemp("start") / "start.safetensors"
-    random_start(path, 2, 3, seed=4)
+    random_start(path, resnet18_network(2, 3), Job(seed=4))
     return path
 
 

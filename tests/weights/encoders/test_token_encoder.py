@@ -15,6 +15,7 @@ from wsl.weights.encoders.token_training import standardise, train_tokens
 from wsl.weights.encoders.tokens import latent_a_token, tokens_of
 from wsl.weights.snapshots import Snapshots
 from wsl.zoo.index import write_index
+from wsl.zoo.layout import layout_to_text
 
 LAYOUT = resnet18_layout(2, 3)
 NETWORK = {"size": 64, "width": 16, "depth": 1, "heads": 2, "window": 60, "halo": 8}
@@ -78,7 +79,9 @@ def test_windows_keep_every_token_once_and_see_a_halo():
 
 def encoder(**changes):
     torch.manual_seed(0)
-    return TokenEncoder([(2, 3)], **{**NETWORK, "latent": 3, "kind": "sane", **changes}).eval()
+    return TokenEncoder(
+        [layout_to_text(resnet18_layout(2, 3))], **{**NETWORK, "latent": 3, "kind": "sane", **changes}
+    ).eval()
 
 
 def test_a_halo_as_wide_as_the_network_sees_all_of_it(weights):
@@ -137,7 +140,9 @@ def test_networks_of_two_widths_are_encoded_by_one(fit, train, weights, tmp_path
 
 def test_networks_of_two_stems_are_told_apart():
     layouts = [resnet18_layout(2, 3, stem) for stem in (7, 3)]
-    both = TokenEncoder([(2, 3, 7), (2, 3, 3)], **NETWORK, latent=3, kind="sane").eval()
+    both = TokenEncoder(
+        [layout_to_text(resnet18_layout(2, 3, stem)) for stem in (7, 3)], **NETWORK, latent=3, kind="sane"
+    ).eval()
     for layout in layouts:
         torch.manual_seed(0)
         given = torch.randn(2, layout.size)

@@ -9,6 +9,7 @@ from wsl.ntxent import nt_xent
 from wsl.weights.encoders.token_encoder import TokenEncoder
 from wsl.weights.encoders.token_training import ViewLoss
 from wsl.weights.encoders.views import Views
+from wsl.zoo.layout import layout_to_text
 from wsl.zoo.network import flatten, state_dict
 
 LAYOUT = resnet18_layout(2, 3)
@@ -51,7 +52,7 @@ def test_noise_and_erasing_are_as_much_as_asked():
 
 def module(kind, beta, views, windows=10**6):
     torch.manual_seed(0)
-    encoder = TokenEncoder([(2, 3)], **NETWORK, latent=5, kind=kind)
+    encoder = TokenEncoder([layout_to_text(resnet18_layout(2, 3))], **NETWORK, latent=5, kind=kind)
     return ViewLoss(encoder, views, beta, temperature=0.2, windows=windows)
 
 
