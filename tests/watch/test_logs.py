@@ -11,11 +11,13 @@ import pytest
 import torch
 from torch import nn
 
+from tests.networks import resnet18_network
 from wsl.fitting import fit
 from wsl.recipe import Recipe
 from wsl.watch.logs import Log, Logs
 from wsl.zoo.backbone import train_backbone
 from wsl.zoo.member import read_member
+from wsl.zoo.settings import ClassifierTraining
 
 
 @pytest.fixture
@@ -55,7 +57,8 @@ def test_epochs_of_a_fit(logged):
 
 def test_epochs_of_a_backbone(packed, logged, tmp_path):
     recipe = {"learning_rate": 0.05, "weight_decay": 0.0, "batch_size": 32, "augment": False, "teacher": 0.0}
-    train_backbone([packed[name] for name in "012"], tmp_path / "start", 2, 3, 2, 0, **recipe)
+    settings = ClassifierTraining(epochs=2, **recipe)
+    train_backbone([packed[name] for name in "012"], tmp_path / "start", resnet18_network(2, 3), settings)
     epochs = logged().epochs
     assert [epoch.epoch for epoch in epochs] == [1, 2]
     assert set(epochs[0].values) == {"train_loss", "train_accuracy"} and 0 <= epochs[0].values["train_accuracy"] <= 1

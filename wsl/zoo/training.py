@@ -133,8 +133,8 @@ class Training:
         columns = ["snapshot", *self._history[0]]
         return Member(
             plan={**self._about, **self.plan},
-            weights=np.array(self._weights, dtype=self._storage).reshape(-1, self._layout.size),
-            counters=np.array(self._counters, dtype=np.int64).reshape(-1, len(self._layout.counters)),
+            weights=np.array(self._weights, dtype=self._storage).reshape(len(self._weights), self._layout.size),
+            counters=np.array(self._counters, dtype=np.int64).reshape(len(self._counters), len(self._layout.counters)),
             snapshots=pd.DataFrame(self._kept, columns=columns),
             history=pd.DataFrame(self._history),
             diverged=self._diverged,
