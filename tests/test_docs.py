@@ -106,6 +106,7 @@ def test_the_tutorial_uses_a_model_as_it_was_made_to_be_used(tutorial):
         network = resnet18(2, 3).eval()
         with torch.no_grad():
             answers = network(torch.stack([normalised(image[None])[0], image / 255])).argmax(1).tolist()
-    about = {"width": 2, "classes": ["club", "heart", "spade"], "size": 48, "preprocessing": {"mean": MEAN, "std": STD}}
+    about = {"architecture": {"name": "resnet18", "width": 2}, "classes": ["club", "heart", "spade"], "size": 48}
+    about["preprocessing"] = {"mean": MEAN, "std": STD}
     write_tensors(folder / "suits.safetensors", network.state_dict(), about)
     assert run_python(using, folder) == about["classes"][answers[0]]

@@ -8,6 +8,8 @@ from PIL import Image
 
 from wsl.sampling.description import NAME, describe_sampler
 
+ARCHITECTURE = {"name": "resnet18", "stem": 7, "width": 2}
+
 
 @pytest.fixture(scope="session")
 def sampler_of(zoo, fitted, autoencoder, shared, class_means, packed, bins, tiny_clip, tmp_path_factory):
@@ -28,7 +30,7 @@ def sampler_of(zoo, fitted, autoencoder, shared, class_means, packed, bins, tiny
         files = {"train_index": zoo.train, "fitted": fitted, "autoencoder": autoencoder.state, "shared": shared.state}
         files |= {"train_latents": autoencoder.latents["train"]}
         files |= {"class_means": list(means.values()), "packed": list(packed.values()), "bins": bins}
-        about = {"run": "tiny", "architecture": "resnet18", "width": 2, "size": 16, "encoder": {"encoder": "clip"}}
+        about = {"run": "tiny", "architecture": ARCHITECTURE, "size": 16, "encoder": {"encoder": "clip"}}
         settings = {
             "sampler": "projection",
             "seed": 0,

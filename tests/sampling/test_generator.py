@@ -15,6 +15,7 @@ from wsl.images.tasks import TaskImages
 from wsl.sampling.body import fit_body
 from wsl.sampling.generator import GeneratedModels, body_of, fit_generator
 from wsl.tensors import read_tensors, write_tensors
+from wsl.zoo.layout import layout_to_text
 from wsl.zoo.network import state_dict
 
 LAYOUT = resnet18_layout(2, 3)
@@ -144,7 +145,7 @@ def test_names_alone_need_no_image(models):
 def test_names_stand_beside_images_where_they_are_asked_for(generator, models, named_means, packed, tmp_path):
     tensors, _ = read_tensors(generator)
     body_file, out = tmp_path / "body.safetensors", tmp_path / "generator.safetensors"
-    write_tensors(body_file, body_of(tensors), {})
+    write_tensors(body_file, body_of(tensors), {"layout": layout_to_text(LAYOUT)})
     fit_generator(body_file, named_means, list(packed.values()), list("0123"), out, counts=[0, 2], seed=0, names=True)
     images = TaskImages(list(packed.values()))
     named = GeneratedModels(out, LAYOUT, named_means, images)
@@ -162,7 +163,7 @@ def test_without_texts_names_are_refused(class_means, packed, generator, tmp_pat
     plain, files = tmp_path / "generator.safetensors", (list(class_means.values()), list(packed.values()))
     tensors, _ = read_tensors(generator)
     body_file = tmp_path / "body.safetensors"
-    write_tensors(body_file, body_of(tensors), {})
+    write_tensors(body_file, body_of(tensors), {"layout": layout_to_text(LAYOUT)})
     fit_generator(body_file, *files, list("0123"), plain, counts=[0, 2], seed=0)
     assert read_tensors(plain)[1]["counts"] == [2]
     with pytest.raises(ValueError, match=r"set datasets\.prompts"):
