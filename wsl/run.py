@@ -52,6 +52,13 @@ class Run:
         with faults.noted():
             for weights in self.config.encoders().values():
                 training_of(weights, self.layout)  # refuses a latent that its tokens do not fit
+        with faults.noted():
+            architecture = self.config.zoo.architecture
+            if self.config.weights.align and not architecture.channel_groups(self.layout):
+                raise ConfigError(
+                    f"weights.align: the architecture {architecture.name} declares no permutation symmetry; "
+                    "set it to false"
+                )
         if self.classes:
             with faults.noted():
                 self._plan()

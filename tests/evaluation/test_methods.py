@@ -9,6 +9,7 @@ from wsl.evaluation.methods import RECALIBRATED, WITHOUT_IMAGES, Methods
 from wsl.job import Job
 from wsl.sampling.body import fit_body
 from wsl.sampling.generator import fit_generator
+from wsl.sampling.generator_settings import Body
 from wsl.zoo.network import flatten
 from wsl.zoo.start import load_start, random_start
 
@@ -29,7 +30,7 @@ def methods(zoo, fitted, autoencoder, class_means, packed, bins, shared, start, 
     """Opened methods over the files of a run, with a start or without."""
     folder, means, images = tmp_path_factory.mktemp("methods"), list(class_means.values()), list(packed.values())
     body, generator = folder / "body.safetensors", folder / "generator.safetensors"
-    fit_body(zoo.train, images, body, epochs=0, seed=0, **RECIPE)
+    fit_body(zoo.train, images, body, Body(epochs=0, **RECIPE))
     fit_generator(body, means, images, list("01234"), generator, counts=[3], seed=0)
     files = {"train_index": zoo.train, "fitted": fitted, "autoencoder": autoencoder.state, "bins": bins}
     files |= {"class_means": means, "packed": images}

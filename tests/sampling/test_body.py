@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from tests.networks import resnet18, resnet18_layout
+from wsl.job import Job
 from wsl.sampling.body import fit_body
+from wsl.sampling.generator_settings import Body
 from wsl.tensors import read_tensors
 from wsl.zoo.layout import layout_to_text
 from wsl.zoo.member import read_member
@@ -20,8 +22,11 @@ def body(zoo, packed, tmp_path_factory):
     """Fit a body: ``body(epochs, **changes)`` gives its state dict and what it says of itself."""
 
     def fit(epochs, **changes):
+        values = {**RECIPE, "epochs": epochs, **changes}
+        seed, taught = values.pop("seed"), values.pop("taught", ())
+        settings = Body(**values)
         out = tmp_path_factory.mktemp("body") / "body.safetensors"
-        fit_body(zoo.train, [packed[name] for name in "0123"], out, epochs=epochs, **{**RECIPE, **changes})
+        fit_body(zoo.train, [packed[name] for name in "0123"], out, settings, taught, Job(seed=seed))
         return read_tensors(out)
 
     return fit

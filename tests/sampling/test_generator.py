@@ -14,6 +14,7 @@ from tests.networks import resnet18, resnet18_layout
 from wsl.images.tasks import TaskImages
 from wsl.sampling.body import fit_body
 from wsl.sampling.generator import GeneratedModels, body_of, fit_generator
+from wsl.sampling.generator_settings import Body
 from wsl.tensors import read_tensors, write_tensors
 from wsl.zoo.layout import layout_to_text
 from wsl.zoo.network import state_dict
@@ -39,7 +40,7 @@ def generator(zoo, packed, named_means, tmp_path_factory):
     """A generator that knows the classes 0 to 3, for names, 2 images and 30."""
     folder = tmp_path_factory.mktemp("generator")
     files = (folder / "body.safetensors", named_means, list(packed.values()))
-    fit_body(zoo.train, [packed[name] for name in "0123"], files[0], epochs=4, seed=0, **RECIPE)
+    fit_body(zoo.train, [packed[name] for name in "0123"], files[0], Body(epochs=4, **RECIPE))
     fit_generator(*files, list("0123"), folder / "generator.safetensors", counts=[0, 2, 30], seed=0)
     return folder / "generator.safetensors"
 

@@ -23,9 +23,7 @@ rule fit_body:
         mem_mb=8000,
         runtime=480,
     params:
-        call="wsl.sampling.body.fit_body",
-        code=call_digest("wsl.sampling.body.fit_body"),
-        settings=settings(seed=RUN.seed("body"), **dict(GENERATOR.body)),
+        **call("wsl.sampling.body.fit_body", settings=GENERATOR.body, seed=RUN.seed("body")),
     script:
         CALL
 

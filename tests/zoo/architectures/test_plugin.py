@@ -14,6 +14,7 @@ from wsl.errors import DataError
 from wsl.images.tasks import TaskImages
 from wsl.sampling.body import fit_body
 from wsl.sampling.features import BodyFeatures
+from wsl.sampling.generator_settings import Body
 from wsl.sampling.model_files import model_layout
 from wsl.sampling.onnx import export_onnx
 from wsl.sampling.recalibration import Recalibration
@@ -28,7 +29,6 @@ from wsl.zoo.index import open_zoo, read_snapshot, write_index
 from wsl.zoo.layout import layout_to_text
 from wsl.zoo.member import read_member
 from wsl.zoo.network import network_for, state_dict
-from wsl.zoo.settings import ClassifierTraining
 from wsl.zoo.training import train_member
 
 TOY = str(Path(__file__).parents[2] / "plugins" / "toy_architecture.py")
@@ -86,8 +86,7 @@ def test_it_is_exported_and_read_back(toy, tmp_path):
 
 def test_a_body_is_fitted_and_its_features_read(toy, packed, tmp_path):
     files = [packed[name] for name in "01234"]
-    recipe = ClassifierTraining(epochs=1).model_dump(exclude={"epochs"})
-    fit_body(toy / "train.h5", files, tmp_path / "body.safetensors", epochs=1, seed=0, **recipe)
+    fit_body(toy / "train.h5", files, tmp_path / "body.safetensors", Body(epochs=1))
     state, _ = read_tensors(tmp_path / "body.safetensors")
     with open_zoo(toy / "train.h5") as zoo:
         layout = zoo.layout
