@@ -1,4 +1,4 @@
-"""From a run of others to a member of ours: weights, names, units."""
+"""Convert another program's run into a member: weights, names, units."""
 
 import hashlib
 from collections import Counter
@@ -24,16 +24,16 @@ TRAINING = ("train_loss", "train_accuracy")
 
 
 class Conversion:
-    """Converts the runs of one zoo, one after the other; all must have the first one's layout.
+    """Converts the runs of one zoo one by one; all must have the layout of the first.
 
     Args:
         options: see ``wsl.zoo.foreign.importing.ImportOptions``.
-        unit: what accuracies are divided by.
+        unit: divisor of accuracies.
 
     Attributes:
         layout: of the runs; None before the first.
-        taken: how many files had their weights under each key of a wrapper.
-        ignored: how many files held what else, by name.
+        taken: number of files by the key of the wrapper around their weights.
+        ignored: number of files by the name of their other content.
     """
 
     def __init__(self, options: Any, unit: float):
@@ -46,11 +46,11 @@ class Conversion:
         self._seen: dict[bytes, ForeignRun] = {}
 
     def __call__(self, number: int, run: ForeignRun) -> Member:
-        """Return the member of this number.
+        """Return a run as a member.
 
         Args:
             number: of the member.
-            run: what it is made of.
+            run: to convert.
 
         Raises:
             DataError: weights cannot be read, are not finite, have another layout, or are another run's; an epoch has
@@ -61,7 +61,7 @@ class Conversion:
         layout, weights, counters = self._weights([run.files[epoch] for epoch in epochs], self._hints(run))
         classes = self._classes(run, layout)
         self._new(run, epochs[-1], weights[-1])
-        if self.layout is None:  # a run that is left out sets no example
+        if self.layout is None:  # runs that are left out do not define the layout
             self._first, self.layout = run.files[epochs[0]], layout
         about = architecture_of(layout).columns() if layout.architecture else {"architecture": OTHER}
         plan = {**run.about, **about, "member": number, "classes": classes, "source": run.name}
@@ -134,15 +134,15 @@ class Conversion:
                     f"{path}: {first_difference(layout, wanted)}, which {first} has; all networks of an import must be "
                     "alike: leave the others out by --leave-out, and import them by themselves"
                 )
-            layout = wanted  # formats differ in the order of names
-            if not row:  # all of a large network's snapshots are held once, not twice
+            layout = wanted  # file formats differ in the order of names
+            if not row:  # avoids a second copy of all snapshots
                 weights = np.empty((len(paths), layout.size), dtype=np.float32)
                 counters = np.empty((len(paths), len(layout.counters)), dtype=np.int64)
             weights[row], counters[row] = to_vector(path, state, layout)
         return layout, weights, counters
 
     def _new(self, run: ForeignRun, last: int, weights: np.ndarray) -> None:
-        """Refuse a run that ends with the weights of one before it: both in different parts would mix these.
+        """Refuse a run that ends with the weights of an earlier one, which could leak between parts.
 
         Raises:
             DataError: it does.

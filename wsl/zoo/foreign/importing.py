@@ -1,4 +1,4 @@
-"""Import a zoo that others made: our member files, and one index per part, in one folder."""
+"""Import another program's zoo: members and one index per part in one folder."""
 
 import logging
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from wsl.zoo.recognition import architecture_of
 
 log = logging.getLogger(__name__)
 Readers = dict[str, Callable[[], ForeignRun]]
-SHOWN = 5  # runs that are left out, on the terminal; import.json names all
+SHOWN = 5  # left-out runs on the terminal; import.json lists all
 Placed = tuple[ForeignRun, tuple[str, ...]]  # a run and its set of classes
 
 
@@ -123,12 +123,12 @@ def import_zoo(zoo: str | Path, out: str | Path, options: ImportOptions | None =
 
 
 def find_runs(zoo: Path, leave_out: LeaveOut = NOTHING, saved: Saved = NOT_SAID) -> Readers:
-    """Return what reads each run of a zoo, by its name, in order.
+    """Return a function that reads each run of a zoo, by its name, in order.
 
     Args:
         zoo: its folder.
-        leave_out: checkpoints and files that are not wanted.
-        saved: what the user says of the epochs of checkpoints.
+        leave_out: checkpoints and files to leave out.
+        saved: epochs of checkpoints as given by the user.
 
     Raises:
         DataError: the folder holds no zoo.
@@ -149,7 +149,7 @@ def find_runs(zoo: Path, leave_out: LeaveOut = NOTHING, saved: Saved = NOT_SAID)
 
 
 def _reason(name: str, why: object) -> str:
-    """Return why a run was left out, with its name once."""
+    """Return why a run was left out, including its name once."""
     return str(why) if str(why).startswith(name) else f"{name}: {why}"
 
 
@@ -164,7 +164,7 @@ def _recognised(layout: Layout) -> dict[str, Any]:
 
 
 def _numbered(runs: dict[str, ForeignRun | None]) -> dict[int, ForeignRun]:
-    """Return the runs that could be read, by their own numbers if all have one, else by their places among all."""
+    """Return the readable runs by their own numbers if all have one, otherwise by their positions among all runs."""
     read = {place: run for place, run in enumerate(runs.values()) if run}
     own = [run.about.pop("member", None) for run in read.values()]
     if not all(isinstance(number, int) and number >= 0 for number in own):
@@ -187,7 +187,7 @@ def _parts(runs: dict[int, Placed], options: ImportOptions, skipped: dict[str, s
     wanted = {part: share for part, share in zip(PARTS, options.shares, strict=False) if share}
     if not told:
         sets = sorted({classes for _, classes in runs.values()})
-        # A task of a test member must not be one that a training member saw; where there is one task, it must be.
+        # Test members must not share a task with training members, unless there is only one task.
         alone = len(sets) == 1
         places = {number: number if alone else sets.index(classes) for number, (_, classes) in runs.items()}
         told = {number: part_of(options.seed, "imported", place, wanted) for number, place in places.items()}
