@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import zip_longest
 from math import prod
 from typing import NamedTuple
@@ -112,6 +113,7 @@ def layout_to_text(layout: Layout) -> str:
     return json.dumps(layout._asdict() | {"entries": named})
 
 
+@lru_cache(maxsize=64)  # thousands of members have the same text
 def layout_from_text(text: str) -> Layout:
     """Return the layout that ``layout_to_text`` wrote; earlier versions stored only entries and counters."""
     about = json.loads(text)

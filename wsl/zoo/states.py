@@ -60,8 +60,8 @@ def read_state(path: str | Path) -> SavedState:
     """Read the state dict in a file of safetensors or ``torch.save``, whatever its name, on the CPU.
 
     Wrappers are removed: dicts of training scripts and Lightning (``WRAPPERS``; trained weights are preferred to
-    averaged ones), nested dicts, and prefixes of DataParallel, torch.compile, FSDP and averaged models. Only tensors are
-    unpickled; a file that needs code to run is refused.
+    averaged ones), nested dicts, and prefixes of DataParallel, torch.compile, FSDP and averaged models. Only tensors
+    are unpickled; a file that needs code to run is refused.
 
     Args:
         path: the file.
