@@ -27,8 +27,8 @@ from wsl.weights.codec import WeightCodec
 from wsl.weights.coefficients import LinearCodec
 from wsl.weights.encoders._autoencoder import PcaEncoder
 from wsl.weights.pca import ParameterPCA
-from wsl.zoo.layout import resnet18_layout
-from wsl.zoo.network import flatten, resnet18, state_dict
+from wsl.zoo.architectures.resnet18 import ResNet18
+from wsl.zoo.network import flatten, network_for, state_dict
 
 WIDTH, CLASSES, SIZE = 16, 3, 32
 TRAINING, VALIDATION = 480, 120  # images per task
@@ -38,8 +38,8 @@ COMPONENTS = 32
 def pretended_codec(seed: int = 0) -> WeightCodec:
     """Return PCA of every parameter around a random network, with components that change it a little."""
     torch.manual_seed(seed)
-    rng, layout = np.random.default_rng(seed), resnet18_layout(WIDTH, CLASSES)
-    mean, _ = flatten(resnet18(WIDTH, CLASSES).state_dict(), layout)
+    rng, layout = np.random.default_rng(seed), ResNet18(width=WIDTH).layout(CLASSES, None)
+    mean, _ = flatten(network_for(layout).state_dict(), layout)
     parameters = []
     for entry in layout.entries:
         count = min(COMPONENTS, entry.size)
@@ -63,7 +63,7 @@ class Loop:
         found = []
         for latent in latents:
             weights = self.codec.encoder.decode(torch.from_numpy(latent)[None])[0].numpy()
-            network = resnet18(WIDTH, CLASSES)
+            network = network_for(self.layout)
             network.load_state_dict(state_dict(weights, self.layout))
             if statistics:
                 for layer in network.modules():

@@ -12,7 +12,7 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
 from wsl.images.reading import MEAN, STD
-from wsl.zoo.network import resnet18
+from wsl.zoo.architectures.resnet18 import ResNet18
 
 WORKERS = 2
 TO_TENSOR = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)]
@@ -59,7 +59,7 @@ def train(
     """Train one member (SGD), evaluate it each epoch, save its weights twice, and return its validation accuracy."""
     torch.manual_seed(seed)
     torch.backends.cudnn.benchmark = True
-    network = resnet18(width, classes).to(device)
+    network = ResNet18(width=width).build(classes, None).to(device)
     network.maxpool = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)  # torchvision's; ours is faster
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
     loss_of = nn.CrossEntropyLoss()

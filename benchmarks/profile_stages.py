@@ -27,6 +27,7 @@ from torch.profiler import profile
 from zoos import draw_pictures, member_plan, pack
 
 from wsl.images.inputs import load_task, normalised
+from wsl.zoo.settings import MemberTraining
 from wsl.zoo.training import Training
 
 LEAST = 0.02
@@ -73,7 +74,7 @@ if __name__ == "__main__":
         pack(folder, 64)
         plan = member_plan(folder, seed=0, batch_size=32, epochs=3)
         packed = [folder / f"{name}.h5" for name in plan["classes"]]
-        member = Training(packed, plan, 16, 0.9, "constant", True)
+        member = Training(packed, plan, MemberTraining(architecture={"width": 16}, augment=True))
         rows = rows_of("training, width 16, 64 px", by_operation(member.run_epoch))
         with h5py.File(folder / "weights.h5", "w") as file:
             file["weights"] = pretended(given.rows, given.columns)

@@ -22,21 +22,22 @@ from wsl.evaluation.outputs import Runner, accuracy, compare
 from wsl.images.inputs import load_task, normalised
 from wsl.images.packing import pack_class
 from wsl.images.settings import Packing
-from wsl.zoo.layout import resnet18_layout
+from wsl.zoo.architectures.resnet18 import ResNet18
 from wsl.zoo.member import Member, read_member, write_member
 from wsl.zoo.network import state_dict
+from wsl.zoo.settings import MemberTraining
 from wsl.zoo.training import Training
 
 CLASSES, SIZE, EPOCHS = list("0123456789"), 16, 8
 PLAN = {"classes": CLASSES, "optimizer": "adam", "learning_rate": 1e-3, "weight_decay": 5e-4, "batch_size": 64}
-SHARED = {"momentum": 0.9, "schedule": "constant", "augment": True, "snapshots": list(range(1, EPOCHS + 1))}
+SHARED = {"augment": True, "snapshots": list(range(1, EPOCHS + 1))}
 MEASURED = ["bytes per snapshot", "accuracy", "loss", "agreement"]
 
 
 def train(packed: list[Path], member: int, width: int) -> Member:
     """Train a member with a snapshot an epoch."""
     plan = {**PLAN, "member": member, "seed": member, "early_epoch": 1, "max_epoch": EPOCHS}
-    training = Training(packed, plan, width, **SHARED)
+    training = Training(packed, plan, MemberTraining(architecture={"width": width}, **SHARED))
     training.run()
     return training.member()
 
@@ -73,7 +74,7 @@ if __name__ == "__main__":
     parser.add_argument("--width", type=int, default=16)
     given = parser.parse_args()
     torch.set_num_threads(os.cpu_count() or 1)
-    layout, rows = resnet18_layout(given.width, len(CLASSES)), []
+    layout, rows = ResNet18(width=given.width).layout(len(CLASSES), SIZE), []
     runner = Runner(layout)
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)

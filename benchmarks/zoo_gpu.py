@@ -19,7 +19,7 @@ from side_by_side import ratio, report, seconds
 from torch.utils.flop_counter import FlopCounterMode
 from zoos import CLASSES, TRAINING, draw_pictures, ours, plain
 
-from wsl.zoo.network import resnet18
+from wsl.zoo.architectures.resnet18 import ResNet18
 
 # What cards multiply matrices at, dense, in 1e12 operations a second: their data sheets.
 PEAKS = {"H100": {"bfloat16": 989, "float32": 495}, "H200": {"bfloat16": 989, "float32": 495}}
@@ -29,7 +29,7 @@ def work(width: int, size: int, epochs: int, batch_size: int) -> float:
     """Return the floating-point operations of a member's training steps: forward, and twice that backward."""
     counter = FlopCounterMode(display=False)
     with counter, torch.no_grad():
-        resnet18(width, CLASSES).eval()(torch.zeros(1, 3, size, size))
+        ResNet18(width=width).build(CLASSES, None).eval()(torch.zeros(1, 3, size, size))
     images = CLASSES * TRAINING // batch_size * batch_size
     return 3.0 * counter.get_total_flops() * images * epochs
 

@@ -106,14 +106,16 @@ def train_here(
     device: str = "cpu",
 ) -> list[float]:
     """Train a cohort in this process and return its validation accuracies."""
+    from wsl.job import Job
     from wsl.zoo.cohort import train_cohort
     from wsl.zoo.member import read_member
+    from wsl.zoo.settings import MemberTraining
 
-    shared = {"width": width, "momentum": 0.9, "schedule": "constant", "augment": augment, "precision": precision}
-    members = [{"plan": member_plan(folder, seed, batch_size, epochs), **shared} for seed in seeds]
-    packed = [folder / f"{name}.h5" for name in members[0]["plan"]["classes"]]
+    settings = MemberTraining(architecture={"width": width}, augment=augment, precision=precision)
+    plans = [member_plan(folder, seed, batch_size, epochs) for seed in seeds]
+    packed = [folder / f"{name}.h5" for name in plans[0]["classes"]]
     out = [folder / f"member-{seed}.h5" for seed in seeds]
-    train_cohort(packed, out, members, device=device)
+    train_cohort(packed, out, plans, settings, job=Job(device))
     return [float(read_member(path).snapshots["validation_accuracy"].iloc[-1]) for path in out]
 
 

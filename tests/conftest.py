@@ -16,6 +16,7 @@ import torch
 from hypothesis import HealthCheck, settings
 from PIL import Image
 
+from tests.networks import resnet18_layout
 from tests.places import disk, fill, site  # noqa: F401
 from wsl.datasets.class_means import embed_classes
 from wsl.datasets.settings import ClipModel
@@ -34,7 +35,7 @@ from wsl.weights.pca_settings import PcaSettings
 from wsl.weights.settings import EncoderFit
 from wsl.weights.training import train_weight_encoder
 from wsl.zoo.index import write_index
-from wsl.zoo.layout import resnet18_layout
+from wsl.zoo.settings import MemberTraining
 from wsl.zoo.training import train_member
 
 torch.set_num_threads(1)
@@ -87,10 +88,10 @@ def train(packed):
     """Train one member: ``train(out, task="012", width=2, **changes to its plan or training)``."""
 
     def run(out: Path, task: str = "012", width: int = WIDTH, images=packed, **changes) -> Path:
-        named = ("momentum", "schedule", "augment", "snapshots", "storage", "precision", "start")
-        settings = {"momentum": 0.9, "schedule": "constant", "augment": False}
-        settings |= {key: changes.pop(key) for key in named if key in changes}
-        train_member([images[name] for name in task], out, plan_row(task=task, **changes), width, **settings)
+        settings = {"architecture": {"width": width}}
+        settings |= {key: changes.pop(key) for key in MemberTraining.model_fields if key in changes}
+        start, plan = changes.pop("start", None), plan_row(task=task, **changes)
+        train_member([images[name] for name in task], out, plan, MemberTraining(**settings), start)
         return out
 
     return run

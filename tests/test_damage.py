@@ -8,10 +8,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from tests.networks import resnet18_network
 from wsl.datasets.class_means import ClassMeans
 from wsl.errors import DataError
 from wsl.files import listed, write_json
 from wsl.images.reading import packed_by_class, read_task
+from wsl.job import Job
 from wsl.outcomes.bins import read_bins
 from wsl.shared.predictor import load_predictor
 from wsl.tensors import read_tensors, write_tensors
@@ -46,7 +48,7 @@ READERS = {
 def whole(zoo, packed, class_means, fitted, coefficients, autoencoder, shared, bins, tmp_path_factory):
     """The whole files by the names in ``READERS``."""
     folder = tmp_path_factory.mktemp("whole")
-    random_start(folder / "start", width=2, classes=3, seed=0)
+    random_start(folder / "start", resnet18_network(2, 3), Job(seed=0))
     write_json(folder / "list", {"a.h5": "digest"})
     files = {"member.h5": zoo.members[0], "index.h5": zoo.train, "packed.h5": packed["0"], "means.h5": class_means["0"]}
     files |= {"packed-by-class.h5": packed["0"], "parameter.h5": fitted[0], "coefficients.h5": coefficients["train"]}

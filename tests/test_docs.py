@@ -13,13 +13,13 @@ import yaml
 from PIL import Image
 from pydantic import BaseModel
 
+from tests.networks import resnet18
 from wsl.config.schema import Config, load_config
 from wsl.images.inputs import normalised
 from wsl.images.own import own_classes
 from wsl.images.reading import MEAN, STD
 from wsl.sections import fields_of
 from wsl.tensors import write_tensors
-from wsl.zoo.network import resnet18
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -111,6 +111,7 @@ def test_the_tutorial_loads_and_normalises_a_model_correctly(tutorial):
         network = resnet18(2, 3).eval()
         with torch.no_grad():
             answers = network(torch.stack([normalised(image[None])[0], image / 255])).argmax(1).tolist()
-    about = {"width": 2, "classes": ["club", "heart", "spade"], "size": 48, "preprocessing": {"mean": MEAN, "std": STD}}
+    about = {"architecture": {"name": "resnet18", "width": 2}, "classes": ["club", "heart", "spade"], "size": 48}
+    about["preprocessing"] = {"mean": MEAN, "std": STD}
     write_tensors(folder / "suits.safetensors", network.state_dict(), about)
     assert run_python(using, folder) == about["classes"][answers[0]]

@@ -140,7 +140,7 @@ def test_an_entry_with_one_setting_is_a_row_and_others_are_sections():
 
 def test_thesis_preset_holds_what_the_thesis_states():
     thesis = load_config(yaml.safe_load((CONFIG / "thesis.yaml").read_text()))
-    assert (thesis.zoo.members, thesis.zoo.width, thesis.zoo.classes_per_task) == (1000, 64, 3)
+    assert (thesis.zoo.members, thesis.zoo.architecture.width, thesis.zoo.classes_per_task) == (1000, 64, 3)
     assert thesis.zoo.parts.model_dump() == {"train": 850, "validation": 100, "test": 50}
     assert thesis.zoo.early_epoch.integers == (5, 10)
     assert (thesis.zoo.max_epoch.normal, thesis.zoo.max_epoch.clip) == ((100, 15), (50, 150))

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+LOOKS_UP = ROOT / "wsl" / "zoo" / "recognition.py"  # looks up architectures by name
 
 
 @cache
@@ -113,12 +114,13 @@ def _name(path: Path) -> str:
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name
 
 
-def call_digest(call: str, *entries: type) -> str:
+def call_digest(call: str, *entries: type, architecture: type | None = None) -> str:
     """Return the digest of all code behind a job.
 
     Args:
         call: dotted name of its function, in ``wsl`` or in a plug-in that is loaded.
         entries: registered classes that the function looks up by name, so that no import leads to them.
+        architecture: of the run's networks, an entry of every function that looks it up by the files that it reads.
 
     Raises:
         ValueError: there is no such module.
@@ -127,4 +129,6 @@ def call_digest(call: str, *entries: type) -> str:
     module = _module_file(name) or (Path(sys.modules[name].__file__) if name in sys.modules else None)
     if module is None:
         raise ValueError(f"no module of wsl and no plug-in contains {call}")
+    if architecture is not None and LOOKS_UP in code_files(module):
+        entries = (*entries, architecture)
     return code_digest(module, *(Path(sys.modules[entry.__module__].__file__) for entry in entries))

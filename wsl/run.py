@@ -17,8 +17,9 @@ from wsl.paths import Paths
 from wsl.pretrained import Pretrained
 from wsl.randomness import integer_seed
 from wsl.zoo.groups import group_classes
-from wsl.zoo.layout import Layout, resnet18_layout
+from wsl.zoo.layout import Layout
 from wsl.zoo.plan import first_training, plan_members, plan_unseen
+from wsl.zoo.settings import Network
 
 DRAWN = ("optimizer", "batch_size", "weight_decay", "early_epoch", "max_epoch")
 PARTS = ("train", "validation", "test", "unseen")
@@ -48,6 +49,13 @@ class Run:
         with faults.noted():
             for weights in self.config.encoders().values():
                 weights.encoder.check(self.layout)
+        with faults.noted():
+            architecture = self.config.zoo.architecture
+            if self.config.weights.align and not architecture.channel_groups(self.layout):
+                raise ConfigError(
+                    f"weights.align: the architecture {architecture.name} declares no permutation symmetry; "
+                    "set it to false"
+                )
         if self.classes:
             with faults.noted():
                 self._plan()
@@ -91,10 +99,16 @@ class Run:
             self.pretrained.check(fetched_now)
         faults.refuse()
 
+    @property
+    def network(self) -> Network:
+        """The members' network."""
+        zoo = self.config.zoo
+        return Network(architecture=zoo.architecture, classes=zoo.classes_per_task, size=self.config.images.size)
+
     @cached_property
     def layout(self) -> Layout:
         """Where each named parameter lies in a snapshot."""
-        return resnet18_layout(self.config.zoo.width, self.config.zoo.classes_per_task)
+        return self.network.layout
 
     @property
     def parts(self) -> list[str]:
@@ -124,20 +138,8 @@ class Run:
         return [{"member": row["member"], "task": join_task(row["classes"])} for row in rows]
 
     def training(self, member: str) -> dict[str, Any]:
-        """Return what training this member needs to know, and nothing else: the rest must not retrain it."""
-        zoo = self.config.zoo
-        plan = {key: value for key, value in self._rows[int(member)].items() if key != "part"}
-        momentum = zoo.momentum if plan["optimizer"] == "sgd" else 0.0
-        return {
-            "plan": plan,
-            "width": zoo.width,
-            "momentum": momentum,
-            "schedule": zoo.schedule,
-            "augment": zoo.augment,
-            "snapshots": zoo.snapshots,
-            "storage": zoo.storage,
-            "precision": zoo.precision,
-        }
+        """Return the row of the plan that a member's training depends on; its part must not retrain it."""
+        return {key: value for key, value in self._rows[int(member)].items() if key != "part"}
 
     def beside(self) -> list[str]:
         """Return the accuracy tables of the runs named in ``beside``, as far as they exist."""
@@ -145,17 +147,16 @@ class Run:
         return [path for path in tables if Path(path).is_file()]
 
     def start(self) -> tuple[str, dict[str, Any]] | None:
-        """Return the function that makes the members' common start, and its settings; None where each has its own."""
+        """Return the function that makes the members' common start, and its settings; None: there is none."""
         zoo, backbone = self.config.zoo, self.config.zoo.backbone
-        own = {"width": zoo.width, "classes": zoo.classes_per_task}
         if zoo.init == "independent":
             return None
         if zoo.init == "shared":
-            return "wsl.zoo.start.random_start", {**own, "seed": self.seed("start")}
+            return "wsl.zoo.start.random_start", {"network": self.network, "seed": self.seed("start")}
         if backbone.checkpoint is not None:
-            return "wsl.zoo.start.import_backbone", {**own, "checkpoint": backbone.checkpoint}
-        recipe = backbone.model_dump(exclude={"classes", "checkpoint", "sha256"})
-        return "wsl.zoo.backbone.train_backbone", {**own, **recipe, "seed": self.seed("start")}
+            return "wsl.zoo.start.import_backbone", {"network": self.network, "checkpoint": backbone.checkpoint}
+        settings = {"network": self.network, "settings": backbone.training(), "seed": self.seed("start")}
+        return "wsl.zoo.backbone.train_backbone", settings
 
     @property
     def class_groups(self) -> list[list[str]]:

@@ -12,6 +12,8 @@ from PIL import Image
 from wsl.sampling.description import NAME, describe_sampler
 from wsl.sampling.loading import Choice, MethodFiles
 
+ARCHITECTURE = {"name": "resnet18", "stem": 7, "width": 2}
+
 
 @pytest.fixture(scope="session")
 def sampler_of(zoo, fitted, autoencoder, shared, class_means, packed, bins, tiny_clip, tmp_path_factory):

@@ -8,9 +8,9 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from tests.networks import resnet18
 from wsl.cli.main import app
 from wsl.tensors import write_tensors
-from wsl.zoo.network import resnet18
 
 
 def export(*arguments):

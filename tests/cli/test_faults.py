@@ -7,13 +7,13 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from tests.networks import resnet18_layout
 from wsl.cli.main import app
 from wsl.errors import DataError
 from wsl.files import read_json, write_json
 from wsl.sampling.description import NAME, load_description
 from wsl.sampling.methods.base import finite
 from wsl.tensors import read_tensors, write_tensors
-from wsl.zoo.layout import resnet18_layout
 
 
 def call(*arguments):

@@ -13,13 +13,13 @@ from PIL import Image
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
+from tests.networks import resnet18, resnet18_layout
 from wsl.cli.main import app
 from wsl.files import write_json
 from wsl.sampling.model_files import write_model
 from wsl.weights.codec import load_codec, neighbours, read_latents
-from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import read_member
-from wsl.zoo.network import resnet18, state_dict
+from wsl.zoo.network import state_dict
 
 
 def inspect(*arguments, code=0):

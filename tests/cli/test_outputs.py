@@ -10,10 +10,10 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from tests.networks import resnet18
 from wsl.cli.main import app
 from wsl.sampling.model_files import read_model, write_model
 from wsl.tensors import read_tensors
-from wsl.zoo.network import resnet18
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,6 +10,7 @@ from PIL import Image
 from safetensors import safe_open
 from typer.testing import CliRunner
 
+from tests.networks import resnet18, resnet18_layout
 from wsl.cli.main import app
 from wsl.datasets.class_means import ClassMeans, embed_classes
 from wsl.datasets.clip import Clip
@@ -19,8 +20,7 @@ from wsl.randomness import stream
 from wsl.sampling.loading import Choice, OpenRun
 from wsl.tensors import read_tensors
 from wsl.weights.codec import load_codec
-from wsl.zoo.layout import resnet18_layout
-from wsl.zoo.network import flatten, resnet18
+from wsl.zoo.network import flatten
 
 LAYOUT = resnet18_layout(2, 3)
 TASK = "0/3/2"

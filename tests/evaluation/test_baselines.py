@@ -14,6 +14,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, normalize
 
+from tests.networks import resnet18, resnet18_layout
 from wsl.datasets.class_means import ClassMeansByCount
 from wsl.images.tasks import TaskImages
 from wsl.sampling.features import BodyFeatures
@@ -23,9 +24,8 @@ from wsl.sampling.methods.references import Reconstructed, Trained
 from wsl.sampling.methods.task_heads import PENALTIES, Probe, Prototypes
 from wsl.weights.codec import load_codec, read_latents
 from wsl.zoo.index import open_zoo, write_index
-from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import read_member
-from wsl.zoo.network import resnet18, state_dict
+from wsl.zoo.network import state_dict
 
 LAYOUT = resnet18_layout(2, 3)
 HEAD = slice(LAYOUT["fc.weight"].offset, None)

@@ -10,6 +10,7 @@ import torch
 from scipy.stats import spearmanr
 from sklearn.metrics import accuracy_score, log_loss, r2_score
 
+from tests.networks import resnet18, resnet18_layout
 from wsl.evaluation.control import (
     control_table,
     judge_control,
@@ -21,9 +22,8 @@ from wsl.evaluation.control import (
 from wsl.evaluation.validation import ValidationImages, held_out_tasks, requested_losses
 from wsl.images.tasks import TaskImages
 from wsl.sampling.loading import Choice
-from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import read_member
-from wsl.zoo.network import resnet18, state_dict
+from wsl.zoo.network import state_dict
 
 LAYOUT = resnet18_layout(2, 3)
 TASKS = pd.DataFrame({"part": ["test", "unseen"], "member": [4, 9], "task": ["0/3/2", "4/1/3"]})

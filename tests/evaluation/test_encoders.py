@@ -9,6 +9,7 @@ from scipy.special import expit, logit
 from sklearn.linear_model import RidgeCV
 from sklearn.preprocessing import StandardScaler
 
+from tests.networks import resnet18_layout
 from wsl.evaluation.bench import BenchSettings
 from wsl.evaluation.distances import Spread
 from wsl.evaluation.encoder_tables import encoder_tables
@@ -21,7 +22,6 @@ from wsl.shared.training import train_shared
 from wsl.weights.coefficients import read_coefficients
 from wsl.weights.sensitivity import measure_sensitivity
 from wsl.zoo.index import open_zoo, write_index
-from wsl.zoo.layout import resnet18_layout
 
 RECIPE = {"learning_rate": 0.003, "weight_decay": 0.0, "batch_size": 4, "epochs": 2, "patience": None}
 RECIPE |= {"schedule": "constant", "keep": "last"}

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
+from tests.networks import resnet18_layout, resnet18_network
 from wsl.errors import ConfigError
+from wsl.job import Job
 from wsl.sampling.body import fit_body
 from wsl.sampling.loading import Choice, OpenRun
 from wsl.sampling.methods.base import METHODS, CodeSampler, Method
 from wsl.sampling.methods.generator import fit_generator
 from wsl.sampling.settings import BodySettings
-from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.network import flatten
 from wsl.zoo.start import load_start, random_start
 
@@ -26,7 +27,7 @@ RECALIBRATED = {
 @pytest.fixture(scope="module")
 def start(tmp_path_factory):
     path = tmp_path_factory.mktemp("start") / "start.safetensors"
-    random_start(path, 2, 3, seed=4)
+    random_start(path, resnet18_network(2, 3), Job(seed=4))
     return path
 
 

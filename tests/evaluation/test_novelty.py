@@ -9,6 +9,7 @@ import pytest
 from scipy.spatial.distance import cdist, pdist
 from sklearn.metrics import jaccard_score
 
+from tests.networks import resnet18_layout
 from wsl.evaluation.distances import learned, measure_distances
 from wsl.evaluation.novelty import judge_novelty, measure_novelty, novelty_table, sampled_weights
 from wsl.evaluation.overlap import disagreement, jaccard, jaccard_chance
@@ -16,7 +17,6 @@ from wsl.evaluation.validation import ValidationImages
 from wsl.images.tasks import TaskImages
 from wsl.sampling.loading import Choice
 from wsl.zoo.index import open_zoo
-from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import read_member
 
 LAYOUT = resnet18_layout(2, 3)

@@ -9,15 +9,15 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, log_loss
 
+from tests.networks import resnet18, resnet18_layout
 from wsl.errors import DataError
 from wsl.evaluation.protocol import fine_tuned, judge
 from wsl.evaluation.settings import FineTuning
 from wsl.images.tasks import TaskImages
 from wsl.sampling.loading import Choice, OpenRun
 from wsl.zoo.index import write_index
-from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import read_member
-from wsl.zoo.network import resnet18, state_dict
+from wsl.zoo.network import state_dict
 
 LAYOUT = resnet18_layout(2, 3)
 RECIPE = {"optimizer": "sgd", "learning_rate": 0.02, "batch_size": 32, "augment": True}

@@ -7,15 +7,15 @@ import pytest
 import torch
 from scipy.stats import pearsonr
 
+from tests.networks import resnet18, resnet18_layout
 from wsl.evaluation.reconstruction import ReconstructionInputs, on_training_data, over_training
 from wsl.job import Job
 from wsl.weights.codec import load_codec
 from wsl.weights.coefficients import read_coefficients
 from wsl.weights.fitted import load_states
 from wsl.zoo.index import write_index
-from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import read_member
-from wsl.zoo.network import resnet18, state_dict
+from wsl.zoo.network import state_dict
 
 LAYOUT = resnet18_layout(2, 3)
 

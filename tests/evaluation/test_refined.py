@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 from scipy.special import expit, logit
 
+from tests.networks import resnet18_layout
 from wsl.evaluation.refined import STAGES, judge_refinement, refinement_table
 from wsl.evaluation.validation import ValidationImages
 from wsl.images.tasks import TaskImages
 from wsl.sampling.loading import Choice
 from wsl.sampling.refinement import Budget
-from wsl.zoo.layout import resnet18_layout
 
 
 def test_a_samplers_models_are_judged_before_and_after(zoo, method_files, autoencoder, coefficients, shared, tmp_path):

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import log_loss
 
+from tests.networks import resnet18, resnet18_layout
 from wsl.images.tasks import TaskImages
 from wsl.sampling.body import fit_body
 from wsl.sampling.generator import body_of
@@ -18,8 +19,7 @@ from wsl.sampling.loading import MethodFiles
 from wsl.sampling.methods.generator import Generator, GeneratorSettings, fit_generator
 from wsl.sampling.settings import BodySettings
 from wsl.tensors import read_tensors, write_tensors
-from wsl.zoo.layout import resnet18_layout
-from wsl.zoo.network import resnet18, state_dict
+from wsl.zoo.network import state_dict
 
 LAYOUT = resnet18_layout(2, 3)
 HEAD = ("fc.weight", "fc.bias")

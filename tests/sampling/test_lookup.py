@@ -7,13 +7,13 @@ import pytest
 from sklearn.metrics.pairwise import cosine_similarity
 from sklearn.preprocessing import StandardScaler
 
+from tests.networks import resnet18_layout
 from wsl.datasets.class_means import ClassMeans
 from wsl.sampling.loading import MethodFiles
 from wsl.sampling.methods import lookup
 from wsl.sampling.methods.lookup import MemoryBank, MemoryBankSettings, Retrieval
 from wsl.weights.codec import read_latents
 from wsl.weights.coefficients import encode_part, load_linear
-from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import read_member
 
 

@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import nn
 
+from tests.networks import resnet18, resnet18_layout
 from wsl.images.tasks import TaskImages
 from wsl.sampling.loading import Recalibrated
 from wsl.sampling.methods.references import Trained
 from wsl.sampling.recalibration import Recalibration, re_estimate
 from wsl.zoo.index import open_zoo
-from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import read_member
-from wsl.zoo.network import flatten, resnet18, state_dict
+from wsl.zoo.network import flatten, state_dict
 
 LAYOUT = resnet18_layout(2, 3)
 STATISTICS = [entry for entry in LAYOUT.entries if "running" in entry.name]

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.networks import resnet18_layout
 from wsl.images.inputs import normalised
 from wsl.images.tasks import TaskImages
 from wsl.weights.answers import search_latent
@@ -14,7 +15,6 @@ from wsl.weights.encoders._autoencoder import PcaEncoder
 from wsl.weights.gate import keep_components
 from wsl.weights.settings import Search
 from wsl.weights.snapshots import Snapshots
-from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.network import network_for, state_dict
 
 LAYOUT = resnet18_layout(2, 3)

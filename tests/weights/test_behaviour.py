@@ -6,11 +6,12 @@ import torch
 from scipy.special import log_softmax
 from scipy.stats import entropy
 
+from tests.networks import resnet18
 from wsl.images.inputs import normalised
 from wsl.images.tasks import TaskImages
 from wsl.weights.behaviour import Behaviour
 from wsl.weights.snapshots import Snapshots
-from wsl.zoo.network import resnet18, state_dict
+from wsl.zoo.network import state_dict
 
 ALL = 10**6
 

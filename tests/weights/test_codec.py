@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from tests.conftest import ADAMW
+from tests.networks import resnet18
 from wsl.weights.codec import load_codec, read_latents
 from wsl.weights.coefficients import read_coefficients
 from wsl.weights.encoders.base import EncoderInputs
@@ -12,7 +13,7 @@ from wsl.weights.settings import EncoderFit
 from wsl.weights.training import train_weight_encoder
 from wsl.zoo.index import write_index
 from wsl.zoo.member import read_member, write_member
-from wsl.zoo.network import resnet18, state_dict
+from wsl.zoo.network import state_dict
 
 
 @pytest.fixture(scope="module")

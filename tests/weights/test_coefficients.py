@@ -6,12 +6,12 @@ import pandas as pd
 import pytest
 import torch
 
+from tests.networks import resnet18, resnet18_layout
 from wsl.errors import DataError
 from wsl.weights.coefficients import load_linear, owners, pca_table, read_coefficients
 from wsl.weights.pca import ParameterPCA
 from wsl.zoo.index import open_zoo, read_weights
-from wsl.zoo.layout import resnet18_layout
-from wsl.zoo.network import resnet18, state_dict
+from wsl.zoo.network import state_dict
 
 LAYOUT = resnet18_layout(2, 3)
 

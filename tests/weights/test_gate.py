@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
+from tests.networks import resnet18, resnet18_layout
 from wsl.errors import DataError
 from wsl.images.inputs import normalised
 from wsl.images.tasks import TaskImages
@@ -13,8 +14,7 @@ from wsl.weights import sensitivity
 from wsl.weights.coefficients import load_linear
 from wsl.weights.gate import best_components, gate_components
 from wsl.weights.sensitivity import effects_of, measure_sensitivity, output_gradients
-from wsl.zoo.layout import resnet18_layout
-from wsl.zoo.network import resnet18, state_dict
+from wsl.zoo.network import state_dict
 
 LAYOUT = resnet18_layout(2, 3)
 

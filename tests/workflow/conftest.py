@@ -27,7 +27,7 @@ TINY = {
     "zoo": {
         "members": 8,
         "parts": {"train": 4, "validation": 2, "test": 2},
-        "width": 2,
+        "architecture": {"width": 2},
         "optimizer": {"choice": ["adam", "sgd"]},
         "early_epoch": 1,
         "max_epoch": {"integers": [2, 3]},

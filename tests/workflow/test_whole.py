@@ -14,12 +14,12 @@ import pytest
 from PIL import Image
 from same import made_files
 
+from tests.networks import resnet18_layout
 from wsl.files import read_json
 from wsl.machine import this_machine
 from wsl.report.captions import caption
 from wsl.report.facts import facts
 from wsl.run import Run
-from wsl.zoo.layout import resnet18_layout
 
 pytestmark = pytest.mark.slow
 

@@ -14,7 +14,7 @@ from wsl.config.reading import read_yaml
 from wsl.devices import describe_devices
 from wsl.disk import check_disk
 from wsl.errors import ConfigError, DataError
-from wsl.provenance import call_digest
+from wsl import provenance
 from wsl.recipe import Recipe
 from wsl.report.contents import TABLES
 from wsl.report.facts import facts
@@ -79,6 +79,13 @@ def settings(**keys):
     """Return a dict of plain values with sorted keys. Snakemake compares the *set* of a job's parameters, so it would
     miss two swapped values if each were a parameter."""
     return plain(keys)
+
+
+ARCHITECTURE = type(RUN.config.zoo.architecture)
+
+
+def call_digest(function, *entries):
+    return provenance.call_digest(function, *entries, architecture=ARCHITECTURE)
 
 
 def recipe_of(section):

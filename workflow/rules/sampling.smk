@@ -10,8 +10,7 @@ METHOD_FILES = common_files(RUN)
 CHOSEN = METHODS[SAMPLING.sampler]
 ABOUT_MODELS = {
     "run": RUN.config.run,
-    "architecture": "resnet18",
-    "width": RUN.config.zoo.width,
+    "architecture": plain(RUN.config.zoo.architecture),
     "size": RUN.config.images.size,
     "encoder": RUN.config.datasets,
 }

@@ -154,7 +154,7 @@ def _archive(path: Path) -> Document:
 
 
 def _ours(path: Path, state: dict[str, Any], about: dict[str, Any]) -> Document:
-    model, tables = "fc.weight" in state and "preprocessing" in about, {}
+    model, tables = "preprocessing" in about, {}
     if about.get("estimates"):
         from wsl.evaluation.card import ranking
 
@@ -193,15 +193,13 @@ def _checkpoint(path: Path) -> Document:
 
 
 def _architecture(shapes: dict[str, tuple[int, ...]]) -> dict[str, Any]:
-    """Recognise a ResNet-18 by the names and shapes of its parameters, whatever their order."""
-    from wsl.zoo.layout import resnet18_layout
+    """Return the architecture that names and shapes of parameters, in any order, belong to."""
+    from wsl.zoo.recognition import recognise
 
-    first, head = (shapes.get(name, ()) for name in ("conv1.weight", "fc.weight"))
-    if len(first) == 4 and len(head) == 2:
-        own = {"width": first[0], "classes": head[0], "stem": first[-1]}
-        if shapes == {entry.name: entry.shape for entry in resnet18_layout(*own.values()).entries}:
-            return {"architecture": "resnet18", **own}
-    return {"architecture": "not a ResNet-18 with torchvision's names"}
+    found = recognise(shapes)
+    if not found:
+        return {"architecture": "not known"}
+    return {**found.architecture.columns(), "classes": found.classes}
 
 
 def _numbers(state: dict[str, Any]) -> int:

@@ -37,6 +37,6 @@ def import_(
         from wsl.zoo.foreign.importing import import_zoo
 
         with console.status("Importing"):
-            done = import_zoo(zoo, out, **options.model_dump())
+            done = import_zoo(zoo, out, options)
     for line in in_words(out, done):
         say(line)

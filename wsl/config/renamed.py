@@ -29,6 +29,11 @@ RENAMED = {
     "weights.sensitivity": GONE,
     "evaluation.bench.shared": GONE,
     "evaluation.bench.search.batch_size": GONE,
+    "zoo.width": "now zoo.architecture.width",
+    "zoo.momentum": "no longer a setting, remove it; SGD has a momentum of 0.9",
+    "zoo.backbone.learning_rate": "no longer a setting, remove it; its peak is 0.1",
+    "zoo.backbone.weight_decay": "no longer a setting, remove it; it is 0.001",
+    "zoo.backbone.batch_size": "no longer a setting, remove it; it is 64",
     "sampling.flow.guidance": "no more, remove it; how much samples differ is sampling.flow.temperature",
     # Constants of samplers and of their evaluation, beside the code that uses them.
     **dict.fromkeys(

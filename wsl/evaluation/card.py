@@ -8,7 +8,7 @@ from wsl.sampling.methods.base import METHODS
 CARD = """\
 # {name}
 
-A {architecture} of width {width} that distinguishes {classes} (in this order), {way}.
+A network ({architecture}) that distinguishes {classes} (in this order), {way}.
 
 ## Made from
 
@@ -42,7 +42,8 @@ def card(name: str, about: dict[str, Any]) -> str:
     epochs = about["refined_epochs"]
     return CARD.format(
         name=name,
-        **{key: about[key] for key in ("architecture", "width", "run", "sampler", "size")},
+        architecture=", ".join([about["architecture"]["name"], *_settings(about["architecture"])]),
+        **{key: about[key] for key in ("run", "sampler", "size")},
         classes=", ".join(about["classes"]),
         way=f"sampled, then trained for {_count(epochs, 'epoch')}" if epochs else "as sampled, without training",
         source=source(about),
@@ -52,6 +53,10 @@ def card(name: str, about: dict[str, Any]) -> str:
         mean=list(MEAN),
         std=list(STD),
     )
+
+
+def _settings(architecture: dict[str, Any]) -> list[str]:
+    return [f"{key} {value}" for key, value in architecture.items() if key != "name"]
 
 
 def ranking(about: dict[str, Any]) -> list[tuple[str, dict[str, float], bool]]:

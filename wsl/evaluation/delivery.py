@@ -66,7 +66,7 @@ def _made(model: UserModel, description: Description, request: Request) -> dict[
     about, sampler = description.about, description.choice.name
     remark = METHODS[sampler].remark
     return {
-        **{key: about[key] for key in ("run", "architecture", "width", "size")},
+        **{key: about[key] for key in ("run", "architecture", "size")},
         "classes": model.classes,
         "preprocessing": {"mean": MEAN, "std": STD, "scale": "pixels / 255", "crop": "centre square"},
         "request": {"validation_loss": model.loss},

@@ -10,14 +10,11 @@ from wsl.images.inputs import mixed_images
 from wsl.job import Job
 from wsl.sampling.recalibration import re_estimate
 from wsl.sampling.settings import BodySettings
-from wsl.tensors import write_tensors
 from wsl.zoo.backbone import train_on_classes
 from wsl.zoo.index import Zoo, open_zoo, read_snapshot
-from wsl.zoo.layout import HEAD
-from wsl.zoo.network import resnet18, state_dict
-from wsl.zoo.start import with_zero_head
-
-RECIPE = ("epochs", "learning_rate", "weight_decay", "batch_size", "augment", "teacher")
+from wsl.zoo.network import network_for, state_dict, with_classes, with_zero_head
+from wsl.zoo.settings import ClassifierTraining
+from wsl.zoo.start import write_start
 
 
 def mean_weights(zoo: Zoo) -> np.ndarray:
@@ -55,13 +52,12 @@ def fit_body(
         layout = zoo.layout
         mean = mean_weights(zoo)
         counters = zoo.typical_counters
-    classes, features = layout["fc.weight"].shape
-    network = resnet18(features // 8, len(packed)).to(job.device)
-    body = {name: value for name, value in state_dict(mean, layout, counters).items() if name not in HEAD}
+    network = network_for(with_classes(layout, len(packed))).to(job.device)
+    body = {name: value for name, value in state_dict(mean, layout, counters).items() if name not in layout.head}
     network.load_state_dict(body, strict=False)
     re_estimate(network, mixed_images(packed, 40, job.seed).to(job.device))
     if settings.epochs:
-        recipe = {key: getattr(settings, key) for key in RECIPE}
-        train_on_classes(network, packed, **recipe, taught=taught, device=job.device, progress=job.progress)
-    about = {"classes": len(packed), "epochs": settings.epochs}
-    write_tensors(out, with_zero_head(network.state_dict(), classes), about)
+        training = ClassifierTraining(**{key: getattr(settings, key) for key in ClassifierTraining.model_fields})
+        train_on_classes(network, packed, training, taught, job)
+    state = with_zero_head(network.state_dict(), layout)
+    write_start(out, state, layout, {"classes": len(packed), "epochs": settings.epochs})

@@ -16,8 +16,8 @@ from wsl.sampling.features import BodyFeatures
 from wsl.sampling.head import Inference, KnownClasses, fit_inference, loss_curve, scale_for
 from wsl.sampling.methods.base import finite
 from wsl.tensors import read_tensors, write_tensors
-from wsl.zoo.layout import HEAD
-from wsl.zoo.network import flatten
+from wsl.zoo.layout import layout_from_text
+from wsl.zoo.network import flatten, with_head
 
 CALIBRATE_FROM = 20  # images per class from which a task's own images, and not other tasks', calibrate its losses
 CALIBRATION_FOLDS = 4
@@ -59,8 +59,9 @@ def infer_heads(
 ) -> None:
     """Fit the inference of heads, see ``wsl.sampling.methods.generator.fit_generator``."""
     torch.set_num_threads(job.threads)
-    state, _ = read_tensors(body)
-    features, clips = BodyFeatures(state, TaskImages(packed), job.device), ClipFeatures(class_means)
+    state, body_about = read_tensors(body)
+    layout = layout_from_text(body_about["layout"])
+    features, clips = BodyFeatures(state, layout, TaskImages(packed), job.device), ClipFeatures(class_means)
     images = [clips.images[name] for name in known]
     tensors = {f"body/{name}": value for name, value in state.items()}
     tensors |= {"clip/centre": torch.cat(images).mean(0), "clip/scale": torch.cat(images).std(0).mean()}
@@ -81,7 +82,7 @@ def infer_heads(
     usable = sorted({min(count, most) for count in counts if count or texts is not None})
     accuracies = {}
     for count in usable:
-        fitted = fit_inference(about, count, len(state[HEAD[0]]), job.seed)
+        fitted = fit_inference(about, count, layout.classes, job.seed)
         accuracies[count] = fitted.accuracy
         for key in FITTED:
             tensors[f"{count}/{key}"] = getattr(fitted, key)
@@ -109,7 +110,7 @@ class HeadGenerator:
         }
         self.tensors, self.names = tensors, about["names"]
         self.layout, self.temperature = run.layout, temperature
-        self.bodies = BodyFeatures(self.state, run.images, run.device)
+        self.bodies = BodyFeatures(self.state, run.layout, run.images, run.device)
         self.clips = ClipFeatures(run.files.class_means)
 
     def sample(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray:
@@ -128,7 +129,7 @@ class HeadGenerator:
         weight, bias = inference.head(means, seen)
         calibrated = len(seen[0]) >= CALIBRATE_FROM
         scale = scale_for(loss, _cross_fitted(inference, heard, seen) if calibrated else inference.curve)
-        state = {**self.state, HEAD[0]: scale * weight, HEAD[1]: scale * bias}
+        state = with_head(self.state, self.layout, scale * weight, scale * bias)
         return finite(flatten(state, self.layout)[0], self.layout, task)
 
     def _inference(self, images: int | None) -> Inference:

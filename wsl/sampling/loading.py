@@ -160,7 +160,7 @@ class OpenRun:
         """Return a state dict and its features of images, kept for all methods that freeze the same body."""
         if name not in self._frozen:
             state = read(self)
-            self._frozen[name] = state, BodyFeatures(state, self.images, self.device)
+            self._frozen[name] = state, BodyFeatures(state, self.layout, self.images, self.device)
         return self._frozen[name]
 
 

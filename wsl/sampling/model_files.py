@@ -12,6 +12,8 @@ import torch
 from wsl.errors import DataError
 from wsl.files import written_whole
 from wsl.tensors import read_tensors, write_tensors
+from wsl.zoo.layout import Layout
+from wsl.zoo.recognition import architecture_from, recognise
 
 KEY = "wsl"  # of the metadata
 
@@ -41,6 +43,25 @@ def write_model(path: str | Path, state: dict[str, torch.Tensor], about: dict[st
     torch.save(ready, archive)
     with written_whole(path) as unfinished:
         unfinished.write_bytes(archive.getbuffer())
+
+
+def model_layout(path: str | Path, state: dict[str, torch.Tensor], about: dict[str, Any]) -> Layout:
+    """Return the layout of a model.
+
+    Args:
+        path: of its file, for messages.
+        state: its state dict.
+        about: its metadata; those of earlier versions name no settings of the architecture.
+
+    Raises:
+        DataError: the file holds no model.
+    """
+    if "size" in about and "classes" in about and isinstance(about.get("architecture"), dict):
+        return architecture_from(about["architecture"]).layout(len(about["classes"]), about["size"])
+    found = recognise({name: tuple(value.shape) for name, value in state.items() if value.is_floating_point()})
+    if found is None or "size" not in about:
+        raise DataError(f"{path} holds no model; give one of `wsl sample`, or one in a run's sampling/models")
+    return found.layout
 
 
 def read_model(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

@@ -53,7 +53,9 @@ class Recalibration:
 @torch.no_grad()
 def re_estimate(network: nn.Module, images: torch.Tensor) -> None:
     """Replace a network's running statistics by plain averages over uint8 images (n, 3, h, w)."""
-    layers = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    layers = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    if not layers:
+        return
     kept = [layer.momentum for layer in layers]
     for layer in layers:
         layer.reset_running_stats()

@@ -92,7 +92,7 @@ def sampled_model(
             f"{path} embeds datasets by {encoder!r}, which works for its own images only; use a run with clip"
         )
     with open_zoo(description.files["index"]) as zoo:
-        needed = zoo.layout["fc.bias"].size
+        needed = zoo.layout.classes
     seed = description.seed if request.seed is None else request.seed
     folder, share = request.folder, request.held_out
     names = _checked_names(request, needed) if folder is None else own_classes(folder, request.classes, needed)

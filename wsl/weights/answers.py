@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from torch import nn
 from torch.func import functional_call
 from torch.nn import functional
 
@@ -11,7 +12,7 @@ from wsl.weights.fitted import FittedEncoder
 from wsl.weights.settings import Search
 from wsl.zoo.epochs import augmented
 from wsl.zoo.layout import Layout
-from wsl.zoo.network import BasicBlock, SlimResNet18, learned_state, network_for, state_dict
+from wsl.zoo.network import learned_state, network_for, state_dict
 
 BATCH_SIZE = 64  # training images per step
 
@@ -59,7 +60,7 @@ def search_latent(
         state = learned_state(encoder.decode(code[None])[0], layout)
         decoded = functional_call(network, state, (inputs,)).log_softmax(1)
         total = functional.kl_div(decoded, expected, log_target=True, reduction="batchmean")
-        if search.features:
+        if search.features and expected_blocks:
             pairs = list(zip(expected_blocks, decoded_blocks, strict=True))
             total = total + search.features * sum((a - b).square().mean() / a.var() for a, b in pairs) / len(pairs)
         return total
@@ -69,9 +70,9 @@ def search_latent(
     return search_code(loss, start, scale, search.steps, search.learning_rate, slow_from).cpu().numpy()
 
 
-def _block_outputs(network: SlimResNet18) -> list[torch.Tensor]:
-    """Return a list that is filled with the outputs of the residual blocks whenever the network runs."""
+def _block_outputs(network: nn.Module) -> list[torch.Tensor]:
+    """Return a list that is filled with the outputs of the network's blocks at each forward pass."""
     outputs: list[torch.Tensor] = []
-    for block in (module for module in network.modules() if isinstance(module, BasicBlock)):
+    for block in network.architecture.blocks(network):
         block.register_forward_hook(lambda _module, _inputs, output: outputs.append(output))
     return outputs

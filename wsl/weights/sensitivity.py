@@ -106,7 +106,7 @@ def _running_gradients(network: nn.Module, gradients: dict[str, torch.Tensor]) -
     """
     gradients_of_statistics = {}
     for name, layer in network.named_modules():
-        if isinstance(layer, nn.BatchNorm2d):
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm):
             spread = layer.running_var + layer.eps
             gradients_of_statistics[f"{name}.running_mean"] = -gradients[f"{name}.bias"] * layer.weight / spread.sqrt()
             gradients_of_statistics[f"{name}.running_var"] = -gradients[f"{name}.weight"] * layer.weight / (2 * spread)

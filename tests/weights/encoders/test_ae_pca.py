@@ -6,12 +6,12 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 
+from tests.networks import resnet18_layout
 from wsl.weights.encoders._channels import ChannelEncoder, Compression, RowAutoencoder, share_compression
 from wsl.weights.encoders.base import EncoderInputs
 from wsl.weights.fitted import load_encoder
 from wsl.weights.settings import EncoderFit
 from wsl.weights.training import train_weight_encoder
-from wsl.zoo.layout import resnet18_layout
 
 LAYOUT = resnet18_layout(2, 3)
 RECIPE = {"learning_rate": 0.003, "weight_decay": 0.0, "batch_size": 6, "epochs": 60, "patience": None}

@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 import pytest
 
+from tests.networks import resnet18_layout
 from wsl.errors import DataError
 from wsl.job import Job
 from wsl.tensors import read_tensors, write_tensors
@@ -17,7 +18,6 @@ from wsl.weights.pca_settings import PcaSettings
 from wsl.weights.settings import EncoderFit
 from wsl.weights.snapshots import Snapshots
 from wsl.weights.training import train_weight_encoder
-from wsl.zoo.layout import resnet18_layout
 
 LAYOUT = resnet18_layout(2, 3)
 RECIPE = {"learning_rate": 0.003, "weight_decay": 0.0, "batch_size": 8, "epochs": 2, "patience": None}

@@ -6,13 +6,13 @@ import pandas as pd
 import pytest
 import torch
 
+from tests.networks import resnet18_layout
 from wsl.weights.coefficients import load_linear, read_coefficients
 from wsl.weights.encoders._autoencoder import PcaEncoder
 from wsl.weights.encoders.base import EncoderInputs
 from wsl.weights.fitted import LinearStage, load_encoder
 from wsl.weights.settings import EncoderFit
 from wsl.weights.training import train_weight_encoder
-from wsl.zoo.layout import resnet18_layout
 
 RECIPE = {"learning_rate": 0.01, "weight_decay": 0.0, "batch_size": 4, "epochs": 8, "patience": None}
 RECIPE |= {"schedule": "constant", "keep": "last"}

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.networks import resnet18_layout
 from wsl.errors import ConfigError
 from wsl.weights.encoders import _token_training
 from wsl.weights.encoders._token_encoder import Shape, TokenEncoder, TokenSequence, Window, windows_of
@@ -16,7 +17,7 @@ from wsl.weights.settings import EncoderFit
 from wsl.weights.snapshots import Snapshots
 from wsl.weights.training import train_weight_encoder
 from wsl.zoo.index import write_index
-from wsl.zoo.layout import layout_to_text, resnet18_layout
+from wsl.zoo.layout import layout_to_text
 
 LAYOUT = resnet18_layout(2, 3)
 SMALL = Shape(width=16, depth=1, heads=2, window=60, halo=8)

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 import torch
 
+from tests.networks import resnet18, resnet18_layout
 from wsl.ntxent import nt_xent
 from wsl.weights.encoders import _token_training
 from wsl.weights.encoders._token_encoder import Shape, TokenEncoder
 from wsl.weights.encoders._token_training import ViewLoss, permuted, with_noise
-from wsl.zoo.layout import layout_to_text, resnet18_layout
-from wsl.zoo.network import flatten, resnet18, state_dict
+from wsl.zoo.layout import layout_to_text
+from wsl.zoo.network import flatten, state_dict
 
 LAYOUT = resnet18_layout(2, 3)
 SMALL = Shape(width=16, depth=1, heads=2, window=60, halo=8)

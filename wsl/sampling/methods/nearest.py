@@ -22,9 +22,8 @@ class Nearest(Method):
     def __init__(self, settings, run):
         super().__init__(settings, run)
         from wsl.weights.orders import class_orders
-        from wsl.zoo.layout import HEAD
 
-        self.orders = class_orders(run.layout[HEAD[0]].shape[0], 24, seed=0)
+        self.orders = class_orders(run.layout.classes, 24, seed=0)
         self.tasks = run.zoo.snapshots["task"].iloc[run.zoo.trained]
         self._known: dict[int | None, tuple[np.ndarray, np.ndarray]] = {}
 

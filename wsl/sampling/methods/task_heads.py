@@ -37,13 +37,12 @@ class FrozenBody(Method):
 
     def sample(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray | None:
         """Return flat weights; None without an image, since a head needs some."""
-        from wsl.zoo.layout import HEAD
-        from wsl.zoo.network import flatten
+        from wsl.zoo.network import flatten, with_head
 
         if images == 0:
             return None
         head = self.head(self.features.of_task(task, images))
-        return flatten({**self.state, **dict(zip(HEAD, head, strict=True))}, self.run.layout)[0]
+        return flatten(with_head(self.state, self.run.layout, *head), self.run.layout)[0]
 
     @classmethod
     def applies(cls, run: Any) -> bool:
