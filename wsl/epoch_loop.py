@@ -155,8 +155,8 @@ class EpochLoop:
 
     def _state(self) -> dict[str, Any]:
         parts = {} if self._final else {name: part.state_dict() for name, part in self._parts.items()}
-        own = {name: getattr(self, name) for name in ("epoch", "history", "diverged")}
-        return {**parts, **self._kept, **own, "random": self._random}
+        reached = {"epoch": self.epoch, "history": self.history, "diverged": self.diverged}
+        return {**parts, **self._kept, **reached, "random": self._random}
 
     def _restore(self, state: dict[str, Any]) -> None:
         for name, part in self._parts.items():

@@ -108,8 +108,8 @@ def this_command(left_out: Sequence[str] = ()) -> str:
         if left_out and arguments[place : place + len(left_out)] == [*left_out]:
             del arguments[place : place + len(left_out)]
             break
-    found = shutil.which(program.name)
-    if found and os.path.realpath(found) == os.path.realpath(program):
+    installed = shutil.which(program.name)
+    if installed and os.path.realpath(installed) == os.path.realpath(program):
         name = program.name
     else:
         inside = program.absolute().is_relative_to(Path.cwd())

@@ -107,7 +107,7 @@ def span(seconds: float) -> str:
 
 
 def time_left(seconds: float | None) -> str:
-    """Return an estimate in words, and no more exact than it is."""
+    """Return an estimate in words, as exact as it is."""
     if seconds is None:
         return "time left unknown"
     minutes = math.ceil(seconds / 60)
@@ -170,14 +170,14 @@ def _running(state: State) -> Iterator[RenderableType]:
 
 
 def _warnings(state: State) -> Iterator[RenderableType]:
-    found = state.warnings
-    if not found:
+    warnings = state.warnings
+    if not warnings:
         return
     yield Text("warnings", style="yellow")
-    for text, job in list(found.items())[:MOST]:
+    for text, job in list(warnings.items())[:MOST]:
         yield _row(f"{text} ({job})")
-    if len(found) > MOST:
-        yield _row(f"and {len(found) - MOST} more, in logs/")
+    if len(warnings) > MOST:
+        yield _row(f"and {len(warnings) - MOST} more, in logs/")
 
 
 def _failed(state: State) -> Iterator[RenderableType]:
