@@ -98,7 +98,7 @@ class Paths:
     @property
     def encoder_history(self) -> str:
         """The losses of the weight encoder by epoch."""
-        return self / "weights/autoencoder_history.csv"
+        return self / "weights/encoder_history.csv"
 
     def latents(self, part: str) -> str:
         """Return the weight latents of a part's snapshots."""

@@ -15,7 +15,7 @@ FIGURE = {
         key: [path(name) for name in run.classes if name not in run.groups["unseen"]][:12]
         for key, path in (("packed", run.paths.packed), ("class_means", run.paths.class_mean))
     },
-    "when": lambda run: run.config.datasets.encoder == "distilled",
+    "when": lambda run: run.config.datasets.encoder.name == "distilled",
 }
 ACROSS = 4  # classes per row
 

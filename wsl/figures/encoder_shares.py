@@ -16,7 +16,7 @@ FIGURE = {
     "inputs": lambda run: {"table": run.paths.table("weight_encoders")},
     "when": lambda run: (
         bool(run.config.evaluation.bench.encoders)
-        and any(weights.encoder == "ae-pca" for weights in run.config.encoders().values())
+        and any(weights.encoder.name == "ae-pca" for weights in run.config.encoders().values())
     ),
 }
 
