@@ -55,7 +55,7 @@ def test_models_of_width_64_load_in_torchvision(bins, tmp_path, monkeypatch):
     original = torchvision_resnet18(num_classes=3)
     weights, counters = flatten(original.state_dict(), layout)
     # Makers of one network, whatever is asked for: what is tested is the file that comes of it.
-    maker, zoo = SimpleNamespace(make=lambda *request, **seed: weights), SimpleNamespace(counters=counters[None])
+    maker, zoo = SimpleNamespace(make=lambda *request, **seed: weights), SimpleNamespace(typical_counters=counters)
     makers = SimpleNamespace(zoo=zoo, layout=layout, bins=bins, load=lambda name: maker)
     monkeypatch.setattr(models_module, "Makers", lambda **given: nullcontext(makers))
     files = dict.fromkeys(("train_index", "class_means", "packed", "known"))
