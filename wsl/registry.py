@@ -74,7 +74,9 @@ class Registry(Generic[Entry]):
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names: built-in entries in the order of their files, then plug-ins."""
         self._discover()
-        return iter(sorted(self._entries, key=lambda name: self._entries[name].__module__.startswith(PLUGINS)))
+        modules = {name: entry.__module__ for name, entry in self._entries.items()}
+        # Not in the order of registration, which depends on what a process imports first.
+        return iter(sorted(modules, key=lambda name: (modules[name].startswith(PLUGINS), modules[name])))
 
     def values(self) -> list[Entry]:
         """Return the entries in the order of their names' iteration."""
