@@ -36,7 +36,7 @@ def registry(monkeypatch):
 @pytest.fixture
 def run(registry):
     images = {"source": {"name": "stripes", "drawn": 30}, "size": 16, "classes_per_job": 8}
-    return Run({"run": "toy", "plugins": [str(TOY)], "images": images, "zoo": {"members": 20, "width": 2}})
+    return Run({"run": "toy", "plugins": [str(TOY)], "images": images, "zoo": {"members": 20, "architecture": {"width": 2}}})
 
 
 @pytest.fixture
