@@ -36,7 +36,8 @@ def registry(monkeypatch):
 @pytest.fixture
 def run(registry):
     images = {"source": {"name": "stripes", "drawn": 30}, "size": 16, "classes_per_job": 8}
-    return Run({"run": "toy", "plugins": [str(TOY)], "images": images, "zoo": {"members": 20, "width": 2}})
+    zoo = {"members": 20, "architecture": {"width": 2}}
+    return Run({"run": "toy", "plugins": [str(TOY)], "images": images, "zoo": zoo})
 
 
 @pytest.fixture
@@ -90,7 +91,7 @@ def test_a_plug_in_is_found_packed_split_and_described(run, tmp_path, read):
     assert skipped == [] and len({image.tobytes() for images in parts.values() for image in images}) == 30
     summarise(files, tmp_path / "classes.csv")
     assert pd.read_csv(tmp_path / "classes.csv")["class"].tolist() == run.classes
-    assert "## `images.source: stripes`\n\nColoured stripes" in reference()
+    assert "Coloured stripes at eight angles" in reference()
 
 
 def test_packing_depends_on_the_seed_alone(run, tmp_path, read):
