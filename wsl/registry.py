@@ -111,7 +111,7 @@ def load_plugins(paths: Iterable[str | Path]) -> None:
         if name in sys.modules:
             continue
         if path.suffix != ".py" or not path.is_file():
-            raise ConfigError(f"plugins: {path} is not a Python file, or is missing; give the path of a .py file")
+            raise ConfigError(f"plugins: {path} is not a Python file; give the path of a .py file")
         spec = importlib.util.spec_from_file_location(name, path)
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
