@@ -163,7 +163,10 @@ def test_held_out_parts_are_measured(autoencoder, class_means, bins, shared, tmp
     assert table["part"].tolist() == ["test", "test", "train", "train"]
     assert table["candidates"].tolist() == [2, 2, 6, 6] and set(table["snapshots"]) == {"early, max"}
     assert table["tasks"].tolist() == table["sets"].tolist() == [1, 1, 3, 3]
-    assert len(curves) == 2 * 2 + 2 * 6
+    assert len(curves) == 2 * 2 * 1 + 2 * 6 * 3  # directions, k, sets
+    first = curves[curves["k"] == 1].groupby(["part", "direction"])["recall"].mean()
+    for row in table.itertuples():
+        assert first[row.part, row.direction] == pytest.approx(row.top1, abs=1e-4)
     points = load_points(latents[1], list(class_means.values()), bins, shared.state)
     expected, _ = retrieve("train", points.pairs, points.weights, points.snapshots)
     assert table["top1"].iloc[2:].tolist() == pytest.approx(expected["top1"].tolist(), abs=1e-4)
