@@ -1,11 +1,11 @@
-# `make run` and `make test` need Python >= 3.11 and PyPI, nothing else: no root, no conda, no GPU.
+# `make run` and `make test` need Python >= 3.11 and PyPI. They need no root, conda or GPU.
 PYTHON ?= python3
 BIN := .venv/bin
 CORES ?= all
 CONFIG ?= config/digits-thesis.yaml config/config.yaml
 
-# Baselines side by side; each prints its table and writes benchmarks/results/<name>.json, and all together make
-# benchmarks/README.md. Leave the machine idle.
+# Each benchmark prints a table and writes benchmarks/results/<name>.json; benchmarks/README.md contains all of them. Run
+# nothing else on the machine.
 BENCH ?= seeds profile_stages storage index pca zoo_cpu zoo_gpu decoding workflow growth
 
 .PHONY: run test slurm browser lint format bench docs docs-serve clean
@@ -13,17 +13,17 @@ BENCH ?= seeds profile_stages storage index pca zoo_cpu zoo_gpu decoding workflo
 run: .venv/run
 	@$(BIN)/wsl run $(CONFIG) --cores $(CORES) --resume '$(strip make run $(MAKEOVERRIDES))'
 
-# Everything that this machine can run, slow tests too; `.venv/bin/pytest` alone runs the quick ones.
+# All tests that this machine can run, including slow ones; `.venv/bin/pytest` runs only the quick ones.
 test: lint
 	$(BIN)/pytest -m "slow or not slow" --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-# What tests of a real one-node Slurm need, from Debian and as root; without it `make test` skips them.
+# Debian packages for the tests of a real one-node Slurm; run as root. Without them `make test` skips these tests.
 slurm:
 	apt-get update --quiet=2
 	DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends \
 	  munge slurmctld slurmd slurm-client
 
-# A browser, in which a test looks through both reports; from Debian and as root too.
+# A browser for the tests of the reports; on Debian, run as root.
 browser:
 	apt-get update --quiet=2
 	DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends chromium chromium-driver
@@ -43,16 +43,16 @@ format: .venv/test
 bench: .venv/run
 	$(foreach name,$(BENCH),$(BIN)/python benchmarks/$(name).py &&) $(BIN)/python benchmarks/readme.py
 
-# The documentation, into site/; `make docs-serve` shows it at http://127.0.0.1:8000 and follows edits.
+# Build the documentation into site/; `make docs-serve` shows it at http://127.0.0.1:8000 and updates it on changes.
 docs: .venv/docs
 	$(BIN)/mkdocs build --strict
 
 docs-serve: .venv/docs
 	$(BIN)/mkdocs serve
 
-# A stamp a set of packages; a change of pyproject or constraints installs anew.
+# One stamp file per set of packages; a changed pyproject.toml or constraints.txt reinstalls.
 .venv/run: pyproject.toml constraints.txt
-	@$(PYTHON) -c "import sys; sys.exit('wsl needs Python >= 3.11; name one: make PYTHON=python3.12' if sys.version_info < (3, 11) else 0)"
+	@$(PYTHON) -c "import sys; sys.exit('wsl needs Python >= 3.11; select one: make PYTHON=python3.12' if sys.version_info < (3, 11) else 0)"
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
 	touch $@

@@ -5,31 +5,21 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-# A config file named on the command line stands alone: merged into the default, keys that it leaves out would take
-# the embedded default's values in place of the schema's.
+# A config file given on the command line replaces the default one. If both were merged, missing keys would take the
+# values of config/config.yaml instead of the schema's defaults.
 if not workflow.overwrite_configfiles:
 
     configfile: str(Path(workflow.basedir, "config", "config.yaml"))
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/samplers.smk"
-include: "workflow/rules/downloads.smk"
 include: "workflow/rules/images.smk"
 include: "workflow/rules/zoo.smk"
-include: "workflow/rules/weight_encoders.smk"
 include: "workflow/rules/weights.smk"
-include: "workflow/rules/autoencoder.smk"
 include: "workflow/rules/datasets.smk"
-include: "workflow/rules/outcomes.smk"
-include: "workflow/rules/shared.smk"
 include: "workflow/rules/sampling.smk"
-include: "workflow/rules/generator.smk"
 include: "workflow/rules/evaluation.smk"
-include: "workflow/rules/protocol.smk"
-include: "workflow/rules/properties.smk"
-include: "workflow/rules/bench.smk"
-include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
 
 
 rule all:
@@ -38,7 +28,7 @@ rule all:
         rules.html_report.output,
         rules.html_report.input.figures,
         rules.html_report.input.tables,
-        expand(f"{OUT}/figures/{{figure}}.pdf", figure=FIGURES),
+        [PATHS.figure(name, "pdf") for name in SHOWN_FIGURES],
         rules.sample.output,
         rules.describe_sampler.output,
         rules.plan.output,
@@ -54,7 +44,7 @@ onstart:
     write_record(OUT, RUN.plan, recorded_jobs(workflow.dag), STOPPING.command)
     STEPS.begin()
     logger.addHandler(STEPS)
-    # Once more: Snakemake's scheduler has taken SIGTERM meanwhile, and would wait until all running jobs are done.
+    # Again, since Snakemake's scheduler has installed its own handler of SIGTERM, which waits for all running jobs.
     STOPPING.install()
     STOPPING.at_stop(lambda: STEPS.add(INTERRUPTED))
 
@@ -67,4 +57,4 @@ onsuccess:
 onerror:
     STOPPING.end()
     STEPS.add(FAILED)
-    print(f"Jobs failed; what is finished is kept. Resume: {STOPPING.command}")
+    print(f"Jobs failed; finished files are kept. Resume: {STOPPING.command}")

@@ -1,9 +1,9 @@
-"""Decoding and judging many models on a CPU: ours beside the loop that one would write.
+"""Decoding and evaluating many models on a CPU: ours compared with a straightforward loop.
 
-For every latent the loop decodes, builds a network, loads the state dict, estimates statistics anew on the task's
-training images and answers its validation images, both by DataLoader. Ours decodes in batches, and one network takes
-each model by a copy of one vector. Both do without statistics first, and with them after: 1,000 models each,
-in five rounds. The loop's statistics are those of batches of 64, ours of all images, so that a few answers differ.
+For every latent the loop decodes, builds a network, loads the state dict, re-estimates statistics on the task's
+training images and predicts its validation images, both with a DataLoader. Ours decodes in batches, and copies each
+model as one vector into the same network. Both run first without and then with re-estimated statistics: 1,000 models
+each, in five rounds. The loop computes statistics over batches of 64, ours over all images, so some predictions differ.
 """
 
 import argparse
@@ -25,21 +25,21 @@ from wsl.images.inputs import normalised
 from wsl.sampling.recalibration import Recalibration
 from wsl.weights.codec import WeightCodec
 from wsl.weights.coefficients import LinearCodec
-from wsl.weights.encoders.pca import PcaEncoder
+from wsl.weights.encoders._autoencoder import PcaEncoder
 from wsl.weights.pca import ParameterPCA
-from wsl.zoo.layout import resnet18_layout
-from wsl.zoo.network import flatten, resnet18, state_dict
+from wsl.zoo.architectures.resnet18 import ResNet18
+from wsl.zoo.network import flatten, network_for, state_dict
 
 WIDTH, CLASSES, SIZE = 16, 3, 32
-TRAINING, VALIDATION = 480, 120  # images of a task
+TRAINING, VALIDATION = 480, 120  # images per task
 COMPONENTS = 32
 
 
 def pretended_codec(seed: int = 0) -> WeightCodec:
     """Return PCA of every parameter around a random network, with components that change it a little."""
     torch.manual_seed(seed)
-    rng, layout = np.random.default_rng(seed), resnet18_layout(WIDTH, CLASSES)
-    mean, _ = flatten(resnet18(WIDTH, CLASSES).state_dict(), layout)
+    rng, layout = np.random.default_rng(seed), ResNet18(width=WIDTH).layout(CLASSES, None)
+    mean, _ = flatten(network_for(layout).state_dict(), layout)
     parameters = []
     for entry in layout.entries:
         count = min(COMPONENTS, entry.size)
@@ -52,7 +52,7 @@ def pretended_codec(seed: int = 0) -> WeightCodec:
 
 
 class Loop:
-    """The rival."""
+    """The baseline."""
 
     def __init__(self, codec: WeightCodec, training: torch.Tensor, validation: torch.Tensor):
         self.codec, self.layout = codec, codec.linear.layout
@@ -63,7 +63,7 @@ class Loop:
         found = []
         for latent in latents:
             weights = self.codec.encoder.decode(torch.from_numpy(latent)[None])[0].numpy()
-            network = resnet18(WIDTH, CLASSES)
+            network = network_for(self.layout)
             network.load_state_dict(state_dict(weights, self.layout))
             if statistics:
                 for layer in network.modules():
@@ -81,7 +81,7 @@ class Loop:
 def ours(
     codec: WeightCodec, training: torch.Tensor, inputs: torch.Tensor, latents: np.ndarray, statistics: bool
 ) -> torch.Tensor:
-    """Decode in batches and judge."""
+    """Decode in batches and evaluate."""
     layout = codec.linear.layout
     runner, recalibrate = Runner(layout), Recalibration(layout, torch.empty(0), 0.0)
     found = []
@@ -92,7 +92,7 @@ def ours(
 
 
 def answer(answers: dict[str, torch.Tensor], way: str, call: Callable[..., torch.Tensor], batches: Iterator) -> None:
-    """Keep what a way of answering answers about the next models."""
+    """Store the predictions of one way for the next models."""
     answers[way] = call(latents=next(batches))
 
 
@@ -118,7 +118,7 @@ if __name__ == "__main__":
         ways = {way: partial(answer, answers, way, call, iter(latents)) for way, call in calls.items()}
         taken = seconds(ways, given.rounds)
         rows += [
-            {"models": name, "way": way, "models a second": given.models / float(np.median(times))}
+            {"models": name, "way": way, "models per second": given.models / float(np.median(times))}
             for way, times in taken.items()
         ]
         alike = (answers["loop"].argmax(2) == answers["ours"].argmax(2)).float().mean().item()

@@ -1,8 +1,8 @@
 """Time and memory of every stage against the number of members and the network's width, with fitted exponents.
 
-Each size is a run of the workflow on the handwritten digits, and what Snakemake measured of its jobs is summed by rule.
-Trainings are short: a stage's growth is what is asked for, and not what it takes on photographs. An exponent is p of
-start + c size^p, where the start is what a job takes anyway.
+Each size is a run of the workflow on the handwritten digits; Snakemake's measurements of its jobs are summed by rule.
+Trainings are short, since the benchmark measures growth and not the time that photographs take. An exponent is the p of
+start + c size^p, where the start is the constant cost of a job.
 """
 
 import argparse
@@ -31,7 +31,7 @@ CONFIG = {
         "max_epoch": 2,
         "snapshots": ["max"],
     },
-    "weights": {"components": 16, "solver": "gram", "autoencoder": {"latent": 64, "epochs": 5}},
+    "weights": {"components": 16, "solver": "gram", "encoder": {"latent": 64, "epochs": 5}},
     "datasets": {"model": "wsl-small-rn"},
     "shared": {"hidden": [64], "epochs": 5},
     "sampling": {"samplers": ["projection"]},
@@ -44,15 +44,15 @@ STAGES = {
     "index": ("index_part",),
     "PCA": ("fit_pca", "fit_small_pca"),
     "coefficients": ("coefficients",),
-    "autoencoder": ("train_autoencoder",),
+    "autoencoder": ("train_weight_encoder",),
     "latents": ("embed_weights",),
     "shared encoder": ("train_shared",),
-    "judging": ("judge",),
+    "evaluation": ("judge",),
 }
 
 
 def run(members: int, width: int, folder: Path, cores: int) -> pd.DataFrame:
-    """Run the workflow until sampled models are judged, and return seconds and MiB of each stage."""
+    """Run the workflow up to the evaluation of sampled models; return seconds and MiB per stage."""
     name = f"growth-{members}-{width}"
     config = {**CONFIG, "run": name, "zoo": {**CONFIG["zoo"], "members": members, "width": width}}
     path = folder / f"{name}.yaml"
@@ -72,7 +72,7 @@ def run(members: int, width: int, folder: Path, cores: int) -> pd.DataFrame:
 
 
 def planning(config: Path, folder: Path, target: str) -> dict[str, float]:
-    """Return the core seconds and the MiB that Snakemake takes to plan a run."""
+    """Return the core seconds and MiB of planning a run."""
     asked = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--configfile", str(config)]
     quiet = subprocess.DEVNULL
     process = subprocess.Popen([*asked, "-n", "-q", "--", target], cwd=folder, stdout=quiet, stderr=quiet)
@@ -85,8 +85,8 @@ def planning(config: Path, folder: Path, target: str) -> dict[str, float]:
 def exponents(rows: pd.DataFrame, against: str) -> dict[str, dict[str, float | None]]:
     """Return p of start + c size^p, fitted by stage to seconds and to memory.
 
-    The start is what a job takes whatever its size: its interpreter and libraries. p is 0 where nothing has GROWN, and
-    None where the last size alone has: one point says that it grows, and not how fast.
+    The start is the constant cost of a job: interpreter and libraries. p is 0 if the last size costs less than GROWN
+    times the first, and None if only the last size costs more: one point does not show how fast a stage grows.
     """
     found: dict[str, dict[str, float | None]] = {}
     for stage, own in rows.groupby("stage", sort=False):
@@ -116,7 +116,7 @@ def fitted_exponent(sizes: np.ndarray, values: np.ndarray) -> float:
 
 
 def in_words(exponent: float | None) -> str:
-    """Return what an exponent says."""
+    """Return an exponent in words."""
     return {0.0: "does not grow", None: "at the last size"}.get(exponent) or f"{exponent:.1f}"
 
 
@@ -125,11 +125,11 @@ def draw(tables: dict[str, pd.DataFrame], slopes: dict[str, dict[str, dict[str, 
     figure = Figure(figsize=(11, 6), layout="constrained")
     grid = figure.subplots(2, len(tables), squeeze=False, sharey="row")
     for column, (against, rows) in enumerate(tables.items()):
-        for row, (key, label) in enumerate((("seconds", "core seconds"), ("mib", "most memory of a job, MiB"))):
+        for row, (key, label) in enumerate((("seconds", "core seconds"), ("mib", "peak memory of a job, MiB"))):
             axes = grid[row, column]
             for stage, own in rows.groupby("stage", sort=False):
-                known, said = own.dropna(subset=key), in_words(slopes[against][stage][key])
-                axes.plot(known[against], known[key], marker="o", ms=3, label=f"{stage}: {said}")
+                known, words = own.dropna(subset=key), in_words(slopes[against][stage][key])
+                axes.plot(known[against], known[key], marker="o", ms=3, label=f"{stage}: {words}")
             axes.set(xscale="log", yscale="log", xlabel=against)
             axes.set_xticks(sorted(rows[against].unique()), sorted(rows[against].unique()))
             axes.minorticks_off()

@@ -1,7 +1,7 @@
-"""The index of a zoo, which copies nothing, beside one dataset that all weights are copied into.
+"""The index of a zoo, which copies nothing, compared with one dataset that holds a copy of all weights.
 
-Made-up members of a slim network, a file each, with two snapshots and a hundred epochs of history. Both then read the
-columns of the largest named parameter, as PCA does. What grows here is what a zoo of more members meets first.
+The members are generated: a narrow network, one file per member, with two snapshots and a hundred epochs of history.
+Both variants then read the columns of the largest named parameter, as PCA does.
 """
 
 import argparse
@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from side_by_side import ratio, report, seconds
 
+from wsl.zoo.architectures.resnet18 import ResNet18
 from wsl.zoo.index import open_zoo, read_weights, write_index
-from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import Member, write_member
 
 CLASSES, SNAPSHOTS, EPOCHS = 3, 2, 100
@@ -23,7 +23,7 @@ METRICS = ("train_loss", "train_accuracy", "validation_loss", "validation_accura
 
 def pretended(member: int, width: int) -> Member:
     """Return a member that nobody trained."""
-    rng, layout = np.random.default_rng(member), resnet18_layout(width, CLASSES)
+    rng, layout = np.random.default_rng(member), ResNet18(width=width).layout(CLASSES, None)
     history = pd.DataFrame(rng.random((EPOCHS, len(METRICS))), columns=METRICS)
     history.insert(0, "epoch", np.arange(1, EPOCHS + 1))
     snapshots = history.iloc[[9, -1]].reset_index(drop=True)
@@ -35,12 +35,13 @@ def pretended(member: int, width: int) -> Member:
         snapshots=snapshots,
         history=history,
         diverged=False,
+        layout=layout,
     )
 
 
 def copy(paths: list[Path], out: Path, width: int) -> None:
     """Copy all weights into one dataset."""
-    size = resnet18_layout(width, CLASSES).size
+    size = ResNet18(width=width).layout(CLASSES, None).size
     with h5py.File(out, "w") as file:
         whole = file.create_dataset("weights", (SNAPSHOTS * len(paths), size), dtype=np.float32)
         for place, path in enumerate(paths):
@@ -56,7 +57,7 @@ def read_index(path: Path) -> None:
 
 def read_copy(path: Path, width: int) -> None:
     """Read the largest parameter from a copy, and see that it is finite, as the index's reader does."""
-    columns = max(resnet18_layout(width, CLASSES).entries, key=lambda entry: entry.size).columns
+    columns = max(ResNet18(width=width).layout(CLASSES, None).entries, key=lambda entry: entry.size).columns
     with h5py.File(path) as file:
         assert np.isfinite(file["weights"][:, columns]).all()
 
@@ -83,7 +84,7 @@ if __name__ == "__main__":
             taken = seconds(calls, given.rounds)
             for way, path in (("index", index), ("copy", whole)):
                 made, read = (float(np.median(taken[name])) for name in (way, f"read {way}"))
-                row = {"members": members, "way": way, "seconds to make": made, "seconds to read a parameter": read}
+                row = {"members": members, "way": way, "seconds to make": made, "seconds to read one parameter": read}
                 rows.append({**row, "MB": path.stat().st_size / 1e6})
             figures[f"ratio_{members}_copy_over_index_to_make"] = ratio(taken["copy"], taken["index"])
             figures[f"ratio_{members}_index_over_copy_to_read"] = ratio(taken["read index"], taken["read copy"])

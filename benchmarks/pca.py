@@ -1,6 +1,6 @@
-"""Per-parameter PCA: the Gram solver beside scikit-learn's, in memory, and out of core beside a plain read.
+"""PCA per parameter: the Gram solver compared with scikit-learn's solvers in memory, and with a plain read out of core.
 
-One thread. The matrix is N members whose variances fall as a power law, as a zoo's do, in float32.
+One thread. The matrix has N members in float32, with variances that follow a power law, as in a zoo.
 """
 
 import argparse
@@ -19,13 +19,13 @@ import h5py
 import numpy as np
 from side_by_side import ratio, report, seconds
 
-from wsl.weights.pca import ParameterPCA, fit_pca
+from wsl.weights.pca import ParameterPCA
+from wsl.weights.pca_settings import PcaSettings
 
 MEMBERS, NUMBERS, COMPONENTS = 400, 147_456, 32
 SOLVERS = ("gram", "incremental", "randomized", "full")
 DECAY, DIRECTIONS = 0.6, 300
-LIMITS = {"variance_threshold": 0.0, "dimension_limit": 1}
-CHUNK = 2**16  # columns that are made or read at once
+CHUNK = 2**16  # columns per block
 
 
 def pretended(members: int, numbers: int, seed: int = 0) -> np.ndarray:
@@ -41,12 +41,13 @@ def pretended(members: int, numbers: int, seed: int = 0) -> np.ndarray:
 
 
 def fit(data: np.ndarray | h5py.Dataset, solver: str = "gram") -> ParameterPCA:
-    """Fit the matrix as a parameter, whether it lies in memory or in a file."""
-    return fit_pca("weight", lambda part: data[:, part], *data.shape, components=COMPONENTS, solver=solver, **LIMITS)
+    """Fit the matrix as a parameter, from memory or from a file."""
+    settings = PcaSettings(components=COMPONENTS, solver=solver, variance_threshold=0.0, dimension_limit=1)
+    return ParameterPCA.fit("weight", lambda part: data[:, part], data.shape, settings)
 
 
 def error(values: np.ndarray, fitted: ParameterPCA) -> float:
-    """Return the share of the variance that reconstructions of the rows lose."""
+    """Return the fraction of the variance that the reconstructed rows lose."""
     centred = values - values.mean(0)
     lost = values - fitted.decode(fitted.encode(values))
     return float((lost.astype(np.float64) ** 2).sum() / (centred.astype(np.float64) ** 2).sum())
@@ -69,7 +70,7 @@ def in_memory(rounds: int) -> tuple[list[dict], dict]:
 
 
 def out_of_core(members: int, numbers: int, folder: Path) -> tuple[list[dict], dict]:
-    """Fit a parameter that lies in a file, in a process of its own, and read the same file plainly."""
+    """Fit a parameter from a file in a separate process, and read the same file for comparison."""
     path = folder / "weights.h5"
     with h5py.File(path, "w") as file:
         data = file.create_dataset("weights", (members, numbers), dtype=np.float32)
@@ -88,9 +89,9 @@ def out_of_core(members: int, numbers: int, folder: Path) -> tuple[list[dict], d
 
 
 def alone(what: str, path: str) -> None:
-    """Read or fit the file, and print the seconds and the largest memory (KiB)."""
+    """Read or fit the file, and print the seconds and the peak memory (KiB)."""
     with open(path, "rb") as file:
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)  # both begin with nothing of it in memory
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)  # both start with a cold cache
     with h5py.File(path) as file:
         data = file["weights"]
         begun = time.perf_counter()
@@ -107,9 +108,9 @@ def alone(what: str, path: str) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--members", type=int, default=1_700, help="of the matrix that lies in a file")
-    # As many as ResNet-18's largest parameter has; fewer where the disk holds no more.
-    parser.add_argument("--numbers", type=int, default=2_359_296, help="numbers a member in it")
+    parser.add_argument("--members", type=int, default=1_700, help="members of the matrix in the file")
+    # The size of ResNet-18's largest parameter; use fewer if the disk is small.
+    parser.add_argument("--numbers", type=int, default=2_359_296, help="values per member in it")
     parser.add_argument("--folder", help="where that file is written for the while")
     parser.add_argument("--alone", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()

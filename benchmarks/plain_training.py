@@ -1,4 +1,4 @@
-"""How public zoo scripts train: a process a member, images by a DataLoader; or tensors that lie in memory already."""
+"""Training as in public zoo scripts: one process per member, with a DataLoader or tensors in memory."""
 
 import argparse
 import json
@@ -12,14 +12,14 @@ from torchvision.datasets import ImageFolder
 from torchvision.transforms import v2
 
 from wsl.images.reading import MEAN, STD
-from wsl.zoo.network import resnet18
+from wsl.zoo.architectures.resnet18 import ResNet18
 
 WORKERS = 2
 TO_TENSOR = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)]
 
 
 def loaders(folder: Path, size: int, batch_size: int) -> tuple[Iterable, Iterable]:
-    """Return training and validation batches that are decoded from JPEG anew each epoch."""
+    """Return training and validation batches that are decoded from JPEG in each epoch."""
     moves = [v2.RandomHorizontalFlip(), v2.RandomCrop(size, padding=size // 8, padding_mode="edge")]
     training = ImageFolder(folder / "train", v2.Compose([*moves, *TO_TENSOR]))
     validation = ImageFolder(folder / "val", v2.Compose(TO_TENSOR))
@@ -31,7 +31,7 @@ def loaders(folder: Path, size: int, batch_size: int) -> tuple[Iterable, Iterabl
 
 
 def in_memory(folder: Path, size: int, batch_size: int, augment: bool = True) -> tuple[Iterable, Iterable]:
-    """Return batches of tensors that are decoded and normalised once; moved batch by batch, all images of one alike."""
+    """Return batches of tensors that are decoded and normalised once, and augmented per batch."""
     sets = []
     for part in ("train", "val"):
         images = ImageFolder(folder / part, v2.Compose(TO_TENSOR))
@@ -49,7 +49,7 @@ def in_memory(folder: Path, size: int, batch_size: int, augment: bool = True) ->
 
 
 def unmoved(folder: Path, size: int, batch_size: int) -> tuple[Iterable, Iterable]:
-    """Return batches of tensors in memory as they are."""
+    """Return batches of tensors in memory without augmentation."""
     return in_memory(folder, size, batch_size, augment=False)
 
 
@@ -59,7 +59,7 @@ def train(
     """Train one member (SGD), evaluate it each epoch, save its weights twice, and return its validation accuracy."""
     torch.manual_seed(seed)
     torch.backends.cudnn.benchmark = True
-    network = resnet18(width, classes).to(device)
+    network = ResNet18(width=width).build(classes, None).to(device)
     network.maxpool = nn.MaxPool2d(kernel_size=3, stride=2, padding=1)  # torchvision's; ours is faster
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
     loss_of = nn.CrossEntropyLoss()

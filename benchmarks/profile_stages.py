@@ -1,6 +1,6 @@
-"""Where the time goes in a training epoch, in PCA of a parameter that lies in a file, and in judging decoded models.
+"""Profile of a training epoch, of PCA of a parameter in a file, and of the evaluation of decoded models.
 
-One thread, each stage under a profiler. A share is of the stage's own time; parts under two in a hundred are summed.
+One thread, each stage under a profiler. A share is a fraction of the stage's time; parts below 2 % are summed.
 """
 
 import os
@@ -27,31 +27,32 @@ from torch.profiler import profile
 from zoos import draw_pictures, member_plan, pack
 
 from wsl.images.inputs import load_task, normalised
+from wsl.zoo.settings import MemberTraining
 from wsl.zoo.training import Training
 
 LEAST = 0.02
 
 
 def rows_of(stage: str, parts: dict[str, float]) -> list[dict[str, Any]]:
-    """Return a row for each large part of a stage, by its share, and one for all others."""
+    """Return one row per large part of a stage, sorted by share, and one row for the rest."""
     shares = pd.Series(parts).sort_values(ascending=False) / sum(parts.values())
     large = shares[shares >= LEAST]
     return [
         {"stage": stage, "part": part, "share": share}
-        for part, share in [*large.items(), ("all else", 1 - large.sum())]
+        for part, share in [*large.items(), ("everything else", 1 - large.sum())]
     ]
 
 
 def by_operation(call: Callable[[], Any]) -> dict[str, float]:
-    """Return torch's own time of each operation."""
-    call()  # once to settle
+    """Return the self time of each torch operation."""
+    call()  # warm-up
     with profile() as found:
         call()
     return {event.key: event.self_cpu_time_total for event in found.key_averages()}
 
 
 def by_function(call: Callable[[], Any]) -> dict[str, float]:
-    """Return Python's own time of each function."""
+    """Return the self time of each Python function."""
     found = cProfile.Profile()
     found.runcall(call)
     parts: dict[str, float] = {}
@@ -73,7 +74,7 @@ if __name__ == "__main__":
         pack(folder, 64)
         plan = member_plan(folder, seed=0, batch_size=32, epochs=3)
         packed = [folder / f"{name}.h5" for name in plan["classes"]]
-        member = Training(packed, plan, 16, 0.9, "constant", True)
+        member = Training(packed, plan, MemberTraining(architecture={"width": 16}, augment=True))
         rows = rows_of("training, width 16, 64 px", by_operation(member.run_epoch))
         with h5py.File(folder / "weights.h5", "w") as file:
             file["weights"] = pretended(given.rows, given.columns)
@@ -82,5 +83,5 @@ if __name__ == "__main__":
         latents = np.random.default_rng(1).normal(0, 0.05, (given.models, codec.encoder.latent)).astype(np.float32)
         training, validation = (load_task(packed, part)[0] for part in ("train", "validation"))
         judge = partial(ours, codec, training, normalised(validation), latents, True)
-        rows += rows_of("decoding, statistics, judging", by_operation(judge))
+        rows += rows_of("decoding, statistics, evaluation", by_operation(judge))
     report("profile_stages", rows, {})

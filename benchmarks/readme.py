@@ -1,4 +1,4 @@
-"""Write benchmarks/README.md from the results that lie here: the last tables, their ratios, the machine."""
+"""Write benchmarks/README.md from the last results: tables, ratios and the machine."""
 
 import ast
 import json
@@ -10,7 +10,7 @@ from growth import in_words
 from side_by_side import RESULTS
 
 HERE = Path(__file__).parent
-# Reports by the file that makes them, in the order of the chain.
+# Reports by the file that writes them, in the order of the stages.
 REPORTS = {
     "seeds": ("seeds",),
     "profile_stages": ("profile_stages",),
@@ -25,15 +25,15 @@ REPORTS = {
 }
 INTRODUCTION = """# Benchmarks
 
-`make bench BENCH=pca` runs one, `make bench` all that this machine can run. Each stands beside fair rivals in the same
-run: ratios count, not seconds, and lie between the least and the largest of all rounds. Leave the machine idle.
-Results lie in `benchmarks/results/<name>.json`; this page is made of them
-(`python benchmarks/readme.py`).
+`make bench BENCH=pca` runs one benchmark, `make bench` all that this machine can run. Each benchmark also measures fair
+baselines in the same run. Compare the ratios, not the seconds; their ranges are the minimum and the maximum over all
+rounds. Nothing else should run on the machine. Results are in `benchmarks/results/<name>.json`, and
+`python benchmarks/readme.py` writes this page from them.
 """
 
 
 def section(name: str, reports: tuple[str, ...]) -> str:
-    """Return a benchmark's part of the page: what it does, tables, figures, the machine; all as measured last."""
+    """Return a benchmark's section: description, tables, figures and machine of the last measurement."""
     what = ast.get_docstring(ast.parse((HERE / f"{name}.py").read_text(encoding="utf-8")))
     parts, machines = [f"## {name}\n\n{what}"], []
     for report in reports:
@@ -47,13 +47,13 @@ def section(name: str, reports: tuple[str, ...]) -> str:
         if name == "growth":
             rows = exponents(found.pop("exponents"))
         parts.append(table(rows))
-        lines = [f"- {key.replace('_', ' ')}: {value(one)}" for key, one in found.items()]
+        lines = [f"- {key.replace('_', ' ')}: {value(item)}" for key, item in found.items()]
         parts += ["\n".join(lines)] if lines else []
     return "\n\n".join([*parts, *dict.fromkeys(machines)])
 
 
 def exponents(found: dict[str, dict[str, dict[str, float | None]]]) -> list[dict[str, Any]]:
-    """Return a row a stage: the exponents of its seconds and of its memory."""
+    """Return one row per stage: the exponents of its time and memory."""
     columns = {"core seconds": "seconds", "memory": "mib"}
     return [
         {"stage": stage}
@@ -70,23 +70,23 @@ def table(rows: list[dict[str, Any]]) -> str:
     """Return rows as a Markdown table."""
     frame = pd.DataFrame(rows)
     heads = [str(column) for column in frame]
-    lines = [heads, ["---"] * len(heads), *([value(one) for one in row] for row in frame.itertuples(index=False))]
+    lines = [heads, ["---"] * len(heads), *([value(item) for item in row] for row in frame.itertuples(index=False))]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def value(one: Any) -> str:
-    """Return a figure in words."""
-    if isinstance(one, dict) and set(one) == {"median", "low", "high"}:
-        return f"**{one['median']:.3g}** ({one['low']:.3g} to {one['high']:.3g})"
-    if isinstance(one, dict):
-        return ", ".join(f"{key} {value(part)}" for key, part in one.items())
-    if isinstance(one, float):
-        return "" if one != one else f"{one:.4g}"
-    return "" if one is None else str(one)
+def value(item: Any) -> str:
+    """Return a value as text."""
+    if isinstance(item, dict) and set(item) == {"median", "low", "high"}:
+        return f"**{item['median']:.3g}** ({item['low']:.3g} to {item['high']:.3g})"
+    if isinstance(item, dict):
+        return ", ".join(f"{key} {value(part)}" for key, part in item.items())
+    if isinstance(item, float):
+        return "" if item != item else f"{item:.4g}"
+    return "" if item is None else str(item)
 
 
 def machine(about: dict[str, Any]) -> str:
-    """Return the machine that a report was made on."""
+    """Return the machine of a report as text."""
     packages = ", ".join(f"{name} {version}" for name, version in about["packages"].items())
     gpu = f", {about['gpu']}" if about["gpu"] else ", no GPU"
     cores = f"{about['cores']} cores, {about['memory_gib']} GiB{gpu}"

@@ -1,4 +1,4 @@
-"""Runs of the workflow, for benchmarks of it."""
+"""Run the workflow for benchmarks."""
 
 import subprocess
 import sys

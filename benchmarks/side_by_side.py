@@ -1,4 +1,4 @@
-"""Rivals timed side by side in one run: ratios with their spread, and the machine that they were taken on."""
+"""Time several methods in one run: ratios with their range, and the machine."""
 
 import json
 import os
@@ -19,11 +19,11 @@ RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("numpy", "torch", "torchvision", "scikit-learn", "h5py", "snakemake")
 
 
-def seconds(rivals: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
-    """Time each rival once a round, one after the other, so that a slow spell of the machine strikes all alike."""
-    found: dict[str, list[float]] = {name: [] for name in rivals}
+def seconds(methods: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list[float]]:
+    """Time each method once per round, in turn, so that a slow period of the machine affects all of them."""
+    found: dict[str, list[float]] = {name: [] for name in methods}
     for _ in range(rounds):
-        for name, call in rivals.items():
+        for name, call in methods.items():
             begun = time.perf_counter()
             call()
             found[name].append(time.perf_counter() - begun)
@@ -31,13 +31,13 @@ def seconds(rivals: dict[str, Callable[[], Any]], rounds: int) -> dict[str, list
 
 
 def ratio(slow: list[float], fast: list[float]) -> dict[str, float]:
-    """Return the median, least and largest ratio over rounds."""
+    """Return the median, minimum and maximum ratio over rounds."""
     ratios = np.divide(slow, fast)
     return {"median": float(np.median(ratios)), "low": float(ratios.min()), "high": float(ratios.max())}
 
 
 def machine() -> dict[str, Any]:
-    """Return what a figure depends on beside the code."""
+    """Return the machine and the versions of packages."""
     about = {"cpu": this_machine().cpu, "cores": os.cpu_count(), "python": platform.python_version()}
     about["memory_gib"] = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
     about["packages"] = {name: version(name) for name in PACKAGES}
@@ -50,7 +50,7 @@ def machine() -> dict[str, Any]:
 
 
 def report(name: str, rows: list[dict[str, Any]], figures: dict[str, Any], keep: bool = True) -> None:
-    """Print a table and write ``results/<name>.json``: ``figures``, ``rows`` and the machine; or print it alone."""
+    """Print a table; with ``keep``, also write it to ``results/<name>.json`` with ``figures`` and the machine."""
     print(f"\n{name}\n{pd.DataFrame(rows).to_string(index=False, float_format='{:.4g}'.format)}")
     for key, value in figures.items():
         print(f"{key}: {value}")

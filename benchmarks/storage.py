@@ -1,7 +1,8 @@
-"""Bytes of a snapshot in float32 and in float16, beside torch.save of its state dict; and what rounding does to it.
+"""Bytes per snapshot in float32 and in float16, compared with torch.save of its state dict, and the effect of rounding.
 
-Members of all ten handwritten digits are trained once, with a snapshot an epoch, and written in both: early ones are
-among them, since a network that is good already may hide what rounding does. Each then answers their test images.
+Members on all ten handwritten digits are trained once, with one snapshot per epoch, and written in both formats. Early
+snapshots are included, since a network that is already accurate may hide the effect of rounding. All are evaluated on
+test images.
 """
 
 import argparse
@@ -19,22 +20,24 @@ from torch.nn import functional
 
 from wsl.evaluation.outputs import Runner, accuracy, compare
 from wsl.images.inputs import load_task, normalised
-from wsl.images.packing import pack_digits
-from wsl.zoo.layout import resnet18_layout
+from wsl.images.packing import pack_class
+from wsl.images.settings import Packing
+from wsl.zoo.architectures.resnet18 import ResNet18
 from wsl.zoo.member import Member, read_member, write_member
 from wsl.zoo.network import state_dict
+from wsl.zoo.settings import MemberTraining
 from wsl.zoo.training import Training
 
 CLASSES, SIZE, EPOCHS = list("0123456789"), 16, 8
 PLAN = {"classes": CLASSES, "optimizer": "adam", "learning_rate": 1e-3, "weight_decay": 5e-4, "batch_size": 64}
-SHARED = {"momentum": 0.9, "schedule": "constant", "augment": True, "snapshots": list(range(1, EPOCHS + 1))}
-MEASURED = ["bytes a snapshot", "accuracy", "loss", "agreement"]
+SHARED = {"augment": True, "snapshots": list(range(1, EPOCHS + 1))}
+MEASURED = ["bytes per snapshot", "accuracy", "loss", "agreement"]
 
 
 def train(packed: list[Path], member: int, width: int) -> Member:
     """Train a member with a snapshot an epoch."""
     plan = {**PLAN, "member": member, "seed": member, "early_epoch": 1, "max_epoch": EPOCHS}
-    training = Training(packed, plan, width, **SHARED)
+    training = Training(packed, plan, MemberTraining(architecture={"width": width}, **SHARED))
     training.run()
     return training.member()
 
@@ -58,7 +61,7 @@ def judged(member: Member, folder: Path, runner: Runner, inputs: torch.Tensor, l
                 "way": storage,
                 "member": member.plan["member"],
                 "epoch": epoch,
-                "bytes a snapshot": size,
+                "bytes per snapshot": size,
                 "accuracy": accuracy(logits, labels),
                 "loss": functional.cross_entropy(logits, labels).item(),
                 "agreement": compare(before, logits)["agreement"],
@@ -71,19 +74,20 @@ if __name__ == "__main__":
     parser.add_argument("--width", type=int, default=16)
     given = parser.parse_args()
     torch.set_num_threads(os.cpu_count() or 1)
-    layout, rows = resnet18_layout(given.width, len(CLASSES)), []
+    layout, rows = ResNet18(width=given.width).layout(len(CLASSES), SIZE), []
     runner = Runner(layout)
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         packed = [folder / f"{name}.h5" for name in CLASSES]
+        source = {"name": "digits", "test_share": 0.4}
         for name, path in zip(CLASSES, packed, strict=True):
-            pack_digits(name, path, SIZE, 0.1, 0.4, 1, seed=0)
+            pack_class(path, name, Packing(source=source, size=SIZE, validation_share=0.1, minimum=1), seed=0)
         images, labels = load_task(packed, "test")
         for seed in range(given.members):
             member = train(packed, seed, given.width)
             rows += judged(member, folder, runner, normalised(images), labels)
         torch.save(state_dict(member.weights[-1], layout), folder / "state.pt")
-        plain = {"way": "torch.save", "bytes a snapshot": (folder / "state.pt").stat().st_size}
+        plain = {"way": "torch.save", "bytes per snapshot": (folder / "state.pt").stat().st_size}
     table = pd.DataFrame(rows)
     shown = table[table["epoch"].isin([1, EPOCHS])].groupby(["way", "epoch"], sort=False)[MEASURED].mean()
     apart = table.pivot(index=["member", "epoch"], columns="way", values=["accuracy", "loss"])

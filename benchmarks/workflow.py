@@ -1,7 +1,7 @@
-"""What the workflow itself costs: planning, finding that nothing is to do, a job's overhead, interpreters' starts.
+"""The overhead of the workflow: planning, checking that nothing is to be done, overhead per job, interpreter starts.
 
-Jobs that do nothing but write empty files stand for the real ones, so that what is left is Snakemake's and ours. The
-rival is the same run with a job for each member and each class.
+Real jobs are replaced by jobs that only write empty files, so the remaining time is the overhead of Snakemake and wsl.
+The baseline is the same run with one job per member and per class.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from runs import ROOT, snakemake
 from side_by_side import ratio, report, seconds
 
 PARTS = ("Snakefile", "environment.yml", "config", "profiles", "workflow", "wsl")
-CALLED = "called"  # a line a job
+CALLED = "called"  # one line per job
 STUB = f"""
 from pathlib import Path
 
@@ -31,11 +31,11 @@ with open({CALLED!r}, "a") as file:
 """
 ALONE = {"zoo": {"cohort": 1}, "images": {"classes_per_job": 1}}
 TEN_THOUSAND = {"zoo": {"members": 10_000, "cohort": 100}, "images": {"classes_per_job": 100}}
-STARTS = 2  # of the interpreter, for each module that jobs import
+STARTS = 2  # interpreter starts per imported module
 
 
 def changed(config: str, changes: dict[str, dict[str, Any]], folder: Path) -> Path:
-    """Write a preset with other keys into ``folder``."""
+    """Write a preset with changed keys to ``folder``."""
     raw = yaml.safe_load((ROOT / "config" / config).read_text(encoding="utf-8"))
     for section, keys in changes.items():
         raw[section] = {**raw[section], **keys}
@@ -45,9 +45,9 @@ def changed(config: str, changes: dict[str, dict[str, Any]], folder: Path) -> Pa
 
 
 def pretended(folder: Path) -> Path:
-    """Copy the project, put a script that does nothing in the place of jobs, and return its Snakefile.
+    """Copy the project, replace the script of the jobs by one that does nothing, and return the Snakefile.
 
-    It asks for no images and no disk, since nothing is read or written.
+    Checks of images and disk space are removed, since nothing is read or written.
     """
     for name in PARTS:
         source = ROOT / name
@@ -60,7 +60,7 @@ def pretended(folder: Path) -> Path:
 
 
 def count_jobs(snakefile: Path, config: Path, work: Path) -> int:
-    """Return how many jobs a dry run announces."""
+    """Return the number of jobs of a dry run."""
     return int(re.search(r"^total +(\d+)$", snakemake(snakefile, config, work, "-n"), re.MULTILINE)[1])
 
 
@@ -68,7 +68,7 @@ def planning(rounds: int, folder: Path) -> tuple[list[dict], dict[str, Any]]:
     """Time dry runs in an empty folder."""
     runs = {
         "thesis": ("thesis.yaml", {}),
-        "thesis, a job a member and a class": ("thesis.yaml", ALONE),
+        "thesis, one job per member and class": ("thesis.yaml", ALONE),
         "thesis, 10,000 members": ("thesis.yaml", TEN_THOUSAND),
         "default": ("config.yaml", {}),
     }
@@ -81,17 +81,17 @@ def planning(rounds: int, folder: Path) -> tuple[list[dict], dict[str, Any]]:
         jobs[name] = count_jobs(ROOT / "Snakefile", given, work)
     taken = seconds(calls, rounds)
     rows = [{"run": name, "jobs": jobs[name], "planned in": min(taken[name])} for name in runs]
-    figures = {"ratio_planning_alone": ratio(taken["thesis, a job a member and a class"], taken["thesis"])}
+    figures = {"ratio_planning_alone": ratio(taken["thesis, one job per member and class"], taken["thesis"])}
     return rows, figures
 
 
 def scheduling(folder: Path, cores: int) -> list[dict]:
-    """Time whole runs of jobs that do nothing, and dry runs after them, which find nothing to do."""
+    """Time complete runs of empty jobs, and the dry runs after them, which have nothing to do."""
     rows = []
     for name, changes in (("thesis", {}), ("thesis, 10,000 members", TEN_THOUSAND)):
         work = folder / f"run {name}"
         work.mkdir()
-        # Nothing is fetched: what stands for a job makes files and no folders.
+        # No downloads, since the empty jobs can write files but not folders.
         snakefile, given = pretended(work), changed("thesis.yaml", {**changes, "datasets": {"weights": None}}, work)
         jobs = count_jobs(snakefile, given, work)
         begun = time.perf_counter()
@@ -121,7 +121,7 @@ def starts(work: Path) -> list[dict]:
 
 
 def start(module: str) -> None:
-    """Start an interpreter that imports a module of ours."""
+    """Start an interpreter that imports a module of wsl."""
     subprocess.run([sys.executable, "-c", f"import {module}"], cwd=ROOT, check=True)
 
 
@@ -136,4 +136,4 @@ if __name__ == "__main__":
         report("planning", *planning(given.rounds, Path(folder)))
         run = scheduling(Path(folder), given.cores)
         overhead = {row["run"]: (row["run in"] - row["checked in"]) * given.cores / row["jobs"] for row in run}
-        report("scheduling", run, {"core_seconds_a_job": overhead})
+        report("scheduling", run, {"core_seconds_per_job": overhead})

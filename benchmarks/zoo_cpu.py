@@ -1,9 +1,9 @@
-"""Members an hour on a CPU: ours beside a process a member, with a DataLoader over JPEGs or with tensors in memory.
+"""Members per hour on a CPU: ours compared with one process per member, with a DataLoader or tensors in memory.
 
-All train the same slim ResNet-18 on the same images with the same recipe, evaluate each epoch and keep two snapshots;
-interpreter starts, reading and, for ours, packing count. Rivals run one process at a time with torch's own choice of
-threads, as their scripts do, and one process a core with one thread each. Each trains two members a core, since theirs
-cost the same however many there are; our cohorts have ten.
+All train the same narrow ResNet-18 on the same images with the same recipe, evaluate each epoch and keep two snapshots.
+The time includes interpreter starts, reading and, for ours, packing. The baselines run one process at a time with
+torch's default number of threads, as their scripts do, and one process per core with one thread each. They train two
+members per core, since their cost per member is constant; our cohorts have ten.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import numpy as np
 from side_by_side import ratio, report, seconds
 from zoos import draw_pictures, ours, plain
 
-MEMBERS_A_CORE = 2
+MEMBERS_PER_CORE = 2
 COHORT = 10
 RECIPE = {"width": 16, "batch_size": 32, "epochs": 10}
 
@@ -27,12 +27,12 @@ if __name__ == "__main__":
     parser.add_argument("--size", type=int, default=64, help="side of the images, pixels")
     given = parser.parse_args()
     cores, recipe = os.cpu_count() or 1, {**RECIPE, "size": given.size}
-    alone = [[seed] for seed in range(MEMBERS_A_CORE * cores)]
+    alone = [[seed] for seed in range(MEMBERS_PER_CORE * cores)]
     cohorts = [list(range(COHORT * core, COHORT * (core + 1))) for core in range(cores)]
-    cohort = f"ours, {COHORT} members a process"
+    cohort = f"ours, {COHORT} members per process"
     ways = {
         cohort: partial(ours, cohorts=cohorts, at_once=cores, **recipe),
-        "ours, a process a member": partial(ours, cohorts=alone, at_once=cores, **recipe),
+        "ours, one process per member": partial(ours, cohorts=alone, at_once=cores, **recipe),
     }
     for kind, name in (("loaders", "DataLoader"), ("in_memory", "tensors in memory")):
         for at_once, threads in ((1, 0), (cores, 1)):
@@ -47,7 +47,7 @@ if __name__ == "__main__":
     trained = {way: COHORT * cores if way == cohort else len(alone) for way in ways}
     each = {way: np.divide(taken[way], trained[way]) for way in ways}
     rows = [
-        {"way": way, "members an hour": 3600 / float(np.median(each[way]))}
+        {"way": way, "members per hour": 3600 / float(np.median(each[way]))}
         | {"accuracy": float(np.mean(reached[way])), "spread": float(np.std(reached[way]))}
         for way in ways
     ]

@@ -1,12 +1,11 @@
-"""Members an hour on a GPU: ours, trained together in one process, beside processes that share the card.
+"""Members per hour on a GPU: ours, trained together in one process, compared with processes that share the card.
 
-The rival works as WeightCLIP's `train_resnet18slim_datasetpt_zoo.py` does: tensors in memory that move to the card
-batch by batch, and several processes, each with a member at a time; its best number of processes counts. Same
-architecture, images, batches, epochs, evaluation of each epoch, and two snapshots that are written. No augmentation,
-since that script has none. Training steps alone count as the card's work, two thirds of them backward.
+The baseline works like WeightCLIP's `train_resnet18slim_datasetpt_zoo.py`: tensors in memory that move to the card
+batch by batch, and several processes, each training one member at a time; the best number of processes is reported.
+Architecture, images, batches, epochs, the evaluation of each epoch and the two written snapshots are the same. There is
+no augmentation, since that script has none. Only training steps count as work of the card; two thirds are backward.
 
-Without a GPU it says so and measures nothing; ``--device cpu`` tries it out, with few members, and keeps
-no result.
+Without a GPU nothing is measured. ``--device cpu`` tests the benchmark with few members and stores no result.
 """
 
 import argparse
@@ -20,7 +19,7 @@ from side_by_side import ratio, report, seconds
 from torch.utils.flop_counter import FlopCounterMode
 from zoos import CLASSES, TRAINING, draw_pictures, ours, plain
 
-from wsl.zoo.network import resnet18
+from wsl.zoo.architectures.resnet18 import ResNet18
 
 # What cards multiply matrices at, dense, in 1e12 operations a second: their data sheets.
 PEAKS = {"H100": {"bfloat16": 989, "float32": 495}, "H200": {"bfloat16": 989, "float32": 495}}
@@ -30,7 +29,7 @@ def work(width: int, size: int, epochs: int, batch_size: int) -> float:
     """Return the floating-point operations of a member's training steps: forward, and twice that backward."""
     counter = FlopCounterMode(display=False)
     with counter, torch.no_grad():
-        resnet18(width, CLASSES).eval()(torch.zeros(1, 3, size, size))
+        ResNet18(width=width).build(CLASSES, None).eval()(torch.zeros(1, 3, size, size))
     images = CLASSES * TRAINING // batch_size * batch_size
     return 3.0 * counter.get_total_flops() * images * epochs
 
@@ -81,10 +80,10 @@ if __name__ == "__main__":
         middle = float(np.median(taken[way]))
         bits = "bfloat16" if "bfloat16" in way else "float32"
         share = total / middle / (peak[bits] * 1e12) if peak else None
-        row = {"way": way, "members an hour": 3600 * given.members / middle, "share of peak": share}
+        row = {"way": way, "members per hour": 3600 * given.members / middle, "share of peak": share}
         rows.append(row | {"accuracy": float(np.mean(reached[way])), "spread": float(np.std(reached[way]))})
-    own, rivals = ([way for way in ways if way.startswith(start)] for start in ("ours", "plain"))
-    best = min(rivals, key=lambda way: np.median(taken[way]))
+    own, baselines = ([way for way in ways if way.startswith(start)] for start in ("ours", "plain"))
+    best = min(baselines, key=lambda way: np.median(taken[way]))
     ratios = {f"ratio_{way}".replace(", ", "_").replace(" ", "_"): ratio(taken[best], taken[way]) for way in own}
-    figures = ratios | {"rival": best, "card": card, "recipe": recipe, "members": given.members}
+    figures = ratios | {"baseline": best, "card": card, "recipe": recipe, "members": given.members}
     report("zoo_gpu", rows, figures, keep=given.device == "cuda")

@@ -1,4 +1,4 @@
-"""Zoos for benchmarks of training: pictures, rivals' processes, and ours, which start from this file.
+"""Zoos for benchmarks of training: pictures, and the processes of the baselines and ours, which start this file.
 
 zoos.py pack FOLDER SIZE
 zoos.py train FOLDER JSON    (arguments of ``train_here``)
@@ -18,7 +18,7 @@ CLASSES, TRAINING, VALIDATION = 3, 160, 40
 
 
 def draw_pictures(folder: Path, size: int, seed: int = 0) -> None:
-    """Write photographs' stand-ins: smooth random colours over a pattern of their class, as JPEG."""
+    """Write substitutes for photographs as JPEG: smooth random colours over a pattern per class."""
     rng = np.random.default_rng(seed)
     for name in "abc"[:CLASSES]:
         pattern = rng.normal(size=(6, 6, 3))
@@ -36,7 +36,7 @@ def draw_pictures(folder: Path, size: int, seed: int = 0) -> None:
 
 
 def run_all(commands: list[list[str]], at_once: int, threads: int) -> list[float]:
-    """Run processes, so many at once, and return the accuracies that they printed."""
+    """Run processes, ``at_once`` in parallel, and return the accuracies that they print."""
     environment = dict(os.environ)
     if threads:
         environment |= {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
@@ -52,7 +52,7 @@ def run_all(commands: list[list[str]], at_once: int, threads: int) -> list[float
 
 
 def ours(folder: Path, cohorts: list[list[int]], at_once: int, **settings: Any) -> list[float]:
-    """Pack images and train cohorts of these seeds, so many processes at once, a CPU thread each."""
+    """Pack images and train cohorts of these seeds, ``at_once`` processes in parallel, with one CPU thread each."""
     run_all([[sys.executable, __file__, "pack", str(folder), str(settings.pop("size"))]], 1, 1)
     asked = [json.dumps({"seeds": seeds, **settings}) for seeds in cohorts]
     return run_all([[sys.executable, __file__, "train", str(folder), one] for one in asked], at_once, 1)
@@ -61,7 +61,7 @@ def ours(folder: Path, cohorts: list[list[int]], at_once: int, **settings: Any) 
 def plain(
     kind: str, folder: Path, cohorts: list[list[int]], at_once: int, threads: int, **settings: Any
 ) -> list[float]:
-    """Train as public zoo scripts do: members of these seeds one after the other, so many processes at once."""
+    """Train as public zoo scripts do: members of these seeds in turn, ``at_once`` processes in parallel."""
     script = str(Path(__file__).with_name("plain_training.py"))
     asked = [f"--{key}={value}" for key, value in {**settings, "threads": threads}.items()]
     commands = [[sys.executable, script, kind, str(folder), *asked, "--seed", *map(str, seeds)] for seeds in cohorts]
@@ -69,24 +69,27 @@ def plain(
 
 
 def pack(folder: Path, size: int) -> None:
-    """Pack the pictures; ours sets aside as many of all for validation as rivals have in a folder of their own.
+    """Pack the pictures; ours sets aside as many validation images as the baselines have in their folder.
 
     Raises:
-        SystemExit: it would train on other numbers of images than they do.
+        SystemExit: the numbers of images differ from those of the baselines.
     """
     from wsl.files import open_hdf5
-    from wsl.images.packing import pack_folder
+    from wsl.images.packing import pack_class
+    from wsl.images.settings import Packing
 
+    source = {"name": "imagefolder", "train": folder / "all", "test": folder / "test"}
     share = VALIDATION / (TRAINING + VALIDATION)
+    settings = Packing(source=source, size=size, validation_share=share, minimum=1)
     for name in sorted(path.name for path in (folder / "all").iterdir()):
-        pack_folder(name, folder / f"{name}.h5", folder / "all", folder / "test", size, share, 1, 0)
+        pack_class(folder / f"{name}.h5", name, settings, seed=0)
         with open_hdf5(folder / f"{name}.h5") as file:
             if (len(file["train"]), len(file["validation"])) != (TRAINING, VALIDATION):
-                raise SystemExit(f"class {name} has {len(file['train'])} images to train on, and rivals {TRAINING}")
+                raise SystemExit(f"class {name} has {len(file['train'])} training images, the baselines {TRAINING}")
 
 
 def member_plan(folder: Path, seed: int, batch_size: int, epochs: int) -> dict[str, Any]:
-    """Return a member's row of a plan: what the rivals do."""
+    """Return a member's row of a plan with the recipe of the baselines."""
     classes = sorted(path.name for path in (folder / "train").iterdir())
     plan = {"member": seed, "classes": classes, "seed": seed, "optimizer": "sgd", "learning_rate": 0.01}
     return plan | {"weight_decay": 5e-4, "batch_size": batch_size, "early_epoch": 1, "max_epoch": epochs}
@@ -103,14 +106,16 @@ def train_here(
     device: str = "cpu",
 ) -> list[float]:
     """Train a cohort in this process and return its validation accuracies."""
+    from wsl.job import Job
     from wsl.zoo.cohort import train_cohort
     from wsl.zoo.member import read_member
+    from wsl.zoo.settings import MemberTraining
 
-    shared = {"width": width, "momentum": 0.9, "schedule": "constant", "augment": augment, "precision": precision}
-    members = [{"plan": member_plan(folder, seed, batch_size, epochs), **shared} for seed in seeds]
-    packed = [folder / f"{name}.h5" for name in members[0]["plan"]["classes"]]
+    settings = MemberTraining(architecture={"width": width}, augment=augment, precision=precision)
+    plans = [member_plan(folder, seed, batch_size, epochs) for seed in seeds]
+    packed = [folder / f"{name}.h5" for name in plans[0]["classes"]]
     out = [folder / f"member-{seed}.h5" for seed in seeds]
-    train_cohort(packed, out, members, device=device)
+    train_cohort(packed, out, plans, settings, job=Job(device))
     return [float(read_member(path).snapshots["validation_accuracy"].iloc[-1]) for path in out]
 
 

@@ -16,19 +16,26 @@ import torch
 from hypothesis import HealthCheck, settings
 from PIL import Image
 
+from tests.networks import resnet18_layout
 from tests.places import disk, fill, site  # noqa: F401
 from wsl.datasets.class_means import embed_classes
-from wsl.images.packing import pack_digits
-from wsl.outcomes.bins import write_bins
+from wsl.datasets.settings import ClipModel
+from wsl.images.packing import pack_class
+from wsl.images.settings import Packing
+from wsl.outcomes.bins import Outcomes, write_bins
 from wsl.recipe import Recipe
+from wsl.sampling.loading import MethodFiles
 from wsl.shared.settings import Shared
 from wsl.shared.training import train_shared
 from wsl.weights.codec import embed_part
 from wsl.weights.coefficients import encode_part
-from wsl.weights.encoders.pca import train_pca
+from wsl.weights.encoders.base import EncoderInputs
 from wsl.weights.pca import fit_parameters
+from wsl.weights.pca_settings import PcaSettings
+from wsl.weights.settings import EncoderFit
+from wsl.weights.training import train_weight_encoder
 from wsl.zoo.index import write_index
-from wsl.zoo.layout import resnet18_layout
+from wsl.zoo.settings import MemberTraining
 from wsl.zoo.training import train_member
 
 torch.set_num_threads(1)
@@ -72,7 +79,7 @@ def packed(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("images")
     files = {name: folder / f"{name}.h5" for name in "01234"}
     for name, path in files.items():
-        pack_digits(name, path, SIZE, validation_share=0.2, test_share=0.2, minimum=10, seed=0)
+        pack_class(path, name, Packing(size=SIZE), seed=0)
     return files
 
 
@@ -81,10 +88,10 @@ def train(packed):
     """Train one member: ``train(out, task="012", width=2, **changes to its plan or training)``."""
 
     def run(out: Path, task: str = "012", width: int = WIDTH, images=packed, **changes) -> Path:
-        named = ("momentum", "schedule", "augment", "snapshots", "storage", "precision", "start")
-        settings = {"momentum": 0.9, "schedule": "constant", "augment": False}
-        settings |= {key: changes.pop(key) for key in named if key in changes}
-        train_member([images[name] for name in task], out, plan_row(task=task, **changes), width, **settings)
+        settings = {"architecture": {"width": width}}
+        settings |= {key: changes.pop(key) for key in MemberTraining.model_fields if key in changes}
+        start, plan = changes.pop("start", None), plan_row(task=task, **changes)
+        train_member([images[name] for name in task], out, plan, MemberTraining(**settings), start)
         return out
 
     return run
@@ -114,8 +121,8 @@ def fitted(zoo, tmp_path_factory) -> list[Path]:
     paths = []
     for entry in resnet18_layout(WIDTH, 3).entries:
         paths.append(folder / f"{entry.name}.h5")
-        limits = {"variance_threshold": 1e-12, "dimension_limit": 4, "components": 32}
-        fit_parameters(zoo.train, [paths[-1]], [entry.name], seed=0, **limits)
+        settings = PcaSettings(variance_threshold=1e-12, dimension_limit=4, components=32)
+        fit_parameters(zoo.train, [paths[-1]], [entry.name], settings)
     return paths
 
 
@@ -139,9 +146,9 @@ def autoencoder(zoo, fitted, coefficients, tmp_path_factory) -> SimpleNamespace:
         checkpoints=folder / "states.safetensors",
         latents={part: folder / f"{part}.h5" for part in TASKS},
     )
-    shape = {"latent": 8, "hidden": [], "dropout": 0.0, "normalise": "per-coefficient"}
-    values = (coefficients["train"], coefficients["validation"], zoo.train, zoo.validation, fitted)
-    train_pca(*values, made.state, made.history, made.checkpoints, **shape, checkpoint_count=4, recipe=RECIPE, seed=0)
+    inputs = EncoderInputs(zoo.train, zoo.validation, coefficients["train"], coefficients["validation"], fitted)
+    settings = EncoderFit(encoder={"name": "pca-ae", "latent": 8, **ADAMW})
+    train_weight_encoder(inputs, made.state, made.history, made.checkpoints, settings)
     for part, path in made.latents.items():
         embed_part(getattr(zoo, part), coefficients[part], fitted, made.state, path, orders=1, seed=0)
     return made
@@ -171,7 +178,7 @@ def class_means(packed, tiny_clip, tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("class_means")
     files = {name: folder / f"{name}.h5" for name in packed}
     for name, path in files.items():
-        embed_classes([packed[name]], [path], [()], str(tiny_clip), None, batch_size=64, seed=0)
+        embed_classes([packed[name]], [path], [()], ClipModel(model=str(tiny_clip)))
     return files
 
 
@@ -179,7 +186,7 @@ def class_means(packed, tiny_clip, tmp_path_factory) -> dict[str, Path]:
 def bins(zoo, tmp_path_factory) -> Path:
     """Four outcome bins of the training members."""
     path = tmp_path_factory.mktemp("outcomes") / "bins.json"
-    write_bins(zoo.train, path, bins=4, spacing="equal-width")
+    write_bins(zoo.train, path, Outcomes(bins=4))
     return path
 
 
@@ -193,6 +200,14 @@ def shared(autoencoder, class_means, bins, tmp_path_factory) -> SimpleNamespace:
     files = (latents["train"], latents["validation"], list(class_means.values()), bins, made.state, made.history)
     train_shared(*files, Shared(**shape, **ADAMW))
     return made
+
+
+@pytest.fixture(scope="session")
+def method_files(zoo, fitted, autoencoder, class_means, packed, bins):
+    """Makes the input files of jobs that load a method: ``method_files(held_out, shared=path)``."""
+    common = {"index": zoo.train, "class_means": list(class_means.values()), "packed": list(packed.values())}
+    common |= {"bins": bins, "pca": fitted, "encoder": autoencoder.state}
+    return lambda held_out=(), **own: MethodFiles(**{**common, "held_out": held_out, **own})
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""What the config says of the bench of weight encoders."""
+"""The config of the bench of weight encoders."""
 
 import pytest
 
@@ -11,8 +11,9 @@ from wsl.errors import ConfigError
     [
         ("pca-ae", {}, "the run's own has this name; choose another"),
         ("x", {"encodr": "pca"}, "encodr: unknown key; the keys here are encoder"),
-        ("x", {"autoencoder": {"latent": 0}}, "autoencoder.latent: .*greater than or equal to 1"),
-        ("x", {"align": True}, "all share the run's; remove it"),
+        ("x", {"encoder": {"latent": 0}}, "encoder.latent: .*greater than or equal to 1"),
+        ("x", {"autoencoder": {"latent": 3}}, "autoencoder: a key of an earlier version; .* settings of `encoder`"),
+        ("x", {"align": True}, "align: unknown key; the keys here are encoder, components, budget, gate"),
     ],
 )
 def test_an_encoder_on_the_bench_that_cannot_be_is_refused(name, keys, says):
@@ -21,14 +22,13 @@ def test_an_encoder_on_the_bench_that_cannot_be_is_refused(name, keys, says):
 
 
 def test_encoders_on_the_bench_differ_in_what_they_name_alone():
-    named = {"small": {"autoencoder": {"latent": 3}}, "plain": {"encoder": "pca", "budget": 9}}
-    raw = {"run": "a", "weights": {"components": 5}, "evaluation": {"bench": {"encoders": named}}}
+    named = {"small": {"encoder": {"latent": 3}}, "plain": {"encoder": "pca", "budget": 9}}
+    weights = {"components": 5, "encoder": {"epochs": 7}}
+    raw = {"run": "a", "weights": weights, "evaluation": {"bench": {"encoders": named}}}
     own, small, plain = load_config(raw).encoders().values()
-    assert [(one.encoder, one.components, one.budget, one.autoencoder.latent) for one in (own, small, plain)] == [
-        ("pca-ae", 5, None, 64),
-        ("pca-ae", 5, None, 3),
-        ("pca", 5, 9, 64),
-    ]
+    found = [(section.encoder.name, section.components, section.budget) for section in (own, small, plain)]
+    assert found == [("pca-ae", 5, None), ("pca-ae", 5, None), ("pca", 5, 9)]
+    assert [(section.encoder.latent, section.encoder.epochs) for section in (own, small)] == [(64, 7), (3, 7)]
 
 
 def test_a_search_is_tried_with_the_encoders_that_it_names():

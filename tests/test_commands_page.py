@@ -1,4 +1,4 @@
-"""The page of commands shows each command's summary whole."""
+"""The page of commands shows the complete summary of each command."""
 
 import importlib.util
 from pathlib import Path
@@ -10,7 +10,7 @@ from wsl.cli.main import app
 HOOK = Path(__file__).parents[1] / "docs" / "hooks" / "pages.py"
 
 
-def test_summaries_are_not_cut():
+def test_summaries_are_complete():
     spec = importlib.util.spec_from_file_location("pages", HOOK)
     pages = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(pages)

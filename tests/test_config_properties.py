@@ -14,14 +14,17 @@ from pydantic import BaseModel
 from wsl.config.renamed import RENAMED
 from wsl.config.schema import Config, load_config
 from wsl.errors import ConfigError
-from wsl.sections import fields_of
+from wsl.sections import fields_of, selection
 
 
 def sections(model: type[BaseModel] = Config, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every section of the config by its path, the whole first."""
+    """Every section of the config by its path, the whole first; of registered entries the default's."""
     yield path, model
     for name, annotation in fields_of(model).items():
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        selected = selection(model, name)
+        if selected:
+            yield from sections(selected.entry({}), (*path, name))
+        elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
             yield from sections(annotation, (*path, name))
 
 
@@ -111,7 +114,7 @@ changes = some.flatmap(lambda paths: st.fixed_dictionaries({path: INSIDE[path] f
 
 def test_most_keys_take_part():
     assert len(INSIDE) > 130 and len(OUTSIDE) > 90
-    assert ("zoo", "backbone", "learning_rate") in OUTSIDE and ("weights", "encoder") in INSIDE
+    assert ("zoo", "backbone", "learning_rate") in OUTSIDE and ("weights", "encoder", "latent") in INSIDE
 
 
 @settings(max_examples=60)

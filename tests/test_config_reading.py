@@ -49,12 +49,12 @@ def test_json_is_read_as_snakemake_reads_it(tmp_path):
 def test_a_key_that_stands_twice_is_refused(tmp_path, text, key, lines):
     with pytest.raises(ConfigError) as caught:
         read_yaml(written(tmp_path, text))
-    words = f"the key {key} stands twice, in lines {lines[0]} and {lines[1]}; keep one of each"
+    words = f"the key {key} is repeated in lines {lines[0]} and {lines[1]}; keep each key once"
     assert str(caught.value) == f"{tmp_path}/mine.yaml: {words}"
 
 
 def test_all_keys_that_stand_twice_are_named(tmp_path):
-    with pytest.raises(ConfigError, match=r"key a stands.* 1 and 3; the key b stands.* 2 and 4; keep"):
+    with pytest.raises(ConfigError, match=r"key a is repeated.* 1 and 3; the key b is repeated.* 2 and 4; keep"):
         read_yaml(written(tmp_path, "a: 1\nb: 1\na: 2\nb: 2\n"))
 
 
@@ -64,8 +64,8 @@ def test_all_keys_that_stand_twice_are_named(tmp_path):
         ("", "is empty"),
         ("# run: a\n", "is empty"),
         ("null", "is empty"),
-        ("- run\n", "holds no keys"),
-        ("run", "holds no keys"),
+        ("- run\n", "contains no keys"),
+        ("run", "contains no keys"),
         ("run: a\n\tzoo: 1\n", ", line 2: "),
         ("run: [a\nzoo: 1\n", ", line 2: "),
         ("a: 1\nrun: b: c\n", ", line 2: mapping values are not allowed here"),

@@ -8,17 +8,20 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from tests.networks import resnet18_network
 from wsl.datasets.class_means import ClassMeans
 from wsl.errors import DataError
 from wsl.files import listed, write_json
 from wsl.images.reading import packed_by_class, read_task
+from wsl.job import Job
 from wsl.outcomes.bins import read_bins
 from wsl.shared.predictor import load_predictor
 from wsl.tensors import read_tensors, write_tensors
 from wsl.weights.codec import load_codec, read_latents
 from wsl.weights.coefficients import load_linear, read_coefficients
-from wsl.weights.encoders.registry import load_states
+from wsl.weights.fitted import load_states
 from wsl.weights.pca import fit_parameters
+from wsl.weights.pca_settings import PcaSettings
 from wsl.zoo.index import open_zoo, read_weights, write_index
 from wsl.zoo.member import read_member, write_member
 from wsl.zoo.start import load_start, random_start
@@ -45,7 +48,7 @@ READERS = {
 def whole(zoo, packed, class_means, fitted, coefficients, autoencoder, shared, bins, tmp_path_factory):
     """The whole files by the names in ``READERS``."""
     folder = tmp_path_factory.mktemp("whole")
-    random_start(folder / "start", width=2, classes=3, seed=0)
+    random_start(folder / "start", resnet18_network(2, 3), Job(seed=0))
     write_json(folder / "list", {"a.h5": "digest"})
     files = {"member.h5": zoo.members[0], "index.h5": zoo.train, "packed.h5": packed["0"], "means.h5": class_means["0"]}
     files |= {"packed-by-class.h5": packed["0"], "parameter.h5": fitted[0], "coefficients.h5": coefficients["train"]}
@@ -66,7 +69,7 @@ class Made:
 def test_a_file_that_is_cut_short_is_named_with_the_remedy(whole, zoo, fitted, tmp_path, name, share):
     content = whole[name].read_bytes()
     (tmp_path / name).write_bytes(content[: int(share * len(content))])
-    with pytest.raises(DataError, match=rf"{name} is (damaged|empty|not whole JSON).*; ") as caught:
+    with pytest.raises(DataError, match=rf"{name} is (damaged|empty|not complete JSON).*; ") as caught:
         READERS[name](tmp_path / name, Made(zoo, fitted))
     assert not any(word in str(caught.value) for word in ("delete", "remove", "snakemake")), "it may be anybody's file"
 
@@ -117,9 +120,7 @@ def test_a_weight_that_is_no_number_is_found_in_its_file_and_parameter(damaged, 
         with pytest.raises(DataError, match=says):
             read_weights(opened, slice(2, 4), entry.columns)
     with pytest.raises(DataError, match=says):
-        fit_parameters(
-            index, [index.with_name("pca.h5")], [name], 0, variance_threshold=0, dimension_limit=4, components=2
-        )
+        fit_parameters(index, [index.with_name("pca.h5")], [name], PcaSettings(variance_threshold=0, components=2))
     assert not index.with_name("pca.h5").exists()
 
 
@@ -137,7 +138,7 @@ def test_a_member_that_is_cut_short_behind_its_index_is_named(damaged):
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
 def test_tensors_that_are_no_numbers_are_not_written(tmp_path, value):
     tensors = {"count": torch.tensor(3), "fc.weight": torch.zeros(2), "fc.bias": torch.tensor([0, value])}
-    with pytest.raises(DataError, match=r"x\.safetensors would hold non-finite numbers in fc\.bias; lower"):
+    with pytest.raises(DataError, match=r"x\.safetensors would contain non-finite values in fc\.bias; lower"):
         write_tensors(tmp_path / "x.safetensors", tensors, {})
     assert not list(tmp_path.iterdir())
 

@@ -110,7 +110,7 @@ def test_a_device_that_nothing_drives_is_held_but_not_used(monkeypatch, tmp_path
     monkeypatch.setattr(devices, "DRIVER", "libnowhere.so.1")
     with lease() as device:
         assert (device, os.environ["CUDA_VISIBLE_DEVICES"]) == ("cpu", "3")
-    assert "GPU 3 cannot be used, since libnowhere.so.1 is not there: this job runs on the CPU" in caplog.text
+    assert "GPU 3 cannot be used because libnowhere.so.1 is missing: this job runs on the CPU" in caplog.text
 
 
 @pytest.mark.parametrize("fails", [False, True])

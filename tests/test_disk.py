@@ -1,4 +1,4 @@
-"""What a run needs of the disk, reckoned before it starts."""
+"""The estimate of disk before a run starts."""
 
 import shutil
 from collections import namedtuple
@@ -26,7 +26,7 @@ def thesis():
 
 @pytest.fixture
 def free(monkeypatch):
-    """Pretend that so many bytes are free."""
+    """Pretend that this number of bytes is free."""
     return lambda count: monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**15, 0, count))
 
 

@@ -1,4 +1,4 @@
-"""What the documentation says of configs and code is true of them."""
+"""Configs, keys, links and code in the documentation are correct."""
 
 import os
 import re
@@ -13,13 +13,13 @@ import yaml
 from PIL import Image
 from pydantic import BaseModel
 
+from tests.networks import resnet18
 from wsl.config.schema import Config, load_config
 from wsl.images.inputs import normalised
 from wsl.images.own import own_classes
 from wsl.images.reading import MEAN, STD
 from wsl.sections import fields_of
 from wsl.tensors import write_tensors
-from wsl.zoo.network import resnet18
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -42,7 +42,7 @@ def test_configs_are_valid(text):
     load_config({"run": "mine", **yaml.safe_load(text)})
 
 
-def test_keys_of_the_config_are_there():
+def test_keys_of_the_config_exist():
     def known(path):
         model = Config
         for name in path.split("."):
@@ -57,8 +57,13 @@ def test_keys_of_the_config_are_there():
     assert sorted((page, key) for page, key in named if not known(key)) == []
 
 
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
 def test_links_lead_to_files_of_the_repository():
-    links = [(page, link) for page in PAGES for link in re.findall(r"\]\(([^)#\s]+)", page.read_text())]
+    pages = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "config" / "README.md"]
+    links = [(page, link) for page in pages for link in re.findall(r"\]\(([^)#\s]+)", page.read_text())]
     inside = [(page, link) for page, link in links if "://" not in link]
     assert len(inside) > 40
     assert [(str(page), link) for page, link in inside if not (page.parent / link).is_file()] == []
@@ -66,7 +71,7 @@ def test_links_lead_to_files_of_the_repository():
 
 @pytest.fixture(scope="module")
 def tutorial(tmp_path_factory):
-    """A folder in which the tutorial's first piece of Python was run, and the other piece."""
+    """A folder in which the first script of the tutorial has run, and its second script."""
     folder = tmp_path_factory.mktemp("tutorial")
     drawing, using = (text for _, text in BLOCK.findall((ROOT / "docs" / "tutorial.md").read_text()))
     run_python(drawing, folder)
@@ -92,20 +97,21 @@ def test_the_tutorial_draws_images_that_can_be_sampled_for(tutorial):
     for suit in ("club", "heart", "spade"):
         images = np.array([np.asarray(Image.open(path)) for path in sorted((folder / "suits" / suit).iterdir())])
         assert images.shape == (40, 48, 48)
-        assert len(np.unique(images, axis=0)) == 40  # one that is there twice would be left out
+        assert len(np.unique(images, axis=0)) == 40  # a repeated image would be left out
 
 
-def test_the_tutorial_uses_a_model_as_it_was_made_to_be_used(tutorial):
+def test_the_tutorial_loads_and_normalises_a_model_correctly(tutorial):
     folder, using = tutorial
     image = torch.from_numpy(np.array(Image.open(folder / "suits" / "heart" / "00.png").convert("RGB"))).permute(
         2, 0, 1
     )
     torch.manual_seed(0)
     answers = [0, 0]
-    while answers[0] == answers[1]:  # a network that would not answer the same without normalisation
+    while answers[0] == answers[1]:  # until normalisation changes the predicted class
         network = resnet18(2, 3).eval()
         with torch.no_grad():
             answers = network(torch.stack([normalised(image[None])[0], image / 255])).argmax(1).tolist()
-    about = {"width": 2, "classes": ["club", "heart", "spade"], "size": 48, "preprocessing": {"mean": MEAN, "std": STD}}
+    about = {"architecture": {"name": "resnet18", "width": 2}, "classes": ["club", "heart", "spade"], "size": 48}
+    about["preprocessing"] = {"mean": MEAN, "std": STD}
     write_tensors(folder / "suits.safetensors", network.state_dict(), about)
     assert run_python(using, folder) == about["classes"][answers[0]]

@@ -158,7 +158,7 @@ def test_a_folder_appears_whole_or_not_at_all(tmp_path):
         (folder / "whole").touch()
         assert not (tmp_path / "in" / "out").exists()
     assert [path.name for path in (tmp_path / "in").rglob("*")] == ["out", "whole"]
-    with pytest.raises(DataError, match="out is there already"), new_folder(tmp_path / "in" / "out"):
+    with pytest.raises(DataError, match="out exists already"), new_folder(tmp_path / "in" / "out"):
         pass
     assert (tmp_path / "in" / "out" / "whole").exists()
 

@@ -9,7 +9,7 @@ import torch
 from matplotlib.figure import Figure
 
 from wsl.disk import check_disk
-from wsl.errors import ConfigError, DataError
+from wsl.errors import DataError
 from wsl.figures.style import save
 from wsl.files import new_hdf5, put_table, write_csv, write_json
 from wsl.progress import Progress
@@ -116,13 +116,13 @@ def test_the_last_state_of_a_job_outlives_a_full_disk(disk, fill, tmp_path):
 @pytest.mark.parametrize("name", WRITERS)
 def test_a_folder_that_cannot_be_written_to_is_named(disk, tmp_path, name):
     folder = disk(tmp_path / "sealed", "ro")
-    with pytest.raises(DataError, match=rf"{name}.*\(Read-only file system\); make its folder writable"):
+    with pytest.raises(DataError, match=rf"{name}.*\(Read-only file system\); make {folder} writable"):
         WRITERS[name](folder / name)
 
 
 def test_a_run_that_cannot_write_is_refused_before_it_starts(disk, tmp_path):
     run = Run({"run": "small", "zoo": {"width": 2}})
     sealed = disk(tmp_path / "sealed", "ro")
-    with pytest.raises(ConfigError, match=r"small cannot be written \(Read-only file system in .*sealed\); make"):
+    with pytest.raises(DataError, match=r"small cannot be written \(Read-only file system\); make .*sealed writable"):
         check_disk(run, sealed / "results" / "small")
     assert check_disk(run, tmp_path / "results" / "small")

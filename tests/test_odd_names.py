@@ -6,10 +6,12 @@ import pytest
 from PIL import Image
 
 from wsl.datasets.class_means import ClassMeans, embed_classes
+from wsl.datasets.settings import ClipModel
 from wsl.files import list_files, listed
-from wsl.images.classes import resolve_classes
-from wsl.images.packing import pack_folder
+from wsl.images.classes import find_classes
+from wsl.images.packing import pack_class
 from wsl.images.reading import join_task, packed_by_class, summarise
+from wsl.images.settings import Images
 from wsl.images.tasks import TaskImages
 from wsl.tensors import read_tensors, write_tensors
 from wsl.weights.coefficients import encode_part
@@ -33,12 +35,14 @@ def photos(tmp_path):
 
 
 def test_they_go_through_the_whole_chain(photos, train, tiny_clip):
-    names = resolve_classes("imagefolder", photos / "train", photos / "val", None, 10)
-    assert sorted(names) == sorted(NAMES)
+    source = {"name": "imagefolder", "train": photos / "train", "test": photos / "val"}
+    images = Images(source=source, size=16)
+    names, faults = find_classes(images)
+    assert sorted(names) == sorted(NAMES) and faults == []
     run = photos / "results" / "läuft"
     packed = {name: run / "images" / f"{name}.h5" for name in names}
     for name, path in packed.items():
-        pack_folder(name, path, photos / "train", photos / "val", 16, 0.2, 10, 0)
+        pack_class(path, name, images, 0)
     summarise([*packed.values()], run / "classes.csv")
     list_files([*packed.values()], run / "images" / "all.json")
     assert listed(run / "images" / "all.json") == [*packed.values()]
@@ -56,7 +60,7 @@ def test_they_go_through_the_whole_chain(photos, train, tiny_clip):
     ]
 
     means = [run / "means" / path.name for path in packed.values()]
-    embed_classes([*packed.values()], means, [()] * 3, str(tiny_clip), None, batch_size=8, seed=0)
+    embed_classes([*packed.values()], means, [()] * 3, ClipModel(model=str(tiny_clip)))
     assert ClassMeans(means).embed([join_task(names)]).shape == (1, 24)
     fitted = [run / "pca" / f"{entry.name}.h5" for entry in layout.entries]
     limits = {"variance_threshold": 0.0, "dimension_limit": 4, "components": 2}

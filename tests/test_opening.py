@@ -105,7 +105,7 @@ def test_too_many_open_files_for_one_that_is_written(tmp_path):
 
 def test_a_file_in_place_of_a_folder(tmp_path):
     (tmp_path / "results").touch()
-    with pytest.raises(DataError, match="a file lies where its folder should be; name another place"):
+    with pytest.raises(DataError, match="a file has the name of its folder; choose another path"):
         written_whole(tmp_path / "results" / "x").__enter__()
 
 
@@ -129,7 +129,7 @@ def test_a_disk_without_locks(tmp_path, monkeypatch, code):
 
     monkeypatch.setattr(h5py, "File", fail)
     message = fault(lambda: open_hdf5(tmp_path / "x.h5").__enter__())
-    assert "its disk offers no locks" in message and "HDF5_USE_FILE_LOCKING=FALSE" in message
+    assert "its disk does not support locks" in message and "HDF5_USE_FILE_LOCKING=FALSE" in message
 
 
 def test_a_disk_that_fails():
@@ -151,7 +151,7 @@ def test_a_foreign_hdf5_file_is_told_by_what_it_lacks(tmp_path):
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["other"] = np.zeros(3)
     message = fault(lambda: open_zoo(tmp_path / "x.h5").__enter__())
-    assert "x.h5 is not of the kind that is needed here" in message and "weights" in message
+    assert "x.h5 is not the kind of file that is needed here" in message and "weights" in message
 
 
 def test_errors_of_those_who_read_are_left_as_they_are(tmp_path):

@@ -11,15 +11,18 @@ import torch
 from torch import nn
 
 from tests.conftest import plan_row
+from tests.networks import resnet18_network
 from wsl import fitting
 from wsl.fitting import fit
+from wsl.job import Job
 from wsl.progress import Progress
 from wsl.recipe import Recipe
 from wsl.zoo import backbone, cohort, training
 from wsl.zoo.backbone import train_backbone
 from wsl.zoo.cohort import train_cohort
+from wsl.zoo.settings import ClassifierTraining, MemberTraining
 
-TRAINING = {"width": 2, "momentum": 0.9, "schedule": "cosine", "augment": True, "snapshots": [0, 2, "max"]}
+TRAINING = MemberTraining(architecture={"width": 2}, schedule="cosine", augment=True, snapshots=[0, 2, "max"])
 
 
 class KilledError(Exception):
@@ -90,44 +93,41 @@ def test_a_state_that_cannot_be_read_is_reported_and_not_used(progress, content,
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_a_member_ends_as_if_it_had_not_been_killed(packed, progress, dies, tmp_path, optimizer, monkeypatch):
     images, plan = [packed[name] for name in "012"], {**plan_row(), "optimizer": optimizer, "max_epoch": 4}
-    training.train_member(images, tmp_path / "whole.h5", plan, **TRAINING)
+    training.train_member(images, tmp_path / "whole.h5", plan, TRAINING)
     dies(training, "train_epoch", 4)
     with pytest.raises(KilledError):
-        training.train_member(images, tmp_path / "again.h5", plan, **TRAINING, progress=progress())
+        training.train_member(images, tmp_path / "again.h5", plan, TRAINING, job=Job(progress=progress()))
     monkeypatch.undo()
     seen = []
     whole = training.train_epoch
     monkeypatch.setattr(training, "train_epoch", lambda *given: seen.append(1) or whole(*given))
-    training.train_member(images, tmp_path / "again.h5", plan, **TRAINING, progress=progress())
+    training.train_member(images, tmp_path / "again.h5", plan, TRAINING, job=Job(progress=progress()))
     assert len(seen) == 1  # the last of four epochs
     assert (tmp_path / "again.h5").read_bytes() == (tmp_path / "whole.h5").read_bytes()
 
 
 def test_a_cohorts_done_members_are_not_trained_again(packed, progress, dies, tmp_path, monkeypatch):
-    members = [
-        {"plan": {**plan_row(place, task), "max_epoch": 3}, **TRAINING}
-        for place, task in enumerate(("012", "234", "413"))
-    ]
+    plans = [{**plan_row(place, task), "max_epoch": 3} for place, task in enumerate(("012", "234", "413"))]
     whole, again = ([tmp_path / kind / f"{place}.h5" for place in range(3)] for kind in ("whole", "again"))
-    train_cohort(list(packed.values()), whole, members)
+    train_cohort(list(packed.values()), whole, plans, TRAINING)
     dies(training, "train_epoch", 6)
     with pytest.raises(KilledError):
-        train_cohort(list(packed.values()), again, members, progress=progress())
+        train_cohort(list(packed.values()), again, plans, TRAINING, job=Job(progress=progress()))
     monkeypatch.undo()
     for path in again:
         path.unlink(missing_ok=True)  # as Snakemake does
     seen, epoch = [], training.train_epoch
     monkeypatch.setattr(training, "train_epoch", lambda *given: seen.append(1) or epoch(*given))
-    train_cohort(list(packed.values()), again, members, progress=progress())
+    train_cohort(list(packed.values()), again, plans, TRAINING, job=Job(progress=progress()))
     assert len(seen) == 9 - 5
     assert all(one.read_bytes() == other.read_bytes() for one, other in zip(whole, again, strict=True))
 
 
 def test_members_that_train_together_go_on_together(packed, progress, dies, monkeypatch):
-    settings = [{"plan": {**plan_row(place), "max_epoch": 2 + place}, **TRAINING} for place in (0, 1)]
+    plans = [{**plan_row(place), "max_epoch": 2 + place} for place in (0, 1)]
 
     def trained(**kept):
-        both = [training.Training([packed[name] for name in "012"], **one) for one in settings]
+        both = [training.Training([packed[name] for name in "012"], plan, TRAINING) for plan in plans]
         cohort.train_together(both, **kept)
         return [one.member() for one in both]
 
@@ -145,14 +145,14 @@ def test_a_backbone_under_a_teacher_ends_as_if_it_had_not_been_killed(
     packed, class_means, progress, dies, tmp_path, monkeypatch
 ):
     files = {"packed": list(packed.values()), "taught": list(class_means.values())}
-    recipe = {"width": 2, "classes": 3, "epochs": 3, "seed": 0, "learning_rate": 0.05, "weight_decay": 5e-4}
-    recipe |= {"batch_size": 32, "augment": True, "teacher": 1.0}
-    train_backbone(out=tmp_path / "whole", **files, **recipe)
+    files["network"] = resnet18_network(2, 3)
+    files["settings"] = ClassifierTraining(epochs=3, learning_rate=0.05, weight_decay=5e-4, batch_size=32, teacher=1.0)
+    train_backbone(out=tmp_path / "whole", **files)
     dies(backbone, "train_epoch", 3)
     with pytest.raises(KilledError):
-        train_backbone(out=tmp_path / "again", **files, **recipe, progress=progress())
+        train_backbone(out=tmp_path / "again", **files, job=Job(progress=progress()))
     monkeypatch.undo()
-    train_backbone(out=tmp_path / "again", **files, **recipe, progress=progress())
+    train_backbone(out=tmp_path / "again", **files, job=Job(progress=progress()))
     assert (tmp_path / "again").read_bytes() == (tmp_path / "whole").read_bytes()
 
 
@@ -192,7 +192,8 @@ def test_a_fit_ends_as_if_it_had_not_been_killed(progress, dies, changes, monkey
 
 def test_nothing_of_a_training_that_is_done_is_kept_but_its_results(packed, progress, tmp_path):
     plan = {**plan_row(), "max_epoch": 1}
-    training.train_member([packed[name] for name in "012"], tmp_path / "m.h5", plan, **TRAINING, progress=progress())
+    job = Job(progress=progress())
+    training.train_member([packed[name] for name in "012"], tmp_path / "m.h5", plan, TRAINING, job=job)
     state = progress().load("00000")
     assert "network" not in state and "optimizer" not in state
     with h5py.File(tmp_path / "m.h5") as file:

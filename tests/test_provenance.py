@@ -40,7 +40,7 @@ CODE_EDITS = [
     ("wsl/zoo/epochs.py", "EVALUATION_BATCH = 512", "EVALUATION_BATCH = 511"),
     ("wsl/zoo/epochs.py", "total.item() / seen", "total.item() * seen"),
     ("wsl/images/inputs.py", "images.float() / 255", "images.float() / 256"),  # imported by training
-    ("wsl/files.py", 'made, "w"', 'made, "w", libver="latest"'),  # imported by what training imports
+    ("wsl/files/hdf5.py", 'target, "w"', 'target, "w", libver="latest"'),  # imported by what training imports
 ]
 
 
@@ -68,6 +68,15 @@ def test_words_change_no_digest(edit, file, old, new):
     assert digest() == before
 
 
+def test_a_settings_description_changes_no_digest_and_its_default_does(edit):
+    shared = "wsl.shared.training.train_shared"
+    before = digest(shared)
+    edit("wsl/shared/settings.py", 'description="sizes of the hidden layers"', 'description="layer sizes"')
+    assert digest(shared) == before
+    edit("wsl/shared/settings.py", "Field([512], description", "Field([256], description")
+    assert digest(shared) != before
+
+
 def test_code_that_training_does_not_reach_is_not_in_its_digest(edit, tree):
     before, figures = digest(), digest("wsl.figures.zoo_overview.draw")
     with open(tree / "wsl/figures/style.py", "a") as file:
@@ -88,7 +97,7 @@ def test_data_beside_the_code_counts_as_code(edit):
 def test_reached_files_are_found_wherever_the_import_stands(tree):
     (tree / "wsl" / "late.py").write_text("def f():\n    from wsl import errors\n    import wsl.tensors as t\n")
     found = {path.relative_to(tree).as_posix() for path in code_files("wsl/late.py")}
-    assert {"wsl/late.py", "wsl/errors.py", "wsl/tensors.py", "wsl/files.py"} <= found
+    assert {"wsl/late.py", "wsl/errors.py", "wsl/tensors.py", "wsl/files/atomic.py"} <= found
     assert not any("figures" in path or "zoo" in path for path in found)
 
 
@@ -102,3 +111,10 @@ def test_where_the_project_lies_does_not_matter(tree, tmp_path, monkeypatch):
     shutil.copytree(tree / "wsl", tmp_path / "elsewhere" / "wsl")
     monkeypatch.setattr(provenance, "ROOT", tmp_path / "elsewhere")
     assert digest() == here
+
+
+def test_imports_for_annotations_alone_are_not_code_of_a_job(tree):
+    (tree / "wsl" / "typed.py").write_text(
+        "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    from wsl.zoo.plan import plan_members\n"
+    )
+    assert code_files("wsl/typed.py") == [tree / "wsl" / "typed.py"]

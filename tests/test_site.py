@@ -1,4 +1,4 @@
-"""The documentation as a site: built strictly, every page there, every link followed."""
+"""The documentation as a site: it builds strictly, has every page, and all its links work."""
 
 import os
 import re
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
 EQUATION = re.compile(r"\$\$(.+?)\$\$|\$([^$\n]+)\$", re.DOTALL)
-# What the theme and Markdown write; anything else is text that was taken for a tag, as in results/<run>.
+# Tags of the theme and of Markdown. Any other tag is text that was parsed as a tag, as in results/<run>.
 TAGS = """
 a article aside b body button code dd details div dl dt em figure footer form h1 h2 h3 h4 h5 h6 head header hr html img
 input label li link main meta nav ol p path pre script small span strong style summary svg table tbody td th thead title
@@ -131,11 +131,15 @@ def test_every_key_of_the_config_is_on_its_page(site):
     parts = re.split(r"<h2[^>]*>(.*?)<a", html)
     sections = {re.sub("<.*?>", "", title): text for title, text in zip(parts[1::2], parts[2::2], strict=True)}
 
+    def listed(path, name):
+        return f"<td><code>{name}</code></td>" in sections.get(path or "Top level", "")
+
     def missing(model, path=""):
+        parent, _, section = path.rpartition(".")
         for name, field in model.model_fields.items():
             if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
                 yield from missing(field.annotation, f"{path}.{name}".lstrip("."))
-            elif f"<td><code>{name}</code></td>" not in sections.get(path or "Top level", ""):
+            elif not (listed(path, name) or listed(parent, f"{section}.{name}")):
                 yield f"{path}.{name}"
 
     assert list(missing(Config)) == []
@@ -147,8 +151,8 @@ def test_every_command_and_option_is_on_its_page(site):
     assert set(commands) >= {"sample", "inspect", "export", "doctor"}
     for name, command in commands.items():
         assert f"wsl {name} [OPTIONS]" in text
-        for parameter in (one for one in command.params if not getattr(one, "hidden", False)):
-            # An argument is shown by its metavar, of which help breaks lines.
+        for parameter in (param for param in command.params if not getattr(param, "hidden", False)):
+            # An argument is shown by its metavar, which help may break over lines.
             shown = (parameter.metavar or parameter.name).split()[0].lower()
             shown = shown if parameter.param_type_name == "argument" else max(parameter.opts, key=len)
             assert shown in text.lower(), (name, parameter.name)

@@ -1,4 +1,4 @@
-"""Lease one GPU a job, so that local jobs never share one by accident."""
+"""Lease one GPU per job, so that local jobs never share a GPU by accident."""
 
 import ctypes
 import fcntl
@@ -17,20 +17,20 @@ log = logging.getLogger(__name__)
 
 
 def visible_devices() -> list[str]:
-    """Return the ids this process may use: those in CUDA_VISIBLE_DEVICES, else every GPU of the machine."""
+    """Return the ids of the GPUs this process may use: those in CUDA_VISIBLE_DEVICES, else all of this machine."""
     if VISIBLE in os.environ:
         return [name.strip() for name in os.environ[VISIBLE].split(",") if name.strip() not in ("", "-1")]
     return [str(index) for index in range(len(list(NVIDIA_DEVICES.glob("*"))))]
 
 
 def describe_devices() -> str:
-    """Return what jobs on this machine run on."""
+    """Return in words which devices the jobs on this machine use."""
     devices = visible_devices()
-    return f"GPU {', '.join(devices)}, one a job" if devices else "no GPU is visible here, so jobs run on the CPU"
+    return f"GPU {', '.join(devices)}, one per job" if devices else "no GPU is visible here, so jobs run on the CPU"
 
 
 def has_driver() -> bool:
-    """Return whether this machine has what torch needs to use a GPU; torch itself is too slow to ask."""
+    """Return whether this machine has the driver that torch needs to use a GPU. Importing torch would take longer."""
     try:
         ctypes.CDLL(DRIVER)
     except OSError:
@@ -40,10 +40,16 @@ def has_driver() -> bool:
 
 @contextmanager
 def lease(poll_seconds: float = 0.5) -> Iterator[str]:
-    """Hold one visible GPU for the block and make it the only visible one; yields 'cuda', or 'cpu' where none works.
+    """Reserve one visible GPU for the block and make it the only visible one; wait while all are reserved.
 
-    Enter it before torch is imported. The lock is a flock on a file of this node, so the kernel gives the
-    device back when the process dies, however it dies. Waits while every device is taken.
+    Enter it before torch is imported. The lock is a ``flock`` on a local file, so the kernel releases it whenever the
+    process ends, even if it is killed.
+
+    Args:
+        poll_seconds: time between two attempts.
+
+    Yields:
+        ``cuda``, or ``cpu`` if no GPU can be used.
     """
     devices = visible_devices()
     if not devices:
@@ -53,12 +59,12 @@ def lease(poll_seconds: float = 0.5) -> Iterator[str]:
     folder = Path(tempfile.gettempdir()) / f"wsl-gpu-leases-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     before = os.environ.get(VISIBLE)
-    device, handle = _take_one(folder, devices, poll_seconds)
+    device, handle = _reserve(folder, devices, poll_seconds)
     os.environ[VISIBLE] = device
     log.info("leased GPU %s of %s", device, ",".join(devices))
     works = has_driver()
     if not works:
-        log.warning("GPU %s cannot be used, since %s is not there: this job runs on the CPU", device, DRIVER)
+        log.warning("GPU %s cannot be used because %s is missing: this job runs on the CPU", device, DRIVER)
     try:
         yield "cuda" if works else "cpu"
     finally:
@@ -69,7 +75,7 @@ def lease(poll_seconds: float = 0.5) -> Iterator[str]:
             os.environ[VISIBLE] = before
 
 
-def _take_one(folder: Path, devices: list[str], poll_seconds: float) -> tuple[str, int]:
+def _reserve(folder: Path, devices: list[str], poll_seconds: float) -> tuple[str, int]:
     while True:
         for device in devices:
             handle = os.open(folder / device.replace("/", "_"), os.O_RDWR | os.O_CREAT, 0o600)

@@ -1,36 +1,33 @@
-"""How much disk a run needs, and whether it may write there, before it starts."""
+"""The disk space that a run needs, checked before it starts."""
 
 import shutil
-import tempfile
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 from wsl.errors import ConfigError
-from wsl.images.classes import DIGITS_IMAGES
-from wsl.images.contents import image_files
+from wsl.opening import check_writable, existing_folder
 from wsl.run import Run
-from wsl.weights.settings import Weights
+from wsl.weights.settings import CHECKPOINTS, Weights
 from wsl.zoo.layout import Layout
 from wsl.zoo.snapshots import snapshot_names
 
 FLOAT = 4  # bytes
-FEATURES = 512  # numbers that CLIP ViT-B/32 makes of an image; others make 256 to 1,024
+FEATURES = 512  # features per image of CLIP ViT-B/32; other models have 256 to 1,024
 GB = 1e9
 
 
 def disk_needs(run: Run) -> dict[str, int]:
-    """Return the bytes that each part of a run's results takes, those that grow with members, weights or images.
+    """Return the bytes of the parts of a run's results that grow with members, weights or images.
 
-    The zoo's are exact but for file headers, since the plan says all snapshots; others are reckoned from above. Images
-    of folders that are not there count nothing.
+    The zoo's size is exact except for file headers, since the plan contains all snapshots; the others are upper bounds.
+    Images in missing folders are not counted.
     """
     zoo, weights, layout = run.config.zoo, run.config.weights, run.layout
     rows = {part: 0 for part in run.parts}
     for row in run.plan:
         rows[row["part"]] += len(snapshot_names(zoo.snapshots, row["early_epoch"], row["max_epoch"]))
     size, total = layout.size, sum(rows.values())
-    images = _image_count(run)
+    images = run.config.images.source.count(run.classes)
     needs = {
         "zoo": total * size * {"float32": 4, "float16": 2}[zoo.storage],
         "aligned zoo": total * size * FLOAT if weights.align else 0,
@@ -39,26 +36,27 @@ def disk_needs(run: Run) -> dict[str, int]:
     }
     held_out = total - rows["train"]
     bench = run.config.encoders().values() if run.config.evaluation.bench.encoders else ()
-    wide = weights.model_copy(update={"components": max((one.components for one in bench), default=0)})
+    wide = weights.model_copy(update={"components": max((variant.components for variant in bench), default=0)})
     for name, section in (("", weights), ("bench: ", wide if bench else None)):
         if section:
             fitted, coefficients = _first_stage(section, layout, rows["train"])
             encoded = (rows["train"] * section.orders + held_out) * coefficients * FLOAT
             needs |= {f"{name}components": fitted * FLOAT, f"{name}coefficients": encoded}
-    needs["weight encoder"] = _autoencoder(weights, _first_stage(weights, layout, rows["train"])[1]) * FLOAT
+    states = CHECKPOINTS + 2  # those, the first and the one that is used
+    needs["weight encoder"] = weights.encoder.numbers(_first_stage(weights, layout, rows["train"])[1]) * states * FLOAT
     return {name: value for name, value in needs.items() if value}
 
 
 @dataclass(frozen=True)
 class Disk:
-    """What a run needs and its disk has.
+    """Needed and available disk space.
 
     Attributes:
         results: the run's folder.
         needs: bytes of each part of its results, see ``disk_needs``.
-        made: bytes that lie in the folder already.
-        free: bytes that the disk has.
-        uncounted: image folders that are missing, whose images ``needs`` leaves out.
+        made: bytes of the files that exist already.
+        free: free bytes of the disk.
+        uncounted: missing image folders, whose images ``needs`` leaves out.
     """
 
     results: Path
@@ -69,12 +67,12 @@ class Disk:
 
     @property
     def fault(self) -> str | None:
-        """Why the disk has no room for what is still to be made; None: it has."""
+        """Why the disk has too little space for the remaining files; None if it has enough."""
         if sum(self.needs.values()) - self.made <= self.free:
             return None
         return (
-            f"the disk is too small for this run: {self}; free some, or take fewer zoo.members or zoo.snapshots, or "
-            "zoo.storage: float16"
+            f"the disk is too small for this run: {self}; free disk space, or choose fewer zoo.members or "
+            "zoo.snapshots, or zoo.storage: float16"
         )
 
     def __str__(self) -> str:
@@ -89,34 +87,27 @@ class Disk:
 
 
 def measure_disk(run: Run, results: Path) -> Disk:
-    """Return what a run needs and the disk has.
+    """Return the needed and the available disk space.
 
     Args:
-        run: of the config.
-        results: its folder; what lies there already counts as made.
+        run: the run.
+        results: its folder; files in it count as made.
 
     Raises:
-        ConfigError: the folder cannot be written to.
+        DataError: the folder cannot be written.
     """
-    folder = next(path for path in (results.absolute(), *results.absolute().parents) if path.is_dir())
-    try:
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise ConfigError(
-            f"{results} cannot be written ({error.strerror} in {folder}); make that folder writable, or start from "
-            "another one"
-        ) from error
+    check_writable(results)
     made = sum(path.stat().st_size for path in results.rglob("*") if path.is_file())
-    missing = tuple(path for path in _image_folders(run) if not path.is_dir())
-    return Disk(results, disk_needs(run), made, shutil.disk_usage(folder).free, missing)
+    missing = tuple(run.config.images.source.missing())
+    return Disk(results, disk_needs(run), made, shutil.disk_usage(existing_folder(results)).free, missing)
 
 
 def check_disk(run: Run, results: Path) -> str:
-    """Return what a run needs and the disk has, for people; see ``measure_disk``.
+    """Return the needed and the available disk space in words, see ``measure_disk``.
 
     Raises:
-        ConfigError: the folder cannot be written to, or the disk has less than what is still to be made.
+        ConfigError: the disk has too little space for the remaining files.
+        DataError: the folder cannot be written.
     """
     disk = measure_disk(run, results)
     if disk.fault:
@@ -124,35 +115,11 @@ def check_disk(run: Run, results: Path) -> str:
     return str(disk)
 
 
-def _image_folders(run: Run) -> list[Path]:
-    images = run.config.images
-    return [images.train, images.test] if images.source == "imagefolder" else []
-
-
-def _image_count(run: Run) -> int:
-    images = run.config.images
-    if images.source == "digits":
-        return DIGITS_IMAGES * len(run.classes) // 10
-    if images.source == "glyphs":
-        return images.drawn * len(run.classes)
-    folders = (part / name for part in _image_folders(run) for name in run.classes)
-    return sum(sum(1 for _ in image_files(folder)) for folder in folders if folder.is_dir())
-
-
 def _first_stage(weights: Weights, layout: Layout, rows: int) -> tuple[int, int]:
-    """Return numbers in the PCA files, and coefficients a model, at most."""
+    """Return the maximum number of numbers in the PCA files, and of coefficients per model."""
     fitted, coefficients = 0, 0
     for entry in layout.entries:
-        k = entry.size if entry.size <= weights.dimension_limit else min(weights.components, entry.size, rows - 1)
+        k = weights.most_coefficients(entry.size, rows)
         fitted += entry.size * (k + 1)
         coefficients += k
     return fitted, coefficients if weights.budget is None else min(coefficients, weights.budget)
-
-
-def _autoencoder(weights: Weights, coefficients: int) -> int:
-    """Return numbers in the states of `pca-ae` that are kept; other encoders are far smaller than the zoo."""
-    if weights.encoder != "pca-ae":
-        return 0
-    sizes = [coefficients, *weights.autoencoder.hidden, weights.autoencoder.latent]
-    both = 2 * sum(into * out for into, out in pairwise(sizes))
-    return both * (weights.autoencoder.checkpoints + 2)  # those, the first and the one that is used

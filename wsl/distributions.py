@@ -1,4 +1,4 @@
-"""Distributions of hyper-parameters, as written in the config."""
+"""Distributions of hyper-parameters, as the config contains them."""
 
 import math
 import re
@@ -18,24 +18,24 @@ from pydantic import (
     model_validator,
 )
 
-Scalar = StrictInt | StrictFloat | str  # strict, or a truth value would count as 1
+Scalar = StrictInt | StrictFloat | str  # strict, since a boolean would otherwise become 1
 
 
 class BaseDistribution(BaseModel):
-    """What all distributions share."""
+    """Base class of the distributions."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Choice(BaseDistribution):
-    """Each value equally likely: ``{choice: [adam, sgd]}``; a bare value stands for a choice of one."""
+    """Equal probability of each value: ``{choice: [adam, sgd]}``; a bare value is a choice of one."""
 
     choice: list[Scalar] = Field(min_length=1)
 
     @field_validator("choice", mode="before")
     @classmethod
     def _numbers_in_words(cls, values: Any) -> Any:
-        # YAML reads 1e-3, without a dot, as text, and snakemake's --config every number inside of {...}.
+        # YAML reads 1e-3 (without a dot) as text; Snakemake's --config reads every number inside {...} as text.
         return [_number(value) for value in values] if isinstance(values, list) else values
 
     def sample(self, rng: np.random.Generator) -> Scalar:
@@ -46,7 +46,7 @@ class Choice(BaseDistribution):
 
 
 class Uniform(BaseDistribution):
-    """Real numbers, uniform: ``{uniform: [low, high]}``."""
+    """Uniform real numbers: ``{uniform: [low, high]}``."""
 
     uniform: tuple[float, float]
 
@@ -58,7 +58,7 @@ class Uniform(BaseDistribution):
 
 
 class LogUniform(BaseDistribution):
-    """Real numbers, uniform in their logarithm: ``{loguniform: [low, high]}``."""
+    """Real numbers whose logarithm is uniform: ``{loguniform: [low, high]}``."""
 
     loguniform: tuple[float, float]
 
@@ -71,12 +71,12 @@ class LogUniform(BaseDistribution):
     @model_validator(mode="after")
     def _has_logarithms(self) -> Self:
         if self.loguniform[0] <= 0:
-            raise ValueError(f"loguniform: {self.loguniform[0]:g} has no logarithm; start above 0")
+            raise ValueError(f"loguniform: {self.loguniform[0]:g} has no logarithm; choose a lower bound above 0")
         return self
 
 
 class Integers(BaseDistribution):
-    """Whole numbers from low to high, both included: ``{integers: [5, 10]}``."""
+    """Uniform integers from low to high, both included: ``{integers: [5, 10]}``."""
 
     integers: tuple[int, int]
 
@@ -88,7 +88,7 @@ class Integers(BaseDistribution):
 
 
 class Normal(BaseDistribution):
-    """Whole numbers: a normal draw, clipped, rounded: ``{normal: [100, 15], clip: [50, 150]}`` (Table 3.1)."""
+    """Normal draws, clipped and rounded to integers: ``{normal: [100, 15], clip: [50, 150]}`` (thesis, Table 3.1)."""
 
     normal: tuple[float, float]
     clip: tuple[int, int]
@@ -150,18 +150,24 @@ def _ordered(distribution: Any) -> Any:
 
 
 def check_numbers(distribution: Distribution, low: float, whole: bool, low_allowed: bool = True) -> Distribution:
-    """Refuse a distribution that can give words, fractions where whole numbers are due, or too small numbers.
+    """Return a distribution after checking which values it can give.
+
+    Args:
+        distribution: to check.
+        low: lower limit of the values.
+        whole: require integers.
+        low_allowed: whether the limit itself is a valid value.
 
     Raises:
-        ValueError: it says which bound or value is at fault.
+        ValueError: the distribution can give text, fractions or too small values; the message names the value.
     """
     if isinstance(distribution, Choice):
         bad = [v for v in distribution.choice if isinstance(v, str | bool) or (whole and not isinstance(v, int))]
         if bad:
-            raise ValueError(f"{bad[0]!r} is not {'a whole' if whole else 'a'} number")
+            raise ValueError(f"{bad[0]!r} is not {'an integer' if whole else 'a number'}")
     elif whole and not isinstance(distribution, Integers | Normal):
         raise ValueError(
-            "this key needs whole numbers: use {integers: [low, high]}, {normal: ..., clip: ...} or a list"
+            "this key needs integers: use {integers: [low, high]}, {normal: ..., clip: ...} or {choice: [...]}"
         )
     lowest, _ = _ordered(distribution).bounds()
     if lowest < low or (lowest == low and not low_allowed):

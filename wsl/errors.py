@@ -1,4 +1,4 @@
-"""Errors that a user can mend; their messages name the file or key and the remedy."""
+"""Errors that a user can fix; their messages name the file or key and the remedy."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ class Faults:
     """Faults of a config, collected so that all are reported at once.
 
     Args:
-        lines: those that are known.
+        lines: faults that are known already.
 
     Attributes:
         lines: one per fault.
@@ -29,21 +29,21 @@ class Faults:
 
     @contextmanager
     def noted(self) -> Iterator[None]:
-        """Collect the fault that ends the block, if one does."""
+        """Collect the fault that ends the block, if there is one."""
         try:
             yield
         except (ConfigError, DataError) as error:
             self.lines += str(error).removeprefix(SEVERAL).strip().splitlines()
 
     def distinct(self) -> list[str]:
-        """Return each fault once."""
+        """Return the faults without repetitions."""
         return list(dict.fromkeys(line.strip() for line in self.lines))
 
     def refuse(self) -> None:
         """Refuse the config if it has a fault.
 
         Raises:
-            ConfigError: with all faults.
+            ConfigError: the message lists all faults.
         """
         if lines := self.distinct():
             raise ConfigError(lines[0] if len(lines) == 1 else "\n  ".join([SEVERAL, *lines]))

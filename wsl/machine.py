@@ -1,4 +1,4 @@
-"""What a job ran on: version, machine, Python and torch. Each job notes it in its log, where the report reads it."""
+"""The machine and software of a job, which the job writes to its log and the report reads from there."""
 
 import json
 import os
@@ -13,23 +13,23 @@ from pathlib import Path
 from wsl.devices import NVIDIA_DEVICES
 
 PROJECT = Path(__file__).parents[1] / "pyproject.toml"
-TAIL = 4096  # bytes at the end of a log in which the note is found
+TAIL = 4096  # bytes at the end of a log that contain the note
 _NOTE = re.compile(r"INFO done in (?P<seconds>[\d.]+) s on (?P<machine>\{.*\})$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Machine:
-    """Where and with what a job ran. No host or user names, since reports are published.
+    """The machine and software of a job. No host or user names, since reports are published.
 
     Attributes:
         wsl: version of this package.
         python: version of Python.
         torch: version of torch.
         cpu: model of the processor.
-        cores: cores that the process may use.
-        memory: GB of the machine.
+        cores: number of cores that the process may use.
+        memory: of the machine, GB.
         system: operating system.
-        gpu: models of the machine's GPUs for a job on one; empty for a job on the CPU.
+        gpu: models of the machine's GPUs if the job used one; empty for a job on the CPU.
     """
 
     wsl: str
@@ -43,10 +43,10 @@ class Machine:
 
 
 def this_machine(device: str = "cpu") -> Machine:
-    """Describe this machine; torch is not imported, since most jobs that ask do not need it.
+    """Return a description of this machine; torch is not imported, since most jobs do not need it.
 
     Args:
-        device: what the job runs on, ``cpu`` or ``cuda``.
+        device: device of the job, ``cpu`` or ``cuda``.
     """
     return Machine(
         wsl=_own_version(),
@@ -61,32 +61,32 @@ def this_machine(device: str = "cpu") -> Machine:
 
 
 def note(seconds: float, device: str = "cpu") -> str:
-    """Return the line that ends the log of a job that is done.
+    """Return the last line of a finished job's log.
 
     Args:
-        seconds: how long the job took.
-        device: what it ran on, ``cpu`` or ``cuda``.
+        seconds: run time of the job.
+        device: device of the job, ``cpu`` or ``cuda``.
     """
     return f"done in {seconds:.1f} s on {json.dumps(asdict(this_machine(device)), ensure_ascii=False)}"
 
 
 def noted(log: str | Path) -> tuple[float, Machine] | None:
-    """Return how many seconds a job took and on what it ran; None if its log does not say.
+    """Return a job's run time in seconds and its machine; None if its log lacks them.
 
     Args:
-        log: the job's log, also of a version of this package whose notes differ.
+        log: the job's log; it may come from a version of this package with other notes.
     """
     try:
         with open(log, "rb") as file:
             file.seek(max(os.fstat(file.fileno()).st_size - TAIL, 0))
-            found = _NOTE.findall(file.read().decode("utf-8", errors="replace"))
-        return float(found[-1][0]), Machine(**json.loads(found[-1][1]))
+            notes = _NOTE.findall(file.read().decode("utf-8", errors="replace"))
+        return float(notes[-1][0]), Machine(**json.loads(notes[-1][1]))
     except (OSError, IndexError, TypeError, ValueError):
         return None
 
 
 def _own_version() -> str:
-    # The library beside the workflow counts, whatever is installed.
+    # The library next to the workflow is used, even if another version is installed.
     with suppress(OSError, tomllib.TOMLDecodeError, KeyError):
         project = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]
         if project["name"] == "wsl":

@@ -15,16 +15,16 @@ def nt_xent(
 
         L_ij = -log( exp(sim(z_i, z_j) / tau) / sum over k != i of exp(sim(z_i, z_k) / tau) )
 
-    with cosine similarity; embeddings of the anchor's own kind are among the negatives.
+    with cosine similarity; the negatives include embeddings of the same kind as the anchor.
 
     Args:
         projections: z_proj (N, dimension).
         weights: z_W (N, dimension); row i belongs to projection i.
         temperature: tau.
-        symmetric: average over both anchors of every pair (2N terms), or over projections as anchors (N).
+        symmetric: average over both anchors of each pair (2N terms); otherwise over projections as anchors (N terms).
 
     Returns:
-        The mean over positive pairs, a scalar; log(2N - 1) where nothing is told apart.
+        The mean over positive pairs, a scalar; log(2N - 1) if all embeddings are alike.
     """
     count = len(projections)
     embeddings = functional.normalize(torch.cat([projections, weights]), dim=1)
@@ -36,5 +36,5 @@ def nt_xent(
 
 
 def chance_loss(pairs: int) -> float:
-    """Return the loss of embeddings that tell nothing apart, for a batch of so many pairs."""
+    """Return the loss of embeddings that are all alike, for a batch of ``pairs`` pairs."""
     return math.log(2 * pairs - 1)

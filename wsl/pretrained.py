@@ -1,4 +1,4 @@
-"""Pretrained weights that a config names: files as they are, and what is fetched before a job needs it."""
+"""Pretrained weights that a config names: existing files, and those that are fetched before a job needs them."""
 
 import re
 from collections.abc import Container
@@ -7,35 +7,37 @@ from pathlib import Path
 from wsl.config.schema import Config
 from wsl.errors import ConfigError
 from wsl.files import file_digest
+from wsl.paths import Paths
 
 CLIP_CONFIG = "open_clip_config.json"  # a model's config and preprocessing, as open_clip's own folders have it
 SUFFIXES = (".json", ".pt", ".pth", ".bin", ".safetensors")
 
 
 class Pretrained:
-    """Where a run's jobs find pretrained weights: in files, so that none of them needs a network.
+    """The files of a run's pretrained weights; jobs only read files, so that none of them needs a network.
 
-    What the config names by tag or repository is fetched into the run's folder ``downloads``, under its own name:
-    another tag is another file.
+    Weights that the config names by tag or repository are fetched into the run's folder ``downloads``, each tag into a
+    file of its own.
 
     Args:
         config: of the run.
 
     Attributes:
-        clip: ``model`` and ``weights``, see ``wsl.datasets.clip.Clip``.
-        clip_files: what CLIP is loaded from, so that a replaced file is noticed.
-        clip_folder: where ``wsl.datasets.fetching.fetch_clip`` writes all but the weights; None: nothing is fetched.
-        clip_config: the model's own JSON, where its weights are fetched.
-        checkpoint_files: the file that members start from, where it is one.
+        clip: ``model`` and ``weights``, see ``wsl.datasets.settings.ClipModel``.
+        clip_files: files that CLIP is loaded from: inputs of jobs, so that replacing one reruns them.
+        clip_folder: where ``wsl.datasets.fetching.fetch_clip`` writes everything except the weights; None: nothing is
+            fetched.
+        clip_config: the model's JSON config, if its weights are fetched.
+        checkpoint_files: the file that members start from, if there is one.
         checkpoint_fetched: whether ``wsl.zoo.fetching.fetch_checkpoint`` writes it.
 
     Raises:
-        ConfigError: a file is named that is not there.
+        ConfigError: a file does not exist.
     """
 
     def __init__(self, config: Config):
         datasets, backbone = config.datasets, config.zoo.backbone
-        downloads = Path("results", config.run, "downloads")
+        downloads = Path(Paths.of_run(config.run).folder, "downloads")
         self._clip(datasets.model, datasets.weights, downloads)
         name = backbone.checkpoint
         self.checkpoint_fetched = name is not None and name.startswith(("torchvision:", "timm:"))
@@ -72,10 +74,10 @@ class Pretrained:
                 raise ConfigError(f"datasets: there is no file {name}; correct the path, or name an open_clip model")
 
     def check(self, fetched_now: Container[str] = ()) -> None:
-        """Refuse files that are there and have another checksum than the config says; Snakemake checks fetched ones.
+        """Refuse existing files with another checksum than that in the config; Snakemake checks files it fetches.
 
         Args:
-            fetched_now: files that this start of the workflow fetches anew.
+            fetched_now: files that this start of the workflow fetches again.
 
         Raises:
             ConfigError: naming the key, the file, both checksums and the remedy.
@@ -83,13 +85,15 @@ class Pretrained:
         for key, (path, sha256) in self._checked.items():
             if not sha256 or path in fetched_now or not Path(path).is_file():
                 continue
-            if (found := file_digest(path)) != sha256:
+            if (digest := file_digest(path)) != sha256:
                 again = f"fetch it again: `snakemake --cores all --forcerun {path}` with the run's config"
                 remedy = again if path in self._fetched else "name another file"
-                raise ConfigError(f"{key}: {path} has the checksum {found}, not {sha256}; correct the key, or {remedy}")
+                raise ConfigError(
+                    f"{key}: {path} has the checksum {digest}, not {sha256}; correct the key, or {remedy}"
+                )
 
     def fetches(self) -> list[str]:
-        """Return, for people, what is fetched from the network and what has been."""
+        """Return one sentence for each file from the network: whether it has been fetched."""
         return [
             f"{name} has been fetched into {path}"
             if Path(path).is_file()

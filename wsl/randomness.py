@@ -1,4 +1,4 @@
-"""Random streams named by what they are for, so that no draw depends on how many others were made."""
+"""Random streams named by their purpose, so that no draw depends on the number of other draws."""
 
 from functools import lru_cache
 from math import gcd
@@ -8,17 +8,27 @@ import numpy as np
 
 
 def key(*path: str | int) -> tuple[int, ...]:
-    """Return the path as integers: numbers as they are, words by their CRC-32."""
+    """Return the path as integers: numbers unchanged, words as their CRC-32."""
     return tuple(part if isinstance(part, int) else crc32(part.encode()) for part in path)
 
 
 def stream(seed: int, *path: str | int) -> np.random.Generator:
-    """Return the generator of the thing at ``path`` ('member', 17, 'task') in the run with ``seed``."""
+    """Return a random generator.
+
+    Args:
+        seed: of the run.
+        path: what the numbers are for, for example ``"member", 17, "task"``.
+    """
     return np.random.default_rng([seed, *key(*path)])
 
 
 def integer_seed(seed: int, *path: str | int) -> int:
-    """Return a 31-bit seed for a library that wants an integer (torch, scikit-learn)."""
+    """Return a 31-bit seed for a library that needs an integer (torch, scikit-learn).
+
+    Args:
+        seed: of the run.
+        path: what the seed is for.
+    """
     return int(stream(seed, *path).integers(2**31))
 
 
@@ -28,11 +38,17 @@ def _block(seed: int, what: str, block: int, size: int) -> tuple[int, ...]:
 
 
 def part_of(seed: int, what: str, index: int, shares: dict[str, int]) -> str:
-    """Say which part the thing number ``index`` falls into.
+    """Return the part to which an item belongs.
 
-    Every consecutive block of ``sum(shares)`` things (shares in lowest terms) is dealt out in exactly
-    these shares by a permutation of its own. So 1,000 things with shares 850:100:50 give exactly that,
-    and a thing's part never depends on how many follow it.
+    A random permutation assigns each consecutive block of ``sum(shares)`` items (shares in lowest terms) to the parts
+    in exactly these shares. So 1,000 items with shares 850:100:50 give exactly these counts, and an item's part never
+    depends on the number of items after it.
+
+    Args:
+        seed: of the run.
+        what: kind of the items, for example ``members``.
+        index: number of the item, from 0.
+        shares: share of each part.
     """
     divisor = gcd(*shares.values())
     counts = {part: share // divisor for part, share in shares.items()}
@@ -42,4 +58,4 @@ def part_of(seed: int, what: str, index: int, shares: dict[str, int]) -> str:
         if position < count:
             return part
         position -= count
-    raise AssertionError("a position lies within the block")
+    raise AssertionError("a position lies within its block")

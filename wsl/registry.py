@@ -1,4 +1,4 @@
-"""Registries: everything that users may add to, by name, each entry defined in one file."""
+"""Registries: the extensible parts of wsl by name; each entry is defined in one file."""
 
 import hashlib
 import importlib.util
@@ -20,7 +20,7 @@ class Registry(Generic[Entry]):
     """Classes of one kind by name: those of a package of ``wsl``, and those that plug-ins register.
 
     Args:
-        kind: what an entry is called in messages, for example ``sampler``.
+        kind: word for an entry in messages, for example ``sampler``.
         package: dotted name of the package whose modules define the built-in entries. They are imported at the first
             look-up, except modules whose name starts with an underscore. Reading a config needs all entries, so these
             modules import torch inside functions only.
@@ -33,6 +33,9 @@ class Registry(Generic[Entry]):
 
     def register(self, name: str) -> Callable[[Entry], Entry]:
         """Return a decorator that adds a class under ``name`` and sets its attribute ``name``.
+
+        Args:
+            name: of the entry, as the config contains it.
 
         Raises:
             ConfigError: another class has this name already.
@@ -52,10 +55,10 @@ class Registry(Generic[Entry]):
         return add
 
     def __getitem__(self, name: str) -> Entry:
-        """Return the entry of this name.
+        """Return the entry with this name.
 
         Raises:
-            ConfigError: there is none; the message lists the known names.
+            ConfigError: the name is unknown; the message lists the known names.
         """
         self._discover()
         if name not in self._entries:
@@ -80,7 +83,9 @@ class Registry(Generic[Entry]):
     def _discover(self) -> None:
         if not self._complete:
             self._complete = True  # before the imports, since a module may look up another entry
-            for module in sorted(pkgutil.iter_modules(import_module(self.package).__path__), key=lambda one: one.name):
+            for module in sorted(
+                pkgutil.iter_modules(import_module(self.package).__path__), key=lambda module: module.name
+            ):
                 if not module.name.startswith("_"):
                     import_module(f"{self.package}.{module.name}")
 
@@ -91,10 +96,10 @@ def module_file(entry: type) -> Path:
 
 
 def load_plugins(paths: Iterable[str | Path]) -> None:
-    """Import Python files, which register their entries; files that are loaded already are skipped.
+    """Import Python files, which register their entries; files that are already loaded are skipped.
 
     Args:
-        paths: from the working directory.
+        paths: relative to the working directory, or absolute.
 
     Raises:
         ConfigError: a file is missing or cannot be imported.
@@ -104,7 +109,7 @@ def load_plugins(paths: Iterable[str | Path]) -> None:
         if name in sys.modules:
             continue
         if path.suffix != ".py" or not path.is_file():
-            raise ConfigError(f"plugins: {path} is not a Python file; give the path of a .py file")
+            raise ConfigError(f"plugins: {path} is not a Python file, or is missing; give the path of a .py file")
         spec = importlib.util.spec_from_file_location(name, path)
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
@@ -115,10 +120,12 @@ def load_plugins(paths: Iterable[str | Path]) -> None:
             raise
         except Exception as error:
             del sys.modules[name]
-            raise ConfigError(f"plugins: {path} cannot be imported ({type(error).__name__}: {error})") from error
+            raise ConfigError(
+                f"plugins: {path} cannot be imported ({type(error).__name__}: {error}); correct it"
+            ) from error
 
 
 def plugin_module(path: str | Path) -> str:
-    """Return the name that a plug-in file is imported by: its own, and a digest of its folder."""
+    """Return the module name of a plug-in file: its own name, and a digest of its folder."""
     path = Path(path).absolute()
     return f"{PLUGINS}.{path.stem}_{hashlib.sha256(str(path.parent).encode()).hexdigest()[:8]}"

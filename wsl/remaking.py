@@ -1,44 +1,44 @@
-"""How a file that a run of the workflow made is made anew."""
+"""How to regenerate a file that a run of the workflow created."""
 
 import json
 import os
 from pathlib import Path
 
-RECORD = Path("logs", "jobs.json")  # in a run's folder: which files its jobs make, see ``wsl.watch.record``
+RECORD = Path("logs", "jobs.json")  # in a run's folder: the outputs of its jobs, see ``wsl.watch.record``
 
 
 def remedy(path: str | Path, otherwise: str) -> str:
     """Return what to do about a file whose content is missing or wrong.
 
-    Snakemake does not look at files behind those that are up to date: it makes such a file anew only where it is
-    named. Then it replaces the file by itself, and makes anew all that depends on it.
+    Snakemake does not check files that lie behind up-to-date ones, so it regenerates such a file only if the command
+    names it. It then replaces the file itself and reruns all jobs that depend on it: nothing has to be deleted.
 
     Args:
         path: the file.
-        otherwise: what to do where no run's record says that one of its jobs makes the file.
+        otherwise: what to do if no run's record lists the file as an output of a job.
 
     Returns:
-        A clause that needs no full stop.
+        A clause without a full stop.
     """
     target = run_target(path)
     if target is None:
         return otherwise
-    return f"make it anew, and what depends on it, with the run's config: `snakemake --cores all --forcerun {target}`"
+    return f"regenerate it, and what depends on it, with the run's config: `snakemake --cores all --forcerun {target}`"
 
 
 def run_target(path: str | Path) -> str | None:
-    """Return a file's name as Snakemake knows it, ``results/digits/zoo/train.h5``; None: no run makes this file."""
+    """Return a file's name as Snakemake knows it, ``results/digits/zoo/train.h5``; None if no run creates it."""
     path = Path(os.path.abspath(path))
     for run in path.parents:
         inside = path.relative_to(run)
-        # In another place than results/<run>, say a copy of a run, no job of the workflow makes the file.
-        if run.parent.name == "results" and _made(run) & {inside.as_posix(), *map(Path.as_posix, inside.parents)}:
+        # Elsewhere than in results/<run>, for example in a copy of a run, no job of the workflow creates the file.
+        if run.parent.name == "results" and _outputs(run) & {inside.as_posix(), *map(Path.as_posix, inside.parents)}:
             return Path("results", run.name, inside).as_posix()
     return None
 
 
-def _made(run: Path) -> set[str]:
-    """Return the files and folders that a run's jobs make, seen from its folder; none where it has no record."""
+def _outputs(run: Path) -> set[str]:
+    """Return the files and folders that a run's jobs create, relative to its folder; empty without a record."""
     try:
         record = json.loads(Path(run, RECORD).read_bytes())
         return {output for job in record["jobs"] for output in job["outputs"]}

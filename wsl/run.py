@@ -1,4 +1,4 @@
-"""A run: its checked config, classes and plan, as the workflow's rules need them."""
+"""A run: its checked config, classes and plan, as the workflow's rules use them."""
 
 from collections.abc import Container, Sequence
 from functools import cached_property
@@ -9,23 +9,24 @@ from wsl.config.needs import needs
 from wsl.config.schema import Config, load_config
 from wsl.distributions import Distribution
 from wsl.errors import ConfigError, Faults
-from wsl.images.classes import check_folders, find_classes, read_names
+from wsl.images.classes import find_classes
+from wsl.images.names import read_names
 from wsl.images.reading import join_task
 from wsl.images.settings import Images
 from wsl.paths import Paths
 from wsl.pretrained import Pretrained
 from wsl.randomness import integer_seed
-from wsl.weights.encoders.settings import training_of
 from wsl.zoo.groups import group_classes
-from wsl.zoo.layout import Layout, resnet18_layout
+from wsl.zoo.layout import Layout
 from wsl.zoo.plan import first_training, plan_members, plan_unseen
+from wsl.zoo.settings import Network
 
 DRAWN = ("optimizer", "batch_size", "weight_decay", "early_epoch", "max_epoch")
 PARTS = ("train", "validation", "test", "unseen")
 
 
 class Run:
-    """What a config makes of itself before any job starts.
+    """Everything that follows from a config before any job starts.
 
     Args:
         raw: the config as read from YAML.
@@ -37,10 +38,7 @@ class Run:
     def __init__(self, raw: dict[str, Any]):
         faults = Faults()
         self.config: Config = _checked(raw)
-        images = self.config.images
-        self.classes, faults.lines = find_classes(
-            images.source, images.train, images.test, images.classes, images.minimum
-        )
+        self.classes, faults.lines = find_classes(self.config.images)
         with faults.noted():
             self.pretrained = Pretrained(self.config)
         names = self.config.datasets.names
@@ -50,7 +48,14 @@ class Run:
                 self._words, self.superclasses = read_names(names)
         with faults.noted():
             for weights in self.config.encoders().values():
-                training_of(weights, self.layout)  # refuses a latent that its tokens do not fit
+                weights.encoder.check(self.layout)
+        with faults.noted():
+            architecture = self.config.zoo.architecture
+            if self.config.weights.align and not architecture.channel_groups(self.layout):
+                raise ConfigError(
+                    f"weights.align: the architecture {architecture.name} declares no permutation symmetry; "
+                    "set it to false"
+                )
         if self.classes:
             with faults.noted():
                 self._plan()
@@ -68,7 +73,7 @@ class Run:
             self.plan += plan_unseen(seed, self.groups["unseen"], unseen.members, task, *self._distributions())
 
     def _members(self, classes: list[str], count: int) -> list[dict[str, Any]]:
-        """Return the plan of so many members with tasks of these classes."""
+        """Return the plan of ``count`` members with tasks of these classes."""
         zoo, task = self.config.zoo, self.config.zoo.classes_per_task
         return plan_members(self.config.seed, classes, count, task, zoo.parts.model_dump(), *self._distributions())
 
@@ -78,31 +83,36 @@ class Run:
 
     @property
     def paths(self) -> Paths:
-        """Where the run's files lie."""
+        """Paths of the run's files."""
         return Paths.of_run(self.config.run)
 
     def check_data(self, fetched_now: Container[str] = ()) -> None:
-        """Refuse folders of images that are not there, and other weights than are named; a mere plan needs none.
+        """Refuse missing folders of images and weights with another checksum; a plan alone needs neither.
 
         Args:
-            fetched_now: files that this start of the workflow makes, weights that it fetches among them.
+            fetched_now: files that this start of the workflow writes, including weights that it fetches.
         """
-        images = self.config.images
         faults = Faults()
         with faults.noted():
-            check_folders(images.source, images.train, images.test, self.classes)
+            self.config.images.source.check(self.classes)
         with faults.noted():
             self.pretrained.check(fetched_now)
         faults.refuse()
 
+    @property
+    def network(self) -> Network:
+        """The members' network."""
+        zoo = self.config.zoo
+        return Network(architecture=zoo.architecture, classes=zoo.classes_per_task, size=self.config.images.size)
+
     @cached_property
     def layout(self) -> Layout:
         """Where each named parameter lies in a snapshot."""
-        return resnet18_layout(self.config.zoo.width, self.config.zoo.classes_per_task)
+        return self.network.layout
 
     @property
     def parts(self) -> list[str]:
-        """The parts that have members: train, validation, test and, where asked for, unseen."""
+        """The parts that have members: train, validation, test and, if the config asks for it, unseen."""
         return list(dict.fromkeys(row["part"] for row in sorted(self.plan, key=lambda row: PARTS.index(row["part"]))))
 
     def task(self, member: str) -> list[str]:
@@ -114,83 +124,62 @@ class Run:
         return sorted({name for member in members for name in self.task(member)})
 
     def members(self, part: str) -> list[str]:
-        """Return the names of a part's members, ``00017``."""
+        """Return the names of a part's members, for example ``00017``."""
         return [f"{row['member']:05d}" for row in self.plan if row["part"] == part]
 
-    def held_out(self) -> dict[str, list[Any]]:
-        """Return test members and their tasks: those that no training or validation member has, in any order."""
+    @property
+    def known_classes(self) -> list[str]:
+        """The classes that members or the backbone are trained on."""
+        return self.groups["tasks"] + self.groups["backbone"]
+
+    def held_out(self) -> list[dict[str, Any]]:
+        """Return ``member`` and ``task`` of test members: no training or validation member has these classes."""
         rows = [row for row in self.plan if row["part"] == "test"]
-        return {"members": [row["member"] for row in rows], "tasks": [join_task(row["classes"]) for row in rows]}
+        return [{"member": row["member"], "task": join_task(row["classes"])} for row in rows]
 
     def training(self, member: str) -> dict[str, Any]:
-        """Return what training this member needs to know, and nothing else: the rest must not retrain it."""
-        zoo = self.config.zoo
-        plan = {key: value for key, value in self._rows[int(member)].items() if key != "part"}
-        momentum = zoo.momentum if plan["optimizer"] == "sgd" else 0.0
-        return {
-            "plan": plan,
-            "width": zoo.width,
-            "momentum": momentum,
-            "schedule": zoo.schedule,
-            "augment": zoo.augment,
-            "snapshots": zoo.snapshots,
-            "storage": zoo.storage,
-            "precision": zoo.precision,
-        }
+        """Return the row of the plan that a member's training depends on; its part must not retrain it."""
+        return {key: value for key, value in self._rows[int(member)].items() if key != "part"}
 
     def beside(self) -> list[str]:
-        """Return the accuracy tables of the runs to show beside this one, of those that have been made."""
+        """Return the accuracy tables of the runs named in ``beside``, as far as they exist."""
         tables = [Paths.of_run(name).table("accuracy") for name in self.config.beside]
         return [path for path in tables if Path(path).is_file()]
 
     def start(self) -> tuple[str, dict[str, Any]] | None:
-        """Return the function that makes the members' common start, and its settings; None where each has its own."""
+        """Return the function that makes the members' common start, and its settings; None: there is none."""
         zoo, backbone = self.config.zoo, self.config.zoo.backbone
-        own = {"width": zoo.width, "classes": zoo.classes_per_task}
         if zoo.init == "independent":
             return None
         if zoo.init == "shared":
-            return "wsl.zoo.start.random_start", {**own, "seed": self.seed("start")}
+            return "wsl.zoo.start.random_start", {"network": self.network, "seed": self.seed("start")}
         if backbone.checkpoint is not None:
-            return "wsl.zoo.start.import_backbone", {**own, "checkpoint": backbone.checkpoint}
-        recipe = backbone.model_dump(exclude={"classes", "checkpoint", "sha256"})
-        return "wsl.zoo.backbone.train_backbone", {**own, **recipe, "seed": self.seed("start")}
-
-    def packing(self, name: str) -> dict[str, Any]:
-        """Return what packing this class needs to know, its folders' times of change included."""
-        images = self.config.images
-        shared = {
-            "name": name,
-            "size": images.size,
-            "validation_share": images.validation_share,
-            "minimum": images.minimum,
-            "seed": self.config.seed,
-        }
-        if images.source == "digits":
-            return {**shared, "test_share": images.test_share}
-        if images.source == "glyphs":
-            return {**shared, "test_share": images.test_share, "drawn": images.drawn}
-        folders = {"train": images.train, "test": images.test}
-        changed = [_changed(folder / name) for folder in folders.values()]
-        return {**shared, **{key: str(folder) for key, folder in folders.items()}, "changed": changed}
+            return "wsl.zoo.start.import_backbone", {"network": self.network, "checkpoint": backbone.checkpoint}
+        settings = {"network": self.network, "settings": backbone.training(), "seed": self.seed("start")}
+        return "wsl.zoo.backbone.train_backbone", settings
 
     @property
     def class_groups(self) -> list[list[str]]:
-        """The classes, as many together as one job packs or embeds."""
+        """The classes, grouped by the job that packs or embeds them."""
         count = self.config.images.classes_per_job
         return [self.classes[start : start + count] for start in range(0, len(self.classes), count)]
 
     def prompts(self, name: str) -> list[str]:
-        """Return the sentences that name a class."""
+        """Return the prompts with a class's name in words."""
         return [prompt.replace("{}", self._words.get(name, name)) for prompt in self.config.datasets.prompts]
 
     def seed(self, purpose: str, *draw: int) -> int:
-        """Return the integer seed of a job: of its only draw, or of one of several."""
+        """Return the integer seed of a job.
+
+        Args:
+            purpose: what the job's random numbers are for.
+            draw: number of the draw, if the job is repeated.
+        """
         return integer_seed(self.config.seed, purpose, *draw)
 
 
 def _checked(raw: dict[str, Any]) -> Config:
-    """Return a config; its faults are reported together with those of its folders of images."""
+    """Return the config; its faults are reported together with those of its image folders."""
     try:
         return load_config(raw)
     except ConfigError as error:
@@ -198,12 +187,6 @@ def _checked(raw: dict[str, Any]) -> Config:
             images = Images.model_validate((raw if isinstance(raw, dict) else {}).get("images") or {})
         except ValueError:
             raise error from None
-        found = find_classes(images.source, images.train, images.test, images.classes, images.minimum)[1]
-        if found:
-            Faults([*str(error).splitlines()[1:], *found]).refuse()
+        if faults := find_classes(images)[1]:
+            Faults([*str(error).splitlines()[1:], *faults]).refuse()
         raise
-
-
-def _changed(folder: Path) -> int:
-    # An added or removed image changes its folder's time, so that the class is packed again.
-    return folder.stat().st_mtime_ns if folder.is_dir() else 0

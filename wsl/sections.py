@@ -1,4 +1,4 @@
-"""What sections of the config are made of: base classes, kinds of values, and settings of registered entries."""
+"""Building blocks of the config's sections: base classes, types of values, and settings of registered entries."""
 
 from typing import Annotated, Any, ClassVar, Self
 
@@ -12,6 +12,7 @@ from pydantic import (
     PlainSerializer,
     PlainValidator,
     StringConstraints,
+    ValidationError,
     create_model,
     model_validator,
 )
@@ -28,7 +29,7 @@ def _not_a_truth_value(value: Any) -> Any:
 
 
 RUN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
-# Numbers may come as text: Snakemake's own --config leaves those inside of {...} so.
+# Numbers may arrive as text: Snakemake's --config does not convert those inside {...}.
 Whole = Annotated[int, BeforeValidator(_not_a_truth_value)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]{64}$", to_lower=True)]
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -48,7 +49,12 @@ class Section(BaseModel):
 
 
 def fields_of(model: type[BaseModel], registered: bool = True) -> dict[str, Any]:
-    """Return the keys of a section, each with its annotation: those of registered entries too, unless told not to."""
+    """Return the keys of a section with their annotations.
+
+    Args:
+        model: the section.
+        registered: include the keys of registered entries.
+    """
     own = {key: field.annotation for key, field in model.model_fields.items()}
     return own | model.subsections() if registered and issubclass(model, Sections) else own
 
@@ -57,32 +63,50 @@ class Named(Section):
     """Base class of registered entries that are their own settings.
 
     Attributes:
-        name: the name in the config, which ``Registry.register`` sets.
+        name: the entry's name in the config; ``Registry.register`` sets it.
     """
 
     name: ClassVar[str]
 
     def described(self) -> dict[str, Any]:
-        """Return name and settings as plain values: what ``one_of`` reads back."""
+        """Return the name and the settings as plain values, which ``one_of`` reads."""
         return {"name": self.name, **self.model_dump(mode="json")}
 
 
 class OneOf:
-    """Marks a field whose value is one registered entry, for the reference of the config and for messages."""
+    """Marks a field whose value is one registered entry, for the config reference and for messages.
 
-    def __init__(self, registry: Registry):
-        self.registry = registry
+    Args:
+        registry: of the entries.
+    """
+
+    def __init__(self, registry: Registry, default: str):
+        self.registry, self.default = registry, default
+
+    def entry(self, value: Any) -> type[Named] | None:
+        """Return the entry that a value in YAML selects; None: there is none."""
+        name = value.get("name", self.default) if isinstance(value, dict) else value
+        try:
+            return self.registry[name]
+        except ConfigError:
+            return None
+
+
+def selection(model: type[BaseModel], key: str) -> OneOf | None:
+    """Return how a field of a section selects a registered entry; None: it does not."""
+    field = model.model_fields.get(key)
+    return next((mark for mark in field.metadata if isinstance(mark, OneOf)), None) if field else None
 
 
 def one_of(registry: Registry, default: str) -> Any:
     """Return the type of a field that selects one entry of a registry and holds its settings.
 
     In YAML the value is a name (``resnet18``) or a mapping of the name and settings (``{name: resnet18, width: 16}``);
-    without ``name`` the default entry is meant.
+    a mapping without ``name`` selects the default entry.
 
     Args:
         registry: of classes derived from ``Named``.
-        default: name of the entry that is meant where none is given.
+        default: name of the default entry.
     """
 
     def validate(value: Any) -> Any:
@@ -92,25 +116,36 @@ def one_of(registry: Registry, default: str) -> Any:
             value = {"name": value}
         if not isinstance(value, dict):
             raise ValueError(f"give the name of one {registry.kind}, or a mapping with `name` and its settings")
-        settings = {key: one for key, one in value.items() if key != "name"}
+        settings = {key: setting for key, setting in value.items() if key != "name"}
         try:
             entry = registry[value.get("name", default)]
         except ConfigError as error:
             raise ValueError(str(error)) from None
-        return entry.model_validate(settings)
+        try:
+            return entry.model_validate(settings)
+        except ValidationError as error:
+            known = ", ".join(["name", *entry.model_fields])
+            unknown = f"unknown key; the keys here are {known}"
+            faults = [
+                f"{'.'.join(map(str, fault['loc']))}: {unknown if fault['type'] == 'extra_forbidden' else fault['msg']}"
+                for fault in error.errors()
+            ]
+            raise ValueError("; ".join(faults).replace("Value error, ", "")) from None
 
-    return Annotated[Any, PlainValidator(validate), PlainSerializer(lambda value: value.described()), OneOf(registry)]
+    return Annotated[
+        Any, PlainValidator(validate), PlainSerializer(lambda value: value.described()), OneOf(registry, default)
+    ]
 
 
 class Sections(Section):
-    """A section with one subsection for each entry of a registry, under the entry's name with ``_`` for ``-``.
+    """A section with one subsection per entry of a registry; its key is the entry's name with ``_`` for ``-``.
 
     Entries have an attribute ``Settings``, a ``Section`` class. An entry's settings are an attribute of this section:
     ``sampling.memory_bank``, or ``sampling.of("memory-bank")``.
 
     Attributes:
         registry: of the entries.
-        defaults: values of subsections that are not given, where they differ from the defaults of ``Settings``.
+        defaults: values of subsections that the config does not give, if they differ from the defaults of ``Settings``.
     """
 
     model_config = ConfigDict(extra="allow")
@@ -119,7 +154,7 @@ class Sections(Section):
 
     @classmethod
     def subsections(cls) -> dict[str, type[Section]]:
-        """Return the settings' classes of all entries by key."""
+        """Return the class ``Settings`` of each entry by key."""
         return {name.replace("-", "_"): cls.registry[name].Settings for name in cls.registry}
 
     @model_validator(mode="wrap")
@@ -129,13 +164,13 @@ class Sections(Section):
             return handler(values)
         own = {key: value for key, value in values.items() if key in cls.model_fields}
         others = {key: value for key, value in {**cls.defaults, **values}.items() if key not in cls.model_fields}
-        # A model of its own, so that errors name the key in which they are.
+        # A separate model, so that errors name the key at fault.
         fields = {key: (settings, settings()) for key, settings in cls.subsections().items()}
-        found = create_model("Subsections", __base__=Section, **fields).model_validate(others)
-        return handler({**own, **{key: getattr(found, key) for key in fields}})
+        valid = create_model("Subsections", __base__=Section, **fields).model_validate(others)
+        return handler({**own, **{key: getattr(valid, key) for key in fields}})
 
     def of(self, name: str) -> Any:
-        """Return the settings of an entry."""
+        """Return the settings of an entry by its name."""
         return getattr(self, name.replace("-", "_"))
 
 
@@ -148,5 +183,5 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: plain(value[key]) for key in sorted(value)}
     if isinstance(value, list | tuple):
-        return [plain(one) for one in value]
+        return [plain(item) for item in value]
     return value

@@ -1,4 +1,4 @@
-"""What the end of a run prints: where the report lies, and a table of methods sorted by their accuracy."""
+"""What a finished run prints: the path of the report, and a table of methods sorted by accuracy."""
 
 import sys
 from pathlib import Path
@@ -11,7 +11,7 @@ NAME, KIND, NUMBER = 16, 10, 23  # widths of columns
 
 
 def print_summary(results: str | Path) -> None:
-    """Print the main numbers of a finished run; nothing where there is no summary.
+    """Print the main numbers of a finished run; without a summary, print nothing.
 
     Args:
         results: folder of the run.
@@ -25,7 +25,7 @@ def print_summary(results: str | Path) -> None:
 
 
 def summary_lines(report: Path, numbers: dict[str, Any]) -> list[str]:
-    """Return the lines to print, at most 80 columns where the path of the report is not longer.
+    """Return the lines to print, at most 80 columns wide apart from the path of the report.
 
     Args:
         report: path of the report.

@@ -1,4 +1,4 @@
-"""Text that people write (class lists, tables, YAML), whatever its encoding; output to terminals of ASCII alone."""
+"""Text files in any encoding (class lists, tables, YAML); output to terminals that show ASCII only."""
 
 import codecs
 import logging
@@ -11,7 +11,7 @@ from wsl.errors import DataError
 from wsl.opening import opening_fault
 
 log = logging.getLogger(__name__)
-# The marks of UTF-32 come first: that of its little-endian form begins with that of UTF-16.
+# UTF-32 comes first: its little-endian mark starts with that of UTF-16.
 MARKS = {
     codecs.BOM_UTF8: "utf-8",
     codecs.BOM_UTF32_LE: "utf-32-le",
@@ -25,19 +25,19 @@ REMEDY = "save it as UTF-8"
 def read_text(path: str | Path, utf8_only: bool = False) -> str:
     r"""Read a text file in UTF-8, in UTF-16 or UTF-32 with a byte-order mark, or in Windows-1252.
 
-    Windows-1252 is only assumed where the bytes are not UTF-8 and the result reads like a Western European language;
-    a warning then names the file and the first such line. Split the result by ``split("\n")``: ``splitlines`` also
-    splits at characters that a name may hold.
+    Windows-1252 is assumed only if the bytes are not UTF-8 and the result looks like a Western European language; a
+    warning then names the file and the first such line. Split the result by ``split("\n")``: ``splitlines`` also splits
+    at characters that a name may contain.
 
     Args:
         path: the file.
-        utf8_only: refuse all encodings but UTF-8.
+        utf8_only: refuse all other encodings.
 
     Returns:
-        Its text, without a byte-order mark; all line endings are ``\n``.
+        The text without a byte-order mark; all line endings are ``\n``.
 
     Raises:
-        DataError: the file cannot be opened, or its encoding is not one of these.
+        DataError: the file cannot be opened, or its encoding is none of these.
     """
     try:
         data = Path(path).read_bytes()
@@ -50,24 +50,24 @@ def read_text(path: str | Path, utf8_only: bool = False) -> str:
         raise DataError(f"{path}, line 1: it is {encoding.upper()}; {REMEDY}")
     if encoding == "utf-8" and b"\0" in body:
         # Every second byte of Latin letters in UTF-16 is zero.
-        kind = "is UTF-16 without a byte-order mark" if body[:2].count(0) == 1 else "holds NUL bytes, as text does not"
+        kind = "is UTF-16 without a byte-order mark" if body[:2].count(0) == 1 else "contains NUL bytes, so is not text"
         raise DataError(f"{path}, line {_line(body[: body.index(0)].decode('latin-1'))}: it {kind}; {REMEDY}")
     try:
         text = body.decode(encoding)
     except UnicodeDecodeError as error:
         if mark:
             line = _line(body[: error.start].decode(encoding, errors="ignore"))
-            fault = f"{path}, line {line}: the text is not {encoding.upper()} as the file's first bytes say"
+            fault = f"{path}, line {line}: the text is not {encoding.upper()}, which the byte-order mark announces"
             raise DataError(f"{fault}; {REMEDY}") from None
         text = _western(path, body, error, utf8_only)
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _western(path: str | Path, body: bytes, error: UnicodeDecodeError, refuse: bool) -> str:
-    """Decode bytes that are not UTF-8 as Windows-1252, where that gives words.
+    """Return bytes that are not UTF-8, decoded as Windows-1252.
 
     Raises:
-        DataError: the text is damaged UTF-8, or in another encoding, or ``refuse`` is set.
+        DataError: the text is damaged UTF-8, in another encoding, or ``refuse`` is set.
     """
     number = _line(body[: error.start].decode("latin-1"))
     place = f"{path}, line {number}: byte 0x{body[error.start]:02x} is not UTF-8"
@@ -87,10 +87,10 @@ def _western(path: str | Path, body: bytes, error: UnicodeDecodeError, refuse: b
 
 
 def _garbled(word: str) -> bool:
-    """Return whether a word looks like another encoding that was read as Windows-1252.
+    """Return whether a word looks like another encoding decoded as Windows-1252.
 
-    Cyrillic, Greek and Asian encodings give words without any ASCII letter; the central European one gives
-    superscripts and fractions in the middle of words.
+    Cyrillic, Greek and Asian encodings give words without ASCII letters; the Central European one gives superscripts
+    and fractions inside words.
     """
     foreign = [character for character in word if not character.isascii()]
     letters = [character for character in word if character.isalpha()]
@@ -99,12 +99,12 @@ def _garbled(word: str) -> bool:
 
 
 def _line(before: str) -> int:
-    """Return the number of a line by the text before a place in it."""
+    """Return the number of the line in which the text ends."""
     return len(re.findall(r"\r\n|\r|\n", before)) + 1
 
 
 def forgive_output() -> None:
-    """Let standard output and error escape characters that a terminal cannot show; they would end the program."""
+    """Escape characters that the terminal cannot show on standard output and error; they would raise an error."""
     for stream in (sys.stdout, sys.stderr):
-        with suppress(AttributeError, ValueError):  # another stream took its place, or it is closed
+        with suppress(AttributeError, ValueError):  # it was replaced by another stream, or is closed
             stream.reconfigure(errors="backslashreplace")

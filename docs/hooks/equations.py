@@ -1,6 +1,6 @@
-"""Equations are drawn while the site is built, by matplotlib: no script and no server of others when it is read.
+"""Draw equations with matplotlib while the site is built, so that readers load no script from another server.
 
-`pymdownx.arithmatex` finds them. TeX that matplotlib does not know stops the build.
+`pymdownx.arithmatex` finds the equations. TeX that matplotlib does not support stops the build.
 """
 
 import html
@@ -12,35 +12,37 @@ from matplotlib.path import Path
 from matplotlib.textpath import text_to_path
 from mkdocs.exceptions import PluginError
 
-FOUND = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
+EQUATION = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
 FONT = FontProperties(math_fontfamily="stix", size=text_to_path.FONT_SCALE)
-UNITS = 1000 / text_to_path.FONT_SCALE  # an em of the drawing has 1000
+UNITS = 1000 / text_to_path.FONT_SCALE  # the drawing has 1000 units per em
 WORD = re.compile(r"\\[A-Za-z]+")
-ALIKE = {r"\lVert": r"\,\Vert", r"\rVert": r"\Vert"}  # what it knows by another name
+RENAMED = {r"\lVert": r"\,\Vert", r"\rVert": r"\Vert"}  # commands that matplotlib has under another name
 COMMANDS = {Path.MOVETO: "M", Path.LINETO: "L", Path.CURVE3: "Q", Path.CURVE4: "C", Path.CLOSEPOLY: "Z"}
 
 
 def on_page_content(content, page, **_):
     """Draw the equations of a page."""
 
-    def draw(found):
-        tag, tex = found[1], " ".join(html.unescape(found[2]).split())
+    def draw(match):
+        tag, tex = match[1], " ".join(html.unescape(match[2]).split())
         try:
-            return f'<{tag} class="equation">{drawn(tex, tag == "div")}</{tag}>'
+            return f'<{tag} class="equation">{draw_equation(tex, tag == "div")}</{tag}>'
         except ValueError as error:
             raise PluginError(f"{page.file.src_uri}: matplotlib cannot draw {tex!r}: {error}") from error
 
-    return FOUND.sub(draw, content)
+    return EQUATION.sub(draw, content)
 
 
 @cache
-def drawn(tex, displayed):
-    """Return an equation as SVG, in the colour and size of the text around it and on its baseline.
+def draw_equation(tex, displayed):
+    """Return an equation as SVG, in the colour and size of the surrounding text and on its baseline.
 
-    ``displayed``: it stands by itself, and its fractions are as large as its letters.
+    Args:
+        tex: the equation.
+        displayed: whether the equation is in a paragraph of its own, with fractions in full size.
     """
-    known = ALIKE | {r"\frac": r"\dfrac"} if displayed else ALIKE
-    text = f"${WORD.sub(lambda word: known.get(word[0], word[0]), tex)}$"
+    renamed = RENAMED | {r"\frac": r"\dfrac"} if displayed else RENAMED
+    text = f"${WORD.sub(lambda word: renamed.get(word[0], word[0]), tex)}$"
     sizes = text_to_path.get_text_width_height_descent(text, FONT, ismath=True)
     width, height, descent = (UNITS * size for size in sizes)
     outline = Path(*text_to_path.get_text_path(FONT, text, ismath=True))

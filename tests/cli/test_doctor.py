@@ -57,15 +57,15 @@ def test_what_would_be_fetched_is_said(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (DIGITS.replace("width", "widht"), "zoo.widht: unknown key"),
+        (DIGITS.replace("width", "widht"), "zoo.architecture: widht: unknown key"),
         (
-            "run: mine\nimages: {source: imagefolder, train: nowhere, test: nowhere, classes: [a, b, c, d, e, f]}",
-            "images.train: there is no",
+            "run: mine\nimages: {source: {name: imagefolder, train: nowhere, test: nowhere}, classes: [a, b, c, d, e]}",
+            "images.source.train: there is no",
         ),
         ("images: [", "mine.yaml, line 1: "),
-        (DIGITS + "zoo: {width: 4}\n", "mine.yaml: the key zoo stands twice, in lines 3 and 4"),
+        (DIGITS + "zoo: {width: 4}\n", "mine.yaml: the key zoo is repeated in lines 3 and 4"),
         ("", "mine.yaml is empty"),
-        ("- run", "mine.yaml holds no keys"),
+        ("- run", "mine.yaml contains no keys"),
         (DIGITS + "datasets: {weights: ./gone.pt}", "there is no file ./gone.pt"),
         (DIGITS + f"datasets: {{weights: ./mine.yaml, sha256: {'a' * 64}}}", "datasets.sha256: ./mine.yaml has the"),
     ],
@@ -91,12 +91,13 @@ def test_the_thesis_is_told_every_obstacle_at_once(tmp_path, monkeypatch):
 def test_faults_that_hide_the_plan_hide_no_others(tmp_path, monkeypatch):
     """Without the folders there are no classes, so no plan; the rest of the config is checked all the same."""
     monkeypatch.chdir(tmp_path)
-    images = "images: {source: imagefolder, train: nowhere, test: neither}\ndatasets: {weights: ./gone.pt}"
+    images = "images: {source: {name: imagefolder, train: nowhere, test: neither}}\ndatasets: {weights: ./gone.pt}"
     (tmp_path / "mine.yaml").write_text(f"run: mine\n{images}\n")
     said = doctor("mine.yaml", code=1)
     obstacles = [line for line in said.splitlines() if line.startswith("obstacle: ")]
     assert len(obstacles) == 3
-    for told in ("images.train: there is no folder nowhere", "images.test: there is no folder neither", "./gone.pt"):
+    missing = ("images.source.train: there is no folder nowhere", "images.source.test: there is no folder neither")
+    for told in (*missing, "./gone.pt"):
         assert sum(told in line for line in obstacles) == 1, (told, obstacles)
 
 

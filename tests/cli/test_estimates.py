@@ -14,12 +14,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, normalize
 from typer.testing import CliRunner
 
+from tests.networks import resnet18
 from wsl.cli.main import app
+from wsl.errors import DataError
 from wsl.files import read_json, write_json
 from wsl.randomness import stream
 from wsl.sampling.description import NAME, load_description
 from wsl.tensors import read_tensors, write_tensors
-from wsl.zoo.network import resnet18
 
 PENALTIES = {"logisticregression__C": [1e-4, 1e-3, 1e-2, 1e-1, 1, 10]}
 LABELS = ("apple", "pear", "plum")
@@ -105,11 +106,11 @@ def test_baselines_are_those_of_other_libraries(full, own, bodies, parts, tmp_pa
 
 def test_a_regression_on_pixels_of_many_images_says_what_it_looks_at(full, own, tmp_path, monkeypatch):
     whole, _ = sampled(full, own, tmp_path / "whole.safetensors")
-    for module in ("wsl.evaluation.estimates", "wsl.evaluation.own"):
+    for module in ("wsl.evaluation.estimates", "wsl.evaluation.delivery"):
         monkeypatch.setattr(f"{module}.PIXEL_IMAGES", 3)
     said, about = sampled(full, own, tmp_path / "few.safetensors")
-    told = "The regression on raw pixels looks at the first 3 training images of each class."
-    assert told in said and "looks at the first" not in whole and about["pixel_images"] == 3
+    told = "The regression on raw pixels uses the first 3 training images of each class."
+    assert told in said and "uses the first" not in whole and about["pixel_images"] == 3
 
 
 def test_intervals_are_wilsons(full, own, tmp_path):
@@ -142,19 +143,85 @@ def test_the_loss_reached_is_the_cross_entropy_on_the_held_out_images(full, own,
         logits = network(torch.from_numpy(pixels).permute(0, 3, 1, 2).float())
     loss = torch.nn.CrossEntropyLoss()(logits, torch.from_numpy(parts["test"][1])).item()
     assert about["estimates"]["as sampled"]["loss"] == pytest.approx(loss, rel=1e-4)
-    assert f"asked for: 0.7 nats; reached on the held-out images: {loss:.3g} nats" in said
+    assert f"requested validation loss: 0.7 nats; reached on the held-out images: {loss:.3g} nats" in said
 
 
-def test_a_run_of_an_older_version_has_its_body_in_the_generators_file(sampler_of):
+OLD_NAMES = {"index": "train_index", "pca": "fitted", "encoder": "autoencoder", "latents": "train_latents"}
+
+
+def as_before(run, version=2, sampler="projection", settings=(), **making):
+    """Rewrite a run's description in an earlier format, for example as one of another sampler."""
+    content = read_json(run / NAME)
+    kept = {key: content[key] for key in ("seed", "clip", "prompts", "about", "finetuning", "clip_files", "sha256")}
+    files = {OLD_NAMES.get(key, key): value for key, value in content["files"].items()}
+    baselines = {key: files.pop(key) for key in ("start", "body") if key in files}
+    known, outcome = content["choice"]["known"], content["outcome"]
+    making = {"known": known, "outcome": outcome, "recalibrate": False, "strength": 30.0, **making}
+    making["settings"] = dict(settings)
+    old = {**kept, "format": version, "sampler": sampler, "making": making, "files": files}
+    write_json(run / NAME, {**old, **({"baselines": baselines} if version == 2 else {})})
+    return old
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_runs_of_earlier_versions_give_the_same_model(sampler_of, bodies, own, tmp_path, version):
+    run = sampler_of(**(bodies if version == 2 else {}))
+    new = sampled(run, own, tmp_path / "new.safetensors")[1]
+    as_before(run, version, settings={"norm": "training"})
+    old = sampled(run, own, tmp_path / "old.safetensors")[1]
+    assert old.pop("provenance") != new.pop("provenance") and old == new
+
+
+def test_a_run_of_the_first_version_has_its_body_in_the_generators_file(sampler_of):
     run = sampler_of()
     shutil.copy(run / "sampling" / "sampler.json", run / "generator.safetensors")  # only its place matters here
+    old = as_before(run, 1, "generator", {"temperature": 0.0})
+    assert "body" not in load_description(run).files
+    write_json(run / NAME, {**old, "files": {**old["files"], "generator": "../generator.safetensors"}})
+    files = load_description(run).files
+    assert files["body"] == files["fitted"] == run / "generator.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("sampler", "settings", "making", "key"),
+    [
+        ("flow", {"steps": 4, "method": "euler", "temperature": 1.0}, {}, "flow.method: euler"),
+        ("retrieval", {"space": "latent"}, {}, "retrieval.space: latent"),
+        ("projection", {"norm": "raw"}, {"recalibrate": True, "strength": 5.0}, "recalibration.strength: 5.0"),
+    ],
+)
+def test_settings_that_are_constants_now_are_refused_by_name(sampler_of, sampler, settings, making, key):
+    run = sampler_of()
+    as_before(run, 2, sampler, settings, **making)
+    with pytest.raises(DataError, match=f"{key}, which is no longer a setting"):
+        load_description(run)
+
+
+PLUGIN = """
+from wsl.sampling.methods.base import METHODS
+from wsl.sampling.methods.projection import Projection
+
+
+@METHODS.register("toy-projection")
+class Toy(Projection):
+    label = "toy"
+"""
+
+
+def test_the_code_of_a_plug_in_is_never_run_unless_the_user_names_it(sampler_of, own, tmp_path):
+    run = sampler_of()
     content = read_json(run / NAME)
-    del content["baselines"]
-    write_json(run / NAME, {**content, "format": 1})
-    assert load_description(run).baselines == {}
-    files = {**content["files"], "generator": "../generator.safetensors"}
-    write_json(run / NAME, {**content, "format": 1, "files": files})
-    assert load_description(run).baselines == {"body": run / "generator.safetensors"}
+    content["choice"]["name"], content["plugin"] = "toy-projection", "toy.py"
+    write_json(run / NAME, content)
+    (tmp_path / "toy.py").write_text(PLUGIN, encoding="utf-8")
+    (run / "sampling" / "toy.py").write_text("raise SystemExit(99)", encoding="utf-8")
+    arguments = ["sample", str(own), "--from", str(run), "--out", str(tmp_path / "m.safetensors")]
+    refused = CliRunner(env={"COLUMNS": "500"}).invoke(app, arguments)
+    assert refused.exit_code == 1
+    assert "wsl has no sampler 'toy-projection'" in refused.output
+    assert "defined in the plug-in toy.py, which may run any code; pass it by --plugin FILE" in refused.output
+    _, about = sampled(run, own, tmp_path / "m.safetensors", "--plugin", tmp_path / "toy.py")
+    assert about["sampler"] == "toy-projection"
 
 
 def test_a_generators_body_is_found_in_either_file(own, bodies, sampler_of, tmp_path):

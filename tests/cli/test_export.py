@@ -8,9 +8,9 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from tests.networks import resnet18
 from wsl.cli.main import app
 from wsl.tensors import write_tensors
-from wsl.zoo.network import resnet18
 
 
 def export(*arguments):
@@ -40,12 +40,6 @@ def test_outputs_are_equal_for_any_number_of_images(model, tmp_path):
     about = json.loads(session.get_modelmeta().custom_metadata_map["wsl"])
     assert about == {"size": 32, "classes": [*"abcd"]}
     assert np.ptp(logits) > 0
-
-
-def test_it_lies_beside_the_model_unless_asked(model):
-    path, _ = model
-    assert export(path).exit_code == 0
-    assert path.with_suffix(".onnx").is_file()
 
 
 def test_what_is_no_model_is_refused(tmp_path):

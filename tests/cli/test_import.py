@@ -68,7 +68,7 @@ def test_the_last_line_tells_what_was_recognised_and_how_results_were_joined(the
     said = call("import", theirs, "--out", tmp_path / "ours", "--classes", 3, "--leave-out", "*_00002")
     assert "ours: 2 members (2 train), 1 runs left out, 1 as asked, see import.json" in said
     assert said.endswith(
-        "recognised: ResNet-18, width 2, 3 classes, head fc; results joined to weights by the checkpoint's name in the "
+        "recognised: resnet18, width 2, stem 7, 3 classes, head fc; results joined to weights by the checkpoint's name in the "
         "results"
     )
     about = json.loads((tmp_path / "ours/import.json").read_text())
@@ -98,16 +98,16 @@ def test_last_epochs_that_differ_are_said(theirs, tmp_path):
 @pytest.mark.parametrize(
     ("options", "code", "message"),
     [
-        (("--epochs", "three"), 2, "'three' are not whole numbers"),
+        (("--epochs", "three"), 2, "'three' are not integers"),
         (("--parts", "1,1"), 2, "give three shares"),
         (("--parts", "0,0,0"), 2, "give three shares"),
         (("--parts", "1,-1,1"), 2, "negative"),
         (("--accuracies", "permille"), 2, "permille"),
         (("--classes", "a,a,b"), 1, "not class names"),
-        (("--classes", "0"), 2, "a network has no 0 classes"),
+        (("--classes", "0"), 2, "a network cannot have 0 classes"),
         (("--every", "0"), 2, "--every"),
         (("--every", "2", "--saved-epochs", "0,2"), 2, "give one"),
-        (("--saved-epochs", "x"), 2, "'x' are not whole numbers"),
+        (("--saved-epochs", "x"), 2, "'x' are not integers"),
         (("--leave-out", "nobody"), 1, "nothing in"),
     ],
 )
@@ -120,6 +120,6 @@ def test_a_zoo_lies_beside_its_index_unless_asked(zoo, tmp_path):
     shutil.copy(zoo.members[0], tmp_path / "00000.h5")
     assert "00000-ray-tune: 1 members" in call("export", tmp_path / "00000.h5")
     assert (tmp_path / "00000-ray-tune" / "NN_tune_trainable_00000" / "result.json").is_file()
-    assert "there already" in call("export", tmp_path / "00000.h5", code=1)
+    assert "exists already" in call("export", tmp_path / "00000.h5", code=1)
     (tmp_path / "x.safetensors").touch()
     assert "give one model" in call("export", tmp_path / "00000.h5", tmp_path / "x.safetensors", code=2)

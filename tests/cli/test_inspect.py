@@ -13,14 +13,13 @@ from PIL import Image
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
+from tests.networks import resnet18, resnet18_layout
 from wsl.cli.main import app
 from wsl.files import write_json
 from wsl.sampling.model_files import write_model
-from wsl.weights.codec import load_codec, read_latents
-from wsl.weights.neighbours import neighbours
-from wsl.zoo.layout import resnet18_layout
+from wsl.weights.codec import load_codec, neighbours, read_latents
 from wsl.zoo.member import read_member
-from wsl.zoo.network import resnet18, state_dict
+from wsl.zoo.network import state_dict
 
 
 def inspect(*arguments, code=0):
@@ -83,7 +82,7 @@ def test_a_run_is_its_summary(tmp_path):
 def test_a_run_without_a_summary_is_not_finished(tmp_path):
     assert "is not a folder that wsl knows" in inspect(tmp_path, code=1)
     write_json(tmp_path / "logs" / "jobs.json", {})
-    assert f"is a run that is not finished: `wsl watch {tmp_path}`" in inspect(tmp_path, code=1)
+    assert f"is an unfinished run: `wsl watch {tmp_path}`" in inspect(tmp_path, code=1)
 
 
 @pytest.fixture
@@ -115,10 +114,10 @@ def files(tmp_path, zoo):
         ("photo.png", "is not a file that wsl knows: it is an image (PNG)"),
         ("README.md", "is not a file that wsl knows: it is text;"),
         ("readme.h5", "it is text, though its name ends in .h5"),
-        ("bytes.bin", "its content is of no format that wsl reads"),
+        ("bytes.bin", "wsl does not read this format"),
         ("empty.pt", "it is empty"),
-        ("latents.h5", "is HDF5, but neither a member nor an index of a zoo"),
-        ("torn.safetensors", "torn.safetensors is not a whole safetensors file"),
+        ("latents.h5", "is an HDF5 file, but neither a member nor an index of a zoo"),
+        ("torn.safetensors", "torn.safetensors is an incomplete safetensors file"),
         ("code.pt", "code.pt cannot be read"),
         ("archive.zip", "archive.zip is not a file that wsl knows: it is a zip archive of another program;"),
         ("torn.pt", "torn.pt cannot be read"),

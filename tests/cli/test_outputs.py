@@ -10,10 +10,10 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from tests.networks import resnet18
 from wsl.cli.main import app
 from wsl.sampling.model_files import read_model, write_model
 from wsl.tensors import read_tensors
-from wsl.zoo.network import resnet18
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,7 +31,7 @@ def unused(monkeypatch):
     def fail(*_, **__):
         raise AssertionError("work began")
 
-    monkeypatch.setattr("wsl.evaluation.own.sample_own", fail)
+    monkeypatch.setattr("wsl.evaluation.delivery.sampled_model", fail)
     monkeypatch.setattr("wsl.sampling.onnx.read_model", fail)
 
 
@@ -72,7 +72,7 @@ def test_force_replaces_files_alone(unused, run, own, tmp_path, out):
 def test_a_sealed_folder_is_refused_before_work(unused, run, own, disk, tmp_path):
     sealed = disk(tmp_path / "sealed", "ro")
     said = call("sample", own, "--from", run, "--out", sealed / "m.pt", code=1)
-    assert f"{sealed}/m.pt cannot be written (Read-only file system); make its folder writable" in said
+    assert f"{sealed}/m.pt cannot be written (Read-only file system); make {sealed} writable" in said
 
 
 def test_models_of_alike_names_have_cards_of_their_own(run, own, tmp_path):
@@ -97,14 +97,14 @@ def test_a_second_model_replaces_the_first_only_where_asked(run, own, tmp_path):
 
 def test_a_file_that_appears_meanwhile_is_kept(run, own, tmp_path, monkeypatch):
     """As when two calls write to one default name at the same time."""
-    from wsl.evaluation import own as module
+    from wsl.evaluation import delivery as module
 
     def slow(*arguments):
         (tmp_path / "m.pt").write_text("another call's")
-        return sample_own(*arguments)
+        return sampled_model(*arguments)
 
-    sample_own = module.sample_own
-    monkeypatch.setattr(module, "sample_own", slow)
+    sampled_model = module.sampled_model
+    monkeypatch.setattr(module, "sampled_model", slow)
     assert "m.pt exists already" in call("sample", own, "--from", run, "--out", tmp_path / "m.pt", code=1)
     assert (tmp_path / "m.pt").read_text() == "another call's" and not (tmp_path / "m.pt.md").exists()
 
@@ -141,15 +141,14 @@ def test_an_export_that_cannot_be_written_as_asked_is_refused_before_work(unused
     assert [path.name for path in tmp_path.iterdir()] == ["there.onnx"]
 
 
-def test_an_export_replaces_a_file_where_asked_and_never_its_model(model, tmp_path):
-    (tmp_path / "m.onnx").write_text("mine")
-    call("export", model, "--out", tmp_path / "m.onnx", "--force")
-    assert (tmp_path / "m.onnx").stat().st_size > 1000
+def test_an_export_lies_beside_its_model_and_replaces_a_file_where_asked_and_never_the_model(model, tmp_path):
+    model.with_suffix(".onnx").write_text("mine")
+    assert "exists already" in call("export", model, code=1) and model.with_suffix(".onnx").read_text() == "mine"
+    call("export", model, "--force")
+    assert model.with_suffix(".onnx").stat().st_size > 1000
     linked = tmp_path / "linked.onnx"
     linked.hardlink_to(model)
     assert "linked.onnx is the model itself" in call("export", model, "--out", linked, "--force", code=1)
-    call("export", model)
-    assert model.with_suffix(".onnx").is_file() and "exists already" in call("export", model, code=1)
 
 
 def test_a_zoo_is_never_replaced(zoo, tmp_path):
@@ -164,20 +163,18 @@ def test_the_version_is_that_of_the_package():
     assert done.stdout == "wsl 0.1.0\n" and done.stderr == ""
 
 
-def test_a_terminal_without_unicode_shows_what_it_can(tmp_path):
+def test_a_terminal_without_unicode_shows_what_it_can(commands, tmp_path):
     """Names that a terminal cannot show must end no command in a traceback."""
     path = tmp_path / "köttbullar.safetensors"
     about = {"classes": ["食", "é", ":cat: 🐈"], "size": 16, "preprocessing": {}}
     write_model(path, resnet18(2, 3).state_dict(), about)
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii", "COLUMNS": "80"}
-    for arguments, code in (([path], 0), ([path, "--json"], 0), ([tmp_path / "食.md"], 1)):
-        (tmp_path / "食.md").write_text("食")
-        command = [sys.executable, "-c", "from wsl.cli.main import app; app()", "inspect", *map(str, arguments)]
-        done = subprocess.run(command, env=env, capture_output=True, check=False)
-        assert done.returncode == code and b"Traceback" not in done.stderr
-        assert b"ttbullar" in done.stdout or b".md is not a file that wsl knows" in done.stderr
-        if "--json" in arguments:
-            assert json.loads(done.stdout)["facts"]["classes"] == about["classes"]
+    (tmp_path / "食.md").write_text("食")
+    env = {**os.environ, "PYTHONIOENCODING": "ascii", "COLUMNS": "80"}
+    calls = [("inspect", path), ("inspect", path, "--json"), ("inspect", tmp_path / "食.md")]
+    done = commands(calls, env, "import torch")
+    assert [code for code, _, _ in done] == [0, 0, 1] and not any(b"Traceback" in errors for _, _, errors in done)
+    assert all(b"ttbullar" in out for _, out, _ in done[:2]) and b".md is not a file that wsl knows" in done[2][2]
+    assert json.loads(done[1][1])["facts"]["classes"] == about["classes"]
 
 
 def test_a_reader_that_ends_early_ends_the_command_in_silence(model):

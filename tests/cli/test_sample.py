@@ -10,16 +10,17 @@ from PIL import Image
 from safetensors import safe_open
 from typer.testing import CliRunner
 
+from tests.networks import resnet18, resnet18_layout
 from wsl.cli.main import app
 from wsl.datasets.class_means import ClassMeans, embed_classes
 from wsl.datasets.clip import Clip
+from wsl.datasets.settings import ClipModel
 from wsl.outcomes.bins import read_bins
 from wsl.randomness import stream
-from wsl.sampling.registry import load_sampler
+from wsl.sampling.loading import Choice, OpenRun
 from wsl.tensors import read_tensors
 from wsl.weights.codec import load_codec
-from wsl.zoo.layout import resnet18_layout
-from wsl.zoo.network import flatten, resnet18
+from wsl.zoo.network import flatten
 
 LAYOUT = resnet18_layout(2, 3)
 TASK = "0/3/2"
@@ -38,12 +39,13 @@ def sampled(tmp_path, *arguments):
 
 
 @pytest.fixture
-def expected(zoo, fitted, autoencoder, shared, class_means, bins):
+def expected(method_files, zoo, fitted, autoencoder, shared, class_means, bins):
     """What the run's own sampler gives: ``expected(task, loss)``."""
 
     def make(task, loss=None, means=class_means, images=None):
         means = list(means.values())
-        sampler = load_sampler("projection", {"norm": "training"}, means, bins, shared=shared.state)
+        with OpenRun(method_files(shared=shared.state), Choice(name="projection", known=[], recalibrate=False)) as run:
+            sampler = run.load()
         loss = read_bins(bins).requested_loss("best") if loss is None else loss
         codes = sampler.codes(ClassMeans(means, images).embed([task]), np.array([loss]), 0)
         return load_codec(zoo.train, fitted, autoencoder.state).decode(codes)[0]
@@ -101,7 +103,9 @@ def test_a_card_says_what_it_is(run, own, tmp_path):
     one = about["estimates"]["as sampled"]
     assert f"| **this model, as sampled** | {one['accuracy']:.1%} | {one['low']:.1%} to {one['high']:.1%} |" in card
     request = about["request"]["validation_loss"]
-    assert f"asked for: {request:.3g} nats; reached on the held-out images: {one['loss']:.3g} nats" in card
+    assert (
+        f"requested validation loss: {request:.3g} nats; reached on the held-out images: {one['loss']:.3g} nats" in card
+    )
     with safe_open(tmp_path / "model.safetensors", framework="pt") as file:
         assert len(json.loads(file.metadata()["wsl"])["provenance"]["sampler_sha256"]) == 64
 
@@ -117,10 +121,11 @@ def test_the_same_call_writes_the_same_file(run, own, tmp_path):
 
 
 def test_names_stand_in_for_images(sampler_of, packed, reader, expected, tmp_path):
-    clip = {"model": str(reader), "weights": None, "batch_size": 64, "seed": 0}
+    clip = {"model": str(reader), "weights": None, "seed": 0}
     names = {"0": "apple", "1": "fig", "2": "plum", "3": "pear", "4": "quince"}
     means = {digit: tmp_path / f"{digit}.h5" for digit in names}
-    embed_classes(list(packed.values()), list(means.values()), [[f"a {name}."] for name in names.values()], **clip)
+    prompts = [[f"a {name}."] for name in names.values()]
+    embed_classes(list(packed.values()), list(means.values()), prompts, ClipModel(model=str(reader)))
     run = sampler_of(means, clip=clip, prompts=["a {}."])
     weights, about = sampled(tmp_path, "--classes", "apple,pear,plum", "--from", run)
     assert weights == pytest.approx(expected(TASK, means=means, images=0), abs=1e-4)
@@ -138,9 +143,10 @@ def test_clip_is_loaded_from_the_files_that_the_run_has_fetched(sampler_of, pack
     config = {"model_cfg": json.loads(reader.read_text()), "preprocess_cfg": {"mean": [0.3] * 3, "std": [0.4] * 3}}
     (folder / "open_clip_config.json").write_text(json.dumps(config))
     torch.save(Clip(str(reader), None, seed=5).model.state_dict(), tmp_path / "run" / "clip.weights")
-    clip = {"model": f"{folder}/open_clip_config.json", "weights": f"{folder}.weights", "batch_size": 64, "seed": 0}
+    clip = {"model": f"{folder}/open_clip_config.json", "weights": f"{folder}.weights", "seed": 0}
     means = {digit: tmp_path / f"{digit}.h5" for digit in packed}
-    embed_classes(list(packed.values()), list(means.values()), [[]] * len(packed), **clip)
+    model = ClipModel(model=clip["model"], weights=clip["weights"])
+    embed_classes(list(packed.values()), list(means.values()), [[]] * len(packed), model)
     run = sampler_of(means, clip=clip)
     assert sampled(tmp_path, own, "--from", run, "--held-out", "0")[0] == pytest.approx(
         expected(TASK, means=means), abs=1e-4
@@ -185,7 +191,7 @@ def test_files_that_are_not_used_are_told(run, own, tmp_path, caplog):
 @pytest.mark.parametrize(
     ("asked", "code", "message"),
     [
-        (("{own}", "--from", "{empty}"), 1, "holds no sampling/sampler.json; name the folder of a finished run"),
+        (("{own}", "--from", "{empty}"), 1, "has no sampling/sampler.json; give the folder of a finished run"),
         (
             ("{own}/apple", "--from", "{run}"),
             1,
@@ -233,4 +239,4 @@ def test_a_run_whose_files_are_gone_or_of_another_kind_is_refused(sampler_of, ow
     path.write_text(path.read_text().replace("shared.safetensors", "gone.safetensors"))
     assert "gone.safetensors is missing" in " ".join(call(own, "--from", run).output.split())
     path.write_text('{"format": 99}')
-    assert "of another version of wsl" in " ".join(call(own, "--from", run).output.split())
+    assert "by another version of wsl" in " ".join(call(own, "--from", run).output.split())

@@ -9,10 +9,13 @@ import pytest
 import torch
 from PIL import Image
 
+from wsl.datasets import clip
 from wsl.datasets.class_means import ClassMeans, embed_classes
+from wsl.datasets.settings import ClipModel
 from wsl.errors import DataError
-from wsl.images.packing import pack_folder
+from wsl.images.packing import pack_class
 from wsl.images.reading import join_task
+from wsl.images.settings import Packing
 
 PROMPTS = ["a photo of a three.", "the digit three", "3"]
 
@@ -41,8 +44,9 @@ def test_it_is_the_plain_mean_of_open_clips_features(packed, class_means, tiny_c
     assert about == {"class": "3", "images": count}
 
 
-def test_batches_do_not_matter(packed, class_means, tiny_clip, tmp_path):
-    embed_classes([packed["3"]], [tmp_path / "3.h5"], [()], str(tiny_clip), None, batch_size=7, seed=0)
+def test_batches_do_not_matter(packed, class_means, tiny_clip, tmp_path, monkeypatch):
+    monkeypatch.setattr(clip, "BATCH", 7)
+    embed_classes([packed["3"]], [tmp_path / "3.h5"], [()], ClipModel(model=str(tiny_clip)))
     assert read(tmp_path / "3.h5")[0] == pytest.approx(read(class_means["3"])[0], abs=1e-6)
 
 
@@ -50,7 +54,7 @@ def test_held_out_images_play_no_part(packed, class_means, tiny_clip, tmp_path):
     blind = shutil.copy(packed["3"], tmp_path / "blind.h5")
     with h5py.File(blind, "a") as file:
         del file["test"], file["validation"]
-    embed_classes([blind], [tmp_path / "3.h5"], [()], str(tiny_clip), None, batch_size=64, seed=0)
+    embed_classes([blind], [tmp_path / "3.h5"], [()], ClipModel(model=str(tiny_clip)))
     assert (tmp_path / "3.h5").read_bytes() == class_means["3"].read_bytes()
 
 
@@ -94,7 +98,7 @@ def test_means_may_be_of_a_few_images_alone(class_means, images):
 def named(packed, reader, tmp_path_factory):
     """The file of class 3 with the text features of its prompts."""
     path = tmp_path_factory.mktemp("named") / "3.h5"
-    embed_classes([packed["3"]], [path], [PROMPTS], str(reader), None, batch_size=64, seed=0)
+    embed_classes([packed["3"]], [path], [PROMPTS], ClipModel(model=str(reader)))
     return path
 
 
@@ -124,7 +128,7 @@ def test_texts_stand_in_for_class_means_of_their_length(tmp_path):
 
 
 def test_prompts_leave_the_image_features_as_they_are(packed, named, reader, tmp_path):
-    embed_classes([packed["3"]], [tmp_path / "3.h5"], [()], str(reader), None, batch_size=64, seed=0)
+    embed_classes([packed["3"]], [tmp_path / "3.h5"], [()], ClipModel(model=str(reader)))
     assert np.array_equal(features(tmp_path / "3.h5"), features(named))
     with h5py.File(tmp_path / "3.h5") as file:
         assert "text" not in file
@@ -140,8 +144,10 @@ def test_real_photos_and_weights(photos, real_clip, tmp_path):
     model = real_clip / "wsl-tiny-rn.json"
     weights = str(real_clip / "wsl-tiny-rn.pt")
     name = sorted(path.name for path in (photos / "train").iterdir() if path.is_dir())[0]
-    pack_folder(name, tmp_path / "packed.h5", photos / "train", photos / "val", 32, 0.2, 10, 0)
-    embed_classes([tmp_path / "packed.h5"], [tmp_path / "mean.h5"], [()], str(model), weights, batch_size=64, seed=0)
+    source = {"name": "imagefolder", "train": photos / "train", "test": photos / "val"}
+    pack_class(tmp_path / "packed.h5", name, Packing(source=source), 0)
+    settings = ClipModel(model=str(model), weights=weights)
+    embed_classes([tmp_path / "packed.h5"], [tmp_path / "mean.h5"], [()], settings)
     theirs, _, preprocess = open_clip.create_model_and_transforms(model.stem, pretrained=weights)
     expected, _ = mean_by_hand(tmp_path / "packed.h5", preprocess, theirs.eval())
     assert read(tmp_path / "mean.h5")[0] == pytest.approx(expected, abs=1e-4)

@@ -102,7 +102,7 @@ def test_weights_that_are_not_finite_are_told_of_by_name(tiny_clip, tmp_path, va
     state["visual.ln_post.bias"] = torch.full_like(state["visual.ln_post.bias"], value)
     torch.save(state, tmp_path / "weights.pt")
     damaged = Clip(str(tiny_clip), str(tmp_path / "weights.pt"), seed=0)
-    with pytest.raises(DataError, match=r"weights\.pt gives features that are not finite; .* anew"):
+    with pytest.raises(DataError, match=r"weights\.pt gives features that are not finite; .* again"):
         damaged.features(images(2, 16))
 
 

@@ -7,13 +7,28 @@ import numpy as np
 import pytest
 import torch
 
+from wsl.datasets import distillation
 from wsl.datasets.clip import Clip
-from wsl.datasets.distilled import convnet, distil, embed_distilled, matching_distance
+from wsl.datasets.distillation import convnet, distil, embed_distilled, matching_distance
+from wsl.datasets.encoders.base import ClassFiles
+from wsl.datasets.settings import ClipModel
 from wsl.figures.distilled_images import draw
 from wsl.images.inputs import normalised
 
-HOW = {"images": 1, "steps": 6, "learning_rate": 0.1, "batch_size": 16, "width": 4}
+SMALL = {"STEPS": 6, "BATCH": 16, "WIDTH": 4}
 COLOURS = {"red": (200, 40, 40), "blue": (40, 40, 200)}
+
+
+@pytest.fixture
+def constants(monkeypatch):
+    """Sets constants of the distillation: ``constants(STEPS=6)``."""
+
+    def change(**values):
+        for name, value in values.items():
+            monkeypatch.setattr(distillation, name, value)
+
+    change(**SMALL)
+    return change
 
 
 def coloured(name, count=24, size=8):
@@ -30,15 +45,16 @@ def far(real, synthetic):
     return np.mean([matching_distance(one, normalised(real), normalised(synthetic)).item() for one in networks])
 
 
-def embedded(packed, clip, out, tiny_clip, **changes):
-    embed_distilled(packed, clip, out, **{**HOW, **changes}, model=str(tiny_clip), weights=None, seed=0)
+def embedded(packed, clip, out, tiny_clip):
+    embed_distilled(ClassFiles(packed, clip), out, ClipModel(model=str(tiny_clip)))
     return out
 
 
-def test_the_image_comes_to_teach_what_its_class_teaches():
+def test_the_image_comes_to_teach_what_its_class_teaches(constants):
+    constants(STEPS=40, LEARNING_RATE=0.5, WIDTH=8)
     for name in COLOURS:
         real = coloured(name)
-        made = distil(real, 1, steps=40, learning_rate=0.5, batch_size=16, width=8, seed=0)
+        made = distil(real, seed=0)
         assert made.shape == (1, 3, 8, 8) and made.dtype == torch.uint8
         assert far(real[1:], made) < 0.9 * far(real[1:], real[:1])
 
@@ -55,22 +71,22 @@ def test_networks_take_images_of_any_size(size):
     assert convnet(2, size)(torch.zeros(1, 3, size, size)).shape == (1, 10)
 
 
-def test_the_seed_decides():
-    def run(seed):
-        return distil(coloured_once, 2, steps=3, learning_rate=0.5, batch_size=8, width=4, seed=seed)
-
-    coloured_once = coloured("red")
-    assert torch.equal(run(1), run(1))
-    assert not torch.equal(run(1), run(2))
+def test_the_seed_decides(constants):
+    constants(IMAGES=2, STEPS=3, LEARNING_RATE=0.5, BATCH=8)
+    real = coloured("red")
+    assert torch.equal(distil(real, 1), distil(real, 1))
+    assert not torch.equal(distil(real, 1), distil(real, 2))
 
 
-def test_no_step_leaves_the_images_as_they_were():
+def test_no_step_leaves_the_images_as_they_were(constants):
+    constants(IMAGES=3, STEPS=0)
     real = coloured("blue")
-    assert torch.equal(distil(real, 3, steps=0, learning_rate=0.1, batch_size=8, width=4, seed=0), real[:3])
+    assert torch.equal(distil(real, seed=0), real[:3])
 
 
-def test_the_class_file_is_as_clips_but_for_its_mean(packed, class_means, tiny_clip, tmp_path):
-    out = embedded(packed["3"], class_means["3"], tmp_path / "3.h5", tiny_clip, images=2)
+def test_the_class_file_is_as_clips_but_for_its_mean(packed, class_means, tiny_clip, tmp_path, constants):
+    constants(IMAGES=2)
+    out = embedded(packed["3"], class_means["3"], tmp_path / "3.h5", tiny_clip)
     with h5py.File(out) as made, h5py.File(class_means["3"]) as clip:
         assert dict(made.attrs) == {**clip.attrs, "encoder": "distilled"}
         assert np.array_equal(made["features"], clip["features"])
@@ -81,7 +97,7 @@ def test_the_class_file_is_as_clips_but_for_its_mean(packed, class_means, tiny_c
         assert not np.allclose(made["mean"], clip["mean"], atol=1e-3)
 
 
-def test_text_is_kept(packed, class_means, tiny_clip, tmp_path):
+def test_text_is_kept(packed, class_means, tiny_clip, tmp_path, constants):
     named = shutil.copy(class_means["3"], tmp_path / "named.h5")
     with h5py.File(named, "a") as file:
         file["text"] = np.arange(8.0)
@@ -89,7 +105,7 @@ def test_text_is_kept(packed, class_means, tiny_clip, tmp_path):
         assert np.array_equal(file["text"], np.arange(8.0))
 
 
-def test_held_out_images_play_no_part(packed, class_means, tiny_clip, tmp_path):
+def test_held_out_images_play_no_part(packed, class_means, tiny_clip, tmp_path, constants):
     blind = shutil.copy(packed["3"], tmp_path / "blind.h5")
     with h5py.File(blind, "a") as file:
         del file["test"], file["validation"]
@@ -97,8 +113,9 @@ def test_held_out_images_play_no_part(packed, class_means, tiny_clip, tmp_path):
     assert first.read_bytes() == embedded(blind, class_means["3"], tmp_path / "b.h5", tiny_clip).read_bytes()
 
 
-def test_the_figure_has_room_for_every_class(packed, class_means, tiny_clip, tmp_path):
+def test_the_figure_has_room_for_every_class(packed, class_means, tiny_clip, tmp_path, constants):
+    constants(STEPS=1)
     names = "01234"  # more than a row holds
-    made = [embedded(packed[name], class_means[name], tmp_path / f"{name}.h5", tiny_clip, steps=1) for name in names]
+    made = [embedded(packed[name], class_means[name], tmp_path / f"{name}.h5", tiny_clip) for name in names]
     draw([packed[name] for name in names], made, tmp_path / "drawn.pdf", tmp_path / "drawn.png")
     assert all((tmp_path / name).stat().st_size > 1000 for name in ("drawn.pdf", "drawn.png"))

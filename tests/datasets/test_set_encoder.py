@@ -8,22 +8,31 @@ import pandas as pd
 import pytest
 import torch
 
+from wsl.datasets import set_encoder
 from wsl.datasets.class_means import ClassMeans
+from wsl.datasets.encoders.base import ClassFiles
 from wsl.datasets.set_encoder import SetEncoder, embed_set, embed_subsets, fit_set_encoder, load_set_encoder
+from wsl.datasets.settings import ClipModel
 from wsl.errors import DataError
 from wsl.recipe import Recipe
 
-RECIPE = {"learning_rate": 1e-2, "weight_decay": 0.0, "batch_size": 2, "epochs": 12}
-RECIPE |= {"patience": None, "schedule": "constant", "keep": "best"}
-HOW = {"hidden": [16], "dropout": 0.1, "temperature": 0.2, "images": 8, "recipe": Recipe(**RECIPE), "weights": None}
+RECIPE = Recipe(learning_rate=1e-2, batch_size=2, epochs=12)
+SMALL = {"HIDDEN": [16], "DROPOUT": 0.1, "TEMPERATURE": 0.2, "IMAGES": 8}
 LEARNT_FROM = "0123"
 
 
-def fitted(packed, class_means, tiny_clip, folder, names=LEARNT_FROM, **changes):
-    files = [packed[name] for name in names], [class_means[name] for name in names]
+def fitted(packed, class_means, tiny_clip, folder, recipe=RECIPE):
+    files = ClassFiles([packed[name] for name in LEARNT_FROM], [class_means[name] for name in LEARNT_FROM])
     out, history = folder / "set.safetensors", folder / "set.csv"
-    fit_set_encoder(*files, out, history, **{**HOW, **changes}, model=str(tiny_clip), batch_size=64, seed=0)
+    with pytest.MonkeyPatch.context() as patched:
+        for name, value in {**SMALL, "RECIPE": recipe}.items():
+            patched.setattr(set_encoder, name, value)
+        fit_set_encoder(files, out, history, ClipModel(model=str(tiny_clip)))
     return out
+
+
+def embed(clip, encoder, out):
+    embed_set(ClassFiles(None, clip, encoder), out, ClipModel())
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +56,7 @@ def test_it_starts_as_the_mean_of_normalised_features():
 
 
 def test_order_plays_no_part_and_every_subset_has_an_embedding(encoder, class_means, tmp_path):
-    embed_set(class_means["4"], encoder, tmp_path / "4.h5")
+    embed(class_means["4"], encoder, tmp_path / "4.h5")
     with h5py.File(class_means["4"]) as file:
         features = torch.from_numpy(file["features"][...])
     shuffled = features[torch.randperm(len(features))]
@@ -71,7 +80,7 @@ def test_subsets_of_a_class_are_disjoint_and_within_their_bounds():
 
 def test_training_lowers_the_validation_loss(encoder):
     history = pd.read_csv(encoder.with_suffix(".csv"))
-    assert len(history) == RECIPE["epochs"]
+    assert len(history) == RECIPE.epochs
     assert history["validation_loss"].min() < history["validation_loss"].iloc[0]
 
 
@@ -92,10 +101,10 @@ def test_validation_images_choose_the_epoch_and_train_nothing(packed, class_mean
     for path in other.values():
         with h5py.File(path, "a") as file:
             file["validation"][...] = 255 - file["validation"][...]
-    last = {"recipe": Recipe(**{**RECIPE, "keep": "last"})}
+    last = RECIPE.model_copy(update={"keep": "last"})
     (tmp_path / "first").mkdir()
-    first = fitted(packed, class_means, tiny_clip, tmp_path / "first", **last)
-    second = fitted(other, class_means, tiny_clip, tmp_path, **last)
+    first = fitted(packed, class_means, tiny_clip, tmp_path / "first", last)
+    second = fitted(other, class_means, tiny_clip, tmp_path, last)
     assert first.read_bytes() == second.read_bytes()
     tables = [pd.read_csv(path.with_suffix(".csv")) for path in (first, second)]
     assert tables[0]["train_loss"].equals(tables[1]["train_loss"])
@@ -103,7 +112,7 @@ def test_validation_images_choose_the_epoch_and_train_nothing(packed, class_mean
 
 
 def test_the_class_file_says_whose_it_is_and_has_no_text(encoder, class_means, tmp_path):
-    embed_set(class_means["4"], encoder, tmp_path / "4.h5")
+    embed(class_means["4"], encoder, tmp_path / "4.h5")
     with h5py.File(tmp_path / "4.h5") as file, h5py.File(class_means["4"]) as clip:
         assert dict(file.attrs) == {**clip.attrs, "encoder": "set"}
         assert set(file) == {"mean", "features"} and file["features"].shape == clip["features"].shape

@@ -6,10 +6,11 @@ import pytest
 from scipy import stats
 from scipy.special import expit, logit
 
-from wsl.evaluation.kinds import BASELINES, REFERENCES
 from wsl.evaluation.tables import accuracy_table, chosen_sampler
+from wsl.sampling.methods.base import METHODS
 
 RUN = {"regime": "shared", "run": "own", "members": 17}
+KINDS = {name: METHODS[name].kind for name in METHODS}
 COLUMNS = ["part", "member", "task", "method", "draw", "images", "epochs", "recalibrated", "accuracy"]
 
 
@@ -37,7 +38,7 @@ def make(tmp_path):
             paths.append(tmp_path / f"{method}-{draw}.csv")
             group.to_csv(paths[-1], index=False)
         out, recalibration = tmp_path / "accuracy.csv", tmp_path / "recalibration.csv"
-        accuracy_table(paths, out, recalibration, **RUN, beside=beside)
+        accuracy_table(paths, out, recalibration, RUN, KINDS, beside)
         return pd.read_csv(out), pd.read_csv(recalibration)
 
     return made
@@ -103,7 +104,7 @@ def test_the_sampler_is_chosen_on_validation_tasks_alone(make):
     # On test tasks, with few images and after fine-tuning the projection is better, and baselines are in everything.
     rows = [*VALIDATION, *judgement("flow", [0.1, 0.2]), *judgement("projection", [0.9, 1.0])]
     rows += judgement("projection", [0.9, 1.0], epochs=3) + judgement("projection", [0.9, 1.0], images=5)
-    for other in (*BASELINES, *REFERENCES):
+    for other in METHODS.of_kind("baseline", "reference"):
         rows += judgement(other, [1.0, 1.0], "validation") + judgement(other, [1.0, 1.0])
     table, _ = make(rows)
     assert set(table.loc[table["chosen"], "sampler"]) == {"flow"}

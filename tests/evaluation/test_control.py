@@ -10,6 +10,7 @@ import torch
 from scipy.stats import spearmanr
 from sklearn.metrics import accuracy_score, log_loss, r2_score
 
+from tests.networks import resnet18, resnet18_layout
 from wsl.evaluation.control import (
     control_table,
     judge_control,
@@ -20,9 +21,9 @@ from wsl.evaluation.control import (
 )
 from wsl.evaluation.validation import ValidationImages, held_out_tasks, requested_losses
 from wsl.images.tasks import TaskImages
-from wsl.zoo.layout import resnet18_layout
+from wsl.sampling.loading import Choice
 from wsl.zoo.member import read_member
-from wsl.zoo.network import resnet18, state_dict
+from wsl.zoo.network import state_dict
 
 LAYOUT = resnet18_layout(2, 3)
 TASKS = pd.DataFrame({"part": ["test", "unseen"], "member": [4, 9], "task": ["0/3/2", "4/1/3"]})
@@ -34,7 +35,7 @@ class FakeMaker:
     def __init__(self, weights):
         self.weights, self.asked = weights, []
 
-    def make(self, task, loss, images=None, seed=0):
+    def sample(self, task, loss, images=None, seed=0):
         self.asked.append((task, loss, images, seed))
         return self.weights
 
@@ -168,12 +169,9 @@ def test_summary_averages_draws_first_and_leaves_out_what_is_not_finite():
     assert row["pooled_spearman"] == pytest.approx(spearmanr(finite["requested"], finite["achieved"]).statistic)
 
 
-def test_a_sampler_is_measured_over_a_runs_files(zoo, fitted, autoencoder, class_means, packed, bins, shared, tmp_path):
-    files = {"train_index": zoo.train, "fitted": fitted, "autoencoder": autoencoder.state, "bins": bins}
-    files |= {"class_means": list(class_means.values()), "packed": list(packed.values()), "shared": shared.state}
-    options = {"known": list("0124"), "recalibrate": True, "strength": 30.0, "settings": {"norm": "training"}}
-    out = tmp_path / "c.csv"
-    judge_control([zoo.test], out, sampler="projection", draw=0, requests=3, **files, **options)
+def test_a_sampler_is_measured_over_a_runs_files(zoo, method_files, shared, tmp_path):
+    out, inputs = tmp_path / "c.csv", method_files([zoo.test], shared=shared.state)
+    judge_control(inputs, out, Choice(name="projection", known=list("0124")), requests=3)
     rows = pd.read_csv(out)
     tasks = held_out_tasks([zoo.test])
     assert tasks.to_dict("records") == [{"part": "test", "member": 4, "task": "0/3/2"}]

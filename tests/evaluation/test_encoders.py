@@ -9,9 +9,11 @@ from scipy.special import expit, logit
 from sklearn.linear_model import RidgeCV
 from sklearn.preprocessing import StandardScaler
 
+from tests.networks import resnet18_layout
+from wsl.evaluation.bench import BenchSettings
 from wsl.evaluation.distances import Spread
 from wsl.evaluation.encoder_tables import encoder_tables
-from wsl.evaluation.encoders import measure_encoder
+from wsl.evaluation.encoders import BenchInputs, measure_encoder
 from wsl.evaluation.probes import layer_statistics, measure_accuracies, measure_baselines, probe
 from wsl.files import new_hdf5, put_table
 from wsl.fitting import Standardiser
@@ -20,13 +22,12 @@ from wsl.shared.training import train_shared
 from wsl.weights.coefficients import read_coefficients
 from wsl.weights.sensitivity import measure_sensitivity
 from wsl.zoo.index import open_zoo, write_index
-from wsl.zoo.layout import resnet18_layout
 
 RECIPE = {"learning_rate": 0.003, "weight_decay": 0.0, "batch_size": 4, "epochs": 2, "patience": None}
 RECIPE |= {"schedule": "constant", "keep": "last"}
-COMMON = {"checkpoint_count": 2, "recipe": RECIPE, "seed": 0, "orders": 1, "orders_seed": 0, "behaviour": None}
-NO_SEARCH = {"steps": 0, "batch_size": 8, "learning_rate": 0.02, "features": 0.0}
-PCA = {"hidden": [], "dropout": 0.0, "latent": None, "normalise": "per-parameter"}
+PCA = {"name": "pca", "normalise": "per-parameter"}
+SHARED = Shared(outcome_embedding=4, hidden=[8], dropout=0.0, **RECIPE)
+SEEDS = dict.fromkeys(("encoder", "orders", "shared", "search"), 0)
 LAYOUT = resnet18_layout(2, 3)
 
 
@@ -39,20 +40,15 @@ def accuracies(zoo, packed, tmp_path_factory):
 
 @pytest.fixture
 def measure(zoo, fitted, coefficients, packed, class_means, bins, accuracies, tmp_path):
-    def run(training="train_pca", own=PCA, **changes):
+    def run(sensitivity=None, **changes):
         out, probes, history = (tmp_path / f"{name}.csv" for name in ("m", "p", "h"))
-        settings = {
-            "components": 32,
-            "budget": None,
-            "gate": "variance",
-            "search": NO_SEARCH,
-            "shared": None,
-            **changes,
-        }
-        inputs = (zoo.train, zoo.validation, [zoo.test, zoo.train], fitted)
-        files = (coefficients["train"], coefficients["validation"], list(packed.values()), out, probes, history)
-        also = {"accuracies": accuracies, "class_means": list(class_means.values()), "bins": bins}
-        measure_encoder(*inputs, *files, training, own, COMMON, **also, seed=0, **settings)
+        settings = {"encoder": PCA, "components": 32, "budget": None, "gate": "variance", "search": {}, **changes}
+        inputs = BenchInputs(
+            *(zoo.train, zoo.validation, [zoo.test, zoo.train], fitted),
+            *(coefficients["train"], coefficients["validation"], list(packed.values())),
+            *(accuracies, list(class_means.values()), bins, sensitivity),
+        )
+        measure_encoder(inputs, out, probes, history, BenchSettings(**settings, shared=SHARED), SEEDS)
         return pd.read_csv(out), pd.read_csv(probes)
 
     return run
@@ -93,23 +89,20 @@ def test_spread_is_numpys():
 
 def test_a_budget_by_function_reads_the_sensitivity(measure, zoo, fitted, packed, tmp_path):
     table = tmp_path / "s.csv"
-    settings = {"members": 1, "images": 5, "probes": 2, "recalibrated": True, "seed": 0}
-    measure_sensitivity(zoo.train, fitted, list(packed.values()), table, **settings)
+    measure_sensitivity(zoo.train, fitted, list(packed.values()), table, recalibrated=True)
     by = {gate: measure(budget=150, gate=gate, sensitivity=table)[0] for gate in ("function", "variance")}
     assert not by["function"]["agreement"].equals(by["variance"]["agreement"])
 
 
 def test_a_search_is_measured_beside(measure):
-    table, _ = measure(budget=140, search={"steps": 4, "batch_size": 8, "learning_rate": 0.05, "features": 10.0})
+    table, _ = measure(budget=140, search={"steps": 4, "learning_rate": 0.05})
     assert table["agreement_searched"].between(0, 1).all()
     assert not table["correlation_searched"].equals(table["correlation_bn"])
 
 
 def test_the_shared_encoder_is_trained_on_its_latents(measure, coefficients, class_means, bins, tmp_path):
     """PCA that keeps all and normalises nothing: its latents are coefficients, up to their mean and scale."""
-    shape = {"outcome_embedding": 4, "hidden": [8], "dropout": 0.0}
-    settings = Shared(**shape, **RECIPE)
-    measure(shared={"settings": settings.model_dump(), "seed": 0})
+    measure()
     history = pd.read_csv(tmp_path / "h.csv").set_index("training")
     assert history.loc["shared", "epoch"].tolist() == [1, 2] and history["kept"].sum() == 2
     twins = {}
@@ -123,7 +116,7 @@ def test_the_shared_encoder_is_trained_on_its_latents(measure, coefficients, cla
             file["latents"] = standard(torch.from_numpy(values)).numpy()
             put_table(file, "snapshots", snapshots)
     files = (*twins.values(), list(class_means.values()), bins, tmp_path / "s.safetensors", tmp_path / "s.csv")
-    train_shared(*files, settings)
+    train_shared(*files, SHARED)
     expected = pd.read_csv(tmp_path / "s.csv")["validation_loss"].tolist()
     assert history.loc["shared", "validation_loss"].tolist() == pytest.approx(expected, rel=1e-4)
 
@@ -215,11 +208,7 @@ def test_tables_by_hand(zoo, fitted, accuracies, tmp_path):
         [tmp_path / "p.csv"],
         [tmp_path / "h.csv"],
         *files,
-        names=["a"],
-        kinds=["sane"],
-        gates=["uniform"],
-        shares=[None],
-        regime="shared",
+        encoders=[{"encoder": "a", "kind": "sane", "gate": "uniform", "share": None, "regime": "shared"}],
     )
     table = pd.read_csv(tmp_path / "t.csv").set_index("part")
     assert table.loc["test", "agreement_bn"] == pytest.approx(0.3)

@@ -1,78 +1,99 @@
-"""Every method by name gives a model of the zoo's layout."""
+"""Every baseline and reference by its name gives a model of the zoo's layout."""
 
 import numpy as np
 import pytest
 
-from wsl.evaluation.kinds import BASELINES, REFERENCES
-from wsl.evaluation.methods import RECALIBRATED, WITHOUT_IMAGES, Methods
+from tests.networks import resnet18_layout, resnet18_network
+from wsl.errors import ConfigError
+from wsl.job import Job
 from wsl.sampling.body import fit_body
-from wsl.sampling.generator import fit_generator
-from wsl.zoo.layout import resnet18_layout
+from wsl.sampling.loading import Choice, OpenRun
+from wsl.sampling.methods.base import METHODS, CodeSampler, Method
+from wsl.sampling.methods.generator import fit_generator
+from wsl.sampling.settings import BodySettings
 from wsl.zoo.network import flatten
 from wsl.zoo.start import load_start, random_start
 
 LAYOUT = resnet18_layout(2, 3)
-RECIPE = {"learning_rate": 0.1, "weight_decay": 0.0, "batch_size": 32, "augment": False, "teacher": 0.0}
 STATISTICS = [entry.columns for entry in LAYOUT.entries if "running" in entry.name]
+OTHERS = METHODS.of_kind("reference", "baseline")
+# Methods whose models get new batch-normalisation statistics.
+RECALIBRATED = {
+    *("projection", "regression", "memory-bank", "retrieval", "flow"),
+    *("reconstructed", "mean", "nearest", "noised"),
+}
 
 
 @pytest.fixture(scope="module")
 def start(tmp_path_factory):
     path = tmp_path_factory.mktemp("start") / "start.safetensors"
-    random_start(path, 2, 3, seed=4)
+    random_start(path, resnet18_network(2, 3), Job(seed=4))
     return path
 
 
 @pytest.fixture(scope="module")
-def methods(zoo, fitted, autoencoder, class_means, packed, bins, shared, start, tmp_path_factory):
-    """Opened methods over the files of a run, with a start or without."""
-    folder, means, images = tmp_path_factory.mktemp("methods"), list(class_means.values()), list(packed.values())
+def files(zoo, method_files, class_means, packed, shared, start, tmp_path_factory):
+    """The files of all methods."""
+    folder, images = tmp_path_factory.mktemp("methods"), list(packed.values())
     body, generator = folder / "body.safetensors", folder / "generator.safetensors"
-    fit_body(zoo.train, images, body, epochs=0, seed=0, **RECIPE)
-    fit_generator(body, means, images, list("01234"), generator, counts=[3], seed=0)
-    files = {"train_index": zoo.train, "fitted": fitted, "autoencoder": autoencoder.state, "bins": bins}
-    files |= {"class_means": means, "packed": images}
-
-    def opened(start=start, sampler=None):
-        settings = {"norm": "training"} if sampler == "projection" else {}
-        own = {"shared": shared.state} if sampler == "projection" else {"generator": generator}
-        options = {"known": list("01234"), "recalibrate": True, "strength": 30.0, "settings": settings}
-        return Methods([zoo.validation, zoo.test], start, **files, **own, **options)
-
-    return opened
+    fit_body(zoo.train, images, body, BodySettings(epochs=0))
+    fit_generator(body, list(class_means.values()), images, generator, list("01234"), counts=[3])
+    own = {"start": start, "body": body, "fitted": generator, "shared": shared.state}
+    return method_files([zoo.validation, zoo.test], **own)
 
 
-@pytest.mark.parametrize("name", [*REFERENCES, *BASELINES])
-def test_every_rival_makes_a_model_of_a_held_out_task(methods, name):
-    with methods() as opened:
-        weights = opened.load(name).make("0/3/2", 0.1, None if name in WITHOUT_IMAGES else 3)
+@pytest.fixture(scope="module")
+def opened(files):
+    """Opens the run for a method."""
+    return lambda name="start", files=files: OpenRun(files, Choice(name=name, known=list("01234")))
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_every_baseline_makes_a_model_of_a_held_out_task(opened, name):
+    with opened(name) as run:
+        weights = run.load().sample("0/3/2", 0.1, 3 if METHODS[name].uses_images else None)
     assert weights.shape == (LAYOUT.size,) and np.isfinite(weights).all()
 
 
-@pytest.mark.parametrize("name", ["projection", *REFERENCES, *BASELINES])
-def test_new_statistics_are_told_apart_from_those_as_decoded(methods, name):
-    with methods(sampler=name) as opened:
-        new, old = (opened.load(name, recalibrate=done).make("0/3/2", 0.1) for done in (True, False))
+@pytest.mark.parametrize("name", ["projection", "generator", *OTHERS])
+def test_new_statistics_are_told_apart_from_those_as_decoded(opened, name):
+    with opened(name) as run:
+        new, old = (method.sample("0/3/2", 0.1) for method in (run.load(), run.load_as_decoded()))
     changed = any(not np.allclose(new[columns], old[columns]) for columns in STATISTICS)
     assert changed == (name in RECALIBRATED)
     others = np.delete(np.arange(LAYOUT.size), np.concatenate([np.r_[columns] for columns in STATISTICS]))
     np.testing.assert_allclose(new[others], old[others], rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", sorted({*WITHOUT_IMAGES} - {*RECALIBRATED}))
-def test_methods_without_images_give_the_same_however_many_may_be_looked_at(methods, name):
-    with methods() as opened:
-        few, many = (opened.load(name).make("0/3/2", 0.1, count) for count in (2, None))
+def test_methods_that_need_new_statistics_are_these():
+    assert {name for name in METHODS if METHODS[name].recalibrate} == RECALIBRATED
+
+
+@pytest.mark.parametrize("fact", ["kind", "recalibrate"])
+def test_a_method_cannot_leave_out_a_fact(fact):
+    facts = {"kind": "baseline", "recalibrate": False}
+    del facts[fact]
+    entry = type("Toy", (Method,), {**facts, "__module__": __name__})
+    with pytest.raises(ConfigError, match=f"toy does not set `{fact}`"):
+        METHODS.register("toy")(entry)
+    assert "toy" not in METHODS
+    assert CodeSampler.recalibrate  # the default of whoever decodes codes
+
+
+@pytest.mark.parametrize("name", [name for name in OTHERS if not METHODS[name].uses_images])
+def test_methods_without_images_give_the_same_for_any_number_of_images(opened, name):
+    with opened(name) as run:
+        few, many = (run.load_as_decoded().sample("0/3/2", 0.1, count) for count in (2, None))
     assert np.array_equal(few, many)
 
 
-def test_the_start_is_the_regimes_or_one_of_many_random_ones(methods, start):
-    with methods() as opened:
-        given = opened.load("start").make("0/3/2", 0.1)
-        head = opened.load("prototypes").make("0/3/2", 0.1)
+def test_the_start_is_the_regimes_or_one_of_many_random_ones(opened, method_files, start):
+    with opened() as run:
+        given = run.load().sample("0/3/2", 0.1)
+        head = run.method("prototypes").sample("0/3/2", 0.1)
     assert np.array_equal(given, flatten(load_start(start), LAYOUT)[0])
-    with methods(start=None) as opened:
-        random, again = (opened.load("start").make(task, 0.1) for task in ("0/3/2", "1/0/4"))
+    with opened(files=method_files()) as run:
+        random, again = (run.load().sample(task, 0.1) for task in ("0/3/2", "1/0/4"))
     body = slice(0, LAYOUT["fc.weight"].offset)
     assert np.array_equal(given[body], head[body]) and np.array_equal(random, again)
     assert (random != given).mean() > 0.9

@@ -9,13 +9,14 @@ import pytest
 from scipy.spatial.distance import cdist, pdist
 from sklearn.metrics import jaccard_score
 
+from tests.networks import resnet18_layout
 from wsl.evaluation.distances import learned, measure_distances
 from wsl.evaluation.novelty import judge_novelty, measure_novelty, novelty_table, sampled_weights
 from wsl.evaluation.overlap import disagreement, jaccard, jaccard_chance
 from wsl.evaluation.validation import ValidationImages
 from wsl.images.tasks import TaskImages
+from wsl.sampling.loading import Choice
 from wsl.zoo.index import open_zoo
-from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import read_member
 
 LAYOUT = resnet18_layout(2, 3)
@@ -28,7 +29,7 @@ class FakeMaker:
     def __init__(self, weights):
         self.weights = weights
 
-    def make(self, task, loss, images=None, seed=0):
+    def sample(self, task, loss, images=None, seed=0):
         assert (loss, images) == (0.5, None)
         return self.weights[task, seed]
 
@@ -204,14 +205,10 @@ def test_table_averages_samples_and_draws_of_a_task_first(tmp_path):
     assert set(table["models"]) == {4} and set(table["non_finite"]) == {1}
 
 
-def test_a_sampler_is_measured_over_a_runs_files(zoo, fitted, autoencoder, class_means, packed, bins, shared, tmp_path):
-    files = {"train_index": zoo.train, "fitted": fitted, "autoencoder": autoencoder.state, "bins": bins}
-    files |= {"class_means": list(class_means.values()), "packed": list(packed.values()), "shared": shared.state}
-    options = {"known": list("0124"), "recalibrate": False, "strength": 0.0, "settings": {"norm": "training"}}
+def test_a_sampler_is_measured_over_a_runs_files(zoo, method_files, shared, tmp_path):
     out, diversity = tmp_path / "new" / "n.csv", tmp_path / "d.csv"
-    judge_novelty(
-        [zoo.test], out, diversity, sampler="projection", draw=1, samples=2, outcome="best", **files, **options
-    )
+    choice = Choice(name="projection", draw=1, known=[], recalibrate=False)
+    judge_novelty(method_files([zoo.test], shared=shared.state), out, diversity, choice, "best", samples=2)
     rows, between = pd.read_csv(out), pd.read_csv(diversity)
     assert rows["seed"].tolist() == [0, 1] and set(rows["sampler"]) == {"projection"} and set(rows["draw"]) == {1}
     # The projection knows one answer, whatever the seed.

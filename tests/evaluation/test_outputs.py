@@ -7,10 +7,10 @@ from scipy.stats import pearsonr
 from sklearn.metrics import accuracy_score
 from sklearn.metrics.pairwise import cosine_similarity
 
+from tests.networks import resnet18, resnet18_layout
 from wsl.evaluation.outputs import Runner, accuracy, compare, synthetic_inputs
-from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import read_member
-from wsl.zoo.network import resnet18, state_dict
+from wsl.zoo.network import state_dict
 
 
 @pytest.mark.parametrize("noise", [0.1, 1.0, 10.0])

@@ -9,14 +9,15 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, log_loss
 
+from tests.networks import resnet18, resnet18_layout
 from wsl.errors import DataError
 from wsl.evaluation.protocol import fine_tuned, judge
-from wsl.evaluation.rivals import NearestModels
+from wsl.evaluation.settings import FineTuning
 from wsl.images.tasks import TaskImages
-from wsl.zoo.index import open_zoo, write_index
-from wsl.zoo.layout import resnet18_layout
+from wsl.sampling.loading import Choice, OpenRun
+from wsl.zoo.index import write_index
 from wsl.zoo.member import read_member
-from wsl.zoo.network import resnet18, state_dict
+from wsl.zoo.network import state_dict
 
 LAYOUT = resnet18_layout(2, 3)
 RECIPE = {"optimizer": "sgd", "learning_rate": 0.02, "batch_size": 32, "augment": True}
@@ -42,16 +43,13 @@ def without(*parts):
 
 
 @pytest.fixture
-def judged(zoo, fitted, autoencoder, class_means, packed, bins, shared, tmp_path):
+def judged(zoo, method_files, packed, tmp_path):
     """Judge a method: ``judged(method, **changes)`` gives its rows."""
 
-    def run(method, draw=0, held_out=(zoo.validation, zoo.test), images=None, counts=(2,), **changes):
-        files = {"train_index": zoo.train, "fitted": fitted, "autoencoder": autoencoder.state, "bins": bins}
-        files |= {"class_means": list(class_means.values()), "packed": images or list(packed.values())}
-        options = {"known": list("01234"), "recalibrate": True, "strength": 30.0, "settings": {}, "outcome": "best"}
-        finetune = {"epochs": [1, 3], **RECIPE}
-        options |= {"counts": list(counts), "finetune": finetune, **changes}
-        judge(method, draw, held_out=held_out, out=tmp_path / "out.csv", **files, **options)
+    def run(method, draw=0, held_out=(zoo.validation, zoo.test), images=None, counts=(2,), recalibrate=True, **own):
+        inputs = method_files(held_out, packed=images or list(packed.values()), **own)
+        choice = Choice(name=method, draw=draw, known=list("01234"), recalibrate=recalibrate)
+        judge(inputs, tmp_path / "out.csv", choice, "best", list(counts), FineTuning(epochs=[1, 3], **RECIPE))
         return pd.read_csv(tmp_path / "out.csv", dtype={"images": str})
 
     return run
@@ -84,7 +82,7 @@ def test_each_task_has_a_row_for_all_numbers_of_images_and_epochs(judged):
 
 
 def test_decoded_models_have_a_row_without_new_statistics_and_later_draws_no_fine_tuning(judged, shared):
-    rows = judged("projection", draw=2, settings={"norm": "training"}, shared=shared.state)
+    rows = judged("projection", draw=2, shared=shared.state)
     expected = [
         (*VALIDATION, "all", 0, True),
         (*VALIDATION, "all", 0, False),
@@ -92,7 +90,7 @@ def test_decoded_models_have_a_row_without_new_statistics_and_later_draws_no_fin
         (*TEST, "all", 0, True),
     ]
     assert list(rows[KEYS].itertuples(index=False, name=None)) == [*expected, (*TEST, "all", 0, False)]
-    plain = judged("projection", recalibrate=False, settings={"norm": "training"}, shared=shared.state)
+    plain = judged("projection", recalibrate=False, shared=shared.state)
     assert plain["recalibrated"].all()
 
 
@@ -129,25 +127,26 @@ def test_test_images_judge_and_do_nothing_else(judged, packed, tmp_path):
 def test_fine_tuning_needs_training_images_alone_and_is_the_same_each_time(zoo, packed, tmp_path):
     start, recipe = read_member(zoo.members[3]).weights[0], {**RECIPE, "optimizer": "adam", "augment": False}
     images = TaskImages(altered(packed, tmp_path, without("test", "validation")))
-    tuned = fine_tuned(start, "0/3/2", images, LAYOUT, [1, 8], **recipe)
+    tuned = fine_tuned(start, "0/3/2", images, LAYOUT, FineTuning(epochs=[1, 8], **recipe))
     torch.randn(3)  # whatever was drawn before
-    again = fine_tuned(start, "0/3/2", images, LAYOUT, [8], **recipe)
+    again = fine_tuned(start, "0/3/2", images, LAYOUT, FineTuning(epochs=[8], **recipe))
     assert list(tuned) == [1, 8] and list(again) == [8] and np.array_equal(tuned[8], again[8])
     losses = []
     for weights in (start, tuned[8]):
         found, labels = logits(weights, packed, "0/3/2", "train")
         losses.append(log_loss(labels, found.softmax(1)))
     assert losses[1] < 0.5 < losses[0]
-    other = fine_tuned(start, "2/0/3", images, LAYOUT, [1], **recipe)
+    other = fine_tuned(start, "2/0/3", images, LAYOUT, FineTuning(epochs=[1], **recipe))
     assert not np.allclose(other[1], tuned[1])
 
 
-def test_scores_after_fine_tuning_are_those_of_the_tuned_weights(judged, zoo, packed, class_means):
+def test_scores_after_fine_tuning_are_those_of_the_tuned_weights(judged, method_files, packed):
     rows = judged("nearest", recalibrate=False).query("part == 'test' and images == 'all'")
     rows = rows.set_index("epochs")["accuracy"]
-    with open_zoo(zoo.train) as opened:
-        nearest = NearestModels(opened, list(class_means.values())).make("0/3/2", 0.0)
-    tuned = fine_tuned(nearest, "0/3/2", TaskImages(list(packed.values())), LAYOUT, [1, 3], **RECIPE)
+    with OpenRun(method_files(), Choice(name="nearest", known=[], recalibrate=False)) as run:
+        nearest = run.load().sample("0/3/2", 0.0)
+    settings = FineTuning(epochs=[1, 3], **RECIPE)
+    tuned = fine_tuned(nearest, "0/3/2", TaskImages(list(packed.values())), LAYOUT, settings)
     assert list(rows.index) == [0, 1, 3]
     for epochs, weights in {0: nearest, **tuned}.items():
         assert rows[epochs] == pytest.approx(accuracy(weights, packed, "0/3/2", "test"), abs=0.02)

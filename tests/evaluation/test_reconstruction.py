@@ -7,14 +7,15 @@ import pytest
 import torch
 from scipy.stats import pearsonr
 
-from wsl.evaluation.reconstruction import on_training_data, over_training
+from tests.networks import resnet18, resnet18_layout
+from wsl.evaluation.reconstruction import ReconstructionInputs, on_training_data, over_training
+from wsl.job import Job
 from wsl.weights.codec import load_codec
 from wsl.weights.coefficients import read_coefficients
-from wsl.weights.encoders.registry import load_states
+from wsl.weights.fitted import load_states
 from wsl.zoo.index import write_index
-from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import read_member
-from wsl.zoo.network import resnet18, state_dict
+from wsl.zoo.network import state_dict
 
 LAYOUT = resnet18_layout(2, 3)
 
@@ -40,8 +41,8 @@ def photos(packed, task, part, most=None):
 @pytest.fixture(scope="module")
 def on_training(zoo, coefficients, fitted, autoencoder, packed, tmp_path_factory):
     out = tmp_path_factory.mktemp("evaluation") / "training.csv"
-    held_out = (zoo.test, coefficients["test"])
-    on_training_data(*held_out, zoo.train, fitted, autoencoder.state, list(packed.values()), out, most=25)
+    codec = (zoo.train, fitted, autoencoder.state)
+    on_training_data(ReconstructionInputs(zoo.test, coefficients["test"], *codec, list(packed.values())), out, most=25)
     return pd.read_csv(out)
 
 
@@ -63,7 +64,7 @@ def test_on_training_data_measures_each_stage(on_training, zoo, coefficients, fi
 
 
 def test_over_training_has_a_row_a_state_and_snapshot(zoo, coefficients, fitted, autoencoder, tmp_path):
-    over_training(zoo.test, fitted, autoencoder.checkpoints, tmp_path / "o.csv", images=64, size=16, seed=5)
+    over_training(zoo.test, fitted, autoencoder.checkpoints, tmp_path / "o.csv", images=64, size=16, job=Job(seed=5))
     codec, member = load_codec(zoo.train, fitted, autoencoder.state), read_member(zoo.members[4])
     table, states = pd.read_csv(tmp_path / "o.csv"), load_states(autoencoder.checkpoints, codec.linear)
     assert table["epoch"].tolist() == [epoch for epoch in states for _ in range(2)]
@@ -85,7 +86,7 @@ def test_over_training_leaves_out_untrained_snapshots(zoo, train, fitted, autoen
     train(tmp_path / "7.h5", "032", member=7, snapshots=[0, "early", "max"])
     write_index([tmp_path / "7.h5"], tmp_path / "test.h5")
     files = (tmp_path / "test.h5", fitted, autoencoder.checkpoints, tmp_path / "o.csv")
-    over_training(*files, images=8, size=16, seed=5)
+    over_training(*files, images=8, size=16, job=Job(seed=5))
     table = pd.read_csv(tmp_path / "o.csv")
     assert set(table["snapshot"]) == {"early", "max"} and set(table["task"]) == {"0/3/2"}
 
@@ -93,9 +94,8 @@ def test_over_training_leaves_out_untrained_snapshots(zoo, train, fitted, autoen
 def test_training_snapshots_through_pca_alone_are_the_originals(
     zoo, coefficients, fitted, autoencoder, packed, tmp_path
 ):
-    seen = (zoo.train, coefficients["train"])
-    files = (zoo.train, fitted, autoencoder.state, list(packed.values()), tmp_path / "t.csv")
-    on_training_data(*seen, *files, most=25)
+    files = (zoo.train, coefficients["train"], zoo.train, fitted, autoencoder.state, list(packed.values()))
+    on_training_data(ReconstructionInputs(*files), tmp_path / "t.csv", most=25)
     table = pd.read_csv(tmp_path / "t.csv").query("stage == 'pca'")
     assert len(table) == 6
     assert table["agreement"].min() > 0.97

@@ -5,27 +5,26 @@ import pandas as pd
 import pytest
 from scipy.special import expit, logit
 
-from wsl.evaluation.refined import METHODS, judge_refinement, refinement_table
+from tests.networks import resnet18_layout
+from wsl.evaluation.refined import STAGES, judge_refinement, refinement_table
 from wsl.evaluation.validation import ValidationImages
 from wsl.images.tasks import TaskImages
-from wsl.zoo.layout import resnet18_layout
+from wsl.sampling.loading import Choice
+from wsl.sampling.refinement import Budget
 
-BUDGET = {"steps": 2, "batch_size": 16, "learning_rate": 0.05, "fine_tuning_rate": 1e-3}
 
-
-def test_a_samplers_models_are_judged_before_and_after(
-    zoo, fitted, autoencoder, coefficients, class_means, packed, bins, shared, tmp_path
-):
-    files = {"train_index": zoo.train, "fitted": fitted, "autoencoder": autoencoder.state, "bins": bins}
-    files |= {"class_means": list(class_means.values()), "packed": list(packed.values()), "shared": shared.state}
-    options = {"known": list("0124"), "recalibrate": True, "strength": 30.0, "settings": {"norm": "training"}}
-    codes, out = (autoencoder.latents["train"], coefficients["train"]), tmp_path / "r.csv"
-    judge_refinement(
-        [zoo.test], *codes, out, sampler="projection", draw=0, budget=BUDGET, outcome=0.3, **files, **options
-    )
+def test_a_samplers_models_are_judged_before_and_after(zoo, method_files, autoencoder, coefficients, shared, tmp_path):
+    codes, out = {"latents": autoencoder.latents["train"], "coefficients": coefficients["train"]}, tmp_path / "r.csv"
+    inputs = method_files([zoo.test], shared=shared.state, **codes)
+    judge_refinement(inputs, out, Choice(name="projection", known=list("0124")), 0.3, Budget(steps=2, batch_size=16))
     rows = pd.read_csv(out)
-    assert rows["method"].tolist() == list(METHODS) and set(rows["task"]) == {"0/3/2"}
+    assert rows["method"].tolist() == list(STAGES) and set(rows["task"]) == {"0/3/2"}
     assert np.isfinite(rows["loss"]).all() and rows["accuracy"].between(0, 1).all()
+
+
+def test_a_sampler_of_whole_weights_has_no_row(zoo, method_files, tmp_path):
+    judge_refinement(method_files([zoo.test]), tmp_path / "r.csv", Choice(name="mean", known=["0"]), 0.3)
+    assert len(pd.read_csv(tmp_path / "r.csv")) == 0
 
 
 def test_a_broken_model_is_judged_infinitely_bad(packed):

@@ -6,7 +6,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 
-from wsl.figures.ends import spread
+from wsl.figures.growth import spread
 from wsl.figures.methods import method
 
 BASELINES = {

@@ -1,44 +1,43 @@
 """Every method has one label and one colour, whatever else a table holds."""
 
-from typing import get_args
-
 import pytest
 
-from wsl.figures.methods import METHODS, SAME_DATA, encoder_colour, method, strongest_baseline
-from wsl.sampling.settings import SamplerName
+from wsl.figures.methods import encoder_colour, method, same_data, strongest_baseline
+from wsl.sampling.methods.base import METHODS
 
 REFERENCES = {"trained", "reconstructed"}
-# What the protocol measures without looking at any image of a task.
+# Baselines that use no image of a task.
 UNINFORMED = {"scratch", "start"}
+LOOKS = {name: method(name) for name in METHODS}
 
 
 def test_every_method_of_the_protocol_is_known():
-    kinds = {name: look.kind for name, look in METHODS.items()}
-    assert {name for name, kind in kinds.items() if kind == "sampler"} == set(get_args(SamplerName))
+    kinds = {name: look.kind for name, look in LOOKS.items()}
+    assert {name for name, kind in kinds.items() if kind == "sampler"} == set(METHODS.of_kind("sampler"))
     assert {name for name, kind in kinds.items() if kind == "reference"} == REFERENCES
-    assert {name for name, kind in kinds.items() if kind == "baseline"} == {*SAME_DATA, *UNINFORMED}
+    assert {name for name, kind in kinds.items() if kind == "baseline"} == {*same_data(), *UNINFORMED}
 
 
 def test_samplers_are_in_colour_and_baselines_are_grey():
     def is_grey(colour: str) -> bool:
         return colour == "black" or len({colour[i : i + 2] for i in (1, 3, 5)}) == 1
 
-    for name, look in METHODS.items():
+    for name, look in LOOKS.items():
         assert is_grey(look.colour) == (look.kind != "sampler"), name
-    samplers = [look.colour for look in METHODS.values() if look.kind == "sampler"]
+    samplers = [look.colour for look in LOOKS.values() if look.kind == "sampler"]
     assert len(set(samplers)) == len(samplers)
-    assert len({look.label for look in METHODS.values()}) == len(METHODS)
+    assert len({look.label for look in LOOKS.values()}) == len(LOOKS)
 
 
 def test_baselines_of_one_colour_have_different_markers():
-    looks = [(METHODS[name].colour, METHODS[name].marker) for name in SAME_DATA]
+    looks = [(LOOKS[name].colour, LOOKS[name].marker) for name in same_data()]
     assert len(set(looks)) == len(looks)
 
 
 def test_an_unknown_method_is_a_sampler_of_a_stable_colour():
     one, again = method("diffusion"), method("diffusion")
     assert (one.label, one.kind) == ("diffusion", "sampler") and one == again
-    assert one.colour not in {look.colour for look in METHODS.values()}
+    assert one.colour not in {look.colour for look in LOOKS.values()}
     assert len({method(f"sampler-{i}").colour for i in range(20)}) > 3
 
 

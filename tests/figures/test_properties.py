@@ -4,21 +4,26 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from wsl.evaluation.intervals import interval
 from wsl.figures.methods import method
+from wsl.figures.palette import SEEN, UNSEEN
 
+TASKS = {1: "a/b", 2: "b/a", 3: "a/c"}  # members 1 and 2 have one set of classes
 CONTROL = pd.DataFrame(
     [
-        {"part": part, "member": member, "sampler": sampler, "draw": 0, "requested": r, "achieved": r + 0.1 * member}
+        {"part": part, "member": member, "task": task, "sampler": sampler, "draw": draw, "requested": r}
+        | {"achieved": r + 0.1 * member + 0.02 * draw}
         for sampler in ("flow", "retrieval", "projection", "regression", "generator")
-        for part in ("test", "unseen") for member in (1, 2, 3) for r in (0.2, 0.6, 1.0)
+        for part in ("test", "unseen") for member, task in TASKS.items() for r in (0.2, 0.6, 1.0) for draw in (0, 1)
     ]
 )  # fmt: skip
-CONTROL.loc[1, "achieved"] = np.inf
-ALIGNMENT = CONTROL[["part", "sampler"]].drop_duplicates().assign(prompt_alignment=0.25)
+CONTROL.loc[2, "achieved"] = np.inf
+BOUNDS = {"prompt_alignment_low": -0.5, "prompt_alignment_high": 0.75}
+ALIGNMENT = CONTROL[["part", "sampler"]].drop_duplicates().assign(prompt_alignment=0.25, sets=2, **BOUNDS)
 CURVES = pd.DataFrame(
     [
-        {"part": part, "direction": direction, "k": k, "recall": min(1, k / n + 0.2), "chance": k / n}
-        for direction in ("pairs to weights", "weights to pairs")
+        {"part": part, "direction": direction, "set": name, "k": k, "recall": min(1, k / n + more), "chance": k / n}
+        for direction in ("pairs to weights", "weights to pairs") for name, more in (("a/b", 0.1), ("a/c", 0.3))
         for part, n in (("test", 4), ("unseen", 6)) for k in range(1, n + 1)
     ]
 )  # fmt: skip
@@ -43,41 +48,70 @@ def test_files_are_figures_and_the_same_each_time(check_files, name):
     check_files(name, **INPUTS[name])
 
 
-def test_each_sampler_has_a_panel_with_its_tasks_and_their_median(draw):
+def bars(axes) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Means (n, 2) and ends of their intervals (n, 2) by label."""
+    found = {}
+    for container in axes.containers:
+        line, _, (intervals,) = container.lines
+        found[container.get_label()] = line.get_xydata(), np.array(intervals.get_segments())[:, :, 1]
+    return found
+
+
+def points(axes, colour: str) -> np.ndarray:
+    """All faint points of a colour (n, 2)."""
+    faint = [line for line in axes.lines if line.get_alpha() == 0.35 and line.get_color() == colour]
+    return np.concatenate([line.get_xydata() for line in faint])
+
+
+def test_each_sampler_has_a_panel_with_means_over_sets_of_classes(draw):
     figure = draw("prompt_alignment", **INPUTS["prompt_alignment"])
     samplers = CONTROL["sampler"].unique()
     assert [axes.get_title() for axes in figure.axes] == [method(name).label for name in samplers]
     assert [axes.title.get_color() for axes in figure.axes] == [method(name).colour for name in samplers]
     axes = figure.axes[1]
-    medians = {line.get_label(): line.get_xydata() for line in axes.lines if not line.get_label().startswith("_")}
-    np.testing.assert_allclose(medians["seen classes"], [[0.2, 0.4], [0.6, 0.8], [1, 1.2]])
-    assert set(medians) == {"seen classes", "unseen classes"}
-    assert sum(line.get_alpha() == 0.18 for line in axes.lines) == 6
-    assert [text.get_text() for text in axes.texts] == ["R² 0.25", "R² 0.25"]
+    found = bars(axes)
+    assert set(found) == {"seen classes", "unseen classes"}
+    # Draws are averaged, then the members of one set: sets at 0.16 and 0.31 above the request.
+    for place, label in enumerate(found):
+        means, ends = found[label]
+        np.testing.assert_allclose(means[:, 0], np.array([0.2, 0.6, 1.0]) + (2 * place - 1) * 0.024)
+        np.testing.assert_allclose(means[:, 1], [0.435, 0.835, 1.235])
+        expected = interval(np.array([0.36, 0.51]), (0, np.inf))
+        np.testing.assert_allclose(ends[0], [expected.low, expected.high])
+    np.testing.assert_allclose(sorted(points(axes, SEEN)[:, 1]), [0.36, 0.51, 0.76, 0.91, 1.16, 1.31])
+    assert [text.get_text() for text in axes.texts] == ["R² 0.25 [-0.50, 0.75]"] * 2
+    assert "95 % intervals over 2 sets of classes" in figure._supxlabel.get_text()
 
 
-def test_non_finite_losses_are_crosses(draw):
-    crosses = [
-        [line.get_xdata().tolist() for line in axes.lines if line.get_marker() == "x" and len(line.get_xdata())]
-        for axes in draw("prompt_alignment", **INPUTS["prompt_alignment"]).axes
-    ]
+def test_non_finite_losses_are_crosses_and_enter_no_mean(draw):
+    figure = draw("prompt_alignment", **INPUTS["prompt_alignment"])
+    crosses = [[line.get_xdata().tolist() for line in axes.lines if line.get_marker() == "x"] for axes in figure.axes]
     assert crosses == [[[0.6]], [], [], [], []]
+    assert np.isfinite(bars(figure.axes[0])["seen classes"][0]).all()
+    assert "non-finite" in [text.get_text() for text in figure.legends[0].get_texts()]
 
 
 def test_one_sampler_and_part_alone_and_nothing_finite(draw):
-    own = CONTROL[(CONTROL["sampler"] == "flow") & (CONTROL["part"] == "test")].assign(achieved=np.inf)
-    figure = draw("prompt_alignment", measured=own, table=ALIGNMENT.assign(prompt_alignment=np.nan))
+    lost = CONTROL[(CONTROL["sampler"] == "flow") & (CONTROL["part"] == "test")].assign(achieved=np.inf)
+    figure = draw("prompt_alignment", measured=lost, table=ALIGNMENT.assign(prompt_alignment=np.nan))
     assert [text.get_text() for text in figure.axes[0].texts] == ["R² undefined"]
 
 
-def test_recall_and_chance_are_drawn_both_ways(draw):
-    for axes, direction in zip(
-        draw("retrieval", **INPUTS["retrieval"]).axes, ("pairs to weights", "weights to pairs"), strict=True
-    ):
-        lines = {(line.get_label(), len(line.get_xdata())): line.get_ydata() for line in axes.lines}
-        own = CURVES[(CURVES["direction"] == direction) & (CURVES["part"] == "unseen")]
-        np.testing.assert_allclose(lines["tasks of unseen classes (6 snapshots)", 6], own["recall"])
-        np.testing.assert_allclose(lines["chance, tasks of seen classes", 4], [0.25, 0.5, 0.75, 1])
+def test_recall_is_drawn_both_ways_with_intervals_sets_and_chance(draw):
+    figure = draw("retrieval", **INPUTS["retrieval"])
+    for axes in figure.axes:
+        means, ends = bars(axes)["unseen classes (6 snapshots)"]
+        np.testing.assert_allclose(means[:2, 1], [1 / 6 + 0.2, 2 / 6 + 0.2])
+        expected = interval(np.array([1 / 6 + 0.1, 1 / 6 + 0.3]), (0, 1))
+        np.testing.assert_allclose(ends[0], [expected.low, expected.high])
+        assert len(points(axes, UNSEEN)) == 12
+        lines = {line.get_label(): line.get_ydata() for line in axes.lines}
+        np.testing.assert_allclose(lines["chance, seen classes"], [0.25, 0.5, 0.75, 1])
+    assert "over 2 sets of classes" in figure._supxlabel.get_text()
+
+
+def texts(legend) -> list[str]:
+    return [text.get_text() for text in legend.get_texts()]
 
 
 def test_map_has_every_point_in_each_panel_and_joins_pairs(draw):
@@ -94,11 +128,10 @@ def test_map_has_every_point_in_each_panel_and_joins_pairs(draw):
         ends = np.array([segment for segment in joins.get_segments()])
         assert len(ends) == 6  # of held-out snapshots alone
         np.testing.assert_allclose(np.abs(ends[:, 0] - ends[:, 1]), np.tile([1, 0], (6, 1)))
-    names = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert names == ["W", "(D, R)", "a", "b"]
+    assert texts(figure.legends[0]) == ["W", "(D, R)", "training", "held out"]
+    assert [texts(axes.get_legend()) for axes in figure.axes if axes.get_legend()] == [["a", "b"]]
 
 
 def test_many_classes_are_not_named(draw):
     many = MAP.assign(superclass=[f"class{i}" for i in range(len(MAP))])
-    legend = draw("shared_map", points=many).legends[0]
-    assert [text.get_text() for text in legend.get_texts()] == ["W", "(D, R)"]
+    assert not [axes for axes in draw("shared_map", points=many).axes if axes.get_legend()]

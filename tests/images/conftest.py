@@ -4,7 +4,8 @@ import h5py
 import pytest
 from PIL import Image
 
-from wsl.images.packing import pack_folder
+from wsl.images.packing import pack_class
+from wsl.images.settings import Packing
 
 PARTS = ("train", "validation", "test")
 
@@ -22,11 +23,12 @@ def tree(tmp_path):
 
 @pytest.fixture
 def pack(tree):
-    """Pack the koalas: ``pack(minimum=10, seed=0, size=16)`` returns the file."""
+    """Pack a class of the tree: ``pack(name="koala", seed=0, **settings)`` returns the file."""
 
-    def run(minimum=10, seed=0, size=16):
-        out = tree / "koala.h5"
-        pack_folder("koala", out, tree / "train", tree / "val", size, 0.2, minimum, seed)
+    def run(name="koala", seed=0, **settings):
+        out = tree / f"{name}.h5"
+        source = {"name": "imagefolder", "train": tree / "train", "test": tree / "val"}
+        pack_class(out, name, Packing(**{"source": source, "size": 16, **settings}), seed)
         return out
 
     return run

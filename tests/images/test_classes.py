@@ -5,8 +5,11 @@ import shutil
 
 import pytest
 
-from wsl.errors import ConfigError
-from wsl.images.classes import check_folders, imagenet_classes, read_names, resolve_classes
+from wsl.errors import ConfigError, Faults
+from wsl.images.classes import find_classes, imagenet_classes
+from wsl.images.names import read_names
+from wsl.images.settings import Images
+from wsl.images.sources.imagefolder import ImageFolder
 
 
 @pytest.fixture
@@ -22,8 +25,18 @@ def folders(tmp_path):
     return tmp_path / "train", tmp_path / "val"
 
 
+def find(source, classes=None, minimum=10):
+    names, faults = find_classes(Images(source=source, classes=classes, minimum=minimum))
+    Faults(faults).refuse()
+    return names
+
+
 def resolve(folders, classes=None, minimum=3):
-    return resolve_classes("imagefolder", *folders, classes, minimum)
+    return find(source_of(folders), classes, minimum)
+
+
+def source_of(folders):
+    return ImageFolder(train=folders[0], test=folders[1])
 
 
 def test_folders_are_classes_in_alphabetical_order(folders):
@@ -36,8 +49,13 @@ def test_a_number_takes_the_first_and_a_list_keeps_its_order(folders):
 
 
 def test_the_digits_are_ten():
-    assert resolve_classes("digits", None, None, None, 10) == list("0123456789")
-    assert resolve_classes("digits", None, None, ["7", "1", "3"], 10) == ["7", "1", "3"]
+    assert find("digits") == list("0123456789")
+    assert find("digits", ["7", "1", "3"]) == ["7", "1", "3"]
+
+
+def test_a_source_without_imagenets_classes_refuses_them():
+    with pytest.raises(ConfigError, match=r"(?s)'n01440764' in the digits; .* 992 more classes are not in"):
+        find("digits", "imagenet-1k")
 
 
 @pytest.mark.parametrize(
@@ -71,11 +89,11 @@ def test_all_faults_of_a_tree_and_a_list_are_named_at_once(folders):
         f"  images.classes: there is no class 'Cow' in {train} (did you mean 'cow'?); correct the name or the folder",
         f"  images.classes: there is no class 'yak' in {train}; correct the name or the folder",
         "  images.classes: the class 'ant' is listed twice; list each class once",
-        f"  images.test: {test} has no folder 'bee'; add it, or leave the class out of images.classes",
+        f"  images.source.test: {test} has no folder 'bee'; add it, or leave the class out of images.classes",
         f"  images.minimum: class 'cow' has 1 image files in {train}/cow, fewer than 3 (it holds other files: 2 .cr2); "
         "add images, lower the minimum or leave the class out of images.classes",
-        f"  images.test: class 'dog' has no image file in {test}/dog (it holds other files: 3 .raw); add some or leave "
-        "the class out of images.classes",
+        f"  images.source.test: class 'dog' has no image file in {test}/dog (it holds other files: 3 .raw); add some "
+        "or leave the class out of images.classes",
     ]
 
 
@@ -86,7 +104,7 @@ def test_of_many_classes_with_a_fault_some_are_named_and_the_rest_counted(tmp_pa
     with pytest.raises(ConfigError) as refused:
         resolve((tmp_path / "train", tmp_path / "val"))
     lines = str(refused.value).splitlines()[1:]
-    assert len(lines) == 18 and "images.minimum: 22 more classes as these" in lines[8]
+    assert len(lines) == 18 and "images.minimum: 22 more classes like these" in lines[8]
 
 
 def test_one_name_in_two_normalisations_matches_its_folder_but_not_a_folder_of_the_other_part(folders):
@@ -97,7 +115,7 @@ def test_one_name_in_two_normalisations_matches_its_folder_but_not_a_folder_of_t
             (root / decomposed / f"{number}.png").touch()
     assert resolve(folders, ["ant", composed]) == ["ant", decomposed]
     (folders[1] / decomposed).rename(folders[1] / composed)
-    with pytest.raises(ConfigError, match=r"images\.test: .* has no folder .*differs from it in Unicode normalisation"):
+    with pytest.raises(ConfigError, match=r"source\.test: .* has no folder .*differs from it in Unicode normalisation"):
         resolve(folders, ["ant", decomposed])
 
 
@@ -105,40 +123,42 @@ def test_images_beside_the_class_folders_are_told(folders, caplog):
     (folders[0] / "loose.jpg").touch()
     for name in ("bee", "dog"):
         (folders[0] / name / "x.cr2").touch()
-    check_folders("imagefolder", *folders, ["ant", "bee"])
+    source_of(folders).check(["ant", "bee"])
     assert f"{folders[0]}: files that are not recognised as images are not used: 1 .cr2" in caplog.text
     assert f"{folders[0]}: image files beside the class folders are not used: 1" in caplog.text
     for path in folders[1].iterdir():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     (folders[1] / "a.png").touch()
-    with pytest.raises(ConfigError, match=r"^images\.test: .* holds no class folders but 1 image files; it needs one"):
-        check_folders("imagefolder", *folders)
+    with pytest.raises(
+        ConfigError, match=r"^images\.source\.test: .* holds no class folders but 1 image files; it needs"
+    ):
+        source_of(folders).check()
 
 
 def test_a_class_without_a_test_folder_is_refused_unless_it_is_not_asked_for(folders):
     (folders[0] / "eel").mkdir()
-    with pytest.raises(ConfigError, match=r"images\.test: .*'eel'; add it"):
+    with pytest.raises(ConfigError, match=r"images\.source\.test: .*'eel'; add it"):
         resolve(folders)
-    with pytest.raises(ConfigError, match=r"images\.test: .*'eel'; add it"):
+    with pytest.raises(ConfigError, match=r"images\.source\.test: .*'eel'; add it"):
         resolve(folders, ["ant", "eel"])
     assert resolve(folders, ["ant", "bee"]) == ["ant", "bee"]
 
 
 def test_missing_and_empty_folders_are_refused(folders, tmp_path):
-    with pytest.raises(ConfigError, match=r"images\.train: there is no folder .*unpack"):
+    with pytest.raises(ConfigError, match=r"images\.source\.train: there is no folder .*unpack"):
         resolve((tmp_path / "nowhere", folders[1]))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(ConfigError, match=r"images\.test: .* no class folders"):
+    with pytest.raises(ConfigError, match=r"images\.source\.test: .* no class folders"):
         resolve((folders[0], tmp_path / "empty"))
 
 
 def test_named_classes_can_be_planned_before_the_folders_are_there(folders, tmp_path):
     missing = (tmp_path / "nowhere", folders[1])
     assert resolve(missing, ["yak", "ant"]) == ["yak", "ant"]
-    with pytest.raises(ConfigError, match=r"images\.train"):
-        check_folders("imagefolder", *missing)
-    check_folders("imagefolder", *folders)
-    check_folders("digits", None, None)
+    with pytest.raises(ConfigError, match=r"images\.source\.train"):
+        source_of(missing).check()
+    source_of(folders).check()
+    Images().source.check()
 
 
 @pytest.mark.parametrize(
@@ -159,7 +179,7 @@ def test_named_classes_can_be_planned_before_the_folders_are_there(folders, tmp_
 def test_a_name_that_no_file_could_bear_is_refused_even_in_a_plan(folders, tmp_path, name, why):
     for train in (folders[0], tmp_path / "nowhere"):
         with pytest.raises(ConfigError, match=rf"^images\.classes: the class name '.*' {why}; rename"):
-            resolve_classes("imagefolder", train, folders[1], ["ant", name], 3)
+            resolve((train, folders[1]), ["ant", name])
 
 
 @pytest.mark.parametrize("names", [("Koala", "koala"), ("caf\u00e9", "cafe\u0301"), ("straße", "STRASSE")])
@@ -173,7 +193,7 @@ def test_names_that_some_disks_take_for_one_are_refused(tmp_path, names):
 def test_a_class_without_a_test_image_is_refused(folders):
     for path in (folders[1] / "bee").iterdir():
         path.unlink()
-    with pytest.raises(ConfigError, match=r"^images\.test: class 'bee' has no image file in .*val/bee; add some"):
+    with pytest.raises(ConfigError, match=r"^images\.source\.test: class 'bee' has no image file in .*val/bee; add"):
         resolve(folders)
     assert resolve(folders, ["ant", "cow"]) == ["ant", "cow"]
 

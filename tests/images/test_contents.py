@@ -14,8 +14,8 @@ from PIL import Image
 from wsl.errors import DataError
 from wsl.images import contents as listing
 from wsl.images.contents import FORMAT_OF, class_folders, contents, described, image_files
-from wsl.images.folders import LeftOut, read_folder, read_image
-from wsl.images.packing import pack_folder
+from wsl.images.folders import read_folder, read_image
+from wsl.images.parts import LeftOut
 from wsl.images.reading import summarise
 
 RED = (200, 30, 40)
@@ -172,12 +172,12 @@ def test_few_kinds_are_named_and_others_counted():
     assert described([]) == ""
 
 
-def test_most_photos_of_a_class_in_unknown_formats_are_in_the_table_and_in_refusals(tree, tmp_path, caplog):
+def test_most_photos_of_a_class_in_unknown_formats_are_in_the_table_and_in_refusals(tree, pack, tmp_path, caplog):
     folder = tree / "train" / "koala"
     for number, path in enumerate(sorted(folder.iterdir())[:18]):
         path.rename(path.with_suffix((".raw", ".cr2")[number % 2]))
     with caplog.at_level(logging.WARNING):
-        pack_folder("koala", tmp_path / "koala.h5", tree / "train", tree / "val", 16, 0.5, 2, 0)
+        pack(validation_share=0.5, minimum=2)
     assert f"{folder}: 2 images are used; left out: 18 not recognised as images: 9 .cr2, 9 .raw" in caplog.text or (
         "9 .raw, 9 .cr2" in caplog.text
     )
@@ -188,4 +188,4 @@ def test_most_photos_of_a_class_in_unknown_formats_are_in_the_table_and_in_refus
     with pytest.raises(
         DataError, match=r"not recognised as images: 9 \.\w+, 9 \.\w+\), fewer than images\.minimum = 10"
     ):
-        pack_folder("koala", tmp_path / "koala.h5", tree / "train", tree / "val", 16, 0.5, 10, 0)
+        pack(validation_share=0.5)

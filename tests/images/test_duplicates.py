@@ -10,7 +10,6 @@ import pytest
 from PIL import Image
 
 from wsl.errors import DataError
-from wsl.images.packing import pack_folder
 from wsl.images.reading import summarise
 
 
@@ -60,7 +59,7 @@ def test_files_and_digests_are_those_of_the_images(tree, pack):
             assert len(set(file[f"digests/{part}"])) == len(file[part])
 
 
-def test_an_image_of_two_classes_is_kept_counted_and_named(tree, tmp_path, caplog):
+def test_an_image_of_two_classes_is_kept_counted_and_named(tree, pack, tmp_path, caplog):
     shutil.copytree(tree / "train" / "koala", tree / "train" / "bear")
     shutil.copytree(tree / "val" / "koala", tree / "val" / "bear")
     for part in ("train", "val"):
@@ -69,9 +68,7 @@ def test_an_image_of_two_classes_is_kept_counted_and_named(tree, tmp_path, caplo
             if shade not in (30, 204):
                 Image.new("RGB", (24, 20), (shade, 0, 255)).save(path)
     copy(tree, "train/koala/120.png", "val/bear/leak.png")  # tests of one class, lessons of the other
-    files = [tmp_path / f"{name}.h5" for name in ("bear", "koala")]
-    for path in files:
-        pack_folder(path.stem, path, tree / "train", tree / "val", 16, 0.2, 10, 0)
+    files = [pack(name) for name in ("bear", "koala")]
     with caplog.at_level(logging.WARNING):
         summarise(files, tmp_path / "classes.csv")
     table = pd.read_csv(tmp_path / "classes.csv").set_index("class")

@@ -8,14 +8,16 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from wsl.errors import DataError
-from wsl.images import glyphs
-from wsl.images.characters import CHARACTERS
-from wsl.images.classes import resolve_classes
-from wsl.images.glyphs import LEARNT_FONTS, TEST_FONTS, draw_glyph, font_files
-from wsl.images.packing import pack_glyphs
+from wsl.images.packing import pack_class
+from wsl.images.settings import Packing
+from wsl.images.sources import glyphs
+from wsl.images.sources.glyphs import CHARACTERS, LEARNT_FONTS, TEST_FONTS, Glyphs, draw_glyph, font_files
 from wsl.randomness import stream
 
-SETTINGS = {"size": 32, "validation_share": 0.2, "test_share": 0.3, "minimum": 5, "seed": 3, "drawn": 20}
+
+def pack(name, out, drawn=20, seed=3):
+    settings = Packing(source=Glyphs(drawn=drawn, test_share=0.3), size=32, validation_share=0.2, minimum=5)
+    pack_class(out, name, settings, seed)
 
 
 def likeness(a, b):
@@ -46,7 +48,7 @@ def read(path):
 def test_names_of_classes_are_files_that_differ_in_more_than_case():
     assert len({unicodedata.normalize("NFKC", name).casefold() for name in CHARACTERS}) == len(CHARACTERS) == 89
     assert all(name.isascii() and "/" not in name for name in CHARACTERS)
-    assert resolve_classes("glyphs", None, None, None, 10) == list(CHARACTERS)
+    assert Glyphs().find(None, 10) == (list(CHARACTERS), [])
 
 
 def test_no_two_classes_share_a_shape():
@@ -70,7 +72,7 @@ def test_every_font_has_every_character():
 
 
 def test_test_images_come_from_fonts_that_no_other_image_has(tmp_path):
-    pack_glyphs("zhe", tmp_path / "zhe.h5", **SETTINGS)
+    pack("zhe", tmp_path / "zhe.h5")
     parts, fonts = read(tmp_path / "zhe.h5")
     assert {part: len(images) for part, images in parts.items()} == {"train": 10, "validation": 4, "test": 6}
     assert parts["test"].shape == (6, 32, 32, 3)
@@ -80,9 +82,9 @@ def test_test_images_come_from_fonts_that_no_other_image_has(tmp_path):
 
 
 def test_an_image_depends_on_the_seed_and_its_index_alone(tmp_path):
-    pack_glyphs("R", tmp_path / "few.h5", **SETTINGS)
-    pack_glyphs("R", tmp_path / "many.h5", **{**SETTINGS, "drawn": 40})
-    pack_glyphs("R", tmp_path / "other.h5", **{**SETTINGS, "seed": 4})
+    pack("R", tmp_path / "few.h5")
+    pack("R", tmp_path / "many.h5", drawn=40)
+    pack("R", tmp_path / "other.h5", seed=4)
     few, many, other = (read(tmp_path / f"{name}.h5")[0] for name in ("few", "many", "other"))
     for part in few:
         np.testing.assert_array_equal(many[part][: len(few[part])], few[part])
@@ -91,7 +93,7 @@ def test_an_image_depends_on_the_seed_and_its_index_alone(tmp_path):
 
 def test_a_class_with_too_few_images_to_learn_from_is_refused(tmp_path):
     with pytest.raises(DataError, match="'R' has 2 readable training"):
-        pack_glyphs("R", tmp_path / "R.h5", **{**SETTINGS, "drawn": 4})
+        pack("R", tmp_path / "R.h5", drawn=4)
 
 
 def test_a_missing_font_is_named_with_a_remedy(tmp_path, monkeypatch):

@@ -6,8 +6,9 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from wsl.errors import DataError
-from wsl.images.packing import pack_digits, pack_folder
+from wsl.images.packing import pack_class
 from wsl.images.reading import summarise
+from wsl.images.settings import Packing
 
 SIZE = 16
 PARTS = ("train", "validation", "test")
@@ -66,14 +67,15 @@ def test_digits_are_scikit_learns_each_once(packed, read):
 
 
 def test_digits_split_is_repeatable(packed, tmp_path):
-    pack_digits("3", tmp_path / "3.h5", SIZE, 0.2, 0.2, 10, 0)
+    pack_class(tmp_path / "3.h5", "3", Packing(size=SIZE), 0)
     assert (tmp_path / "3.h5").read_bytes() == packed["3"].read_bytes()
 
 
 @pytest.mark.parametrize("shares", [(0.001, 0.2), (0.2, 0.001), (0.5, 0.4999)])
 def test_a_part_without_digits_is_refused(tmp_path, shares):
     with pytest.raises(DataError, match="'3'"):
-        pack_digits("3", tmp_path / "3.h5", SIZE, *shares, 10, 0)
+        source = {"name": "digits", "test_share": shares[1]}
+        pack_class(tmp_path / "3.h5", "3", Packing(source=source, size=SIZE, validation_share=shares[0]), 0)
 
 
 def test_summary_counts_images_and_skipped_files(tree, pack, tmp_path):
@@ -89,7 +91,8 @@ def test_summary_counts_images_and_skipped_files(tree, pack, tmp_path):
 @pytest.mark.data
 def test_real_photos(photos, read, tmp_path):
     name = sorted(path.name for path in (photos / "train").iterdir() if path.is_dir())[0]
-    pack_folder(name, tmp_path / "x.h5", photos / "train", photos / "val", 64, 0.2, 10, 0)
+    source = {"name": "imagefolder", "train": photos / "train", "test": photos / "val"}
+    pack_class(tmp_path / "x.h5", name, Packing(source=source, size=64), 0)
     parts, skipped = read(tmp_path / "x.h5")
     files = [path for path in (photos / "train" / name).rglob("*") if path.is_file()]
     assert len(parts["train"]) + len(parts["validation"]) + len(skipped) >= 0.9 * len(files) > 0

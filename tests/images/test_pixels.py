@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wsl.images.folders import LeftOut, read_folder, read_image
+from wsl.images.folders import read_folder, read_image
+from wsl.images.parts import LeftOut
 from wsl.images.pixels import as_seen
 
 SIDE = 8  # of all images here, so that none is scaled

@@ -8,7 +8,7 @@ from wsl.launch.planning import plan_runs
 
 DIGITS = {"run": "one", "images": {"source": "digits", "classes": 5}, "zoo": {"members": 8}}
 
-NOWHERE = {"source": "imagefolder", "train": "no/where", "test": "no/where"}
+NOWHERE = {"source": {"name": "imagefolder", "train": "no/where", "test": "no/where"}}
 
 
 @pytest.fixture
@@ -58,9 +58,9 @@ def test_a_changed_section_keeps_its_other_keys(written):
         ({**DIGITS, "run": "two", "sed": 1}, r"two\.yaml: .*\n.*sed: unknown key"),
         (DIGITS, r"one\.yaml and .*two\.yaml both make results/one; change `run`"),
         ("a: [", r"two\.yaml, line 1: "),
-        ("- 1", r"two\.yaml holds no keys"),
+        ("- 1", r"two\.yaml contains no keys"),
         (
-            {**DIGITS, "run": "two", "images": {"source": "imagefolder", "train": "no/where", "test": "no/where"}},
+            {**DIGITS, "run": "two", "images": NOWHERE},
             "no/where",
         ),
     ],

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from wsl.outcomes.bins import OutcomeBins, fit_bins, read_bins, write_bins
+from wsl.outcomes.bins import OutcomeBins, Outcomes, fit_bins, read_bins, write_bins
 from wsl.zoo.member import read_member
 
 LOSSES = np.random.default_rng(0).gamma(2, 0.5, size=202)
@@ -78,5 +78,5 @@ def test_the_best_request_lies_in_the_best_bin(interpolate):
 
 
 def test_file_says_how_it_is_to_be_read(zoo, bins, tmp_path):
-    write_bins(zoo.train, tmp_path / "bins.json", 4, "equal-width", interpolate=True)
+    write_bins(zoo.train, tmp_path / "bins.json", Outcomes(bins=4, interpolate=True))
     assert read_bins(tmp_path / "bins.json").interpolate and not read_bins(bins).interpolate

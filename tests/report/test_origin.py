@@ -55,7 +55,7 @@ def test_logs_without_a_note_are_left_out_of_the_sum(run):
     origin = run({"a": (True, note(10)), "b": (False, "written by an earlier version")})
     assert (origin.spent, origin.timed, origin.jobs) == (10, 1, 2)
     rows = dict(origin_rows(origin, "digits", 3))
-    assert rows["time of jobs"] == "10 s in 1 of 2 jobs, added up over the last run of each"
+    assert rows["time of jobs"] == "10 s in 1 of 2 jobs, the sum over the last run of each"
     assert rows["last start"] == "1 min 40 s, in which 1 of 2 jobs ran" and rows["run"] == "digits, seed 3"
 
 

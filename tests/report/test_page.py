@@ -45,15 +45,16 @@ def report(tmp_path, numbers, run_facts):
         (table if table is not None else pd.DataFrame({"class": ["a"], "train": [3]})).to_csv(
             tmp_path / "classes.csv", index=False
         )
-        captions = []
-        for stem in ("zoo_overview", "classes"):
+        captions, contents = [], []
+        for stem, kind in (("zoo_overview", "figure"), ("classes", "table")):
             captions.append(tmp_path / f"{stem}.rst")
             captions[-1].write_text(f"About {stem},\n{{{{ snakemake.config.facts.per_task }}}} classes.\n")
+            contents.append({"kind": kind, "name": stem, "category": "Zoo", "title": f"title of {stem}"})
         write_json(tmp_path / "summary.json", {**numbers, **(changes or {})})
         checked = load_config({"run": "test", "seed": 17}).model_dump(mode="json")
         write_report(
             [tmp_path / "zoo_overview.png"], [tmp_path / "classes.csv"], captions,
-            tmp_path / "summary.json", tmp_path / "report.html", checked, run_facts,
+            tmp_path / "summary.json", tmp_path / "report.html", contents, checked, run_facts,
         )  # fmt: skip
         return (tmp_path / "report.html").read_text()
 
@@ -72,7 +73,8 @@ def test_nothing_is_loaded_from_elsewhere(report):
 def test_numbers_captions_tables_and_config_are_there(report):
     text = report()
     captions = ("About zoo_overview, 3 classes.", "About classes, 3 classes.")
-    for expected in ("35.7%", "chance 33.3%", "components: 32", *captions):
+    titles = ("<h3>Zoo</h3>", 'alt="title of zoo_overview"', "<b>classes</b>: title of classes")
+    for expected in ("35.7%", "chance 33.3%", "components: 32", *captions, *titles):
         assert expected in text
     assert Page(text).cells["table-classes"] == ["a", "3"]
 

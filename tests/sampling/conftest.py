@@ -9,6 +9,7 @@ import pytest
 
 from wsl.datasets.class_means import ClassMeans
 from wsl.files import new_hdf5, put_table, write_json
+from wsl.sampling.loading import MethodFiles
 
 COVARIANCE = np.array([[1.0, 0.6], [0.6, 0.5]])
 
@@ -43,6 +44,18 @@ def world(tmp_path_factory):
     bins = folder / "bins.json"
     # The centres of the first and last bin are losses 0 and 1, so that interpolation is linear between them.
     write_json(bins, {"edges": [-0.125, 0.125, 0.375, 0.625, 0.875, 1.125], "counts": [1] * 5, "interpolate": True})
+
+    def run(bins=bins, **own):
+        """The files of the world as a method reads them."""
+        return SimpleNamespace(files=MethodFiles(None, class_means, None, bins, **own))
+
     return SimpleNamespace(
-        folder=folder, class_means=class_means, bins=bins, mean=mean, tasks=tasks, covariance=COVARIANCE, **files
+        folder=folder,
+        class_means=class_means,
+        bins=bins,
+        mean=mean,
+        tasks=tasks,
+        covariance=COVARIANCE,
+        run=run,
+        **files,
     )

@@ -5,23 +5,28 @@ import numpy as np
 import pytest
 import torch
 
+from tests.networks import resnet18, resnet18_layout
+from wsl.job import Job
 from wsl.sampling.body import fit_body
+from wsl.sampling.settings import BodySettings
 from wsl.tensors import read_tensors
-from wsl.zoo.layout import resnet18_layout
+from wsl.zoo.layout import layout_to_text
 from wsl.zoo.member import read_member
-from wsl.zoo.network import resnet18
 
 LAYOUT = resnet18_layout(2, 3)
-RECIPE = {"learning_rate": 0.05, "weight_decay": 0.0, "batch_size": 32, "augment": False, "teacher": 0.0, "seed": 3}
+RECIPE = {"learning_rate": 0.05, "augment": False}
 
 
 @pytest.fixture(scope="module")
 def body(zoo, packed, tmp_path_factory):
     """Fit a body: ``body(epochs, **changes)`` gives its state dict and what it says of itself."""
 
-    def fit(epochs, **changes):
-        out = tmp_path_factory.mktemp("body") / "body.safetensors"
-        fit_body(zoo.train, [packed[name] for name in "0123"], out, epochs=epochs, **{**RECIPE, **changes})
+    def fit(epochs, taught=(), **changes):
+        out, settings = (
+            tmp_path_factory.mktemp("body") / "body.safetensors",
+            BodySettings(epochs=epochs, **RECIPE, **changes),
+        )
+        fit_body(zoo.train, [packed[name] for name in "0123"], out, settings, taught, Job(seed=3))
         return read_tensors(out)
 
     return fit
@@ -36,7 +41,7 @@ def test_without_training_it_is_the_mean_of_the_max_snapshots_with_a_head_of_zer
             assert found.shape == (entry.size,) and not found.any()
         elif "running" not in entry.name:
             np.testing.assert_allclose(found, mean[entry.columns], rtol=1e-5, atol=1e-6)
-    assert about == {"classes": 4, "epochs": 0}
+    assert about == {"classes": 4, "epochs": 0, "layout": layout_to_text(LAYOUT)}
 
 
 def test_its_statistics_are_those_of_the_first_images_of_every_class(body, packed):

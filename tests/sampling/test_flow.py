@@ -10,26 +10,18 @@ import torch
 
 from wsl.datasets.class_means import ClassMeans
 from wsl.files import new_hdf5, put_table
-from wsl.outcomes.bins import OutcomeBins, read_bins
-from wsl.recipe import Recipe
-from wsl.sampling.flow import FlowSampler, ResidualFlow, WaveFeatures, load_flow
-from wsl.sampling.flow_training import fit_flow
-from wsl.sampling.regression import RegressionSampler
-from wsl.shared.predictor import load_predictor
+from wsl.job import Job
+from wsl.sampling import residual_flow
+from wsl.sampling.methods.flow import Flow, FlowFiles, FlowSettings, fit_flow
+from wsl.sampling.methods.regression import Regression
+from wsl.sampling.residual_flow import ResidualFlow, WaveFeatures, load_flow, sample_residuals
 from wsl.shared.settings import Shared
 from wsl.shared.training import train_shared
 from wsl.weights.codec import read_latents
 
 RECIPE = {"learning_rate": 3e-3, "weight_decay": 0.0, "batch_size": 256, "epochs": 40, "patience": None}
 RECIPE |= {"schedule": "cosine", "keep": "best"}
-SHAPE = {
-    "normalise": "per-coefficient",
-    "image_counts": [],
-    "directions": 8,
-    "hidden": [64, 64],
-    "dropout": 0.0,
-    "frequencies": 3,
-}
+SETTINGS = {"learning_rate": 3e-3, "batch_size": 256, "epochs": 40, "directions": 8, "hidden": [64, 64], "dropout": 0.0}
 PREDICTION = {"outcome_embedding": 4, "hidden": [64], "dropout": 0.0, "standardise": True}
 PREDICTION |= {"losses": {"nt_xent": 0, "mse": 1}}
 
@@ -43,10 +35,23 @@ def regression(world):
 
 def fitted(world, regression, name, **changes):
     state, history = world.folder / f"{name}.safetensors", world.folder / f"{name}.csv"
-    recipe = {key: changes.pop(key, value) for key, value in RECIPE.items()}
-    settings = {**SHAPE, "recipe": Recipe(**recipe), "seed": 0, **changes}
-    fit_flow(world.train, world.validation, world.class_means, world.bins, regression, state, history, **settings)
+    about = {key: changes.pop(key, value) for key, value in (("normalise", "per-coefficient"), ("image_counts", []))}
+    job, inputs = Job(seed=changes.pop("seed", 0)), (world.train, world.validation, world.class_means, world.bins)
+    settings = KeepBest(**{**SETTINGS, **changes})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(residual_flow, "FREQUENCIES", 3)
+        fit_flow(FlowFiles(*inputs, regression), state, history, settings, **about, job=job)
     return state, history
+
+
+class KeepBest(FlowSettings):
+    """Settings that keep the state of lowest validation loss."""
+
+    keep: ClassVar[str] = "best"
+
+
+def predicted(world, regression, datasets, losses):
+    return Regression(None, world.run(fitted=regression)).codes(datasets, losses)
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +62,8 @@ def flow(world, regression):
 @pytest.fixture
 def sampler_of(flow, regression, world):
     def load(temperature=1.0, state=flow[0]):
-        return FlowSampler(load_predictor(regression), load_flow(state), read_bins(world.bins), 16, "heun", temperature)
+        settings = FlowSettings(steps=16, temperature=temperature)
+        return Flow(settings, world.run(regression=regression, fitted=state))
 
     return load
 
@@ -75,13 +81,12 @@ def test_it_recovers_the_conditional_gaussian(sampler_of, world, task, loss):
 def two(world, regression):
     """A flow of residuals of 1 and -1, along one line."""
     latents, snapshots = read_latents(world.train)
-    network, bins = load_predictor(regression), read_bins(world.bins)
     conditions = ClassMeans(world.class_means).embed(snapshots["task"]), snapshots["validation_loss"].to_numpy()
-    predicted = RegressionSampler(network, bins).codes(*conditions)
+    means = predicted(world, regression, *conditions)
     signs = np.random.default_rng(0).choice([-1.0, 1.0], (len(latents), 1))
     path = world.folder / "two.h5"
     with new_hdf5(path) as file:
-        file["latents"] = (predicted + signs * [3.0, 1.0]).astype(np.float32)
+        file["latents"] = (means + signs * [3.0, 1.0]).astype(np.float32)
         put_table(file, "snapshots", snapshots)
     return fitted(SimpleNamespace(**{**vars(world), "train": path, "validation": path}), regression, "two")
 
@@ -110,17 +115,16 @@ def test_seeds_give_different_models_and_one_seed_the_same(sampler_of, world):
 
 def test_without_noise_it_is_the_prediction(sampler_of, regression, world):
     datasets, losses = ClassMeans(world.class_means).embed(["a/b/c"]), np.array([0.2])
-    predicted = RegressionSampler(load_predictor(regression), read_bins(world.bins)).codes(datasets, losses)
     for seed in (0, 1):
-        assert np.array_equal(sampler_of(0.0).codes(datasets, losses, seed), predicted)
+        found = sampler_of(0.0).codes(datasets, losses, seed)
+        assert np.array_equal(found, predicted(world, regression, datasets, losses))
 
 
 def test_fewer_directions_are_the_principal_ones(regression, world):
     flow = load_flow(fitted(world, regression, "one", directions=1, epochs=1, normalise="global")[0])
     latents, snapshots = read_latents(world.train)
     conditions = ClassMeans(world.class_means).embed(snapshots["task"]), snapshots["validation_loss"].to_numpy()
-    network = load_predictor(regression)
-    residuals = latents - RegressionSampler(network, read_bins(world.bins)).codes(*conditions)
+    residuals = latents - predicted(world, regression, *conditions)
     values, vectors = np.linalg.eigh(residuals.T @ residuals / len(residuals))
     basis = flow.basis.numpy() * flow.deviations.numpy()[:, None]
     assert np.abs(basis[0]) == pytest.approx(np.abs(vectors[:, -1]) * np.sqrt(values[-1]), rel=1e-3)
@@ -144,28 +148,12 @@ class Speed:
         return self.speed * x
 
 
-class Nought:
-    """A prediction of zeros."""
-
-    shape: ClassVar = {"space": "coefficients"}
-
-    def __call__(self, datasets, positions):
-        return torch.zeros(len(datasets), 2)
-
-
-BINS = OutcomeBins(np.arange(3.0), np.ones(2))
-
-
-# dx/dt = x takes x to e x; a step of a quarter to 1 + 1/4 times, and with the second look to 1 + 1/4 + 1/32 times.
-@pytest.mark.parametrize(
-    ("method", "steps", "factor"),
-    [("euler", 4, (1 + 1 / 4) ** 4), ("heun", 4, (1 + 1 / 4 + 1 / 32) ** 4), ("heun", 200, np.e)],
-)
+# dx/dt = x takes x to e x; a step of a quarter by Heun's method to 1 + 1/4 + 1/32 times.
+@pytest.mark.parametrize(("steps", "factor"), [(4, (1 + 1 / 4 + 1 / 32) ** 4), (200, np.e)])
 @pytest.mark.parametrize("temperature", [1.0, 0.3])
-def test_steps_are_those_of_the_method(method, steps, factor, temperature):
-    sampler = FlowSampler(Nought(), Speed(1.0), BINS, steps, method, temperature)
+def test_steps_are_those_of_heuns_method(steps, factor, temperature):
     noise = torch.randn((3, 2), generator=torch.Generator().manual_seed(7)).numpy()
-    codes = sampler.codes(np.zeros((3, 1)), np.zeros(3), seed=7)
+    codes = sample_residuals(Speed(1.0), np.zeros(3), steps, temperature, seed=7)
     assert codes == pytest.approx(factor * temperature * noise * [1, 4], rel=1e-4)
 
 
@@ -173,10 +161,8 @@ def test_untrained_it_ends_where_it_began():
     """d/dt log sqrt(t^2 + (1 - t)^2) is the velocity's factor, and the root is 1 at both ends."""
     flow = ResidualFlow(bins=4, code=2, directions=2, hidden=[8], dropout=0.0, frequencies=2)
     flow.basis.copy_(torch.eye(2))
-    sampler = FlowSampler(Nought(), flow, BINS, 400, "heun", 1.0)
     noise = torch.randn((3, 2), generator=torch.Generator().manual_seed(7)).numpy()
-    assert sampler.codes(np.zeros((3, 1)), np.zeros(3), seed=7) == pytest.approx(noise, rel=1e-3)
-    assert sampler.space == "coefficients"
+    assert sample_residuals(flow, np.zeros(3), 400, 1.0, seed=7) == pytest.approx(noise, rel=1e-3)
 
 
 def test_waves_by_hand():

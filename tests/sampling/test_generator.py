@@ -1,6 +1,7 @@
 """Generated models on digits: what they depend on, and that requested losses are met."""
 
 import shutil
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
@@ -10,16 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import log_loss
 
+from tests.networks import resnet18, resnet18_layout
 from wsl.images.tasks import TaskImages
 from wsl.sampling.body import fit_body
-from wsl.sampling.generator import GeneratedModels, body_of, fit_generator
+from wsl.sampling.generator import body_of
+from wsl.sampling.loading import MethodFiles
+from wsl.sampling.methods.generator import Generator, GeneratorSettings, fit_generator
+from wsl.sampling.settings import BodySettings
 from wsl.tensors import read_tensors, write_tensors
-from wsl.zoo.layout import resnet18_layout
-from wsl.zoo.network import resnet18, state_dict
+from wsl.zoo.network import state_dict
 
 LAYOUT = resnet18_layout(2, 3)
 HEAD = ("fc.weight", "fc.bias")
-RECIPE = {"learning_rate": 0.1, "weight_decay": 0.0, "batch_size": 32, "augment": False, "teacher": 0.0}
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +41,8 @@ def generator(zoo, packed, named_means, tmp_path_factory):
     """A generator that knows the classes 0 to 3, for names, 2 images and 30."""
     folder = tmp_path_factory.mktemp("generator")
     files = (folder / "body.safetensors", named_means, list(packed.values()))
-    fit_body(zoo.train, [packed[name] for name in "0123"], files[0], epochs=4, seed=0, **RECIPE)
-    fit_generator(*files, list("0123"), folder / "generator.safetensors", counts=[0, 2, 30], seed=0)
+    fit_body(zoo.train, [packed[name] for name in "0123"], files[0], BodySettings(epochs=4, augment=False))
+    fit_generator(*files, folder / "generator.safetensors", list("0123"), counts=[0, 2, 30])
     return folder / "generator.safetensors"
 
 
@@ -48,10 +51,15 @@ def models(generator, named_means, packed):
     """Models by temperature, over the files of the run or others."""
 
     def load(temperature=0.0, means=named_means, files=None):
-        images = TaskImages(list(packed.values()) if files is None else files)
-        return GeneratedModels(generator, LAYOUT, means, images, temperature)
+        return generated(generator, means, list(packed.values()) if files is None else files, temperature)
 
     return load
+
+
+def generated(path, means, files, temperature=0.0):
+    run = SimpleNamespace(files=MethodFiles(None, means, files, None, fitted=path), layout=LAYOUT, device="cpu")
+    run.images = TaskImages(files)
+    return Generator(GeneratorSettings(temperature=temperature), run)
 
 
 def head(weights):
@@ -75,9 +83,9 @@ def logits(weights, files, task, part):
 
 @pytest.mark.parametrize("images", [0, 2, None])
 def test_a_task_has_one_model_and_another_order_of_it_another_order_of_rows(models, images):
-    first, again = (models().make("0/1/2", 0.4, images, seed) for seed in (0, 7))
+    first, again = (models().sample("0/1/2", 0.4, images, seed) for seed in (0, 7))
     assert np.array_equal(first, again)
-    other = models().make("2/0/1", 0.4, images)
+    other = models().sample("2/0/1", 0.4, images)
     assert np.array_equal(body(first), body(other))
     (weight, bias), (reordered, turned) = head(first), head(other)
     np.testing.assert_allclose(weight[[2, 0, 1]], reordered, atol=1e-3 * np.abs(weight).max())
@@ -96,7 +104,7 @@ def test_a_task_has_one_model_and_another_order_of_it_another_order_of_rows(mode
 def test_any_request_gives_a_model_whose_rows_follow_its_classes(models, task, order, loss, images, seed):
     classes = task[:3]
     first, other = (
-        models().make("/".join(names), loss, images, seed) for names in (classes, [classes[place] for place in order])
+        models().sample("/".join(names), loss, images, seed) for names in (classes, [classes[place] for place in order])
     )
     assert first.shape == (LAYOUT.size,) and np.isfinite(first).all()
     assert np.array_equal(body(first), body(other))
@@ -106,7 +114,7 @@ def test_any_request_gives_a_model_whose_rows_follow_its_classes(models, task, o
 
 def test_the_body_is_the_generators(models, generator):
     tensors, about = read_tensors(generator)
-    weights = models().make("0/1/2", 0.4)
+    weights = models().sample("0/1/2", 0.4)
     for entry in LAYOUT.entries[:-2]:
         assert np.array_equal(weights[entry.columns], tensors[f"body/{entry.name}"].numpy().ravel())
     assert about["counts"] == [0, 2, 30] and about["known"] == list("0123")
@@ -114,11 +122,11 @@ def test_the_body_is_the_generators(models, generator):
 
 def test_temperature_draws_heads_and_nothing_else(models):
     warm = models(temperature=1.0)
-    first, again, other = (warm.make("0/1/2", 0.4, 2, seed) for seed in (1, 1, 2))
+    first, again, other = (warm.sample("0/1/2", 0.4, 2, seed) for seed in (1, 1, 2))
     assert np.array_equal(first, again) and np.array_equal(body(first), body(other))
     assert not np.allclose(head(first)[0], head(other)[0])
     # A little warmth moves a model a little.
-    cold, nearly = models().make("0/1/2", 0.4, 2, 1), models(temperature=1e-4).make("0/1/2", 0.4, 2, 1)
+    cold, nearly = models().sample("0/1/2", 0.4, 2, 1), models(temperature=1e-4).sample("0/1/2", 0.4, 2, 1)
     np.testing.assert_allclose(cold, nearly, atol=0.02 * np.abs(head(cold)[0]).max())
 
 
@@ -133,29 +141,29 @@ def test_only_the_first_images_are_used(models, packed, named_means, tmp_path, i
             clip["features"][blank:] = 1 - clip["features"][blank:]
             clip["mean"][...] = 0
             del file["validation"], file["test"]
-    made, altered = models().make("0/1/2", 0.4, images), models(0.0, means, files).make("0/1/2", 0.4, images)
+    made, altered = models().sample("0/1/2", 0.4, images), models(0.0, means, files).sample("0/1/2", 0.4, images)
     assert np.array_equal(made, altered) == same
 
 
 def test_names_alone_need_no_image(models):
-    assert np.isfinite(models(files=[]).make("0/1/2", 0.4, images=0)).all()
+    assert np.isfinite(models(files=[]).sample("0/1/2", 0.4, images=0)).all()
 
 
 def test_names_stand_beside_images_where_they_are_asked_for(generator, models, named_means, packed, tmp_path):
     tensors, _ = read_tensors(generator)
     body_file, out = tmp_path / "body.safetensors", tmp_path / "generator.safetensors"
     write_tensors(body_file, body_of(tensors), {})
-    fit_generator(body_file, named_means, list(packed.values()), list("0123"), out, counts=[0, 2], seed=0, names=True)
-    images = TaskImages(list(packed.values()))
-    named = GeneratedModels(out, LAYOUT, named_means, images)
-    assert np.array_equal(named.make("0/1/2", 0.4, 0), models().make("0/1/2", 0.4, 0))
-    assert not np.allclose(named.make("0/1/2", 0.4, 2), models().make("0/1/2", 0.4, 2))
+    fit_generator(body_file, named_means, list(packed.values()), out, list("0123"), counts=[0, 2], names=True)
+    images = list(packed.values())
+    named = generated(out, named_means, images)
+    assert np.array_equal(named.sample("0/1/2", 0.4, 0), models().sample("0/1/2", 0.4, 0))
+    assert not np.allclose(named.sample("0/1/2", 0.4, 2), models().sample("0/1/2", 0.4, 2))
     # Another word for a class makes another model of the same images.
     other = [shutil.copy(path, tmp_path / path.name) for path in named_means]
     with h5py.File(other[1], "a") as file:
         file["text"][...] = file["text"][...][::-1]
-    found = GeneratedModels(out, LAYOUT, other, images).make("0/1/2", 0.4, 2)
-    assert not np.allclose(found, named.make("0/1/2", 0.4, 2))
+    found = generated(out, other, images).sample("0/1/2", 0.4, 2)
+    assert not np.allclose(found, named.sample("0/1/2", 0.4, 2))
 
 
 def test_without_texts_names_are_refused(class_means, packed, generator, tmp_path):
@@ -163,15 +171,15 @@ def test_without_texts_names_are_refused(class_means, packed, generator, tmp_pat
     tensors, _ = read_tensors(generator)
     body_file = tmp_path / "body.safetensors"
     write_tensors(body_file, body_of(tensors), {})
-    fit_generator(body_file, *files, list("0123"), plain, counts=[0, 2], seed=0)
+    fit_generator(body_file, *files, plain, list("0123"), counts=[0, 2])
     assert read_tensors(plain)[1]["counts"] == [2]
     with pytest.raises(ValueError, match=r"set datasets\.prompts"):
-        GeneratedModels(plain, LAYOUT, files[0], TaskImages(files[1])).make("0/1/2", 0.4, images=0)
+        generated(plain, *files).sample("0/1/2", 0.4, images=0)
 
 
 def test_the_requested_loss_scales_the_head_and_is_about_met_on_training_images(models, packed):
     requests = (0.6, 0.8, 1.0)
-    made = [models().make("0/1/2", loss) for loss in requests]
+    made = [models().sample("0/1/2", loss) for loss in requests]
     scales = [head(weights)[0] / head(made[-1])[0] for weights in made]
     for weights, scale in zip(made, scales, strict=True):
         np.testing.assert_allclose(scale, scale.mean(), rtol=1e-3)
@@ -189,5 +197,5 @@ def test_the_requested_loss_scales_the_head_and_is_about_met_on_training_images(
 
 @pytest.mark.parametrize("images", [2, None])
 def test_a_task_with_an_unseen_class_is_told_apart_better_than_by_chance(models, packed, images):
-    values, labels = logits(models().make("4/0/1", 0.1, images), packed, "401", "validation")
+    values, labels = logits(models().sample("4/0/1", 0.1, images), packed, "401", "validation")
     assert (values.argmax(1).numpy() == labels).mean() > 0.5

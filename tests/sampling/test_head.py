@@ -8,8 +8,7 @@ from sklearn.covariance import empirical_covariance
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import Ridge
 
-from wsl.sampling.head import PRIOR_IMAGES, Inference, KnownClasses, fit_guess, fit_inference
-from wsl.sampling.scale import SCALES
+from wsl.sampling.head import PRIOR_IMAGES, SCALES, Inference, KnownClasses, fit_guess, fit_inference
 
 FEATURES, CLIP = 5, 4
 MIXING = torch.randn(FEATURES, FEATURES, generator=torch.Generator().manual_seed(1)) + torch.eye(FEATURES)

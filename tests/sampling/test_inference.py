@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from wsl.sampling.head import KnownClasses, fit_inference
-from wsl.sampling.scale import SCALES
+from wsl.sampling.head import SCALES, KnownClasses, fit_inference
 
 SIZE, IMAGES, WITHIN = 6, 40, 3.0
 

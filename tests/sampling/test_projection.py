@@ -6,8 +6,7 @@ import torch
 
 from wsl.datasets.class_means import ClassMeans
 from wsl.outcomes.bins import read_bins
-from wsl.sampling.projection import ProjectionSampler
-from wsl.sampling.sampler import sample_weights
+from wsl.sampling.loading import Choice, OpenRun
 from wsl.shared.predictor import load_predictor
 from wsl.weights.codec import load_codec, read_latents
 
@@ -20,10 +19,13 @@ def datasets(class_means):
 
 
 @pytest.fixture(scope="module")
-def sampler(shared, bins):
-    return {
-        norm: ProjectionSampler(load_predictor(shared.state), read_bins(bins), norm) for norm in ("training", "raw")
-    }
+def sampler(shared, method_files):
+    samplers = {}
+    for norm in ("training", "raw"):
+        choice = Choice(name="projection", settings={"norm": norm}, known=[], recalibrate=False)
+        with OpenRun(method_files(shared=shared.state), choice) as run:
+            samplers[norm] = run.load()
+    return samplers
 
 
 @pytest.fixture(scope="module")
@@ -56,4 +58,6 @@ def test_codes_depend_on_classes_their_order_and_the_outcome(sampler, datasets, 
 def test_weights_are_decoded_latents(sampler, datasets, loss_in, zoo, fitted, autoencoder):
     codec = load_codec(zoo.train, fitted, autoencoder.state)
     expected = codec.decode(sampler["training"].codes(datasets, loss_in(0)))
-    assert np.array_equal(sample_weights(sampler["training"], codec, datasets, loss_in(0), seed=0), expected)
+    for task, weights in zip(TASKS, expected, strict=True):
+        found = sampler["training"].sample(task, float(loss_in(0)[0]))
+        np.testing.assert_allclose(found, weights, rtol=1e-4, atol=1e-5)

@@ -1,19 +1,21 @@
 """New batch-normalisation statistics against numpy's means and variances of what each layer sees."""
 
+from types import SimpleNamespace
+
 import h5py
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from wsl.evaluation.rivals import FixedModel, TrainedModels
+from tests.networks import resnet18, resnet18_layout
 from wsl.images.tasks import TaskImages
-from wsl.sampling.making import RecalibratedModels
+from wsl.sampling.loading import Recalibrated
+from wsl.sampling.methods.references import Trained
 from wsl.sampling.recalibration import Recalibration, re_estimate
 from wsl.zoo.index import open_zoo
-from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import read_member
-from wsl.zoo.network import flatten, resnet18, state_dict
+from wsl.zoo.network import flatten, state_dict
 
 LAYOUT = resnet18_layout(2, 3)
 STATISTICS = [entry for entry in LAYOUT.entries if "running" in entry.name]
@@ -132,10 +134,11 @@ def test_recalibrated_models_have_statistics_of_the_images_that_may_be_looked_at
     images = TaskImages(list(packed.values()))
     recalibration = Recalibration(LAYOUT, images.of_task("0/1/2/3/4")[0], 30.0)
     weights = flatten(resnet18(2, 3).state_dict(), LAYOUT)[0]
-    models = RecalibratedModels(FixedModel(weights), images, recalibration)
-    made = models.make("0/1/2", 0.1, 5)
+    models = Recalibrated(SimpleNamespace(sample=lambda *request: weights), images, recalibration)
+    made = models.sample("0/1/2", 0.1, 5)
     np.testing.assert_allclose(made, recalibration(weights, images.of_task("0/1/2", 5)[0]))
-    assert not np.allclose(made, models.make("0/1/3", 0.1, 5))
-    assert not np.allclose(made, models.make("0/1/2", 0.1))
+    assert not np.allclose(made, models.sample("0/1/3", 0.1, 5))
+    assert not np.allclose(made, models.sample("0/1/2", 0.1))
     with open_zoo(zoo.test) as test:
-        assert RecalibratedModels(TrainedModels([test]), images, recalibration).make("9/9/9", 0.1) is None
+        trained = Trained(None, SimpleNamespace(held_out=[test]))
+        assert Recalibrated(trained, images, recalibration).sample("9/9/9", 0.1) is None

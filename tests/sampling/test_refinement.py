@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
+from tests.networks import resnet18, resnet18_layout
 from wsl.images.inputs import normalised
 from wsl.images.tasks import TaskImages
 from wsl.sampling.recalibration import re_estimate
@@ -12,8 +13,7 @@ from wsl.sampling.refinement import Budget, Decoder, batches, refine
 from wsl.weights.codec import load_codec, read_latents
 from wsl.weights.coefficients import read_coefficients
 from wsl.zoo.epochs import evaluate
-from wsl.zoo.layout import resnet18_layout
-from wsl.zoo.network import flatten, resnet18, state_dict
+from wsl.zoo.network import flatten, state_dict
 
 LAYOUT = resnet18_layout(2, 3)
 BUDGET = Budget(steps=12, batch_size=32, learning_rate=0.1, fine_tuning_rate=1e-3)

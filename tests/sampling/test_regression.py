@@ -7,14 +7,10 @@ from sklearn.linear_model import LinearRegression
 
 from wsl.datasets.class_means import ClassMeans
 from wsl.files import new_hdf5, put_table, write_json
-from wsl.outcomes.bins import read_bins
-from wsl.sampling.regression import RegressionSampler, fit_regression
-from wsl.sampling.settings import Regression
-from wsl.shared.predictor import load_predictor
+from wsl.sampling.methods.regression import Regression, RegressionSettings, fit_regression
 from wsl.weights.codec import read_latents
 
-RECIPE = {"learning_rate": 0.02, "weight_decay": 0.0, "batch_size": 400, "epochs": 800, "patience": None}
-RECIPE |= {"schedule": "cosine", "keep": "last"}
+SETTINGS = {"learning_rate": 0.02, "batch_size": 400, "epochs": 800, "hidden": [], "dropout": 0.0}
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +21,13 @@ def learnt(world):
     path, bins = world.folder / "coefficients.h5", world.folder / "two_bins.json"
     with new_hdf5(path) as file:
         file["coefficients"] = codes.astype(np.float32)
+        file["parameter"] = np.arange(2)  # each coefficient is a parameter of its own
         put_table(file, "snapshots", snapshots)
     write_json(bins, {"edges": [0.0, 0.5, 1.0], "counts": [1, 1], "interpolate": False})
     files = (path, path, world.class_means, bins, world.folder / "r.safetensors", world.folder / "r.csv")
-    shape = {"outcome_embedding": 2, "hidden": [], "dropout": 0.0, "normalise": "per-coefficient"}
-    fit_regression(*files, Regression(**shape, **RECIPE))
-    return RegressionSampler(load_predictor(world.folder / "r.safetensors"), read_bins(bins)), codes, snapshots
+    settings = RegressionSettings(**SETTINGS)
+    fit_regression(*files, settings)
+    return Regression(settings, world.run(bins, fitted=world.folder / "r.safetensors")), codes, snapshots
 
 
 def test_a_linear_network_is_least_squares(learnt, world):

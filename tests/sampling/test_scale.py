@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.metrics import log_loss
 
-from wsl.sampling.scale import SCALES, loss_curve, scale_for
+from wsl.sampling.head import SCALES, loss_curve, scale_for
 
 
 def logits_and_labels(noise, count=400):

@@ -9,13 +9,18 @@ from wsl.errors import ConfigError
 @pytest.mark.parametrize(
     ("section", "changes", "says"),
     [
-        ("sampling", {"sampler": "magic"}, "sampling.sampler: .*'projection', 'regression'"),
+        (
+            "sampling",
+            {"sampler": "magic"},
+            "sampling.sampler: unknown sampler; the samplers are .*projection, .*'magic'",
+        ),
         ("sampling", {"samplers": []}, "sampling.samplers: .*at least 1 item"),
         ("sampling", {"samplers": ["flow", "flow"]}, "sampling.samplers: .*named twice"),
         ("sampling", {"flow": {"directions": 0}}, "sampling.flow.directions: .*greater than or equal to 1"),
         ("sampling", {"regression": {"image_counts": [-1]}}, "sampling.regression.image_counts.0: .*or equal to 0"),
-        ("sampling", {"regression": {"losses": {"mse": 0}}}, "sampling.regression.losses: every weight is 0"),
-        ("sampling", {"regression": {"losses": {"mse": 0, "cosine": 1}}}, "sampling.regression: .*losses.norm"),
+        ("sampling", {"samplers": ["probe"]}, "sampling.samplers.0: unknown sampler"),
+        ("sampling", {"retrieval": {"space": "latent"}}, "sampling.retrieval: .*no longer a setting"),
+        ("sampling", {"norm": "raw"}, "sampling.norm: .*now sampling.projection.norm"),
         ("shared", {"losses": {"nt_xent": 0}}, "shared.losses: every weight is 0"),
         ("shared", {"losses": {"cosine": -1}}, "shared.losses.cosine: .*greater than or equal to 0"),
     ],
@@ -30,11 +35,9 @@ def weights(losses):
 
 
 def test_a_loss_given_alone_joins_the_default_one():
-    loaded = load_config(
-        {"run": "test", "shared": {"losses": {"mse": 2}}, "sampling": {"regression": {"losses": {"norm": 3}}}}
-    )
+    loaded = load_config({"run": "test", "shared": {"losses": {"mse": 2}}})
     assert weights(loaded.shared.losses) == {"nt_xent": 1, "mse": 2, "cosine": 0, "norm": 0}
-    assert weights(loaded.sampling.regression.losses) == {"nt_xent": 0, "mse": 1, "cosine": 0, "norm": 3}
+    assert weights(loaded.sampling.regression.losses) == {"nt_xent": 0, "mse": 1, "cosine": 0, "norm": 0}
 
 
 def test_the_default_sampler_is_the_thesis():

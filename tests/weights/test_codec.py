@@ -4,13 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from tests.conftest import RECIPE
+from tests.conftest import ADAMW
+from tests.networks import resnet18
 from wsl.weights.codec import load_codec, read_latents
 from wsl.weights.coefficients import read_coefficients
-from wsl.weights.encoders.pca import train_pca
+from wsl.weights.encoders.base import EncoderInputs
+from wsl.weights.settings import EncoderFit
+from wsl.weights.training import train_weight_encoder
 from wsl.zoo.index import write_index
 from wsl.zoo.member import read_member, write_member
-from wsl.zoo.network import resnet18, state_dict
+from wsl.zoo.network import state_dict
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +52,10 @@ def test_decode_goes_through_both_stages(codec, autoencoder):
 def test_the_autoencoder_loses_less_than_half_of_the_training_variance(zoo, fitted, coefficients, tmp_path):
     values, _ = read_coefficients(coefficients["train"])
     # The epoch of least validation loss, of two snapshots, is chance; this is about the last.
-    files = (coefficients["train"], coefficients["validation"], zoo.train, zoo.validation, fitted)
+    inputs = EncoderInputs(zoo.train, zoo.validation, coefficients["train"], coefficients["validation"], fitted)
     made = (tmp_path / "ae.safetensors", tmp_path / "history.csv", tmp_path / "states.safetensors")
-    shape = {"latent": 8, "hidden": [], "dropout": 0.0, "normalise": "per-coefficient", "checkpoint_count": 1}
-    train_pca(*files, *made, **shape, recipe=RECIPE.model_copy(update={"keep": "last", "epochs": 60}), seed=0)
+    encoder = {"name": "pca-ae", "latent": 8, **ADAMW, "keep": "last", "epochs": 60}
+    train_weight_encoder(inputs, *made, EncoderFit(encoder=encoder))
     module = load_codec(zoo.train, fitted, made[0]).encoder.autoencoder
     with torch.no_grad():
         back = module.decode(module.encode(torch.from_numpy(values))).numpy()
@@ -71,7 +74,7 @@ def test_a_decoded_model_is_a_whole_network(codec, autoencoder):
 
 def test_counters_are_the_training_members_rounded_mean(zoo, fitted, autoencoder, tmp_path):
     members, copies = [read_member(path) for path in zoo.members[:3]], [tmp_path / f"{i}.h5" for i in range(3)]
-    # Six snapshots: a sum of 4 more than a multiple of six makes a mean of two thirds above a whole number.
+    # Six snapshots: a sum of 4 more than a multiple of six makes a mean of two thirds above an integer.
     total = sum(member.counters.sum(axis=0) for member in members)
     members[0].counters[0] += (4 - total) % 6
     for member, path in zip(members, copies, strict=True):

@@ -6,12 +6,12 @@ import pandas as pd
 import pytest
 import torch
 
+from tests.networks import resnet18, resnet18_layout
 from wsl.errors import DataError
 from wsl.weights.coefficients import load_linear, owners, pca_table, read_coefficients
-from wsl.weights.pca import read_parameter
+from wsl.weights.pca import ParameterPCA
 from wsl.zoo.index import open_zoo, read_weights
-from wsl.zoo.layout import resnet18_layout
-from wsl.zoo.network import resnet18, state_dict
+from wsl.zoo.network import state_dict
 
 LAYOUT = resnet18_layout(2, 3)
 
@@ -30,7 +30,7 @@ def test_coefficients_are_the_parameters_own_in_their_order(fitted, coefficients
     values, snapshots = read_coefficients(coefficients["test"])
     blocks = []
     for path, entry in zip(fitted, LAYOUT.entries, strict=True):
-        parameter = read_parameter(path)
+        parameter = ParameterPCA.read(path)
         blocks.append((weights["test"][:, entry.columns] - parameter.mean) @ _projection(parameter).T)
     assert values == pytest.approx(np.concatenate(blocks, axis=1), abs=1e-4)
     assert snapshots["member"].tolist() == [4, 4]
@@ -45,7 +45,7 @@ def test_the_part_goes_from_the_index_to_coefficients_and_latents(zoo, coefficie
 def test_each_coefficient_knows_its_parameter(fitted, coefficients):
     named = [LAYOUT.entries[place].name for place in owners(coefficients["train"], "per-parameter")]
     counts = {name: named.count(name) for name in dict.fromkeys(named)}
-    parameters = [read_parameter(path) for path in fitted]
+    parameters = [ParameterPCA.read(path) for path in fitted]
     assert counts == {one.name: one.n_coefficients for one in parameters if one.n_coefficients}
     assert owners(coefficients["train"], "global") is None
 
@@ -56,7 +56,7 @@ def _projection(parameter):
 
 
 def test_small_parameters_are_centred_and_large_ones_projected(fitted):
-    modes = [read_parameter(path).mode for path in fitted]
+    modes = [ParameterPCA.read(path).mode for path in fitted]
     assert modes[LAYOUT.entries.index(LAYOUT["fc.bias"])] == "centred"
     assert modes[LAYOUT.entries.index(LAYOUT["conv1.weight"])] == "pca"
 

@@ -6,14 +6,15 @@ import pandas as pd
 import pytest
 import torch
 
+from tests.networks import resnet18, resnet18_layout
 from wsl.errors import DataError
 from wsl.images.inputs import normalised
 from wsl.images.tasks import TaskImages
+from wsl.weights import sensitivity
 from wsl.weights.coefficients import load_linear
 from wsl.weights.gate import best_components, gate_components
 from wsl.weights.sensitivity import effects_of, measure_sensitivity, output_gradients
-from wsl.zoo.layout import resnet18_layout
-from wsl.zoo.network import resnet18, state_dict
+from wsl.zoo.network import state_dict
 
 LAYOUT = resnet18_layout(2, 3)
 
@@ -82,10 +83,11 @@ def test_a_budget_of_variance_loses_least_variance(fitted, linear, tmp_path):
     assert [one.mode for one in gated.parameters] == [one.mode for one in linear.parameters]
 
 
-def test_a_budget_of_function_keeps_what_the_table_says(zoo, fitted, linear, packed, tmp_path):
+def test_a_budget_of_function_keeps_what_the_table_says(zoo, fitted, linear, packed, tmp_path, monkeypatch):
     table = tmp_path / "sensitivity.csv"
-    settings = {"members": 2, "images": 10, "probes": 3, "recalibrated": True, "seed": 0}
-    measure_sensitivity(zoo.train, fitted, list(packed.values()), table, **settings)
+    for name, value in (("MEMBERS", 2), ("IMAGES", 10), ("PROBES", 3)):
+        monkeypatch.setattr(sensitivity, name, value)
+    measure_sensitivity(zoo.train, fitted, list(packed.values()), table, recalibrated=True)
     effects = pd.read_csv(table)
     # What is only centred is kept anyway, and has no row.
     assert len(effects) == linear.n_coefficients - sum(
@@ -99,7 +101,7 @@ def test_a_budget_of_function_keeps_what_the_table_says(zoo, fitted, linear, pac
     assert gated.n_coefficients == 163
     assert not any(one.n_coefficients for one in gated.parameters if "running" in one.name and one.mode == "pca")
     again = tmp_path / "again.csv"
-    measure_sensitivity(zoo.train, fitted, list(packed.values()), again, **settings)
+    measure_sensitivity(zoo.train, fitted, list(packed.values()), again, recalibrated=True)
     assert again.read_bytes() == table.read_bytes()
 
 

@@ -8,22 +8,24 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 
+from tests.networks import resnet18, resnet18_layout
+from wsl.job import Job
 from wsl.weights.coefficients import encode_part, load_linear, read_coefficients
 from wsl.weights.orders import class_orders, reorder_head, reorder_task
-from wsl.weights.pca import fit_parameters, read_parameter
+from wsl.weights.pca import ParameterPCA, fit_parameters
+from wsl.weights.pca_settings import PcaSettings
 from wsl.zoo.index import open_zoo, read_weights
-from wsl.zoo.layout import HEAD, resnet18_layout
-from wsl.zoo.network import resnet18, state_dict
+from wsl.zoo.network import state_dict
 
 LAYOUT = resnet18_layout(2, 3)
-LIMITS = {"variance_threshold": 1e-12, "dimension_limit": 2, "components": 64}
+LIMITS = PcaSettings(variance_threshold=1e-12, dimension_limit=2, components=64)
 ORDERS = list(permutations(range(3)))
 
 
 def reordered(weights, order):
     """Flat snapshots with the head's rows reordered one by one."""
     weights = weights.copy()
-    for name in HEAD:
+    for name in ("fc.weight", "fc.bias"):
         rows = weights[:, LAYOUT[name].columns].reshape(len(weights), 3, -1)
         moved = np.stack([rows[:, place] for place in order], axis=1)
         weights[:, LAYOUT[name].columns] = moved.reshape(len(weights), -1)
@@ -49,7 +51,7 @@ def fitted_over_orders(zoo, tmp_path_factory):
     folder = tmp_path_factory.mktemp("orders")
     paths = [folder / f"{entry.name}.h5" for entry in LAYOUT.entries]
     for entry, path in zip(LAYOUT.entries, paths, strict=True):
-        fit_parameters(zoo.train, [path], [entry.name], seed=0, orders=6, **LIMITS)
+        fit_parameters(zoo.train, [path], [entry.name], LIMITS, orders=6)
     return paths
 
 
@@ -95,7 +97,7 @@ def test_every_class_is_drawn_to_every_place_equally_often(classes):
 def test_a_reordered_head_gives_reordered_logits(weights, order):
     images = torch.randn(8, 3, 16, 16)
     vector = weights[:1].copy()
-    for name in HEAD:
+    for name in ("fc.weight", "fc.bias"):
         vector[:, LAYOUT[name].columns] = reorder_head(vector[:, LAYOUT[name].columns], order)
     assert np.array_equal(vector, reordered(weights[:1], order))
     before, after = logits(weights[0], images), logits(vector[0], images)
@@ -106,10 +108,10 @@ def test_a_reordered_head_gives_reordered_logits(weights, order):
         assert after[:, new.index(name)] == pytest.approx(before[:, place], abs=1e-6)
 
 
-@pytest.mark.parametrize("name", HEAD)
+@pytest.mark.parametrize("name", ("fc.weight", "fc.bias"))
 def test_a_heads_pca_is_scikit_learns_over_all_orders(weights, fitted_over_orders, name):
     stacked = np.concatenate([reordered(weights, order) for order in ORDERS])[:, LAYOUT[name].columns]
-    fitted = read_parameter(fitted_over_orders[[entry.name for entry in LAYOUT.entries].index(name)])
+    fitted = ParameterPCA.read(fitted_over_orders[[entry.name for entry in LAYOUT.entries].index(name)])
     theirs = PCA(svd_solver="full").fit(stacked.astype(float))
     # Reordering leaves fewer independent directions than rows; the rest is rounding.
     real = int((theirs.explained_variance_ > 1e-9 * theirs.explained_variance_[0]).sum())
@@ -123,7 +125,7 @@ def test_a_heads_pca_is_scikit_learns_over_all_orders(weights, fitted_over_order
 
 
 def test_a_mean_head_over_all_orders_favours_no_class(fitted_over_orders):
-    mean = read_parameter(fitted_over_orders[[entry.name for entry in LAYOUT.entries].index("fc.weight")]).mean
+    mean = ParameterPCA.read(fitted_over_orders[[entry.name for entry in LAYOUT.entries].index("fc.weight")]).mean
     rows = mean.reshape(3, -1)
     assert rows[0] == pytest.approx(rows[1], abs=1e-6) and rows[0] == pytest.approx(rows[2], abs=1e-6)
     assert np.abs(rows).max() > 1e-3
@@ -132,7 +134,7 @@ def test_a_mean_head_over_all_orders_favours_no_class(fitted_over_orders):
 def test_orders_change_no_parameter_of_the_body(zoo, fitted_over_orders, tmp_path):
     for number in (0, 40, 99):
         name = LAYOUT.entries[number].name
-        fit_parameters(zoo.train, [tmp_path / f"{name}.h5"], [name], seed=0, **LIMITS)
+        fit_parameters(zoo.train, [tmp_path / f"{name}.h5"], [name], LIMITS)
         assert (tmp_path / f"{name}.h5").read_bytes() == fitted_over_orders[number].read_bytes()
 
 
@@ -153,7 +155,7 @@ def test_coefficients_have_a_row_an_order_of_each_snapshot(encoded, zoo):
 
 def test_a_body_has_equal_coefficients_in_all_orders_and_a_head_has_not(encoded, fitted_over_orders):
     values, _ = encoded
-    head = sum(read_parameter(path).n_coefficients for path in fitted_over_orders[-2:])
+    head = sum(ParameterPCA.read(path).n_coefficients for path in fitted_over_orders[-2:])
     by_order = values.reshape(6, -1, values.shape[1])
     assert (by_order[:, :, :-head] == by_order[:1, :, :-head]).all()
     for number in range(1, 6):
@@ -176,9 +178,9 @@ def test_decoding_a_reordered_row_gives_the_reordered_network(encoded, fitted_ov
 
 def test_some_orders_are_the_same_for_pca_and_for_coefficients(zoo, fitted, weights, tmp_path):
     used = class_orders(3, 3, seed=4)
-    fit_parameters(zoo.train, [tmp_path / "head.h5"], ["fc.weight"], seed=4, orders=3, **LIMITS)
+    fit_parameters(zoo.train, [tmp_path / "head.h5"], ["fc.weight"], LIMITS, orders=3, job=Job(seed=4))
     stacked = np.concatenate([reordered(weights, order) for order in used])[:, LAYOUT["fc.weight"].columns]
-    assert read_parameter(tmp_path / "head.h5").mean == pytest.approx(stacked.mean(axis=0), abs=1e-6)
+    assert ParameterPCA.read(tmp_path / "head.h5").mean == pytest.approx(stacked.mean(axis=0), abs=1e-6)
     paths = [*fitted[:-2], tmp_path / "head.h5", fitted[-1]]
     encode_part(zoo.train, paths, tmp_path / "train.h5", seed=4, orders=3)
     decoded = load_linear(paths, LAYOUT).decode(read_coefficients(tmp_path / "train.h5")[0])

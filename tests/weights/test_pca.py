@@ -1,19 +1,23 @@
 """Algorithm 3.1, one named parameter at a time."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 from sklearn.decomposition import PCA
 
-from wsl.weights.pca import fit_parameters, fit_pca, read_parameter, select_mode, write_parameter
+from wsl.weights.pca import ParameterPCA, fit_parameters, select_mode
+from wsl.weights.pca_settings import PcaSettings
 from wsl.zoo.index import open_zoo, read_weights
 
 RNG = np.random.default_rng(3)
 VALUES = (RNG.normal(size=(20, 30)) * np.linspace(0.2, 2, 30) + 5).astype(np.float32)
 
 
-def fit(values, name="conv1.weight", variance_threshold=1e-10, dimension_limit=4, components=5, **more):
-    limits = {"variance_threshold": variance_threshold, "dimension_limit": dimension_limit, "components": components}
-    return fit_pca(name, lambda part: values[:, part], *values.shape, **limits, **more)
+def fit(values, name="conv1.weight", components=5, **settings):
+    settings = PcaSettings(components=components, **settings)
+    return ParameterPCA.fit(name, lambda part: values[:, part], values.shape, settings)
 
 
 @pytest.mark.parametrize(
@@ -28,7 +32,7 @@ def fit(values, name="conv1.weight", variance_threshold=1e-10, dimension_limit=4
     ],
 )
 def test_modes_of_algorithm_3_1(variance, dimension, mode):
-    assert select_mode(variance, dimension, variance_threshold=1.0, dimension_limit=4) == mode
+    assert select_mode(variance, dimension, PcaSettings(variance_threshold=1.0, dimension_limit=4)) == mode
 
 
 @pytest.mark.parametrize(("dimension", "mode"), [(4, "centred"), (5, "pca")])
@@ -77,20 +81,6 @@ def test_n_minus_1_components_are_lossless_on_the_training_snapshots():
     assert fitted.decode(fitted.encode(VALUES)) == pytest.approx(VALUES, abs=1e-5)
 
 
-@pytest.mark.parametrize("share", [0.3, 0.6, 0.9, 0.99])
-@pytest.mark.parametrize("solver", ["gram", "full"])
-def test_explained_variance_keeps_what_scikit_learn_keeps(share, solver):
-    expected = PCA(share, svd_solver="full").fit(VALUES.astype(float)).n_components_
-    fitted = fit(VALUES, components=19, explained_variance=share, solver=solver)
-    assert fitted.n_coefficients == expected
-    assert fitted.variance.sum() / fitted.total_variance >= share
-    assert fitted.variance[:-1].sum() / fitted.total_variance < share
-
-
-def test_explained_variance_never_asks_for_more_than_the_most_components():
-    assert fit(VALUES, components=3, explained_variance=0.999).n_coefficients == 3
-
-
 @pytest.mark.parametrize("solver", ["incremental", "full", "randomized"])
 def test_other_solvers_reconstruct_no_better(solver):
     def error(fitted):
@@ -111,19 +101,35 @@ def test_a_decoded_running_variance_is_never_below_the_training_minimum():
 @pytest.mark.parametrize("limits", [{}, {"dimension_limit": 50}, {"variance_threshold": 100}])
 def test_file_holds_all_of_it(tmp_path, limits):
     fitted = fit(VALUES, **limits)
-    write_parameter(tmp_path / "p.h5", fitted)
-    again = read_parameter(tmp_path / "p.h5")
+    fitted.write(tmp_path / "p.h5")
+    again = ParameterPCA.read(tmp_path / "p.h5")
     assert (again.name, again.mode, again.total_variance) == (fitted.name, fitted.mode, fitted.total_variance)
     assert np.array_equal(again.encode(VALUES), fitted.encode(VALUES))
     assert np.array_equal(again.decode(again.encode(VALUES)), fitted.decode(fitted.encode(VALUES)))
 
 
 def test_parameters_are_fitted_to_their_own_columns(zoo, tmp_path):
-    limits = {"variance_threshold": 1e-12, "dimension_limit": 4, "components": 2}
-    fit_parameters(zoo.train, [tmp_path / "p.h5"], ["layer2.0.conv1.weight"], seed=0, **limits)
+    settings = PcaSettings(variance_threshold=1e-12, components=2)
+    fit_parameters(zoo.train, [tmp_path / "p.h5"], ["layer2.0.conv1.weight"], settings)
     with open_zoo(zoo.train) as opened:
         values = read_weights(opened, columns=opened.layout["layer2.0.conv1.weight"].columns)
     expected = PCA(2, svd_solver="full").fit(values.astype(float))
-    fitted = read_parameter(tmp_path / "p.h5")
+    fitted = ParameterPCA.read(tmp_path / "p.h5")
     assert fitted.mean == pytest.approx(values.mean(0), abs=1e-6)
     assert fitted.variance == pytest.approx(expected.explained_variance_, rel=1e-4)
+
+
+@pytest.mark.parametrize("limits", [{}, {"dimension_limit": 50}, {"variance_threshold": 100}])
+def test_torch_tensors_are_encoded_and_decoded_like_arrays(limits):
+    fitted = fit(np.abs(VALUES), name="bn1.running_var", **limits)
+    tensors = replace(fitted, mean=torch.from_numpy(fitted.mean), components=torch.from_numpy(fitted.components))
+    coefficients = fitted.encode(VALUES)
+    assert tensors.encode(torch.from_numpy(VALUES)).numpy() == pytest.approx(coefficients, abs=1e-5)
+    far = 1e3 * coefficients - 1
+    decoded = tensors.decode(torch.from_numpy(far)).numpy()
+    assert decoded == pytest.approx(fitted.decode(far), rel=1e-5, abs=1e-2)
+
+
+@pytest.mark.parametrize(("columns", "rows", "most"), [(3, 9, 3), (4, 9, 4), (5, 9, 5), (50, 9, 8), (500, 99, 32)])
+def test_the_maximum_number_of_coefficients_is_known_before_the_fit(columns, rows, most):
+    assert PcaSettings().most_coefficients(columns, rows) == most

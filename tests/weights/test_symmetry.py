@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 import torch
 
+from tests.networks import resnet18_layout
 from wsl.weights.alignment import align_part, match
 from wsl.weights.symmetry import group_sizes, permutable, permutation_index, random_permutations
 from wsl.zoo.index import open_zoo
-from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.network import flatten, network_for, state_dict
 
 LAYOUT = resnet18_layout(4, 3)

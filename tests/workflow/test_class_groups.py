@@ -5,7 +5,9 @@ from collections import Counter
 import pytest
 
 from wsl.datasets.class_means import embed_classes
-from wsl.images.packing import pack_digits
+from wsl.datasets.settings import ClipModel
+from wsl.images.packing import pack_class
+from wsl.job import Job
 from wsl.run import Run
 
 TARGETS = ["results/tiny/images/all.json", "results/tiny/datasets/class_means.json"]
@@ -36,10 +38,10 @@ def test_a_groups_classes_are_those_that_are_made_alone(plain_snakemake, config,
     run = Run(config)
     for digit in run.classes:
         image = tmp_path / f"results/tiny/images/{digit}.h5"
-        pack_digits(out=tmp_path / "alone.h5", **run.packing(digit))
+        pack_class(tmp_path / "alone.h5", digit, run.config.images, run.config.seed)
         assert image.read_bytes() == (tmp_path / "alone.h5").read_bytes()
-        embedding = {key: getattr(run.config.datasets, key) for key in ("model", "weights", "batch_size")}
-        embed_classes([image], [tmp_path / "mean.h5"], [run.prompts(digit)], seed=run.seed("clip"), **embedding)
+        model, job = ClipModel(**run.pretrained.clip), Job(seed=run.seed("clip"))
+        embed_classes([image], [tmp_path / "mean.h5"], [run.prompts(digit)], model, job)
         made = tmp_path / f"results/tiny/datasets/class_means/{digit}.h5"
         assert made.read_bytes() == (tmp_path / "mean.h5").read_bytes()
 

@@ -16,7 +16,7 @@ CONFIG = {
         "cohort": 10,
         "parts": {"train": 2, "validation": 1, "test": 1},
         "unseen": {"classes": 3, "members": 10},
-        "width": 2,
+        "architecture": {"width": 2},
         "early_epoch": 1,
         "max_epoch": 1,
         "snapshots": [0, "max"],
@@ -54,16 +54,16 @@ def test_a_cohorts_members_are_those_that_are_trained_alone(plain_snakemake, tmp
     run = Run(CONFIG)
     for name in names:
         images = [tmp_path / f"results/cohorts/images/{digit}.h5" for digit in run.task(name)]
-        train_member(images, tmp_path / "alone.h5", **run.training(name))
+        train_member(images, tmp_path / "alone.h5", run.training(name), run.config.zoo.member_training())
         assert (tmp_path / ZOO / "members" / f"{name}.h5").read_bytes() == (tmp_path / "alone.h5").read_bytes()
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"zoo__members": 25}, "cohort: members is 25, no multiple of 10"),
-        ({"zoo__unseen__members": 3}, "cohort: unseen.members is 3, no multiple of 10"),
-        ({"zoo__training": 4}, "none of the first `training`"),
+        ({"zoo__members": 25}, "cohort: members is 25, which is not a multiple of 10"),
+        ({"zoo__unseen__members": 3}, "cohort: unseen.members is 3, which is not a multiple of 10"),
+        ({"zoo__training": 4}, "cohorts would contain unused members"),
     ],
 )
 def test_a_cohort_that_is_not_whole_is_refused(plain_snakemake, change, changes, message):

@@ -7,13 +7,12 @@ import pandas as pd
 import pytest
 import torch
 
+from tests.networks import resnet18, resnet18_layout
 from wsl.disk import disk_needs
 from wsl.files import read_json
 from wsl.run import Run
 from wsl.tensors import read_tensors
-from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import read_member
-from wsl.zoo.network import resnet18
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +32,12 @@ def test_plan_and_members_agree(results, plan):
     assert set(table["optimizer"]) == {"adam", "sgd"}
     for row in plan:
         member = read_member(results / "zoo" / "members" / f"{row['member']:05d}.h5")
-        extra = {"width": 2, "momentum": 0.9 if row["optimizer"] == "sgd" else 0.0}
+        extra = {
+            "architecture": "resnet18",
+            "width": 2,
+            "stem": 7,
+            "momentum": 0.9 if row["optimizer"] == "sgd" else 0.0,
+        }
         planned = {key: value for key, value in row.items() if key != "part"}
         assert member.plan == {**planned, **extra, "schedule": "constant", "augment": False}
         assert member.snapshots["epoch"].tolist() == [row["early_epoch"], row["max_epoch"]]
@@ -55,8 +59,7 @@ def test_sampled_model_loads_and_says_what_it_is(results, plan, tiny_config, mem
     best = next(place for place, count in enumerate(bins["counts"]) if count)
     assert about == {
         "run": "tiny",
-        "architecture": "resnet18",
-        "width": 2,
+        "architecture": {"name": "resnet18", "stem": 7, "width": 2},
         "size": 32,
         "encoder": Run(tiny_config).config.datasets.model_dump(mode="json"),
         "sampler": "projection",

@@ -8,9 +8,9 @@ from collections import Counter
 import pytest
 import torch
 
+from tests.networks import resnet18
 from wsl.datasets.clip import Clip
 from wsl.tensors import read_tensors
-from wsl.zoo.network import resnet18
 
 pytestmark = pytest.mark.slow
 MEANS, START = "results/tiny/datasets/class_means/0.h5", "results/tiny/zoo/start.safetensors"

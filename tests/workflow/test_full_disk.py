@@ -30,7 +30,9 @@ def test_a_disk_that_fills_up_costs_what_is_not_made_and_nothing_else(
     made = (tmp_path / first).read_bytes()
     # The log lies on the same disk, and takes no more: what is said goes to the terminal.
     printed = Path(tmp_path, "printed").read_text()
-    assert f"{other} cannot be written (No space left on device); free disk and run again: what was made" in printed
+    assert (
+        f"{other} cannot be written (No space left on device); free disk space and run again: finished files" in printed
+    )
     assert {path.name for path in (results / "tiny" / "images").iterdir()} == {Path(first).name}
 
     filler.unlink()
@@ -44,7 +46,4 @@ def test_results_that_cannot_be_written_are_refused_before_any_job(tiny_config, 
     disk(tmp_path / "results", "ro")
     done = plain_snakemake(tiny_config, "--cores", "1", *TARGETS)
     assert done.returncode != 0 and "Traceback" not in done.stdout and "rule pack_class" not in done.stdout
-    folder = tmp_path / "results"
-    assert (
-        f"results/tiny cannot be written (Read-only file system in {folder}); make that folder writable" in done.stdout
-    )
+    assert "results/tiny cannot be written (Read-only file system); make results writable" in done.stdout

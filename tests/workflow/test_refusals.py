@@ -9,7 +9,7 @@ import yaml
 from wsl.errors import ConfigError
 from wsl.run import Run
 
-NOWHERE = {"source": "imagefolder", "train": "nowhere/train", "test": "nowhere/val"}
+NOWHERE = {"source": {"name": "imagefolder", "train": "nowhere/train", "test": "nowhere/val"}}
 REFUSED = {
     "unknown key": (
         {"zoo__widht": 2},
@@ -30,7 +30,7 @@ REFUSED = {
         "zoo.classes_per_task: 3 of 3 classes make too few tasks to give each part tasks of its own; use more classes",
     ),
     "classes shared out entirely": (
-        {"images__validation_share": 0.6, "images__test_share": 0.4},
+        {"images__validation_share": 0.6, "images__source": {"name": "digits", "test_share": 0.4}},
         "validation_share and test_share leave no image to train on; make them smaller",
     ),
     "more classes than there are": (
@@ -68,16 +68,24 @@ REFUSED = {
     ),
     "batch of one": ({"zoo__batch_size": 1}, "zoo.batch_size: 1 is too small: it must be at least 2"),
     "folder for digits": (
+        {"images__source": {"name": "digits", "train": "photos"}},
+        "images.source.train: unknown key; the keys here are test_share",
+    ),
+    "folder of an earlier version": (
         {"images__train": "photos"},
-        "`train` is for source: imagefolder; remove it or change the source",
+        "images.train: a key of an earlier version, now images.source.train; write images.source: {name: imagefolder",
     ),
     "one folder of two": (
-        {"images": {"source": "imagefolder", "train": "photos"}},
-        "source: imagefolder needs both `train` and `test` folders",
+        {"images": {"source": {"name": "imagefolder", "train": "photos"}}},
+        "images.source: imagefolder needs both `train` and `test` folders; write source: {name: imagefolder, train: ",
+    ),
+    "unknown source": (
+        {"images__source": "photos"},
+        "images.source: unknown image source 'photos' (known: digits, glyphs, imagefolder)",
     ),
     "missing folder": (
         {"images": NOWHERE},
-        "images.train: there is no folder nowhere/train; correct the path or unpack the images there",
+        "images.source.train: there is no folder nowhere/train; correct the path or unpack the images there",
     ),
     "missing weights": (
         {"datasets": {"weights": "nowhere/clip.pt"}},
@@ -111,6 +119,10 @@ def photos(class_folders):
     )
 
 
+def folders_of(photos):
+    return {"name": "imagefolder", "train": f"{photos}/train", "test": f"{photos}/val"}
+
+
 @pytest.mark.parametrize("changes, message", REFUSED.values(), ids=REFUSED)
 def test_config_is_refused(tiny_config, change, changes, message):
     with pytest.raises(ConfigError) as refused:
@@ -128,23 +140,23 @@ def test_every_fault_is_named(tiny_config, change):
 @pytest.mark.parametrize(
     "classes, message",
     [
-        (None, "images.test: {root}/val has no folder 'e'; add it"),
+        (None, "images.source.test: {root}/val has no folder 'e'; add it"),
         (6, "images.classes: 6 classes asked for, but there are 5; ask for fewer"),
         (4, "images.minimum: class 'd' has 3 image files in {root}/train/d, fewer than 10; add images"),
-        (["a", "b", "c", "e"], "images.test: {root}/val has no folder 'e'; add it"),
+        (["a", "b", "c", "e"], "images.source.test: {root}/val has no folder 'e'; add it"),
         (["a", "b", "c", "z"], "images.classes: there is no class 'z' in {root}/train; correct the name"),
         (["a", "b"], "images.classes: 2 classes are left for tasks, but a task has 3"),
     ],
 )
 def test_folder_is_refused(tiny_config, change, photos, classes, message):
-    images = {"source": "imagefolder", "train": f"{photos}/train", "test": f"{photos}/val", "classes": classes}
+    images = {"source": folders_of(photos), "classes": classes}
     with pytest.raises(ConfigError) as refused:
         Run(change(tiny_config, images=images))
     assert message.format(root=photos) in str(refused.value)
 
 
 def test_faults_of_the_config_the_folders_and_the_classes_are_named_at_once(tiny_config, change, photos):
-    images = {"source": "imagefolder", "train": f"{photos}/train", "test": f"{photos}/val"}
+    images = {"source": folders_of(photos)}
     with pytest.raises(ConfigError) as refused:
         Run(change(tiny_config, images={**images, "classes": [*"abcdz"]}, zoo__widht=2))
     found = str(refused.value)
@@ -157,7 +169,7 @@ def test_faults_of_the_config_the_folders_and_the_classes_are_named_at_once(tiny
 
 
 def test_too_few_classes_and_members_are_told_with_the_numbers_that_suffice(tiny_config, change, photos):
-    images = {"source": "imagefolder", "train": f"{photos}/train", "test": f"{photos}/val", "minimum": 3}
+    images = {"source": folders_of(photos), "minimum": 3}
     config = change(tiny_config, images={**images, "classes": [*"abcd"]}, zoo__init="finetuned")
     config = change(config, zoo__backbone={"classes": 40}, zoo__parts={"train": 20, "validation": 1, "test": 1})
     with pytest.raises(ConfigError) as refused:
@@ -195,12 +207,12 @@ def test_snakemake_refuses_a_key_that_stands_twice(repository, tmp_path, plain_s
     given.write_text("run: twice\nzoo: {members: 12}\nimages: {source: digits}\nzoo: {width: 4}\n")
     done = plain_snakemake(given, "--dry-run")
     assert done.returncode != 0
-    assert "twice.yaml: the key zoo stands twice, in lines 2 and 4" in done.stdout
+    assert "twice.yaml: the key zoo is repeated in lines 2 and 4" in done.stdout
     assert "Traceback" not in done.stdout and "Job stats" not in done.stdout
 
 
 def test_snakemake_refuses_too_few_images(tiny_config, change, plain_snakemake, photos, tmp_path):
-    images = {"source": "imagefolder", "train": f"{photos}/train", "test": f"{photos}/val", "classes": 4}
+    images = {"source": folders_of(photos), "classes": 4}
     done = plain_snakemake(change(tiny_config, images=images), "--dry-run")
     assert_refused(done, tmp_path, "images.minimum: class 'd' has 3 image files")
     assert "Job stats" not in done.stdout
@@ -213,7 +225,9 @@ def test_run_without_its_folders_is_planned_but_not_started(tiny_config, change,
     assert count_jobs(planned.stdout)["train_member"] == 8
     done = plain_snakemake(config, "--cores", "1")
     assert_refused(
-        done, tmp_path, "images.train: there is no folder nowhere/train; correct the path or unpack the images there"
+        done,
+        tmp_path,
+        "images.source.train: there is no folder nowhere/train; correct the path or unpack the images there",
     )
 
 

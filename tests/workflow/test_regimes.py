@@ -6,11 +6,11 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from tests.networks import resnet18_layout
 from wsl.errors import ConfigError
 from wsl.run import Run
 from wsl.tensors import read_tensors
 from wsl.zoo.index import open_zoo, read_weights
-from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.network import flatten
 
 ZOO = "results/regime/zoo"
@@ -26,9 +26,9 @@ CONFIG = {
         "members": 4,
         "parts": {"train": 2, "validation": 1, "test": 1},
         "init": "finetuned",
-        "backbone": {"classes": 3, "epochs": 2, "batch_size": 32},
+        "backbone": {"classes": 3, "epochs": 2},
         "unseen": {"classes": 3, "members": 2},
-        "width": 2,
+        "architecture": {"width": 2},
         "early_epoch": 1,
         "max_epoch": 2,
         "snapshots": [0, "max"],

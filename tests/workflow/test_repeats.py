@@ -34,8 +34,8 @@ def test_deleted_figure_is_drawn_again_and_nothing_else(finished, results, read_
 
 def test_jobs_run_the_code_beside_the_snakefile(finished, results, read_jobs):
     # Not an installed wsl's: its digest is not the one that makes jobs stale.
-    finished.append("wsl/figures/autoencoder_loss.py", "\n\nCOLUMN = 5\n")
-    printed = finished.run("results/tiny/figures/autoencoder_loss.png")
-    assert [job["rule"] for job in read_jobs(printed)] == ["autoencoder_loss"]
-    with Image.open(finished.results / "figures" / "autoencoder_loss.png") as image:
-        assert image.width == 1400  # 5 inches and 2 of the legend, 200 dots per inch
+    finished.append("wsl/figures/output_metrics.py", "\n\nCOLUMN = 5\n")
+    printed = finished.run("results/tiny/figures/output_metrics.png")
+    assert [job["rule"] for job in read_jobs(printed)] == ["output_metrics"]
+    with Image.open(finished.results / "figures" / "output_metrics.png") as image:
+        assert image.width == 2000  # two columns of 5 inches, 200 dots per inch

@@ -72,7 +72,7 @@ def test_member_deleted_behind_its_index_is_trained_again_as_the_message_says(fi
     failed = finished.snakemake("--cores", "1", target)
     assert failed.returncode != 0
     path = "results/tiny/zoo/members/00000.h5"
-    assert f"member 0: {path} is missing; make it anew" in failed.stdout
+    assert f"member 0: {path} is missing; regenerate it" in failed.stdout
     assert f"`snakemake --cores all --forcerun {path}`" in failed.stdout
     assert "Traceback" not in failed.stdout
     assert finished.would_run(target, "--forcerun", path) == Counter(train_member=1, index_part=1, fit_small_pca=1)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from importlib import import_module
 from inspect import Parameter, signature
 from os.path import normpath
+from pathlib import Path
 from types import SimpleNamespace
 from typing import get_type_hints
 
@@ -17,26 +18,41 @@ from snakemake.api import SnakemakeApi
 from snakemake.io import get_flag_value, is_flagged
 from snakemake.settings.types import ConfigSettings, ResourceSettings
 
+from wsl.images.sources.base import SOURCES
 from wsl.provenance import call_digest
-from wsl.sampling.makers import Makers
+from wsl.sampling.methods.base import METHODS
 from wsl.sections import plain
 from wsl.shared.losses.base import LOSSES
-from wsl.weights.pca import fit_pca
+from wsl.weights.encoders.base import WEIGHT_ENCODERS
 from wsl.zoo.backbone import train_on_classes
 
-WILDCARDS = SimpleNamespace(name="0", member="00000", part="train", draw="1", method="projection", sampler="projection")
+WILDCARDS = SimpleNamespace(name="0", member="00000", part="train", draw="1", method="projection")
 GIVEN_BY_SCRIPT = {"device", "threads", "progress", "job"}
 # Registered classes that functions look up by name, with the defaults of the config.
+ENCODER = WEIGHT_ENCODERS["pca-ae"]
+DECODE = ("wsl.sampling.models.sample_models", "wsl.evaluation.protocol.judge", "wsl.evaluation.control.judge_control")
+DECODE += ("wsl.evaluation.novelty.judge_novelty", "wsl.evaluation.refined.judge_refinement")
+DECODE += ("wsl.evaluation.reconstruction.over_training", "wsl.evaluation.reconstruction.on_training_data")
+DECODE += ("wsl.weights.training.train_weight_encoder", "wsl.weights.codec.embed_part")
 ENTRIES = {
+    **{function: [ENCODER] for function in DECODE},
     "wsl.shared.training.train_shared": [LOSSES["nt_xent"]],
-    "wsl.sampling.regression.fit_regression": [LOSSES["mse"]],
+    "wsl.sampling.methods.regression.fit_regression": [LOSSES["mse"]],
+    **{
+        f"wsl.{name}": [METHODS["projection"]]
+        for name in (
+            "sampling.models.sample_models",
+            "evaluation.protocol.judge",
+            "evaluation.control.judge_control",
+            "evaluation.novelty.judge_novelty",
+            "evaluation.refined.judge_refinement",
+        )
+    },
 }
 # Functions that pass settings on by `**`: to what, and the arguments that they add to them.
 PASSED_ON = {
-    "wsl.weights.pca.fit_parameters": (fit_pca, {"read", "rows", "columns", "name", "seed", "device"}),
     "wsl.sampling.body.fit_body": (train_on_classes, {"network", "packed", "epochs", "device", "progress"}),
 }
-TAUGHT = "taught"  # an input that is there for a teacher alone
 RULES = [
     *(
         "pack_class",
@@ -48,7 +64,7 @@ RULES = [
         "index_part",
         "zoo_table",
     ),
-    *("fit_pca", "fit_small_pca", "pca_table", "coefficients", "train_autoencoder", "embed_weights"),
+    *("fit_pca", "fit_small_pca", "pca_table", "coefficients", "train_weight_encoder", "embed_weights"),
     *("clip_features", "outcome_bins", "train_shared", "train_shared_draw", "similarities"),
     *("fit_regression", "fit_flow", "fit_body", "fit_generator", "sample", "describe_sampler"),
     *("reconstruction_over_training", "reconstruction", "reconstruction_table"),
@@ -57,11 +73,10 @@ RULES = [
     *("measure_retrieval", "map_shared_space"),
     *("zoo_overview", "autoencoder_loss", "output_metrics", "shared_encoder_loss", "similarity_heatmap"),
     *("accuracy", "finetuning", "regimes", "growth", "prompt_alignment", "retrieval", "shared_map"),
+    *("distilled_images", "weight_encoders", "encoder_training", "encoder_shares"),
 ]
-# Functions that take the files of whichever sampler is asked for.
-OF_SAMPLERS = ("sample_models", "describe_sampler", "judge", "judge_control", "judge_novelty", "judge_refinement")
-SAMPLER_FILES = {"shared", "regression", "flow", "train_latents", "train_coefficients", "generator"}
-FOLDERS = {"source": "imagefolder", "train": "nowhere/train", "test": "nowhere/val", "classes": [*"abcdefgh"]}
+FOLDERS = {"name": "imagefolder", "train": "nowhere/train", "test": "nowhere/val"}
+IMAGES = {"source": FOLDERS, "classes": [*"abcdefgh"]}
 
 
 # What the tiny run has not: between them, all the workflow's other rules.
@@ -84,7 +99,7 @@ OTHERS = {
 @pytest.fixture(scope="module", params=["digits", "imagefolder"])
 def rules(request, tmp_path_factory, tiny_config, repository):
     """The workflow's rules by name, as Snakemake reads them; no job is planned."""
-    given = {**tiny_config, "images": FOLDERS} if request.param == "imagefolder" else tiny_config
+    given = {**tiny_config, "images": IMAGES} if request.param == "imagefolder" else tiny_config
     with read_rules(given, tmp_path_factory.mktemp("rules"), repository) as found:
         yield found
 
@@ -145,22 +160,25 @@ def test_function_takes_what_rule_names(rule):
     passed_on = set(keys) - explicit
     assert required <= set(keys)
     assert not set(keys) & GIVEN_BY_SCRIPT
-    if params["call"].rpartition(".")[2] in OF_SAMPLERS:
-        assert passed_on <= SAMPLER_FILES | set(signature(Makers).parameters)
-    elif params["call"] in PASSED_ON:
+    if params["call"] in PASSED_ON:
         target, added = PASSED_ON[params["call"]]
         signature(target).bind(**dict.fromkeys({*passed_on, *added}))
-        assert passed_on | added | {TAUGHT} == set(signature(target).parameters) | {TAUGHT}
+        assert passed_on | added == set(signature(target).parameters)
     else:
         assert len(explicit) == len(parameters), f"PASSED_ON does not say where {params['call']} passes settings to"
         assert not passed_on
 
 
 def test_sections_of_the_config_are_valid_settings(rule):
-    annotations = get_type_hints(function_of(rule))
+    annotations, call = get_type_hints(function_of(rule)), params_of(rule)["call"]
+    # Settings of a sampler that its fit does not depend on.
+    left_out = {
+        key for entry in METHODS.values() if entry.fit and entry.fit_function() == call for key in entry.at_sampling
+    }
     for key, value in params_of(rule)["settings"].items():
         if isinstance(annotations.get(key), type) and issubclass(annotations[key], BaseModel):
-            assert plain(annotations[key].model_validate(value)) == value
+            full = plain(annotations[key].model_validate(value))
+            assert {name: one for name, one in full.items() if name not in left_out} == value
 
 
 def test_gpu_is_asked_for_only_where_a_function_takes_a_device(rule):
@@ -174,6 +192,8 @@ def test_gpu_is_asked_for_only_where_a_function_takes_a_device(rule):
 def test_code_is_the_digest_of_what_is_called(rule):
     params = params_of(rule)
     entries = ENTRIES.get(params["call"], ())
+    if params["call"] == "wsl.images.packing.pack_classes":
+        entries = [SOURCES[params["settings"]["settings"]["source"]["name"]]]
     assert params["code"] == call_digest(params["call"], *entries)
 
 
@@ -222,6 +242,20 @@ def test_other_rules_run_locally_or_say_what_they_need(tiny_config, change, tmp_
     assert written <= seen | {*RULES}
 
 
+def test_a_plug_in_adds_a_figure_and_its_caption(tiny_config, change, tmp_path, repository):
+    toy = repository / "tests" / "plugins" / "toy_figure.py"
+    with read_rules(change(tiny_config, plugins=[str(toy)]), tmp_path, repository) as found:
+        rule, page = found["toy_figure"], found["html_report"]
+        test_function_takes_what_rule_names(rule)
+        test_rule_has_script_log_and_environment(rule, repository)
+        assert set(map(str, rule.output)) == {f"results/tiny/figures/toy_figure.{kind}" for kind in ("pdf", "png")}
+        entry = get_flag_value(rule.output.png, "report")
+        assert entry.caption.get_path_or_uri(secret_free=True) == str(toy.with_suffix(".rst"))
+        assert str(rule.output.png) in map(str, page.input.figures)
+        place = [item["name"] for item in page.params.settings["contents"]].index("toy_figure")
+        assert Path(tmp_path, list(page.input.captions)[place]).resolve() == toy.with_suffix(".rst")
+
+
 def test_all_runs_locally(rules):
     assert "all" in rules["all"].workflow._localrules
 
@@ -236,17 +270,15 @@ def test_what_stands_in_the_report_has_a_caption_and_labels(rules, repository):
                 assert entry.category
                 assert list(entry.labels) in (["figure"], ["table"])
     figures = "zoo_overview autoencoder_loss output_metrics shared_encoder_loss similarity_heatmap accuracy finetuning "
-    figures += "regimes growth prompt_alignment retrieval shared_map"
+    figures += "regimes growth prompt_alignment retrieval shared_map distilled_images weight_encoders encoder_training "
+    figures += "encoder_shares"
     tables = "classes members pca reconstruction accuracy recalibration control novelty refinement retrieval"
     folder = repository / "workflow" / "report"
     assert captions == {
         **{f"results/tiny/figures/{name}.png": str(folder / f"{name}.rst") for name in figures.split()},
         **{f"results/tiny/tables/{name}.csv": str(folder / f"{name}.rst") for name in tables.split()},
     }
-    # Rules of other encoders are tested in test_dataset_encoders.py and test_weight_encoders.py.
-    others = {
-        str(folder / f"{name}.rst")
-        for name in ("distilled_images", "weight_encoders", "encoder_training", "encoder_shares", "probes")
-    }
-    others.add(str(folder / "workflow.rst"))  # what Snakemake's report opens with
+    # The table of probes is made with other encoders, see test_weight_encoders.py; Snakemake's report opens with
+    # workflow.rst.
+    others = {str(folder / f"{name}.rst") for name in ("probes", "workflow")}
     assert {str(path) for path in folder.iterdir()} == set(captions.values()) | others

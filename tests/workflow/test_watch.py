@@ -70,7 +70,7 @@ def scalars(folder) -> pd.DataFrame:
 
 def test_event_files_hold_all_histories(results, events):
     histories = {f"members/{path.stem}": read_member(path).history for path in (results / "zoo/members").glob("*.h5")}
-    histories["train_autoencoder"] = pd.read_csv(results / "weights" / "autoencoder_history.csv")
+    histories["train_weight_encoder"] = pd.read_csv(results / "weights" / "encoder_history.csv")
     histories["train_shared"] = pd.read_csv(results / "shared" / "history.csv")
     assert set(events) == set(histories)
     for name, history in histories.items():

@@ -8,14 +8,14 @@ import pytest
 
 LATENTS, TABLE = "results/tiny/weights/latents/train.h5", "results/tiny/tables/reconstruction.csv"
 PCA, SAMPLED = "results/tiny/tables/pca.csv", "results/tiny/evaluation/protocol/projection-0.csv"
-TOKENS = {"size": 64, "width": 16, "depth": 1, "window": 60, "halo": 8}
 ENCODERS = {
     "pca": {},
-    "ae-pca": {"autoencoder": {"hidden": [8], "epochs": 1}},
-    "contrastive": {"tokens": TOKENS, "autoencoder": {"latent": 8, "epochs": 1}},
-    "sane": {"tokens": TOKENS, "autoencoder": {"latent": 2000, "epochs": 1}},
-    "pca-ae": {"autoencoder": {"latent": 8, "epochs": 1, "behaviour": {"weight": 1, "queries": 1}}},
+    "ae-pca": {"hidden": [8], "epochs": 1},
+    "contrastive": {"latent": 8, "epochs": 1},
+    "sane": {"latent": 1000, "epochs": 1},
+    "pca-ae": {"latent": 8, "epochs": 1, "behaviour": 1},
 }
+ENCODERS = {name: {"name": name, **settings} for name, settings in ENCODERS.items()}
 
 
 @pytest.fixture
@@ -32,8 +32,8 @@ def project(new_project, change, tiny_config):
 
 @pytest.mark.parametrize("encoder", ENCODERS)
 def test_every_encoder_is_planned_from_what_it_reads(project, read_jobs, encoder):
-    planned = project(encoder=encoder, **ENCODERS[encoder]).dry_run(LATENTS)
-    (job,) = (job for job in read_jobs(planned) if job["rule"] == "train_autoencoder")
+    planned = project(encoder=ENCODERS[encoder]).dry_run(LATENTS)
+    (job,) = (job for job in read_jobs(planned) if job["rule"] == "train_weight_encoder")
     reads = {
         "coefficients": "weights/coefficients/train.h5" in job["input"],
         "zoo": "zoo/train.h5" in job["input"],
@@ -48,28 +48,28 @@ def test_a_budget_is_spent_between_pca_and_all_that_reads_it(project, read_jobs,
     found = Counter(job["rule"] for job in read_jobs(planned))
     assert (found["measure_sensitivity"], found["gate_components"]) == (measured, 1)
     for job in read_jobs(planned):
-        if job["rule"] in ("coefficients", "train_autoencoder", "embed_weights"):
+        if job["rule"] in ("coefficients", "train_weight_encoder", "embed_weights"):
             assert "weights/gated/fc.weight.h5" in job["input"] and "weights/pca/" not in job["input"]
 
 
 def test_runs_beside_are_learnt_from(project, read_jobs):
-    made = project(encoder="sane", **{**ENCODERS["sane"], "tokens": {**TOKENS, "runs": ["other"]}})
+    made = project(encoder={**ENCODERS["sane"], "runs": ["other"]})
     (made.results.parent / "other" / "zoo").mkdir(parents=True)
     (made.results.parent / "other" / "zoo" / "train.h5").touch()
     planned = made.dry_run(LATENTS)
-    (job,) = (job for job in read_jobs(planned) if job["rule"] == "train_autoencoder")
+    (job,) = (job for job in read_jobs(planned) if job["rule"] == "train_weight_encoder")
     assert "results/other/zoo/train.h5" in job["input"]
 
 
 def test_tokens_that_a_latent_cannot_hold_are_refused_before_any_work(project):
-    said = project(encoder="sane", tokens=TOKENS, autoencoder={"latent": 8, "epochs": 1}).snakemake("--dry-run").stdout
-    assert "weights.autoencoder.latent: 8 numbers" in said and "raise weights.tokens.size" in said
+    printed = project(encoder={"name": "sane", "latent": 8}).snakemake("--dry-run").stdout
+    assert "weights.encoder.latent: 8 numbers" in printed and "raise weights.encoder.size" in printed
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("encoder", ["ae-pca", "contrastive", "pca-ae"])  # tokens and a budget of PCA below
 def test_every_encoder_gives_latents_and_a_table(finished, encoder):
-    finished.configure(weights={**finished.config["weights"], "encoder": encoder, **ENCODERS[encoder]})
+    finished.configure(weights={**finished.config["weights"], "encoder": ENCODERS[encoder]})
     finished.run(LATENTS, TABLE)
     with h5py.File(finished.root / LATENTS) as file:
         assert file["latents"].ndim == 2 and len(file["latents"]) > 0
@@ -79,7 +79,7 @@ def test_every_encoder_gives_latents_and_a_table(finished, encoder):
 
 @pytest.mark.slow
 def test_a_sampler_of_latents_decodes_tokens(finished):
-    sane = {**finished.config["weights"], "encoder": "sane", **ENCODERS["sane"]}
+    sane = {**finished.config["weights"], "encoder": ENCODERS["sane"]}
     finished.configure(weights=sane, sampling__samplers=["projection"], sampling__sampler="projection")
     finished.run(SAMPLED)
     assert pd.read_csv(finished.root / SAMPLED)["accuracy"].between(0, 1).all()
@@ -95,7 +95,7 @@ def test_a_budget_of_function_is_kept(finished):
 
 
 GATED = {"encoder": "pca", "components": 12, "budget": 200}
-BENCH = {"encoders": {"gated": GATED, "sane": {"encoder": "sane", **ENCODERS["sane"]}}, "search": {"steps": 1}}
+BENCH = {"encoders": {"gated": GATED, "sane": {"encoder": ENCODERS["sane"]}}, "search": {"steps": 1}}
 BENCH_TABLES = ("results/tiny/tables/weight_encoders.csv", "results/tiny/tables/probes.csv")
 BENCH_FIGURES = [f"results/tiny/figures/{name}.png" for name in ("weight_encoders", "encoder_training")]
 
@@ -105,7 +105,7 @@ def test_a_bench_fits_one_pca_for_all_and_measures_each(project, read_jobs):
     made.configure(evaluation__bench=BENCH)
     found = Counter(job["rule"] for job in read_jobs(made.dry_run(*BENCH_TABLES)))
     assert (found["fit_wide_small_pca"], found["measure_encoder"], found["measure_wide_sensitivity"]) == (1, 3, 1)
-    made.configure(evaluation__bench={"encoders": {"two": {"encoder": "ae-pca", **ENCODERS["ae-pca"]}}})
+    made.configure(evaluation__bench={"encoders": {"two": {"encoder": ENCODERS["ae-pca"]}}})
     assert "encoder_shares.png" in made.dry_run()
     made.configure(evaluation__bench={})
     assert "measure_encoder" not in made.dry_run()

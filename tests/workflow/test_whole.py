@@ -14,23 +14,23 @@ import pytest
 from PIL import Image
 from same import made_files
 
+from tests.networks import resnet18_layout
 from wsl.files import read_json
 from wsl.machine import this_machine
 from wsl.report.captions import caption
 from wsl.report.facts import facts
 from wsl.run import Run
-from wsl.zoo.layout import resnet18_layout
 
 pytestmark = pytest.mark.slow
 
 PARTS = ("train", "validation", "test")
 TEST_MEMBERS = (2, 5)
 FIGURES = {
-    "zoo_overview": "zoo: learning curves, accuracies, losses",
-    "autoencoder_loss": "4.1a: autoencoder losses",
+    "zoo_overview": "the zoo: learning curves, accuracies, losses",
+    "autoencoder_loss": "4.1a: losses of the weight encoder",
     "output_metrics": "4.1b: outputs on synthetic images",
-    "shared_encoder_loss": "4.2: shared encoder losses",
-    "similarity_heatmap": "4.3: weight latents against (D, R) pairs",
+    "shared_encoder_loss": "4.2: losses of the shared encoder",
+    "similarity_heatmap": "4.3: weight latents and (D, R) pairs",
     "accuracy": "accuracy of samplers and baselines",
     "finetuning": "accuracy after fine-tuning",
     "regimes": "accuracy of sampled models by regime",
@@ -41,7 +41,7 @@ TABLES = {
     "pca": "compression of each named parameter",
     "reconstruction": "Table 4.1: reconstruction on training data",
     "accuracy": "accuracy on held-out tasks",
-    "recalibration": "what new batch-normalisation statistics do",
+    "recalibration": "effect of re-estimated batch-normalisation statistics",
 }
 METHODS = (
     *("trained", "reconstructed", "scratch", "start", "mean", "nearest", "noised", "prototypes", "probe"),
@@ -61,8 +61,8 @@ RESULTS = {
     *("zoo/plan.csv", "zoo/history.csv", "outcomes/bins.json"),
     *(f"weights/pca/{entry.name}.h5" for entry in LAYOUT.entries),
     *(f"weights/{stage}/{part}.h5" for stage in ("coefficients", "latents") for part in PARTS),
-    *("weights/autoencoder.safetensors", "weights/autoencoder_checkpoints.safetensors"),
-    *("weights/autoencoder_history.csv", "shared/history.csv", "shared/similarities.csv"),
+    *("weights/encoder.safetensors", "weights/encoder_checkpoints.safetensors"),
+    *("weights/encoder_history.csv", "shared/history.csv", "shared/similarities.csv"),
     "shared/encoder.safetensors",
     *(f"sampling/models/{member:05d}.safetensors" for member in TEST_MEMBERS),
     "sampling/sampler.json",
@@ -89,7 +89,7 @@ def test_every_job_has_its_log_and_what_grows_its_benchmark(printed, results, re
     assert Counter(job["log"] for job in done) == Counter(f"results/tiny/{name}" for name in logs)
     benchmarks = {path.relative_to(results).as_posix() for path in (results / "benchmarks").rglob("*.tsv")}
     assert benchmarks == {
-        "benchmarks/train_autoencoder.tsv",
+        "benchmarks/train_weight_encoder.tsv",
         *(f"benchmarks/judge/{method}-0.tsv" for method in METHODS),
         "benchmarks/train_shared.tsv",
         *(f"benchmarks/train_member/{member:05d}.tsv" for member in range(8)),

@@ -7,11 +7,14 @@ import torch
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import Ridge
 
+from tests.networks import features_of, resnet18, resnet18_layout, resnet18_network
 from wsl.images.inputs import load_task, normalised
+from wsl.job import Job
 from wsl.tensors import read_tensors
 from wsl.zoo.backbone import train_backbone
 from wsl.zoo.epochs import evaluate
-from wsl.zoo.network import resnet18
+from wsl.zoo.layout import layout_to_text
+from wsl.zoo.settings import ClassifierTraining
 from wsl.zoo.start import load_start, random_start
 
 RECIPE = {"epochs": 4, "learning_rate": 0.05, "weight_decay": 1e-3, "batch_size": 32, "augment": False, "teacher": 0.0}
@@ -23,7 +26,9 @@ def make(packed, tmp_path):
 
     def run(name, width=4, seed=0, **changes):
         out = tmp_path / f"{name}.safetensors"
-        train_backbone([packed[digit] for digit in "01234"], out, width, 3, **{**RECIPE, **changes}, seed=seed)
+        taught, files = changes.pop("taught", ()), [packed[digit] for digit in "01234"]
+        settings = ClassifierTraining(**{**RECIPE, **changes})
+        train_backbone(files, out, resnet18_network(width, 3), settings, taught, Job(seed=seed))
         return out
 
     return run
@@ -35,12 +40,12 @@ def features(start, packed, digits, part, width=4):
     network.load_state_dict(load_start(start))
     images, labels = load_task([packed[digit] for digit in digits], part)
     with torch.no_grad():
-        return network.eval().features(normalised(images)).numpy(), labels.numpy()
+        return features_of(network.eval(), normalised(images)).numpy(), labels.numpy()
 
 
 def test_it_learns_features_that_tell_digits_apart(make, packed, tmp_path):
     start = make("start", epochs=6)
-    random_start(tmp_path / "random.safetensors", width=4, classes=3, seed=0)
+    random_start(tmp_path / "random.safetensors", resnet18_network(4, 3), Job(seed=0))
     told = []
     for path in (start, tmp_path / "random.safetensors"):
         fitted = LinearDiscriminantAnalysis().fit(*features(path, packed, "01234", "train"))
@@ -49,6 +54,7 @@ def test_it_learns_features_that_tell_digits_apart(make, packed, tmp_path):
     assert told[0] > 0.9 > told[1]
     about = read_tensors(start)[1]
     assert about.pop("validation_accuracy") == pytest.approx(told[0], abs=0.06)
+    assert about.pop("layout") == layout_to_text(resnet18_layout(4, 3))
     assert about == {"regime": "finetuned", "classes": 5, "epochs": 6}
 
 

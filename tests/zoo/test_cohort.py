@@ -8,14 +8,18 @@ import pytest
 import torch
 
 from tests.conftest import plan_row
+from tests.networks import resnet18_network
 from wsl.images.inputs import normalised
+from wsl.job import Job
 from wsl.zoo import cohort, epochs, training
 from wsl.zoo.cohort import train_cohort, train_together
-from wsl.zoo.network import resnet18
+from wsl.zoo.network import network_for
+from wsl.zoo.settings import MemberTraining
 from wsl.zoo.start import random_start
 from wsl.zoo.training import Training
 
-SETTINGS = {"width": 2, "momentum": 0.9, "schedule": "cosine", "augment": True, "snapshots": [0, "early", "max"]}
+SHARED = {"schedule": "cosine", "augment": True, "snapshots": [0, "early", "max"]}
+SETTINGS = MemberTraining(architecture={"width": 2}, **SHARED)
 PLANS = [
     plan_row(0, "012"),
     plan_row(1, "340", optimizer="sgd", learning_rate=0.01, max_epoch=2),
@@ -41,7 +45,7 @@ def exact(monkeypatch):
     """Networks of float64: training in float32 carries each rounding error on, to a different end."""
     for module in (epochs, cohort):
         monkeypatch.setattr(module, "normalised", lambda images: normalised(images).double())
-    monkeypatch.setattr(training, "resnet18", lambda *shape: resnet18(*shape).double())
+    monkeypatch.setattr(training, "network_for", lambda layout: network_for(layout).double())
 
 
 def alone(files, plan, **changes):
@@ -51,20 +55,21 @@ def alone(files, plan, **changes):
 
 
 def together(files, plans, **changes):
-    trainings = [Training([files[name] for name in plan["classes"]], plan, **{**SETTINGS, **changes}) for plan in plans]
+    trainings = [
+        Training([files[name] for name in plan["classes"]], plan, SETTINGS.model_copy(update=changes)) for plan in plans
+    ]
     train_together(trainings)
     return [training.member() for training in trainings]
 
 
 def test_one_after_the_other_gives_the_same_bytes(train, packed, tmp_path):
     start = tmp_path / "start.safetensors"
-    random_start(start, 2, 3, seed=3)
+    random_start(start, resnet18_network(2, 3), Job(seed=3))
     out = [tmp_path / f"{plan['member']}.h5" for plan in PLANS]
-    train_cohort(list(packed.values()), out, [{"plan": plan, **SETTINGS} for plan in PLANS], start=start)
-    changes = {key: value for key, value in SETTINGS.items() if key != "width"}
+    train_cohort(list(packed.values()), out, PLANS, SETTINGS, start)
     for plan, path in zip(PLANS, out, strict=True):
         own = {key: value for key, value in plan.items() if key != "classes"}
-        expected = train(tmp_path / "alone.h5", "".join(plan["classes"]), **own, **changes, start=start)
+        expected = train(tmp_path / "alone.h5", "".join(plan["classes"]), **own, **SHARED, start=start)
         assert path.read_bytes() == expected.read_bytes()
 
 
@@ -99,9 +104,9 @@ def test_autocast_reaches_those_that_train_together(packed, monkeypatch):
 
 
 def test_members_draw_from_random_numbers_of_their_own(packed):
-    training = Training([packed[name] for name in "012"], PLANS[0], **SETTINGS)
+    training = Training([packed[name] for name in "012"], PLANS[0], SETTINGS)
     first = training.draw_steps()
     torch.manual_seed(99)
-    again = Training([packed[name] for name in "012"], PLANS[0], **SETTINGS)
+    again = Training([packed[name] for name in "012"], PLANS[0], SETTINGS)
     torch.rand(5)
     assert all(torch.equal(one.batch, other.batch) for one, other in zip(first, again.draw_steps(), strict=True))

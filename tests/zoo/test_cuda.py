@@ -4,25 +4,26 @@ import pytest
 import torch
 
 from tests.conftest import plan_row
+from wsl.job import Job
 from wsl.zoo.cohort import train_cohort
 from wsl.zoo.member import read_member
+from wsl.zoo.settings import MemberTraining
 from wsl.zoo.training import Training
 
 pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="torch sees no GPU here"),
 ]
-SETTINGS = {"width": 8, "momentum": 0.9, "schedule": "constant", "augment": True}
+SETTINGS = MemberTraining(architecture={"width": 8}, augment=True)
 PLANS = [plan_row(number, "012", optimizer="sgd", learning_rate=1e-3) for number in range(3)]
 
 
 @pytest.mark.parametrize(("precision", "within"), [("float32", 0.02), ("bfloat16", 0.1)])
 def test_a_cohort_ends_where_its_members_do_on_the_cpu(packed, tmp_path, precision, within):
-    losses = {}
+    losses, settings = {}, SETTINGS.model_copy(update={"precision": precision})
     for device in ("cpu", "cuda"):
         out = [tmp_path / f"{device}{plan['member']}.h5" for plan in PLANS]
-        members = [{"plan": plan, **SETTINGS, "precision": precision} for plan in PLANS]
-        train_cohort([packed[name] for name in "012"], out, members, device=device)
+        train_cohort([packed[name] for name in "012"], out, PLANS, settings, job=Job(device))
         losses[device] = [read_member(path).history["train_loss"].tolist() for path in out]
     # Rounding differs between devices, and training amplifies it: by the third epoch losses differ by 5 % and more.
     for one, other in zip(losses["cpu"], losses["cuda"], strict=True):
@@ -32,7 +33,7 @@ def test_a_cohort_ends_where_its_members_do_on_the_cpu(packed, tmp_path, precisi
 def test_bfloat16_is_what_convolutions_compute_in_while_training_and_nothing_else(packed):
     seen = {True: set(), False: set()}
     files = [packed[name] for name in "012"]
-    training = Training(files, PLANS[0], **SETTINGS, precision="bfloat16", device="cuda")
+    training = Training(files, PLANS[0], SETTINGS.model_copy(update={"precision": "bfloat16"}), device="cuda")
     conv = training.network.layer1[0].conv1
     conv.register_forward_hook(lambda module, given, out: seen[module.training].add(out.dtype))
     training.run()

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from tests.networks import resnet18_layout
 from wsl.sampling.recalibration import re_estimate
 from wsl.zoo.flat import FlatNetwork
-from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.network import flatten, network_for, state_dict
 
 LAYOUT = resnet18_layout(4, 3)

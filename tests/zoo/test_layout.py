@@ -1,16 +1,13 @@
-"""The layout, which knows no torch, against real state dicts."""
+"""The layout against real state dicts."""
 
-import subprocess
-import sys
 from itertools import pairwise
 
 import numpy as np
 import pytest
 from torchvision.models import resnet18 as torchvision_resnet18
 
-from wsl.errors import DataError
-from wsl.zoo.layout import layout_from, layout_from_text, layout_to_text, resnet18_layout, resnet18_shape
-from wsl.zoo.network import resnet18
+from tests.networks import resnet18, resnet18_layout
+from wsl.zoo.layout import layout_from, layout_from_text, layout_to_text
 
 
 @pytest.mark.parametrize(("width", "classes"), [(2, 3), (8, 5), (64, 3)])
@@ -49,27 +46,3 @@ def test_the_head_is_the_last_matrix_and_its_bias():
 def test_as_text_it_is_the_same():
     layout = resnet18_layout(2, 3)
     assert layout_from_text(layout_to_text(layout)) == layout
-
-
-@pytest.mark.parametrize("shape", [(2, 3, 7), (4, 5, 3)])
-def test_a_layout_tells_the_network(shape):
-    assert resnet18_shape(resnet18_layout(*shape)) == shape
-
-
-def test_what_is_no_resnet18_is_told_by_its_first_difference():
-    layout = resnet18_layout(2, 3)
-    named = [(entry.name, entry.shape) for entry in layout.entries]
-    grey = layout_from([("conv1.weight", (2, 1, 7, 7)), *named[1:]], layout.counters)
-    with pytest.raises(DataError, match=r"conv1\.weight \(2, 1, 7, 7\) in place of conv1\.weight \(2, 3, 7, 7\)"):
-        resnet18_shape(grey)
-    with pytest.raises(DataError, match=r"no further parameter in place of fc\.bias \(3,\)"):
-        resnet18_shape(layout_from(named[:-1], layout.counters))
-    with pytest.raises(DataError, match="integer buffers"):
-        resnet18_shape(layout_from(named, layout.counters[:-1]))
-
-
-def test_asking_for_the_layout_imports_no_torch():
-    code = (
-        "import sys; from wsl.zoo.layout import resnet18_layout; resnet18_layout(8, 3); print('torch' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"

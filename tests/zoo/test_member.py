@@ -1,11 +1,17 @@
 """A member's file."""
 
+import json
+import shutil
+
 import h5py
 import numpy as np
 import pytest
 
+from tests.networks import resnet18_layout
 from wsl.errors import DataError
 from wsl.zoo.member import open_member, read_member, write_member
+
+PLAN = {"member": 0, "classes": ["0", "1", "2"], "width": 2}
 
 
 def digest(path):
@@ -27,8 +33,9 @@ def test_it_says_what_it_needs_to_be_read(zoo):
     member = read_member(zoo.members[0])
     assert member.plan["classes"] == ["0", "1", "2"]
     assert member.plan["width"] == 2
+    assert member.plan["architecture"] == "resnet18" and member.layout == resnet18_layout(2, 3)
     with h5py.File(zoo.members[0]) as file:
-        assert file.attrs["architecture"] == "resnet18"
+        assert json.loads(file.attrs["architecture"]) == {"name": "resnet18", "stem": 7, "width": 2}
     # Batches seen: (epochs) x (whole batches of 32 among the training images).
     assert (member.counters[1] == 3 * member.counters[0]).all() and (member.counters[0] > 0).all()
 
@@ -62,4 +69,17 @@ def test_an_unreadable_file_is_named_with_a_remedy(zoo, tmp_path, damage, words)
         with h5py.File(path, "a") as file:
             file.attrs["format"] = 99
     with pytest.raises(DataError, match=rf"00007\.h5 {words}$"):
+        read_member(path)
+
+
+def test_files_of_earlier_versions_are_read_or_refused_by_name(zoo, tmp_path):
+    path = tmp_path / "00007.h5"
+    shutil.copy(zoo.members[0], path)
+    with h5py.File(path, "a") as file:
+        del file["layout"]
+        file.attrs["plan"] = json.dumps({key: value for key, value in PLAN.items() if key != "architecture"})
+    assert read_member(path).layout == resnet18_layout(2, 3)
+    with h5py.File(path, "a") as file:
+        file.attrs["plan"] = json.dumps({**PLAN, "width": 3})
+    with pytest.raises(DataError, match=r"00007\.h5 was written by an earlier version of wsl and has no layout"):
         read_member(path)

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from tests.networks import resnet18_layout
 from wsl.zoo.index import open_zoo, read_weights, write_index
-from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import Member, read_member, write_member
 
 LAYOUT = resnet18_layout(1, 2)
@@ -42,7 +42,7 @@ def members(draw):
     plan = {"member": draw(st.integers(0, 10**7)), "classes": draw(st.lists(words, max_size=3))}
     counters = draw(arrays.arrays(np.int64, (len(weights), 5)))
     kept = (draw(tables(len(weights))), draw(tables(draw(st.integers(0, 3)))))
-    return Member(plan, weights, counters, *kept, diverged=draw(st.booleans()))
+    return Member(plan, weights, counters, *kept, diverged=draw(st.booleans()), layout=LAYOUT)
 
 
 def same(one, other):
@@ -80,7 +80,7 @@ def test_an_index_is_the_members_one_after_the_other(tmp_path_factory, kinds, se
         plan = {"member": place, "classes": ["köttbullar 食", "l'été"], "width": 1}
         paths.append(folder / "members" / f"{place:05d}.h5")
         counters = rng.integers(0, 99, (count, len(LAYOUT.counters)))
-        write_member(paths[-1], Member(plan, weights, counters, table, history, diverged))
+        write_member(paths[-1], Member(plan, weights, counters, table, history, diverged, LAYOUT))
         if not diverged:
             kept.append((place, weights.astype(np.float32), counters))
     write_index(paths, folder / "train.h5")

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torchvision.models import resnet18 as torchvision_resnet18
 
-from wsl.zoo.layout import resnet18_layout
-from wsl.zoo.network import flatten, network_for, resnet18, state_dict
+from tests.networks import resnet18, resnet18_layout
+from wsl.zoo.network import flatten, network_for, state_dict
 
 
 def trained_a_little(network):

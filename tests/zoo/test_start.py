@@ -9,10 +9,13 @@ from safetensors.torch import save_file
 from torch.optim.swa_utils import AveragedModel
 from torchvision.models import resnet18 as torchvision_resnet18
 
+from tests.networks import features_of, resnet18, resnet18_layout, resnet18_network
 from wsl.errors import ConfigError
+from wsl.job import Job
 from wsl.tensors import read_tensors
-from wsl.zoo.network import resnet18
-from wsl.zoo.start import import_backbone, load_start, random_start, with_zero_head
+from wsl.zoo.layout import layout_to_text
+from wsl.zoo.network import features_and_logits, with_zero_head
+from wsl.zoo.start import import_backbone, load_start, random_start
 
 
 def used(width, classes=7):
@@ -28,20 +31,20 @@ def outputs(state, width, classes, images):
     network = resnet18(width, classes)
     network.load_state_dict(state, strict=True)
     with torch.no_grad():
-        return network.eval().features(images), network(images)
+        return features_and_logits(network.eval(), images)
 
 
 def test_a_random_start_is_a_network_as_torch_makes_it(tmp_path):
-    random_start(tmp_path / "a.safetensors", width=2, classes=3, seed=5)
+    random_start(tmp_path / "a.safetensors", resnet18_network(2, 3), Job(seed=5))
     state, about = read_tensors(tmp_path / "a.safetensors")
     torch.manual_seed(5)
     expected = resnet18(2, 3).state_dict()
     assert set(state) == set(expected)
     assert all(torch.equal(state[name], value) for name, value in expected.items())
-    assert about == {"regime": "shared", "seed": 5}
-    random_start(tmp_path / "b.safetensors", width=2, classes=3, seed=5)
+    assert about == {"regime": "shared", "seed": 5, "layout": layout_to_text(resnet18_layout(2, 3))}
+    random_start(tmp_path / "b.safetensors", resnet18_network(2, 3), Job(seed=5))
     assert (tmp_path / "a.safetensors").read_bytes() == (tmp_path / "b.safetensors").read_bytes()
-    random_start(tmp_path / "c.safetensors", width=2, classes=3, seed=6)
+    random_start(tmp_path / "c.safetensors", resnet18_network(2, 3), Job(seed=6))
     assert not torch.equal(load_start(tmp_path / "c.safetensors")["conv1.weight"], state["conv1.weight"])
 
 
@@ -58,7 +61,7 @@ def test_what_training_scripts_wrap_a_network_in_is_opened(tmp_path, kind):
         "shortcut": {name.replace("downsample", "shortcut"): value for name, value in state.items()},
     }
     torch.save(wrapped[kind], path)
-    import_backbone(path, str(path), tmp_path / "start.safetensors", width=2, classes=3)
+    import_backbone(path, tmp_path / "start.safetensors", resnet18_network(2, 3), str(path))
     start = load_start(tmp_path / "start.safetensors")
     assert start.keys() == state.keys()
     assert all(torch.equal(start[name], value) for name, value in state.items() if not name.startswith("fc."))
@@ -74,8 +77,9 @@ def test_a_checkpoints_body_is_taken_whole_and_its_head_left(tmp_path, kind):
         save_file(state, path)
     else:
         torch.save({"epoch": 90, "state_dict": state} if kind.startswith("nested") else state, path)
-    import_backbone(path, str(path), tmp_path / "start.safetensors", width=2, classes=3)
+    import_backbone(path, tmp_path / "start.safetensors", resnet18_network(2, 3), str(path))
     start, about = read_tensors(tmp_path / "start.safetensors")
+    assert about.pop("layout") == layout_to_text(resnet18_layout(2, 3))
     assert about == {"regime": "finetuned", "checkpoint": str(path)}
     assert start["fc.weight"].shape == (3, 16) and start["fc.bias"].shape == (3,)
     for name, value in state.items():
@@ -84,7 +88,7 @@ def test_a_checkpoints_body_is_taken_whole_and_its_head_left(tmp_path, kind):
     images = torch.randn(4, 3, 32, 32)
     features, logits = outputs(start, 2, 3, images)
     with torch.no_grad():
-        assert torch.allclose(features, network.features(images), rtol=1e-2)
+        assert torch.allclose(features, features_of(network, images), rtol=1e-2)
     assert features.abs().max() > 0 and torch.equal(logits, torch.zeros(4, 3))
 
 
@@ -95,7 +99,7 @@ def test_torchvisions_own_network_fits_width_64_even_without_its_counters(tmp_pa
         theirs.layer4[1].bn2.running_var.uniform_(0.5, 2)
     old = {name: value for name, value in theirs.state_dict().items() if not name.endswith("num_batches_tracked")}
     torch.save(old, tmp_path / "old.pth")
-    import_backbone(tmp_path / "old.pth", "old", tmp_path / "start.safetensors", width=64, classes=3)
+    import_backbone(tmp_path / "old.pth", tmp_path / "start.safetensors", resnet18_network(64, 3), "old")
     start, images = load_start(tmp_path / "start.safetensors"), torch.randn(2, 3, 64, 64)
     theirs.fc = torch.nn.Identity()
     with torch.no_grad():
@@ -105,14 +109,17 @@ def test_torchvisions_own_network_fits_width_64_even_without_its_counters(tmp_pa
 
 def test_timms_resnet18_has_the_names_that_are_needed(tmp_path):
     torch.save(timm.create_model("resnet18", pretrained=False).state_dict(), tmp_path / "timm.pt")
-    import_backbone(tmp_path / "timm.pt", "timm", tmp_path / "start.safetensors", width=64, classes=3)
+    import_backbone(tmp_path / "timm.pt", tmp_path / "start.safetensors", resnet18_network(64, 3), "timm")
     resnet18(64, 3).load_state_dict(load_start(tmp_path / "start.safetensors"), strict=True)
 
 
 @pytest.mark.parametrize(
     ("state", "says"),
     [
-        (resnet18(4, 3).state_dict(), r"conv1\.weight has shape \(4, 3, 7, 7\).* of width 2 needs \(2, 3, 7, 7\)"),
+        (
+            resnet18(4, 3).state_dict(),
+            r"conv1\.weight has shape \(4, 3, 7, 7\).*resnet18, width 2, stem 7.* needs \(2, 3, 7, 7\)",
+        ),
         ({"trunk." + name: value for name, value in resnet18(2, 3).state_dict().items()}, r"conv1\.weight is missing"),
         ({"fc.weight": torch.zeros(3, 16)}, r"conv1\.weight is missing.*choose a checkpoint that fits"),
     ],
@@ -121,7 +128,7 @@ def test_timms_resnet18_has_the_names_that_are_needed(tmp_path):
 def test_a_checkpoint_that_does_not_fit_is_named_with_parameter_and_width(tmp_path, state, says):
     torch.save(state, tmp_path / "other.pt")
     with pytest.raises(ConfigError, match=rf"^zoo\.backbone\.checkpoint: in .*other\.pt {says}"):
-        import_backbone(tmp_path / "other.pt", "other.pt", tmp_path / "start.safetensors", width=2, classes=3)
+        import_backbone(tmp_path / "other.pt", tmp_path / "start.safetensors", resnet18_network(2, 3), "other.pt")
     assert not (tmp_path / "start.safetensors").exists()
 
 
@@ -133,7 +140,7 @@ def test_a_checkpoint_of_what_is_no_number_is_named_with_the_parameter(tmp_path,
     with pytest.raises(
         ConfigError, match=r"^zoo\.backbone\.checkpoint: in .*other\.pt layer3\.0\.conv2\.weight holds num"
     ):
-        import_backbone(tmp_path / "other.pt", "other.pt", tmp_path / "start.safetensors", width=2, classes=3)
+        import_backbone(tmp_path / "other.pt", tmp_path / "start.safetensors", resnet18_network(2, 3), "other.pt")
     assert not (tmp_path / "start.safetensors").exists()
 
 
@@ -149,7 +156,7 @@ def test_a_hostile_checkpoint_is_refused_unrun(tmp_path):
     path = tmp_path / "hostile.pt"
     torch.save({**resnet18(2, 3).state_dict(), "epoch": Hostile(str(tmp_path / "harm"))}, path)
     with pytest.raises(ConfigError, match=r"^zoo\.backbone\.checkpoint: .*hostile\.pt cannot be read"):
-        import_backbone(path, str(path), tmp_path / "start.safetensors", width=2, classes=3)
+        import_backbone(path, tmp_path / "start.safetensors", resnet18_network(2, 3), str(path))
     assert not (tmp_path / "harm").exists()
     torch.load(path, weights_only=False)
     assert (tmp_path / "harm").exists()  # it would have done harm
@@ -161,9 +168,9 @@ def test_a_file_of_something_else_is_refused(tmp_path, content, suffix):
     path = tmp_path / f"broken{suffix}"
     torch.save([1, 2], path) if content == "a list" else path.write_bytes(content)
     with pytest.raises(ConfigError, match=r"^zoo\.backbone\.checkpoint: .*broken.* cannot be read"):
-        import_backbone(path, str(path), tmp_path / "start.safetensors", width=2, classes=3)
+        import_backbone(path, tmp_path / "start.safetensors", resnet18_network(2, 3), str(path))
 
 
 def test_a_head_of_zeros_has_any_number_of_classes():
-    state = with_zero_head(used(2, classes=7).state_dict(), 5)
+    state = with_zero_head(used(2, classes=7).state_dict(), resnet18_layout(2, 5))
     assert torch.equal(outputs(state, 2, 5, torch.randn(3, 3, 32, 32))[1], torch.zeros(3, 5))

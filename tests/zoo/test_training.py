@@ -8,15 +8,16 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, log_loss
 
+from tests.networks import resnet18, resnet18_layout, resnet18_network
 from wsl.images.inputs import load_task
+from wsl.job import Job
 from wsl.tensors import write_tensors
 from wsl.zoo.epochs import augmented, evaluate
 from wsl.zoo.index import open_zoo, read_weights, write_index
-from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import read_member
-from wsl.zoo.network import flatten, resnet18, state_dict
+from wsl.zoo.network import flatten, state_dict, with_zero_head
 from wsl.zoo.snapshots import snapshot_names
-from wsl.zoo.start import load_start, random_start, with_zero_head
+from wsl.zoo.start import load_start, random_start
 
 
 @pytest.mark.parametrize("changes", [{}, {"optimizer": "sgd", "schedule": "cosine", "augment": True}])
@@ -178,9 +179,9 @@ def test_snapshots_at_other_epochs_are_those_of_the_same_training(train, tmp_pat
 @pytest.fixture
 def starts(tmp_path):
     """Files of starts by regime: the weights of one network, with its own head or one of zeros."""
-    random_start(tmp_path / "shared.safetensors", width=2, classes=3, seed=5)
+    random_start(tmp_path / "shared.safetensors", resnet18_network(2, 3), Job(seed=5))
     body = load_start(tmp_path / "shared.safetensors")
-    write_tensors(tmp_path / "finetuned.safetensors", with_zero_head(body, 3), {})
+    write_tensors(tmp_path / "finetuned.safetensors", with_zero_head(body, resnet18_layout(2, 3)), {})
     return {regime: tmp_path / f"{regime}.safetensors" for regime in ("shared", "finetuned")}
 
 

@@ -1,4 +1,4 @@
-# Everything that the rules share: the checked config, the plan, where things lie, and what makes a job stale.
+# Shared by all rules: the checked config, the plan, paths, and what makes a job stale.
 
 import os
 import sys
@@ -7,15 +7,16 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.settings.enums import Quietness
 
-# The library beside this workflow, whatever is installed: it is the one whose digest makes jobs stale.
+# Import the library next to this workflow, not an installed one: jobs are stale by the digest of its code.
 sys.path.insert(0, workflow.basedir)
 
 from wsl.config.reading import read_yaml
 from wsl.devices import describe_devices
 from wsl.disk import check_disk
 from wsl.errors import ConfigError, DataError
-from wsl.provenance import call_digest
+from wsl import provenance
 from wsl.recipe import Recipe
+from wsl.report.contents import TABLES
 from wsl.report.facts import facts
 from wsl.run import Run
 from wsl.sections import plain
@@ -26,12 +27,12 @@ from wsl.launch.brief import print_in_brief
 from wsl.launch.stopping import FULL, PREFIX, Stopping, this_command
 from wsl.zoo.few_sets import few_sets
 
-# Jobs ignore Ctrl-C: the main process receives it, and stops them.
+# Jobs ignore Ctrl-C; the main process receives it and stops them.
 shell.prefix(PREFIX)
 STOPPING = Stopping(this_command(FULL))
 if workflow.is_main_process:
     STOPPING.install()
-    # `--quiet host` in place of the profile's prints everything.
+    # `--quiet host` replaces the profile's setting and prints everything.
     if Quietness.REASON in (workflow.output_settings.quiet or ()):
         STOPPING.at_stop(print_in_brief(logger, lambda: workflow.dryrun))
 
@@ -51,7 +52,7 @@ def refuse(check):
 
 forgive_output()
 for path in workflow.configfiles:
-    refuse(lambda: read_yaml(path))  # Snakemake's own reader takes the last of two equal keys
+    refuse(lambda: read_yaml(path))  # Snakemake's own reader keeps the last of two equal keys
 RUN = refuse(lambda: Run(config))
 
 PATHS = RUN.paths
@@ -60,30 +61,31 @@ STEPS = StepsHandler(OUT)
 LOGS = f"{OUT}/logs"
 ENVIRONMENT = str(Path(workflow.basedir, "environment.yml"))
 CALL = "../scripts/call.py"
-# Lists of all packed classes and of all class means: a job that reads them all depends on one file. Were each of a
-# thousand classes an input of each such job, planning would take seconds longer.
+# Lists of all packed classes and of all class means, so that jobs that read all depend on one file: with a thousand
+# classes as inputs of each such job, planning would take seconds longer.
 PACKED = f"{OUT}/images/all.json"
 CLASS_MEANS = f"{OUT}/datasets/class_means.json"
-# What stands for a class is one file, whichever encoder made it. With the thesis' the file of CLIP features is that.
-FEATURES = f"{OUT}/datasets/{'class_means' if RUN.config.datasets.encoder == 'clip' else 'clip'}"
+# Each class has one class file, whichever encoder made it. With the thesis' encoder it is the file of CLIP features.
+FEATURES = f"{OUT}/datasets/{'clip' if RUN.config.datasets.encoder.embed else 'class_means'}"
 # Captions are templates over these facts. Snakemake's report finds them in its config, which no job depends on.
 FACTS = facts(RUN)
 config["facts"] = FACTS
-# As seen from the working directory, so that a project that was moved is not stale.
-CAPTIONS = sorted(
-    os.path.relpath(path)
-    for path in Path(workflow.basedir, "workflow", "report").glob("*.rst")
-    if path.name != "workflow.rst"
-)
 
 
 report: "../report/workflow.rst"
 
 
 def settings(**keys):
-    """One dict of plain values with sorted keys: Snakemake compares the *set* of a job's parameters, so two swapped
-    values would go unseen if each were a parameter of its own."""
+    """Return a dict of plain values with sorted keys. Snakemake compares the *set* of a job's parameters, so it would
+    miss two swapped values if each were a parameter."""
     return plain(keys)
+
+
+ARCHITECTURE = type(RUN.config.zoo.architecture)
+
+
+def call_digest(function, *entries):
+    return provenance.call_digest(function, *entries, architecture=ARCHITECTURE)
 
 
 def recipe_of(section):
@@ -91,7 +93,7 @@ def recipe_of(section):
 
 
 def call(function, entries=(), **values):
-    """The params of a rule: the function that makes its outputs, a digest of its code, and its settings.
+    """Return the params of a rule: the function that creates its outputs, a digest of its code, and its settings.
 
     Args:
         function: dotted name, or a function of the wildcards that returns one.
@@ -121,23 +123,33 @@ def checked(path, sha256):
 
 
 def packed(names):
-    return [f"{OUT}/images/{name}.h5" for name in names]
+    return [PATHS.packed(name) for name in names]
 
 
 def features(names):
     return [f"{FEATURES}/{name}.h5" for name in names]
 
 
-def packing_of(names):
-    return settings(source=RUN.config.images.source, classes=[plain(RUN.packing(name)) for name in names])
+def class_jobs(one, several):
+    """Yield the rules that make files of classes, one for each group of classes that a job makes together.
 
+    Args:
+        one: name of the only rule, with a wildcard, where each job makes the files of one class.
+        several: beginning of the rules' names otherwise, since no wildcard can stand for several classes.
 
-def embedding_of(names):
-    return settings(prompts=[RUN.prompts(name) for name in names], seed=RUN.seed("clip"), **EMBEDDING)
+    Yields:
+        A rule's name, the name of its log, the names in its files, and a function of the wildcards that returns the
+        names of its classes.
+    """
+    if RUN.config.images.classes_per_job == 1:
+        yield one, f"{one}/{{name}}", ["{name}"], lambda wildcards: [wildcards.name]
+    else:
+        for number, names in enumerate(RUN.class_groups):
+            yield f"{several}_{number}", f"{several}_{number}", names, lambda wildcards, names=names: names
 
 
 def recorded_jobs(dag):
-    """All jobs that make files, in the order of their rules: what `wsl watch` compares the run with."""
+    """Return all jobs that create files, in the order of their rules; `wsl watch` compares the run with them."""
     places = {rule.name: place for place, rule in enumerate(workflow.rules)}
     jobs = [job for job in sorted(dag.jobs, key=lambda job: places[job.rule.name]) if job.output]
     place_of = {job: place for place, job in enumerate(jobs)}
@@ -154,11 +166,11 @@ def recorded_jobs(dag):
 
 
 def taken_by(job):
-    """The share of what this start may use at once that a job takes: of cores and devices, or of a cluster's jobs."""
+    """Return the fraction of this start's resources that a job takes: of cores and GPUs, or of a cluster's jobs."""
     if not workflow.is_local(job.rule):
         return 1 / workflow.nodes
     limits = workflow.global_resources
-    # Numbers or objects, by the version of Snakemake; on a cluster, cores may be unlimited.
+    # Numbers or objects, depending on the version of Snakemake; on a cluster, cores may be unlimited.
     cores, devices = (getattr(limits.get(name), "value", limits.get(name)) for name in ("_cores", "gpu"))
     shares = [job.threads / min(cores or 1, os.cpu_count())]
     if devices:
@@ -171,21 +183,18 @@ def member_files(part):
 
 
 def cohort_members(cohort, ending=""):
-    """Names of a cohort's members: a digit or two after the cohort's own."""
+    """Return the names of a cohort's members: the cohort's number and one or two more digits."""
     digits = len(str(RUN.config.zoo.cohort)) - 1
     return [f"{cohort}{place:0{digits}d}{ending}" for place in range(RUN.config.zoo.cohort)]
 
 
 def index_of(part):
-    """The index that all after the zoo reads: of its members as they are, or permuted onto one."""
-    return f"{OUT}/{'weights/aligned' if RUN.config.weights.align else 'zoo'}/{part}.h5"
+    """Return the index that all stages after the zoo read: of members as trained, or aligned by permutation."""
+    return PATHS.index(part, RUN.config.weights.align)
 
 
-def figure_files(name, category, title):
-    """Vector and bitmap of a figure; the bitmap stands in the report, since browsers show it everywhere."""
-    labels = {"figure": title}
-    caption = f"../report/{name}.rst"
-    return {
-        "pdf": f"{OUT}/figures/{name}.pdf",
-        "png": report(f"{OUT}/figures/{name}.png", caption=caption, category=category, labels=labels),
-    }
+def table_file(name):
+    """A table that stands in the report, see wsl.report.contents."""
+    table = TABLES[name]
+    labels = {"table": table.title}
+    return report(PATHS.table(name), caption=f"../report/{name}.rst", category=table.category, labels=labels)

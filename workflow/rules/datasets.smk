@@ -1,21 +1,22 @@
+# Embeddings of classes, and outcome bins.
+
 DATASETS = RUN.config.datasets
-CLIP = RUN.pretrained.clip
+ENCODER = DATASETS.encoder
+EMBEDDING = RUN.pretrained.clip
 
 
-DATASET_FIGURES = ()
-EMBEDDING = {**CLIP, "batch_size": DATASETS.batch_size}
-EMBED = "wsl.datasets.class_means.embed_classes"
+for rule_name, log_name, names, classes_of in class_jobs("clip_features", "clip_features"):
 
-if IMAGES.classes_per_job == 1:
-
-    rule clip_features:
+    rule:
+        name:
+            rule_name
         input:
             RUN.pretrained.clip_files,
-            packed=packed(["{name}"]),
+            packed=packed(names),
         output:
-            out=features(["{name}"]),
+            out=features(names),
         log:
-            f"{LOGS}/clip_features/{{name}}.log",
+            PATHS.log(log_name),
         conda:
             ENVIRONMENT
         resources:
@@ -23,105 +24,33 @@ if IMAGES.classes_per_job == 1:
             mem_mb=8000,
             runtime=60,
         params:
-            call=EMBED,
-            code=call_digest(EMBED),
-            settings=lambda wildcards: embedding_of([wildcards.name]),
-        script:
-            CALL
-
-else:
-
-    for number, names in enumerate(RUN.class_groups):
-
-        rule:
-            name:
-                f"clip_features_{number}"
-            input:
-                RUN.pretrained.clip_files,
-                packed=packed(names),
-            output:
-                out=features(names),
-            log:
-                f"{LOGS}/clip_features_{number}.log",
-            conda:
-                ENVIRONMENT
-            resources:
-                gpu=1,
-                mem_mb=8000,
-                runtime=60,
-            params:
-                call=EMBED,
-                code=call_digest(EMBED),
-                settings=lambda wildcards, names=names: embedding_of(names),
-            script:
-                CALL
-
-
-if DATASETS.encoder == "distilled":
-    DATASET_FIGURES = ("distilled_images",)
-    SHOWN = [name for name in RUN.classes if name not in RUN.groups["unseen"]][:12]
-
-    rule class_mean:
-        input:
-            RUN.pretrained.clip_files,
-            packed=f"{OUT}/images/{{name}}.h5",
-            clip=f"{FEATURES}/{{name}}.h5",
-        output:
-            out=f"{OUT}/datasets/class_means/{{name}}.h5",
-        log:
-            f"{LOGS}/class_mean/{{name}}.log",
-        conda:
-            ENVIRONMENT
-        resources:
-            gpu=1,
-            mem_mb=8000,
-            runtime=60,
-        params:
-            call="wsl.datasets.distilled.embed_distilled",
-            code=call_digest("wsl.datasets.distilled.embed_distilled"),
-            settings=settings(
+            **call(
+                "wsl.datasets.class_means.embed_classes",
+                prompts=lambda wildcards, of=classes_of: list(map(RUN.prompts, of(wildcards))),
+                model=EMBEDDING,
                 seed=RUN.seed("clip"),
-                **dict(DATASETS.distilled),
-                **CLIP,
             ),
         script:
             CALL
 
-    rule distilled_images:
-        input:
-            packed=packed(SHOWN),
-            class_means=expand(rules.class_mean.output.out, name=SHOWN),
-        output:
-            **figure_files("distilled_images", "Datasets", "distilled images beside real ones"),
-        log:
-            f"{LOGS}/distilled_images.log",
-        localrule: True
-        conda:
-            ENVIRONMENT
-        params:
-            call="wsl.figures.distilled_images.draw",
-            code=call_digest("wsl.figures.distilled_images.draw"),
-            settings={},
-        script:
-            CALL
 
+if ENCODER.fit:
+    # Unseen classes must not influence the encoder.
+    TRAINED_ON = {name for row in RUN.plan if row["part"] == "train" for name in row["classes"]}
+    TRAINED_ON = [name for name in RUN.classes if name in TRAINED_ON.union(RUN.groups["backbone"])]
 
-if DATASETS.encoder == "set":
-    LEARNT_FROM = {name for row in RUN.plan if row["part"] == "train" for name in row["classes"]}
-    LEARNT_FROM = [name for name in RUN.classes if name in LEARNT_FROM.union(RUN.groups["backbone"])]
-
-    rule fit_set_encoder:
+    rule fit_dataset_encoder:
         input:
             RUN.pretrained.clip_files,
-            packed=packed(LEARNT_FROM),
-            clip=features(LEARNT_FROM),
+            packed=packed(TRAINED_ON),
+            clip=features(TRAINED_ON),
         output:
-            out=f"{OUT}/datasets/set_encoder.safetensors",
-            history=f"{OUT}/datasets/set_encoder.csv",
+            out=OUT + "/datasets/encoder.safetensors",
+            history=OUT + "/datasets/encoder.csv",
         log:
-            f"{LOGS}/fit_set_encoder.log",
+            PATHS.log("fit_dataset_encoder"),
         benchmark:
-            f"{OUT}/benchmarks/fit_set_encoder.tsv"
+            PATHS.benchmark("fit_dataset_encoder")
         conda:
             ENVIRONMENT
         resources:
@@ -129,43 +58,77 @@ if DATASETS.encoder == "set":
             mem_mb=8000,
             runtime=240,
         params:
-            call="wsl.datasets.set_encoder.fit_set_encoder",
-            code=call_digest("wsl.datasets.set_encoder.fit_set_encoder"),
-            settings=settings(
-                recipe=recipe_of(DATASETS.set),
-                seed=RUN.seed("clip"),
-                **{key: getattr(DATASETS.set, key) for key in ("hidden", "dropout", "temperature", "images")},
-                **EMBEDDING,
-            ),
+            **call(ENCODER.fit, model=EMBEDDING, seed=RUN.seed("clip")),
         script:
             CALL
 
+
+if ENCODER.embed:
+
     rule class_mean:
         input:
-            clip=f"{FEATURES}/{{name}}.h5",
-            encoder=rules.fit_set_encoder.output.out,
+            RUN.pretrained.clip_files,
+            **({"encoder": rules.fit_dataset_encoder.output.out} if ENCODER.fit else {}),
+            packed=PATHS.packed("{name}"),
+            clip=features(["{name}"]),
         output:
-            out=f"{OUT}/datasets/class_means/{{name}}.h5",
+            out=PATHS.class_mean("{name}"),
         log:
-            f"{LOGS}/class_mean/{{name}}.log",
+            PATHS.log("class_mean/{name}"),
         conda:
             ENVIRONMENT
         resources:
-            mem_mb=4000,
+            gpu=int(ENCODER.uses_gpu),
+            mem_mb=8000,
             runtime=60,
         params:
-            call="wsl.datasets.set_encoder.embed_set",
-            code=call_digest("wsl.datasets.set_encoder.embed_set"),
-            settings={},
+            **call(ENCODER.embed, model=EMBEDDING, seed=RUN.seed("clip")),
+        script:
+            CALL
+
+
+if ENCODER.name == "distilled":
+    DATASET_FIGURES = ("distilled_images",)
+    SHOWN = [name for name in RUN.classes if name not in RUN.groups["unseen"]][:12]
+
+    rule distilled_images:
+        input:
+            packed=packed(SHOWN),
+            class_means=[PATHS.class_mean(name) for name in SHOWN],
+        output:
+            **figure_files("distilled_images", "Datasets", "distilled images beside real ones"),
+        log:
+            PATHS.log("distilled_images"),
+        localrule: True
+        conda:
+            ENVIRONMENT
+        params:
+            **call("wsl.figures.distilled_images.draw"),
         script:
             CALL
 
 
 use rule list_packed as list_class_means with:
     input:
-        files=expand(f"{OUT}/datasets/class_means/{{name}}.h5", name=RUN.classes),
+        files=[PATHS.class_mean(name) for name in RUN.classes],
     output:
-        out=CLASS_MEANS,
+        out=PATHS.class_means,
     log:
-        f"{LOGS}/list_class_means.log",
+        PATHS.log("list_class_means"),
     localrule: True
+
+
+rule outcome_bins:
+    input:
+        index=PATHS.index("train"),
+    output:
+        out=PATHS.bins,
+    log:
+        PATHS.log("outcome_bins"),
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        **call("wsl.outcomes.bins.write_bins", settings=RUN.config.outcomes),
+    script:
+        CALL

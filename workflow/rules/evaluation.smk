@@ -1,20 +1,42 @@
+# Evaluation: reconstruction, accuracy of samplers and baselines, and further properties of samplers.
+
+from wsl.sampling.inputs import compared, draws
+from wsl.sampling.methods.base import codec_files
+
 EVALUATION = RUN.config.evaluation
-CODEC = {
-    "train_index": index_of("train"),
-    "fitted": PCA_FILES,
-    "autoencoder": rules.train_autoencoder.output.out,
-}
+CODEC = codec_files(RUN)
+HELD_OUT = [part for part in ("test", "unseen") if part in RUN.parts]
+HELD_OUT_INDICES = [index_of(part) for part in HELD_OUT]
+
+
+def method_files(wildcards):
+    return METHODS[wildcards.method].files(RUN, int(wildcards.draw))
+
+
+def judging(function, **values):
+    """The params of a rule that loads the method and draw of its wildcards."""
+    return call(
+        function,
+        lambda wildcards: [METHODS[wildcards.method], *ENCODER_ENTRIES],
+        choice=lambda wildcards: choice_of(RUN, wildcards.method, int(wildcards.draw)),
+        **values,
+    )
+
+
+def of_samplers(path):
+    """A file of every sampler and draw."""
+    return [path.format(method=method, draw=draw) for method, draw in draws(RUN, SAMPLING.samplers)]
 
 
 rule reconstruction_over_training:
     input:
         index=index_of("test"),
-        fitted=PCA_FILES,
-        checkpoints=rules.train_autoencoder.output.checkpoints,
+        fitted=CODEC["pca"],
+        checkpoints=rules.train_weight_encoder.output.checkpoints,
     output:
-        out=f"{OUT}/evaluation/reconstruction_over_training.csv",
+        out=PATHS / "evaluation/reconstruction_over_training.csv",
     log:
-        f"{LOGS}/reconstruction_over_training.log",
+        PATHS.log("reconstruction_over_training"),
     conda:
         ENVIRONMENT
     resources:
@@ -22,9 +44,9 @@ rule reconstruction_over_training:
         mem_mb=16000,
         runtime=120,
     params:
-        call="wsl.evaluation.reconstruction.over_training",
-        code=call_digest("wsl.evaluation.reconstruction.over_training"),
-        settings=settings(
+        **call(
+            "wsl.evaluation.reconstruction.over_training",
+            ENCODER_ENTRIES,
             images=EVALUATION.synthetic_images,
             size=RUN.config.images.size,
             seed=RUN.seed("synthetic images"),
@@ -35,14 +57,16 @@ rule reconstruction_over_training:
 
 rule reconstruction:
     input:
-        **CODEC,
         index=index_of("test"),
-        coefficients=f"{OUT}/weights/coefficients/test.h5",
-        packed=PACKED,
+        coefficients=PATHS.coefficients("test"),
+        train_index=METHOD_FILES["index"],
+        fitted=CODEC["pca"],
+        encoder=CODEC["encoder"],
+        packed=PATHS.all_packed,
     output:
-        out=f"{OUT}/evaluation/reconstruction.csv",
+        out=PATHS / "evaluation/reconstruction.csv",
     log:
-        f"{LOGS}/reconstruction.log",
+        PATHS.log("reconstruction"),
     conda:
         ENVIRONMENT
     resources:
@@ -50,9 +74,7 @@ rule reconstruction:
         mem_mb=16000,
         runtime=120,
     params:
-        call="wsl.evaluation.reconstruction.on_training_data",
-        code=call_digest("wsl.evaluation.reconstruction.on_training_data"),
-        settings=settings(most=EVALUATION.training_images),
+        **call("wsl.evaluation.reconstruction.on_training_data", ENCODER_ENTRIES, most=EVALUATION.training_images),
     script:
         CALL
 
@@ -61,20 +83,244 @@ rule reconstruction_table:
     input:
         measured=rules.reconstruction.output.out,
     output:
-        out=report(
-            f"{OUT}/tables/reconstruction.csv",
-            caption="../report/reconstruction.rst",
-            category="Weight encoder",
-            labels={"table": "Table 4.1: reconstruction on training data"},
-        ),
+        out=table_file("reconstruction"),
     log:
-        f"{LOGS}/reconstruction_table.log",
+        PATHS.log("reconstruction_table"),
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        call="wsl.evaluation.tables.reconstruction_table",
-        code=call_digest("wsl.evaluation.tables.reconstruction_table"),
-        settings={},
+        **call("wsl.evaluation.tables.reconstruction_table"),
+    script:
+        CALL
+
+
+# The one rule that reads test images.
+rule judge:
+    input:
+        unpack(method_files),
+        **METHOD_FILES,
+        held_out=[index_of(part) for part in RUN.parts if part != "train"],
+    output:
+        out=PATHS.judged("{method}", "{draw}"),
+    log:
+        PATHS.log("judge/{method}-{draw}"),
+    benchmark:
+        PATHS.benchmark("judge/{method}-{draw}")
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime=480,
+    params:
+        **judging(
+            "wsl.evaluation.protocol.judge",
+            outcome=SAMPLING.outcome,
+            counts=EVALUATION.image_counts,
+            finetuning=EVALUATION.finetuning,
+        ),
+    script:
+        CALL
+
+
+rule accuracy_table:
+    input:
+        judgements=[PATHS.judged(*method_and_draw) for method_and_draw in draws(RUN, compared(RUN))],
+        beside=RUN.beside(),
+    output:
+        out=table_file("accuracy"),
+        recalibration=table_file("recalibration"),
+    log:
+        PATHS.log("accuracy_table"),
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        **call(
+            "wsl.evaluation.tables.accuracy_table",
+            about={"regime": RUN.config.zoo.init, "run": RUN.config.run, "members": len(RUN.members("train"))},
+            kinds={name: METHODS[name].kind for name in compared(RUN)},
+        ),
+    script:
+        CALL
+
+
+rule summary:
+    input:
+        classes=rules.class_table.output.out,
+        members=rules.zoo_table.output.members,
+        reconstruction=rules.reconstruction_table.output.out,
+        accuracy=rules.accuracy_table.output.out,
+        shared_history=rules.train_shared.output.history,
+        bins=PATHS.bins,
+    output:
+        out=PATHS.summary,
+    log:
+        PATHS.log("summary"),
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        **call("wsl.evaluation.tables.write_summary", classes_per_task=RUN.config.zoo.classes_per_task),
+    script:
+        CALL
+
+
+# Further properties of samplers: control by R, retrieval, novelty and diversity, refinement, the shared space. They
+# only use validation images.
+rule judge_control:
+    input:
+        unpack(method_files),
+        **METHOD_FILES,
+        held_out=HELD_OUT_INDICES,
+    output:
+        out=PATHS / "evaluation/control/{method}-{draw}.csv",
+    log:
+        PATHS.log("judge_control/{method}-{draw}"),
+    conda:
+        ENVIRONMENT
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime=240,
+    params:
+        **judging("wsl.evaluation.control.judge_control"),
+    script:
+        CALL
+
+
+rule control_table:
+    input:
+        measured=of_samplers(rules.judge_control.output.out),
+    output:
+        out=table_file("control"),
+        points=PATHS / "evaluation/control.csv",
+    log:
+        PATHS.log("control_table"),
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        **call("wsl.evaluation.control.control_table"),
+    script:
+        CALL
+
+
+rule judge_novelty:
+    input:
+        unpack(method_files),
+        **METHOD_FILES,
+        held_out=HELD_OUT_INDICES,
+    output:
+        out=PATHS / "evaluation/novelty/{method}-{draw}.csv",
+        diversity=PATHS / "evaluation/diversity/{method}-{draw}.csv",
+    log:
+        PATHS.log("judge_novelty/{method}-{draw}"),
+    conda:
+        ENVIRONMENT
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime=240,
+    params:
+        **judging("wsl.evaluation.novelty.judge_novelty", outcome=SAMPLING.outcome),
+    script:
+        CALL
+
+
+rule novelty_table:
+    input:
+        measured=of_samplers(rules.judge_novelty.output.out),
+        diversity=of_samplers(rules.judge_novelty.output.diversity),
+    output:
+        out=table_file("novelty"),
+    log:
+        PATHS.log("novelty_table"),
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        **call("wsl.evaluation.novelty.novelty_table"),
+    script:
+        CALL
+
+
+# Samplers of whole weights have no code to refine, and leave an empty table.
+rule judge_refinement:
+    input:
+        unpack(method_files),
+        **METHOD_FILES,
+        held_out=HELD_OUT_INDICES,
+        latents=PATHS.latents("train"),
+        coefficients=PATHS.coefficients("train"),
+    output:
+        out=PATHS / "evaluation/refinement/{method}-{draw}.csv",
+    log:
+        PATHS.log("judge_refinement/{method}-{draw}"),
+    conda:
+        ENVIRONMENT
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime=240,
+    params:
+        **judging("wsl.evaluation.refined.judge_refinement", outcome=SAMPLING.outcome),
+    script:
+        CALL
+
+
+rule refinement_table:
+    input:
+        measured=of_samplers(rules.judge_refinement.output.out),
+    output:
+        out=table_file("refinement"),
+    log:
+        PATHS.log("refinement_table"),
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        **call("wsl.evaluation.refined.refinement_table"),
+    script:
+        CALL
+
+
+rule measure_retrieval:
+    input:
+        latents=[*map(PATHS.latents, HELD_OUT)],
+        class_means=PATHS.class_means,
+        bins=PATHS.bins,
+        shared=PATHS.shared(),
+    output:
+        out=table_file("retrieval"),
+        curves=PATHS / "evaluation/retrieval_curves.csv",
+    log:
+        PATHS.log("measure_retrieval"),
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        **call("wsl.evaluation.recall.measure_retrieval"),
+    script:
+        CALL
+
+
+rule map_shared_space:
+    input:
+        latents=[*map(PATHS.latents, ("train", *HELD_OUT))],
+        class_means=PATHS.class_means,
+        bins=PATHS.bins,
+        shared=PATHS.shared(),
+    output:
+        out=PATHS / "evaluation/shared_map.csv",
+    log:
+        PATHS.log("map_shared_space"),
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        **call("wsl.evaluation.shared_map.write_map", superclasses=RUN.superclasses, seed=RUN.seed("map")),
     script:
         CALL

@@ -1,52 +1,37 @@
+# Packed images, and pretrained weights that the config names by tag or repository.
+
 IMAGES = RUN.config.images
-PACK = "wsl.images.packing.pack_classes"
 
-if IMAGES.classes_per_job == 1:
 
-    rule pack_class:
+for rule_name, log_name, names, classes_of in class_jobs("pack_class", "pack_classes"):
+
+    rule:
+        name:
+            rule_name
         output:
-            out=packed(["{name}"]),
+            out=packed(names),
         log:
-            f"{LOGS}/pack_class/{{name}}.log",
+            PATHS.log(log_name),
         conda:
             ENVIRONMENT
         resources:
             mem_mb=4000,
             runtime=60,
         params:
-            call=PACK,
-            code=call_digest(PACK),
-            settings=lambda wildcards: packing_of([wildcards.name]),
+            **call(
+                "wsl.images.packing.pack_classes",
+                [type(IMAGES.source)],
+                classes=classes_of,
+                settings=IMAGES.packing,
+                fingerprints=lambda wildcards, of=classes_of: list(map(IMAGES.source.fingerprint, of(wildcards))),
+                seed=RUN.config.seed,
+            ),
         script:
             CALL
 
-else:
 
-    # A rule a job, since no wildcard can stand for several names.
-    for number, names in enumerate(RUN.class_groups):
-
-        rule:
-            name:
-                f"pack_classes_{number}"
-            output:
-                out=packed(names),
-            log:
-                f"{LOGS}/pack_classes_{number}.log",
-            conda:
-                ENVIRONMENT
-            resources:
-                mem_mb=4000,
-                runtime=60,
-            params:
-                call=PACK,
-                code=call_digest(PACK),
-                settings=lambda wildcards, names=names: packing_of(names),
-            script:
-                CALL
-
-
-# Training starts only once every class is known to be usable. It waits for an empty file and not for the table: were
-# that deleted, Snakemake would train every member again, `ancient` or not.
+# Training starts only once every class is known to be usable. It waits for an empty file and not for the table: if the
+# table were deleted, Snakemake would train every member again, `ancient` or not.
 ALL_USABLE = f"{OUT}/images/complete"
 
 
@@ -55,21 +40,14 @@ rule class_table:
         packed=packed(RUN.classes),
     output:
         touch(ALL_USABLE),
-        out=report(
-            f"{OUT}/tables/classes.csv",
-            caption="../report/classes.rst",
-            category="Images",
-            labels={"table": "images of each class"},
-        ),
+        out=table_file("classes"),
     log:
-        f"{LOGS}/class_table.log",
+        PATHS.log("class_table"),
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        call="wsl.images.reading.summarise",
-        code=call_digest("wsl.images.reading.summarise"),
-        settings={},
+        **call("wsl.images.reading.summarise"),
     script:
         CALL
 
@@ -78,15 +56,54 @@ rule list_packed:
     input:
         files=packed(RUN.classes),
     output:
-        out=PACKED,
+        out=PATHS.all_packed,
     log:
-        f"{LOGS}/list_packed.log",
+        PATHS.log("list_packed"),
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        call="wsl.files.list_files",
-        code=call_digest("wsl.files.list_files"),
-        settings={},
+        **call("wsl.files.list_files"),
     script:
         CALL
+
+
+# Pretrained weights are fetched where Snakemake runs, so that no node of a cluster needs a network.
+if RUN.pretrained.clip_folder:
+
+    rule fetch_clip:
+        input:
+            RUN.pretrained.clip_config,
+        output:
+            folder=directory(RUN.pretrained.clip_folder),
+            out=checked(RUN.pretrained.clip["weights"], RUN.config.datasets.sha256),
+        log:
+            PATHS.log("fetch_clip"),
+        localrule: True
+        conda:
+            ENVIRONMENT
+        params:
+            **call(
+                "wsl.datasets.fetching.fetch_clip",
+                model=RUN.config.datasets.model,
+                weights=RUN.config.datasets.weights,
+                texts=bool(RUN.config.datasets.prompts),
+            ),
+        script:
+            CALL
+
+
+if RUN.pretrained.checkpoint_fetched:
+
+    rule fetch_checkpoint:
+        output:
+            out=checked(RUN.pretrained.checkpoint_files[0], RUN.config.zoo.backbone.sha256),
+        log:
+            PATHS.log("fetch_checkpoint"),
+        localrule: True
+        conda:
+            ENVIRONMENT
+        params:
+            **call("wsl.zoo.fetching.fetch_checkpoint", checkpoint=RUN.config.zoo.backbone.checkpoint),
+        script:
+            CALL

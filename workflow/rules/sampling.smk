@@ -1,29 +1,39 @@
-REGRESSION, FLOW = SAMPLING.regression, SAMPLING.flow
-FLOW_KEYS = ("hidden", "dropout", "directions", "frequencies")
-# The settings with which each sampler is loaded, beside its files.
-SAMPLER_SETTINGS = {
-    "projection": settings(norm=SAMPLING.norm),
-    "regression": {},
-    "memory-bank": plain(SAMPLING.memory_bank),
-    "retrieval": plain(SAMPLING.retrieval),
-    "generator": settings(temperature=SAMPLING.generator.temperature),
-    "flow": settings(**{key: getattr(FLOW, key) for key in ("steps", "method", "temperature")}),
+# Shared encoder, samplers, and the models and description that a run leaves behind.
+
+from wsl.sampling.inputs import choice_of, common_files, described_files
+from wsl.sampling.methods.base import METHODS
+
+SHARED, SAMPLING = RUN.config.shared, RUN.config.sampling
+SHARED_ENTRIES = [loss for loss, _ in SHARED.losses.used()]
+TRAIN_SHARED = "wsl.shared.training.train_shared"
+METHOD_FILES = common_files(RUN)
+CHOSEN = METHODS[SAMPLING.sampler]
+ABOUT_MODELS = {
+    "run": RUN.config.run,
+    "architecture": plain(RUN.config.zoo.architecture),
+    "size": RUN.config.images.size,
+    "encoder": RUN.config.datasets,
 }
 
 
-rule fit_regression:
+wildcard_constraints:
+    draw=r"\d+",
+    method=r"[^/]+",
+
+
+rule train_shared:
     input:
-        train=codes_of("train", REGRESSION.space),
-        validation=codes_of("validation", REGRESSION.space),
-        class_means=CLASS_MEANS,
-        bins=rules.outcome_bins.output.out,
+        train=PATHS.latents("train"),
+        validation=PATHS.latents("validation"),
+        class_means=PATHS.class_means,
+        bins=PATHS.bins,
     output:
-        out=f"{OUT}/sampling/regression-{{draw}}.safetensors",
-        history=f"{OUT}/sampling/regression-{{draw}}.csv",
+        out=PATHS.shared(),
+        history=PATHS / "shared/history.csv",
     log:
-        f"{LOGS}/fit_regression/{{draw}}.log",
+        PATHS.log("train_shared"),
     benchmark:
-        f"{OUT}/benchmarks/fit_regression/{{draw}}.tsv"
+        PATHS.benchmark("train_shared")
     conda:
         ENVIRONMENT
     resources:
@@ -31,45 +41,155 @@ rule fit_regression:
         mem_mb=8000,
         runtime=240,
     params:
+        **call(TRAIN_SHARED, SHARED_ENTRIES, settings=SHARED, seed=RUN.seed("shared")),
+    script:
+        CALL
+
+
+# Further draws of the same encoder, from other seeds; figures and tables show the first.
+use rule train_shared as train_shared_draw with:
+    output:
+        out=PATHS.shared("{draw}"),
+        history=PATHS / "shared/history-{draw}.csv",
+    log:
+        PATHS.log("train_shared_draw/{draw}"),
+    benchmark:
+        PATHS.benchmark("train_shared_draw/{draw}")
+    params:
         **call(
-            "wsl.sampling.regression.fit_regression",
-            [loss for loss, _ in REGRESSION.losses.used()],
-            settings=REGRESSION,
-            seed=lambda wildcards: RUN.seed("regression", int(wildcards.draw)),
+            TRAIN_SHARED,
+            SHARED_ENTRIES,
+            settings=SHARED,
+            seed=lambda wildcards: RUN.seed("shared", int(wildcards.draw)),
+        ),
+
+
+rule similarities:
+    input:
+        latents=[PATHS.latents("train"), PATHS.latents("test")],
+        class_means=PATHS.class_means,
+        bins=PATHS.bins,
+        shared=PATHS.shared(),
+    output:
+        out=PATHS / "shared/similarities.csv",
+    log:
+        PATHS.log("similarities"),
+    localrule: True
+    conda:
+        ENVIRONMENT
+    params:
+        **call("wsl.shared.similarities.write_similarities", members=RUN.config.evaluation.heatmap_members),
+    script:
+        CALL
+
+
+# The body that generated models share; its heads are fitted in each draw.
+rule fit_body:
+    input:
+        **({"taught": [*map(PATHS.class_mean, RUN.known_classes)]} if SAMPLING.generator.body.teacher else {}),
+        index=METHOD_FILES["index"],
+        packed=[*map(PATHS.packed, RUN.known_classes)],
+    output:
+        out=PATHS.body,
+    log:
+        PATHS.log("fit_body"),
+    benchmark:
+        PATHS.benchmark("fit_body")
+    conda:
+        ENVIRONMENT
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=480,
+    params:
+        **call("wsl.sampling.body.fit_body", settings=SAMPLING.generator.body, seed=RUN.seed("body")),
+    script:
+        CALL
+
+
+# One rule for each sampler or baseline that learns something of its own.
+for entry in METHODS.values():
+    if entry.fit:
+
+        rule:
+            name:
+                f"fit_{entry.name}"
+            input:
+                **entry.fit_files(RUN, "{draw}"),
+            output:
+                **({"history": PATHS / f"sampling/{entry.name}-{{draw}}.csv"} if entry.history else {}),
+                out=PATHS.fitted(entry.name, "{draw}"),
+            log:
+                PATHS.log(f"fit_{entry.name}/{{draw}}"),
+            benchmark:
+                PATHS.benchmark(f"fit_{entry.name}/{{draw}}")
+            conda:
+                ENVIRONMENT
+            threads: 1
+            resources:
+                gpu=1,
+                mem_mb=8000,
+                runtime=240,
+            params:
+                **call(
+                    entry.fit_function(),
+                    entry.fit_entries(RUN),
+                    **entry.fit_values(RUN),
+                    seed=lambda wildcards, name=entry.name: RUN.seed(name, int(wildcards.draw)),
+                ),
+            script:
+                CALL
+
+
+rule sample:
+    input:
+        **METHOD_FILES,
+        **CHOSEN.files(RUN, 0),
+    output:
+        models=[PATHS / f"sampling/models/{member}.safetensors" for member in RUN.members("test")],
+    log:
+        PATHS.log("sample"),
+    conda:
+        ENVIRONMENT
+    resources:
+        gpu=1,
+        mem_mb=16000,
+        runtime=60,
+    params:
+        **call(
+            "wsl.sampling.models.sample_models",
+            [CHOSEN],
+            choice=choice_of(RUN, CHOSEN.name),
+            outcome=SAMPLING.outcome,
+            requests=RUN.held_out(),
+            about=ABOUT_MODELS,
+            seed=RUN.seed("sample"),
         ),
     script:
         CALL
 
 
-rule fit_flow:
+# What `wsl sample` reads.
+rule describe_sampler:
     input:
-        train=codes_of("train", REGRESSION.space),
-        validation=codes_of("validation", REGRESSION.space),
-        class_means=CLASS_MEANS,
-        bins=rules.outcome_bins.output.out,
-        regression=rules.fit_regression.output.out,
+        **described_files(RUN),
     output:
-        out=f"{OUT}/sampling/flow-{{draw}}.safetensors",
-        history=f"{OUT}/sampling/flow-{{draw}}.csv",
+        out=PATHS.sampler,
     log:
-        f"{LOGS}/fit_flow/{{draw}}.log",
-    benchmark:
-        f"{OUT}/benchmarks/fit_flow/{{draw}}.tsv"
+        PATHS.log("describe_sampler"),
+    localrule: True
     conda:
         ENVIRONMENT
-    resources:
-        gpu=1,
-        mem_mb=8000,
-        runtime=240,
     params:
-        call="wsl.sampling.flow_training.fit_flow",
-        code=call_digest("wsl.sampling.flow_training.fit_flow"),
-        settings=lambda wildcards: settings(
-            recipe=recipe_of(FLOW),
-            seed=RUN.seed("flow", int(wildcards.draw)),
-            normalise=REGRESSION.normalise,
-            image_counts=REGRESSION.image_counts,
-            **{key: getattr(FLOW, key) for key in FLOW_KEYS},
+        **call(
+            "wsl.sampling.description.describe_sampler",
+            choice=choice_of(RUN, CHOSEN.name),
+            outcome=SAMPLING.outcome,
+            embedding={"clip": {**RUN.pretrained.clip, "seed": RUN.seed("clip")}, "prompts": RUN.config.datasets.prompts},
+            about=ABOUT_MODELS,
+            finetuning=RUN.config.evaluation.finetuning.model_dump(exclude={"epochs"}),
+            seed=RUN.seed("sample"),
         ),
     script:
         CALL

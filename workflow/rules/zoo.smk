@@ -1,29 +1,27 @@
 rule plan:
     output:
-        out=f"{OUT}/zoo/plan.csv",
+        out=PATHS / "zoo/plan.csv",
     log:
-        f"{LOGS}/plan.log",
+        PATHS.log("plan"),
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        call="wsl.zoo.plan.write_plan",
-        code=call_digest("wsl.zoo.plan.write_plan"),
-        settings=settings(plan=RUN.plan),
+        **call("wsl.zoo.plan.write_plan", plan=RUN.plan),
     script:
         CALL
 
 
-# Where members start alike, what they start from.
+# The weights that members start from, if they share them.
 START = RUN.start()
 START_INPUT = {}
 if START and START[0].endswith("train_backbone"):
     START_INPUT["packed"] = packed(RUN.groups["backbone"])
-    if START[1]["teacher"]:
+    if START[1]["settings"].teacher:
         START_INPUT["taught"] = features(RUN.groups["backbone"])
 elif START and START[0].endswith("import_backbone"):
     START_INPUT["file"] = RUN.pretrained.checkpoint_files[0]
-START_FILE = {"start": f"{OUT}/zoo/start.safetensors"} if START else {}
+START_FILE = {"start": PATHS.start} if START else {}
 if START:
 
     rule start:
@@ -33,9 +31,9 @@ if START:
         output:
             out=START_FILE["start"],
         log:
-            f"{LOGS}/start.log",
+            PATHS.log("start"),
         benchmark:
-            f"{OUT}/benchmarks/start.tsv"
+            PATHS.benchmark("start")
         conda:
             ENVIRONMENT
         threads: 1
@@ -44,9 +42,7 @@ if START:
             mem_mb=4000,
             runtime=480,
         params:
-            call=START[0],
-            code=call_digest(START[0]),
-            settings=settings(**START[1]),
+            **call(START[0], **START[1]),
         script:
             CALL
 
@@ -59,11 +55,11 @@ if RUN.config.zoo.cohort == 1:
             **START_FILE,
             packed=lambda wildcards: packed(RUN.task(wildcards.member)),
         output:
-            out=f"{OUT}/zoo/members/{{member}}.h5",
+            out=PATHS.member("{member}"),
         log:
-            f"{LOGS}/train_member/{{member}}.log",
+            PATHS.log("train_member/{member}"),
         benchmark:
-            f"{OUT}/benchmarks/train_member/{{member}}.tsv"
+            PATHS.benchmark("train_member/{member}")
         conda:
             ENVIRONMENT
         threads: 1
@@ -72,15 +68,17 @@ if RUN.config.zoo.cohort == 1:
             mem_mb=4000,
             runtime=240,
         params:
-            call="wsl.zoo.training.train_member",
-            code=call_digest("wsl.zoo.training.train_member"),
-            settings=lambda wildcards: settings(**RUN.training(wildcards.member)),
+            **call(
+                "wsl.zoo.training.train_member",
+                plan=lambda wildcards: RUN.training(wildcards.member),
+                settings=RUN.config.zoo.member_training(),
+            ),
         script:
             CALL
 
 else:
 
-    # Members 40 to 49 are cohort 4 of ten, so that a member's file has its name whatever the cohorts.
+    # Cohort 4 of size ten trains members 40 to 49, so that names of files do not depend on the size.
     rule train_cohort:
         input:
             ancient(ALL_USABLE),
@@ -89,9 +87,9 @@ else:
         output:
             out=cohort_members(f"{OUT}/zoo/members/{{cohort}}", ".h5"),
         log:
-            f"{LOGS}/train_cohort/{{cohort}}.log",
+            PATHS.log("train_cohort/{cohort}"),
         benchmark:
-            f"{OUT}/benchmarks/train_cohort/{{cohort}}.tsv"
+            PATHS.benchmark("train_cohort/{cohort}")
         wildcard_constraints:
             cohort=r"\d+",
         conda:
@@ -102,32 +100,30 @@ else:
             mem_mb=8000,
             runtime=960,
         params:
-            call="wsl.zoo.cohort.train_cohort",
-            code=call_digest("wsl.zoo.cohort.train_cohort"),
-            settings=lambda wildcards: settings(
-                members=[plain(RUN.training(member)) for member in cohort_members(wildcards.cohort)]
+            **call(
+                "wsl.zoo.cohort.train_cohort",
+                plans=lambda wildcards: [RUN.training(member) for member in cohort_members(wildcards.cohort)],
+                settings=RUN.config.zoo.member_training(),
             ),
         script:
             CALL
 
 
-# One index a part: the PCA jobs depend on the training members' alone, so that a new test member refits nothing.
+# One index per part: PCA depends on that of the training members only, so a new test member refits nothing.
 rule index_part:
     input:
         paths=lambda wildcards: member_files(wildcards.part),
     output:
-        out=f"{OUT}/zoo/{{part}}.h5",
+        out=PATHS.index("{part}"),
     log:
-        f"{LOGS}/index_part/{{part}}.log",
+        PATHS.log("index_part/{part}"),
     benchmark:
-        f"{OUT}/benchmarks/index_part/{{part}}.tsv"
+        PATHS.benchmark("index_part/{part}")
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        call="wsl.zoo.index.write_index",
-        code=call_digest("wsl.zoo.index.write_index"),
-        settings={},
+        **call("wsl.zoo.index.write_index"),
     script:
         CALL
 
@@ -136,21 +132,14 @@ rule zoo_table:
     input:
         indices=expand(rules.index_part.output.out, part=RUN.parts),
     output:
-        members=report(
-            f"{OUT}/tables/members.csv",
-            caption="../report/members.rst",
-            category="Zoo",
-            labels={"table": "members: plan and results"},
-        ),
-        history=f"{OUT}/zoo/history.csv",
+        members=table_file("members"),
+        history=PATHS / "zoo/history.csv",
     log:
-        f"{LOGS}/zoo_table.log",
+        PATHS.log("zoo_table"),
     localrule: True
     conda:
         ENVIRONMENT
     params:
-        call="wsl.zoo.overview.write_overview",
-        code=call_digest("wsl.zoo.overview.write_overview"),
-        settings={},
+        **call("wsl.zoo.overview.write_overview"),
     script:
         CALL

@@ -1,4 +1,4 @@
-"""`wsl`: its commands, and how they fail: a message for what a user can mend, and exit code 1."""
+"""The command `wsl` and how it fails: a message for errors that a user can fix, and exit code 1."""
 
 import json
 import logging
@@ -23,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 # Results go to standard output; progress, warnings and errors must not mix with them.
-# Without emoji: a class named ":cat:" is printed as it is.
+# No emoji: a class named ":cat:" is printed unchanged.
 console, notes = Console(emoji=False), Console(stderr=True, emoji=False)
 
 
@@ -40,17 +40,17 @@ def start(
         False, "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
     ),
 ) -> None:
-    """Set up the log; torch and the rest are imported by the commands that need them."""
+    """Set up the log; commands import torch and other large libraries themselves."""
     handler = RichHandler(console=notes, show_path=False, show_time=False)
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[handler], format="%(message)s")
 
 
 @contextmanager
 def mendable() -> Iterator[None]:
-    """Turn errors that a user can mend into their message and exit code 1."""
+    """Turn errors that a user can fix into their message and exit code 1."""
     try:
         yield
-    except BrokenPipeError:  # the reader of a pipe, `head` for instance, has ended: nobody is left to tell
+    except BrokenPipeError:  # the reader of a pipe has ended, for example `head`
         raise
     except (ConfigError, DataError, OSError) as error:
         notes.print(f"[bold red]wsl:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
@@ -58,7 +58,7 @@ def mendable() -> Iterator[None]:
 
 
 def say(*words: str) -> None:
-    """Print a line as it is, however long: a pipe or a terminal breaks it by itself."""
+    """Print a line without markup and line breaks, which a terminal adds itself."""
     console.print(*words, highlight=False, soft_wrap=True, markup=False)
 
 
@@ -68,15 +68,15 @@ def warn(text: str) -> None:
 
 
 def say_json(content: Any) -> None:
-    """Print one JSON document; numbers that are not finite become null, since JSON has no others."""
+    """Print one JSON document; numbers that are not finite become null, since JSON cannot express them."""
     say(json.dumps(_plain(content), indent=2, allow_nan=False, default=str))
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, dict):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {str(key): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [*map(_plain, value)]
-    if hasattr(value, "item"):  # a number of NumPy's
+    if hasattr(value, "item"):  # a NumPy number
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value

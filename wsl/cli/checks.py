@@ -1,4 +1,4 @@
-"""Everything that could stop a config from running, found before it starts and not one fault after another."""
+"""All faults that would stop a config from running, found at once and before it starts."""
 
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -9,7 +9,7 @@ from wsl.config.reading import read_yaml
 from wsl.config.schema import load_config
 from wsl.disk import Disk, measure_disk
 from wsl.errors import DataError, Faults
-from wsl.images.classes import check_folders, read_names
+from wsl.images.names import read_names
 from wsl.pretrained import Pretrained
 from wsl.run import Run
 from wsl.zoo.few_sets import few_sets
@@ -18,10 +18,10 @@ Checked = tuple[dict[str, Any], list[str], list[str]]
 
 
 class Obstacles(Faults):
-    """Faults of checks whose results are wanted."""
+    """Faults, collected from checks whose results are used."""
 
     def attempt(self, check: Callable[[], Any]) -> Any:
-        """Return what a check returns; None, with its message noted, where it fails."""
+        """Return the result of a check; None if it fails, and its message is collected."""
         with self.noted():
             try:
                 return check()
@@ -33,10 +33,10 @@ def check_config(path: Path) -> Checked:
     """Check a config against this machine.
 
     Args:
-        path: of the config, YAML.
+        path: the config, a YAML file.
 
     Returns:
-        What is known of the run; warnings, which stop nothing; and obstacles, each of which would stop it.
+        Facts about the run; warnings; and obstacles, each of which would stop the run.
     """
     about: dict[str, Any] = {"path": str(path)}
     obstacles, warnings = Obstacles(), []
@@ -49,8 +49,8 @@ def check_config(path: Path) -> Checked:
         return about, warnings, obstacles.distinct()
     about["run"] = config.run
     pretrained = run.pretrained if run else obstacles.attempt(lambda: Pretrained(config))
-    images, datasets = config.images, config.datasets
-    obstacles.attempt(lambda: check_folders(images.source, images.train, images.test))
+    datasets = config.datasets
+    obstacles.attempt(lambda: config.images.source.check())
     if pretrained:
         obstacles.attempt(pretrained.check)
         about["downloads"] = pretrained.fetches()

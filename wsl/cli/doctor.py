@@ -1,4 +1,4 @@
-"""`wsl doctor`: whether this machine, and a config if one is named, can run."""
+"""`wsl doctor`: check this machine and, optionally, a config."""
 
 import os
 import platform
@@ -21,28 +21,28 @@ GB = 1e9
 @app.command()
 def doctor(
     config: Annotated[
-        Path | None, typer.Argument(help="The config of a run, to be checked as well.", exists=True, dir_okay=False)
+        Path | None, typer.Argument(help="Config of a run to check as well.", exists=True, dir_okay=False)
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document with the same findings.")] = False,
 ) -> None:
     """Check this machine and, optionally, a config: versions, devices, memory, disk, and every obstacle to a run.
 
-    Ends with code 1 if anything would stop the run.
+    The exit code is 1 if anything would stop the run.
     """
-    found = {**_machine(), "devices": _devices(), "warnings": [], "obstacles": []}
+    report = {**_machine(), "devices": _devices(), "warnings": [], "obstacles": []}
     if config is not None:
         from wsl.cli.checks import check_config
 
-        found["config"], found["warnings"], found["obstacles"] = check_config(config)
+        report["config"], report["warnings"], report["obstacles"] = check_config(config)
     if as_json:
-        say_json(found)
+        say_json(report)
     else:
-        _show(found)
-        for warning in found["warnings"]:
+        _show(report)
+        for warning in report["warnings"]:
             warn(warning)
-    for obstacle in found["obstacles"]:
+    for obstacle in report["obstacles"]:
         notes.print(f"[bold red]obstacle:[/] {escape(obstacle)}", highlight=False, soft_wrap=True)
-    if found["obstacles"]:
+    if report["obstacles"]:
         raise typer.Exit(1)
 
 
@@ -66,38 +66,40 @@ def _version(name: str) -> str | None:
 
 
 def _devices() -> list[dict[str, Any]]:
-    """Return the GPUs that torch can use, or a `fault` where it cannot use those that are visible."""
+    """Return the GPUs that torch can use, or a `fault` if it cannot use the visible ones."""
     if not visible_devices():
         return []
     import torch
 
     if not torch.cuda.is_available():
-        return [{"fault": "GPUs are visible, but torch cannot use them: install a torch that fits the driver"}]
-    found = map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
-    return [{"name": one.name, "memory_bytes": one.total_memory} for one in found]
+        return [
+            {"fault": "GPUs are visible, but torch cannot use them: install a version of torch that fits the driver"}
+        ]
+    gpus = map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
+    return [{"name": gpu.name, "memory_bytes": gpu.total_memory} for gpu in gpus]
 
 
-def _show(found: dict[str, Any]) -> None:
+def _show(report: dict[str, Any]) -> None:
     table = Table(Column(no_wrap=True), Column(overflow="fold"), show_header=False, box=None)
 
     def row(name: str, text: str) -> None:
         table.add_row(name, escape(text))
 
-    row("wsl", f"{found['wsl']}, Python {found['python']}, {found['platform']}")
-    row("packages", ", ".join(f"{name} {one or 'not installed'}" for name, one in found["packages"].items()))
-    row("machine", f"{found['cores']} cores, {found['memory_bytes'] / GB:.3g} GB of memory")
-    row("disk", f"{found['disk_free_bytes'] / GB:.3g} GB free here")
-    if not found["devices"]:
+    row("wsl", f"{report['wsl']}, Python {report['python']}, {report['platform']}")
+    row("packages", ", ".join(f"{name} {number or 'not installed'}" for name, number in report["packages"].items()))
+    row("machine", f"{report['cores']} cores, {report['memory_bytes'] / GB:.3g} GB of memory")
+    row("disk", f"{report['disk_free_bytes'] / GB:.3g} GB free here")
+    if not report["devices"]:
         row("GPUs", "no GPU is visible: jobs run on the CPU")
-    for place, one in enumerate(found["devices"]):
-        row(f"GPU {place}", one["fault"] if "fault" in one else f"{one['name']}, {one['memory_bytes'] / GB:.3g} GB")
-    if "config" in found:
-        about = found["config"]
+    for place, gpu in enumerate(report["devices"]):
+        row(f"GPU {place}", gpu["fault"] if "fault" in gpu else f"{gpu['name']}, {gpu['memory_bytes'] / GB:.3g} GB")
+    if "config" in report:
+        about = report["config"]
         row("config", about["path"])
         if "members" in about:
             members = ", ".join(f"{count} {part}" for part, count in about["members"].items())
             row("run", f"{about['run']}: {about['classes']} classes; members: {members}")
-            row("snapshot", f"{about['numbers_per_snapshot']:,} numbers")
+            row("snapshot", f"{about['numbers_per_snapshot']:,} weights")
         if "disk" in about:
             row("disk needed", about["disk"]["summary"])
         for line in about.get("downloads", []):

@@ -1,4 +1,4 @@
-"""What a file or a folder is, as one document of facts and tables: what `wsl inspect` prints."""
+"""Facts and tables about a file or a folder, which `wsl inspect` prints."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -8,6 +8,7 @@ from zipfile import BadZipFile, ZipFile
 
 from wsl.errors import DataError
 from wsl.files import open_hdf5, read_json
+from wsl.tensors import is_safetensors, read_tensors
 
 KNOWN = (
     "members and indices of a zoo (HDF5), models and checkpoints (safetensors, or state dicts of torch.save), and "
@@ -15,8 +16,7 @@ KNOWN = (
 )
 ESTIMATE = ("accuracy", "low", "high", "images", "loss")
 HDF5 = b"\x89HDF\r\n\x1a\n"
-HDF5_STARTS = (0, 512, 1024, 2048)  # bytes: a file of HDF5 may begin with a block of its user's
-LONGEST_HEADER = 100_000_000  # bytes that safetensors itself allows
+HDF5_STARTS = (0, 512, 1024, 2048)  # bytes: an HDF5 file may begin with a user block
 TASKS = {
     "seen": "held-out tasks",
     "unseen": "tasks of unseen classes",
@@ -27,15 +27,15 @@ PARTS = ("train", "validation", "test", "unseen")
 
 @dataclass
 class Document:
-    """What is known of a path.
+    """What is known about a path.
 
     Attributes:
-        path: as given.
+        path: the path as given.
         kind: ``run``, ``import``, ``index``, ``member``, ``model``, ``tensors`` (another file that wsl wrote) or
-            ``checkpoint`` (another program's state dict).
+            ``checkpoint`` (a state dict of another program).
         facts: values by name; values may be nested mappings and lists.
         tables: lists of rows by title.
-        weights: flat (n_weights,) of a member's last snapshot, or a state dict, to find neighbours of; not printed.
+        weights: a member's last snapshot (n_weights,) or a state dict, for finding neighbours; not printed.
     """
 
     path: Path
@@ -46,10 +46,13 @@ class Document:
 
 
 def read_facts(path: Path) -> Document:
-    """Find out what a path is by its content, and read what is known of it.
+    """Recognise a path by its content, and read what is known about it.
+
+    Args:
+        path: file or folder.
 
     Raises:
-        DataError: it is nothing that wsl knows, or it is damaged.
+        DataError: its kind is unknown, or it is damaged.
         OSError: it cannot be opened.
     """
     if path.is_dir():
@@ -58,8 +61,7 @@ def read_facts(path: Path) -> Document:
         start = file.read(max(HDF5_STARTS) + len(HDF5))
     if any(start[place:].startswith(HDF5) for place in HDF5_STARTS):
         return _hdf5(path)
-    # Safetensors: the length of a JSON object, and that object. Eight bytes of text would make it longer.
-    if start[8:9] == b"{" and int.from_bytes(start[:8], "little") <= LONGEST_HEADER:
+    if is_safetensors(path):
         return _safetensors(path)
     if start.startswith(b"\x80\x02") or (start.startswith(b"PK\x03\x04") and _of_torch(path)):
         return _archive(path)
@@ -71,10 +73,10 @@ def _folder(path: Path) -> Document:
         return _import(path)
     if not (path / "summary.json").is_file():
         if (path / "logs" / "jobs.json").is_file():
-            raise DataError(f"{path} is a run that is not finished: `wsl watch {path}` shows its state")
+            raise DataError(f"{path} is an unfinished run: `wsl watch {path}` shows its state")
         raise DataError(
-            f"{path} is not a folder that wsl knows: it holds neither summary.json, as finished runs do, nor "
-            "import.json, as imported zoos do"
+            f"{path} is not a folder that wsl knows: it contains neither summary.json (finished runs) nor import.json "
+            "(imported zoos); give another folder"
         )
     summary = read_json(path / "summary.json")
     accuracies, bounds, kinds = (summary.pop(key, {}) for key in ("accuracy", "accuracy_intervals", "kinds"))
@@ -102,7 +104,9 @@ def _hdf5(path: Path) -> Document:
     with open_hdf5(path) as file:
         indexed = "members" in file and "snapshots" in file
         if not indexed and "plan" not in file.attrs:
-            raise DataError(f"{path} is HDF5, but neither a member nor an index of a zoo; wsl inspect reads {KNOWN}")
+            raise DataError(
+                f"{path} is an HDF5 file, but neither a member nor an index of a zoo; wsl inspect reads {KNOWN}"
+            )
     if indexed:
         return Document(path, "index", _counts(path))
     from wsl.zoo.member import read_member
@@ -134,11 +138,9 @@ def _safetensors(path: Path) -> Document:
         with safe_open(path, framework="np") as file:
             ours = "wsl" in (file.metadata() or {})
     except SafetensorError as error:
-        raise DataError(f"{path} is not a whole safetensors file ({error}); get it from its source again") from error
+        raise DataError(f"{path} is an incomplete safetensors file ({error}); get it from its source again") from error
     if not ours:
         return _checkpoint(path)
-    from wsl.tensors import read_tensors
-
     return _ours(path, *read_tensors(path))
 
 
@@ -152,17 +154,17 @@ def _archive(path: Path) -> Document:
 
 
 def _ours(path: Path, state: dict[str, Any], about: dict[str, Any]) -> Document:
-    model, tables = "fc.weight" in state and "preprocessing" in about, {}
+    model, tables = "preprocessing" in about, {}
     if about.get("estimates"):
         from wsl.evaluation.card import ranking
 
-        rows = [{"model": label, **_columns(one, ESTIMATE)} for label, one, _ in ranking(about)]
+        rows = [{"model": label, **_columns(estimate, ESTIMATE)} for label, estimate, _ in ranking(about)]
         tables["accuracy on held-out images"] = rows
     if about.get("held_out_tasks"):
-        rows = [_columns(one, ("classes", *ESTIMATE, "chance")) for one in about["held_out_tasks"]]
+        rows = [_columns(task, ("classes", *ESTIMATE, "chance")) for task in about["held_out_tasks"]]
         tables["accuracy of the run's sampler on its held-out tasks"] = rows
-    told = {key: value for key, value in about.items() if key not in ("estimates", "baselines", "held_out_tasks")}
-    facts = {"numbers": _numbers(state), **told}
+    rest = {key: value for key, value in about.items() if key not in ("estimates", "baselines", "held_out_tasks")}
+    facts = {"numbers": _numbers(state), **rest}
     return Document(path, "model" if model else "tensors", facts, tables, state if model else None)
 
 
@@ -171,7 +173,7 @@ def _columns(row: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
 
 
 def _checkpoint(path: Path) -> Document:
-    """Read the state dict of another program; no code in the file is run."""
+    """Read the state dict of another program, without running code in the file."""
     from wsl.zoo.states import read_state
 
     saved = read_state(path)
@@ -191,24 +193,22 @@ def _checkpoint(path: Path) -> Document:
 
 
 def _architecture(shapes: dict[str, tuple[int, ...]]) -> dict[str, Any]:
-    """Recognise a ResNet-18 by the names and shapes of its parameters, whatever their order."""
-    from wsl.zoo.layout import resnet18_layout
+    """Return the architecture that names and shapes of parameters, in any order, belong to."""
+    from wsl.zoo.recognition import recognise
 
-    first, head = (shapes.get(name, ()) for name in ("conv1.weight", "fc.weight"))
-    if len(first) == 4 and len(head) == 2:
-        own = {"width": first[0], "classes": head[0], "stem": first[-1]}
-        if shapes == {entry.name: entry.shape for entry in resnet18_layout(*own.values()).entries}:
-            return {"architecture": "resnet18", **own}
-    return {"architecture": "not a ResNet-18 with torchvision's names"}
+    found = recognise(shapes)
+    if not found:
+        return {"architecture": "not known"}
+    return {**found.architecture.columns(), "classes": found.classes}
 
 
 def _numbers(state: dict[str, Any]) -> int:
-    """Return how many numbers a state dict holds, its integer buffers left out, as in a snapshot."""
+    """Return the number of values in a state dict without integer buffers, as in a snapshot."""
     return sum(value.numel() for value in state.values() if value.is_floating_point())
 
 
 def _of_torch(path: Path) -> bool:
-    """Return whether a zip archive is one of ``torch.save``, or cannot be told from one, since it is cut short."""
+    """Return whether a zip archive was written by ``torch.save``, or is truncated and may have been."""
     try:
         with ZipFile(path) as archive:
             return any(PurePosixPath(name).name == "data.pkl" for name in archive.namelist())
@@ -217,7 +217,7 @@ def _of_torch(path: Path) -> bool:
 
 
 def _looks_like(path: Path, start: bytes) -> str:
-    """Return what a file of no known kind seems to be."""
+    """Return what a file of unknown kind seems to be."""
     from PIL import Image, UnidentifiedImageError
 
     if not start:
@@ -231,4 +231,4 @@ def _looks_like(path: Path, start: bytes) -> str:
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         pass
     controls = set(start) & (set(range(32)) - set(b"\t\n\f\r\x1b"))
-    return f"{'its content is of no format that wsl reads' if controls else 'it is text'}{named}"
+    return f"{'wsl does not read this format' if controls else 'it is text'}{named}"

@@ -47,8 +47,7 @@ def inspect(
 
 def _neighbours(document: Document, run: Path, count: int) -> list[dict[str, Any]]:
     from wsl.sampling.description import load_description
-    from wsl.weights.codec import load_codec
-    from wsl.weights.neighbours import neighbours
+    from wsl.weights.codec import load_codec, neighbours
     from wsl.zoo.network import flatten
 
     if document.weights is None:
@@ -56,7 +55,7 @@ def _neighbours(document: Document, run: Path, count: int) -> list[dict[str, Any
             f"{document.path} ({document.kind}) has no weights of one model, so it has no neighbours; leave --from out"
         )
     files = load_description(run).files
-    codec = load_codec(files["train_index"], files["fitted"], files["autoencoder"])
+    codec = load_codec(files["index"], files["pca"], files["encoder"])
     layout, weights = codec.linear.layout, document.weights
     if isinstance(weights, Mapping):
         shapes = {name: tuple(value.shape) for name, value in weights.items()}
@@ -65,7 +64,7 @@ def _neighbours(document: Document, run: Path, count: int) -> list[dict[str, Any
         weights = flatten({**dict.fromkeys(layout.counters, 0), **weights}, layout)[0]
     elif len(weights) != layout.size:
         raise DataError(f"a snapshot has {len(weights)} numbers, and those of {run} have {layout.size}")
-    return neighbours(codec, files["train_latents"], weights, count).to_dict("records")
+    return neighbours(codec, files["latents"], weights, count).to_dict("records")
 
 
 def _show(document: Document) -> None:

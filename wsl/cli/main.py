@@ -7,6 +7,6 @@ from wsl.text import forgive_output
 
 __all__ = ["app"]
 
-# Here, since help is printed before any command begins.
+# Here, since help is printed before a command starts.
 forgive_output()
 raise_file_limit()

@@ -1,4 +1,4 @@
-"""`wsl sample`: a model for somebody's own classes."""
+"""`wsl sample`: a model for a user's own classes."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,13 +8,17 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from wsl.cli.app import app, console, mendable, notes, warn
+from wsl.cli.options import section_options
 from wsl.devices import lease
 from wsl.images.contents import class_folders
 from wsl.images.names import split_names
 from wsl.outputs import card_path, check_model
+from wsl.registry import load_plugins
+from wsl.sampling.options import SampleOptions
 
 
 @app.command()
+@section_options
 def sample(
     run: Annotated[Path, typer.Option("--from", help="Folder of a finished run, results/RUN.")],
     folder: Annotated[
@@ -30,42 +34,41 @@ def sample(
     classes: Annotated[
         list[str] | None,
         typer.Option(
-            help="With a folder: which of its classes, in this order. Without: the names of the classes. Give names "
-            "separated by commas, or the option several times.",
+            help="With a folder: which of its classes, in this order. Without a folder: the names of the classes. "
+            "Separate names by commas, or repeat the option.",
             show_default=False,
         ),
     ] = None,
-    loss: Annotated[
-        float | None,
+    plugin: Annotated[
+        list[Path] | None,
         typer.Option(
-            min=0,
-            help="Validation loss to ask for, in nats. The sampler `generator` only rescales its logits to reach it, "
-            "which changes no prediction. [default: as the run asks]",
+            help="A Python file that registers the run's sampler. It is executed, so check it first. Repeat the option "
+            "for more files.",
             show_default=False,
         ),
     ] = None,
-    held_out: Annotated[
-        float, typer.Option(min=0, max=0.9, help="Share of each class's images set aside to estimate accuracies.")
-    ] = 0.2,
-    refine: Annotated[int, typer.Option(min=0, help="Epochs of training on the other images; 0: none.")] = 0,
-    seed: Annotated[int | None, typer.Option(help="Random seed. [default: the run's]", show_default=False)] = None,
+    *,
+    options: SampleOptions,
 ) -> None:
-    """Sample a model for your own classes: by a FOLDER of images, or by names alone.
+    """Sample a model for your own classes: from a FOLDER of images, or from class names.
 
-    Nothing is trained, unless --refine asks for it. The model is a state dict with torchvision's names. Its accuracy is
-    printed beside those of baselines made from the same images and judged on the same held-out images.
+    Nothing is trained unless --refine is given. The model is a state dict with torchvision's names. Its accuracy is
+    printed with those of baselines made from the same images and judged on the same held-out images.
     """
     if folder is None and not classes:
         raise typer.BadParameter("give a folder of images, or names by --classes")
     with mendable():
         check_model(out, force)
     with mendable(), lease() as device:
-        from wsl.evaluation.own import deliver_own
+        load_plugins(plugin or ())
+        from wsl.evaluation.delivery import deliver
+        from wsl.sampling.user_classes import Request
 
         there = class_folders(folder) if folder is not None and folder.is_dir() else []
         names = split_names(classes, there) if classes else None
         with notes.status("Sampling"):
-            about = deliver_own(run, out, folder, names, loss, held_out, refine, seed, device, force)
+            request = Request(folder, names, options.loss, options.held_out, options.refine, options.seed)
+            about = deliver(run, out, request, device, force)
         _show(out, about)
 
 

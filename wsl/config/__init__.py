@@ -1,1 +1,1 @@
-"""The schema of the config: one pydantic model a section."""
+"""The config: reading, schema, renamed keys, and minimum sizes."""

@@ -1,4 +1,4 @@
-"""How many classes and members a config needs at least, so that a refusal can state it."""
+"""The smallest numbers of classes and members that a config needs, for messages."""
 
 from collections.abc import Callable
 from itertools import count
@@ -10,46 +10,46 @@ from wsl.errors import ConfigError
 from wsl.randomness import part_of
 from wsl.zoo.groups import ClassChoice
 
-MOST = 100  # classes for tasks up to which a number that suffices is searched for
+MOST = 100  # largest number of classes for tasks that is tried
 
 
 def needs(config: Config, classes: int, plan: Callable[[list[str], int], Any]) -> list[str]:
-    """Return in words what a config that is refused needs at least, where it has less.
+    """Return in words what a refused config needs at least, if it has less.
 
     Args:
-        config: of the run.
+        config: config of the run.
         classes: number of its classes.
-        plan: makes the members' plan from class names and a number of members; raises ``ConfigError`` where one of them
-            is too small.
+        plan: creates the members' plan from class names and a number of members; raises ``ConfigError`` if there are
+            too few of either.
     """
-    zoo, found = config.zoo, []
+    zoo, lines = config.zoo, []
     members = fewest_members(config.seed, zoo.parts.model_dump())
     if members > zoo.members:
-        found.append(
-            f"zoo.members: this config needs at least {members} members for one in each part, and has {zoo.members}"
+        lines.append(
+            f"zoo.members: this config needs at least {members} members, one in each part, but has {zoo.members}"
         )
     tasks = fewest_task_classes(lambda names: plan(names, max(zoo.members, members)), zoo.classes_per_task)
     if tasks is None:
-        return found
+        return lines
     counts = {
         "zoo.backbone.classes": _listed(zoo.backbone.classes),
         "zoo.unseen.classes": _listed(zoo.unseen.classes),
-        f"tasks of {zoo.classes_per_task} such that each part has tasks of its own": tasks,
+        f"tasks of {zoo.classes_per_task} classes, with different tasks in each part": tasks,
     }
     if sum(counts.values()) > classes:
         parts = " + ".join(f"{number} for {what}" for what, number in counts.items() if number)
-        found.append(
-            f"images.classes: this config needs at least {sum(counts.values())} classes ({parts}), and has {classes}"
+        lines.append(
+            f"images.classes: this config needs at least {sum(counts.values())} classes ({parts}), but has {classes}"
         )
-    return found
+    return lines
 
 
 def fewest_members(seed: int, shares: dict[str, int]) -> int:
-    """Return the fewest members of which every part gets one.
+    """Return the smallest number of members with which each part has one.
 
     Args:
         seed: the run's seed.
-        shares: shares of members in the parts.
+        shares: share of members in each part.
     """
     missing = set(shares)
     for index in count():
@@ -59,14 +59,14 @@ def fewest_members(seed: int, shares: dict[str, int]) -> int:
 
 
 def fewest_task_classes(plan: Callable[[list[str]], Any], needed: int) -> int | None:
-    """Return the fewest classes from which every part of the zoo gets tasks of its own.
+    """Return the smallest number of classes with which each part of the zoo has its own tasks.
 
     Args:
-        plan: makes the members' plan from class names; raises ``ConfigError`` where they are too few.
-        needed: classes of a task.
+        plan: creates the members' plan from class names; raises ``ConfigError`` if they are too few.
+        needed: number of classes of a task.
 
     Returns:
-        The number; None: ``MOST`` classes do not suffice, so that the cause is another one.
+        The number, or None if ``MOST`` classes do not suffice, so that there is another cause.
     """
     for number in range(needed, MOST + 1):
         try:
@@ -78,7 +78,7 @@ def fewest_task_classes(plan: Callable[[list[str]], Any], needed: int) -> int | 
 
 
 def _listed(choice: ClassChoice) -> int:
-    """Return how many classes a choice takes; a file of names counts as none, since it may be the one at fault."""
+    """Return the number of chosen classes; 0 for a file of names, since the file itself may be wrong."""
     if choice is None or isinstance(choice, Path):
         return 0
     return choice if isinstance(choice, int) else len(set(choice))

@@ -1,4 +1,4 @@
-"""Read a config file: YAML, or JSON, in which no key stands twice."""
+"""Read a config file (YAML or JSON) and refuse repeated keys."""
 
 import json
 from collections.abc import Iterator
@@ -12,23 +12,23 @@ from wsl.text import read_text
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
-    """Read a config file as Snakemake does, but refuse what YAML passes over.
+    """Read a config file as Snakemake does, but refuse repeated keys, which YAML ignores.
 
     Args:
         path: a YAML or JSON file in UTF-8.
 
     Returns:
-        Its content.
+        The content of the file.
 
     Raises:
-        ConfigError: the syntax is wrong, a key stands twice, or the file is not a mapping of keys to values; the
-            message names the file, the line and the key.
+        ConfigError: the syntax is wrong, a key is repeated, or the file is not a mapping; the message names the file,
+            the line and the key.
         DataError: the file cannot be opened, or is not UTF-8.
     """
-    text = read_text(path, utf8_only=True)  # Snakemake ends in a traceback on others
+    text = read_text(path, utf8_only=True)  # Snakemake ends with a traceback for others
     try:
         content = json.loads(text)
-        text = text.replace("\t", " ")  # JSON may be indented by tabs, and YAML may not
+        text = text.replace("\t", " ")  # JSON may be indented with tabs, YAML may not
     except ValueError:
         content = None
     try:
@@ -39,19 +39,19 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
             content = loader.construct_document(node)
     except yaml.YAMLError as error:
         raise ConfigError(_syntax_fault(path, error)) from error
-    except (RecursionError, ValueError) as error:  # aliases that hold themselves; dates that no calendar has
+    except (RecursionError, ValueError) as error:  # aliases that contain themselves; invalid dates
         raise ConfigError(f"{path}: {error}; correct the YAML") from error
     if repeated:
-        raise ConfigError(f"{path}: {'; '.join(dict.fromkeys(repeated))}; keep one of each")
+        raise ConfigError(f"{path}: {'; '.join(dict.fromkeys(repeated))}; keep each key once")
     if content is None:
-        raise ConfigError(f"{path} is empty; write the keys of a config, at least `run`")
+        raise ConfigError(f"{path} is empty; add the keys of a config, at least `run`")
     if not isinstance(content, dict):
-        raise ConfigError(f"{path} holds no keys; write `key: value` lines, at least `run`")
+        raise ConfigError(f"{path} contains no keys; write `key: value` lines, at least `run`")
     return content
 
 
 def _repeated(node: yaml.Node, above: str = "") -> Iterator[str]:
-    """Yield which keys stand twice in a section, with both lines."""
+    """Yield the repeated keys of a section, with both lines."""
     if isinstance(node, yaml.SequenceNode):
         for place, value in enumerate(node.value):
             yield from _repeated(value, f"{above}{place}.")
@@ -60,7 +60,7 @@ def _repeated(node: yaml.Node, above: str = "") -> Iterator[str]:
         for key, value in node.value:
             line, name = key.start_mark.line + 1, (key.tag, str(key.value))
             if name in lines:
-                yield f"the key {above}{key.value} stands twice, in lines {lines[name]} and {line}"
+                yield f"the key {above}{key.value} is repeated in lines {lines[name]} and {line}"
             lines[name] = line
             yield from _repeated(value, f"{above}{key.value}.")
 
@@ -68,5 +68,5 @@ def _repeated(node: yaml.Node, above: str = "") -> Iterator[str]:
 def _syntax_fault(path: str | Path, error: yaml.YAMLError) -> str:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
         place = f"{path}, line {error.problem_mark.line + 1}: {error.problem}"
-        return f"{place}; correct the YAML: indent with spaces, and quote text that holds a colon or begins with a sign"
+        return f"{place}; correct the YAML: indent with spaces, and quote text with colons or special characters"
     return f"{path}: {error}; correct the YAML"

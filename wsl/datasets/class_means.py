@@ -1,4 +1,4 @@
-"""Class means and dataset embeddings (section 3.2.2)."""
+"""Class means of CLIP features, written and read, and dataset embeddings made of them (section 3.2.2)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from wsl.datasets.settings import ClipModel
 from wsl.errors import DataError
 from wsl.files import Files, listed, new_hdf5, open_hdf5
 from wsl.images.reading import task_classes
+from wsl.job import Job
 
 if TYPE_CHECKING:
     from wsl.datasets.clip import Clip
@@ -24,32 +26,27 @@ def embed_classes(
     packed: Sequence[str | Path],
     out: Sequence[str | Path],
     prompts: Sequence[Sequence[str]],
-    model: str,
-    weights: str | None,
-    batch_size: int,
-    seed: int,
-    device: str = "cpu",
-    threads: int = 1,
+    model: ClipModel,
+    job: Job = Job(),  # noqa: B008
 ) -> None:
-    """Write class means: the mean of the CLIP features of each class's *training* images.
+    """Write class files: the mean of the CLIP features of each class's *training* images.
 
     Args:
-        packed: the classes' packed images.
-        out: an HDF5 file a class, with ``mean`` (dimension,), ``features`` (images, dimension) in the images' order,
-            and ``text`` (dimension,), the mean of the prompts' normalised features, where there are prompts.
+        packed: packed images, one file per class.
+        out: one HDF5 file per class, with ``mean`` (dimension,), ``features`` (images, dimension) in the order of the
+            images, and ``text`` (dimension,), the mean of the prompts' normalised features, if there are prompts.
         prompts: sentences that name each class.
-        model, weights, seed, device: see ``wsl.datasets.clip.Clip``, which is loaded once.
-        batch_size: images a forward pass.
-        threads: CPU threads.
+        model: loaded once, see ``wsl.datasets.clip.Clip``.
+        job: its seed is that of CLIP's random weights.
     """
-    from wsl.datasets.clip import Clip  # takes seconds, and those who read class means need none of it
+    from wsl.datasets.clip import Clip  # the import takes seconds, and reading class means does not need it
 
-    torch.set_num_threads(threads)
-    encoder = Clip(model, weights, seed, device)
+    torch.set_num_threads(job.threads)
+    encoder = Clip(model.model, model.weights, job.seed, job.device)
     for source, path, sentences in zip(packed, out, prompts, strict=True):
         with open_hdf5(source) as file:
             name, images = file.attrs["class"], torch.from_numpy(file["train"][...]).permute(0, 3, 1, 2)
-        features = torch.cat([encoder.features(batch).cpu() for batch in images.split(batch_size)])
+        features = encoder.features(images).cpu()
         with new_hdf5(path) as file:
             file.attrs["class"], file.attrs["images"] = name, len(images)
             file.create_dataset("mean", data=features.double().mean(0).float().numpy())
@@ -60,11 +57,13 @@ def embed_classes(
 
 
 def embed_name(name: str, prompts: Sequence[str], out: str | Path, clip: Clip, length: float) -> None:
-    """Write what stands for a class that has a name and no image: its text, as ``embed_classes`` does.
+    """Write the class file of a class that has a name and no images, made from its text.
 
     Args:
-        name: of the class; prompts: sentences that name it.
-        out: HDF5 file, whose ``mean`` is the text at ``length`` and whose ``features`` are none.
+        name: of the class.
+        prompts: sentences that name it.
+        out: HDF5 file as ``embed_classes`` writes it: ``mean`` is the text feature at ``length``, and ``features`` is
+            empty.
         clip: with a text tower.
         length: of class means.
     """
@@ -80,9 +79,9 @@ class ClassMeans:
     """All class means of a run, by class name.
 
     Args:
-        paths: a file a class, see ``embed_classes``, or a list of them, see ``wsl.files.listed``.
-        images: average the first so many images of each class alone; None: all. 0 takes the class's text, at the mean
-            length of class means.
+        paths: one file per class, see ``embed_classes``, or a list of them, see ``wsl.files.listed``.
+        images: number of images of each class that are averaged, the first ones; None: all; 0: the class's text
+            feature, at the mean length of class means.
 
     Attributes:
         length: of class means from all images, on average.
@@ -105,14 +104,14 @@ class ClassMeans:
                 self.means[name] = mean
         self.length = float(np.mean(norms))
         if images == 0:
-            # Texts are of length 1 and features of images are not: beside those, texts would all look alike.
+            # Text features have length 1. Beside the longer features of images, all texts would look the same.
             self.means = {name: np.float32(text * self.length) for name, text in self.means.items()}
 
     def embed(self, tasks: Sequence[str]) -> np.ndarray:
         """Return z_D (n, classes * dimension): for each task, its class means concatenated in its order.
 
         Args:
-            tasks: as tables hold them, see ``join_task``.
+            tasks: as text in tables, see ``wsl.images.reading.join_task``.
         """
         return np.stack([np.concatenate([self.means[name] for name in task_classes(task)]) for task in tasks])
 
@@ -121,7 +120,7 @@ class ClassMeansByCount:
     """Class means from any number of images, read once for each number.
 
     Args:
-        paths: a file a class, see ``embed_classes``, or a list of them, see ``wsl.files.listed``.
+        paths: one file per class, see ``embed_classes``, or a list of them, see ``wsl.files.listed``.
     """
 
     def __init__(self, paths: Files):

@@ -18,21 +18,22 @@ from wsl.tensors import is_safetensors
 
 log = logging.getLogger(__name__)
 OWN_MODELS = Path(__file__).parent / "models"
+BATCH = 256  # images per forward pass
 
 
 class Clip:
-    """f_CLIP: images, and texts where the model has a text tower, to features (section 3.2.2).
+    """f_CLIP (section 3.2.2): features of images and, if the model has a text tower, of texts.
 
     Args:
         model: an open_clip model's name, the path of its JSON config, or the path of an ``open_clip_config.json``,
-            which names the model's preprocessing as well and may lie beside weights and tokenizer.
-        weights: a file of a state dict, torch's or safetensors; None: those beside ``open_clip_config.json``, or
-            random weights.
+            which also names the model's preprocessing and may lie beside weights and tokenizer.
+        weights: file of a state dict, of torch or safetensors; None: those beside ``open_clip_config.json``, or random
+            weights.
         seed: of random weights.
         device: ``cpu`` or ``cuda``.
 
     Raises:
-        ConfigError: open_clip knows no such model, or the file does not fit. Nothing is fetched, see
+        ConfigError: open_clip does not know the model, or the file does not fit. Nothing is fetched, see
             ``wsl.datasets.fetching``.
     """
 
@@ -41,7 +42,8 @@ class Clip:
         folder = None if preprocessing is None else f"local-dir:{Path(model).parent}"
         if weights is None and folder is None:
             log.warning(
-                "datasets.weights is empty: %s has RANDOM weights; its features say little of what images show", name
+                "datasets.weights is empty: %s has RANDOM weights; its features hardly depend on what images show",
+                name,
             )
         torch.manual_seed(seed)
         # A text tower of the package transformers would otherwise come from the network.
@@ -68,11 +70,14 @@ class Clip:
 
     @torch.no_grad()
     def features(self, images: torch.Tensor) -> torch.Tensor:
-        """Return features (n, dimension), as CLIP gives them, of uint8 images (n, 3, h, w).
+        """Return features (n, dimension), not normalised, of uint8 images (n, 3, h, w), in batches of ``BATCH``.
 
         Raises:
-            DataError: they are not finite, for its weights are not.
+            DataError: features are not finite, since the weights are not.
         """
+        return torch.cat([self._features(batch) for batch in images.split(BATCH)])
+
+    def _features(self, images: torch.Tensor) -> torch.Tensor:
         pixels = images.to(self.device).float() / 255
         if pixels.shape[-1] != self.size:
             pixels = functional.interpolate(pixels, self.size, mode="bicubic", antialias=True).clamp(0, 1)
@@ -80,7 +85,7 @@ class Clip:
 
     @torch.no_grad()
     def text_features(self, prompts: Sequence[str]) -> torch.Tensor:
-        """Return features (n, dimension) of sentences, each of length 1; raise ``DataError`` as ``features`` does."""
+        """Return features (n, dimension) of sentences, each of length 1; raises ``DataError`` as ``features`` does."""
         tokens = open_clip.get_tokenizer(self.tokenizer)(list(prompts)).to(self.device)
         return functional.normalize(self._finite(self.model.encode_text(tokens).float()), dim=1)
 
@@ -88,16 +93,22 @@ class Clip:
         if not features.isfinite().all():
             raise DataError(
                 f"datasets: {self._name} gives features that are not finite; its weights are damaged: fetch or make "
-                "their file anew"
+                "their file again"
             )
         return features
 
 
 def add_model(model: str) -> tuple[str, dict[str, Any] | None]:
-    """Make a model known to open_clip; return its name, and its preprocessing if of an ``open_clip_config.json``.
+    """Register a model with open_clip.
+
+    Args:
+        model: see ``Clip``.
+
+    Returns:
+        The model's name, and its preprocessing where an ``open_clip_config.json`` names it.
 
     Raises:
-        ConfigError: ``model`` is the path of a JSON config that is not there or none.
+        ConfigError: ``model`` is the path of a JSON config that does not exist or cannot be read.
     """
     open_clip.add_model_config(OWN_MODELS)
     if not model.endswith(".json"):
@@ -121,7 +132,7 @@ def add_model(model: str) -> tuple[str, dict[str, Any] | None]:
 
 @contextmanager
 def _named_by_content(weights: str | None) -> Iterator[str | None]:
-    """Yield a link with the suffix by which open_clip tells safetensors from others; a fetched file has none."""
+    """Yield a link with the suffix by which open_clip recognises safetensors; a fetched file has no suffix."""
     if weights is None:
         yield None
         return

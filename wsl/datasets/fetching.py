@@ -1,4 +1,4 @@
-"""A pretrained CLIP model from the network, once, as files that jobs read after."""
+"""Fetch a pretrained CLIP model from the network, once, into files that jobs read."""
 
 import logging
 import shutil
@@ -21,25 +21,25 @@ CONFIG = "open_clip_config.json"
 
 
 def fetch_clip(model: str, weights: str | None, texts: bool, folder: str | Path, out: str | Path) -> None:
-    """Fetch what ``wsl.datasets.clip.Clip`` loads a pretrained model from, and load it once to see that it fits.
+    """Fetch the files of a pretrained model for ``wsl.datasets.clip.Clip``, and load it once to check them.
 
-    What lies in open_clip's caches already is taken from there, if it is from a repository of the hub.
+    Files of a repository of the hub are taken from open_clip's caches if they are there.
 
     Args:
         model: an open_clip model's name, the path of its JSON config, or ``hf-hub:<repository>``.
         weights: a pretrained tag of that model; None: those of the repository.
-        texts: whether its tokenizer is wanted, where open_clip does not hold it.
-        folder: of ``open_clip_config.json`` and the tokenizer's files.
+        texts: whether to fetch the tokenizer, if open_clip does not include it.
+        folder: receives ``open_clip_config.json`` and the tokenizer's files.
         out: the file of weights, byte for byte as it was published.
 
     Raises:
-        ConfigError: there is no network or no such model, or open_clip cannot load what came; the message says how to
+        ConfigError: there is no network or no such model, or open_clip cannot load the files; the message says how to
             do without a network.
     """
     with tempfile.TemporaryDirectory() as cache:
         name, config, source = _from_hub(model) if model.startswith(HUB) else _by_tag(model, weights, cache)
-        with written_whole(out) as beside:
-            shutil.copyfile(source, beside)  # no link: its time of change tells jobs that it is new
+        with written_whole(out) as temporary:
+            shutil.copyfile(source, temporary)  # not a link: its time of change shows jobs that it is new
     if texts and config["model_cfg"]["text_cfg"].get("hf_tokenizer_name"):
         try:
             open_clip.get_tokenizer(name).save_pretrained(str(folder))
@@ -62,7 +62,7 @@ def _from_hub(model: str) -> tuple[str, dict[str, Any], str]:
     except Exception as error:  # of the network, the hub, its cache
         raise ConfigError(f"datasets.model: {model} cannot be fetched ({error}); {_remedy(repository)}") from error
     if "model_cfg" not in config:
-        raise ConfigError(f"datasets.model: {model} holds no model of open_clip's: its {CONFIG} has no model_cfg")
+        raise ConfigError(f"datasets.model: {model} is not a model of open_clip: its {CONFIG} has no model_cfg")
     return model, config, source
 
 
@@ -78,7 +78,7 @@ def _by_tag(model: str, tag: str, cache: str) -> tuple[str, dict[str, Any], str]
         )
     repository = published.get("hf_hub", "")
     try:
-        # By URL, open_clip leaves what it has of a broken download in its cache, and takes it for the file next time.
+        # By URL, open_clip leaves a broken download in its cache and would use it the next time.
         source = open_clip.download_pretrained(published, cache_dir=None if repository else cache)
     except Exception as error:  # of the network, the hub, its cache
         remedy = _remedy(repository.rpartition("/")[0]) if repository else _remedy_by_url(published.get("url"))

@@ -1,4 +1,4 @@
-"""A learned encoder of sets of images in place of the plain mean (Zaheer et al. 2017, "Deep Sets")."""
+"""A learned encoder of sets of images (Zaheer et al. 2017, "Deep Sets"): the dataset encoder `set`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,26 +9,33 @@ from torch import nn
 from torch.nn import functional
 
 from wsl.datasets.clip import Clip
+from wsl.datasets.encoders.base import ClassFiles
+from wsl.datasets.settings import ClipModel
 from wsl.errors import DataError
 from wsl.files import new_hdf5, open_hdf5, write_csv
 from wsl.fitting import fit, mlp
-from wsl.progress import NOWHERE, Progress
+from wsl.job import Job
 from wsl.recipe import Recipe
 from wsl.tensors import read_tensors, write_tensors
 
-VALIDATION_DRAWS = 8  # pairs of subsets a class; with fewer the draw decides which epoch is kept
+RECIPE = Recipe(learning_rate=3e-4, batch_size=32, epochs=100)  # classes per batch
+HIDDEN = [256]  # sizes of the hidden layers
+DROPOUT = 0.5
+TEMPERATURE = 0.1  # of the contrastive loss
+IMAGES = 32  # most images in a random subset; sizes are uniform from 1
+VALIDATION_DRAWS = 8  # pairs of subsets per class; with fewer, chance decides which epoch is kept
 
 
 class SetEncoder(nn.Module):
     """A set's embedding: rho(mean of phi(x)) over its images x.
 
-    phi is CLIP, frozen, and a residual MLP on its features; rho is linear, and since a linear map of a mean is the mean
-    of the map, it is phi's last layer here. So the mean of the images' outputs *is* the set's embedding, for every
-    subset: order plays no part, and any number of images will do. The MLP's last layer starts at zero, so that the
-    encoder starts as the mean of CLIP's normalised features and learns what to add.
+    phi is CLIP, frozen, followed by a residual MLP. rho is linear, and since a linear map commutes with the mean, it is
+    the last layer of phi here. The mean of the images' outputs is therefore the embedding of any set, whatever its size
+    and order. The MLP's last layer is initialised with zeros, so that training starts from the mean of CLIP's
+    normalised features.
 
     Args:
-        features: numbers in a CLIP feature, and in an embedding.
+        features: size of a CLIP feature and of an embedding.
         hidden: sizes of the MLP's hidden layers.
         dropout: after each hidden layer.
     """
@@ -43,88 +50,76 @@ class SetEncoder(nn.Module):
         nn.init.zeros_(self.correction[-1].bias)
 
     def standardise_by(self, features: torch.Tensor) -> None:
-        """Take the centre, and one scale for all numbers, of CLIP features (n, features) of training images."""
+        """Set the centre, and one scale for all numbers, from CLIP features (n, features) of training images."""
         unit = functional.normalize(features, dim=1)
         self.centre.copy_(unit.mean(0))
         self.scale.copy_((unit - self.centre).square().mean().sqrt())
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Return each image's share (n, features) of an embedding; the mean over a set is the set's."""
+        """Return outputs (n, features) of images, whose mean is the embedding of the set."""
         inputs = (functional.normalize(features, dim=1) - self.centre) / self.scale
         return inputs + self.correction(inputs)
 
 
 def fit_set_encoder(
-    packed: Sequence[str | Path],
-    clip: Sequence[str | Path],
+    inputs: ClassFiles,
     out: str | Path,
     history: str | Path,
-    hidden: Sequence[int],
-    dropout: float,
-    temperature: float,
-    images: int,
-    recipe: Recipe,
-    model: str,
-    weights: str | None,
-    batch_size: int,
-    seed: int,
-    device: str = "cpu",
-    threads: int = 1,
-    progress: Progress = NOWHERE,
+    model: ClipModel,
+    job: Job = Job(),  # noqa: B008
 ) -> None:
-    """Train the encoder so that two subsets of one class's images embed alike and those of other classes apart.
+    """Train the encoder so that subsets of one class have similar embeddings, and those of different classes do not.
 
-    Contrastive cross-entropy in both directions between two disjoint random subsets of each class of a batch. Subsets
-    of training images train it, subsets of validation images choose the epoch.
+    The loss is the contrastive cross-entropy of CLIP, in both directions, between two disjoint random subsets of each
+    class of a batch. ``wsl.ntxent`` does not replace it: its denominator also contains the pairs within each side,
+    which would give other encoders. Subsets of training images train the encoder, subsets of validation images choose
+    the epoch.
 
     Args:
-        packed, clip: packed images and CLIP features, a file a class that training members or the backbone use.
-        out: safetensors file; history: CSV, a row an epoch.
-        hidden, dropout: see ``SetEncoder``.
-        temperature: of the loss.
-        images: most images in a subset; sizes are uniform from 1.
-        recipe: see ``wsl.recipe.Recipe``; its batch size counts classes.
-        model, weights: see ``wsl.datasets.clip.Clip``; batch_size: images a forward pass of it.
-        seed: of weights, batches, subsets and, where CLIP is random, of CLIP.
-        device: ``cpu`` or ``cuda``; threads: CPU threads.
-        progress: keeps states of the fit, and gives the one to go on from.
+        inputs: files of the classes that training members or the backbone use.
+        out: safetensors file.
+        history: CSV, one row per epoch.
+        model: see ``wsl.datasets.clip.Clip``.
+        job: its seed is that of weights, batches, subsets and CLIP's random weights.
 
     Raises:
-        DataError: a class is too small to have two subsets.
+        DataError: a class is too small for two subsets.
     """
-    torch.set_num_threads(threads)
-    encoder = Clip(model, weights, seed, device)
+    torch.set_num_threads(job.threads)
+    clip = Clip(model.model, model.weights, job.seed, job.device)
     features = {
-        "train": [_two_or_more(_features(path), path).to(device) for path in clip],
-        "validation": [_two_or_more(_validation_features(encoder, path, batch_size), path) for path in packed],
+        "train": [_two_or_more(_features(path), path).to(job.device) for path in inputs.clip],
+        "validation": [_two_or_more(_validation_features(clip, path), path) for path in inputs.packed],
     }
-    torch.manual_seed(seed)
-    module = SetEncoder(features["train"][0].shape[1], hidden, dropout).to(device)
+    torch.manual_seed(job.seed)
+    module = SetEncoder(features["train"][0].shape[1], HIDDEN, DROPOUT).to(job.device)
     module.standardise_by(torch.cat(features["train"]))
-    contrast = open_clip.ClipLoss()
+    contrast, count = open_clip.ClipLoss(), len(inputs.clip)
 
     def loss_of(part: str, rows: torch.Tensor) -> torch.Tensor:
         fixed = part == "validation"
         generator = torch.Generator().manual_seed(int(rows[0])) if fixed else torch.default_generator
-        classes = [features[part][row % len(clip)] for row in rows.tolist()]
-        first, second = embed_subsets(module, classes, images, generator)
-        return contrast(first, second, 1 / temperature)
+        classes = [features[part][row % count] for row in rows.tolist()]
+        first, second = embed_subsets(module, classes, IMAGES, generator)
+        return contrast(first, second, 1 / TEMPERATURE)
 
-    # A batch holds no class twice: it would be its own negative.
-    recipe = recipe.model_copy(update={"batch_size": min(recipe.batch_size, len(clip))})
-    counts = {"train": len(clip), "validation": len(clip) * VALIDATION_DRAWS}
-    write_csv(history, fit(module, loss_of, counts, recipe, seed, progress=progress))
+    # A batch must not contain a class twice: it would be its own negative.
+    recipe = RECIPE.model_copy(update={"batch_size": min(RECIPE.batch_size, count)})
+    counts = {"train": count, "validation": count * VALIDATION_DRAWS}
+    write_csv(history, fit(module, loss_of, counts, recipe, job.seed, progress=job.progress))
     write_tensors(out, module.state_dict(), module.shape)
 
 
 def embed_subsets(
     module: nn.Module, classes: Sequence[torch.Tensor], most: int, generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return embeddings of length 1, (classes, features) twice: of two disjoint random subsets of each class.
+    """Return embeddings of two disjoint random subsets of each class, (classes, features) each, of length 1.
 
     Args:
+        module: encoder of images.
         classes: CLIP features (n, features) of each class; n may differ.
-        most: images in a subset; never more than half of a class.
+        most: largest number of images in a subset, which is never more than half of a class.
+        generator: of the subsets.
     """
     rows, owners = [], []
     for place, features in enumerate(classes):
@@ -138,18 +133,19 @@ def embed_subsets(
 
 
 @torch.no_grad()
-def embed_set(clip: str | Path, encoder: str | Path, out: str | Path, threads: int = 1) -> None:
-    """Write a class file of the encoder's: ``mean`` is the embedding of all training images.
+def embed_set(inputs: ClassFiles, out: str | Path, model: ClipModel, job: Job = Job()) -> None:  # noqa: B008
+    """Write a class file with the encoder's outputs; ``mean`` is the embedding of all training images.
 
     Args:
-        clip: the class's CLIP features, see ``wsl.datasets.class_means.embed_classes``.
-        encoder: see ``fit_set_encoder``.
+        inputs: the class's CLIP features and the encoder.
         out: HDF5 file with ``mean`` (features,) and ``features`` (images, features), such that the mean of the first n
-            rows is the embedding of the first n images. It has no ``text``: the encoder reads images.
+            rows is the embedding of the first n images. It has no ``text``, since the encoder only reads images.
+        model: not used, since the CLIP features exist.
+        job: number of threads.
     """
-    torch.set_num_threads(threads)
-    outputs = load_set_encoder(encoder)(_features(clip))
-    with open_hdf5(clip) as source, new_hdf5(out) as file:
+    torch.set_num_threads(job.threads)
+    outputs = load_set_encoder(inputs.encoder)(_features(inputs.clip))
+    with open_hdf5(inputs.clip) as source, new_hdf5(out) as file:
         file.attrs.update(source.attrs)
         file.attrs["encoder"] = "set"
         file.create_dataset("mean", data=outputs.double().mean(0).float().numpy())
@@ -169,16 +165,15 @@ def _features(clip: str | Path) -> torch.Tensor:
         return torch.from_numpy(file["features"][...])
 
 
-def _validation_features(encoder: Clip, packed: str | Path, batch_size: int) -> torch.Tensor:
+def _validation_features(clip: Clip, packed: str | Path) -> torch.Tensor:
     with open_hdf5(packed) as file:
-        images = torch.from_numpy(file["validation"][...]).permute(0, 3, 1, 2)
-    return torch.cat([encoder.features(batch) for batch in images.split(batch_size)])
+        return clip.features(torch.from_numpy(file["validation"][...]).permute(0, 3, 1, 2))
 
 
 def _two_or_more(features: torch.Tensor, path: str | Path) -> torch.Tensor:
     if len(features) < 2:
         raise DataError(
-            f"{path}: one image cannot make two subsets; add images, change images.validation_share, "
+            f"{path}: one image is too few for two subsets; add images, change images.validation_share, "
             "or choose another datasets.encoder"
         )
     return features

@@ -1,69 +1,46 @@
-"""The dataset encoder."""
+"""How datasets are embedded."""
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
-from wsl.recipe import Fitting
-from wsl.sections import PositiveFloat, PositiveInt, Section, Sha256, Whole
+from wsl.datasets.encoders.base import DATASET_ENCODERS
+from wsl.sections import Section, Sha256, one_of
 
 
-class Distilled(Section):
-    """Distilled images of a class, made by gradient matching (Zhao et al. 2021)."""
+class ClipModel(Section):
+    """A CLIP model and its weights."""
 
-    images: PositiveInt = Field(1, description="images made for each class")
-    steps: PositiveInt = Field(200, description="random networks whose gradients they are to match")
-    learning_rate: PositiveFloat = Field(0.1, description="learning rate of the pixels")
-    batch_size: PositiveInt = Field(32, description="most real images a step")
-    width: PositiveInt = Field(16, description="channels of the random networks")
-
-
-class SetEncoder(Fitting):
-    """The learned encoder of sets of images (Zaheer et al. 2017)."""
-
-    hidden: list[PositiveInt] = Field([256], description="sizes of the hidden layers")
-    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.5, description="dropout after each hidden layer")
-    learning_rate: PositiveFloat = Field(3e-4, description="learning rate")
-    batch_size: Annotated[Whole, Field(ge=2)] = Field(32, description="classes a batch")
-    epochs: PositiveInt = Field(100, description="most epochs")
-    temperature: PositiveFloat = Field(0.1, description="temperature of its contrastive loss")
-    images: PositiveInt = Field(32, description="most images in a random subset; sizes are uniform from 1")
-
-
-class Datasets(Section):
-    """The dataset encoder (section 3.2.2)."""
-
-    encoder: Literal["clip", "distilled", "set"] = Field(
-        "clip",
-        description="what stands for a class; `clip`: the mean of its images' CLIP features (the thesis); `distilled`: "
-        "CLIP features of images distilled from them; `set`: a learned encoder of sets of images",
-    )
     model: str = Field(
         "wsl-small-rn",
         description="an open_clip model by name, the path of its JSON config, `hf-hub:<repository>`, which is fetched "
-        "once, or `local-dir:<folder>` of such a repository; the last two bring their weights",
+        "once, or `local-dir:<folder>` of such a repository; the last two include their weights",
     )
     weights: str | None = Field(
         None,
         description="a pretrained tag of that model, which is fetched once, or a file; empty: random features, seeded "
         "(studies only)",
     )
-    sha256: Sha256 | None = Field(
-        None, description="checksum of the weights' file, 64 hexadecimal digits; another file is refused"
+
+
+class Datasets(ClipModel):
+    """The dataset encoder and the CLIP model that all dataset encoders use (section 3.2.2)."""
+
+    encoder: one_of(DATASET_ENCODERS, "clip") = Field(
+        DATASET_ENCODERS["clip"](), description="how a class's images become its embedding"
     )
-    batch_size: PositiveInt = Field(256, description="images a forward pass")
+    sha256: Sha256 | None = Field(
+        None, description="checksum of the file of weights, 64 hexadecimal digits; other files are refused"
+    )
     names: Path | None = Field(
         None,
-        description="a table of class folders and their names in words (tab-separated, the first of several names by "
-        "commas counts), so that names can stand in for images, and perhaps superclasses, which colour the map of the "
-        "shared space; empty: the folders' own names",
+        description="tab-separated table of class folders, names in words (the first of several separated by commas "
+        "counts) and optional superclasses, which colour the map of the shared space; empty: the folders' own names",
     )
     prompts: list[str] = Field(
-        [], description="sentences with {} for a class's name, for the CLIP text tower; none: no text features"
+        [], description="sentences with {} for a class's name, for the CLIP text tower; empty: no text features"
     )
-    distilled: Distilled = Distilled()
-    set: SetEncoder = SetEncoder()
 
     @property
     def brings_weights(self) -> bool:
@@ -73,9 +50,9 @@ class Datasets(Section):
     @model_validator(mode="after")
     def _weights_are_named_once(self) -> Self:
         if self.brings_weights and self.weights is not None:
-            raise ValueError(f"weights: {self.model} brings its own; leave them out")
+            raise ValueError(f"weights: {self.model} includes its own weights; remove this key")
         if self.sha256 and self.weights is None and not self.model.startswith("hf-hub:"):
-            raise ValueError("sha256: no file of weights is named that it could be of; name `weights`, or remove it")
+            raise ValueError("sha256: there is no file of weights to check; set `weights`, or remove this key")
         return self
 
     @model_validator(mode="after")
@@ -84,7 +61,9 @@ class Datasets(Section):
             if prompt.count("{}") != 1:
                 raise ValueError(f"prompts: {prompt!r} needs one {{}} where the class's name goes")
         if self.prompts and self.weights is None and not self.brings_weights:
-            raise ValueError("prompts: a model with random weights knows no word; name `weights`, or leave them out")
-        if self.prompts and self.encoder == "set":
-            raise ValueError("prompts: the encoder `set` reads images alone; remove them or choose another encoder")
+            raise ValueError("prompts: a model with random weights knows no words; set `weights`, or remove this key")
+        if self.prompts and not self.encoder.reads_names:
+            raise ValueError(
+                f"prompts: the encoder `{self.encoder.name}` only reads images; remove this key or choose another one"
+            )
         return self

@@ -1,13 +1,14 @@
-"""The card that lies beside a model, and its metadata in words, for the card and the terminal alike."""
+"""The model card: a model's metadata in words, for the card and for the terminal."""
 
 from typing import Any
 
 from wsl.images.reading import MEAN, STD
+from wsl.sampling.methods.base import METHODS
 
 CARD = """\
 # {name}
 
-A {architecture} of width {width} that distinguishes {classes} (in this order), {way}.
+A network ({architecture}) that distinguishes {classes} (in this order), {way}.
 
 ## Made from
 
@@ -28,17 +29,7 @@ standard deviation {std}. The largest of its outputs is the class.
 
 The model knows only these classes and assigns every other image to one of them.
 """
-LABELS = {
-    "prototypes": "class prototypes on the members' start",
-    "probe": "linear probe on the members' start",
-    "body-prototypes": "class prototypes on the generator's body",
-    "body-probe": "linear probe on the generator's body",
-    "pixels": "logistic regression on raw pixels",
-}
-RESCALES = (
-    "The sampler `generator` reaches a loss only by rescaling its logits: another request changes the model's "
-    "confidence, but not its accuracy."
-)
+PIXELS = "logistic regression on raw pixels"
 
 
 def card(name: str, about: dict[str, Any]) -> str:
@@ -46,12 +37,13 @@ def card(name: str, about: dict[str, Any]) -> str:
 
     Args:
         name: of the model's file.
-        about: its metadata, see ``wsl.evaluation.own.deliver_own``.
+        about: its metadata, see ``wsl.evaluation.delivery.deliver``.
     """
     epochs = about["refined_epochs"]
     return CARD.format(
         name=name,
-        **{key: about[key] for key in ("architecture", "width", "run", "sampler", "size")},
+        architecture=", ".join([about["architecture"]["name"], *_settings(about["architecture"])]),
+        **{key: about[key] for key in ("run", "sampler", "size")},
         classes=", ".join(about["classes"]),
         way=f"sampled, then trained for {_count(epochs, 'epoch')}" if epochs else "as sampled, without training",
         source=source(about),
@@ -63,17 +55,28 @@ def card(name: str, about: dict[str, Any]) -> str:
     )
 
 
+def _settings(architecture: dict[str, Any]) -> list[str]:
+    return [f"{key} {value}" for key, value in architecture.items() if key != "name"]
+
+
 def ranking(about: dict[str, Any]) -> list[tuple[str, dict[str, float], bool]]:
     """Return the model and its baselines, the most accurate first: label, estimate, and whether it is the model."""
     epochs = _count(about["refined_epochs"], "epoch")
     own = {"as sampled": "this model, as sampled", "refined": f"this model, trained for {epochs}"}
     rows = [(own[name], one, True) for name, one in about["estimates"].items()]
-    rows += [(LABELS[name], one, False) for name, one in about.get("baselines", {}).items()]
+    rows += [(label(name), one, False) for name, one in about.get("baselines", {}).items()]
     return sorted(rows, key=lambda row: -row[1]["accuracy"])
 
 
+def label(name: str) -> str:
+    """Return the label of a baseline; its name where it is a plug-in that is not loaded."""
+    if name == "pixels":
+        return PIXELS
+    return METHODS[name].card_label or METHODS[name].label or name if name in METHODS else name
+
+
 def judged_on(about: dict[str, Any]) -> str:
-    """Return on how many images of which classes a model was judged, and what guessing reaches."""
+    """Return the number of held-out images per class, and the accuracy of guessing."""
     counts = ", ".join(f"{count} {name}" for name, count in about["held_out"]["by_class"].items())
     images, chance = _count(about["held_out"]["images"], "held-out image"), 1 / len(about["classes"])
     return f"{images} ({counts}); guessing reaches {chance:.1%}"
@@ -89,8 +92,8 @@ def source(about: dict[str, Any]) -> str:
 
 
 def losses(about: dict[str, Any]) -> str:
-    """Return the loss asked for and, where images were held out, the loss reached on them."""
-    asked = f"validation loss asked for: {about['request']['validation_loss']:.3g} nats"
+    """Return the requested loss and, where images were held out, the loss reached on them."""
+    asked = f"requested validation loss: {about['request']['validation_loss']:.3g} nats"
     reached = [
         f"{one['loss']:.3g} nats{' after training' if name == 'refined' else ''}"
         for name, one in about["estimates"].items()
@@ -104,25 +107,25 @@ def interval(one: dict[str, float]) -> str:
 
 
 def remarks(about: dict[str, Any]) -> list[str]:
-    """Return what a reader must know to read the estimates."""
+    """Return what readers need to know about the estimates."""
     found = []
-    if about["sampler"] == "generator":
-        found.append(RESCALES)
+    if remark := about.get("sampler_remark"):
+        found.append(remark)
     if about["estimates"]:
         found.append(
             "All rows are made from the same training images and judged on the same held-out images; intervals are "
             "Wilson's 95 % intervals."
         )
     if most := about.get("pixel_images"):
-        found.append(f"The regression on raw pixels looks at the first {most:,} training images of each class.")
+        found.append(f"The regression on raw pixels uses the first {most:,} training images of each class.")
     if about["baselines_left_out"]:
-        names = ", ".join(LABELS[name] for name in about["baselines_left_out"])
+        names = ", ".join(label(name) for name in about["baselines_left_out"])
         found.append(f"Left out, since the run has no file for it: {names}.")
     return found
 
 
 def warnings(about: dict[str, Any]) -> list[str]:
-    """Return why the model, or the estimate of its accuracy, is not to be trusted."""
+    """Return reasons not to trust the model, or the estimate of its accuracy."""
     found, without = [], about["held_out"]["classes_without"]
     if not about["made_from"]["images"]:
         found.append("There are no images, so nothing shows how accurate the model is.")

@@ -1,19 +1,20 @@
-"""Control by R: whether a model reaches the validation loss that was asked for."""
+"""Control by R: whether models reach the requested validation loss."""
 
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from wsl.evaluation.intervals import over_sets
+from wsl.evaluation.settings import CONTROL_REQUESTS
 from wsl.evaluation.validation import ValidationImages, held_out_tasks, requested_losses
 from wsl.files import write_csv
-from wsl.sampling.makers import Makers
-from wsl.sampling.making import Maker
+from wsl.job import Job
+from wsl.sampling.loading import Choice, MethodFiles, OpenRun
+from wsl.sampling.methods.base import Method
 
 log = logging.getLogger(__name__)
 KEYS = ["part", "sampler"]
@@ -21,26 +22,26 @@ SCORES = ("prompt_alignment", "spearman")
 
 
 def measure_control(
-    maker: Maker, tasks: pd.DataFrame, requests: np.ndarray, images: ValidationImages, about: dict[str, str | int]
+    method: Method, tasks: pd.DataFrame, requests: np.ndarray, images: ValidationImages, about: dict[str, str | int]
 ) -> pd.DataFrame:
-    """Make a model for every task and request and judge it on validation images.
+    """Sample a model for every task and request and judge it on validation images.
 
     Args:
-        maker: makes models from a task and a request.
+        method: samples models for a task and a request.
         tasks: see ``held_out_tasks``.
-        requests: validation losses, nats; request i is made with seed i, since whoever asks once draws once.
+        requests: validation losses, nats; request i is sampled with seed i.
         images: of the tasks.
         about: columns to add, ``sampler`` and ``draw``.
 
     Returns:
-        A row a task and request: the task's columns, ``requested`` and ``achieved`` (nats, infinite where outputs are
-        non-finite), ``accuracy``.
+        One row per task and request: the task's columns, ``requested`` and ``achieved`` (nats, infinite where outputs
+        are non-finite), ``accuracy``.
     """
     rows = []
     for task in tasks.itertuples(index=False):
         for seed, loss in enumerate(requests):
-            weights = maker.make(task.task, float(loss), seed=seed)
-            if weights is None:  # a member that diverged, say
+            weights = method.sample(task.task, float(loss), seed=seed)
+            if weights is None:  # for example of a member that diverged
                 log.warning("task %s: no model of %s", task.task, about["sampler"])
                 break
             achieved = images.judge(weights, task.task)
@@ -77,7 +78,7 @@ def summarise_control(rows: pd.DataFrame) -> pd.DataFrame:
     """Return one row per part and sampler, with means over sets of classes and their 95 % intervals.
 
     Draws of one task are averaged first, and tasks of one set after them. Non-finite losses cannot be averaged: they
-    are left out of the correlations and counted in ``non_finite``, out of ``models``. ``tasks`` counts those with at
+    are left out of the correlations, and ``non_finite`` of ``models`` counts them. ``tasks`` counts those with at
     least two finite losses in some draw, ``sets`` their independent sets of classes. ``pooled_spearman`` ranks the
     losses of all tasks together.
 
@@ -114,26 +115,23 @@ def control_table(measured: Sequence[str | Path], out: str | Path, points: str |
 
 
 def judge_control(
-    held_out: Sequence[str | Path],
+    inputs: MethodFiles,
     out: str | Path,
-    sampler: str,
-    draw: int,
-    requests: int,
-    device: str = "cpu",
-    **files: Any,
+    choice: Choice,
+    requests: int = CONTROL_REQUESTS,
+    job: Job = Job(),  # noqa: B008
 ) -> None:
     """Measure one sampler's control by R on held-out tasks.
 
     Args:
-        held_out: indices named after their parts.
+        inputs: the sampler's files, and indices of held-out members named after their parts.
         out: CSV, see ``measure_control``.
-        sampler: its name; draw: which of its fits.
-        requests: how many a task, see ``requested_losses``.
-        device: ``cpu`` or ``cuda``.
-        files: see ``wsl.sampling.makers.Makers``.
+        choice: the sampler.
+        requests: losses requested per task, see ``requested_losses``.
+        job: circumstances of the job.
     """
-    with Makers(device=device, **files) as makers:
-        losses = requested_losses(makers.zoo.snapshots["validation_loss"].to_numpy(), requests)
-        images = ValidationImages(makers.images, makers.layout, device)
-        about = {"sampler": sampler, "draw": draw}
-        write_csv(out, measure_control(makers.load(sampler), held_out_tasks(held_out), losses, images, about))
+    with OpenRun(inputs, choice, job.device) as run:
+        losses = requested_losses(run.zoo.snapshots["validation_loss"].to_numpy(), requests)
+        images = ValidationImages(run.images, run.layout, job.device)
+        about = {"sampler": choice.name, "draw": choice.draw}
+        write_csv(out, measure_control(run.load(), held_out_tasks(inputs.held_out), losses, images, about))

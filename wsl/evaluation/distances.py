@@ -1,4 +1,4 @@
-"""Distances between sampled models and training snapshots, whose weights are read in blocks of columns."""
+"""Distances between sampled models and training snapshots, computed over blocks of columns."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -10,11 +10,11 @@ from wsl.zoo.index import Zoo, read_weights
 from wsl.zoo.layout import Layout
 
 READ_BYTES = 256 * 2**20
-UNIT_MEMBERS = 200  # the unit is a median over pairs of the first so many training members
+UNIT_MEMBERS = 200  # number of training members, the first, over whose pairs the unit is the median
 
 
 def learned(layout: Layout) -> np.ndarray:
-    """Return a mask (n_weights,) of what training learns: all but the running statistics."""
+    """Return a mask (n_weights,) of learned weights: all but the running statistics."""
     mask = np.ones(layout.size, dtype=bool)
     for entry in layout.entries:
         if entry.running:
@@ -28,8 +28,8 @@ class Distances(NamedTuple):
     Attributes:
         to_training: from samples to training snapshots (samples, snapshots).
         between: from sample to sample (samples, samples).
-        cosines: of samples and training snapshots as seen from the training snapshots' mean (samples, snapshots).
-        unit: median distance between the final snapshots of training members, ``UNIT_MEMBERS`` at most.
+        cosines: of samples and training snapshots, centred on the training snapshots' mean (samples, snapshots).
+        unit: median distance between the final snapshots of at most ``UNIT_MEMBERS`` training members.
     """
 
     to_training: np.ndarray
@@ -39,7 +39,7 @@ class Distances(NamedTuple):
 
 
 def measure_distances(training: Zoo, samples: h5py.Dataset) -> Distances:
-    """Measure all distances in one reading of the training weights.
+    """Measure all distances in one pass over the training weights.
 
     Args:
         training: index of the training members.
@@ -62,9 +62,9 @@ def measure_distances(training: Zoo, samples: h5py.Dataset) -> Distances:
 
 
 def _centred_blocks(training: Zoo, samples: h5py.Dataset) -> Iterator[np.ndarray]:
-    """Yield blocks of columns of the learned weights of snapshots and samples, less the snapshots' mean, float64."""
+    """Yield blocks of columns of the learned weights of snapshots and samples, minus the snapshots' mean, float64."""
     mask, rows = learned(training.layout), len(training.snapshots) + len(samples)
-    # Reading takes wide blocks, since each opens every member's file; arithmetic in float64 takes narrow ones.
+    # Wide blocks for reading, since each opens every member's file; narrow ones for arithmetic in float64.
     wide, narrow = (max(1, size // (4 * rows)) for size in (READ_BYTES, READ_BYTES // 8))
     for start in range(0, training.layout.size, wide):
         part = slice(start, min(start + wide, training.layout.size))
@@ -81,13 +81,13 @@ def _distances(products: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> n
 
 
 class Spread:
-    """Root mean squared distance of vectors from their mean, which come one by one."""
+    """Root mean squared distance of vectors from their mean, updated with one vector at a time."""
 
     def __init__(self) -> None:
         self._count, self._mean, self._squares = 0, np.zeros(()), 0.0
 
     def add(self, vector: np.ndarray) -> None:
-        """Take one more vector (n,) in (Welford 1962)."""
+        """Add a vector (n,) (Welford 1962)."""
         self._count += 1
         away = np.asarray(vector, dtype=np.float64) - self._mean
         self._mean = self._mean + away / self._count
@@ -98,7 +98,7 @@ class Spread:
 
 
 def exact_distance(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the L2 distance of two vectors, summed in float64: sums of inner products cannot tell it from 0."""
+    """Return the L2 distance of two vectors, summed in float64; sums of inner products are not precise near 0."""
     return float(np.linalg.norm(np.asarray(a, dtype=np.float64) - b))
 
 

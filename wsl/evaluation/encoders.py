@@ -1,17 +1,18 @@
-"""Weight encoders on one bench: how held-out members survive each, and what its latents tell."""
+"""One weight encoder on the bench: how well it preserves held-out members, and what probes read from its latents."""
 
 import logging
 import resource
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
+from wsl.evaluation.bench import BenchSettings
 from wsl.evaluation.distances import Spread, learned
 from wsl.evaluation.outputs import Runner, accuracy, compare
 from wsl.evaluation.probes import probe
@@ -20,151 +21,169 @@ from wsl.images.inputs import normalised
 from wsl.images.tasks import TaskImages
 from wsl.job import Job
 from wsl.randomness import integer_seed
-from wsl.recipe import Recipe
 from wsl.sampling.recalibration import Recalibration
-from wsl.shared.settings import Shared
 from wsl.shared.training import train_shared
+from wsl.weights.answers import search_latent
 from wsl.weights.codec import WeightCodec, embed_part, load_codec
-from wsl.weights.encoders.ae_pca_training import train_ae_pca
-from wsl.weights.encoders.answers import Search, search_latent
-from wsl.weights.encoders.pca import train_pca
-from wsl.weights.encoders.token_training import train_tokens
-from wsl.weights.narrowing import narrow
+from wsl.weights.encoders.base import EncoderInputs
+from wsl.weights.gate import narrow
+from wsl.weights.settings import EncoderFit, Search
+from wsl.weights.training import train_weight_encoder
 from wsl.zoo.index import open_zoo, read_snapshot
 
 log = logging.getLogger(__name__)
-TRAININGS = {function.__name__: function for function in (train_pca, train_ae_pca, train_tokens)}
+
+
+@dataclass(frozen=True)
+class BenchInputs:
+    """Files that an encoder on the bench is fitted on and measured with.
+
+    Attributes:
+        train_index: index of the training members.
+        validation_index: index of the validation members, which stop the training.
+        held_out: indices of the members that the encoder is measured on, named after their parts.
+        fitted: PCA files with as many components as any encoder on the bench needs.
+        train: coefficients of the training snapshots by these PCA files.
+        validation: coefficients of the validation snapshots.
+        packed: packed images, one file per class, or a list of them.
+        accuracies: see ``wsl.evaluation.probes.measure_accuracies``.
+        class_means: one file per class, or a list of them.
+        bins: outcome bins.
+        sensitivity: effects of components on outputs, for a budget by ``function``.
+        other_zoos: indices of other runs, see ``EncoderInputs``.
+    """
+
+    train_index: str | Path
+    validation_index: str | Path
+    held_out: Sequence[str | Path]
+    fitted: Sequence[str | Path]
+    train: str | Path
+    validation: str | Path
+    packed: Files
+    accuracies: str | Path
+    class_means: Files
+    bins: str | Path
+    sensitivity: str | Path | None = None
+    other_zoos: Sequence[str | Path] = ()
 
 
 def measure_encoder(
-    train_index: str | Path,
-    validation_index: str | Path,
-    held_out: Sequence[str | Path],
-    fitted: Sequence[str | Path],
-    train: str | Path,
-    validation: str | Path,
-    packed: Files,
+    inputs: BenchInputs,
     out: str | Path,
     probes: str | Path,
     history: str | Path,
-    training: str,
-    own: dict[str, Any],
-    common: dict[str, Any],
-    components: int,
-    budget: int | None,
-    accuracies: str | Path,
-    class_means: Files,
-    bins: str | Path,
-    gate: str,
-    shared: dict[str, Any] | None,
-    search: dict[str, Any],
-    seed: int,
-    sensitivity: str | Path | None = None,
-    also: Sequence[str | Path] = (),
-    device: str = "cpu",
+    settings: BenchSettings,
+    seeds: dict[str, int],
+    job: Job = Job(),  # noqa: B008
 ) -> None:
-    """Train one encoder and write how held-out members come back from it, on their own validation images.
+    """Fit one encoder and compare reconstructions of held-out members with the originals on their validation images.
 
     Args:
-        train_index, validation_index: of the members that it is trained on and that stop its training.
-        held_out: indices of those that it is judged by, named after their parts; fully trained ones alone.
-        fitted: PCA files with as many components as any encoder on the bench wants; train, validation: coefficients.
-        packed: packed images, a file a class, or a list of them.
-        out: CSV, one row per member: ``part``, ``member``, ``task``, ``latent_size``, the metrics of ``compare`` as
-            decoded, with ``_bn`` after recalibration on the original's training images and, where there is a search,
-            with ``_searched`` after it too; ``accuracy`` of each, ``original_accuracy``; ``spread``, how far decoded
-            members of the part lie from their mean, in units of the originals: near 0 where one model is made of all;
-            ``fit_seconds``, ``decode_seconds`` a model, and ``peak_mib`` of memory in all.
+        inputs: files.
+        out: CSV, one row per fully trained member: ``part``, ``member``, ``task``, ``latent_size``, the metrics of
+            ``compare`` as decoded, with the suffix ``_bn`` after recalibration on the original's training images and,
+            if there is a search, ``_searched`` after both; ``accuracy`` with the same suffixes, ``original_accuracy``;
+            ``spread``, the root mean squared distance of the part's decoded members from their mean, divided by that of
+            the originals, which is near 0 if all decode to one model; ``fit_seconds``, ``decode_seconds`` per model,
+            and ``peak_mib`` of memory.
         probes: CSV, see ``wsl.evaluation.probes.probe``.
-        history: CSV, a row an epoch: ``training`` (of the ``encoder``, or of the ``shared`` encoder on its latents),
-            ``epoch``, ``train_loss``, ``validation_loss``, ``kept``; of the latter also its losses at chance.
-        training: name of the function that trains it; own, common: its settings.
-        components: the first of each parameter's that may be kept; budget, sensitivity: see ``wsl.weights.gate``.
-        gate: ``function``, which takes effects on outputs for what components are worth, or ``variance``.
-        accuracies: see ``wsl.evaluation.probes.measure_accuracies``.
-        class_means: a file a class, or a list of them; bins: outcome bins.
-        shared: settings of ``wsl.shared.training.train_shared``; None: it is not trained.
-        search: see ``Search``; no steps: none.
-        seed: of the search.
-        also: see ``train_tokens``.
-        device: ``cpu`` or ``cuda``.
+        history: CSV, one row per epoch: ``training`` (``encoder``, or ``shared`` for the shared encoder on its
+            latents), ``epoch``, ``train_loss``, ``validation_loss``, ``kept``; for ``shared`` also losses at chance.
+        settings: of the encoder, the search and the shared encoder.
+        seeds: of the ``encoder``, its class ``orders``, the ``shared`` encoder and the ``search``.
+        job: its device.
     """
-    worths = sensitivity if gate == "function" else None
-    with TemporaryDirectory() as folder:
-        files, values = narrow(fitted, (train, validation), train_index, components, budget, worths, Path(folder))
-        made = [Path(folder, name) for name in ("encoder.safetensors", "history.csv", "states.safetensors")]
-        inputs = {"train_index": train_index, "validation_index": validation_index}
-        if training == "train_pca":
-            inputs |= {"train": values[0], "validation": values[1], "fitted": files}
-        elif also:
-            inputs |= {"also": also}
-        begun = time.perf_counter()
-        common = {**common, "recipe": Recipe(**common["recipe"])}
-        named = dict(zip(("out", "history", "checkpoints"), made, strict=True))
-        TRAININGS[training](**inputs, **named, **own, **common, packed=packed, device=device)
-        seconds = time.perf_counter() - begun
-        codec = load_codec(train_index, files, made[0])
-        table = _members(codec, train_index, held_out, TaskImages(packed), Search(**search), seed, device)
-        losses = [pd.read_csv(made[1]).assign(training="encoder")]
-        if shared is not None:
-            indices, orders = (train_index, validation_index), (common["orders"], 1)
-            latents = [Path(folder, f"{part}_latents.h5") for part in ("train", "validation")]
-            for index, own_values, path, count in zip(indices, values, latents, orders, strict=True):
-                embed_part(index, own_values, files, made[0], path, count, common["orders_seed"])
-            state, curve = Path(folder, "shared.safetensors"), Path(folder, "shared.csv")
-            predictor = Shared.model_validate(shared["settings"])
-            train_shared(*latents, class_means, bins, state, curve, predictor, Job(device=device, seed=shared["seed"]))
-            losses.append(pd.read_csv(curve).assign(training="shared"))
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        codec, seconds = _fit(inputs, folder, settings, seeds, job)
+        images = TaskImages(inputs.packed)
+        table = _members(codec, inputs, images, settings.search, seeds["search"], job.device)
+        losses = [pd.read_csv(folder / "history.csv").assign(training="encoder")]
+        losses.append(_fit_shared(inputs, folder, settings, seeds, job).assign(training="shared"))
         write_csv(history, pd.concat(losses, ignore_index=True))
-        write_csv(probes, probe(codec.encode, train_index, held_out, accuracies))
+        write_csv(probes, probe(codec.encode, inputs.train_index, inputs.held_out, inputs.accuracies))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     write_csv(out, table.assign(latent_size=codec.encoder.latent, fit_seconds=seconds, peak_mib=peak))
 
 
-def _members(
-    codec: WeightCodec,
-    train_index: str | Path,
-    held_out: Sequence[str | Path],
-    images: TaskImages,
-    search: Search,
-    seed: int,
-    device: str,
+def _fit(
+    inputs: BenchInputs, folder: Path, settings: BenchSettings, seeds: dict[str, int], job: Job
+) -> tuple[WeightCodec, float]:
+    """Fit the encoder in a folder; returns its codec, and the seconds of the fit."""
+    sensitivity = inputs.sensitivity if settings.gate == "function" else None
+    coefficients = inputs.train, inputs.validation
+    limits = settings.components, settings.budget, sensitivity
+    fitted, (train, validation) = narrow(inputs.fitted, coefficients, inputs.train_index, *limits, folder)
+    files = EncoderInputs(
+        inputs.train_index, inputs.validation_index, train, validation, fitted, inputs.packed, inputs.other_zoos
+    )
+    outputs = [folder / name for name in ("encoder.safetensors", "history.csv", "states.safetensors")]
+    fit = EncoderFit(encoder=settings.encoder, orders=settings.orders)
+    started = time.perf_counter()
+    train_weight_encoder(files, *outputs, fit, seeds["orders"], Job(job.device, job.threads, seeds["encoder"]))
+    seconds = time.perf_counter() - started
+    return load_codec(inputs.train_index, fitted, outputs[0]), seconds
+
+
+def _fit_shared(
+    inputs: BenchInputs, folder: Path, settings: BenchSettings, seeds: dict[str, int], job: Job
 ) -> pd.DataFrame:
-    units = _units(codec, train_index)
+    """Fit the shared encoder on the latents of the encoder in a folder; returns its history."""
+    with open_zoo(inputs.train_index) as zoo:
+        fitted = [folder / f"{entry.name}.h5" for entry in zoo.layout.entries]
+    latents = []
+    for part, index, orders in (
+        ("train", inputs.train_index, settings.orders),
+        ("validation", inputs.validation_index, 1),
+    ):
+        latents.append(folder / f"{part}_latents.h5")
+        files = index, folder / f"{part}.h5", fitted, folder / "encoder.safetensors", latents[-1]
+        embed_part(*files, orders, seeds["orders"])
+    state, history = folder / "shared.safetensors", folder / "shared.csv"
+    shared_job = Job(job.device, job.threads, seeds["shared"])
+    train_shared(*latents, inputs.class_means, inputs.bins, state, history, settings.shared, shared_job)
+    return pd.read_csv(history)
+
+
+def _members(
+    codec: WeightCodec, inputs: BenchInputs, images: TaskImages, search: Search, seed: int, device: str
+) -> pd.DataFrame:
+    units = _units(codec, inputs.train_index)
     layout, tables = codec.linear.layout, []
     mask, runner = learned(layout), Runner(layout, device)
     recalibrate = Recalibration(layout, torch.empty(0), 0.0, device)
-    for path in held_out:
+    for path in inputs.held_out:
         rows, spread, original_spread = [], Spread(), Spread()
         with open_zoo(path) as zoo:
             for row in zoo.trained:
                 weights, task = read_snapshot(zoo, row), zoo.snapshots["task"][row]
-                begun = time.perf_counter()
+                member = int(zoo.snapshots["member"][row])
+                started = time.perf_counter()
                 decoded = codec.decode(codec.encode(weights[None]))[0]
-                seconds = time.perf_counter() - begun
+                seconds = time.perf_counter() - started
                 spread.add(decoded[mask])
                 original_spread.add(weights[mask])
-                seen, _ = images.of_task(task)
-                judged = {"": decoded, "_bn": recalibrate(decoded, seen)}
+                training_images, _ = images.of_task(task)
+                variants = {"": decoded, "_bn": recalibrate(decoded, training_images)}
                 if search.steps:
-                    own = integer_seed(seed, "search", int(zoo.snapshots["member"][row]))
-                    found = search_latent(codec.encoder, layout, weights, units, seen, search, own)
-                    judged["_searched"] = recalibrate(codec.decode(found[None])[0], seen)
-                inputs, labels = images.of_task(task, part="validation")
-                inputs = normalised(inputs)
-                original = runner.logits(weights, inputs)
+                    own_seed = integer_seed(seed, "search", member)
+                    latent = search_latent(codec.encoder, layout, weights, units, training_images, search, own_seed)
+                    variants["_searched"] = recalibrate(codec.decode(latent[None])[0], training_images)
+                inputs_of_task, labels = images.of_task(task, part="validation")
+                inputs_of_task = normalised(inputs_of_task)
+                original = runner.logits(weights, inputs_of_task)
                 measured = {"original_accuracy": accuracy(original, labels), "decode_seconds": seconds}
-                for end, vector in judged.items():
-                    outputs = runner.logits(vector, inputs)
-                    found = {**compare(original, outputs), "accuracy": accuracy(outputs, labels)}
-                    measured |= {f"{name}{end}": value for name, value in found.items()}
-                about = {"part": part_of(path), "member": int(zoo.snapshots["member"][row]), "task": task}
-                rows.append({**about, **measured})
-        log.info("%s: %d members judged", part_of(path), len(rows))
+                for suffix, vector in variants.items():
+                    outputs = runner.logits(vector, inputs_of_task)
+                    metrics = {**compare(original, outputs), "accuracy": accuracy(outputs, labels)}
+                    measured |= {f"{name}{suffix}": value for name, value in metrics.items()}
+                rows.append({"part": part_of(path), "member": member, "task": task, **measured})
+        log.info("%s: %d members measured", part_of(path), len(rows))
         tables.append(pd.DataFrame(rows).assign(spread=float(spread) / max(float(original_spread), 1e-300)))
     return pd.concat(tables, ignore_index=True)
 
 
 def _units(codec: WeightCodec, train_index: str | Path) -> np.ndarray:
+    """Return the deviation of each number of z_W over fully trained training members."""
     with open_zoo(train_index) as zoo:
         return np.concatenate([codec.encode(read_snapshot(zoo, row)[None]) for row in zoo.trained]).std(axis=0)

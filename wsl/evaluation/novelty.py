@@ -1,4 +1,4 @@
-"""Novelty and diversity: are sampled models copies of training members, and of one another?"""
+"""Novelty and diversity: are sampled models copies of training members, or of one another?"""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -14,11 +14,13 @@ import pandas as pd
 from wsl.evaluation.distances import Distances, cosine, exact_distance, learned, measure_distances
 from wsl.evaluation.intervals import over_sets
 from wsl.evaluation.overlap import disagreement, jaccard, jaccard_chance
+from wsl.evaluation.settings import NOVELTY_SAMPLES
 from wsl.evaluation.validation import ValidationImages, held_out_tasks
 from wsl.files import part_of, write_csv
+from wsl.job import Job
 from wsl.outcomes.bins import read_bins
-from wsl.sampling.makers import Makers
-from wsl.sampling.making import Maker
+from wsl.sampling.loading import Choice, MethodFiles, OpenRun
+from wsl.sampling.methods.base import Method
 from wsl.zoo.index import Zoo, open_zoo, read_snapshot
 
 log = logging.getLogger(__name__)
@@ -31,27 +33,27 @@ DIVERSITY = ("sample_distance", "sample_disagreement")
 
 @contextmanager
 def sampled_weights(
-    maker: Maker, tasks: Sequence[str], loss: float, samples: int, folder: Path
+    method: Method, tasks: Sequence[str], loss: float, samples: int, folder: Path
 ) -> Iterator[tuple[h5py.Dataset, np.ndarray]]:
-    """Make models with seeds 0, 1, ... for each task; yield their weights, in a file that is gone afterwards.
+    """Sample models with seeds 0, 1, ... for each task; yield their weights, in a temporary file.
 
-    All of them at once need more memory than a job asks for.
+    All of them together need more memory than a job requests.
 
     Yields:
-        Flat weights (tasks * samples, n_weights), those of one task together, and which of them are finite; the others
-        read as zeros.
+        Flat weights (tasks * samples, n_weights), task by task, and which of them are finite; the others
+        are zeros.
     """
-    with TemporaryDirectory(dir=folder) as beside, h5py.File(Path(beside, "samples.h5"), "w") as file:
+    with TemporaryDirectory(dir=folder) as temporary, h5py.File(Path(temporary, "samples.h5"), "w") as file:
         weights, finite = None, np.ones(len(tasks) * samples, dtype=bool)
         for row in range(len(finite)):
-            made = maker.make(tasks[row // samples], loss, seed=row % samples)
-            if made is None:  # a member that diverged, say
+            vector = method.sample(tasks[row // samples], loss, seed=row % samples)
+            if vector is None:  # for example of a member that diverged
                 finite[row] = False
                 continue
             if weights is None:
-                weights = file.create_dataset("weights", (len(finite), len(made)), dtype=np.float32)
-            finite[row] = np.isfinite(made).all()
-            weights[row] = made if finite[row] else 0
+                weights = file.create_dataset("weights", (len(finite), len(vector)), dtype=np.float32)
+            finite[row] = np.isfinite(vector).all()
+            weights[row] = vector if finite[row] else 0
         if not finite.all():
             log.warning(
                 "%d of %d sampled models are missing or have non-finite weights", np.count_nonzero(~finite), len(finite)
@@ -60,15 +62,15 @@ def sampled_weights(
 
 
 def trained_predictions(indices: Sequence[str | Path], images: ValidationImages) -> dict[tuple[str, int], np.ndarray]:
-    """Return what each held-out member, fully trained, says of its own task's images, by part and member."""
-    found = {}
+    """Return the predictions of each fully trained held-out member on its own task's images, by part and member."""
+    predictions = {}
     for path in indices:
         with open_zoo(path) as zoo:
             for row in zoo.trained:
                 weights = read_snapshot(zoo, row)
                 key = part_of(path), int(zoo.snapshots["member"][row])
-                found[key] = images.predictions(weights, zoo.snapshots["task"][row])
-    return found
+                predictions[key] = images.predictions(weights, zoo.snapshots["task"][row])
+    return predictions
 
 
 class NearestTraining:
@@ -85,10 +87,10 @@ class NearestTraining:
         self.mask = learned(training.layout)
 
     def __call__(self, sample: int, weights: np.ndarray, errors: np.ndarray, task: str) -> dict[str, Any]:
-        """Return how near the sample of that number is, in weights and in errors (n,) on the task's images."""
+        """Compare a sample, by its number, with the nearest snapshot: weights, and errors (n,) on the task's images."""
         row = int(np.argmin(self.distances.to_training[sample]))
         nearest = read_snapshot(self.training, row)
-        # Its head belongs to another task, and is judged on this one as the sample is.
+        # Its head belongs to another task, but is judged on this one, like the sample.
         wrong = self.images.predictions(nearest, task) != self.images.labels(task)
         return {
             "nearest_member": int(self.training.snapshots["member"][row]),
@@ -112,47 +114,49 @@ def measure_novelty(
     """Compare samples with the training snapshots, with the tasks' own trained models and with one another.
 
     Args:
-        weights, finite: of samples, see ``sampled_weights``.
+        weights: of samples, see ``sampled_weights``.
+        finite: which of them are finite.
         tasks: see ``held_out_tasks``.
-        training: index of the training members; indices: of the held-out parts.
+        training: the training members.
+        indices: of the held-out parts.
         images: of the tasks.
 
     Returns:
-        A row a sample: the task's columns, ``seed``, ``finite``; ``nearest_member`` and ``nearest_snapshot``, by L2
+        One row per sample: the task's columns, ``seed``, ``finite``; ``nearest_member`` and ``nearest_snapshot``, by L2
         distance of learned weights among all kept snapshots, untrained ones included; ``distance`` to it, 1 being the
         median distance between training members; ``cosine`` to it, and ``centred_cosine`` as seen from the training
         mean; the Jaccard index of its errors on validation images with those of that snapshot (``nearest_``) and of the
         model trained on the task itself (``trained_``), and both at chance. A sample that is not finite has none of
         these.
 
-        A row a task: ``samples`` that are finite, and ``sample_distance`` and ``sample_disagreement`` between them,
+        One row per task: ``samples`` that are finite, and ``sample_distance`` and ``sample_disagreement`` between them,
         averaged over pairs.
     """
     each = len(weights) // len(tasks)
     distances = measure_distances(training, weights)
-    beside, trained = NearestTraining(training, distances, images), trained_predictions(indices, images)
+    nearest, trained = NearestTraining(training, distances, images), trained_predictions(indices, images)
     rows, diversity = [], []
     for i, task in enumerate(tasks.itertuples(index=False)):
         labels = images.labels(task.task)
         kept = [number for number in range(i * each, (i + 1) * each) if finite[number]]
         predictions = {number: images.predictions(weights[number], task.task) for number in kept}
-        own = trained.get((task.part, task.member))  # a diverged member leaves its task but no weights
+        trained_here = trained.get((task.part, task.member))  # a diverged member leaves its task but no weights
         for seed, number in enumerate(range(i * each, (i + 1) * each)):
             row = {**task._asdict(), "seed": seed, "finite": bool(finite[number])}
             if finite[number]:
                 errors = predictions[number] != labels
-                row |= beside(number, weights[number], errors, task.task)
-                if own is not None:
-                    row["trained_jaccard"] = jaccard(errors, own != labels)
-                    row["trained_jaccard_chance"] = jaccard_chance(errors, own != labels)
+                row |= nearest(number, weights[number], errors, task.task)
+                if trained_here is not None:
+                    row["trained_jaccard"] = jaccard(errors, trained_here != labels)
+                    row["trained_jaccard_chance"] = jaccard_chance(errors, trained_here != labels)
             rows.append(row)
-        apart = distances.between[np.ix_(kept, kept)][np.triu_indices(len(kept), k=1)] / distances.unit
+        pairs = distances.between[np.ix_(kept, kept)][np.triu_indices(len(kept), k=1)] / distances.unit
         spread = {
-            "sample_distance": apart.mean() if len(apart) else float("nan"),
+            "sample_distance": pairs.mean() if len(pairs) else float("nan"),
             "sample_disagreement": disagreement(np.array(list(predictions.values()))),
         }
         diversity.append({**task._asdict(), "samples": len(kept), **spread})
-    # Columns that no sample fills are there all the same.
+    # Includes columns that no sample fills.
     columns = [*tasks.columns, "seed", "finite", "nearest_member", "nearest_snapshot", *NOVELTY]
     return pd.DataFrame(rows).reindex(columns=columns), pd.DataFrame(diversity)
 
@@ -165,7 +169,8 @@ def novelty_table(measured: Sequence[str | Path], diversity: Sequence[str | Path
     make none, nor a distance between fewer than two samples. ``non_finite`` counts the ``models`` left out.
 
     Args:
-        measured, diversity: tables of all samplers and draws, see ``measure_novelty``.
+        measured: tables of samples, of all samplers and draws, see ``measure_novelty``.
+        diversity: tables of tasks.
         out: CSV.
     """
     samples = pd.concat([pd.read_csv(path) for path in measured], ignore_index=True)
@@ -182,33 +187,31 @@ def novelty_table(measured: Sequence[str | Path], diversity: Sequence[str | Path
 
 
 def judge_novelty(
-    held_out: Sequence[str | Path],
+    inputs: MethodFiles,
     out: str | Path,
     diversity: str | Path,
-    sampler: str,
-    draw: int,
-    samples: int,
+    choice: Choice,
     outcome: str | float,
-    device: str = "cpu",
-    **files: Any,
+    samples: int = NOVELTY_SAMPLES,
+    job: Job = Job(),  # noqa: B008
 ) -> None:
     """Measure one sampler's novelty and diversity on held-out tasks.
 
     Args:
-        held_out: indices named after their parts.
-        out, diversity: CSV, see ``measure_novelty``.
-        sampler: its name; draw: which of its fits.
-        samples: models a task.
+        inputs: the sampler's files, and indices of held-out members named after their parts.
+        out: CSV, one row per sample, see ``measure_novelty``.
+        diversity: CSV, one row per task, see ``measure_novelty``.
+        choice: the sampler.
         outcome: requested validation loss (nats) or ``best``.
-        device: ``cpu`` or ``cuda``.
-        files: see ``wsl.sampling.makers.Makers``.
+        samples: models per task.
+        job: circumstances of the job.
     """
-    tasks, folder = held_out_tasks(held_out), Path(out).parent
+    tasks, folder = held_out_tasks(inputs.held_out), Path(out).parent
     folder.mkdir(parents=True, exist_ok=True)
-    with Makers(device=device, **files) as makers:
-        loss = read_bins(makers.bins).requested_loss(outcome)
-        images = ValidationImages(makers.images, makers.layout, device)
-        with sampled_weights(makers.load(sampler), list(tasks["task"]), loss, samples, folder) as (weights, finite):
-            tables = measure_novelty(weights, finite, tasks, makers.zoo, held_out, images)
+    with OpenRun(inputs, choice, job.device) as run:
+        loss = read_bins(inputs.bins).requested_loss(outcome)
+        images = ValidationImages(run.images, run.layout, job.device)
+        with sampled_weights(run.load(), list(tasks["task"]), loss, samples, folder) as (weights, finite):
+            tables = measure_novelty(weights, finite, tasks, run.zoo, inputs.held_out, images)
     for path, table in zip((out, diversity), tables, strict=True):
-        write_csv(path, table.assign(sampler=sampler, draw=draw))
+        write_csv(path, table.assign(sampler=choice.name, draw=choice.draw))

@@ -1,4 +1,4 @@
-"""Compare the outputs of two models, and batches of flat weights on images."""
+"""Outputs of models on images, and metrics that compare the outputs of two models."""
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from wsl.zoo.layout import Layout
 
 
 class Runner:
-    """Runs flat weights as networks, all in one.
+    """Runs flat weights as networks, reusing one network.
 
     Args:
         layout: of the weights.
@@ -36,9 +36,9 @@ def compare(original: torch.Tensor, reconstructed: torch.Tensor) -> dict[str, fl
     """Compare pre-softmax outputs (n, classes) of two models on the same images (section 4.1).
 
     Returns:
-        ``agreement``: share of images given the same class; ``cosine``: of the two output vectors of an image,
-        averaged over images; ``correlation``: Pearson's, over all outputs of all images. A model whose outputs are
-        non-finite agrees on nothing; a correlation with constant outputs is 0.
+        ``agreement``: fraction of images with the same predicted class; ``cosine``: of the two output vectors of an
+        image, averaged over images; ``correlation``: Pearson's, over all outputs of all images. All are 0 if outputs
+        of the reconstruction are not finite; a correlation with constant outputs is 0.
     """
     if not torch.isfinite(reconstructed).all():
         return {"agreement": 0.0, "cosine": 0.0, "correlation": 0.0}
@@ -53,5 +53,5 @@ def compare(original: torch.Tensor, reconstructed: torch.Tensor) -> dict[str, fl
 
 
 def accuracy(logits: torch.Tensor, labels: torch.Tensor) -> float:
-    """Return the share of right classes, in [0, 1]."""
+    """Return the fraction of correct predictions, in [0, 1]."""
     return (logits.argmax(1) == labels).double().mean().item()

@@ -1,23 +1,23 @@
-"""How alike the errors of two models are, and how alike they would be by chance."""
+"""Overlap of the errors of two models, and its value at chance."""
 
 import numpy as np
 from scipy import stats
 
 
 def jaccard(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the Jaccard index of two sets of images, given as masks (n,): shared by both over in either.
+    """Return the Jaccard index of two sets of images, given as masks (n,): intersection over union.
 
-    NaN where both are empty: models without errors say nothing about how alike their errors are.
+    NaN if both are empty.
     """
     union = np.count_nonzero(a | b)
     return np.count_nonzero(a & b) / union if union else float("nan")
 
 
 def jaccard_chance(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the Jaccard index that sets of these sizes have on average if one is drawn without regard to the other.
+    """Return the expected Jaccard index of two independent random sets of these sizes.
 
-    Their common images then follow a hypergeometric distribution. As with Cohen's kappa, two poor models share many
-    errors by chance alone, so an overlap means something only above this.
+    The size of their intersection has a hypergeometric distribution. As with Cohen's kappa, two poor models share many
+    errors by chance, so only an overlap above this value is meaningful.
     """
     sizes = np.count_nonzero(a), np.count_nonzero(b)
     if not any(sizes):
@@ -28,7 +28,7 @@ def jaccard_chance(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def disagreement(predictions: np.ndarray) -> float:
-    """Return the share of images to which two models give different classes, averaged over all pairs of models.
+    """Return the fraction of images that two models classify differently, averaged over all pairs of models.
 
     Args:
         predictions: classes (models, n); NaN for fewer than two models.

@@ -1,4 +1,4 @@
-"""What weights tell of models: linear probes of latents and of plain statistics (Unterthiner et al. 2021)."""
+"""Linear probes of latents and of plain statistics of weights (Unterthiner et al. 2021)."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +15,7 @@ from wsl.evaluation.outputs import Runner, accuracy
 from wsl.files import Files, write_csv
 from wsl.images.inputs import normalised
 from wsl.images.tasks import TaskImages
+from wsl.job import Job
 from wsl.weights.coefficients import load_linear
 from wsl.zoo.index import Zoo, open_zoo, read_snapshot, read_weights
 from wsl.zoo.layout import Layout
@@ -26,22 +27,28 @@ BATCH = 16
 Features = Callable[[np.ndarray], np.ndarray]
 
 
-def measure_accuracies(indices: Sequence[str | Path], packed: Files, out: str | Path, device: str = "cpu") -> None:
-    """Write the test accuracy of every snapshot: what probes predict. It chooses nothing.
+def measure_accuracies(
+    indices: Sequence[str | Path],
+    packed: Files,
+    out: str | Path,
+    job: Job = Job(),  # noqa: B008
+) -> None:
+    """Write the test accuracy of every snapshot: what probes predict. Nothing is selected by it.
 
     Args:
-        indices: of members; packed: packed images, a file a class, or a list of them.
+        indices: of members.
+        packed: packed images, one file per class, or a list of them.
         out: CSV with ``member``, ``snapshot``, ``test_accuracy``.
-        device: ``cpu`` or ``cuda``.
+        job: its device.
     """
     images, tables = TaskImages(packed), []
     for path in indices:
         with open_zoo(path) as zoo:
-            runner, found = Runner(zoo.layout, device), []
+            runner, accuracies = Runner(zoo.layout, job.device), []
             for row, task in enumerate(zoo.snapshots["task"]):
                 inputs, labels = images.of_task(task, part="test")
-                found.append(accuracy(runner.logits(read_snapshot(zoo, row), normalised(inputs)), labels))
-            tables.append(zoo.snapshots[["member", "snapshot"]].assign(test_accuracy=found))
+                accuracies.append(accuracy(runner.logits(read_snapshot(zoo, row), normalised(inputs)), labels))
+            tables.append(zoo.snapshots[["member", "snapshot"]].assign(test_accuracy=accuracies))
     write_csv(out, pd.concat(tables, ignore_index=True))
 
 
@@ -51,70 +58,71 @@ def probe(
     held_out: Sequence[str | Path],
     accuracies: str | Path | None = None,
 ) -> pd.DataFrame:
-    """Fit ridge probes on the snapshots of training members and judge them on held-out members.
+    """Fit ridge probes on the snapshots of training members and evaluate them on held-out members.
 
     Args:
         features: returns numbers (n, k) of flat weights (n, n_weights).
         train_index: of training members; their penalty comes from leave-one-out cross-validation.
-        held_out: indices of members that no probe saw, named after their parts.
-        accuracies: see ``measure_accuracies``; None: the test accuracies that the zoo itself has, as imported zoos may.
+        held_out: indices of the members that probes are evaluated on, named after their parts.
+        accuracies: see ``measure_accuracies``; None: the zoo's own test accuracies, which imported zoos may have.
 
     Returns:
         One row per target: ``target``, ``score`` (R² over held-out snapshots, or accuracy for the optimiser) with its
-        95 % interval over sets of classes (``low``, ``high``), ``chance`` (0, or the share of the commoner optimiser),
-        ``snapshots`` judged, of ``members`` on ``sets`` of classes, and ``features``. Targets: test accuracy,
-        validation loss, epoch, the gap between training and validation accuracy, and the optimiser; only those with
-        several finite values in both training and held-out members. Untrained snapshots take no part: those that share
-        a start are trivial to recognise.
+        95 % interval over sets of classes (``low``, ``high``), ``chance`` (0, or the share of the more frequent
+        optimiser), the numbers of ``snapshots``, ``members`` and ``sets`` of classes it is measured on, and
+        ``features``. Targets: test accuracy, validation loss, epoch, the gap between training and validation accuracy,
+        and the optimiser; only those with several finite values in both training and held-out members. Untrained
+        snapshots are left out, since those that share a start are trivial to recognise.
 
     Raises:
         DataError: there is no target to probe for.
     """
     measured = None if accuracies is None else pd.read_csv(accuracies)
     known, truth = _rows(features, [train_index], measured)
-    asked, wanted = _rows(features, held_out, measured)
+    held_out_features, held_out_truth = _rows(features, held_out, measured)
     rows = []
     for target in TARGETS:
-        fitted, judged = _finite(truth, target), _finite(wanted, target)
-        if fitted.any() and judged.any():
+        fitted, evaluated = _finite(truth, target), _finite(held_out_truth, target)
+        if fitted.any() and evaluated.any():
             model = make_pipeline(StandardScaler(), RidgeCV(PENALTIES)).fit(known[fitted], truth[target][fitted])
-            asked_of = wanted[judged]
-            found = r_squared(asked_of[target], model.predict(asked[judged]), asked_of["task"].map(class_set))
-            rows.append({"target": target, **_score(found), "chance": 0.0, **_counts(asked_of)})
-    if "optimizer" in truth and "optimizer" in wanted and truth["optimizer"].nunique() > 1:
+            table = held_out_truth[evaluated]
+            predicted = model.predict(held_out_features[evaluated])
+            score = r_squared(table[target], predicted, table["task"].map(class_set))
+            rows.append({"target": target, **_score(score), "chance": 0.0, **_counts(table)})
+    if "optimizer" in truth and "optimizer" in held_out_truth and truth["optimizer"].nunique() > 1:
         model = make_pipeline(StandardScaler(), RidgeClassifierCV(PENALTIES)).fit(known, truth["optimizer"])
-        chance = wanted["optimizer"].value_counts(normalize=True).max()
-        right = wanted.assign(accuracy=model.predict(asked) == wanted["optimizer"])
-        found = interval(by_set(right, "accuracy")["accuracy"].to_numpy(), RANGES["accuracy"])
-        rows.append({"target": "optimizer", **_score(found), "chance": chance, **_counts(wanted)})
+        chance = held_out_truth["optimizer"].value_counts(normalize=True).max()
+        table = held_out_truth.assign(accuracy=model.predict(held_out_features) == held_out_truth["optimizer"])
+        score = interval(by_set(table, "accuracy")["accuracy"].to_numpy(), RANGES["accuracy"])
+        rows.append({"target": "optimizer", **_score(score), "chance": chance, **_counts(table)})
     if not rows:
         raise DataError(f"{train_index}: none of {', '.join(TARGETS)} has two finite values in each part")
     return pd.DataFrame(rows).assign(features=known.shape[1])
 
 
 def _finite(table: pd.DataFrame, target: str) -> np.ndarray:
-    """Return the rows that have a finite value of a target; none where all are the same: there is nothing to tell."""
+    """Return the rows that have a finite value of a target; none if all values are equal."""
     none = np.zeros(len(table), dtype=bool)
     finite = np.isfinite(table[target]).to_numpy() if target in table else none
     return finite if finite.any() and table[target][finite].nunique() > 1 else none
 
 
-def _score(found: Interval) -> dict[str, float]:
-    return {"score": found.mean, "low": found.low, "high": found.high}
+def _score(score: Interval) -> dict[str, float]:
+    return {"score": score.mean, "low": score.low, "high": score.high}
 
 
-def _counts(judged: pd.DataFrame) -> dict[str, int]:
-    sets = judged["task"].map(class_set).nunique()
-    return {"snapshots": len(judged), "members": judged["member"].nunique(), "sets": sets}
+def _counts(table: pd.DataFrame) -> dict[str, int]:
+    sets = table["task"].map(class_set).nunique()
+    return {"snapshots": len(table), "members": table["member"].nunique(), "sets": sets}
 
 
 def layer_statistics(weights: np.ndarray, layout: Layout) -> np.ndarray:
     """Return mean, variance and quintiles of every named parameter (n, 7 * parameters), of weights (n, n_weights)."""
-    found = []
+    statistics = []
     for entry in layout.entries:
-        own = weights[:, entry.columns]
-        found += [own.mean(1), own.var(1), *np.percentile(own, QUANTILES, axis=1)]
-    return np.stack(found, axis=1)
+        values = weights[:, entry.columns]
+        statistics += [values.mean(1), values.var(1), *np.percentile(values, QUANTILES, axis=1)]
+    return np.stack(statistics, axis=1)
 
 
 def _rows(
@@ -128,8 +136,8 @@ def _rows(
             tables.append(_truth(zoo))
     truth = pd.concat(tables, ignore_index=True)
     if measured is not None:
-        own = truth.drop(columns="test_accuracy", errors="ignore")  # imported zoos have results of their own
-        truth = own.merge(measured, on=["member", "snapshot"], how="left")
+        truth = truth.drop(columns="test_accuracy", errors="ignore")  # imported zoos have their own results
+        truth = truth.merge(measured, on=["member", "snapshot"], how="left")
     trained = (truth["epoch"] > 0).to_numpy()
     return np.concatenate(values)[trained], truth[trained].reset_index(drop=True)
 
@@ -147,11 +155,13 @@ def measure_baselines(
     accuracies: str | Path | None,
     out: str | Path,
 ) -> None:
-    """Write what probes find without an encoder: in layer statistics, and in raw coefficients.
+    """Write scores of probes without an encoder: of layer statistics, and of raw coefficients.
 
     Args:
-        train_index, held_out, accuracies: see ``probe``.
+        train_index: see ``probe``.
+        held_out: see ``probe``.
         fitted: PCA files.
+        accuracies: see ``probe``.
         out: CSV, rows of ``probe`` with ``encoder``: ``layer statistics`` or ``raw coefficients``.
     """
     with open_zoo(train_index) as zoo:

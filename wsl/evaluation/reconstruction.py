@@ -1,7 +1,8 @@
-"""Originals against reconstructions (section 4.1, figure 4.1b, Table 4.1)."""
+"""Originals compared with their reconstructions (section 4.1, figure 4.1b, Table 4.1)."""
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,10 @@ from wsl.evaluation.outputs import Runner, accuracy, compare, synthetic_inputs
 from wsl.files import Files, write_csv
 from wsl.images.inputs import load_task, normalised
 from wsl.images.reading import packed_by_class, task_classes
+from wsl.job import Job
 from wsl.weights.codec import load_codec
 from wsl.weights.coefficients import load_linear, read_coefficients
-from wsl.weights.encoders.registry import load_states
+from wsl.weights.fitted import load_states
 from wsl.zoo.index import Zoo, open_zoo, read_snapshot
 
 log = logging.getLogger(__name__)
@@ -27,25 +29,26 @@ def over_training(
     out: str | Path,
     images: int,
     size: int,
-    seed: int,
-    device: str = "cpu",
+    job: Job = Job(),  # noqa: B008
 ) -> None:
-    """Compare outputs on synthetic images at each kept state of the encoder's training (figure 4.1b).
+    """Compare outputs on synthetic images for each kept state of the encoder's training (figure 4.1b).
 
-    Trained snapshots alone: nearly all outputs of an untrained model are equal, whatever its weights are.
+    Untrained snapshots are left out, since nearly all outputs of an untrained model are equal.
 
     Args:
-        index: of the members to reconstruct; those that steered no fit.
-        fitted: PCA files; checkpoints: the encoder's states.
+        index: of the members to reconstruct, which no fit has used.
+        fitted: PCA files.
+        checkpoints: states of the encoder.
         out: CSV, one row per state and trained snapshot: ``epoch`` (of the encoder), ``member``, ``task``,
             ``snapshot`` and the metrics of ``compare``.
-        images: Gaussian noise images; size: their side, pixels.
-        seed: of the noise.
+        images: number of Gaussian noise images.
+        size: their side, pixels.
+        job: its seed is that of the noise.
     """
-    inputs = synthetic_inputs(images, size, seed)
+    inputs = synthetic_inputs(images, size, job.seed)
     rows = []
     with open_zoo(index) as zoo:
-        states, runner = load_states(checkpoints, load_linear(fitted, zoo.layout)), Runner(zoo.layout, device)
+        states, runner = load_states(checkpoints, load_linear(fitted, zoo.layout)), Runner(zoo.layout, job.device)
         trained = np.flatnonzero(zoo.snapshots["epoch"] > 0)
         originals = [runner.logits(read_snapshot(zoo, row), inputs) for row in trained]
         for epoch, encoder in states.items():
@@ -59,48 +62,63 @@ def over_training(
     write_csv(out, pd.DataFrame(rows))
 
 
+@dataclass(frozen=True)
+class ReconstructionInputs:
+    """Files for comparing members with their reconstructions.
+
+    Attributes:
+        index: of the members.
+        coefficients: of the members.
+        train_index: index of the training members.
+        fitted: PCA files.
+        encoder: the fitted weight encoder.
+        packed: packed images, one file per class, or a list of them.
+    """
+
+    index: str | Path
+    coefficients: str | Path
+    train_index: str | Path
+    fitted: Sequence[str | Path]
+    encoder: str | Path
+    packed: Files
+
+
 def on_training_data(
-    index: str | Path,
-    coefficients: str | Path,
-    train_index: str | Path,
-    fitted: Sequence[str | Path],
-    autoencoder: str | Path,
-    packed: Files,
+    inputs: ReconstructionInputs,
     out: str | Path,
     most: int,
-    device: str = "cpu",
+    job: Job = Job(),  # noqa: B008
 ) -> None:
     """Compare each snapshot with its reconstruction on the original's own training images (Table 4.1).
 
-    Both after each parameter's PCA alone and through z_W, so that a loss shows where it happens.
+    Both after each parameter's PCA alone and through z_W, to show which stage loses what.
 
     Args:
-        index, coefficients: of the held-out members.
-        train_index, fitted, autoencoder: the weight codec's files.
-        packed: packed images, a file a class, or a list of them.
+        inputs: files.
         out: CSV, one row per snapshot and stage: ``stage`` (``pca``, ``latent``), ``member``, ``task``, ``snapshot``,
             the metrics of ``compare``, and ``accuracy`` of the reconstruction and ``original_accuracy`` on the same
-            images. All snapshots are there, untrained ones too: tables tell them apart.
-        most: images a class.
+            images. Untrained snapshots are included.
+        most: maximum number of images per class.
+        job: its device.
     """
-    codec = load_codec(train_index, fitted, autoencoder)
-    values, _ = read_coefficients(coefficients)
-    files = packed_by_class(packed)
+    codec = load_codec(inputs.train_index, inputs.fitted, inputs.encoder)
+    values, _ = read_coefficients(inputs.coefficients)
+    files = packed_by_class(inputs.packed)
     rows = []
-    with open_zoo(index) as zoo:
-        runner = Runner(zoo.layout, device)
+    with open_zoo(inputs.index) as zoo:
+        runner = Runner(zoo.layout, job.device)
         for i in range(len(zoo.snapshots)):
             weights = read_snapshot(zoo, i)
             task = task_classes(zoo.snapshots["task"][i])
             images, labels = load_task([files[name] for name in task], "train", most)
-            inputs = normalised(images)
-            original = runner.logits(weights, inputs)
+            normalised_images = normalised(images)
+            original = runner.logits(weights, normalised_images)
             decoded = {
                 "pca": codec.linear.decode(values[i : i + 1])[0],
                 "latent": codec.decode(codec.encode(weights[None]))[0],
             }
             for stage, vector in decoded.items():
-                outputs = runner.logits(vector, inputs)
+                outputs = runner.logits(vector, normalised_images)
                 rows.append(
                     {
                         "stage": stage,

@@ -3,65 +3,53 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from wsl.datasets.class_means import ClassMeans
 from wsl.evaluation.intervals import over_sets
 from wsl.evaluation.validation import ValidationImages, held_out_tasks
 from wsl.files import write_csv
-from wsl.images.tasks import TaskImages
+from wsl.job import Job
 from wsl.outcomes.bins import read_bins
-from wsl.sampling.makers import Makers
-from wsl.sampling.making import DecodedModels
+from wsl.sampling.loading import Choice, MethodFiles, OpenRun
+from wsl.sampling.methods.base import CodeSampler
 from wsl.sampling.refinement import Budget, Decoder, refine
-from wsl.sampling.sampler import Sampler
-from wsl.weights.codec import read_latents
-from wsl.weights.coefficients import read_coefficients
+from wsl.shared.pairs import read_codes
 
 log = logging.getLogger(__name__)
-METHODS = ("before", "refined", "fine_tuned")
+STAGES = ("before", "refined", "fine_tuned")
+COLUMNS = ["part", "member", "task", "method", "loss", "accuracy"]
 
 
 def measure_refinement(
-    sampler: Sampler,
-    decoder: Decoder,
-    tasks: pd.DataFrame,
-    datasets: np.ndarray,
-    loss: float,
-    units: np.ndarray,
-    training: TaskImages,
-    validation: ValidationImages,
-    budget: Budget,
-    device: str = "cpu",
+    sampler: CodeSampler, tasks: pd.DataFrame, loss: float, units: np.ndarray, budget: Budget, device: str = "cpu"
 ) -> pd.DataFrame:
     """Sample a model for each task, refine it on the task's training images, judge it on its validation images.
 
     Args:
-        sampler: of codes; decoder: of its codes.
-        tasks: see ``held_out_tasks``; datasets: their z_D (tasks, dataset).
+        sampler: of codes.
+        tasks: see ``held_out_tasks``.
         loss: requested, nats.
         units: see ``refine``.
-        training, validation: images of the tasks.
         budget: see ``refine``.
         device: ``cpu`` or ``cuda``.
 
     Returns:
-        A row a task and method (``before``, ``refined``, ``fine_tuned``): the task's columns, ``loss`` (nats,
-        infinite where outputs are non-finite), ``accuracy``.
+        One row per task and stage (``method``: ``before``, ``refined``, ``fine_tuned``): the task's columns, ``loss``
+        (nats, infinite where outputs are non-finite), ``accuracy``.
     """
-    rows = []
+    run, rows = sampler.run, []
+    decoder, validation = Decoder(run.codec, sampler.space, device), ValidationImages(run.images, run.layout, device)
     for seed, task in enumerate(tasks.itertuples(index=False)):
-        code = sampler.codes(datasets[seed : seed + 1], np.array([loss]), 0)[0]
-        images, labels = training.of_task(task.task)
+        code = sampler.codes(run.class_means.embed([task.task]), np.array([loss]), 0)[0]
+        images, labels = run.images.of_task(task.task)
         refined = refine(decoder, code, units, images.to(device), labels.to(device), budget, seed)
-        for method in METHODS:
-            judged = validation.judge(getattr(refined, method), task.task)
-            rows.append({**task._asdict(), "method": method, **judged._asdict()})
+        for stage in STAGES:
+            judged = validation.judge(getattr(refined, stage), task.task)
+            rows.append({**task._asdict(), "method": stage, **judged._asdict()})
         log.info("task %s: accuracy %s", task.task, ", ".join(f"{row['accuracy']:.3f}" for row in rows[-3:]))
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=[*tasks.columns, *COLUMNS[3:]])
 
 
 def refinement_table(measured: Sequence[str | Path], out: str | Path) -> None:
@@ -84,48 +72,31 @@ def refinement_table(measured: Sequence[str | Path], out: str | Path) -> None:
 
 
 def judge_refinement(
-    held_out: Sequence[str | Path],
-    latents: str | Path,
-    coefficients: str | Path,
+    inputs: MethodFiles,
     out: str | Path,
-    sampler: str,
-    draw: int,
-    budget: dict[str, float],
+    choice: Choice,
     outcome: str | float,
-    device: str = "cpu",
-    **files: Any,
+    budget: Budget = Budget(),  # noqa: B008
+    job: Job = Job(),  # noqa: B008
 ) -> None:
     """Measure refinement of one sampler's models on held-out tasks.
 
     Args:
-        held_out: indices named after their parts.
-        latents, coefficients: of the training snapshots, whose deviations are a code's units.
-        out: CSV, see ``measure_refinement``; with no row for a sampler that makes whole weights and has no code.
-        sampler: its name; draw: which of its fits.
-        budget: see ``Budget``.
+        inputs: the sampler's files, indices of held-out members named after their parts, and ``latents`` and
+            ``coefficients`` of the training snapshots, whose standard deviations are the units of codes.
+        out: CSV, see ``measure_refinement``; without rows for a sampler of whole weights, which has no codes.
+        choice: the sampler.
         outcome: requested validation loss (nats) or ``best``.
-        device: ``cpu`` or ``cuda``.
-        files: see ``wsl.sampling.makers.Makers``.
+        budget: see ``refine``.
+        job: circumstances of the job.
     """
-    columns = ["part", "member", "task", "method", "loss", "accuracy"]
-    measured, tasks = pd.DataFrame(columns=columns), held_out_tasks(held_out)
-    with Makers(device=device, **files) as makers:
-        maker = makers.load(sampler, recalibrate=False)  # refinement does that itself
-        if isinstance(maker, DecodedModels):
-            space = maker.sampler.space
-            known, _ = read_latents(latents) if space == "latent" else read_coefficients(coefficients)
-            measured = measure_refinement(
-                maker.sampler,
-                Decoder(maker.codec, space, device),
-                tasks,
-                ClassMeans(makers.class_means).embed(tasks["task"]),
-                read_bins(makers.bins).requested_loss(outcome),
-                known.std(axis=0),
-                makers.images,
-                ValidationImages(makers.images, makers.layout, device),
-                Budget(**budget),
-                device,
-            )
+    measured, tasks = pd.DataFrame(columns=COLUMNS), held_out_tasks(inputs.held_out)
+    with OpenRun(inputs, choice, job.device) as run:
+        sampler = run.load_as_decoded()  # refinement re-estimates statistics itself
+        if sampler.space is None:
+            log.info("%s samples whole weights: there is no code to refine", choice.name)
         else:
-            log.info("%s makes whole weights: there is no code to refine", sampler)
-    write_csv(out, measured.assign(sampler=sampler, draw=draw))
+            known, _ = read_codes(inputs["latents" if sampler.space == "latent" else "coefficients"], sampler.space)
+            loss = read_bins(inputs.bins).requested_loss(outcome)
+            measured = measure_refinement(sampler, tasks, loss, known.std(axis=0), budget, job.device)
+    write_csv(out, measured.assign(sampler=choice.name, draw=choice.draw))

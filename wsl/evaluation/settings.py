@@ -1,10 +1,16 @@
 """Evaluation of reconstructed and sampled models."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from wsl.sections import RUN_NAME, NonNegativeFloat, PositiveFloat, PositiveInt, Section, Whole
+from wsl.evaluation.bench import Bench
+from wsl.sections import PositiveFloat, PositiveInt, Section, Whole
+
+# What `evaluation.properties` measures.
+CONTROL_REQUESTS = 20  # validation losses requested per held-out task
+NOVELTY_SAMPLES = 5  # models sampled per held-out task
+MAP_MEMBERS = 50  # training members in the map of the shared space, the first ones
 
 
 class FineTuning(Section):
@@ -15,31 +21,6 @@ class FineTuning(Section):
     learning_rate: PositiveFloat = Field(1e-3, description="learning rate")
     batch_size: Annotated[Whole, Field(ge=2)] = Field(32, description="images a batch")
     augment: bool = Field(True, description="random flips and shifts")
-
-
-class Search(Section):
-    """Encoding by answers: steps on a held-out member's latent until what is decoded sees and answers as it does."""
-
-    steps: Annotated[Whole, Field(ge=0)] = Field(0, description="gradient steps (Adam); 0: none")
-    batch_size: Annotated[Whole, Field(ge=2)] = Field(64, description="training images of its task a step")
-    learning_rate: PositiveFloat = Field(0.02, description="of the latent, in its training deviations")
-    features: NonNegativeFloat = Field(
-        10, description="weight of the outputs of residual blocks beside class probabilities; 0: probabilities alone"
-    )
-    encoders: list[str] = Field([], description="names of the encoders that it is tried with; none: all on the bench")
-
-
-class Bench(Section):
-    """Weight encoders that are measured beside the run's own, over the same members."""
-
-    encoders: dict[Annotated[str, Field(pattern=RUN_NAME)], dict[str, Any]] = Field(
-        {},
-        description="a name, and the keys of `weights` in which an encoder differs from the run's own; empty: no bench",
-    )
-    shared: bool = Field(
-        True, description="also train the shared encoder on the latents of each, to see how far (D, R) can tell them"
-    )
-    search: Search = Search()
 
 
 class Evaluation(Section):
@@ -58,15 +39,9 @@ class Evaluation(Section):
         description="also measure what samplers can do beyond accuracy: control by R, novelty, diversity, refinement, "
         "retrieval, and a map of the shared space",
     )
-    control_requests: Annotated[Whole, Field(ge=2)] = Field(
-        20, description="validation losses requested for each held-out task, to see whether samplers heed R"
-    )
-    novelty_samples: PositiveInt = Field(5, description="models sampled for each held-out task, to see how they differ")
-    map_members: PositiveInt = Field(50, description="training members in the map of the shared space, the first")
-    map_method: Literal["tsne", "pca"] = Field("tsne", description="how that map is made flat")
     image_counts: list[Annotated[Whole, Field(ge=0)]] = Field(
         [1, 5, 20],
-        description="images per class that samplers and baselines may look at, besides all; 0: the classes' names",
+        description="images per class that samplers and baselines may use, besides all images; 0: class names",
     )
     finetuning: FineTuning = FineTuning()
     bench: Bench = Bench()

@@ -1,4 +1,4 @@
-"""A flat map of the shared space: weights and (D, R) pairs of the same snapshots."""
+"""A two-dimensional map of the shared space: weights and (D, R) pairs of the same snapshots."""
 
 import logging
 from collections.abc import Sequence
@@ -9,45 +9,39 @@ import pandas as pd
 from sklearn.decomposition import PCA
 from sklearn.manifold import TSNE
 
+from wsl.evaluation.settings import MAP_MEMBERS
 from wsl.evaluation.shared_space import Points, load_points, unit_rows
 from wsl.files import Files, part_of, write_csv
 from wsl.images.reading import task_classes
+from wsl.job import Job
 from wsl.shared.pairs import first_members
 
 log = logging.getLogger(__name__)
 PERPLEXITY = 30  # scikit-learn's default
 
 
-def flatten_points(values: np.ndarray, method: str, seed: int) -> np.ndarray:
-    """Return places on a map (n, 2) of points (n, dimension), by their directions alone.
-
-    Args:
-        values: n of them, finite.
-        method: ``tsne``, which keeps neighbours, or ``pca``, which keeps the largest distances.
-        seed: of t-SNE.
-    """
+def flatten_points(values: np.ndarray, seed: int) -> np.ndarray:
+    """Return t-SNE coordinates (n, 2) of the directions of points (n, dimension), which must be finite."""
     directions = unit_rows(values)
     start = PCA(2, svd_solver="full").fit_transform(directions)
-    if method == "pca":
-        return start
-    # Neighbours are at most a third of all points, as scikit-learn's own documentation advises for few.
+    # At most a third of the points, as scikit-learn's documentation advises for few points.
     perplexity = min(PERPLEXITY, max(1, (len(values) - 1) // 3))
-    start = start / max(start[:, 0].std(), 1e-12) * 1e-4  # the spread that t-SNE's first steps want
+    start = start / max(start[:, 0].std(), 1e-12) * 1e-4  # the scale that scikit-learn recommends for an initialisation
     return TSNE(2, perplexity=perplexity, init=np.float32(start), random_state=seed).fit_transform(directions)
 
 
-def map_points(parts: dict[str, Points], superclasses: dict[str, str], method: str, seed: int) -> pd.DataFrame:
-    """Lay out both points of every snapshot on one map.
+def map_points(parts: dict[str, Points], superclasses: dict[str, str], seed: int) -> pd.DataFrame:
+    """Place both points of every snapshot on one map.
 
     Args:
         parts: by name.
-        superclasses: of classes; one that has none stands for itself.
-        method, seed: see ``flatten_points``.
+        superclasses: of classes; a class without one is its own.
+        seed: of t-SNE.
 
     Returns:
-        Two rows a snapshot, ``kind`` ``weights`` and ``pair``: ``part``, ``member``, ``snapshot``, ``epoch``,
+        Two rows per snapshot, ``kind`` ``weights`` and ``pair``: ``part``, ``member``, ``snapshot``, ``epoch``,
         ``task``, ``superclass`` (of the task's first class), ``accuracy`` (validation), ``x``, ``y``. Points that are
-        not finite have no place.
+        not finite have no coordinates.
     """
     tables = []
     for part, points in parts.items():
@@ -61,8 +55,8 @@ def map_points(parts: dict[str, Points], superclasses: dict[str, str], method: s
     values = np.concatenate([side for points in parts.values() for side in (points.weights, points.pairs)])
     finite = np.isfinite(values).all(axis=1)
     if not finite.all():
-        log.warning("%d of %d points are not finite and have no place on the map", (~finite).sum(), len(finite))
-    table.loc[finite, ["x", "y"]] = flatten_points(values[finite], method, seed)
+        log.warning("%d of %d points are not finite and are left out of the map", (~finite).sum(), len(finite))
+    table.loc[finite, ["x", "y"]] = flatten_points(values[finite], seed)
     return table
 
 
@@ -73,18 +67,20 @@ def write_map(
     shared: str | Path,
     out: str | Path,
     superclasses: dict[str, str],
-    members: int,
-    method: str,
-    seed: int,
+    members: int = MAP_MEMBERS,
+    job: Job = Job(),  # noqa: B008
 ) -> None:
     """Write the map of all held-out members and the first training members.
 
     Args:
         latents: of the parts, named after them (``train.h5``, ``test.h5``).
-        class_means: a file a class, or a list of them; bins: outcome bins; shared: the shared encoder.
+        class_means: one file per class, or a list of them.
+        bins: outcome bins.
+        shared: the shared encoder.
         out: CSV, see ``map_points``.
-        superclasses, method, seed: see ``map_points``.
-        members: most training members.
+        superclasses: see ``map_points``.
+        members: largest number of training members.
+        job: its seed is that of t-SNE.
     """
     parts = {}
     for path in latents:
@@ -93,4 +89,4 @@ def write_map(
             first = first_members(points.snapshots, members)
             points = Points(points.pairs[first], points.weights[first], points.snapshots[first].reset_index(drop=True))
         parts[part] = points
-    write_csv(out, map_points(parts, superclasses, method, seed))
+    write_csv(out, map_points(parts, superclasses, job.seed))

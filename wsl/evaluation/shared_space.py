@@ -28,11 +28,13 @@ class Points(NamedTuple):
 
 @torch.no_grad()
 def load_points(latents: str | Path, class_means: Files, bins: str | Path, shared: str | Path) -> Points:
-    """Embed every snapshot of a part, in its task's own class order alone.
+    """Embed every snapshot of a part, only in its task's own class order.
 
     Args:
         latents: of the part.
-        class_means: a file a class, or a list of them; bins: outcome bins; shared: the shared encoder.
+        class_means: one file per class, or a list of them.
+        bins: outcome bins.
+        shared: the shared encoder.
     """
     part, encoder = load_pairs(latents, class_means, bins), load_predictor(shared)
     own = np.flatnonzero(part.snapshots["order"] == 0)
@@ -41,6 +43,6 @@ def load_points(latents: str | Path, class_means: Files, bins: str | Path, share
 
 
 def unit_rows(values: np.ndarray) -> np.ndarray:
-    """Return rows (n, dimension) of length 1, float64; the contrastive loss knows directions alone."""
+    """Return rows (n, dimension) of length 1, float64; the contrastive loss only depends on directions."""
     values = np.asarray(values, dtype=np.float64)
     return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)

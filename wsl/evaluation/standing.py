@@ -1,4 +1,4 @@
-"""Whether a run's sampler does better than chance on the run's own held-out tasks."""
+"""Whether a run's sampler is better than chance on the run's own held-out tasks."""
 
 from pathlib import Path
 from typing import Any
@@ -10,17 +10,17 @@ NEEDED = {"run", "classes", "sampler", "images", "epochs", "accuracy", "low", "h
 
 
 def standing(run: str | Path, sampler: str, chance: float, names_alone: bool = False) -> list[dict[str, Any]]:
-    """Return how accurate the sampler's models are on the held-out tasks of its run, from ``tables/accuracy.csv``.
+    """Return the accuracy of the sampler's models on the held-out tasks of its run, from ``tables/accuracy.csv``.
 
     Args:
         run: folder of a finished run.
         sampler: by name.
         chance: accuracy of guessing.
-        names_alone: whether models made from names alone count, where the run has measured them, and not those made
-            from all training images.
+        names_alone: use models made from names, where the run has measured them, instead of those made from all
+            training images.
 
     Returns:
-        An entry per kind of classes, ``seen`` or ``unseen``: ``classes``, ``accuracy``, ``low`` and ``high`` (95 %,
+        One entry per kind of classes, ``seen`` or ``unseen``: ``classes``, ``accuracy``, ``low`` and ``high`` (95 %,
         None where one task gives no interval), ``chance``, and ``above_chance``: whether the interval lies above it.
         Empty where the run has no such table.
     """

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 
 from wsl.evaluation.intervals import over_sets
-from wsl.evaluation.kinds import kind_of
 from wsl.files import read_json, write_csv, write_json
 
 TRAINED = "max"  # the snapshot of the fully trained model, which headlines are about
@@ -46,12 +45,11 @@ def accuracy_table(
     judgements: Sequence[str | Path],
     out: str | Path,
     recalibration: str | Path,
-    regime: str,
-    run: str,
-    members: int,
+    about: dict[str, str | int],
+    kinds: dict[str, str],
     beside: Sequence[str | Path] = (),
 ) -> None:
-    """Write the accuracy of every method, one row per kind of classes, method, images looked at and epochs.
+    """Write the accuracy of every method, one row per kind of classes, method, number of images and epochs.
 
     Args:
         judgements: see ``wsl.evaluation.protocol.judge``.
@@ -60,23 +58,30 @@ def accuracy_table(
             ``epochs``, ``accuracy``, ``low``, ``high`` (95 % over sets of classes; draws and the tasks of one set are
             averaged first), ``tasks``, ``sets``, ``seeds`` (draws of a learned sampler), ``kind`` (``sampler``,
             ``baseline`` or ``reference``), ``chosen``: whether it is the sampler of the highest accuracy on validation
-            tasks without fine-tuning, all images seen.
+            tasks without fine-tuning, with all images.
         recalibration: CSV of accuracies as decoded and with new batch-normalisation statistics.
-        run, regime, members: the run's name, how its members start, and how many of them it was trained on.
-        beside: tables like ``out`` of other runs, added below.
+        about: the run's name (``run``), how its members start (``regime``), and how many of them it was trained on
+            (``members``).
+        kinds: of methods by name.
+        beside: tables like ``out`` of other runs, appended.
     """
     table = pd.concat([pd.read_csv(path, dtype={"images": str}) for path in judgements], ignore_index=True)
     table["classes"] = table["part"].replace({"test": "seen"})
     keys = ["classes", "method", "images", "epochs"]
+    first = {key: about[key] for key in ("run", "regime", "members")}
     rows = [
-        {"run": run, "regime": regime, "members": members, **dict(zip(keys, key, strict=True)), **_accuracy(group)}
+        {
+            **first,
+            **dict(zip(keys, key, strict=True)),
+            **_accuracy(group),
+        }
         for key, group in table[table["recalibrated"]].groupby(keys, sort=False)
     ]
     found = pd.DataFrame(rows).rename(columns={"method": "sampler"})
-    found["kind"] = found["sampler"].map(kind_of)
+    found["kind"] = found["sampler"].map(kinds)
     found["chosen"] = found["sampler"] == chosen_sampler(found)
     others = [pd.read_csv(path) for path in beside]
-    # A run's table may itself hold others: each run's own rows alone.
+    # A run's table may contain rows of others: take only its own.
     others = [other[other["run"] == other["run"].iloc[0]] for other in others]
     write_csv(out, pd.concat([found.round(4), *others], ignore_index=True))
     whole = table[(table["images"] == "all") & (table["epochs"] == 0) & (table["draw"] == 0)]
@@ -90,9 +95,9 @@ def accuracy_table(
 
 
 def chosen_sampler(table: pd.DataFrame) -> str:
-    """Return the sampler of the highest accuracy on validation tasks, all images seen, without fine-tuning."""
+    """Return the sampler of the highest accuracy on validation tasks, with all images, without fine-tuning."""
     candidates = table[(table["classes"] == "validation") & (table["images"] == "all") & (table["epochs"] == 0)]
-    candidates = candidates[candidates["sampler"].map(kind_of) == "sampler"]
+    candidates = candidates[candidates["kind"] == "sampler"]
     return candidates.loc[candidates["accuracy"].idxmax(), "sampler"]
 
 
@@ -119,10 +124,10 @@ def write_summary(
         accuracy: see ``accuracy_table``.
         shared_history: losses of the shared encoder.
         bins: outcome bins.
-        out: JSON. ``agreement``, ``cosine`` and ``correlation`` are of trained models (``max`` snapshots) alone.
+        out: JSON. ``agreement``, ``cosine`` and ``correlation`` are of trained models (``max`` snapshots) only.
             ``accuracy``, ``accuracy_intervals`` and ``sets`` (independent sets of classes, the n of the intervals) are
-            by kind of classes, without fine-tuning and with all images seen. ``kinds`` tells samplers, baselines and
-            references apart. Missing bounds, of fewer than two sets, are null.
+            by kind of classes, without fine-tuning and with all images. ``kinds`` has the kind
+            of each method. Missing bounds, of fewer than two sets, are null.
         classes_per_task: classes per task.
     """
     images, zoo = pd.read_csv(classes), pd.read_csv(members)

@@ -1,4 +1,4 @@
-"""Held-out tasks, and models judged on the validation images of a task; test images play no part."""
+"""Held-out tasks, and models judged on validation images of a task; test images are not used."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,9 +20,9 @@ LOW, HIGH = 0.025, 0.975
 
 
 def held_out_tasks(indices: Sequence[str | Path]) -> pd.DataFrame:
-    """Return a row a held-out member: ``part`` (its index's name, ``test`` or ``unseen``), ``member``, ``task``.
+    """Return one row per held-out member: ``part`` (its index's name, ``test`` or ``unseen``), ``member``, ``task``.
 
-    Members that diverged are among them: their tasks are tasks all the same.
+    Members that diverged are included: their tasks can still be used.
     """
     tables = []
     for path in indices:
@@ -57,7 +57,7 @@ class ValidationImages:
         self._task, self._inputs, self._labels = "", torch.empty(0), torch.empty(0)
 
     def _load(self, task: str) -> None:
-        if task != self._task:  # one at a time, since callers take task after task
+        if task != self._task:  # only the last, since callers go through one task after another
             images, labels = self.images.of_task(task, part="validation")
             self._task, self._inputs, self._labels = task, normalised(images), labels
 

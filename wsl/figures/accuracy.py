@@ -1,22 +1,29 @@
-"""Accuracy on held-out tasks: samplers beside their baselines, by the number of images they may use."""
+"""Accuracy on held-out tasks: samplers and baselines, by the number of images that they may use."""
 
 from pathlib import Path
 
 import pandas as pd
 
-from wsl.figures.dots import ACROSS, dots, own_rows
+from wsl.figures.dots import ACROSS, dots, rows_of_first_run
 from wsl.figures.style import save
+
+FIGURE = {
+    "title": "accuracy of samplers and baselines",
+    "category": "Sampling",
+    "order": 1,
+    "inputs": lambda run: {"table": run.paths.table("accuracy")},
+}
 
 
 def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
-    """Draw accuracy without fine-tuning, a panel per number of images per class.
+    """Draw accuracy without fine-tuning, with one panel per number of images per class.
 
     Args:
         table: CSV, see ``wsl.evaluation.tables.accuracy_table``.
         pdf: vector file to write.
         png: bitmap to write.
     """
-    accuracies = own_rows(pd.read_csv(table, dtype={"images": str}))
+    accuracies = rows_of_first_run(pd.read_csv(table, dtype={"images": str}))
     accuracies = accuracies[(accuracies["epochs"] == 0) & (accuracies["classes"] != "validation")]
     references = accuracies[accuracies["sampler"].isin(ACROSS)]
     shown = accuracies[~accuracies["sampler"].isin((*ACROSS, "scratch"))]

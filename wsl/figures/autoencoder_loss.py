@@ -1,24 +1,27 @@
-"""Figure 4.1a: training and validation loss of the weight autoencoder."""
+"""Figure 4.1a: training and validation loss of the weight encoder."""
 
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.figure import Figure
 
-from wsl.figures.style import COLUMN, losses, save
+from wsl.figures.style import losses, save
+
+FIGURE = {
+    "title": "4.1a: losses of the weight encoder",
+    "category": "Weight encoder",
+    "order": 1,
+    "inputs": lambda run: {"history": run.paths.encoder_history},
+}
 
 
 def draw(history: str | Path, pdf: str | Path, png: str | Path) -> None:
-    """Draw the autoencoder's history.
+    """Draw the losses by epoch.
 
     Args:
-        history: CSV with a row per epoch.
+        history: CSV with one row per epoch, see ``wsl.figures.style.losses``.
         pdf: vector file to write.
         png: bitmap to write.
     """
-    figure = Figure(figsize=(1.4 * COLUMN, 2.4))
-    axes = figure.subplots()
-    losses(axes, pd.read_csv(history))
-    axes.set_yscale("log")
-    axes.set_ylabel("squared error per model (eq. 3.1)")
+    figure = losses(pd.read_csv(history), "squared error per model (eq. 3.1)")
+    figure.axes[0].set_yscale("log")
     save(figure, pdf, png)

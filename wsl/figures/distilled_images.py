@@ -1,4 +1,4 @@
-"""Distilled images beside real ones (datasets.encoder: distilled)."""
+"""Distilled images next to real ones (``datasets.encoder: distilled``)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,29 +8,38 @@ from matplotlib.figure import Figure
 from wsl.figures.style import COLUMN, save
 from wsl.files import open_hdf5
 
-ACROSS = 4  # classes in a row
+FIGURE = {
+    "title": "distilled and real images",
+    "category": "Datasets",
+    "inputs": lambda run: {
+        key: [path(name) for name in run.classes if name not in run.groups["unseen"]][:12]
+        for key, path in (("packed", run.paths.packed), ("class_means", run.paths.class_mean))
+    },
+    "when": lambda run: run.config.datasets.encoder.name == "distilled",
+}
+ACROSS = 4  # classes per row
 
 
 def draw(packed: Sequence[str | Path], class_means: Sequence[str | Path], pdf: str | Path, png: str | Path) -> None:
-    """Draw each class's first training image, from which distillation starts, and its first distilled image.
+    """Draw the first training image of each class, from which distillation starts, and its first distilled image.
 
     Args:
-        packed: packed images, a file per class.
-        class_means: files of the same classes in the same order.
+        packed: packed images, one file per class.
+        class_means: dataset embeddings of the same classes in the same order.
         pdf: vector file to write.
         png: bitmap to write.
     """
     down = -(-len(packed) // ACROSS)
     figure = Figure(figsize=(2 * COLUMN, 2 * COLUMN / ACROSS * 0.62 * down))
-    axes = figure.subplots(down, ACROSS, squeeze=False).ravel()
-    for real, made, one in zip(packed, class_means, axes, strict=False):
-        with open_hdf5(real) as file, open_hdf5(made) as other:
-            size, pair = file["train"].shape[1], (file["train"][0], other["distilled"][0])
-            one.set_title(file.attrs["class"])
+    panels = figure.subplots(down, ACROSS, squeeze=False).ravel()
+    for real, embedded, axes in zip(packed, class_means, panels, strict=False):
+        with open_hdf5(real) as images, open_hdf5(embedded) as embedding:
+            size, pair = images["train"].shape[1], (images["train"][0], embedding["distilled"][0])
+            axes.set_title(images.attrs["class"])
         for place, image in enumerate(pair):
             left = place * size * 1.06
-            one.imshow(image, extent=(left, left + size, size, 0), interpolation="nearest")
-        one.set(xlim=(0, size * 2.06), ylim=(size, 0))
-    for one in axes:
-        one.axis("off")
+            axes.imshow(image, extent=(left, left + size, size, 0), interpolation="nearest")
+        axes.set(xlim=(0, size * 2.06), ylim=(size, 0))
+    for axes in panels:
+        axes.axis("off")
     save(figure, pdf, png)

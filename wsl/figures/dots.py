@@ -1,4 +1,4 @@
-"""Accuracies as sorted dots with intervals: a row per method, samplers in colour and baselines in grey."""
+"""Accuracies as sorted dots with intervals: one row per method, samplers in colour and baselines in grey."""
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
@@ -12,16 +12,16 @@ from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
 from wsl.figures.methods import KINDS, method
-from wsl.figures.style import COLUMN
+from wsl.figures.style import COLUMN, place_axes, placed_figure, row_axes
 
 ACROSS = ("trained", "reconstructed", "start")  # references, drawn as lines across all rows
-# Inches: the height of a row, of the titles above a block and of what stands below all blocks; the width of the
-# values at the right; the gaps between blocks and between panels.
+# Inches: the height of a row, of the titles above a block and of the legend below all blocks; the width of the values
+# at the right; the gaps between blocks and between panels.
 ROW, TITLES, BELOW, VALUES, BLOCK_GAP, PANEL_GAP = 0.155, 0.24, 0.68, 0.42, 0.12, 0.1
 
 
-def own_rows(accuracies: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the run that the table belongs to, without those of the runs beside it."""
+def rows_of_first_run(accuracies: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the run that the table belongs to, without those of other runs that are added to it."""
     return accuracies[accuracies["run"] == accuracies["run"].iloc[0]]
 
 
@@ -31,14 +31,19 @@ def kinds_in(accuracies: pd.DataFrame) -> list[str]:
 
 
 def unit(rows: pd.DataFrame) -> str:
-    """Return what intervals are over, for example ``24 sets of classes``; tables without such sets count tasks."""
+    """Return the units that intervals are over, for example ``24 sets of classes``; tables without sets count tasks."""
     name, what = ("sets", "sets of classes") if "sets" in rows and rows["sets"].notna().any() else ("tasks", "tasks")
     counts = sorted({int(count) for count in rows[name].dropna()})
     return f"{' to '.join(map(str, dict.fromkeys((counts[0], counts[-1]))))} {what}"
 
 
+def axis_start(rows: pd.DataFrame) -> float:
+    """Return where an axis of accuracies in per cent starts: a little below the lowest value."""
+    return max(100 * np.nanmin([*rows["low"], *rows["accuracy"]]) - 3, 0)
+
+
 def dots(accuracies: pd.DataFrame, column: str, panels: Mapping[Hashable, str], references: pd.DataFrame) -> Figure:
-    """Draw a block of rows per kind of held-out tasks, and in it a panel per value of a column.
+    """Draw one block of rows per kind of held-out tasks, and in it one panel per value of a column.
 
     Args:
         accuracies: the rows to draw, of one run.
@@ -51,28 +56,27 @@ def dots(accuracies: pd.DataFrame, column: str, panels: Mapping[Hashable, str], 
     chosen = set(accuracies.loc[accuracies["chosen"], "sampler"])
     heights = [TITLES + ROW * len(order) for order in orders.values()]
     width, height = 2 * COLUMN, sum(heights) + BLOCK_GAP * (len(blocks) - 1) + BELOW
-    figure = Figure(figsize=(width, height))
-    figure.set_layout_engine("none")  # places are set here, so that the panels of all blocks stand in line
+    figure = placed_figure(width, height)
     headings = {kind: KINDS[kind].capitalize() for kind in blocks}
     left = label_room(figure, {name for order in orders.values() for name in order}, headings.values())
-    each = (width - left - VALUES - PANEL_GAP * (len(panels) - 1)) / len(panels)
-    floor = np.nanmin([*accuracies["low"], *accuracies["accuracy"], *references["accuracy"]])
+    panel_width = (width - left - VALUES - PANEL_GAP * (len(panels) - 1)) / len(panels)
+    start = axis_start(pd.concat([accuracies, references.assign(low=np.nan)]))
     top = height
     for (kind, rows), order in zip(blocks.items(), orders.values(), strict=True):
-        tall = ROW * len(order)
+        block_height = ROW * len(order)
         figure.text(0.04 / width, (top - TITLES + 0.05) / height, headings[kind], fontsize=8, fontweight="bold")
         for place, (value, title) in enumerate(panels.items()):
-            at = (left + place * (each + PANEL_GAP), top - TITLES - tall, each, tall)
-            axes = figure.add_axes(tuple(np.divide(at, (width, height, width, height))))
-            own = rows[rows[column] == value].drop_duplicates("sampler").set_index("sampler")
-            _panel(axes, own, order, references[references["classes"] == kind])
+            at = (left + place * (panel_width + PANEL_GAP), top - TITLES - block_height)
+            axes = place_axes(figure, *at, panel_width, block_height)
+            panel = rows[rows[column] == value].drop_duplicates("sampler").set_index("sampler")
+            _reference_lines(axes, references[references["classes"] == kind])
+            draw_rows(axes, panel, order, chosen, named=place == 0)
             axes.set_title(title, pad=3)
-            axes.set_xlim(max(100 * floor - 3, 0), 101)
-            axes.xaxis.set_major_locator(MaxNLocator(4 if each > 1 else 3))
+            axes.set_xlim(start, 101)
+            axes.xaxis.set_major_locator(MaxNLocator(4 if panel_width > 1 else 3))
             axes.tick_params(labelbottom=kind == list(blocks)[-1])
-            label_rows(axes, order, chosen, shown=place == 0)
-        write_values(axes, own, order, chosen)  # beside the last panel
-        top -= TITLES + tall + BLOCK_GAP
+        write_values(axes, panel, order, chosen)  # right of the last panel
+        top -= TITLES + block_height + BLOCK_GAP
     middle = (left + (width - left - VALUES) / 2) / width
     below = f"accuracy on test images, % (bars: 95 % intervals over {unit(accuracies)})"
     figure.text(middle, 0.42 / height, below, ha="center", va="top", fontsize=8)
@@ -82,56 +86,41 @@ def dots(accuracies: pd.DataFrame, column: str, panels: Mapping[Hashable, str], 
     return figure
 
 
-def draw_rows(axes: Axes, own: pd.DataFrame, order: Sequence[str]) -> None:
+def draw_rows(axes: Axes, rows: pd.DataFrame, order: Sequence[str], chosen: set[str], named: bool = True) -> None:
     """Draw accuracies and their intervals, in per cent, from the lowest row up.
 
     Args:
         axes: where to draw.
-        own: ``accuracy``, ``low`` and ``high`` by method; a method that is not there leaves its row empty.
+        rows: ``accuracy``, ``low`` and ``high`` by method; the row of a method that is missing stays empty.
         order: methods of all rows.
+        chosen: methods whose names are bold.
+        named: whether to write names, in the methods' colours.
     """
-    axes.grid(axis="y", color="#EEEEEE", lw=0.8)
-    axes.set_axisbelow(True)
-    axes.spines["left"].set_visible(False)
+    row_axes(axes, [method(name).label if named else "" for name in order])
+    _colour(axes.get_yticklabels(), order, chosen)
     for row, name in enumerate(order):
-        if name in own.index:
-            point, look = 100 * own.loc[name, ["accuracy", "low", "high"]].astype(float), method(name)
-            reach = [[point["accuracy"] - point["low"]], [point["high"] - point["accuracy"]]]
+        if name in rows.index:
+            point, look = 100 * rows.loc[name, ["accuracy", "low", "high"]].astype(float), method(name)
+            bar = [[point["accuracy"] - point["low"]], [point["high"] - point["accuracy"]]]
             axes.errorbar(
-                point["accuracy"], row, xerr=reach, fmt=look.marker, ms=3.4, color=look.colour, elinewidth=1.1,
+                point["accuracy"], row, xerr=bar, fmt=look.marker, ms=3.4, color=look.colour, elinewidth=1.1,
                 label=look.label, zorder=3,
             )  # fmt: skip
 
 
-def label_rows(axes: Axes, order: Sequence[str], chosen: set[str], shown: bool = True) -> None:
-    """Name the rows of ``draw_rows`` in the methods' colours, what is chosen in bold.
-
-    Args:
-        axes: see ``draw_rows``.
-        order: methods of all rows.
-        chosen: methods that stand out.
-        shown: whether names are written; without them, rows are as high as in a panel with names.
-    """
-    axes.set_ylim(-0.6, len(order) - 0.4)
-    axes.set_yticks(range(len(order)), [method(name).label if shown else "" for name in order])
-    axes.tick_params(axis="y", length=0)
-    _colour(axes.get_yticklabels(), order, chosen)
-
-
-def write_values(axes: Axes, own: pd.DataFrame, order: Sequence[str], chosen: set[str]) -> None:
-    """Write the accuracies of ``draw_rows`` right of the axes; see there and ``label_rows``."""
+def write_values(axes: Axes, rows: pd.DataFrame, order: Sequence[str], chosen: set[str]) -> None:
+    """Write the accuracies of ``draw_rows`` right of the axes; see there."""
     place = {"xycoords": ("axes fraction", "data"), "annotation_clip": False, "va": "center", "fontsize": 7}
     for row, name in enumerate(order):
-        if name in own.index:
-            text = axes.annotate(f"{100 * own.loc[name, 'accuracy']:.1f}", (1.04, row), **place)
+        if name in rows.index:
+            text = axes.annotate(f"{100 * rows.loc[name, 'accuracy']:.1f}", (1.04, row), **place)
             _colour([text], [name], chosen)
 
 
-def _panel(axes: Axes, own: pd.DataFrame, order: list[str], references: pd.DataFrame) -> None:
+def _reference_lines(axes: Axes, references: pd.DataFrame) -> None:
     for name in ACROSS:
         for value in references.loc[references["sampler"] == name, "accuracy"].head(1):
             axes.axvline(100 * value, color=method(name).colour, ls=method(name).line, lw=1, zorder=1)
-    draw_rows(axes, own, order)
 
 
 def _colour(texts: Sequence[Text], names: Sequence[str], chosen: set[str]) -> None:

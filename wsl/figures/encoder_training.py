@@ -1,4 +1,4 @@
-"""Losses of the weight encoders on the bench before and after training, and of the shared encoder on their latents."""
+"""First and last losses of the compared weight encoders, and of the shared encoder on their latents."""
 
 from pathlib import Path
 
@@ -10,10 +10,17 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from wsl.figures.palette import CHANCE, TRAIN, VALIDATION
-from wsl.figures.style import COLUMN, save
+from wsl.figures.style import COLUMN, row_axes, save
 
+FIGURE = {
+    "title": "training of the weight encoders, and of the shared encoder on their latents",
+    "category": "Weight encoder",
+    "order": 4,
+    "inputs": lambda run: {"table": run.paths.measured("encoder_histories")},
+    "when": lambda run: bool(run.config.evaluation.bench.encoders),
+}
 ROW = 0.2  # inches
-APART = 0.17  # of a row: training above, validation below its middle
+APART = 0.17  # fraction of a row: training above, validation below its middle
 PARTS = {"train": (TRAIN, APART), "validation": (VALIDATION, -APART)}
 TITLES = {
     "encoder": "weight encoder: loss, relative to the\nfirst epoch's validation loss",
@@ -22,10 +29,10 @@ TITLES = {
 
 
 def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
-    """Draw how losses moved from the first epoch to the last: a row per encoder, training above validation.
+    """Draw how losses changed from the first epoch to the last: one row per encoder, training above validation.
 
-    Curves of tens of encoders cannot be read in one figure; the loss at the first, the kept and the last epoch can.
-    Losses of different encoders are in different units, so that they are relative.
+    Curves of tens of encoders cannot be read in one figure; the losses of the first, the kept and the last epoch can.
+    Losses of different encoders have different units, so they are relative.
 
     Args:
         table: CSV, see ``wsl.evaluation.encoder_tables``.
@@ -36,13 +43,13 @@ def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
     lengths = histories.groupby(["training", "encoder"], sort=False).size()
     trained = lengths[lengths > 1].reset_index()
     names = {training: trained.loc[trained["training"] == training, "encoder"].tolist() for training in TITLES}
-    shown = {training: own for training, own in names.items() if own}
-    tall = ROW * max(map(len, shown.values())) + 1.0
-    figure = Figure(figsize=(2 * COLUMN if len(shown) > 1 else 1.3 * COLUMN, tall))
+    shown = {training: encoders for training, encoders in names.items() if encoders}
+    height = ROW * max(map(len, shown.values())) + 1.0
+    figure = Figure(figsize=(2 * COLUMN if len(shown) > 1 else 1.3 * COLUMN, height))
     panels = np.atleast_1d(figure.subplots(1, len(shown)))
-    for axes, (training, own) in zip(panels, shown.items(), strict=True):
+    for axes, (training, encoders) in zip(panels, shown.items(), strict=True):
         rows = histories[histories["training"] == training]
-        _panel(axes, rows, own, relative=training == "encoder")
+        _panel(axes, rows, encoders, relative=training == "encoder")
         axes.set_title(TITLES[training])
     keys = [Line2D([], [], color=colour, marker="o", ms=4, label=part) for part, (colour, _) in PARTS.items()]
     first = Line2D([], [], ls="", marker="|", ms=6, color="black", label="first epoch")
@@ -54,7 +61,7 @@ def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
 
 
 def _panel(axes: Axes, histories: pd.DataFrame, names: list[str], relative: bool) -> None:
-    for row, name in enumerate(reversed(names)):
+    for row, name in enumerate(names[::-1]):
         history = histories[histories["encoder"] == name].sort_values("epoch")
         scale = history["validation_loss"].iloc[0] if relative else 1.0
         for part, (colour, above) in PARTS.items():
@@ -72,9 +79,4 @@ def _panel(axes: Axes, histories: pd.DataFrame, names: list[str], relative: bool
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_yticks(range(len(names)), reversed(names))
-    axes.set_ylim(-0.6, len(names) - 0.4)
-    axes.tick_params(axis="y", length=0)
-    axes.grid(axis="y", color="#EEEEEE", lw=0.8)
-    axes.set_axisbelow(True)
-    axes.spines["left"].set_visible(False)
+    row_axes(axes, names[::-1])

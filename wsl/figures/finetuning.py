@@ -4,23 +4,30 @@ from pathlib import Path
 
 import pandas as pd
 
-from wsl.figures.dots import dots, own_rows
+from wsl.figures.dots import dots, rows_of_first_run
 from wsl.figures.style import save
+
+FIGURE = {
+    "title": "accuracy after fine-tuning",
+    "category": "Sampling",
+    "order": 2,
+    "inputs": lambda run: {"table": run.paths.table("accuracy")},
+}
 
 
 def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
-    """Draw accuracy after fine-tuning on all of a task's training images, a panel per number of epochs.
+    """Draw accuracy after fine-tuning on all training images of the task, with one panel per number of epochs.
 
     Args:
         table: CSV, see ``wsl.evaluation.tables.accuracy_table``.
         pdf: vector file to write.
         png: bitmap to write.
     """
-    accuracies = own_rows(pd.read_csv(table, dtype={"images": str}))
+    accuracies = rows_of_first_run(pd.read_csv(table, dtype={"images": str}))
     whole = accuracies[(accuracies["images"] == "all") & (accuracies["classes"] != "validation")]
-    # A line for the model that was trained on the task to its end: no epochs are added to it.
+    # A model that was trained on the task to the end is a line, since it is not fine-tuned.
     references = whole[(whole["sampler"] == "trained") & (whole["epochs"] == 0)]
-    # Where nothing was fine-tuned, all methods are shown as they are.
+    # Without any fine-tuning, all methods are shown as they are.
     tuned = set(whole.loc[whole["epochs"] > 0, "sampler"]) or set(whole["sampler"])
     tuned -= {"trained", "reconstructed"}
     titles = {0: "no training", 1: "1 epoch"}

@@ -1,21 +1,26 @@
-"""Accuracy on held-out tasks against the number of members that samplers learn from."""
+"""Accuracy on held-out tasks by the number of training members."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
-from wsl.figures.dots import kinds_in, unit
-from wsl.figures.ends import label_ends
-from wsl.figures.methods import KINDS, method
-from wsl.figures.style import COLUMN, save
+from wsl.figures.dots import axis_start, kinds_in, unit
+from wsl.figures.methods import KINDS, method, uses_zoo
+from wsl.figures.style import COLUMN, place_axes, placed_figure, reach, save
 
-UNMOVED = ("prototypes", "probe", "scratch", "start")  # do not depend on the number of members
-# Inches: the figure's height; the height of the panels and what stands below them; what stands left of the first
-# panel, and right of each.
-TALL, PANEL, BELOW, LEFT, RIGHT = 3.1, 2.3, 0.55, 0.5, 1.75
+FIGURE = {
+    "title": "accuracy by the number of members",
+    "category": "Sampling",
+    "order": 4,
+    "inputs": lambda run: {"table": run.paths.table("accuracy")},
+    "when": lambda run: run.config.evaluation.growth,
+}
+# Inches: the height of the figure, of the panels, and of the labels below them; the room left of the first panel and
+# right of each.
+HEIGHT, PANEL, BELOW, LEFT, RIGHT = 3.1, 2.3, 0.55, 0.5, 1.75
 
 
 def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
@@ -27,26 +32,23 @@ def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
         png: bitmap to write.
     """
     accuracies = pd.read_csv(table, dtype={"images": str})
-    own = accuracies["regime"] == accuracies["regime"].iloc[0]
-    whole = accuracies[own & (accuracies["epochs"] == 0) & (accuracies["images"] == "all")]
-    whole = whole[~whole["sampler"].isin(UNMOVED)].sort_values("members")
+    regime = accuracies["regime"] == accuracies["regime"].iloc[0]
+    whole = accuracies[regime & (accuracies["epochs"] == 0) & (accuracies["images"] == "all")]
+    whole = whole[whole["sampler"].map(uses_zoo)].sort_values("members")
     kinds = kinds_in(whole)
-    width = 2 * COLUMN if len(kinds) > 1 else LEFT + RIGHT + 2.4
-    each = (width - LEFT - RIGHT * len(kinds)) / len(kinds)
-    figure = Figure(figsize=(width, TALL))
-    figure.set_layout_engine("none")  # places are set here, since labels stand right of the panels
     held_out = whole[whole["classes"].isin(kinds)]
-    floor = np.nanmin([held_out["low"].min(), held_out["accuracy"].min()])
+    width = 2 * COLUMN if len(kinds) > 1 else LEFT + RIGHT + 2.4
+    panel_width = (width - LEFT - RIGHT * len(kinds)) / len(kinds)
+    figure = placed_figure(width, HEIGHT)
     for place, kind in enumerate(kinds):
-        at = (LEFT + place * (each + RIGHT), BELOW, each, PANEL)
-        axes = figure.add_axes(tuple(np.divide(at, (width, TALL, width, TALL))))
-        axes.set_ylim(max(100 * floor - 3, 0), 101)
+        axes = place_axes(figure, LEFT + place * (panel_width + RIGHT), BELOW, panel_width, PANEL)
+        axes.set_ylim(axis_start(held_out), 101)
         _panel(axes, held_out[held_out["classes"] == kind])
         axes.set_title(KINDS[kind].capitalize(), loc="left", fontweight="bold")
         axes.tick_params(labelleft=place == 0)
     figure.axes[0].set_ylabel("accuracy on test images, %")
     note = f"training members (bars: 95 % intervals over {unit(held_out)})"
-    figure.text(0.5 if len(kinds) > 1 else (LEFT + each / 2) / width, 0.04, note, ha="center", fontsize=8)
+    figure.text(0.5 if len(kinds) > 1 else (LEFT + panel_width / 2) / width, 0.04, note, ha="center", fontsize=8)
     save(figure, pdf, png)
 
 
@@ -58,12 +60,49 @@ def _panel(axes: Axes, whole: pd.DataFrame) -> None:
     ends = []
     for place, (name, rows) in enumerate(whole.groupby("sampler", sort=False)):
         look, rows = method(name), rows.drop_duplicates("members")
-        # A little to the side, so that the intervals of two methods do not lie on each other.
+        # Moved a little sideways, so that intervals do not overlap.
         x = rows["members"] * 2 ** (0.03 * (place % 5 - 2))
-        reach = [100 * (rows["accuracy"] - rows["low"]), 100 * (rows["high"] - rows["accuracy"])]
+        bars = reach(rows, "accuracy", scale=100)
         axes.errorbar(
-            x, 100 * rows["accuracy"], reach, color=look.colour, marker=look.marker, ls=look.line, ms=3,
+            x, 100 * rows["accuracy"], bars, color=look.colour, marker=look.marker, ls=look.line, ms=3,
             lw=1.6 if look.kind == "sampler" else 1, elinewidth=0.8, label=look.label,
         )  # fmt: skip
         ends.append((x.iloc[-1], 100 * rows["accuracy"].iloc[-1], look.label, look.colour))
-    label_ends(axes, ends, PANEL)
+    _label_ends(axes, ends)
+
+
+def _label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:
+    """Write labels right of the ends of lines (x, y, label, colour), each joined to its end by a thin line."""
+    low, high = axes.get_ylim()
+    places = spread([y for _, y, _, _ in ends], 0.125 * (high - low) / PANEL, low, high)
+    for (x, y, label, colour), place in zip(ends, places, strict=True):
+        line = {"arrowstyle": "-", "lw": 0.5, "color": colour, "shrinkA": 0, "shrinkB": 2, "relpos": (0, 0.5)}
+        axes.annotate(
+            label, (x, y), (1.07, (place - low) / (high - low)), textcoords="axes fraction", va="center", fontsize=7,
+            color=colour, arrowprops=line, annotation_clip=False,
+        )  # fmt: skip
+
+
+def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> np.ndarray:
+    """Return places that are at least ``gap`` apart and as close to the wanted ones as possible (least squares).
+
+    Args:
+        wanted: places, in any order; their order is kept.
+        gap: least distance between two places.
+        low: least place.
+        high: highest place; if the places do not fit, they are closer together than ``gap``.
+    """
+    order = np.argsort(wanted, kind="stable")
+    gap = min(gap, (high - low) / max(len(wanted) - 1, 1))
+    # Minus the gaps below them, places must only ascend: isotonic regression, by pooling neighbours.
+    steps = gap * np.arange(len(wanted))
+    pools: list[tuple[float, int]] = []  # mean and size
+    for place in np.asarray(wanted, dtype=float)[order] - steps:
+        pools.append((place, 1))
+        while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
+            (lower, count), (upper, more) = pools[-2:]
+            pools[-2:] = [((lower * count + upper * more) / (count + more), count + more)]
+    ascending = np.concatenate([np.full(count, mean) for mean, count in pools])
+    places = np.empty(len(wanted))
+    places[order] = np.clip(ascending, low, high - gap * (len(wanted) - 1)) + steps
+    return places

@@ -1,28 +1,35 @@
-"""Figure 4.1b: outputs of held-out models against their reconstructions, over the autoencoder's training."""
+"""Figure 4.1b: outputs of held-out models and of their reconstructions, over the weight encoder's training."""
 
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from wsl.figures.palette import BLUE, CHANCE
-from wsl.figures.style import COLUMN, save
+from wsl.figures.palette import BLUE
+from wsl.figures.style import COLUMN, chance_line, save
 
+FIGURE = {
+    "title": "4.1b: outputs on synthetic images",
+    "category": "Weight encoder",
+    "order": 2,
+    "inputs": lambda run: {"measured": run.paths.measured("reconstruction_over_training")},
+    "settings": lambda run: {"chance": 1 / run.config.zoo.classes_per_task},
+}
 METRICS = {"agreement": (0.0, 1.03), "cosine": (-1.05, 1.05), "correlation": (-1.05, 1.05)}
 START = "epoch0"  # the snapshot before any training
 
 
 def draw(measured: str | Path, pdf: str | Path, png: str | Path, chance: float) -> None:
-    """Draw a panel per metric: the mean over held-out trained snapshots, and the middle half of them shaded.
+    """Draw one panel per metric: the mean over held-out trained snapshots, and the middle half of them shaded.
 
     Args:
         measured: CSV, see ``wsl.evaluation.reconstruction.over_training``.
         pdf: vector file to write.
         png: bitmap to write.
-        chance: agreement of two models that answer independently.
+        chance: agreement of two independent models.
     """
     table = pd.read_csv(measured)
-    table = table[table["snapshot"] != START]  # before training: nothing that a reconstruction could keep
+    table = table[table["snapshot"] != START]  # an untrained model has nothing that a reconstruction could keep
     figure = Figure(figsize=(2 * COLUMN, 2.2))
     for axes, (metric, limits) in zip(figure.subplots(1, len(METRICS)), METRICS.items(), strict=True):
         groups = table.groupby("epoch")[metric]
@@ -32,11 +39,10 @@ def draw(measured: str | Path, pdf: str | Path, png: str | Path, chance: float) 
             mean.index, groups.quantile(0.25), groups.quantile(0.75), color=BLUE, alpha=0.18, lw=0,
             label="middle half of snapshots",
         )  # fmt: skip
-        unrelated = chance if metric == "agreement" else 0.0
-        axes.axhline(unrelated, color=CHANCE, lw=0.8, ls="--", label="unrelated models (chance)")
+        chance_line(axes, chance if metric == "agreement" else 0.0, "unrelated models (chance)")
         axes.set_xscale("symlog", linthresh=1)
         axes.set_xlim(0, None)
         axes.xaxis.set_major_formatter("{x:g}")
-        axes.set(ylim=limits, title=metric, xlabel="epoch of the autoencoder")
+        axes.set(ylim=limits, title=metric, xlabel="epoch of the weight encoder")
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     save(figure, pdf, png)

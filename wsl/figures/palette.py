@@ -5,3 +5,5 @@ GREY = "#7F7F7F"
 # Training and validation, and tasks of seen and of unseen classes, keep their colours in all figures.
 TRAIN, VALIDATION, CHANCE = BLUE, ORANGE, GREY
 SEEN, UNSEEN = BLUE, ORANGE
+# Held-out parts of the zoo: name in words, and colour.
+PARTS = {"test": ("seen classes", SEEN), "unseen": ("unseen classes", UNSEEN)}

@@ -1,26 +1,36 @@
-"""Control by R: the validation loss that sampled models reach against the loss requested."""
+"""Control by R: the validation loss that sampled models reach, by the loss requested."""
 
 from math import ceil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from wsl.evaluation.intervals import POSITIVE, by_set, interval
+from wsl.figures.dots import unit
 from wsl.figures.methods import method
-from wsl.figures.palette import GREY, RED, SEEN, UNSEEN
-from wsl.figures.style import COLUMN, save
+from wsl.figures.palette import GREY, PARTS, RED
+from wsl.figures.style import COLUMN, reach, save
 
-PARTS = {"test": (SEEN, "seen classes"), "unseen": (UNSEEN, "unseen classes")}
+FIGURE = {
+    "title": "control by R",
+    "category": "Sampling",
+    "order": 5,
+    "inputs": lambda run: {"measured": run.paths.measured("control"), "table": run.paths.table("control")},
+    "when": lambda run: run.config.evaluation.properties,
+}
 COLUMNS = 4
 ROOM = 2.0  # the axis of reached losses ends at most at this multiple of the highest request
+APART = 0.12  # distance of the two parts, as a fraction of the distance of two requests
 
 
 def draw(measured: str | Path, table: str | Path, pdf: str | Path, png: str | Path) -> None:
-    """Draw every task as a faint line and the median over tasks as a strong one, a panel per sampler.
+    """Draw one panel per sampler: means over sets of classes with 95 % intervals, and every set as a faint point.
 
     Args:
-        measured: CSV of all samplers' rows, see ``wsl.evaluation.control``.
+        measured: CSV with the rows of all samplers, see ``wsl.evaluation.control``.
         table: CSV, their summary.
         pdf: vector file to write.
         png: bitmap to write.
@@ -29,34 +39,53 @@ def draw(measured: str | Path, table: str | Path, pdf: str | Path, png: str | Pa
     samplers = list(dict.fromkeys(rows["sampler"]))
     columns = min(COLUMNS, len(samplers))
     lines = ceil(len(samplers) / columns)
-    width = max(COLUMN, 2 * COLUMN * columns / COLUMNS)
-    figure = Figure(figsize=(width, 0.55 + 1.75 * lines))
+    figure = Figure(figsize=(max(COLUMN, 2 * COLUMN * columns / COLUMNS), 0.75 + 1.75 * lines))
     grid = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
-    finite = rows.loc[np.isfinite(rows["achieved"]), "achieved"]
-    highest = rows["requested"].max()
-    top = min(ROOM * highest, 1.05 * max(highest, finite.max() if len(finite) else highest))
     for place in range(len(samplers), grid.size):
         grid.flat[place].remove()
         grid.flat[place - columns].tick_params(labelbottom=True)
+    finite, highest = rows.loc[np.isfinite(rows["achieved"]), "achieved"], rows["requested"].max()
+    top = min(ROOM * highest, 1.05 * max(highest, finite.max() if len(finite) else highest))
     for axes, sampler in zip(grid.flat, samplers, strict=False):
-        axes.axline((0, 0), slope=1, color=GREY, lw=0.8, ls="--")
-        notes = []
-        for part, (colour, label) in PARTS.items():
-            own = rows[(rows["sampler"] == sampler) & (rows["part"] == part)]
-            if own.empty:
-                continue
-            for _, task in own.groupby(["member", "draw"]):
-                axes.plot(task["requested"], task["achieved"], color=colour, alpha=0.18, lw=0.6)
-            axes.plot(own.groupby("requested")["achieved"].median(), color=colour, marker="o", ms=2, label=label)
-            lost = own.loc[~np.isfinite(own["achieved"]), "requested"]
-            axes.plot(lost, np.full(len(lost), 0.985 * top), "x", ms=3, mew=0.8, color=RED)
-            score = summary[(summary["sampler"] == sampler) & (summary["part"] == part)]["prompt_alignment"].iloc[0]
-            notes.append((f"R² {score:.2f}" if np.isfinite(score) else "R² undefined", colour))
-        for place, (note, colour) in enumerate(notes):
-            axes.text(0.04, 0.93 - 0.12 * place, note, color=colour, fontsize=7, transform=axes.transAxes, va="top")
-        axes.set(ylim=(0, top), xlim=(0, 1.03 * highest))
+        axes.set(ylim=(0, top), xlim=(0, 1.05 * highest))
+        axes.axline((0, 0), slope=1, color=GREY, lw=0.8, ls="--", label="reached = requested")
+        for place, part in enumerate(PARTS):
+            shown = rows[(rows["sampler"] == sampler) & (rows["part"] == part)]
+            if len(shown):
+                scores = summary[(summary["sampler"] == sampler) & (summary["part"] == part)].iloc[0]
+                _part(axes, shown, part, scores, place)
         axes.set_title(method(sampler).label, color=method(sampler).colour)
-    figure.legend(*grid[0, 0].get_legend_handles_labels(), loc="outside upper right", ncols=len(PARTS))
-    figure.supxlabel("validation loss requested, nats", fontsize=8)
+    panels = [axes.get_legend_handles_labels() for axes in figure.axes]
+    legend = {label: handle for handles, labels in panels for handle, label in zip(handles, labels, strict=True)}
+    figure.legend(legend.values(), legend, loc="outside upper right", ncols=4)
+    figure.supxlabel(f"validation loss requested, nats (bars: 95 % intervals over {unit(summary)})", fontsize=8)
     figure.supylabel("validation loss reached, nats", fontsize=8)
     save(figure, pdf, png)
+
+
+def _part(axes: Axes, rows: pd.DataFrame, part: str, scores: pd.Series, place: int) -> None:
+    label, colour = PARTS[part]
+    requests = np.sort(rows["requested"].unique())
+    # Moved a little sideways, so that the two parts do not overlap.
+    shift = (2 * place - 1) * APART / 2 * (np.diff(requests).min() if len(requests) > 1 else 0)
+    means = []
+    for requested, asked in rows[np.isfinite(rows["achieved"])].groupby("requested"):
+        values = by_set(asked, "achieved")["achieved"].to_numpy()
+        axes.plot(np.full(len(values), requested + shift), values, ".", color=colour, alpha=0.35, ms=4, mew=0)
+        means.append({"requested": requested, **interval(values, POSITIVE)._asdict()})
+    if means:
+        line = pd.DataFrame(means)
+        axes.errorbar(
+            line["requested"] + shift, line["mean"], reach(line, "mean"), color=colour, marker="o", ms=2.5, lw=1,
+            elinewidth=0.9, label=label,
+        )  # fmt: skip
+    lost = rows.loc[~np.isfinite(rows["achieved"]), "requested"]
+    if len(lost):
+        axes.plot(
+            lost, np.full(len(lost), 0.985 * axes.get_ylim()[1]), "x", ms=3, mew=0.8, color=RED, label="non-finite"
+        )
+    names = ("prompt_alignment", "prompt_alignment_low", "prompt_alignment_high")
+    score, *bounds = scores.reindex(names).astype(float)
+    note = f"R² {score:.2f}" if np.isfinite(score) else "R² undefined"
+    note += " [{:.2f}, {:.2f}]".format(*bounds) if np.isfinite([score, *bounds]).all() else ""
+    axes.text(0.04, 0.93 - 0.1 * place, note, color=colour, fontsize=6.5, transform=axes.transAxes, va="top")

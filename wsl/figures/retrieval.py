@@ -5,15 +5,24 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from wsl.figures.palette import SEEN, UNSEEN
-from wsl.figures.style import COLUMN, save
+from wsl.evaluation.intervals import SHARE, interval
+from wsl.figures.dots import unit
+from wsl.figures.palette import PARTS
+from wsl.figures.style import COLUMN, reach, save
 
-PARTS = {"test": (SEEN, "tasks of seen classes"), "unseen": (UNSEEN, "tasks of unseen classes")}
+FIGURE = {
+    "title": "retrieval of held-out members",
+    "category": "Shared space",
+    "order": 3,
+    "inputs": lambda run: {"curves": run.paths.measured("retrieval_curves")},
+    "when": lambda run: run.config.evaluation.properties,
+}
 TITLES = {"pairs to weights": "(D, R) → W", "weights to pairs": "W → (D, R)"}
+SHIFT = 1.02  # of the two parts along the axis of k, in opposite directions
 
 
 def draw(curves: str | Path, pdf: str | Path, png: str | Path) -> None:
-    """Draw recall@k against k in both directions, and chance.
+    """Draw recall@k by k in both directions: means over sets of classes with intervals, sets as points, and chance.
 
     Args:
         curves: CSV, see ``wsl.evaluation.retrieval``.
@@ -21,16 +30,28 @@ def draw(curves: str | Path, pdf: str | Path, png: str | Path) -> None:
         png: bitmap to write.
     """
     table = pd.read_csv(curves)
-    figure = Figure(figsize=(2 * COLUMN, 2.7))
+    figure = Figure(figsize=(2 * COLUMN, 2.8))
     panels = figure.subplots(1, 2, sharex=True, sharey=True)
     for axes, (direction, title) in zip(panels, TITLES.items(), strict=True):
-        for part, (colour, label) in PARTS.items():
-            own = table[(table["direction"] == direction) & (table["part"] == part)]
-            if not own.empty:
-                axes.plot(own["k"], own["recall"], color=colour, label=f"{label} ({len(own)} snapshots)")
-                axes.plot(own["k"], own["chance"], color=colour, lw=0.8, ls=":", label=f"chance, {label}")
-        axes.set(title=title, xscale="log", xlabel="k", ylim=(0, 1.03))
+        for part, (label, colour) in PARTS.items():
+            rows = table[(table["direction"] == direction) & (table["part"] == part)]
+            if rows.empty:
+                continue
+            shift = SHIFT ** (1 if part == "unseen" else -1)
+            axes.plot(shift * rows["k"], rows["recall"], ".", color=colour, alpha=0.35, ms=4, mew=0)
+            groups = rows.groupby("k")["recall"]
+            means = pd.DataFrame([{"k": k, **interval(group.to_numpy(), SHARE)._asdict()} for k, group in groups])
+            count = rows["k"].max()
+            axes.errorbar(
+                shift * means["k"], means["mean"], reach(means, "mean"), color=colour, marker="o", ms=2.5, lw=1,
+                elinewidth=0.9, label=f"{label} ({count} snapshots)",
+            )  # fmt: skip
+            chance = rows.drop_duplicates("k")
+            axes.plot(chance["k"], chance["chance"], color=colour, lw=0.8, ls=":", label=f"chance, {label}")
+        axes.set(title=title, xscale="log", ylim=(-0.02, 1.03))
         axes.xaxis.set_major_formatter("{x:g}")
     panels[0].set_ylabel("recall@k")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    sets = table.groupby("part")["set"].nunique().rename("sets").reset_index()
+    figure.supxlabel(f"k (bars: 95 % intervals over {unit(sets)})", fontsize=8)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     save(figure, pdf, png)

@@ -3,21 +3,23 @@
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.figure import Figure
 
-from wsl.figures.style import COLUMN, losses, save
+from wsl.figures.style import losses, save
+
+FIGURE = {
+    "title": "4.2: losses of the shared encoder",
+    "category": "Shared space",
+    "order": 1,
+    "inputs": lambda run: {"history": run.paths.shared_history},
+}
 
 
 def draw(history: str | Path, pdf: str | Path, png: str | Path) -> None:
-    """Draw the shared encoder's history, with the loss of embeddings that distinguish nothing.
+    """Draw the losses by epoch, and the loss of embeddings that distinguish nothing.
 
     Args:
-        history: CSV with a row per epoch.
+        history: CSV with one row per epoch, see ``wsl.figures.style.losses``.
         pdf: vector file to write.
         png: bitmap to write.
     """
-    figure = Figure(figsize=(1.4 * COLUMN, 2.4))
-    axes = figure.subplots()
-    losses(axes, pd.read_csv(history), chance=True)
-    axes.set_ylabel("NT-Xent (eq. 2.7), nats")
-    save(figure, pdf, png)
+    save(losses(pd.read_csv(history), "NT-Xent (eq. 2.7), nats", chance=True), pdf, png)

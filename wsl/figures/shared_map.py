@@ -14,13 +14,24 @@ from matplotlib.lines import Line2D
 from wsl.figures.palette import GREY
 from wsl.figures.style import COLUMN, save
 
-MARKERS = {"weights": "o", "pair": "^"}
-NAMES = {"weights": "W", "pair": "(D, R)"}
-NAMED = 10  # more classes than that have colours but no legend
+FIGURE = {
+    "title": "map of the shared space",
+    "category": "Shared space",
+    "order": 4,
+    "inputs": lambda run: {"points": run.paths.measured("shared_map")},
+    "when": lambda run: run.config.evaluation.properties,
+}
+MARKERS = {"weights": ("o", "W"), "pair": ("^", "(D, R)")}
+SIZES = {"train": ("training", 2), "held out": ("held out", 3.4)}  # diameters in points
+NAMED = 10  # with more classes, colours have no legend
+BAR = {"orientation": "horizontal", "aspect": 30, "pad": 0.06}
+EPOCHS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
 def draw(points: str | Path, pdf: str | Path, png: str | Path) -> None:
-    """Draw three panels of one map; held-out snapshots large and joined to their pairs, training ones small.
+    """Draw three panels of one map; held-out snapshots large and joined to their pairs, training snapshots small.
+
+    Every snapshot is a point: a map shows neighbours, of which there is no mean.
 
     Args:
         points: CSV, see ``wsl.evaluation.shared_map``.
@@ -32,32 +43,35 @@ def draw(points: str | Path, pdf: str | Path, png: str | Path) -> None:
     by_class, by_accuracy, by_epoch = figure.subplots(1, 3)
     classes = sorted(table["superclass"].astype(str).unique())
     palette = matplotlib.colormaps["tab10" if len(classes) <= NAMED else "gist_rainbow"]
-    colours = [palette(i if len(classes) <= NAMED else i / len(classes)) for i in range(len(classes))]
-    of_class = np.array([colours[classes.index(str(name))] for name in table["superclass"]])
+    colours = {name: palette(i if len(classes) <= NAMED else i / len(classes)) for i, name in enumerate(classes)}
+    of_class = np.array([colours[str(name)] for name in table["superclass"]])
     _panel(by_class, table, of_class, f"kind of the task's first class ({len(classes)})")
     accuracies, epochs = table["accuracy"], table["epoch"]
+    last = max(epochs.max(), 1)
     scales = (
         (by_accuracy, accuracies, "validation accuracy", Normalize(accuracies.min(), accuracies.max()), "viridis"),
-        (by_epoch, epochs, "epoch", SymLogNorm(1, vmin=0, vmax=max(epochs.max(), 1), base=2), "plasma"),
+        (by_epoch, epochs, "epoch", SymLogNorm(1, vmin=0, vmax=last, base=2), "plasma"),
     )
     for axes, values, title, norm, name in scales:
         shades = matplotlib.cm.ScalarMappable(norm, name)
         _panel(axes, table, shades.to_rgba(values.to_numpy()), title)
-        bar = figure.colorbar(shades, ax=axes, orientation="horizontal", aspect=30, pad=0.06)
+        bar = figure.colorbar(shades, ax=axes, **BAR)
         bar.solids.set(rasterized=False, edgecolor="face")
-        if axes is by_epoch:
-            bar.set_ticks(sorted({0, 1, *(e for e in (2, 4, 8, 16, 32, 64, 128, 256) if e <= norm.vmax)}))
-            bar.ax.xaxis.set_major_formatter("{x:g}")
-            bar.ax.minorticks_off()
-    kinds = [
-        Line2D([], [], ls="", marker=m, ms=4, mfc="none", color="black", label=NAMES[k]) for k, m in MARKERS.items()
-    ]
-    shown = zip(classes, colours, strict=True) if len(classes) <= NAMED else ()
-    named = [Line2D([], [], ls="", marker="s", ms=4, color=colour, label=name) for name, colour in shown]
-    # A scale that is not seen, so that all maps are of one size.
-    figure.colorbar(shades, ax=by_class, orientation="horizontal", aspect=30, pad=0.06).ax.set_visible(False)
-    spacing = {"ncols": 6, "columnspacing": 1.2, "handletextpad": 0.1}
-    figure.legend(handles=[*kinds, *named], loc="outside lower center", **spacing)
+    bar.set_ticks([epoch for epoch in EPOCHS if epoch <= last])
+    bar.ax.xaxis.set_major_formatter("{x:g}")
+    bar.ax.minorticks_off()
+    # The classes stand where the other panels have their scales, so that all maps have one size.
+    key = figure.colorbar(shades, ax=by_class, **BAR).ax
+    key.clear()
+    key.axis("off")
+    if len(classes) <= NAMED:
+        named = [Line2D([], [], ls="", marker="s", ms=4, color=colours[name], label=name) for name in classes]
+        columns = 5 if max(map(len, classes)) < 4 else 2
+        key.legend(handles=named, loc="upper center", ncols=columns, columnspacing=0.8, handletextpad=0.0)
+    look = {"ls": "", "mfc": "none", "color": "black"}
+    marks = [Line2D([], [], marker=marker, ms=4, label=label, **look) for marker, label in MARKERS.values()]
+    marks += [Line2D([], [], marker="s", ms=size, label=label, **look) for label, size in SIZES.values()]
+    figure.legend(handles=marks, loc="outside lower center", ncols=4, columnspacing=1.2, handletextpad=0.1)
     save(figure, pdf, png)
 
 
@@ -66,12 +80,14 @@ def _panel(axes: Axes, table: pd.DataFrame, colours: np.ndarray, title: str) -> 
     places = table[held_out].pivot_table(index=["part", "member", "snapshot"], columns="kind", values=["x", "y"])
     both = places.dropna().to_numpy().reshape(-1, 2, 2).transpose(0, 2, 1)  # snapshots, kinds, (x, y)
     axes.add_collection(LineCollection(both, colors=GREY, linewidths=0.3, alpha=0.5, zorder=1))
-    for kind, marker in MARKERS.items():
-        for part, size, alpha, zorder in ((~held_out, 4, 0.4, 2), (held_out, 11, 0.95, 3)):
+    groups = (
+        (~held_out, {"s": SIZES["train"][1] ** 2, "alpha": 0.4, "edgecolors": "none", "zorder": 2}),
+        (held_out, {"s": SIZES["held out"][1] ** 2, "alpha": 0.95, "edgecolors": "black", "zorder": 3}),
+    )
+    for kind, (marker, _) in MARKERS.items():
+        for part, look in groups:
             chosen = part & (table["kind"] == kind).to_numpy()
-            axes.scatter(
-                table["x"][chosen], table["y"][chosen], c=colours[chosen], s=size, alpha=alpha, marker=marker,
-                linewidths=0.3, edgecolors="black" if part is held_out else "none", zorder=zorder,
-            )  # fmt: skip
+            x, y = table["x"][chosen], table["y"][chosen]
+            axes.scatter(x, y, c=colours[chosen], marker=marker, linewidths=0.3, **look)
     axes.set(title=title, xticks=[], yticks=[])
     axes.spines[["left", "bottom"]].set_visible(False)

@@ -9,29 +9,33 @@ from matplotlib.patches import Rectangle
 
 from wsl.figures.style import COLUMN, save
 
+FIGURE = {
+    "title": "4.3: weight latents and (D, R) pairs",
+    "category": "Shared space",
+    "order": 2,
+    "inputs": lambda run: {"similarities": run.paths.similarities},
+}
 TITLES = {"train": "training members", "test": "held-out members"}
 
 
 def draw(similarities: str | Path, pdf: str | Path, png: str | Path) -> None:
-    """Draw a heat map for training members, as the thesis does, and one for held-out members beside it.
+    """Draw a heat map of training members, as the thesis does, and one of held-out members.
 
     Args:
-        similarities: CSV with a row per weight latent and pair.
+        similarities: CSV with one row per weight latent and pair.
         pdf: vector file to write.
         png: bitmap to write.
     """
     table = pd.read_csv(similarities)
     figure = Figure(figsize=(2 * COLUMN, 2.5))
-    image = None
     for axes, (part, title) in zip(figure.subplots(1, 2), TITLES.items(), strict=True):
         part_table = table[table["part"] == part]
         grid = part_table.pivot(index="weights_member", columns=["pair_member", "pair_snapshot"], values="cosine")
         grid = grid.sort_index(axis=1)
         image = axes.pcolormesh(grid.to_numpy(), cmap="RdBu_r", vmin=-1, vmax=1)
         axes.invert_yaxis()
-        axes.set_xticks(
-            np.arange(grid.shape[1]) + 0.5, [f"{m} {snapshot}" for m, snapshot in grid.columns], rotation=90
-        )
+        names = [f"{member} {snapshot}" for member, snapshot in grid.columns]
+        axes.set_xticks(np.arange(grid.shape[1]) + 0.5, names, rotation=90)
         axes.set_yticks(np.arange(len(grid)) + 0.5, grid.index)
         axes.set_title(title)
         axes.set_xlabel("(D, R) pair: member and snapshot")

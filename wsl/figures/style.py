@@ -1,13 +1,15 @@
-"""One look for all figures: small, colour-blind safe, vector PDF and PNG."""
+"""One look for all figures: small, vector PDF and PNG, and the parts of axes that several figures share."""
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from wsl.figures.palette import TRAIN, VALIDATION
+from wsl.figures.palette import CHANCE, TRAIN, VALIDATION
 from wsl.files import written_whole
 
 matplotlib.use("Agg")
@@ -43,20 +45,69 @@ def save(figure: Figure, pdf: str | Path, png: str | Path) -> None:
             figure.savefig(beside, format=Path(path).suffix[1:], **options)
 
 
-def losses(axes: Axes, history: pd.DataFrame, chance: bool = False) -> None:
-    """Draw training and validation loss against epochs, and mark the state that was kept; the legend is beside.
+def placed_figure(width: float, height: float) -> Figure:
+    """Return a figure whose axes are placed by ``place_axes``, for panels that stand in line; sizes in inches."""
+    figure = Figure(figsize=(width, height))
+    figure.set_layout_engine("none")
+    return figure
+
+
+def place_axes(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
+    """Add axes at a place in inches from the lower left corner of the figure."""
+    scale = np.tile(figure.get_size_inches(), 2)
+    return figure.add_axes(tuple(np.divide((left, bottom, width, height), scale)))
+
+
+def row_axes(axes: Axes, labels: Sequence[str]) -> None:
+    """Set up axes with one row per label, from the lowest row up: faint grid lines, no ticks, no left spine."""
+    axes.grid(axis="y", color="#EEEEEE", lw=0.8)
+    axes.set_axisbelow(True)
+    axes.spines["left"].set_visible(False)
+    axes.set_ylim(-0.6, len(labels) - 0.4)
+    axes.set_yticks(range(len(labels)), labels)
+    axes.tick_params(axis="y", length=0)
+
+
+def reach(rows: pd.DataFrame, mean: str, low: str = "low", high: str = "high", scale: float = 1.0) -> list[pd.Series]:
+    """Return how far intervals extend below and above their means, as ``errorbar`` takes them.
 
     Args:
-        axes: the only axes of their figure.
+        rows: one row per interval.
+        mean: column of the means.
+        low: column of the lower bounds.
+        high: column of the upper bounds.
+        scale: factor of what is drawn, for example 100 for per cent.
+    """
+    return [scale * (rows[mean] - rows[low]), scale * (rows[high] - rows[mean])]
+
+
+def chance_line(axes: Axes, value: float, label: str = "chance") -> None:
+    """Draw the level of a model that knows nothing, below everything else."""
+    axes.axhline(value, color=CHANCE, lw=0.8, ls="--", label=label, zorder=0.5)
+
+
+def losses(history: pd.DataFrame, label: str, chance: bool = False) -> Figure:
+    """Return a figure of training and validation loss by epoch, with a ring around the state that was kept.
+
+    Args:
         history: with ``epoch``, ``train_loss``, ``validation_loss``, ``kept`` and, for ``chance``, ``train_chance``
             and ``validation_chance``.
+        label: name and unit of the loss.
         chance: whether to draw the losses of embeddings that distinguish nothing.
     """
+    figure = Figure(figsize=(1.4 * COLUMN, 2.4))
+    axes = figure.subplots()
     for part, colour in (("train", TRAIN), ("validation", VALIDATION)):
         axes.plot(history["epoch"], history[f"{part}_loss"], color=colour, label=part)
         if chance:
             axes.axhline(history[f"{part}_chance"].iloc[0], color=colour, lw=0.8, ls=":", label=f"{part}, chance")
     best = history.loc[history["kept"]]
     axes.plot(best["epoch"], best["validation_loss"], "o", ms=4, mfc="none", color="black", label="kept")
-    axes.set_xlabel("epoch")
-    axes.figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper")  # lines cross all of the axes
+    axes.set(xlabel="epoch", ylabel=label)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper")  # lines cross all of the axes
+    return figure
+
+
+def parts_in(table: pd.DataFrame, parts: Iterable[str]) -> list[str]:
+    """Return those of some parts of the zoo that a table has rows of, in their order."""
+    return [part for part in parts if part in set(table["part"])]

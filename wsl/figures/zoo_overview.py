@@ -12,6 +12,11 @@ from matplotlib.ticker import LogFormatterMathtext, LogLocator, MaxNLocator, Nul
 from wsl.figures.palette import BLUE, ORANGE
 from wsl.figures.style import COLUMN, save
 
+FIGURE = {
+    "title": "the zoo: learning curves, accuracies, losses",
+    "category": "Zoo",
+    "inputs": lambda run: {"members": run.paths.table("members"), "history": run.paths.zoo_history},
+}
 COLOURS = {"early": ORANGE, "max": BLUE}
 SUFFIX = "_validation_loss"
 
@@ -29,8 +34,8 @@ def draw(members: str | Path, history: str | Path, pdf: str | Path, png: str | P
     """Draw validation curves of all members, and the distributions of their snapshots' accuracy and loss.
 
     Args:
-        members: CSV with a row per member, see ``wsl.zoo.overview``.
-        history: CSV with a row per member and epoch.
+        members: CSV with one row per member, see ``wsl.zoo.overview``.
+        history: CSV with one row per member and epoch.
         pdf: vector file to write.
         png: bitmap to write.
     """
@@ -48,17 +53,14 @@ def draw(members: str | Path, history: str | Path, pdf: str | Path, png: str | P
     losses = np.concatenate([table[f"{snapshot}_validation_loss"].dropna() for snapshot in snapshots])
     bins = np.geomspace(max(losses.min(), 1e-6), losses.max(), 25)
     for snapshot, colour in snapshots.items():
-        accuracy_axes.hist(
-            table[f"{snapshot}_validation_accuracy"].dropna(), bins=np.linspace(0, 1, 26), color=colour, alpha=0.65
-        )
-        loss_axes.hist(
-            table[f"{snapshot}_validation_loss"].dropna(), bins=bins, color=colour, alpha=0.65, label=snapshot
-        )
+        look = {"color": colour, "alpha": 0.65, "label": snapshot}
+        accuracy_axes.hist(table[f"{snapshot}_validation_accuracy"].dropna(), bins=np.linspace(0, 1, 26), **look)
+        loss_axes.hist(table[f"{snapshot}_validation_loss"].dropna(), bins=bins, **look)
     for axes in (accuracy_axes, loss_axes):
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     accuracy_axes.set(xlabel="validation accuracy", ylabel="snapshots")
     loss_axes.set(xlabel="validation loss, nats", xscale="log")
-    short = losses.max() / losses.min() < 100  # then powers of ten alone would leave one or two ticks
+    short = losses.max() / losses.min() < 100  # powers of ten alone would leave one or two ticks
     loss_axes.xaxis.set_major_locator(LogLocator(subs=(1, 3) if short else (1,)))
     loss_axes.xaxis.set_major_formatter(LogFormatterMathtext() if not short else "{x:g}")
     loss_axes.xaxis.set_minor_formatter(NullFormatter())

@@ -1,4 +1,4 @@
-"""What lies in a class folder: the files to read, and all others by kind."""
+"""The contents of a class folder: image files, and all other files by kind."""
 
 import os
 from collections import Counter
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from wsl.errors import DataError
 
-# Which of Pillow's formats a suffix stands for. None of their decoders calls another program, as that of EPS does.
+# Pillow's format for each suffix. None of these decoders calls another program, unlike that of EPS.
 FORMAT_OF = {
     **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".mpo"), "JPEG"),
     **dict.fromkeys((".png", ".apng"), "PNG"),
@@ -35,7 +35,7 @@ MODULES = {
 # Formats and suffixes that can be read here.
 FORMATS = frozenset(name for name in FORMAT_OF.values() if name not in MODULES or find_spec(MODULES[name][0]))
 SUFFIXES = frozenset(suffix for suffix, name in FORMAT_OF.items() if name in FORMATS)
-# How files begin, from a byte on: images whatever they are called, and what is often found under an image's name.
+# First bytes of files and their position: image formats, and other formats that are often found with an image's suffix.
 BEGINNINGS = (
     (0, b"\xff\xd8\xff", "JPEG"),
     (0, b"\x89PNG\r\n\x1a\n", "PNG"),
@@ -53,7 +53,7 @@ BEGINNINGS = (
     (0, b"<!doctype html", "HTML"),
     (0, b"<html", "HTML"),
 )
-# What operating systems and file managers leave behind: counted, but no reason for a warning.
+# Files of operating systems and file managers: counted, but without a warning.
 SYSTEM = frozenset({".ds_store", "thumbs.db", "desktop.ini", ".directory", ".localized"})
 SYSTEM_KIND, HIDDEN_KIND, PLAIN_KIND = "of the system", "hidden", "without suffix"
 FOLDER_KIND, BARE_KIND = "in nested folders", "nested folders without images"
@@ -62,12 +62,12 @@ NAMED = 6  # kinds in a message
 
 @dataclass
 class Contents:
-    """What lies in a class folder.
+    """The contents of a class folder.
 
     Attributes:
-        images: files to read, by name.
-        others: all other files by kind (a suffix, or what else explains why they are not read), each kind by name. Of
-            nested folders the images count.
+        images: files to read, sorted by name.
+        others: all other files by kind (a suffix, or another reason why they are not read), each kind sorted by name.
+            In nested folders only images count.
     """
 
     images: list[Path]
@@ -75,50 +75,50 @@ class Contents:
 
 
 def contents(folder: Path) -> Contents:
-    """Return what lies in a class folder.
+    """Return the contents of a class folder.
 
     Raises:
-        DataError: there is no such folder, or it may not be read.
+        DataError: the folder does not exist or cannot be read.
     """
-    found = Contents([])
+    sorted_out = Contents([])
     for entry in _entries(folder):
         kind = _kind(entry)
         if kind is None:
-            found.images.append(Path(entry.path))
+            sorted_out.images.append(Path(entry.path))
         elif kind == FOLDER_KIND:
             inside = [Path(at, name) for at, _, names in os.walk(entry.path) for name in names]
             images = [path for path in inside if path.suffix.lower() in FORMAT_OF and not path.name.startswith(".")]
             if images:
-                found.others.setdefault(kind, []).extend(images)
+                sorted_out.others.setdefault(kind, []).extend(images)
             else:
-                found.others.setdefault(BARE_KIND, []).append(Path(entry.path))
+                sorted_out.others.setdefault(BARE_KIND, []).append(Path(entry.path))
         else:
-            found.others.setdefault(kind, []).append(Path(entry.path))
-    found.images.sort()
-    found.others = {kind: sorted(paths) for kind, paths in sorted(found.others.items())}
-    return found
+            sorted_out.others.setdefault(kind, []).append(Path(entry.path))
+    sorted_out.images.sort()
+    sorted_out.others = {kind: sorted(paths) for kind, paths in sorted(sorted_out.others.items())}
+    return sorted_out
 
 
 def image_files(folder: Path) -> Iterator[Path]:
-    """Yield the files of a class folder that are read, in no fixed order.
+    """Yield the image files of a class folder, in no fixed order.
 
     Raises:
-        DataError: there is no such folder, or it may not be read.
+        DataError: the folder does not exist or cannot be read.
     """
     return (Path(entry.path) for entry in _entries(folder) if _kind(entry) is None)
 
 
 def unread_kinds(folder: Path) -> list[str]:
-    """Return the kind of each file of a class folder that is not read; those of operating systems do not count.
+    """Return the kind of each file of a class folder that is not read, except files of operating systems.
 
     Raises:
-        DataError: there is no such folder, or it may not be read.
+        DataError: the folder does not exist or cannot be read.
     """
     return [kind for kind, paths in contents(folder).others.items() if kind != SYSTEM_KIND for _ in paths]
 
 
 def described(kinds: Iterable[str]) -> str:
-    """Return how many files there are of each kind: ``9 .heic (to read them: ...), 2 hidden``.
+    """Return the number of files of each kind: ``9 .heic (to read them: ...), 2 hidden``.
 
     Args:
         kinds: kind of each file, see ``Contents``.
@@ -130,7 +130,7 @@ def described(kinds: Iterable[str]) -> str:
 
 
 def format_by_content(path: Path) -> str | None:
-    """Return the format that a file's first bytes show: one of ``FORMAT_OF``, or of other documents; None: unknown.
+    """Return the format of a file by its first bytes: an image format or one of ``BEGINNINGS``; None: unknown.
 
     Raises:
         OSError: the file cannot be read.
@@ -138,17 +138,17 @@ def format_by_content(path: Path) -> str | None:
     with open(path, "rb") as file:
         head = file.read(32)
     for place, beginning, name in BEGINNINGS:
-        found = head[place : place + len(beginning)]
-        if found == beginning or (name == "HTML" and found.lower() == beginning):
+        start = head[place : place + len(beginning)]
+        if start == beginning or (name == "HTML" and start.lower() == beginning):
             return name
     return None
 
 
 def class_folders(folder: Path) -> list[str]:
-    """Return the names of the class folders in a folder, sorted; hidden ones are none.
+    """Return the names of the class folders in a folder, sorted, without hidden folders.
 
     Raises:
-        DataError: there is no such folder, or it may not be read.
+        DataError: the folder does not exist or cannot be read.
     """
     return sorted(entry.name for entry in _entries(folder) if _is_folder(entry) and not entry.name.startswith("."))
 
@@ -164,7 +164,7 @@ def _entries(folder: Path) -> list[os.DirEntry]:
 
 
 def _kind(entry: os.DirEntry) -> str | None:
-    """Return why an entry of a class folder is not read, in a word; None: it is."""
+    """Return the kind of an entry of a class folder that is not read; None: it is an image file."""
     if entry.name.lower() in SYSTEM:
         return SYSTEM_KIND
     if _is_folder(entry):
@@ -195,5 +195,5 @@ def _is_folder(entry: os.DirEntry) -> bool:
 
 
 def remedy(name: str | None) -> str:
-    """Return in parentheses what makes a format readable that is not; empty: nothing does, or it is."""
+    """Return in parentheses how to make a format readable; empty if it is readable or cannot be made so."""
     return f" ({MODULES[name][1]})" if name in MODULES and name not in FORMATS else ""

@@ -13,14 +13,14 @@ def load_task(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return a task's uint8 images (n, 3, size, size) and labels (n,) on ``device``; see ``read_task``.
 
-    A pixel's channels lie side by side in memory, as in the files: moving whole pixels is faster.
+    A pixel's channels are adjacent in memory, as in the files, since moving whole pixels is faster.
     """
     images, labels = read_task(packed, part, most)
     return torch.from_numpy(images).permute(0, 3, 1, 2).to(device), torch.from_numpy(labels).to(device)
 
 
 def normalised(images: torch.Tensor) -> torch.Tensor:
-    """Turn uint8 images (n, 3, h, w) into a network's input, by ImageNet's means and deviations."""
+    """Return uint8 images (n, 3, h, w) as a network's input, normalised by ImageNet's means and deviations."""
     mean, std = (torch.tensor(values, device=images.device).view(3, 1, 1) for values in (MEAN, STD))
     # Contiguous: with channels_last inputs, training networks of 2 to 4 channels corrupts memory (torch 2.13, CPU).
     images = images.contiguous()
@@ -28,6 +28,6 @@ def normalised(images: torch.Tensor) -> torch.Tensor:
 
 
 def mixed_images(packed: Sequence[str | Path], each: int, seed: int) -> torch.Tensor:
-    """Return uint8 training images (n, 3, size, size) of all classes, the first ``each`` of every one, shuffled."""
+    """Return the first ``each`` training images of every class, shuffled, uint8 (n, 3, size, size)."""
     images = load_task(packed, "train", each)[0]
     return images[torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))]

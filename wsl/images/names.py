@@ -1,24 +1,26 @@
-"""Match the class names that people list with the classes that there are."""
+"""Class names: matched with the classes that exist, read from options and files, and put into words."""
 
 import csv
 import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from pathlib import Path
 
-from wsl.errors import DataError
+from wsl.errors import ConfigError, DataError
+from wsl.text import read_text
 
 NAMED = 8  # names in a message
 
 
 @dataclass
 class Matched:
-    """Names that were asked for.
+    """A list of requested names, matched with classes.
 
     Attributes:
-        names: those that were found, as the classes spell them, each once and in the order asked for.
-        missing: those that were not found.
-        repeated: those that were asked for more than once, as the classes spell them.
+        names: names that were found, in the classes' spelling, each once and in the requested order.
+        missing: names that were not found.
+        repeated: names that were listed more than once, in the classes' spelling.
         there: the classes.
     """
 
@@ -28,42 +30,42 @@ class Matched:
     there: Collection[str]
 
     def faults(self, place: str, remedy: str) -> list[str]:
-        """Return what is wrong with the list, a sentence each.
+        """Return what is wrong with the list, one sentence per fault.
 
         Args:
             place: where the classes are: ``in the folder x``, ``among images.classes``.
-            remedy: what to do about a name that is missing there.
+            remedy: what to do about a missing name.
         """
-        found = [f"there is no class {name!r} {place}{hint(name, self.there)}; {remedy}" for name in self.missing]
-        if len(found) > NAMED:
-            found[NAMED:] = [f"{len(found) - NAMED} more classes are not {place}; {remedy}"]
-        return found + [f"the class {name!r} is listed twice; list each class once" for name in self.repeated]
+        faults = [f"there is no class {name!r} {place}{hint(name, self.there)}; {remedy}" for name in self.missing]
+        if len(faults) > NAMED:
+            faults[NAMED:] = [f"{len(faults) - NAMED} more classes are not {place}; {remedy}"]
+        return faults + [f"the class {name!r} is listed twice; list each class once" for name in self.repeated]
 
 
 def match_names(wanted: Sequence[str], there: Collection[str]) -> Matched:
     """Find classes by name.
 
-    A name matches a class that is spelled alike. Else it matches the only class that differs in nothing but Unicode
-    normalisation (a folder that was made on another system) and white space around it. Case counts.
+    A name matches the class with the same spelling, otherwise the only class that differs just in Unicode normalisation
+    (as in folders from another system) and in surrounding white space. Case is significant.
 
     Args:
-        wanted: names that a person lists.
+        wanted: names that a user lists.
         there: names of the classes.
     """
     exact = set(there)
     alike: dict[str, list[str]] = {}
     for name in there:
         alike.setdefault(_plain(name), []).append(name)
-    found, missing, repeated = {}, {}, {}
+    matches, missing, repeated = {}, {}, {}
     for name in wanted:
         candidates = [name] if name in exact else alike.get(_plain(name), [])
         if len(candidates) != 1:
             missing[name] = None
-        elif candidates[0] in found:
+        elif candidates[0] in matches:
             repeated[candidates[0]] = None
         else:
-            found[candidates[0]] = None
-    return Matched(list(found), list(missing), list(repeated), there)
+            matches[candidates[0]] = None
+    return Matched(list(matches), list(missing), list(repeated), there)
 
 
 def repeated_names(names: Sequence[str]) -> list[str]:
@@ -73,8 +75,8 @@ def repeated_names(names: Sequence[str]) -> list[str]:
 
 
 def hint(name: str, there: Collection[str]) -> str:
-    """Return in parentheses which class may be meant by a name that none has; empty: none is like it."""
-    by_folded = {_folded(one): one for one in there}
+    """Return in parentheses the class that an unknown name may mean; empty if none is similar."""
+    by_folded = {_folded(known): known for known in there}
     close = [by_folded[text] for text in get_close_matches(_folded(name), by_folded, n=1, cutoff=0.7)]
     if not close:
         return ""
@@ -87,8 +89,8 @@ def split_names(values: Sequence[str], there: Collection[str] = ()) -> list[str]
     """Return class names from values of an option that may be given several times.
 
     Args:
-        values: each a class by itself, or names separated by commas, in CSV's quotes where a name holds a comma.
-        there: names of the classes, where they are known.
+        values: single names, or names separated by commas, with the quotes of CSV around names that contain a comma.
+        there: names of the classes, if they are known.
 
     Raises:
         DataError: quotes are not closed, or a name is empty.
@@ -110,11 +112,11 @@ def split_names(values: Sequence[str], there: Collection[str] = ()) -> list[str]
 
 
 def listed_names(text: str, there: Collection[str]) -> list[str]:
-    """Return the class names in a text: one per line, or several separated by white space.
+    """Return the class names in a text: one per line, or several per line separated by white space.
 
     Args:
         text: of a file.
-        there: names of the classes: a line that is one of them is not split at its spaces.
+        there: names of the classes; a line that is one of them is not split at its spaces.
     """
     names = []
     for line in filter(None, map(str.strip, text.splitlines())):
@@ -122,10 +124,48 @@ def listed_names(text: str, there: Collection[str]) -> list[str]:
     return names
 
 
+def read_names(path: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """Return each class folder's name in words, and its superclass if it has one, from a tab-separated table.
+
+    A line contains a folder, its name (the first of several separated by commas counts) and optionally its superclass.
+    Fields may be quoted, as spreadsheets do. Empty lines are skipped.
+
+    Args:
+        path: the table, in an encoding that ``wsl.text.read_text`` knows.
+
+    Returns:
+        Names and superclasses, each by folder.
+
+    Raises:
+        ConfigError: the file cannot be read, a line lacks the tab or the name, or a folder is named twice.
+    """
+    if not path.is_file():
+        raise ConfigError(f"datasets.names: there is no file {path}; correct the path or leave the key out")
+    try:
+        table = csv.reader(read_text(path).split("\n"), delimiter="\t", strict=True)
+        rows = [(table.line_num, row) for row in table if any(map(str.strip, row))]
+    except DataError as error:
+        raise ConfigError(f"datasets.names: {error}") from error
+    except csv.Error as error:
+        raise ConfigError(f"datasets.names: line {table.line_num} of {path}: {error}; correct its quotes") from error
+    names, superclasses, lines = {}, {}, {}
+    for number, row in rows:
+        folder, words, kind, *_ = [*row, "", ""]
+        place = f"datasets.names: line {number} of {path}"
+        if folder in lines:
+            raise ConfigError(f"{place} names {folder!r} again, as line {lines[folder]} does; keep one of them")
+        names[folder], lines[folder] = words.split(",")[0].strip(), number
+        if kind.strip():
+            superclasses[folder] = kind.strip()
+        if not names[folder]:
+            raise ConfigError(f"{place} is not a folder, a tab and its name in words; correct it")
+    return names, superclasses
+
+
 def _plain(name: str) -> str:
     return unicodedata.normalize("NFC", name).strip()
 
 
 def _folded(name: str) -> str:
-    """Return a name without what people overlook: case, spaces, underscores, hyphens, compatibility forms."""
+    """Return a name without case, spaces, underscores, hyphens and compatibility forms, which users confuse."""
     return "".join(c for c in unicodedata.normalize("NFKC", name).casefold() if not c.isspace() and c not in "_-")

@@ -1,4 +1,4 @@
-"""Somebody's own images, packed as a run's are: a folder a class, some of each held out."""
+"""A user's own images for a finished run, packed like the run's: one folder per class, a share of each held out."""
 
 import logging
 from collections.abc import Sequence
@@ -10,12 +10,13 @@ from wsl.errors import DataError
 from wsl.files import new_hdf5
 from wsl.images.classes import name_fault
 from wsl.images.contents import class_folders, image_files
-from wsl.images.folders import LeftOut, read_folder
+from wsl.images.folders import read_folder
 from wsl.images.names import match_names
+from wsl.images.parts import LeftOut
 from wsl.randomness import stream
 
 log = logging.getLogger(__name__)
-# A class of somebody's own may bear the name of one of the run's.
+# A user's class may have the name of one of the run's classes.
 PREFIX = "own: "
 
 
@@ -25,19 +26,19 @@ def own_classes(folder: Path, wanted: Sequence[str] | None, needed: int) -> list
     Args:
         folder: of class folders.
         wanted: names of class folders, see ``wsl.images.names.match_names``; None: all.
-        needed: how many the run's models distinguish.
+        needed: number of classes that the run's models distinguish.
 
     Raises:
-        DataError: they are not as many as ``needed``, or one is missing, listed twice or unusable; all such faults are
-            named.
+        DataError: their number is not ``needed``, or some are missing, listed twice or unusable; the message names all
+            faults.
     """
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}; give one that holds a folder of images for each class")
-    there = class_folders(folder)
-    some = ", ".join(there[:8]) + (", ..." if len(there) > 8 else "")
-    names, faults = there, []
+    known = class_folders(folder)
+    some = ", ".join(known[:8]) + (", ..." if len(known) > 8 else "")
+    names, faults = known, []
     if wanted:
-        matched = match_names(wanted, there)
+        matched = match_names(wanted, known)
         names = matched.names
         faults = matched.faults(f"in {folder}", f"its class folders are {some or 'none'}")
     for name in names:
@@ -50,10 +51,10 @@ def own_classes(folder: Path, wanted: Sequence[str] | None, needed: int) -> list
         models = f"this run's models distinguish {needed} classes"
         if wanted:
             raise DataError(f"{models}, but --classes names {len(names)}; name {needed}")
-        beside = f" and {loose} image files" if loose else ""
-        more = len(there) > needed
+        files = f" and {loose} image files" if loose else ""
+        more = len(known) > needed
         raise DataError(
-            f"{models}, but {folder} has {len(there)} class folders ({some or 'none'}){beside}; "
+            f"{models}, but {folder} has {len(known)} class folders ({some or 'none'}){files}; "
             + (f"name {needed} of them by --classes" if more else "give a folder that holds a folder for each class")
         )
     if loose:
@@ -62,15 +63,18 @@ def own_classes(folder: Path, wanted: Sequence[str] | None, needed: int) -> list
 
 
 def pack_own(folder: Path, name: str, out: str | Path, size: int, held_out: float, seed: int) -> int:
-    """Pack a class: parts ``train`` and ``test``, the latter a share of its images; return how many the
-    former has.
+    """Pack a class into the parts ``train`` and ``test``.
 
     Args:
-        folder: of class folders; name: of the class.
-        out: HDF5 file, with the images of a part alone under its name.
+        folder: of class folders.
+        name: of the class.
+        out: HDF5 file with the images of each part, without digests and origins.
         size: images are scaled and centre-cropped to this square, pixels.
-        held_out: share of the readable images that is set aside; at least one image stays.
-        seed: of the choice.
+        held_out: share of the readable images in ``test``; at least one image stays in ``train``.
+        seed: of the split.
+
+    Returns:
+        The number of images in ``train``.
 
     Raises:
         DataError: no image is readable.
@@ -88,7 +92,7 @@ def pack_own(folder: Path, name: str, out: str | Path, size: int, held_out: floa
 
 
 def pack_nothing(name: str, out: str | Path, size: int) -> int:
-    """Write a class that has a name and no image; return that it has none, as ``pack_own`` does."""
+    """Write a class that has a name and no image; return the number of its images, 0."""
     none = np.empty((0, size, size, 3), dtype=np.uint8)
     _write(out, name, none, none)
     return 0

@@ -1,4 +1,4 @@
-"""An image as a person sees it: 8-bit RGB, upright and on a ground, whatever the pixel format of its file."""
+"""Images of any pixel format as 8-bit RGB, upright and on a background."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageOps
 
-# The ground under transparent pixels, as documents are shown. A drawing that white hides is put on the other one.
+# Backgrounds of transparent pixels: the first one, unless it hides the drawing.
 GROUND, OTHER_GROUND = "white", "black"
-HIDDEN = 16  # of 256 levels: an image whose pixels differ by less than that shows nothing
+HIDDEN = 16  # of 256 levels: an image with a smaller contrast shows nothing
 
 TRANSPARENT_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
 DEPTHS = (8, 12, 16, 24, 31, 32)  # bits of grey levels that instruments and libraries write
@@ -20,16 +20,16 @@ WHITE_IS_ZERO, SIGNED = 0, 2
 
 @dataclass(frozen=True)
 class Declared:
-    """What a file says of its samples, read before Pillow decodes them.
+    """What a file declares about its samples, read before Pillow decodes them.
 
     Attributes:
-        format: Pillow's name of the file's format; None: the image is no file's.
+        format: Pillow's name of the file's format; None: the image does not come from a file.
         layout: Pillow's name of how a PNG file stores samples; empty for other formats.
-        bits: bits of a sample; None: the file is not a TIFF.
+        bits: bits per sample; None: the file is not a TIFF.
         signed: samples may be negative.
         inverted: zero is white.
-        channels: samples of a pixel.
-        levels: the lowest and the highest level; None: the file names neither.
+        channels: samples per pixel.
+        levels: the lowest and the highest level; None: the file declares neither.
     """
 
     format: str | None
@@ -42,17 +42,17 @@ class Declared:
 
 
 def as_seen(image: Image.Image) -> tuple[Image.Image, str | None]:
-    """Return an image of any mode in RGB, of an animation the first picture, and what was assumed about it.
+    """Return an image of any mode in RGB (the first picture of an animation), and what was assumed about it.
 
-    Transparent pixels are composited on white, or on black where white would hide the whole drawing. Grey levels of
-    more than 8 bits are scaled by the range that the file declares, else by the range that it uses. Colours are taken
-    as sRGB: embedded colour profiles are ignored.
+    Transparent pixels are composited on white, or on black if white would hide the whole drawing. Grey levels of more
+    than 8 bits are scaled by the range that the file declares, otherwise by the range that it uses. Colours are read as
+    sRGB; embedded colour profiles are ignored.
 
     Args:
         image: an opened image, its pixels not yet loaded.
 
     Returns:
-        The RGB image, and an assumption in words, which completes "file: ..."; None: nothing was assumed.
+        The RGB image, and an assumption in words, such as "white is 255"; None: nothing was assumed.
 
     Raises:
         ValueError: its pixels have no known range of levels, or nothing in it is visible.
@@ -103,7 +103,7 @@ def _first(value: Any) -> Any:
 
 
 def _eight_bits(image: Image.Image, declared: Declared) -> tuple[Image.Image, str | None]:
-    """Return an image of integer or declared floating-point levels in mode L or LA, and what was assumed."""
+    """Return an image of integer levels, or of floating-point levels with a declared range, in mode L or LA."""
     values = np.asarray(image)
     if image.mode == "L":
         values = values.view(np.int8)
@@ -119,7 +119,7 @@ def _eight_bits(image: Image.Image, declared: Declared) -> tuple[Image.Image, st
 
 
 def _levels(values: np.ndarray, mode: str, declared: Declared) -> tuple[tuple[float, float], str | None]:
-    """Return which level is black and which is white, and what was assumed."""
+    """Return the levels of black and white, and what was assumed."""
     if declared.levels:
         return declared.levels, None
     if mode == "F":
@@ -152,7 +152,7 @@ def _from_lab(image: Image.Image) -> Image.Image:
 
 
 def _colour_in_eight_bits(colour: Any, layout: str) -> Any:
-    """Return a PNG's transparent colour in the levels of decoded pixels: Pillow leaves it as the file has it."""
+    """Return a PNG's transparent colour in the levels of decoded pixels; Pillow keeps the levels of the file."""
     if layout in ("L;2", "L;4"):
         return colour * 255 // (2 ** int(layout[2]) - 1)
     if layout == "RGB;16B":

@@ -1,4 +1,4 @@
-"""Read packed images back."""
+"""Read packed images, and write tasks as text."""
 
 import logging
 from collections.abc import Sequence
@@ -10,18 +10,15 @@ from wsl.files import Files, listed, open_hdf5, write_csv
 
 log = logging.getLogger(__name__)
 PARTS = ("train", "validation", "test")
-LEFT_OUT = ("skipped", "repeated", "leaked", "unread")  # see ``wsl.images.folders.LeftOut``
+LEFT_OUT = ("skipped", "repeated", "leaked", "unread")  # see ``wsl.images.parts.LeftOut``
 # Torchvision's constants for ImageNet models: a sampled model expects inputs normalised by them.
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
-
-
-# Tables hold a task as its class names, in order, joined by what no folder's name can contain.
-TASK_SEPARATOR = "/"
+TASK_SEPARATOR = "/"  # no folder's name can contain it
 
 
 def join_task(classes: Sequence[str]) -> str:
-    """Return a task as tables hold it: ``tarantula/koala/goldfish``."""
+    """Return a task as text in tables: its class names in order, ``tarantula/koala/goldfish``."""
     return TASK_SEPARATOR.join(classes)
 
 
@@ -31,21 +28,21 @@ def task_classes(task: str) -> list[str]:
 
 
 def packed_by_class(packed: Files) -> dict[str, Path]:
-    """Return packed files, see ``wsl.files.listed``, by the class name that each holds."""
-    found = {}
+    """Return packed files, see ``wsl.files.listed``, by the name of the class in each."""
+    files = {}
     for path in listed(packed):
         with open_hdf5(path) as file:
-            found[file.attrs["class"]] = path
-    return found
+            files[file.attrs["class"]] = path
+    return files
 
 
 def read_task(packed: Sequence[str | Path], part: str, most: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Read one part of a task's classes.
 
     Args:
-        packed: a packed file for each class, in the order of the task.
+        packed: packed files, one per class, in the order of the task.
         part: ``train``, ``validation`` or ``test``.
-        most: at most so many images a class, the first of its shuffled order.
+        most: largest number of images per class, the first of its shuffled order; None: all.
 
     Returns:
         uint8 images (n, size, size, 3) and int64 labels (n,), a label being the class's place in the task.
@@ -54,17 +51,17 @@ def read_task(packed: Sequence[str | Path], part: str, most: int | None = None) 
     for path in packed:
         with open_hdf5(path) as file:
             images.append(file[part][:most])
-    labels = np.repeat(np.arange(len(images)), [len(one) for one in images])
+    labels = np.repeat(np.arange(len(images)), [len(group) for group in images])
     return np.concatenate(images), labels
 
 
 def summarise(packed: Sequence[str | Path], out: str | Path) -> None:
-    """Write a table of all classes: images in each part, files left out, images that other classes hold, too.
+    """Write a table of all classes: images in each part, files left out, and images that other classes also contain.
 
-    The last are kept, since nothing shows to which class they belong; the log names them.
+    The latter are kept, since nothing shows to which class they belong; the log names them.
 
     Args:
-        packed: a packed file for each class.
+        packed: packed files, one per class.
         out: CSV file.
     """
     import pandas as pd

@@ -8,10 +8,10 @@ from wsl.images.reading import packed_by_class, task_classes
 
 
 class TaskImages:
-    """Images of tasks, each class read once.
+    """Images of tasks; each class is read once.
 
     Args:
-        packed: packed images, a file a class, or a list of them.
+        packed: packed images, one file per class, or a list of them.
     """
 
     def __init__(self, packed: Files):
@@ -19,13 +19,19 @@ class TaskImages:
         self._held: dict[tuple[str, str], torch.Tensor] = {}
 
     def of_class(self, name: str, most: int | None = None, part: str = "train") -> torch.Tensor:
-        """Return uint8 images (n, 3, h, w) of one part of a class, the first so many."""
+        """Return uint8 images (n, 3, h, w) of one part of a class.
+
+        Args:
+            name: of the class.
+            most: largest number of images, the first ones; None: all.
+            part: ``train``, ``validation`` or ``test``.
+        """
         if (name, part) not in self._held:
             self._held[name, part] = load_task([self.files[name]], part)[0]
         return self._held[name, part][:most]
 
     def of_task(self, task: str, most: int | None = None, part: str = "train") -> tuple[torch.Tensor, torch.Tensor]:
-        """Return uint8 images (n, 3, h, w) and labels (n,) of a task, the first so many of each class."""
+        """Return uint8 images (n, 3, h, w) and labels (n,) of a task, at most ``most`` of each class."""
         images = [self.of_class(name, most, part) for name in task_classes(task)]
-        labels = torch.arange(len(images)).repeat_interleave(torch.tensor([len(one) for one in images]))
+        labels = torch.arange(len(images)).repeat_interleave(torch.tensor([len(group) for group in images]))
         return torch.cat(images), labels

@@ -10,7 +10,6 @@ import yaml
 
 from wsl.config.reading import read_yaml
 from wsl.errors import ConfigError
-from wsl.images.classes import check_folders
 from wsl.run import Run
 
 CHANGES = ("--config", "-C")
@@ -52,8 +51,8 @@ def plan_runs(configs: Sequence[Path], arguments: Sequence[str]) -> list[Planned
         raw = _changed(read_yaml(config), _changes(arguments))
         try:
             run = Run(raw)
-            # Downloads are checked when each run starts: Snakemake may fetch them again.
-            check_folders(run.config.images.source, run.config.images.train, run.config.images.test)
+            # Weights are checked at the start of each run: Snakemake may fetch them again.
+            run.config.images.source.check()
         except ConfigError as error:
             raise ConfigError(f"{config}: {error}") from None
         runs.append(PlannedRun(config, run.config.run))

@@ -2,11 +2,28 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+from pydantic import Field
 
 from wsl.files import read_json, write_json
+from wsl.sections import PositiveInt, Section
 from wsl.zoo.index import open_zoo
+
+
+class Outcomes(Section):
+    """The results encoder (section 3.2.3)."""
+
+    bins: PositiveInt = Field(10, description="number of outcome bins")
+    spacing: Literal["equal-width", "quantiles"] = Field(
+        "equal-width", description="edges of the bins: at equal distances, or at quantiles of the training losses"
+    )
+    interpolate: bool = Field(
+        False,
+        description="mix the embeddings of the two nearest bins, so that R is continuous; otherwise each loss is "
+        "represented by its bin (the thesis)",
+    )
 
 
 @dataclass(frozen=True)
@@ -14,9 +31,10 @@ class OutcomeBins:
     """Bins of validation losses.
 
     Attributes:
-        edges: ascending (bins + 1,), nats; what lies outside falls into the first or last bin.
+        edges: ascending (bins + 1,), nats; losses outside fall into the first or last bin.
         counts: training snapshots in each bin (bins,).
-        interpolate: a loss lies between bins, see ``position``; otherwise it is its bin (the thesis).
+        interpolate: whether a loss has a position between bins, see ``position``; otherwise its bin is its position
+            (the thesis).
     """
 
     edges: np.ndarray
@@ -33,11 +51,11 @@ class OutcomeBins:
         return (self.edges[:-1] + self.edges[1:]) / 2
 
     def position(self, losses: np.ndarray) -> np.ndarray:
-        """Return where losses lie on the axis of bins, 0 to bins - 1.
+        """Return the positions of losses on the axis of bins, 0 to bins - 1.
 
         Returns:
-            Bins, int64; where ``interpolate`` is set float32: bin i at its centre, linear between two centres, the
-            first and last bin beyond theirs.
+            Bins, int64. With ``interpolate``, float32: i at the centre of bin i, linear between two centres, and
+            constant beyond the first and last centre.
         """
         if not self.interpolate:
             return self.bin(losses)
@@ -49,11 +67,11 @@ class OutcomeBins:
         return int(np.flatnonzero(self.counts)[0])
 
     def requested(self, outcome: str | float) -> int:
-        """Return the bin of a request: ``best`` or a validation loss."""
+        """Return the bin of a requested outcome: ``best`` or a validation loss."""
         return self.best if outcome == "best" else int(self.bin(np.array(outcome)))
 
     def requested_loss(self, outcome: str | float) -> float:
-        """Return the validation loss of a request, nats; that of ``best`` is the best bin's centre."""
+        """Return the validation loss of a requested outcome, nats; ``best`` means the centre of the best bin."""
         return float(self.centres[self.best]) if outcome == "best" else float(outcome)
 
 
@@ -62,7 +80,7 @@ def fit_bins(losses: np.ndarray, bins: int, spacing: str) -> OutcomeBins:
 
     Args:
         losses: validation losses (n,), nats.
-        bins: how many.
+        bins: number of bins.
         spacing: ``equal-width`` over the observed range (the thesis) or ``quantiles``.
     """
     if spacing == "quantiles":
@@ -73,11 +91,17 @@ def fit_bins(losses: np.ndarray, bins: int, spacing: str) -> OutcomeBins:
     return OutcomeBins(edges, counts)
 
 
-def write_bins(index: str | Path, out: str | Path, bins: int, spacing: str, interpolate: bool = False) -> None:
-    """Fit bins to the training snapshots behind ``index`` and write them as JSON, with how they are to be read."""
+def write_bins(index: str | Path, out: str | Path, settings: Outcomes) -> None:
+    """Fit bins to the training snapshots and write them.
+
+    Args:
+        index: of the training members.
+        out: JSON.
+        settings: of the results encoder.
+    """
     with open_zoo(index) as zoo:
-        fitted = fit_bins(zoo.snapshots["validation_loss"].to_numpy(), bins, spacing)
-    content = {"edges": fitted.edges.tolist(), "counts": fitted.counts.tolist(), "interpolate": interpolate}
+        fitted = fit_bins(zoo.snapshots["validation_loss"].to_numpy(), settings.bins, settings.spacing)
+    content = {"edges": fitted.edges.tolist(), "counts": fitted.counts.tolist(), "interpolate": settings.interpolate}
     write_json(out, content)
 
 

@@ -12,10 +12,10 @@ def caption(template: str | Path, facts: dict[str, Any]) -> str:
     Snakemake fills the same file with the same facts, which it finds in its config.
 
     Args:
-        template: text file; names facts as ``{{ snakemake.config.facts.per_task }}``.
+        template: text file, which contains facts as ``{{ snakemake.config.facts.per_task }}``.
         facts: see ``wsl.report.facts.facts``.
     """
-    # As Snakemake's own environment, but for a fact that is not there: that is an error in the template.
+    # Snakemake's own environment, but here a missing fact is an error.
     environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
     text = environment.from_string(Path(template).read_text(encoding="utf-8"))
     return " ".join(text.render(snakemake={"config": {"facts": facts}}).split())

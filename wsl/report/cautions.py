@@ -1,4 +1,4 @@
-"""What a reader should know before believing a run's numbers: one sentence each, with what to do."""
+"""Warnings about a run's numbers: one sentence each, with a remedy."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,11 +8,11 @@ from wsl.report.headline import kinds_of
 from wsl.zoo.few_sets import FEW_SETS
 
 FEW_BINS = 3
-NEAR_CHANCE = 0.2  # of the way from chance to 100 %
+NEAR_CHANCE = 0.2  # fraction of the way from chance to 100 %
 
 
 def cautions(numbers: dict[str, Any], facts: dict[str, Any]) -> list[str]:
-    """Return the sentences.
+    """Return the warnings.
 
     Args:
         numbers: the summary, see ``wsl.evaluation.tables.write_summary``.
@@ -25,9 +25,9 @@ def _of_the_zoo(numbers: dict[str, Any]) -> Iterator[str]:
     accuracy, chance = numbers["validation_accuracy_max"], numbers["chance"]
     if accuracy < chance + NEAR_CHANCE * (1 - chance):
         yield (
-            f"Members of the zoo reach {accuracy:.1%} validation accuracy, close to chance ({chance:.1%}): nothing can "
-            "be learnt from their weights. Train them for longer (zoo.max_epoch), on more images, or from a trained "
-            "backbone (zoo.init: finetuned)."
+            f"Members of the zoo reach {accuracy:.1%} validation accuracy, close to chance ({chance:.1%}): their "
+            "weights contain nothing to learn. Train them for longer (zoo.max_epoch), on more images, or from a "
+            "trained backbone (zoo.init: finetuned)."
         )
     if numbers["members_diverged"]:
         yield (
@@ -55,8 +55,8 @@ def _of_embeddings(numbers: dict[str, Any], facts: dict[str, Any]) -> Iterator[s
     if numbers["shared_validation_loss"] >= numbers["shared_chance_loss"]:
         yield (
             f"The shared encoder's validation loss, {numbers['shared_validation_loss']:.2f}, is not below its chance "
-            f"value, {numbers['shared_chance_loss']:.2f}: (D, R) of a new task says nothing about weights. Use more "
-            "members, fewer shared.epochs, or members that share a start (zoo.init)."
+            f"value, {numbers['shared_chance_loss']:.2f}: (D, R) of a new task contains no information about weights. "
+            "Use more members, fewer shared.epochs, or members that share a start (zoo.init)."
         )
     if numbers["outcome_bins_filled"] < FEW_BINS:
         yield (

@@ -1,7 +1,8 @@
-"""What captions and warnings must know of a run: facts from its config and its plan, in words."""
+"""Facts about a run for captions and warnings, in words, from its config and its plan."""
 
 from typing import Any
 
+from wsl.evaluation.settings import CONTROL_REQUESTS, MAP_MEMBERS, NOVELTY_SAMPLES
 from wsl.run import Run
 from wsl.zoo.snapshots import snapshot_names
 
@@ -10,30 +11,26 @@ STARTS = {
     "shared": "the same random weights",
     "finetuned": "the same trained backbone",
 }
-# What prototypes, probes and fine-tuning start from.
+# The network that prototypes, probes and fine-tuning use.
 BASES = {
     "independent": "a random start",
     "shared": "the random start that members share",
     "finetuned": "the backbone that members start from",
 }
-METHODS = {"tsne": "t-SNE", "pca": "PCA"}
 
 
 def facts(run: Run) -> dict[str, Any]:
-    """Return facts by name, all plain values: text, numbers and truth values.
+    """Return facts by name: text, numbers and truth values.
 
-    Captions are templates over them, the same for the run's own report and for Snakemake's.
+    Captions are templates that contain them, for the run's own report and for Snakemake's.
     """
     config = run.config
     zoo, evaluation = config.zoo, config.evaluation
     sets = {kind: _sets(run, part) for kind, part in (("seen", "test"), ("unseen", "unseen"))}
-    counts = sorted(evaluation.image_counts)
     return {
-        "regime": zoo.init,
         "start": STARTS[zoo.init],
         "base": BASES[zoo.init],
         "members": len(run.plan),
-        "training_members": len(run.members("train")),
         "classes": len(run.classes),
         "per_task": zoo.classes_per_task,
         "tasks": _on_tasks(run),
@@ -43,18 +40,14 @@ def facts(run: Run) -> dict[str, Any]:
         "sets": {kind: count for kind, (_, count) in sets.items() if count},
         "held_out": _tasks(*sets["seen"]),
         "unseen": _tasks(*sets["unseen"]) if sets["unseen"][1] else "",
-        "counts": listed([*(str(count) for count in counts if count), "all"]),
-        "names": 0 in counts,
+        "names": 0 in evaluation.image_counts,
         "tuned": _epochs(sorted(evaluation.finetuning.epochs)),
         "body": "generator" in config.sampling.samplers,
-        "samplers": listed(config.sampling.samplers),
         "random_features": config.datasets.weights is None and not config.datasets.brings_weights,
-        "latent_stage": config.weights.encoder,
-        "heatmap_members": evaluation.heatmap_members,
-        "requests": evaluation.control_requests,
-        "samples": evaluation.novelty_samples,
-        "map_members": evaluation.map_members,
-        "map_method": METHODS[evaluation.map_method],
+        "requests": CONTROL_REQUESTS,
+        "samples": NOVELTY_SAMPLES,
+        "map_members": MAP_MEMBERS,
+        "map_method": "t-SNE",
         "searched": evaluation.bench.search.steps > 0,
     }
 
@@ -73,7 +66,7 @@ def _snapshots(snapshots: list[str | int] | str) -> str:
 
 
 def _snapshot_count(run: Run) -> str:
-    """Return how many snapshots members have, for example ``3`` or ``4 to 6``: two names may mean one epoch."""
+    """Return the number of snapshots per member, for example ``3`` or ``4 to 6``: two names may mean one epoch."""
     zoo = run.config.zoo
     epochs = {(row["early_epoch"], row["max_epoch"]) for row in run.plan}
     counts = sorted({len(snapshot_names(zoo.snapshots, early, last)) for early, last in epochs})
@@ -85,19 +78,22 @@ def _epochs(counts: list[int]) -> str:
 
 
 def _on_tasks(run: Run) -> str:
-    """Return which classes the members' tasks are made of."""
-    size = run.config.zoo.classes_per_task
-    unseen = len(run.members("unseen"))
-    apart = f", {unseen} of them on tasks of {size} out of {len(run.groups['unseen'])} unseen classes" if unseen else ""
-    return f"tasks of {size} out of {len(run.groups['tasks'])} classes{apart}"
+    """Return the size of tasks and the number of classes that they are drawn from."""
+    size, unseen = run.config.zoo.classes_per_task, len(run.members("unseen"))
+    words = f"tasks of {size} out of {len(run.groups['tasks'])} classes"
+    if unseen:
+        words += f", {unseen} of them on tasks of {size} out of {len(run.groups['unseen'])} unseen classes"
+    return words
 
 
 def _sets(run: Run, part: str) -> tuple[int, int]:
-    """Return how many tasks a part has, and how many different sets of classes these are."""
+    """Return the number of tasks of a part, and of different sets of classes among them."""
     tasks = [frozenset(row["classes"]) for row in run.plan if row["part"] == part]
     return len(tasks), len(set(tasks))
 
 
 def _tasks(tasks: int, sets: int) -> str:
-    of = f"{sets} set{'s' * (sets > 1)} of classes"
-    return f"{tasks} task{'s' * (tasks > 1)} ({of})" if tasks != sets else f"{tasks} tasks, each another set of classes"
+    words = f"{tasks} task{'s' * (tasks > 1)}"
+    if tasks == sets:
+        return words + " with distinct sets of classes" * (tasks > 1)
+    return f"{words} ({sets} set{'s' * (sets > 1)} of classes)"

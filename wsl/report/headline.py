@@ -1,4 +1,4 @@
-"""The accuracies at the top of the report: the chosen sampler beside the strongest baseline, and all methods sorted."""
+"""The accuracies at the top of the report: the chosen sampler and the strongest baseline, and all methods sorted."""
 
 from typing import Any
 
@@ -6,23 +6,23 @@ from wsl.figures.methods import KINDS, method, strongest_baseline
 
 
 def kinds_of(numbers: dict[str, Any]) -> list[str]:
-    """Return which kinds of held-out tasks a summary has: ``seen``, ``unseen`` or both."""
+    """Return the kinds of held-out tasks in a summary: ``seen``, ``unseen`` or both."""
     return [kind for kind in KINDS if kind in numbers["accuracy"]]
 
 
 def tiles(numbers: dict[str, Any], sets: dict[str, int]) -> list[dict[str, Any]]:
-    """Return a tile per kind of held-out tasks: the chosen sampler and the strongest baseline, the better one first.
+    """Return one tile per kind of held-out tasks: the chosen sampler and the strongest baseline, the better one first.
 
     Args:
         numbers: the summary, see ``wsl.evaluation.tables.write_summary``.
-        sets: independent sets of classes by kind, for a summary that does not count them.
+        sets: number of independent sets of classes by kind, for a summary without these numbers.
     """
-    found = []
+    shown = []
     for kind in kinds_of(numbers):
         accuracies = numbers["accuracy"][kind]
         roles = {numbers["chosen_sampler"]: "chosen sampler", strongest_baseline(accuracies): "strongest baseline"}
         ranked = sorted((name for name in roles if name is not None), key=lambda name: -accuracies[name])
-        found.append(
+        shown.append(
             {
                 "title": KINDS[kind],
                 "sets": numbers.get("sets", sets).get(kind),
@@ -32,11 +32,11 @@ def tiles(numbers: dict[str, Any], sets: dict[str, int]) -> list[dict[str, Any]]
                 "trained": accuracies.get("trained"),
             }
         )
-    return found
+    return shown
 
 
 def ranking(numbers: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return all methods, the most accurate on seen classes first: label, colour, kind and a cell per kind of tasks."""
+    """Return all methods, the most accurate on seen classes first: label, colour, kind, one cell per kind of tasks."""
     kinds = kinds_of(numbers)
     names = dict.fromkeys(name for kind in kinds for name in numbers["accuracy"][kind])
     intervals = numbers.get("accuracy_intervals", {})

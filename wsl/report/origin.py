@@ -1,4 +1,4 @@
-"""Where a run comes from: when, on which machines and with which versions its jobs ran, and how long they took."""
+"""The origin of a run: when, on which machines and with which versions its jobs ran, and how long they took."""
 
 import time
 from collections import Counter
@@ -13,17 +13,17 @@ from wsl.watch.record import Job, read_record
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a run comes from.
+    """The origin of a run.
 
     Attributes:
-        written: when the report was written, at the end of the run.
-        machines: what jobs ran on, and how many of them, the most common first. A run that was resumed elsewhere, or
+        written: time at which the report was written, at the end of the run.
+        machines: machines with their numbers of jobs, the most common first. A run that was resumed elsewhere, or
             after an upgrade, has several.
-        start: seconds since the last start of the workflow, or None if nobody recorded it.
-        ran: jobs that the last start ran, the report's own left out.
-        jobs: all jobs of the run, as far as the last start knows them.
-        spent: seconds of the jobs whose logs say how long they took, added up; jobs that ran side by side count fully.
-        timed: how many jobs these are.
+        start: seconds since the last start of the workflow, or None if it was not recorded.
+        ran: number of jobs that the last start ran, without the report's.
+        jobs: number of all jobs of the run, as recorded by the last start.
+        spent: sum of the jobs' seconds, from their logs; parallel jobs count fully.
+        timed: number of jobs in this sum.
     """
 
     written: datetime
@@ -35,22 +35,21 @@ class Origin:
     timed: int
 
 
-def read_origin(results: str | Path, own: str | Path) -> Origin:
-    """Read what the record of the last start and the logs of jobs say.
+def read_origin(results: str | Path, report: str | Path) -> Origin:
+    """Read the record of the last start and the logs of jobs.
 
-    Each job's log holds the last time that the job ran, so that sums stay right for a run that was resumed or in which
-    some jobs were run again.
+    Each job's log holds the last time that the job ran, so sums are right after a resumed or partly repeated run.
 
     Args:
         results: the run's folder.
-        own: file that the job in progress makes, the report: that job is not counted.
+        report: output of the job in progress, which is not counted.
     """
     now = time.time()
     try:
         record = read_record(results)
-    except DataError:  # a report that is written without Snakemake
+    except DataError:  # the report is written without Snakemake
         record = None
-    jobs = [] if record is None else [job for job in record.jobs if not _makes(job, Path(results), Path(own))]
+    jobs = [] if record is None else [job for job in record.jobs if not _makes(job, Path(results), Path(report))]
     notes = [note for job in jobs if (note := noted(Path(results, job.log)))]
     machines = Counter(machine for _, machine in notes) or Counter({this_machine(): 0})
     return Origin(
@@ -76,8 +75,8 @@ def origin_rows(origin: Origin, run: str, seed: int) -> list[tuple[str, str]]:
     if origin.start is not None:
         rows.append(("last start", f"{span(origin.start)}, in which {origin.ran} of {origin.jobs} jobs ran"))
     if origin.timed:
-        among = f"all {origin.jobs}" if origin.timed == origin.jobs else f"{origin.timed} of {origin.jobs}"
-        rows.append(("time of jobs", f"{span(origin.spent)} in {among} jobs, added up over the last run of each"))
+        counted = f"all {origin.jobs}" if origin.timed == origin.jobs else f"{origin.timed} of {origin.jobs}"
+        rows.append(("time of jobs", f"{span(origin.spent)} in {counted} jobs, the sum over the last run of each"))
     several = len(origin.machines) > 1
     for machine, count in origin.machines:
         of_jobs = f" ({count} job{'s' * (count != 1)})" if several else ""
@@ -100,5 +99,5 @@ def _hardware(machine: Machine) -> str:
     return ", ".join([*parts, *([machine.gpu] if machine.gpu else []), machine.system])
 
 
-def _makes(job: Job, results: Path, own: Path) -> bool:
-    return any((results / output).resolve() == own.resolve() for output in job.outputs)
+def _makes(job: Job, results: Path, report: Path) -> bool:
+    return any((results / output).resolve() == report.resolve() for output in job.outputs)

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,8 @@ from wsl.report.headline import kinds_of, ranking, tiles
 from wsl.report.origin import origin_rows, read_origin
 
 TEMPLATE = Path(__file__).parent / "report.html.jinja"
-LONG_TABLE = 30
-BROAD = 600  # pixels on the screen
+LONG_TABLE = 30  # rows
+WIDE = 600  # pixels on the screen
 SCREEN_SCALE = 0.7  # of the bitmaps, so that letters are as large as the text around them
 
 
@@ -29,22 +30,28 @@ def write_report(
     captions: Sequence[str | Path],
     summary: str | Path,
     out: str | Path,
+    contents: list[dict[str, str]],
     config: dict[str, Any],
     facts: dict[str, Any],
 ) -> None:
     """Write the report.
 
     Args:
-        figures: PNG files, each with the caption of its stem.
-        tables: CSV files, each with the caption of its stem.
-        captions: templates of captions, see ``wsl.report.captions``.
+        figures: PNG files, in the order of ``contents``.
+        tables: CSV files, in the order of ``contents``.
+        captions: templates, see ``wsl.report.captions``: one for each of ``contents``.
         summary: the main numbers (JSON).
-        out: HTML file, complete in itself, in the run's folder.
+        out: HTML file without links to other files, in the run's folder.
+        contents: figures, then tables: ``kind``, ``name``, ``category`` and ``title``, see ``wsl.report.contents``.
         config: the checked config, shown as YAML.
         facts: see ``wsl.report.facts``.
     """
     numbers = read_json(summary)
-    texts = {Path(path).stem: caption(path, facts) for path in captions}
+    items = [
+        {**item, "caption": caption(template, facts), **(_picture(file) if item["kind"] == "figure" else _table(file))}
+        for item, template, file in zip(contents, captions, [*figures, *tables], strict=True)
+    ]
+    shown = [item for item in items if item["kind"] == "figure"]
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     environment.filters["percent"] = lambda value: f"{value:.1%}"
     origin = read_origin(Path(out).parent, out)
@@ -57,8 +64,8 @@ def write_report(
         warnings=cautions(numbers, facts),
         written=f"Report written on {origin.written:%Y-%m-%d} by wsl {this_machine().wsl}; seed {config['seed']}.",
         origin=origin_rows(origin, config["run"], config["seed"]),
-        figures=[{"name": Path(path).stem, "caption": texts[Path(path).stem], **_picture(path)} for path in figures],
-        tables=[{"name": Path(path).stem, "caption": texts[Path(path).stem], **_table(path)} for path in tables],
+        figures=[(category, list(group)) for category, group in groupby(shown, key=lambda item: item["category"])],
+        tables=[item for item in items if item["kind"] == "table"],
         config=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
     )
     with written_whole(out) as beside:
@@ -67,8 +74,8 @@ def write_report(
 
 def _picture(path: str | Path) -> dict[str, Any]:
     data = Path(path).read_bytes()
-    width = round(int.from_bytes(data[16:20], "big") * SCREEN_SCALE)  # where a PNG holds it, pixels
-    return {"data": base64.b64encode(data).decode(), "width": width, "broad": width > BROAD}
+    width = round(int.from_bytes(data[16:20], "big") * SCREEN_SCALE)  # from the header of the PNG, pixels
+    return {"data": base64.b64encode(data).decode(), "width": width, "wide": width > WIDE}
 
 
 def _table(path: str | Path) -> dict[str, Any]:

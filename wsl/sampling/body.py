@@ -1,21 +1,20 @@
-"""The body that generated models share: the mean of the zoo, tuned to tell all its classes apart."""
+"""The body that generated models share: the mean of the zoo, trained to distinguish all its classes."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from wsl.images.inputs import mixed_images
-from wsl.progress import NOWHERE, Progress
+from wsl.job import Job
 from wsl.sampling.recalibration import re_estimate
-from wsl.tensors import write_tensors
+from wsl.sampling.settings import BodySettings
 from wsl.zoo.backbone import train_on_classes
 from wsl.zoo.index import Zoo, open_zoo, read_snapshot
-from wsl.zoo.layout import HEAD
-from wsl.zoo.network import resnet18, state_dict
-from wsl.zoo.start import with_zero_head
+from wsl.zoo.network import network_for, state_dict, with_classes, with_zero_head
+from wsl.zoo.settings import ClassifierTraining
+from wsl.zoo.start import write_start
 
 
 def mean_weights(zoo: Zoo) -> np.ndarray:
@@ -30,39 +29,35 @@ def fit_body(
     index: str | Path,
     packed: Sequence[str | Path],
     out: str | Path,
-    epochs: int,
-    seed: int,
-    device: str = "cpu",
-    progress: Progress = NOWHERE,
-    threads: int = 1,
-    **recipe: Any,
+    settings: BodySettings,
+    taught: Sequence[str | Path] = (),
+    job: Job = Job(),  # noqa: B008
 ) -> None:
-    """Tune the mean of the training members' max snapshots on the training images of all classes that the zoo saw.
+    """Train the mean of the training members' max snapshots on the training images of all classes that the zoo saw.
 
-    Each member knows its own three classes alone; a body for tasks of any classes should know what tells all of them
-    apart. Behaviour, and not closeness to the members' weights, is what it is tuned for (Meynert et al. 2025).
+    Each member knows the classes of its own task only; the body of models for any task should distinguish all classes.
+    The criterion is its behaviour, and not closeness to the members' weights (Meynert et al. 2025).
 
     Args:
         index: of the training members.
         packed: packed images of the classes that members and backbone were trained on.
         out: safetensors file of a state dict with a head of zeros.
-        epochs: 0 keeps the mean of the zoo, with new batch-normalisation statistics.
-        seed: of head, batches and augmentation.
-        device: ``cpu`` or ``cuda``; threads: CPU threads.
-        progress: keeps states of the fit, and gives the one to go on from.
-        recipe: of training, see ``wsl.zoo.backbone.train_on_classes``.
+        settings: of the training; 0 epochs keep the mean of the zoo, with new batch-normalisation statistics.
+        taught: files of CLIP features, one per class, for a teacher.
+        job: its seed is that of head, batches and augmentation.
     """
-    torch.set_num_threads(threads)
-    torch.manual_seed(seed)
+    torch.set_num_threads(job.threads)
+    torch.manual_seed(job.seed)
     with open_zoo(index) as zoo:
         layout = zoo.layout
         mean = mean_weights(zoo)
-        counters = np.rint(zoo.counters.mean(axis=0)).astype(np.int64)
-    classes, features = layout["fc.weight"].shape
-    network = resnet18(features // 8, len(packed)).to(device)
-    body = {name: value for name, value in state_dict(mean, layout, counters).items() if name not in HEAD}
+        counters = zoo.typical_counters
+    network = network_for(with_classes(layout, len(packed))).to(job.device)
+    body = {name: value for name, value in state_dict(mean, layout, counters).items() if name not in layout.head}
     network.load_state_dict(body, strict=False)
-    re_estimate(network, mixed_images(packed, 40, seed).to(device))
-    if epochs:
-        train_on_classes(network, packed, epochs, **recipe, device=device, progress=progress)
-    write_tensors(out, with_zero_head(network.state_dict(), classes), {"classes": len(packed), "epochs": epochs})
+    re_estimate(network, mixed_images(packed, 40, job.seed).to(job.device))
+    if settings.epochs:
+        training = ClassifierTraining(**{key: getattr(settings, key) for key in ClassifierTraining.model_fields})
+        train_on_classes(network, packed, training, taught, job)
+    state = with_zero_head(network.state_dict(), layout)
+    write_start(out, state, layout, {"classes": len(packed), "epochs": settings.epochs})

@@ -1,4 +1,4 @@
-"""What a run's sampler consists of, in one file, so that it can serve for other images than the run's own."""
+"""The description of a run's sampler, in one file, so that ``wsl sample`` can use it for a user's classes."""
 
 import os
 from dataclasses import dataclass
@@ -8,121 +8,183 @@ from typing import Any
 
 from wsl.errors import DataError
 from wsl.files import file_digest, read_json, within, write_json
+from wsl.job import Job
+from wsl.registry import PLUGINS, module_file
 from wsl.remaking import remedy
+from wsl.sampling.loading import Choice, MethodFiles
+from wsl.sampling.methods.base import METHODS
+from wsl.sampling.recalibration import STRENGTH
 
-FORMAT = 2
-READABLE = (1, FORMAT)  # 1 names no files of baselines
+FORMAT = 3
+READABLE = (1, 2, FORMAT)  # see `_upgraded`
 NAME = Path("sampling", "sampler.json")  # in a run's folder
+# Names of files in formats 1 and 2, as far as they differ.
+OLD_FILES = {
+    "train_index": "index",
+    "fitted": "pca",
+    "autoencoder": "encoder",
+    "train_latents": "latents",
+    "train_coefficients": "codes",
+}
+# What each sampler learned, by its name in formats 1 and 2.
+OLD_FITTED = {"regression": "regression", "flow": "flow", "generator": "generator"}
+# Settings that are constants since format 3, and their values.
+OLD_SETTINGS = {
+    "memory-bank": {"space": "coefficients", "outcome": "log-loss", "width": 0.5},
+    "retrieval": {"space": "coefficients"},
+    "flow": {"method": "heun"},
+}
 
 
 def describe_sampler(
+    inputs: MethodFiles,
     out: str | Path,
-    sampler: str,
-    seed: int,
-    clip: dict[str, Any],
-    prompts: list[str],
+    choice: Choice,
+    outcome: str | float,
+    embedding: dict[str, Any],
     about: dict[str, Any],
-    making: dict[str, Any],
     finetuning: dict[str, Any],
-    start: str | Path | None = None,
-    body: str | Path | None = None,
-    **files: Any,
+    job: Job = Job(),  # noqa: B008
 ) -> None:
-    """Write what ``load_description`` reads back: settings as they are, files by their paths from ``out``.
+    """Write what ``load_description`` reads: settings as they are, and files by their paths relative to ``out``.
 
-    A digest of each file stands beside, so that the description's own digest tells one fit from another.
+    It includes a digest of each file, so that the description's own digest identifies the fit.
 
     Args:
+        inputs: the files of the sampler, of the weight encoder, and of baselines that ``wsl sample`` shows.
         out: JSON.
-        sampler: by name.
-        seed: of what is random in the sampler.
-        clip: ``model``, ``weights``, ``batch_size`` and ``seed``, see ``wsl.datasets.clip.Clip``.
-        prompts: sentences that name a class, with ``{}`` in its place.
-        about: what any model of this sampler says of itself.
-        making: settings of ``wsl.sampling.makers.Makers``, and ``outcome``, what is asked for.
-        finetuning: recipe of those who train a model further, see ``wsl.evaluation.protocol.fine_tuned``.
-        start: what members start from, for baselines; None where each has its own.
-        body: the generator's body, for baselines; None where the run fits no generator.
-        files: of ``Makers``: a path or a list of paths each.
+        choice: the sampler.
+        outcome: requested validation loss (nats) or ``best``.
+        embedding: ``clip``, the arguments of ``wsl.datasets.class_means.embed_classes``, and ``prompts``, sentences
+            that name a class, with ``{}`` in its place.
+        about: metadata of every model of this sampler.
+        finetuning: recipe of further training, see ``wsl.evaluation.settings.FineTuning``.
+        job: its seed is the sampler's.
     """
     folder = Path(out).parent
 
-    def seen_from_here(value: Any) -> Any:
-        return os.path.relpath(value, folder) if isinstance(value, str | Path) else [*map(seen_from_here, value)]
+    def relative(value: Any) -> Any:
+        return os.path.relpath(value, folder) if isinstance(value, str | Path) else [*map(relative, value)]
 
-    baselines = {key: value for key, value in (("start", start), ("body", body)) if value is not None}
-    clip_files = {key: value for key, value in clip.items() if isinstance(value, str) and Path(value).is_file()}
-    named = [*clip_files.values(), *chain(*([one] if isinstance(one, str | Path) else one for one in files.values()))]
-    named += baselines.values()
+    files = inputs.all()
+    clip_files = {
+        key: value for key, value in embedding["clip"].items() if isinstance(value, str) and Path(value).is_file()
+    }
+    paths = chain(*([value] if isinstance(value, str | Path) else value for value in files.values()))
+    source = module_file(METHODS[choice.name]) if METHODS[choice.name].__module__.startswith(PLUGINS) else None
     write_json(
         out,
         {
             "format": FORMAT,
-            **{"sampler": sampler, "seed": seed, "clip": clip, "prompts": prompts},
-            **{"about": about, "making": making, "finetuning": finetuning},
-            "clip_files": {key: seen_from_here(value) for key, value in clip_files.items()},
-            "files": {key: seen_from_here(value) for key, value in files.items()},
-            "baselines": {key: seen_from_here(value) for key, value in baselines.items()},
-            "sha256": {seen_from_here(path): file_digest(path) for path in named},
+            "choice": choice.model_dump(mode="json"),
+            "outcome": outcome,
+            "seed": job.seed,
+            **embedding,
+            "about": about,
+            "finetuning": finetuning,
+            "plugin": source and source.name,
+            "clip_files": {key: relative(value) for key, value in clip_files.items()},
+            "files": {key: relative(value) for key, value in files.items()},
+            "sha256": {relative(path): file_digest(path) for path in [*clip_files.values(), *paths]},
         },
     )
 
 
 @dataclass(frozen=True)
 class Description:
-    """See ``describe_sampler``; paths are ready to open, and ``digest`` is its own file's.
+    """A run's sampler, see ``describe_sampler``.
 
     Attributes:
-        baselines: files ``start`` and ``body``, those that the run has. A description of format 1 names neither; its
-            body is the one in the generator's file.
+        choice: the sampler.
+        outcome: requested validation loss (nats) or ``best``.
+        seed: of the sampler.
+        clip: arguments of ``embed_classes``.
+        prompts: sentences that name a class.
+        about: metadata of every model.
+        finetuning: recipe of further training.
+        plugin: name of the plug-in file that defines the sampler; None: it is part of ``wsl``.
+        files: by name, ready to open.
+        digest: of the description itself.
     """
 
-    sampler: str
+    choice: Choice
+    outcome: str | float
     seed: int
     clip: dict[str, Any]
     prompts: list[str]
     about: dict[str, Any]
-    making: dict[str, Any]
     finetuning: dict[str, Any]
+    plugin: str | None
     files: dict[str, Any]
-    baselines: dict[str, Path]
     digest: str
+
+    def check_sampler(self, run: str | Path) -> None:
+        """Refuse a sampler that is not registered: a plug-in runs code, so only the user may name its file.
+
+        Raises:
+            DataError: no registered sampler has its name.
+        """
+        if self.choice.name in METHODS:
+            return
+        remedy = "use the version of wsl that made the run"
+        if self.plugin:
+            remedy = f"it is defined in the plug-in {self.plugin}, which may run any code; pass it by --plugin FILE"
+        raise DataError(f"wsl has no sampler {self.choice.name!r}, which {run} uses; {remedy}")
 
 
 def load_description(run: str | Path) -> Description:
-    """Read the description of a run's sampler.
+    """Read the description of a run's sampler, of this or an earlier format.
 
     Args:
         run: the folder of a finished run.
 
     Raises:
-        DataError: the folder holds none, another version's, or one whose files are not all there and in the folder.
+        DataError: the folder has no description, one of another version, or one whose files are missing or lie outside
+            of the folder.
     """
     path = Path(run, NAME)
     if not path.is_file():
-        raise DataError(f"{run} holds no {NAME}; name the folder of a finished run, results/<run>")
+        raise DataError(f"{run} has no {NAME}; give the folder of a finished run, results/<run>")
     content = read_json(path)
-    if content.pop("format", None) not in READABLE:
-        fault = f"{path} is of another version of wsl"
-        raise DataError(f"{fault}; {remedy(path, 'use that version, or a run that this one made')}")
+    version = content.pop("format", None)
+    if version not in READABLE:
+        fault = f"{path} was written by another version of wsl"
+        raise DataError(f"{fault}; {remedy(path, 'use that version, or a run of this one')}")
+    if version < FORMAT:
+        content = _upgraded(path, content)
 
-    def from_here(value: Any) -> Any:
-        return [*map(from_here, value)] if isinstance(value, list) else there(within(run, path.parent / value))
+    def absolute(value: Any) -> Any:
+        return [*map(absolute, value)] if isinstance(value, list) else existing(within(run, path.parent / value))
 
-    def there(found: Path) -> Path:
-        if not found.is_file():
-            raise DataError(f"{found} is missing, which {path} names; {remedy(found, 'put it back')}")
-        return found
+    def existing(file: Path) -> Path:
+        if not file.is_file():
+            raise DataError(f"{file} is missing, which {path} names; {remedy(file, 'put it back')}")
+        return file
 
-    # CLIP's weights may lie anywhere; what the run made lies in its folder.
-    named = {
-        key: there(Path(os.path.normpath(path.parent / value))) for key, value in content.pop("clip_files").items()
-    }
-    clip = {**content["clip"], **{key: str(found) for key, found in named.items()}}
-    files = {key: from_here(value) for key, value in content["files"].items()}
-    if "baselines" in content:
-        baselines = {key: from_here(value) for key, value in content["baselines"].items()}
-    else:
-        baselines = {"body": files["generator"]} if "generator" in files else {}
+    # CLIP's weights may lie anywhere; the run's own files lie in its folder.
+    clip_files = content.pop("clip_files")
+    own = {key: existing(Path(os.path.normpath(path.parent / value))) for key, value in clip_files.items()}
+    content["clip"] = {**content["clip"], **{key: str(file) for key, file in own.items()}}
+    content["files"] = {key: absolute(value) for key, value in content["files"].items()}
     del content["sha256"]
-    return Description(**{**content, "clip": clip, "files": files, "baselines": baselines}, digest=file_digest(path))
+    return Description(**{**content, "choice": Choice(**content["choice"])}, digest=file_digest(path))
+
+
+def _upgraded(path: Path, content: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of format 1 or 2 as that of format 3. Format 1 has no files of baselines."""
+    content = dict(content)
+    name, making, old = content.pop("sampler"), content.pop("making"), content.pop("files")
+    settings, constants = dict(making["settings"]), {**OLD_SETTINGS.get(name, {})}
+    if making["recalibrate"]:
+        settings["recalibration.strength"], constants["recalibration.strength"] = making["strength"], STRENGTH
+    for key, value in constants.items():
+        if (given := settings.pop(key, value)) != value:
+            raise DataError(
+                f"{path} was made with sampling.{name}.{key}: {given}, which is no longer a setting; use the version "
+                "of wsl that made it"
+            )
+    fitted = OLD_FITTED.get(name)
+    files = {"fitted" if key == fitted else OLD_FILES.get(key, key): value for key, value in old.items()}
+    choice = {"name": name, "settings": settings, "known": making["known"], "recalibrate": making["recalibrate"]}
+    files |= content.pop("baselines", {"body": old["generator"]} if "generator" in old else {})
+    return {**content, "choice": choice, "outcome": making["outcome"], "plugin": None, "files": files}

@@ -1,28 +1,30 @@
-"""What a frozen body sees in images."""
+"""Features of images under a frozen network."""
 
 import torch
 
 from wsl.images.inputs import normalised
 from wsl.images.reading import task_classes
 from wsl.images.tasks import TaskImages
-from wsl.zoo.network import resnet18
+from wsl.zoo.layout import Layout
+from wsl.zoo.network import features_and_logits, network_for
 
 BATCH = 512
 
 
 class BodyFeatures:
-    """Features of classes' images under one body, each class run once.
+    """Features of classes' images under one body, each class computed once.
 
     Args:
         state: a state dict, whatever its head.
+        layout: of the network.
         images: of all classes.
         device: ``cpu`` or ``cuda``.
     """
 
-    def __init__(self, state: dict[str, torch.Tensor], images: TaskImages, device: str = "cpu"):
+    def __init__(self, state: dict[str, torch.Tensor], layout: Layout, images: TaskImages, device: str = "cpu"):
         self.images, self.device = images, device
-        classes, features = state["fc.weight"].shape
-        self.network = resnet18(features // 8, classes).to(device).eval()
+        self.network = network_for(layout).to(device).eval()
+        self.length = state[layout.head[0]].shape[1]
         self.network.load_state_dict(state)
         self._held: dict[tuple[str, str], torch.Tensor] = {}
 
@@ -33,12 +35,12 @@ class BodyFeatures:
         return self._held[name, part]
 
     def of_task(self, task: str, most: int | None = None) -> list[torch.Tensor]:
-        """Return features (n, F) of the first so many training images of each class of a task; 0 reads none."""
+        """Return features (n, F) of the first ``most`` training images of each class of a task; 0 reads no images."""
         if most == 0:
-            return [torch.empty(0, self.network.fc.in_features)] * len(task_classes(task))
+            return [torch.empty(0, self.length)] * len(task_classes(task))
         return [self.of_class(name)[:most] for name in task_classes(task)]
 
     @torch.no_grad()
     def _run(self, images: torch.Tensor) -> torch.Tensor:
         batches = (normalised(batch.to(self.device)) for batch in images.split(BATCH))
-        return torch.cat([self.network.features(batch).cpu() for batch in batches])
+        return torch.cat([features_and_logits(self.network, batch)[0].cpu() for batch in batches])

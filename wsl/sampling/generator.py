@@ -1,7 +1,8 @@
-"""The generator: one body for all tasks, a head inferred for each, scaled to the outcome asked for."""
+"""What the generator does: fit the inference of heads, and infer them for tasks."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,16 +11,15 @@ from torch.nn import functional
 from wsl.files import Files, listed, open_hdf5
 from wsl.images.reading import task_classes
 from wsl.images.tasks import TaskImages
+from wsl.job import Job
 from wsl.sampling.features import BodyFeatures
-from wsl.sampling.head import Inference, KnownClasses, fit_inference
-from wsl.sampling.making import finite
-from wsl.sampling.scale import loss_curve, scale_for
+from wsl.sampling.head import Inference, KnownClasses, fit_inference, loss_curve, scale_for
+from wsl.sampling.methods.base import finite
 from wsl.tensors import read_tensors, write_tensors
-from wsl.zoo.layout import Layout
-from wsl.zoo.network import flatten
+from wsl.zoo.layout import layout_from_text
+from wsl.zoo.network import flatten, with_head
 
-# From so many images a class a task's own training images say how large its losses are; below, other tasks' do.
-CALIBRATE_FROM = 20
+CALIBRATE_FROM = 20  # images per class from which a task's own images, and not other tasks', calibrate its losses
 CALIBRATION_FOLDS = 4
 FITTED = ("slope", "intercept", "doubt", "scatter", "curve")
 
@@ -28,7 +28,7 @@ class ClipFeatures:
     """CLIP features of training images and names, each of length 1.
 
     Args:
-        class_means: a file a class, see ``wsl.datasets.class_means.embed_classes``.
+        class_means: one file per class, see ``wsl.datasets.class_means.embed_classes``.
     """
 
     def __init__(self, class_means: Files):
@@ -47,33 +47,21 @@ def body_of(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name.removeprefix("body/"): value for name, value in tensors.items() if name.startswith("body/")}
 
 
-def fit_generator(
+def infer_heads(
     body: str | Path,
     class_means: Files,
     packed: Files,
-    known: Sequence[str],
     out: str | Path,
+    known: Sequence[str],
     counts: Sequence[int],
-    seed: int,
-    names: bool = False,
-    device: str = "cpu",
-    threads: int = 1,
+    names: bool,
+    job: Job,
 ) -> None:
-    """Fit what infers heads, for each number of images, on the classes that the zoo knows.
-
-    Args:
-        body: a state dict, see ``wsl.sampling.body.fit_body``.
-        class_means, packed: a file a class, or a list of them.
-        known: names of the classes to fit to; no unseen one.
-        out: safetensors file that holds the body too.
-        counts: numbers of images a class; 0 stands for names and is left out where classes have no text.
-        seed: of random subsets, folds and tasks.
-        names: guess from a class's name beside its images, too.
-        device: ``cpu`` or ``cuda``; threads: CPU threads.
-    """
-    torch.set_num_threads(threads)
-    state, _ = read_tensors(body)
-    features, clips = BodyFeatures(state, TaskImages(packed), device), ClipFeatures(class_means)
+    """Fit the inference of heads, see ``wsl.sampling.methods.generator.fit_generator``."""
+    torch.set_num_threads(job.threads)
+    state, body_about = read_tensors(body)
+    layout = layout_from_text(body_about["layout"])
+    features, clips = BodyFeatures(state, layout, TaskImages(packed), job.device), ClipFeatures(class_means)
     images = [clips.images[name] for name in known]
     tensors = {f"body/{name}": value for name, value in state.items()}
     tensors |= {"clip/centre": torch.cat(images).mean(0), "clip/scale": torch.cat(images).std(0).mean()}
@@ -94,33 +82,23 @@ def fit_generator(
     usable = sorted({min(count, most) for count in counts if count or texts is not None})
     accuracies = {}
     for count in usable:
-        fitted = fit_inference(about, count, len(state["fc.weight"]), seed)
+        fitted = fit_inference(about, count, layout.classes, job.seed)
         accuracies[count] = fitted.accuracy
         for key in FITTED:
             tensors[f"{count}/{key}"] = getattr(fitted, key)
     write_tensors(out, tensors, {"counts": usable, "accuracy": accuracies, "known": list(known), "names": names})
 
 
-class GeneratedModels:
-    """A ``Maker`` of whole models: the generator's body with an inferred head.
+class HeadGenerator:
+    """Infers heads for the generator's body.
 
     Args:
-        path: of the generator, see ``fit_generator``.
-        layout: of flat weights.
-        class_means: a file a class, or a list of them; images: of all classes.
+        path: of the generator, see ``infer_heads``.
+        run: layout, class means and images, an ``OpenRun`` of ``wsl.sampling.loading``.
         temperature: of the posterior of class means; 0 gives its mean, and the same model for every seed.
-        device: ``cpu`` or ``cuda``.
     """
 
-    def __init__(
-        self,
-        path: str | Path,
-        layout: Layout,
-        class_means: Files,
-        images: TaskImages,
-        temperature: float = 0.0,
-        device: str = "cpu",
-    ):
+    def __init__(self, path: str | Path, run: Any, temperature: float):
         tensors, about = read_tensors(path)
         self.state = body_of(tensors)
         self.inferences = {
@@ -131,11 +109,12 @@ class GeneratedModels:
             for count in about["counts"]
         }
         self.tensors, self.names = tensors, about["names"]
-        self.layout, self.temperature = layout, temperature
-        self.bodies, self.clips = BodyFeatures(self.state, images, device), ClipFeatures(class_means)
+        self.layout, self.temperature = run.layout, temperature
+        self.bodies = BodyFeatures(self.state, run.layout, run.images, run.device)
+        self.clips = ClipFeatures(run.files.class_means)
 
-    def make(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray:
-        """Return flat weights (n_weights,), see ``wsl.sampling.making.Maker.make``.
+    def sample(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray:
+        """Return flat weights (n_weights,), see ``wsl.sampling.methods.base.Method.sample``.
 
         Raises:
             ValueError: no images and no names, or nothing fitted for names.
@@ -148,15 +127,17 @@ class GeneratedModels:
             noise = torch.randn(means.shape, generator=torch.Generator().manual_seed(seed), dtype=means.dtype)
             means = means + self.temperature * noise @ _root(covariance).T
         weight, bias = inference.head(means, seen)
-        own = len(seen[0]) >= CALIBRATE_FROM
-        scale = scale_for(loss, _cross_fitted(inference, heard, seen) if own else inference.curve)
-        state = {**self.state, "fc.weight": scale * weight, "fc.bias": scale * bias}
+        calibrated = len(seen[0]) >= CALIBRATE_FROM
+        scale = scale_for(loss, _cross_fitted(inference, heard, seen) if calibrated else inference.curve)
+        state = with_head(self.state, self.layout, scale * weight, scale * bias)
         return finite(flatten(state, self.layout)[0], self.layout, task)
 
     def _inference(self, images: int | None) -> Inference:
         if images == 0:
             if 0 not in self.inferences:
-                raise ValueError("no generator was fitted for names: set datasets.prompts, with a model that has texts")
+                raise ValueError(
+                    "the generator was not fitted for names: set datasets.prompts, with a CLIP that reads text"
+                )
             return self.inferences[0]
         fitted = [count for count in self.inferences if count]
         wanted = images or max(fitted)
@@ -174,7 +155,7 @@ class GeneratedModels:
 
 
 def _cross_fitted(inference: Inference, heard: torch.Tensor, seen: list[torch.Tensor]) -> torch.Tensor:
-    """Return the loss curve of heads on those of the task's images that they were not inferred from."""
+    """Return the cross-validated loss curve of heads on the task's images."""
     logits, labels = [], []
     for fold in range(CALIBRATION_FOLDS):
         others = [one[torch.arange(len(one)) % CALIBRATION_FOLDS != fold] for one in seen]
@@ -186,7 +167,7 @@ def _cross_fitted(inference: Inference, heard: torch.Tensor, seen: list[torch.Te
 
 
 def _root(covariance: torch.Tensor) -> torch.Tensor:
-    """Return a root (F, F) of a covariance that rounding may have made slightly indefinite or askew."""
+    """Return a root (F, F) of a covariance that rounding may have made slightly indefinite or asymmetric."""
     values, vectors = torch.linalg.eigh((covariance + covariance.T) / 2)
     return vectors * values.clamp(min=0).sqrt()
 

@@ -1,38 +1,40 @@
-"""Heads for tasks never trained: Bayesian inference of where a class lies in the body's space.
+"""Heads for new tasks: Bayesian inference of class means in the feature space of the body.
 
-A guess and its doubt, both learnt on the classes that the zoo knows, say where the images of a class with such CLIP
-features, or of such a name, should lie; the images at hand say where they do lie. The posterior mean leans on the guess
-with few images and on the images with many. Where the images of a task lie further from the guess than known classes
-do, the guess is trusted less: CLIP may not know the classes. A linear discriminant of the posterior means is the head.
+The prior of a class mean, a guess and its covariance, is learned on the classes that the zoo knows: it is predicted
+from the class's CLIP features, or its name. The likelihood comes from the features of the task's images. So the
+posterior mean follows the guess with few images, and the images with many. Where the images of a task lie further from
+the guess than those of known classes, the prior is widened: CLIP may not know the classes. The head is the linear
+discriminant of the posterior means, scaled to reach the requested loss.
 """
 
 import logging
 from dataclasses import dataclass
 
+import numpy as np
 import torch
-
-from wsl.sampling.scale import SCALES, loss_curve
+from torch.nn import functional
 
 log = logging.getLogger(__name__)
+SCALES = torch.logspace(-2.5, 1.5, 81)  # of heads
 PENALTIES = (3.0, 10.0, 30.0, 100.0, 300.0)
-SUBSETS = 20  # random sets of n images a class in each regression
+SUBSETS = 20  # random sets of n images per class in each regression
 FOLDS = 5
-TASKS = 40  # random tasks a fold
+TASKS = 40  # random tasks per fold
 # Chosen on validation images of classes left out of a body's training (docs/studies/conditional-sampling).
-PRIOR_IMAGES = 150  # how many images the scatter of known classes counts for, beside the task's own
-ROUND_IMAGES = 200  # images a class at which the scatter's shape is trusted as much as a round one's
-MOST_DOUBT = 100.0  # times as much as known classes'
+PRIOR_IMAGES = 150  # the scatter of known classes has the weight of this many of the task's images
+ROUND_IMAGES = 200  # images per class at which the scatter and a spherical one have equal weight
+MOST_DOUBT = 100.0  # largest factor that widens the prior
 
 
 @dataclass
 class KnownClasses:
-    """What is known of the K classes that the zoo saw.
+    """Features of the K classes that the zoo saw.
 
     Attributes:
         clips: CLIP features of training images (K, n, Z); as many of each class as the smallest has.
         bodies: the same images' features in the body's space (K, n, F).
-        validation: validation images' features there (K, m, F): the body was not trained on these, as it will not be on
-            a new class's.
+        validation: validation images' features there (K, m, F). The body was not trained on them, like on those of
+            new classes.
         texts: features of the classes' names (K, Z), or None.
     """
 
@@ -46,7 +48,7 @@ class KnownClasses:
         return KnownClasses(self.clips[rows], self.bodies[rows], self.validation[rows], texts)
 
     def heard(self, images: torch.Tensor) -> torch.Tensor:
-        """Return what CLIP says of each class (K, Z): of its name for no images, else the mean over ``images``."""
+        """Return CLIP features of each class (K, Z): the mean over ``images``, or those of its name for no images."""
         return self.clips[:, images].mean(1) if len(images) else self.texts
 
     def scatter(self) -> torch.Tensor:
@@ -57,15 +59,15 @@ class KnownClasses:
 
 
 def fit_guess(known: KnownClasses, count: int, penalty: float, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return slope and intercept from what CLIP says of a class, by ``count`` images, to its mean in the body."""
+    """Return slope and intercept from the CLIP features of a class, by ``count`` images, to its mean in the body."""
     generator = torch.Generator().manual_seed(seed)
     total = known.clips.shape[1]
     repeats = SUBSETS if 0 < count < total else 1
     draws = [torch.randperm(total, generator=generator)[:count] for _ in range(repeats)]
     inputs = torch.cat([known.heard(images) for images in draws])
-    # The penalty is one on a class, however many of its subsets stand in the regression.
+    # The penalty per class must not depend on the number of subsets in the regression.
     targets = known.validation.mean(1).repeat(repeats, 1)
-    from sklearn.linear_model import Ridge  # takes most of a second, and who only loads a head needs none of it
+    from sklearn.linear_model import Ridge  # its import takes most of a second, and loading a head does not need it
 
     fitted = Ridge(penalty * repeats).fit(inputs.numpy(), targets.numpy())
     return torch.from_numpy(fitted.coef_.T.copy()), torch.from_numpy(fitted.intercept_)
@@ -73,14 +75,15 @@ def fit_guess(known: KnownClasses, count: int, penalty: float, seed: int) -> tup
 
 @dataclass
 class Inference:
-    """What infers heads from a given number of images.
+    """Infers heads from a given number of images.
 
     Attributes:
-        slope, intercept: of the guess, see ``fit_guess``.
-        doubt: covariance (F, F) of class means around their guess, classes left out.
+        slope: of the guess (Z, F), see ``fit_guess``.
+        intercept: of the guess (F,).
+        doubt: covariance (F, F) of class means around their guess, for classes left out.
         scatter: see ``KnownClasses.scatter``.
         curve: mean cross-entropy (nats) on validation images of tasks left out, at each of ``SCALES``.
-        accuracy: on those.
+        accuracy: on these images.
     """
 
     slope: torch.Tensor
@@ -91,14 +94,14 @@ class Inference:
     accuracy: float
 
     def posterior(self, heard: torch.Tensor, images: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the posterior means (C, F) of a task's classes and the covariance (F, F) of each around its own.
+        """Return the posterior means (C, F) of a task's classes and the covariance (F, F) of each.
 
         With a guess m of covariance G, and the mean x of n images of scatter S, the gain is g G (g G + S / n)^-1. The
-        doubt is g = 1 for classes like the known ones, and more by as much as |x - m|² exceeds what G and S explain.
+        factor g is 1 for classes like the known ones, and grows as |x - m|² exceeds what G and S explain.
 
         Args:
-            heard: what CLIP says of the classes (C, Z).
-            images: features in the body's space (n, F) of each class's images; with no image the guess stands.
+            heard: CLIP features of the classes (C, Z).
+            images: features in the body's space (n, F) of each class's images; without images the guess is returned.
         """
         guess = heard @ self.slope + self.intercept
         if not len(images[0]):
@@ -111,7 +114,7 @@ class Inference:
         return guess + (means - guess) @ gain, doubt - doubt @ gain
 
     def scatter_of(self, images: list[torch.Tensor]) -> torch.Tensor:
-        """Return the scatter (F, F) of a task's images, that of known classes counting as ``PRIOR_IMAGES`` of them."""
+        """Return the scatter (F, F) of a task's images, with that of known classes as ``PRIOR_IMAGES`` more images."""
         if not len(images[0]):
             return self.scatter
         apart = torch.cat([one - one.mean(0) for one in images])
@@ -121,22 +124,22 @@ class Inference:
     def head(self, means: torch.Tensor, images: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         """Return weight (C, F) and bias (C,) of the linear discriminant of class means (C, F); equal class chances.
 
-        The fewer images, the rounder the scatter that it assumes: without any, the nearest mean wins.
+        The fewer images, the closer to spherical the scatter: without images, the nearest mean wins.
         """
         scatter = self.scatter_of(images)
         fewest = min(len(one) for one in images)
         share = fewest / (fewest + ROUND_IMAGES)
-        round_one = scatter.diagonal().mean() * torch.eye(len(scatter), dtype=scatter.dtype)
-        weight = torch.linalg.solve(share * scatter + (1 - share) * round_one, means.T).T
+        spherical = scatter.diagonal().mean() * torch.eye(len(scatter), dtype=scatter.dtype)
+        weight = torch.linalg.solve(share * scatter + (1 - share) * spherical, means.T).T
         bias = -(weight * means).sum(1) / 2
-        return weight - weight.mean(0), bias - bias.mean()  # the same for all classes, so that it changes no choice
+        return weight - weight.mean(0), bias - bias.mean()  # the same for all classes: no prediction changes
 
 
 def fit_inference(known: KnownClasses, count: int, classes_per_task: int, seed: int) -> Inference:
-    """Fit for ``count`` images a class, with the penalty chosen on classes left out.
+    """Fit for ``count`` images per class, with the penalty chosen on classes left out.
 
-    Whole classes are left out in turn. The penalty with the least squared error of their guesses is taken, and random
-    tasks of them, with training images at hand and validation images to tell apart, give ``curve`` and ``accuracy``.
+    Whole classes are left out in turn. The penalty with the smallest squared error of their guesses is taken. Random
+    tasks of these classes, with heads from training images, give ``curve`` and ``accuracy`` on validation images.
     """
     total, first = len(known.clips), torch.arange(count)
     folds = [(known.only(_others(total, out)), known.only(out)) for out in _folds(total, classes_per_task, seed)]
@@ -152,7 +155,7 @@ def fit_inference(known: KnownClasses, count: int, classes_per_task: int, seed: 
     }
     best = min(PENALTIES, key=lambda penalty: errors[penalty].square().sum().item())
     doubt = errors[best].T @ errors[best] / len(errors[best])
-    doubt = 0.5 * doubt + 0.5 * torch.diag(doubt.diagonal())  # few classes, many numbers
+    doubt = 0.5 * doubt + 0.5 * torch.diag(doubt.diagonal())  # shrunk, since there are few classes and many features
     parts = {"doubt": _regular(doubt), "scatter": _regular(known.scatter())}
     parts |= {"curve": torch.zeros(len(SCALES)), "accuracy": 0.0}
     for number, (_, left) in enumerate(folds):
@@ -165,7 +168,7 @@ def fit_inference(known: KnownClasses, count: int, classes_per_task: int, seed: 
             share = 1 / (TASKS * len(folds))
             parts["accuracy"] += share * (logits.argmax(1) == labels).float().mean().item()
             parts["curve"] = parts["curve"] + share * loss_curve(logits, labels)
-    log.info("%d images a class: penalty %g, accuracy left out %.3f", count, best, parts["accuracy"])
+    log.info("%d images per class: penalty %g, accuracy left out %.3f", count, best, parts["accuracy"])
     return Inference(*fit_guess(known, count, best, seed), **parts)
 
 
@@ -179,7 +182,7 @@ def _others(total: int, out: torch.Tensor) -> torch.Tensor:
 
 def _folds(total: int, least: int, seed: int) -> list[torch.Tensor]:
     order = torch.randperm(total, generator=torch.Generator().manual_seed(seed))
-    # As equal as can be: a fold of one class would have no task, and no loss.
+    # Folds of equal size: one class alone has no task, and no loss.
     return list(order.tensor_split(max(2, min(FOLDS, total // least))))
 
 
@@ -187,3 +190,26 @@ def _tasks(total: int, size: int, seed: int) -> list[torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     size = min(size, total)
     return [torch.randperm(total, generator=generator)[:size] for _ in range(TASKS)]
+
+
+def loss_curve(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Return the mean cross-entropy (nats) of logits (n, C) at each of ``SCALES``."""
+    scaled = SCALES[:, None, None] * logits
+    return (
+        functional.cross_entropy(scaled.flatten(0, 1), labels.repeat(len(SCALES)), reduction="none")
+        .view(len(SCALES), -1)
+        .mean(1)
+    )
+
+
+def scale_for(loss: float, curve: torch.Tensor) -> float:
+    """Return the scale of a head at which it has the requested loss, or its lowest loss where that is out of reach.
+
+    Scaling a head up from 0 takes its loss from log C down to a minimum, as training does.
+    """
+    best = int(curve.argmin())
+    falling = curve[: best + 1].numpy()
+    if loss <= falling[-1]:
+        return float(SCALES[best])
+    # Ascending losses for interpolation; above the first, the head is nearly zero.
+    return float(np.exp(np.interp(loss, falling[::-1], np.log(SCALES[: best + 1].numpy())[::-1])))

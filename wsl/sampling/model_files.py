@@ -1,4 +1,4 @@
-"""Files of models: a state dict with torchvision's names, and what is needed to use it, as its suffix says."""
+"""Files of models: a state dict with torchvision's names and metadata, in the format of the file's suffix."""
 
 import io
 import json
@@ -12,12 +12,14 @@ import torch
 from wsl.errors import DataError
 from wsl.files import written_whole
 from wsl.tensors import read_tensors, write_tensors
+from wsl.zoo.layout import Layout
+from wsl.zoo.recognition import architecture_from, recognise
 
 KEY = "wsl"  # of the metadata
 
 
 def write_model(path: str | Path, state: dict[str, torch.Tensor], about: dict[str, Any]) -> None:
-    """Write a model, whole or not at all.
+    """Write a model atomically.
 
     Args:
         path: ``.safetensors``, or ``.pt`` and ``.pth`` for a state dict of ``torch.save``, which
@@ -35,16 +37,35 @@ def write_model(path: str | Path, state: dict[str, torch.Tensor], about: dict[st
         if not value.isfinite().all():
             raise DataError(f"{path} would hold non-finite numbers in {name}; ask for another outcome")
     ready = OrderedDict((name, value.detach().cpu().clone()) for name, value in state.items())
-    # Modules keep the versions of their parts here, and `load_state_dict` passes over names that it does not know.
+    # Modules store versions of their parts here, and `load_state_dict` ignores unknown names.
     ready._metadata = OrderedDict({KEY: json.dumps(about, sort_keys=True)})
     archive = io.BytesIO()  # given a path, torch would write the name of the file into it
     torch.save(ready, archive)
-    with written_whole(path) as beside:
-        beside.write_bytes(archive.getbuffer())
+    with written_whole(path) as unfinished:
+        unfinished.write_bytes(archive.getbuffer())
+
+
+def model_layout(path: str | Path, state: dict[str, torch.Tensor], about: dict[str, Any]) -> Layout:
+    """Return the layout of a model.
+
+    Args:
+        path: of its file, for messages.
+        state: its state dict.
+        about: its metadata; those of earlier versions name no settings of the architecture.
+
+    Raises:
+        DataError: the file holds no model.
+    """
+    if "size" in about and "classes" in about and isinstance(about.get("architecture"), dict):
+        return architecture_from(about["architecture"]).layout(len(about["classes"]), about["size"])
+    found = recognise({name: tuple(value.shape) for name, value in state.items() if value.is_floating_point()})
+    if found is None or "size" not in about:
+        raise DataError(f"{path} holds no model; give one of `wsl sample`, or one in a run's sampling/models")
+    return found.layout
 
 
 def read_model(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Return the state dict and the metadata of a file that ``write_model`` wrote; no code in the file is run.
+    """Return the state dict and the metadata of a file that ``write_model`` wrote; no code in the file is executed.
 
     Raises:
         DataError: the file is damaged, or another program's.
@@ -53,8 +74,8 @@ def read_model(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any
         return read_tensors(path)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a damaged or hostile file raises whatever its reading met first
-        # Torch's own message advises to run what the file holds.
+    except Exception as error:  # a damaged or hostile file can raise anything
+        # Torch's own message advises to execute the file's content.
         raise DataError(f"{path} is damaged, or holds more than tensors ({type(error).__name__})") from error
     about = getattr(state, "_metadata", {}).get(KEY)
     if not isinstance(about, str):

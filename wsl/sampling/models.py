@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from wsl.images.reading import MEAN, STD, task_classes
-from wsl.outcomes.bins import OutcomeBins, read_bins
-from wsl.sampling.makers import Makers
+from wsl.job import Job
+from wsl.outcomes.bins import read_bins
+from wsl.sampling.loading import Choice, MethodFiles, OpenRun
 from wsl.tensors import write_tensors
 from wsl.zoo.network import state_dict
 
@@ -17,42 +16,38 @@ log = logging.getLogger(__name__)
 
 
 def sample_models(
-    members: Sequence[int],
-    tasks: Sequence[str],
+    inputs: MethodFiles,
     models: Sequence[str | Path],
-    sampler: str,
+    choice: Choice,
     outcome: str | float,
-    seed: int,
+    requests: list[dict[str, Any]],
     about: dict[str, Any],
-    device: str = "cpu",
-    **files: Any,
+    job: Job = Job(),  # noqa: B008
 ) -> None:
     """Sample a model for each task and write it as a state dict with torchvision's names.
 
     Args:
-        members: the held-out member whose task it is.
-        tasks: see ``join_task``.
-        models: a safetensors file a task.
-        sampler: by name.
+        inputs: the sampler's files.
+        models: one safetensors file per request.
+        choice: the sampler.
         outcome: requested validation loss (nats) or ``best``.
-        seed: of what is random in the sampler.
-        about: written into every file's metadata, beside classes, request, preprocessing.
-        device: ``cpu`` or ``cuda``.
-        files: see ``wsl.sampling.makers.Makers``.
+        requests: ``task``, see ``join_task``, and ``member``, the held-out member whose task it is.
+        about: metadata of every file, in addition to classes, request and preprocessing.
+        job: its seed is the sampler's.
     """
-    with Makers(device=device, **files) as makers:
-        outcomes = read_bins(makers.bins)
+    with OpenRun(inputs, choice, job.device) as run:
+        outcomes = read_bins(inputs.bins)
         outcome_bin, loss = outcomes.requested(outcome), outcomes.requested_loss(outcome)
-        low, high = _range(outcomes, outcome_bin)
+        low, high = map(float, outcomes.edges[outcome_bin : outcome_bin + 2])
         log.info("requested outcome %s: bin %d, validation loss %.4g to %.4g", outcome, outcome_bin, low, high)
-        maker, counters = makers.load(sampler), np.rint(makers.zoo.counters.mean(axis=0)).astype(np.int64)
-        for member, task, path in zip(members, tasks, models, strict=True):
-            state = state_dict(maker.make(task, loss, seed=seed), makers.layout, counters)
-            request = {"outcome_bin": outcome_bin, "validation_loss": [low, high]}
-            preprocessing = {"mean": MEAN, "std": STD, "scale": "pixels / 255"}
-            own = {"member": member, "classes": task_classes(task), "request": request, "preprocessing": preprocessing}
-            write_tensors(path, state, {**about, "sampler": sampler, **own})
-
-
-def _range(outcomes: OutcomeBins, outcome_bin: int) -> tuple[float, float]:
-    return float(outcomes.edges[outcome_bin]), float(outcomes.edges[outcome_bin + 1])
+        method, counters = run.load(), run.counters
+        for request, path in zip(requests, models, strict=True):
+            state = state_dict(method.sample(request["task"], loss, seed=job.seed), run.layout, counters)
+            metadata = {
+                "sampler": choice.name,
+                "member": request["member"],
+                "classes": task_classes(request["task"]),
+                "request": {"outcome_bin": outcome_bin, "validation_loss": [low, high]},
+                "preprocessing": {"mean": MEAN, "std": STD, "scale": "pixels / 255"},
+            }
+            write_tensors(path, state, {**about, **metadata})

@@ -1,4 +1,4 @@
-"""A sampled model as ONNX, for those who run models without torch."""
+"""Export a sampled model as ONNX, for use without torch."""
 
 import json
 import logging
@@ -9,12 +9,12 @@ import torch
 from wsl.errors import DataError
 from wsl.files import written_whole
 from wsl.outputs import MODELS, check_outputs, check_suffix
-from wsl.sampling.model_files import read_model
-from wsl.zoo.network import resnet18
+from wsl.sampling.model_files import model_layout, read_model
+from wsl.zoo.network import network_for
 
 
 def onnx_path(model: str | Path) -> Path:
-    """Return a model's name with ``.onnx`` in place of its suffix, or appended where that is not a model's suffix."""
+    """Return a model's path with the suffix ``.onnx``, appended if the present suffix is not that of a model."""
     model = Path(model)
     return model.with_suffix(".onnx") if model.suffix.lower() in MODELS else Path(f"{model}.onnx")
 
@@ -22,7 +22,8 @@ def onnx_path(model: str | Path) -> Path:
 def export_onnx(model: str | Path, out: str | Path, force: bool = False) -> None:
     """Write a model of ``wsl sample``, or of a run, as ONNX: ``images`` (n, 3, size, size) to ``logits`` (n, classes).
 
-    Its metadata, preprocessing and class names among them, stand under ``wsl`` as JSON. Images are normalised outside.
+    Its metadata, with preprocessing and class names, are stored under ``wsl`` as JSON. The model expects normalised
+    images.
 
     Args:
         model: its file, see ``wsl.sampling.model_files``.
@@ -30,7 +31,7 @@ def export_onnx(model: str | Path, out: str | Path, force: bool = False) -> None
         force: replace an existing file.
 
     Raises:
-        DataError: the file is no such model, ``out`` exists already or cannot be written, or the packages that write
+        DataError: the file is not such a model, ``out`` exists already or cannot be written, or the packages that write
             ONNX are not installed.
     """
     check_suffix(out, [".onnx"], "")
@@ -38,14 +39,13 @@ def export_onnx(model: str | Path, out: str | Path, force: bool = False) -> None
         raise DataError(f"{out} is the model itself; name another file")
     check_outputs([out], force)
     state, about = read_model(model)
-    if "fc.weight" not in state or "size" not in about:
-        raise DataError(f"{model} holds no model; give one of `wsl sample`, or one in a run's sampling/models")
-    classes, features = state["fc.weight"].shape
-    network = resnet18(features // 8, classes).eval()
+    network = network_for(model_layout(model, state, about)).eval()
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
-        raise DataError(f"{model} does not hold a ResNet-18 of width {features // 8}; export a model of wsl") from error
+        raise DataError(
+            f"{model} does not hold the weights of its architecture ({network.architecture}); export a model of wsl"
+        ) from error
     example = torch.zeros(2, 3, about["size"], about["size"])
     for noisy in ("torch.onnx", "onnxscript", "onnx_ir"):
         logging.getLogger(noisy).setLevel(logging.ERROR)

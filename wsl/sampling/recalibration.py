@@ -9,24 +9,24 @@ from wsl.zoo.flat import FlatNetwork
 from wsl.zoo.layout import Layout
 
 BATCH = 512
+STRENGTH = 30.0  # images of a task at which its own statistics and the reference's have equal weight
 
 
 class Recalibration:
-    """Puts right the running statistics of flat weights.
+    """Re-estimates the running statistics of flat weights.
 
-    Decoded weights come with decoded statistics, and small errors of weights in early layers shift what later layers
-    see: without new statistics decoded models lose much of their accuracy. The statistics of few images are noisy, so
-    they are mixed with those that ``reference`` images give.
+    Decoded weights come with decoded statistics, and small errors of weights in early layers shift the inputs of later
+    layers: without new statistics decoded models lose much of their accuracy. The statistics of few images are noisy,
+    so they are mixed with those of ``reference`` images.
 
     Args:
         layout: of the weights.
         reference: uint8 images (n, 3, h, w) of many training classes, for tasks with few images of their own.
-        strength: images of its own at which a task's statistics count as much as the reference's; 0 uses the task's
-            alone.
+        strength: task images needed for task and reference statistics to weigh equally; 0 uses the task's alone.
         device: ``cpu`` or ``cuda``.
     """
 
-    def __init__(self, layout: Layout, reference: torch.Tensor, strength: float, device: str = "cpu"):
+    def __init__(self, layout: Layout, reference: torch.Tensor, strength: float = STRENGTH, device: str = "cpu"):
         self.strength, self.device = strength, device
         self.reference = reference.to(device)
         self.flat = FlatNetwork(layout, device)
@@ -53,13 +53,15 @@ class Recalibration:
 @torch.no_grad()
 def re_estimate(network: nn.Module, images: torch.Tensor) -> None:
     """Replace a network's running statistics by plain averages over uint8 images (n, 3, h, w)."""
-    layers = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    layers = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    if not layers:
+        return
     kept = [layer.momentum for layer in layers]
     for layer in layers:
         layer.reset_running_stats()
-        layer.momentum = None  # PyTorch's word for a plain average over batches
+        layer.momentum = None  # in PyTorch, a plain average over batches
     network.train()
-    # Equal batches, since each counts the same however many images it holds.
+    # Batches of equal size, since each has the same weight.
     for batch in images.chunk(max(1, round(len(images) / BATCH))):
         network(normalised(batch))
     network.eval()

@@ -1,7 +1,7 @@
-"""Latent refinement: a few gradient steps on a sampled model's code, beside as many on all of its weights."""
+"""Latent refinement: a few gradient steps on a sampled model's code, compared with as many on all of its weights."""
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +11,9 @@ from torch.nn import functional
 
 from wsl.images.inputs import normalised
 from wsl.sampling.recalibration import re_estimate
+from wsl.weights.code_search import search_code
 from wsl.weights.codec import WeightCodec
-from wsl.weights.encoders.pca import LinearStage
+from wsl.weights.fitted import LinearStage
 from wsl.zoo.network import flatten, learned_state, network_for, state_dict
 
 
@@ -22,15 +23,15 @@ class Budget:
 
     Attributes:
         steps: gradient steps of Adam.
-        batch_size: images a step; all there are where they are fewer.
+        batch_size: images per step; all images where there are fewer.
         learning_rate: of the code, in units of its training deviations.
         fine_tuning_rate: of all weights.
     """
 
-    steps: int
-    batch_size: int
-    learning_rate: float
-    fine_tuning_rate: float
+    steps: int = 10
+    batch_size: int = 64
+    learning_rate: float = 0.05
+    fine_tuning_rate: float = 1e-3
 
 
 class Decoder:
@@ -74,7 +75,7 @@ class Refined:
 
 
 def batches(images: int, batch_size: int, steps: int, seed: int) -> Iterator[torch.Tensor]:
-    """Yield so many batches of places, whole ones alone, in an order that is shuffled whenever it runs out."""
+    """Yield ``steps`` full batches of indices, in an order that is shuffled again whenever it ends."""
     generator = torch.Generator().manual_seed(seed)
     size, waiting = min(batch_size, images), torch.empty(0, dtype=torch.int64)
     for _ in range(steps):
@@ -116,27 +117,27 @@ def refine(
     def load(weights: np.ndarray) -> None:
         network.load_state_dict(state_dict(weights, decoder.layout))
 
-    def losses(forward: Callable[[torch.Tensor], torch.Tensor]) -> Iterator[torch.Tensor]:
-        network.train()
-        for batch in batches(len(images), budget.batch_size, budget.steps, seed):
-            yield functional.cross_entropy(forward(normalised(images[batch.to(images.device)])), labels[batch])
-
     load(decoder.weights(code))
     before = with_statistics()
 
+    network.train()
+    drawn = batches(len(images), budget.batch_size, budget.steps, seed)
+
+    def loss_of(moved: torch.Tensor) -> torch.Tensor:
+        batch = next(drawn)
+        inputs = normalised(images[batch.to(images.device)])
+        return functional.cross_entropy(functional_call(network, decoder.state(moved), (inputs,)), labels[batch])
+
     start, scale = (torch.from_numpy(np.float32(values)).to(images.device) for values in (code, units))
-    moved = torch.zeros_like(start, requires_grad=True)
-    optimizer = torch.optim.Adam([moved], lr=budget.learning_rate)
-    for loss in losses(lambda inputs: functional_call(network, decoder.state(start + scale * moved), (inputs,))):
-        (moved.grad,) = torch.autograd.grad(loss, [moved])
-        optimizer.step()
-    load(decoder.weights((start + scale * moved.detach()).cpu().numpy()))
+    moved = search_code(loss_of, start, scale, budget.steps, budget.learning_rate)
+    load(decoder.weights(moved.cpu().numpy()))
     refined = with_statistics()
 
     load(before)
     optimizer = torch.optim.Adam(network.parameters(), lr=budget.fine_tuning_rate)
-    for loss in losses(network):
+    network.train()
+    for batch in batches(len(images), budget.batch_size, budget.steps, seed):
         optimizer.zero_grad()
-        loss.backward()
+        functional.cross_entropy(network(normalised(images[batch.to(images.device)])), labels[batch]).backward()
         optimizer.step()
     return Refined(before, refined, with_statistics())

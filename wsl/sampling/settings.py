@@ -1,136 +1,88 @@
-"""Conditional sampling."""
+"""Settings of conditional sampling, and of networks that samplers learn."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator
 
-from wsl.recipe import IMAGE_COUNTS, KEEP, NORMALISATION, Fitting, ImageCounts, Keep, Normalisation, Schedule
-from wsl.sampling.generator_settings import Generator, Recalibration
-from wsl.sections import NonNegativeFloat, PositiveFloat, PositiveInt, Section
-from wsl.shared.losses.base import Losses
-from wsl.shared.settings import Predictor
-
-SamplerName = Literal["projection", "regression", "memory-bank", "retrieval", "flow", "generator"]
-Space = Literal["latent", "coefficients"]
+from wsl.recipe import Fitting
+from wsl.sampling.methods.base import METHODS
+from wsl.sections import NonNegativeFloat, PositiveFloat, PositiveInt, Section, Sections, Whole
 
 
-class Refinement(Section):
-    """A few steps of a sampled model on its task's training images, of its code or of all its weights."""
-
-    steps: PositiveInt = Field(10, description="gradient steps (Adam)")
-    batch_size: PositiveInt = Field(64, description="images a step")
-    learning_rate: PositiveFloat = Field(0.05, description="of the code, in its training deviations")
-    fine_tuning_rate: PositiveFloat = Field(1e-3, description="of all weights, in the comparison of equal compute")
+def _is_sampler(name: str) -> str:
+    samplers = METHODS.of_kind("sampler")
+    if name not in samplers:
+        raise ValueError(f"unknown sampler; the samplers are {', '.join(samplers)}")
+    return name
 
 
-class RegressionLosses(Losses):
-    """Losses of the regression."""
-
-    defaults = {"mse": 1.0}  # noqa: RUF012
+SamplerName = Annotated[str, AfterValidator(_is_sampler)]
 
 
-class Learnt(Fitting):
-    """A learned sampler of codes.
+class Learned(Fitting):
+    """How a sampler of codes is trained.
 
-    Its own validation loss is a poor judge: most of it is what no dataset can tell of weights, and it is lowest before
-    the rest is learnt. So the last state is kept.
+    Its validation loss is a poor criterion: most of it cannot be predicted from any dataset, and it is lowest before
+    the rest is learned. So the last state is kept.
     """
 
-    schedule: Schedule = Field("cosine", description="learning rate over the epochs")
-    keep: Keep = Field("last", description=KEEP)
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="dropout after each hidden layer")
+    weight_decay: ClassVar[float] = 0.0
+    patience: ClassVar[int | None] = None
+    schedule: ClassVar[str] = "cosine"
+    keep: ClassVar[str] = "last"
 
 
-class Regression(Learnt, Predictor):
-    """The sampler `regression`: a network that predicts codes, fitted like the shared encoder."""
+class BodySettings(Section):
+    """The generator's body: the mean of the zoo, trained on all classes that the zoo saw (SGD, one-cycle)."""
 
-    hidden: list[PositiveInt] = Field([512], description="sizes of the hidden layers")
-    outcome_embedding: PositiveInt = Field(32, description="numbers in an outcome bin's learned embedding")
-    losses: RegressionLosses = Field(default_factory=RegressionLosses)
-    image_counts: ImageCounts = Field([], description=IMAGE_COUNTS)
-    space: Space = Field("coefficients", description="what is predicted: `latent` z_W or `coefficients` C_m")
-    normalise: Normalisation = Field("per-parameter", description=NORMALISATION)
-
-    @model_validator(mode="after")
-    def _latents_have_no_parameters(self) -> Self:
-        if self.space == "latent" and self.normalise == "per-parameter":
-            raise ValueError("a latent has no named parameters; set normalise to per-coefficient or global")
-        return self
-
-    @model_validator(mode="after")
-    def _length_is_fixed(self) -> Self:
-        if not self.losses.mse.weight + self.losses.norm.weight:
-            raise ValueError(
-                "nt_xent and cosine leave a prediction's length open; give losses.mse or losses.norm a weight"
-            )
-        return self
-
-
-class MemoryBank(Section):
-    """The sampler `memory-bank`: a weighted mean of the codes of the training snapshots that fit best."""
-
-    space: Space = Field("coefficients", description="what is averaged: `latent` z_W or `coefficients` C_m")
-    top_k: PositiveInt = Field(8, description="snapshots, in any class order, that are averaged")
-    temperature: PositiveFloat = Field(0.1, description="of the softmax over their scores")
-    outcome: Literal["loss", "log-loss"] = Field("log-loss", description="scale on which outcomes are compared")
-    width: PositiveFloat = Field(0.5, description="deviation of the kernel of outcomes, on that scale")
-
-
-class Retrieval(Section):
-    """The sampler `retrieval`: the nearest training snapshot."""
-
-    space: Space = Field("coefficients", description="which code is decoded: `latent` z_W or `coefficients` C_m")
-
-
-class Flow(Learnt):
-    """The sampler `flow`: the prediction of `regression`, and around it what a flow from noise makes.
-
-    So one condition gives many models. Codes, their units and the counts of images are those of `regression`.
-    """
-
-    hidden: list[PositiveInt] = Field([512, 512], description="sizes of the hidden layers")
-    directions: PositiveInt = Field(
-        32, description="principal directions of what predictions leave open, along which models differ"
+    epochs: Annotated[Whole, Field(ge=0)] = Field(30, description="epochs; 0 keeps the mean of the zoo")
+    learning_rate: PositiveFloat = Field(0.1, description="peak learning rate")
+    augment: bool = Field(True, description="random flips and shifts")
+    teacher: NonNegativeFloat = Field(
+        0.0, description="weight of a loss that draws features towards the CLIP features of the same images"
     )
-    frequencies: PositiveInt = Field(8, description="waves by which the network sees time and outcome")
-    steps: PositiveInt = Field(32, description="steps from noise to a code")
-    method: Literal["euler", "heun"] = Field("heun", description="how a step is made")
-    temperature: NonNegativeFloat = Field(
-        1.0,
-        description="deviation of the noise that a sample starts from: at 1 samples differ as trained members do, with "
-        "less they differ less, and at 0 they are the prediction",
-    )
+    weight_decay: ClassVar[float] = 1e-3
+    batch_size: ClassVar[int] = 64
 
 
-class Sampling(Section):
+class RecalibrationSettings(Section):
+    """Batch-normalisation statistics of decoded weights, re-estimated on training images."""
+
+    enabled: bool = Field(True, description="re-estimate them; otherwise they stay as decoded")
+
+
+class Sampling(Sections):
     """Conditional sampling (figure 3.2)."""
+
+    registry = METHODS
 
     outcome: Literal["best"] | NonNegativeFloat = Field(
         "best",
         description="requested validation loss; `best`: the lowest bin that a training snapshot reached. `generator` "
-        "only rescales its logits to reach it, which changes no prediction",
+        "reaches it only by rescaling its logits, which changes no prediction",
     )
-    sampler: SamplerName = Field(
-        "projection", description="the sampler that writes models; `projection`: the shared encoder's (the thesis)"
-    )
+    sampler: SamplerName = Field("projection", description="sampler that writes models, in the run and by `wsl sample`")
     samplers: Annotated[list[SamplerName], Field(min_length=1)] = Field(
-        ["projection", "regression", "memory-bank", "retrieval", "flow"], description="the samplers that are compared"
+        ["projection", "regression", "memory-bank", "retrieval", "flow"],
+        description="samplers that are compared: `projection` (the thesis), "
+        "`regression`, `memory-bank`, `retrieval`, `flow`, `generator`, or a plug-in's",
     )
-    draws: PositiveInt = Field(
-        1, description="how many times each learned sampler is fitted, each from a seed of its own"
-    )
-    norm: Literal["training", "raw"] = Field(
-        "training",
-        description="NT-Xent fixes only z_proj's direction: `training` scales it to the mean norm of training latents, "
-        "`raw` decodes it as it is (projection)",
-    )
-    regression: Regression = Field(default_factory=Regression)
-    memory_bank: MemoryBank = MemoryBank()
-    retrieval: Retrieval = Retrieval()
-    flow: Flow = Flow()
-    generator: Generator = Generator()
-    recalibration: Recalibration = Recalibration()
-    refinement: Refinement = Refinement()
+    draws: PositiveInt = Field(1, description="number of times each learned sampler is fitted, from different seeds")
+    recalibration: RecalibrationSettings = RecalibrationSettings()
+
+    @classmethod
+    def subsections(cls) -> dict[str, type[Section]]:
+        """Return the settings of the methods that have any."""
+        return {key: settings for key, settings in super().subsections().items() if settings.model_fields}
+
+    def of(self, name: str) -> Section:
+        """Return the settings of a method.
+
+        Raises:
+            ConfigError: there is no such method.
+        """
+        return super().of(name) if METHODS[name].Settings.model_fields else METHODS[name].Settings()
 
     @field_validator("samplers")
     @classmethod

@@ -1,4 +1,4 @@
-"""What samplers learn from: (D, R) and the code of weights of every snapshot of a part."""
+"""Training data of samplers: (D, R) and the code of weights of every snapshot of a part."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,8 +20,8 @@ class Pairs:
     """The snapshots of a part.
 
     Attributes:
-        datasets: z_D (counts, n, dataset), one for each count of images behind the class means.
-        turns: which of the counts stands for a row where nothing may be random (n,).
+        datasets: z_D (counts, n, dataset), one for each count of images of the class means.
+        turns: the count of each row where nothing may be random (n,).
         positions: of outcomes on the axis of bins (n,), see ``OutcomeBins.position``.
         codes: z_W or C_m (n, code).
         snapshots: their table, n rows.
@@ -45,7 +45,7 @@ class Pairs:
 
         Args:
             indices: (b,).
-            random: draw each row's count of images anew; otherwise each has a fixed one.
+            random: draw a count of images for each row; otherwise each has a fixed one.
         """
         turns = self.turns[indices]
         if random and len(self.datasets) > 1:
@@ -54,7 +54,7 @@ class Pairs:
 
 
 def first_members(snapshots: pd.DataFrame, count: int) -> np.ndarray:
-    """Return which rows (n,) of a table of snapshots belong to the first so many of its members."""
+    """Return which rows (n,) of a table of snapshots belong to the first ``count`` members."""
     return snapshots["member"].isin(np.unique(snapshots["member"])[:count]).to_numpy()
 
 
@@ -73,14 +73,14 @@ def load_pairs(
     """Load a part.
 
     Args:
-        codes: its latents or coefficients, as ``space`` says.
-        class_means: a file a class, or a list of them.
+        codes: its latents or coefficients, see ``space``.
+        class_means: one file per class, or a list of them.
         bins: outcome bins.
         space: see ``read_codes``.
-        image_counts: how many images a class the class means may come from, see ``ClassMeans``; none: all of them.
+        image_counts: numbers of images per class for the class means, see ``ClassMeans``; empty: all images.
     """
     values, snapshots = read_codes(codes, space)
-    # Snapshots share tasks, so each is embedded once.
+    # Snapshots share tasks: each task is embedded once.
     rows, tasks = pd.factorize(snapshots["task"])
     datasets = np.stack([ClassMeans(class_means, count).embed(tasks)[rows] for count in image_counts or (None,)])
     turns = torch.randint(len(datasets), (len(values),), generator=torch.Generator().manual_seed(0))

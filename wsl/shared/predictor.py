@@ -1,8 +1,9 @@
-"""A network (z_D, outcome) -> code of weights: the shared encoder (section 3.3), and the one of `regression`."""
+"""A network (z_D, outcome) -> code of weights: the shared encoder (section 3.3), and that of `regression`."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -14,12 +15,12 @@ class ConditionalPredictor(nn.Module):
     """z_proj = MLP([z_D; z_R]), with z_R the learned embedding of the outcome bin (sections 3.2.3, 3.3).
 
     Args:
-        dataset: numbers in z_D.
-        bins: outcome bins.
-        code: numbers in a code.
-        outcome_embedding: numbers in z_R.
+        dataset: size of z_D.
+        bins: number of outcome bins.
+        code: size of a code.
+        outcome_embedding: size of z_R.
         hidden: sizes of hidden layers.
-        dropout: after each.
+        dropout: after each hidden layer.
         space: what its codes are: ``latent`` (z_W, the thesis) or ``coefficients`` (C_m).
     """
 
@@ -61,6 +62,11 @@ class ConditionalPredictor(nn.Module):
         """Return z_proj (n, code), in the codes' own units, of z_D (n, dataset) and positions of outcomes (n,)."""
         joined = torch.cat([self.datasets(datasets), self.outcome(positions)], dim=1)
         return self.codes.inverse(self.mlp(joined))
+
+    @torch.no_grad()
+    def predict(self, datasets: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """Return z_proj (n, code) as an array, see ``forward``."""
+        return self(torch.from_numpy(datasets), torch.from_numpy(positions)).numpy()
 
 
 def load_predictor(path: str | Path) -> ConditionalPredictor:

@@ -24,7 +24,7 @@ class Predictor(Fitting):
 
 
 class SharedLosses(Losses):
-    """Losses of the shared encoder."""
+    """Losses of the shared encoder. ``mse: 1`` is short for ``mse: {weight: 1}``."""
 
     defaults = {"nt_xent": 1.0}  # noqa: RUF012
 

@@ -26,7 +26,10 @@ def write_similarities(
 
     Args:
         latents: latent files, named after their parts (``train.h5``, ``test.h5``).
-        members: how many members of each, the first.
+        class_means: one file per class, or a list of them.
+        bins: outcome bins.
+        shared: the shared encoder.
+        members: number of members of each part, the first ones.
         out: CSV with ``part``, ``weights_member``, ``pair_member``, ``pair_snapshot``, ``cosine``.
     """
     module, rows = load_predictor(shared), []

@@ -6,54 +6,70 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from wsl.errors import DataError
 from wsl.files import new_hdf5
 from wsl.randomness import stream
 from wsl.weights.symmetry import Permutations, group_sizes, permutable, permutation_index, reorder
 from wsl.zoo.index import open_zoo, read_snapshot, read_weights
 from wsl.zoo.layout import Layout
+from wsl.zoo.recognition import architecture_of
 
 log = logging.getLogger(__name__)
 MOST_SWEEPS = 100
-GAIN = 1e-7  # relative to what a group's channels have in common; less is rounding, and could go round in circles
+GAIN = 1e-7  # least gain, relative to the sum of all inner products; smaller ones are rounding and could never end
 
 
 def match(weights: np.ndarray, reference: np.ndarray, layout: Layout, seed: int = 0) -> Permutations:
     """Find permutations that bring a network's learned weights close to a reference's.
 
-    One group after the other is given its best permutation while the others stand still (a linear assignment of
-    channels by inner products), until none gains: a local optimum, Algorithm 1 of Ainsworth et al. 2023.
+    Each group in turn gets its best permutation while the others are fixed (a linear assignment of channels by inner
+    products), until no group improves: a local optimum, Algorithm 1 of Ainsworth et al. 2023.
 
     Args:
-        weights, reference: flat (n_weights,).
+        weights: flat (n_weights,).
+        reference: flat (n_weights,).
         layout: of both.
         seed: of the order in which groups are visited.
+
+    Returns:
+        A permutation of every group, for ``wsl.weights.symmetry.permutation_index``.
+
+    Raises:
+        DataError: the architecture declares no symmetry.
     """
+    if not permutable(layout):
+        raise DataError(
+            f"the architecture {architecture_of(layout).name} declares no permutation symmetry (channel_groups), so "
+            "its networks cannot be aligned; set weights.align to false"
+        )
     ours, theirs = (layout.split(vector.astype(np.float64)) for vector in (weights, reference))
-    found = {group: np.arange(size) for group, size in group_sizes(layout).items()}
+    permutations = {group: np.arange(size) for group, size in group_sizes(layout).items()}
     rng = stream(seed, "matching")
     for _ in range(MOST_SWEEPS):
         moved = False
-        for group in rng.permutation(list(found)):
+        for group in rng.permutation(list(permutations)):
             common = sum(
-                _common(theirs[name], reorder(ours[name], name, found), axis) for name, axis in _learned(layout, group)
+                _common(theirs[name], reorder(ours[name], name, layout, permutations), axis)
+                for name, axis in _learned(layout, group)
             )
             _, order = linear_sum_assignment(common, maximize=True)
             gain = common[np.arange(len(order)), order].sum() - common.trace()
             if gain > GAIN * abs(common).sum():
-                found[group], moved = found[group][order], True
+                permutations[group], moved = permutations[group][order], True
         if not moved:
             break
-    return found
+    return permutations
 
 
 def align_part(index: str | Path, train_index: str | Path, out: str | Path, seed: int) -> None:
     """Write a copy of an index whose members are permuted onto the first training member.
 
-    A member's last snapshot is matched, and all its snapshots are permuted alike, so that its path stays one.
+    The permutations are those of a member's last snapshot, and all its snapshots get them: its trajectory stays intact.
 
     Args:
-        index: of the members to align; train_index: of the training members.
-        out: HDF5, read as any index.
+        index: of the members to align.
+        train_index: of the training members.
+        out: HDF5 file, which is read like any index.
         seed: see ``match``.
     """
     with open_zoo(train_index) as training:
@@ -73,7 +89,7 @@ def align_part(index: str | Path, train_index: str | Path, out: str | Path, seed
 
 
 def _learned(layout: Layout, group: str) -> list[tuple[str, int]]:
-    # Running statistics are measured, not learned, and their squares would outweigh all else.
+    # Running statistics are measured, not learned, and their large squares would dominate.
     return [(name, axis) for name, axis in permutable(layout)[group] if not layout[name].running]
 
 

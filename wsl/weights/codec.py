@@ -1,4 +1,4 @@
-"""The weight encoder of a run over its files: flat weights <-> z_W, and coefficients beside them."""
+"""The weight encoder of a run with all its files: flat weights <-> z_W, and coefficients as the stage between."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,9 +9,7 @@ import torch
 
 from wsl.files import get_table, new_hdf5, open_hdf5, part_of, put_table
 from wsl.weights.coefficients import LinearCodec, load_linear, read_coefficients
-from wsl.weights.encoders.base import WeightEncoder
-from wsl.weights.encoders.pca import PcaEncoder
-from wsl.weights.encoders.registry import load_encoder
+from wsl.weights.fitted import CoefficientEncoder, FittedEncoder, load_encoder
 from wsl.weights.snapshots import Snapshots
 from wsl.zoo.index import open_zoo
 
@@ -20,40 +18,45 @@ class WeightCodec:
     """The weight encoder W -> z_W and its decoder (section 3.2.1).
 
     Attributes:
-        linear: per-parameter PCA, W <-> C_m.
+        linear: PCA of all parameters, W <-> C_m.
         encoder: W <-> z_W.
         counters: integer buffers that a decoded model gets (n_counters,); they do not change its outputs.
     """
 
-    def __init__(self, linear: LinearCodec, encoder: WeightEncoder, counters: np.ndarray):
+    def __init__(self, linear: LinearCodec, encoder: FittedEncoder, counters: np.ndarray):
         self.linear, self.encoder, self.counters = linear, encoder, counters
 
     @torch.no_grad()
     def encode(self, weights: np.ndarray) -> np.ndarray:
         """Return z_W (n, latent) of flat weights (n, n_weights)."""
-        rows = torch.from_numpy(np.float32(weights)).split(self.encoder.models_at_once)
-        return torch.cat([self.encoder.encode(some) for some in rows]).numpy()
+        batches = torch.from_numpy(np.float32(weights)).split(self.encoder.models_at_once)
+        return torch.cat([self.encoder.encode(batch) for batch in batches]).numpy()
 
     @torch.no_grad()
     def decode(self, latents: np.ndarray) -> np.ndarray:
         """Return flat weights (n, n_weights) of z_W (n, latent)."""
-        rows = torch.from_numpy(np.float32(latents)).split(self.encoder.models_at_once)
-        return torch.cat([self.encoder.decode(some) for some in rows]).numpy()
+        batches = torch.from_numpy(np.float32(latents)).split(self.encoder.models_at_once)
+        return torch.cat([self.encoder.decode(batch) for batch in batches]).numpy()
 
 
-def load_codec(index: str | Path, fitted: Sequence[str | Path], autoencoder: str | Path) -> WeightCodec:
-    """Load the codec; ``index`` is that of the training members, ``fitted`` the parameters' PCA files in order."""
+def load_codec(index: str | Path, fitted: Sequence[str | Path], encoder: str | Path) -> WeightCodec:
+    """Load the codec of a run.
+
+    Args:
+        index: of the training members.
+        fitted: PCA files, in the order of the layout.
+        encoder: the fitted weight encoder.
+    """
     with open_zoo(index) as zoo:
-        counters = np.rint(zoo.counters.mean(axis=0)).astype(np.int64)
         linear = load_linear(fitted, zoo.layout)
-        return WeightCodec(linear, load_encoder(autoencoder, linear), counters)
+        return WeightCodec(linear, load_encoder(encoder, linear), zoo.typical_counters)
 
 
 def embed_part(
     index: str | Path,
     coefficients: str | Path,
     fitted: Sequence[str | Path],
-    autoencoder: str | Path,
+    encoder: str | Path,
     out: str | Path,
     orders: int,
     seed: int,
@@ -61,19 +64,22 @@ def embed_part(
     """Write z_W of every snapshot of a part, in as many class orders as its coefficients have.
 
     Args:
-        index, coefficients: of the part.
-        fitted, autoencoder: the encoder's files.
+        index: of the part.
+        coefficients: of the part.
+        fitted: PCA files.
+        encoder: the fitted weight encoder.
         out: HDF5, rows as those of ``coefficients``.
-        orders, seed: see ``wsl.weights.coefficients.encode_part``.
+        orders: number of class orders, see ``wsl.weights.coefficients.encode_part``.
+        seed: of the class orders.
     """
     values, snapshots = read_coefficients(coefficients)
     with Snapshots(index, orders, seed) as rows, torch.no_grad():
-        encoder = load_encoder(autoencoder, load_linear(fitted, rows.layout))
-        if isinstance(encoder, PcaEncoder):
-            latents = encoder.autoencoder.encode(torch.from_numpy(values))
+        module = load_encoder(encoder, load_linear(fitted, rows.layout))
+        if isinstance(module, CoefficientEncoder):
+            latents = module.encode_coefficients(torch.from_numpy(values))
         else:
-            places = torch.arange(len(rows)).split(encoder.models_at_once)
-            latents = torch.cat([encoder.encode(rows.weights(some.tolist())) for some in places])
+            places = torch.arange(len(rows)).split(module.models_at_once)
+            latents = torch.cat([module.encode(rows.weights(batch.tolist())) for batch in places])
     with new_hdf5(out) as file:
         file.attrs["part"] = part_of(coefficients)
         file.create_dataset("latents", data=latents.numpy())
@@ -84,3 +90,27 @@ def read_latents(path: str | Path) -> tuple[np.ndarray, pd.DataFrame]:
     """Read z_W (snapshots, latent) and the table of their snapshots."""
     with open_hdf5(path) as file:
         return file["latents"][...], get_table(file, "snapshots")
+
+
+def neighbours(codec: WeightCodec, train_latents: str | Path, weights: np.ndarray, count: int) -> pd.DataFrame:
+    """Return the nearest training members by the cosine of their latents, the nearest first.
+
+    Args:
+        codec: of weights.
+        train_latents: z_W of the training snapshots, in all their class orders.
+        weights: flat (n_weights,).
+        count: number of members.
+
+    Returns:
+        One row per member, of its nearest snapshot and class order: ``cosine``, of latents standardised by the training
+        snapshots, ``member``, ``snapshot``, ``task``, ``validation_loss``, ``validation_accuracy``.
+    """
+    latents, snapshots = read_latents(train_latents)
+    mean, deviation = latents.mean(axis=0), latents.std(axis=0)
+    scale = np.where(deviation > 0, deviation, 1)
+    known, given = ((values - mean) / scale for values in (latents, codec.encode(weights[None])))
+    lengths = np.linalg.norm(known, axis=1) * np.linalg.norm(given)
+    cosines = known @ given[0] / np.maximum(lengths, 1e-12)
+    columns = ["member", "snapshot", "task", "validation_loss", "validation_accuracy"]
+    table = snapshots[columns].assign(cosine=cosines).sort_values("cosine", ascending=False)
+    return table.drop_duplicates("member").head(count).reset_index(drop=True)

@@ -11,26 +11,28 @@ from wsl.errors import DataError
 from wsl.files import get_table, new_hdf5, open_hdf5, part_of, put_table, write_csv
 from wsl.remaking import remedy
 from wsl.weights.orders import class_orders, reorder_head, reorder_task
-from wsl.weights.pca import ParameterPCA, read_parameter
+from wsl.weights.pca import ParameterPCA
 from wsl.zoo.index import open_zoo, read_weights
 from wsl.zoo.layout import Layout
 
 
 @dataclass
 class LinearCodec:
-    """Every parameter's PCA, in the order of the layout."""
+    """PCA of all parameters, in the order of the layout."""
 
     parameters: list[ParameterPCA]
     layout: Layout
 
     @property
     def n_coefficients(self) -> int:
+        """Number of coefficients of a model."""
         return sum(parameter.n_coefficients for parameter in self.parameters)
 
     @property
     def owners(self) -> np.ndarray:
-        """The place in the layout of the parameter that each coefficient belongs to (n_coefficients,)."""
-        return np.repeat(np.arange(len(self.parameters)), [one.n_coefficients for one in self.parameters])
+        """Place in the layout of the parameter that each coefficient belongs to (n_coefficients,)."""
+        counts = [parameter.n_coefficients for parameter in self.parameters]
+        return np.repeat(np.arange(len(self.parameters)), counts)
 
     def _places(self) -> Iterator[tuple[ParameterPCA, slice, slice]]:
         start = 0
@@ -39,19 +41,23 @@ class LinearCodec:
             start += parameter.n_coefficients
 
     def encode(
-        self, read: Callable[[slice], np.ndarray], rows: int, base: np.ndarray | None = None, anew: Container[str] = ()
+        self,
+        read: Callable[[slice], np.ndarray],
+        rows: int,
+        base: np.ndarray | None = None,
+        changed: Container[str] = (),
     ) -> np.ndarray:
         """Return C, float32 (rows, n_coefficients).
 
         Args:
-            read: returns the asked columns of the weights (rows, ...).
-            rows: how many.
-            base: coefficients to take over, save those of the parameters named in ``anew``; None: all are computed.
-            anew: names of parameters.
+            read: returns the given columns of the weights (rows, ...).
+            rows: number of models.
+            base: coefficients to copy, except those of the parameters in ``changed``; None: all are computed.
+            changed: names of parameters.
         """
         coefficients = np.empty((rows, self.n_coefficients), dtype=np.float32) if base is None else base.copy()
         for parameter, columns, place in self._places():
-            if parameter.n_coefficients and (base is None or parameter.name in anew):
+            if parameter.n_coefficients and (base is None or parameter.name in changed):
                 coefficients[:, place] = parameter.encode(read(columns))
         return coefficients
 
@@ -64,12 +70,16 @@ class LinearCodec:
 
 
 def load_linear(fitted: Sequence[str | Path], layout: Layout) -> LinearCodec:
-    """Load every parameter's file.
+    """Load the PCA files of all parameters.
+
+    Args:
+        fitted: PCA files, in the order of the layout.
+        layout: of the weights.
 
     Raises:
         DataError: the files are not those of ``layout``, in its order.
     """
-    parameters = [read_parameter(path) for path in fitted]
+    parameters = [ParameterPCA.read(path) for path in fitted]
     names = [entry.name for entry in layout.entries]
     if [parameter.name for parameter in parameters] != names:
         first = next(iter(fitted), "no file")
@@ -79,10 +89,15 @@ def load_linear(fitted: Sequence[str | Path], layout: Layout) -> LinearCodec:
 
 
 def encode_part(index: str | Path, fitted: Sequence[str | Path], out: str | Path, seed: int, orders: int = 1) -> None:
-    """Write the coefficients of every snapshot of an index, in several class orders where asked for.
+    """Write the coefficients of every snapshot of an index, in one or more class orders.
 
-    The table beside them has a row each, with ``order`` (0 is the task's own) and ``task`` in that order; all
-    snapshots in their own order come first, as they stand in the index.
+    Args:
+        index: of a part.
+        fitted: PCA files.
+        out: HDF5: coefficients, and a table with one row each: ``order`` (0 is the task's own) and ``task`` in that
+            order. All snapshots in their own order come first, in the order of the index.
+        seed: of the class orders.
+        orders: number of class orders.
     """
     with open_zoo(index) as zoo:
         codec = load_linear(fitted, zoo.layout)
@@ -114,9 +129,11 @@ def read_coefficients(path: str | Path) -> tuple[np.ndarray, pd.DataFrame]:
 
 
 def owners(path: str | Path, normalise: str) -> np.ndarray | None:
-    """Read which named parameter each coefficient belongs to (n_coefficients,), where ``normalise`` wants to know.
+    """Return the place in the layout of each coefficient's parameter (n_coefficients,).
 
-    See ``wsl.fitting.Standardiser.fit``. Parameters are named by their places in the layout.
+    Args:
+        path: of a coefficient file.
+        normalise: see ``wsl.fitting.Standardiser.fit``; None is returned unless it is ``per-parameter``.
     """
     if normalise != "per-parameter":
         return None
@@ -125,7 +142,12 @@ def owners(path: str | Path, normalise: str) -> np.ndarray | None:
 
 
 def pca_table(fitted: Sequence[str | Path], out: str | Path) -> None:
-    """Write a row a named parameter: mode, numbers, coefficients, share of the variance kept."""
+    """Write one row per named parameter: mode, numbers, coefficients, fraction of the variance kept.
+
+    Args:
+        fitted: PCA files.
+        out: CSV.
+    """
     rows = []
     for path in fitted:
         with open_hdf5(path) as file:
@@ -133,13 +155,6 @@ def pca_table(fitted: Sequence[str | Path], out: str | Path) -> None:
             numbers = len(file["mean"])
             kept = {"mean": 0.0, "centred": 1.0, "pca": float(file["variance"][...].sum()) / total if total else 0.0}
             count = {"mean": 0, "centred": numbers, "pca": len(file["variance"])}
-            rows.append(
-                {
-                    "parameter": file.attrs["name"],
-                    "mode": mode,
-                    "numbers": numbers,
-                    "coefficients": count[mode],
-                    "explained_variance": kept[mode],
-                }
-            )
+            about = {"parameter": file.attrs["name"], "mode": mode, "numbers": numbers}
+            rows.append({**about, "coefficients": count[mode], "explained_variance": kept[mode]})
     write_csv(out, pd.DataFrame(rows))

@@ -1,4 +1,4 @@
-"""Spend a budget of components where it is worth most, in place of as many for each named parameter."""
+"""Which principal components are kept: a budget for all parameters together, or the first of each on the bench."""
 
 import logging
 from collections.abc import Sequence
@@ -9,7 +9,10 @@ import numpy as np
 import pandas as pd
 
 from wsl.errors import DataError
-from wsl.weights.pca import ParameterPCA, read_parameter, write_parameter
+from wsl.files import new_hdf5, put_table
+from wsl.weights.coefficients import load_linear, owners, read_coefficients
+from wsl.weights.pca import ParameterPCA
+from wsl.zoo.index import open_zoo
 
 log = logging.getLogger(__name__)
 
@@ -17,21 +20,22 @@ log = logging.getLogger(__name__)
 def gate_components(
     fitted: Sequence[str | Path], out: Sequence[str | Path], budget: int, sensitivity: str | Path | None = None
 ) -> None:
-    """Write the PCA of every parameter again, with the components that a budget is best spent on.
+    """Write the PCA of every parameter with only the components that a budget selects.
 
     Args:
-        fitted: PCA files; out: as many files to write, in their order.
-        budget: coefficients a model; those of parameters that are only centred count, and are always kept.
+        fitted: PCA files.
+        out: PCA files to write, in the same order.
+        budget: coefficients per model; those of parameters that are only centred count, and are always kept.
         sensitivity: CSV, see ``wsl.weights.sensitivity``: components of the largest effects on outputs are kept; None:
             those of the largest variances.
 
     Raises:
-        DataError: the budget does not hold what is only centred.
+        DataError: the budget is smaller than the number of coefficients that are always kept.
     """
-    parameters = [read_parameter(path) for path in fitted]
+    parameters = [ParameterPCA.read(path) for path in fitted]
     chosen = choose_components(parameters, budget, sensitivity)
     for parameter, path in zip(parameters, out, strict=True):
-        write_parameter(path, keep_components(parameter, chosen[parameter.name]))
+        keep_components(parameter, chosen[parameter.name]).write(path)
     log.info("%d of %d coefficients kept", budget, sum(parameter.n_coefficients for parameter in parameters))
 
 
@@ -39,30 +43,77 @@ def choose_components(
     parameters: Sequence[ParameterPCA], budget: int, sensitivity: str | Path | None = None
 ) -> dict[str, np.ndarray]:
     """Return the places of the coefficients of each parameter that are kept, in order; see ``gate_components``."""
-    centred = {one.name: np.arange(one.n_coefficients) for one in parameters if one.mode != "pca"}
+    centred = {
+        parameter.name: np.arange(parameter.n_coefficients) for parameter in parameters if parameter.mode != "pca"
+    }
     rest = budget - sum(map(len, centred.values()))
     if rest <= 0:
         raise DataError(
             f"weights.budget: {budget} coefficients, but {budget - rest} numbers are only centred; raise it"
         )
-    worths = {one.name: one.variance for one in parameters if one.mode == "pca"}
+    worths = {parameter.name: parameter.variance for parameter in parameters if parameter.mode == "pca"}
     if sensitivity is not None:
-        for name, own in pd.read_csv(sensitivity).groupby("parameter"):
-            worths[name] = own.sort_values("component")["effect"].to_numpy()[: len(worths[name])]
+        for name, rows in pd.read_csv(sensitivity).groupby("parameter"):
+            worths[name] = rows.sort_values("component")["effect"].to_numpy()[: len(worths[name])]
     return {**centred, **best_components(worths, rest)}
 
 
 def best_components(worths: dict[str, np.ndarray], count: int) -> dict[str, np.ndarray]:
-    """Return the places, in order, of each parameter's components among the ``count`` of largest worth of all."""
-    names = np.repeat(list(worths), [len(own) for own in worths.values()])
-    places = np.concatenate([np.arange(len(own)) for own in worths.values()])
-    # Stable, so that equal worths leave the same choice everywhere.
+    """Return the places, in order, of each parameter's components among the ``count`` of largest worth overall."""
+    names = np.repeat(list(worths), [len(values) for values in worths.values()])
+    places = np.concatenate([np.arange(len(values)) for values in worths.values()])
+    # Stable, so that ties are broken the same way everywhere.
     best = np.argsort(-np.concatenate(list(worths.values())), kind="stable")[:count]
     return {name: np.sort(places[best][names[best] == name]) for name in worths}
 
 
 def keep_components(parameter: ParameterPCA, places: np.ndarray) -> ParameterPCA:
-    """Return a parameter's PCA with the components at ``places`` alone; as it is where it has none to choose from."""
+    """Return a parameter's PCA with only the components at ``places``; other modes are returned unchanged."""
     if parameter.mode != "pca":
         return parameter
     return replace(parameter, components=parameter.components[places], variance=parameter.variance[places])
+
+
+def narrow(
+    fitted: Sequence[str | Path],
+    coefficients: Sequence[str | Path],
+    train_index: str | Path,
+    components: int,
+    budget: int | None,
+    sensitivity: str | Path | None,
+    folder: Path,
+) -> tuple[list[Path], list[Path]]:
+    """Write PCA and coefficient files with fewer components than were fitted, and return their paths.
+
+    Args:
+        fitted: PCA files.
+        coefficients: of the training and of the validation part, by these PCA files.
+        train_index: index of the members that PCA was fitted on.
+        components: maximum number of components per parameter.
+        budget: see ``gate_components``; None: no budget.
+        sensitivity: see ``gate_components``.
+        folder: where files are written.
+    """
+    with open_zoo(train_index) as zoo:
+        wide = load_linear(fitted, zoo.layout).parameters
+    chosen = {
+        parameter.name: np.arange(parameter.n_coefficients)[: components if parameter.mode == "pca" else None]
+        for parameter in wide
+    }
+    if budget is not None:
+        candidates = [keep_components(parameter, chosen[parameter.name]) for parameter in wide]
+        chosen = choose_components(candidates, budget, sensitivity)
+    files = [folder / f"{parameter.name}.h5" for parameter in wide]
+    for parameter, path in zip(wide, files, strict=True):
+        keep_components(parameter, chosen[parameter.name]).write(path)
+    starts = np.cumsum([0, *(parameter.n_coefficients for parameter in wide)])
+    columns = [start + chosen[parameter.name] for parameter, start in zip(wide, starts, strict=False)]
+    columns = np.concatenate(columns).astype(int)
+    values = [folder / f"{name}.h5" for name in ("train", "validation")]
+    for source, path in zip(coefficients, values, strict=True):
+        rows, snapshots = read_coefficients(source)
+        with new_hdf5(path) as file:
+            file.create_dataset("coefficients", data=rows[:, columns])
+            file.create_dataset("parameter", data=owners(source, "per-parameter")[columns])
+            put_table(file, "snapshots", snapshots)
+    return files, values

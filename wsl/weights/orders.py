@@ -1,4 +1,4 @@
-"""The class-order symmetry: a task's classes and its head's rows may be reordered together without any other change."""
+"""The class-order symmetry: reordering a task's classes and its head's rows together changes nothing else."""
 
 from itertools import islice, permutations
 from math import factorial
@@ -11,15 +11,15 @@ from wsl.zoo.layout import Layout
 
 
 def class_orders(classes: int, count: int, seed: int) -> list[tuple[int, ...]]:
-    """Return up to ``count`` of the C! orders of C classes, the task's own first, the rest drawn without repetition."""
-    own = tuple(range(classes))
+    """Return up to ``count`` of the C! orders of C classes: the task's own, then others drawn without replacement."""
+    first = tuple(range(classes))
     if count >= factorial(classes):
-        return list(permutations(own))
+        return list(permutations(first))
     if factorial(classes) <= 10_000:
-        others = list(islice(permutations(own), 1, None))
+        others = list(islice(permutations(first), 1, None))
         chosen = stream(seed, "orders").permutation(len(others))[: count - 1]
-        return [own, *(others[i] for i in chosen)]
-    orders = {own: None}
+        return [first, *(others[i] for i in chosen)]
+    orders = {first: None}
     rng = stream(seed, "orders")
     while len(orders) < count:
         orders[tuple(rng.permutation(classes).tolist())] = None
@@ -42,6 +42,6 @@ def reorder_weights(weights: np.ndarray, layout: Layout, order: tuple[int, ...])
 
 
 def reorder_task(task: str, order: tuple[int, ...]) -> str:
-    """Return a task, as tables hold it, with its classes in the order of ``reorder_head``'s rows."""
+    """Return a task, as in tables, with its classes in the order of ``reorder_head``'s rows."""
     classes = task_classes(task)
     return join_task([classes[place] for place in order])

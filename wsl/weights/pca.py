@@ -1,14 +1,17 @@
-"""Per-named-parameter PCA: Algorithm 3.1 of the thesis, one named parameter at a time."""
+"""PCA of every named parameter: Algorithm 3.1 of the thesis."""
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from wsl.files import new_hdf5, open_hdf5
+from wsl.job import Job
 from wsl.weights.orders import class_orders, reorder_head
+from wsl.weights.pca_settings import PcaSettings
 from wsl.weights.solvers import (
     Components,
     Read,
@@ -21,18 +24,19 @@ from wsl.weights.solvers import (
 from wsl.zoo.index import Zoo, open_zoo, read_weights
 
 log = logging.getLogger(__name__)
-MODES = ("mean", "centred", "pca")
 
 
 @dataclass
 class ParameterPCA:
     """How one named parameter of d numbers is compressed.
 
+    ``encode`` and ``decode`` take numpy arrays, or torch tensors where ``mean`` and ``components`` are tensors.
+
     Attributes:
         name: of the parameter.
         mode: ``mean`` (no coefficient), ``centred`` (d coefficients) or ``pca`` (k coefficients).
         mean: over training snapshots (d,).
-        minimum: smallest of the training snapshots' values.
+        minimum: of all values of the training snapshots.
         components: orthonormal rows (k, d); empty unless the mode is ``pca``.
         variance: along each component (k,).
         total_variance: summed over the d numbers.
@@ -40,145 +44,147 @@ class ParameterPCA:
 
     name: str
     mode: str
-    mean: np.ndarray
+    mean: Any
     minimum: float
-    components: np.ndarray
+    components: Any
     variance: np.ndarray
     total_variance: float
 
     @property
     def n_coefficients(self) -> int:
+        """Number of coefficients."""
         return {"mean": 0, "centred": len(self.mean), "pca": len(self.components)}[self.mode]
 
-    def encode(self, values: np.ndarray) -> np.ndarray:
+    @property
+    def explained_variance(self) -> float:
+        """Fraction of the variance that the coefficients keep; of a parameter without variance 0, or 1 if centred."""
+        if self.mode == "centred":
+            return 1.0
+        return float(self.variance.sum()) / self.total_variance if self.total_variance else 0.0
+
+    def encode(self, values: Any) -> Any:
         """Return coefficients (n, n_coefficients) of parameter values (n, d)."""
         if self.mode == "mean":
-            return np.empty((len(values), 0), dtype=np.float32)
+            return values[:, :0]
         centred = values - self.mean
         return centred if self.mode == "centred" else centred @ self.components.T
 
-    def decode(self, coefficients: np.ndarray) -> np.ndarray:
-        """Return parameter values (n, d): V c + mu (section 3.2.1); variances at least the training minimum."""
-        if self.mode == "mean":
-            return np.broadcast_to(self.mean, (len(coefficients), len(self.mean)))
-        values = self.mean + (coefficients if self.mode == "centred" else coefficients @ self.components)
-        # A linear map knows no bounds, and a negative running variance makes every output of the network NaN.
-        return np.maximum(values, self.minimum) if self.name.endswith("running_var") else values
+    def decode(self, coefficients: Any) -> Any:
+        """Return parameter values (n, d): V c + mu (section 3.2.1), within the bounds of the parameter."""
+        offsets = coefficients if self.mode == "centred" else coefficients @ self.components
+        return bounded(self.mean + offsets, self.name, self.minimum)
 
+    @classmethod
+    def fit(
+        cls, name: str, read: Read, shape: tuple[int, int], settings: PcaSettings, seed: int = 0, device: str = "cpu"
+    ) -> "ParameterPCA":
+        """Fit one parameter.
 
-def select_mode(variance: float, dimension: int, variance_threshold: float, dimension_limit: int) -> str:
-    """Return the mode of Algorithm 3.1 for a parameter's mean variance and dimension."""
-    if variance < variance_threshold:
-        return "mean"
-    return "centred" if dimension <= dimension_limit else "pca"
-
-
-def fit_pca(
-    name: str,
-    read: Read,
-    rows: int,
-    columns: int,
-    variance_threshold: float,
-    dimension_limit: int,
-    components: int,
-    explained_variance: float = 1.0,
-    solver: str = "gram",
-    seed: int = 0,
-    device: str = "cpu",
-) -> ParameterPCA:
-    """Fit one parameter.
-
-    Args:
-        name: of the parameter.
-        read: returns the asked columns of the training snapshots (rows, columns), float32.
-        rows: number of snapshots, n.
-        columns: numbers in the parameter, d.
-        variance_threshold: VARIANCE_THRESHOLD on the variance averaged over the d numbers.
-        dimension_limit: DIMENSION_LIMIT.
-        components: most components; never more than n - 1 or d.
-        explained_variance: keep no more components than explain this share.
-        solver: see ``wsl.weights.solvers``.
-        seed: for the randomised solver.
-        device: ``cuda`` multiplies the large matrices of ``gram`` there.
-    """
-    # Whichever is smaller; both have the same trace and the same non-zero eigenvalues.
-    wide = columns >= rows
-    if wide:
-        products, mean, minimum = gram_matrix(read, rows, columns, device)
-    else:
-        products, mean, minimum = scatter_matrix(read, rows, columns)
-    squares = float(np.trace(products))
-    total = squares / max(rows - 1, 1)
-    mode = select_mode(squares / (rows * columns), columns, variance_threshold, dimension_limit)
-    found = Components(np.empty((0, columns), dtype=np.float32), np.empty(0))
-    if mode == "pca":
-        k = min(components, rows - 1, columns)
-        if solver == "gram" and wide:
-            found = gram_components(products, mean, read, k, device)
-        elif solver == "gram":
-            found = scatter_components(products, rows, k)
+        Args:
+            name: of the parameter.
+            read: returns the given columns of the training snapshots, float32.
+            shape: number of snapshots n, numbers in the parameter d.
+            settings: thresholds, maximum number of components (never more than n - 1 or d), and solver.
+            seed: of the randomised solver.
+            device: where ``gram`` multiplies large matrices.
+        """
+        rows, columns = shape
+        # The smaller product matrix; both have the same trace and the same non-zero eigenvalues.
+        wide = columns >= rows
+        if wide:
+            products, mean, minimum = gram_matrix(read, rows, columns, device)
         else:
-            found = sklearn_components(solver, read, rows, columns, k, seed)
-        if explained_variance < 1:
-            share = np.cumsum(found.variance) / total
-            enough = int(np.searchsorted(share, explained_variance)) + 1
-            found = Components(found.components[:enough], found.variance[:enough])
-    return ParameterPCA(name, mode, mean.astype(np.float32), minimum, found.components, found.variance, total)
+            products, mean, minimum = scatter_matrix(read, rows, columns)
+        squares = float(np.trace(products))
+        mode = select_mode(squares / (rows * columns), columns, settings)
+        found = Components(np.empty((0, columns), dtype=np.float32), np.empty(0))
+        if mode == "pca":
+            k = settings.most_coefficients(columns, rows)
+            if settings.solver != "gram":
+                found = sklearn_components(settings.solver, read, rows, columns, k, seed)
+            elif wide:
+                found = gram_components(products, mean, read, k, device)
+            else:
+                found = scatter_components(products, rows, k)
+        total = squares / max(rows - 1, 1)
+        return cls(name, mode, mean.astype(np.float32), minimum, found.components, found.variance, total)
+
+    def write(self, path: str | Path) -> None:
+        """Write an HDF5 file atomically."""
+        with new_hdf5(path) as file:
+            file.attrs["name"], file.attrs["mode"] = self.name, self.mode
+            file.attrs["total_variance"], file.attrs["minimum"] = self.total_variance, self.minimum
+            for key in ("mean", "components", "variance"):
+                file.create_dataset(key, data=getattr(self, key))
+
+    @classmethod
+    def read(cls, path: str | Path) -> "ParameterPCA":
+        """Read what ``write`` wrote."""
+        with open_hdf5(path) as file:
+            arrays = {key: file[key][...] for key in ("mean", "components", "variance")}
+            numbers = {key: float(file.attrs[key]) for key in ("minimum", "total_variance")}
+            return cls(name=file.attrs["name"], mode=file.attrs["mode"], **arrays, **numbers)
+
+
+def is_bounded(name: str) -> bool:
+    """Return whether a parameter has a lower bound: a negative running variance makes all outputs of a network NaN."""
+    return name.endswith("running_var")
+
+
+def bounded(values: Any, name: str, minimum: float) -> Any:
+    """Return decoded values of a parameter, not below its training minimum where it has a bound; numpy or torch."""
+    return values.clip(min=minimum) if is_bounded(name) else values
+
+
+def select_mode(variance: float, dimension: int, settings: PcaSettings) -> str:
+    """Return the mode of Algorithm 3.1 for a parameter's mean variance and dimension."""
+    if variance < settings.variance_threshold:
+        return "mean"
+    return "centred" if dimension <= settings.dimension_limit else "pca"
 
 
 def fit_parameters(
     index: str | Path,
     out: Sequence[str | Path],
     names: Sequence[str],
-    seed: int,
+    settings: PcaSettings,
     orders: int = 1,
-    device: str = "cpu",
-    **settings: float | int | str,
+    job: Job = Job(),  # noqa: B008
 ) -> None:
-    """Fit named parameters of the training snapshots behind ``index`` and write a file each.
+    """Fit named parameters of the training snapshots and write one file each.
 
-    With ``orders`` above 1 the head's parameters are fitted over so many class orders of every snapshot.
+    Args:
+        index: of the training members.
+        out: HDF5 files, one per name.
+        names: of the parameters.
+        settings: of PCA.
+        orders: number of class orders of every snapshot that the head's parameters are fitted on.
+        job: its seed is that of class orders and of the randomised solver.
     """
     with open_zoo(index) as zoo:
         for name, path in zip(names, out, strict=True):
-            fitted = _fit_one(zoo, name, orders, seed, device=device, **settings)
-            write_parameter(path, fitted)
+            fitted = ParameterPCA.fit(name, *_source(zoo, name, orders, job.seed), settings, job.seed, job.device)
+            fitted.write(path)
             log.info(
                 "%s: mode %s, %d coefficients for %d numbers, %.1f %% of the variance",
                 name,
                 fitted.mode,
                 fitted.n_coefficients,
                 len(fitted.mean),
-                100 * fitted.variance.sum() / fitted.total_variance if fitted.total_variance else 0,
+                100 * fitted.explained_variance,
             )
 
 
-def _fit_one(zoo: Zoo, name: str, orders: int, seed: int, **settings: float | int | str) -> ParameterPCA:
-    entry, rows = zoo.layout[name], len(zoo.weights)
+def _source(zoo: Zoo, name: str, orders: int, seed: int) -> tuple[Read, tuple[int, int]]:
+    """Return what reads columns of a parameter, and its number of rows and columns."""
+    entry = zoo.layout[name]
     if name in zoo.layout.head and orders > 1:
-        own = read_weights(zoo, columns=entry.columns)
+        values = read_weights(zoo, columns=entry.columns)
         used = class_orders(entry.shape[0], orders, seed)
-        reordered = np.concatenate([reorder_head(own, order) for order in used])
-        return fit_pca(name, lambda part: reordered[:, part], len(reordered), entry.size, seed=seed, **settings)
+        reordered = np.concatenate([reorder_head(values, order) for order in used])
+        return lambda part: reordered[:, part], reordered.shape
 
     def read(part: slice) -> np.ndarray:
         return read_weights(zoo, columns=slice(entry.offset + part.start, entry.offset + part.stop))
 
-    return fit_pca(name, read, rows, entry.size, seed=seed, **settings)
-
-
-def write_parameter(path: str | Path, fitted: ParameterPCA) -> None:
-    """Write a fitted parameter, whole or not at all."""
-    with new_hdf5(path) as file:
-        file.attrs["name"], file.attrs["mode"] = fitted.name, fitted.mode
-        file.attrs["total_variance"], file.attrs["minimum"] = fitted.total_variance, fitted.minimum
-        for key in ("mean", "components", "variance"):
-            file.create_dataset(key, data=getattr(fitted, key))
-
-
-def read_parameter(path: str | Path) -> ParameterPCA:
-    """Read a fitted parameter."""
-    with open_hdf5(path) as file:
-        arrays = {key: file[key][...] for key in ("mean", "components", "variance")}
-        numbers = {key: float(file.attrs[key]) for key in ("minimum", "total_variance")}
-        return ParameterPCA(name=file.attrs["name"], mode=file.attrs["mode"], **arrays, **numbers)
+    return read, (len(zoo.weights), entry.size)

@@ -1,4 +1,4 @@
-"""How much outputs change along each principal component, to first order: what a budget of components is spent on."""
+"""How much outputs change along each principal component, to first order: the ranking under a budget."""
 
 import logging
 from collections.abc import Sequence
@@ -12,6 +12,7 @@ from torch import nn
 from wsl.files import Files, write_csv
 from wsl.images.inputs import normalised
 from wsl.images.tasks import TaskImages
+from wsl.job import Job
 from wsl.randomness import stream
 from wsl.weights.coefficients import LinearCodec, load_linear
 from wsl.zoo.index import open_zoo, read_snapshot
@@ -19,6 +20,9 @@ from wsl.zoo.layout import Layout
 from wsl.zoo.network import network_for, state_dict
 
 log = logging.getLogger(__name__)
+MEMBERS = 12  # maximum number of fully trained members that outputs are measured on
+IMAGES = 64  # maximum number of training images of each member's task
+PROBES = 24  # random combinations of a member's outputs, each of which costs one backward pass
 
 
 def measure_sensitivity(
@@ -26,44 +30,37 @@ def measure_sensitivity(
     fitted: Sequence[str | Path],
     packed: Files,
     out: str | Path,
-    members: int,
-    images: int,
-    probes: int,
     recalibrated: bool,
-    seed: int,
-    device: str = "cpu",
+    job: Job = Job(),  # noqa: B008
 ) -> None:
     """Write the effect of every principal component on outputs.
 
     A step of one training deviation along component v changes an output f by sqrt(variance) * v' df/dw, to first
-    order. Its square is summed over classes and averaged over images and members; that sum over outputs is estimated
-    without bias from random combinations of them (Hutchinson 1989), each of which costs one backward pass.
+    order. Its square is summed over classes and averaged over images and members; the sum over outputs is estimated
+    without bias from random combinations of them (Hutchinson 1989).
 
     Args:
         index: of the training members.
-        fitted: PCA files; packed: packed images, a file a class, or a list of them.
-        out: CSV, a row a component: ``parameter``, ``component``, ``variance``, ``effect``.
-        members: how many fully trained ones are asked, drawn by the seed.
-        images: training images of each one's task.
-        probes: random combinations of its outputs.
-        recalibrated: running statistics are re-estimated after decoding, and so count for nothing.
-        seed: of members, images and probes.
-        device: ``cpu`` or ``cuda``.
+        fitted: PCA files.
+        packed: packed images, one file per class, or a list of them.
+        out: CSV, one row per component: ``parameter``, ``component``, ``variance``, ``effect``.
+        recalibrated: whether running statistics are re-estimated after decoding, so that they have no effect.
+        job: its seed is that of members, images and probes.
     """
     task_images = TaskImages(packed)
     with open_zoo(index) as zoo:
         linear = load_linear(fitted, zoo.layout)
-        rng = stream(seed, "sensitivity")
-        rows = np.sort(rng.permutation(zoo.trained)[:members])
+        rng = stream(job.seed, "sensitivity")
+        rows = np.sort(rng.permutation(zoo.trained)[:MEMBERS])
         effects = np.zeros(linear.n_coefficients)
         for row in rows:
             weights = read_snapshot(zoo, row)
-            seen, _ = task_images.of_task(zoo.snapshots["task"][row])
-            seen = seen[torch.from_numpy(rng.permutation(len(seen))[:images])]
+            images, _ = task_images.of_task(zoo.snapshots["task"][row])
+            images = images[torch.from_numpy(rng.permutation(len(images))[:IMAGES])]
             generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
-            gradients = output_gradients(weights, zoo.layout, seen, probes, recalibrated, generator, device)
+            gradients = output_gradients(weights, zoo.layout, images, PROBES, recalibrated, generator, job.device)
             effects += effects_of(linear, gradients) / len(rows)
-            log.info("member %s: outputs probed", zoo.snapshots["member"][row])
+            log.info("member %s: gradients of outputs computed", zoo.snapshots["member"][row])
     write_csv(out, _table(linear, effects))
 
 
@@ -78,8 +75,9 @@ def output_gradients(
 ) -> np.ndarray:
     """Return gradients (probes, n_weights) of random combinations of a network's outputs.
 
-    Their outer products average to J'J / images, J being the Jacobian of all outputs. Logits are centred over classes,
-    since a common shift changes no decision, and divided by their deviation, so that each member counts alike.
+    Their outer products average to J'J / images, where J is the Jacobian of all outputs. Logits are centred over
+    classes, since a common shift changes no decision, and divided by their deviation, so that all members have the same
+    weight.
     """
     network = network_for(layout).to(device).eval()
     network.load_state_dict(state_dict(weights, layout))
@@ -87,8 +85,8 @@ def output_gradients(
     logits = network(normalised(images.to(device)))
     logits = logits - logits.mean(1, keepdim=True)
     logits = logits / logits.detach().std().clamp(min=torch.finfo(logits.dtype).tiny)
-    found = np.zeros((probes, layout.size), dtype=np.float32)
-    for probe in found:
+    combinations = np.zeros((probes, layout.size), dtype=np.float32)
+    for probe in combinations:
         signs = torch.randint(0, 2, logits.shape, generator=generator).to(logits) * 2 - 1
         total = (signs * logits).sum() / len(images) ** 0.5
         slopes = torch.autograd.grad(total, list(learned.values()), retain_graph=True)
@@ -97,28 +95,29 @@ def output_gradients(
             gradients |= _running_gradients(network, gradients)
         for name, gradient in gradients.items():
             probe[layout[name].columns] = gradient.detach().reshape(-1).cpu().numpy()
-    return found
+    return combinations
 
 
 def _running_gradients(network: nn.Module, gradients: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Return gradients of running statistics, which torch does not give, from those of the layer's weight and bias.
+    """Return gradients with respect to running statistics, derived from those of the layer's weight and bias.
 
     Of y = weight * (x - mean) / sqrt(var + eps) + bias: dy/dmean = -dy/dbias * weight / sqrt(var + eps), and
     dy/dvar = -dy/dweight * weight / (2 * (var + eps)).
     """
-    found = {}
+    gradients_of_statistics = {}
     for name, layer in network.named_modules():
-        if isinstance(layer, nn.BatchNorm2d):
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm):
             spread = layer.running_var + layer.eps
-            found[f"{name}.running_mean"] = -gradients[f"{name}.bias"] * layer.weight / spread.sqrt()
-            found[f"{name}.running_var"] = -gradients[f"{name}.weight"] * layer.weight / (2 * spread)
-    return found
+            gradients_of_statistics[f"{name}.running_mean"] = -gradients[f"{name}.bias"] * layer.weight / spread.sqrt()
+            gradients_of_statistics[f"{name}.running_var"] = -gradients[f"{name}.weight"] * layer.weight / (2 * spread)
+    return gradients_of_statistics
 
 
 def effects_of(linear: LinearCodec, gradients: np.ndarray) -> np.ndarray:
-    """Return the mean squared change of outputs for a deviation along each coefficient (n_coefficients,).
+    """Return the mean squared change of outputs for one deviation along each coefficient (n_coefficients,).
 
-    A coefficient of a parameter that is only centred has no known deviation here, and gets NaN: it is always kept.
+    Coefficients of parameters that are only centred get NaN, since their deviation is not known here; they are always
+    kept.
     """
     effects = []
     for parameter, entry in zip(linear.parameters, linear.layout.entries, strict=True):
@@ -135,7 +134,7 @@ def _table(linear: LinearCodec, effects: np.ndarray) -> pd.DataFrame:
     for parameter in linear.parameters:
         count = parameter.n_coefficients
         if parameter.mode == "pca":
-            own = {"parameter": parameter.name, "component": np.arange(count), "variance": parameter.variance}
-            tables.append(pd.DataFrame({**own, "effect": effects[start : start + count]}))
+            about = {"parameter": parameter.name, "component": np.arange(count), "variance": parameter.variance}
+            tables.append(pd.DataFrame({**about, "effect": effects[start : start + count]}))
         start += count
     return pd.concat(tables, ignore_index=True)

@@ -1,4 +1,4 @@
-"""The snapshots of a part, whole, in several class orders: what encoders of weights are trained on."""
+"""Whole snapshots of a part in several class orders: what weight encoders are trained on."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,21 +13,22 @@ from wsl.zoo.index import open_zoo, read_snapshot
 class Snapshots:
     """Rows as those of a coefficient file: all snapshots in their own class order first, then in the next.
 
-    A context, since the member files are read as they are asked for.
+    A context, since member files are read on demand.
 
     Args:
         index: of the part.
-        orders, seed: see ``wsl.weights.coefficients.encode_part``.
+        orders: number of class orders.
+        seed: of the class orders, see ``wsl.weights.coefficients.encode_part``.
     """
 
     def __init__(self, index: str | Path, orders: int = 1, seed: int = 0):
         self._opened = open_zoo(index)
-        self._asked = (orders, seed)
+        self._orders = (orders, seed)
 
     def __enter__(self) -> "Snapshots":
         self.zoo = self._opened.__enter__()
         self.layout, self.count = self.zoo.layout, len(self.zoo.snapshots)
-        self.orders = class_orders(self.layout.classes, *self._asked)
+        self.orders = class_orders(self.layout.classes, *self._orders)
         return self
 
     def __exit__(self, *failure: object) -> None:
@@ -38,11 +39,11 @@ class Snapshots:
 
     def weights(self, rows: Sequence[int]) -> torch.Tensor:
         """Return flat weights, float32 (rows, n_weights)."""
-        found = [
+        weights = [
             reorder_weights(read_snapshot(self.zoo, row % self.count), self.layout, self.orders[row // self.count])
             for row in rows
         ]
-        return torch.from_numpy(np.stack(found))
+        return torch.from_numpy(np.stack(weights))
 
     def task(self, row: int) -> str:
         """Return the task of a row, its classes in the row's order."""

@@ -1,4 +1,4 @@
-"""Ways to find principal components of a matrix with far fewer rows (snapshots) than columns (weights)."""
+"""Solvers of PCA for matrices with far fewer rows (snapshots) than columns (weights)."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 Read = Callable[[slice], np.ndarray]
-# Of the matrix at once. With fewer, a Gram matrix of thousands of rows takes longer to be added to than to be made.
+# Read at once. With less, adding to a Gram matrix of thousands of rows takes longer than computing the products.
 BLOCK_BYTES = 64 * 2**20
 CHUNK = 2**14  # columns
 SPARE = 32  # directions beyond those asked for, so that the last of these are exact too
@@ -32,18 +32,18 @@ class Components(NamedTuple):
 class Blocks:
     """A float32 (rows, columns) matrix, read in blocks of whole columns of about ``BLOCK_BYTES`` and centred.
 
-    A thread of its own reads the next block meanwhile: products of large matrices and disks need not wait for each
-    other.
+    A second thread reads the next block meanwhile, so that matrix products and disks do not wait for each other.
 
     Args:
-        read: returns the asked columns.
-        rows, columns: of the matrix.
+        read: returns the given columns.
+        rows: of the matrix.
+        columns: of the matrix.
     """
 
     def __init__(self, read: Read, rows: int, columns: int):
         self.read, self.columns = read, columns
         self.width = min(max(1, BLOCK_BYTES // (4 * rows)), columns)
-        # One for all blocks: to be given new memory takes longer than to fill it.
+        # One buffer for all blocks: allocating memory takes longer than filling it.
         self._room = np.empty((rows, self.width), dtype=np.float32)
 
     def __iter__(self) -> Iterator[tuple[slice, np.ndarray]]:
@@ -59,9 +59,9 @@ class Blocks:
                 yield part, values
 
     def centred(self, values: np.ndarray, mean: np.ndarray) -> np.ndarray:
-        """Return a block less its float64 means, exact to rounding of the difference, which may be far smaller.
+        """Return a block minus its float64 means, exact to rounding of the difference, which may be far smaller.
 
-        It is good until the next call.
+        The result is valid until the next call.
         """
         high = mean.astype(np.float32)
         difference = np.subtract(values, high, out=self._room[:, : len(mean)])
@@ -72,7 +72,7 @@ class Blocks:
 def gram_matrix(read: Read, rows: int, columns: int, device: str = "cpu") -> tuple[np.ndarray, np.ndarray, float]:
     """Return the Gram matrix of the centred rows (rows, rows), the column means (columns,), the minimum; float64.
 
-    Products are made in float32 block by block, and summed in float64.
+    Products are computed in float32 block by block, and summed in float64.
     """
     gram = np.zeros((rows, rows))
     mean = np.empty(columns)
@@ -87,21 +87,21 @@ def gram_matrix(read: Read, rows: int, columns: int, device: str = "cpu") -> tup
 
 
 def product(left: np.ndarray, right: np.ndarray, device: str) -> np.ndarray:
-    """Multiply matrices: by numpy on the ``cpu``, elsewhere by torch, which is not imported otherwise."""
+    """Multiply matrices by numpy on the ``cpu``, otherwise by torch, which is imported only then."""
     if device == "cpu":
         return left @ right
     import torch
 
-    one, other = (torch.from_numpy(np.ascontiguousarray(values)).to(device) for values in (left, right))
-    return (one @ other).cpu().numpy()
+    factors = [torch.from_numpy(np.ascontiguousarray(values)).to(device) for values in (left, right)]
+    return (factors[0] @ factors[1]).cpu().numpy()
 
 
 def gram_components(gram: np.ndarray, mean: np.ndarray, read: Read, k: int, device: str = "cpu") -> Components:
     """PCA through the dual form: eigenvectors of the Gram matrix, mapped back through the data.
 
-    Costs two reads of the data and rows² memory, however many columns there are. Directions come from a Gram matrix of
-    float32 products, a few more than are asked for; among them the components are found anew from what the data
-    project to, in float64 (Rayleigh-Ritz), so that they are orthonormal and no rounding of the Gram matrix is left.
+    Costs two reads of the data and rows² memory for any number of columns. A few more directions than requested come
+    from a Gram matrix of float32 products; within their span the components are computed again in float64 from the
+    projected data (Rayleigh-Ritz), so that they are orthonormal and free of the Gram matrix's rounding.
     """
     rows = len(gram)
     count = min(k + SPARE, rows - 1)
@@ -132,7 +132,7 @@ def scatter_matrix(read: Read, rows: int, columns: int) -> tuple[np.ndarray, np.
 
 
 def scatter_components(scatter: np.ndarray, rows: int, k: int) -> Components:
-    """Exact PCA in its plain form, for parameters with fewer numbers than there are snapshots."""
+    """Exact PCA by the scatter matrix, for parameters with fewer numbers than there are snapshots."""
     eigenvalues, vectors = np.linalg.eigh(scatter)
     eigenvalues, vectors = eigenvalues[::-1][:k], vectors[:, ::-1][:, :k]
     kept = eigenvalues > max(NOISE * max(eigenvalues[0], 0), np.finfo(float).tiny)
@@ -143,13 +143,13 @@ def scatter_components(scatter: np.ndarray, rows: int, k: int) -> Components:
 def sklearn_components(solver: str, read: Read, rows: int, columns: int, k: int, seed: int) -> Components:
     """PCA by scikit-learn: ``incremental`` (the thesis' IncrementalPCA), ``full`` or ``randomized``.
 
-    These hold the whole parameter in memory. Randomised and incremental ones are approximate.
+    They hold the whole parameter in memory. The randomised and the incremental solver are approximate.
     """
     from sklearn.decomposition import PCA, IncrementalPCA
 
     values = read(slice(0, columns)).astype(np.float64)
     if solver == "incremental":
-        # A batch may not be smaller than the number of components, so the rest joins the last full batch.
+        # A batch must not be smaller than the number of components, so the rest joins the last full batch.
         size = max(INCREMENTAL_BATCH, k)
         fitted = IncrementalPCA(n_components=k)
         starts = list(range(0, max(1, rows - size + 1), size))
@@ -162,6 +162,6 @@ def sklearn_components(solver: str, read: Read, rows: int, columns: int, k: int,
 
 
 def _signed(components: np.ndarray) -> np.ndarray:
-    # Eigenvectors have no sign of their own; fixing it keeps runs equal across LAPACKs.
+    # The sign of an eigenvector is arbitrary; fixing it keeps runs equal across LAPACKs.
     components *= np.where(components.max(axis=1) < -components.min(axis=1), -1, 1).astype(np.float32)[:, None]
     return components

@@ -3,19 +3,19 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
+from torch import nn
 from torch.nn import functional
 
 from wsl.epoch_loop import EpochLoop, Values
 from wsl.files import open_hdf5
 from wsl.images.inputs import load_task
-from wsl.progress import NOWHERE, Progress
-from wsl.tensors import write_tensors
+from wsl.job import Job
 from wsl.zoo.epochs import evaluate, make_optimizer, train_epoch
-from wsl.zoo.network import SlimResNet18, resnet18
-from wsl.zoo.start import with_zero_head
+from wsl.zoo.network import network_for, with_classes, with_zero_head
+from wsl.zoo.settings import ClassifierTraining, Network
+from wsl.zoo.start import write_start
 
 log = logging.getLogger(__name__)
 
@@ -23,75 +23,63 @@ log = logging.getLogger(__name__)
 def train_backbone(
     packed: Sequence[str | Path],
     out: str | Path,
-    width: int,
-    classes: int,
-    epochs: int,
-    seed: int,
-    device: str = "cpu",
-    threads: int = 1,
-    progress: Progress = NOWHERE,
-    **recipe: Any,
+    network: Network,
+    settings: ClassifierTraining,
+    taught: Sequence[str | Path] = (),
+    job: Job = Job(),  # noqa: B008
 ) -> None:
     """Train a backbone on classes that no task uses and write it as a start (regime ``finetuned``).
 
-    The head becomes zeros: it treats all classes alike, so that the order of a task's classes stays a symmetry of the
-    zoo.
+    Its head is replaced by zeros, which treat all classes alike, so that the order of a task's classes stays a symmetry
+    of the zoo.
 
     Args:
-        packed: packed images, a file a class of the backbone's.
+        packed: packed images, one file per class of the backbone.
         out: safetensors file.
-        width: of the network.
-        classes: of a task, rows of the new head.
-        epochs, recipe: of training, see ``train_on_classes``.
-        seed: of weights, batches and augmentation.
-        device: ``cpu`` or ``cuda``; threads: CPU threads.
-        progress: keeps states of it, and gives the one to go on from.
+        network: of the members.
+        settings: of its training.
+        taught: files of CLIP features, one per class, see ``train_on_classes``.
+        job: its seed draws weights, batches and augmentation.
 
     Raises:
         FloatingPointError: it diverged.
     """
-    torch.set_num_threads(threads)
-    torch.manual_seed(seed)
-    network = resnet18(width, len(packed)).to(device)
-    accuracy = train_on_classes(network, packed, epochs, **recipe, device=device, progress=progress)
-    about = {"regime": "finetuned", "classes": len(packed), "epochs": epochs, "validation_accuracy": accuracy}
-    write_tensors(out, with_zero_head(network.state_dict(), classes), about)
+    torch.set_num_threads(job.threads)
+    torch.manual_seed(job.seed)
+    backbone = network_for(with_classes(network.layout, len(packed))).to(job.device)
+    accuracy = train_on_classes(backbone, packed, settings, taught, job)
+    about = {"regime": "finetuned", "classes": len(packed), "epochs": settings.epochs, "validation_accuracy": accuracy}
+    write_start(out, with_zero_head(backbone.state_dict(), network.layout), network.layout, about)
 
 
 def train_on_classes(
-    network: SlimResNet18,
+    network: nn.Module,
     packed: Sequence[str | Path],
-    epochs: int,
-    learning_rate: float,
-    weight_decay: float,
-    batch_size: int,
-    augment: bool,
-    teacher: float,
+    settings: ClassifierTraining,
     taught: Sequence[str | Path] = (),
-    device: str = "cpu",
-    progress: Progress = NOWHERE,
+    job: Job = Job(),  # noqa: B008
 ) -> float:
-    """Train a network to tell all classes of ``packed`` apart and return its validation accuracy.
+    """Train a network to distinguish all classes of ``packed`` and return its validation accuracy.
 
     SGD with a one-cycle learning rate and momentum (0.85 to 0.95; Smith and Topin 2018).
 
     Args:
-        network: with an output a class.
-        packed: packed images, a file a class.
-        epochs, learning_rate, weight_decay, batch_size, augment: of its training; the learning rate is the peak.
-        teacher: weight of a second loss, 1 - cosine between a linear map of the network's features and the CLIP
-            features of the same image, centred; 0 leaves it out.
-        taught: files of CLIP features, one a class, see ``wsl.datasets.class_means.embed_classes``; for the teacher.
-        device: ``cpu`` or ``cuda``.
-        progress: keeps states of it, and gives the one to go on from.
+        network: with one output per class, see ``wsl.zoo.network.network_for``.
+        packed: packed images, one file per class.
+        settings: of its training. With a ``teacher``, a second loss of this weight is 1 - cosine between a linear map
+            of the network's features and the centred CLIP features of the same image.
+        taught: files of CLIP features, one per class, see ``wsl.datasets.class_means.embed_classes``; for the teacher.
+        job: the circumstances.
 
     Raises:
         FloatingPointError: it diverged.
     """
+    device, progress, epochs, learning_rate = job.device, job.progress, settings.epochs, settings.learning_rate
+    batch_size, augment = settings.batch_size, settings.augment
     images = {part: load_task(packed, part, device=device) for part in ("train", "validation")}
-    extra_loss = _Teacher(network, taught, teacher) if teacher else None
+    extra_loss = _Teacher(network, taught, settings.teacher) if settings.teacher else None
     trained = torch.nn.ModuleList([network, *([extra_loss] if extra_loss else [])]).to(device)
-    optimizer = make_optimizer(trained, "sgd", learning_rate, weight_decay, momentum=0.9)
+    optimizer = make_optimizer(trained, "sgd", learning_rate, settings.weight_decay, momentum=0.9)
     batches = max(len(images["train"][0]) // batch_size, 1)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=epochs * batches)
 
@@ -113,18 +101,18 @@ def train_on_classes(
 
 
 class _Teacher(torch.nn.Module):
-    """Draws features towards those of CLIP, as far as a linear map can tell them (Romero et al. 2015, FitNets)."""
+    """Pulls a linear map of features towards CLIP's features of the same images (Romero et al. 2015, FitNets)."""
 
-    def __init__(self, network: SlimResNet18, taught: Sequence[str | Path], weight: float):
+    def __init__(self, network: nn.Module, taught: Sequence[str | Path], weight: float):
         super().__init__()
         targets = []
         for path in taught:
             with open_hdf5(path) as file:
                 targets.append(torch.from_numpy(file["features"][...]))
         unit = functional.normalize(torch.cat(targets), dim=1)
-        # CLIP's features share a large common direction, which would leave little else to learn.
+        # Without centring, the large common direction of CLIP's features would dominate.
         self.register_buffer("targets", functional.normalize(unit - unit.mean(0), dim=1))
-        self.map = torch.nn.Linear(network.fc.in_features, unit.shape[1])
+        self.map = torch.nn.Linear(network.get_submodule(network.architecture.head(network)).in_features, unit.shape[1])
         self.weight = weight
 
     def forward(self, features: torch.Tensor, places: torch.Tensor) -> torch.Tensor:

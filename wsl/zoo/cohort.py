@@ -12,49 +12,48 @@ from torch.nn import functional
 
 from wsl.images.inputs import normalised
 from wsl.images.reading import packed_by_class
+from wsl.job import Job
 from wsl.progress import NOWHERE, Progress
 from wsl.zoo.epochs import Moves, Step, computing_in, moved, widened
 from wsl.zoo.member import write_member
+from wsl.zoo.settings import MemberTraining
 from wsl.zoo.training import Training
 
 
 def train_cohort(
     packed: Sequence[str | Path],
     out: Sequence[str | Path],
-    members: Sequence[dict[str, Any]],
+    plans: Sequence[dict[str, Any]],
+    settings: MemberTraining,
     start: str | Path | None = None,
-    device: str = "cpu",
-    threads: int = 1,
-    progress: Progress = NOWHERE,
+    job: Job = Job(),  # noqa: B008
 ) -> None:
-    """Train members and write a file each, as each would be if it were trained alone.
+    """Train members and write one file per member, with the results of separate trainings.
 
-    On a GPU those of equal batches are trained together, see ``train_together``: the same up to rounding.
+    On a GPU, members with equal batch sizes are trained together, see ``train_together``: equal up to rounding.
 
     Args:
         packed: packed images of all their classes.
         out: the members' files.
-        members: arguments of ``wsl.zoo.training.Training`` for each, in the order of ``out``.
-        start: the weights that they start from; None: random ones of their own.
-        device: ``cpu`` or ``cuda``.
-        threads: CPU threads.
-        progress: keeps states of members, done ones too, since Snakemake deletes the files of a job that failed.
+        plans: their rows of the plan, in the order of ``out``.
+        settings: what all members share.
+        start: weights to start from; None: random ones.
+        job: its progress saves the states of members, finished ones too, since Snakemake deletes the files of a failed
+            job.
     """
-    torch.set_num_threads(threads)
-    by_class = packed_by_class(packed)
+    torch.set_num_threads(job.threads)
+    by_class, device, progress = packed_by_class(packed), job.device, job.progress
 
-    def training(settings: dict[str, Any]) -> Training:
-        return Training(
-            [by_class[name] for name in settings["plan"]["classes"]], **settings, start=start, device=device
-        )
+    def training(plan: dict[str, Any]) -> Training:
+        return Training([by_class[name] for name in plan["classes"]], plan, settings, start, device)
 
     if device == "cpu":
-        for settings, path in zip(members, out, strict=True):
-            member = training(settings)
+        for plan, path in zip(plans, out, strict=True):
+            member = training(plan)
             member.run(progress)
             write_member(path, member.member())
         return
-    trainings = [training(settings) for settings in members]
+    trainings = [training(plan) for plan in plans]
     for _, alike in groupby(sorted(trainings, key=_batch), key=_batch):
         train_together(list(alike), progress)
     for member, path in zip(trainings, out, strict=True):

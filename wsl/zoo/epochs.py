@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional
 
 from wsl.images.inputs import normalised
+from wsl.zoo.network import features_and_logits
 
 EVALUATION_BATCH = 512
 
@@ -72,8 +73,7 @@ def train_epoch(
         batch = step.batch.to(images.device)
         inputs = normalised(moved(images[batch], step.moves) if step.moves else images[batch])
         with computing_in(precision, images.device):
-            features = network.features(inputs)
-            logits = network.fc(features)
+            features, logits = features_and_logits(network, inputs) if extra_loss else (None, network(inputs))
         loss = functional.cross_entropy(widened(logits), labels[batch])
         optimizer.zero_grad()
         (loss + extra_loss(features, batch) if extra_loss else loss).backward()

@@ -1,4 +1,4 @@
-"""A pretrained checkpoint from the network, once, as a file that jobs read after."""
+"""Download a pretrained checkpoint once, as a file that jobs read."""
 
 import logging
 import shutil
@@ -11,27 +11,27 @@ from wsl.files import file_digest, written_whole
 
 log = logging.getLogger(__name__)
 
-HUB_NAMES = ("model.safetensors", "pytorch_model.bin")  # of timm's repositories, the first that is there
+HUB_NAMES = ("model.safetensors", "pytorch_model.bin")  # in timm's repositories; the first that exists is used
 
 
 def fetch_checkpoint(checkpoint: str, out: str | Path) -> None:
-    """Fetch the file of a pretrained network, byte for byte as it was published.
+    """Download the file of a pretrained network, unchanged.
 
     Args:
         checkpoint: ``torchvision:<weights>`` or ``timm:<model>``.
         out: the file to write, of a state dict.
 
     Raises:
-        ConfigError: there is no network, or no such pretrained network.
+        ConfigError: there is no network connection, or no such pretrained network.
         DataError: the file cannot be written.
     """
     source, _, name = checkpoint.partition(":")
     try:
         with written_whole(out) as beside:
             _of_torchvision(name, beside) if source == "torchvision" else _of_timm(name, beside)
-    except DataError:  # of the disk, not of the network
+    except DataError:  # from the disk
         raise
-    except Exception as error:  # of the network, the hub, its cache, or unknown names
+    except Exception as error:  # from the network, the hub, its cache, or unknown names
         raise ConfigError(
             f"zoo.backbone.checkpoint: {checkpoint} cannot be fetched ({error}); correct the name, or, without a "
             "network here, fetch its state dict elsewhere and name the file"
@@ -65,6 +65,6 @@ def _of_timm(name: str, out: Path) -> None:
 
 
 def _by_url(url: str, out: Path) -> None:
-    # Publishers write the first digits of the checksum into the name: resnet18-f37072fd.pth.
+    # Names of files hold the first digits of the checksum, as in resnet-f37072fd.pth.
     digits = HASH_REGEX.search(url.rpartition("/")[2])
     download_url_to_file(url, str(out), hash_prefix=digits[1] if digits else None, progress=False)

@@ -1,4 +1,4 @@
-"""Which classes serve what: the backbone, the members' tasks, the tasks of unseen classes."""
+"""Divide the classes among the backbone, the members' tasks and the tasks of unseen classes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,22 +14,23 @@ ClassChoice = Sequence[str] | int | Path | None
 def group_classes(
     seed: int, classes: list[str], backbone: ClassChoice, unseen: ClassChoice, needed: int
 ) -> dict[str, list[str]]:
-    """Divide the run's classes into three groups that share none.
+    """Divide the run's classes into three disjoint groups.
 
     Args:
-        seed: the run's seed; it draws where a number is given, among the classes that nobody names, unseen ones first,
-            so that another number for the backbone leaves the unseen classes as they are.
+        seed: the run's seed. Where a number is given, classes are drawn among those that no list names, unseen ones
+            first, so that another number for the backbone leaves the unseen classes unchanged.
         classes: names of all classes, in order.
-        backbone: names, how many to draw, a text file of names (see ``wsl.images.names.listed_names``), or None.
+        backbone: names, a number of classes to draw, a text file of names (see ``wsl.images.names.listed_names``), or
+            None.
         unseen: the same, for tasks of unseen classes.
-        needed: classes of a task.
+        needed: classes per task.
 
     Returns:
         Names by group (``tasks``, ``backbone``, ``unseen``), each in the order of ``classes``.
 
     Raises:
-        ConfigError: a class is unknown, listed twice or in two groups, or a group is too small for what it is for; all
-            such faults are named.
+        ConfigError: a class is unknown, listed twice or in two groups, or a group is too small; the message lists all
+            such faults.
     """
     choices, faults = {"unseen": unseen, "backbone": backbone}, Faults()
     left, groups = list(classes), {"unseen": [], "backbone": []}

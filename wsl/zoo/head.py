@@ -1,4 +1,4 @@
-"""Which module of a classifier is its head, by names and shapes alone, whatever their order."""
+"""Find the head of a classifier by names and shapes alone, whatever their order."""
 
 import re
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from math import prod
 Shapes = Mapping[str, tuple[int, ...]]
 
 MATRIX = re.compile(r"(weight(_v|_orig)?|original1?|kernel)$")
-# Usual names: hidden layers are rarely called by the first kind, sometimes by the second.
+# Usual names of heads: hidden layers rarely have the first kind, but sometimes the second.
 CERTAIN = {"classifier", "classification_head", "cls", "fc_out", "head", "heads", "last_linear", "lm_head", "logits"}
 CERTAIN |= {"mlp_head", "out", "output", "output_layer", "predictions"}
 USUAL = {"dense", "fc", "final", "final_layer", "last", "last_layer", "linear", "score"}
@@ -20,7 +20,7 @@ def linear_modules(shapes: Shapes) -> dict[str, tuple[str, ...]]:
         shapes: of all named parameters.
 
     Returns:
-        By module: its weight matrix, then what else has as many rows (a bias, companions such as ``log_sigma2``).
+        By module: its weight matrix, then parameters with as many rows (a bias, others such as ``log_sigma2``).
     """
     owned: dict[str, list[str]] = {}
     for name in sorted(shapes):
@@ -38,14 +38,14 @@ def linear_modules(shapes: Shapes) -> dict[str, tuple[str, ...]]:
 
 
 def likely_heads(shapes: Shapes, classes: int | None = None) -> list[tuple[str, ...]]:
-    """Return the modules that may be the head; one, where names and shapes tell it.
+    """Return the modules that may be the head; a single one if names and shapes are unambiguous.
 
-    The head's outputs feed no other linear module. Where several modules are like that, or none, usual names of heads
-    decide, then the nesting, then the numbers in names that are otherwise the same (``fc1``, ``fc2``).
+    The head's outputs feed no other linear module. If this holds for several modules or none, usual names of heads
+    decide, then nesting, then numbers in otherwise equal names (``fc1``, ``fc2``).
 
     Args:
         shapes: of all named parameters.
-        classes: number of the head's rows, if it is known and some module has as many.
+        classes: number of the head's rows, if known; ignored if no module has as many.
 
     Returns:
         Parameters of each, as ``linear_modules`` gives them.
@@ -57,7 +57,7 @@ def likely_heads(shapes: Shapes, classes: int | None = None) -> list[tuple[str, 
     last = [one for one in pool if all(inputs[other] != rows[one] for other in modules if other != one)]
     certain = [one for one in pool if _words(one) & CERTAIN]
     if last and certain and not set(last) & set(certain):
-        # Feeding no module and a name that speaks for another contradict each other.
+        # Shapes suggest one module and names another.
         return [modules[one] for one in sorted({*last, *certain})]
     pool = last or pool
     for words in (CERTAIN, CERTAIN | USUAL):
@@ -72,10 +72,11 @@ def likely_heads(shapes: Shapes, classes: int | None = None) -> list[tuple[str, 
 
 
 def find_head(shapes: Shapes, classes: int | None = None) -> tuple[str, ...]:
-    """Return the head's parameters, its matrix first; empty where names and shapes do not tell it.
+    """Return the head's parameters, its matrix first; empty if names and shapes are ambiguous.
 
     Args:
-        shapes, classes: see ``likely_heads``.
+        shapes: see ``likely_heads``.
+        classes: see ``likely_heads``.
     """
     likely = likely_heads(shapes, classes)
     return likely[0] if len(likely) == 1 else ()

@@ -15,9 +15,9 @@ import numpy as np
 
 from wsl.errors import DataError
 from wsl.files import get_table, new_hdf5, open_hdf5, put_table
-from wsl.images.reading import join_task, task_classes
+from wsl.images.reading import join_task
 from wsl.remaking import remedy
-from wsl.zoo.layout import Layout, resnet18_layout
+from wsl.zoo.layout import Layout, first_difference
 from wsl.zoo.member import get_layout, open_member, put_layout
 from wsl.zoo.sources import Sources
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Zoo:
-    """An opened index; its tables are read when they are first asked for.
+    """An opened index; its tables are read on first use.
 
     Args:
         file: of the index.
@@ -39,8 +39,7 @@ class Zoo:
     def __init__(self, file: h5py.File):
         self.file = file
         self.sources = Sources(file)
-        own = get_layout(file)
-        self.layout: Layout = own or resnet18_layout(int(file.attrs["width"]), int(file.attrs["classes"]))
+        self.layout: Layout = get_layout(file)
 
     @property
     def weights(self) -> h5py.Dataset:
@@ -54,18 +53,23 @@ class Zoo:
 
     @cached_property
     def snapshots(self) -> pd.DataFrame:
-        """A row a snapshot, as ``weights``: ``member``, ``snapshot``, ``epoch``, metrics, ``task`` (``join_task``)."""
+        """One row per row of ``weights``: ``member``, ``snapshot``, ``epoch``, metrics, ``task`` (``join_task``)."""
         return get_table(self.file, "snapshots")
 
     @cached_property
     def members(self) -> pd.DataFrame:
-        """A row a member: ``member``, ``diverged``, ``digest``, ``task`` and hyper-parameters."""
+        """One row per member: ``member``, ``diverged``, ``digest``, ``task`` and hyper-parameters."""
         return get_table(self.file, "members")
 
     @cached_property
     def history(self) -> pd.DataFrame:
-        """A row an epoch of every member."""
+        """One row per epoch of every member."""
         return get_table(self.file, "history")
+
+    @property
+    def typical_counters(self) -> np.ndarray:
+        """Integer buffers for models without training of their own: the rounded mean of all snapshots (n_counters,)."""
+        return np.rint(self.counters.mean(axis=0)).astype(np.int64)
 
     @property
     def trained(self) -> np.ndarray:
@@ -74,18 +78,22 @@ class Zoo:
 
 
 def write_index(paths: Sequence[str | Path], out: str | Path) -> None:
-    """Index the snapshots of the members at ``paths``, leaving out those that diverged.
+    """Index the snapshots of members, except those that diverged.
 
-    The index holds every member's content digest: Snakemake compares small files by checksum, and an index of mere
-    paths would leave what follows silently stale.
+    The index holds the content digest of every member: Snakemake compares small files by checksum, so an index of paths
+    alone would leave later files silently stale.
+
+    Args:
+        paths: of the members.
+        out: HDF5 file to write.
 
     Raises:
-        DataError: no member is left, or one has another architecture.
+        DataError: no member is left, or their layouts differ.
     """
     import pandas as pd
 
     members, snapshots, histories, counters, sources = [], [], [], [], []
-    shapes = set()
+    layouts: dict[Layout, str | Path] = {}
     for path in paths:
         with open_member(path) as file:
             plan = json.loads(file.attrs["plan"])
@@ -104,17 +112,21 @@ def write_index(paths: Sequence[str | Path], out: str | Path) -> None:
             snapshots.append(table)
             counters.append(file["counters"][...])
             sources.append((path, len(table), file["weights"].dtype))
-            shapes.add((plan["width"], len(task_classes(task)), file["weights"].shape[1], get_layout(file)))
-    if len(shapes) != 1:
+            layouts.setdefault(get_layout(file), path)
+    if not layouts:
         raise DataError(
-            f"{len(paths)} members to index in {Path(out).name}, but "
-            + ("all of them diverged; lower zoo.learning_rate" if not shapes else "of several shapes: ")
-            + ", ".join(f"width {one[0]}, {one[1]} classes, {one[2]} numbers" for one in shapes)
+            f"{len(paths)} members to index in {Path(out).name}, but all of them diverged; lower zoo.learning_rate"
         )
-    ((width, classes, n_weights, layout),) = shapes
+    layout, *others = layouts
+    if others:
+        raise DataError(
+            f"members to index in {Path(out).name} are of several networks: {first_difference(others[0], layout)} in "
+            f"{layouts[others[0]]} and {layouts[layout]}; index them separately"
+        )
+    n_weights = layout.size
     total = sum(count for _, count, _ in sources)
     virtual = h5py.VirtualLayout((total, n_weights), dtype=np.float32)
-    # h5py stamps a virtual dataset, alone of all datasets, with the time, and equal members must make equal indices.
+    # By default h5py stores the time in virtual datasets, but equal members must give equal indices.
     virtual.dcpl.set_obj_track_times(False)
     start = 0
     for path, count, stored in sources:
@@ -122,9 +134,9 @@ def write_index(paths: Sequence[str | Path], out: str | Path) -> None:
         virtual[start : start + count] = h5py.VirtualSource(relative, "weights", (count, n_weights), dtype=stored)
         start += count
     with new_hdf5(out) as file:
-        file.attrs["width"], file.attrs["classes"], file.attrs["part"] = width, classes, Path(out).stem
+        file.attrs["part"] = Path(out).stem
         put_layout(file, layout)
-        # A member file that has gone reads as NaN, which `open_zoo`'s readers notice, and not as zeros.
+        # A missing member file reads as NaN, which `read_weights` reports.
         file.create_virtual_dataset("weights", virtual, fillvalue=np.nan)
         file.create_dataset("counters", data=np.concatenate(counters))
         put_table(file, "snapshots", pd.concat(snapshots, ignore_index=True))

@@ -1,7 +1,8 @@
 """The layout: where each named parameter of a network lies in a flat snapshot."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import zip_longest
 from math import prod
 from typing import NamedTuple
@@ -11,7 +12,7 @@ import numpy as np
 from wsl.errors import DataError
 from wsl.zoo.head import find_head
 
-HEAD = ("fc.weight", "fc.bias")
+Shapes = Mapping[str, tuple[int, ...]]
 
 
 class Entry(NamedTuple):
@@ -31,24 +32,34 @@ class Entry(NamedTuple):
 
     @property
     def running(self) -> bool:
-        """Whether it is a running statistic: measured, not learned."""
-        return self.name.endswith((".running_mean", ".running_var"))
+        """Whether it is a running statistic of torch's batch normalisation: measured, not learned."""
+        return self.variance or self.name.endswith(".running_mean")
+
+    @property
+    def variance(self) -> bool:
+        """Whether it is a running variance, which cannot be negative."""
+        return self.name.endswith(".running_var")
 
 
 class Layout(NamedTuple):
-    """All floating-point entries of the state dict in its order, and the integer buffers, kept apart.
+    """All floating-point entries of the state dict in its order, and its integer buffers, which are stored separately.
 
     Attributes:
         entries: named parameters.
         counters: names of integer buffers.
-        head: names of the head's parameters, whose rows are classes, the matrix first; empty: it is not known.
-        activation: of the network, where it could be rebuilt from the layout, see ``wsl.zoo.network.network_for``.
+        head: names of the head's parameters, whose rows are classes, the matrix first; empty: not known.
+        activation: of the network.
+        architecture: name and settings of the network's architecture as JSON, see ``wsl.zoo.architectures.base``;
+            empty: not known.
+        image_size: side in pixels of the images that the network is built for; None: any.
     """
 
     entries: tuple[Entry, ...]
     counters: tuple[str, ...]
     head: tuple[str, ...] = ()
     activation: str = "relu"
+    architecture: str = ""
+    image_size: int | None = None
 
     @property
     def size(self) -> int:
@@ -85,7 +96,7 @@ def layout_from(
     Args:
         named: names and shapes of the parameters.
         counters: names of integer buffers.
-        head: names of the head's parameters, its matrix first; None: those that ``find_head`` finds.
+        head: names of the head's parameters, its matrix first; None: those that ``find_head`` returns.
         activation: of the network.
     """
     entries, offset = [], 0
@@ -99,76 +110,25 @@ def layout_from(
 def layout_to_text(layout: Layout) -> str:
     """Return a layout as JSON, for files."""
     named = [[entry.name, entry.shape] for entry in layout.entries]
-    about = {"entries": named, "counters": layout.counters, "head": layout.head, "activation": layout.activation}
-    return json.dumps(about)
+    return json.dumps(layout._asdict() | {"entries": named})
 
 
+@lru_cache(maxsize=64)  # thousands of members have the same text
 def layout_from_text(text: str) -> Layout:
-    """Return the layout that ``layout_to_text`` wrote; earlier versions stored neither head nor activation."""
+    """Return the layout that ``layout_to_text`` wrote; earlier versions stored only entries and counters."""
     about = json.loads(text)
-    return layout_from(about["entries"], about["counters"], about.get("head"), about.get("activation", "relu"))
+    layout = layout_from(about["entries"], about["counters"], about.get("head"), about.get("activation", "relu"))
+    return layout._replace(architecture=about.get("architecture", ""), image_size=about.get("image_size"))
 
 
 def first_difference(layout: Layout, wanted: Layout) -> str:
-    """Say where a layout first differs from another: a parameter, with its shape, or an integer buffer."""
+    """Return where a layout first differs from another: a parameter with its shape, an integer buffer, or a fact."""
     for own, other in zip_longest(layout.entries, wanted.entries):
         if own != other:
-            here, there = (f"{one.name} {one.shape}" if one else "no further parameter" for one in (own, other))
+            here, there = (f"{entry.name} {entry.shape}" if entry else "no further parameter" for entry in (own, other))
             return f"{here} in place of {there}"
-    for what in ("counters", "head", "activation"):
+    for what in Layout._fields[1:]:
         if getattr(layout, what) != getattr(wanted, what):
-            name = "integer buffers" if what == "counters" else what
+            name = {"counters": "integer buffers", "image_size": "size of images"}.get(what, what)
             return f"the {name} {getattr(layout, what)} in place of {getattr(wanted, what)}"
     raise ValueError("the layouts are equal")
-
-
-def resnet18_shape(layout: Layout) -> tuple[int, int, int]:
-    """Return what makes a ResNet-18 of this layout: width, classes and stem, see ``resnet18_layout``.
-
-    Raises:
-        DataError: it is another network's.
-    """
-    first = layout.entries[0].shape or (1,)
-    shape = (first[0], layout.classes if layout.head else 0, 3 if first[-1] == 3 else 7)
-    wanted = resnet18_layout(*shape)._replace(activation=layout.activation)
-    if layout != wanted:
-        raise DataError(
-            f"these weights are not a ResNet-18's: {first_difference(layout, wanted)}; of other networks, only the "
-            "linear stage and the encoders on top of it (`pca-ae`, `pca`, `ae-pca`) can be fitted, without a behaviour "
-            "loss"
-        )
-    return shape
-
-
-def resnet18_layout(width: int, classes: int, stem: int = 7) -> Layout:
-    """Return the layout of ``wsl.zoo.network.resnet18(width, classes, stem)`` without importing torch.
-
-    Every start of the workflow needs the names, and torch would add seconds to each; a test holds the two together.
-    """
-    named: list[tuple[str, tuple[int, ...]]] = []
-    counters: list[str] = []
-
-    def convolution(name: str, out: int, into: int, kernel: int) -> None:
-        named.append((f"{name}.weight", (out, into, kernel, kernel)))
-
-    def batch_norm(name: str, channels: int) -> None:
-        named.extend((f"{name}.{key}", (channels,)) for key in ("weight", "bias", "running_mean", "running_var"))
-        counters.append(f"{name}.num_batches_tracked")
-
-    convolution("conv1", width, 3, stem)
-    batch_norm("bn1", width)
-    into = width
-    for stage in range(4):
-        out = width * 2**stage
-        for block in range(2):
-            prefix = f"layer{stage + 1}.{block}"
-            convolution(f"{prefix}.conv1", out, into, 3)
-            batch_norm(f"{prefix}.bn1", out)
-            convolution(f"{prefix}.conv2", out, out, 3)
-            batch_norm(f"{prefix}.bn2", out)
-            if into != out:
-                convolution(f"{prefix}.downsample.0", out, into, 1)
-                batch_norm(f"{prefix}.downsample.1", out)
-            into = out
-    named.extend([("fc.weight", (classes, into)), ("fc.bias", (classes,))])
-    return layout_from(named, counters, HEAD)

@@ -1,4 +1,4 @@
-"""A member's file: snapshots, history, task and hyper-parameters; it says by itself all that is needed to read it."""
+"""A member's file: snapshots, history, task, hyper-parameters and layout."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import numpy as np
 from wsl.errors import DataError
 from wsl.files import get_table, new_hdf5, open_hdf5, put_table
 from wsl.remaking import remedy
+from wsl.zoo.architectures.base import ARCHITECTURES
 from wsl.zoo.layout import Layout, layout_from_text, layout_to_text
 
 if TYPE_CHECKING:
@@ -29,15 +30,14 @@ class Member:
     """One training run.
 
     Attributes:
-        plan: its row of the plan and ``width``.
-        weights: snapshots, float32 or float16 (snapshots, n_weights), laid out as ``wsl.zoo.layout`` says; stored as
-            they are, read as float32.
+        plan: its row of the plan, its architecture (see ``Architecture.columns``) and what else tables should show.
+        weights: snapshots, float32 or float16 (snapshots, n_weights); stored as they are, read as float32.
         counters: integer buffers (snapshots, n_counters).
-        snapshots: a row a snapshot: ``snapshot`` (its name), ``epoch``, and the history's columns at that epoch.
-        history: a row an epoch: ``epoch``, ``train_loss``, ``train_accuracy``, ``validation_loss``,
+        snapshots: one row per snapshot: ``snapshot`` (its name), ``epoch``, and the history's columns at that epoch.
+        history: one row per epoch: ``epoch``, ``train_loss``, ``train_accuracy``, ``validation_loss``,
             ``validation_accuracy``; losses in nats, accuracies in [0, 1].
         diverged: whether a loss or a weight became non-finite; then the later snapshots are missing.
-        layout: of the weights; None: ``resnet18_layout`` of the plan's width and classes.
+        layout: of the weights.
     """
 
     plan: dict[str, Any]
@@ -46,16 +46,16 @@ class Member:
     snapshots: pd.DataFrame
     history: pd.DataFrame
     diverged: bool
-    layout: Layout | None = None
+    layout: Layout
 
 
 def write_member(path: str | Path, member: Member) -> None:
-    """Write a member's file, whole or not at all."""
+    """Write a member's file atomically."""
     digest = hashlib.sha256(np.ascontiguousarray(member.weights).tobytes())
     digest.update(member.snapshots.to_csv().encode())
     with new_hdf5(path) as file:
         file.attrs["format"] = FORMAT
-        file.attrs["architecture"] = "other" if member.layout else "resnet18"
+        file.attrs["architecture"] = member.layout.architecture
         file.attrs["plan"] = json.dumps(member.plan, sort_keys=True)
         file.attrs["diverged"] = member.diverged
         file.attrs["digest"] = digest.hexdigest()
@@ -66,15 +66,28 @@ def write_member(path: str | Path, member: Member) -> None:
         put_layout(file, member.layout)
 
 
-def put_layout(file: h5py.File, layout: Layout | None) -> None:
-    """Store a layout that width and classes do not tell."""
-    if layout:
-        file["layout"] = layout_to_text(layout)
+def put_layout(file: h5py.File, layout: Layout) -> None:
+    """Store a layout in a member or an index."""
+    file["layout"] = layout_to_text(layout)
 
 
-def get_layout(file: h5py.File) -> Layout | None:
-    """Read back what ``put_layout`` stored."""
-    return layout_from_text(file["layout"].asstr()[()]) if "layout" in file else None
+def get_layout(file: h5py.File) -> Layout:
+    """Return the layout of a member or an index.
+
+    Raises:
+        DataError: an earlier version wrote the file, and nothing in it tells its layout.
+    """
+    if "layout" in file:
+        return layout_from_text(file["layout"].asstr()[()])
+    # Earlier versions stored the settings of their only architecture among other facts.
+    plan = json.loads(file.attrs["plan"]) if "plan" in file.attrs else dict(file.attrs)
+    classes = plan["classes"] if "plan" not in file.attrs else len(plan["classes"])
+    for architecture in ARCHITECTURES.values():
+        settings = {key: plan[key] for key in architecture.model_fields if key in plan}
+        layout = architecture.model_validate(settings).layout(int(classes), None) if settings else None
+        if layout and layout.size == file["weights"].shape[1]:
+            return layout
+    raise DataError(f"{file.filename} was written by an earlier version of wsl and has no layout; make it again")
 
 
 @contextmanager

@@ -12,11 +12,12 @@ METRICS = ("train_loss", "train_accuracy", "validation_loss", "validation_accura
 
 
 def write_overview(indices: Sequence[str | Path], members: str | Path, history: str | Path) -> None:
-    """Write a row a member (plan, part, each snapshot's metrics) and a row an epoch of each.
+    """Write one row per member (plan, part, metrics of each snapshot), and one row per member and epoch.
 
     Args:
         indices: of all parts, named after them.
-        members, history: CSV files to write.
+        members: CSV file to write, one row per member.
+        history: CSV file to write, one row per member and epoch.
     """
     tables, histories = [], []
     for path in indices:

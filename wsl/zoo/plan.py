@@ -12,7 +12,7 @@ from wsl.files import write_csv
 from wsl.images.reading import join_task
 from wsl.randomness import integer_seed, part_of, stream
 
-UNSEEN_FROM = 1_000_000  # apart from all other members, so that neither zoo renumbers the other
+UNSEEN_FROM = 1_000_000  # first number of unseen members, beyond those of all others
 
 
 def class_set_rank(classes: tuple[int, ...]) -> int:
@@ -23,16 +23,16 @@ def class_set_rank(classes: tuple[int, ...]) -> int:
 class TaskDraws:
     """Draws the tasks of one part's members, in the order of the members.
 
-    Members get distinct *sets* of classes until the part's sets are used up; then every set may be drawn again. Two
-    orders of one set are one task for whoever asks what generalises, so repeats add members and no evidence. A
-    member's task depends on the seed, its index and the members of its part before it, and never on those after it.
+    Members get distinct *sets* of classes until all sets of the part are used; then every set may be drawn again. Two
+    orders of one set count as one task when generalisation is measured, so repeats add members but no evidence. A
+    member's task depends on the seed, its index and earlier members of its part, never on later ones.
 
     Args:
         seed: of the run.
         classes: names of the classes that tasks are made of; their order matters.
         size: classes per task.
-        available: how many sets the part has; infinite where they are too many to count.
-        owns: whether a set, given as class indices, belongs to the part.
+        available: number of sets that the part has; infinite if there are too many to count.
+        owns: returns whether a set, given as class indices, belongs to the part.
     """
 
     def __init__(
@@ -64,9 +64,9 @@ class TaskDraws:
 
 
 def _sets_per_part(seed: int, n_classes: int, size: int, members: int, shares: dict[str, int]) -> dict[str, float]:
-    """Return how many sets of classes each part has; infinite where no part can run out of them."""
-    # Sets are dealt out in blocks by the same shares as members: with a whole block of sets, and two sets per member,
-    # each part has at least as many sets as members.
+    """Return the number of sets of classes of each part; infinite where no part can run out."""
+    # Sets are assigned to parts in blocks, by the same shares as members: with a whole block of sets, and two sets per
+    # member, each part has at least as many sets as members.
     if comb(n_classes, size) > max(2 * members, sum(shares.values())):
         return dict.fromkeys(shares, inf)
     sets = combinations(range(n_classes), size)
@@ -90,7 +90,7 @@ def plan_members(
     Args:
         seed: the run's seed.
         classes: names of the classes that tasks are made of; their order matters.
-        members: how many.
+        members: number of members.
         classes_per_task: classes per task.
         shares: shares of members in train, validation and test.
         distributions: of ``optimizer``, ``batch_size``, ``weight_decay``, ``early_epoch``, ``max_epoch``.
@@ -101,7 +101,7 @@ def plan_members(
         and one value per distribution. Member i is the same in every size of zoo.
 
     Raises:
-        ConfigError: a part would have no member or no task of its own.
+        ConfigError: a part would have no member, or no task that no other part has.
     """
     parts = [part_of(seed, "members", index, shares) for index in range(members)]
     missing = [part for part in shares if part not in parts]
@@ -117,7 +117,7 @@ def plan_members(
         )
 
     def owner(task: tuple[int, ...]) -> str:
-        # A set of classes belongs to one part, so that no held-out task is a training task in another order.
+        # Each set of classes belongs to one part, so no held-out task is a reordered training task.
         return part_of(seed, "tasks", class_set_rank(task), shares)
 
     draws = {
@@ -132,7 +132,7 @@ def plan_members(
 
 
 def first_training(plan: list[dict[str, Any]], count: int | None) -> list[dict[str, Any]]:
-    """Return a plan without training members after the first ``count``; None: as it is.
+    """Return a plan without training members after the first ``count``; None: the whole plan.
 
     Raises:
         ConfigError: there are fewer.
@@ -156,7 +156,7 @@ def plan_unseen(
 ) -> list[dict[str, Any]]:
     """Plan members on tasks of unseen classes, in the part ``unseen``, numbered from ``UNSEEN_FROM``.
 
-    Args and rows as in ``plan_members``.
+    Arguments and rows are those of ``plan_members``.
     """
     draws = TaskDraws(seed, classes, classes_per_task, comb(len(classes), classes_per_task))
     return [
@@ -170,7 +170,7 @@ def _hyperparameters(
     seed: int, index: int, distributions: dict[str, Distribution], learning_rates: dict[str, Distribution]
 ) -> dict[str, Any]:
     def draw(key: str, distribution: Distribution) -> Any:
-        # To make a stream takes longer than all else that is done for a member.
+        # Making a random stream takes longer than everything else for a member.
         choices = getattr(distribution, "choice", ())
         return choices[0] if len(choices) == 1 else distribution.sample(stream(seed, "member", index, key))
 
@@ -184,7 +184,12 @@ def _hyperparameters(
 
 
 def write_plan(plan: list[dict[str, Any]], out: str) -> None:
-    """Write the plan as a table for people; jobs get their own rows as parameters."""
+    """Write the plan as a table for readers; jobs get their rows as parameters.
+
+    Args:
+        plan: rows.
+        out: CSV file.
+    """
     import pandas as pd
 
     write_csv(out, pd.DataFrame([{**row, "classes": join_task(row["classes"])} for row in plan]))

@@ -1,4 +1,4 @@
-"""The members and how each is trained."""
+"""Settings of the zoo: its members and how they are trained."""
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -17,7 +17,14 @@ from wsl.sections import (
     Section,
     Sha256,
     Whole,
+    one_of,
 )
+from wsl.zoo.architectures.base import ARCHITECTURES
+from wsl.zoo.layout import Layout
+
+RESNET18 = "resnet18"  # the default architecture
+MOMENTUM = 0.9  # of SGD
+TEACHER = "weight of a loss that pulls its features towards the CLIP features of the same images; 0: not used"
 
 
 class LearningRates(Section):
@@ -28,11 +35,72 @@ class LearningRates(Section):
 
 
 class MemberParts(Section):
-    """Shares of the members: 850, 100 and 50 of 1,000 in the thesis."""
+    """Shares of the members; the thesis has 850, 100 and 50."""
 
-    train: PositiveInt = Field(6, description="share that fits PCA and encoders")
-    validation: PositiveInt = Field(1, description="share that early stopping and choices look at")
-    test: PositiveInt = Field(1, description="share that final evaluations look at")
+    train: PositiveInt = Field(6, description="share that PCA and encoders are fitted to")
+    validation: PositiveInt = Field(1, description="share for early stopping and model selection")
+    test: PositiveInt = Field(1, description="share for the final evaluation")
+
+
+class ClassifierTraining(Section):
+    """Training of one network on many classes: SGD with a one-cycle learning rate.
+
+    Attributes:
+        epochs: of training.
+        learning_rate: the peak.
+        weight_decay: L2.
+        batch_size: images per step.
+        augment: random flips and shifts.
+        teacher: weight of a loss that pulls features towards CLIP's; 0: not used.
+    """
+
+    epochs: Whole
+    learning_rate: PositiveFloat = 0.1
+    weight_decay: NonNegativeFloat = 1e-3
+    batch_size: Annotated[Whole, Field(ge=2)] = 64
+    augment: bool = True
+    teacher: NonNegativeFloat = 0.0
+
+
+class Network(Section):
+    """The members' network.
+
+    Attributes:
+        architecture: with its settings.
+        classes: of a task.
+        size: side of images in pixels.
+    """
+
+    architecture: one_of(ARCHITECTURES, RESNET18)
+    classes: PositiveInt
+    size: PositiveInt
+
+    @property
+    def layout(self) -> Layout:
+        return self.architecture.layout(self.classes, self.size)
+
+
+class MemberTraining(Section):
+    """How every member is trained, whatever its plan."""
+
+    architecture: one_of(ARCHITECTURES, RESNET18) = Field(
+        default_factory=lambda: ARCHITECTURES[RESNET18](), description="the members' architecture and its settings"
+    )
+    snapshots: list[Literal["early", "max"] | Annotated[Whole, Field(ge=0)]] | Literal["geometric"] = Field(
+        ["early", "max"],
+        description="weights that are stored: `early`, `max` and numbers of epochs (0: the start); `geometric`: 0, 1, "
+        "2, 4, 8 and so on, and `max`",
+    )
+    storage: Literal["float32", "float16"] = Field(
+        "float32", description="number format of stored snapshots; `float16` rounds them and halves the zoo on disk"
+    )
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32",
+        description="number format of forward and backward passes on a GPU; `bfloat16` (autocast) needs Ampere or "
+        "later. Weights, updates, statistics, evaluation, and everything on a CPU stay float32",
+    )
+    schedule: Literal["constant", "cosine"] = Field("constant", description="learning rate over a member's epochs")
+    augment: bool = Field(False, description="random flips and shifts by up to an eighth of the side during training")
 
 
 # A list of names, a number to draw, or a text file of names.
@@ -40,48 +108,46 @@ ClassChoice = Annotated[list[str] | PositiveInt | Path, Field(union_mode="left_t
 
 
 class Backbone(Section):
-    """What `finetuned` members start from: a network trained first, or a checkpoint."""
+    """What `finetuned` members start from: a network trained before them, or a checkpoint."""
 
     classes: ClassChoice | None = Field(
         None,
-        description="classes to train it on, which no task then uses: names, a number to draw by the seed, or a text "
-        "file of names",
+        description="classes to train it on, which no task uses: names, a number of random ones, or a text file of "
+        "names",
     )
     checkpoint: str | None = Field(
         None,
-        description="in place of training: `torchvision:ResNet18_Weights.IMAGENET1K_V1` or `timm:<a resnet18>`, which "
-        "are fetched once, or a file of a state dict (torch's or safetensors)",
+        description="used instead of training: `torchvision:<weights>` or `timm:<model>`, which are downloaded once, "
+        "or a file with a state dict (torch or safetensors)",
     )
     sha256: Sha256 | None = Field(
-        None, description="checksum of the checkpoint's file, 64 hexadecimal digits; another file is refused"
+        None, description="SHA-256 checksum of the checkpoint's file; another file is refused"
     )
     epochs: PositiveInt = Field(60, description="epochs of its training (SGD, one-cycle learning rate)")
-    learning_rate: PositiveFloat = Field(0.1, description="peak learning rate")
-    weight_decay: NonNegativeFloat = Field(1e-3, description="weight decay (L2)")
-    batch_size: Annotated[Whole, Field(ge=2)] = Field(64, description="images a batch")
-    augment: bool = Field(True, description="random flips and shifts while training")
-    teacher: NonNegativeFloat = Field(
-        0.0,
-        description="weight of a loss that draws its features towards the CLIP features of the same images; 0: none",
-    )
+    augment: bool = Field(True, description="random flips and shifts during training")
+    teacher: NonNegativeFloat = Field(0.0, description=TEACHER)
+
+    def training(self) -> "ClassifierTraining":
+        """Return how it is trained."""
+        return ClassifierTraining(epochs=self.epochs, augment=self.augment, teacher=self.teacher)
 
     @model_validator(mode="after")
-    def _checkpoint_is_that_of_its_keys(self) -> Self:
+    def _checkpoint_has_its_keys(self) -> Self:
         if self.teacher and self.checkpoint is not None:
-            raise ValueError("teacher: a checkpoint is not trained; remove one of both")
+            raise ValueError("teacher: a checkpoint is not trained; remove one of them")
         if self.sha256 and self.checkpoint is None:
-            raise ValueError("sha256: it is of a checkpoint, and none is named; remove it")
+            raise ValueError("sha256: there is no checkpoint; remove it")
         return self
 
 
 class Unseen(Section):
-    """Tasks of classes that no other member sees: what sampling must generalise to."""
+    """Tasks of classes that no other member is trained on: what sampling must generalise to."""
 
     classes: ClassChoice | None = Field(
-        None, description="classes kept for them: names, a number to draw by the seed, or a text file of names"
+        None, description="classes reserved for them: names, a number of random ones, or a text file of names"
     )
     members: PositiveInt | None = Field(
-        None, description="members trained on such tasks; they judge samplers and fit nothing"
+        None, description="members trained on such tasks; they are used for evaluation only"
     )
 
     @model_validator(mode="after")
@@ -91,54 +157,41 @@ class Unseen(Section):
         return self
 
 
-class Zoo(Section):
+class Zoo(MemberTraining):
     """The members and how each is trained (thesis section 3.1, Table 3.1)."""
 
     members: Annotated[Whole, Field(ge=3)] = Field(48, description="number of training runs")
     training: PositiveInt | None = Field(
         None,
-        description="training members that are used, the first of them; empty: all. No others are trained, and "
-        "held-out ones stay the same, so that runs show what more members are worth",
+        description="use only this many training members, the first ones; empty: all. Held-out members stay the same, "
+        "so runs of several values show the benefit of more members",
     )
     cohort: Literal[1, 10, 100] = Field(
         1,
-        description="members a job: on a GPU they train together in one process, the same up to rounding; on a CPU one "
-        "after the other, and only the start of an interpreter is saved. `members` is then a multiple of it",
+        description="members per job, a divisor of `members`; on a GPU they train together, with equal results up to "
+        "rounding; on a CPU one after the other, which only saves start-up time",
     )
     parts: MemberParts = MemberParts()
     init: Literal["independent", "shared", "finetuned"] = Field(
         "independent",
-        description="how members start; `independent`: each from random weights of its own (the thesis); `shared`: all "
-        "from the same random weights; `finetuned`: all from one trained backbone with a head of zeros",
+        description="initial weights; `independent`: random for each member (the thesis); `shared`: the same random "
+        "weights for all; `finetuned`: one trained backbone with a head of zeros for all",
     )
     backbone: Backbone = Backbone()
     unseen: Unseen = Unseen()
-    width: PositiveInt = Field(8, description="channels of ResNet-18's first stage; 64 is torchvision's ResNet-18")
-    classes_per_task: Annotated[Whole, Field(ge=2)] = Field(3, description="classes of a task")
+    classes_per_task: Annotated[Whole, Field(ge=2)] = Field(3, description="classes per task")
     optimizer: Distribution = Field(Choice(choice=["adam", "sgd"]), description="distribution over `adam`, `sgd`")
     learning_rate: LearningRates = LearningRates()
-    momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="momentum of SGD")
     weight_decay: Decays = Field(Choice(choice=[0.0]), description="distribution of the weight decay (L2)")
     batch_size: BatchSizes = Field(Choice(choice=[32]), description="distribution of the batch size, images")
     early_epoch: Counts = Field(Integers(integers=(1, 2)), description="distribution of the early snapshot's epoch")
     max_epoch: Counts = Field(
         Normal(normal=(10, 1.5), clip=(5, 15)), description="distribution of the last epoch, the max snapshot"
     )
-    snapshots: list[Literal["early", "max"] | Annotated[Whole, Field(ge=0)]] | Literal["geometric"] = Field(
-        ["early", "max"],
-        description="weights kept: `early`, `max` and numbers of epochs, 0 being the start; `geometric`: 0, 1, 2, 4, 8 "
-        "and so on, and `max`",
-    )
-    storage: Literal["float32", "float16"] = Field(
-        "float32", description="what snapshots are stored in; `float16` rounds them and halves the zoo on disk"
-    )
-    precision: Literal["float32", "bfloat16"] = Field(
-        "float32",
-        description="what convolutions compute in while members train on a GPU; `bfloat16` (autocast) is for those "
-        "since Ampere. Weights, their updates, statistics, evaluation, and all on a CPU stay float32",
-    )
-    schedule: Literal["constant", "cosine"] = Field("constant", description="learning rate over a member's epochs")
-    augment: bool = Field(False, description="random flips and shifts by up to an eighth of the side while training")
+
+    def member_training(self) -> MemberTraining:
+        """Return what the training of a member depends on besides its plan."""
+        return MemberTraining(**{key: getattr(self, key) for key in MemberTraining.model_fields})
 
     @model_validator(mode="after")
     def _values_make_sense(self) -> Self:
@@ -155,9 +208,11 @@ class Zoo(Section):
     def _cohorts_are_whole(self) -> Self:
         for name, count in (("members", self.members), ("unseen.members", self.unseen.members or 0)):
             if count % self.cohort:
-                raise ValueError(f"cohort: {name} is {count}, no multiple of {self.cohort}; change one of both")
+                raise ValueError(
+                    f"cohort: {name} is {count}, which is not a multiple of {self.cohort}; change one of them"
+                )
         if self.cohort > 1 and self.training is not None:
-            raise ValueError("cohort: some members of a cohort are none of the first `training`; set it to 1")
+            raise ValueError("cohort: with `training`, cohorts would contain unused members; set it to 1")
         return self
 
     @model_validator(mode="after")
@@ -165,14 +220,14 @@ class Zoo(Section):
         if self.snapshots == "geometric":
             return self
         if "max" not in self.snapshots:
-            raise ValueError("snapshots: `max` must be among them: it is the trained model")
+            raise ValueError("snapshots: add `max`, the trained model")
         if len(set(self.snapshots)) < len(self.snapshots):
-            raise ValueError("snapshots: one is named twice")
+            raise ValueError("snapshots: an entry is listed twice; list each once")
         last = self.max_epoch.bounds()[0]
         late = [epoch for epoch in self.snapshots if isinstance(epoch, int) and epoch >= last]
         if late:
             raise ValueError(
-                f"snapshots: epoch {late[0]} is not before every member's last, since max_epoch can be {last:g}"
+                f"snapshots: epoch {late[0]} must be before every member's last epoch, but max_epoch can be {last:g}"
             )
         return self
 
@@ -182,5 +237,5 @@ class Zoo(Section):
         if self.init == "finetuned" and len(given) != 1:
             raise ValueError("init: finetuned needs either backbone.classes or backbone.checkpoint, not both")
         if self.init != "finetuned" and "checkpoint" in given:
-            raise ValueError(f"init: {self.init} starts from no checkpoint; remove backbone.checkpoint")
+            raise ValueError(f"init: {self.init} does not use a checkpoint; remove backbone.checkpoint")
         return self

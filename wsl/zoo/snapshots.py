@@ -1,4 +1,4 @@
-"""Which epochs' weights are kept, and what they are called."""
+"""Names of the epochs whose weights are stored."""
 
 from collections.abc import Sequence
 
@@ -8,11 +8,12 @@ def snapshot_names(snapshots: Sequence[str | int] | str, early: int, last: int) 
 
     Args:
         snapshots: ``early``, ``max`` and numbers of epochs, or ``geometric``: 0, 1, 2, 4, 8, ... and ``max``.
-        early, last: epochs that ``early`` and ``max`` stand for.
+        early: epoch that ``early`` stands for.
+        last: epoch that ``max`` stands for.
     """
     if snapshots == "geometric":
         snapshots = [0, *(2**power for power in range(last.bit_length()) if 2**power < last), "max"]
     named = {"early": early, "max": last}
     epochs = {name if name in named else f"epoch{name}": named.get(name, name) for name in snapshots}
-    # Of two names for one epoch the word wins, which others look for.
+    # If an epoch has two names, the keyword is kept because other code looks it up.
     return {epochs[name]: name for name in sorted(epochs, key=lambda name: (epochs[name], name in named))}

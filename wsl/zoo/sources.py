@@ -1,4 +1,4 @@
-"""The member files behind an index, of which no more are open at once than the process may open."""
+"""Read the member files behind an index without exceeding the process's limit of open files."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ import numpy as np
 from wsl.errors import DataError
 from wsl.opening import files_left, too_many_files
 
-# Each open file costs HDF5 0.55 MB of memory. To open one takes 0.4 ms, which is less than to read a large one.
+# HDF5 needs 0.55 MB of memory per open file. Opening one takes 0.4 ms, less than reading a large one.
 MOST_OPEN = 1000
 
 
 class Sources:
     """The weights of an index.
 
-    HDF5 opens a member file when it is first read from, and closes it with the virtual dataset. Member files that
-    cannot be opened read as NaN, without an error.
+    HDF5 opens a member file at its first read, and closes it with the virtual dataset. Member files that cannot be
+    opened read as NaN, without an error.
 
     Args:
         file: of the index.
@@ -30,12 +30,12 @@ class Sources:
     def __init__(self, file: h5py.File):
         self.file = file
         self._weights: h5py.Dataset | None = file["weights"]
-        self._open: set[int] = set()  # by their places in the index
+        self._open: set[int] = set()  # positions in the index
         _OPENED.add(self)
 
     @property
     def weights(self) -> h5py.Dataset:
-        """The dataset (snapshots, n_weights); do not keep it, since ``read`` closes it to close member files."""
+        """The dataset (snapshots, n_weights); do not keep a reference, since ``read`` may close it."""
         if self._weights is None:
             self._weights = self.file["weights"]
         return self._weights
@@ -49,7 +49,7 @@ class Sources:
         return np.array(ends), [Path(os.path.normpath(folder / source.file_name)) for source in found]
 
     def find(self, row: int) -> tuple[Path, int] | None:
-        """Return the member file that holds a row, and the row's place in it; None: the index holds it itself."""
+        """Return the member file that holds a row, and the row's position in it; None: the index holds the weights."""
         if not self.weights.is_virtual:
             return None
         ends, paths = self._members
@@ -57,10 +57,10 @@ class Sources:
         return paths[place], row - (int(ends[place - 1]) if place else 0)
 
     def read(self, rows: slice, columns: slice) -> np.ndarray:
-        """Read weights, float32 (rows, columns), in as many steps as the limit of open files asks for.
+        """Read weights, float32 (rows, columns), in as many steps as the limit of open files requires.
 
         Raises:
-            DataError: not even one file can be opened.
+            DataError: no file can be opened.
             OSError: a member file is damaged.
         """
         places = range(len(self.weights))[rows]
@@ -90,8 +90,8 @@ class Sources:
         return max(min(MOST_OPEN - sum(len(one._open) for one in _OPENED), files_left()), 0)
 
     def _close_members(self) -> None:
-        # HDF5 keeps them open until the last handle of the dataset has gone, that of another opening of the same index
-        # included; so all are dropped before one is made again.
+        # HDF5 keeps them open until the last handle of the dataset is closed, also through another opening of the same
+        # index; so all handles are dropped before a new one is made.
         self._weights, self._open = None, set()
 
     def close(self) -> None:

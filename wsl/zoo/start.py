@@ -6,53 +6,63 @@ from pathlib import Path
 import torch
 
 from wsl.errors import ConfigError, DataError
+from wsl.job import Job
 from wsl.tensors import read_tensors, write_tensors
-from wsl.zoo.foreign.networks import torchvision_names
-from wsl.zoo.layout import HEAD
-from wsl.zoo.network import resnet18
+from wsl.zoo.layout import Layout, layout_to_text
+from wsl.zoo.network import network_for, with_zero_head
+from wsl.zoo.settings import Network
 from wsl.zoo.states import read_state
 
 log = logging.getLogger(__name__)
 
 
-def random_start(out: str | Path, width: int, classes: int, seed: int) -> None:
-    """Write one random start for all members (regime ``shared``), head included."""
-    torch.manual_seed(seed)
-    write_tensors(out, resnet18(width, classes).state_dict(), {"regime": "shared", "seed": seed})
+def random_start(out: str | Path, network: Network, job: Job) -> None:
+    """Write one random start for all members (regime ``shared``), head included.
+
+    Args:
+        out: safetensors file.
+        network: of the members.
+        job: its seed draws the weights.
+    """
+    torch.manual_seed(job.seed)
+    layout = network.layout
+    write_start(out, network_for(layout).state_dict(), layout, {"regime": "shared", "seed": job.seed})
 
 
-def import_backbone(file: str | Path, checkpoint: str, out: str | Path, width: int, classes: int) -> None:
-    """Write a checkpoint's body as a start (regime ``finetuned``), with a head of zeros.
+def import_backbone(file: str | Path, out: str | Path, network: Network, checkpoint: str) -> None:
+    """Write a checkpoint's weights as a start (regime ``finetuned``), with a head of zeros.
 
     Args:
         file: any that ``wsl.zoo.states.read_state`` reads.
-        checkpoint: how the config names it.
         out: safetensors file.
-        width: of the zoo's networks.
-        classes: of a task.
+        network: of the members.
+        checkpoint: its name in the config.
 
     Raises:
-        ConfigError: the file cannot be read, is not a ResNet-18 of this width, or holds non-finite weights.
+        ConfigError: the file cannot be read, is not of this architecture, or holds non-finite weights.
     """
     try:
         saved = read_state(file)
     except DataError as error:
         raise ConfigError(f"zoo.backbone.checkpoint: {error}") from error
-    found, wanted = torchvision_names(saved.tensors), resnet18(width, classes).state_dict()
+    layout, architecture = network.layout, network.architecture
+    names, wanted = architecture.own_names(saved.tensors), network_for(layout).state_dict()
+    unique = len(set(names.values())) == len(names)
+    found = {names[name] if unique else name: value for name, value in saved.tensors.items()}
     if saved.source or saved.ignored:
-        place, beside = saved.source or "the top level", ", ".join(saved.ignored) or "nothing"
-        log.info("zoo.backbone.checkpoint: %s: weights under %s; ignored: %s", checkpoint, place, beside)
+        place, others = saved.source or "the top level", ", ".join(saved.ignored) or "nothing"
+        log.info("zoo.backbone.checkpoint: %s: weights under %s; ignored: %s", checkpoint, place, others)
     state = {}
     for name, value in wanted.items():
-        if name in HEAD:
+        if name in layout.head:
             continue
-        if name.endswith("num_batches_tracked"):  # old checkpoints have none, and it changes no output
+        if name in layout.counters:  # old checkpoints have none, and they change no output
             state[name] = found.get(name, value)
         elif name not in found or found[name].shape != value.shape:
-            there = f"has shape {tuple(found[name].shape)}" if name in found else "is missing"
+            actual = f"has shape {tuple(found[name].shape)}" if name in found else "is missing"
             raise ConfigError(
-                f"zoo.backbone.checkpoint: in {checkpoint} {name} {there}, but a ResNet-18 of width {width} needs "
-                f"{tuple(value.shape)}; choose a checkpoint that fits, or another zoo.width (torchvision's is 64)"
+                f"zoo.backbone.checkpoint: in {checkpoint} {name} {actual}, but the architecture ({architecture}) "
+                f"needs {tuple(value.shape)}; choose a checkpoint that fits, or another zoo.architecture"
             )
         else:
             state[name] = found[name].to(value.dtype)
@@ -61,13 +71,13 @@ def import_backbone(file: str | Path, checkpoint: str, out: str | Path, width: i
                     f"zoo.backbone.checkpoint: in {checkpoint} {name} holds numbers that are not finite as "
                     f"{value.dtype}; choose another checkpoint"
                 )
-    write_tensors(out, with_zero_head(state, classes), {"regime": "finetuned", "checkpoint": checkpoint})
+    about = {"regime": "finetuned", "checkpoint": checkpoint}
+    write_start(out, with_zero_head(state, layout), layout, about)
 
 
-def with_zero_head(state: dict[str, torch.Tensor], classes: int) -> dict[str, torch.Tensor]:
-    """Return a state dict whose head gives every image the same logits, whatever head it had."""
-    features = state["layer4.1.bn2.weight"].numel()
-    return {**state, "fc.weight": torch.zeros(classes, features), "fc.bias": torch.zeros(classes)}
+def write_start(out: str | Path, state: dict[str, torch.Tensor], layout: Layout, about: dict[str, object]) -> None:
+    """Write a state dict with its layout."""
+    write_tensors(out, state, {**about, "layout": layout_to_text(layout)})
 
 
 def load_start(path: str | Path) -> dict[str, torch.Tensor]:

@@ -1,4 +1,4 @@
-"""Read the state dict in any file that a user brings, whatever wraps it, without running what the file holds."""
+"""Read the state dict in a file from any program, whatever wraps it, without running code of the file."""
 
 import re
 import warnings
@@ -17,22 +17,22 @@ from wsl.errors import DataError
 from wsl.opening import opening_fault
 from wsl.tensors import is_safetensors
 
-# Keys under which training scripts keep weights, the first that is there wins: trained weights come before averages
-# of them, since the results that a script reports are those of the trained ones.
+# Keys under which training scripts save weights; the first that exists is used. Trained weights come before averaged
+# ones, since the results that scripts report are those of the trained weights.
 WRAPPERS = (
     *("state_dict", "model_state_dict", "model_state", "model", "network", "net", "module", "weights", "params"),
     *("state_dict_ema", "ema_state_dict", "model_ema", "ema_model", "ema", "shadow", "swa_state_dict", "swa_model"),
     "params_ema",
 )
-# What training scripts keep beside weights.
+# Other things that training scripts save with weights.
 BESIDE = re.compile(r"optim|sched|scaler|^amp$|rng|random|callbacks|loops|hyper_parameters|^args$|config")
-# Names of modules that wrap others: torch's own wherever they stand, the rest only before all names.
+# Names of wrapping modules: those of torch at any position, the others only as a prefix of all names.
 INNER = re.compile(r"(^|\.)(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)(?=\.)")
 OUTER = ("module.", "model.", "net.", "network.")
-# Tensors of the training program that Lightning saves beside the network's, with names of their own.
+# Tensors of the training program that Lightning saves with those of the network.
 PROGRAM = re.compile(r"(criterion|loss(_fn|_func)?|\w*metrics?|(train|val|valid|validation|test)_\w+)\.")
 COUNTERS = re.compile(r"(^|\.)(n_averaged|num_updates|_extra_state)$")
-# Types that checkpoints hold beside weights. Instances of an empty class stand in for them.
+# Types of other objects in checkpoints; instances of an empty class replace them.
 INERT = (
     *("argparse.Namespace", "pathlib.PosixPath", "pathlib._local.PosixPath", "pathlib.WindowsPath"),
     *("numpy.dtype", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar"),
@@ -47,8 +47,8 @@ class SavedState:
 
     Attributes:
         tensors: dense, by the names of the bare network's parameters and buffers; half precision became float32.
-        source: keys of the file's wrappers that lead to it, with dots between them; empty: the file is the state dict.
-        ignored: what else the file holds, by name: averages of the weights, the optimiser's state, counters.
+        source: keys of the wrappers that lead to it, joined by dots; empty: the file is the state dict.
+        ignored: names of the file's other content: averaged weights, the optimiser's state, counters.
     """
 
     tensors: dict[str, torch.Tensor]
@@ -57,12 +57,11 @@ class SavedState:
 
 
 def read_state(path: str | Path) -> SavedState:
-    """Read the state dict in a file of safetensors or of ``torch.save``, whatever its name, on the CPU.
+    """Read the state dict in a file of safetensors or ``torch.save``, whatever its name, on the CPU.
 
-    Wrappers are opened: dicts of training scripts and Lightning (``WRAPPERS``: trained weights are preferred to
-    averages of them), nested dicts, and names that DataParallel, torch.compile, FSDP and averaged models put before
-    others'.
-    Only tensors are unpickled; a file that needs any code to be run is refused.
+    Wrappers are removed: dicts of training scripts and Lightning (``WRAPPERS``; trained weights are preferred to
+    averaged ones), nested dicts, and prefixes of DataParallel, torch.compile, FSDP and averaged models. Only tensors
+    are unpickled; a file that needs code to run is refused.
 
     Args:
         path: the file.
@@ -99,7 +98,7 @@ def read_state(path: str | Path) -> SavedState:
 
 
 def _load(path: Path) -> Any:
-    """Return what ``torch.save`` wrote, of its zip archives or, as before torch 1.6, of pickles."""
+    """Return the content of a file of ``torch.save``: a zip archive or, before torch 1.6, pickles."""
     with path.open("rb") as file:
         start = file.read(64)
     if not start:
@@ -109,7 +108,7 @@ def _load(path: Path) -> Any:
     if start.startswith(b"PK"):
         _check_archive(path)
     elif torch.torch_version.TorchVersion(torch.__version__) < "2.6":
-        # Before 2.6 (CVE-2025-32434) torch ran what some of these files hold.
+        # Before 2.6 (CVE-2025-32434), torch could run code of such files.
         raise DataError(
             f"{path} cannot be read: it is not a zip archive, and torch {torch.__version__} does not read older files "
             "safely; install torch 2.6 or later, or save it as safetensors where it was made"
@@ -120,14 +119,14 @@ def _load(path: Path) -> Any:
         types.append(type(short, (_Inert,), {"__module__": module}))
     allowed = getattr(torch.serialization, "safe_globals", None)  # torch 2.5 and later
     try:
-        # Opened here, since torch takes the suffix .safetensors for the format.
+        # Opened here, since torch takes the suffix .safetensors as the format.
         with path.open("rb") as file, warnings.catch_warnings(), allowed(types) if allowed else nullcontext():
             warnings.simplefilter("ignore")  # of kinds of pickles that torch may not know
             return torch.load(file, map_location="cpu", weights_only=True)
     except OSError:
         raise
     except Exception as error:  # a damaged or hostile file raises whatever its reading met first
-        # Torch's own message tells how to run what the file holds.
+        # Torch's own message tells how to run code of the file.
         needed = re.search(r"GLOBAL (\S+)", str(error))
         if needed:
             cause = f"loading it would run {needed[1]}, and no code of a file is run; {SAVE}"
@@ -137,7 +136,7 @@ def _load(path: Path) -> Any:
 
 
 class _Inert:
-    """Takes what a checkpoint says of an object and forgets it."""
+    """Accepts and ignores the state of an object."""
 
     def __new__(cls, *_: Any) -> "_Inert":
         return super().__new__(cls)
@@ -164,7 +163,7 @@ def _check_archive(path: Path) -> None:
 
 
 def _unwrapped(path: Path, content: Mapping) -> tuple[Mapping, list[str], list[str]]:
-    """Return the dict of tensors in a file, the keys that lead to it, and what stands beside it."""
+    """Return the dict of tensors in a file, the keys that lead to it, and the names of other content."""
     source, ignored = [], []
     while nested := [key for key, value in content.items() if _holds_tensors(value)]:
         parts = [key for key in nested if not (isinstance(key, str) and BESIDE.search(key))]
@@ -194,7 +193,7 @@ def _holds_tensors(value: Any) -> bool:
 
 
 def _flat(content: Mapping, before: str = "") -> dict[str, Any]:
-    """Return a tree of dicts as one, with dots in its names."""
+    """Return nested dicts as one, with names joined by dots."""
     flat = {}
     for key, value in content.items():
         flat |= _flat(value, f"{before}{key}.") if isinstance(value, Mapping) else {f"{before}{key}": value}

@@ -11,11 +11,11 @@ import torch
 
 from wsl.epoch_loop import EpochLoop, Values
 from wsl.images.inputs import load_task
-from wsl.progress import NOWHERE, Progress
+from wsl.job import Job
 from wsl.zoo.epochs import Step, draw_steps, evaluate, make_optimizer, train_epoch
-from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import Member, write_member
-from wsl.zoo.network import flatten, resnet18
+from wsl.zoo.network import flatten, network_for
+from wsl.zoo.settings import MOMENTUM, MemberTraining
 from wsl.zoo.snapshots import snapshot_names
 from wsl.zoo.start import load_start
 
@@ -28,14 +28,8 @@ class Training(EpochLoop):
     Args:
         packed: packed images of its classes, in the task's order.
         plan: its row of the plan (see ``wsl.zoo.plan.plan_members``).
-        width: of the network.
-        momentum: of SGD.
-        schedule: ``constant`` or ``cosine`` (to 0 at the last epoch).
-        augment: random flips and shifts of training images.
-        snapshots: which weights to keep, see ``wsl.zoo.snapshots.snapshot_names``.
-        storage: ``float32``, or ``float16`` for files half as large: what weights that are kept are rounded to.
-        precision: ``float32`` or ``bfloat16``: what training steps compute in, see ``wsl.zoo.epochs.computing_in``.
-        start: the weights it starts from, see ``wsl.zoo.start``; None: random ones of its own.
+        settings: what all members share.
+        start: weights to start from, see ``wsl.zoo.start``; None: random ones.
         device: ``cpu`` or ``cuda``.
 
     Raises:
@@ -48,21 +42,19 @@ class Training(EpochLoop):
         self,
         packed: Sequence[str | Path],
         plan: dict[str, Any],
-        width: int,
-        momentum: float,
-        schedule: str,
-        augment: bool,
-        snapshots: Sequence[str | int] | str = ("early", "max"),
-        storage: str = "float32",
-        precision: str = "float32",
+        settings: MemberTraining,
         start: str | Path | None = None,
         device: str = "cpu",
     ):
         torch.manual_seed(plan["seed"])
-        self.plan, self.augment, self.precision, self._storage = plan, augment, precision, storage
-        self._about = {"width": width, "momentum": momentum, "schedule": schedule, "augment": augment}
+        self.plan, self.augment, self.precision = plan, settings.augment, settings.precision
+        self._storage, architecture = settings.storage, settings.architecture
+        momentum, schedule = MOMENTUM if plan["optimizer"] == "sgd" else 0.0, settings.schedule
+        self._about = {"momentum": momentum, "schedule": schedule, "augment": settings.augment}
+        self._about |= architecture.columns()
         self.images = {part: load_task(packed, part, device=device) for part in ("train", "validation")}
-        self.network = resnet18(width, len(packed)).to(device)
+        self._layout = architecture.layout(len(packed), self.images["train"][0].shape[-1])
+        self.network = network_for(self._layout).to(device)
         if start is not None:
             self.network.load_state_dict(load_start(start))
         rates = (plan["learning_rate"], plan["weight_decay"])
@@ -70,8 +62,7 @@ class Training(EpochLoop):
         scheduler = None
         if schedule == "cosine":
             scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, plan["max_epoch"])
-        self._layout = resnet18_layout(width, len(packed))
-        self._names = snapshot_names(snapshots, plan["early_epoch"], plan["max_epoch"])
+        self._names = snapshot_names(settings.snapshots, plan["early_epoch"], plan["max_epoch"])
         self._weights, self._counters = [], []  # of the snapshots that are kept
         self._flat: tuple[np.ndarray, np.ndarray] | None = None  # weights and counters after the last epoch
         super().__init__(
@@ -96,12 +87,13 @@ class Training(EpochLoop):
             {"snapshot": self._names[row["epoch"]], **row} for row in self.history if row["epoch"] in self._names
         ]
         return Member(
-            plan={**self.plan, **self._about},
+            plan={**self._about, **self.plan},
             weights=np.array(weights, dtype=self._storage).reshape(-1, self._layout.size),
             counters=np.array(counters, dtype=np.int64).reshape(-1, len(self._layout.counters)),
             snapshots=pd.DataFrame(snapshots[: len(weights)], columns=["snapshot", *self.history[0]]),
             history=pd.DataFrame(self.history),
             diverged=self.diverged,
+            layout=self._layout,
         )
 
     def initial(self) -> Values | None:
@@ -147,25 +139,21 @@ def train_member(
     packed: Sequence[str | Path],
     out: str | Path,
     plan: dict[str, Any],
-    width: int,
-    momentum: float,
-    schedule: str,
-    augment: bool,
-    snapshots: Sequence[str | int] | str = ("early", "max"),
-    storage: str = "float32",
-    precision: str = "float32",
+    settings: MemberTraining,
     start: str | Path | None = None,
-    device: str = "cpu",
-    threads: int = 1,
-    progress: Progress = NOWHERE,
+    job: Job = Job(),  # noqa: B008
 ) -> None:
-    """Train a member as planned and write its file, ``out``; see ``Training``.
+    """Train a member as planned and write its file.
 
     Args:
-        threads: CPU threads.
-        progress: saves states of the training, and returns the one to resume from.
+        packed: packed images of its classes, in the task's order.
+        out: the member's file.
+        plan: its row of the plan; its seed draws weights, batches and augmentation.
+        settings: what all members share.
+        start: weights to start from; None: random ones.
+        job: the circumstances.
     """
-    torch.set_num_threads(threads)
-    training = Training(packed, plan, width, momentum, schedule, augment, snapshots, storage, precision, start, device)
-    training.run(progress)
+    torch.set_num_threads(job.threads)
+    training = Training(packed, plan, settings, start, job.device)
+    training.run(job.progress)
     write_member(out, training.member())

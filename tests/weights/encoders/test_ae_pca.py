@@ -1,4 +1,4 @@
-"""The encoder that bends first: its shares of compression, its limits, and PCA where it does nothing."""
+"""The encoder with a non-linear first stage: its share of compression, its limits, and PCA without a share."""
 
 import h5py
 import numpy as np
@@ -6,11 +6,12 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 
-from wsl.recipe import Recipe
-from wsl.weights.encoders.ae_pca import ChannelEncoder, Compression, RowAutoencoder, share_compression
-from wsl.weights.encoders.ae_pca_training import train_ae_pca
-from wsl.weights.encoders.registry import load_encoder
-from wsl.zoo.layout import resnet18_layout
+from tests.networks import resnet18_layout
+from wsl.weights.encoders._channels import ChannelEncoder, Compression, RowAutoencoder, share_compression
+from wsl.weights.encoders.base import EncoderInputs
+from wsl.weights.fitted import load_encoder
+from wsl.weights.settings import EncoderFit
+from wsl.weights.training import train_weight_encoder
 
 LAYOUT = resnet18_layout(2, 3)
 RECIPE = {"learning_rate": 0.003, "weight_decay": 0.0, "batch_size": 6, "epochs": 60, "patience": None}
@@ -52,14 +53,8 @@ def fit(zoo, tmp_path_factory):
     def run(share, components=4, name="e", **changes):
         folder = tmp_path_factory.mktemp(name)
         files = [folder / end for end in ("e.safetensors", "h.csv", "c.safetensors")]
-        settings = {
-            "hidden": [16],
-            "dropout": 0.0,
-            "checkpoint_count": 3,
-            "recipe": Recipe(**{**RECIPE, **changes}),
-            "seed": 0,
-        }
-        train_ae_pca(zoo.train, zoo.validation, *files, components=components, share=share, **settings)
+        encoder = {"name": "ae-pca", "components": components, "share": share, "hidden": [16], **RECIPE, **changes}
+        train_weight_encoder(EncoderInputs(zoo.train, zoo.validation), *files, EncoderFit(encoder=encoder))
         return files
 
     return run

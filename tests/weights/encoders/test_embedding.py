@@ -4,56 +4,59 @@ import h5py
 import numpy as np
 import pytest
 
-from wsl.recipe import Recipe
+from tests.networks import resnet18_layout
+from wsl.errors import DataError
+from wsl.job import Job
+from wsl.tensors import read_tensors, write_tensors
 from wsl.weights.codec import embed_part, load_codec, read_latents
 from wsl.weights.coefficients import encode_part
-from wsl.weights.encoders.ae_pca_training import train_ae_pca
-from wsl.weights.encoders.pca import train_pca
-from wsl.weights.encoders.registry import load_states
-from wsl.weights.encoders.token_training import train_tokens
+from wsl.weights.encoders.base import WEIGHT_ENCODERS, EncoderInputs
+from wsl.weights.fitted import load_states
 from wsl.weights.orders import class_orders
 from wsl.weights.pca import fit_parameters
+from wsl.weights.pca_settings import PcaSettings
+from wsl.weights.settings import EncoderFit
 from wsl.weights.snapshots import Snapshots
-from wsl.zoo.layout import resnet18_layout
+from wsl.weights.training import train_weight_encoder
 
 LAYOUT = resnet18_layout(2, 3)
 RECIPE = {"learning_rate": 0.003, "weight_decay": 0.0, "batch_size": 8, "epochs": 2, "patience": None}
 RECIPE |= {"schedule": "constant", "keep": "best"}
 ORDERS = {"orders": 3, "seed": 5}
-LAYERS = {"hidden": [8], "dropout": 0.0}
-TOKENS = {"network": {"size": 64, "width": 16, "depth": 1, "heads": 2, "window": 60, "halo": 8}, "centre": "weight"}
-TOKENS |= {"views": {"permute": True, "noise": 0.1, "erase": 0.1}, "beta": 0.8, "temperature": 0.1, "windows": 1}
+TOKENS = {"size": 64, "permute": True, "beta": 0.8, "windows": 1, **RECIPE}
+ENCODERS = {
+    "pca": {"normalise": "global"},
+    "pca-ae": {"latent": 6, "hidden": [8], "normalise": "global", **RECIPE},
+    "ae-pca": {"components": 4, "hidden": [8], **RECIPE},
+    "contrastive": {"latent": 2, **TOKENS},
+    "sane": {"latent": 1000, **TOKENS},
+}
 
 
 @pytest.fixture(scope="module")
 def first_stage(zoo, tmp_path_factory):
     """PCA files over three class orders, and the coefficients of every part."""
     folder = tmp_path_factory.mktemp("first")
-    fitted, limits = [], {"variance_threshold": 1e-12, "dimension_limit": 4, "components": 4}
+    fitted, settings = [], PcaSettings(variance_threshold=1e-12, components=4)
     for entry in LAYOUT.entries:
         fitted.append(folder / f"{entry.name}.h5")
-        fit_parameters(zoo.train, [fitted[-1]], [entry.name], **ORDERS, **limits)
+        fit_parameters(zoo.train, [fitted[-1]], [entry.name], settings, orders=3, job=Job(seed=5))
     coefficients = {part: folder / f"{part}.h5" for part in ("train", "validation", "test")}
     for part, path in coefficients.items():
         encode_part(getattr(zoo, part), fitted, path, seed=5, orders=3 if part == "train" else 1)
     return fitted, coefficients
 
 
-@pytest.fixture(scope="module", params=["pca", "pca-ae", "ae-pca", "contrastive", "sane"])
+@pytest.fixture(scope="module", params=ENCODERS)
 def files(request, zoo, first_stage, tmp_path_factory):
     fitted, coefficients = first_stage
     folder = tmp_path_factory.mktemp("encoder")
     made = {name: folder / name for name in ("e.safetensors", "h.csv", "c.safetensors", "train.h5", "test.h5")}
-    out, own = list(made.values())[:3], {"checkpoint_count": 2, "recipe": Recipe(**RECIPE), "seed": 0}
-    own |= {"orders": 3, "orders_seed": 5}
-    if request.param.startswith("pca"):
-        latent = None if request.param == "pca" else 6
-        inputs = (coefficients["train"], coefficients["validation"], zoo.train, zoo.validation, fitted)
-        train_pca(*inputs, *out, latent=latent, normalise="global", **LAYERS, **own)
-    elif request.param == "ae-pca":
-        train_ae_pca(zoo.train, zoo.validation, *out, components=4, share=0.5, **LAYERS, **own)
-    else:
-        train_tokens(zoo.train, zoo.validation, *out, request.param, 2, **TOKENS, **own)
+    out = list(made.values())[:3]
+    files = (coefficients["train"], coefficients["validation"], fitted)
+    reads = files if WEIGHT_ENCODERS[request.param].reads_coefficients else ()
+    settings = EncoderFit(encoder={"name": request.param, **ENCODERS[request.param]}, orders=3)
+    train_weight_encoder(EncoderInputs(zoo.train, zoo.validation, *reads), *out, settings, orders_seed=5)
     embed_part(zoo.train, coefficients["train"], fitted, out[0], made["train.h5"], **ORDERS)
     embed_part(zoo.test, coefficients["test"], fitted, out[0], made["test.h5"], orders=1, seed=5)
     return made
@@ -90,6 +93,14 @@ def test_states_over_the_training_end_with_the_one_that_is_kept(files, first_sta
     states = load_states(files["c.safetensors"], codec.linear)
     final = codec.encoder.state_dict()
     assert any(all((own.state_dict()[name] == final[name]).all() for name in final) for own in states.values())
+
+
+def test_a_file_that_is_not_a_weight_encoder_of_this_version_is_refused(files, first_stage, zoo, tmp_path):
+    tensors, about = read_tensors(files["e.safetensors"])
+    for other in ({**about, "kind": "unheard-of"}, {**about, "shapes": [[2, 3, 7]]}):
+        write_tensors(tmp_path / "e.safetensors", tensors, other)
+        with pytest.raises(DataError, match=r"e\.safetensors is not a weight encoder of this version"):
+            load_codec(zoo.train, first_stage[0], tmp_path / "e.safetensors")
 
 
 def test_snapshots_are_reordered_with_their_tasks(zoo):

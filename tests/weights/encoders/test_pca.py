@@ -6,11 +6,13 @@ import pandas as pd
 import pytest
 import torch
 
-from wsl.recipe import Recipe
+from tests.networks import resnet18_layout
 from wsl.weights.coefficients import load_linear, read_coefficients
-from wsl.weights.encoders.pca import LinearStage, PcaEncoder, train_pca
-from wsl.weights.encoders.registry import load_encoder
-from wsl.zoo.layout import resnet18_layout
+from wsl.weights.encoders._autoencoder import PcaEncoder
+from wsl.weights.encoders.base import EncoderInputs
+from wsl.weights.fitted import LinearStage, load_encoder
+from wsl.weights.settings import EncoderFit
+from wsl.weights.training import train_weight_encoder
 
 RECIPE = {"learning_rate": 0.01, "weight_decay": 0.0, "batch_size": 4, "epochs": 8, "patience": None}
 RECIPE |= {"schedule": "constant", "keep": "last"}
@@ -36,15 +38,15 @@ def test_the_first_stage_is_the_codecs(linear, weights):
     assert not stage.state_dict()
 
 
-def train(files, zoo, fitted, coefficients, **changes):
-    settings = {"latent": None, "hidden": [], "dropout": 0.0, "normalise": "per-parameter", "checkpoint_count": 3}
-    inputs = (coefficients["train"], coefficients["validation"], zoo.train, zoo.validation, fitted)
-    train_pca(*inputs, *files, **{**settings, **changes}, recipe=Recipe(**RECIPE), seed=0)
+def train(files, zoo, fitted, coefficients, encoder, packed=()):
+    values = (coefficients["train"], coefficients["validation"], fitted)
+    inputs = EncoderInputs(zoo.train, zoo.validation, *values, packed)
+    train_weight_encoder(inputs, *files, EncoderFit(encoder=encoder))
 
 
 def test_pca_alone_is_nothing_but_normalised_coefficients(zoo, fitted, coefficients, linear, weights, tmp_path):
     files = [tmp_path / name for name in ("e.safetensors", "h.csv", "c.safetensors")]
-    train(files, zoo, fitted, coefficients)
+    train(files, zoo, fitted, coefficients, {"name": "pca", "normalise": "per-parameter"})
     encoder = load_encoder(files[0], linear)
     values, _ = read_coefficients(coefficients["train"])
     latents = encoder.encode(torch.from_numpy(weights)).numpy()
@@ -62,11 +64,10 @@ def test_pca_alone_is_nothing_but_normalised_coefficients(zoo, fitted, coefficie
 
 def test_a_behaviour_loss_changes_what_is_learnt(zoo, fitted, coefficients, packed, linear, tmp_path):
     losses = {}
-    for weight in (None, 5.0):
+    for weight in (0.0, 5.0):
         files = [tmp_path / f"{weight}{end}" for end in (".safetensors", ".csv", "-c.safetensors")]
-        more = {} if weight is None else {"behaviour": {"weight": weight, "queries": 4}}
-        images = list(packed.values())
-        train(files, zoo, fitted, coefficients, latent=4, normalise="per-coefficient", packed=images, **more)
+        encoder = {"name": "pca-ae", "latent": 4, "behaviour": weight, **RECIPE}
+        train(files, zoo, fitted, coefficients, encoder, list(packed.values()))
         losses[weight] = load_encoder(files[0], linear).autoencoder.encoder[0].weight
     assert isinstance(load_encoder(files[0], linear), PcaEncoder)
-    assert not torch.allclose(losses[None], losses[5.0])
+    assert not torch.allclose(losses[0.0], losses[5.0])

@@ -7,13 +7,14 @@ import torch
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from wsl.recipe import Recipe
+from wsl.job import Job
+from wsl.weights import training
 from wsl.weights.coefficients import LinearCodec
-from wsl.weights.encoders.pca import PcaEncoder
-from wsl.weights.encoders.pca_ae import WeightAutoencoder
-from wsl.weights.encoders.registry import load_encoder, load_states
-from wsl.weights.encoders.training import checkpoint_epochs, train_encoder
+from wsl.weights.encoders._autoencoder import PcaEncoder, WeightAutoencoder
+from wsl.weights.encoders.pca_ae import PcaAutoencoder
+from wsl.weights.fitted import load_encoder, load_states
 from wsl.weights.pca import ParameterPCA
+from wsl.weights.training import Training, checkpoint_epochs, fit_and_write
 from wsl.zoo.layout import Entry, Layout
 
 # A first stage that changes nothing: the second is under test.
@@ -34,7 +35,7 @@ def parts():
 
 
 @pytest.fixture
-def fit(parts, tmp_path):
+def fit(parts, tmp_path, monkeypatch):
     """Train on the parts; returns the paths of the state, the history and the checkpoints."""
 
     def run(latent=6, hidden=(), normalise="per-coefficient", count=5, name="ae", **changes):
@@ -43,12 +44,13 @@ def fit(parts, tmp_path):
         encoder = PcaEncoder(LINEAR, latent, hidden)
         encoder.autoencoder.normalised.fit(parts["train"], normalise)
         sizes = {part: len(values) for part, values in parts.items()}
-        recipe = Recipe(**{**RECIPE, **changes})
+        settings = PcaAutoencoder(**{**RECIPE, **changes})
+        monkeypatch.setattr(training, "CHECKPOINTS", count)
 
         def loss(part, rows):
             return encoder.autoencoder.loss(parts[part][rows])
 
-        train_encoder(encoder, loss, sizes, *paths, count, recipe, seed=0)
+        fit_and_write(settings, Training(encoder, loss, sizes), *paths, Job())
         return paths
 
     return run

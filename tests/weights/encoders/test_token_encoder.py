@@ -5,20 +5,22 @@ import numpy as np
 import pytest
 import torch
 
+from tests.networks import resnet18_layout
 from wsl.errors import ConfigError
-from wsl.recipe import Recipe
-from wsl.weights.encoders.registry import load_encoder
-from wsl.weights.encoders.token_encoder import TokenEncoder, TokenSequence
-from wsl.weights.encoders.token_network import Window, windows_of
-from wsl.weights.encoders.token_training import standardise, train_tokens
+from wsl.weights.encoders import _token_training
+from wsl.weights.encoders._token_encoder import Shape, TokenEncoder, TokenSequence, Window, windows_of
+from wsl.weights.encoders._token_training import standardise
+from wsl.weights.encoders.base import WEIGHT_ENCODERS, EncoderInputs
 from wsl.weights.encoders.tokens import latent_a_token, tokens_of
+from wsl.weights.fitted import load_encoder
+from wsl.weights.settings import EncoderFit
 from wsl.weights.snapshots import Snapshots
+from wsl.weights.training import train_weight_encoder
 from wsl.zoo.index import write_index
-from wsl.zoo.layout import resnet18_layout
+from wsl.zoo.layout import layout_to_text
 
 LAYOUT = resnet18_layout(2, 3)
-NETWORK = {"size": 64, "width": 16, "depth": 1, "heads": 2, "window": 60, "halo": 8}
-VIEWS = {"permute": False, "noise": 0.05, "erase": 0.1}
+SMALL = Shape(width=16, depth=1, heads=2, window=60, halo=8)
 RECIPE = {"learning_rate": 0.003, "weight_decay": 0.0, "batch_size": 6, "epochs": 3, "patience": None}
 RECIPE |= {"schedule": "constant", "keep": "last"}
 
@@ -31,13 +33,15 @@ def weights(zoo):
 
 @pytest.fixture(scope="module")
 def fit(zoo, tmp_path_factory):
-    def run(kind="sane", latent=3, also=(), centre="weight", beta=0.9, packed=(), behaviour=None, **changes):
+    def run(kind="sane", latent=3, other_zoos=(), packed=(), **changes):
         folder = tmp_path_factory.mktemp("tokens")
         files = [folder / end for end in ("e.safetensors", "h.csv", "c.safetensors")]
-        settings = {"network": NETWORK, "views": VIEWS, "temperature": 0.1, "windows": 2, "checkpoint_count": 3}
-        settings |= {"recipe": Recipe(**{**RECIPE, **changes}), "seed": 0, "packed": packed, "behaviour": behaviour}
-        inputs = (zoo.train, zoo.validation, *files)
-        train_tokens(*inputs, kind, latent, centre=centre, beta=beta, also=also, **settings)
+        total = latent if kind == "contrastive" else latent * len(tokens_of(LAYOUT, 64).places)
+        encoder = {"name": kind, "latent": total, "size": 64, "windows": 2, **RECIPE, **changes}
+        inputs = EncoderInputs(zoo.train, zoo.validation, packed=packed, other_zoos=other_zoos)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(_token_training, "SHAPE", SMALL)
+            train_weight_encoder(inputs, *files, EncoderFit(encoder=encoder))
         return files
 
     return run
@@ -54,16 +58,14 @@ def test_cutting_and_joining_is_the_identity(weights, size):
     assert (tokens[:, ~sequence.filled] == 0).all()
 
 
-@pytest.mark.parametrize("centre", ["weight", "parameter"])
-def test_numbers_are_standardised_by_named_parameter(zoo, weights, centre):
+def test_numbers_are_standardised_by_named_parameter(zoo, weights):
     sequence = TokenSequence(LAYOUT, 64)
     with Snapshots(zoo.train) as training:
-        standardise(sequence, [training], centre)
+        standardise(sequence, [training])
     standard = ((weights - sequence.mean) / sequence.scale).double()
     for entry in LAYOUT.entries:
         own = standard[:, entry.columns]
-        centred = own.mean(0) if centre == "weight" else own.mean()
-        assert torch.allclose(centred, torch.zeros_like(centred), atol=1e-3), entry.name
+        assert torch.allclose(own.mean(0), torch.zeros(entry.size, dtype=torch.float64), atol=1e-3), entry.name
         assert own.pow(2).mean().item() == pytest.approx(1, rel=1e-3) or sequence.scale[entry.offset] == 1
 
 
@@ -76,9 +78,9 @@ def test_windows_keep_every_token_once_and_see_a_halo():
     assert windows_of(3, 128, 16) == [Window(slice(0, 3), slice(0, 3))]
 
 
-def encoder(**changes):
+def encoder(pooled=False, **changes):
     torch.manual_seed(0)
-    return TokenEncoder([(2, 3)], **{**NETWORK, "latent": 3, "kind": "sane", **changes}).eval()
+    return TokenEncoder([layout_to_text(LAYOUT)], 64, 3, pooled, SMALL._replace(**changes)).eval()
 
 
 def test_a_halo_as_wide_as_the_network_sees_all_of_it(weights):
@@ -89,9 +91,9 @@ def test_a_halo_as_wide_as_the_network_sees_all_of_it(weights):
     assert torch.allclose(halo.decode(expected), whole.decode(expected), atol=1e-4)
 
 
-@pytest.mark.parametrize(("kind", "size"), [("sane", 3 * len(tokens_of(LAYOUT, 64).places)), ("contrastive", 3)])
-def test_latents_are_of_tokens_or_of_the_network(weights, kind, size):
-    module = encoder(kind=kind)
+@pytest.mark.parametrize(("pooled", "size"), [(False, 3 * len(tokens_of(LAYOUT, 64).places)), (True, 3)])
+def test_latents_are_of_tokens_or_of_the_network(weights, pooled, size):
+    module = encoder(pooled)
     latents = module.encode(weights)
     assert module.latent == size and latents.shape == (6, size)
     assert module.decode(latents).shape == weights.shape
@@ -104,7 +106,7 @@ def test_too_few_numbers_for_the_tokens_are_refused():
     tokens = len(tokens_of(LAYOUT, 64).places)
     assert [latent_a_token(LAYOUT, 64, n) for n in (tokens, 2 * tokens - 1, 2 * tokens)] == [1, 1, 2]
     with pytest.raises(ConfigError, match=rf"{tokens - 1} numbers.*{tokens} tokens"):
-        latent_a_token(LAYOUT, 64, tokens - 1)
+        WEIGHT_ENCODERS["sane"](size=64, latent=tokens - 1).check(LAYOUT)
 
 
 @pytest.mark.parametrize("kind", ["sane", "contrastive"])
@@ -123,7 +125,7 @@ def test_it_learns_to_give_weights_back(fit, weights, kind):
 def test_networks_of_two_widths_are_encoded_by_one(fit, train, weights, tmp_path):
     wide = [train(tmp_path / f"{i}.h5", member=i, width=4, max_epoch=1) for i in range(2)]
     write_index(wide, tmp_path / "wide.h5")
-    module = load_encoder(fit(also=[tmp_path / "wide.h5"])[0], None)
+    module = load_encoder(fit(other_zoos=[tmp_path / "wide.h5"])[0], None)
     layout = resnet18_layout(4, 3)
     with Snapshots(tmp_path / "wide.h5") as zoo:
         other = zoo.weights([0, 1])
@@ -131,20 +133,20 @@ def test_networks_of_two_widths_are_encoded_by_one(fit, train, weights, tmp_path
     assert latents.shape == (2, len(tokens_of(layout, 64).places), 3)
     assert module.from_token_latents(latents, layout).shape == other.shape
     assert module.embed(other, layout).shape == module.embed(weights, LAYOUT)[:2].shape
-    with pytest.raises(ValueError, match="knows no networks"):
+    with pytest.raises(ValueError, match="not trained on networks"):
         module.embed(other, resnet18_layout(8, 3))
 
 
 def test_networks_of_two_stems_are_told_apart():
     layouts = [resnet18_layout(2, 3, stem) for stem in (7, 3)]
-    both = TokenEncoder([(2, 3, 7), (2, 3, 3)], **NETWORK, latent=3, kind="sane").eval()
+    both = TokenEncoder([layout_to_text(layout) for layout in layouts], 64, 3, False, SMALL).eval()
     for layout in layouts:
         torch.manual_seed(0)
         given = torch.randn(2, layout.size)
         assert both.embed(given, layout).shape == (2, 3)
         assert both.from_token_latents(both.token_latents(given, layout), layout).shape == given.shape
     assert TokenEncoder(**both.about).sequences[1].layout == layouts[1]
-    with pytest.raises(ValueError, match="knows no networks"):
+    with pytest.raises(ValueError, match="not trained on networks"):
         encoder().embed(given, layouts[1])
 
 
@@ -162,6 +164,6 @@ def test_same_seed_gives_the_same_bytes(fit, changes):
 
 
 def test_a_behaviour_loss_is_learnt_beside(fit, packed):
-    plain, both = (fit(packed=list(packed.values()), behaviour=own)[0] for own in (None, {"weight": 1, "queries": 2}))
+    plain, both = (fit(packed=list(packed.values()), behaviour=weight)[0] for weight in (0, 1))
     a, b = (load_encoder(path, None).network.narrow.weight for path in (plain, both))
     assert np.isfinite(b.detach().numpy()).all() and not torch.equal(a, b)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from tests.networks import resnet18_layout
 from wsl.weights.encoders.tokens import NOTHING, tokens_of
-from wsl.zoo.layout import resnet18_layout
 
 
 @pytest.mark.parametrize(("width", "size"), [(2, 7), (2, 32), (4, 32), (16, 288)])

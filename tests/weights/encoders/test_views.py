@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 import torch
 
+from tests.networks import resnet18, resnet18_layout
 from wsl.ntxent import nt_xent
-from wsl.weights.encoders.token_encoder import TokenEncoder
-from wsl.weights.encoders.token_training import ViewLoss
-from wsl.weights.encoders.views import Views
-from wsl.zoo.layout import resnet18_layout
-from wsl.zoo.network import flatten, resnet18, state_dict
+from wsl.weights.encoders import _token_training
+from wsl.weights.encoders._token_encoder import Shape, TokenEncoder
+from wsl.weights.encoders._token_training import ViewLoss, permuted, with_noise
+from wsl.zoo.layout import layout_to_text
+from wsl.zoo.network import flatten, state_dict
 
 LAYOUT = resnet18_layout(2, 3)
-NETWORK = {"size": 64, "width": 16, "depth": 1, "heads": 2, "window": 60, "halo": 8}
+SMALL = Shape(width=16, depth=1, heads=2, window=60, halo=8)
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def weights():
 
 
 def test_a_permuted_view_is_the_same_network(weights):
-    views = Views(permute=True, noise=0, erase=0).permuted(weights, LAYOUT, np.random.default_rng(0))
+    views = permuted(weights, LAYOUT, np.random.default_rng(0))
     assert not torch.equal(views, weights)
     images = torch.randn(4, 3, 16, 16)
     for one, view in zip(weights, views, strict=True):
@@ -38,26 +39,40 @@ def test_a_permuted_view_is_the_same_network(weights):
         assert torch.allclose(*outputs, atol=1e-4)
 
 
-def test_noise_and_erasing_are_as_much_as_asked():
+@pytest.fixture
+def augment(monkeypatch):
+    """Sets how views differ from networks: ``augment(noise, erase)``."""
+
+    def set_constants(noise, erase):
+        monkeypatch.setattr(_token_training, "NOISE", noise)
+        monkeypatch.setattr(_token_training, "ERASE", erase)
+
+    return set_constants
+
+
+def test_noise_and_erasing_have_the_given_strength(augment):
     tokens = torch.full((50, 40, 64), 3.0)
     rng = np.random.default_rng(0)
-    noisy = Views(False, noise=0.5, erase=0).spoiled(tokens, rng)
-    assert (noisy - tokens).std().item() == pytest.approx(0.5, rel=0.02)
-    erased = Views(False, noise=0, erase=0.25).spoiled(tokens, rng)
+    augment(noise=0.5, erase=0)
+    assert (with_noise(tokens, rng) - tokens).std().item() == pytest.approx(0.5, rel=0.02)
+    augment(noise=0, erase=0.25)
+    erased = with_noise(tokens, rng)
     assert (erased == 0).float().mean().item() == pytest.approx(0.25, abs=0.01)
     assert set(erased.unique().tolist()) == {0.0, 3.0}
-    assert torch.equal(Views(False, 0, 0).spoiled(tokens, rng), tokens)
+    augment(noise=0, erase=0)
+    assert torch.equal(with_noise(tokens, rng), tokens)
 
 
-def module(kind, beta, views, windows=10**6):
+def module(kind, beta, windows=10**6, permute=False):
     torch.manual_seed(0)
-    encoder = TokenEncoder([(2, 3)], **NETWORK, latent=5, kind=kind)
-    return ViewLoss(encoder, views, beta, temperature=0.2, windows=windows)
+    encoder = TokenEncoder([layout_to_text(LAYOUT)], 64, 5, kind == "contrastive", SMALL)
+    return ViewLoss(encoder, beta, windows, permute)
 
 
 @pytest.mark.parametrize("kind", ["sane", "contrastive"])
-def test_without_spoiling_it_is_eq_2_8(weights, kind):
-    loss = module(kind, 0.7, Views(False, 0, 0))
+def test_without_augmentation_it_is_eq_2_8(weights, kind, augment):
+    augment(noise=0, erase=0)
+    loss = module(kind, 0.7)
     network, sequence = loss.encoder.network, loss.encoder.sequences[0]
     tokens, positions = sequence.cut(weights), sequence.positions
     # Windows of 60 that see 8 more on either side; every network is looked at whole, twice over.
@@ -71,19 +86,19 @@ def test_without_spoiling_it_is_eq_2_8(weights, kind):
         back = network.decode(whole if kind == "contrastive" else own, positions[cut])
         errors.append((back - tokens[:, cut])[:, sequence.filled[cut]].pow(2).mean())
     embedded = loss.project(whole[:, 0])
-    expected = 0.7 * torch.stack(errors).mean() + 0.3 * nt_xent(embedded, embedded, 0.2)
+    expected = 0.7 * torch.stack(errors).mean() + 0.3 * nt_xent(embedded, embedded, _token_training.TEMPERATURE)
     found = loss(weights, LAYOUT, np.random.default_rng(0))
     assert found.item() == pytest.approx(expected.item(), rel=1e-4)
 
 
 def test_with_beta_1_it_is_reconstruction_alone(weights):
-    loss = module("sane", 1.0, Views(True, 0.1, 0.1), windows=1)
+    loss = module("sane", 1.0, windows=1, permute=True)
     loss(weights, LAYOUT, np.random.default_rng(0)).backward()
     assert all(parameter.grad is None for parameter in loss.project.parameters())
     assert loss.encoder.network.write.weight.grad.abs().max() > 0
 
 
 def test_the_same_generator_gives_the_same_views(weights):
-    loss = module("contrastive", 0.5, Views(True, 0.1, 0.1), windows=1)
+    loss = module("contrastive", 0.5, windows=1, permute=True)
     one, two, other = (loss(weights, LAYOUT, np.random.default_rng(seed)).item() for seed in (0, 0, 1))
     assert one == two != other

@@ -15,7 +15,7 @@ from wsl.evaluation.outputs import Runner
 from wsl.weights.alignment import align_part
 from wsl.weights.orders import reorder_weights
 from wsl.zoo.foreign.account import in_words, is_import, read_account
-from wsl.zoo.foreign.importing import import_zoo
+from wsl.zoo.foreign.importing import ImportOptions, import_zoo
 from wsl.zoo.index import open_zoo
 from wsl.zoo.member import read_member
 
@@ -47,7 +47,7 @@ def every_second(made, zoo, named=False):
 )
 def test_every_second_epoch_meets_its_own_results(made, tmp_path, named, options, way):
     every_second(made, tmp_path / "zoo", named)
-    done = import_zoo(tmp_path / "zoo", tmp_path / "out", shares=ALL, **options)
+    done = import_zoo(tmp_path / "zoo", tmp_path / "out", ImportOptions(shares=ALL, **options))
     assert done.joined == {way: 3} and in_words("out", done)[-1].endswith(f"results joined to weights {way}")
     member = first(tmp_path / "out")
     assert member.snapshots["epoch"].tolist() == [0, 2, 4]
@@ -70,12 +70,12 @@ def test_trials_of_one_start_are_told_before_training_and_kept_after(made, tmp_p
     start = folder_of(zoo, 0) / "checkpoint_000000" / "checkpoints"
     for seed in (1, 2, 3):
         shutil.copy(start, folder_of(zoo, seed) / "checkpoint_000000" / "checkpoints")
-    assert import_zoo(zoo, tmp_path / "both", shares=ALL).parts == {"train": 4}
-    done = import_zoo(zoo, tmp_path / "start", shares=ALL, epochs=[0])
+    assert import_zoo(zoo, tmp_path / "both", ImportOptions(shares=ALL)).parts == {"train": 4}
+    done = import_zoo(zoo, tmp_path / "start", ImportOptions(shares=ALL, epochs=[0]))
     assert done.parts == {"train": 1} and len(done.skipped) == 3
     assert "the same weights as" in caplog.text and "import a later epoch too" in caplog.text
     with pytest.raises(ConfigError, match=r"validation part empty.*3 runs were left out: .*the same weights as"):
-        import_zoo(zoo, tmp_path / "none", shares=(1, 1, 1), epochs=[0])
+        import_zoo(zoo, tmp_path / "none", ImportOptions(shares=(1, 1, 1), epochs=[0]))
     assert "delete" not in caplog.text
 
 
@@ -85,9 +85,9 @@ def test_nothing_needs_a_deletion(made, ray, tmp_path):
     (bad[0] / "result.json").write_text("")
     shutil.rmtree(bad[1] / "checkpoint_000010")
     with pytest.raises(DataError, match=rf"--leave-out {bad[0].name}"):
-        import_zoo(ray, tmp_path / "strict", strict=True)
+        import_zoo(ray, tmp_path / "strict", ImportOptions(strict=True))
     names = [bad[0].name, "*_seed=2_*"]
-    done = import_zoo(ray, tmp_path / "out", shares=ALL, strict=True, leave_out=names)
+    done = import_zoo(ray, tmp_path / "out", ImportOptions(shares=ALL, strict=True, leave_out=names))
     assert done.parts == {"train": 2} and done.left_out == [one.name for one in bad] and not done.skipped
     assert "2 runs left out, 2 as asked" in in_words("out", done)[0]
     # Numbers stay those of the whole zoo.
@@ -100,13 +100,13 @@ def test_a_run_that_is_left_out_sets_no_example_for_the_others(made, ray, tmp_pa
     made.ray_run(ray, 0, made.small_cnn)
     path = odd / "checkpoint_000010" / "checkpoints"
     torch.save({name: value * np.nan for name, value in torch.load(path).items()}, path)
-    done = import_zoo(ray, tmp_path / "out", shares=ALL)
+    done = import_zoo(ray, tmp_path / "out", ImportOptions(shares=ALL))
     assert done.parts == {"train": 3} and list(done.skipped) == [odd.name] and "NaN" in done.skipped[odd.name]
 
 
 def test_import_json_keeps_all_options_and_the_account(ray, tmp_path):
     options = {"classes": ["a", "b", "c"], "epochs": [10], "validation": "test", "shares": (1, 0, 0), "seed": 5}
-    done = import_zoo(ray, tmp_path / "out", **options)
+    done = import_zoo(ray, tmp_path / "out", ImportOptions(**options))
     about = json.loads((tmp_path / "out" / "import.json").read_text())
     kept = {**options, "shares": [1, 0, 0], "accuracies": "auto", "strict": False, "head": None, "leave_out": []}
     assert about["options"] == {**kept, "every": None, "saved_epochs": None}
@@ -121,11 +121,11 @@ def test_what_was_recognised_and_ignored_is_told(made, ray, tmp_path):
     for seed in range(3):
         path = folder_of(ray, seed) / "checkpoint_000010" / "checkpoints"
         torch.save({"model": torch.load(path), "optimizer": {"state": {}}, "epoch": 3}, path)
-    done = import_zoo(ray, tmp_path / "out", shares=ALL)
+    done = import_zoo(ray, tmp_path / "out", ImportOptions(shares=ALL))
     assert done.ignored == {"optimizer": 3, "epoch": 3} and done.taken == {"model": 3}
     assert in_words("out", done)[-1] == (
-        "recognised: ResNet-18, width 2, 3 classes, head fc; results joined to weights by the checkpoint's number; "
-        "weights under model; ignored in their files: epoch, optimizer"
+        "recognised: resnet18, width 2, stem 3, 3 classes, head fc; results joined to weights by the checkpoint's "
+        "number; weights under model; ignored in their files: epoch, optimizer"
     )
 
 
@@ -146,7 +146,7 @@ def test_formats_may_be_mixed_and_give_the_same_head(tmp_path):
         states.append(network.state_dict())
         save_file(states[-1], zoo / f"{seed}.safetensors") if seed % 2 else torch.save(states[-1], zoo / f"{seed}.pt")
     table_of(zoo, ["0.pt", "1.safetensors", "2.pt", "3.safetensors"])
-    done = import_zoo(zoo, tmp_path / "out", shares=ALL)
+    done = import_zoo(zoo, tmp_path / "out", ImportOptions(shares=ALL))
     assert done.recognised["classes"] == 10 and done.recognised["head"] == "classifier" and not done.skipped
     for number, state in enumerate(states):
         member = read_member(tmp_path / "out" / "members" / f"{number:05d}.h5")
@@ -167,7 +167,7 @@ def test_reordering_the_classes_of_a_sparsified_network_reorders_its_outputs(tmp
             state[f"{name}.log_sigma2"] = torch.randn(out, into)
         torch.save(state, zoo / f"{seed}.pt")
     table_of(zoo, ["0.pt", "1.pt", "2.pt"])
-    import_zoo(zoo, tmp_path / "out", shares=ALL)
+    import_zoo(zoo, tmp_path / "out", ImportOptions(shares=ALL))
     member, order = first(tmp_path / "out"), (2, 0, 3, 1)
     features = torch.randn(5, 20)
 
@@ -182,18 +182,18 @@ def test_reordering_the_classes_of_a_sparsified_network_reorders_its_outputs(tmp
 
 
 def test_the_number_of_classes_may_be_given(ray, tmp_path):
-    assert import_zoo(ray, tmp_path / "out", shares=ALL, classes=3).recognised["classes"] == 3
+    assert import_zoo(ray, tmp_path / "out", ImportOptions(shares=ALL, classes=3)).recognised["classes"] == 3
     assert first(tmp_path / "out").plan["classes"] == ["0", "1", "2"]
     with pytest.raises(DataError, match=r"distinguishes 3 classes, not 4; correct --classes, or name .* by --head"):
-        import_zoo(ray, tmp_path / "none", classes=4)
-    with pytest.raises(DataError, match="the head of a ResNet-18 is fc, not layer1; leave --head out"):
-        import_zoo(ray, tmp_path / "none", head="layer1")
+        import_zoo(ray, tmp_path / "none", ImportOptions(classes=4))
+    with pytest.raises(DataError, match="the head of resnet18 is fc, not layer1; omit --head"):
+        import_zoo(ray, tmp_path / "none", ImportOptions(head="layer1"))
 
 
 def test_networks_of_another_activation_are_aligned_but_never_run(made, tmp_path):
     for seed in range(3):
         made.ray_run(tmp_path / "zoo", seed, **{"model::nlin": "gelu"})
-    done = import_zoo(tmp_path / "zoo", tmp_path / "out", shares=(1, 1, 1))
+    done = import_zoo(tmp_path / "zoo", tmp_path / "out", ImportOptions(shares=(1, 1, 1)))
     assert done.recognised["activation"] == "gelu" and "activation gelu" in in_words("x", done)[-1]
     with open_zoo(tmp_path / "out" / "train.h5") as zoo, pytest.raises(DataError, match="trained with gelu"):
         Runner(zoo.layout)
@@ -203,6 +203,6 @@ def test_networks_of_another_activation_are_aligned_but_never_run(made, tmp_path
     for folder in (tmp_path / "zoo").iterdir():
         text = (folder / "params.json").read_text()
         (folder / "params.json").write_text(text.replace('"gelu"', '"ReLU"'))
-    import_zoo(tmp_path / "zoo", tmp_path / "relu", shares=ALL)
+    import_zoo(tmp_path / "zoo", tmp_path / "relu", ImportOptions(shares=ALL))
     with open_zoo(tmp_path / "relu" / "train.h5") as zoo:
         Runner(zoo.layout)

@@ -9,14 +9,13 @@ import pytest
 import torch
 from torchvision.models import resnet18 as torchvision_resnet18
 
+from tests.networks import resnet18, resnet18_layout
 from wsl.errors import DataError
 from wsl.weights.alignment import align_part
 from wsl.zoo.foreign.exporting import export_zoo
-from wsl.zoo.foreign.importing import import_zoo
+from wsl.zoo.foreign.importing import ImportOptions, import_zoo
 from wsl.zoo.index import open_zoo
-from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import Member, read_member, write_member
-from wsl.zoo.network import resnet18
 
 
 def same(one, two):
@@ -45,9 +44,9 @@ def test_names_of_snapshots_come_back(train, tmp_path):
     for number, snapshots in enumerate(([0, 1, "max"], [0, "early", "max"], "geometric")):
         path = train(tmp_path / f"{number}.h5", member=number, snapshots=snapshots, seed=number)
         export_zoo([path], tmp_path / f"theirs{number}")
-        import_zoo(tmp_path / f"theirs{number}", tmp_path / f"ours{number}", shares=(1, 0, 0))
+        import_zoo(tmp_path / f"theirs{number}", tmp_path / f"ours{number}", ImportOptions(shares=(1, 0, 0)))
         same(read_member(path), read_member(tmp_path / f"ours{number}" / "members" / f"{number:05d}.h5"))
-    import_zoo(tmp_path / "theirs0", tmp_path / "less", epochs=[0, 1], shares=(1, 0, 0))
+    import_zoo(tmp_path / "theirs0", tmp_path / "less", ImportOptions(epochs=[0, 1], shares=(1, 0, 0)))
     less = read_member(tmp_path / "less" / "members" / "00000.h5")
     assert less.snapshots["snapshot"].tolist() == ["epoch0", "max"]
 
@@ -78,7 +77,7 @@ def test_width_64_loads_in_torchvision(tmp_path):
     plan = {"member": 9, "classes": ["a", "b", "c"], "width": 64}
     counters = np.full((1, len(layout.counters)), 5)
     snapshots = history.assign(snapshot="max")[["snapshot", *history]]
-    write_member(tmp_path / "9.h5", Member(plan, weights, counters, snapshots, history, False))
+    write_member(tmp_path / "9.h5", Member(plan, weights, counters, snapshots, history, False, layout))
     export_zoo([tmp_path / "9.h5"], tmp_path / "theirs")
     state = torch.load(tmp_path / "theirs/NN_tune_trainable_00009/checkpoint_000002/checkpoints", weights_only=True)
     network = torchvision_resnet18(num_classes=3)
@@ -90,7 +89,7 @@ def test_width_64_loads_in_torchvision(tmp_path):
 def test_other_networks_go_out_and_come_back(made, tmp_path):
     for seed in range(3):
         made.ray_run(tmp_path / "zoo", seed, made.small_cnn)
-    import_zoo(tmp_path / "zoo", tmp_path / "one", shares=(1, 0, 0))
+    import_zoo(tmp_path / "zoo", tmp_path / "one", ImportOptions(shares=(1, 0, 0)))
     export_zoo([tmp_path / "one" / "train.h5"], tmp_path / "theirs")
     import_zoo(tmp_path / "theirs", tmp_path / "two")
     for path in (tmp_path / "one" / "members").iterdir():

@@ -8,18 +8,20 @@ import numpy as np
 import pytest
 import torch
 
+from tests.networks import resnet18_layout
 from tests.zoo.foreign.conftest import folder_of
 from wsl.errors import ConfigError, DataError
-from wsl.recipe import Recipe
 from wsl.weights.alignment import align_part
 from wsl.weights.codec import embed_part, load_codec, read_latents
 from wsl.weights.coefficients import encode_part, read_coefficients
-from wsl.weights.encoders.pca import train_pca
-from wsl.weights.encoders.token_training import train_tokens
+from wsl.weights.encoders.base import EncoderInputs
 from wsl.weights.pca import fit_parameters
+from wsl.weights.pca_settings import PcaSettings
+from wsl.weights.settings import EncoderFit
+from wsl.weights.training import train_weight_encoder
 from wsl.zoo.foreign.importing import import_zoo
+from wsl.zoo.foreign.options import ImportOptions
 from wsl.zoo.index import open_zoo, read_weights
-from wsl.zoo.layout import resnet18_layout
 from wsl.zoo.member import read_member
 
 RECIPE = {"learning_rate": 1e-2, "weight_decay": 0.0, "batch_size": 4, "epochs": 5, "patience": None}
@@ -38,7 +40,7 @@ def weightclip(made, tmp_path):
 
 
 def test_weightclips_zoo_is_read(made, weightclip, tmp_path):
-    done = import_zoo(weightclip, tmp_path / "out", shares=(6, 1, 1))
+    done = import_zoo(weightclip, tmp_path / "out", ImportOptions(shares=(6, 1, 1)))
     assert done.parts == {"train": 6, "validation": 1, "test": 1} and done.last_epochs == {4: 8}
     members = [read_member(path) for path in sorted((tmp_path / "out" / "members").iterdir())]
     for member in members:
@@ -64,21 +66,21 @@ def test_stages_of_weights_run_on_an_import(made, network, tmp_path):
     for seed in range(8):
         made.ray_run(tmp_path / "zoo", seed, getattr(made, network))
     out = tmp_path / "out"
-    import_zoo(tmp_path / "zoo", out, classes=("koala", "yak", "emu"), shares=(6, 1, 1))
+    import_zoo(tmp_path / "zoo", out, ImportOptions(classes=("koala", "yak", "emu"), shares=(6, 1, 1)))
     train, validation = out / "train.h5", out / "validation.h5"
     with open_zoo(train) as zoo:
         layout, weights = zoo.layout, read_weights(zoo)
         assert zoo.snapshots["task"].unique().tolist() == ["koala/yak/emu"] and len(zoo.trained) == 6
         assert layout.size == weights.shape[1] and zoo.members["learning_rate"].nunique() == 6
     fitted = [out / f"{entry.name}.pca.h5" for entry in layout.entries]
-    limits = {"variance_threshold": 1e-12, "dimension_limit": 4, "components": 99}
-    fit_parameters(train, fitted, [entry.name for entry in layout.entries], seed=0, orders=2, **limits)
+    settings = PcaSettings(variance_threshold=1e-12, components=99)
+    fit_parameters(train, fitted, [entry.name for entry in layout.entries], settings, orders=2)
     coefficients = {path: path.with_suffix(".c.h5") for path in (train, validation)}
     for index, path in coefficients.items():
         encode_part(index, fitted, path, seed=0, orders=2 if index == train else 1)
-    shape = {"latent": 6, "hidden": [], "dropout": 0.0, "normalise": "per-parameter", "checkpoint_count": 2}
-    files = (*coefficients.values(), train, validation, fitted, out / "ae.st", out / "ae.csv", out / "states.st")
-    train_pca(*files, **shape, recipe=Recipe(**RECIPE), seed=0)
+    encoder = {"name": "pca-ae", "latent": 6, "normalise": "per-parameter", **RECIPE}
+    inputs = EncoderInputs(train, validation, *coefficients.values(), fitted)
+    train_weight_encoder(inputs, out / "ae.st", out / "ae.csv", out / "states.st", EncoderFit(encoder=encoder))
     embed_part(train, coefficients[train], fitted, out / "ae.st", out / "latents.h5", orders=2, seed=0)
     latents, snapshots = read_latents(out / "latents.h5")
     assert latents.shape == (24, 6) and snapshots["task"].nunique() == 2
@@ -88,35 +90,32 @@ def test_stages_of_weights_run_on_an_import(made, network, tmp_path):
     assert codec.linear.decode(values[:12]) == pytest.approx(weights, abs=1e-4)
     assert np.isfinite(codec.decode(latents)).all()
     if network == "SlimResNet":
-        files = (train, validation, out / "sane.st", out / "sane.csv", out / "sane-states.st")
-        tokens = {"size": 96, "width": 8, "depth": 1, "heads": 1, "window": 40, "halo": 0}
-        views = {"permute": True, "noise": 0.05, "erase": 0.1}
-        losses = {"centre": "weight", "views": views, "beta": 0.9, "temperature": 0.1, "windows": 1}
-        recipe = Recipe(**RECIPE | {"epochs": 1})
-        train_tokens(*files, "sane", 2, tokens, **losses, checkpoint_count=1, recipe=recipe, seed=0)
+        encoder = {"name": "sane", "latent": 10**5, "size": 96, "windows": 1, "permute": True, **RECIPE, "epochs": 1}
+        outputs = (out / "sane.st", out / "sane.csv", out / "sane-states.st")
+        train_weight_encoder(EncoderInputs(train, validation), *outputs, EncoderFit(encoder=encoder))
         codec = load_codec(train, fitted, out / "sane.st")
         assert codec.decode(codec.encode(weights[:1])).shape == (1, layout.size)
         align_part(validation, train, out / "aligned.h5", seed=0)
         with open_zoo(out / "aligned.h5") as aligned:
             assert aligned.layout == layout
     else:
-        with pytest.raises(DataError, match=r"not a ResNet-18's: module_list\.0\.weight .* in place of conv1\.weight"):
+        with pytest.raises(DataError, match="none of the known architectures"):
             align_part(validation, train, out / "aligned.h5", seed=0)
 
 
 def test_epochs_are_chosen_by_their_numbers(ray, tmp_path):
-    done = import_zoo(ray, tmp_path / "out", epochs=[5], shares=(1, 0, 0))
+    done = import_zoo(ray, tmp_path / "out", ImportOptions(epochs=[5], shares=(1, 0, 0)))
     assert done.last_epochs == {5: 4}
     with pytest.raises(DataError, match=r"none of 4 runs can be read; the first, .*epoch 7 has no weights.* \[5, 10\]"):
-        import_zoo(ray, tmp_path / "none", epochs=[5, 7])
+        import_zoo(ray, tmp_path / "none", ImportOptions(epochs=[5, 7]))
     assert not (tmp_path / "none").exists()
 
 
 def test_names_of_classes_must_fit_the_head(ray, tmp_path):
     with pytest.raises(DataError, match=r"distinguishes 3 classes, but 2 are named"):
-        import_zoo(ray, tmp_path / "out", classes=["koala", "yak"])
+        import_zoo(ray, tmp_path / "out", ImportOptions(classes=["koala", "yak"]))
     with pytest.raises(DataError, match=r"--classes: .* are not class names"):
-        import_zoo(ray, tmp_path / "out", classes=["koala", "a/b", "emu"])
+        import_zoo(ray, tmp_path / "out", ImportOptions(classes=["koala", "a/b", "emu"]))
 
 
 def test_results_on_test_images_stand_in_only_when_asked(made, ray, tmp_path):
@@ -124,7 +123,7 @@ def test_results_on_test_images_stand_in_only_when_asked(made, ray, tmp_path):
         path.write_text(path.read_text().replace("val_", "other_"))
     with pytest.raises(DataError, match=r"no results on val images.*--validation test"):
         import_zoo(ray, tmp_path / "out")
-    import_zoo(ray, tmp_path / "out", validation="test", shares=(1, 0, 0))
+    import_zoo(ray, tmp_path / "out", ImportOptions(validation="test", shares=(1, 0, 0)))
     member = read_member(tmp_path / "out" / "members" / "00003.h5")
     assert member.snapshots["validation_loss"].tolist() == [made.results(3, e)["test_loss"] for e in (5, 10)]
     assert "test_loss" not in member.history
@@ -134,7 +133,7 @@ def test_units_that_disagree_are_refused_unless_told(made, ray, tmp_path):
     made.weightclip_run(ray, 77)
     with pytest.raises(DataError, match="--accuracies percent or --accuracies fraction"):
         import_zoo(ray, tmp_path / "out")
-    import_zoo(ray, tmp_path / "out", accuracies="percent", shares=(1, 0, 0))
+    import_zoo(ray, tmp_path / "out", ImportOptions(accuracies="percent", shares=(1, 0, 0)))
     assert read_member(tmp_path / "out" / "members" / "00004.h5").history["train_accuracy"].max() < 1
 
 
@@ -142,15 +141,15 @@ def test_parts_are_dealt_by_shares_or_refused(made, tmp_path):
     ray = tmp_path / "zoo"
     for seed in range(12):
         made.ray_run(ray, seed, made.small_cnn, epochs=[10])
-    done = import_zoo(ray, tmp_path / "out", shares=(2, 1, 1))
+    done = import_zoo(ray, tmp_path / "out", ImportOptions(shares=(2, 1, 1)))
     assert done.parts == {"train": 6, "validation": 3, "test": 3}
     with open_zoo(tmp_path / "out" / "train.h5") as zoo:
         known = set(zoo.members["member"])
-    again = import_zoo(ray, tmp_path / "again", shares=(2, 1, 1))
+    again = import_zoo(ray, tmp_path / "again", ImportOptions(shares=(2, 1, 1)))
     with open_zoo(tmp_path / "again" / "train.h5") as zoo:
         assert set(zoo.members["member"]) == known and again.parts == done.parts
     with pytest.raises(ConfigError, match=r"leave the (test|validation) part empty; raise its share, as in 1,1,1"):
-        import_zoo(ray, tmp_path / "empty", shares=(998, 1, 1))
+        import_zoo(ray, tmp_path / "empty", ImportOptions(shares=(998, 1, 1)))
     assert not (tmp_path / "empty").exists()
 
 
@@ -158,7 +157,7 @@ def test_runs_on_one_set_of_classes_stay_together(made, tmp_path):
     for seed in range(12):
         task = [["a", "b", "c"], ["c", "b", "a"], ["a", "b", "d"], ["b", "c", "d"]][seed % 4]
         made.ray_run(tmp_path / "zoo", seed, made.small_cnn, epochs=[10], **{"wsl::classes": task})
-    import_zoo(tmp_path / "zoo", tmp_path / "out", shares=(1, 1, 1))
+    import_zoo(tmp_path / "zoo", tmp_path / "out", ImportOptions(shares=(1, 1, 1)))
     sets = []
     for part in ("train", "validation", "test"):
         with open_zoo(tmp_path / "out" / f"{part}.h5") as zoo:
@@ -181,21 +180,25 @@ def test_members_keep_their_own_numbers_when_another_cannot_be_read(made, tmp_pa
     for seed in range(3):
         made.ray_run(tmp_path / "zoo", seed, made.small_cnn, **{"wsl::member": 70 + seed})
     (folder_of(tmp_path / "zoo", 1) / "result.json").unlink()
-    import_zoo(tmp_path / "zoo", tmp_path / "out", shares=(1, 0, 0))
+    import_zoo(tmp_path / "zoo", tmp_path / "out", ImportOptions(shares=(1, 0, 0)))
     assert sorted(path.stem for path in (tmp_path / "out" / "members").iterdir()) == ["00070", "00072"]
 
 
 def test_nothing_is_overwritten_and_no_zoo_is_no_zoo(ray, tmp_path):
     (tmp_path / "out").mkdir()
-    with pytest.raises(DataError, match="out is there already; name another folder"):
+    with pytest.raises(DataError, match="out exists already; name another folder"):
         import_zoo(ray, tmp_path / "out")
     with pytest.raises(DataError, match=r"out holds neither folders NN_tune_trainable_\* nor one CSV \(0 are there\)"):
         import_zoo(tmp_path / "out", tmp_path / "new")
 
 
 def test_a_member_file_says_by_itself_what_it_holds(ray, tmp_path):
-    import_zoo(ray, tmp_path / "out", shares=(1, 0, 0))
+    import_zoo(ray, tmp_path / "out", ImportOptions(shares=(1, 0, 0)))
     with h5py.File(tmp_path / "out" / "members" / "00000.h5") as file:
         about = json.loads(file["layout"].asstr()[()])
-        assert about["entries"][0] == ["conv1.weight", [2, 3, 3, 3]] and file.attrs["architecture"] == "other"
+        assert (
+            about["entries"][0] == ["conv1.weight", [2, 3, 3, 3]]
+            and about["architecture"] == file.attrs["architecture"]
+        )
+        assert json.loads(about["architecture"]) == {"name": "resnet18", "stem": 3, "width": 2}
         assert sum(int(np.prod(shape)) for _, shape in about["entries"]) == file["weights"].shape[1]

@@ -9,7 +9,7 @@ import torch
 
 from tests.zoo.foreign.conftest import folder_of
 from wsl.errors import DataError
-from wsl.zoo.foreign.importing import import_zoo
+from wsl.zoo.foreign.importing import ImportOptions, import_zoo
 
 
 def spoil(folder, change):
@@ -78,7 +78,7 @@ def torn(made, folder):
 def test_a_run_that_cannot_be_read_is_left_out_and_named(made, ray, tmp_path, damage, message, caplog):
     damage(made, folder_of(ray, 2))
     name = folder_of(ray, 2).name
-    done = import_zoo(ray, tmp_path / "out", shares=(1, 0, 0))
+    done = import_zoo(ray, tmp_path / "out", ImportOptions(shares=(1, 0, 0)))
     assert done.parts == {"train": 3} and list(done.skipped) == [name]
     assert f"left out {name}" in caplog.text
     about = json.loads((tmp_path / "out" / "import.json").read_text())
@@ -86,6 +86,6 @@ def test_a_run_that_cannot_be_read_is_left_out_and_named(made, ray, tmp_path, da
     # The others keep their numbers.
     assert sorted(path.stem for path in (tmp_path / "out" / "members").iterdir()) == ["00000", "00001", "00003"]
     with pytest.raises(DataError, match=message):
-        import_zoo(ray, tmp_path / "strict", shares=(1, 0, 0), strict=True)
+        import_zoo(ray, tmp_path / "strict", ImportOptions(shares=(1, 0, 0), strict=True))
     assert not (tmp_path / "strict").exists() and not (ray / "trace").exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "ray"]

@@ -8,9 +8,10 @@ import torch
 from torch import nn
 from torchvision.models import resnet18 as torchvision_resnet18
 
+from tests.networks import resnet18_layout
 from wsl.errors import DataError
-from wsl.zoo.foreign.networks import Hints, as_torchvision, to_vector
-from wsl.zoo.layout import layout_from_text, layout_to_text, resnet18_layout
+from wsl.zoo.foreign.networks import Hints, as_known, to_vector
+from wsl.zoo.layout import layout_from_text, layout_to_text
 from wsl.zoo.network import network_for, state_dict
 from wsl.zoo.states import read_state
 
@@ -24,7 +25,7 @@ def test_a_slim_resnet_with_shortcuts_answers_the_same(made, tmp_path, head, wra
     network = made.SlimResNet(4, 5, head)
     network.train()(torch.randn(4, 3, 16, 16))
     torch.save({wrap + name: value for name, value in network.state_dict().items()}, tmp_path / "checkpoints")
-    state, layout = as_torchvision(HERE, read_state(tmp_path / "checkpoints").tensors)
+    state, layout = as_known(HERE, read_state(tmp_path / "checkpoints").tensors)
     assert layout == resnet18_layout(4, 5, stem=3)
     weights, counters = to_vector(HERE, state, layout)
     ours = network_for(layout).eval()
@@ -39,7 +40,7 @@ def test_torchvisions_own_keeps_its_names_and_may_lack_counters():
     state = torchvision_resnet18(num_classes=7).state_dict()
     floats = {name: value for name, value in reversed(state.items()) if value.is_floating_point()}
     for given in (state, floats):
-        named, layout = as_torchvision(HERE, given)
+        named, layout = as_known(HERE, given)
         assert layout == resnet18_layout(64, 7)
         weights, counters = to_vector(HERE, named, layout)
         assert not counters.any()
@@ -49,7 +50,7 @@ def test_torchvisions_own_keeps_its_names_and_may_lack_counters():
 
 def test_another_network_keeps_its_own_names_and_order(made):
     state = made.small_cnn(4).state_dict()
-    named, layout = as_torchvision(HERE, state)
+    named, layout = as_known(HERE, state)
     assert list(named) == list(state) == [entry.name for entry in layout.entries]
     assert layout.head == ("module_list.5.weight", "module_list.5.bias") and layout.classes == 4
     weights, _ = to_vector(HERE, named, layout)
@@ -68,40 +69,40 @@ def test_another_network_keeps_its_own_names_and_order(made):
 def test_a_head_that_names_and_shapes_leave_open_is_asked_for(hints, head):
     state = nn.ModuleDict({"left": nn.Linear(4, 16), "right": nn.Linear(4, 10)}).state_dict()
     with pytest.raises(DataError, match=r"left \(16 rows\) or right \(10 rows\).*number of classes by --classes"):
-        as_torchvision(HERE, state)
-    assert as_torchvision(HERE, state, hints)[1].head == (f"{head}.weight", f"{head}.bias")
+        as_known(HERE, state)
+    assert as_known(HERE, state, hints)[1].head == (f"{head}.weight", f"{head}.bias")
     with pytest.raises(DataError, match="no linear module is called centre"):
-        as_torchvision(HERE, state, Hints(head="centre"))
+        as_known(HERE, state, Hints(head="centre"))
 
 
 def test_hyper_parameters_that_contradict_shapes_leave_the_head_open():
     state = nn.ModuleDict({"hidden": nn.Linear(4, 16), "classifier": nn.Linear(16, 10)}).state_dict()
-    assert as_torchvision(HERE, state, Hints(outputs=10))[1].classes == 10
-    assert as_torchvision(HERE, state, Hints(outputs=3))[1].classes == 10  # no module has as many
+    assert as_known(HERE, state, Hints(outputs=10))[1].classes == 10
+    assert as_known(HERE, state, Hints(outputs=3))[1].classes == 10  # no module has as many
     with pytest.raises(DataError, match="leave it open"):
-        as_torchvision(HERE, state, Hints(outputs=16))
+        as_known(HERE, state, Hints(outputs=16))
 
 
 def test_a_network_of_another_activation_is_not_rebuilt_with_relu(made):
     state = made.SlimResNet(2, 3).state_dict()
-    _, layout = as_torchvision(HERE, state, Hints(activation="gelu"))
+    _, layout = as_known(HERE, state, Hints(activation="gelu"))
     assert layout_from_text(layout_to_text(layout)) == layout != resnet18_layout(2, 3, stem=3)
-    with pytest.raises(DataError, match="trained with gelu, and networks are only rebuilt with ReLU"):
+    with pytest.raises(DataError, match="trained with gelu, but can only be rebuilt with relu"):
         network_for(layout)
 
 
 @pytest.mark.parametrize("extra", ["fc.weight", "layer1.0.downsample.0.weight"])
 def test_what_is_only_like_a_resnet_is_not_renamed(made, extra):
     state = {**made.SlimResNet(2, 3, "linear").state_dict(), extra: torch.zeros(2, 2)}
-    _, layout = as_torchvision(HERE, state, Hints(classes=3))
+    _, layout = as_known(HERE, state, Hints(classes=3))
     assert layout["linear.weight"].shape == (3, 16)
-    with pytest.raises(DataError, match=r"not a ResNet-18's: .*behaviour loss"):
+    with pytest.raises(DataError, match=r"none of the known architectures.*behaviour loss"):
         network_for(layout)
 
 
 def test_half_precision_becomes_single(made):
     state = {name: value.half() for name, value in made.small_cnn().state_dict().items()}
-    weights, _ = to_vector(HERE, *as_torchvision(HERE, state))
+    weights, _ = to_vector(HERE, *as_known(HERE, state))
     assert weights.dtype == np.float32
 
 
@@ -110,7 +111,7 @@ def test_weights_that_are_not_finite_are_named(made, value):
     state = {name: tensor.double() for name, tensor in made.small_cnn().state_dict().items()}
     state["module_list.4.bias"][2] = value
     with pytest.raises(DataError, match=r"here: module_list\.4\.bias holds NaN or infinite.*--leave-out"):
-        to_vector(HERE, *as_torchvision(HERE, state))
+        to_vector(HERE, *as_known(HERE, state))
 
 
 @pytest.mark.parametrize(
@@ -122,4 +123,4 @@ def test_weights_that_are_not_finite_are_named(made, value):
 )
 def test_what_is_no_classifier_is_refused(state, message):
     with pytest.raises(DataError, match=message):
-        as_torchvision(HERE, state)
+        as_known(HERE, state)

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from wsl.errors import DataError
-from wsl.zoo.foreign.importing import find_runs, import_zoo
+from wsl.zoo.foreign.importing import ImportOptions, find_runs, import_zoo
 from wsl.zoo.member import read_member
 
 
@@ -30,7 +30,7 @@ def zoo(made, tmp_path):
 
 def test_snapshots_are_gathered_and_have_their_own_results(made, zoo, tmp_path):
     folder, _ = zoo
-    done = import_zoo(folder, tmp_path / "out", shares=(1, 0, 0))
+    done = import_zoo(folder, tmp_path / "out", ImportOptions(shares=(1, 0, 0)))
     assert done.parts == {"train": 3} and done.skipped == {}
     for place, seed in enumerate((1, 2, 3)):
         member = read_member(tmp_path / "out" / "members" / f"{place:05d}.h5")
@@ -53,7 +53,7 @@ def test_without_a_member_column_each_file_is_a_run(zoo, tmp_path):
         columns={"val_acc": "validation_accuracy"}
     )
     renamed.to_csv(folder / "zoo.csv", index=False)
-    done = import_zoo(folder, tmp_path / "out", shares=(1, 1, 1))
+    done = import_zoo(folder, tmp_path / "out", ImportOptions(shares=(1, 1, 1)))
     assert sum(done.parts.values()) == 6 and done.last_epochs == {2: 3, 9: 3}
     member = read_member(tmp_path / "out" / "members" / "00000.h5")
     assert member.plan["classes"] == ["0", "1", "2"] and member.plan["source"] == "weights/1-2.pt"
@@ -63,7 +63,7 @@ def test_without_a_member_column_each_file_is_a_run(zoo, tmp_path):
 def test_numbers_of_members_are_kept(zoo, tmp_path):
     folder, table = zoo
     table.assign(member=table["member"].str[3:].astype(int) * 7).to_csv(folder / "zoo.csv", index=False)
-    import_zoo(folder, tmp_path / "out", shares=(1, 0, 0))
+    import_zoo(folder, tmp_path / "out", ImportOptions(shares=(1, 0, 0)))
     names = sorted(path.stem for path in (tmp_path / "out" / "members").iterdir())
     assert names == ["00007", "00014", "00021"]
 
@@ -117,14 +117,14 @@ def test_a_line_with_values_that_no_column_names_is_named(zoo):
 
 def test_files_and_members_are_left_out_by_name(zoo, tmp_path):
     folder, _ = zoo
-    done = import_zoo(folder, tmp_path / "out", shares=(1, 0, 0), leave_out=["run2", "weights/1-9.*"])
+    done = import_zoo(folder, tmp_path / "out", ImportOptions(shares=(1, 0, 0), leave_out=["run2", "weights/1-9.*"]))
     assert sum(done.parts.values()) == 2 and done.last_epochs == {2: 1, 9: 1}
     with pytest.raises(DataError, match=r"--leave-out: nothing in .*loose is called run7; correct the name"):
-        import_zoo(folder, tmp_path / "none", leave_out=["run2", "run7"])
+        import_zoo(folder, tmp_path / "none", ImportOptions(leave_out=["run2", "run7"]))
     with pytest.raises(DataError, match="--leave-out leaves nothing"):
-        import_zoo(folder, tmp_path / "none", leave_out=["*"])
+        import_zoo(folder, tmp_path / "none", ImportOptions(leave_out=["*"]))
     with pytest.raises(DataError, match="--every 2: a CSV says of which epoch each file is"):
-        import_zoo(folder, tmp_path / "none", every=2)
+        import_zoo(folder, tmp_path / "none", ImportOptions(every=2))
 
 
 def change(column, value, row=0):

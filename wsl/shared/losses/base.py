@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Self
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from wsl.registry import Registry
 from wsl.sections import NonNegativeFloat, Section, Sections
@@ -12,7 +12,7 @@ from wsl.sections import NonNegativeFloat, Section, Sections
 class LossSettings(Section):
     """Settings of a loss; a bare number stands for its weight."""
 
-    weight: NonNegativeFloat = 0.0
+    weight: NonNegativeFloat = Field(0.0, description="weight (0: not used)")
 
     @model_validator(mode="before")
     @classmethod

@@ -1,54 +1,123 @@
-"""What every weight encoder is, and how one and its training are kept in files."""
+"""What a weight encoder of the config is: its settings, what it reads, how it is fitted and loaded."""
 
-from abc import ABC, abstractmethod
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import torch
-from torch import nn
+from pydantic import Field
 
-from wsl.tensors import read_tensors, write_tensors
+from wsl.files import Files
+from wsl.recipe import Recipe
+from wsl.registry import Registry
+from wsl.sections import Named, NonNegativeFloat
 
-States = dict[int, dict[str, torch.Tensor]]
+if TYPE_CHECKING:
+    from wsl.weights.coefficients import LinearCodec
+    from wsl.weights.fitted import FittedEncoder
+    from wsl.weights.training import EncoderData, Training
+    from wsl.zoo.layout import Layout
+
+WEIGHT_ENCODERS: Registry = Registry("weight encoder", "wsl.weights.encoders")
 
 
-class WeightEncoder(nn.Module, ABC):
-    """A map W -> z_W and one back, both differentiable.
+@dataclass(frozen=True)
+class EncoderInputs:
+    """Files that a weight encoder is fitted on; those that it does not read are empty.
 
     Attributes:
-        latent: numbers in z_W.
-        about: all that is needed to build the module again, beside its tensors and the run's PCA: plain JSON, with
-            ``kind``, its name in the config.
+        train_index: index of the training members.
+        validation_index: index of the validation members.
+        train: coefficients of the training snapshots.
+        validation: coefficients of the validation snapshots.
+        fitted: PCA files, in the order of the layout.
+        packed: packed images, one file per class, or a list of them.
+        other_zoos: indices of the training members of other runs.
     """
 
-    latent: int
-    about: dict[str, Any]
+    train_index: str | Path
+    validation_index: str | Path
+    train: str | Path | None = None
+    validation: str | Path | None = None
+    fitted: Sequence[str | Path] = ()
+    packed: Files = ()
+    other_zoos: Sequence[str | Path] = ()
+
+
+class WeightEncoder(Named):
+    """A weight encoder, W -> z_W -> W: an entry of the config, whose fields are its settings.
+
+    Attributes:
+        label: the name in figures.
+        colours: colours in figures by the gate of the run's budget, ``uniform`` for none; others are chosen by name.
+        reads_coefficients: whether it is fitted on PCA coefficients and starts from the run's PCA.
+    """
+
+    label: ClassVar[str]
+    colours: ClassVar[Mapping[str, str]] = {}
+    reads_coefficients: ClassVar[bool] = False
 
     @property
-    def models_at_once(self) -> int:
-        """How many models to encode or decode together."""
-        return 16
+    def reads_images(self) -> bool:
+        """Whether it is fitted on training images too."""
+        return False
+
+    @property
+    def other_runs(self) -> Sequence[str]:
+        """Names of other runs on whose training members it is fitted too."""
+        return ()
+
+    @property
+    def first_stage_share(self) -> float | None:
+        """Fraction of the log compression ratio that a non-linear first stage does; None: it has no such stages."""
+        return None
+
+    def check(self, layout: Layout) -> None:
+        """Refuse settings that do not fit the members' networks, before any job.
+
+        Raises:
+            ConfigError: they do not fit.
+        """
+
+    def numbers(self, coefficients: int) -> int:
+        """Return how many numbers a state of it holds, for the estimate of disk; 0: far fewer than the zoo.
+
+        Args:
+            coefficients: of a model.
+        """
+        return 0
 
     @abstractmethod
-    def encode(self, weights: torch.Tensor) -> torch.Tensor:
-        """Return z_W (n, latent) of flat weights (n, n_weights)."""
+    def prepare(self, data: EncoderData) -> Training:
+        """Return the module to fit and its losses; a module without parameters is written as it is returned.
 
+        torch's random numbers are seeded before the call.
+        """
+
+    @classmethod
     @abstractmethod
-    def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        """Return flat weights (n, n_weights) of z_W (n, latent)."""
+    def load(cls, about: dict[str, Any], linear: LinearCodec) -> FittedEncoder:
+        """Return the module that belongs to a fitted file, before its tensors are loaded.
+
+        Args:
+            about: what the module's ``about`` was when it was written.
+            linear: the PCA of the run.
+        """
 
 
-def write_states(path: str | Path, states: States, about: dict[str, Any]) -> None:
-    """Write the states that an encoder had after some epochs of its training."""
-    flat = {f"{epoch}/{name}": value for epoch, state in states.items() for name, value in state.items()}
-    write_tensors(path, flat, about)
+class TrainedEncoder(WeightEncoder, Recipe):
+    """A weight encoder that is fitted by gradient steps, optionally with a behaviour loss (Meynert et al. 2025)."""
 
+    behaviour: NonNegativeFloat = Field(
+        0.0,
+        description="weight of the behaviour loss, the KL divergence (nats) of a decoded model's outputs on training "
+        "images from its original's; the loss over weights is then averaged over numbers",
+    )
 
-def read_states(path: str | Path) -> tuple[States, dict[str, Any]]:
-    """Read back what ``write_states`` wrote."""
-    tensors, about = read_tensors(path)
-    states: States = {}
-    for key, value in tensors.items():
-        epoch, name = key.split("/", 1)
-        states.setdefault(int(epoch), {})[name] = value
-    return dict(sorted(states.items())), about
+    @property
+    def reads_images(self) -> bool:
+        """Whether there is a behaviour loss."""
+        return self.behaviour > 0

@@ -1,41 +1,35 @@
-"""The second stage of compression: an autoencoder of normalised coefficients (section 3.2.1, eq. 3.1)."""
+"""The encoder `pca-ae`: PCA of every named parameter, then an autoencoder of all coefficients (the thesis)."""
 
-from collections.abc import Sequence
+from itertools import pairwise
 
-import torch
-from torch import nn
+from pydantic import Field
 
-from wsl.fitting import Standardiser, mlp
+from wsl.recipe import NORMALISATION, Fitting, Normalisation
+from wsl.sections import PositiveInt
+from wsl.weights.encoders.base import WEIGHT_ENCODERS, TrainedEncoder
 
 
-class WeightAutoencoder(nn.Module):
-    """C_m -> z_W -> C_m.
+@WEIGHT_ENCODERS.register("pca-ae")
+class PcaAutoencoder(TrainedEncoder, Fitting):
+    """PCA, then an autoencoder of normalised coefficients (section 3.2.1, eq. 3.1)."""
 
-    Normalisation by training statistics is part of the module, so both ends are raw coefficients.
+    label = "PCA + autoencoder"
+    colours = {"uniform": "#0072B2", "function": "#56B4E9", "variance": "#4D4D9F"}  # noqa: RUF012
+    reads_coefficients = True
+    latent: PositiveInt = Field(64, description="size of the weight latent z_W")
+    normalise: Normalisation = Field("per-coefficient", description=NORMALISATION)
 
-    Args:
-        coefficients: numbers in C_m.
-        latent: numbers in z_W; None: as many as coefficients, which are normalised and no more.
-        hidden: sizes of the encoder's hidden layers, mirrored in the decoder; none makes both linear (the thesis).
-        dropout: after each hidden layer.
-    """
+    def numbers(self, coefficients):
+        sizes = [coefficients, *self.hidden, self.latent]
+        return 2 * sum(into * out for into, out in pairwise(sizes))
 
-    def __init__(self, coefficients: int, latent: int | None, hidden: Sequence[int] = (), dropout: float = 0.0):
-        super().__init__()
-        both = latent is not None
-        self.encoder = mlp([coefficients, *hidden, latent], dropout) if both else nn.Identity()
-        self.decoder = mlp([latent, *reversed(hidden), coefficients], dropout) if both else nn.Identity()
-        self.normalised = Standardiser(coefficients)
+    def prepare(self, data):
+        from wsl.weights.encoders._autoencoder import prepare
 
-    def encode(self, coefficients: torch.Tensor) -> torch.Tensor:
-        """Return z_W (n, latent) of C (n, coefficients)."""
-        return self.encoder(self.normalised(coefficients))
+        return prepare(data, self.latent, self.hidden, self.dropout, self.normalise, self.behaviour)
 
-    def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        """Return C (n, coefficients) of z_W (n, latent)."""
-        return self.normalised.inverse(self.decoder(latents))
+    @classmethod
+    def load(cls, about, linear):
+        from wsl.weights.encoders._autoencoder import PcaEncoder
 
-    def loss(self, coefficients: torch.Tensor) -> torch.Tensor:
-        """Return eq. 3.1 over normalised coefficients: squared norm of the error, averaged over models."""
-        normalised = self.normalised(coefficients)
-        return (self.decoder(self.encoder(normalised)) - normalised).pow(2).sum(1).mean()
+        return PcaEncoder(linear, **about)

@@ -1,4 +1,4 @@
-"""What came of an import: kept as ``import.json`` in its folder, and told in a few lines."""
+"""The result of an import: stored as ``import.json`` in its folder, and printed in a few lines."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -9,26 +9,28 @@ from wsl.errors import DataError
 from wsl.files import read_json, write_json
 
 NAME = "import.json"
+OTHER = "other"  # in tables: a network of no known architecture
+FACTS = ("architecture", "classes", "head", "activation", "parameters")  # of what is recognised, besides settings
 
 
 @dataclass
 class Imported:
-    """What came of an import.
+    """The result of an import.
 
     Attributes:
         zoo: the folder that was read.
-        options: of the import, all of them, by their names on the command line.
+        options: all options of the import, by their names on the command line.
         parts: number of members, by part.
-        recognised: ``architecture``, ``classes`` (how many), ``width``, ``head`` (its module), ``activation``,
-            ``parameters`` (how many numbers), of the network.
-        joined: number of members, by how their weights and results were joined.
-        taken: number of files, by the wrapper's key that their weights were taken from.
-        ignored: number of files, by what else they held.
-        notes: number of members, by what was passed over in their results.
+        recognised: of the network: ``architecture`` and its settings, ``classes`` (number), ``head`` (its module),
+            ``activation``, ``parameters`` (number).
+        joined: number of members, by how weights and results were matched.
+        taken: number of files, by the key of the wrapper around their weights.
+        ignored: number of files, by their other content.
+        notes: number of members, by what was ignored in their results.
         last_epochs: number of members, by their last epoch.
         accuracies_divided_by: 100 where the zoo gives percent.
-        left_out: names of runs that were left out as asked.
-        skipped: why runs that could not be read were left out, by name.
+        left_out: names of runs that the user left out.
+        skipped: reasons why runs could not be read, by name.
     """
 
     zoo: str = ""
@@ -46,7 +48,7 @@ class Imported:
 
 
 def is_import(folder: str | Path) -> bool:
-    """Return whether a folder is one that ``wsl import`` made."""
+    """Return whether ``wsl import`` made a folder."""
     return (Path(folder) / NAME).is_file()
 
 
@@ -72,11 +74,11 @@ def read_account(folder: str | Path) -> Imported:
 
 
 def in_words(folder: str | Path, done: Imported) -> list[str]:
-    """Return lines that tell what came of an import; the last says what was recognised, joined and ignored.
+    """Return lines that describe an import; the last one lists what was recognised, joined and ignored.
 
     Args:
-        folder: that was made.
-        done: what came of it.
+        folder: that the import made.
+        done: its result.
     """
     counts = ", ".join(f"{count} {part}" for part, count in done.parts.items())
     asked = f", {len(done.left_out)} as asked" if done.left_out else ""
@@ -87,8 +89,9 @@ def in_words(folder: str | Path, done: Imported) -> list[str]:
         lines.append(f"their last epochs differ: {several}; --epochs keeps those that have the ones you name")
     lines += [f"{count} of them: {note}" for note, count in sorted(done.notes.items())]
     about = done.recognised
-    network = "ResNet-18" if about["architecture"] == "resnet18" else "a network other than ResNet-18"
-    width = f"width {about['width']}, " if about["architecture"] == "resnet18" else ""
+    settings = {key: about[key] for key in about if key not in FACTS}
+    network = ", ".join([about["architecture"], *(f"{key} {value}" for key, value in settings.items())])
+    network = "a network of no known architecture" if about["architecture"] == OTHER else network
     activation = f", activation {about['activation']}" if about["activation"] != "relu" else ""
     ways = sorted(done.joined.items())
     joined = "; ".join(f"{way} ({count} members)" for way, count in ways) if len(ways) > 1 else ways[0][0]
@@ -96,6 +99,6 @@ def in_words(folder: str | Path, done: Imported) -> list[str]:
     ignored = f"; ignored in their files: {', '.join(sorted(done.ignored))}" if done.ignored else ""
     return [
         *lines,
-        f"recognised: {network}, {width}{about['classes']} classes, head {about['head']}{activation}; "
+        f"recognised: {network}, {about['classes']} classes, head {about['head']}{activation}; "
         f"results joined to weights {joined}{taken}{ignored}",
     ]

@@ -1,18 +1,21 @@
-"""From a run of others to a member of ours: weights, names, units."""
+"""Convert another program's run into a member: weights, names, units."""
 
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from wsl.errors import DataError
-from wsl.zoo.foreign.networks import Hints, as_torchvision, network_width, same_parameters, to_vector
+from wsl.zoo.foreign.account import OTHER
+from wsl.zoo.foreign.networks import Hints, as_known, same_parameters, to_vector
 from wsl.zoo.foreign.run import METRICS, ForeignRun
-from wsl.zoo.layout import Layout, first_difference, resnet18_layout
+from wsl.zoo.layout import Layout, first_difference
 from wsl.zoo.member import Member
+from wsl.zoo.recognition import architecture_of
 from wsl.zoo.snapshots import snapshot_names
 from wsl.zoo.states import read_state
 
@@ -21,27 +24,21 @@ TRAINING = ("train_loss", "train_accuracy")
 
 
 class Conversion:
-    """Converts the runs of one zoo, one after the other; all must have the first one's layout.
+    """Converts the runs of one zoo one by one; all must have the layout of the first.
 
     Args:
-        classes, head, epochs, validation: see ``wsl.zoo.foreign.importing.import_zoo``.
-        unit: what accuracies are divided by.
+        options: see ``wsl.zoo.foreign.options.ImportOptions``.
+        unit: divisor of accuracies.
 
     Attributes:
         layout: of the runs; None before the first.
-        taken: how many files had their weights under each key of a wrapper.
-        ignored: how many files held what else, by name.
+        taken: number of files by the key of the wrapper around their weights.
+        ignored: number of files by the name of their other content.
     """
 
-    def __init__(
-        self,
-        classes: Sequence[str] | int | None,
-        head: str | None,
-        epochs: Sequence[int] | None,
-        unit: float,
-        validation: str,
-    ):
-        self.classes, self.head, self.epochs, self.unit, self.validation = classes, head, epochs, unit, validation
+    def __init__(self, options: Any, unit: float):
+        self.classes, self.head, self.epochs = options.classes, options.head, options.epochs
+        self.unit, self.validation = unit, options.validation
         self.layout: Layout | None = None
         self.taken: Counter[str] = Counter()
         self.ignored: Counter[str] = Counter()
@@ -49,11 +46,11 @@ class Conversion:
         self._seen: dict[bytes, ForeignRun] = {}
 
     def __call__(self, number: int, run: ForeignRun) -> Member:
-        """Return the member of this number.
+        """Return a run as a member.
 
         Args:
             number: of the member.
-            run: what it is made of.
+            run: to convert.
 
         Raises:
             DataError: weights cannot be read, are not finite, have another layout, or are another run's; an epoch has
@@ -64,21 +61,20 @@ class Conversion:
         layout, weights, counters = self._weights([run.files[epoch] for epoch in epochs], self._hints(run))
         classes = self._classes(run, layout)
         self._new(run, epochs[-1], weights[-1])
-        if self.layout is None:  # a run that is left out sets no example
+        if self.layout is None:  # runs that are left out do not define the layout
             self._first, self.layout = run.files[epochs[0]], layout
-        width = network_width(layout)
-        plain = layout == resnet18_layout(width, layout.classes)
-        plan = {**run.about, "member": number, "classes": classes, "width": width, "source": run.name}
+        about = architecture_of(layout).columns() if layout.architecture else {"architecture": OTHER}
+        plan = {**run.about, **about, "member": number, "classes": classes, "source": run.name}
         names = self._names(run, epochs)
         snapshots = history.set_index("epoch").loc[epochs].reset_index()
         snapshots.insert(0, "snapshot", [names[epoch] for epoch in epochs])
-        return Member(plan, weights, counters, snapshots, history, diverged=False, layout=None if plain else layout)
+        return Member(plan, weights, counters, snapshots, history, diverged=False, layout=layout)
 
     def _hints(self, run: ForeignRun) -> Hints:
         told = self.classes if isinstance(self.classes, int) else self.classes or run.classes
         classes = told if isinstance(told, int) or told is None else len(told)
-        activation = next((run.about[key] for key in ("activation", "nlin", "model::nlin") if key in run.about), "relu")
-        return Hints(classes, run.outputs, self.head, str(activation).lower())
+        activation = next((run.about[key] for key in ("activation", "nlin", "model::nlin") if key in run.about), None)
+        return Hints(classes, run.outputs, self.head, activation and str(activation).lower())
 
     def _classes(self, run: ForeignRun, layout: Layout) -> list[str]:
         if isinstance(self.classes, int):
@@ -130,7 +126,7 @@ class Conversion:
             saved = read_state(path)
             self.taken.update([saved.source] if saved.source else [])
             self.ignored.update(saved.ignored)
-            state, layout = as_torchvision(path, saved.tensors, hints)
+            state, layout = as_known(path, saved.tensors, hints)
             if wanted is None:
                 first, wanted = path, layout
             if layout != wanted and not same_parameters(layout, wanted):
@@ -138,15 +134,15 @@ class Conversion:
                     f"{path}: {first_difference(layout, wanted)}, which {first} has; all networks of an import must be "
                     "alike: leave the others out by --leave-out, and import them by themselves"
                 )
-            layout = wanted  # formats differ in the order of names
-            if not row:  # all of a large network's snapshots are held once, not twice
+            layout = wanted  # file formats differ in the order of names
+            if not row:  # avoids a second copy of all snapshots
                 weights = np.empty((len(paths), layout.size), dtype=np.float32)
                 counters = np.empty((len(paths), len(layout.counters)), dtype=np.int64)
             weights[row], counters[row] = to_vector(path, state, layout)
         return layout, weights, counters
 
     def _new(self, run: ForeignRun, last: int, weights: np.ndarray) -> None:
-        """Refuse a run that ends with the weights of one before it: both in different parts would mix these.
+        """Refuse a run that ends with the weights of an earlier one, which could leak between parts.
 
         Raises:
             DataError: it does.

@@ -1,4 +1,4 @@
-"""Export members as a zoo that others read: Ray Tune's layout, see ``wsl.zoo.foreign.raytune``."""
+"""Export members as a zoo with Ray Tune's layout, see ``wsl.zoo.foreign.raytune``."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,23 +13,23 @@ from wsl.files import new_folder, open_hdf5, write_json
 from wsl.zoo.foreign.raytune import OWN, PARAMETERS, WEIGHTS
 from wsl.zoo.foreign.run import METRICS, PARTS
 from wsl.zoo.index import Zoo, open_zoo
-from wsl.zoo.layout import Layout, resnet18_layout
+from wsl.zoo.layout import Layout
 from wsl.zoo.member import Member, read_member
 from wsl.zoo.network import state_dict
 
 
 def export_zoo(files: Sequence[str | Path], out: str | Path) -> int:
-    """Write members as a zoo of Ray Tune's layout and return how many.
+    """Write members as a zoo with Ray Tune's layout and return their number.
 
-    State dicts have torchvision's names where the members do. What others have no key for stands in ``params.json``
-    under ``wsl::``, so that an import of the zoo gives the members back.
+    State dicts keep the names of the members' parameters. Values without a key in Ray Tune's layout get the prefix
+    ``wsl::`` in ``params.json``, so that an import restores the members.
 
     Args:
-        files: members, or indices, which stand for theirs and tell their part; those that diverged are not in them.
-        out: folder, whole or not at all; it must not be there yet.
+        files: members, or indices, which stand for their members (without diverged ones) and give them their part.
+        out: folder to make; it must not exist. It appears only when it is complete.
 
     Raises:
-        DataError: a file is neither, or a member comes twice or has diverged.
+        DataError: a file is neither, or a member is given twice or has diverged.
     """
     count = 0
     with new_folder(out) as folder:
@@ -65,7 +65,7 @@ def _sources(zoo: Zoo, path: Path) -> list[Path]:
 
 
 def _write(member: Member, part: str | None, place: Path) -> None:
-    layout = member.layout or resnet18_layout(member.plan["width"], len(member.plan["classes"]))
+    layout = member.layout
     params = _params(member, part, layout)
     place.mkdir()
     write_json(place / "params.json", params)
@@ -82,9 +82,9 @@ def _params(member: Member, part: str | None, layout: Layout) -> dict[str, Any]:
     theirs = {ours: key for key, ours in PARAMETERS.items()}
     told = {**member.plan, **({"part": part} if part else {})}
     plan = {theirs.get(key, OWN + key): value for key, value in told.items()}
-    # An early snapshot is called `early` or by its epoch: the epoch alone does not tell it.
+    # An early snapshot is called `early` or by its epoch, which the epoch alone does not tell.
     names = {str(row["epoch"]): row["snapshot"] for row in member.snapshots.to_dict("records")}
-    about = {"model::type": "other" if member.layout else "resnet18", "model::o_dim": layout.classes}
+    about = {"model::type": member.plan.get("architecture", "resnet18"), "model::o_dim": layout.classes}
     return {**about, **plan, OWN + "snapshots": names}
 
 

@@ -1,7 +1,7 @@
-"""Import a zoo that others made: our member files, and one index per part, in one folder."""
+"""Import another program's zoo: members and one index per part in one folder."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -10,77 +10,52 @@ from wsl.errors import ConfigError, DataError
 from wsl.files import file_inside, new_folder
 from wsl.randomness import part_of
 from wsl.zoo.foreign import raytune, table
-from wsl.zoo.foreign.account import Imported, write_account
+from wsl.zoo.foreign.account import OTHER, Imported, write_account
 from wsl.zoo.foreign.conversion import Conversion
 from wsl.zoo.foreign.joining import NOT_SAID, Saved
 from wsl.zoo.foreign.leaving_out import NOTHING, LeaveOut
-from wsl.zoo.foreign.networks import is_resnet18, network_width
+from wsl.zoo.foreign.options import ImportOptions
 from wsl.zoo.foreign.run import PARTS, ForeignRun, check_classes
 from wsl.zoo.foreign.units import accuracy_unit
 from wsl.zoo.index import write_index
 from wsl.zoo.layout import Layout
 from wsl.zoo.member import write_member
+from wsl.zoo.recognition import architecture_of
 
 log = logging.getLogger(__name__)
 Readers = dict[str, Callable[[], ForeignRun]]
-SHOWN = 5  # runs that are left out, on the terminal; import.json names all
+SHOWN = 5  # left-out runs on the terminal; import.json lists all
 Placed = tuple[ForeignRun, tuple[str, ...]]  # a run and its set of classes
 
 
-def import_zoo(
-    zoo: str | Path,
-    out: str | Path,
-    classes: Sequence[str] | int | None = None,
-    epochs: Sequence[int] | None = None,
-    shares: Sequence[int] = (70, 15, 15),
-    seed: int = 0,
-    accuracies: str = "auto",
-    validation: str = "val",
-    strict: bool = False,
-    head: str | None = None,
-    leave_out: Sequence[str] = (),
-    every: int | None = None,
-    saved_epochs: Sequence[int] | None = None,
-) -> Imported:
-    """Write a zoo's members into ``out``, with ``train.h5``, ``validation.h5``, ``test.h5`` over them.
+def import_zoo(zoo: str | Path, out: str | Path, options: ImportOptions | None = None) -> Imported:
+    """Write a zoo's members into ``out``, with the indices ``train.h5``, ``validation.h5`` and ``test.h5``.
 
-    Runs that cannot be read are left out and named, in ``import.json`` too. Of runs that end with the same weights the
-    first by name is kept. Members are numbered by the order of their names, unless all have a number of their own.
+    Runs that cannot be read are left out and listed, also in ``import.json``. Of runs that end with the same weights,
+    the first by name is kept. Members are numbered by the order of their names, unless all have their own numbers.
 
     Args:
-        zoo: folder of Ray Tune's layout (``raytune``), or one with a CSV and state dicts (``table``).
-        out: folder, whole or not at all; it must not be there yet.
-        classes: names in the order of the heads' rows, or how many there are; None: as the zoo says, or else numbers.
-        epochs: which to keep, in the zoo's own count; None: all that have weights.
-        shares: of members in the three parts, where the zoo does not say; 0 for a part that is not wanted. Runs on
-            one set of classes stay together, where there are several sets.
-        seed: of the parts.
-        accuracies: see ``accuracy_unit``.
-        validation: ``val``, or ``test`` for zoos without validation results: those on test images then stand in.
-        strict: end at the first run that cannot be read.
-        head: name of the head's module, where names and shapes do not tell it; None: they do.
-        leave_out: runs, checkpoints and files that are not wanted, see ``LeaveOut``.
-        every: checkpoints were saved at every so many epochs, where the files do not say it; None: not said.
-        saved_epochs: checkpoints were saved at these epochs, likewise; None: not said.
+        zoo: folder with Ray Tune's layout (``raytune``), or one with a CSV and state dicts (``table``).
+        out: folder to make; it must not exist. It appears only when it is complete.
+        options: how to import; None: the defaults.
 
     Raises:
         DataError: the folder is of neither kind, no run can be read, runs contradict each other, or an option does not
             fit the zoo.
         ConfigError: a part would be empty.
     """
-    # Before anything else is bound: import.json keeps every option.
-    options = {key: value for key, value in locals().items() if key not in ("zoo", "out")}
-    zoo, result = Path(zoo), Imported(str(zoo), options)
-    if classes is not None and not isinstance(classes, int):
-        check_classes("--classes", list(classes))
-    unwanted = LeaveOut(leave_out)
-    saved = Saved(every, None if saved_epochs is None else tuple(saved_epochs))
+    options = options or ImportOptions()
+    zoo, result = Path(zoo), Imported(str(zoo), options.model_dump(mode="json"))
+    if isinstance(options.classes, list):
+        check_classes("--classes", options.classes)
+    unwanted = LeaveOut(options.leave_out)
+    saved = Saved(options.every, None if options.saved_epochs is None else tuple(options.saved_epochs))
 
     def kept(name: str, call: Callable, *given):
         try:
             return call(*given)
         except DataError as error:
-            if strict:
+            if options.strict:
                 raise
             result.skipped[name] = str(error)
             if len(result.skipped) <= SHOWN:
@@ -91,8 +66,8 @@ def import_zoo(
     runs = {name: None if name in unwanted else kept(name, read) for name, read in readers.items()}
     unwanted.check(zoo)
     read = _numbered(runs)
-    result.accuracies_divided_by = accuracy_unit(list(read.values()), accuracies)
-    convert = Conversion(classes, head, epochs, result.accuracies_divided_by, validation)
+    result.accuracies_divided_by = accuracy_unit(list(read.values()), options.accuracies)
+    convert = Conversion(options, result.accuracies_divided_by)
     with new_folder(out) as folder:
         written = {}
         for number, run in read.items():
@@ -107,7 +82,7 @@ def import_zoo(
             raise DataError(f"{zoo}: none of {len(readers)} runs can be read; {first}")
         if len(result.skipped) > SHOWN:
             log.warning("left out %d more, see import.json", len(result.skipped) - SHOWN)
-        for part, numbers in _parts(written, shares, seed, result.skipped).items():
+        for part, numbers in _parts(written, options, result.skipped).items():
             write_index([folder / "members" / f"{number:05d}.h5" for number in numbers], folder / f"{part}.h5")
             result.parts[part] = len(numbers)
         result.recognised = _recognised(convert.layout)
@@ -117,12 +92,12 @@ def import_zoo(
 
 
 def find_runs(zoo: Path, leave_out: LeaveOut = NOTHING, saved: Saved = NOT_SAID) -> Readers:
-    """Return what reads each run of a zoo, by its name, in order.
+    """Return a function that reads each run of a zoo, by its name, in order.
 
     Args:
         zoo: its folder.
-        leave_out: checkpoints and files that are not wanted.
-        saved: what the user says of the epochs of checkpoints.
+        leave_out: checkpoints and files to leave out.
+        saved: epochs of checkpoints as given by the user.
 
     Raises:
         DataError: the folder holds no zoo.
@@ -143,15 +118,14 @@ def find_runs(zoo: Path, leave_out: LeaveOut = NOTHING, saved: Saved = NOT_SAID)
 
 
 def _reason(name: str, why: object) -> str:
-    """Return why a run was left out, with its name once."""
+    """Return why a run was left out, including its name once."""
     return str(why) if str(why).startswith(name) else f"{name}: {why}"
 
 
 def _recognised(layout: Layout) -> dict[str, Any]:
     return {
-        "architecture": "resnet18" if is_resnet18(layout) else "other",
+        **(architecture_of(layout).columns() if layout.architecture else {"architecture": OTHER}),
         "classes": layout.classes,
-        "width": network_width(layout),
         "head": layout.head[0].removesuffix(".weight"),
         "activation": layout.activation,
         "parameters": layout.size,
@@ -159,7 +133,7 @@ def _recognised(layout: Layout) -> dict[str, Any]:
 
 
 def _numbered(runs: dict[str, ForeignRun | None]) -> dict[int, ForeignRun]:
-    """Return the runs that could be read, by their own numbers if all have one, else by their places among all."""
+    """Return the readable runs by their own numbers if all have one, otherwise by their positions among all runs."""
     read = {place: run for place, run in enumerate(runs.values()) if run}
     own = [run.about.pop("member", None) for run in read.values()]
     if not all(isinstance(number, int) and number >= 0 for number in own):
@@ -174,18 +148,18 @@ def _numbered(runs: dict[str, ForeignRun | None]) -> dict[int, ForeignRun]:
     return numbered
 
 
-def _parts(runs: dict[int, Placed], shares: Sequence[int], seed: int, skipped: dict[str, str]) -> dict[str, list[int]]:
+def _parts(runs: dict[int, Placed], options: ImportOptions, skipped: dict[str, str]) -> dict[str, list[int]]:
     told = {number: run.part for number, (run, _) in runs.items() if run.part}
     if told and len(told) < len(runs):
         missing = next(run.name for run, _ in runs.values() if not run.part)
         raise DataError(f"{missing} does not say its part, and others do; say it for all, or for none")
-    wanted = {part: share for part, share in zip(PARTS, shares, strict=False) if share}
+    wanted = {part: share for part, share in zip(PARTS, options.shares, strict=False) if share}
     if not told:
         sets = sorted({classes for _, classes in runs.values()})
-        # A task of a test member must not be one that a training member saw; where there is one task, it must be.
+        # Test members must not share a task with training members, unless there is only one task.
         alone = len(sets) == 1
         places = {number: number if alone else sets.index(classes) for number, (_, classes) in runs.items()}
-        told = {number: part_of(seed, "imported", place, wanted) for number, place in places.items()}
+        told = {number: part_of(options.seed, "imported", place, wanted) for number, place in places.items()}
         if lacking := [part for part in wanted if part not in told.values()]:
             out = next((f"; {len(skipped)} runs were left out: {_reason(*one)}" for one in skipped.items()), "")
             raise ConfigError(

@@ -1,7 +1,7 @@
-"""Which checkpoint holds the weights of which epoch of a Ray Tune run.
+"""Match the checkpoints of a Ray Tune run to its epochs.
 
 Before Ray 2.7 the number in ``checkpoint_000004`` was the iteration; since then it counts checkpoints from 0. Weights
-and results are joined only where the files, or the user, say how.
+and results are matched only if the files or the user determine how.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,11 +16,11 @@ IN_ORDER = "in order, as many checkpoints as results"
 
 @dataclass(frozen=True)
 class Saved:
-    """What a user says of the epochs at which checkpoints were saved.
+    """The epochs at which checkpoints were saved, as given by the user.
 
     Attributes:
-        every: at every so many epochs, and at the end; None: not said.
-        epochs: these, in the order of the checkpoints; None: not said.
+        every: every so many epochs, and at the end; None: not given.
+        epochs: in the order of the checkpoints; None: not given.
     """
 
     every: int | None = None
@@ -28,7 +28,7 @@ class Saved:
 
     @property
     def words(self) -> str:
-        """The option, as it is given on the command line; empty: nothing is said."""
+        """The option as given on the command line; empty: none."""
         if self.epochs is not None:
             return f"--saved-epochs {','.join(map(str, self.epochs))}"
         return "" if self.every is None else f"--every {self.every}"
@@ -40,20 +40,20 @@ NOT_SAID = Saved()
 def join(
     run: str, numbers: Sequence[int], epochs: Sequence[int], named: Mapping[int, int], saved: Saved
 ) -> tuple[dict[int, int], str]:
-    """Return the epoch of each checkpoint, and how that is known.
+    """Return the epoch of each checkpoint, and how it was determined.
 
     Args:
         run: its name, for messages.
-        numbers: of checkpoints, ascending, at least one.
-        epochs: that have results, ascending, at least one.
-        named: epochs of the checkpoints that the results name; empty: they name none.
-        saved: what the user says, for runs that do not tell it themselves; where they do, it must agree.
+        numbers: of checkpoints, ascending, not empty.
+        epochs: with results, ascending, not empty.
+        named: epochs by number of the checkpoints that the results name; may be empty.
+        saved: given by the user, for runs whose files do not determine it; otherwise both must agree.
 
     Returns:
-        Epochs by number of a checkpoint (those that no result names are left out), and the way in words.
+        Epochs by number of checkpoint (without those that no result names), and a description of the way.
 
     Raises:
-        DataError: the files leave it open and the user says nothing, or what the user says cannot be.
+        DataError: files are ambiguous and the user gave nothing, or what the user gave is impossible.
     """
     found, how = _told(numbers, epochs, named)
     if how and saved.words:
@@ -71,7 +71,7 @@ def join(
 
 
 def _told(numbers: Sequence[int], epochs: Sequence[int], named: Mapping[int, int]) -> tuple[dict[int, int], str]:
-    """Return what the files tell; no epochs and no way: nothing."""
+    """Return what the files determine; empty: nothing."""
     if named:
         return {number: named[number] for number in numbers if number in named}, BY_NAME
     counted = list(numbers) == list(range(len(numbers)))
@@ -85,13 +85,13 @@ def _told(numbers: Sequence[int], epochs: Sequence[int], named: Mapping[int, int
 
 
 def _numbers_are_epochs(numbers: Sequence[int], epochs: Sequence[int], counted: bool) -> bool:
-    """Return whether numbers of checkpoints are epochs, where a count of checkpoints could not mean other epochs."""
+    """Return whether numbers of checkpoints must be epochs, and cannot be counts of checkpoints."""
     last, end = numbers[-1], epochs[-1]
     if last == end and (set(epochs) <= set(numbers) or set(numbers) <= set(epochs)):  # a count ends at a smaller number
         return True
     if counted:
         return False
-    # If only every second epoch had been saved, and the end, there would be fewer checkpoints.
+    # With only every second epoch saved, and the end, there would be fewer checkpoints.
     if epochs[0] == 0 and last <= end <= 2 * (last - 1):
         return True
     step = numbers[1] - numbers[0] if len(numbers) > 2 else 1
@@ -135,7 +135,7 @@ def _check(run: str, found: Mapping[int, int], how: str, epochs: Sequence[int], 
 
 
 def _range(numbers: Sequence[int]) -> str:
-    """Return numbers in words: some of them one by one, else as a range."""
+    """Return numbers as text: a few in full, more as a range."""
     if len(numbers) > 6:
         return f"{numbers[0]}, {numbers[1]}, ..., {numbers[-1]}"
     return ", ".join(map(str, numbers))

@@ -1,4 +1,4 @@
-"""What a user wants left out of an import: runs, checkpoints or files, by name."""
+"""Runs, checkpoints and files that an import leaves out, by name."""
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -7,10 +7,10 @@ from wsl.errors import DataError
 
 
 class LeaveOut:
-    """Names of runs, or of checkpoints and files of runs (``RUN/checkpoint_000005``), with ``*`` and ``?`` for others.
+    """Names of runs, checkpoints and files (``RUN/checkpoint_000005``), with ``*`` and ``?`` as wildcards.
 
     Args:
-        patterns: such names.
+        patterns: names.
     """
 
     def __init__(self, patterns: Sequence[str] = ()):
@@ -23,10 +23,13 @@ class LeaveOut:
         return bool(found)
 
     def check(self, zoo: object) -> None:
-        """Refuse names that nothing in the zoo has.
+        """Refuse patterns that match nothing.
+
+        Args:
+            zoo: its folder, for messages.
 
         Raises:
-            DataError: there is such a name.
+            DataError: there is such a pattern.
         """
         if unused := [pattern for pattern in self._patterns if pattern not in self._used]:
             raise DataError(f"--leave-out: nothing in {zoo} is called {unused[0]}; correct the name")

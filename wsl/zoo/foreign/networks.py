@@ -1,4 +1,4 @@
-"""Whose weights a state dict holds: its layout, under torchvision's names where it is a ResNet-18."""
+"""Layouts of state dicts from other programs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,85 +8,72 @@ import torch
 
 from wsl.errors import DataError
 from wsl.zoo.head import likely_heads, linear_modules
-from wsl.zoo.layout import Layout, layout_from, resnet18_layout, resnet18_shape
+from wsl.zoo.layout import Layout, layout_from
 from wsl.zoo.network import flatten
-
-SYNONYMS = (("shortcut.", "downsample."), ("linear.", "fc."))
+from wsl.zoo.recognition import recognise
 
 
 @dataclass(frozen=True)
 class Hints:
-    """What is known of a network beside its weights.
+    """What is known of a network besides its weights.
 
     Attributes:
         classes: number of the head's rows, as the user or the zoo's class names say.
         outputs: the same, as the zoo's hyper-parameters say; it decides only where names and shapes do not.
         head: name of the head's module, as the user says.
-        activation: as the hyper-parameters say.
+        activation: as the hyper-parameters say; None: they do not.
     """
 
     classes: int | None = None
     outputs: int | None = None
     head: str | None = None
-    activation: str = "relu"
+    activation: str | None = None
 
 
-def as_torchvision(
+def as_known(
     path: Path, state: dict[str, torch.Tensor], hints: Hints | None = None
 ) -> tuple[dict[str, torch.Tensor], Layout]:
-    """Return the state dict of a file, and its layout; a ResNet-18's by torchvision's names and in its order.
+    """Return the state dict in a file, and its layout; with the names and order of its architecture where it is known.
 
-    ``shortcut.0`` becomes ``downsample.0`` and ``linear.`` ``fc.``, only where all names and shapes are then a
-    ResNet-18's, with torchvision's stem or one of 3 by 3; integer buffers may be missing, as in old checkpoints. Any
-    other network keeps its own names and order.
+    Names are changed only if all names and shapes are then those of the architecture. Integer buffers may be missing,
+    as in old checkpoints. Any other network keeps its own names and order.
 
     Args:
         path: of the file, for messages.
         state: its state dict, see ``wsl.zoo.states``.
-        hints: what is known beside it; None: nothing.
+        hints: what else is known of the network; None: nothing.
 
     Raises:
-        DataError: the head is not known, or the state dict holds what is neither weights nor counters.
+        DataError: the head is not known, or the state dict holds something else than weights and counters.
     """
     hints = hints or Hints()
-    renamed = torchvision_names(state)
-    layout = _resnet18(renamed)
-    if not layout:
-        return state, _own(path, state, hints)
-    if hints.head not in (None, "fc", "linear"):
-        raise DataError(f"{path}: the head of a ResNet-18 is fc, not {hints.head}; leave --head out")
-    return renamed, layout._replace(activation=hints.activation)
-
-
-def torchvision_names(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Return a state dict with the synonyms of torchvision's names replaced, unless two names would become one."""
-    renamed = {_renamed(name): value for name, value in state.items()}
-    return renamed if len(renamed) == len(state) else state
-
-
-def is_resnet18(layout: Layout) -> bool:
-    """Return whether a layout is a ResNet-18's, of any width and either stem."""
-    try:
-        resnet18_shape(layout)
-    except DataError:
-        return False
-    return True
-
-
-def network_width(layout: Layout) -> int:
-    """Return a ResNet-18's width, and of other networks how many features the head reads."""
-    return resnet18_shape(layout)[0] if is_resnet18(layout) else layout[layout.head[0]].shape[-1]
+    found = recognise({name: tuple(value.shape) for name, value in state.items() if value.is_floating_point()})
+    if found:
+        names, layout = found.architecture.own_names(state), found.layout
+        renamed = {names[name]: value for name, value in state.items()}
+        counters = {name for name, value in renamed.items() if not value.is_floating_point()}
+        if len(renamed) == len(state) and counters <= set(layout.counters):
+            head = layout.head[0].rpartition(".")[0]
+            theirs = next(name for name in state if names[name] == layout.head[0]).rpartition(".")[0]
+            if hints.head not in (None, head, theirs):
+                raise DataError(
+                    f"{path}: the head of {found.architecture.name} is {head}, not {hints.head}; omit --head"
+                )
+            return renamed, layout._replace(activation=hints.activation or layout.activation)
+    return state, _own(path, state, hints)
 
 
 def same_parameters(one: Layout, other: Layout) -> bool:
-    """Return whether two layouts differ in nothing but the order of their parameters."""
+    """Return whether two layouts differ only in the order of their parameters."""
     mine, theirs = ({(entry.name, entry.shape) for entry in layout.entries} for layout in (one, other))
-    alike = (one.head, one.activation) == (other.head, other.activation)
+    alike = all(
+        getattr(one, key) == getattr(other, key) for key in ("head", "activation", "architecture", "image_size")
+    )
     return alike and mine == theirs and set(one.counters) == set(other.counters)
 
 
 def to_vector(path: Path, state: dict[str, torch.Tensor], layout: Layout) -> tuple[np.ndarray, np.ndarray]:
-    """Return flat weights, float32 (n_weights,), and integer buffers (n_counters,); those that are missing are 0.
+    """Return flat weights, float32 (n_weights,), and integer buffers (n_counters,); missing buffers are 0.
 
     Raises:
         DataError: a weight is not finite.
@@ -99,23 +86,6 @@ def to_vector(path: Path, state: dict[str, torch.Tensor], layout: Layout) -> tup
             f"{path}: {bad} holds NaN or infinite numbers; leave its epoch out by --epochs, or the run by --leave-out"
         )
     return weights, counters
-
-
-def _renamed(name: str) -> str:
-    for theirs, ours in SYNONYMS:
-        # Whole words alone.
-        name = ours + name.removeprefix(theirs) if name.startswith(theirs) else name.replace("." + theirs, "." + ours)
-    return name
-
-
-def _resnet18(state: dict[str, torch.Tensor]) -> Layout | None:
-    first, head = state.get("conv1.weight"), state.get("fc.weight")
-    if first is None or head is None or first.ndim != 4 or head.ndim != 2:
-        return None
-    layout = resnet18_layout(first.shape[0], head.shape[0], 3 if first.shape[-1] == 3 else 7)
-    floats = {name: tuple(value.shape) for name, value in state.items() if value.is_floating_point()}
-    same = floats == {entry.name: entry.shape for entry in layout.entries}
-    return layout if same and state.keys() - floats.keys() <= set(layout.counters) else None
 
 
 def _own(path: Path, state: dict[str, torch.Tensor], hints: Hints) -> Layout:
@@ -131,7 +101,7 @@ def _own(path: Path, state: dict[str, torch.Tensor], hints: Hints) -> Layout:
         raise DataError(
             f"{path}: no parameter is a matrix, whose rows would be classes; only classifiers can be imported"
         )
-    return layout_from(named, counters, _head(path, dict(named), hints))
+    return layout_from(named, counters, _head(path, dict(named), hints), hints.activation or "relu")
 
 
 def _head(path: Path, shapes: dict[str, tuple[int, ...]], hints: Hints) -> tuple[str, ...]:
@@ -146,7 +116,7 @@ def _head(path: Path, shapes: dict[str, tuple[int, ...]], hints: Hints) -> tuple
     rows = [shapes[names[0]][0] for names in modules.values()]
     if hints.classes is None and hints.outputs in rows and [shapes[one[0]][0] for one in likely] != [hints.outputs]:
         told = likely_heads(shapes, hints.outputs)
-        # Where shapes say something else than hyper-parameters, neither is taken.
+        # Where shapes and hyper-parameters disagree, the user must decide.
         likely = told if len(likely) > 1 else [*likely, *told]
     if len(likely) == 1:
         return likely[0]

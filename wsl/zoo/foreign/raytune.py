@@ -1,11 +1,11 @@
-"""Zoos as Ray Tune lays them out, and those that follow it: one folder per run.
+"""Zoos with Ray Tune's layout: one folder per run.
 
     NN_tune_trainable_*/params.json                    hyper-parameters
     NN_tune_trainable_*/result.json                    one JSON object per line: one epoch's results
-    NN_tune_trainable_*/checkpoint_000050/checkpoints  a state dict; of which epoch, see ``wsl.zoo.foreign.joining``
+    NN_tune_trainable_*/checkpoint_000050/checkpoints  a state dict; ``wsl.zoo.foreign.joining`` finds its epoch
 
 Source: Schürholt et al. 2022, *Model Zoos: A Dataset of Diverse Populations of Neural Network Models*. WeightCLIP's
-zoos (2026) have plainer keys, count epochs from 0, after the first, and give accuracies in percent.
+zoos (2026) have other keys, number the first epoch 0, and give accuracies in percent.
 """
 
 import json
@@ -24,7 +24,7 @@ from wsl.zoo.foreign.run import ForeignRun, results_table, whole_number
 FOLDERS = "NN_tune_trainable_*"
 WEIGHTS = "checkpoints"
 TORN = "last line of results cut short, not read"
-OWN = "wsl::"  # before keys of our plan that others have no name for
+OWN = "wsl::"  # prefix of keys of our plan that have no usual name
 PARAMETERS = {
     "seed": "seed",
     "optim::optimizer": "optimizer",
@@ -35,7 +35,7 @@ PARAMETERS = {
     "training::batchsize": "batch_size",
     "training::epochs_train": "max_epoch",
 }
-ALSO = {  # WeightCLIP's keys, and what else is worth keeping
+ALSO = {  # WeightCLIP's keys, and further hyper-parameters
     "lr": "learning_rate",
     "weight_decay": "weight_decay",
     "momentum": "momentum",
@@ -48,20 +48,20 @@ ALSO = {  # WeightCLIP's keys, and what else is worth keeping
 
 
 def read_run(zoo: Path, folder: Path, leave_out: LeaveOut = NOTHING, saved: Saved = NOT_SAID) -> ForeignRun:
-    """Read all of a run but its weights.
+    """Read everything of a run except its weights.
 
-    Of several results of one epoch, which Ray writes after it restored a trial, the last counts. A last line that was
-    cut short is passed over.
+    Of several results of one epoch, which Ray writes after restoring a trial, the last counts. A truncated last line is
+    ignored.
 
     Args:
         zoo: folder of the runs.
         folder: of this run.
-        leave_out: checkpoints that are not wanted, as ``RUN/checkpoint_000005``.
-        saved: what the user says of the epochs of checkpoints, see ``wsl.zoo.foreign.joining``.
+        leave_out: checkpoints to leave out, as ``RUN/checkpoint_000005``.
+        saved: epochs of checkpoints as given by the user, see ``wsl.zoo.foreign.joining``.
 
     Raises:
-        DataError: a file is missing, damaged or outside ``zoo``; there are no results or no checkpoints; or nothing
-            says which belong together.
+        DataError: a file is missing, damaged or outside ``zoo``; there are no results or no checkpoints; or they
+            cannot be matched.
     """
     own = folder.relative_to(zoo)
     path = file_inside(zoo, own / "params.json")
@@ -69,9 +69,9 @@ def read_run(zoo: Path, folder: Path, leave_out: LeaveOut = NOTHING, saved: Save
     named = {ours: params[theirs] for theirs, ours in (ALSO | PARAMETERS).items() if theirs in params}
     named |= {key.removeprefix(OWN): value for key, value in params.items() if key.startswith(OWN)}
     rows, notes = _rows(file_inside(zoo, own / "result.json"), folder)
-    epochs = [*rows, *([max(rows) + 1] if TORN in notes else [])]  # a line cut short tells that its epoch ended
+    epochs = [*rows, *([max(rows) + 1] if TORN in notes else [])]  # a truncated line means that its epoch ended
     if isinstance(params.get("num_epochs"), int) and named["max_epoch"] == params["num_epochs"] and 0 in rows:
-        named["max_epoch"] -= 1  # WeightCLIP counts epochs from 0, after the first
+        named["max_epoch"] -= 1  # WeightCLIP numbers the first epoch 0
     files, joined, unnamed = _files(zoo, folder, rows, epochs, leave_out, saved)
     about = {key: value for key, value in named.items() if isinstance(value, str | int | float)}
     outputs, names = params.get("model::o_dim"), named.get("snapshots")

@@ -1,4 +1,4 @@
-"""A training run that others made, as all kinds of zoos tell it: what is known before any weight is read."""
+"""A training run of another program, for all kinds of zoos: what is known before weights are read."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -11,7 +11,7 @@ import pandas as pd
 
 from wsl.errors import DataError
 
-# By the names of others, and by this project's own, as tables have both.
+# Other programs' names; tables may also have those of this project.
 METRICS = {
     "train_loss": "train_loss",
     "train_acc": "train_accuracy",
@@ -24,24 +24,24 @@ OWN_METRICS = tuple(METRICS.values())
 REMEDY = "correct it, or leave the run out by --leave-out"
 NOT_MEASURED = -999.0  # ModelZooDataset's results before the first epoch
 PARTS = ("train", "validation", "test", "unseen")
-RESERVED = {"classes", "task", "part", "width", "source", "diverged", "digest"}  # what is told apart from ``about``
+RESERVED = {"architecture", "classes", "task", "part", "source", "diverged", "digest"}  # never in ``about``
 
 
 @dataclass
 class ForeignRun:
-    """One member of a zoo that others made.
+    """One member of another program's zoo.
 
     Attributes:
-        name: as the zoo has it, for messages.
-        about: its hyper-parameters, by the names of our plan where it has them; ``member`` is a number of its own.
-        classes: names in the order of the head's rows; None: the zoo does not say.
-        part: that it belongs to; None: the zoo does not say.
-        results: a row an epoch, by epoch in order: those of ``OWN_METRICS`` that the zoo has, accuracies in its unit.
+        name: in the zoo, for messages.
+        about: its hyper-parameters, under the names of our plan where there are any; ``member`` is its number.
+        classes: names in the order of the head's rows; None: unknown.
+        part: that it belongs to; None: unknown.
+        results: one row per epoch, in order, with the available ``OWN_METRICS``; accuracies in the zoo's unit.
         files: of its weights, by epoch.
-        joined: how weights and results were joined, in words.
-        names: of snapshots, by epoch, where the zoo gives them.
-        outputs: number of the network's outputs, as the zoo says; None: it does not.
-        notes: what was passed over on the way, in words that other runs may share.
+        joined: how weights and results were matched, as text.
+        names: of snapshots by epoch, where the zoo has them.
+        outputs: number of the network's outputs; None: unknown.
+        notes: what was ignored, in phrases that other runs may share.
     """
 
     name: str
@@ -71,10 +71,14 @@ class ForeignRun:
 
 
 def check_classes(place: str, classes: Any) -> None:
-    """Refuse what is not a list of class names that tables can hold.
+    """Refuse anything but a list of class names that tables can hold.
+
+    Args:
+        place: for messages.
+        classes: to check.
 
     Raises:
-        DataError: it is not one.
+        DataError: it is something else.
     """
     good = isinstance(classes, list) and all(isinstance(name, str) and name and "/" not in name for name in classes)
     if not good or len(set(classes)) < len(classes):
@@ -85,7 +89,7 @@ def results_table(rows: Iterable[tuple[str, int, Mapping[str, Any]]]) -> pd.Data
     """Return the table of results, see ``ForeignRun``.
 
     Args:
-        rows: where each stands (for messages), its epoch, and metrics by anybody's names.
+        rows: the place of each (for messages), its epoch, and metrics under any known names.
 
     Raises:
         DataError: an epoch has two rows, or a metric is not a number.
@@ -108,8 +112,13 @@ def results_table(rows: Iterable[tuple[str, int, Mapping[str, Any]]]) -> pd.Data
 def whole_number(place: str, key: str, value: Any) -> int:
     """Return an epoch or another count.
 
+    Args:
+        place: for messages.
+        key: for messages.
+        value: to convert.
+
     Raises:
-        DataError: it is not one.
+        DataError: it is not a whole number.
     """
     number = _number(place, key, value)
     if not (isfinite(number) and number >= 0 and number == int(number)):

@@ -1,9 +1,9 @@
-"""Zoos of loose state dicts with one CSV that says what each is.
+"""Zoos of state dicts with one CSV that describes each file.
 
-One row per file. ``file`` (a path in the zoo's folder) and ``epoch`` must be there, and results by the names of
-``wsl.zoo.foreign.run.METRICS``. ``member`` gathers the snapshots of one training run; without it each file is a run of
-its own. ``classes``, or ``task``, holds names joined by ``/``, in the order of the head's rows; ``part`` says where a
-run belongs; ``activation`` is the network's. Every other column is a hyper-parameter.
+One row per file. ``file`` (a path in the zoo's folder), ``epoch``, and results named as in
+``wsl.zoo.foreign.run.METRICS`` are required. ``member`` groups the snapshots of one training run; without it each file
+is a separate run. ``classes``, or ``task``, holds names joined by ``/``, in the order of the head's rows; ``part`` is
+the part of the run; ``activation`` is the network's. Every other column is a hyper-parameter.
 """
 
 import csv
@@ -36,7 +36,7 @@ def read_table(path: Path, leave_out: LeaveOut = NOTHING) -> dict[str, pd.DataFr
 
     Args:
         path: the CSV.
-        leave_out: members and files that are not wanted.
+        leave_out: members and files to leave out.
 
     Raises:
         DataError: the table is damaged, lacks a column, or names a file twice.

@@ -9,19 +9,19 @@ UNITS = {"fraction": 1.0, "percent": 100.0}
 
 
 def accuracy_unit(runs: Sequence[ForeignRun], asked: str = "auto") -> float:
-    """Return what accuracies are to be divided by.
+    """Return the divisor that turns accuracies into fractions.
 
-    Each column of each run speaks by its largest value: above 1 it is percent, else a fraction; one of zeros says
-    nothing.
+    The largest value of each column of each run decides: above 1 means percent, otherwise fractions; columns of zeros
+    are ignored.
 
     Args:
         runs: of one zoo, which has one unit.
-        asked: ``percent``, ``fraction``, or ``auto``: as the values say.
+        asked: ``percent``, ``fraction``, or ``auto`` to decide by the values.
 
     Raises:
-        DataError: some values say percent and others fraction, or one is beyond the unit's range.
+        DataError: values contradict each other, or one is out of the unit's range.
     """
-    said: dict[str, str] = {}
+    seen: dict[str, str] = {}
     for run in runs:
         for column, values in run.accuracies.items():
             if values.min() < 0 or values.max() > 100 or (asked == "fraction" and values.max() > 1):
@@ -31,10 +31,10 @@ def accuracy_unit(runs: Sequence[ForeignRun], asked: str = "auto") -> float:
                     f"--leave-out {run.name}"
                 )
             if values.max() > 0:
-                said.setdefault("percent" if values.max() > 1 else "fraction", f"{run.name}, {column}")
-    if asked == "auto" and len(said) > 1:
+                seen.setdefault("percent" if values.max() > 1 else "fraction", f"{run.name}, {column}")
+    if asked == "auto" and len(seen) > 1:
         raise DataError(
-            f"accuracies look like percent in {said['percent']}, but like fractions in {said['fraction']}; say which "
+            f"accuracies look like percent in {seen['percent']}, but like fractions in {seen['fraction']}; say which "
             "they all are by --accuracies percent or --accuracies fraction"
         )
-    return UNITS[next(iter(said), "fraction") if asked == "auto" else asked]
+    return UNITS[next(iter(seen), "fraction") if asked == "auto" else asked]

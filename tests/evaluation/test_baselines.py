@@ -1,0 +1,244 @@
+"""Baselines against brute force, numpy, scikit-learn and the files of members."""
+
+import shutil
+from itertools import permutations
+from types import SimpleNamespace
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics.pairwise import cosine_similarity
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler, normalize
+
+from tests.networks import resnet18, resnet18_layout
+from wsl.datasets.class_means import ClassMeansByCount
+from wsl.images.tasks import TaskImages
+from wsl.sampling.features import BodyFeatures
+from wsl.sampling.methods.constant import Mean, Scratch
+from wsl.sampling.methods.nearest import Nearest, Noised
+from wsl.sampling.methods.references import Reconstructed, Trained
+from wsl.sampling.methods.task_heads import PENALTIES, Probe, Prototypes
+from wsl.weights.codec import load_codec, read_latents
+from wsl.zoo.index import open_zoo, write_index
+from wsl.zoo.member import read_member
+from wsl.zoo.network import state_dict
+
+LAYOUT = resnet18_layout(2, 3)
+HEAD = slice(LAYOUT["fc.weight"].offset, None)
+TRAINING_TASKS = ("012", "234", "413")
+
+
+def network_of(weights):
+    network = resnet18(2, 3)
+    network.load_state_dict(state_dict(weights, LAYOUT))
+    return network.eval()
+
+
+def inputs_of(packed, name, part):
+    with h5py.File(packed[name]) as file:
+        pixels = (file[part][...] / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
+
+
+def features_of(network, inputs):
+    """What the head is given, by a hook and not by the network's own word."""
+    seen = []
+    network.fc.register_forward_pre_hook(lambda _, given: seen.append(given[0].double().numpy()))
+    with torch.no_grad():
+        network(inputs)
+    return seen[0]
+
+
+def predictions(weights, inputs):
+    with torch.no_grad():
+        return network_of(weights)(inputs).argmax(1).numpy()
+
+
+@pytest.fixture
+def images(packed):
+    return TaskImages(list(packed.values()))
+
+
+@pytest.fixture(scope="module")
+def opened(zoo):
+    with open_zoo(zoo.train) as train:
+        yield train
+
+
+@pytest.fixture(scope="module")
+def maxima(zoo):
+    """Weights of the training members' last snapshots, from their own files."""
+    return [read_member(path).weights[1] for path in zoo.members[:3]]
+
+
+@pytest.fixture(scope="module")
+def nearest(opened, class_means):
+    return lambda entry=Nearest: nearest_of(entry, opened, list(class_means.values()))
+
+
+def nearest_of(entry, zoo, means):
+    return entry(None, SimpleNamespace(zoo=zoo, layout=zoo.layout, class_means=ClassMeansByCount(means)))
+
+
+def best_member(features, task, images):
+    """The member and class order whose class means are closest in cosine, by trying all."""
+    known = {
+        (place, order): np.concatenate([features[own[i]].mean(axis=0) for i in order])
+        for place, own in enumerate(TRAINING_TASKS)
+        for order in permutations(range(3))
+    }
+    centre = np.mean(list(known.values()), axis=0)
+    wanted = np.concatenate([features[name][:images].mean(axis=0) for name in task]) - centre
+    return max(known, key=lambda key: cosine_similarity([known[key] - centre], [wanted])[0, 0])
+
+
+@pytest.mark.parametrize("images", [1, None])
+def test_nearest_is_found_by_brute_force_over_members_and_class_orders(nearest, maxima, class_means, images):
+    features = {name: h5py.File(path)["features"][...] for name, path in class_means.items()}
+    found, model = set(), nearest()
+    for task in permutations("01234", 3):
+        place, order = best_member(features, task, images)
+        found.add((place, order))
+        expected = maxima[place].copy()
+        expected[HEAD] = np.concatenate(
+            [maxima[place][LAYOUT["fc.weight"].columns].reshape(3, -1)[list(order)].ravel(),
+             maxima[place][LAYOUT["fc.bias"].columns][list(order)]]
+        )  # fmt: skip
+        assert np.array_equal(model.sample("/".join(task), 0.1, images), expected)
+    assert len({place for place, _ in found}) > 1 and len({order for _, order in found}) == 6
+
+
+def test_names_are_compared_with_names(opened, maxima, class_means, tmp_path):
+    paths = []
+    for i, path in enumerate(class_means.values()):
+        paths.append(shutil.copy(path, tmp_path / path.name))
+        with h5py.File(paths[-1], "a") as file:
+            file["text"] = np.float32(1000 + np.eye(len(class_means))[i])  # far from all images
+    model = nearest_of(Nearest, opened, paths)
+    for place, task in enumerate(TRAINING_TASKS):
+        assert np.array_equal(model.sample("/".join(task), 0.1, 0), maxima[place])
+
+
+def test_a_training_task_in_another_order_gives_its_member_with_classes_reordered(nearest, maxima, packed):
+    inputs = inputs_of(packed, "3", "validation")
+    with torch.no_grad():
+        own, reordered = (network_of(weights)(inputs) for weights in (maxima[1], nearest().sample("4/2/3", 0.1)))
+    torch.testing.assert_close(reordered, own[:, [2, 0, 1]])
+
+
+def test_noise_has_a_tenth_of_each_parameters_deviation_and_spares_statistics(nearest):
+    plain, noised = nearest().sample("0/1/3", 0.1), nearest(Noised)
+    difference = {seed: noised.sample("0/1/3", 0.1, seed=seed) - plain for seed in (0, 1)}
+    assert np.array_equal(difference[0], noised.sample("0/1/3", 0.1, seed=0) - plain)
+    shares = []
+    for entry in LAYOUT.entries:
+        own, added = plain[entry.columns], difference[0][entry.columns]
+        if "running" in entry.name:
+            assert not added.any()
+        else:
+            assert not np.array_equal(added, difference[1][entry.columns])
+            shares.append(added.std() / own.std() if entry.size > 500 else 0.1)
+            assert np.abs(added).max() < 0.6 * own.std()
+    np.testing.assert_allclose(shares, 0.1, rtol=0.1)
+
+
+@pytest.fixture(scope="module")
+def start():
+    """A body whose features tell digits apart a little: random weights."""
+    torch.manual_seed(5)
+    return resnet18(2, 3).state_dict()
+
+
+def train_features(start, packed, task, count):
+    network = resnet18(2, 3).eval()
+    network.load_state_dict(start)
+    return [features_of(network, inputs_of(packed, name, "train"))[:count] for name in task]
+
+
+def validation_features(start, packed, task):
+    network = resnet18(2, 3).eval()
+    network.load_state_dict(start)
+    return features_of(network, torch.cat([inputs_of(packed, name, "validation") for name in task]))
+
+
+def head_on(entry, state, layout, images):
+    """A baseline with this state dict as its frozen body."""
+    run = SimpleNamespace(layout=layout, frozen=lambda *given: (state, BodyFeatures(state, images)))
+    return entry(None, run)
+
+
+@pytest.mark.parametrize("count", [1, 5, None])
+def test_prototypes_give_the_class_whose_mean_has_the_highest_cosine(start, packed, images, count):
+    weights = head_on(Prototypes, start, LAYOUT, images).sample("3/0/4", 0.1, count)
+    means = [normalize(one).mean(axis=0) for one in train_features(start, packed, "304", count)]
+    expected = cosine_similarity(validation_features(start, packed, "304"), means).argmax(1)
+    inputs = torch.cat([inputs_of(packed, name, "validation") for name in "304"])
+    assert (predictions(weights, inputs) == expected).mean() > 0.98
+    assert len(set(expected)) == 3
+
+
+@pytest.mark.parametrize("task", ["304", "14"])
+@pytest.mark.parametrize("count", [3, 20])
+def test_a_probe_is_scikit_learns_logistic_regression(start, packed, images, count, task):
+    layout = resnet18_layout(2, len(task))
+    state = {**start, "fc.weight": torch.zeros(len(task), 16), "fc.bias": torch.zeros(len(task))}
+    weights = head_on(Probe, state, layout, images).sample("/".join(task), 0.1, count)
+    if count < 5:
+        regression = LogisticRegression(C=0.1, max_iter=1000)
+    else:
+        regression = GridSearchCV(LogisticRegression(max_iter=1000), {"C": PENALTIES}, cv=5)
+    expected = make_pipeline(StandardScaler(), regression)
+    expected.fit(np.concatenate(train_features(start, packed, task, count)), np.repeat(range(len(task)), count))
+    features = validation_features(start, packed, task)
+    head = weights[layout["fc.weight"].columns].reshape(len(task), -1), weights[layout["fc.bias"].columns]
+    logits = torch.from_numpy(features @ head[0].T + head[1])
+    np.testing.assert_allclose(logits.softmax(1), expected.predict_proba(features), atol=5e-3)
+    for entry in layout.entries[:-2]:
+        assert np.array_equal(weights[entry.columns], start[entry.name].numpy().ravel())
+
+
+@pytest.mark.parametrize("entry", [Prototypes, Probe])
+def test_heads_need_an_image(start, images, entry):
+    assert head_on(entry, start, LAYOUT, images).sample("3/0/4", 0.1, 0) is None
+
+
+def test_scratch_is_random_for_each_task_and_draw_and_repeatable():
+    make = Scratch(None, SimpleNamespace(layout=LAYOUT)).sample
+    first = make("0/1/2", 0.1)
+    assert np.array_equal(first, make("0/1/2", 0.9, images=3))
+    for other in (make("1/0/2", 0.1), make("0/1/2", 0.1, seed=1)):
+        assert (first != other).mean() > 0.9
+    # He et al.'s deviation, sqrt(2 / (3 * 3 * channels out)).
+    filters = first[LAYOUT["layer4.1.conv2.weight"].columns]
+    assert filters.std() == pytest.approx(np.sqrt(2 / (9 * 16)), rel=0.1)
+
+
+def test_trained_gives_each_held_out_member_and_none_where_it_diverged(zoo, train, tmp_path):
+    broken = train(tmp_path / "7.h5", "401", member=7, optimizer="sgd", learning_rate=1e9)
+    assert read_member(broken).diverged
+    write_index([zoo.members[4], broken], tmp_path / "test.h5")
+    with open_zoo(tmp_path / "test.h5") as test, open_zoo(zoo.validation) as validation:
+        make = Trained(None, SimpleNamespace(held_out=[validation, test])).sample
+        for task, path in (("1/0/4", zoo.members[3]), ("0/3/2", zoo.members[4])):
+            assert np.array_equal(make(task, 0.1), read_member(path).weights[1])
+        assert make("4/0/1", 0.1) is None
+
+
+def test_reconstructed_is_the_codecs_round_trip(zoo, fitted, autoencoder):
+    codec = load_codec(zoo.train, fitted, autoencoder.state)
+    latents, snapshots = read_latents(autoencoder.latents["test"])
+    expected = codec.decode(latents[snapshots["snapshot"] == "max"])[0]
+    with open_zoo(zoo.test) as test:
+        models = Reconstructed(None, SimpleNamespace(held_out=[test], codec=codec))
+        np.testing.assert_allclose(models.sample("0/3/2", 0.1), expected, rtol=1e-3, atol=1e-4)
+        assert models.sample("9/9/9", 0.1) is None
+
+
+def test_the_mean_is_that_of_the_last_snapshots_for_every_task(opened, maxima):
+    mean = Mean(None, SimpleNamespace(zoo=opened))
+    np.testing.assert_allclose(mean.sample("0/1/2", 0.1), np.mean(maxima, axis=0), rtol=1e-5, atol=1e-7)
+    assert np.array_equal(mean.sample("0/1/2", 0.1), mean.sample("3/0/4", 0.9, 2, seed=1))

@@ -1,0 +1,1 @@
+"""Dataset encoders, one per file."""

@@ -1,0 +1,71 @@
+"""Settings of the bench: weight encoders that are compared with the run's own, on the same members."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from wsl.sections import RUN_NAME, PositiveInt, Section
+from wsl.shared.settings import Shared
+from wsl.weights.settings import EncoderFit, Search, Weights
+
+FORMER = ("autoencoder", "tokens", "normalise", "share")
+
+
+class Variant(Section):
+    """The settings of `weights` in which an encoder on the bench differs from the run's own."""
+
+    encoder: Any = Field(
+        None,
+        description="settings of `weights.encoder` that differ; with another `name`, the others have that encoder's "
+        "defaults",
+    )
+    components: PositiveInt | None = Field(None, description="maximum number of principal components per parameter")
+    budget: PositiveInt | None = Field(None, description="total coefficients per model; empty: no budget")
+    gate: Literal["variance", "function"] | None = Field(None, description="ranking of components under a budget")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_former_keys(cls, values: Any) -> Any:
+        for key in FORMER if isinstance(values, dict) else ():
+            if key in values:
+                raise ValueError(f"{key}: a key of an earlier version; its settings are now settings of `encoder`")
+        return values
+
+    def of(self, weights: Weights) -> Weights:
+        """Return the section of a run, changed.
+
+        Raises:
+            ValidationError: the changed section is not valid.
+        """
+        changes = {key: getattr(self, key) for key in self.model_fields_set}
+        encoder, current = changes.get("encoder"), weights.encoder
+        if isinstance(encoder, dict) and encoder.get("name", current.name) == current.name:
+            changes["encoder"] = {**current.described(), **encoder}
+        return Weights.model_validate({**weights.model_dump(), **changes})
+
+
+class BenchSearch(Search):
+    """Encoding by outputs: gradient steps on a held-out member's latent to match the outputs of its decoded model."""
+
+    encoders: list[str] = Field([], description="names of the encoders that are searched with; empty: all on the bench")
+
+
+class Bench(Section):
+    """Weight encoders that are fitted to the same members as the run's own, and compared."""
+
+    encoders: dict[Annotated[str, Field(pattern=RUN_NAME)], Variant] = Field(
+        {},
+        description="by name, the keys of `weights` in which an encoder differs from the run's own (`encoder`, "
+        "`components`, `budget`, `gate`); empty: no bench",
+    )
+    search: BenchSearch = BenchSearch()
+
+
+class BenchSettings(EncoderFit):
+    """How one encoder on the bench is fitted and measured."""
+
+    components: PositiveInt
+    budget: PositiveInt | None
+    gate: Literal["variance", "function"]
+    search: Search
+    shared: Shared

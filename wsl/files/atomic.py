@@ -1,0 +1,77 @@
+"""Files and folders that appear complete or not at all."""
+
+import glob
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from wsl.errors import DataError
+from wsl.opening import full_disk, writing_fault
+
+
+@contextmanager
+def written_whole(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path to write to, which is renamed to ``path`` if the block ends without an error.
+
+    Args:
+        path: the file to create or replace; missing folders are created.
+
+    Raises:
+        DataError: the folder is not writable, or the disk is full.
+    """
+    path = Path(path)
+    temporary = _temporary(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch()
+        mode = temporary.stat().st_mode
+    except OSError as error:
+        raise DataError(writing_fault(path, error)) from error
+    try:
+        yield temporary
+        if temporary.stat().st_mode != mode:  # safetensors creates files that only their owner can read
+            temporary.chmod(mode)
+        os.replace(temporary, path)
+    except DataError:  # about another file
+        raise
+    except Exception as error:
+        if full_disk(error):
+            raise DataError(writing_fault(path, error)) from error
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+        for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+            if not Path("/proc", leftover.name.split(".")[-2]).exists():  # its writer was killed
+                leftover.unlink(missing_ok=True)
+
+
+@contextmanager
+def new_folder(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary folder to write into, which is renamed to ``path`` if the block ends without an error.
+
+    Args:
+        path: the folder to create.
+
+    Raises:
+        DataError: ``path`` exists already, or cannot be written.
+    """
+    path = Path(path)
+    if path.exists():
+        raise DataError(f"{path} exists already; name another folder")
+    temporary = _temporary(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.mkdir()
+    except OSError as error:
+        raise DataError(writing_fault(path, error)) from error
+    try:
+        yield temporary
+        os.rename(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.part")

@@ -1,0 +1,124 @@
+"""The images of one part of a class: each once, scaled to one size, with where it comes from."""
+
+import hashlib
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from wsl.images.contents import described
+from wsl.images.pixels import as_seen
+
+
+@dataclass
+class Part:
+    """Some images of a class.
+
+    Attributes:
+        images: uint8 (n, size, size, 3).
+        files: where each image comes from (n,).
+        digests: 64 bits that identify each image, uint64 (n,).
+    """
+
+    images: np.ndarray
+    files: list[str]
+    digests: np.ndarray
+
+    def at(self, places: Sequence[int]) -> "Part":
+        """Return the images at these places, in this order."""
+        return Part(self.images[places], [self.files[place] for place in places], self.digests[places])
+
+
+@dataclass
+class LeftOut:
+    """Files or images of a class that are not used.
+
+    Attributes:
+        skipped: image files that cannot be read.
+        repeated: images that equal an earlier image of their part.
+        leaked: images to train on that equal a test image.
+        unread: files that are not recognised as images.
+        kinds: kind of each of ``unread``, see ``wsl.images.contents.Contents``.
+    """
+
+    skipped: list[str] = field(default_factory=list)
+    repeated: list[str] = field(default_factory=list)
+    leaked: list[str] = field(default_factory=list)
+    unread: list[str] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=list)
+
+    def in_words(self) -> str:
+        """Return in parentheses how many files are left out and why; empty if none is."""
+        counts = ((self.skipped, "not readable"), (self.repeated, "repeated"), (self.leaked, "with a test image"))
+        parts = [f"{len(files)} {what}" for files, what in counts if files]
+        parts += [f"not recognised as images: {described(self.kinds)}"] if self.kinds else []
+        return f" ({'; '.join(parts)})" if parts else ""
+
+
+class Collector:
+    """Collects the images of a part, each once.
+
+    Images are the same if they are equal after scaling, whatever their files' bytes.
+
+    Args:
+        size: side of the images, pixels.
+        excluded: digests of images that must not be collected: test images, while training images are collected.
+    """
+
+    def __init__(self, size: int, excluded: Collection[int] = ()):
+        self.size, self.excluded = size, set(excluded)
+        self.repeated: list[str] = []
+        self.leaked: list[str] = []
+        self._images: list[np.ndarray] = []
+        self._files: dict[int, str] = {}  # by digest
+
+    def add(self, image: np.ndarray, origin: str) -> None:
+        """Add an image, uint8 (size, size, 3), unless it is excluded or has been added before."""
+        digest = int.from_bytes(hashlib.blake2b(np.ascontiguousarray(image), digest_size=8).digest(), "little")
+        if digest in self.excluded:
+            self.leaked.append(origin)
+        elif digest in self._files:
+            self.repeated.append(origin)
+        else:
+            self._files[digest] = origin
+            self._images.append(image)
+
+    def part(self) -> Part:
+        """Return the collected images."""
+        images = np.array(self._images, dtype=np.uint8).reshape(-1, self.size, self.size, 3)
+        return Part(images, list(self._files.values()), np.array(list(self._files), dtype=np.uint64))
+
+
+def collect(images: Iterable[Any], size: int, label: str, left_out: LeftOut, excluded: Collection[int] = ()) -> Part:
+    """Return images that a source yields, see ``wsl.images.sources.base.ImageSource.images``.
+
+    Args:
+        images: PIL images or uint8 arrays, each alone or in a pair with where it comes from.
+        size: images are scaled and centre-cropped to this square, pixels.
+        label: text from which origins are made for images that come without: its end is the image's number.
+        left_out: receives the origins of images that are left out.
+        excluded: see ``Collector``.
+    """
+    collector = Collector(size, excluded)
+    for index, item in enumerate(images):
+        origin, image = item if isinstance(item, tuple) else (f"{label}, {index}", item)
+        collector.add(fitted(image if isinstance(image, Image.Image) else Image.fromarray(image), size), origin)
+    left_out.repeated += collector.repeated
+    left_out.leaked += collector.leaked
+    return collector.part()
+
+
+def fitted(image: Image.Image, size: int) -> np.ndarray:
+    """Return an image of any mode as uint8 (size, size, 3).
+
+    Raises:
+        ValueError: see ``as_seen``.
+    """
+    return cropped(as_seen(image)[0], size)
+
+
+def cropped(rgb: Image.Image, size: int) -> np.ndarray:
+    """Return an RGB image, scaled and centre-cropped, as uint8 (size, size, 3)."""
+    return np.asarray(ImageOps.fit(rgb, (size, size), Image.Resampling.BICUBIC))

@@ -1,0 +1,87 @@
+"""What an image source is: which classes there are, and the images of each."""
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from wsl.images.classes import choose
+from wsl.registry import Registry
+from wsl.sections import Named, Share
+
+if TYPE_CHECKING:
+    from wsl.images.settings import Packing
+
+SOURCES: Registry = Registry("image source", "wsl.images.sources")
+
+
+class ImageSource(Named):
+    """A source of images, which is its own settings.
+
+    A subclass implements ``names`` and ``images``. Sizes, splits, repeated images, the minimum and files are handled by
+    ``wsl.images.packing``.
+
+    Attributes:
+        title: what messages call the source, for example ``the digits``.
+    """
+
+    title: ClassVar[str]
+
+    @abstractmethod
+    def names(self) -> list[str]:
+        """Return the names of all classes, in their order."""
+
+    @abstractmethod
+    def images(self, name: str, packing: "Packing", seed: int) -> Mapping[str, Path | Iterable[Any]]:
+        """Return the images of a class by part.
+
+        Args:
+            name: of the class.
+            packing: its ``size`` and ``validation_share``.
+            seed: the run's seed.
+
+        Returns:
+            ``train``; ``train`` and ``test``; or ``train``, ``validation`` and ``test``. Missing parts are split off
+            from ``train``; a source without ``test`` derives from ``PooledSource``. A part is the path of a folder of
+            image files, or an iterable over images: PIL images or uint8 arrays, (h, w) or (h, w, 3), of any size. An
+            image may come in a pair: text that tells where it comes from, and the image.
+        """
+
+    def find(self, wanted: Sequence[str] | int | None, minimum: int) -> tuple[list[str], list[str]]:
+        """Return the names of the run's classes and all faults, one sentence each, before any job starts.
+
+        Args:
+            wanted: names, the number of first classes, or None for all.
+            minimum: fewest images that a class may have to learn from.
+        """
+        return choose(wanted, self.names(), f"in {self.title}")
+
+    def check(self, names: Sequence[str] = ()) -> None:
+        """Refuse what is missing when a run starts; a plan alone needs no images.
+
+        Args:
+            names: of the run's classes; empty: their contents are not checked.
+
+        Raises:
+            ConfigError: with the key and the remedy of each fault.
+        """
+
+    def missing(self) -> list[Path]:
+        """Return the folders of images that do not exist."""
+        return []
+
+    def fingerprint(self, name: str) -> Any:
+        """Return plain values that change when the images of a class change: the class is then packed again."""
+        return None
+
+    def count(self, names: Sequence[str]) -> int:
+        """Return the number of images of these classes, for the estimate of disk space; 0: unknown."""
+        return 0
+
+
+class PooledSource(ImageSource):
+    """A source without test images of its own: a share of all of its images is set aside."""
+
+    test_share: Share = Field(0.2, description="share of a class's images set aside for the final evaluation")

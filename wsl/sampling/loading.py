@@ -1,0 +1,182 @@
+"""Open the files of a run and load methods over them."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import Field
+
+from wsl.datasets.class_means import ClassMeansByCount
+from wsl.images.inputs import mixed_images
+from wsl.images.tasks import TaskImages
+from wsl.sampling.features import BodyFeatures
+from wsl.sampling.methods.base import METHODS, Method
+from wsl.sampling.recalibration import Recalibration
+from wsl.sections import Section
+from wsl.weights.codec import WeightCodec, load_codec
+from wsl.zoo.index import Zoo, open_zoo
+
+REFERENCE = 240  # images of the mixture for batch-normalisation statistics
+State = dict[str, torch.Tensor]
+
+
+class MethodFiles:
+    """Input files of every job that loads a method.
+
+    Args:
+        index: of the training members.
+        class_means: one file per class, or a list of them.
+        packed: packed images, one file per class, or a list of them.
+        bins: outcome bins.
+        held_out: indices of held-out members.
+        own: further files by name, those of ``Method.files``: ``files["encoder"]``.
+    """
+
+    def __init__(
+        self,
+        index: str | Path,
+        class_means: Any,
+        packed: Any,
+        bins: str | Path,
+        held_out: Sequence[str | Path] = (),
+        **own: Any,
+    ):
+        self.index, self.class_means, self.packed, self.bins = index, class_means, packed, bins
+        self.held_out, self.own = held_out, own
+
+    def __getitem__(self, name: str) -> Any:
+        return self.own[name]
+
+    def all(self) -> dict[str, Any]:
+        """Return all files but those of held-out members, by name."""
+        return {
+            "index": self.index,
+            "class_means": self.class_means,
+            "packed": self.packed,
+            "bins": self.bins,
+        } | self.own
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.own
+
+
+class Choice(Section):
+    """Which method a job loads, and how.
+
+    Attributes:
+        name: of the method.
+        draw: which of its fits.
+        settings: of the method, see ``Method.Settings``.
+        known: classes that the zoo saw; a mixture of their training images gives batch-normalisation statistics to
+            tasks with few images.
+        recalibrate: re-estimate the statistics of methods with ``Method.recalibrate``; otherwise of none.
+    """
+
+    name: str
+    draw: int = 0
+    settings: dict[str, Any] = Field(default_factory=dict)
+    known: list[str]
+    recalibrate: bool = True
+
+
+class OpenRun:
+    """The files of a run, opened once for all methods; a context manager, since the zoo stays open.
+
+    Args:
+        files: of the run.
+        choice: which method will be loaded, and how.
+        device: ``cpu`` or ``cuda``.
+
+    Attributes:
+        zoo: the training members.
+        layout: of flat weights.
+        images: of all classes.
+        class_means: dataset embeddings from any number of images.
+        recalibration: re-estimates statistics; None where the run does not.
+    """
+
+    def __init__(self, files: MethodFiles, choice: Choice, device: str = "cpu"):
+        self.files, self.choice, self.device = files, choice, device
+        self.images, self.class_means = TaskImages(files.packed), ClassMeansByCount(files.class_means)
+        self._frozen: dict[str, tuple[State, BodyFeatures]] = {}
+
+    def __enter__(self) -> "OpenRun":
+        self._stack = ExitStack()
+        self.zoo = self._stack.enter_context(open_zoo(self.files.index))
+        self.layout = self.zoo.layout
+        self.recalibration = None
+        if self.choice.recalibrate:
+            known = [self.images.files[name] for name in self.choice.known]
+            reference = mixed_images(known, max(1, REFERENCE // len(known)), seed=0)
+            self.recalibration = Recalibration(self.layout, reference, device=self.device)
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self._stack.close()
+
+    def load(self) -> Method:
+        """Return the chosen method, with new batch-normalisation statistics where it needs them."""
+        return self.recalibrated(self.load_as_decoded())
+
+    def load_as_decoded(self) -> Method:
+        """Return the chosen method with batch-normalisation statistics as decoded."""
+        return self.method(self.choice.name, self.choice.settings)
+
+    def method(self, name: str, settings: dict[str, Any] | None = None) -> Method:
+        """Return any method, without new statistics."""
+        entry = METHODS[name]
+        return entry(entry.Settings.model_validate(settings or {}), self)
+
+    def recalibrated(self, method: Method) -> Any:
+        """Return a method with the same models and new statistics; itself where it needs none."""
+        if self.recalibration is None or not method.recalibrate:
+            return method
+        return Recalibrated(method, self.images, self.recalibration)
+
+    @cached_property
+    def held_out(self) -> list[Zoo]:
+        """The zoos of held-out members."""
+        return [self._stack.enter_context(open_zoo(path)) for path in self.files.held_out]
+
+    @cached_property
+    def codec(self) -> WeightCodec:
+        """The weight encoder."""
+        return load_codec(self.files.index, self.files["pca"], self.files["encoder"])
+
+    @property
+    def counters(self) -> np.ndarray:
+        """Integer buffers (n_counters,) for sampled models: the mean of the training members'."""
+        return np.rint(self.zoo.counters.mean(axis=0)).astype(np.int64)
+
+    def decode(self, codes: np.ndarray, space: str) -> np.ndarray:
+        """Return flat weights (n, n_weights) of codes (n, code), ``latent`` or ``coefficients``."""
+        return self.codec.decode(codes) if space == "latent" else self.codec.linear.decode(codes)
+
+    def frozen(self, name: str, read: Callable[["OpenRun"], State]) -> tuple[State, BodyFeatures]:
+        """Return a state dict and its features of images, kept for all methods that freeze the same body."""
+        if name not in self._frozen:
+            state = read(self)
+            self._frozen[name] = state, BodyFeatures(state, self.layout, self.images, self.device)
+        return self._frozen[name]
+
+
+class Recalibrated:
+    """A method whose models get batch-normalisation statistics of the images that may be used.
+
+    Args:
+        method: samples the models.
+        images: of all classes.
+        recalibration: re-estimates the statistics.
+    """
+
+    def __init__(self, method: Method, images: TaskImages, recalibration: Recalibration):
+        self.method, self.images, self.recalibration = method, images, recalibration
+
+    def sample(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray | None:
+        """Return flat weights (n_weights,), see ``Method.sample``."""
+        weights = self.method.sample(task, loss, images, seed)
+        return None if weights is None else self.recalibration(weights, self.images.of_task(task, images)[0])

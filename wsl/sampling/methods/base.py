@@ -1,0 +1,213 @@
+"""What a method is: a sampler, a baseline that samplers should beat, or a reference trained on the task itself."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from wsl.errors import ConfigError, DataError
+from wsl.registry import Registry, module_file
+from wsl.sections import Section
+
+Files = dict[str, Any]  # paths, or lists of paths, by name
+
+
+class NoSettings(Section):
+    """No settings."""
+
+
+class Method(ABC):
+    """A way to get a model for a task and a requested validation loss.
+
+    Class methods that take ``run`` are called when the workflow is planned, with the ``Run`` of ``wsl.run``.
+
+    Attributes:
+        name: the name in the config, which ``METHODS.register`` sets.
+        kind: ``sampler``; ``baseline``, which samplers should beat; ``reference``, which was trained on the task.
+        recalibrate: whether its models get new batch-normalisation statistics. There is no default, so that it cannot
+            be forgotten: decoded or averaged weights need them.
+        Settings: its section of the config, ``sampling.<name>``.
+        label: its name in figures and in the report; empty: ``name``.
+        card_label: its name in model cards, whose readers need not know the run; empty: ``label``.
+        colour: hexadecimal; empty: chosen by the name.
+        marker: matplotlib's marker.
+        line: matplotlib's line style.
+        remark: what readers must know about its models, for their model card.
+        uses_images: whether its models depend on how many images of the task it may see.
+        same_data: for baselines: whether it uses the same data as samplers, the task's images and the zoo. The report
+            compares samplers with the strongest of these.
+        uses_zoo: whether its models depend on the training members; ``growth`` shows no others.
+        learned: whether fits from different seeds differ, so that there are as many as ``sampling.draws``.
+        fit: the job function that fits it: its name in the module of the class, or a dotted name; empty: none.
+        history: whether ``fit`` has an output ``history``, one row per epoch.
+        at_sampling: keys of ``Settings`` that ``fit`` does not depend on, so that a change refits nothing.
+        own_images: for baselines: the files that ``wsl sample`` needs to compare it on a user's images; None: never.
+        space: what its codes are, ``latent`` (z_W) or ``coefficients`` (C_m); None: it makes whole weights.
+    """
+
+    name: ClassVar[str]
+    kind: ClassVar[Literal["sampler", "baseline", "reference"]]
+    recalibrate: ClassVar[bool]
+    Settings: ClassVar[type[Section]] = NoSettings
+    label: ClassVar[str] = ""
+    card_label: ClassVar[str] = ""
+    colour: ClassVar[str] = ""
+    marker: ClassVar[str] = "o"
+    line: ClassVar[str] = "-"
+    remark: ClassVar[str] = ""
+    uses_images: ClassVar[bool] = True
+    same_data: ClassVar[bool] = True
+    uses_zoo: ClassVar[bool] = True
+    learned: ClassVar[bool] = False
+    fit: ClassVar[str] = ""
+    history: ClassVar[bool] = True
+    at_sampling: ClassVar[tuple[str, ...]] = ()
+    own_images: ClassVar[tuple[str, ...] | None] = None
+    space: ClassVar[Literal["latent", "coefficients"] | None] = None
+
+    def __init__(self, settings: Any, run: Any):
+        """Load what the method needs.
+
+        Args:
+            settings: an instance of ``Settings``.
+            run: an ``OpenRun`` of ``wsl.sampling.loading``; its ``files`` are those of the class method ``files``.
+        """
+        self.settings, self.run = settings, run
+
+    @abstractmethod
+    def sample(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray | None:
+        """Return flat weights (n_weights,); None where there is no such model.
+
+        Args:
+            task: see ``wsl.images.reading.join_task``.
+            loss: requested validation loss, nats.
+            images: training images per class that may be used, the first ones; None: all; 0: the class's name.
+            seed: of everything random; methods with a single answer give it for every seed.
+        """
+
+    @classmethod
+    def applies(cls, run: Any) -> bool:
+        """Return whether a run can have this baseline or reference."""
+        return True
+
+    @classmethod
+    def files(cls, run: Any, draw: int | str) -> Files:
+        """Return the files of one draw, in addition to those of all methods (``wsl.sampling.inputs``)."""
+        return {"fitted": run.paths.fitted(cls.name, draw)} if cls.fit else {}
+
+    @classmethod
+    def fit_files(cls, run: Any, draw: int | str) -> Files:
+        """Return the input files of ``fit``."""
+        return {}
+
+    @classmethod
+    def fit_values(cls, run: Any) -> dict[str, Any]:
+        """Return the arguments of ``fit`` except files and the job."""
+        return {"settings": cls.own_settings(run).model_dump(mode="json", exclude=set(cls.at_sampling))}
+
+    @classmethod
+    def fit_entries(cls, run: Any) -> list[type]:
+        """Return registered classes that ``fit`` looks up by name, for example losses."""
+        return []
+
+    @classmethod
+    def own_settings(cls, run: Any) -> Any:
+        """Return the settings in the config of a run."""
+        return run.config.sampling.of(cls.name)
+
+    @classmethod
+    def fit_function(cls) -> str:
+        """Return the dotted name of the job function that fits the method."""
+        return cls.fit if "." in cls.fit else f"{cls.__module__}.{cls.fit}"
+
+
+class CodeSampler(Method):
+    """A sampler of codes of weights, which the run's weight encoder decodes: it only implements ``codes``.
+
+    Codes are PCA coefficients, unless ``space`` is ``latent``. With a job function ``fit(train, validation,
+    class_means, bins, out, history, settings, job)`` it learns from the codes of the training snapshots.
+    """
+
+    kind = "sampler"
+    recalibrate = True  # decoding changes weights, so the decoded statistics never fit them exactly
+    space = "coefficients"
+
+    @abstractmethod
+    def codes(self, datasets: np.ndarray, losses: np.ndarray, seed: int = 0) -> np.ndarray:
+        """Return codes (n, code) of models.
+
+        Args:
+            datasets: z_D (n, classes * dimension), one row per model.
+            losses: requested validation losses (n,), nats.
+            seed: of everything random; samplers with a single answer give it for every seed.
+        """
+
+    def sample(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray:
+        """Return the decoded weights (n_weights,), see ``Method.sample``.
+
+        Raises:
+            DataError: some are not finite.
+        """
+        code = self.codes(self.run.class_means.embed([task], images), np.array([loss]), seed)
+        return finite(self.run.decode(code, self.space)[0], self.run.layout, task)
+
+    @classmethod
+    def files(cls, run: Any, draw: int | str) -> Files:
+        """Return the files of the weight encoder, and what the sampler learned."""
+        return {**codec_files(run), **super().files(run, draw)}
+
+    @classmethod
+    def fit_files(cls, run: Any, draw: int | str) -> Files:
+        """Return codes of the training and validation snapshots, the dataset embeddings and the outcome bins."""
+        codes = {part: run.paths.codes(part, cls.space) for part in ("train", "validation")}
+        return {**codes, "class_means": run.paths.class_means, "bins": run.paths.bins}
+
+
+class Methods(Registry):
+    """The registry of methods; it refuses an entry that leaves out a fact."""
+
+    def register(self, name: str) -> Callable[[type[Method]], type[Method]]:
+        """Return a decorator that adds a class, see ``Registry.register``.
+
+        Raises:
+            ConfigError: another class has this name, or ``kind`` or ``recalibrate`` is missing.
+        """
+        add = super().register(name)
+
+        def checked(entry: type[Method]) -> type[Method]:
+            for fact in ("kind", "recalibrate"):
+                if not hasattr(entry, fact):
+                    raise ConfigError(f"{module_file(entry)}: {name} does not set `{fact}`; see Method in {__file__}")
+            return add(entry)
+
+        return checked
+
+    def of_kind(self, *kinds: str) -> list[str]:
+        """Return the names of methods of some kinds, in the order of the kinds."""
+        return [name for kind in kinds for name in self if self[name].kind == kind]
+
+
+METHODS: Methods = Methods("sampler or baseline", "wsl.sampling.methods")
+
+
+def codec_files(run: Any) -> Files:
+    """Return the files of a run's weight encoder: the PCA of each named parameter, and the encoder itself."""
+    stage = "pca" if run.config.weights.budget is None else "gated"
+    pca = [run.paths.pca(entry.name, stage) for entry in run.layout.entries]
+    return {"pca": pca, "encoder": run.paths.weight_encoder}
+
+
+def finite(weights: np.ndarray, layout: Any, task: str) -> np.ndarray:
+    """Return flat weights (n_weights,) unchanged.
+
+    Raises:
+        DataError: some are not finite.
+    """
+    for name, values in layout.split(weights).items():
+        if not np.isfinite(values).all():
+            raise DataError(
+                f"the model sampled for the task {task} is not finite in {name}; request another outcome, or fit the "
+                "sampler again with a lower learning_rate"
+            )
+    return weights

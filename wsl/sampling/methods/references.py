@@ -1,0 +1,45 @@
+"""References: the held-out members themselves, as trained, and encoded and decoded."""
+
+from typing import Any
+
+import numpy as np
+
+from wsl.sampling.methods.base import METHODS, Method, codec_files
+
+
+@METHODS.register("trained")
+class Trained(Method):
+    """The held-out members: each trained on its task with all training images."""
+
+    kind, recalibrate = "reference", False
+    label, colour, marker = "trained on the task", "black", "P"
+    uses_images = False
+
+    def __init__(self, settings, run):
+        super().__init__(settings, run)
+        self.rows = {zoo.snapshots["task"][row]: (zoo, int(row)) for zoo in run.held_out for row in zoo.trained}
+
+    def sample(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray | None:
+        """Return the member's weights; None where it diverged."""
+        from wsl.zoo.index import read_snapshot
+
+        return read_snapshot(*self.rows[task]) if task in self.rows else None
+
+
+@METHODS.register("reconstructed")
+class Reconstructed(Trained):
+    """The held-out members, encoded and decoded: what compression alone loses."""
+
+    recalibrate = True
+    label, marker, line = "trained, reconstructed", "X", "--"
+
+    def sample(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray | None:
+        """Return the decoded weights; None where the member diverged."""
+        weights = super().sample(task, loss, images, seed)
+        if weights is None:
+            return None
+        return self.run.codec.decode(self.run.codec.encode(weights[None]))[0]
+
+    @classmethod
+    def files(cls, run: Any, draw: int | str) -> dict[str, Any]:
+        return codec_files(run)

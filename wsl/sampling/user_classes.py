@@ -1,0 +1,143 @@
+"""A model for a user's own classes, from their images or their names, by the sampler of a finished run."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from wsl.datasets.class_means import ClassMeans, embed_classes, embed_name
+from wsl.datasets.clip import Clip
+from wsl.datasets.settings import ClipModel
+from wsl.errors import DataError
+from wsl.files import listed
+from wsl.images.classes import name_fault
+from wsl.images.names import repeated_names
+from wsl.images.own import PREFIX, own_classes, pack_nothing, pack_own
+from wsl.images.reading import join_task
+from wsl.job import Job
+from wsl.outcomes.bins import read_bins
+from wsl.sampling.description import Description
+from wsl.sampling.loading import MethodFiles, OpenRun
+from wsl.zoo.index import open_zoo
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a user asks for.
+
+    Attributes:
+        folder: of class folders of images; None: only the names of the classes are used.
+        classes: which of its folders, in which order; or those names.
+        outcome: requested validation loss (nats), or ``best``; None: the run's.
+        held_out: share of each class's images that the model is not made from.
+        refine: epochs of training on the images that the model is made from; 0: none.
+        seed: of everything random; None: the run's.
+    """
+
+    folder: Path | None = None
+    classes: Sequence[str] | None = None
+    outcome: str | float | None = None
+    held_out: float = 0.2
+    refine: int = 0
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class UserModel:
+    """A sampled model.
+
+    Attributes:
+        weights: flat (n_weights,), in the layout of ``run``.
+        classes: names, in the order of its outputs.
+        task: the classes by their names among the images of ``run``.
+        loss: requested validation loss, nats.
+        seed: of everything random.
+        run: files of the run and of the user; the part ``train`` of the classes' images is what the model is made from,
+            the part ``test`` is held out.
+    """
+
+    weights: np.ndarray
+    classes: list[str]
+    task: str
+    loss: float
+    seed: int
+    run: OpenRun
+
+
+@contextmanager
+def sampled_model(
+    path: str | Path, description: Description, request: Request, device: str = "cpu"
+) -> Iterator[UserModel]:
+    """Sample a model for classes that the run need not have seen, without any training.
+
+    Args:
+        path: folder of the run.
+        description: of its sampler.
+        request: the classes and their images.
+        device: ``cpu`` or ``cuda``.
+
+    Yields:
+        The model, whose files exist within the context.
+
+    Raises:
+        DataError: the run or the images cannot be used; the message gives the remedy.
+    """
+    encoder, size = description.about["encoder"]["encoder"], description.about["size"]
+    encoder = encoder["name"] if isinstance(encoder, dict) else encoder  # text in runs of earlier versions
+    if encoder != "clip":
+        raise DataError(
+            f"{path} embeds datasets by {encoder!r}, which works for its own images only; use a run with clip"
+        )
+    with open_zoo(description.files["index"]) as zoo:
+        needed = zoo.layout.classes
+    seed = description.seed if request.seed is None else request.seed
+    folder, share = request.folder, request.held_out
+    names = _checked_names(request, needed) if folder is None else own_classes(folder, request.classes, needed)
+    with tempfile.TemporaryDirectory(prefix="wsl-") as work:
+        packed, means = ([Path(work, f"{kind}-{place}.h5") for place in range(needed)] for kind in ("images", "means"))
+        prompts = [[prompt.replace("{}", name) for prompt in description.prompts] for name in names]
+        if folder is None:
+            counts = [pack_nothing(name, file, size) for name, file in zip(names, packed, strict=True)]
+            _embed_names(names, prompts, means, description, device)
+        else:
+            counts = [pack_own(folder, name, file, size, share, seed) for name, file in zip(names, packed, strict=True)]
+            model = ClipModel(model=description.clip["model"], weights=description.clip["weights"])
+            embed_classes(packed, means, prompts, model, Job(device, seed=description.clip["seed"]))
+        files = {**description.files, "packed": [*listed(description.files["packed"]), *packed]}
+        files["class_means"] = [*listed(description.files["class_means"]), *means]
+        with OpenRun(MethodFiles(**files), description.choice, device) as run:
+            outcome = description.outcome if request.outcome is None else request.outcome
+            loss = read_bins(run.files.bins).requested_loss(outcome)
+            task = join_task([PREFIX + name for name in names])
+            # Classes may have different numbers of images: the largest number uses them all.
+            weights = run.load().sample(task, loss, max(counts), seed)
+            yield UserModel(weights, names, task, loss, seed, run)
+
+
+def _checked_names(request: Request, needed: int) -> list[str]:
+    classes = request.classes or ()
+    if repeated := repeated_names(classes):
+        raise DataError(f"the class {repeated[0]!r} is listed twice in --classes; list each class once")
+    if len(classes) != needed:
+        raise DataError(f"this run's models distinguish {needed} classes; name {needed} by --classes, or give a folder")
+    for name in classes:
+        if fault := name_fault(name):
+            raise DataError(f"the name of a class {name!r} {fault}; write it differently")
+    return list(classes)
+
+
+def _embed_names(
+    names: Sequence[str], prompts: list[list[str]], out: list[Path], description: Description, device: str
+) -> None:
+    if not all(prompts):
+        raise DataError(
+            "this run cannot use class names: its datasets.prompts are empty; give a folder of images, or a run with "
+            "prompts"
+        )
+    clip = Clip(description.clip["model"], description.clip["weights"], description.clip["seed"], device)
+    length = ClassMeans(description.files["class_means"]).length
+    for name, sentences, path in zip(names, prompts, out, strict=True):
+        embed_name(PREFIX + name, sentences, path, clip, length)

@@ -1,0 +1,61 @@
+"""The behaviour loss: the outputs of a decoded model against those of its original (Meynert et al. 2025)."""
+
+import torch
+from torch.func import functional_call
+from torch.nn import functional
+
+from wsl.images.inputs import normalised
+from wsl.images.tasks import TaskImages
+from wsl.weights.snapshots import Snapshots
+from wsl.zoo.layout import Layout
+from wsl.zoo.network import learned_state, network_for
+
+QUERIES = 8  # training images per class that a model is compared on, drawn again for each comparison
+
+
+class Behaviour:
+    """Compares outputs of originals and decoded models on training images of the originals' tasks.
+
+    Both use the batch-normalisation statistics of these images, as after recalibration, so decoded running statistics
+    have no effect.
+
+    Args:
+        layout: of the weights.
+        images: of all classes.
+        queries: training images per class, drawn again each time.
+        device: ``cpu`` or ``cuda``.
+    """
+
+    def __init__(self, layout: Layout, images: TaskImages, queries: int | None = None, device: str = "cpu"):
+        self.layout, self.images, self.device = layout, images, device
+        self.queries = QUERIES if queries is None else queries
+        self.network = network_for(layout).to(device).train()
+
+    def loss(self, snapshots: Snapshots, rows: list[int], decoded: torch.Tensor) -> torch.Tensor:
+        """Return the divergence KL(original || decoded) of class probabilities, nats, averaged over images and models.
+
+        Args:
+            snapshots: of a part.
+            rows: those of the originals.
+            decoded: flat weights (rows, n_weights), differentiable.
+        """
+        losses = []
+        for row, weights in zip(rows, decoded, strict=True):
+            inputs = normalised(self._draw(snapshots.task(row)))
+            with torch.no_grad():
+                original = self.outputs(snapshots.weights([row])[0].to(self.device), inputs)
+            expected, decoded_outputs = original.log_softmax(1), self.outputs(weights, inputs).log_softmax(1)
+            losses.append(functional.kl_div(decoded_outputs, expected, log_target=True, reduction="batchmean"))
+        return torch.stack(losses).mean()
+
+    def outputs(self, weights: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
+        """Return logits (n, classes) of inputs under flat weights (n_weights,), differentiable in both."""
+        return functional_call(self.network, learned_state(weights, self.layout), (inputs,))
+
+    def _draw(self, task: str) -> torch.Tensor:
+        images, labels = self.images.of_task(task)
+        chosen = [
+            places[torch.randperm(len(places))[: self.queries]]
+            for places in (torch.nonzero(labels == label)[:, 0] for label in labels.unique())
+        ]
+        return images[torch.cat(chosen)].to(self.device)

@@ -1,0 +1,101 @@
+"""The second stage of compression: an autoencoder of normalised coefficients (section 3.2.1, eq. 3.1)."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from wsl.fitting import Standardiser, mlp
+from wsl.weights.coefficients import LinearCodec
+from wsl.weights.fitted import CoefficientEncoder
+from wsl.weights.training import EncoderData, Training
+
+
+class WeightAutoencoder(nn.Module):
+    """C_m -> z_W -> C_m.
+
+    Normalisation by training statistics is part of the module, so both ends are raw coefficients.
+
+    Args:
+        coefficients: size of C_m.
+        latent: size of z_W; None: coefficients are only normalised.
+        hidden: sizes of the encoder's hidden layers, mirrored in the decoder; empty: both are linear (the thesis).
+        dropout: after each hidden layer.
+    """
+
+    def __init__(self, coefficients: int, latent: int | None, hidden: Sequence[int] = (), dropout: float = 0.0):
+        super().__init__()
+        both = latent is not None
+        self.encoder = mlp([coefficients, *hidden, latent], dropout) if both else nn.Identity()
+        self.decoder = mlp([latent, *reversed(hidden), coefficients], dropout) if both else nn.Identity()
+        self.normalised = Standardiser(coefficients)
+
+    def encode(self, coefficients: torch.Tensor) -> torch.Tensor:
+        """Return z_W (n, latent) of C (n, coefficients)."""
+        return self.encoder(self.normalised(coefficients))
+
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        """Return C (n, coefficients) of z_W (n, latent)."""
+        return self.normalised.inverse(self.decoder(latents))
+
+    def loss(self, coefficients: torch.Tensor) -> torch.Tensor:
+        """Return eq. 3.1 over normalised coefficients: squared norm of the error, averaged over models."""
+        normalised = self.normalised(coefficients)
+        return (self.decoder(self.encoder(normalised)) - normalised).pow(2).sum(1).mean()
+
+
+class PcaEncoder(CoefficientEncoder):
+    """W -> C_m -> z_W.
+
+    Args:
+        linear: the first stage.
+        latent: size of z_W; None: there is no second stage.
+        hidden: see ``WeightAutoencoder``.
+        dropout: see ``WeightAutoencoder``.
+    """
+
+    def __init__(self, linear: LinearCodec, latent: int | None, hidden: Sequence[int] = (), dropout: float = 0.0):
+        super().__init__(linear)
+        self.autoencoder = WeightAutoencoder(linear.n_coefficients, latent, hidden, dropout)
+        self.latent = linear.n_coefficients if latent is None else latent
+        self.about = {"latent": latent, "hidden": list(hidden), "dropout": dropout}
+
+    def encode_coefficients(self, coefficients: torch.Tensor) -> torch.Tensor:
+        return self.autoencoder.encode(coefficients)
+
+    def decode_coefficients(self, latents: torch.Tensor) -> torch.Tensor:
+        return self.autoencoder.decode(latents)
+
+
+def prepare(
+    data: EncoderData,
+    latent: int | None,
+    hidden: Sequence[int],
+    dropout: float,
+    normalise: str,
+    behaviour: float = 0.0,
+) -> Training:
+    """Prepare the fit of the second stage to training coefficients (eq. 3.1).
+
+    Args:
+        data: of the run.
+        latent: see ``PcaEncoder``.
+        hidden: see ``WeightAutoencoder``.
+        dropout: see ``WeightAutoencoder``.
+        normalise: see ``wsl.fitting.Standardiser.fit``.
+        behaviour: weight of the behaviour loss.
+    """
+    encoder = PcaEncoder(data.linear, latent, hidden, dropout).to(data.job.device)
+    autoencoder = encoder.autoencoder
+    autoencoder.normalised.fit(data.coefficients["train"], normalise, data.owners(normalise))
+    behaviour_loss = data.behaviour(behaviour)
+
+    def loss(part: str, rows: torch.Tensor) -> torch.Tensor:
+        values = data.coefficients[part][rows.to(data.job.device)]
+        total = autoencoder.loss(values)
+        if behaviour_loss:
+            decoded = encoder.decode(autoencoder.encode(values))
+            total = total / values.shape[1] + behaviour_loss(data.parts[part], rows.tolist(), decoded)
+        return total
+
+    return Training(encoder, loss, {part: len(values) for part, values in data.coefficients.items()})

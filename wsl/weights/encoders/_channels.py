@@ -1,0 +1,242 @@
+"""The modules and the fit of `ae-pca`: the first stage by gradient steps, the second by an eigenvalue problem."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from torch import nn
+
+from wsl.fitting import mlp
+from wsl.weights.encoders.ae_pca import AutoencoderPca
+from wsl.weights.fitted import FittedEncoder
+from wsl.weights.orders import reorder_head
+from wsl.weights.pca import ParameterPCA, bounded
+from wsl.weights.pca_settings import PcaSettings
+from wsl.weights.snapshots import Snapshots
+from wsl.weights.training import EncoderData, Training
+from wsl.zoo.index import read_weights
+from wsl.zoo.layout import Layout
+
+CHANNEL = 8  # size of the learned embedding of a channel
+STARTING = 64  # number of snapshots from whose rows' principal components the first stage starts
+
+
+@dataclass(frozen=True)
+class Compression:
+    """How the two stages share the compression of a named parameter of d numbers to k.
+
+    Attributes:
+        channels: number of rows that the first stage encodes one by one: output channels; a vector is one row.
+        length: numbers per row.
+        codes: codes of the first stage per row; if equal to ``length``, the first stage is the identity.
+        components: principal components of the codes of all rows that the second stage keeps.
+    """
+
+    channels: int
+    length: int
+    codes: int
+    components: int
+
+
+def share_compression(shape: tuple[int, ...], components: int, share: float, snapshots: int) -> Compression:
+    """Split the log compression ratio of a parameter between both stages.
+
+    The first stage leaves d * (k / d)**share numbers, but at least one per row: at 0 it does nothing (PCA alone), at 1
+    it does all that it can.
+
+    Args:
+        shape: of the parameter.
+        components: k, limited to d and ``snapshots`` - 1.
+        share: of the first stage, 0 to 1.
+        snapshots: number of training snapshots.
+    """
+    channels = shape[0] if len(shape) > 1 else 1
+    numbers = int(np.prod(shape))
+    length = numbers // channels
+    wanted = min(components, numbers, snapshots - 1)
+    codes = min(length, max(1, round(length * (wanted / numbers) ** share)))
+    return Compression(channels, length, codes, min(wanted, channels * codes))
+
+
+class RowAutoencoder(nn.Module):
+    """Encodes rows of weights, one per output channel, by a linear map plus a network.
+
+    The network gets an embedding of the channel. Its last layer starts at zero, so that training starts from the linear
+    map.
+
+    Args:
+        sizes: see ``Compression``.
+        hidden: sizes of the network's hidden layers, mirrored in the decoder.
+        dropout: after each hidden layer.
+    """
+
+    def __init__(self, sizes: Compression, hidden: Sequence[int], dropout: float):
+        super().__init__()
+        self.linear = nn.Linear(sizes.length, sizes.codes, bias=False)
+        self.back = nn.Linear(sizes.codes, sizes.length, bias=False)
+        self.channels = nn.Embedding(sizes.channels, CHANNEL)
+        self.bend = mlp([sizes.length + CHANNEL, *hidden, sizes.codes], dropout)
+        self.unbend = mlp([sizes.codes + CHANNEL, *reversed(hidden), sizes.length], dropout)
+        for last in (self.bend[-1], self.unbend[-1]):
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+
+    def start(self, rows: torch.Tensor) -> None:
+        """Set the linear map to the principal components of rows (n, length)."""
+        _, vectors = torch.linalg.eigh(rows.double().T @ rows.double())
+        components = vectors.flip(1)[:, : self.linear.out_features].T.float()
+        with torch.no_grad():
+            self.linear.weight.copy_(components)
+            self.back.weight.copy_(components.T)
+
+    def encode(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return codes (n, channels, codes) of rows (n, channels, length)."""
+        return self.linear(rows) + self.bend(self._with_channels(rows))
+
+    def decode(self, codes: torch.Tensor) -> torch.Tensor:
+        """Return rows (n, channels, length) of codes (n, channels, codes)."""
+        return self.back(codes) + self.unbend(self._with_channels(codes))
+
+    def _with_channels(self, rows: torch.Tensor) -> torch.Tensor:
+        return torch.cat([rows, self.channels.weight.expand(len(rows), -1, -1)], dim=2)
+
+
+class ChannelEncoder(FittedEncoder):
+    """Each parameter's rows through an autoencoder, then PCA of all of the parameter's codes.
+
+    Args:
+        layout: of the weights.
+        stages: one ``Compression`` per parameter, or a dict of its attributes.
+        hidden: see ``RowAutoencoder``.
+        dropout: see ``RowAutoencoder``.
+    """
+
+    def __init__(
+        self, layout: Layout, stages: Sequence[Compression | dict[str, int]], hidden: Sequence[int], dropout: float
+    ):
+        super().__init__()
+        self.layout = layout
+        self.stages = [stage if isinstance(stage, Compression) else Compression(**stage) for stage in stages]
+        self.rows = nn.ModuleList(
+            RowAutoencoder(stage, hidden, dropout) if stage.codes < stage.length else nn.Identity()
+            for stage in self.stages
+        )
+        self.latent = sum(stage.components for stage in self.stages)
+        self.about = {"stages": [asdict(stage) for stage in self.stages], "hidden": list(hidden), "dropout": dropout}
+        self.register_buffer("mean", torch.zeros(layout.size))
+        self.register_buffer("scale", torch.ones(len(self.stages)))
+        self.register_buffer("least", torch.full((len(self.stages),), torch.finfo().min))
+        for place, stage in enumerate(self.stages):
+            self.register_buffer(f"centre{place}", torch.zeros(stage.channels * stage.codes))
+            self.register_buffer(f"components{place}", torch.zeros(stage.components, stage.channels * stage.codes))
+
+    def encode(self, weights: torch.Tensor) -> torch.Tensor:
+        latents = []
+        for place in range(len(self.stages)):
+            codes = self.codes(place, self.standard(place, weights))
+            latents.append((codes - getattr(self, f"centre{place}")) @ getattr(self, f"components{place}").T)
+        return torch.cat(latents, dim=1)
+
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        decoded = []
+        for place, block in enumerate(latents.split([stage.components for stage in self.stages], dim=1)):
+            codes = getattr(self, f"centre{place}") + block @ getattr(self, f"components{place}")
+            entry = self.layout.entries[place]
+            values = self.mean[entry.columns] + self.scale[place] * self.values(place, codes)
+            decoded.append(bounded(values, entry.name, float(self.least[place])))
+        return torch.cat(decoded, dim=1)
+
+    def through_first_stage(self, weights: torch.Tensor) -> torch.Tensor:
+        """Return flat weights (n, n_weights) after the first stage and back, without the second."""
+        blocks = [
+            self.scale[place] * self.values(place, self.codes(place, self.standard(place, weights)))
+            for place in range(len(self.stages))
+        ]
+        return self.mean + torch.cat(blocks, dim=1)
+
+    def standard(self, place: int, weights: torch.Tensor) -> torch.Tensor:
+        """Return a parameter's numbers (n, d) in units of its deviation, centred on the training mean."""
+        columns = self.layout.entries[place].columns
+        return (weights[:, columns] - self.mean[columns]) / self.scale[place]
+
+    def codes(self, place: int, values: torch.Tensor) -> torch.Tensor:
+        """Return the first stage's codes (n, channels * codes) of a parameter's standardised numbers (n, d)."""
+        stage, module = self.stages[place], self.rows[place]
+        if isinstance(module, nn.Identity):
+            return values
+        return module.encode(values.view(len(values), stage.channels, stage.length)).flatten(1)
+
+    def values(self, place: int, codes: torch.Tensor) -> torch.Tensor:
+        """Return standardised numbers (n, d) of codes."""
+        stage, module = self.stages[place], self.rows[place]
+        if isinstance(module, nn.Identity):
+            return codes
+        return module.decode(codes.view(len(codes), stage.channels, stage.codes)).flatten(1)
+
+    def loss(self, weights: torch.Tensor) -> torch.Tensor:
+        """Return the first stage's squared error over standardised numbers, averaged over numbers and models."""
+        total = weights.new_zeros(())
+        for place, module in enumerate(self.rows):
+            if not isinstance(module, nn.Identity):
+                values = self.standard(place, weights)
+                total = total + (self.values(place, self.codes(place, values)) - values).pow(2).sum()
+        return total / weights.numel()
+
+    @torch.no_grad()
+    def fit_first(self, training: Snapshots) -> None:
+        """Take means, deviations and minima of training snapshots, and start the first stage from their components."""
+        for place, values in _parameters(training):
+            self.mean[self.layout.entries[place].columns] = values.mean(0)
+            self.scale[place] = values.var(0, correction=0).mean().sqrt().clamp(min=1e-12)
+            self.least[place] = values.min()
+            if not isinstance(self.rows[place], nn.Identity):
+                some = values[:: max(1, len(values) // STARTING)]
+                rows = (some - values.mean(0)) / self.scale[place].cpu()
+                self.rows[place].start(rows.reshape(-1, self.stages[place].length))
+
+    @torch.no_grad()
+    def fit_second(self, training: Snapshots, seed: int, device: str = "cpu") -> None:
+        """Fit the second stage: PCA of the codes of every parameter in all training rows."""
+        for place, values in _parameters(training):
+            columns, stage = self.layout.entries[place].columns, self.stages[place]
+            standard = (values.to(device) - self.mean[columns]) / self.scale[place]
+            codes = torch.cat([self.codes(place, some) for some in standard.split(64)]).cpu().numpy()
+            settings = PcaSettings(variance_threshold=0.0, dimension_limit=0, components=stage.components)
+            name = self.layout.entries[place].name
+            fitted = ParameterPCA.fit(name, lambda part, codes=codes: codes[:, part], codes.shape, settings, seed)
+            getattr(self, f"centre{place}").copy_(torch.from_numpy(fitted.mean))
+            components = getattr(self, f"components{place}").zero_()  # directions without variance are left out
+            components[: len(fitted.components)] = torch.from_numpy(fitted.components)
+
+
+def prepare(data: EncoderData, settings: AutoencoderPca) -> Training:
+    """Prepare the fit of an encoder to whole snapshots."""
+    layout, device, seed = data.training.layout, data.job.device, data.job.seed
+    stages = [
+        share_compression(entry.shape, settings.components, settings.share, data.training.count)
+        for entry in layout.entries
+    ]
+    encoder = ChannelEncoder(layout, stages, settings.hidden, settings.dropout).to(device)
+    encoder.fit_first(data.training)
+    behaviour_loss = data.behaviour(settings.behaviour)
+
+    def loss(part: str, rows: torch.Tensor) -> torch.Tensor:
+        snapshots = data.parts[part]
+        weights = snapshots.weights(rows.tolist()).to(device)
+        total = encoder.loss(weights)
+        if behaviour_loss:
+            total = total + behaviour_loss(snapshots, rows.tolist(), encoder.through_first_stage(weights))
+        return total
+
+    counts = {part: len(snapshots) for part, snapshots in data.parts.items()}
+    return Training(encoder, loss, counts, finish=lambda: encoder.fit_second(data.training, seed, device))
+
+
+def _parameters(training: Snapshots) -> Iterator[tuple[int, torch.Tensor]]:
+    """Yield each named parameter's place and its numbers in all training rows (n, d); the head in all class orders."""
+    for place, entry in enumerate(training.layout.entries):
+        values = read_weights(training.zoo, columns=entry.columns)
+        if entry.name in training.layout.head:
+            values = np.concatenate([reorder_head(values, order) for order in training.orders])
+        yield place, torch.from_numpy(values)

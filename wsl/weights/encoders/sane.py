@@ -1,0 +1,24 @@
+"""The encoder `sane`: a transformer over tokens of weights, one latent per token (Schürholt et al. 2024)."""
+
+from pydantic import Field
+
+from wsl.sections import PositiveInt
+from wsl.weights.encoders.base import WEIGHT_ENCODERS
+from wsl.weights.encoders.contrastive import TokenSettings
+from wsl.weights.encoders.tokens import latent_a_token
+
+
+@WEIGHT_ENCODERS.register("sane")
+class Sane(TokenSettings):
+    """A transformer over tokens of weights, with one latent per token (Schürholt et al. 2024)."""
+
+    label = "SANE"
+    colours = {"uniform": "black"}  # noqa: RUF012
+    pooled = False
+    latent: PositiveInt = Field(64, description="maximum size of the weight latent z_W, shared equally by the tokens")
+
+    def latent_size(self, layout):
+        return latent_a_token(layout, self.size, self.latent)
+
+    def check(self, layout):
+        self.latent_size(layout)

@@ -1,0 +1,150 @@
+"""Fitted weight encoders: W -> z_W -> W as torch modules, and their files."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from wsl.errors import ConfigError, DataError
+from wsl.tensors import read_tensors, write_tensors
+from wsl.weights.coefficients import LinearCodec
+from wsl.weights.encoders.base import WEIGHT_ENCODERS
+from wsl.weights.pca import ParameterPCA
+
+NUMBERS = 2**28  # maximum number of weights that are encoded or decoded at once
+MOST = 256  # maximum number of models at once
+States = dict[int, dict[str, torch.Tensor]]
+
+
+class FittedEncoder(nn.Module, ABC):
+    """A map W -> z_W and one back, both differentiable.
+
+    Attributes:
+        latent: size of z_W.
+        about: what ``WeightEncoder.load`` needs to build the module again: plain JSON.
+    """
+
+    latent: int
+    about: dict[str, Any]
+
+    @property
+    def models_at_once(self) -> int:
+        """How many models to encode or decode together."""
+        return 16
+
+    @abstractmethod
+    def encode(self, weights: torch.Tensor) -> torch.Tensor:
+        """Return z_W (n, latent) of flat weights (n, n_weights)."""
+
+    @abstractmethod
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        """Return flat weights (n, n_weights) of z_W (n, latent)."""
+
+
+class LinearStage(nn.Module):
+    """``LinearCodec`` as a differentiable module; its arrays are not part of its state.
+
+    Args:
+        linear: PCA of every parameter.
+    """
+
+    def __init__(self, linear: LinearCodec):
+        super().__init__()
+        self.codec = linear
+        for place, parameter in enumerate(linear.parameters):
+            for name in ("mean", "components"):
+                self.register_buffer(f"{name}{place}", torch.from_numpy(getattr(parameter, name)), persistent=False)
+
+    def _parameters_as_tensors(self) -> Iterator[ParameterPCA]:
+        for place, parameter in enumerate(self.codec.parameters):
+            yield replace(parameter, mean=getattr(self, f"mean{place}"), components=getattr(self, f"components{place}"))
+
+    def encode(self, weights: torch.Tensor) -> torch.Tensor:
+        """Return C (n, n_coefficients) of flat weights (n, n_weights)."""
+        parameters = zip(self._parameters_as_tensors(), self.codec.layout.entries, strict=True)
+        return torch.cat([parameter.encode(weights[:, entry.columns]) for parameter, entry in parameters], dim=1)
+
+    def decode(self, coefficients: torch.Tensor) -> torch.Tensor:
+        """Return flat weights (n, n_weights) of C (n, n_coefficients)."""
+        blocks = coefficients.split([parameter.n_coefficients for parameter in self.codec.parameters], 1)
+        parameters = zip(self._parameters_as_tensors(), blocks, strict=True)
+        return torch.cat([parameter.decode(block) for parameter, block in parameters], dim=1)
+
+
+class CoefficientEncoder(FittedEncoder):
+    """An encoder of PCA coefficients: W -> C_m -> z_W.
+
+    Args:
+        linear: the first stage.
+    """
+
+    def __init__(self, linear: LinearCodec):
+        super().__init__()
+        self.linear = LinearStage(linear)
+
+    @property
+    def models_at_once(self) -> int:
+        """As many as memory allows: all components are read for every batch, so large batches cost little more."""
+        return min(max(NUMBERS // self.linear.codec.layout.size, 1), MOST)
+
+    @abstractmethod
+    def encode_coefficients(self, coefficients: torch.Tensor) -> torch.Tensor:
+        """Return z_W (n, latent) of C (n, n_coefficients)."""
+
+    @abstractmethod
+    def decode_coefficients(self, latents: torch.Tensor) -> torch.Tensor:
+        """Return C (n, n_coefficients) of z_W (n, latent)."""
+
+    def encode(self, weights: torch.Tensor) -> torch.Tensor:
+        return self.encode_coefficients(self.linear.encode(weights))
+
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        return self.linear.decode(self.decode_coefficients(latents))
+
+
+def load_encoder(path: str | Path, linear: LinearCodec) -> FittedEncoder:
+    """Load a fitted encoder, in evaluation mode, on the CPU.
+
+    Args:
+        path: safetensors file.
+        linear: the PCA of the run.
+
+    Raises:
+        DataError: the file does not hold an encoder of this version for this PCA.
+    """
+    return _built(path, *read_tensors(path), linear)
+
+
+def load_states(path: str | Path, linear: LinearCodec) -> dict[int, FittedEncoder]:
+    """Load the states that were kept during the training of an encoder, by epoch; see ``load_encoder``."""
+    tensors, about = read_tensors(path)
+    states: States = {}
+    for key, value in tensors.items():
+        epoch, name = key.split("/", 1)
+        states.setdefault(int(epoch), {})[name] = value
+    return {epoch: _built(path, state, about, linear) for epoch, state in sorted(states.items())}
+
+
+def write_states(path: str | Path, states: States, about: dict[str, Any]) -> None:
+    """Write the states that an encoder had after some epochs of its training."""
+    flat = {f"{epoch}/{name}": value for epoch, state in states.items() for name, value in state.items()}
+    write_tensors(path, flat, about)
+
+
+def _built(
+    path: str | Path, state: dict[str, torch.Tensor], about: dict[str, Any], linear: LinearCodec
+) -> FittedEncoder:
+    shape = {key: value for key, value in about.items() if key != "kind"}
+    try:
+        encoder = WEIGHT_ENCODERS[about["kind"]].load(shape, linear)
+        encoder.load_state_dict(state)
+    except (ConfigError, KeyError, RuntimeError, TypeError) as error:
+        raise DataError(
+            f"{path} is not a weight encoder of this version of wsl for this PCA ({error}); give the files of one run, "
+            "or run the workflow with the run's config, which fits the encoder again"
+        ) from error
+    return encoder.eval()

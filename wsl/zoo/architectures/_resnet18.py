@@ -1,0 +1,91 @@
+"""The modules of ResNet-18.
+
+Torchvision's own modules are not used: importing them takes longer than importing torch, and most jobs are short.
+"""
+
+import torch
+from torch import nn
+
+
+class PixelwisePool(nn.MaxPool2d):
+    """Max pooling of images in channels-last order, which is several times as fast on a CPU."""
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return exactly what ``nn.MaxPool2d`` returns."""
+        if inputs.is_cuda:
+            return super().forward(inputs)
+        # ``memory_format`` would do the same, but vmap does not support it.
+        return super().forward(inputs.movedim(1, 3).contiguous().movedim(3, 1)).contiguous()
+
+
+class BatchNorm(nn.BatchNorm2d):
+    """Batch normalisation in float32, also where autocast runs convolutions in bfloat16.
+
+    Under vmap, torch 2.11 fails on a GPU where inputs are bfloat16 and running statistics float32.
+    """
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return normalised inputs (n, channels, height, width)."""
+        return super().forward(inputs.float() if inputs.dtype == torch.bfloat16 else inputs)
+
+
+class BasicBlock(nn.Module):
+    """Two convolutions of 3 by 3 and a shortcut (He et al. 2015, figure 2), as torchvision's block of this name."""
+
+    def __init__(self, channels: int, out: int, stride: int):
+        super().__init__()
+        downsample = None
+        if channels != out or stride > 1:  # built first, as in torchvision, so that equal seeds give equal weights
+            shorter = nn.Conv2d(channels, out, kernel_size=1, stride=stride, bias=False)
+            downsample = nn.Sequential(shorter, BatchNorm(out))
+        self.conv1 = nn.Conv2d(channels, out, kernel_size=3, stride=stride, padding=1, bias=False)
+        self.bn1 = BatchNorm(out)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(out, out, kernel_size=3, padding=1, bias=False)
+        self.bn2 = BatchNorm(out)
+        self.downsample = downsample
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return (n, out, height / stride, width / stride) of (n, channels, height, width)."""
+        hidden = self.relu(self.bn1(self.conv1(inputs)))
+        hidden = self.bn2(self.conv2(hidden))
+        hidden += inputs if self.downsample is None else self.downsample(inputs)
+        return self.relu(hidden)
+
+
+class SlimResNet18(nn.Module):
+    """Torchvision's ResNet-18 with ``width`` channels in its first stage in place of 64 (He et al. 2015).
+
+    With a ``stem`` of 3, the usual one for images of 32 pixels, the first convolution is 3 by 3 with stride 1, without
+    pooling.
+
+    Input: float images (n, 3, height, width), normalised by ``wsl.images.reading.MEAN`` and ``STD``.
+    Output: logits (n, classes).
+    """
+
+    def __init__(self, width: int, classes: int, stem: int = 7):
+        super().__init__()
+        wide = stem == 7
+        self.conv1 = nn.Conv2d(3, width, kernel_size=stem, stride=2 if wide else 1, padding=stem // 2, bias=False)
+        self.bn1 = BatchNorm(width)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = PixelwisePool(kernel_size=3, stride=2, padding=1) if wide else nn.Identity()
+        self.layer1 = _stage(width, width, stride=1)
+        self.layer2 = _stage(width, width * 2, stride=2)
+        self.layer3 = _stage(width * 2, width * 4, stride=2)
+        self.layer4 = _stage(width * 4, width * 8, stride=2)
+        self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
+        self.fc = nn.Linear(width * 8, classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Return logits (n, classes) of images (n, 3, height, width)."""
+        hidden = self.maxpool(self.relu(self.bn1(self.conv1(inputs))))
+        hidden = self.layer4(self.layer3(self.layer2(self.layer1(hidden))))
+        return self.fc(self.avgpool(hidden).flatten(1))
+
+
+def _stage(channels: int, out: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(BasicBlock(channels, out, stride), BasicBlock(out, out, stride=1))
