@@ -8,13 +8,16 @@ import torch
 from torch import nn
 
 from tests.conftest import plan_row
+from tests.networks import resnet18_network
 from wsl.epoch_loop import EpochLoop
 from wsl.fitting import fit
 from wsl.history import History, history_of, history_rows
+from wsl.job import Job
 from wsl.progress import Progress
 from wsl.recipe import Recipe
 from wsl.zoo.backbone import train_backbone
 from wsl.zoo.member import read_member
+from wsl.zoo.settings import ClassifierTraining, MemberTraining
 from wsl.zoo.training import train_member
 
 VALUES = ["train_loss", "train_accuracy", "validation_loss", "validation_accuracy"]
@@ -37,9 +40,10 @@ def test_a_history_lies_beside_its_log():
 
 
 def test_a_member_writes_its_exact_history(packed, progress, rows, tmp_path):
-    plan, settings = {**plan_row(17), "max_epoch": 3}, {"momentum": 0.9, "schedule": "cosine", "augment": True}
+    plan = {**plan_row(17), "max_epoch": 3}
+    settings = MemberTraining(architecture={"width": 2}, schedule="cosine", augment=True, snapshots=[0, "max"])
     images = [packed[name] for name in "012"]
-    train_member(images, tmp_path / "m.h5", plan, 2, **settings, snapshots=[0, "max"], progress=progress())
+    train_member(images, tmp_path / "m.h5", plan, settings, job=Job(progress=progress()))
     assert [(row["member"], row["epochs"]) for row in rows()] == [("00017", 3)] * 4
     table = pd.DataFrame(rows())[["epoch", *VALUES]]
     pd.testing.assert_frame_equal(table, read_member(tmp_path / "m.h5").history, check_dtype=False)
@@ -64,7 +68,8 @@ def test_a_fit_writes_its_exact_history(progress, rows):
 
 def test_a_backbone_writes_its_history(packed, progress, rows, tmp_path):
     recipe = {"learning_rate": 0.05, "weight_decay": 0.0, "batch_size": 32, "augment": False, "teacher": 0.0}
-    train_backbone([packed[name] for name in "012"], tmp_path / "start", 2, 3, 2, 0, **recipe, progress=progress())
+    settings, job = ClassifierTraining(epochs=2, **recipe), Job(progress=progress())
+    train_backbone([packed[name] for name in "012"], tmp_path / "start", resnet18_network(2, 3), settings, job=job)
     assert [row["epoch"] for row in rows()] == [1, 2]
     assert 0 <= rows()[0]["train_accuracy"] <= 1 and rows()[0]["train_loss"] > 0
 

@@ -19,14 +19,12 @@ def run(tmp_path, monkeypatch):
         {
             "outputs": ["results/mine/zoo/members/00000.h5"],
             "log": "results/mine/logs/a.log",
-            "history": None,
             "due": True,
             **ALONE,
         },
         {
             "outputs": ["results/mine/downloads/clip"],
             "log": "results/mine/logs/b.log",
-            "history": None,
             "due": False,
             **ALONE,
         },

@@ -88,8 +88,8 @@ class Training(EpochLoop):
         ]
         return Member(
             plan={**self._about, **self.plan},
-            weights=np.array(weights, dtype=self._storage).reshape(-1, self._layout.size),
-            counters=np.array(counters, dtype=np.int64).reshape(-1, len(self._layout.counters)),
+            weights=np.array(weights, dtype=self._storage).reshape(len(weights), self._layout.size),
+            counters=np.array(counters, dtype=np.int64).reshape(len(counters), len(self._layout.counters)),
             snapshots=pd.DataFrame(snapshots[: len(weights)], columns=["snapshot", *self.history[0]]),
             history=pd.DataFrame(self.history),
             diverged=self.diverged,
