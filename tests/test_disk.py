@@ -16,7 +16,7 @@ Usage = namedtuple("Usage", "total used free")
 
 
 CONFIGS = Path(__file__).parents[1] / "config"
-SMALL = {"run": "small", "zoo": {"width": 2}}
+SMALL = {"run": "small", "zoo": {"architecture": {"width": 2}}}
 
 
 @pytest.fixture

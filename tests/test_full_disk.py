@@ -121,7 +121,7 @@ def test_a_folder_that_cannot_be_written_to_is_named(disk, tmp_path, name):
 
 
 def test_a_run_that_cannot_write_is_refused_before_it_starts(disk, tmp_path):
-    run = Run({"run": "small", "zoo": {"width": 2}})
+    run = Run({"run": "small", "zoo": {"architecture": {"width": 2}}})
     sealed = disk(tmp_path / "sealed", "ro")
     with pytest.raises(DataError, match=r"small cannot be written \(Read-only file system\); make .*sealed writable"):
         check_disk(run, sealed / "results" / "small")

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from wsl.cli.main import app
 
-DIGITS = "run: mine\nimages: {source: digits}\nzoo: {members: 20, width: 2}\n"
+DIGITS = "run: mine\nimages: {source: digits}\nzoo: {members: 20, architecture: {width: 2}}\n"
 ROOT = Path(__file__).parents[2]
 Usage = namedtuple("Usage", "total used free")
 
@@ -43,7 +43,7 @@ def test_a_config_that_can_run_is_counted(tmp_path, monkeypatch):
 
 def test_what_would_be_fetched_is_said(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    text = DIGITS.replace("width: 2", "width: 2, init: finetuned, backbone: {checkpoint: timm:resnet18}")
+    text = DIGITS.replace("width: 2}", "width: 2}, init: finetuned, backbone: {checkpoint: timm:resnet18}")
     (tmp_path / "mine.yaml").write_text(text + "datasets: {model: RN50, weights: openai}\n")
     said = " ".join(doctor("mine.yaml").split())
     assert "RN50 openai is not here yet: it needs a network where Snakemake runs" in said

@@ -68,8 +68,8 @@ def test_the_last_line_tells_what_was_recognised_and_how_results_were_joined(the
     said = call("import", theirs, "--out", tmp_path / "ours", "--classes", 3, "--leave-out", "*_00002")
     assert "ours: 2 members (2 train), 1 runs left out, 1 as asked, see import.json" in said
     assert said.endswith(
-        "recognised: resnet18, width 2, stem 7, 3 classes, head fc; results joined to weights by the checkpoint's name in the "
-        "results"
+        "recognised: resnet18, width 2, stem 7, 3 classes, head fc; results joined to weights by the checkpoint's "
+        "name in the results"
     )
     about = json.loads((tmp_path / "ours/import.json").read_text())
     assert about["options"]["classes"] == 3 and about["options"]["leave_out"] == ["*_00002"]

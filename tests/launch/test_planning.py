@@ -46,10 +46,10 @@ def test_changes_of_a_config_are_those_of_snakemake(written, arguments):
 
 
 def test_a_changed_section_keeps_its_other_keys(written):
-    wrong = written(one={**DIGITS, "zoo": {"members": 8, "width": 0}})
+    wrong = written(one={**DIGITS, "zoo": {"members": 8, "architecture": {"width": 0}}})
     with pytest.raises(ConfigError, match="width"):
         plan_runs(wrong, ["--config", "zoo={members: 12}"])
-    plan_runs(wrong, ["--config", "zoo={width: 4}"])
+    plan_runs(wrong, ["--config", "zoo={architecture: {width: 4}}"])
 
 
 @pytest.mark.parametrize(
