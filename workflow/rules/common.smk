@@ -15,7 +15,6 @@ from wsl.devices import describe_devices
 from wsl.disk import check_disk
 from wsl.errors import ConfigError, DataError
 from wsl import provenance
-from wsl.recipe import Recipe
 from wsl.report.contents import TABLES
 from wsl.report.facts import facts
 from wsl.run import Run
@@ -75,21 +74,11 @@ config["facts"] = FACTS
 report: "../report/workflow.rst"
 
 
-def settings(**keys):
-    """Return a dict of plain values with sorted keys. Snakemake compares the *set* of a job's parameters, so it would
-    miss two swapped values if each were a parameter."""
-    return plain(keys)
-
-
 ARCHITECTURE = type(RUN.config.zoo.architecture)
 
 
 def call_digest(function, *entries):
     return provenance.call_digest(function, *entries, architecture=ARCHITECTURE)
-
-
-def recipe_of(section):
-    return {key: getattr(section, key) for key in Recipe.model_fields}
 
 
 def call(function, entries=(), **values):
@@ -107,6 +96,8 @@ def call(function, entries=(), **values):
     def code(wildcards):
         return call_digest(of(function, wildcards), *of(entries, wildcards))
 
+    # One parameter for all values: Snakemake compares the *set* of a job's parameters, so it would miss two swapped
+    # values if each were a parameter.
     def given(wildcards):
         return plain({key: of(value, wildcards) for key, value in values.items()})
 

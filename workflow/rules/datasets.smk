@@ -87,27 +87,6 @@ if ENCODER.embed:
             CALL
 
 
-if ENCODER.name == "distilled":
-    DATASET_FIGURES = ("distilled_images",)
-    SHOWN = [name for name in RUN.classes if name not in RUN.groups["unseen"]][:12]
-
-    rule distilled_images:
-        input:
-            packed=packed(SHOWN),
-            class_means=[PATHS.class_mean(name) for name in SHOWN],
-        output:
-            **figure_files("distilled_images", "Datasets", "distilled images beside real ones"),
-        log:
-            PATHS.log("distilled_images"),
-        localrule: True
-        conda:
-            ENVIRONMENT
-        params:
-            **call("wsl.figures.distilled_images.draw"),
-        script:
-            CALL
-
-
 use rule list_packed as list_class_means with:
     input:
         files=[PATHS.class_mean(name) for name in RUN.classes],
