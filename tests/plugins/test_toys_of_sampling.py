@@ -24,7 +24,7 @@ CONFIG = {
     "run": "toys",
     "plugins": FILES,
     "images": {"source": "digits", "size": 16},
-    "zoo": {"members": 10, "width": 2, "classes_per_task": 3},
+    "zoo": {"members": 10, "architecture": {"width": 2}, "classes_per_task": 3},
     "sampling": {"samplers": ["projection", "toy-ridge"], "toy_ridge": {"penalty": 2.0}, "draws": 2},
     "shared": {"losses": {"toy_hinge": {"weight": 1, "margin": 0.2}}},
 }

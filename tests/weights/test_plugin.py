@@ -20,7 +20,7 @@ from wsl.weights.settings import EncoderFit
 from wsl.weights.training import train_weight_encoder
 
 PLUGIN = Path(__file__).parents[1] / "plugins" / "toy_weight_encoder.py"
-CONFIG = {"run": "toy", "plugins": [str(PLUGIN)], "zoo": {"width": 2}}
+CONFIG = {"run": "toy", "plugins": [str(PLUGIN)], "zoo": {"architecture": {"width": 2}}}
 
 
 @pytest.fixture

@@ -22,4 +22,6 @@ def draw(history: str | Path, pdf: str | Path, png: str | Path) -> None:
         pdf: vector file to write.
         png: bitmap to write.
     """
-    save(losses(pd.read_csv(history), "NT-Xent (eq. 2.7), nats", chance=True), pdf, png)
+    table = pd.read_csv(history)
+    contrastive = table["validation_chance"].notna().all()  # other losses have no value at chance
+    save(losses(table, "NT-Xent (eq. 2.7), nats" if contrastive else "loss", chance=contrastive), pdf, png)
