@@ -15,8 +15,10 @@ from wsl.files import new_hdf5, put_table, write_csv, write_json
 from wsl.progress import Progress
 from wsl.run import Run
 from wsl.tensors import write_tensors
+from wsl.zoo.layout import layout_from
 from wsl.zoo.member import Member, write_member
 
+LAYOUT = layout_from([("fc.weight", (3, 1000)), ("fc.bias", (3,)), ("rest", (36_997,))], ["a", "b"])
 ROOM = 96 * 1024  # bytes; what is written takes more
 
 
@@ -38,7 +40,7 @@ def tables(path):
 
 def member(path):
     table = pd.DataFrame({"snapshot": ["max"], "epoch": [3]})
-    write_member(path, Member({"member": 0}, numbers()[None], np.zeros((1, 2), np.int64), table, table, False))
+    write_member(path, Member({"member": 0}, numbers()[None], np.zeros((1, 2), np.int64), table, table, False, LAYOUT))
 
 
 def progress(path):

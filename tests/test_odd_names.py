@@ -16,6 +16,7 @@ from wsl.images.tasks import TaskImages
 from wsl.tensors import read_tensors, write_tensors
 from wsl.weights.coefficients import encode_part
 from wsl.weights.pca import fit_parameters
+from wsl.weights.pca_settings import PcaSettings
 from wsl.zoo.index import open_zoo, write_index
 from wsl.zoo.member import read_member
 
@@ -63,8 +64,8 @@ def test_they_go_through_the_whole_chain(photos, train, tiny_clip):
     embed_classes([*packed.values()], means, [()] * 3, ClipModel(model=str(tiny_clip)))
     assert ClassMeans(means).embed([join_task(names)]).shape == (1, 24)
     fitted = [run / "pca" / f"{entry.name}.h5" for entry in layout.entries]
-    limits = {"variance_threshold": 0.0, "dimension_limit": 4, "components": 2}
-    fit_parameters(run / "train.h5", fitted, [entry.name for entry in layout.entries], seed=0, **limits)
+    limits = PcaSettings(variance_threshold=0.0, dimension_limit=4, components=2)
+    fit_parameters(run / "train.h5", fitted, [entry.name for entry in layout.entries], limits)
     encode_part(run / "train.h5", fitted, run / "coefficients.h5", seed=0)
     write_tensors(run / "modèle.safetensors", {}, {"classes": names})
     assert read_tensors(run / "modèle.safetensors")[1] == json.loads(json.dumps({"classes": names}))

@@ -39,7 +39,8 @@ def plugin(tmp_path):
 
     yield write
     for name, path in paths:
-        LOSSES._entries.pop(name, None)
+        if name in LOSSES._entries and LOSSES[name].__module__ == plugin_module(path):
+            del LOSSES._entries[name]
         sys.modules.pop(plugin_module(path), None)
 
 

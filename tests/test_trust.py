@@ -53,8 +53,13 @@ def python_of(path: Path) -> str:
     return "\n".join(lines)
 
 
+# A figure's declaration is part of a Python file of the project, or of one that the config names as a plug-in.
+OWN_CODE = ("wsl/figures/catalogue.py",)
+
+
 def test_nothing_is_unpickled():
     found = {str(path.relative_to(ROOT)): faults(python_of(path)) for path in FILES}
+    assert [line.split(": ")[1] for path in OWN_CODE for line in found.pop(path)] == ["eval", "compile"]
     assert {path: lines for path, lines in found.items() if lines} == {}
 
 

@@ -6,7 +6,7 @@ from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
-from wsl.sections import fields_of, selection
+from wsl.sections import Named, fields_of, selection
 
 ON_BENCH = re.compile(r"^evaluation\.bench\.encoders\.[^.]+\.")  # sections with the keys of `weights`
 
@@ -68,7 +68,8 @@ def _remedy(raw: Any, model: type[BaseModel], path: list[str], fault: Any) -> st
             selected = selection(section, part) if is_section else None
             by_name = get_args(section)[1] if get_origin(section) is dict else None
             section = selected.entry(raw) if selected else by_name or _keys(section).get(part)
-        known = ", ".join(_keys(section))
+        named = isinstance(section, type) and issubclass(section, Named)
+        known = ", ".join([*(["name"] if named else []), *_keys(section)])
         return "unknown key" + (f"; the keys here are {known}" if known else "")
     message = fault["msg"].removeprefix("Value error, ")
     given = fault["input"]

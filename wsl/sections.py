@@ -12,7 +12,6 @@ from pydantic import (
     PlainSerializer,
     PlainValidator,
     StringConstraints,
-    ValidationError,
     create_model,
     model_validator,
 )
@@ -121,16 +120,7 @@ def one_of(registry: Registry, default: str) -> Any:
             entry = registry[value.get("name", default)]
         except ConfigError as error:
             raise ValueError(str(error)) from None
-        try:
-            return entry.model_validate(settings)
-        except ValidationError as error:
-            known = ", ".join(["name", *entry.model_fields])
-            unknown = f"unknown key; the keys here are {known}"
-            faults = [
-                f"{'.'.join(map(str, fault['loc']))}: {unknown if fault['type'] == 'extra_forbidden' else fault['msg']}"
-                for fault in error.errors()
-            ]
-            raise ValueError("; ".join(faults).replace("Value error, ", "")) from None
+        return entry.model_validate(settings)  # its faults are reported at the keys in which they are
 
     return Annotated[
         Any, PlainValidator(validate), PlainSerializer(lambda value: value.described()), OneOf(registry, default)

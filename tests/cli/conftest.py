@@ -34,7 +34,12 @@ def sampler_of(zoo, fitted, autoencoder, shared, class_means, packed, bins, tiny
         files = {"index": zoo.train, "pca": fitted, "encoder": autoencoder.state, "shared": shared.state}
         files |= {"latents": autoencoder.latents["train"]}
         files |= {"class_means": list(means.values()), "packed": list(packed.values()), "bins": bins}
-        about = {"run": "tiny", "architecture": "resnet18", "width": 2, "size": 16, "encoder": {"encoder": "clip"}}
+        about = {
+            "run": "tiny",
+            "architecture": {"name": "resnet18", "stem": 7, "width": 2},
+            "size": 16,
+            "encoder": {"encoder": "clip"},
+        }
         clip = {"model": str(tiny_clip), "weights": None, "seed": 0}
         settings = {
             "choice": Choice(name="projection", known=["0", "1"], recalibrate=False),

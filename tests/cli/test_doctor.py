@@ -57,7 +57,7 @@ def test_what_would_be_fetched_is_said(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (DIGITS.replace("width", "widht"), "zoo.architecture: widht: unknown key"),
+        (DIGITS.replace("width", "widht"), "zoo.architecture.widht: unknown key"),
         (
             "run: mine\nimages: {source: {name: imagefolder, train: nowhere, test: nowhere}, classes: [a, b, c, d, e]}",
             "images.source.train: there is no",

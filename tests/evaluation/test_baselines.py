@@ -167,7 +167,7 @@ def validation_features(start, packed, task):
 
 def head_on(entry, state, layout, images):
     """A baseline with this state dict as its frozen body."""
-    run = SimpleNamespace(layout=layout, frozen=lambda *given: (state, BodyFeatures(state, images)))
+    run = SimpleNamespace(layout=layout, frozen=lambda *given: (state, BodyFeatures(state, layout, images)))
     return entry(None, run)
 
 

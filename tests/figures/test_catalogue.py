@@ -21,7 +21,7 @@ from wsl.run import Run
 
 ROOT = Path(__file__).parents[2]
 TOY = ROOT / "tests" / "plugins" / "toy_figure.py"
-ENCODERS = {"two": {"encoder": "ae-pca", "autoencoder": {"hidden": [8], "latent": 8}}}
+ENCODERS = {"two": {"encoder": {"name": "ae-pca", "hidden": [8]}}}
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from wsl.sampling.loading import MethodFiles
 from wsl.sampling.methods.generator import Generator, GeneratorSettings, fit_generator
 from wsl.sampling.settings import BodySettings
 from wsl.tensors import read_tensors, write_tensors
+from wsl.zoo.layout import layout_to_text
 from wsl.zoo.network import state_dict
 
 LAYOUT = resnet18_layout(2, 3)
@@ -152,7 +153,7 @@ def test_names_alone_need_no_image(models):
 def test_names_stand_beside_images_where_they_are_asked_for(generator, models, named_means, packed, tmp_path):
     tensors, _ = read_tensors(generator)
     body_file, out = tmp_path / "body.safetensors", tmp_path / "generator.safetensors"
-    write_tensors(body_file, body_of(tensors), {})
+    write_tensors(body_file, body_of(tensors), {"layout": layout_to_text(LAYOUT)})
     fit_generator(body_file, named_means, list(packed.values()), out, list("0123"), counts=[0, 2], names=True)
     images = list(packed.values())
     named = generated(out, named_means, images)
@@ -170,7 +171,7 @@ def test_without_texts_names_are_refused(class_means, packed, generator, tmp_pat
     plain, files = tmp_path / "generator.safetensors", (list(class_means.values()), list(packed.values()))
     tensors, _ = read_tensors(generator)
     body_file = tmp_path / "body.safetensors"
-    write_tensors(body_file, body_of(tensors), {})
+    write_tensors(body_file, body_of(tensors), {"layout": layout_to_text(LAYOUT)})
     fit_generator(body_file, *files, plain, list("0123"), counts=[0, 2])
     assert read_tensors(plain)[1]["counts"] == [2]
     with pytest.raises(ValueError, match=r"set datasets\.prompts"):

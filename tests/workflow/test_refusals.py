@@ -13,7 +13,7 @@ NOWHERE = {"source": {"name": "imagefolder", "train": "nowhere/train", "test": "
 REFUSED = {
     "unknown key": (
         {"zoo__widht": 2},
-        "zoo.widht: unknown key; the keys here are members, training, cohort, parts",
+        "zoo.widht: unknown key; the keys here are architecture, snapshots",
     ),
     "unknown section": ({"bins": 3}, "bins: unknown key; the keys here are run, seed, beside, plugins, images, zoo"),
     "wrong type": ({"zoo__members": "many"}, "zoo.members: Input should be a valid integer"),

@@ -49,7 +49,7 @@ def exact(monkeypatch):
 
 
 def alone(files, plan, **changes):
-    training = Training([files[name] for name in plan["classes"]], plan, **{**SETTINGS, **changes})
+    training = Training([files[name] for name in plan["classes"]], plan, SETTINGS.model_copy(update=changes))
     training.run()
     return training.member()
 

@@ -24,13 +24,15 @@ from pathlib import Path
 import numpy as np
 resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[1]), int(sys.argv[1])))
 from wsl.weights.pca import fit_parameters
+from wsl.weights.pca_settings import PcaSettings
 from wsl.zoo.index import open_zoo, read_snapshot, read_weights
 with open_zoo("train.h5") as zoo, open_zoo("train.h5") as other:
     np.save("columns.npy", read_weights(zoo, columns=slice(3, 6)))
     np.save("rows.npy", read_weights(other, slice(7, 2600, 5)))
     drawn = np.random.default_rng(0).permutation(2600)[:1500].tolist()
     np.save("drawn.npy", [read_snapshot(zoo, row) for row in drawn])
-fit_parameters("train.h5", [Path("pca.h5")], ["fc.weight"], 0, variance_threshold=0, dimension_limit=4, components=2)
+settings = PcaSettings(variance_threshold=0, dimension_limit=4, components=2)
+fit_parameters("train.h5", [Path("pca.h5")], ["fc.weight"], settings)
 """
 
 

@@ -14,7 +14,7 @@ from wsl.config.reading import read_yaml
 from wsl.devices import describe_devices
 from wsl.disk import check_disk
 from wsl.errors import ConfigError, DataError
-from wsl import provenance
+from wsl.provenance import call_digest as digest_of_call
 from wsl.report.contents import TABLES
 from wsl.report.facts import facts
 from wsl.run import Run
@@ -78,7 +78,7 @@ ARCHITECTURE = type(RUN.config.zoo.architecture)
 
 
 def call_digest(function, *entries):
-    return provenance.call_digest(function, *entries, architecture=ARCHITECTURE)
+    return digest_of_call(function, *entries, architecture=ARCHITECTURE)
 
 
 def call(function, entries=(), **values):

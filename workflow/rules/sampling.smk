@@ -186,7 +186,10 @@ rule describe_sampler:
             "wsl.sampling.description.describe_sampler",
             choice=choice_of(RUN, CHOSEN.name),
             outcome=SAMPLING.outcome,
-            embedding={"clip": {**RUN.pretrained.clip, "seed": RUN.seed("clip")}, "prompts": RUN.config.datasets.prompts},
+            embedding={
+                "clip": {**RUN.pretrained.clip, "seed": RUN.seed("clip")},
+                "prompts": RUN.config.datasets.prompts,
+            },
             about=ABOUT_MODELS,
             finetuning=RUN.config.evaluation.finetuning.model_dump(exclude={"epochs"}),
             seed=RUN.seed("sample"),

@@ -7,8 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from wsl.sampling.generator_settings import Body
-from wsl.weights.encoders.token_encoder import TokenEncoder
 
 from tests.conftest import plan_row
 from wsl.config.schema import load_config
@@ -19,12 +17,15 @@ from wsl.sampling.features import BodyFeatures
 from wsl.sampling.model_files import model_layout
 from wsl.sampling.onnx import export_onnx
 from wsl.sampling.recalibration import Recalibration
+from wsl.sampling.settings import BodySettings
 from wsl.tensors import read_tensors, write_tensors
 from wsl.weights.alignment import align_part
+from wsl.weights.encoders._token_encoder import Shape, TokenEncoder
 from wsl.weights.encoders.tokens import tokens_of
 from wsl.weights.symmetry import permutation_index, random_permutations
 from wsl.zoo.foreign.exporting import export_zoo
-from wsl.zoo.foreign.importing import ImportOptions, import_zoo
+from wsl.zoo.foreign.importing import import_zoo
+from wsl.zoo.foreign.options import ImportOptions
 from wsl.zoo.index import open_zoo, read_snapshot, write_index
 from wsl.zoo.layout import layout_to_text
 from wsl.zoo.member import read_member
@@ -62,8 +63,8 @@ def test_it_is_cut_into_tokens_and_encoded(toy):
     tokens = tokens_of(layout, 20)
     np.testing.assert_array_equal(np.sort(tokens.places[tokens.filled]), np.arange(layout.size))
     assert set(tokens.positions[:, 1]) == {0, 1}  # two layers, each with its bias
-    sizes = {"size": 20, "latent": 2, "width": 8, "depth": 1, "heads": 1, "window": 40, "halo": 0, "kind": "sane"}
-    encoder = TokenEncoder([layout_to_text(layout)], **sizes)
+    shape = Shape(width=8, depth=1, heads=1, window=40, halo=0)
+    encoder = TokenEncoder([layout_to_text(layout)], size=20, latent=2, pooled=False, shape=shape)
     weights = torch.randn(2, layout.size)
     assert encoder.decode(encoder.encode(weights)).shape == weights.shape
 
@@ -86,7 +87,7 @@ def test_it_is_exported_and_read_back(toy, tmp_path):
 
 def test_a_body_is_fitted_and_its_features_read(toy, packed, tmp_path):
     files = [packed[name] for name in "01234"]
-    fit_body(toy / "train.h5", files, tmp_path / "body.safetensors", Body(epochs=1))
+    fit_body(toy / "train.h5", files, tmp_path / "body.safetensors", BodySettings(epochs=1))
     state, _ = read_tensors(tmp_path / "body.safetensors")
     with open_zoo(toy / "train.h5") as zoo:
         layout = zoo.layout
