@@ -69,7 +69,7 @@ REFUSED = {
     "batch of one": ({"zoo__batch_size": 1}, "zoo.batch_size: 1 is too small: it must be at least 2"),
     "folder for digits": (
         {"images__source": {"name": "digits", "train": "photos"}},
-        "images.source.train: unknown key; the keys here are test_share",
+        "images.source.train: unknown key; the keys here are name, test_share",
     ),
     "folder of an earlier version": (
         {"images__train": "photos"},

@@ -17,7 +17,7 @@ def judging(function, **values):
     """The params of a rule that loads the method and draw of its wildcards."""
     return call(
         function,
-        lambda wildcards: [METHODS[wildcards.method], *ENCODER_ENTRIES],
+        lambda wildcards: entries_of(wildcards.method),
         choice=lambda wildcards: choice_of(RUN, wildcards.method, int(wildcards.draw)),
         **values,
     )

@@ -16,6 +16,11 @@ ABOUT_MODELS = {
 }
 
 
+def entries_of(method):
+    """Return what the jobs of a method look up by name: itself, and the weight encoder if it decodes."""
+    return [METHODS[method], *(ENCODER_ENTRIES if "encoder" in METHODS[method].files(RUN, 0) else [])]
+
+
 wildcard_constraints:
     draw=r"\d+",
     method=r"[^/]+",
@@ -159,7 +164,7 @@ rule sample:
     params:
         **call(
             "wsl.sampling.models.sample_models",
-            [CHOSEN],
+            entries_of(CHOSEN.name),
             choice=choice_of(RUN, CHOSEN.name),
             outcome=SAMPLING.outcome,
             requests=RUN.held_out(),
