@@ -149,8 +149,8 @@ class OpenRun:
 
     @property
     def counters(self) -> np.ndarray:
-        """Integer buffers (n_counters,) for sampled models: the mean of the training members'."""
-        return np.rint(self.zoo.counters.mean(axis=0)).astype(np.int64)
+        """Integer buffers (n_counters,) for sampled models, see ``Zoo.typical_counters``."""
+        return self.zoo.typical_counters
 
     def decode(self, codes: np.ndarray, space: str) -> np.ndarray:
         """Return flat weights (n, n_weights) of codes (n, code), ``latent`` or ``coefficients``."""
