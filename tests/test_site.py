@@ -161,7 +161,9 @@ def test_every_command_and_option_is_on_its_page(site):
 def test_every_module_is_in_the_api(site):
     ids = set().union(*(page(path).ids for path in (site / "reference" / "api").rglob("index.html")))
     modules = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in (ROOT / "wsl").rglob("*.py")]
-    modules = {name.removesuffix(".__init__") for name in modules} - {"wsl"}
+    # Modules with an underscore hold what an entry of a registry imports when it is used.
+    modules = {name.removesuffix(".__init__") for name in modules if "._" not in name.removesuffix(".__init__")}
+    modules -= {"wsl"}
     assert modules - ids == set()
     assert {"wsl.zoo.plan.plan_members", "wsl.ntxent.nt_xent", "wsl.weights.pca.ParameterPCA.encode"} <= ids
 

@@ -70,7 +70,7 @@ if ENCODER.embed:
             RUN.pretrained.clip_files,
             **({"encoder": rules.fit_dataset_encoder.output.out} if ENCODER.fit else {}),
             packed=PATHS.packed("{name}"),
-            clip=features(["{name}"]),
+            clip=features(["{name}"])[0],
         output:
             out=PATHS.class_mean("{name}"),
         log:
