@@ -3,6 +3,7 @@
 from typing import Any
 
 from wsl.run import Run
+from wsl.zoo.few_sets import count_sets
 from wsl.zoo.snapshots import snapshot_names
 
 STARTS = {
@@ -26,7 +27,7 @@ def facts(run: Run) -> dict[str, Any]:
     """
     config = run.config
     zoo, evaluation = config.zoo, config.evaluation
-    sets = {kind: _sets(run, part) for kind, part in (("seen", "test"), ("unseen", "unseen"))}
+    sets = {kind: count_sets(run.plan, part) for kind, part in (("seen", "test"), ("unseen", "unseen"))}
     counts = sorted(evaluation.image_counts)
     return {
         "regime": zoo.init,
@@ -90,12 +91,6 @@ def _on_tasks(run: Run) -> str:
     unseen = len(run.members("unseen"))
     apart = f", {unseen} of them on tasks of {size} out of {len(run.groups['unseen'])} unseen classes" if unseen else ""
     return f"tasks of {size} out of {len(run.groups['tasks'])} classes{apart}"
-
-
-def _sets(run: Run, part: str) -> tuple[int, int]:
-    """Return how many tasks a part has, and how many different sets of classes these are."""
-    tasks = [frozenset(row["classes"]) for row in run.plan if row["part"] == part]
-    return len(tasks), len(set(tasks))
 
 
 def _tasks(tasks: int, sets: int) -> str:
