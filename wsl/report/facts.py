@@ -4,6 +4,7 @@ from typing import Any
 
 from wsl.evaluation.settings import CONTROL_REQUESTS, MAP_MEMBERS, NOVELTY_SAMPLES
 from wsl.run import Run
+from wsl.zoo.few_sets import count_sets
 from wsl.zoo.snapshots import snapshot_names
 
 STARTS = {
@@ -26,7 +27,7 @@ def facts(run: Run) -> dict[str, Any]:
     """
     config = run.config
     zoo, evaluation = config.zoo, config.evaluation
-    sets = {kind: _sets(run, part) for kind, part in (("seen", "test"), ("unseen", "unseen"))}
+    sets = {kind: count_sets(run.plan, part) for kind, part in (("seen", "test"), ("unseen", "unseen"))}
     return {
         "start": STARTS[zoo.init],
         "base": BASES[zoo.init],
@@ -84,12 +85,6 @@ def _on_tasks(run: Run) -> str:
     if unseen:
         words += f", {unseen} of them on tasks of {size} out of {len(run.groups['unseen'])} unseen classes"
     return words
-
-
-def _sets(run: Run, part: str) -> tuple[int, int]:
-    """Return the number of tasks of a part, and of different sets of classes among them."""
-    tasks = [frozenset(row["classes"]) for row in run.plan if row["part"] == part]
-    return len(tasks), len(set(tasks))
 
 
 def _tasks(tasks: int, sets: int) -> str:

@@ -1,4 +1,4 @@
-"""Warnings about a plan whose held-out parts have too few distinct sets of classes."""
+"""Distinct sets of classes in the parts of a plan, and warnings where held-out parts have too few."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,6 +8,12 @@ HELD_OUT = {
     "test": ("tasks of seen classes", "zoo.members or the share zoo.parts.test", "more classes for tasks"),
     "unseen": ("tasks of unseen classes", "zoo.unseen.members", "more classes in zoo.unseen.classes"),
 }
+
+
+def count_sets(plan: Sequence[dict[str, Any]], part: str) -> tuple[int, int]:
+    """Return how many tasks a part of a plan has, and how many distinct sets of classes these are."""
+    tasks = [frozenset(row["classes"]) for row in plan if row["part"] == part]
+    return len(tasks), len(set(tasks))
 
 
 def few_sets(plan: Sequence[dict[str, Any]]) -> list[str]:
@@ -20,12 +26,11 @@ def few_sets(plan: Sequence[dict[str, Any]]) -> list[str]:
     """
     found = []
     for part, (tasks, more_members, more_classes) in HELD_OUT.items():
-        sets = [frozenset(row["classes"]) for row in plan if row["part"] == part]
-        count = len(set(sets))
+        members, count = count_sets(plan, part)
         if 0 < count < FEW_SETS:
-            remedy = f"use {more_classes}" if count < len(sets) else f"raise {more_members}"
+            remedy = f"use {more_classes}" if count < members else f"raise {more_members}"
             found.append(
-                f"the {len(sets)} held-out {tasks} are {count} distinct set{'s' * (count > 1)} of classes. "
+                f"the {members} held-out {tasks} are {count} distinct set{'s' * (count > 1)} of classes. "
                 f"Intervals are over sets and will be wide; {remedy}."
             )
     return found
