@@ -5,7 +5,8 @@ import shutil
 import pytest
 
 from wsl import provenance
-from wsl.provenance import call_digest, code_files
+from wsl.provenance import call_digest, code_digest, code_files
+from wsl.source_code import source
 
 TRAINING = "wsl.zoo.training.train_member"
 
@@ -31,8 +32,9 @@ def edit(tree):
 
 
 def digest(call=TRAINING):
-    for name in ("_tree", "_imports", "_file_digest", "code_digest"):
-        getattr(provenance, name).cache_clear()
+    source.cache_clear()
+    provenance._reached.cache_clear()
+    code_digest.cache_clear()
     return call_digest(call)
 
 

@@ -1,19 +1,14 @@
 """Digests of the code that a job runs, so that an edit reruns the jobs it affects and no others."""
 
-import ast
 import hashlib
 import sys
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from wsl.source_code import keep_sources, source
+
 ROOT = Path(__file__).parent.parent
 LOOKS_UP = ROOT / "wsl" / "zoo" / "recognition.py"  # looks up architectures by name
-
-
-@cache
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
 
 def _module_file(name: str) -> Path | None:
@@ -25,59 +20,14 @@ def _module_file(name: str) -> Path | None:
 
 
 @cache
-def _imports(path: Path) -> tuple[Path, ...]:
-    """Return the files of ``wsl`` that a file imports directly, at any place in it, and the data files it reads.
-
-    Data files are those that the code names as ``Path(__file__).parent / "name"``: a file, or a folder with all files.
-    """
-    if path.suffix != ".py":
-        return ()
-    names, data = set(), []
-    for node in _walk(_tree(path)):
-        if isinstance(node, ast.Import):
-            names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.add(node.module)
-            names.update(f"{node.module}.{alias.name}" for alias in node.names)
-        elif _is_beside(node):
-            target = path.parent / node.right.value
-            data.extend([target] if target.is_file() else (file for file in target.rglob("*") if file.is_file()))
-    files = (_module_file(name) for name in sorted(names) if name.split(".")[0] == "wsl")
-    return (*(file for file in files if file), *data)
-
-
-def _walk(tree: ast.AST) -> Iterator[ast.AST]:
-    """Yield all nodes except imports for annotations alone (``if TYPE_CHECKING:``), which no job runs."""
-    yield tree
-    for node in ast.iter_child_nodes(tree):
-        if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
-            yield from _walk(node)
-
-
-def _is_beside(node: ast.AST) -> bool:
-    return (
-        isinstance(node, ast.BinOp)
-        and isinstance(node.right, ast.Constant)
-        and ast.unparse(node.left) == "Path(__file__).parent"
-    )
-
-
-def _without_prose(tree: ast.Module) -> ast.Module:
-    """Return the tree without docstrings and without ``description=`` of pydantic's ``Field``."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node, clean=False):
-            node.body = node.body[1:]
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Field":
-            node.keywords = [keyword for keyword in node.keywords if keyword.arg != "description"]
-    return tree
-
-
-@cache
-def _file_digest(path: Path) -> str:
-    if path.suffix != ".py":
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    # The syntax tree, not the text: comments, docstrings and descriptions do not change results.
-    return hashlib.sha256(ast.dump(_without_prose(_tree(path))).encode()).hexdigest()
+def _reached(path: Path) -> list[Path]:
+    """Return the files of ``wsl`` that a file imports directly, and the data files that it reads."""
+    found = source(path)
+    files = [file for file in map(_module_file, found.modules) if file]
+    for name in found.beside:
+        target = path.parent / name
+        files.extend([target] if target.is_file() else (file for file in target.rglob("*") if file.is_file()))
+    return files
 
 
 def code_files(*entries: Path | str) -> list[Path]:
@@ -92,7 +42,7 @@ def code_files(*entries: Path | str) -> list[Path]:
         path = waiting.pop()
         if path not in files:
             files.add(path)
-            waiting.extend(_imports(path))
+            waiting.extend(_reached(path))
     return sorted(files)
 
 
@@ -105,7 +55,8 @@ def code_digest(*entries: Path | str) -> str:
     Args:
         entries: paths from the project's root.
     """
-    lines = (f"{_name(path)} {_file_digest(path)}" for path in code_files(*entries))
+    lines = [f"{_name(path)} {source(path).digest}" for path in code_files(*entries)]
+    keep_sources()
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 

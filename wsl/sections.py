@@ -44,7 +44,7 @@ Decays = Annotated[Distribution, AfterValidator(lambda d: check_numbers(d, low=0
 class Section(BaseModel):
     """A section of the config: unknown keys are refused, and values cannot be changed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
 def fields_of(model: type[BaseModel], registered: bool = True) -> dict[str, Any]:

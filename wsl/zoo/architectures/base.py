@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Mapping
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from wsl.errors import DataError
-from wsl.files import written_whole
 from wsl.provenance import code_digest
 from wsl.registry import Registry, module_file
 from wsl.sections import Named, plain
+from wsl.user_cache import cache_file, read_cached, write_cached
 from wsl.zoo.layout import Entry, Layout, Shapes, layout_from, layout_from_text, layout_to_text
 
 if TYPE_CHECKING:
@@ -154,8 +152,11 @@ class Architecture(Named):
                 _LAYOUTS[key] = self._built_layout(classes, size)
             else:
                 known = [self.text(), classes, size, code_digest(module), version("torch")]
-                path = cache_folder() / f"{hashlib.sha256(json.dumps(known).encode()).hexdigest()[:32]}.json"
-                _LAYOUTS[key] = _read(path) or _write(path, self._built_layout(classes, size))
+                path = cache_file("layouts", f"{hashlib.sha256(json.dumps(known).encode()).hexdigest()[:32]}.json")
+                _LAYOUTS[key] = read_cached(path, layout_from_text)
+                if _LAYOUTS[key] is None:
+                    _LAYOUTS[key] = self._built_layout(classes, size)
+                    write_cached(path, layout_to_text(_LAYOUTS[key]))
         return _LAYOUTS[key]
 
     def _built_layout(self, classes: int, size: int | None) -> Layout:
@@ -170,24 +171,3 @@ class Architecture(Named):
         head = [name for name in (f"{module}.weight", f"{module}.bias") if name in state]
         layout = layout_from(named, counters, head, self.nonlinearity)
         return layout._replace(architecture=self.text(), image_size=size)
-
-
-def cache_folder() -> Path:
-    """Return the folder in which layouts are kept for later starts."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "wsl" / "layouts"
-
-
-def _read(path: Path) -> Layout | None:
-    try:
-        return layout_from_text(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _write(path: Path, layout: Layout) -> Layout:
-    try:
-        with written_whole(path) as beside:
-            beside.write_text(layout_to_text(layout), encoding="utf-8")
-    except (OSError, DataError):  # a full disk, or a home that cannot be written to
-        pass
-    return layout
