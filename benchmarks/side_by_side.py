@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from wsl.machine import this_machine
+from wsl.jobs.machine import this_machine
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("numpy", "torch", "torchvision", "scikit-learn", "h5py", "snakemake")

@@ -74,7 +74,7 @@ def pack(folder: Path, size: int) -> None:
     Raises:
         SystemExit: the numbers of images differ from those of the baselines.
     """
-    from wsl.files import open_hdf5
+    from wsl.files.hdf5 import open_hdf5
     from wsl.images.packing import pack_class
     from wsl.images.settings import Packing
 
@@ -106,7 +106,7 @@ def train_here(
     device: str = "cpu",
 ) -> list[float]:
     """Train a cohort in this process and return its validation accuracies."""
-    from wsl.job import Job
+    from wsl.jobs.job import Job
     from wsl.zoo.cohort import train_cohort
     from wsl.zoo.member import read_member
     from wsl.zoo.settings import MemberTraining

@@ -23,10 +23,10 @@ from wsl.datasets.settings import ClipModel
 from wsl.images.packing import pack_class
 from wsl.images.settings import Packing
 from wsl.outcomes.bins import Outcomes, write_bins
-from wsl.recipe import Recipe
 from wsl.sampling.loading import MethodFiles
 from wsl.shared.settings import Shared
 from wsl.shared.training import train_shared
+from wsl.training.recipe import Recipe
 from wsl.weights.codec import embed_part
 from wsl.weights.coefficients import encode_part
 from wsl.weights.encoders.base import EncoderInputs

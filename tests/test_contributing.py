@@ -21,7 +21,7 @@ CHECK = """
 import sys
 import yaml
 from wsl.config.schema import load_config
-from wsl.registry import load_plugins, plugin_module
+from wsl.settings.registry import load_plugins, plugin_module
 
 plugin, config = sys.argv[1:]
 values = yaml.safe_load(open(config)) or {}

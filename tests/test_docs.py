@@ -15,11 +15,11 @@ from pydantic import BaseModel
 
 from tests.networks import resnet18
 from wsl.config.schema import Config, load_config
+from wsl.files.tensors import write_tensors
 from wsl.images.inputs import normalised
 from wsl.images.own import own_classes
 from wsl.images.reading import MEAN, STD
-from wsl.sections import fields_of
-from wsl.tensors import write_tensors
+from wsl.settings.sections import fields_of
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

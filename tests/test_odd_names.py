@@ -7,13 +7,13 @@ from PIL import Image
 
 from wsl.datasets.class_means import ClassMeans, embed_classes
 from wsl.datasets.settings import ClipModel
-from wsl.files import list_files, listed
+from wsl.files.plain import list_files, listed
+from wsl.files.tensors import read_tensors, write_tensors
 from wsl.images.classes import find_classes
 from wsl.images.packing import pack_class
 from wsl.images.reading import join_task, packed_by_class, summarise
 from wsl.images.settings import Images
 from wsl.images.tasks import TaskImages
-from wsl.tensors import read_tensors, write_tensors
 from wsl.weights.coefficients import encode_part
 from wsl.weights.pca import fit_parameters
 from wsl.weights.pca_settings import PcaSettings

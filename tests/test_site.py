@@ -165,7 +165,7 @@ def test_every_module_is_in_the_api(site):
     modules = {name.removesuffix(".__init__") for name in modules if "._" not in name.removesuffix(".__init__")}
     modules -= {"wsl"}
     assert modules - ids == set()
-    assert {"wsl.zoo.plan.plan_members", "wsl.ntxent.nt_xent", "wsl.weights.pca.ParameterPCA.encode"} <= ids
+    assert {"wsl.zoo.plan.plan_members", "wsl.training.ntxent.nt_xent", "wsl.weights.pca.ParameterPCA.encode"} <= ids
 
 
 def test_equations_of_the_method_are_drawn(site):

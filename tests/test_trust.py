@@ -90,4 +90,4 @@ def test_what_does_not_is_let_pass():
 
 def test_the_files_are_those_that_there_are():
     assert len(FILES) > 150 and ROOT / "wsl" / "zoo" / "start.py" in FILES
-    assert "wsl.provenance" in python_of(ROOT / "workflow" / "rules" / "common.smk")
+    assert "wsl.jobs.provenance" in python_of(ROOT / "workflow" / "rules" / "common.smk")

@@ -18,7 +18,7 @@ CHECKED = (
     "docs/**/*.yaml",
     "benchmarks/*",
     "workflow/report/*",
-    "wsl/reference.py",
+    "wsl/config/reference.py",
     "mkdocs.yml",
     "Makefile",
     "Containerfile",

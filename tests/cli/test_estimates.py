@@ -17,10 +17,10 @@ from typer.testing import CliRunner
 from tests.networks import resnet18
 from wsl.cli.main import app
 from wsl.errors import DataError
-from wsl.files import read_json, write_json
+from wsl.files.plain import read_json, write_json
+from wsl.files.tensors import read_tensors, write_tensors
 from wsl.randomness import stream
 from wsl.sampling.description import NAME, load_description
-from wsl.tensors import read_tensors, write_tensors
 
 PENALTIES = {"logisticregression__C": [1e-4, 1e-3, 1e-2, 1e-1, 1, 10]}
 LABELS = ("apple", "pear", "plum")

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from tests.networks import resnet18
 from wsl.cli.main import app
-from wsl.tensors import write_tensors
+from wsl.files.tensors import write_tensors
 
 
 def export(*arguments):

@@ -10,10 +10,10 @@ from typer.testing import CliRunner
 from tests.networks import resnet18_layout
 from wsl.cli.main import app
 from wsl.errors import DataError
-from wsl.files import read_json, write_json
+from wsl.files.plain import read_json, write_json
+from wsl.files.tensors import read_tensors, write_tensors
 from wsl.sampling.description import NAME, load_description
 from wsl.sampling.methods.base import finite
-from wsl.tensors import read_tensors, write_tensors
 
 
 def call(*arguments):

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from tests.networks import resnet18, resnet18_layout
 from wsl.cli.main import app
-from wsl.files import write_json
+from wsl.files.plain import write_json
 from wsl.sampling.model_files import write_model
 from wsl.weights.codec import load_codec, neighbours, read_latents
 from wsl.zoo.member import read_member

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from typer.testing import CliRunner
 
 from wsl.cli.options import section_options
-from wsl.sections import PositiveInt, Section
+from wsl.settings.sections import PositiveInt, Section
 
 
 def numbers(text):

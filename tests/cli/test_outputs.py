@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from tests.networks import resnet18
 from wsl.cli.main import app
+from wsl.files.tensors import read_tensors
 from wsl.sampling.model_files import read_model, write_model
-from wsl.tensors import read_tensors
 
 ROOT = Path(__file__).parents[2]
 

@@ -15,10 +15,10 @@ from wsl.cli.main import app
 from wsl.datasets.class_means import ClassMeans, embed_classes
 from wsl.datasets.clip import Clip
 from wsl.datasets.settings import ClipModel
+from wsl.files.tensors import read_tensors
 from wsl.outcomes.bins import read_bins
 from wsl.randomness import stream
 from wsl.sampling.loading import Choice, OpenRun
-from wsl.tensors import read_tensors
 from wsl.weights.codec import load_codec
 from wsl.zoo.network import flatten
 

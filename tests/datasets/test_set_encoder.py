@@ -14,7 +14,7 @@ from wsl.datasets.encoders.base import ClassFiles
 from wsl.datasets.set_encoder import SetEncoder, embed_set, embed_subsets, fit_set_encoder, load_set_encoder
 from wsl.datasets.settings import ClipModel
 from wsl.errors import DataError
-from wsl.recipe import Recipe
+from wsl.training.recipe import Recipe
 
 RECIPE = Recipe(learning_rate=1e-2, batch_size=2, epochs=12)
 SMALL = {"HIDDEN": [16], "DROPOUT": 0.1, "TEMPERATURE": 0.2, "IMAGES": 8}

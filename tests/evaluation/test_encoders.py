@@ -15,10 +15,10 @@ from wsl.evaluation.distances import Spread
 from wsl.evaluation.encoder_tables import encoder_tables
 from wsl.evaluation.encoders import BenchInputs, measure_encoder
 from wsl.evaluation.probes import layer_statistics, measure_accuracies, measure_baselines, probe
-from wsl.files import new_hdf5, put_table
-from wsl.fitting import Standardiser
+from wsl.files.hdf5 import new_hdf5, put_table
 from wsl.shared.settings import Shared
 from wsl.shared.training import train_shared
+from wsl.training.fitting import Standardiser
 from wsl.weights.coefficients import read_coefficients
 from wsl.weights.sensitivity import measure_sensitivity
 from wsl.zoo.index import open_zoo, write_index

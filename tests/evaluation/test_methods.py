@@ -5,7 +5,7 @@ import pytest
 
 from tests.networks import resnet18_layout, resnet18_network
 from wsl.errors import ConfigError
-from wsl.job import Job
+from wsl.jobs.job import Job
 from wsl.sampling.body import fit_body
 from wsl.sampling.loading import Choice, OpenRun
 from wsl.sampling.methods.base import METHODS, CodeSampler, Method

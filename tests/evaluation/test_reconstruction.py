@@ -9,7 +9,7 @@ from scipy.stats import pearsonr
 
 from tests.networks import resnet18, resnet18_layout
 from wsl.evaluation.reconstruction import ReconstructionInputs, on_training_data, over_training
-from wsl.job import Job
+from wsl.jobs.job import Job
 from wsl.weights.codec import load_codec
 from wsl.weights.coefficients import read_coefficients
 from wsl.weights.fitted import load_states

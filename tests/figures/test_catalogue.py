@@ -17,7 +17,7 @@ from wsl.figures.catalogue import CATEGORIES, figures_of, read_declaration
 from wsl.report.captions import caption
 from wsl.report.contents import TABLES, contents
 from wsl.report.facts import facts
-from wsl.run import Run
+from wsl.runs.run import Run
 
 ROOT = Path(__file__).parents[2]
 TOY = ROOT / "tests" / "plugins" / "toy_figure.py"
@@ -55,7 +55,7 @@ def test_each_declaration_names_the_arguments_of_draw(run):
 
 
 def test_the_list_is_read_without_pandas_or_matplotlib():
-    code = "import sys; from pathlib import Path; from types import SimpleNamespace as S; import wsl.run\n"
+    code = "import sys; from pathlib import Path; from types import SimpleNamespace as S; import wsl.runs.run\n"
     code += "from wsl.figures.catalogue import BUILT_IN, read_declaration\n"
     code += "assert sum(read_declaration(path) is not None for path in BUILT_IN.glob('*.py')) > 10\n"
     code += "import wsl.report.contents; assert not {'matplotlib', 'pandas', 'torch'} & set(sys.modules)"

@@ -9,17 +9,17 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from wsl.disk import disk_needs
+from wsl.config.reference import reference
 from wsl.errors import DataError
 from wsl.images.packing import pack_class, pack_classes
 from wsl.images.parts import LeftOut, collect
 from wsl.images.reading import summarise
 from wsl.images.settings import Packing
 from wsl.images.sources.base import SOURCES, ImageSource
-from wsl.job import Job
-from wsl.reference import reference
-from wsl.registry import plugin_module
-from wsl.run import Run
+from wsl.jobs.job import Job
+from wsl.runs.disk import disk_needs
+from wsl.runs.run import Run
+from wsl.settings.registry import plugin_module
 
 TOY = Path(__file__).parents[1] / "plugins" / "toy_source.py"
 

@@ -14,8 +14,8 @@ from wsl.launch.stopping import stopped, this_command
 
 JOB = """
 import time
-from wsl.files import written_whole
-from wsl.jobs import job
+from wsl.files.atomic import written_whole
+from wsl.jobs.process import job
 with job('job.log'):
     with written_whole('made.h5') as beside:
         beside.write_text('half')
@@ -37,7 +37,7 @@ def test_a_job_that_is_stopped_leaves_nothing_half_written_and_no_traceback(tmp_
 
 def test_handlers_are_as_before_when_a_job_is_done(tmp_path):
     code = (
-        "import signal; before = signal.getsignal(signal.SIGTERM)\nfrom wsl.jobs import job\n"
+        "import signal; before = signal.getsignal(signal.SIGTERM)\nfrom wsl.jobs.process import job\n"
         "with job('job.log'): assert signal.getsignal(signal.SIGTERM) is not before\n"
         "assert signal.getsignal(signal.SIGTERM) is before"
     )

@@ -9,11 +9,11 @@ import torch
 from wsl.config.schema import load_config
 from wsl.errors import ConfigError
 from wsl.figures.methods import method, same_data
-from wsl.registry import load_plugins
-from wsl.run import Run
+from wsl.runs.run import Run
 from wsl.sampling.inputs import choice_of, compared, draws
 from wsl.sampling.loading import Choice, OpenRun
 from wsl.sampling.methods.base import METHODS
+from wsl.settings.registry import load_plugins
 from wsl.shared.losses.base import LOSSES, total_loss
 from wsl.shared.settings import Shared
 from wsl.shared.training import train_shared

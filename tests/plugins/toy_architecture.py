@@ -3,7 +3,7 @@
 from pydantic import Field
 from torch import nn
 
-from wsl.sections import PositiveInt
+from wsl.settings.sections import PositiveInt
 from wsl.zoo.architectures.base import ARCHITECTURES, Architecture, Recognised
 
 

@@ -3,7 +3,7 @@
 from pydantic import Field
 from torch.nn import functional
 
-from wsl.sections import NonNegativeFloat
+from wsl.settings.sections import NonNegativeFloat
 from wsl.shared.losses.base import LOSSES, Loss, LossSettings
 
 

@@ -6,12 +6,12 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from wsl.files import Files, write_csv
-from wsl.job import Job
+from wsl.files.plain import Files, write_csv
+from wsl.files.tensors import read_tensors, write_tensors
+from wsl.jobs.job import Job
 from wsl.sampling.methods.base import METHODS, CodeSampler
-from wsl.sections import PositiveFloat, Section
+from wsl.settings.sections import PositiveFloat, Section
 from wsl.shared.pairs import load_pairs
-from wsl.tensors import read_tensors, write_tensors
 
 
 class RidgeSettings(Section):

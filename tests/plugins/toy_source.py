@@ -5,7 +5,7 @@ from pydantic import Field
 
 from wsl.images.sources.base import SOURCES, PooledSource
 from wsl.randomness import stream
-from wsl.sections import PositiveInt
+from wsl.settings.sections import PositiveInt
 
 SIDE = 16
 

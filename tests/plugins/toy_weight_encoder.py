@@ -4,7 +4,7 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from wsl.sections import PositiveInt
+from wsl.settings.sections import PositiveInt
 from wsl.weights.encoders.base import WEIGHT_ENCODERS, TrainedEncoder
 from wsl.weights.fitted import CoefficientEncoder
 from wsl.weights.training import Training

@@ -13,7 +13,7 @@ from jinja2 import Environment, StrictUndefined, UndefinedError
 
 from wsl.report.captions import caption
 from wsl.report.facts import facts, listed
-from wsl.run import Run
+from wsl.runs.run import Run
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "workflow" / "report"

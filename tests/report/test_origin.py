@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from wsl.files import write_json
-from wsl.machine import Machine, note, this_machine
+from wsl.files.plain import write_json
+from wsl.jobs.machine import Machine, note, this_machine
 from wsl.report.origin import Origin, origin_rows, read_origin, span
 from wsl.watch.record import NAME, Job, Record
 
@@ -30,7 +30,7 @@ def run(tmp_path):
 
 
 def on(machine: Machine, seconds: float, monkeypatch) -> str:
-    monkeypatch.setattr("wsl.machine.this_machine", lambda device: machine)
+    monkeypatch.setattr("wsl.jobs.machine.this_machine", lambda device: machine)
     return note(seconds)
 
 

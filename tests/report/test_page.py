@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from wsl.config.schema import load_config
-from wsl.files import write_json
-from wsl.machine import this_machine
+from wsl.files.plain import write_json
+from wsl.jobs.machine import this_machine
 from wsl.report.page import write_report
 
 

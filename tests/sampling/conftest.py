@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from wsl.datasets.class_means import ClassMeans
-from wsl.files import new_hdf5, put_table, write_json
+from wsl.files.hdf5 import new_hdf5, put_table
+from wsl.files.plain import write_json
 from wsl.sampling.loading import MethodFiles
 
 COVARIANCE = np.array([[1.0, 0.6], [0.6, 0.5]])

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from tests.networks import resnet18, resnet18_layout
-from wsl.job import Job
+from wsl.files.tensors import read_tensors
+from wsl.jobs.job import Job
 from wsl.sampling.body import fit_body
 from wsl.sampling.settings import BodySettings
-from wsl.tensors import read_tensors
 from wsl.zoo.layout import layout_to_text
 from wsl.zoo.member import read_member
 

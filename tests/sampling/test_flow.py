@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from wsl.datasets.class_means import ClassMeans
-from wsl.files import new_hdf5, put_table
-from wsl.job import Job
+from wsl.files.hdf5 import new_hdf5, put_table
+from wsl.jobs.job import Job
 from wsl.sampling import residual_flow
 from wsl.sampling.methods.flow import Flow, FlowFiles, FlowSettings, fit_flow
 from wsl.sampling.methods.regression import Regression

@@ -10,11 +10,11 @@ from safetensors.torch import load_file
 from torchvision.models import resnet18 as torchvision_resnet18
 
 from tests.networks import resnet18, resnet18_layout
+from wsl.files.tensors import read_tensors
 from wsl.outcomes.bins import read_bins
 from wsl.sampling import models as models_module
 from wsl.sampling.loading import Choice, MethodFiles, OpenRun
 from wsl.sampling.models import sample_models
-from wsl.tensors import read_tensors
 from wsl.zoo.network import flatten
 
 REQUESTS = [{"member": 4, "task": "0/3/2"}, {"member": 7, "task": "2/0/3"}, {"member": 9, "task": "4/1/0"}]

@@ -6,7 +6,8 @@ import pytest
 from sklearn.linear_model import LinearRegression
 
 from wsl.datasets.class_means import ClassMeans
-from wsl.files import new_hdf5, put_table, write_json
+from wsl.files.hdf5 import new_hdf5, put_table
+from wsl.files.plain import write_json
 from wsl.sampling.methods.regression import Regression, RegressionSettings, fit_regression
 from wsl.weights.codec import read_latents
 

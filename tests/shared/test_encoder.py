@@ -6,8 +6,8 @@ import torch
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
+from wsl.files.tensors import write_tensors
 from wsl.shared.predictor import ConditionalPredictor, load_predictor
-from wsl.tensors import write_tensors
 
 SHAPE = {"dataset": 6, "bins": 4, "code": 3, "outcome_embedding": 5, "hidden": [8], "dropout": 0.0}
 

@@ -6,8 +6,8 @@ import torch
 from sklearn.metrics import mean_squared_error
 from sklearn.metrics.pairwise import paired_cosine_distances
 
-from wsl.ntxent import nt_xent
 from wsl.shared.losses.base import LOSSES, Losses, chance_of, total_loss
+from wsl.training.ntxent import nt_xent
 
 
 def loss(name, *arguments):

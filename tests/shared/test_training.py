@@ -6,13 +6,14 @@ import pytest
 import torch
 from sklearn.metrics.pairwise import cosine_similarity
 
-from wsl.files import new_hdf5, put_table, write_json
-from wsl.ntxent import nt_xent
+from wsl.files.hdf5 import new_hdf5, put_table
+from wsl.files.plain import write_json
 from wsl.shared.pairs import load_pairs
 from wsl.shared.predictor import load_predictor
 from wsl.shared.settings import Shared
 from wsl.shared.similarities import write_similarities
 from wsl.shared.training import train_shared
+from wsl.training.ntxent import nt_xent
 from wsl.weights.codec import read_latents
 
 TASKS = ["0/1/2", "1/2/3", "2/3/4", "4/3/0", "0/4/1", "3/1/2", "4/0/2", "1/3/0"]

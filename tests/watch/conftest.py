@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from wsl.files import write_json
+from wsl.files.plain import write_json
 from wsl.watch.record import NAME, StepsHandler, read_record, write_record
 
 PLAN = [{"member": 0, "part": "train", "max_epoch": 3}, {"member": 12, "part": "test", "max_epoch": 5}]

@@ -9,7 +9,7 @@ import torch
 from sklearn.decomposition import PCA
 
 from tests.networks import resnet18, resnet18_layout
-from wsl.job import Job
+from wsl.jobs.job import Job
 from wsl.weights.coefficients import encode_part, load_linear, read_coefficients
 from wsl.weights.orders import class_orders, reorder_head, reorder_task
 from wsl.weights.pca import ParameterPCA, fit_parameters

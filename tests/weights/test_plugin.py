@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from wsl.config.schema import load_config
-from wsl.disk import disk_needs
 from wsl.errors import ConfigError
-from wsl.registry import plugin_module
-from wsl.run import Run
-from wsl.sections import plain
+from wsl.runs.disk import disk_needs
+from wsl.runs.run import Run
+from wsl.settings.registry import plugin_module
+from wsl.settings.sections import plain
 from wsl.weights.codec import embed_part, load_codec, read_latents
 from wsl.weights.encoders.base import WEIGHT_ENCODERS, EncoderInputs
 from wsl.weights.settings import EncoderFit

@@ -7,8 +7,8 @@ import pytest
 from wsl.datasets.class_means import embed_classes
 from wsl.datasets.settings import ClipModel
 from wsl.images.packing import pack_class
-from wsl.job import Job
-from wsl.run import Run
+from wsl.jobs.job import Job
+from wsl.runs.run import Run
 
 TARGETS = ["results/tiny/images/all.json", "results/tiny/datasets/class_means.json"]
 

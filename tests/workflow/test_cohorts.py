@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from wsl.run import Run
+from wsl.runs.run import Run
 from wsl.zoo.training import train_member
 
 CONFIG = {

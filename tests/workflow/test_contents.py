@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from tests.networks import resnet18, resnet18_layout
-from wsl.disk import disk_needs
-from wsl.files import read_json
-from wsl.run import Run
-from wsl.tensors import read_tensors
+from wsl.files.plain import read_json
+from wsl.files.tensors import read_tensors
+from wsl.runs.disk import disk_needs
+from wsl.runs.run import Run
 from wsl.zoo.member import read_member
 
 pytestmark = pytest.mark.slow

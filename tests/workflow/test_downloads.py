@@ -10,7 +10,7 @@ import torch
 
 from tests.networks import resnet18
 from wsl.datasets.clip import Clip
-from wsl.tensors import read_tensors
+from wsl.files.tensors import read_tensors
 
 pytestmark = pytest.mark.slow
 MEANS, START = "results/tiny/datasets/class_means/0.h5", "results/tiny/zoo/start.safetensors"

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from wsl.errors import ConfigError
-from wsl.run import Run
+from wsl.runs.run import Run
 
 NOWHERE = {"source": {"name": "imagefolder", "train": "nowhere/train", "test": "nowhere/val"}}
 REFUSED = {

@@ -8,8 +8,8 @@ import pytest
 
 from tests.networks import resnet18_layout
 from wsl.errors import ConfigError
-from wsl.run import Run
-from wsl.tensors import read_tensors
+from wsl.files.tensors import read_tensors
+from wsl.runs.run import Run
 from wsl.zoo.index import open_zoo, read_weights
 from wsl.zoo.network import flatten
 

@@ -23,7 +23,7 @@ from stages import (
     ZOO_TABLES,
 )
 
-from wsl.run import Run
+from wsl.runs.run import Run
 
 pytestmark = pytest.mark.slow
 

@@ -19,9 +19,9 @@ from snakemake.io import get_flag_value, is_flagged
 from snakemake.settings.types import ConfigSettings, ResourceSettings
 
 from wsl.images.sources.base import SOURCES
-from wsl.provenance import call_digest
+from wsl.jobs.provenance import call_digest
 from wsl.sampling.methods.base import METHODS
-from wsl.sections import plain
+from wsl.settings.sections import plain
 from wsl.shared.losses.base import LOSSES
 from wsl.weights.encoders.base import WEIGHT_ENCODERS
 from wsl.zoo.architectures.base import ARCHITECTURES

@@ -15,11 +15,11 @@ from PIL import Image
 from same import made_files
 
 from tests.networks import resnet18_layout
-from wsl.files import read_json
-from wsl.machine import this_machine
+from wsl.files.plain import read_json
+from wsl.jobs.machine import this_machine
 from wsl.report.captions import caption
 from wsl.report.facts import facts
-from wsl.run import Run
+from wsl.runs.run import Run
 
 pytestmark = pytest.mark.slow
 

@@ -8,9 +8,9 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import Ridge
 
 from tests.networks import features_of, resnet18, resnet18_layout, resnet18_network
+from wsl.files.tensors import read_tensors
 from wsl.images.inputs import load_task, normalised
-from wsl.job import Job
-from wsl.tensors import read_tensors
+from wsl.jobs.job import Job
 from wsl.zoo.backbone import train_backbone
 from wsl.zoo.epochs import evaluate
 from wsl.zoo.layout import layout_to_text

@@ -10,7 +10,7 @@ import torch
 from tests.conftest import plan_row
 from tests.networks import resnet18_network
 from wsl.images.inputs import normalised
-from wsl.job import Job
+from wsl.jobs.job import Job
 from wsl.zoo import cohort, epochs, training
 from wsl.zoo.cohort import train_cohort, train_together
 from wsl.zoo.network import network_for

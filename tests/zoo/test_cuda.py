@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.conftest import plan_row
-from wsl.job import Job
+from wsl.jobs.job import Job
 from wsl.zoo.cohort import train_cohort
 from wsl.zoo.member import read_member
 from wsl.zoo.settings import MemberTraining

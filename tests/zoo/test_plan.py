@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from wsl.errors import ConfigError
-from wsl.run import DRAWN
+from wsl.runs.run import DRAWN
 from wsl.zoo.few_sets import few_sets
 from wsl.zoo.plan import UNSEEN_FROM, class_set_rank, first_training, plan_members, plan_unseen, write_plan
 from wsl.zoo.settings import Zoo

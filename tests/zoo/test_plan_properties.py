@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from wsl.errors import ConfigError
 from wsl.randomness import part_of
-from wsl.run import DRAWN
+from wsl.runs.run import DRAWN
 from wsl.zoo.groups import group_classes
 from wsl.zoo.plan import class_set_rank, plan_members, plan_unseen
 from wsl.zoo.settings import Zoo

@@ -11,8 +11,8 @@ from torchvision.models import resnet18 as torchvision_resnet18
 
 from tests.networks import features_of, resnet18, resnet18_layout, resnet18_network
 from wsl.errors import ConfigError
-from wsl.job import Job
-from wsl.tensors import read_tensors
+from wsl.files.tensors import read_tensors
+from wsl.jobs.job import Job
 from wsl.zoo.layout import layout_to_text
 from wsl.zoo.network import features_and_logits, with_zero_head
 from wsl.zoo.start import import_backbone, load_start, random_start

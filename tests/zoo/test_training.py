@@ -9,9 +9,9 @@ import torch
 from sklearn.metrics import accuracy_score, log_loss
 
 from tests.networks import resnet18, resnet18_layout, resnet18_network
+from wsl.files.tensors import write_tensors
 from wsl.images.inputs import load_task
-from wsl.job import Job
-from wsl.tensors import write_tensors
+from wsl.jobs.job import Job
 from wsl.zoo.epochs import augmented, evaluate
 from wsl.zoo.index import open_zoo, read_weights, write_index
 from wsl.zoo.member import read_member

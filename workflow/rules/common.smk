@@ -11,16 +11,16 @@ from snakemake.settings.enums import Quietness
 sys.path.insert(0, workflow.basedir)
 
 from wsl.config.reading import read_yaml
-from wsl.devices import describe_devices
-from wsl.disk import check_disk
+from wsl.jobs.devices import describe_devices
+from wsl.runs.disk import check_disk
 from wsl.errors import ConfigError, DataError
-from wsl.provenance import call_digest as digest_of_call
+from wsl.jobs.provenance import call_digest as digest_of_call
 from wsl.report.contents import TABLES
 from wsl.report.facts import facts
-from wsl.run import Run
-from wsl.sections import plain
-from wsl.summary import print_summary
-from wsl.text import forgive_output
+from wsl.runs.run import Run
+from wsl.settings.sections import plain
+from wsl.runs.summary import print_summary
+from wsl.files.text import forgive_output
 from wsl.watch.record import COMPLETED, FAILED, INTERRUPTED, StepsHandler, write_record
 from wsl.launch.brief import print_in_brief
 from wsl.launch.stopping import FULL, PREFIX, Stopping, this_command

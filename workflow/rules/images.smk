@@ -63,7 +63,7 @@ rule list_packed:
     conda:
         ENVIRONMENT
     params:
-        **call("wsl.files.list_files"),
+        **call("wsl.files.plain.list_files"),
     script:
         CALL
 

@@ -18,12 +18,12 @@ from pydantic import BaseModel
 # The library of this project, whatever is installed: changes of its code make jobs stale.
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from wsl.history import History, history_of
-from wsl.job import Job
-from wsl.jobs import job
-from wsl.machine import note
-from wsl.progress import Progress
-from wsl.registry import load_plugins
+from wsl.jobs.history import History, history_of
+from wsl.jobs.job import Job
+from wsl.jobs.machine import note
+from wsl.jobs.process import job
+from wsl.jobs.progress import Progress
+from wsl.settings.registry import load_plugins
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

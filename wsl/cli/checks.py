@@ -7,11 +7,11 @@ from typing import Any
 
 from wsl.config.reading import read_yaml
 from wsl.config.schema import load_config
-from wsl.disk import Disk, measure_disk
 from wsl.errors import DataError, Faults
 from wsl.images.names import read_names
-from wsl.pretrained import Pretrained
-from wsl.run import Run
+from wsl.runs.disk import Disk, measure_disk
+from wsl.runs.pretrained import Pretrained
+from wsl.runs.run import Run
 from wsl.zoo.few_sets import few_sets
 
 Checked = tuple[dict[str, Any], list[str], list[str]]

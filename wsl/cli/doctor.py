@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from wsl.cli.app import app, console, notes, say_json, warn
-from wsl.devices import visible_devices
+from wsl.jobs.devices import visible_devices
 
 PACKAGES = ("torch", "torchvision", "open_clip_torch", "snakemake", "h5py", "scikit-learn", "onnx")
 GB = 1e9

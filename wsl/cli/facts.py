@@ -7,8 +7,9 @@ from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 from wsl.errors import DataError
-from wsl.files import open_hdf5, read_json
-from wsl.tensors import is_safetensors, read_tensors
+from wsl.files.hdf5 import open_hdf5
+from wsl.files.plain import read_json
+from wsl.files.tensors import is_safetensors, read_tensors
 
 KNOWN = (
     "members and indices of a zoo (HDF5), models and checkpoints (safetensors, or state dicts of torch.save), and "

@@ -2,8 +2,8 @@
 
 from wsl.cli import doctor, export, inspect, run, sample, watch, zoo_import  # noqa: F401
 from wsl.cli.app import app
-from wsl.opening import raise_file_limit
-from wsl.text import forgive_output
+from wsl.files.opening import raise_file_limit
+from wsl.files.text import forgive_output
 
 __all__ = ["app"]
 

@@ -13,7 +13,7 @@ from annotated_types import Ge, Le
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from wsl.sections import Section
+from wsl.settings.sections import Section
 
 SCALARS = (bool, int, float, str, Path)
 

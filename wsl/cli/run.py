@@ -68,7 +68,7 @@ def run(
 
 def _report(planned: "PlannedRun", title: str, ending: "Ending") -> None:
     """Print how a run ended."""
-    from wsl.summary import print_summary
+    from wsl.runs.summary import print_summary
     from wsl.watch.screen import advice, describe_failure, line
 
     state = ending.state

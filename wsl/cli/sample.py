@@ -9,12 +9,12 @@ from rich.table import Column, Table
 
 from wsl.cli.app import app, console, mendable, notes, warn
 from wsl.cli.options import section_options
-from wsl.devices import lease
+from wsl.files.outputs import card_path, check_model
 from wsl.images.contents import class_folders
 from wsl.images.names import split_names
-from wsl.outputs import card_path, check_model
-from wsl.registry import load_plugins
+from wsl.jobs.devices import lease
 from wsl.sampling.options import SampleOptions
+from wsl.settings.registry import load_plugins
 
 
 @app.command()

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from wsl.errors import ConfigError
-from wsl.text import read_text
+from wsl.files.text import read_text
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:

@@ -5,16 +5,16 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
+from wsl.config.faults import describe_fault
 from wsl.config.renamed import RENAMED
 from wsl.datasets.settings import Datasets
 from wsl.errors import ConfigError
 from wsl.evaluation.settings import Evaluation
-from wsl.faults import describe_fault
 from wsl.images.settings import Images
 from wsl.outcomes.bins import Outcomes
-from wsl.registry import load_plugins
 from wsl.sampling.settings import Sampling
-from wsl.sections import RUN_NAME, Section, Whole
+from wsl.settings.registry import load_plugins
+from wsl.settings.sections import RUN_NAME, Section, Whole
 from wsl.shared.settings import Shared
 from wsl.weights.settings import Search, Weights
 from wsl.zoo.settings import Zoo

@@ -12,9 +12,10 @@ import torch
 
 from wsl.datasets.settings import ClipModel
 from wsl.errors import DataError
-from wsl.files import Files, listed, new_hdf5, open_hdf5
+from wsl.files.hdf5 import new_hdf5, open_hdf5
+from wsl.files.plain import Files, listed
 from wsl.images.reading import task_classes
-from wsl.job import Job
+from wsl.jobs.job import Job
 
 if TYPE_CHECKING:
     from wsl.datasets.clip import Clip
@@ -79,7 +80,7 @@ class ClassMeans:
     """All class means of a run, by class name.
 
     Args:
-        paths: one file per class, see ``embed_classes``, or a list of them, see ``wsl.files.listed``.
+        paths: one file per class, see ``embed_classes``, or a list of them, see ``wsl.files.plain.listed``.
         images: number of images of each class that are averaged, the first ones; None: all; 0: the class's text
             feature, at the mean length of class means.
 
@@ -120,7 +121,7 @@ class ClassMeansByCount:
     """Class means from any number of images, read once for each number.
 
     Args:
-        paths: one file per class, see ``embed_classes``, or a list of them, see ``wsl.files.listed``.
+        paths: one file per class, see ``embed_classes``, or a list of them, see ``wsl.files.plain.listed``.
     """
 
     def __init__(self, paths: Files):

@@ -13,8 +13,8 @@ import torch
 from torch.nn import functional
 
 from wsl.errors import ConfigError, DataError
-from wsl.files import read_json
-from wsl.tensors import is_safetensors
+from wsl.files.plain import read_json
+from wsl.files.tensors import is_safetensors
 
 log = logging.getLogger(__name__)
 OWN_MODELS = Path(__file__).parent / "models"

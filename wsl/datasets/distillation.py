@@ -14,9 +14,9 @@ from torch.nn import functional
 from wsl.datasets.clip import Clip
 from wsl.datasets.encoders.base import ClassFiles
 from wsl.datasets.settings import ClipModel
-from wsl.files import new_hdf5, open_hdf5
+from wsl.files.hdf5 import new_hdf5, open_hdf5
 from wsl.images.inputs import normalised
-from wsl.job import Job
+from wsl.jobs.job import Job
 from wsl.randomness import integer_seed
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,8 @@ from open_clip.transform import PreprocessCfg
 
 from wsl.datasets.clip import Clip, add_model
 from wsl.errors import ConfigError
-from wsl.files import file_digest, read_json, write_json, written_whole
+from wsl.files.atomic import written_whole
+from wsl.files.plain import file_digest, read_json, write_json
 
 log = logging.getLogger(__name__)
 HUB = "hf-hub:"

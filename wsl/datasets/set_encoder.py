@@ -12,11 +12,12 @@ from wsl.datasets.clip import Clip
 from wsl.datasets.encoders.base import ClassFiles
 from wsl.datasets.settings import ClipModel
 from wsl.errors import DataError
-from wsl.files import new_hdf5, open_hdf5, write_csv
-from wsl.fitting import fit, mlp
-from wsl.job import Job
-from wsl.recipe import Recipe
-from wsl.tensors import read_tensors, write_tensors
+from wsl.files.hdf5 import new_hdf5, open_hdf5
+from wsl.files.plain import write_csv
+from wsl.files.tensors import read_tensors, write_tensors
+from wsl.jobs.job import Job
+from wsl.training.fitting import fit, mlp
+from wsl.training.recipe import Recipe
 
 RECIPE = Recipe(learning_rate=3e-4, batch_size=32, epochs=100)  # classes per batch
 HIDDEN = [256]  # sizes of the hidden layers
@@ -71,9 +72,9 @@ def fit_set_encoder(
     """Train the encoder so that subsets of one class have similar embeddings, and those of different classes do not.
 
     The loss is the contrastive cross-entropy of CLIP, in both directions, between two disjoint random subsets of each
-    class of a batch. ``wsl.ntxent`` does not replace it: its denominator also contains the pairs within each side,
-    which would give other encoders. Subsets of training images train the encoder, subsets of validation images choose
-    the epoch.
+    class of a batch. ``wsl.training.ntxent`` does not replace it: its denominator also contains the pairs within each
+    side, which would give other encoders. Subsets of training images train the encoder, subsets of
+    validation images choose the epoch.
 
     Args:
         inputs: files of the classes that training members or the backbone use.

@@ -6,7 +6,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from wsl.datasets.encoders.base import DATASET_ENCODERS
-from wsl.sections import Section, Sha256, one_of
+from wsl.settings.sections import Section, Sha256, one_of
 
 
 class ClipModel(Section):

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from wsl.sections import RUN_NAME, PositiveInt, Section
+from wsl.settings.sections import RUN_NAME, PositiveInt, Section
 from wsl.shared.settings import Shared
 from wsl.weights.settings import EncoderFit, Search, Weights
 

@@ -11,8 +11,8 @@ from scipy import stats
 from wsl.evaluation.intervals import over_sets
 from wsl.evaluation.settings import CONTROL_REQUESTS
 from wsl.evaluation.validation import ValidationImages, held_out_tasks, requested_losses
-from wsl.files import write_csv
-from wsl.job import Job
+from wsl.files.plain import write_csv
+from wsl.jobs.job import Job
 from wsl.sampling.loading import Choice, MethodFiles, OpenRun
 from wsl.sampling.methods.base import Method
 

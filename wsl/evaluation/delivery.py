@@ -9,9 +9,9 @@ from wsl.evaluation.estimates import PIXEL_IMAGES, PIXELS, baselines, estimate
 from wsl.evaluation.protocol import fine_tuned
 from wsl.evaluation.settings import FineTuning
 from wsl.evaluation.standing import standing
-from wsl.files import written_whole
+from wsl.files.atomic import written_whole
+from wsl.files.outputs import card_path, check_model
 from wsl.images.reading import MEAN, STD, task_classes
-from wsl.outputs import card_path, check_model
 from wsl.sampling.description import Description, load_description
 from wsl.sampling.methods.base import METHODS
 from wsl.sampling.model_files import write_model
@@ -26,7 +26,7 @@ def deliver(
 
     Args:
         run: folder of a finished run.
-        out: file of the model, see ``wsl.sampling.model_files.write_model``; its card: ``wsl.outputs.card_path``.
+        out: file of the model, see ``wsl.sampling.model_files.write_model``; its card: ``wsl.files.outputs.card_path``.
         request: the classes and their images.
         device: ``cpu`` or ``cuda``.
         force: replace existing files.

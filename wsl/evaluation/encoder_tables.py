@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from wsl.evaluation.intervals import over_sets
-from wsl.files import write_csv
+from wsl.files.plain import write_csv
 
 METRICS = ("agreement", "correlation", "cosine")
 ABOUT = dict.fromkeys(("encoder", "kind", "gate", "share", "regime"))  # the order of the columns

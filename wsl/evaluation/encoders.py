@@ -16,10 +16,11 @@ from wsl.evaluation.bench import BenchSettings
 from wsl.evaluation.distances import Spread, learned
 from wsl.evaluation.outputs import Runner, accuracy, compare
 from wsl.evaluation.probes import probe
-from wsl.files import Files, part_of, write_csv
+from wsl.files.hdf5 import part_of
+from wsl.files.plain import Files, write_csv
 from wsl.images.inputs import normalised
 from wsl.images.tasks import TaskImages
-from wsl.job import Job
+from wsl.jobs.job import Job
 from wsl.randomness import integer_seed
 from wsl.sampling.recalibration import Recalibration
 from wsl.shared.training import train_shared

@@ -16,8 +16,9 @@ from wsl.evaluation.intervals import over_sets
 from wsl.evaluation.overlap import disagreement, jaccard, jaccard_chance
 from wsl.evaluation.settings import NOVELTY_SAMPLES
 from wsl.evaluation.validation import ValidationImages, held_out_tasks
-from wsl.files import part_of, write_csv
-from wsl.job import Job
+from wsl.files.hdf5 import part_of
+from wsl.files.plain import write_csv
+from wsl.jobs.job import Job
 from wsl.outcomes.bins import read_bins
 from wsl.sampling.loading import Choice, MethodFiles, OpenRun
 from wsl.sampling.methods.base import Method

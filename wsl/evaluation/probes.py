@@ -12,10 +12,10 @@ from sklearn.preprocessing import StandardScaler
 from wsl.errors import DataError
 from wsl.evaluation.intervals import RANGES, Interval, by_set, class_set, interval, r_squared
 from wsl.evaluation.outputs import Runner, accuracy
-from wsl.files import Files, write_csv
+from wsl.files.plain import Files, write_csv
 from wsl.images.inputs import normalised
 from wsl.images.tasks import TaskImages
-from wsl.job import Job
+from wsl.jobs.job import Job
 from wsl.weights.coefficients import load_linear
 from wsl.zoo.index import Zoo, open_zoo, read_snapshot, read_weights
 from wsl.zoo.layout import Layout

@@ -10,10 +10,10 @@ import torch
 from wsl.evaluation.outputs import Runner, accuracy
 from wsl.evaluation.settings import FineTuning
 from wsl.evaluation.validation import held_out_tasks
-from wsl.files import write_csv
+from wsl.files.plain import write_csv
 from wsl.images.inputs import normalised
 from wsl.images.tasks import TaskImages
-from wsl.job import Job
+from wsl.jobs.job import Job
 from wsl.outcomes.bins import read_bins
 from wsl.randomness import integer_seed
 from wsl.sampling.loading import Choice, MethodFiles, OpenRun

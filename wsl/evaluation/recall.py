@@ -11,7 +11,8 @@ import pandas as pd
 
 from wsl.evaluation.intervals import by_set, over_sets
 from wsl.evaluation.shared_space import load_points, unit_rows
-from wsl.files import Files, part_of, write_csv
+from wsl.files.hdf5 import part_of
+from wsl.files.plain import Files, write_csv
 
 DIRECTIONS = ("pairs to weights", "weights to pairs")
 TOPS = (1, 5)

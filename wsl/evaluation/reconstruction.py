@@ -10,10 +10,10 @@ import pandas as pd
 import torch
 
 from wsl.evaluation.outputs import Runner, accuracy, compare, synthetic_inputs
-from wsl.files import Files, write_csv
+from wsl.files.plain import Files, write_csv
 from wsl.images.inputs import load_task, normalised
 from wsl.images.reading import packed_by_class, task_classes
-from wsl.job import Job
+from wsl.jobs.job import Job
 from wsl.weights.codec import load_codec
 from wsl.weights.coefficients import load_linear, read_coefficients
 from wsl.weights.fitted import load_states

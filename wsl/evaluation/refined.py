@@ -9,8 +9,8 @@ import pandas as pd
 
 from wsl.evaluation.intervals import over_sets
 from wsl.evaluation.validation import ValidationImages, held_out_tasks
-from wsl.files import write_csv
-from wsl.job import Job
+from wsl.files.plain import write_csv
+from wsl.jobs.job import Job
 from wsl.outcomes.bins import read_bins
 from wsl.sampling.loading import Choice, MethodFiles, OpenRun
 from wsl.sampling.methods.base import CodeSampler

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from wsl.evaluation.bench import Bench
-from wsl.sections import PositiveFloat, PositiveInt, Section, Whole
+from wsl.settings.sections import PositiveFloat, PositiveInt, Section, Whole
 
 # What `evaluation.properties` measures.
 CONTROL_REQUESTS = 20  # validation losses requested per held-out task

@@ -11,9 +11,10 @@ from sklearn.manifold import TSNE
 
 from wsl.evaluation.settings import MAP_MEMBERS
 from wsl.evaluation.shared_space import Points, load_points, unit_rows
-from wsl.files import Files, part_of, write_csv
+from wsl.files.hdf5 import part_of
+from wsl.files.plain import Files, write_csv
 from wsl.images.reading import task_classes
-from wsl.job import Job
+from wsl.jobs.job import Job
 from wsl.shared.pairs import first_members
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from wsl.files import Files
+from wsl.files.plain import Files
 from wsl.shared.pairs import load_pairs
 from wsl.shared.predictor import load_predictor
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from wsl.evaluation.intervals import over_sets
-from wsl.files import read_json, write_csv, write_json
+from wsl.files.plain import read_json, write_csv, write_json
 
 TRAINED = "max"  # the snapshot of the fully trained model, which headlines are about
 THESIS = ("early", "max")  # the snapshots that Table 4.1 of the thesis averages

@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 
 from wsl.evaluation.outputs import Runner, accuracy
-from wsl.files import part_of
+from wsl.files.hdf5 import part_of
 from wsl.images.inputs import normalised
 from wsl.images.tasks import TaskImages
 from wsl.zoo.index import open_zoo

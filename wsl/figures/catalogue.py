@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from wsl.errors import ConfigError
-from wsl.registry import plugin_module
+from wsl.settings.registry import plugin_module
 
 CATEGORIES = ("Images", "Zoo", "Datasets", "Weight encoder", "Shared space", "Sampling")  # in the order of the report
 BUILT_IN = Path(__file__).parent
@@ -22,7 +22,7 @@ LAST = 100
 
 @dataclass(frozen=True)
 class Declared:
-    """The keys of ``FIGURE``. Functions of the run (``wsl.run.Run``) may use only the run and Python's built-ins.
+    """The keys of ``FIGURE``. Functions of the run (``wsl.runs.run.Run``) may use only the run and Python's built-ins.
 
     Attributes:
         title: a few words for lists of figures.
@@ -71,7 +71,7 @@ def figures_of(run: Any) -> list[Figure]:
     """Return all figures in the order of the report: those of this package and those of the run's plug-ins.
 
     Args:
-        run: see ``wsl.run.Run``.
+        run: see ``wsl.runs.run.Run``.
 
     Raises:
         ConfigError: a declaration cannot be read, two files define one figure, or a plug-in's caption is missing.

@@ -6,7 +6,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from wsl.figures.style import COLUMN, save
-from wsl.files import open_hdf5
+from wsl.files.hdf5 import open_hdf5
 
 FIGURE = {
     "title": "distilled and real images",

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wsl.figures.palette import CHANCE, TRAIN, VALIDATION
-from wsl.files import written_whole
+from wsl.files.atomic import written_whole
 
 matplotlib.use("Agg")
 COLUMN = 3.4  # inches: a column of a two-column page

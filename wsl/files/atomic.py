@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from wsl.errors import DataError
-from wsl.opening import full_disk, writing_fault
+from wsl.files.opening import full_disk, writing_fault
 
 
 @contextmanager

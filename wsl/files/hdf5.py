@@ -14,8 +14,8 @@ import numpy as np
 
 from wsl.errors import DataError
 from wsl.files.atomic import written_whole
-from wsl.opening import hdf5_fault
-from wsl.remaking import remedy
+from wsl.files.opening import hdf5_fault
+from wsl.files.remaking import remedy
 
 # Jobs that read no table start without pandas, whose import takes longer than many jobs.
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from wsl.errors import DataError
 from wsl.files.atomic import written_whole
-from wsl.opening import opening_fault
-from wsl.remaking import remedy
+from wsl.files.opening import opening_fault
+from wsl.files.remaking import remedy
 
 if TYPE_CHECKING:
     import pandas as pd

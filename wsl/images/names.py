@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from wsl.errors import ConfigError, DataError
-from wsl.text import read_text
+from wsl.files.text import read_text
 
 NAMED = 8  # names in a message
 
@@ -131,7 +131,7 @@ def read_names(path: Path) -> tuple[dict[str, str], dict[str, str]]:
     Fields may be quoted, as spreadsheets do. Empty lines are skipped.
 
     Args:
-        path: the table, in an encoding that ``wsl.text.read_text`` knows.
+        path: the table, in an encoding that ``wsl.files.text.read_text`` knows.
 
     Returns:
         Names and superclasses, each by folder.

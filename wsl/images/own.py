@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from wsl.errors import DataError
-from wsl.files import new_hdf5
+from wsl.files.hdf5 import new_hdf5
 from wsl.images.classes import name_fault
 from wsl.images.contents import class_folders, image_files
 from wsl.images.folders import read_folder

@@ -9,13 +9,13 @@ import h5py
 import numpy as np
 
 from wsl.errors import DataError
-from wsl.files import new_hdf5
+from wsl.files.hdf5 import new_hdf5
 from wsl.images.contents import described
 from wsl.images.folders import read_folder
 from wsl.images.parts import LeftOut, Part, collect
 from wsl.images.reading import LEFT_OUT, PARTS
 from wsl.images.settings import Packing
-from wsl.job import Job
+from wsl.jobs.job import Job
 from wsl.randomness import stream
 
 log = logging.getLogger(__name__)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from wsl.files import Files, listed, open_hdf5, write_csv
+from wsl.files.hdf5 import open_hdf5
+from wsl.files.plain import Files, listed, write_csv
 
 log = logging.getLogger(__name__)
 PARTS = ("train", "validation", "test")
@@ -28,7 +29,7 @@ def task_classes(task: str) -> list[str]:
 
 
 def packed_by_class(packed: Files) -> dict[str, Path]:
-    """Return packed files, see ``wsl.files.listed``, by the name of the class in each."""
+    """Return packed files, see ``wsl.files.plain.listed``, by the name of the class in each."""
     files = {}
     for path in listed(packed):
         with open_hdf5(path) as file:

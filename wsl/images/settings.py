@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from wsl.images.sources.base import SOURCES, PooledSource
-from wsl.sections import PositiveInt, Section, Share, Whole, one_of
+from wsl.settings.sections import PositiveInt, Section, Share, Whole, one_of
 
 
 class Packing(Section):

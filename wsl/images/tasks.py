@@ -2,7 +2,7 @@
 
 import torch
 
-from wsl.files import Files
+from wsl.files.plain import Files
 from wsl.images.inputs import load_task
 from wsl.images.reading import packed_by_class, task_classes
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from wsl.jobs import error_in
+from wsl.jobs.process import error_in
 from wsl.watch.record import job_name, rule_of
 
 DRY = 20  # jobs that a dry run lists

@@ -10,7 +10,7 @@ import yaml
 
 from wsl.config.reading import read_yaml
 from wsl.errors import ConfigError
-from wsl.run import Run
+from wsl.runs.run import Run
 
 CHANGES = ("--config", "-C")
 DRY = {"-n", "--dry-run", "--dryrun"}

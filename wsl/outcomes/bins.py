@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from wsl.files import read_json, write_json
-from wsl.sections import PositiveInt, Section
+from wsl.files.plain import read_json, write_json
+from wsl.settings.sections import PositiveInt, Section
 from wsl.zoo.index import open_zoo
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from wsl.figures.catalogue import Figure
-from wsl.run import Run
+from wsl.runs.run import Run
 
 
 @dataclass(frozen=True)

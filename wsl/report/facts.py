@@ -3,7 +3,7 @@
 from typing import Any
 
 from wsl.evaluation.settings import CONTROL_REQUESTS, MAP_MEMBERS, NOVELTY_SAMPLES
-from wsl.run import Run
+from wsl.runs.run import Run
 from wsl.zoo.few_sets import count_sets
 from wsl.zoo.snapshots import snapshot_names
 

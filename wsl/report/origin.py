@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from wsl.errors import DataError
-from wsl.machine import Machine, noted, this_machine
+from wsl.jobs.machine import Machine, noted, this_machine
 from wsl.watch.record import Job, read_record
 
 

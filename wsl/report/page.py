@@ -11,8 +11,9 @@ import pandas as pd
 import yaml
 
 from wsl.figures.methods import KINDS
-from wsl.files import read_json, written_whole
-from wsl.machine import this_machine
+from wsl.files.atomic import written_whole
+from wsl.files.plain import read_json
+from wsl.jobs.machine import this_machine
 from wsl.report.captions import caption
 from wsl.report.cautions import cautions
 from wsl.report.headline import kinds_of, ranking, tiles

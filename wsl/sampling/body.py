@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from wsl.images.inputs import mixed_images
-from wsl.job import Job
+from wsl.jobs.job import Job
 from wsl.sampling.recalibration import re_estimate
 from wsl.sampling.settings import BodySettings
 from wsl.zoo.backbone import train_on_classes

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from wsl.errors import DataError
-from wsl.files import file_digest, read_json, within, write_json
-from wsl.job import Job
-from wsl.registry import PLUGINS, module_file
-from wsl.remaking import remedy
+from wsl.files.plain import file_digest, read_json, within, write_json
+from wsl.files.remaking import remedy
+from wsl.jobs.job import Job
 from wsl.sampling.loading import Choice, MethodFiles
 from wsl.sampling.methods.base import METHODS
 from wsl.sampling.recalibration import STRENGTH
+from wsl.settings.registry import PLUGINS, module_file
 
 FORMAT = 3
 READABLE = (1, 2, FORMAT)  # see `_upgraded`

@@ -8,14 +8,15 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from wsl.files import Files, listed, open_hdf5
+from wsl.files.hdf5 import open_hdf5
+from wsl.files.plain import Files, listed
+from wsl.files.tensors import read_tensors, write_tensors
 from wsl.images.reading import task_classes
 from wsl.images.tasks import TaskImages
-from wsl.job import Job
+from wsl.jobs.job import Job
 from wsl.sampling.features import BodyFeatures
 from wsl.sampling.head import Inference, KnownClasses, fit_inference, loss_curve, scale_for
 from wsl.sampling.methods.base import finite
-from wsl.tensors import read_tensors, write_tensors
 from wsl.zoo.layout import layout_from_text
 from wsl.zoo.network import flatten, with_head
 

@@ -16,7 +16,7 @@ from wsl.images.tasks import TaskImages
 from wsl.sampling.features import BodyFeatures
 from wsl.sampling.methods.base import METHODS, Method
 from wsl.sampling.recalibration import Recalibration
-from wsl.sections import Section
+from wsl.settings.sections import Section
 from wsl.weights.codec import WeightCodec, load_codec
 from wsl.zoo.index import Zoo, open_zoo
 

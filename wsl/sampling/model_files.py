@@ -10,8 +10,8 @@ from zipfile import is_zipfile
 import torch
 
 from wsl.errors import DataError
-from wsl.files import written_whole
-from wsl.tensors import read_tensors, write_tensors
+from wsl.files.atomic import written_whole
+from wsl.files.tensors import read_tensors, write_tensors
 from wsl.zoo.layout import Layout
 from wsl.zoo.recognition import architecture_from, recognise
 

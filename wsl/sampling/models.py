@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from wsl.files.tensors import write_tensors
 from wsl.images.reading import MEAN, STD, task_classes
-from wsl.job import Job
+from wsl.jobs.job import Job
 from wsl.outcomes.bins import read_bins
 from wsl.sampling.loading import Choice, MethodFiles, OpenRun
-from wsl.tensors import write_tensors
 from wsl.zoo.network import state_dict
 
 log = logging.getLogger(__name__)

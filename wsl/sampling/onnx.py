@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 
 from wsl.errors import DataError
-from wsl.files import written_whole
-from wsl.outputs import MODELS, check_outputs, check_suffix
+from wsl.files.atomic import written_whole
+from wsl.files.outputs import MODELS, check_outputs, check_suffix
 from wsl.sampling.model_files import model_layout, read_model
 from wsl.zoo.network import network_for
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from wsl.sections import NonNegativeFloat, Section, Whole
+from wsl.settings.sections import NonNegativeFloat, Section, Whole
 
 
 class SampleOptions(Section):

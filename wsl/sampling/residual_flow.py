@@ -8,12 +8,12 @@ import pandas as pd
 import torch
 from torch import nn
 
-from wsl.fitting import Standardiser, fit, mlp
-from wsl.job import Job
-from wsl.recipe import Fitting
+from wsl.files.tensors import read_tensors
+from wsl.jobs.job import Job
 from wsl.shared.pairs import Pairs
 from wsl.shared.predictor import ConditionalPredictor
-from wsl.tensors import read_tensors
+from wsl.training.fitting import Standardiser, fit, mlp
+from wsl.training.recipe import Fitting
 
 FREQUENCIES = 8  # of the waves that represent time and outcome
 # Each validation row is evaluated at this many times of the flow, always with the same times and noise: with one random
@@ -129,7 +129,8 @@ def train_flow(
         network: whose predictions codes are compared with, on the job's device.
         train: codes and conditions of training snapshots.
         validation: those of validation snapshots.
-        scaling: how codes are scaled, and the owners of their components, see ``wsl.fitting.Standardiser.fit``.
+        scaling: how codes are scaled, and the owners of their components, see
+            ``wsl.training.fitting.Standardiser.fit``.
         settings: of the network and its training, with ``directions``.
         job: its seed is that of initial weights, batches, noise, times, dropout and image counts.
 

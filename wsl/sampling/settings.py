@@ -4,9 +4,9 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
-from wsl.recipe import Fitting
 from wsl.sampling.methods.base import METHODS
-from wsl.sections import NonNegativeFloat, PositiveFloat, PositiveInt, Section, Sections, Whole
+from wsl.settings.sections import NonNegativeFloat, PositiveFloat, PositiveInt, Section, Sections, Whole
+from wsl.training.recipe import Fitting
 
 
 def _is_sampler(name: str) -> str:

@@ -12,12 +12,12 @@ from wsl.datasets.class_means import ClassMeans, embed_classes, embed_name
 from wsl.datasets.clip import Clip
 from wsl.datasets.settings import ClipModel
 from wsl.errors import DataError
-from wsl.files import listed
+from wsl.files.plain import listed
 from wsl.images.classes import name_fault
 from wsl.images.names import repeated_names
 from wsl.images.own import PREFIX, own_classes, pack_nothing, pack_own
 from wsl.images.reading import join_task
-from wsl.job import Job
+from wsl.jobs.job import Job
 from wsl.outcomes.bins import read_bins
 from wsl.sampling.description import Description
 from wsl.sampling.loading import MethodFiles, OpenRun

@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 
 from wsl.datasets.class_means import ClassMeans
-from wsl.files import Files
+from wsl.files.plain import Files
 from wsl.outcomes.bins import read_bins
 from wsl.weights.codec import read_latents
 from wsl.weights.coefficients import read_coefficients

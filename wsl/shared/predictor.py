@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from wsl.fitting import Standardiser, mlp
-from wsl.tensors import read_tensors
+from wsl.files.tensors import read_tensors
+from wsl.training.fitting import Standardiser, mlp
 
 
 class ConditionalPredictor(nn.Module):

@@ -4,9 +4,9 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from wsl.recipe import Fitting
-from wsl.sections import PositiveInt
+from wsl.settings.sections import PositiveInt
 from wsl.shared.losses.base import Losses
+from wsl.training.recipe import Fitting
 
 
 class Predictor(Fitting):

@@ -8,7 +8,8 @@ import pandas as pd
 import torch
 from torch.nn import functional
 
-from wsl.files import Files, part_of, write_csv
+from wsl.files.hdf5 import part_of
+from wsl.files.plain import Files, write_csv
 from wsl.shared.pairs import first_members, load_pairs
 from wsl.shared.predictor import load_predictor
 

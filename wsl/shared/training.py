@@ -4,15 +4,15 @@ from pathlib import Path
 
 import torch
 
-from wsl.files import Files, write_csv
-from wsl.fitting import fit
-from wsl.job import Job
+from wsl.files.plain import Files, write_csv
+from wsl.files.tensors import write_tensors
+from wsl.jobs.job import Job
 from wsl.outcomes.bins import read_bins
 from wsl.shared.losses.base import chance_of, total_loss
 from wsl.shared.pairs import load_pairs
 from wsl.shared.predictor import ConditionalPredictor
 from wsl.shared.settings import Predictor, Shared
-from wsl.tensors import write_tensors
+from wsl.training.fitting import fit
 from wsl.weights.coefficients import owners
 
 

@@ -17,7 +17,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from wsl.jobs import stopped_in
+from wsl.jobs.process import stopped_in
 from wsl.watch.record import FAILED, INTERRUPTED
 from wsl.watch.state import COMPLETE, DELETED, KILLED, RUNNING, Epoch, Seen, State
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from wsl.history import history_of, history_rows
-from wsl.jobs import error_in, warnings_in
+from wsl.jobs.history import history_of, history_rows
+from wsl.jobs.process import error_in, warnings_in
 from wsl.watch.record import COMPLETED, ENDS, FAILS, STARTS, STEPS, Job, Record, Step, durations, parse_steps
 
 RUNNING, COMPLETE, DELETED, KILLED = "running", "complete", "deleted", "killed"  # phases; two more are in ``record``

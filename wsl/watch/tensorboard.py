@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from wsl.errors import ConfigError
-from wsl.history import history_of
+from wsl.jobs.history import history_of
 from wsl.watch.state import Epoch, Logs, State
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from wsl.errors import DataError
-from wsl.files import new_hdf5
+from wsl.files.hdf5 import new_hdf5
 from wsl.randomness import stream
 from wsl.weights.symmetry import Permutations, group_sizes, permutable, permutation_index, reorder
 from wsl.zoo.index import open_zoo, read_snapshot, read_weights

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from wsl.files import get_table, new_hdf5, open_hdf5, part_of, put_table
+from wsl.files.hdf5 import get_table, new_hdf5, open_hdf5, part_of, put_table
 from wsl.weights.coefficients import LinearCodec, load_linear, read_coefficients
 from wsl.weights.fitted import CoefficientEncoder, FittedEncoder, load_encoder
 from wsl.weights.snapshots import Snapshots

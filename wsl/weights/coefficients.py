@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from wsl.errors import DataError
-from wsl.files import get_table, new_hdf5, open_hdf5, part_of, put_table, write_csv
-from wsl.remaking import remedy
+from wsl.files.hdf5 import get_table, new_hdf5, open_hdf5, part_of, put_table
+from wsl.files.plain import write_csv
+from wsl.files.remaking import remedy
 from wsl.weights.orders import class_orders, reorder_head, reorder_task
 from wsl.weights.pca import ParameterPCA
 from wsl.zoo.index import open_zoo, read_weights
@@ -133,7 +134,7 @@ def owners(path: str | Path, normalise: str) -> np.ndarray | None:
 
     Args:
         path: of a coefficient file.
-        normalise: see ``wsl.fitting.Standardiser.fit``; None is returned unless it is ``per-parameter``.
+        normalise: see ``wsl.training.fitting.Standardiser.fit``; None is returned unless it is ``per-parameter``.
     """
     if normalise != "per-parameter":
         return None

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from wsl.errors import ConfigError, DataError
-from wsl.tensors import read_tensors, write_tensors
+from wsl.files.tensors import read_tensors, write_tensors
 from wsl.weights.coefficients import LinearCodec
 from wsl.weights.encoders.base import WEIGHT_ENCODERS
 from wsl.weights.pca import ParameterPCA

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from wsl.errors import DataError
-from wsl.files import new_hdf5, put_table
+from wsl.files.hdf5 import new_hdf5, put_table
 from wsl.weights.coefficients import load_linear, owners, read_coefficients
 from wsl.weights.pca import ParameterPCA
 from wsl.zoo.index import open_zoo

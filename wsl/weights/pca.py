@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from wsl.files import new_hdf5, open_hdf5
-from wsl.job import Job
+from wsl.files.hdf5 import new_hdf5, open_hdf5
+from wsl.jobs.job import Job
 from wsl.weights.orders import class_orders, reorder_head
 from wsl.weights.pca_settings import PcaSettings
 from wsl.weights.solvers import (

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from wsl.sections import NonNegativeFloat, PositiveInt, Section, Whole
+from wsl.settings.sections import NonNegativeFloat, PositiveInt, Section, Whole
 
 
 class PcaSettings(Section):

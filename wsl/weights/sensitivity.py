@@ -9,10 +9,10 @@ import pandas as pd
 import torch
 from torch import nn
 
-from wsl.files import Files, write_csv
+from wsl.files.plain import Files, write_csv
 from wsl.images.inputs import normalised
 from wsl.images.tasks import TaskImages
-from wsl.job import Job
+from wsl.jobs.job import Job
 from wsl.randomness import stream
 from wsl.weights.coefficients import LinearCodec, load_linear
 from wsl.zoo.index import open_zoo, read_snapshot

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from wsl.sections import NonNegativeFloat, PositiveFloat, PositiveInt, Section, Whole, one_of
+from wsl.settings.sections import NonNegativeFloat, PositiveFloat, PositiveInt, Section, Whole, one_of
 from wsl.weights.encoders.base import WEIGHT_ENCODERS
 from wsl.weights.pca_settings import PcaSettings
 

@@ -11,11 +11,11 @@ import pandas as pd
 import torch
 from torch import nn
 
-from wsl.files import write_csv
-from wsl.fitting import fit
+from wsl.files.plain import write_csv
+from wsl.files.tensors import write_tensors
 from wsl.images.tasks import TaskImages
-from wsl.job import Job
-from wsl.tensors import write_tensors
+from wsl.jobs.job import Job
+from wsl.training.fitting import fit
 from wsl.weights.behaviour import Behaviour
 from wsl.weights.coefficients import LinearCodec, load_linear, owners, read_coefficients
 from wsl.weights.encoders.base import EncoderInputs, WeightEncoder
@@ -32,7 +32,7 @@ class Training:
 
     Attributes:
         encoder: fitted in place.
-        loss: mean loss of rows of a part, differentiable, see ``wsl.fitting.fit``.
+        loss: mean loss of rows of a part, differentiable, see ``wsl.training.fitting.fit``.
         counts: number of rows per part.
         finish: fits, in closed form, what depends on the trained parameters; called before a state is kept.
         trained: a module that holds the encoder and what is trained with it and not kept; None: the encoder alone.

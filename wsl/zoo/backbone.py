@@ -8,10 +8,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from wsl.epoch_loop import EpochLoop, Values
-from wsl.files import open_hdf5
+from wsl.files.hdf5 import open_hdf5
 from wsl.images.inputs import load_task
-from wsl.job import Job
+from wsl.jobs.job import Job
+from wsl.training.epoch_loop import EpochLoop, Values
 from wsl.zoo.epochs import evaluate, make_optimizer, train_epoch
 from wsl.zoo.network import network_for, with_classes, with_zero_head
 from wsl.zoo.settings import ClassifierTraining, Network

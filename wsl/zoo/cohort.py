@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from wsl.images.inputs import normalised
 from wsl.images.reading import packed_by_class
-from wsl.job import Job
-from wsl.progress import NOWHERE, Progress
+from wsl.jobs.job import Job
+from wsl.jobs.progress import NOWHERE, Progress
 from wsl.zoo.epochs import Moves, Step, computing_in, moved, widened
 from wsl.zoo.member import write_member
 from wsl.zoo.settings import MemberTraining

@@ -7,7 +7,8 @@ from pathlib import Path
 from torch.hub import HASH_REGEX, download_url_to_file
 
 from wsl.errors import ConfigError, DataError
-from wsl.files import file_digest, written_whole
+from wsl.files.atomic import written_whole
+from wsl.files.plain import file_digest
 
 log = logging.getLogger(__name__)
 

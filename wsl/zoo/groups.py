@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wsl.errors import ConfigError, DataError, Faults
+from wsl.files.text import read_text
 from wsl.images.names import listed_names, match_names
 from wsl.randomness import stream
-from wsl.text import read_text
 
 ClassChoice = Sequence[str] | int | Path | None
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from wsl.files import part_of, write_csv
+from wsl.files.hdf5 import part_of
+from wsl.files.plain import write_csv
 from wsl.zoo.index import open_zoo
 
 METRICS = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")

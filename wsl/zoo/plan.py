@@ -6,11 +6,11 @@ from itertools import combinations
 from math import comb, inf
 from typing import Any
 
-from wsl.distributions import Distribution
 from wsl.errors import ConfigError
-from wsl.files import write_csv
+from wsl.files.plain import write_csv
 from wsl.images.reading import join_task
 from wsl.randomness import integer_seed, part_of, stream
+from wsl.settings.distributions import Distribution
 
 UNSEEN_FROM = 1_000_000  # first number of unseen members, beyond those of all others
 

@@ -5,8 +5,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from wsl.distributions import Choice, Distribution, Integers, Normal
-from wsl.sections import (
+from wsl.settings.distributions import Choice, Distribution, Integers, Normal
+from wsl.settings.sections import (
     BatchSizes,
     Counts,
     Decays,

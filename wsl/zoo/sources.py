@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from wsl.errors import DataError
-from wsl.opening import files_left, too_many_files
+from wsl.files.opening import files_left, too_many_files
 
 # HDF5 needs 0.55 MB of memory per open file. Opening one takes 0.4 ms, less than reading a large one.
 MOST_OPEN = 1000

@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 
 from wsl.errors import ConfigError, DataError
-from wsl.job import Job
-from wsl.tensors import read_tensors, write_tensors
+from wsl.files.tensors import read_tensors, write_tensors
+from wsl.jobs.job import Job
 from wsl.zoo.layout import Layout, layout_to_text
 from wsl.zoo.network import network_for, with_zero_head
 from wsl.zoo.settings import Network

@@ -14,8 +14,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from wsl.errors import DataError
-from wsl.opening import opening_fault
-from wsl.tensors import is_safetensors
+from wsl.files.opening import opening_fault
+from wsl.files.tensors import is_safetensors
 
 # Keys under which training scripts save weights; the first that exists is used. Trained weights come before averaged
 # ones, since the results that scripts report are those of the trained weights.

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from wsl.epoch_loop import EpochLoop, Values
 from wsl.images.inputs import load_task
-from wsl.job import Job
+from wsl.jobs.job import Job
+from wsl.training.epoch_loop import EpochLoop, Values
 from wsl.zoo.epochs import Step, draw_steps, evaluate, make_optimizer, train_epoch
 from wsl.zoo.member import Member, write_member
 from wsl.zoo.network import flatten, network_for

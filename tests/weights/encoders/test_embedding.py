@@ -6,8 +6,8 @@ import pytest
 
 from tests.networks import resnet18_layout
 from wsl.errors import DataError
-from wsl.job import Job
-from wsl.tensors import read_tensors, write_tensors
+from wsl.files.tensors import read_tensors, write_tensors
+from wsl.jobs.job import Job
 from wsl.weights.codec import embed_part, load_codec, read_latents
 from wsl.weights.coefficients import encode_part
 from wsl.weights.encoders.base import WEIGHT_ENCODERS, EncoderInputs

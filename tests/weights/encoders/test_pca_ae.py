@@ -7,7 +7,7 @@ import torch
 from sklearn.preprocessing import StandardScaler
 from torch import nn
 
-from wsl.job import Job
+from wsl.jobs.job import Job
 from wsl.weights import training
 from wsl.weights.coefficients import LinearCodec
 from wsl.weights.encoders._autoencoder import PcaEncoder, WeightAutoencoder

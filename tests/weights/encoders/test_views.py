@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from tests.networks import resnet18, resnet18_layout
-from wsl.ntxent import nt_xent
+from wsl.training.ntxent import nt_xent
 from wsl.weights.encoders import _token_training
 from wsl.weights.encoders._token_encoder import Shape, TokenEncoder
 from wsl.weights.encoders._token_training import ViewLoss, permuted, with_noise

@@ -11,6 +11,7 @@ import torch
 from tests.conftest import plan_row
 from wsl.config.schema import load_config
 from wsl.errors import DataError
+from wsl.files.tensors import read_tensors, write_tensors
 from wsl.images.tasks import TaskImages
 from wsl.sampling.body import fit_body
 from wsl.sampling.features import BodyFeatures
@@ -18,7 +19,6 @@ from wsl.sampling.model_files import model_layout
 from wsl.sampling.onnx import export_onnx
 from wsl.sampling.recalibration import Recalibration
 from wsl.sampling.settings import BodySettings
-from wsl.tensors import read_tensors, write_tensors
 from wsl.weights.alignment import align_part
 from wsl.weights.encoders._token_encoder import Shape, TokenEncoder
 from wsl.weights.encoders.tokens import tokens_of

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from wsl.files import Files
-from wsl.registry import Registry
-from wsl.sections import Named
+from wsl.files.plain import Files
+from wsl.settings.registry import Registry
+from wsl.settings.sections import Named
 
 DATASET_ENCODERS: Registry = Registry("dataset encoder", "wsl.datasets.encoders")
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from wsl.images.classes import choose
-from wsl.registry import Registry
-from wsl.sections import Named, Share
+from wsl.settings.registry import Registry
+from wsl.settings.sections import Named, Share
 
 if TYPE_CHECKING:
     from wsl.images.settings import Packing

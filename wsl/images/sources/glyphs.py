@@ -15,7 +15,7 @@ from pydantic import Field
 from wsl.errors import DataError
 from wsl.images.sources.base import SOURCES, PooledSource
 from wsl.randomness import stream
-from wsl.sections import PositiveInt
+from wsl.settings.sections import PositiveInt
 
 # One class per shape. Characters that look alike in some font share a class or are left out: the A of
 # three scripts, O and 0, c and C, З and 3. Class names are ASCII and differ in more than case, since they name files.

@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from wsl.errors import ConfigError, DataError
-from wsl.registry import Registry, module_file
-from wsl.sections import Section
+from wsl.settings.registry import Registry, module_file
+from wsl.settings.sections import Section
 
 Files = dict[str, Any]  # paths, or lists of paths, by name
 
@@ -20,7 +20,7 @@ class NoSettings(Section):
 class Method(ABC):
     """A way to get a model for a task and a requested validation loss.
 
-    Class methods that take ``run`` are called when the workflow is planned, with the ``Run`` of ``wsl.run``.
+    Class methods that take ``run`` are called when the workflow is planned, with the ``Run`` of ``wsl.runs.run``.
 
     Attributes:
         name: the name in the config, which ``METHODS.register`` sets.

@@ -76,7 +76,7 @@ def start_file(run: Any) -> dict[str, Any]:
 
 def start_state(run: Any) -> dict[str, Any]:
     """Return the state dict of the members' start, or of one random start where each member has its own."""
-    from wsl.tensors import read_tensors
+    from wsl.files.tensors import read_tensors
     from wsl.zoo.network import state_dict
 
     if "start" in run.files:

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from wsl.files import Files
-from wsl.job import Job
-from wsl.recipe import ImageCounts
+from wsl.files.plain import Files
+from wsl.jobs.job import Job
 from wsl.sampling.methods.base import METHODS, CodeSampler
 from wsl.sampling.settings import Learned
-from wsl.sections import NonNegativeFloat, PositiveInt
+from wsl.settings.sections import NonNegativeFloat, PositiveInt
+from wsl.training.recipe import ImageCounts
 
 
 class FlowSettings(Learned):
@@ -109,15 +109,15 @@ def fit_flow(
         out: safetensors file of the flow.
         history: CSV, one row per epoch.
         settings: of the network and its training.
-        normalise: how codes are scaled where errors are squared, see ``wsl.fitting.Standardiser.fit``.
+        normalise: how codes are scaled where errors are squared, see ``wsl.training.fitting.Standardiser.fit``.
         image_counts: see ``wsl.shared.pairs.load_pairs``.
         job: its seed is that of initial weights, batches, noise, times, dropout and image counts.
     """
-    from wsl.files import write_csv
+    from wsl.files.plain import write_csv
+    from wsl.files.tensors import write_tensors
     from wsl.sampling.residual_flow import train_flow
     from wsl.shared.pairs import load_pairs
     from wsl.shared.predictor import load_predictor
-    from wsl.tensors import write_tensors
     from wsl.weights.coefficients import owners
 
     network = load_predictor(inputs.regression).to(job.device)

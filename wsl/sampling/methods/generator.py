@@ -6,11 +6,11 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from wsl.files import Files
-from wsl.job import Job
+from wsl.files.plain import Files
+from wsl.jobs.job import Job
 from wsl.sampling.methods.base import METHODS, Method
 from wsl.sampling.settings import BodySettings
-from wsl.sections import NonNegativeFloat, PositiveInt, Section
+from wsl.settings.sections import NonNegativeFloat, PositiveInt, Section
 
 
 class GeneratorSettings(Section):

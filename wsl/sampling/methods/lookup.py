@@ -7,7 +7,7 @@ import pandas as pd
 from pydantic import Field
 
 from wsl.sampling.methods.base import METHODS, CodeSampler
-from wsl.sections import PositiveFloat, PositiveInt, Section
+from wsl.settings.sections import PositiveFloat, PositiveInt, Section
 
 WIDTH = 0.5  # standard deviation of the kernel of outcomes, in log nats
 

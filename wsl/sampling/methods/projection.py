@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from wsl.sampling.methods.base import METHODS, CodeSampler, codec_files
-from wsl.sections import Section
+from wsl.settings.sections import Section
 
 
 class ProjectionSettings(Section):

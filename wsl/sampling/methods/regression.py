@@ -7,13 +7,13 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from wsl.files import Files
-from wsl.job import Job
-from wsl.recipe import IMAGE_COUNTS, ImageCounts
+from wsl.files.plain import Files
+from wsl.jobs.job import Job
 from wsl.sampling.methods.base import METHODS, CodeSampler
 from wsl.sampling.settings import Learned
-from wsl.sections import PositiveInt
+from wsl.settings.sections import PositiveInt
 from wsl.shared.losses.base import Losses
+from wsl.training.recipe import IMAGE_COUNTS, ImageCounts
 
 
 class RegressionSettings(Learned):

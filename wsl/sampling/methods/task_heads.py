@@ -107,7 +107,7 @@ class BodyProbe(Probe):
 
 def body_state(run: Any) -> dict[str, "Tensor"]:
     """Return the generator's body from its own file, or from the generator's file of an earlier version."""
-    from wsl.tensors import read_tensors
+    from wsl.files.tensors import read_tensors
 
     tensors, _ = read_tensors(run.files["body"])
     return {name.removeprefix("body/"): value for name, value in tensors.items() if name.startswith("body/")} or tensors

@@ -5,8 +5,8 @@ from typing import Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from wsl.registry import Registry
-from wsl.sections import NonNegativeFloat, Section, Sections
+from wsl.settings.registry import Registry
+from wsl.settings.sections import NonNegativeFloat, Section, Sections
 
 
 class LossSettings(Section):

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from wsl.sections import PositiveFloat
+from wsl.settings.sections import PositiveFloat
 from wsl.shared.losses.base import LOSSES, Loss, LossSettings
 
 
@@ -22,12 +22,12 @@ class NtXent(Loss):
 
     @staticmethod
     def compute(projections, codes, scale, settings):
-        from wsl.ntxent import nt_xent
+        from wsl.training.ntxent import nt_xent
 
         return nt_xent(projections, codes, settings.temperature, settings.symmetric)
 
     @staticmethod
     def chance(pairs, settings):
-        from wsl.ntxent import chance_loss
+        from wsl.training.ntxent import chance_loss
 
         return chance_loss(pairs)

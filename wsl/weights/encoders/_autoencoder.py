@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 
-from wsl.fitting import Standardiser, mlp
+from wsl.training.fitting import Standardiser, mlp
 from wsl.weights.coefficients import LinearCodec
 from wsl.weights.fitted import CoefficientEncoder
 from wsl.weights.training import EncoderData, Training
@@ -82,7 +82,7 @@ def prepare(
         latent: see ``PcaEncoder``.
         hidden: see ``WeightAutoencoder``.
         dropout: see ``WeightAutoencoder``.
-        normalise: see ``wsl.fitting.Standardiser.fit``.
+        normalise: see ``wsl.training.fitting.Standardiser.fit``.
         behaviour: weight of the behaviour loss.
     """
     encoder = PcaEncoder(data.linear, latent, hidden, dropout).to(data.job.device)

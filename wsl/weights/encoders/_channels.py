@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from wsl.fitting import mlp
+from wsl.training.fitting import mlp
 from wsl.weights.encoders.ae_pca import AutoencoderPca
 from wsl.weights.fitted import FittedEncoder
 from wsl.weights.orders import reorder_head

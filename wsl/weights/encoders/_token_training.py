@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from wsl.fitting import mlp
-from wsl.ntxent import nt_xent
 from wsl.randomness import stream
+from wsl.training.fitting import mlp
+from wsl.training.ntxent import nt_xent
 from wsl.weights.encoders._token_encoder import Shape, TokenEncoder, TokenSequence, windows_of
 from wsl.weights.encoders.contrastive import TokenSettings
 from wsl.weights.pca import is_bounded

@@ -4,8 +4,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from wsl.recipe import Fitting
-from wsl.sections import PositiveInt
+from wsl.settings.sections import PositiveInt
+from wsl.training.recipe import Fitting
 from wsl.weights.encoders.base import WEIGHT_ENCODERS, TrainedEncoder
 
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from wsl.files import Files
-from wsl.recipe import Recipe
-from wsl.registry import Registry
-from wsl.sections import Named, NonNegativeFloat
+from wsl.files.plain import Files
+from wsl.settings.registry import Registry
+from wsl.settings.sections import Named, NonNegativeFloat
+from wsl.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from wsl.weights.coefficients import LinearCodec

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from wsl.sections import RUN_NAME, PositiveInt
+from wsl.settings.sections import RUN_NAME, PositiveInt
 from wsl.weights.encoders.base import WEIGHT_ENCODERS, TrainedEncoder
 
 

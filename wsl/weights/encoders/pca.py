@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from wsl.recipe import NORMALISATION, Normalisation
+from wsl.training.recipe import NORMALISATION, Normalisation
 from wsl.weights.encoders.base import WEIGHT_ENCODERS, WeightEncoder
 
 

@@ -4,8 +4,8 @@ from itertools import pairwise
 
 from pydantic import Field
 
-from wsl.recipe import NORMALISATION, Fitting, Normalisation
-from wsl.sections import PositiveInt
+from wsl.settings.sections import PositiveInt
+from wsl.training.recipe import NORMALISATION, Fitting, Normalisation
 from wsl.weights.encoders.base import WEIGHT_ENCODERS, TrainedEncoder
 
 

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from wsl.sections import PositiveInt
+from wsl.settings.sections import PositiveInt
 from wsl.weights.encoders.base import WEIGHT_ENCODERS
 from wsl.weights.encoders.contrastive import TokenSettings
 from wsl.weights.encoders.tokens import latent_a_token

@@ -10,10 +10,10 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from wsl.errors import DataError
-from wsl.provenance import code_digest
-from wsl.registry import Registry, module_file
-from wsl.sections import Named, plain
-from wsl.user_cache import cache_file, read_cached, write_cached
+from wsl.files.user_cache import cache_file, read_cached, write_cached
+from wsl.jobs.provenance import code_digest
+from wsl.settings.registry import Registry, module_file
+from wsl.settings.sections import Named, plain
 from wsl.zoo.layout import Entry, Layout, Shapes, layout_from, layout_from_text, layout_to_text
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from wsl.sections import PositiveInt
+from wsl.settings.sections import PositiveInt
 from wsl.zoo.architectures.base import ARCHITECTURES, Architecture, Recognised
 
 SYNONYMS = (("shortcut.", "downsample."), ("linear.", "fc."))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from wsl.errors import DataError
-from wsl.files import read_json, write_json
+from wsl.files.plain import read_json, write_json
 
 NAME = "import.json"
 OTHER = "other"  # in tables: a network of no known architecture

@@ -9,7 +9,9 @@ import pandas as pd
 import torch
 
 from wsl.errors import DataError
-from wsl.files import new_folder, open_hdf5, write_json
+from wsl.files.atomic import new_folder
+from wsl.files.hdf5 import open_hdf5
+from wsl.files.plain import write_json
 from wsl.zoo.foreign.raytune import OWN, PARAMETERS, WEIGHTS
 from wsl.zoo.foreign.run import METRICS, PARTS
 from wsl.zoo.index import Zoo, open_zoo

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from wsl.errors import ConfigError, DataError
-from wsl.files import file_inside, new_folder
+from wsl.files.atomic import new_folder
+from wsl.files.plain import file_inside
 from wsl.randomness import part_of
 from wsl.zoo.foreign import raytune, table
 from wsl.zoo.foreign.account import OTHER, Imported, write_account

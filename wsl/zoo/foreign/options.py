@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from wsl.sections import PositiveInt, Section, Whole
+from wsl.settings.sections import PositiveInt, Section, Whole
 
 
 def _numbers(value: Any) -> Any:

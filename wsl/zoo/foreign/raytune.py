@@ -15,8 +15,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from wsl.errors import DataError
-from wsl.files import file_inside
-from wsl.text import read_text
+from wsl.files.plain import file_inside
+from wsl.files.text import read_text
 from wsl.zoo.foreign.joining import NOT_SAID, Saved, join
 from wsl.zoo.foreign.leaving_out import NOTHING, LeaveOut
 from wsl.zoo.foreign.run import ForeignRun, results_table, whole_number

@@ -16,9 +16,9 @@ from typing import Any
 import pandas as pd
 
 from wsl.errors import DataError
-from wsl.files import file_inside
+from wsl.files.plain import file_inside
+from wsl.files.text import read_text
 from wsl.images.reading import task_classes
-from wsl.text import read_text
 from wsl.zoo.foreign.leaving_out import NOTHING, LeaveOut
 from wsl.zoo.foreign.run import METRICS, ForeignRun, results_table, whole_number
 

@@ -1,0 +1,119 @@
+"""Registries and plug-in files."""
+
+import sys
+
+import pytest
+
+from wsl.errors import ConfigError
+from wsl.jobs.provenance import call_digest
+from wsl.settings.registry import Registry, load_plugins, module_file, plugin_module
+from wsl.shared.losses.base import LOSSES
+
+PLUGIN = """
+from wsl.shared.losses.base import LOSSES, Loss
+
+@LOSSES.register("{name}")
+class Toy(Loss):
+    summary = "zero"
+
+    @staticmethod
+    def compute(projections, codes, scale, settings):
+        return {value}
+
+def work():
+    pass
+"""
+
+
+@pytest.fixture
+def plugin(tmp_path):
+    """Writes a plug-in that registers a loss: ``plugin("toy", value)``; what it registers is forgotten afterwards."""
+    paths = []
+
+    def write(name, value=0.0, file="toy.py"):
+        (tmp_path / name).mkdir(exist_ok=True)
+        path = tmp_path / name / file
+        path.write_text(PLUGIN.format(name=name, value=value))
+        paths.append((name, path))
+        return path
+
+    yield write
+    for name, path in paths:
+        if name in LOSSES._entries and LOSSES[name].__module__ == plugin_module(path):
+            del LOSSES._entries[name]
+        sys.modules.pop(plugin_module(path), None)
+
+
+def test_every_module_of_the_package_is_found_and_none_but_once():
+    assert list(LOSSES) == ["nt_xent", "mse", "cosine", "norm"]
+    assert LOSSES["mse"].name == "mse" and module_file(LOSSES["mse"]).name == "pointwise.py"
+    assert "mse" in LOSSES and "hinge" not in LOSSES
+
+
+def test_a_plugin_adds_an_entry_after_the_built_in_ones(plugin):
+    path = plugin("zero")
+    load_plugins([path, path])
+    assert list(LOSSES)[-1] == "zero" and module_file(LOSSES["zero"]) == path
+
+
+def test_files_of_one_name_in_two_folders_are_two_plugins(plugin):
+    load_plugins([plugin("first"), plugin("second")])
+    assert {"first", "second"} <= set(LOSSES)
+
+
+def test_an_unknown_name_is_refused_with_the_known_and_the_closest():
+    with pytest.raises(
+        ConfigError, match=r"unknown loss 'mes'; did you mean mse\? \(known: cosine, mse, norm, nt_xent\)"
+    ):
+        LOSSES["mes"]
+
+
+def test_two_files_with_one_name_are_refused(plugin):
+    with pytest.raises(ConfigError, match=r"two files define the loss 'mse': .*pointwise.py and .*toy.py; rename"):
+        load_plugins([plugin("mse")])
+    assert module_file(LOSSES["mse"]).name == "pointwise.py"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("missing.py", None, "missing.py is not a Python file; give the path of a .py file"),
+        ("notes.txt", "x", "notes.txt is not a Python file"),
+        ("broken.py", "import no_such_module", "broken.py cannot be imported .ModuleNotFoundError: No module named"),
+        ("wrong.py", "def", "wrong.py cannot be imported .SyntaxError"),
+    ],
+)
+def test_a_file_that_is_no_plugin_is_named(tmp_path, name, text, says):
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    for _ in range(2):  # a failed import leaves nothing behind
+        with pytest.raises(ConfigError, match=says):
+            load_plugins([tmp_path / name])
+
+
+def test_a_plugins_code_is_part_of_the_digest_of_jobs_that_use_it(plugin):
+    load_plugins([plugin("first", 1.0), plugin("second", 1.0), plugin("third", 2.0)])
+    first, second, third = (
+        call_digest("wsl.shared.training.train_shared", LOSSES[name]) for name in ("first", "second", "third")
+    )
+    assert len({first, second, third, call_digest("wsl.shared.training.train_shared")}) == 4
+    own = plugin_module(module_file(LOSSES["first"]))
+    assert call_digest(f"{own}.work") != call_digest("wsl.shared.training.train_shared")
+
+
+def test_a_package_is_searched_at_the_first_look_up(tmp_path, monkeypatch):
+    package = tmp_path / "kinds"
+    package.mkdir()
+    (package / "__init__.py").write_text(
+        "from wsl.settings.registry import Registry\nKINDS = Registry('kind', 'kinds')\n"
+    )
+    for name in ("b", "a"):
+        (package / f"{name}.py").write_text(f"from kinds import KINDS\n@KINDS.register('{name}')\nclass C: pass\n")
+    (package / "_hidden.py").write_text("raise RuntimeError")
+    monkeypatch.syspath_prepend(tmp_path)
+    import kinds
+
+    assert not kinds.KINDS._entries and list(kinds.KINDS) == ["a", "b"]
+    assert isinstance(kinds.KINDS, Registry)
+    for name in ("kinds", "kinds.a", "kinds.b"):
+        del sys.modules[name]

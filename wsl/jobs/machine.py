@@ -1,0 +1,123 @@
+"""The machine and software of a job, which the job writes to its log and the report reads from there."""
+
+import json
+import os
+import platform
+import re
+import tomllib
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from wsl.jobs.devices import NVIDIA_DEVICES
+
+PROJECT = Path(__file__).parents[2] / "pyproject.toml"
+TAIL = 4096  # bytes at the end of a log that contain the note
+_NOTE = re.compile(r"INFO done in (?P<seconds>[\d.]+) s on (?P<machine>\{.*\})$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The machine and software of a job. No host or user names, since reports are published.
+
+    Attributes:
+        wsl: version of this package.
+        python: version of Python.
+        torch: version of torch.
+        cpu: model of the processor.
+        cores: number of cores that the process may use.
+        memory: of the machine, GB.
+        system: operating system.
+        gpu: models of the machine's GPUs if the job used one; empty for a job on the CPU.
+    """
+
+    wsl: str
+    python: str
+    torch: str
+    cpu: str
+    cores: int
+    memory: float
+    system: str
+    gpu: str = ""
+
+
+def this_machine(device: str = "cpu") -> Machine:
+    """Return a description of this machine; torch is not imported, since most jobs do not need it.
+
+    Args:
+        device: device of the job, ``cpu`` or ``cuda``.
+    """
+    return Machine(
+        wsl=_own_version(),
+        python=platform.python_version(),
+        torch=_version("torch"),
+        cpu=_cpu(),
+        cores=len(os.sched_getaffinity(0)),
+        memory=round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
+        system=_system(),
+        gpu=", ".join(_gpus()) if device == "cuda" else "",
+    )
+
+
+def note(seconds: float, device: str = "cpu") -> str:
+    """Return the last line of a finished job's log.
+
+    Args:
+        seconds: run time of the job.
+        device: device of the job, ``cpu`` or ``cuda``.
+    """
+    return f"done in {seconds:.1f} s on {json.dumps(asdict(this_machine(device)), ensure_ascii=False)}"
+
+
+def noted(log: str | Path) -> tuple[float, Machine] | None:
+    """Return a job's run time in seconds and its machine; None if its log lacks them.
+
+    Args:
+        log: the job's log; it may come from a version of this package with other notes.
+    """
+    try:
+        with open(log, "rb") as file:
+            file.seek(max(os.fstat(file.fileno()).st_size - TAIL, 0))
+            notes = _NOTE.findall(file.read().decode("utf-8", errors="replace"))
+        return float(notes[-1][0]), Machine(**json.loads(notes[-1][1]))
+    except (OSError, IndexError, TypeError, ValueError):
+        return None
+
+
+def _own_version() -> str:
+    # The library next to the workflow is used, even if another version is installed.
+    with suppress(OSError, tomllib.TOMLDecodeError, KeyError):
+        project = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]
+        if project["name"] == "wsl":
+            return project["version"]
+    return _version("wsl")
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _cpu() -> str:
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return " ".join(line.partition(":")[2].split())
+    return platform.processor() or platform.machine()
+
+
+def _system() -> str:
+    with suppress(OSError):
+        return platform.freedesktop_os_release()["PRETTY_NAME"]
+    return f"{platform.system()} {platform.release()}"
+
+
+def _gpus() -> list[str]:
+    models = set()
+    for path in sorted(NVIDIA_DEVICES.glob("*/information")):
+        with suppress(OSError):
+            models.update(re.findall(r"^Model:\s*(.+?)\s*$", path.read_text(encoding="utf-8"), re.MULTILINE))
+    return sorted(models) or ["GPU"]

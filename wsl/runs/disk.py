@@ -1,0 +1,125 @@
+"""The disk space that a run needs, checked before it starts."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from wsl.errors import ConfigError
+from wsl.files.opening import check_writable, existing_folder
+from wsl.runs.run import Run
+from wsl.weights.settings import CHECKPOINTS, Weights
+from wsl.zoo.layout import Layout
+from wsl.zoo.snapshots import snapshot_names
+
+FLOAT = 4  # bytes
+FEATURES = 512  # features per image of CLIP ViT-B/32; other models have 256 to 1,024
+GB = 1e9
+
+
+def disk_needs(run: Run) -> dict[str, int]:
+    """Return the bytes of the parts of a run's results that grow with members, weights or images.
+
+    The zoo's size is exact except for file headers, since the plan contains all snapshots; the others are upper bounds.
+    Images in missing folders are not counted.
+    """
+    zoo, weights, layout = run.config.zoo, run.config.weights, run.layout
+    rows = {part: 0 for part in run.parts}
+    for row in run.plan:
+        rows[row["part"]] += len(snapshot_names(zoo.snapshots, row["early_epoch"], row["max_epoch"]))
+    size, total = layout.size, sum(rows.values())
+    images = run.config.images.source.count(run.classes)
+    needs = {
+        "zoo": total * size * {"float32": 4, "float16": 2}[zoo.storage],
+        "aligned zoo": total * size * FLOAT if weights.align else 0,
+        "images": images * run.config.images.size**2 * 3,
+        "features of images": images * FEATURES * FLOAT,
+    }
+    held_out = total - rows["train"]
+    bench = run.config.encoders().values() if run.config.evaluation.bench.encoders else ()
+    wide = weights.model_copy(update={"components": max((variant.components for variant in bench), default=0)})
+    for name, section in (("", weights), ("bench: ", wide if bench else None)):
+        if section:
+            fitted, coefficients = _first_stage(section, layout, rows["train"])
+            encoded = (rows["train"] * section.orders + held_out) * coefficients * FLOAT
+            needs |= {f"{name}components": fitted * FLOAT, f"{name}coefficients": encoded}
+    states = CHECKPOINTS + 2  # those, the first and the one that is used
+    needs["weight encoder"] = weights.encoder.numbers(_first_stage(weights, layout, rows["train"])[1]) * states * FLOAT
+    return {name: value for name, value in needs.items() if value}
+
+
+@dataclass(frozen=True)
+class Disk:
+    """Needed and available disk space.
+
+    Attributes:
+        results: the run's folder.
+        needs: bytes of each part of its results, see ``disk_needs``.
+        made: bytes of the files that exist already.
+        free: free bytes of the disk.
+        uncounted: missing image folders, whose images ``needs`` leaves out.
+    """
+
+    results: Path
+    needs: dict[str, int]
+    made: int
+    free: int
+    uncounted: tuple[Path, ...] = ()
+
+    @property
+    def fault(self) -> str | None:
+        """Why the disk has too little space for the remaining files; None if it has enough."""
+        if sum(self.needs.values()) - self.made <= self.free:
+            return None
+        return (
+            f"the disk is too small for this run: {self}; free disk space, or choose fewer zoo.members or "
+            "zoo.snapshots, or zoo.storage: float16"
+        )
+
+    def __str__(self) -> str:
+        parts = ", ".join(
+            f"{name} {value / GB:.2g}" for name, value in sorted(self.needs.items(), key=lambda item: -item[1])
+        )
+        left_out = f"; images are not counted, since {self.uncounted[0]} is missing" if self.uncounted else ""
+        return (
+            f"about {sum(self.needs.values()) / GB:.2g} GB in {self.results} ({parts}){left_out}; "
+            f"{self.made / GB:.2g} GB made; {self.free / GB:.3g} GB free"
+        )
+
+
+def measure_disk(run: Run, results: Path) -> Disk:
+    """Return the needed and the available disk space.
+
+    Args:
+        run: the run.
+        results: its folder; files in it count as made.
+
+    Raises:
+        DataError: the folder cannot be written.
+    """
+    check_writable(results)
+    made = sum(path.stat().st_size for path in results.rglob("*") if path.is_file())
+    missing = tuple(run.config.images.source.missing())
+    return Disk(results, disk_needs(run), made, shutil.disk_usage(existing_folder(results)).free, missing)
+
+
+def check_disk(run: Run, results: Path) -> str:
+    """Return the needed and the available disk space in words, see ``measure_disk``.
+
+    Raises:
+        ConfigError: the disk has too little space for the remaining files.
+        DataError: the folder cannot be written.
+    """
+    disk = measure_disk(run, results)
+    if disk.fault:
+        raise ConfigError(disk.fault)
+    return str(disk)
+
+
+def _first_stage(weights: Weights, layout: Layout, rows: int) -> tuple[int, int]:
+    """Return the maximum number of numbers in the PCA files, and of coefficients per model."""
+    fitted, coefficients = 0, 0
+    for entry in layout.entries:
+        k = weights.most_coefficients(entry.size, rows)
+        fitted += entry.size * (k + 1)
+        coefficients += k
+    return fitted, coefficients if weights.budget is None else min(coefficients, weights.budget)

@@ -1,0 +1,1 @@
+"""What the sections of the config are built from: registries, base classes, distributions."""

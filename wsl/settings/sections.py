@@ -1,0 +1,177 @@
+"""Building blocks of the config's sections: base classes, types of values, and settings of registered entries."""
+
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PlainSerializer,
+    PlainValidator,
+    StringConstraints,
+    create_model,
+    model_validator,
+)
+
+from wsl.errors import ConfigError
+from wsl.settings.distributions import Distribution, check_numbers
+from wsl.settings.registry import Registry
+
+
+def _not_a_truth_value(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("integer required")
+    return value
+
+
+RUN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+# Numbers may arrive as text: Snakemake's --config does not convert those inside {...}.
+Whole = Annotated[int, BeforeValidator(_not_a_truth_value)]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]{64}$", to_lower=True)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+PositiveInt = Annotated[Whole, Field(ge=1)]
+PositiveFloat = Annotated[float, Field(gt=0)]
+NonNegativeFloat = Annotated[float, Field(ge=0)]
+Counts = Annotated[Distribution, AfterValidator(lambda d: check_numbers(d, low=1, whole=True))]
+BatchSizes = Annotated[Distribution, AfterValidator(lambda d: check_numbers(d, low=2, whole=True))]
+Rates = Annotated[Distribution, AfterValidator(lambda d: check_numbers(d, low=0, whole=False, low_allowed=False))]
+Decays = Annotated[Distribution, AfterValidator(lambda d: check_numbers(d, low=0, whole=False))]
+
+
+class Section(BaseModel):
+    """A section of the config: unknown keys are refused, and values cannot be changed."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
+
+
+def fields_of(model: type[BaseModel], registered: bool = True) -> dict[str, Any]:
+    """Return the keys of a section with their annotations.
+
+    Args:
+        model: the section.
+        registered: include the keys of registered entries.
+    """
+    own = {key: field.annotation for key, field in model.model_fields.items()}
+    return own | model.subsections() if registered and issubclass(model, Sections) else own
+
+
+class Named(Section):
+    """Base class of registered entries that are their own settings.
+
+    Attributes:
+        name: the entry's name in the config; ``Registry.register`` sets it.
+    """
+
+    name: ClassVar[str]
+
+    def described(self) -> dict[str, Any]:
+        """Return the name and the settings as plain values, which ``one_of`` reads."""
+        return {"name": self.name, **self.model_dump(mode="json")}
+
+
+class OneOf:
+    """Marks a field whose value is one registered entry, for the config reference and for messages.
+
+    Args:
+        registry: of the entries.
+    """
+
+    def __init__(self, registry: Registry, default: str):
+        self.registry, self.default = registry, default
+
+    def entry(self, value: Any) -> type[Named] | None:
+        """Return the entry that a value in YAML selects; None: there is none."""
+        name = value.get("name", self.default) if isinstance(value, dict) else value
+        try:
+            return self.registry[name]
+        except ConfigError:
+            return None
+
+
+def selection(model: type[BaseModel], key: str) -> OneOf | None:
+    """Return how a field of a section selects a registered entry; None: it does not."""
+    field = model.model_fields.get(key)
+    return next((mark for mark in field.metadata if isinstance(mark, OneOf)), None) if field else None
+
+
+def one_of(registry: Registry, default: str) -> Any:
+    """Return the type of a field that selects one entry of a registry and holds its settings.
+
+    In YAML the value is a name (``resnet18``) or a mapping of the name and settings (``{name: resnet18, width: 16}``);
+    a mapping without ``name`` selects the default entry.
+
+    Args:
+        registry: of classes derived from ``Named``.
+        default: name of the default entry.
+    """
+
+    def validate(value: Any) -> Any:
+        if isinstance(value, Named):
+            return value
+        if isinstance(value, str):
+            value = {"name": value}
+        if not isinstance(value, dict):
+            raise ValueError(f"give the name of one {registry.kind}, or a mapping with `name` and its settings")
+        settings = {key: setting for key, setting in value.items() if key != "name"}
+        try:
+            entry = registry[value.get("name", default)]
+        except ConfigError as error:
+            raise ValueError(str(error)) from None
+        return entry.model_validate(settings)  # its faults are reported at the keys in which they are
+
+    return Annotated[
+        Any, PlainValidator(validate), PlainSerializer(lambda value: value.described()), OneOf(registry, default)
+    ]
+
+
+class Sections(Section):
+    """A section with one subsection per entry of a registry; its key is the entry's name with ``_`` for ``-``.
+
+    Entries have an attribute ``Settings``, a ``Section`` class. An entry's settings are an attribute of this section:
+    ``sampling.memory_bank``, or ``sampling.of("memory-bank")``.
+
+    Attributes:
+        registry: of the entries.
+        defaults: values of subsections that the config does not give, if they differ from the defaults of ``Settings``.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    registry: ClassVar[Registry]
+    defaults: ClassVar[dict[str, Any]] = {}
+
+    @classmethod
+    def subsections(cls) -> dict[str, type[Section]]:
+        """Return the class ``Settings`` of each entry by key."""
+        return {name.replace("-", "_"): cls.registry[name].Settings for name in cls.registry}
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _validate_subsections(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if not isinstance(values, dict):
+            return handler(values)
+        own = {key: value for key, value in values.items() if key in cls.model_fields}
+        others = {key: value for key, value in {**cls.defaults, **values}.items() if key not in cls.model_fields}
+        # A separate model, so that errors name the key at fault.
+        fields = {key: (settings, settings()) for key, settings in cls.subsections().items()}
+        valid = create_model("Subsections", __base__=Section, **fields).model_validate(others)
+        return handler({**own, **{key: getattr(valid, key) for key in fields}})
+
+    def of(self, name: str) -> Any:
+        """Return the settings of an entry by its name."""
+        return getattr(self, name.replace("-", "_"))
+
+
+def plain(value: Any) -> Any:
+    """Return settings as JSON types, mappings sorted by key, so that equal settings have equal representations."""
+    if isinstance(value, Named):
+        return plain(value.described())
+    if isinstance(value, BaseModel):
+        return plain(value.model_dump(mode="json"))
+    if isinstance(value, dict):
+        return {key: plain(value[key]) for key in sorted(value)}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value

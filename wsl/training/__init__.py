@@ -1,0 +1,1 @@
+"""Training that all encoders share: optimiser settings, loops, the contrastive loss."""
