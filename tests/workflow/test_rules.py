@@ -135,7 +135,7 @@ def named(files) -> list[str]:
 
 
 def test_rules_are_those_that_are_checked(rules):
-    assert set(rules) == {*RULES, "all"}
+    assert set(rules) == {*RULES, "all", "job"}
 
 
 def test_function_takes_what_rule_names(rule):
