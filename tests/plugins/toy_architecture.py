@@ -7,8 +7,8 @@ from wsl.settings.sections import PositiveInt
 from wsl.zoo.architectures.base import ARCHITECTURES, Architecture, Recognised
 
 
-@ARCHITECTURES.register("mlp")
-class Mlp(Architecture):
+@ARCHITECTURES.register("toy-mlp")
+class ToyMlp(Architecture):
     """Multilayer perceptron with one hidden layer on pixels, averaged in blocks of 4 by 4."""
 
     hidden: PositiveInt = Field(6, description="units of the hidden layer")

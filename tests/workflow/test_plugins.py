@@ -23,7 +23,7 @@ def project(new_project, tiny_config, change):
         run="toys",
         plugins=[f"parts/{name}" for name in FILES if name.endswith(".py")],
         images={"source": {"name": "stripes", "drawn": 40}, "classes": 5, "size": 16, "minimum": 5},
-        zoo__architecture={"name": "mlp", "hidden": 6},
+        zoo__architecture={"name": "toy-mlp", "hidden": 6},
         weights={"components": 8, "encoder": {"name": "rotation", "latent": 4, "epochs": 3}},
         shared__losses={"toy_hinge": {"weight": 0.5, "margin": 0.2}},
         sampling={"samplers": ["projection", "toy-ridge"], "sampler": "toy-ridge", "toy_ridge": {"penalty": 2.0}},
@@ -46,14 +46,14 @@ def test_the_run_consists_of_the_plugins(project):
     assert {"toy-ridge", "toy-median", "projection"} <= set(table["sampler"])
     assert table.set_index("sampler")["accuracy"].between(0, 1).all()
     members = pd.read_csv(project.results / "tables" / "members.csv")
-    assert (members["architecture"] == "mlp").all() and (members["hidden"] == 6).all()
+    assert (members["architecture"] == "toy-mlp").all() and (members["hidden"] == 6).all()
     assert members["task"].str.contains("stripes-").all()
     encoder = next((project.results / "weights").glob("encoder.safetensors"))
     with safe_open(encoder, "pt") as file:
         assert "rotation" in json.dumps(file.metadata())
     with safe_open(next((project.results / "sampling" / "models").iterdir()), "pt") as file:
         about = json.loads(file.metadata()["wsl"])
-    assert about["architecture"] == {"name": "mlp", "hidden": 6} and about["sampler"] == "toy-ridge"
+    assert about["architecture"] == {"name": "toy-mlp", "hidden": 6} and about["sampler"] == "toy-ridge"
 
 
 def test_the_report_shows_them(project):

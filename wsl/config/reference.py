@@ -145,6 +145,10 @@ def _summaries(title: str, registry: Registry, names: list[str]) -> Iterator[str
     yield from (f"| `{name}` | {_cell(_summary(registry[name]))} |\n" for name in names)
 
 
+def _short(entry: type[Named]) -> str:
+    return f" or `{entry.name}:<{entry.short}>`" if entry.short else ""
+
+
 def _leaves(model: type[BaseModel], defaults: Any) -> Iterator[Row]:
     """Yield the rows of a section and of the sections in it, with dotted keys."""
     for key, annotation, default, meaning in _rows(model, defaults):
@@ -181,7 +185,8 @@ def _values(annotation: Any) -> str:
     if get_origin(annotation) is Annotated:
         inner, *metadata = get_args(annotation)
         if selections := _selections(annotation):
-            return ", ".join(f"`{name}`" for name in selections[0].registry)
+            registry = selections[0].registry
+            return ", ".join(f"`{name}`" + _short(registry[name]) for name in registry)
         return "distribution" if _is_distribution(inner) else _values(inner) + _bounds(metadata)
     if annotation is None or annotation is type(None):
         return "empty"

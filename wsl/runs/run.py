@@ -47,10 +47,11 @@ class Run:
             if names is not None:
                 self._words, self.superclasses = read_names(names)
         with faults.noted():
-            for weights in self.config.encoders().values():
-                weights.encoder.check(self.layout)
-        with faults.noted():
             architecture = self.config.zoo.architecture
+            architecture.check(self.config.images.size)
+            with faults.noted():
+                for weights in self.config.encoders().values():
+                    weights.encoder.check(self.layout)
             if self.config.weights.align and not architecture.channel_groups(self.layout):
                 raise ConfigError(
                     f"weights.align: the architecture {architecture.name} declares no permutation symmetry; "

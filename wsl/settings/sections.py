@@ -63,9 +63,11 @@ class Named(Section):
 
     Attributes:
         name: the entry's name in the config; ``Registry.register`` sets it.
+        short: the setting that a text after a colon gives (``timm:resnet10t``); None: the name takes no such text.
     """
 
     name: ClassVar[str]
+    short: ClassVar[str | None] = None
 
     def described(self) -> dict[str, Any]:
         """Return the name and the settings as plain values, which ``one_of`` reads."""
@@ -86,7 +88,7 @@ class OneOf:
         """Return the entry that a value in YAML selects; None: there is none."""
         name = value.get("name", self.default) if isinstance(value, dict) else value
         try:
-            return self.registry[name]
+            return self.registry[str(name).partition(":")[0]]
         except ConfigError:
             return None
 
@@ -101,7 +103,8 @@ def one_of(registry: Registry, default: str) -> Any:
     """Return the type of a field that selects one entry of a registry and holds its settings.
 
     In YAML the value is a name (``resnet18``) or a mapping of the name and settings (``{name: resnet18, width: 16}``);
-    a mapping without ``name`` selects the default entry.
+    a mapping without ``name`` selects the default entry. ``name:text`` sets the setting that the entry calls
+    ``Named.short``.
 
     Args:
         registry: of classes derived from ``Named``.
@@ -116,10 +119,23 @@ def one_of(registry: Registry, default: str) -> Any:
         if not isinstance(value, dict):
             raise ValueError(f"give the name of one {registry.kind}, or a mapping with `name` and its settings")
         settings = {key: setting for key, setting in value.items() if key != "name"}
+        name, colon, text = str(value.get("name", default)).partition(":")
         try:
-            entry = registry[value.get("name", default)]
+            entry = registry[name]
         except ConfigError as error:
             raise ValueError(str(error)) from None
+        if colon:
+            if entry.short is None:
+                raise ValueError(
+                    f"the {registry.kind} {name} takes no text after a colon; write {name}, or a mapping of `name` "
+                    "and settings"
+                )
+            if entry.short in settings:
+                raise ValueError(f"{name}:{text} sets {entry.short} already; remove one of them")
+            settings[entry.short] = text
+        elif isinstance(value.get("name"), str) and entry.short and entry.short not in settings:
+            if entry.model_fields[entry.short].is_required():
+                raise ValueError(f"{name} needs a {entry.short}; write {name}:<{entry.short}>")
         return entry.model_validate(settings)  # its faults are reported at the keys in which they are
 
     return Annotated[

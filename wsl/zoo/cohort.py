@@ -30,7 +30,8 @@ def train_cohort(
 ) -> None:
     """Train members and write one file per member, with the results of separate trainings.
 
-    On a GPU, members with equal batch sizes are trained together, see ``train_together``: equal up to rounding.
+    On a GPU, members with equal batch sizes are trained together, see ``train_together``: equal up to rounding. Networks
+    with dropout are trained one after the other, each with its own random numbers.
 
     Args:
         packed: packed images of all their classes.
@@ -47,7 +48,7 @@ def train_cohort(
     def training(plan: dict[str, Any]) -> Training:
         return Training([by_class[name] for name in plan["classes"]], plan, settings, start, device)
 
-    if device == "cpu":
+    if device == "cpu" or draws_numbers(training(plans[0])):
         for plan, path in zip(plans, out, strict=True):
             member = training(plan)
             member.run(progress)
@@ -58,6 +59,15 @@ def train_cohort(
         train_together(list(alike), progress)
     for member, path in zip(trainings, out, strict=True):
         write_member(path, member.member())
+
+
+def draws_numbers(training: Training) -> bool:
+    """Return whether passes in training draw random numbers, as those with dropout do."""
+    network = copy.deepcopy(training.network).cpu().train()
+    images = normalised(training.images["train"][0][:2].cpu())
+    before = torch.get_rng_state()
+    network(images)
+    return not torch.equal(torch.get_rng_state(), before)
 
 
 def train_together(trainings: Sequence[Training], progress: Progress = NOWHERE) -> None:

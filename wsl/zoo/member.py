@@ -84,6 +84,7 @@ def get_layout(file: h5py.File) -> Layout:
     classes = plan["classes"] if "plan" not in file.attrs else len(plan["classes"])
     for architecture in ARCHITECTURES.values():
         settings = {key: plan[key] for key in architecture.model_fields if key in plan}
+        settings = {} if architecture.sized else settings
         layout = architecture.model_validate(settings).layout(int(classes), None) if settings else None
         if layout and layout.size == file["weights"].shape[1]:
             return layout

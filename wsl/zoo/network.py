@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from wsl.errors import DataError
+from wsl.zoo.architectures.base import UNKNOWN
 from wsl.zoo.layout import Layout
 from wsl.zoo.recognition import architecture_of
 
@@ -16,10 +17,15 @@ def network_for(layout: Layout) -> nn.Module:
         DataError: its architecture is not known, or it was trained with another activation.
     """
     architecture = architecture_of(layout)
+    if architecture.nonlinearity == UNKNOWN and (layout.activation == UNKNOWN or not layout.architecture):
+        raise DataError(
+            f"the activation of these networks ({architecture.name}) is not known, so they cannot be run; add it to "
+            "the zoo (`model::nlin` in params.json, or a column `activation` of a CSV) and import the zoo again"
+        )
     if layout.activation != architecture.nonlinearity:
         raise DataError(
             f"these networks ({architecture.name}) were trained with {layout.activation}, but can only be rebuilt with "
-            f"{architecture.nonlinearity}; fit the stages that run no network: PCA, coefficients, weight encoders "
+            f"{'other activations' if architecture.nonlinearity == UNKNOWN else architecture.nonlinearity}; fit the stages that run no network: PCA, coefficients, weight encoders "
             "without a behaviour loss"
         )
     network = architecture.build(layout.classes, layout.image_size)

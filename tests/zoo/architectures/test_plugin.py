@@ -33,7 +33,7 @@ from wsl.zoo.network import network_for, state_dict
 from wsl.zoo.training import train_member
 
 TOY = str(Path(__file__).parents[2] / "plugins" / "toy_architecture.py")
-RAW = {"run": "toy", "plugins": [TOY], "zoo": {"architecture": {"name": "mlp", "hidden": 5}}}
+RAW = {"run": "toy", "plugins": [TOY], "zoo": {"architecture": {"name": "toy-mlp", "hidden": 5}}}
 
 
 @pytest.fixture(scope="module")
@@ -50,8 +50,8 @@ def toy(packed, tmp_path_factory):
 
 def test_it_trains_and_is_indexed_with_its_name_and_settings(toy):
     member = read_member(toy / "0.h5")
-    assert (member.plan["architecture"], member.plan["hidden"]) == ("mlp", 5)
-    assert json.loads(member.layout.architecture) == {"hidden": 5, "name": "mlp"} and member.layout.image_size == 16
+    assert (member.plan["architecture"], member.plan["hidden"]) == ("toy-mlp", 5)
+    assert json.loads(member.layout.architecture) == {"hidden": 5, "name": "toy-mlp"} and member.layout.image_size == 16
     assert member.layout.head == ("4.weight", "4.bias") and not member.layout.counters
     assert member.history["train_loss"].iloc[-1] < member.history["train_loss"].iloc[0]
     with open_zoo(toy / "train.h5") as zoo:
@@ -73,14 +73,16 @@ def test_without_symmetries_nothing_is_permuted_and_alignment_is_refused(toy, tm
     layout = read_member(toy / "0.h5").layout
     places = permutation_index(layout, random_permutations(layout, np.random.default_rng(0)))
     assert np.array_equal(places, np.arange(layout.size))
-    with pytest.raises(DataError, match=r"the architecture mlp declares no permutation symmetry.*set weights.align"):
+    with pytest.raises(
+        DataError, match=r"the architecture toy-mlp declares no permutation symmetry.*set weights.align"
+    ):
         align_part(toy / "train.h5", toy / "train.h5", tmp_path / "aligned.h5", seed=0)
 
 
 def test_it_is_exported_and_read_back(toy, tmp_path):
     assert export_zoo([toy / "train.h5"], tmp_path / "theirs") == 3
     done = import_zoo(tmp_path / "theirs", tmp_path / "ours", ImportOptions(shares=(1, 0, 0)))
-    assert done.recognised["architecture"] == "mlp" and done.recognised["hidden"] == 5
+    assert done.recognised["architecture"] == "toy-mlp" and done.recognised["hidden"] == 5
     before, after = read_member(toy / "1.h5"), read_member(tmp_path / "ours" / "members" / "00001.h5")
     assert after.layout == before.layout and np.array_equal(after.weights, before.weights)
 

@@ -6,6 +6,8 @@ Torchvision's own modules are not used: importing them takes longer than importi
 import torch
 from torch import nn
 
+from wsl.zoo.architectures._activations import activation_module
+
 
 class PixelwisePool(nn.MaxPool2d):
     """Max pooling of images in channels-last order, which is several times as fast on a CPU."""
@@ -32,7 +34,7 @@ class BatchNorm(nn.BatchNorm2d):
 class BasicBlock(nn.Module):
     """Two convolutions of 3 by 3 and a shortcut (He et al. 2015, figure 2), as torchvision's block of this name."""
 
-    def __init__(self, channels: int, out: int, stride: int):
+    def __init__(self, channels: int, out: int, stride: int, activation: str = "relu"):
         super().__init__()
         downsample = None
         if channels != out or stride > 1:  # built first, as in torchvision, so that equal seeds give equal weights
@@ -40,7 +42,7 @@ class BasicBlock(nn.Module):
             downsample = nn.Sequential(shorter, BatchNorm(out))
         self.conv1 = nn.Conv2d(channels, out, kernel_size=3, stride=stride, padding=1, bias=False)
         self.bn1 = BatchNorm(out)
-        self.relu = nn.ReLU(inplace=True)
+        self.relu = _activation(activation)
         self.conv2 = nn.Conv2d(out, out, kernel_size=3, padding=1, bias=False)
         self.bn2 = BatchNorm(out)
         self.downsample = downsample
@@ -57,23 +59,23 @@ class SlimResNet18(nn.Module):
     """Torchvision's ResNet-18 with ``width`` channels in its first stage in place of 64 (He et al. 2015).
 
     With a ``stem`` of 3, the usual one for images of 32 pixels, the first convolution is 3 by 3 with stride 1, without
-    pooling.
+    pooling. ``activation`` takes the place of all ReLUs.
 
     Input: float images (n, 3, height, width), normalised by ``wsl.images.reading.MEAN`` and ``STD``.
     Output: logits (n, classes).
     """
 
-    def __init__(self, width: int, classes: int, stem: int = 7):
+    def __init__(self, width: int, classes: int, stem: int = 7, activation: str = "relu"):
         super().__init__()
         wide = stem == 7
         self.conv1 = nn.Conv2d(3, width, kernel_size=stem, stride=2 if wide else 1, padding=stem // 2, bias=False)
         self.bn1 = BatchNorm(width)
-        self.relu = nn.ReLU(inplace=True)
+        self.relu = _activation(activation)
         self.maxpool = PixelwisePool(kernel_size=3, stride=2, padding=1) if wide else nn.Identity()
-        self.layer1 = _stage(width, width, stride=1)
-        self.layer2 = _stage(width, width * 2, stride=2)
-        self.layer3 = _stage(width * 2, width * 4, stride=2)
-        self.layer4 = _stage(width * 4, width * 8, stride=2)
+        self.layer1 = _stage(width, width, 1, activation)
+        self.layer2 = _stage(width, width * 2, 2, activation)
+        self.layer3 = _stage(width * 2, width * 4, 2, activation)
+        self.layer4 = _stage(width * 4, width * 8, 2, activation)
         self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
         self.fc = nn.Linear(width * 8, classes)
         for module in self.modules():
@@ -87,5 +89,9 @@ class SlimResNet18(nn.Module):
         return self.fc(self.avgpool(hidden).flatten(1))
 
 
-def _stage(channels: int, out: int, stride: int) -> nn.Sequential:
-    return nn.Sequential(BasicBlock(channels, out, stride), BasicBlock(out, out, stride=1))
+def _stage(channels: int, out: int, stride: int, activation: str) -> nn.Sequential:
+    return nn.Sequential(BasicBlock(channels, out, stride, activation), BasicBlock(out, out, 1, activation))
+
+
+def _activation(name: str) -> nn.Module:
+    return nn.ReLU(inplace=True) if name == "relu" else activation_module(name)

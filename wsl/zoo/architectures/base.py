@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 ARCHITECTURES: Registry = Registry("architecture", "wsl.zoo.architectures")
 Axes = tuple[tuple[str, int], ...]  # names of parameters, each with one of its axes
+UNKNOWN = "unknown"  # an activation that neither names nor shapes show, in a layout
 _LAYOUTS: dict[str, Layout] = {}
 
 
@@ -52,10 +53,32 @@ class Architecture(Named):
     Attributes:
         sized: whether shapes of parameters depend on the size of images.
         nonlinearity: name of the activation, by which networks that others trained are compared.
+        unseen: settings that neither names nor shapes of parameters show. ``recognise`` leaves those empty that it
+            cannot know; ``wsl.zoo.recognition.recognise`` takes them from what else is known of a network.
+        libraries: packages whose versions may change the layout.
     """
 
     sized: ClassVar[bool] = True
     nonlinearity: ClassVar[str] = "relu"
+    unseen: ClassVar[tuple[str, ...]] = ()
+    libraries: ClassVar[tuple[str, ...]] = ("torch",)
+
+    def check(self, size: int) -> None:
+        """Refuse settings that cannot be used, before any job starts and without building a network.
+
+        Args:
+            size: side of the images in pixels.
+
+        Raises:
+            ConfigError: the message names the key, or the smallest size.
+        """
+
+    def try_out(self, network: nn.Module, classes: int, size: int | None) -> None:
+        """Refuse a network without memory, from which the layout is derived; by default, none.
+
+        Raises:
+            ConfigError: the network does not accept images of this size.
+        """
 
     def build(self, classes: int, size: int | None) -> nn.Module:
         """Return a freshly initialised network; its random numbers come from torch's own generator.
@@ -134,6 +157,7 @@ class Architecture(Named):
     def columns(self) -> dict[str, Any]:
         """Return name and settings as columns of a table: numbers and text."""
         settings = self.model_dump(mode="json")
+        settings = {key: UNKNOWN if one is None else one for key, one in settings.items()}
         simple = {key: one if isinstance(one, str | int | float) else json.dumps(one) for key, one in settings.items()}
         return {"architecture": self.name, **simple}
 
@@ -151,7 +175,7 @@ class Architecture(Named):
             if "torch" in sys.modules:
                 _LAYOUTS[key] = self._built_layout(classes, size)
             else:
-                known = [self.text(), classes, size, code_digest(module), version("torch")]
+                known = [self.text(), classes, size, code_digest(module), *map(version, self.libraries)]
                 path = cache_file("layouts", f"{hashlib.sha256(json.dumps(known).encode()).hexdigest()[:32]}.json")
                 _LAYOUTS[key] = read_cached(path, layout_from_text)
                 if _LAYOUTS[key] is None:
@@ -164,6 +188,7 @@ class Architecture(Named):
 
         with torch.device("meta"):
             network = self.build(classes, size)
+        self.try_out(network, classes, size)
         state = network.state_dict()
         named = [(name, tuple(value.shape)) for name, value in state.items() if value.is_floating_point()]
         counters = [name for name, value in state.items() if not value.is_floating_point()]

@@ -1,11 +1,12 @@
 """ResNet-18 of any width (He et al. 2015), with torchvision's names of modules and parameters."""
 
 import re
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from wsl.settings.sections import PositiveInt
+from wsl.zoo.architectures._activations import Activation
 from wsl.zoo.architectures.base import ARCHITECTURES, Architecture, Recognised
 
 SYNONYMS = (("shortcut.", "downsample."), ("linear.", "fc."))
@@ -21,13 +22,25 @@ class ResNet18(Architecture):
         description="kernel size of the first convolution; 3: stride 1 and no pooling, as is usual for images of 32 "
         "pixels",
     )
+    activation: Activation = Field("relu", description="activation in all places of the usual ReLU")
 
     sized = False
+    unseen = ("activation",)
+
+    @property
+    def nonlinearity(self):
+        """The activation, by its name in the config."""
+        return self.activation
+
+    @model_serializer(mode="wrap")
+    def _as_earlier_versions(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Return the settings without the usual activation, so that descriptions in existing files stay equal."""
+        return {key: value for key, value in handler(self).items() if (key, value) != ("activation", "relu")}
 
     def build(self, classes, size):
         from wsl.zoo.architectures._resnet18 import SlimResNet18
 
-        return SlimResNet18(self.width, classes, self.stem)
+        return SlimResNet18(self.width, classes, self.stem, self.activation)
 
     def blocks(self, network):
         from wsl.zoo.architectures._resnet18 import BasicBlock

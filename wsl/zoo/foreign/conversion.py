@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from wsl.errors import DataError
+from wsl.zoo.architectures.base import UNKNOWN
 from wsl.zoo.foreign.account import OTHER
 from wsl.zoo.foreign.networks import Hints, as_known, same_parameters, to_vector
 from wsl.zoo.foreign.run import METRICS, ForeignRun
@@ -64,6 +65,7 @@ class Conversion:
         if self.layout is None:  # runs that are left out do not define the layout
             self._first, self.layout = run.files[epochs[0]], layout
         about = architecture_of(layout).columns() if layout.architecture else {"architecture": OTHER}
+        about = {key: value for key, value in about.items() if value != UNKNOWN or key not in run.about}
         plan = {**run.about, **about, "member": number, "classes": classes, "source": run.name}
         names = self._names(run, epochs)
         snapshots = history.set_index("epoch").loc[epochs].reset_index()

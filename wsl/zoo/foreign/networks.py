@@ -47,7 +47,8 @@ def as_known(
         DataError: the head is not known, or the state dict holds something else than weights and counters.
     """
     hints = hints or Hints()
-    found = recognise({name: tuple(value.shape) for name, value in state.items() if value.is_floating_point()})
+    shapes = {name: tuple(value.shape) for name, value in state.items() if value.is_floating_point()}
+    found = recognise(shapes, {"activation": hints.activation})
     if found:
         names, layout = found.architecture.own_names(state), found.layout
         renamed = {names[name]: value for name, value in state.items()}

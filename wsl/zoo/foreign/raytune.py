@@ -35,6 +35,7 @@ PARAMETERS = {
     "training::batchsize": "batch_size",
     "training::epochs_train": "max_epoch",
 }
+RELU_ALWAYS = {f"Resnet{depth}" for depth in (18, 34, 50, 101, 152)}  # these classes ignore `model::nlin`
 ALSO = {  # WeightCLIP's keys, and further hyper-parameters
     "lr": "learning_rate",
     "weight_decay": "weight_decay",
@@ -67,6 +68,8 @@ def read_run(zoo: Path, folder: Path, leave_out: LeaveOut = NOTHING, saved: Save
     path = file_inside(zoo, own / "params.json")
     params = _json(path, read_text(path), folder.name)
     named = {ours: params[theirs] for theirs, ours in (ALSO | PARAMETERS).items() if theirs in params}
+    if params.get("model::type") in RELU_ALWAYS:
+        named["activation"] = "relu"
     named |= {key.removeprefix(OWN): value for key, value in params.items() if key.startswith(OWN)}
     rows, notes = _rows(file_inside(zoo, own / "result.json"), folder)
     epochs = [*rows, *([max(rows) + 1] if TORN in notes else [])]  # a truncated line means that its epoch ended

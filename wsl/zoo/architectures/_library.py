@@ -1,0 +1,74 @@
+"""Classifiers of other libraries, by their names there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import Field
+
+from wsl.errors import ConfigError
+from wsl.zoo.architectures.base import Architecture
+
+if TYPE_CHECKING:
+    from torch import nn
+
+IMAGES = 2  # of a trial pass; batch normalisation needs more than one
+
+
+class LibraryClassifier(Architecture):
+    """A classifier that a library builds by name.
+
+    When the layout is derived, a pass of two images without memory checks that the network accepts their size, and that
+    the logits are the outputs of one linear layer.
+    """
+
+    model: Annotated[str, Field(min_length=1)] = Field(description="name of the model in its library")
+
+    nonlinearity = ""  # the library's choice
+    short = "model"
+
+    def known(self) -> Sequence[str]:
+        """Return the names of all classifiers of the library."""
+        raise NotImplementedError
+
+    def create(self, classes: int, size: int) -> nn.Module:
+        """Return a freshly initialised network."""
+        raise NotImplementedError
+
+    def build(self, classes: int, size: int) -> nn.Module:
+        known = self.known()
+        if self.model.partition(".")[0] not in known:
+            close = get_close_matches(self.model, known, n=3)
+            hint = f"; did you mean {' or '.join(close)}?" if close else ""
+            raise ConfigError(f"zoo.architecture: {self.name} has no classifier {self.model!r}{hint}")
+        try:
+            return self.create(classes, size)
+        except Exception as error:  # libraries raise anything
+            raise self._refusal(size, error) from error
+
+    def try_out(self, network: nn.Module, classes: int, size: int) -> None:
+        import torch
+
+        linear = [module for module in network.modules() if isinstance(module, torch.nn.Linear)]
+        outputs: list[Any] = []
+        for module in linear[-1:]:
+            module.register_forward_hook(lambda _module, _inputs, output: outputs.append(output))
+        try:
+            with torch.no_grad():
+                logits = network(torch.empty(IMAGES, 3, size, size, device="meta"))
+        except Exception as error:
+            raise self._refusal(size, error) from error
+        if not outputs or logits is not outputs[-1] or logits.shape != (IMAGES, classes):
+            raise ConfigError(
+                f"zoo.architecture: the logits of {self.name}'s {self.model} are not the outputs of one linear layer "
+                "at its end, as networks of a zoo need; choose another model"
+            )
+
+    def _refusal(self, size: int, error: Exception) -> ConfigError:
+        reason = " ".join(str(error).split())
+        return ConfigError(
+            f"zoo.architecture: {self.name}'s {self.model} does not accept images of {size} pixels ({reason[:200]}); "
+            "change images.size, or choose another model"
+        )

@@ -1,0 +1,23 @@
+"""Classifiers of timm."""
+
+from wsl.zoo.architectures._library import LibraryClassifier
+from wsl.zoo.architectures.base import ARCHITECTURES
+
+
+@ARCHITECTURES.register("timm")
+class Timm(LibraryClassifier):
+    """Any classifier of timm that accepts the size of the images, for example `timm:resnet10t`; random weights."""
+
+    libraries = ("torch", "timm")
+
+    def known(self):
+        import timm
+
+        return timm.list_models()
+
+    def create(self, classes, size):
+        import timm
+
+        config = timm.get_pretrained_cfg(self.model)
+        sizes = {"img_size": size} if config is not None and config.fixed_input_size else {}
+        return timm.create_model(self.model, pretrained=False, num_classes=classes, **sizes)
