@@ -18,6 +18,13 @@ class Disc(Named):
     tags: list[str] = Field([], description="tags")
 
 
+@SHAPES.register("drawing")
+class Drawing(Named):
+    file: str
+    scale: PositiveInt = 1
+    short = "file"
+
+
 @SHAPES.register("round-box")
 class Box(Named):
     sides: tuple[int, int] = (1, 2)
@@ -68,6 +75,9 @@ def faults(values: Any) -> list[tuple[str, str]]:
         ("round-box", Box()),
         ({"name": "round-box", "sides": [3, 4]}, Box(sides=(3, 4))),
         (Box(), Box()),
+        ("drawing:a:b.svg", Drawing(file="a:b.svg")),
+        ({"name": "drawing:a.svg", "scale": 3}, Drawing(file="a.svg", scale=3)),
+        ({"name": "drawing", "file": "a.svg"}, Drawing(file="a.svg")),
     ],
 )
 def test_one_of_takes_a_name_or_settings(value, entry):
@@ -95,6 +105,11 @@ def test_faults_name_the_key():
     assert faults({"shape": {"radius": 0}})[0][0] == "shape.radius"
     assert faults({"shape": {"radios": 1}})[0] == ("shape.radios", "Extra inputs are not permitted")
     assert "unknown shape 'disk'; did you mean disc?" in faults({"shape": "disk"})[0][1]
+    assert "the shape disc takes no text after a colon; write disc, or a mapping" in faults({"shape": "disc:3"})[0][1]
+    assert "unknown shape 'drawign'; did you mean drawing?" in faults({"shape": "drawign:a"})[0][1]
+    assert "drawing needs a file; write drawing:<file>" in faults({"shape": "drawing"})[0][1]
+    assert "drawing:a sets file already" in faults({"shape": {"name": "drawing:a", "file": "b"}})[0][1]
+    assert faults({"shape": {"name": "drawing:a", "scale": 0}})[0][0] == "shape.scale"
     assert "give the name of one shape" in faults({"shape": 3})[0][1]
     assert faults({"tools": {"hand_drill": {"speed": "x"}}})[0][0] == "tools.hand_drill.speed"
     assert faults({"tools": {"hammer": {}}})[0][0] == "tools.hammer"

@@ -133,9 +133,8 @@ def one_of(registry: Registry, default: str) -> Any:
             if entry.short in settings:
                 raise ValueError(f"{name}:{text} sets {entry.short} already; remove one of them")
             settings[entry.short] = text
-        elif isinstance(value.get("name"), str) and entry.short and entry.short not in settings:
-            if entry.model_fields[entry.short].is_required():
-                raise ValueError(f"{name} needs a {entry.short}; write {name}:<{entry.short}>")
+        elif entry.short not in {None, *settings} and entry.model_fields[entry.short].is_required():
+            raise ValueError(f"{name} needs a {entry.short}; write {name}:<{entry.short}>")
         return entry.model_validate(settings)  # its faults are reported at the keys in which they are
 
     return Annotated[

@@ -30,8 +30,8 @@ def train_cohort(
 ) -> None:
     """Train members and write one file per member, with the results of separate trainings.
 
-    On a GPU, members with equal batch sizes are trained together, see ``train_together``: equal up to rounding. Networks
-    with dropout are trained one after the other, each with its own random numbers.
+    On a GPU, members with equal batch sizes are trained together, see ``train_together``: equal up to rounding.
+    Networks with dropout are trained one after the other, each with its own random numbers.
 
     Args:
         packed: packed images of all their classes.

@@ -23,10 +23,11 @@ def network_for(layout: Layout) -> nn.Module:
             "the zoo (`model::nlin` in params.json, or a column `activation` of a CSV) and import the zoo again"
         )
     if layout.activation != architecture.nonlinearity:
+        possible = "other activations" if architecture.nonlinearity == UNKNOWN else architecture.nonlinearity
         raise DataError(
             f"these networks ({architecture.name}) were trained with {layout.activation}, but can only be rebuilt with "
-            f"{'other activations' if architecture.nonlinearity == UNKNOWN else architecture.nonlinearity}; fit the stages that run no network: PCA, coefficients, weight encoders "
-            "without a behaviour loss"
+            f"{possible}; fit the stages that run no network: PCA, coefficients, weight encoders without a behaviour "
+            "loss"
         )
     network = architecture.build(layout.classes, layout.image_size)
     network.architecture = architecture

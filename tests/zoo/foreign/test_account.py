@@ -14,10 +14,12 @@ from wsl.errors import ConfigError, DataError
 from wsl.evaluation.outputs import Runner
 from wsl.weights.alignment import align_part
 from wsl.weights.orders import reorder_weights
+from wsl.zoo.architectures.cnn_small import CnnSmall
 from wsl.zoo.foreign.account import in_words, is_import, read_account
 from wsl.zoo.foreign.importing import ImportOptions, import_zoo
 from wsl.zoo.index import open_zoo
 from wsl.zoo.member import read_member
+from wsl.zoo.network import network_for
 
 ALL = (1, 0, 0)
 
@@ -190,19 +192,48 @@ def test_the_number_of_classes_may_be_given(ray, tmp_path):
         import_zoo(ray, tmp_path / "none", ImportOptions(head="layer1"))
 
 
-def test_networks_of_another_activation_are_aligned_but_never_run(made, tmp_path):
+def test_networks_of_an_activation_that_is_not_offered_are_aligned_but_never_run(made, tmp_path):
     for seed in range(3):
-        made.ray_run(tmp_path / "zoo", seed, **{"model::nlin": "gelu"})
+        made.ray_run(tmp_path / "zoo", seed, **{"model::nlin": "elu", "model::type": "ResNet18Slim"})
     done = import_zoo(tmp_path / "zoo", tmp_path / "out", ImportOptions(shares=(1, 1, 1)))
-    assert done.recognised["activation"] == "gelu" and "activation gelu" in in_words("x", done)[-1]
-    with open_zoo(tmp_path / "out" / "train.h5") as zoo, pytest.raises(DataError, match="trained with gelu"):
+    assert done.recognised["activation"] == "elu" and "activation elu" in in_words("x", done)[-1]
+    with open_zoo(tmp_path / "out" / "train.h5") as zoo, pytest.raises(DataError, match="trained with elu"):
         Runner(zoo.layout)
     align_part(tmp_path / "out" / "test.h5", tmp_path / "out" / "train.h5", tmp_path / "aligned.h5", seed=0)
     with open_zoo(tmp_path / "aligned.h5") as aligned:
-        assert aligned.layout.activation == "gelu"
-    for folder in (tmp_path / "zoo").iterdir():
-        text = (folder / "params.json").read_text()
-        (folder / "params.json").write_text(text.replace('"gelu"', '"ReLU"'))
-    import_zoo(tmp_path / "zoo", tmp_path / "relu", ImportOptions(shares=ALL))
-    with open_zoo(tmp_path / "relu" / "train.h5") as zoo:
-        Runner(zoo.layout)
+        assert aligned.layout.activation == "elu"
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "activation"),
+    [("ResNet18Slim", "ReLU", "relu"), ("ResNet18Slim", "gelu", "gelu"), ("Resnet18", "gelu", "relu")],
+)
+def test_activations_come_from_hyper_parameters_unless_their_network_ignores_them(
+    made, tmp_path, kind, given, activation
+):
+    for seed in range(3):
+        made.ray_run(tmp_path / "zoo", seed, **{"model::nlin": given, "model::type": kind})
+    done = import_zoo(tmp_path / "zoo", tmp_path / "out", ImportOptions(shares=ALL))
+    assert done.recognised["activation"] == activation
+    with open_zoo(tmp_path / "out" / "train.h5") as zoo:
+        assert Runner(zoo.layout) and zoo.layout.activation == activation
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_their_small_cnn_is_recognised_with_what_hyper_parameters_give(made, tmp_path, known):
+    about = {"model::type": "CNN", "model::init_type": "uniform", "model::dropout": 0.2}
+    about |= {"model::nlin": "tanh"} if known else {}
+    make = lambda: network_for(CnnSmall(channels=1, dropout=0.2).layout(10, 28))  # noqa: E731
+    for seed in range(3):
+        made.ray_run(tmp_path / "zoo", seed, make, **about)
+    done = import_zoo(tmp_path / "zoo", tmp_path / "out", ImportOptions(shares=ALL))
+    assert (done.recognised["architecture"], done.recognised["parameters"]) == ("cnn-small", 2464)
+    assert done.recognised["activation"] == ("tanh" if known else "unknown")
+    plan = first(tmp_path / "out").plan
+    assert (plan["initialisation"], plan["dropout"], plan["channels"]) == ("uniform", 0.2, 1)
+    with open_zoo(tmp_path / "out" / "train.h5") as zoo:
+        if known:
+            Runner(zoo.layout)
+        else:
+            with pytest.raises(DataError, match="is not known"):
+                Runner(zoo.layout)

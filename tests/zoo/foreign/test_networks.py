@@ -10,9 +10,11 @@ from torchvision.models import resnet18 as torchvision_resnet18
 
 from tests.networks import resnet18_layout
 from wsl.errors import DataError
+from wsl.zoo.architectures.base import ARCHITECTURES
 from wsl.zoo.foreign.networks import Hints, as_known, to_vector
 from wsl.zoo.layout import layout_from_text, layout_to_text
 from wsl.zoo.network import network_for, state_dict
+from wsl.zoo.recognition import architecture_of
 from wsl.zoo.states import read_state
 
 HERE = Path("here")
@@ -85,10 +87,41 @@ def test_hyper_parameters_that_contradict_shapes_leave_the_head_open():
 
 def test_a_network_of_another_activation_is_not_rebuilt_with_relu(made):
     state = made.SlimResNet(2, 3).state_dict()
-    _, layout = as_known(HERE, state, Hints(activation="gelu"))
+    _, layout = as_known(HERE, state, Hints(activation="elu"))
     assert layout_from_text(layout_to_text(layout)) == layout != resnet18_layout(2, 3, stem=3)
-    with pytest.raises(DataError, match="trained with gelu, but can only be rebuilt with relu"):
+    with pytest.raises(DataError, match="trained with elu, but can only be rebuilt with relu"):
         network_for(layout)
+
+
+def test_a_resnet_with_gelu_is_rebuilt_with_gelu(made, monkeypatch):
+    theirs = made.SlimResNet(2, 3).eval()
+    state, layout = as_known(HERE, theirs.state_dict(), Hints(activation="gelu"))
+    ours, plain = network_for(layout_from_text(layout_to_text(layout))), network_for(resnet18_layout(2, 3, stem=3))
+    images = torch.randn(3, 3, 16, 16)
+    for network in (ours, plain):
+        network.eval().load_state_dict(state, strict=False)
+    with torch.no_grad():
+        assert torch.allclose(plain(images), theirs(images), atol=1e-6)
+        monkeypatch.setattr(torch.Tensor, "relu", lambda self: nn.functional.gelu(self))  # what this network calls
+        assert torch.allclose(ours(images), theirs(images), atol=1e-6)
+        assert not torch.allclose(ours(images), plain(images), atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["cnn-large", "cnn-small", "mlp"])
+@pytest.mark.parametrize("activation", [None, "tanh", "elu"])
+def test_an_activation_is_claimed_only_if_another_source_gives_it(kind, activation):
+    state = network_for(ARCHITECTURES[kind]().layout(4, 28)).state_dict()
+    _, layout = as_known(HERE, state, Hints(activation=activation))
+    assert architecture_of(layout).name == kind and layout.classes == 4
+    assert architecture_of(layout).activation == (activation if activation == "tanh" else None)
+    assert layout.activation == (activation or "unknown")
+    if activation == "tanh":
+        assert any(isinstance(module, nn.Tanh) for module in network_for(layout).modules())
+        return
+    message = "trained with elu" if activation else r"activation of these networks .* is not known.*model::nlin"
+    for same in (layout, layout_from_text(layout_to_text(layout))):
+        with pytest.raises(DataError, match=message):
+            network_for(same)
 
 
 @pytest.mark.parametrize("extra", ["fc.weight", "layer1.0.downsample.0.weight"])

@@ -38,13 +38,21 @@ class LibraryClassifier(Architecture):
         raise NotImplementedError
 
     def build(self, classes: int, size: int) -> nn.Module:
+        import torch
+
         known = self.known()
         if self.model.partition(".")[0] not in known:
             close = get_close_matches(self.model, known, n=3)
             hint = f"; did you mean {' or '.join(close)}?" if close else ""
             raise ConfigError(f"zoo.architecture: {self.name} has no classifier {self.model!r}{hint}")
         try:
-            return self.create(classes, size)
+            try:
+                return self.create(classes, size)
+            except RuntimeError:  # a few models read values of their weights, which a layout's network lacks
+                if torch.get_default_device().type != "meta":
+                    raise
+                with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+                    return self.create(classes, size).to("meta")
         except Exception as error:  # libraries raise anything
             raise self._refusal(size, error) from error
 

@@ -6,7 +6,10 @@ from wsl.zoo.architectures.base import ARCHITECTURES
 
 @ARCHITECTURES.register("timm")
 class Timm(LibraryClassifier):
-    """Any classifier of timm that accepts the size of the images, for example `timm:resnet10t`; random weights."""
+    """Any classifier of timm that accepts the size of the images, for example `timm:resnet10t`.
+
+    Weights are random.
+    """
 
     libraries = ("torch", "timm")
 

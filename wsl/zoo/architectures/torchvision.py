@@ -6,7 +6,10 @@ from wsl.zoo.architectures.base import ARCHITECTURES
 
 @ARCHITECTURES.register("torchvision")
 class Torchvision(LibraryClassifier):
-    """Any classifier of torchvision that accepts the size of the images, for example `torchvision:vgg11`; random weights."""
+    """Any classifier of torchvision that accepts the size of the images, for example `torchvision:vgg11`.
+
+    Weights are random.
+    """
 
     libraries = ("torch", "torchvision")
 
