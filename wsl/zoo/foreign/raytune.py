@@ -68,7 +68,7 @@ def read_run(zoo: Path, folder: Path, leave_out: LeaveOut = NOTHING, saved: Save
     path = file_inside(zoo, own / "params.json")
     params = _json(path, read_text(path), folder.name)
     named = {ours: params[theirs] for theirs, ours in (ALSO | PARAMETERS).items() if theirs in params}
-    if params.get("model::type") in RELU_ALWAYS:
+    if "activation" in named and params.get("model::type") in RELU_ALWAYS:
         named["activation"] = "relu"
     named |= {key.removeprefix(OWN): value for key, value in params.items() if key.startswith(OWN)}
     rows, notes = _rows(file_inside(zoo, own / "result.json"), folder)
