@@ -160,15 +160,15 @@ def test_changed_code(finished, path, expected):
 
 @pytest.mark.parametrize("path", ["zoo/training.py", "figures/style.py", "files/hdf5.py"])
 def test_changed_comment_or_docstring(finished, path):
-    finished.append(f"wsl/{path}", "\n# Said once more.\n")
+    finished.append(f"wsl/{path}", "\n# The same again.\n")
     text = (finished.root / "wsl" / path).read_text(encoding="utf-8")
-    (finished.root / "wsl" / path).write_text(text.replace('"""', '"""In other words: ', 1), encoding="utf-8")
+    (finished.root / "wsl" / path).write_text(text.replace('"""', '"""Reworded: ', 1), encoding="utf-8")
     assert finished.would_run() == Counter()
 
 
 @pytest.mark.parametrize("path", UNRELATED)
 def test_changed_file_that_no_result_depends_on(finished, path):
-    finished.append(path, "\n# Said once more.\n")
+    finished.append(path, "\n# The same again.\n")
     assert finished.would_run() == Counter()
 
 
@@ -179,7 +179,7 @@ def test_new_module_that_nobody_imports(finished):
 
 @pytest.mark.parametrize("path", ["workflow/report/pca.rst", "workflow/report/accuracy.rst"])
 def test_changed_caption(finished, path):
-    finished.append(path, "Said once more.\n")
+    finished.append(path, "The same again.\n")
     assert finished.would_run() == REPORT
 
 
@@ -194,7 +194,7 @@ def test_changed_title_of_a_table(finished):
 
 
 def test_changed_template(finished):
-    finished.append("wsl/report/report.html.jinja", "<!-- said once more -->\n")
+    finished.append("wsl/report/report.html.jinja", "<!-- the same again -->\n")
     assert finished.would_run() == REPORT
 
 
