@@ -14,20 +14,16 @@ class FlatNetwork:
     Loading a state dict by name takes longer than a forward pass of a small network.
 
     Attributes:
-        network: in evaluation mode; what trains it or estimates its statistics writes into ``weights``.
-        weights: float32 (n_weights,), as ``layout`` has them.
-
-    Args:
-        layout: of flat weights.
-        device: ``cpu`` or ``cuda``.
+        network: in evaluation mode; changes of its parameters and statistics are changes of ``weights``.
+        weights: float32 (n_weights,), in the order of the layout.
     """
 
     def __init__(self, layout: Layout, device: str = "cpu"):
         self.network = network_for(layout).to(device).eval()
         self.weights = torch.empty(layout.size, device=device)
-        held = {**dict(self.network.named_parameters()), **dict(self.network.named_buffers())}
+        state = self.network.state_dict(keep_vars=True)
         for entry in layout.entries:
-            held[entry.name].data = self.weights[entry.columns].view(entry.shape)
+            state[entry.name].data = self.weights[entry.columns].view(entry.shape)
 
     def load(self, weights: np.ndarray) -> nn.Module:
         """Return the network with these flat weights (n_weights,)."""

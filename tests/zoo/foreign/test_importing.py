@@ -172,7 +172,7 @@ def test_what_a_zoo_says_of_itself_must_hold_for_all(made, tmp_path):
         import_zoo(tmp_path / "zoo", tmp_path / "out")
     shutil.rmtree(other)
     made.ray_run(tmp_path / "zoo", 2, **{"wsl::member": 8})
-    with pytest.raises(DataError, match=r"seed=2_.* does not say its part"):
+    with pytest.raises(DataError, match=r"seed=2_.* has no part, but others have one"):
         import_zoo(tmp_path / "zoo", tmp_path / "out")
 
 

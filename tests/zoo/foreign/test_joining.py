@@ -1,4 +1,4 @@
-"""Which checkpoint is of which epoch: an answer only where no way of saving would give another."""
+"""Epochs of checkpoints are determined only if every way of saving would give the same."""
 
 import itertools
 
@@ -9,7 +9,7 @@ from wsl.zoo.foreign.joining import BY_NAME, BY_NUMBER, IN_ORDER, NOT_SAID, Save
 
 
 def ray(first, count, every, at_end, newer, kept):
-    """What a run of Ray leaves: its epochs, and those of its checkpoints by number."""
+    """The epochs of a run of Ray, and those of its checkpoints by number."""
     epochs = list(range(first, first + count))
     saved = [epoch for epoch in epochs if epoch % every == 0 or (at_end and epoch == epochs[-1])]
     numbered = {place if newer else epoch: epoch for place, epoch in enumerate(saved)}
@@ -71,7 +71,7 @@ def test_older_zoos_are_joined_by_number_newer_in_order():
     [([0, 1, 2], range(6)), ([0, 1, 2, 3], range(5)), ([3], range(10)), ([3, 7, 15], [3, 7, 20]), ([0], range(3))],
 )
 def test_what_is_open_is_asked_for_without_a_suggestion(numbers, epochs):
-    with pytest.raises(DataError, match=r"nothing says which belong.*by --every N or by --saved-epochs with a list$"):
+    with pytest.raises(DataError, match=r"nothing shows which belong.*by --every N or by --saved-epochs with a list$"):
         join("run", numbers, epochs, {}, NOT_SAID)
 
 

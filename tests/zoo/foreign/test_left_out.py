@@ -71,7 +71,7 @@ def torn(made, folder):
         (twin, "is a copy of .*seed=1_.*, which is kept: equal weights and equal results"),
         (unmeasured, r"epoch 10 has no finite validation results; add them, .* among \[5\]"),
         (torn, r"epoch 10 has no finite validation results; add them, .* among \[5\]"),
-        (unwritten, r"2 checkpoints, 5, 10, and results of 10 epochs, .* nothing says which belong together"),
+        (unwritten, r"2 checkpoints, 5, 10, and results of 10 epochs, .* nothing shows which belong together"),
         (lambda made, f: (f / "result.json").write_text("{\n"), r"result\.json, line 1 is not JSON"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Names and layouts of networks that others trained: equal outputs say that they are the same network."""
+"""Names and layouts of networks from other programs: equal outputs show that they are the same network."""
 
 from pathlib import Path
 
@@ -79,7 +79,7 @@ def test_hyper_parameters_that_contradict_shapes_leave_the_head_open():
     state = nn.ModuleDict({"hidden": nn.Linear(4, 16), "classifier": nn.Linear(16, 10)}).state_dict()
     assert as_known(HERE, state, Hints(outputs=10))[1].classes == 10
     assert as_known(HERE, state, Hints(outputs=3))[1].classes == 10  # no module has as many
-    with pytest.raises(DataError, match="leave it open"):
+    with pytest.raises(DataError, match="do not identify it"):
         as_known(HERE, state, Hints(outputs=16))
 
 

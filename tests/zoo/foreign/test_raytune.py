@@ -9,8 +9,8 @@ import pytest
 
 from wsl.errors import DataError
 from wsl.zoo.foreign.joining import BY_NAME
-from wsl.zoo.foreign.leaving_out import LeaveOut
 from wsl.zoo.foreign.raytune import read_run
+from wsl.zoo.foreign.run import LeaveOut
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Loose state dicts and a CSV that says what they are."""
+"""State dicts and a CSV that describes them."""
 
 import os
 
@@ -68,6 +68,13 @@ def test_numbers_of_members_are_kept(zoo, tmp_path):
     assert names == ["00007", "00014", "00021"]
 
 
+def test_a_number_of_classes_does_not_hide_names_that_do_not_fit_the_head(zoo, tmp_path):
+    folder, table = zoo
+    table.assign(classes="koala/yak").to_csv(folder / "zoo.csv", index=False)
+    with pytest.raises(DataError, match=r"distinguishes 3 classes, but 2 are named"):
+        import_zoo(folder, tmp_path / "out", ImportOptions(classes=3))
+
+
 def rows_of(table, separator=",", end="", decimal="."):
     """A table as other programs write it."""
     lines = [separator.join(table.columns)]
@@ -123,7 +130,7 @@ def test_files_and_members_are_left_out_by_name(zoo, tmp_path):
         import_zoo(folder, tmp_path / "none", ImportOptions(leave_out=["run2", "run7"]))
     with pytest.raises(DataError, match="--leave-out leaves nothing"):
         import_zoo(folder, tmp_path / "none", ImportOptions(leave_out=["*"]))
-    with pytest.raises(DataError, match="--every 2: a CSV says of which epoch each file is"):
+    with pytest.raises(DataError, match="--every 2: a CSV gives the epoch of each file"):
         import_zoo(folder, tmp_path / "none", ImportOptions(every=2))
 
 
@@ -161,11 +168,11 @@ def reading_all(folder):
         (outside("{target}"), r"secret\.pt lies outside"),
         (outside("link.pt"), r"link\.pt lies outside"),
         (change("file", "weights/9.pt"), r"9\.pt is missing; add the file"),
-        (change("file", "zoo.csv"), r"line 2: zoo\.csv is none of \.pt, \.pth, \.safetensors"),
+        (change("file", "zoo.csv"), r"line 2: zoo\.csv does not end in \.pt, \.pth, \.safetensors"),
         (change("file", "weights/./1-9.pt"), r"line 3: weights/1-9\.pt is named twice; take one"),
         (change("epoch", "9"), "line 3: epoch 9 is there already, in .*line 2; .*--leave-out FILE"),
-        (change("epoch", "2.5"), "line 2: epoch is '2.5', not a whole number; correct it"),
-        (change("epoch", ""), "line 2: epoch is '', not a whole number"),
+        (change("epoch", "2.5"), "line 2: epoch is '2.5', not a non-negative integer; correct it"),
+        (change("epoch", ""), "line 2: epoch is '', not a non-negative integer"),
         (change("val_loss", "good"), "line 2: validation_loss is 'good', not a number; correct it"),
         (change("optimizer", "sgd"), r"member run1 has several values of optimizer \(\['adam', 'sgd'\]\); give it one"),
         (lambda folder, table: table.drop(columns="epoch").to_csv(folder / "zoo.csv"), r"zoo\.csv has no column epoch"),

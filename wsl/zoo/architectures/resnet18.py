@@ -8,7 +8,7 @@ from pydantic import Field
 from wsl.settings.sections import PositiveInt
 from wsl.zoo.architectures.base import ARCHITECTURES, Architecture, Recognised
 
-SYNONYMS = (("shortcut.", "downsample."), ("linear.", "fc."))
+SYNONYMS = {"shortcut": "downsample", "linear": "fc"}  # parts of names in other programs
 
 
 @ARCHITECTURES.register("resnet18")
@@ -50,26 +50,19 @@ class ResNet18(Architecture):
 
     @classmethod
     def own_names(cls, names):
-        return {name: _own_name(name) for name in names}
+        return {name: ".".join(SYNONYMS.get(part, part) for part in name.split(".")) for name in names}
 
     @classmethod
     def recognise(cls, shapes):
         first, head = (shapes.get(name, ()) for name in ("conv1.weight", "fc.weight"))
         if len(first) != 4 or len(head) != 2 or first[-1] not in (3, 7):
             return None
-        found = Recognised(cls(width=first[0], stem=first[-1]), head[0], None)
-        return found if shapes == {entry.name: entry.shape for entry in found.layout.entries} else None
-
-
-def _own_name(name: str) -> str:
-    for theirs, ours in SYNONYMS:
-        # Whole words only.
-        name = ours + name.removeprefix(theirs) if name.startswith(theirs) else name.replace("." + theirs, "." + ours)
-    return name
+        network = Recognised(cls(width=first[0], stem=first[-1]), head[0], None)
+        return network if shapes == {entry.name: entry.shape for entry in network.layout.entries} else None
 
 
 def _channels(name: str) -> tuple[str | None, ...]:
-    """Return the groups of a parameter's first axes; None: the axis belongs to no group."""
+    """Return the groups of a parameter's first axes; None: the axis does not belong to a group."""
     if name.startswith("fc."):
         return (None, "layer4") if name == "fc.weight" else (None,)
     if name.startswith(("conv1", "bn1")):

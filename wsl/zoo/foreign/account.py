@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from wsl.errors import DataError
-from wsl.files.plain import read_json, write_json
+from wsl.files.plain import write_json
 
 NAME = "import.json"
 OTHER = "other"  # in tables: a network of no known architecture
@@ -47,56 +46,30 @@ class Imported:
     skipped: dict[str, str] = field(default_factory=dict)
 
 
-def is_import(folder: str | Path) -> bool:
-    """Return whether ``wsl import`` made a folder."""
-    return (Path(folder) / NAME).is_file()
-
-
-def write_account(folder: Path, done: Imported) -> None:
+def write_account(folder: Path, result: Imported) -> None:
     """Write ``import.json`` into an import's folder."""
-    write_json(folder / NAME, vars(done))
+    write_json(folder / NAME, vars(result))
 
 
-def read_account(folder: str | Path) -> Imported:
-    """Read ``import.json`` of an import's folder.
-
-    Raises:
-        DataError: it is damaged, or of an earlier version.
-    """
-    path = Path(folder) / NAME
-    about = read_json(path)
-    if not isinstance(about, dict) or "recognised" not in about:
-        raise DataError(f"{path} was written by an earlier version of wsl; import the zoo again to read it")
-    known = {key: about[key] for key in Imported.__dataclass_fields__ if key in about}
-    done = Imported(**known)
-    done.last_epochs = Counter({int(epoch): count for epoch, count in done.last_epochs.items()})
-    return done
-
-
-def in_words(folder: str | Path, done: Imported) -> list[str]:
-    """Return lines that describe an import; the last one lists what was recognised, joined and ignored.
-
-    Args:
-        folder: that the import made.
-        done: its result.
-    """
-    counts = ", ".join(f"{count} {part}" for part, count in done.parts.items())
-    asked = f", {len(done.left_out)} as asked" if done.left_out else ""
-    out = len(done.skipped) + len(done.left_out)
-    lines = [f"{folder}: {sum(done.parts.values())} members ({counts}), {out} runs left out{asked}, see {NAME}"]
-    if len(done.last_epochs) > 1:
-        several = ", ".join(f"{count} in {epoch}" for epoch, count in sorted(done.last_epochs.items()))
-        lines.append(f"their last epochs differ: {several}; --epochs keeps those that have the ones you name")
-    lines += [f"{count} of them: {note}" for note, count in sorted(done.notes.items())]
-    about = done.recognised
-    settings = {key: about[key] for key in about if key not in FACTS}
-    network = ", ".join([about["architecture"], *(f"{key} {value}" for key, value in settings.items())])
+def in_words(folder: str | Path, result: Imported) -> list[str]:
+    """Return lines that describe an import into ``folder``; the last one lists what was recognised and ignored."""
+    counts = ", ".join(f"{count} {part}" for part, count in result.parts.items())
+    asked = f", {len(result.left_out)} as asked" if result.left_out else ""
+    out = len(result.skipped) + len(result.left_out)
+    lines = [f"{folder}: {sum(result.parts.values())} members ({counts}), {out} runs left out{asked}, see {NAME}"]
+    if len(result.last_epochs) > 1:
+        epochs = ", ".join(f"{count} in {epoch}" for epoch, count in sorted(result.last_epochs.items()))
+        lines.append(f"their last epochs differ: {epochs}; --epochs keeps those that have the ones you name")
+    lines += [f"{count} of them: {note}" for note, count in sorted(result.notes.items())]
+    about = result.recognised
+    settings = (f"{key} {value}" for key, value in about.items() if key not in FACTS)
+    network = ", ".join([about["architecture"], *settings])
     network = "a network of no known architecture" if about["architecture"] == OTHER else network
     activation = f", activation {about['activation']}" if about["activation"] != "relu" else ""
-    ways = sorted(done.joined.items())
+    ways = sorted(result.joined.items())
     joined = "; ".join(f"{way} ({count} members)" for way, count in ways) if len(ways) > 1 else ways[0][0]
-    taken = f"; weights under {', '.join(sorted(done.taken))}" if done.taken else ""
-    ignored = f"; ignored in their files: {', '.join(sorted(done.ignored))}" if done.ignored else ""
+    taken = f"; weights under {', '.join(sorted(result.taken))}" if result.taken else ""
+    ignored = f"; ignored in their files: {', '.join(sorted(result.ignored))}" if result.ignored else ""
     return [
         *lines,
         f"recognised: {network}, {about['classes']} classes, head {about['head']}{activation}; "

@@ -14,8 +14,7 @@ from wsl.files.hdf5 import open_hdf5
 from wsl.files.plain import write_json
 from wsl.zoo.foreign.raytune import OWN, PARAMETERS, WEIGHTS
 from wsl.zoo.foreign.run import METRICS, PARTS
-from wsl.zoo.index import Zoo, open_zoo
-from wsl.zoo.layout import Layout
+from wsl.zoo.index import open_zoo
 from wsl.zoo.member import Member, read_member
 from wsl.zoo.network import state_dict
 
@@ -48,6 +47,7 @@ def export_zoo(files: Sequence[str | Path], out: str | Path) -> int:
 
 
 def _members(files: Sequence[str | Path]) -> Iterator[tuple[Path, str | None]]:
+    """Yield the file of each member, and its part if an index gives it."""
     for path in map(Path, files):
         with open_hdf5(path) as file:
             indexed = "members" in file
@@ -55,20 +55,17 @@ def _members(files: Sequence[str | Path]) -> Iterator[tuple[Path, str | None]]:
             yield path, None
             continue
         with open_zoo(path) as zoo:
-            sources = _sources(zoo, path)
-        for source in sources:
-            yield source, path.stem if path.stem in PARTS else None
-
-
-def _sources(zoo: Zoo, path: Path) -> list[Path]:
-    if not zoo.weights.is_virtual:
-        raise DataError(f"{path} holds weights of its own and no members' files; name the index that it was made from")
-    return [path.parent / source.file_name for source in zoo.weights.virtual_sources()]
+            if not zoo.weights.is_virtual:
+                raise DataError(
+                    f"{path} holds weights of its own and no members' files; name the index that it was made from"
+                )
+            names = [source.file_name for source in zoo.weights.virtual_sources()]
+        for name in names:
+            yield path.parent / name, path.stem if path.stem in PARTS else None
 
 
 def _write(member: Member, part: str | None, place: Path) -> None:
-    layout = member.layout
-    params = _params(member, part, layout)
+    params = _params(member, part)
     place.mkdir()
     write_json(place / "params.json", params)
     folders = {int(epoch): f"checkpoint_{epoch:06d}" for epoch in member.snapshots["epoch"]}
@@ -77,16 +74,16 @@ def _write(member: Member, part: str | None, place: Path) -> None:
     for row, epoch in enumerate(member.snapshots["epoch"]):
         checkpoint = place / folders[int(epoch)]
         checkpoint.mkdir()
-        torch.save(state_dict(member.weights[row], layout, member.counters[row]), checkpoint / WEIGHTS)
+        torch.save(state_dict(member.weights[row], member.layout, member.counters[row]), checkpoint / WEIGHTS)
 
 
-def _params(member: Member, part: str | None, layout: Layout) -> dict[str, Any]:
+def _params(member: Member, part: str | None) -> dict[str, Any]:
     theirs = {ours: key for key, ours in PARAMETERS.items()}
-    told = {**member.plan, **({"part": part} if part else {})}
-    plan = {theirs.get(key, OWN + key): value for key, value in told.items()}
-    # An early snapshot is called `early` or by its epoch, which the epoch alone does not tell.
+    plan = {**member.plan, **({"part": part} if part else {})}
+    plan = {theirs.get(key, OWN + key): value for key, value in plan.items()}
+    # An early snapshot is called `early` or by its epoch, which cannot be derived from the epoch.
     names = {str(row["epoch"]): row["snapshot"] for row in member.snapshots.to_dict("records")}
-    about = {"model::type": member.plan.get("architecture", "resnet18"), "model::o_dim": layout.classes}
+    about = {"model::type": member.plan.get("architecture", "resnet18"), "model::o_dim": member.layout.classes}
     return {**about, **plan, OWN + "snapshots": names}
 
 

@@ -1,4 +1,4 @@
-"""What a user decides about the import of a zoo: settings of the library's function and options of the command."""
+"""Options of the import of a zoo."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -8,7 +8,6 @@ from wsl.settings.sections import PositiveInt, Section, Whole
 
 
 def _numbers(value: Any) -> Any:
-    """Return integers that are given as text, with commas between them."""
     if not isinstance(value, str):
         return value
     try:
@@ -28,7 +27,6 @@ def _shares(value: Any) -> Any:
 
 
 def _classes(value: Any) -> Any:
-    """Return names, or the number of classes, that are given as text."""
     if not isinstance(value, str):
         return value
     if not value.strip().isdigit():
@@ -59,7 +57,7 @@ class ImportOptions(Section):
         "results do not name them.",
     )
     saved_epochs: Epochs = Field(
-        None, description="Epochs of the checkpoints, in order; use it in place of --every for uneven intervals."
+        None, description="Epochs of the checkpoints, in order; use it instead of --every for uneven intervals."
     )
     leave_out: list[str] = Field(
         [],
@@ -84,5 +82,5 @@ class ImportOptions(Section):
     @model_validator(mode="after")
     def _one_source_of_epochs(self) -> Self:
         if self.every is not None and self.saved_epochs is not None:
-            raise ValueError("--every and --saved-epochs both say at which epochs checkpoints were saved; give one")
+            raise ValueError("--every and --saved-epochs both give the epochs at which checkpoints were saved; use one")
         return self

@@ -1,8 +1,9 @@
-"""A training run of another program, for all kinds of zoos: what is known before weights are read."""
+"""A training run of another program: what is known before its weights are read, and which runs are left out."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from math import isfinite, nan
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,6 @@ METRICS = {
     "test_loss": "test_loss",
     "test_acc": "test_accuracy",
 }
-OWN_METRICS = tuple(METRICS.values())
 REMEDY = "correct it, or leave the run out by --leave-out"
 NOT_MEASURED = -999.0  # ModelZooDataset's results before the first epoch
 PARTS = ("train", "validation", "test", "unseen")
@@ -36,7 +36,7 @@ class ForeignRun:
         about: its hyper-parameters, under the names of our plan where there are any; ``member`` is its number.
         classes: names in the order of the head's rows; None: unknown.
         part: that it belongs to; None: unknown.
-        results: one row per epoch, in order, with the available ``OWN_METRICS``; accuracies in the zoo's unit.
+        results: one row per epoch, in order, with the available values of ``METRICS``; accuracies in the zoo's unit.
         files: of its weights, by epoch.
         joined: how weights and results were matched, as text.
         names: of snapshots by epoch, where the zoo has them.
@@ -70,18 +70,43 @@ class ForeignRun:
         return self.results.filter(like="_accuracy")
 
 
-def check_classes(place: str, classes: Any) -> None:
-    """Refuse anything but a list of class names that tables can hold.
+class LeaveOut:
+    """Names of runs, checkpoints (``RUN/checkpoint_000005``) and files to leave out, with the wildcards ``*`` and ``?``.
 
     Args:
-        place: for messages.
-        classes: to check.
+        patterns: names.
+    """
+
+    def __init__(self, patterns: Sequence[str] = ()):
+        self._patterns = [pattern.rstrip("/") for pattern in patterns]
+        self._used: set[str] = set()
+
+    def __contains__(self, name: str) -> bool:
+        matching = [pattern for pattern in self._patterns if pattern == name or fnmatchcase(name, pattern)]
+        self._used.update(matching)
+        return bool(matching)
+
+    def check(self, zoo: object) -> None:
+        """Refuse patterns that match nothing in the folder ``zoo``.
+
+        Raises:
+            DataError: there is such a pattern.
+        """
+        if unused := [pattern for pattern in self._patterns if pattern not in self._used]:
+            raise DataError(f"--leave-out: nothing in {zoo} is called {unused[0]}; correct the name")
+
+
+NOTHING = LeaveOut()
+
+
+def check_classes(place: str, classes: Any) -> None:
+    """Refuse anything but a list of distinct class names that tables can hold.
 
     Raises:
-        DataError: it is something else.
+        DataError: it is something else; the message starts with ``place``.
     """
-    good = isinstance(classes, list) and all(isinstance(name, str) and name and "/" not in name for name in classes)
-    if not good or len(set(classes)) < len(classes):
+    valid = isinstance(classes, list) and all(isinstance(name, str) and name and "/" not in name for name in classes)
+    if not valid or len(set(classes)) < len(classes):
         raise DataError(f"{place}: {classes!r} are not class names; give each once, without a slash")
 
 
@@ -95,7 +120,7 @@ def results_table(rows: Iterable[tuple[str, int, Mapping[str, Any]]]) -> pd.Data
         DataError: an epoch has two rows, or a metric is not a number.
     """
     places: dict[int, str] = {}
-    found: dict[int, dict[str, float]] = {}
+    results: dict[int, dict[str, float]] = {}
     for place, epoch, values in rows:
         if epoch in places:
             raise DataError(
@@ -104,25 +129,20 @@ def results_table(rows: Iterable[tuple[str, int, Mapping[str, Any]]]) -> pd.Data
             )
         places[epoch] = place
         named = {ours: values[key] for theirs, ours in METRICS.items() for key in (theirs, ours) if key in values}
-        measured = {key: _number(place, key, value) for key, value in named.items()}
-        found[epoch] = {key: nan if value == NOT_MEASURED else value for key, value in measured.items()}
-    return pd.DataFrame.from_dict(found, orient="index").sort_index()
+        numbers = {key: _number(place, key, value) for key, value in named.items()}
+        results[epoch] = {key: nan if value == NOT_MEASURED else value for key, value in numbers.items()}
+    return pd.DataFrame.from_dict(results, orient="index").sort_index()
 
 
 def whole_number(place: str, key: str, value: Any) -> int:
-    """Return an epoch or another count.
-
-    Args:
-        place: for messages.
-        key: for messages.
-        value: to convert.
+    """Return an epoch or another count as an integer.
 
     Raises:
-        DataError: it is not a whole number.
+        DataError: it is not a non-negative integer; the message names ``place`` and ``key``.
     """
     number = _number(place, key, value)
     if not (isfinite(number) and number >= 0 and number == int(number)):
-        raise DataError(f"{place}: {key} is {value!r}, not a whole number; {REMEDY}")
+        raise DataError(f"{place}: {key} is {value!r}, not a non-negative integer; {REMEDY}")
     return int(number)
 
 
