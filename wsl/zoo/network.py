@@ -10,16 +10,16 @@ from wsl.zoo.recognition import architecture_of
 
 
 def network_for(layout: Layout) -> nn.Module:
-    """Return a freshly initialised network whose state dict has this layout; its ``architecture`` is an attribute.
+    """Return a freshly initialised network with this layout; ``architecture`` is an attribute of it.
 
     Raises:
-        DataError: its architecture is not known, or it was trained with another activation.
+        DataError: its architecture is unknown, or it was trained with another activation.
     """
     architecture = architecture_of(layout)
     if layout.activation != architecture.nonlinearity:
         raise DataError(
             f"these networks ({architecture.name}) were trained with {layout.activation}, but can only be rebuilt with "
-            f"{architecture.nonlinearity}; fit the stages that run no network: PCA, coefficients, weight encoders "
+            f"{architecture.nonlinearity}; fit the stages that do not run networks: PCA, coefficients, weight encoders "
             "without a behaviour loss"
         )
     network = architecture.build(layout.classes, layout.image_size)
@@ -33,11 +33,9 @@ def with_classes(layout: Layout, classes: int) -> Layout:
 
 
 def features_and_logits(network: nn.Module, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return what the head of a network of ``network_for`` reads (n, features), and logits (n, classes).
+    """Return the inputs of the head (n, features) and logits (n, classes) of a network of ``network_for``.
 
-    Args:
-        network: of ``network_for``.
-        images: normalised (n, 3, size, size).
+    Images (n, 3, size, size) are normalised.
     """
     return network.architecture.features_and_logits(network, images)
 
@@ -45,13 +43,10 @@ def features_and_logits(network: nn.Module, images: torch.Tensor) -> tuple[torch
 def with_head(
     state: dict[str, torch.Tensor], layout: Layout, weight: torch.Tensor, bias: torch.Tensor
 ) -> dict[str, torch.Tensor]:
-    """Return a state dict with another linear head.
+    """Return a state dict with another linear head: ``weight`` (classes, features) and ``bias`` (classes,).
 
-    Args:
-        state: of the network, whatever its head.
-        layout: of the network.
-        weight: (classes, features).
-        bias: (classes,).
+    Raises:
+        DataError: heads of these networks have no bias.
     """
     if len(layout.head) != 2:
         raise DataError("the head of these networks has no bias; only heads with weight and bias can be replaced")
@@ -59,11 +54,9 @@ def with_head(
 
 
 def with_zero_head(state: dict[str, torch.Tensor], layout: Layout) -> dict[str, torch.Tensor]:
-    """Return a state dict whose head gives every image the same logits.
+    """Return a state dict with a head of zeros, which gives every image the same logits.
 
-    Args:
-        state: of the network, whatever its head.
-        layout: of the network with the new head.
+    ``layout`` is that of the network with the new head.
     """
     return {**state, **{name: torch.zeros(layout[name].shape) for name in layout.head}}
 
@@ -78,13 +71,11 @@ def flatten(state: dict[str, torch.Tensor], layout: Layout) -> tuple[np.ndarray,
 def state_dict(weights: np.ndarray, layout: Layout, counters: np.ndarray | None = None) -> dict[str, torch.Tensor]:
     """Return the state dict of a flat snapshot: the inverse of ``flatten``.
 
-    Without ``counters`` they are 0: they matter to no output, and to training only where momentum is None.
+    Without ``counters`` they are 0: they do not change any output, and change training only if momentum is None.
     """
-    if counters is None:
-        counters = np.zeros(len(layout.counters), dtype=np.int64)
+    counters = [0] * len(layout.counters) if counters is None else counters
     state = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in layout.split(weights).items()}
-    state.update({name: torch.tensor(int(count)) for name, count in zip(layout.counters, counters, strict=True)})
-    return state
+    return state | {name: torch.tensor(int(count)) for name, count in zip(layout.counters, counters, strict=True)}
 
 
 def learned_state(weights: torch.Tensor, layout: Layout) -> dict[str, torch.Tensor]:

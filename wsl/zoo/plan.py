@@ -1,4 +1,4 @@
-"""The plan: each member's task and hyper-parameters, a pure function of (seed, index)."""
+"""The plan: each member's task and hyper-parameters, a pure function of the seed and the member's index."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ UNSEEN_FROM = 1_000_000  # first number of unseen members, beyond those of all o
 
 
 def class_set_rank(classes: tuple[int, ...]) -> int:
-    """Return the place of a set of class indices in the combinatorial number system (colexicographic order)."""
+    """Return the position of a set of class indices in colexicographic order (the combinatorial number system)."""
     return sum(comb(index, place + 1) for place, index in enumerate(sorted(classes)))
 
 
@@ -29,7 +29,7 @@ class TaskDraws:
 
     Args:
         seed: of the run.
-        classes: names of the classes that tasks are made of; their order matters.
+        classes: names; their order matters.
         size: classes per task.
         available: number of sets that the part has; infinite if there are too many to count.
         owns: returns whether a set, given as class indices, belongs to the part.
@@ -47,11 +47,7 @@ class TaskDraws:
         self._used: set[int] = set()
 
     def draw(self, member: int) -> list[str]:
-        """Return the class names of a member's task, in the order of its head.
-
-        Args:
-            member: its index; indices must come in the order of the plan.
-        """
+        """Return the class names of a member's task, in the order of its head; call it in the order of the plan."""
         if len(self._used) >= self.available:
             self._used.clear()
         rng = stream(self.seed, "member", member, "task")
@@ -83,25 +79,23 @@ def plan_members(
     distributions: dict[str, Distribution],
     learning_rates: dict[str, Distribution],
 ) -> list[dict[str, Any]]:
-    """Plan every member.
+    """Return the plan: one dict per member.
 
-    No two parts share a set of classes, and members of one part get distinct sets as long as there are enough.
+    Its keys are ``member`` (index), ``part``, ``classes`` (names, ordered), ``seed``, ``learning_rate`` and those of
+    ``distributions``. No two parts share a set of classes, and members of one part get distinct sets as long as there
+    are enough. Member i is the same in every size of zoo.
 
     Args:
-        seed: the run's seed.
-        classes: names of the classes that tasks are made of; their order matters.
+        seed: of the run.
+        classes: names; their order matters.
         members: number of members.
         classes_per_task: classes per task.
         shares: shares of members in train, validation and test.
         distributions: of ``optimizer``, ``batch_size``, ``weight_decay``, ``early_epoch``, ``max_epoch``.
         learning_rates: one distribution per optimiser.
 
-    Returns:
-        One dict per member: ``member`` (index), ``part``, ``classes`` (names, ordered), ``seed``, ``learning_rate``
-        and one value per distribution. Member i is the same in every size of zoo.
-
     Raises:
-        ConfigError: a part would have no member, or no task that no other part has.
+        ConfigError: a part would be empty, or would not have a task of its own.
     """
     parts = [part_of(seed, "members", index, shares) for index in range(members)]
     missing = [part for part in shares if part not in parts]
@@ -135,7 +129,7 @@ def first_training(plan: list[dict[str, Any]], count: int | None) -> list[dict[s
     """Return a plan without training members after the first ``count``; None: the whole plan.
 
     Raises:
-        ConfigError: there are fewer.
+        ConfigError: there are fewer training members.
     """
     training = [row["member"] for row in plan if row["part"] == "train"]
     if count is None:
@@ -154,10 +148,7 @@ def plan_unseen(
     distributions: dict[str, Distribution],
     learning_rates: dict[str, Distribution],
 ) -> list[dict[str, Any]]:
-    """Plan members on tasks of unseen classes, in the part ``unseen``, numbered from ``UNSEEN_FROM``.
-
-    Arguments and rows are those of ``plan_members``.
-    """
+    """Return the plan of members on tasks of unseen classes, numbered from ``UNSEEN_FROM``; see ``plan_members``."""
     draws = TaskDraws(seed, classes, classes_per_task, comb(len(classes), classes_per_task))
     return [
         {"member": index, "part": "unseen", "classes": draws.draw(index)}
@@ -170,26 +161,17 @@ def _hyperparameters(
     seed: int, index: int, distributions: dict[str, Distribution], learning_rates: dict[str, Distribution]
 ) -> dict[str, Any]:
     def draw(key: str, distribution: Distribution) -> Any:
-        # Making a random stream takes longer than everything else for a member.
+        # Creating a random stream takes longer than everything else for a member.
         choices = getattr(distribution, "choice", ())
         return choices[0] if len(choices) == 1 else distribution.sample(stream(seed, "member", index, key))
 
     values = {key: draw(key, distribution) for key, distribution in distributions.items()}
     rate = draw("learning_rate", learning_rates[values["optimizer"]])
-    return {
-        "seed": integer_seed(seed, "member", index, "training"),
-        "learning_rate": float(rate),
-        **values,
-    }
+    return {"seed": integer_seed(seed, "member", index, "training"), "learning_rate": float(rate), **values}
 
 
 def write_plan(plan: list[dict[str, Any]], out: str) -> None:
-    """Write the plan as a table for readers; jobs get their rows as parameters.
-
-    Args:
-        plan: rows.
-        out: CSV file.
-    """
+    """Write the plan as a CSV file for readers; jobs get their rows as parameters."""
     import pandas as pd
 
     write_csv(out, pd.DataFrame([{**row, "classes": join_task(row["classes"])} for row in plan]))

@@ -1,4 +1,4 @@
-"""What members start from where they share it: one random start, a trained backbone, or a checkpoint."""
+"""Shared starts of members: random weights, or the weights of a checkpoint."""
 
 import logging
 from pathlib import Path
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def random_start(out: str | Path, network: Network, job: Job) -> None:
-    """Write one random start for all members (regime ``shared``), head included.
+    """Write random weights, with a head, as the start of all members (regime ``shared``).
 
     Args:
         out: safetensors file.
@@ -46,33 +46,32 @@ def import_backbone(file: str | Path, out: str | Path, network: Network, checkpo
     except DataError as error:
         raise ConfigError(f"zoo.backbone.checkpoint: {error}") from error
     layout, architecture = network.layout, network.architecture
-    names, wanted = architecture.own_names(saved.tensors), network_for(layout).state_dict()
-    unique = len(set(names.values())) == len(names)
-    found = {names[name] if unique else name: value for name, value in saved.tensors.items()}
+    names, tensors = architecture.own_names(saved.tensors), saved.tensors
+    if len(set(names.values())) == len(names):
+        tensors = {names[name]: value for name, value in tensors.items()}
     if saved.source or saved.ignored:
         place, others = saved.source or "the top level", ", ".join(saved.ignored) or "nothing"
         log.info("zoo.backbone.checkpoint: %s: weights under %s; ignored: %s", checkpoint, place, others)
     state = {}
-    for name, value in wanted.items():
+    for name, value in network_for(layout).state_dict().items():
         if name in layout.head:
             continue
-        if name in layout.counters:  # old checkpoints have none, and they change no output
-            state[name] = found.get(name, value)
-        elif name not in found or found[name].shape != value.shape:
-            actual = f"has shape {tuple(found[name].shape)}" if name in found else "is missing"
+        if name in layout.counters:  # old checkpoints have none, and they do not change outputs
+            state[name] = tensors.get(name, value)
+        elif name not in tensors or tensors[name].shape != value.shape:
+            actual = f"has shape {tuple(tensors[name].shape)}" if name in tensors else "is missing"
             raise ConfigError(
                 f"zoo.backbone.checkpoint: in {checkpoint} {name} {actual}, but the architecture ({architecture}) "
                 f"needs {tuple(value.shape)}; choose a checkpoint that fits, or another zoo.architecture"
             )
         else:
-            state[name] = found[name].to(value.dtype)
+            state[name] = tensors[name].to(value.dtype)
             if not state[name].isfinite().all():
                 raise ConfigError(
                     f"zoo.backbone.checkpoint: in {checkpoint} {name} holds numbers that are not finite as "
                     f"{value.dtype}; choose another checkpoint"
                 )
-    about = {"regime": "finetuned", "checkpoint": checkpoint}
-    write_start(out, with_zero_head(state, layout), layout, about)
+    write_start(out, with_zero_head(state, layout), layout, {"regime": "finetuned", "checkpoint": checkpoint})
 
 
 def write_start(out: str | Path, state: dict[str, torch.Tensor], layout: Layout, about: dict[str, object]) -> None:

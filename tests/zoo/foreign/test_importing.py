@@ -99,7 +99,7 @@ def test_stages_of_weights_run_on_an_import(made, network, tmp_path):
         with open_zoo(out / "aligned.h5") as aligned:
             assert aligned.layout == layout
     else:
-        with pytest.raises(DataError, match="none of the known architectures"):
+        with pytest.raises(DataError, match="any known architecture"):
             align_part(validation, train, out / "aligned.h5", seed=0)
 
 

@@ -96,7 +96,7 @@ def test_what_is_only_like_a_resnet_is_not_renamed(made, extra):
     state = {**made.SlimResNet(2, 3, "linear").state_dict(), extra: torch.zeros(2, 2)}
     _, layout = as_known(HERE, state, Hints(classes=3))
     assert layout["linear.weight"].shape == (3, 16)
-    with pytest.raises(DataError, match=r"none of the known architectures.*behaviour loss"):
+    with pytest.raises(DataError, match=r"any known architecture.*behaviour loss"):
         network_for(layout)
 
 

@@ -14,7 +14,8 @@ from wsl.files.user_cache import cache_file, read_cached, write_cached
 from wsl.jobs.provenance import code_digest
 from wsl.settings.registry import Registry, module_file
 from wsl.settings.sections import Named, plain
-from wsl.zoo.layout import Entry, Layout, Shapes, layout_from, layout_from_text, layout_to_text
+from wsl.zoo.head import Shapes
+from wsl.zoo.layout import Entry, Layout, layout_from, layout_from_text, layout_to_text
 
 if TYPE_CHECKING:
     import torch
