@@ -32,7 +32,8 @@ def train_cohort(
 ) -> None:
     """Train members and write one file per member, with the results of separate trainings.
 
-    On a GPU, members with equal batch sizes are trained together, see ``train_together``: equal up to rounding.
+    On a GPU, members with equal batch sizes are trained together: equal up to rounding. The progress of ``job`` saves
+    the states of finished members too, since Snakemake deletes the files of a failed job.
 
     Args:
         packed: packed images of all their classes.
@@ -40,8 +41,7 @@ def train_cohort(
         plans: their rows of the plan, in the order of ``out``.
         settings: shared by all members.
         start: weights to start from; None: random ones.
-        job: its progress saves the states of members, also of finished ones, since Snakemake deletes the files of a
-            failed job.
+        job: threads, device and progress.
     """
     torch.set_num_threads(job.threads)
     by_class = packed_by_class(packed)

@@ -17,11 +17,7 @@ HUB_NAMES = ("model.safetensors", "pytorch_model.bin")  # in timm's repositories
 
 
 def fetch_checkpoint(checkpoint: str, out: str | Path) -> None:
-    """Download the file of a pretrained network, unchanged.
-
-    Args:
-        checkpoint: ``torchvision:<weights>`` or ``timm:<model>``.
-        out: the file to write, of a state dict.
+    """Download the state dict of a pretrained network, ``torchvision:<weights>`` or ``timm:<model>``.
 
     Raises:
         ConfigError: there is no network connection, or the pretrained network does not exist.
@@ -30,7 +26,12 @@ def fetch_checkpoint(checkpoint: str, out: str | Path) -> None:
     source, _, name = checkpoint.partition(":")
     try:
         with written_whole(out) as temporary:
-            _from_torchvision(name, temporary) if source == "torchvision" else _from_timm(name, temporary)
+            if source == "torchvision":
+                from torchvision.models import get_weight
+
+                _from_url(get_weight(name).url, temporary)
+            else:
+                _from_timm(name, temporary)
     except DataError:  # from the disk
         raise
     except Exception as error:  # from the network, the hub, its cache, or unknown names
@@ -39,12 +40,6 @@ def fetch_checkpoint(checkpoint: str, out: str | Path) -> None:
             "network here, fetch its state dict elsewhere and name the file"
         ) from error
     log.info("fetched %s; zoo.backbone.sha256: %s", checkpoint, file_digest(out))
-
-
-def _from_torchvision(name: str, out: Path) -> None:
-    from torchvision.models import get_weight
-
-    _from_url(get_weight(name).url, out)
 
 
 def _from_timm(name: str, out: Path) -> None:

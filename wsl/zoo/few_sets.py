@@ -17,12 +17,9 @@ def count_sets(plan: Sequence[dict[str, Any]], part: str) -> tuple[int, int]:
 
 
 def few_sets(plan: Sequence[dict[str, Any]]) -> list[str]:
-    """Return one warning for each held-out part that has fewer than ``FEW_SETS`` distinct sets of classes.
+    """Return a warning for each held-out part of a plan that has fewer than ``FEW_SETS`` distinct sets of classes.
 
     Intervals are over sets, so few sets make every headline number imprecise.
-
-    Args:
-        plan: rows of ``plan_members`` and ``plan_unseen``.
     """
     warnings = []
     for part, (tasks, more_members, more_classes) in HELD_OUT.items():

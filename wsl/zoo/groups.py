@@ -14,19 +14,15 @@ ClassChoice = Sequence[str] | int | Path | None
 def group_classes(
     seed: int, classes: list[str], backbone: ClassChoice, unseen: ClassChoice, needed: int
 ) -> dict[str, list[str]]:
-    """Divide the run's classes into three disjoint groups.
+    """Divide the run's classes into the disjoint groups ``tasks``, ``backbone`` and ``unseen``, each in their order.
 
     Args:
         seed: of the run. If a number is given, classes are drawn among those that no list names, unseen ones first, so
             that another number for the backbone leaves the unseen classes unchanged.
         classes: names of all classes, in order.
-        backbone: names, a number of classes to draw, a text file of names (see ``wsl.images.names.listed_names``), or
-            None.
+        backbone: names, a number of classes to draw, a text file (see ``wsl.images.names.listed_names``), or None.
         unseen: the same, for tasks of unseen classes.
         needed: classes per task.
-
-    Returns:
-        Names by group (``tasks``, ``backbone``, ``unseen``), each in the order of ``classes``.
 
     Raises:
         ConfigError: a class is unknown, listed twice or in two groups, or a group is too small; all faults are listed.

@@ -75,14 +75,10 @@ class Zoo:
 
 
 def write_index(paths: Sequence[str | Path], out: str | Path) -> None:
-    """Write the index of the snapshots of members, except those that diverged.
+    """Write the index ``out`` of the snapshots of members, except those that diverged.
 
     The index holds the content digest of every member: Snakemake compares small files by checksum, so an index of paths
     alone would leave later files silently stale.
-
-    Args:
-        paths: of the members.
-        out: HDF5 file.
 
     Raises:
         DataError: all members diverged, or their layouts differ.
@@ -196,7 +192,7 @@ def _fault(zoo: Zoo, row: int, column: int) -> str:
             if weights.shape[0] <= place or weights.shape[1] != zoo.layout.size:
                 return f"{path} holds other snapshots than {index} lists; {remedy(index, 'index the members again')}"
             if np.isfinite(weights[place]).all():
-                return f"{path} could not be read at first, but now it can, as after a lock or on a slow disk; run again"
+                return f"{path} could not be read at first, but now it can: a lock or a slow disk; run again"
     except DataError as error:
         return str(error)
     return f"{path} {non_finite}; {remedy(path, 'use an intact copy')}"

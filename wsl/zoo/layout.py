@@ -40,23 +40,14 @@ class Entry(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """All floating-point entries of the state dict in its order, and its integer buffers, which are stored separately.
-
-    Attributes:
-        entries: named parameters.
-        counters: names of integer buffers.
-        head: names of the head's parameters, whose rows are classes, the matrix first; empty: unknown.
-        activation: of the network.
-        architecture: name and settings as JSON, see ``wsl.zoo.architectures.base``; empty: unknown.
-        image_size: side in pixels of the images that the network is built for; None: any.
-    """
+    """All floating-point entries of a state dict, in its order; integer buffers are stored separately."""
 
     entries: tuple[Entry, ...]
-    counters: tuple[str, ...]
-    head: tuple[str, ...] = ()
+    counters: tuple[str, ...]  # names of integer buffers
+    head: tuple[str, ...] = ()  # names of the head's parameters, whose rows are classes, matrix first; empty: unknown
     activation: str = "relu"
-    architecture: str = ""
-    image_size: int | None = None
+    architecture: str = ""  # name and settings as JSON, see ``wsl.zoo.architectures.base``; empty: unknown
+    image_size: int | None = None  # side in pixels of the images that the network is built for; None: any
 
     @property
     def size(self) -> int:
@@ -71,7 +62,7 @@ class Layout(NamedTuple):
             DataError: the head is unknown.
         """
         if not self.head:
-            raise DataError("names and shapes of these weights do not identify the head; import the zoo again, with --head")
+            raise DataError("names and shapes do not identify the head of these weights; import the zoo with --head")
         return self[self.head[0]].shape[0]
 
     def __getitem__(self, name: str) -> Entry:

@@ -29,24 +29,17 @@ FORMAT = 1
 class Member:
     """One training run.
 
-    Attributes:
-        plan: its row of the plan, its architecture (see ``Architecture.columns``) and further columns of tables.
-        weights: float32 or float16 (snapshots, n_weights); read as float32.
-        counters: integer buffers (snapshots, n_counters).
-        snapshots: one row per snapshot: ``snapshot`` (its name), ``epoch``, and the history's columns at that epoch.
-        history: one row per epoch: ``epoch``, ``train_loss``, ``train_accuracy``, ``validation_loss``,
-            ``validation_accuracy``; losses in nats, accuracies in [0, 1].
-        diverged: whether a loss or a weight became non-finite; then the later snapshots are missing.
-        layout: of the weights.
+    The columns of ``history`` are ``epoch``, ``train_loss``, ``train_accuracy``, ``validation_loss`` and
+    ``validation_accuracy``; losses in nats, accuracies in [0, 1].
     """
 
-    plan: dict[str, Any]
-    weights: np.ndarray
-    counters: np.ndarray
-    snapshots: pd.DataFrame
-    history: pd.DataFrame
-    diverged: bool
-    layout: Layout
+    plan: dict[str, Any]  # its row of the plan, ``Architecture.columns`` and further columns of tables
+    weights: np.ndarray  # float32 or float16 (snapshots, n_weights); read as float32
+    counters: np.ndarray  # integer buffers (snapshots, n_counters)
+    snapshots: pd.DataFrame  # one row per snapshot: ``snapshot`` (its name) and the history at its epoch
+    history: pd.DataFrame  # one row per epoch
+    diverged: bool  # a loss or a weight became non-finite; later snapshots are missing
+    layout: Layout  # of the weights
 
 
 def write_member(path: str | Path, member: Member) -> None:

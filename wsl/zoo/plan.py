@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import combinations
 from math import comb, inf
 from typing import Any
@@ -20,43 +21,34 @@ def class_set_rank(classes: tuple[int, ...]) -> int:
     return sum(comb(index, place + 1) for place, index in enumerate(sorted(classes)))
 
 
-class TaskDraws:
-    """Draws the tasks of one part's members, in the order of the members.
+def _task_draws(
+    seed: int,
+    classes: Sequence[str],
+    size: int,
+    available: float,
+    owns: Callable[[tuple[int, ...]], bool] = lambda task: True,
+) -> Callable[[int], list[str]]:
+    """Return a function that draws the task of a member: class names in the order of its head.
 
-    Members get distinct *sets* of classes until all sets of the part are used; then every set may be drawn again. Two
-    orders of one set count as one task when generalisation is measured, so repeats add members but no evidence. A
-    member's task depends on the seed, its index and earlier members of its part, never on later ones.
-
-    Args:
-        seed: of the run.
-        classes: names; their order matters.
-        size: classes per task.
-        available: number of sets that the part has; infinite if there are too many to count.
-        owns: returns whether a set, given as class indices, belongs to the part.
+    Call it for the members of one part, in their order. They get distinct *sets* of classes until all ``available``
+    sets of the part, for which ``owns`` is true, are used; then every set may be drawn again. Two orders of one set
+    count as one task when generalisation is measured, so repeats add members but no evidence. A member's task depends
+    on the seed, its index and earlier members of its part, never on later ones.
     """
+    used: set[int] = set()
 
-    def __init__(
-        self,
-        seed: int,
-        classes: Sequence[str],
-        size: int,
-        available: float,
-        owns: Callable[[tuple[int, ...]], bool] = lambda task: True,
-    ):
-        self.seed, self.classes, self.size, self.available, self.owns = seed, classes, size, available, owns
-        self._used: set[int] = set()
-
-    def draw(self, member: int) -> list[str]:
-        """Return the class names of a member's task, in the order of its head; call it in the order of the plan."""
-        if len(self._used) >= self.available:
-            self._used.clear()
-        rng = stream(self.seed, "member", member, "task")
+    def draw(member: int) -> list[str]:
+        if len(used) >= available:
+            used.clear()
+        rng = stream(seed, "member", member, "task")
         while True:
-            task = tuple(rng.choice(len(self.classes), self.size, replace=False).tolist())
+            task = tuple(rng.choice(len(classes), size, replace=False).tolist())
             rank = class_set_rank(task)
-            if rank not in self._used and self.owns(task):
-                self._used.add(rank)
-                return [self.classes[index] for index in task]
+            if rank not in used and owns(task):
+                used.add(rank)
+                return [classes[index] for index in task]
+
+    return draw
 
 
 def _sets_per_part(seed: int, n_classes: int, size: int, members: int, shares: dict[str, int]) -> dict[str, float]:
@@ -110,16 +102,16 @@ def plan_members(
             "tasks of its own; use more classes"
         )
 
-    def owner(task: tuple[int, ...]) -> str:
-        # Each set of classes belongs to one part, so no held-out task is a reordered training task.
-        return part_of(seed, "tasks", class_set_rank(task), shares)
+    def owns(part: str, task: tuple[int, ...]) -> bool:
+        # Each set of classes belongs to one part, so a held-out task is never a reordered training task.
+        return part_of(seed, "tasks", class_set_rank(task), shares) == part
 
     draws = {
-        part: TaskDraws(seed, classes, classes_per_task, count, lambda task, part=part: owner(task) == part)
+        part: _task_draws(seed, classes, classes_per_task, count, partial(owns, part))
         for part, count in available.items()
     }
     return [
-        {"member": index, "part": part, "classes": draws[part].draw(index)}
+        {"member": index, "part": part, "classes": draws[part](index)}
         | _hyperparameters(seed, index, distributions, learning_rates)
         for index, part in enumerate(parts)
     ]
@@ -149,9 +141,9 @@ def plan_unseen(
     learning_rates: dict[str, Distribution],
 ) -> list[dict[str, Any]]:
     """Return the plan of members on tasks of unseen classes, numbered from ``UNSEEN_FROM``; see ``plan_members``."""
-    draws = TaskDraws(seed, classes, classes_per_task, comb(len(classes), classes_per_task))
+    draw = _task_draws(seed, classes, classes_per_task, comb(len(classes), classes_per_task))
     return [
-        {"member": index, "part": "unseen", "classes": draws.draw(index)}
+        {"member": index, "part": "unseen", "classes": draw(index)}
         | _hyperparameters(seed, index, distributions, learning_rates)
         for index in range(UNSEEN_FROM, UNSEEN_FROM + members)
     ]

@@ -36,9 +36,9 @@ def architecture_of(layout: Layout) -> Architecture:
     if network and (network.layout.entries, network.layout.counters) == (layout.entries, layout.counters):
         return network.architecture
     raise DataError(
-        f"these weights do not belong to any known architecture ({', '.join(ARCHITECTURES)}); only the linear stage and "
-        "the encoders on top of it (`pca-ae`, `pca`, `ae-pca`) can be fitted, without a behaviour loss; or register "
-        "their architecture in a file that `plugins` names"
+        f"these weights do not belong to any known architecture ({', '.join(ARCHITECTURES)}); fit only the linear "
+        "stage and the encoders on top of it (`pca-ae`, `pca`, `ae-pca`), without a behaviour loss, or register the "
+        "architecture in a file that `plugins` names"
     )
 
 
@@ -46,7 +46,8 @@ def recognise(shapes: Shapes) -> Recognised | None:
     """Return the network whose parameters have these names, in any known spelling, and shapes; None: unknown."""
     for architecture in ARCHITECTURES.values():
         names = architecture.own_names(shapes)
-        if len(set(names.values())) == len(shapes):
-            if network := architecture.recognise({names[name]: shape for name, shape in shapes.items()}):
-                return network
+        renamed = {names[name]: shape for name, shape in shapes.items()}
+        network = architecture.recognise(renamed) if len(renamed) == len(shapes) else None
+        if network:
+            return network
     return None

@@ -17,13 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def random_start(out: str | Path, network: Network, job: Job) -> None:
-    """Write random weights, with a head, as the start of all members (regime ``shared``).
-
-    Args:
-        out: safetensors file.
-        network: of the members.
-        job: its seed draws the weights.
-    """
+    """Write random weights of the seed of ``job``, with a head, as the start of all members (regime ``shared``)."""
     torch.manual_seed(job.seed)
     layout = network.layout
     write_start(out, network_for(layout).state_dict(), layout, {"regime": "shared", "seed": job.seed})
@@ -39,7 +33,7 @@ def import_backbone(file: str | Path, out: str | Path, network: Network, checkpo
         checkpoint: its name in the config.
 
     Raises:
-        ConfigError: the file cannot be read, is not of this architecture, or holds non-finite weights.
+        ConfigError: the file cannot be read, has another architecture, or holds non-finite weights.
     """
     try:
         saved = read_state(file)

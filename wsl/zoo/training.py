@@ -57,8 +57,8 @@ class Training(EpochLoop):
         self.network = network_for(self._layout).to(device)
         if start is not None:
             self.network.load_state_dict(load_start(start))
-        rates = (plan["learning_rate"], plan["weight_decay"])
-        self.optimizer = make_optimizer(self.network, plan["optimizer"], *rates, momentum)
+        rate, decay = plan["learning_rate"], plan["weight_decay"]
+        self.optimizer = make_optimizer(self.network, plan["optimizer"], rate, decay, momentum)
         scheduler = None
         if settings.schedule == "cosine":
             scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, plan["max_epoch"])
@@ -115,24 +115,22 @@ class Training(EpochLoop):
         return bool(np.isfinite(self._flat[0]).all())
 
     def keep(self) -> None:
-        if self.epoch in self._names:
-            weights, counters = self._flat
-            self._weights.append(torch.from_numpy(self._stored(weights)))
-            self._counters.append(torch.from_numpy(counters))
+        if self.epoch not in self._names:
+            return
+        weights, counters = self._flat
+        with np.errstate(over="ignore"):
+            stored = weights.astype(self._storage)
+        if not np.isfinite(stored).all():
+            raise FloatingPointError(
+                f"member {self.plan['member']}: a weight of {abs(weights).max():.3g} does not fit {self._storage}; set "
+                "zoo.storage to float32"
+            )
+        self._weights.append(torch.from_numpy(stored))
+        self._counters.append(torch.from_numpy(counters))
 
     def diverge(self) -> None:
         member = self.plan["member"]
         log.warning("member %d diverged in epoch %d; later stages do not use it", member, self.epoch)
-
-    def _stored(self, vector: np.ndarray) -> np.ndarray:
-        with np.errstate(over="ignore"):
-            stored = vector.astype(self._storage)
-        if not np.isfinite(stored).all():
-            raise FloatingPointError(
-                f"member {self.plan['member']}: a weight of {abs(vector).max():.3g} does not fit {self._storage}; set "
-                "zoo.storage to float32"
-            )
-        return stored
 
 
 def train_member(
@@ -143,15 +141,9 @@ def train_member(
     start: str | Path | None = None,
     job: Job = Job(),  # noqa: B008
 ) -> None:
-    """Train a member as planned and write its file.
+    """Train a member as planned and write its file ``out``, see ``Training``.
 
-    Args:
-        packed: packed images of its classes, in the task's order.
-        out: the member's file.
-        plan: its row of the plan; its seed draws weights, batches and augmentation.
-        settings: shared by all members.
-        start: weights to start from; None: random ones.
-        job: threads, device and progress.
+    The seed of the plan, not that of ``job``, draws weights, batches and augmentation.
     """
     torch.set_num_threads(job.threads)
     training = Training(packed, plan, settings, start, job.device)

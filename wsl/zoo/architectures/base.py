@@ -27,17 +27,11 @@ _LAYOUTS: dict[str, Layout] = {}
 
 
 class Recognised(NamedTuple):
-    """The network that names and shapes of a state dict identify.
+    """The network that names and shapes of a state dict identify."""
 
-    Attributes:
-        architecture: with its settings.
-        classes: number of outputs.
-        size: side of the images in pixels; None: the network takes any.
-    """
-
-    architecture: Architecture
+    architecture: Architecture  # with its settings
     classes: int
-    size: int | None
+    size: int | None  # side of the images in pixels; None: the network takes any
 
     @property
     def layout(self) -> Layout:
@@ -60,11 +54,9 @@ class Architecture(Named):
     nonlinearity: ClassVar[str] = "relu"
 
     def build(self, classes: int, size: int | None) -> nn.Module:
-        """Return a freshly initialised network; its random numbers come from torch's own generator.
+        """Return a network with ``classes`` outputs for images of ``size`` pixels (None if not ``sized``).
 
-        Args:
-            classes: number of outputs.
-            size: side of the images in pixels; None where ``sized`` is false.
+        Its random numbers come from torch's own generator.
         """
         raise NotImplementedError
 

@@ -9,41 +9,25 @@ from wsl.files.plain import write_json
 
 NAME = "import.json"
 OTHER = "other"  # in tables: a network of no known architecture
-FACTS = ("architecture", "classes", "head", "activation", "parameters")  # of what is recognised, besides settings
+FACTS = ("architecture", "classes", "head", "activation", "parameters")  # of a network; classes and parameters: numbers
 
 
 @dataclass
 class Imported:
-    """The result of an import.
+    """The result of an import; counters count members or files."""
 
-    Attributes:
-        zoo: the folder that was read.
-        options: all options of the import, by their names on the command line.
-        parts: number of members, by part.
-        recognised: of the network: ``architecture`` and its settings, ``classes`` (number), ``head`` (its module),
-            ``activation``, ``parameters`` (number).
-        joined: number of members, by how weights and results were matched.
-        taken: number of files, by the key of the wrapper around their weights.
-        ignored: number of files, by their other content.
-        notes: number of members, by what was ignored in their results.
-        last_epochs: number of members, by their last epoch.
-        accuracies_divided_by: 100 where the zoo gives percent.
-        left_out: names of runs that the user left out.
-        skipped: reasons why runs could not be read, by name.
-    """
-
-    zoo: str = ""
-    options: dict[str, Any] = field(default_factory=dict)
-    parts: dict[str, int] = field(default_factory=dict)
-    recognised: dict[str, Any] = field(default_factory=dict)
-    joined: Counter = field(default_factory=Counter)
-    taken: Counter = field(default_factory=Counter)
-    ignored: Counter = field(default_factory=Counter)
-    notes: Counter = field(default_factory=Counter)
-    last_epochs: Counter = field(default_factory=Counter)
-    accuracies_divided_by: float = 1.0
-    left_out: list[str] = field(default_factory=list)
-    skipped: dict[str, str] = field(default_factory=dict)
+    zoo: str = ""  # the folder that was read
+    options: dict[str, Any] = field(default_factory=dict)  # all, by their names on the command line
+    parts: dict[str, int] = field(default_factory=dict)  # members by part
+    recognised: dict[str, Any] = field(default_factory=dict)  # ``FACTS`` and settings of the architecture
+    joined: Counter = field(default_factory=Counter)  # members by how weights and results were matched
+    taken: Counter = field(default_factory=Counter)  # files by the key of the wrapper around their weights
+    ignored: Counter = field(default_factory=Counter)  # files by their other content
+    notes: Counter = field(default_factory=Counter)  # members by what was ignored in their results
+    last_epochs: Counter = field(default_factory=Counter)  # members by their last epoch
+    accuracies_divided_by: float = 1.0  # 100 if the zoo gives percent
+    left_out: list[str] = field(default_factory=list)  # names of runs that the user left out
+    skipped: dict[str, str] = field(default_factory=dict)  # why runs could not be read, by name
 
 
 def write_account(folder: Path, result: Imported) -> None:

@@ -4,7 +4,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,6 +11,7 @@ import pandas as pd
 from wsl.errors import DataError
 from wsl.zoo.foreign.account import OTHER
 from wsl.zoo.foreign.networks import Hints, as_known, same_parameters, to_vector
+from wsl.zoo.foreign.options import ImportOptions
 from wsl.zoo.foreign.run import METRICS, ForeignRun
 from wsl.zoo.layout import Layout, first_difference
 from wsl.zoo.member import Member
@@ -27,21 +27,16 @@ class Conversion:
     """Converts the runs of one zoo one by one; all must have the layout of the first.
 
     Args:
-        options: see ``wsl.zoo.foreign.options.ImportOptions``.
+        options: of the import.
         unit: divisor of accuracies.
-
-    Attributes:
-        layout: of the runs; None before the first.
-        taken: number of files by the key of the wrapper around their weights.
-        ignored: number of files by the name of their other content.
     """
 
-    def __init__(self, options: Any, unit: float):
+    def __init__(self, options: ImportOptions, unit: float):
         self.classes, self.head, self.epochs = options.classes, options.head, options.epochs
         self.unit, self.validation = unit, options.validation
-        self.layout: Layout | None = None
-        self.taken: Counter[str] = Counter()
-        self.ignored: Counter[str] = Counter()
+        self.layout: Layout | None = None  # of the runs; None before the first
+        self.taken: Counter[str] = Counter()  # files by the key of the wrapper around their weights
+        self.ignored: Counter[str] = Counter()  # files by their other content
         self._first: Path | None = None
         self._runs: dict[bytes, ForeignRun] = {}  # by digests of their last weights
 

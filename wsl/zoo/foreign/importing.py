@@ -78,8 +78,9 @@ def import_zoo(zoo: str | Path, out: str | Path, options: ImportOptions | None =
                 result.joined[run.joined] += 1
                 result.notes.update(run.notes)
         if not tasks:
-            first = next((f"the first, {_reason(*skip)}" for skip in result.skipped.items()), "all are left out as asked")
-            raise DataError(f"{zoo}: none of {len(readers)} runs can be read; {first}")
+            reasons = [f"the first, {_reason(*skip)}" for skip in result.skipped.items()]
+            reason = reasons[0] if reasons else "all are left out as asked"
+            raise DataError(f"{zoo}: none of {len(readers)} runs can be read; {reason}")
         if len(result.skipped) > SHOWN:
             log.warning("left out %d more, see import.json", len(result.skipped) - SHOWN)
         for part, numbers in _parts(runs, tasks, options, result.skipped).items():
@@ -91,15 +92,8 @@ def import_zoo(zoo: str | Path, out: str | Path, options: ImportOptions | None =
     return result
 
 
-def find_runs(
-    zoo: Path, leave_out: LeaveOut = NOTHING, saved: Saved = NOT_SAID
-) -> dict[str, Callable[[], ForeignRun]]:
-    """Return a function that reads each run of a zoo, by its name, in order.
-
-    Args:
-        zoo: its folder.
-        leave_out: checkpoints and files to leave out.
-        saved: epochs of checkpoints as given by the user.
+def find_runs(zoo: Path, leave_out: LeaveOut = NOTHING, saved: Saved = NOT_SAID) -> dict[str, Callable[[], ForeignRun]]:
+    """Return a function that reads each run in the folder of a zoo, by the name of the run, in order.
 
     Raises:
         DataError: the folder holds no zoo.
@@ -120,14 +114,10 @@ def find_runs(
 
 
 def accuracy_unit(runs: Sequence[ForeignRun], unit: str = "auto") -> float:
-    """Return the divisor that turns accuracies into fractions.
+    """Return the divisor that turns the accuracies of a zoo into fractions.
 
-    The largest value of each column of each run decides: above 1 means percent, otherwise fractions; columns of zeros
-    are ignored.
-
-    Args:
-        runs: of one zoo, which has one unit.
-        unit: ``percent``, ``fraction``, or ``auto`` to decide by the values.
+    If ``unit`` is not ``percent`` or ``fraction`` but ``auto``, the largest value of each column of each run decides:
+    above 1 means percent, otherwise fractions; columns of zeros are ignored.
 
     Raises:
         DataError: values contradict each other, or one is out of the unit's range.

@@ -16,15 +16,10 @@ IN_ORDER = "in order, as many checkpoints as results"
 
 @dataclass(frozen=True)
 class Saved:
-    """The epochs at which checkpoints were saved, as given by the user.
+    """The epochs at which checkpoints were saved, as given by the user; None: not given."""
 
-    Attributes:
-        every: interval in epochs; the last epoch may be saved too. None: not given.
-        epochs: in the order of the checkpoints; None: not given.
-    """
-
-    every: int | None = None
-    epochs: tuple[int, ...] | None = None
+    every: int | None = None  # interval in epochs; the last epoch may be saved too
+    epochs: tuple[int, ...] | None = None  # in the order of the checkpoints
 
     @property
     def words(self) -> str:

@@ -15,19 +15,12 @@ from wsl.zoo.recognition import recognise
 
 @dataclass(frozen=True)
 class Hints:
-    """What is known of a network besides its weights.
+    """What is known of a network besides its weights."""
 
-    Attributes:
-        classes: number of the head's rows, from the user or the zoo's class names.
-        outputs: the same, from the zoo's hyper-parameters; used only where names and shapes are ambiguous.
-        head: name of the head's module, from the user.
-        activation: from the hyper-parameters; None: unknown.
-    """
-
-    classes: int | None = None
-    outputs: int | None = None
-    head: str | None = None
-    activation: str | None = None
+    classes: int | None = None  # rows of the head, from the user or the zoo's class names
+    outputs: int | None = None  # the same from hyper-parameters; used only if names and shapes are ambiguous
+    head: str | None = None  # name of the head's module, from the user
+    activation: str | None = None  # from hyper-parameters
 
 
 def as_known(
@@ -38,13 +31,9 @@ def as_known(
     Names are changed only if all names and shapes are then those of the architecture. Integer buffers may be missing,
     as in old checkpoints. Any other network keeps its own names and order.
 
-    Args:
-        path: of the file, for messages.
-        state: see ``wsl.zoo.states``.
-        hints: what else is known of the network; None: nothing.
-
     Raises:
-        DataError: the head is not known, or the state dict holds something else than weights and counters.
+        DataError: the head is unknown, or the state dict holds something else than weights and counters; the message
+            starts with ``path``.
     """
     hints = hints or Hints()
     network = recognise({name: tuple(value.shape) for name, value in state.items() if value.is_floating_point()})
@@ -115,10 +104,9 @@ def _head(path: Path, shapes: Shapes, hints: Hints) -> tuple[str, ...]:
         return modules[hints.head]
     likely = likely_heads(shapes, hints.classes)
     if hints.classes is None and hints.outputs in rows.values():
-        if [shapes[names[0]][0] for names in likely] != [hints.outputs]:
-            by_outputs = likely_heads(shapes, hints.outputs)
-            # Where shapes and hyper-parameters disagree, the user must decide.
-            likely = by_outputs if len(likely) > 1 else [*likely, *by_outputs]
+        by_outputs = likely_heads(shapes, hints.outputs)
+        # Where shapes and hyper-parameters disagree, the user must decide.
+        likely = by_outputs if len(likely) > 1 else list({*likely, *by_outputs})
     if len(likely) == 1:
         return likely[0]
     candidates = [module for module, names in modules.items() if names in likely]

@@ -11,7 +11,7 @@ zoos (2026) have other keys, number the first epoch 0, and give accuracies in pe
 import json
 import re
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from wsl.errors import DataError
@@ -22,6 +22,7 @@ from wsl.zoo.foreign.run import NOTHING, ForeignRun, LeaveOut, results_table, wh
 
 FOLDERS = "NN_tune_trainable_*"
 WEIGHTS = "checkpoints"
+NAMED = re.compile(r"(?:.*/)?checkpoint_(\d+)/*")
 TORN = "last line of results cut short, not read"
 OWN = "wsl::"  # prefix of keys of our plan that have no usual name
 PARAMETERS = {
@@ -53,12 +54,6 @@ def read_run(zoo: Path, folder: Path, leave_out: LeaveOut = NOTHING, saved: Save
     Of several results of one epoch, which Ray writes after restoring a trial, the last counts. A truncated last line is
     ignored.
 
-    Args:
-        zoo: folder of the runs.
-        folder: of this run.
-        leave_out: checkpoints to leave out, as ``RUN/checkpoint_000005``.
-        saved: epochs of checkpoints as given by the user, see ``wsl.zoo.foreign.joining``.
-
     Raises:
         DataError: a file is missing, damaged or outside ``zoo``; there are no results or no checkpoints; or they
             cannot be matched.
@@ -73,7 +68,9 @@ def read_run(zoo: Path, folder: Path, leave_out: LeaveOut = NOTHING, saved: Save
         about["max_epoch"] -= 1  # WeightCLIP numbers the first epoch 0
     checkpoints = _checkpoints(folder)
     epochs = [*rows, *([max(rows) + 1] if TORN in notes else [])]  # a truncated line means that its epoch ended
-    joined, how = join(folder.name, list(checkpoints), epochs, _named(rows), saved)
+    names = ((epoch, NAMED.fullmatch(str(row.get("checkpoint_dir_name")))) for epoch, (_, row) in rows.items())
+    named = {int(name[1]): epoch for epoch, name in names if name}
+    joined, how = join(folder.name, list(checkpoints), epochs, named, saved)
     if len(joined) < len(checkpoints):
         notes.append("checkpoints that no result names, not read")
     files = {
@@ -120,23 +117,13 @@ def _rows(path: Path, folder: Path) -> tuple[Rows, list[str]]:
     return dict(sorted(rows.items())), notes
 
 
-def _named(rows: Rows) -> dict[int, int]:
-    """Return the epochs of the checkpoints that results name, by number."""
-    named = {}
-    for epoch, (_, row) in rows.items():
-        name = PurePosixPath(str(row.get("checkpoint_dir_name") or "")).name
-        if number := re.fullmatch(r"checkpoint_(\d+)", name):
-            named[int(number[1])] = epoch
-    return named
-
-
 def _checkpoints(folder: Path) -> dict[int, Path]:
     """Return folders of checkpoints by number, ascending."""
     checkpoints: dict[int, Path] = {}
     for path in sorted(folder.glob("checkpoint_*")):
-        if not (match := re.fullmatch(r"checkpoint_(\d+)", path.name)):
+        if not (name := NAMED.fullmatch(path.name)):
             continue
-        other = checkpoints.setdefault(int(match[1]), path)
+        other = checkpoints.setdefault(int(name[1]), path)
         if other != path:
             raise DataError(
                 f"{path} and {other.name} have one number; leave the run out by --leave-out {folder.name}, or move one "

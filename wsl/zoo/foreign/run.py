@@ -29,31 +29,18 @@ RESERVED = {"architecture", "classes", "task", "part", "source", "diverged", "di
 
 @dataclass
 class ForeignRun:
-    """One member of another program's zoo.
+    """One member of another program's zoo; None: unknown."""
 
-    Attributes:
-        name: in the zoo, for messages.
-        about: its hyper-parameters, under the names of our plan where there are any; ``member`` is its number.
-        classes: names in the order of the head's rows; None: unknown.
-        part: that it belongs to; None: unknown.
-        results: one row per epoch, in order, with the available values of ``METRICS``; accuracies in the zoo's unit.
-        files: of its weights, by epoch.
-        joined: how weights and results were matched, as text.
-        names: of snapshots by epoch, where the zoo has them.
-        outputs: number of the network's outputs; None: unknown.
-        notes: what was ignored, in phrases that other runs may share.
-    """
-
-    name: str
-    about: dict[str, Any]
-    classes: list[str] | None
+    name: str  # in the zoo, for messages
+    about: dict[str, Any]  # hyper-parameters, by the names of our plan where it has them; ``member`` is the number
+    classes: list[str] | None  # names in the order of the head's rows
     part: str | None
-    results: pd.DataFrame
-    files: dict[int, Path]
-    joined: str = ""
-    names: dict[int, str] = field(default_factory=dict)
-    outputs: int | None = None
-    notes: tuple[str, ...] = ()
+    results: pd.DataFrame  # one sorted row per epoch, with columns of ``METRICS``; accuracies in the zoo's unit
+    files: dict[int, Path]  # of its weights, by epoch
+    joined: str = ""  # how weights and results were matched
+    names: dict[int, str] = field(default_factory=dict)  # of snapshots by epoch, if the zoo has them
+    outputs: int | None = None  # of the network
+    notes: tuple[str, ...] = ()  # what was ignored, in phrases that other runs may share
 
     def __post_init__(self) -> None:
         if self.part is not None and self.part not in PARTS:
@@ -71,11 +58,7 @@ class ForeignRun:
 
 
 class LeaveOut:
-    """Names of runs, checkpoints (``RUN/checkpoint_000005``) and files to leave out, with the wildcards ``*`` and ``?``.
-
-    Args:
-        patterns: names.
-    """
+    """Names of runs, checkpoints (``RUN/checkpoint_000005``) and files to leave out; may contain ``*`` and ``?``."""
 
     def __init__(self, patterns: Sequence[str] = ()):
         self._patterns = [pattern.rstrip("/") for pattern in patterns]
@@ -111,10 +94,7 @@ def check_classes(place: str, classes: Any) -> None:
 
 
 def results_table(rows: Iterable[tuple[str, int, Mapping[str, Any]]]) -> pd.DataFrame:
-    """Return the table of results, see ``ForeignRun``.
-
-    Args:
-        rows: the place of each (for messages), its epoch, and metrics under any known names.
+    """Return the table of results, from the place of each row (for messages), its epoch, and metrics by known names.
 
     Raises:
         DataError: an epoch has two rows, or a metric is not a number.

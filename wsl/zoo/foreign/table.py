@@ -27,14 +27,10 @@ SUFFIXES = (".pt", ".pth", ".safetensors")
 
 
 def read_table(path: Path, leave_out: LeaveOut = NOTHING) -> dict[str, pd.DataFrame]:
-    """Return the rows of each member, as text, by its name; the index is the line of the file.
+    """Return the rows of each member in a CSV, as text, by its name; the index is the line of the file.
 
-    Columns are separated by commas, semicolons or tabs. Where they are not separated by commas, numbers may have
-    decimal commas.
-
-    Args:
-        path: the CSV.
-        leave_out: members and files to leave out.
+    Columns are separated by commas, semicolons or tabs. If they are not separated by commas, numbers may have decimal
+    commas.
 
     Raises:
         DataError: the table is damaged, lacks a column, or names a file twice.
@@ -86,12 +82,7 @@ def _rows(path: Path) -> pd.DataFrame:
 
 
 def read_rows(path: Path, name: str, rows: pd.DataFrame) -> ForeignRun:
-    """Read a run from its rows of a table.
-
-    Args:
-        path: of the table.
-        name: of the run.
-        rows: as ``read_table`` returns them.
+    """Return a run from its rows of a table, see ``read_table``.
 
     Raises:
         DataError: a file is missing or outside the table's folder, an epoch is there twice, or the rows of a member
