@@ -13,6 +13,7 @@ from wsl.images.reading import join_task
 from wsl.randomness import integer_seed, part_of, stream
 from wsl.settings.distributions import Distribution
 
+Distributions = dict[str, Distribution]
 UNSEEN_FROM = 1_000_000  # first number of unseen members, beyond those of all others
 
 
@@ -68,8 +69,8 @@ def plan_members(
     members: int,
     classes_per_task: int,
     shares: dict[str, int],
-    distributions: dict[str, Distribution],
-    learning_rates: dict[str, Distribution],
+    distributions: Distributions,
+    learning_rates: Distributions,
 ) -> list[dict[str, Any]]:
     """Return the plan: one dict per member.
 
@@ -111,9 +112,7 @@ def plan_members(
         for part, count in available.items()
     }
     return [
-        {"member": index, "part": part, "classes": draws[part](index)}
-        | _hyperparameters(seed, index, distributions, learning_rates)
-        for index, part in enumerate(parts)
+        _row(seed, index, part, draws[part](index), distributions, learning_rates) for index, part in enumerate(parts)
     ]
 
 
@@ -137,20 +136,17 @@ def plan_unseen(
     classes: list[str],
     members: int,
     classes_per_task: int,
-    distributions: dict[str, Distribution],
-    learning_rates: dict[str, Distribution],
+    distributions: Distributions,
+    learning_rates: Distributions,
 ) -> list[dict[str, Any]]:
     """Return the plan of members on tasks of unseen classes, numbered from ``UNSEEN_FROM``; see ``plan_members``."""
     draw = _task_draws(seed, classes, classes_per_task, comb(len(classes), classes_per_task))
-    return [
-        {"member": index, "part": "unseen", "classes": draw(index)}
-        | _hyperparameters(seed, index, distributions, learning_rates)
-        for index in range(UNSEEN_FROM, UNSEEN_FROM + members)
-    ]
+    indices = range(UNSEEN_FROM, UNSEEN_FROM + members)
+    return [_row(seed, index, "unseen", draw(index), distributions, learning_rates) for index in indices]
 
 
-def _hyperparameters(
-    seed: int, index: int, distributions: dict[str, Distribution], learning_rates: dict[str, Distribution]
+def _row(
+    seed: int, index: int, part: str, classes: list[str], distributions: Distributions, learning_rates: Distributions
 ) -> dict[str, Any]:
     def draw(key: str, distribution: Distribution) -> Any:
         # Creating a random stream takes longer than everything else for a member.
@@ -158,8 +154,9 @@ def _hyperparameters(
         return choices[0] if len(choices) == 1 else distribution.sample(stream(seed, "member", index, key))
 
     values = {key: draw(key, distribution) for key, distribution in distributions.items()}
-    rate = draw("learning_rate", learning_rates[values["optimizer"]])
-    return {"seed": integer_seed(seed, "member", index, "training"), "learning_rate": float(rate), **values}
+    rate = float(draw("learning_rate", learning_rates[values["optimizer"]]))
+    task = {"member": index, "part": part, "classes": classes}
+    return {**task, "seed": integer_seed(seed, "member", index, "training"), "learning_rate": rate, **values}
 
 
 def write_plan(plan: list[dict[str, Any]], out: str) -> None:

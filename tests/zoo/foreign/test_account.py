@@ -1,4 +1,4 @@
-"""What an import recognised, joined and ignored: in import.json and in its last line."""
+"""What an import recognised, joined and ignored, in import.json and in its last line."""
 
 import json
 import shutil
@@ -27,7 +27,7 @@ def first(out):
 
 
 def every_second(made, zoo, named=False):
-    """Runs of six epochs of which newer versions of Ray saved every second: checkpoints 0, 1, 2."""
+    """Write runs of six epochs, of which newer versions of Ray saved every second one: checkpoints 0, 1, 2."""
     for seed in range(3):
         states = made.states(made.small_cnn, seed, 3)
         weights = {f"checkpoint_{place:06d}": state for place, state in enumerate(states)}
@@ -45,7 +45,7 @@ def every_second(made, zoo, named=False):
         (False, {"saved_epochs": [0, 2, 4]}, "by --saved-epochs 0,2,4"),
     ],
 )
-def test_every_second_epoch_meets_its_own_results(made, tmp_path, named, options, way):
+def test_every_second_epoch_is_joined_to_its_results(made, tmp_path, named, options, way):
     every_second(made, tmp_path / "zoo", named)
     done = import_zoo(tmp_path / "zoo", tmp_path / "out", ImportOptions(shares=ALL, **options))
     assert done.joined == {way: 3} and in_words("out", done)[-1].endswith(f"results joined to weights {way}")
@@ -56,14 +56,14 @@ def test_every_second_epoch_meets_its_own_results(made, tmp_path, named, options
         assert np.array_equal(row[: state["module_list.0.weight"].numel()], state["module_list.0.weight"].flatten())
 
 
-def test_what_nothing_tells_is_asked_for_and_no_number_is_suggested(made, tmp_path):
+def test_ambiguous_epochs_are_requested_without_a_suggestion(made, tmp_path):
     every_second(made, tmp_path / "zoo")
     with pytest.raises(DataError, match=r"none of 3 runs can be read; .*nothing shows which belong") as refused:
         import_zoo(tmp_path / "zoo", tmp_path / "out")
     assert "--epochs" not in str(refused.value) and not (tmp_path / "out").exists()
 
 
-def test_trials_of_one_start_are_told_before_training_and_kept_after(made, tmp_path, caplog):
+def test_trials_of_one_start_are_copies_before_training_and_kept_after(made, tmp_path, caplog):
     zoo = tmp_path / "zoo"
     for seed in range(4):
         made.ray_run(zoo, seed, made.small_cnn, epochs=(0, 10))
@@ -79,8 +79,8 @@ def test_trials_of_one_start_are_told_before_training_and_kept_after(made, tmp_p
     assert "delete" not in caplog.text
 
 
-def test_nothing_needs_a_deletion(made, ray, tmp_path):
-    """Whatever is wrong with a run, it can be left out by its name, and strict imports accept the rest."""
+def test_no_run_needs_to_be_deleted(made, ray, tmp_path):
+    """Every faulty run can be left out by its name, and strict imports accept the others."""
     bad = [folder_of(ray, seed) for seed in (1, 2)]
     (bad[0] / "result.json").write_text("")
     shutil.rmtree(bad[1] / "checkpoint_000010")
@@ -88,13 +88,13 @@ def test_nothing_needs_a_deletion(made, ray, tmp_path):
         import_zoo(ray, tmp_path / "strict", ImportOptions(strict=True))
     names = [bad[0].name, "*_seed=2_*"]
     done = import_zoo(ray, tmp_path / "out", ImportOptions(shares=ALL, strict=True, leave_out=names))
-    assert done.parts == {"train": 2} and done.left_out == [one.name for one in bad] and not done.skipped
+    assert done.parts == {"train": 2} and done.left_out == [path.name for path in bad] and not done.skipped
     assert "2 runs left out, 2 as asked" in in_words("out", done)[0]
     # Numbers stay those of the whole zoo.
     assert [path.stem for path in sorted((tmp_path / "out" / "members").iterdir())] == ["00000", "00003"]
 
 
-def test_a_run_that_is_left_out_sets_no_example_for_the_others(made, ray, tmp_path):
+def test_a_run_that_is_left_out_does_not_define_the_layout(made, ray, tmp_path):
     odd = folder_of(ray, 0)
     shutil.rmtree(odd)
     made.ray_run(ray, 0, made.small_cnn)
@@ -104,7 +104,7 @@ def test_a_run_that_is_left_out_sets_no_example_for_the_others(made, ray, tmp_pa
     assert done.parts == {"train": 3} and list(done.skipped) == [odd.name] and "NaN" in done.skipped[odd.name]
 
 
-def test_import_json_keeps_all_options_and_the_account(ray, tmp_path):
+def test_import_json_has_all_options_and_the_result(ray, tmp_path):
     options = {"classes": ["a", "b", "c"], "epochs": [10], "validation": "test", "shares": (1, 0, 0), "seed": 5}
     import_zoo(ray, tmp_path / "out", ImportOptions(**options))
     about = json.loads((tmp_path / "out" / "import.json").read_text())
@@ -113,7 +113,7 @@ def test_import_json_keeps_all_options_and_the_account(ray, tmp_path):
     assert about["recognised"]["architecture"] == "resnet18" and about["last_epochs"] == {"10": 4}
 
 
-def test_what_was_recognised_and_ignored_is_told(made, ray, tmp_path):
+def test_recognised_and_ignored_content_is_reported(made, ray, tmp_path):
     for seed in range(3):
         path = folder_of(ray, seed) / "checkpoint_000010" / "checkpoints"
         torch.save({"model": torch.load(path), "optimizer": {"state": {}}, "epoch": 3}, path)
@@ -173,8 +173,8 @@ def test_reordering_the_classes_of_a_sparsified_network_reorders_its_outputs(tmp
         return features @ weight.T + bias, features**2 @ log_sigma.exp().T
 
     before, after = outputs(member.weights[0]), outputs(reorder_weights(member.weights[0], member.layout, order))
-    for one, other in zip(before, after, strict=True):
-        assert torch.allclose(one[:, list(order)], other)
+    for values, reordered in zip(before, after, strict=True):
+        assert torch.allclose(values[:, list(order)], reordered)
 
 
 def test_the_number_of_classes_may_be_given(ray, tmp_path):

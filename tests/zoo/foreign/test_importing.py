@@ -1,4 +1,4 @@
-"""Whole zoos of others through import, and through our own stages of weights after it."""
+"""Imports of whole zoos, and the stages of weights after them."""
 
 import json
 import shutil
@@ -30,7 +30,7 @@ RECIPE |= {"schedule": "constant", "keep": "best"}
 
 @pytest.fixture
 def weightclip(made, tmp_path):
-    """A zoo of WeightCLIP's kind: eight runs of two snapshots, and what else lies about in such folders."""
+    """A zoo in WeightCLIP's layout: eight runs of two snapshots, and other files of such folders."""
     zoo = tmp_path / "tune_zoo_x"
     for seed in range(1, 9):
         made.weightclip_run(zoo, seed)
@@ -62,7 +62,7 @@ def test_weightclips_zoo_is_read(made, weightclip, tmp_path):
 
 @pytest.mark.parametrize("network", ["SlimResNet", "small_cnn"])
 def test_stages_of_weights_run_on_an_import(made, network, tmp_path):
-    """A ResNet-18 and a network of which nothing is known but its layout."""
+    """A ResNet-18, and a network of which only the layout is known."""
     for seed in range(8):
         made.ray_run(tmp_path / "zoo", seed, getattr(made, network))
     out = tmp_path / "out"
@@ -84,7 +84,7 @@ def test_stages_of_weights_run_on_an_import(made, network, tmp_path):
     embed_part(train, coefficients[train], fitted, out / "ae.st", out / "latents.h5", orders=2, seed=0)
     latents, snapshots = read_latents(out / "latents.h5")
     assert latents.shape == (24, 6) and snapshots["task"].nunique() == 2
-    # Twelve snapshots have no more than eleven components: of training weights nothing is lost by the linear stage.
+    # Twelve snapshots have at most eleven components, so the linear stage reproduces training weights.
     codec = load_codec(train, fitted, out / "ae.st")
     values, _ = read_coefficients(coefficients[train])
     assert codec.linear.decode(values[:12]) == pytest.approx(weights, abs=1e-4)
@@ -118,7 +118,7 @@ def test_names_of_classes_must_fit_the_head(ray, tmp_path):
         import_zoo(ray, tmp_path / "out", ImportOptions(classes=["koala", "a/b", "emu"]))
 
 
-def test_results_on_test_images_stand_in_only_when_asked(made, ray, tmp_path):
+def test_results_on_test_images_are_used_only_on_request(made, ray, tmp_path):
     for path in ray.glob("*/result.json"):
         path.write_text(path.read_text().replace("val_", "other_"))
     with pytest.raises(DataError, match=r"no results on val images.*--validation test"):
@@ -129,7 +129,7 @@ def test_results_on_test_images_stand_in_only_when_asked(made, ray, tmp_path):
     assert "test_loss" not in member.history
 
 
-def test_units_that_disagree_are_refused_unless_told(made, ray, tmp_path):
+def test_units_that_disagree_are_refused_unless_one_is_given(made, ray, tmp_path):
     made.weightclip_run(ray, 77)
     with pytest.raises(DataError, match="--accuracies percent or --accuracies fraction"):
         import_zoo(ray, tmp_path / "out")
@@ -137,17 +137,17 @@ def test_units_that_disagree_are_refused_unless_told(made, ray, tmp_path):
     assert read_member(tmp_path / "out" / "members" / "00004.h5").history["train_accuracy"].max() < 1
 
 
-def test_parts_are_dealt_by_shares_or_refused(made, tmp_path):
+def test_parts_follow_the_shares_or_are_refused(made, tmp_path):
     ray = tmp_path / "zoo"
     for seed in range(12):
         made.ray_run(ray, seed, made.small_cnn, epochs=[10])
     done = import_zoo(ray, tmp_path / "out", ImportOptions(shares=(2, 1, 1)))
     assert done.parts == {"train": 6, "validation": 3, "test": 3}
     with open_zoo(tmp_path / "out" / "train.h5") as zoo:
-        known = set(zoo.members["member"])
+        members = set(zoo.members["member"])
     again = import_zoo(ray, tmp_path / "again", ImportOptions(shares=(2, 1, 1)))
     with open_zoo(tmp_path / "again" / "train.h5") as zoo:
-        assert set(zoo.members["member"]) == known and again.parts == done.parts
+        assert set(zoo.members["member"]) == members and again.parts == done.parts
     with pytest.raises(ConfigError, match=r"leave the (test|validation) part empty; raise its share, as in 1,1,1"):
         import_zoo(ray, tmp_path / "empty", ImportOptions(shares=(998, 1, 1)))
     assert not (tmp_path / "empty").exists()
@@ -165,7 +165,7 @@ def test_runs_on_one_set_of_classes_stay_together(made, tmp_path):
     assert sum(map(len, sets)) == 3 and len(set.union(*sets)) == 3
 
 
-def test_what_a_zoo_says_of_itself_must_hold_for_all(made, tmp_path):
+def test_numbers_and_parts_of_a_zoo_must_be_consistent(made, tmp_path):
     made.ray_run(tmp_path / "zoo", 1, **{"wsl::part": "train", "wsl::member": 7})
     other = made.ray_run(tmp_path / "zoo", 2, **{"wsl::member": 7})
     with pytest.raises(DataError, match=r"seed=1_.* and .*seed=2_.* are both member 7"):
@@ -184,7 +184,7 @@ def test_members_keep_their_own_numbers_when_another_cannot_be_read(made, tmp_pa
     assert sorted(path.stem for path in (tmp_path / "out" / "members").iterdir()) == ["00070", "00072"]
 
 
-def test_nothing_is_overwritten_and_no_zoo_is_no_zoo(ray, tmp_path):
+def test_nothing_is_overwritten_and_a_folder_without_a_zoo_is_refused(ray, tmp_path):
     (tmp_path / "out").mkdir()
     with pytest.raises(DataError, match="out exists already; name another folder"):
         import_zoo(ray, tmp_path / "out")
@@ -192,13 +192,11 @@ def test_nothing_is_overwritten_and_no_zoo_is_no_zoo(ray, tmp_path):
         import_zoo(tmp_path / "out", tmp_path / "new")
 
 
-def test_a_member_file_says_by_itself_what_it_holds(ray, tmp_path):
+def test_a_member_file_describes_itself(ray, tmp_path):
     import_zoo(ray, tmp_path / "out", ImportOptions(shares=(1, 0, 0)))
     with h5py.File(tmp_path / "out" / "members" / "00000.h5") as file:
         about = json.loads(file["layout"].asstr()[()])
-        assert (
-            about["entries"][0] == ["conv1.weight", [2, 3, 3, 3]]
-            and about["architecture"] == file.attrs["architecture"]
-        )
+        assert about["entries"][0] == ["conv1.weight", [2, 3, 3, 3]]
+        assert about["architecture"] == file.attrs["architecture"]
         assert json.loads(about["architecture"]) == {"name": "resnet18", "stem": 3, "width": 2}
         assert sum(int(np.prod(shape)) for _, shape in about["entries"]) == file["weights"].shape[1]

@@ -1,4 +1,4 @@
-"""Runs of a zoo that cannot be read are left out and named; the others keep what they have."""
+"""Runs of a zoo that cannot be read are left out and named; the others keep their numbers."""
 
 import json
 import shutil

@@ -20,7 +20,7 @@ HERE = Path("here")
 
 @pytest.mark.parametrize("head", ["fc", "linear"])
 @pytest.mark.parametrize("wrap", ["", "module.", "_orig_mod.module."])
-def test_a_slim_resnet_with_shortcuts_answers_the_same(made, tmp_path, head, wrap):
+def test_a_narrow_resnet_with_shortcuts_gives_the_same_outputs(made, tmp_path, head, wrap):
     torch.manual_seed(0)
     network = made.SlimResNet(4, 5, head)
     network.train()(torch.randn(4, 3, 16, 16))
@@ -39,8 +39,8 @@ def test_a_slim_resnet_with_shortcuts_answers_the_same(made, tmp_path, head, wra
 def test_torchvisions_own_keeps_its_names_and_may_lack_counters():
     state = torchvision_resnet18(num_classes=7).state_dict()
     floats = {name: value for name, value in reversed(state.items()) if value.is_floating_point()}
-    for given in (state, floats):
-        named, layout = as_known(HERE, given)
+    for variant in (state, floats):
+        named, layout = as_known(HERE, variant)
         assert layout == resnet18_layout(64, 7)
         weights, counters = to_vector(HERE, named, layout)
         assert not counters.any()
@@ -66,7 +66,7 @@ def test_another_network_keeps_its_own_names_and_order(made):
         (Hints(head="left", classes=16), "left"),
     ],
 )
-def test_a_head_that_names_and_shapes_leave_open_is_asked_for(hints, head):
+def test_a_head_that_names_and_shapes_do_not_identify_is_requested(hints, head):
     state = nn.ModuleDict({"left": nn.Linear(4, 16), "right": nn.Linear(4, 10)}).state_dict()
     with pytest.raises(DataError, match=r"left \(16 rows\) or right \(10 rows\).*number of classes by --classes"):
         as_known(HERE, state)
@@ -75,7 +75,7 @@ def test_a_head_that_names_and_shapes_leave_open_is_asked_for(hints, head):
         as_known(HERE, state, Hints(head="centre"))
 
 
-def test_hyper_parameters_that_contradict_shapes_leave_the_head_open():
+def test_hyper_parameters_that_contradict_shapes_do_not_identify_the_head():
     state = nn.ModuleDict({"hidden": nn.Linear(4, 16), "classifier": nn.Linear(16, 10)}).state_dict()
     assert as_known(HERE, state, Hints(outputs=10))[1].classes == 10
     assert as_known(HERE, state, Hints(outputs=3))[1].classes == 10  # no module has as many
@@ -92,7 +92,7 @@ def test_a_network_of_another_activation_is_not_rebuilt_with_relu(made):
 
 
 @pytest.mark.parametrize("extra", ["fc.weight", "layer1.0.downsample.0.weight"])
-def test_what_is_only_like_a_resnet_is_not_renamed(made, extra):
+def test_a_network_with_further_parameters_is_not_renamed(made, extra):
     state = {**made.SlimResNet(2, 3, "linear").state_dict(), extra: torch.zeros(2, 2)}
     _, layout = as_known(HERE, state, Hints(classes=3))
     assert layout["linear.weight"].shape == (3, 16)
@@ -121,6 +121,6 @@ def test_weights_that_are_not_finite_are_named(made, value):
         (nn.Conv2d(3, 4, 3).state_dict(), "here: no parameter is a matrix"),
     ],
 )
-def test_what_is_no_classifier_is_refused(state, message):
+def test_other_state_dicts_are_refused(state, message):
     with pytest.raises(DataError, match=message):
         as_known(HERE, state)

@@ -28,7 +28,7 @@ def zoo(made, tmp_path):
     return folder, table
 
 
-def test_snapshots_are_gathered_and_have_their_own_results(made, zoo, tmp_path):
+def test_snapshots_are_grouped_and_have_their_own_results(made, zoo, tmp_path):
     folder, _ = zoo
     done = import_zoo(folder, tmp_path / "out", ImportOptions(shares=(1, 0, 0)))
     assert done.parts == {"train": 3} and done.skipped == {}
@@ -36,10 +36,8 @@ def test_snapshots_are_gathered_and_have_their_own_results(made, zoo, tmp_path):
         member = read_member(tmp_path / "out" / "members" / f"{place:05d}.h5")
         assert member.plan["source"] == f"run{seed}" and member.plan["classes"] == ["koala", "yak", "emu"]
         assert member.plan["rate"] == seed / 8 and member.plan["optimizer"] == "adam"
-        assert member.snapshots["epoch"].tolist() == [2, 9] and member.snapshots["snapshot"].tolist() == [
-            "epoch2",
-            "max",
-        ]
+        assert member.snapshots["epoch"].tolist() == [2, 9]
+        assert member.snapshots["snapshot"].tolist() == ["epoch2", "max"]
         assert member.snapshots["validation_loss"].tolist() == [made.results(seed, e)["val_loss"] for e in (2, 9)]
         states = made.states(made.SlimResNet, seed, 2)
         columns = member.layout["layer2.0.downsample.0.weight"].columns
@@ -76,7 +74,7 @@ def test_a_number_of_classes_does_not_hide_names_that_do_not_fit_the_head(zoo, t
 
 
 def rows_of(table, separator=",", end="", decimal="."):
-    """A table as other programs write it."""
+    """Return a table as other programs write it."""
     lines = [separator.join(table.columns)]
     for row in table.itertuples(index=False):
         cells = [str(cell).replace(".", decimal) if isinstance(cell, float) else str(cell) for cell in row]
@@ -107,7 +105,7 @@ def test_decimal_commas_are_read(zoo, separator):
         assert run.about == plain[name].about and run.about["rate"] == int(name[3:]) / 8
 
 
-def test_labels_of_rows_that_pandas_writes_are_passed_over(zoo):
+def test_labels_of_rows_that_pandas_writes_are_ignored(zoo):
     folder, table = zoo
     table.to_csv(folder / "zoo.csv")
     assert len(find_runs(folder)) == 3
@@ -144,7 +142,7 @@ def change(column, value, row=0):
 
 
 def outside(name):
-    """A row that names a real file outside of the folder."""
+    """Return a function that names a file outside of the folder in a row."""
 
     def apply(folder, table):
         target = folder.parent / "secret.pt"
@@ -193,7 +191,7 @@ def reading_all(folder):
         ),
     ],
 )
-def test_what_is_wrong_is_named_with_a_remedy(zoo, damage, message):
+def test_faults_are_named_with_a_remedy(zoo, damage, message):
     folder, table = zoo
     damage(folder, table)
     with pytest.raises(DataError, match=message):

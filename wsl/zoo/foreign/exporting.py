@@ -1,11 +1,10 @@
 """Export members as a zoo with Ray Tune's layout, see ``wsl.zoo.foreign.raytune``."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 
 from wsl.errors import DataError
@@ -69,8 +68,13 @@ def _write(member: Member, part: str | None, place: Path) -> None:
     place.mkdir()
     write_json(place / "params.json", params)
     folders = {int(epoch): f"checkpoint_{epoch:06d}" for epoch in member.snapshots["epoch"]}
-    lines = [{**line, "config": params} for line in _lines(member.history, folders)]
-    (place / "result.json").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    metrics = {ours: key for key, ours in METRICS.items()}
+    with open(place / "result.json", "w", encoding="utf-8") as file:
+        for row in member.history.to_dict("records"):
+            epoch = int(row.pop("epoch"))
+            line = {"training_iteration": epoch, "checkpoint_dir_name": folders.get(epoch)}
+            line |= {metrics[key]: value for key, value in row.items()}
+            file.write(json.dumps({**line, "config": params}) + "\n")
     for row, epoch in enumerate(member.snapshots["epoch"]):
         checkpoint = place / folders[int(epoch)]
         checkpoint.mkdir()
@@ -78,18 +82,10 @@ def _write(member: Member, part: str | None, place: Path) -> None:
 
 
 def _params(member: Member, part: str | None) -> dict[str, Any]:
-    theirs = {ours: key for key, ours in PARAMETERS.items()}
+    keys = {ours: key for key, ours in PARAMETERS.items()}
     plan = {**member.plan, **({"part": part} if part else {})}
-    plan = {theirs.get(key, OWN + key): value for key, value in plan.items()}
+    plan = {keys.get(key, OWN + key): value for key, value in plan.items()}
     # An early snapshot is called `early` or by its epoch, which cannot be derived from the epoch.
     names = {str(row["epoch"]): row["snapshot"] for row in member.snapshots.to_dict("records")}
     about = {"model::type": member.plan.get("architecture", "resnet18"), "model::o_dim": member.layout.classes}
     return {**about, **plan, OWN + "snapshots": names}
-
-
-def _lines(history: pd.DataFrame, folders: Mapping[int, str]) -> Iterator[dict[str, Any]]:
-    theirs = {ours: key for key, ours in METRICS.items()}
-    for row in history.to_dict("records"):
-        epoch = int(row.pop("epoch"))
-        named = {"training_iteration": epoch, "checkpoint_dir_name": folders.get(epoch)}
-        yield {**named, **{theirs[key]: value for key, value in row.items()}}
