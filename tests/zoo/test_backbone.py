@@ -95,7 +95,7 @@ def ink(images):
 
 
 def mean_cosine(start, files, packed):
-    """Return the mean cosine of centred targets and a linear map of a start's features, fitted on half of the images."""
+    """Return the mean cosine of centred targets and a linear map of features, fitted on every second one."""
     targets = []
     for path in files:
         with h5py.File(path) as file:

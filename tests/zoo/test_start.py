@@ -138,7 +138,7 @@ def test_a_checkpoint_with_a_non_finite_weight_is_named_with_the_parameter(tmp_p
     state["layer3.0.conv2.weight"][1, 0, 2, 2] = value  # 1e300 is finite only in float64
     torch.save(state, tmp_path / "other.pt")
     with pytest.raises(
-        ConfigError, match=r"^zoo\.backbone\.checkpoint: in .*other\.pt layer3\.0\.conv2\.weight holds num"
+        ConfigError, match=r"^zoo\.backbone\.checkpoint: in .*other\.pt layer3\.0\.conv2\.weight is not finite"
     ):
         import_backbone(tmp_path / "other.pt", tmp_path / "start.safetensors", resnet18_network(2, 3), "other.pt")
     assert not (tmp_path / "start.safetensors").exists()

@@ -210,8 +210,8 @@ def test_safetensors_cut_short_are_named(tmp_path):
     ("content", "message"),
     [
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "pointer of Git LFS.*git lfs pull"),
-        (b"<!DOCTYPE html><html>", "damaged, or not a file of torch.save"),
-        (b"junk" * 100, "damaged, or not a file of torch.save"),
+        (b"<!DOCTYPE html><html>", "damaged, or not from torch.save"),
+        (b"junk" * 100, "damaged, or not from torch.save"),
     ],
 )
 def test_files_of_something_else_are_named(tmp_path, content, message):

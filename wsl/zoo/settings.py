@@ -211,9 +211,7 @@ class Zoo(MemberTraining):
         last = self.max_epoch.bounds()[0]
         late = [epoch for epoch in self.snapshots if isinstance(epoch, int) and epoch >= last]
         if late:
-            raise ValueError(
-                f"snapshots: epoch {late[0]} must be before every member's last epoch, but max_epoch can be {last:g}"
-            )
+            raise ValueError(f"snapshots: epoch {late[0]} is not before all last epochs: max_epoch can be {last:g}")
         return self
 
     @model_validator(mode="after")

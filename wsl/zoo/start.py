@@ -48,6 +48,7 @@ def import_backbone(file: str | Path, out: str | Path, network: Network, checkpo
         log.info("zoo.backbone.checkpoint: %s: weights under %s; ignored: %s", checkpoint, place, others)
     state = {}
     for name, value in network_for(layout).state_dict().items():
+        place = f"zoo.backbone.checkpoint: in {checkpoint} {name}"
         if name in layout.head:
             continue
         if name in layout.counters:  # old checkpoints have none, and they do not change outputs
@@ -55,16 +56,13 @@ def import_backbone(file: str | Path, out: str | Path, network: Network, checkpo
         elif name not in tensors or tensors[name].shape != value.shape:
             actual = f"has shape {tuple(tensors[name].shape)}" if name in tensors else "is missing"
             raise ConfigError(
-                f"zoo.backbone.checkpoint: in {checkpoint} {name} {actual}, but the architecture ({architecture}) "
-                f"needs {tuple(value.shape)}; choose a checkpoint that fits, or another zoo.architecture"
+                f"{place} {actual}, but the architecture ({architecture}) needs {tuple(value.shape)}; choose a "
+                "checkpoint that fits, or another zoo.architecture"
             )
         else:
             state[name] = tensors[name].to(value.dtype)
             if not state[name].isfinite().all():
-                raise ConfigError(
-                    f"zoo.backbone.checkpoint: in {checkpoint} {name} holds numbers that are not finite as "
-                    f"{value.dtype}; choose another checkpoint"
-                )
+                raise ConfigError(f"{place} is not finite as {value.dtype}; choose another checkpoint")
     write_start(out, with_zero_head(state, layout), layout, {"regime": "finetuned", "checkpoint": checkpoint})
 
 

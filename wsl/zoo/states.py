@@ -32,7 +32,7 @@ OUTER = ("module.", "model.", "net.", "network.")
 # Tensors of the training program that Lightning saves with those of the network.
 PROGRAM = re.compile(r"(criterion|loss(_fn|_func)?|\w*metrics?|(train|val|valid|validation|test)_\w+)\.")
 COUNTERS = re.compile(r"(^|\.)(n_averaged|num_updates|_extra_state)$")
-# Types of other objects in checkpoints; ``_Inert`` replaces them.
+# Types of other objects in checkpoints; empty objects replace them.
 INERT = (
     *("argparse.Namespace", "pathlib.PosixPath", "pathlib._local.PosixPath", "pathlib.WindowsPath"),
     *("numpy.dtype", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar"),
@@ -113,8 +113,9 @@ def _load(path: Path) -> Any:
             f"it is not a zip archive, and torch {torch.__version__} does not read older files safely; install torch "
             "2.6 or later, or save it as safetensors where it was made"
         )
-    modules = (name.rpartition(".") for name in INERT)
-    types = [type(name, (_Inert,), {"__module__": module}) for module, _, name in modules]
+    inert = {"__new__": lambda cls, *_: object.__new__(cls), "__setstate__": lambda *_: None}  # ignore all arguments
+    names = (name.rpartition(".") for name in INERT)
+    types = [type(name, (), {**inert, "__module__": module}) for module, _, name in names]
     allowed = getattr(torch.serialization, "safe_globals", None)  # torch 2.5 and later
     try:
         # Opened here, since torch takes the suffix .safetensors as the format.
@@ -125,25 +126,10 @@ def _load(path: Path) -> Any:
         raise
     except Exception as error:  # a damaged or hostile file raises errors of any type
         # Torch's own message explains how to run code of the file.
-        needed = re.search(r"GLOBAL (\S+)", str(error))
-        if needed:
-            raise _UnreadableError(f"loading it would run {needed[1]}, and no code of a file is run; {SAVE}") from error
-        raise _UnreadableError(
-            f"it is damaged, or not a file of torch.save ({type(error).__name__}); get it again, or {SAVE}"
-        ) from error
-
-
-class _Inert:
-    """An object that ignores its state."""
-
-    def __new__(cls, *_: Any) -> "_Inert":
-        return super().__new__(cls)
-
-    def __init__(self, *_: Any):
-        pass
-
-    def __setstate__(self, _: Any) -> None:
-        pass
+        if code := re.search(r"GLOBAL (\S+)", str(error)):
+            raise _UnreadableError(f"loading it would run {code[1]}, and no code of a file is run; {SAVE}") from error
+        kind = type(error).__name__
+        raise _UnreadableError(f"it is damaged, or not from torch.save ({kind}); get it again, or {SAVE}") from error
 
 
 def _check_archive(path: Path) -> None:

@@ -121,10 +121,8 @@ class Training(EpochLoop):
         with np.errstate(over="ignore"):
             stored = weights.astype(self._storage)
         if not np.isfinite(stored).all():
-            raise FloatingPointError(
-                f"member {self.plan['member']}: a weight of {abs(weights).max():.3g} does not fit {self._storage}; set "
-                "zoo.storage to float32"
-            )
+            fault = f"a weight of {abs(weights).max():.3g} does not fit {self._storage}; set zoo.storage to float32"
+            raise FloatingPointError(f"member {self.plan['member']}: {fault}")
         self._weights.append(torch.from_numpy(stored))
         self._counters.append(torch.from_numpy(counters))
 

@@ -126,7 +126,7 @@ def test_checkpoints_are_left_out_by_name(folder):
     run = read_run(folder.parent, folder, LeaveOut([f"{folder.name}/checkpoint_000005"]))
     assert list(run.files) == [10]
     assert list(read_run(folder.parent, folder, LeaveOut(["*/checkpoint_000005"])).files) == [10]
-    with pytest.raises(DataError, match="none is left"):
+    with pytest.raises(DataError, match="no checkpoint is left"):
         read_run(folder.parent, folder, LeaveOut(["*/checkpoint_*"]))
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from wsl.settings.sections import PositiveInt
-from wsl.zoo.architectures.base import ARCHITECTURES, Architecture, Recognised
+from wsl.zoo.architectures.base import ARCHITECTURES, Architecture, Axes, Recognised
 
 SYNONYMS = {"shortcut": "downsample", "linear": "fc"}  # parts of names in other programs
 
@@ -35,18 +35,15 @@ class ResNet18(Architecture):
         return [module for module in network.modules() if isinstance(module, BasicBlock)]
 
     def channel_groups(self, layout):
-        """Return the groups of channels.
-
-        Residual blocks add their output to their input, so all blocks of a stage share the channels of one *stream*
-        (``layer1`` to ``layer4``; the stem belongs to ``layer1``). Channels between the two convolutions of a block
-        are a group of their own (``layer1.0``, ...).
-        """
-        groups: dict[str, list[tuple[str, int]]] = {}
+        # Residual blocks add their output to their input, so all blocks of a stage share the channels of one *stream*
+        # (layer1 to layer4; the stem belongs to layer1). Channels between the two convolutions of a block are a group
+        # of their own (layer1.0, ...).
+        groups: dict[str, Axes] = {}
         for entry in layout.entries:
             for axis, group in enumerate(_channels(entry.name)):
                 if group:
-                    groups.setdefault(group, []).append((entry.name, axis))
-        return {group: tuple(axes) for group, axes in groups.items()}
+                    groups[group] = (*groups.get(group, ()), (entry.name, axis))
+        return groups
 
     @classmethod
     def own_names(cls, names):

@@ -89,10 +89,8 @@ class Conversion:
             table = table.rename(columns={f"test_{kind}": f"validation_{kind}" for kind in ("loss", "accuracy")})
         if not set(NEEDED) <= set(table):
             other = "test" if self.validation == "val" else "val"
-            raise DataError(
-                f"{run.name} has no results on {self.validation} images (loss and accuracy are required); --validation "
-                f"{other} uses those on {other} images"
-            )
+            lacking = f"no results on {self.validation} images (loss and accuracy)"
+            raise DataError(f"{run.name} has {lacking}; --validation {other} uses those on {other} images")
         order = [key for key in METRICS.values() if key in {*table, *TRAINING}]
         return table.reindex(columns=order).rename_axis("epoch").reset_index()
 
@@ -117,7 +115,7 @@ class Conversion:
             state, layout = as_known(path, saved.tensors, hints)
             if wanted is None:
                 first, wanted = path, layout
-            if layout != wanted and not same_parameters(layout, wanted):
+            if not same_parameters(layout, wanted):
                 raise DataError(
                     f"{path}: {first_difference(layout, wanted)}, which {first} has; all networks of an import must be "
                     "alike: leave the others out by --leave-out, and import them by themselves"

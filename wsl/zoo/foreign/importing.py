@@ -15,7 +15,7 @@ from wsl.zoo.foreign.account import OTHER, Imported, write_account
 from wsl.zoo.foreign.conversion import Conversion
 from wsl.zoo.foreign.joining import NOT_SAID, Saved
 from wsl.zoo.foreign.options import ImportOptions
-from wsl.zoo.foreign.run import NOTHING, PARTS, ForeignRun, LeaveOut, check_classes
+from wsl.zoo.foreign.run import NOTHING, PARTS, REMEDY, ForeignRun, LeaveOut, check_classes
 from wsl.zoo.index import write_index
 from wsl.zoo.layout import Layout
 from wsl.zoo.member import write_member
@@ -127,10 +127,8 @@ def accuracy_unit(runs: Sequence[ForeignRun], unit: str = "auto") -> float:
         for column, values in run.accuracies.items():
             low, high = values.min(), values.max()
             if low < 0 or high > 100 or (unit == "fraction" and high > 1):
-                raise DataError(
-                    f"{run.name}: a {column} of {low if low < 0 else high:g} is not an accuracy; correct it, or leave "
-                    f"the run out by --leave-out {run.name}"
-                )
+                value = low if low < 0 else high
+                raise DataError(f"{run.name}: a {column} of {value:g} is not an accuracy; {REMEDY} {run.name}")
             if high > 0:
                 examples.setdefault("percent" if high > 1 else "fraction", f"{run.name}, {column}")
     if unit == "auto" and len(examples) > 1:
@@ -164,11 +162,9 @@ def _numbered(runs: list[ForeignRun | None]) -> dict[int, ForeignRun]:
         return placed
     numbered: dict[int, ForeignRun] = {}
     for number, run in zip(numbers, placed.values(), strict=True):
-        if number in numbered:
-            raise DataError(
-                f"{numbered[number].name} and {run.name} are both member {number}; give each a number of its own"
-            )
-        numbered[number] = run
+        other = numbered.setdefault(number, run)
+        if other is not run:
+            raise DataError(f"{other.name} and {run.name} are both member {number}; give each its own number")
     return numbered
 
 

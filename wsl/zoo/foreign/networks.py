@@ -38,25 +38,26 @@ def as_known(
     hints = hints or Hints()
     network = recognise({name: tuple(value.shape) for name, value in state.items() if value.is_floating_point()})
     if network:
-        names, layout = network.architecture.own_names(state), network.layout
+        architecture, layout = network.architecture, network.layout
+        names = architecture.own_names(state)
         renamed = {names[name]: value for name, value in state.items()}
         counters = {name for name, value in renamed.items() if not value.is_floating_point()}
         if len(renamed) == len(state) and counters <= set(layout.counters):
             head = layout.head[0].rpartition(".")[0]
             theirs = next(name for name in state if names[name] == layout.head[0]).rpartition(".")[0]
             if hints.head not in (None, head, theirs):
-                raise DataError(
-                    f"{path}: the head of {network.architecture.name} is {head}, not {hints.head}; omit --head"
-                )
+                raise DataError(f"{path}: the head of {architecture.name} is {head}, not {hints.head}; omit --head")
             return renamed, layout._replace(activation=hints.activation or layout.activation)
     return state, _unknown_layout(path, state, hints)
 
 
 def same_parameters(layout: Layout, other: Layout) -> bool:
     """Return whether two layouts differ only in the order of their parameters."""
-    entries, others = ({(entry.name, entry.shape) for entry in each.entries} for each in (layout, other))
-    facts, other_facts = (each._replace(entries=(), counters=()) for each in (layout, other))
-    return facts == other_facts and entries == others and set(layout.counters) == set(other.counters)
+    unordered, other_unordered = (
+        each._replace(entries={(entry.name, entry.shape) for entry in each.entries}, counters=set(each.counters))
+        for each in (layout, other)
+    )
+    return unordered == other_unordered
 
 
 def to_vector(path: Path, state: dict[str, torch.Tensor], layout: Layout) -> tuple[np.ndarray, np.ndarray]:
@@ -69,7 +70,7 @@ def to_vector(path: Path, state: dict[str, torch.Tensor], layout: Layout) -> tup
     if not np.isfinite(weights).all():
         bad = next(name for name, values in layout.split(weights).items() if not np.isfinite(values).all())
         raise DataError(
-            f"{path}: {bad} holds NaN or infinite numbers; leave its epoch out by --epochs, or the run by --leave-out"
+            f"{path}: {bad} holds NaN or infinite values; omit the epoch by --epochs, or the run by --leave-out"
         )
     return weights, counters
 
@@ -85,9 +86,7 @@ def _unknown_layout(path: Path, state: dict[str, torch.Tensor], hints: Hints) ->
         else:
             raise DataError(f"{path}: {name} holds {value.dtype}, which are not weights; take it out of the state dict")
     if not any(len(shape) == 2 for shape in shapes.values()):
-        raise DataError(
-            f"{path}: no parameter is a matrix, whose rows would be classes; only classifiers can be imported"
-        )
+        raise DataError(f"{path}: no parameter is a matrix with one row per class; only classifiers can be imported")
     return layout_from(shapes.items(), counters, _head(path, shapes, hints), hints.activation or "relu")
 
 

@@ -60,7 +60,7 @@ def read_run(zoo: Path, folder: Path, leave_out: LeaveOut = NOTHING, saved: Save
     """
     inside = folder.relative_to(zoo)
     path = file_inside(zoo, inside / "params.json")
-    params = _json(path, read_text(path), folder.name)
+    params = _json(path, read_text(path), folder)
     about = {ours: params[theirs] for theirs, ours in (ALSO | PARAMETERS).items() if theirs in params}
     about |= {key.removeprefix(OWN): value for key, value in params.items() if key.startswith(OWN)}
     rows, notes = _rows(file_inside(zoo, inside / "result.json"), folder)
@@ -79,10 +79,7 @@ def read_run(zoo: Path, folder: Path, leave_out: LeaveOut = NOTHING, saved: Save
         if f"{folder.name}/{checkpoints[number].name}" not in leave_out
     }
     if not files:
-        raise DataError(
-            f"{folder}: of its {len(checkpoints)} checkpoints none is left that results name; leave the run out by "
-            f"--leave-out {folder.name}"
-        )
+        raise DataError(f"{folder}: no checkpoint is left that results name; {_leave_out(folder)}")
     outputs, names = params.get("model::o_dim"), about.get("snapshots")
     names = names if isinstance(names, dict) and all(map(str.isdecimal, names)) else {}
     return ForeignRun(
@@ -108,8 +105,8 @@ def _rows(path: Path, folder: Path) -> tuple[Rows, list[str]]:
         lines.pop()
         notes.append(TORN)
     if not lines:
-        raise DataError(f"{path} holds no results{_failed(folder)}; leave the run out by --leave-out {folder.name}")
-    contents = [(place, _json(place, line, folder.name)) for place, line in lines]
+        raise DataError(f"{path} holds no results{_failed(folder)}; {_leave_out(folder)}")
+    contents = [(place, _json(place, line, folder)) for place, line in lines]
     key = "training_iteration" if any("training_iteration" in row for _, row in contents) else "epoch"
     rows = {whole_number(place, key, row.get(key)): (place, row) for place, row in contents}
     if len(rows) < len(contents):
@@ -125,16 +122,14 @@ def _checkpoints(folder: Path) -> dict[int, Path]:
             continue
         other = checkpoints.setdefault(int(name[1]), path)
         if other != path:
-            raise DataError(
-                f"{path} and {other.name} have one number; leave the run out by --leave-out {folder.name}, or move one "
-                "of the two elsewhere"
-            )
+            raise DataError(f"{path} and {other.name} have one number; {_leave_out(folder)}, or move one elsewhere")
     if not checkpoints:
-        raise DataError(
-            f"{folder} has no checkpoint_*/{WEIGHTS}{_failed(folder)}; add them, or leave the run out by --leave-out "
-            f"{folder.name}"
-        )
+        raise DataError(f"{folder} has no checkpoint_*/{WEIGHTS}{_failed(folder)}; add them, or {_leave_out(folder)}")
     return dict(sorted(checkpoints.items()))
+
+
+def _leave_out(folder: Path) -> str:
+    return f"leave the run out by --leave-out {folder.name}"
 
 
 def _failed(folder: Path) -> str:
@@ -149,12 +144,11 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _json(place: Path | str, text: str, run: str) -> dict[str, Any]:
-    remedy = f"correct it, or leave the run out by --leave-out {run}"
+def _json(place: Path | str, text: str, folder: Path) -> dict[str, Any]:
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{place} is not JSON ({error}); {remedy}") from error
+        raise DataError(f"{place} is not JSON ({error}); correct it, or {_leave_out(folder)}") from error
     if not isinstance(content, dict):
-        raise DataError(f"{place} is not a JSON object; {remedy}")
+        raise DataError(f"{place} is not a JSON object; correct it, or {_leave_out(folder)}")
     return content

@@ -10,8 +10,8 @@ import csv
 import io
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -110,9 +110,8 @@ def read_rows(path: Path, name: str, rows: pd.DataFrame) -> ForeignRun:
     return ForeignRun(name, about, names, part or None, results, files, f"by the rows of {path.name}")
 
 
-def _value(text: str) -> Any:
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return text
-    return value if isinstance(value, int | float) else text
+def _value(text: str) -> str | float:
+    with suppress(ValueError):
+        if isinstance(value := json.loads(text), int | float):
+            return value
+    return text
