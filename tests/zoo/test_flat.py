@@ -6,8 +6,7 @@ import torch
 
 from tests.networks import resnet18_layout
 from wsl.sampling.recalibration import re_estimate
-from wsl.zoo.flat import FlatNetwork
-from wsl.zoo.network import flatten, network_for, state_dict
+from wsl.zoo.network import FlatNetwork, flatten, network_for, state_dict
 
 LAYOUT = resnet18_layout(4, 3)
 

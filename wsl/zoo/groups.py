@@ -42,10 +42,9 @@ def group_classes(
             "use more classes, or keep fewer for the backbone and unseen tasks"
         )
     for group, least in (("unseen", needed), ("backbone", 2)):
-        if choices[group] is not None and len(groups[group]) < least:
-            faults.lines.append(
-                f"zoo.{group}.classes: {len(groups[group])} classes are too few; give at least {least}, or leave it out"
-            )
+        if choices[group] is not None and (count := len(groups[group])) < least:
+            fault = f"{count} classes are too few; give at least {least}, or leave it out"
+            faults.lines.append(f"zoo.{group}.classes: {fault}")
     faults.refuse()
     return groups
 

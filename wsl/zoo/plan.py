@@ -23,11 +23,7 @@ def class_set_rank(classes: tuple[int, ...]) -> int:
 
 
 def _task_draws(
-    seed: int,
-    classes: Sequence[str],
-    size: int,
-    available: float,
-    owns: Callable[[tuple[int, ...]], bool] = lambda task: True,
+    seed: int, classes: Sequence[str], size: int, available: float, owns: Callable = lambda task: True
 ) -> Callable[[int], list[str]]:
     """Return a function that draws the task of a member: class names in the order of its head.
 

@@ -105,9 +105,7 @@ class Backbone(Section):
         description="used instead of training: `torchvision:<weights>` or `timm:<model>`, which are downloaded once, "
         "or a file with a state dict (torch or safetensors)",
     )
-    sha256: Sha256 | None = Field(
-        None, description="SHA-256 checksum of the checkpoint's file; another file is refused"
-    )
+    sha256: Sha256 | None = Field(None, description="SHA-256 checksum of the checkpoint's file; others are refused")
     epochs: PositiveInt = Field(60, description="epochs of its training (SGD, one-cycle learning rate)")
     augment: bool = Field(True, description="random flips and shifts during training")
     teacher: NonNegativeFloat = Field(0.0, description=TEACHER)
@@ -131,9 +129,7 @@ class Unseen(Section):
     classes: ClassChoice | None = Field(
         None, description="classes reserved for them: names, a number of random ones, or a text file of names"
     )
-    members: PositiveInt | None = Field(
-        None, description="members trained on such tasks; they are used for evaluation only"
-    )
+    members: PositiveInt | None = Field(None, description="members trained on such tasks, only for evaluation")
 
     @model_validator(mode="after")
     def _both_or_none(self) -> Self:
@@ -182,20 +178,18 @@ class Zoo(MemberTraining):
     def _values_make_sense(self) -> Self:
         if not isinstance(self.optimizer, Choice) or not set(self.optimizer.choice) <= {"adam", "sgd"}:
             raise ValueError("optimizer: only adam and sgd are known; write {choice: [adam, sgd]} or one of them")
-        if "early" in self.snapshots and self.early_epoch.bounds()[1] >= self.max_epoch.bounds()[0]:
-            raise ValueError(
-                f"early_epoch can reach {self.early_epoch.bounds()[1]:g}, but max_epoch can be as low as "
-                f"{self.max_epoch.bounds()[0]:g}; the early snapshot must come first"
-            )
+        early, last = self.early_epoch.bounds()[1], self.max_epoch.bounds()[0]
+        if "early" in self.snapshots and early >= last:
+            fault = f"early_epoch can reach {early:g}, but max_epoch can be as low as {last:g}"
+            raise ValueError(f"{fault}; the early snapshot must come first")
         return self
 
     @model_validator(mode="after")
     def _cohorts_are_whole(self) -> Self:
         for name, count in (("members", self.members), ("unseen.members", self.unseen.members or 0)):
             if count % self.cohort:
-                raise ValueError(
-                    f"cohort: {name} is {count}, which is not a multiple of {self.cohort}; change one of them"
-                )
+                fault = f"{name} is {count}, which is not a multiple of {self.cohort}; change one of them"
+                raise ValueError(f"cohort: {fault}")
         if self.cohort > 1 and self.training is not None:
             raise ValueError("cohort: with `training`, cohorts would contain unused members; set it to 1")
         return self
@@ -211,7 +205,7 @@ class Zoo(MemberTraining):
         last = self.max_epoch.bounds()[0]
         late = [epoch for epoch in self.snapshots if isinstance(epoch, int) and epoch >= last]
         if late:
-            raise ValueError(f"snapshots: epoch {late[0]} is not before all last epochs: max_epoch can be {last:g}")
+            raise ValueError(f"snapshots: epoch {late[0]} must be before all last epochs; max_epoch can be {last:g}")
         return self
 
     @model_validator(mode="after")

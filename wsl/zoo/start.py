@@ -46,23 +46,21 @@ def import_backbone(file: str | Path, out: str | Path, network: Network, checkpo
     if saved.source or saved.ignored:
         place, others = saved.source or "the top level", ", ".join(saved.ignored) or "nothing"
         log.info("zoo.backbone.checkpoint: %s: weights under %s; ignored: %s", checkpoint, place, others)
-    state = {}
-    for name, value in network_for(layout).state_dict().items():
-        place = f"zoo.backbone.checkpoint: in {checkpoint} {name}"
+    # Old checkpoints have no counters, which do not change outputs.
+    state = {name: tensors.get(name, torch.tensor(0)) for name in layout.counters}
+    for name, shape, _ in layout.entries:
         if name in layout.head:
             continue
-        if name in layout.counters:  # old checkpoints have none, and they do not change outputs
-            state[name] = tensors.get(name, value)
-        elif name not in tensors or tensors[name].shape != value.shape:
+        place = f"zoo.backbone.checkpoint: in {checkpoint} {name}"
+        if name not in tensors or tensors[name].shape != shape:
             actual = f"has shape {tuple(tensors[name].shape)}" if name in tensors else "is missing"
             raise ConfigError(
-                f"{place} {actual}, but the architecture ({architecture}) needs {tuple(value.shape)}; choose a "
-                "checkpoint that fits, or another zoo.architecture"
+                f"{place} {actual}, but the architecture ({architecture}) needs {shape}; choose a checkpoint that fits "
+                "or another zoo.architecture"
             )
-        else:
-            state[name] = tensors[name].to(value.dtype)
-            if not state[name].isfinite().all():
-                raise ConfigError(f"{place} is not finite as {value.dtype}; choose another checkpoint")
+        state[name] = tensors[name].float()
+        if not state[name].isfinite().all():
+            raise ConfigError(f"{place} is not finite as float32; choose another checkpoint")
     write_start(out, with_zero_head(state, layout), layout, {"regime": "finetuned", "checkpoint": checkpoint})
 
 

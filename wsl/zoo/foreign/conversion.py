@@ -64,12 +64,8 @@ class Conversion:
     def _hints(self, run: ForeignRun) -> Hints:
         classes = self.classes or run.classes
         activation = next((run.about[key] for key in ("activation", "nlin", "model::nlin") if key in run.about), None)
-        return Hints(
-            classes=len(classes) if isinstance(classes, list) else classes,
-            outputs=run.outputs,
-            head=self.head,
-            activation=activation and str(activation).lower(),
-        )
+        count = len(classes) if isinstance(classes, list) else classes
+        return Hints(count, run.outputs, self.head, activation and str(activation).lower())
 
     def _classes(self, run: ForeignRun, layout: Layout) -> list[str]:
         start = f"{run.name}: its head {layout.head[0]} distinguishes {layout.classes} classes"

@@ -47,9 +47,7 @@ class ImportOptions(Section):
         description="Names of the classes, in the order of the head's rows, or their number. "
         "[default: from the zoo, else numbers]",
     )
-    head: str | None = Field(
-        None, description="Name of the head's module; needed where names and shapes do not identify it."
-    )
+    head: str | None = Field(None, description="Name of the head's module, if names and shapes do not identify it.")
     epochs: Epochs = Field(None, description="Epochs to keep, as the zoo counts them. [default: all that have weights]")
     every: PositiveInt | None = Field(
         None,

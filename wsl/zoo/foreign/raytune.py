@@ -25,26 +25,13 @@ WEIGHTS = "checkpoints"
 NAMED = re.compile(r"(?:.*/)?checkpoint_(\d+)/*")
 TORN = "last line of results cut short, not read"
 OWN = "wsl::"  # prefix of keys of our plan that have no usual name
-PARAMETERS = {
-    "seed": "seed",
-    "optim::optimizer": "optimizer",
-    "optim::lr": "learning_rate",
-    "optim::wd": "weight_decay",
-    "optim::momentum": "momentum",
-    "optim::scheduler": "schedule",
-    "training::batchsize": "batch_size",
-    "training::epochs_train": "max_epoch",
-}
-ALSO = {  # WeightCLIP's keys, and further hyper-parameters
-    "lr": "learning_rate",
-    "weight_decay": "weight_decay",
-    "momentum": "momentum",
-    "batch_size": "batch_size",
-    "num_epochs": "max_epoch",
-    "model::nlin": "activation",
-    "model::dropout": "dropout",
-    "model::init_type": "initialisation",
-}
+PARAMETERS = {"seed": "seed", "optim::optimizer": "optimizer", "optim::lr": "learning_rate"}
+PARAMETERS |= {"optim::wd": "weight_decay", "optim::momentum": "momentum", "optim::scheduler": "schedule"}
+PARAMETERS |= {"training::batchsize": "batch_size", "training::epochs_train": "max_epoch"}
+# WeightCLIP's keys, and further hyper-parameters.
+ALSO = {"lr": "learning_rate", "weight_decay": "weight_decay", "momentum": "momentum", "batch_size": "batch_size"}
+ALSO |= {"num_epochs": "max_epoch", "model::nlin": "activation"}
+ALSO |= {"model::dropout": "dropout", "model::init_type": "initialisation"}
 Rows = Mapping[int, tuple[str, dict[str, Any]]]  # by epoch: the place of a line and its content
 
 

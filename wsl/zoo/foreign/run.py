@@ -13,14 +13,9 @@ import pandas as pd
 from wsl.errors import DataError
 
 # Other programs' names; tables may also have those of this project.
-METRICS = {
-    "train_loss": "train_loss",
-    "train_acc": "train_accuracy",
-    "val_loss": "validation_loss",
-    "val_acc": "validation_accuracy",
-    "test_loss": "test_loss",
-    "test_acc": "test_accuracy",
-}
+METRICS = {"train_loss": "train_loss", "train_acc": "train_accuracy"}
+METRICS |= {"val_loss": "validation_loss", "val_acc": "validation_accuracy"}
+METRICS |= {"test_loss": "test_loss", "test_acc": "test_accuracy"}
 REMEDY = "correct it, or leave the run out by --leave-out"
 NOT_MEASURED = -999.0  # ModelZooDataset's results before the first epoch
 PARTS = ("train", "validation", "test", "unseen")
