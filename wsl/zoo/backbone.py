@@ -81,14 +81,11 @@ def train_on_classes(
     optimizer = make_optimizer(trained, "sgd", settings.learning_rate, settings.weight_decay, MOMENTUM)
     steps = settings.epochs * max(len(images["train"][0]) // batch_size, 1)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, total_steps=steps)
+    arguments = (network, optimizer, images["train"], batch_size, settings.augment)
 
     class Loop(EpochLoop):
         def train(self) -> Values:
-            return train_epoch(
-                *(network, optimizer, images["train"], batch_size, settings.augment),
-                after_batch=schedule.step,
-                extra_loss=extra_loss,
-            )
+            return train_epoch(*arguments, after_batch=schedule.step, extra_loss=extra_loss)
 
         def finite(self) -> bool:
             return all(value.isfinite().all() for value in network.state_dict().values())

@@ -73,13 +73,10 @@ def train_together(trainings: Sequence[Training], progress: Progress = NOWHERE) 
 
 
 class Stack:
-    """Networks of equal shape with stacked weights, so that one forward and backward pass serves all of them.
+    """Networks of members with equal batch size, stacked so that one forward and backward pass serves all of them.
 
     The members' networks, optimisers and schedules stay as they are: their tensors become views of the stacked ones,
     and each optimiser updates its member's part.
-
-    Args:
-        trainings: members with equal batch size and precision.
     """
 
     def __init__(self, trainings: Sequence[Training]):

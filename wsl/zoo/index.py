@@ -26,12 +26,7 @@ if TYPE_CHECKING:
 
 
 class Zoo:
-    """An opened index; its tables are read on first use.
-
-    Attributes:
-        sources: the member files; ``read_weights`` reads from them.
-        layout: of the weights.
-    """
+    """An opened index; its tables are read on first use, and its weights by ``read_weights``."""
 
     def __init__(self, file: h5py.File):
         self.file = file
@@ -107,9 +102,7 @@ def write_index(paths: Sequence[str | Path], out: str | Path) -> None:
             sources.append((path, len(table), file["weights"].dtype))
             layouts.setdefault(get_layout(file), path)
     if not layouts:
-        raise DataError(
-            f"{len(paths)} members to index in {Path(out).name}, but all of them diverged; lower zoo.learning_rate"
-        )
+        raise DataError(f"all {len(paths)} members to index in {Path(out).name} diverged; lower zoo.learning_rate")
     layout, *others = layouts
     if others:
         raise DataError(
@@ -177,16 +170,13 @@ def _first_unreadable(zoo: Zoo, rows: slice) -> int:
 
 
 def _fault(zoo: Zoo, row: int, column: int) -> str:
-    """Return what is wrong with a weight of a snapshot, and the remedy.
-
-    HDF5 does not report why it could not read a member file behind an index, so the file is opened by itself.
-    """
+    """Return what is wrong with a weight of a snapshot, and the remedy."""
     index = Path(zoo.file.filename)
     non_finite = "holds non-finite weights in " + next(e.name for e in zoo.layout.entries if column < e.columns.stop)
     if (source := zoo.sources.find(row)) is None:
         return f"{index} {non_finite}; {remedy(index, 'use an intact copy')}"
     path, place = source
-    try:
+    try:  # HDF5 does not report why it could not read a member file behind an index
         with open_member(path) as file:
             weights = file["weights"]
             if weights.shape[0] <= place or weights.shape[1] != zoo.layout.size:

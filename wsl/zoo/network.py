@@ -8,6 +8,8 @@ from wsl.errors import DataError
 from wsl.zoo.layout import Layout
 from wsl.zoo.recognition import architecture_of
 
+State = dict[str, torch.Tensor]  # a state dict, or a part of one
+
 
 def network_for(layout: Layout) -> nn.Module:
     """Return a freshly initialised network with this layout; ``architecture`` is an attribute of it.
@@ -40,9 +42,7 @@ def features_and_logits(network: nn.Module, images: torch.Tensor) -> tuple[torch
     return network.architecture.features_and_logits(network, images)
 
 
-def with_head(
-    state: dict[str, torch.Tensor], layout: Layout, weight: torch.Tensor, bias: torch.Tensor
-) -> dict[str, torch.Tensor]:
+def with_head(state: State, layout: Layout, weight: torch.Tensor, bias: torch.Tensor) -> State:
     """Return a state dict with another linear head: ``weight`` (classes, features) and ``bias`` (classes,).
 
     Raises:
@@ -53,7 +53,7 @@ def with_head(
     return {**state, **dict(zip(layout.head, (weight, bias), strict=True))}
 
 
-def with_zero_head(state: dict[str, torch.Tensor], layout: Layout) -> dict[str, torch.Tensor]:
+def with_zero_head(state: State, layout: Layout) -> State:
     """Return a state dict with a head of zeros, which gives every image the same logits.
 
     ``layout`` is that of the network with the new head.
@@ -61,14 +61,14 @@ def with_zero_head(state: dict[str, torch.Tensor], layout: Layout) -> dict[str, 
     return {**state, **{name: torch.zeros(layout[name].shape) for name in layout.head}}
 
 
-def flatten(state: dict[str, torch.Tensor], layout: Layout) -> tuple[np.ndarray, np.ndarray]:
+def flatten(state: State, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
     """Return a state dict as a float32 vector (n_weights,) and its integer buffers (n_counters,)."""
     weights = torch.cat([state[entry.name].detach().reshape(-1).float().cpu() for entry in layout.entries])
     counters = [int(state[name]) for name in layout.counters]
     return weights.numpy(), np.array(counters, dtype=np.int64)
 
 
-def state_dict(weights: np.ndarray, layout: Layout, counters: np.ndarray | None = None) -> dict[str, torch.Tensor]:
+def state_dict(weights: np.ndarray, layout: Layout, counters: np.ndarray | None = None) -> State:
     """Return the state dict of a flat snapshot: the inverse of ``flatten``.
 
     Without ``counters`` they are 0: they do not change any output, and change training only if momentum is None.
@@ -78,25 +78,21 @@ def state_dict(weights: np.ndarray, layout: Layout, counters: np.ndarray | None 
     return state | {name: torch.tensor(int(count)) for name, count in zip(layout.counters, counters, strict=True)}
 
 
-def learned_state(weights: torch.Tensor, layout: Layout) -> dict[str, torch.Tensor]:
+def learned_state(weights: torch.Tensor, layout: Layout) -> State:
     """Return views of flat weights (n_weights,), shaped, by name, without running statistics."""
     entries = (entry for entry in layout.entries if not entry.running)
     return {entry.name: weights[entry.columns].view(entry.shape) for entry in entries}
 
 
 class FlatNetwork:
-    """A network whose parameters and running statistics are views of one flat vector.
+    """A network in evaluation mode whose parameters and running statistics are views of one flat vector.
 
     Loading a state dict by name takes longer than a forward pass of a small network.
-
-    Attributes:
-        network: in evaluation mode; changes of its parameters and statistics are changes of ``weights``.
-        weights: float32 (n_weights,), in the order of the layout.
     """
 
     def __init__(self, layout: Layout, device: str = "cpu"):
         self.network = network_for(layout).to(device).eval()
-        self.weights = torch.empty(layout.size, device=device)
+        self.weights = torch.empty(layout.size, device=device)  # (n_weights,)
         state = self.network.state_dict(keep_vars=True)
         for entry in layout.entries:
             state[entry.name].data = self.weights[entry.columns].view(entry.shape)

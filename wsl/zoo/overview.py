@@ -15,10 +15,7 @@ METRICS = ("train_loss", "train_accuracy", "validation_loss", "validation_accura
 def write_overview(indices: Sequence[str | Path], members: str | Path, history: str | Path) -> None:
     """Write two CSV files about the members of all parts.
 
-    Args:
-        indices: of all parts.
-        members: one row per member: plan, part, metrics of each snapshot.
-        history: one row per member and epoch.
+    ``members`` has one row per member (plan, part, metrics of each snapshot), ``history`` one per member and epoch.
     """
     tables, histories = [], []
     for path in indices:

@@ -96,9 +96,7 @@ class Backbone(Section):
     """The start of `finetuned` members: a network that is trained first, or a checkpoint."""
 
     classes: ClassChoice | None = Field(
-        None,
-        description="classes to train it on, which no task uses: names, a number of random ones, or a text file of "
-        "names",
+        None, description="its training classes, which no task uses: names, a number to draw, or a file of names"
     )
     checkpoint: str | None = Field(
         None,
@@ -126,9 +124,7 @@ class Backbone(Section):
 class Unseen(Section):
     """Tasks of classes that no other member is trained on, to measure generalisation."""
 
-    classes: ClassChoice | None = Field(
-        None, description="classes reserved for them: names, a number of random ones, or a text file of names"
-    )
+    classes: ClassChoice | None = Field(None, description="their classes: names, a number to draw, or a file of names")
     members: PositiveInt | None = Field(None, description="members trained on such tasks, only for evaluation")
 
     @model_validator(mode="after")

@@ -9,7 +9,7 @@ from wsl.errors import ConfigError, DataError
 from wsl.files.tensors import read_tensors, write_tensors
 from wsl.jobs.job import Job
 from wsl.zoo.layout import Layout, layout_to_text
-from wsl.zoo.network import network_for, with_zero_head
+from wsl.zoo.network import State, network_for, with_zero_head
 from wsl.zoo.settings import Network
 from wsl.zoo.states import read_state
 
@@ -64,11 +64,11 @@ def import_backbone(file: str | Path, out: str | Path, network: Network, checkpo
     write_start(out, with_zero_head(state, layout), layout, {"regime": "finetuned", "checkpoint": checkpoint})
 
 
-def write_start(out: str | Path, state: dict[str, torch.Tensor], layout: Layout, about: dict[str, object]) -> None:
+def write_start(out: str | Path, state: State, layout: Layout, about: dict[str, object]) -> None:
     """Write a state dict with its layout."""
     write_tensors(out, state, {**about, "layout": layout_to_text(layout)})
 
 
-def load_start(path: str | Path) -> dict[str, torch.Tensor]:
+def load_start(path: str | Path) -> State:
     """Return the state dict that members start from."""
     return read_tensors(path)[0]

@@ -51,7 +51,7 @@ class SavedState:
 
 
 class _UnreadableError(Exception):
-    """The cause why a file cannot be read, and the remedy."""
+    """Its message is the cause why a file cannot be read, and the remedy."""
 
 
 def read_state(path: str | Path) -> SavedState:
@@ -69,13 +69,12 @@ def read_state(path: str | Path) -> SavedState:
         return _saved_state(load_file(path) if is_safetensors(path) else _load(path))
     except OSError as error:
         raise DataError(opening_fault(path, error)) from error
-    except (SafetensorError, RecursionError, _UnreadableError) as error:
-        cause = str(error)
-        if isinstance(error, SafetensorError):
-            cause = f"it is not a whole safetensors file ({error}); get it again"
-        if isinstance(error, RecursionError):
-            cause = f"it holds a dict within itself; {SAVE}"
-        raise DataError(f"{path} cannot be read: {cause}") from error
+    except SafetensorError as error:
+        raise DataError(f"{path} cannot be read: it is not a whole safetensors file ({error}); get it again") from error
+    except RecursionError as error:
+        raise DataError(f"{path} cannot be read: it holds a dict within itself; {SAVE}") from error
+    except _UnreadableError as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
 
 
 def _saved_state(content: Any) -> SavedState:
@@ -149,7 +148,7 @@ def _check_archive(path: Path) -> None:
 def _unwrapped(content: Mapping) -> tuple[Mapping, list[str], list[str]]:
     """Return the dict of tensors in a file, the keys that lead to it, and the names of other content."""
     source, ignored = [], []
-    while nested := [key for key, value in content.items() if _holds_tensors(value)]:
+    while nested := [key for key, value in content.items() if isinstance(value, Mapping) and _has_tensors(value)]:
         parts = [key for key in nested if not (isinstance(key, str) and BESIDE.search(key))]
         chosen = next((key for key in WRAPPERS if key in nested), None)
         tensors = [key for key, value in content.items() if isinstance(value, torch.Tensor)]
@@ -170,10 +169,9 @@ def _unwrapped(content: Mapping) -> tuple[Mapping, list[str], list[str]]:
     return content, source, ignored
 
 
-def _holds_tensors(value: Any) -> bool:
-    return isinstance(value, Mapping) and any(
-        isinstance(item, torch.Tensor) or _holds_tensors(item) for item in value.values()
-    )
+def _has_tensors(value: Any) -> bool:
+    """Return whether a value is a tensor or a mapping that contains one."""
+    return isinstance(value, torch.Tensor) or (isinstance(value, Mapping) and any(map(_has_tensors, value.values())))
 
 
 def _flat(content: Mapping, prefix: str = "") -> dict[str, Any]:

@@ -83,9 +83,8 @@ class Training(EpochLoop):
     def member(self) -> Member:
         """Return the member with the snapshots that are kept."""
         weights, counters = ([value.cpu().numpy() for value in kept] for kept in (self._weights, self._counters))
-        snapshots = [
-            {"snapshot": self._names[row["epoch"]], **row} for row in self.history if row["epoch"] in self._names
-        ]
+        rows = [row for row in self.history if row["epoch"] in self._names]
+        snapshots = [{"snapshot": self._names[row["epoch"]], **row} for row in rows]
         return Member(
             plan={**self._about, **self.plan},
             weights=np.array(weights, dtype=self._storage).reshape(len(weights), self._layout.size),

@@ -110,7 +110,7 @@ def test_half_precision_becomes_single(made):
 def test_weights_that_are_not_finite_are_named(made, value):
     state = {name: tensor.double() for name, tensor in made.small_cnn().state_dict().items()}
     state["module_list.4.bias"][2] = value
-    with pytest.raises(DataError, match=r"here: module_list\.4\.bias holds NaN or infinite.*--leave-out"):
+    with pytest.raises(DataError, match=r"here: module_list\.4\.bias holds NaN or infinity.*--leave-out"):
         to_vector(HERE, *as_known(HERE, state))
 
 

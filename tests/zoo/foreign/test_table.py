@@ -168,7 +168,7 @@ def reading_all(folder):
         (change("file", "weights/9.pt"), r"9\.pt is missing; add the file"),
         (change("file", "zoo.csv"), r"line 2: zoo\.csv does not end in \.pt, \.pth, \.safetensors"),
         (change("file", "weights/./1-9.pt"), r"line 3: weights/1-9\.pt is named twice; take one"),
-        (change("epoch", "9"), "line 3: epoch 9 is there already, in .*line 2; .*--leave-out FILE"),
+        (change("epoch", "9"), "line 3: epoch 9 is already in .*line 2; .*--leave-out FILE"),
         (change("epoch", "2.5"), "line 2: epoch is '2.5', not a non-negative integer; correct it"),
         (change("epoch", ""), "line 2: epoch is '', not a non-negative integer"),
         (change("val_loss", "good"), "line 2: validation_loss is 'good', not a number; correct it"),

@@ -44,14 +44,10 @@ class Architecture(Named):
     A subclass defines ``build``, and overrides the defaults below where they do not fit. All networks must be
     classifiers of images (n, 3, size, size), normalised by ``wsl.images.reading.MEAN`` and ``STD``, that end in a
     linear layer.
-
-    Attributes:
-        sized: whether shapes of parameters depend on the size of images.
-        nonlinearity: name of the activation, to compare with that of imported networks.
     """
 
-    sized: ClassVar[bool] = True
-    nonlinearity: ClassVar[str] = "relu"
+    sized: ClassVar[bool] = True  # shapes of parameters depend on the size of images
+    nonlinearity: ClassVar[str] = "relu"  # name of the activation, to compare with that of imported networks
 
     def build(self, classes: int, size: int | None) -> nn.Module:
         """Return a network with ``classes`` outputs for images of ``size`` pixels (None if not ``sized``).

@@ -26,9 +26,7 @@ TRAINING = ("train_loss", "train_accuracy")
 class Conversion:
     """Converts the runs of one zoo one by one; all must have the layout of the first.
 
-    Args:
-        options: of the import.
-        unit: divisor of accuracies.
+    Accuracies are divided by ``unit``.
     """
 
     def __init__(self, options: ImportOptions, unit: float):

@@ -55,9 +55,7 @@ def _members(files: Sequence[str | Path]) -> Iterator[tuple[Path, str | None]]:
             continue
         with open_zoo(path) as zoo:
             if not zoo.weights.is_virtual:
-                raise DataError(
-                    f"{path} holds weights of its own and no members' files; name the index that it was made from"
-                )
+                raise DataError(f"{path} holds weights of its own; name the index that it was made from")
             names = [source.file_name for source in zoo.weights.virtual_sources()]
         for name in names:
             yield path.parent / name, path.stem if path.stem in PARTS else None

@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from wsl.errors import DataError
 from wsl.zoo.head import Shapes, likely_heads, linear_modules
 from wsl.zoo.layout import Layout, layout_from
-from wsl.zoo.network import flatten
+from wsl.zoo.network import State, flatten
 from wsl.zoo.recognition import recognise
 
 
@@ -23,9 +22,7 @@ class Hints:
     activation: str | None = None  # from hyper-parameters
 
 
-def as_known(
-    path: Path, state: dict[str, torch.Tensor], hints: Hints | None = None
-) -> tuple[dict[str, torch.Tensor], Layout]:
+def as_known(path: Path, state: State, hints: Hints | None = None) -> tuple[State, Layout]:
     """Return a state dict and its layout, with the names and order of its architecture if that is known.
 
     Names are changed only if all names and shapes are then those of the architecture. Integer buffers may be missing,
@@ -53,14 +50,12 @@ def as_known(
 
 def same_parameters(layout: Layout, other: Layout) -> bool:
     """Return whether two layouts differ only in the order of their parameters."""
-    unordered, other_unordered = (
-        each._replace(entries={(entry.name, entry.shape) for entry in each.entries}, counters=set(each.counters))
-        for each in (layout, other)
-    )
-    return unordered == other_unordered
+    named, others = ({(entry.name, entry.shape) for entry in each.entries} for each in (layout, other))
+    facts, other_facts = (each._replace(entries=(), counters=set(each.counters)) for each in (layout, other))
+    return named == others and facts == other_facts
 
 
-def to_vector(path: Path, state: dict[str, torch.Tensor], layout: Layout) -> tuple[np.ndarray, np.ndarray]:
+def to_vector(path: Path, state: State, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
     """Return flat weights, float32 (n_weights,), and integer buffers (n_counters,); missing buffers are 0.
 
     Raises:
@@ -69,13 +64,11 @@ def to_vector(path: Path, state: dict[str, torch.Tensor], layout: Layout) -> tup
     weights, counters = flatten({**dict.fromkeys(layout.counters, 0), **state}, layout)
     if not np.isfinite(weights).all():
         bad = next(name for name, values in layout.split(weights).items() if not np.isfinite(values).all())
-        raise DataError(
-            f"{path}: {bad} holds NaN or infinite values; omit the epoch by --epochs, or the run by --leave-out"
-        )
+        raise DataError(f"{path}: {bad} holds NaN or infinity; omit the epoch by --epochs, or the run by --leave-out")
     return weights, counters
 
 
-def _unknown_layout(path: Path, state: dict[str, torch.Tensor], hints: Hints) -> Layout:
+def _unknown_layout(path: Path, state: State, hints: Hints) -> Layout:
     """Return the layout of a network of no known architecture."""
     shapes, counters = {}, []
     for name, value in state.items():

@@ -54,9 +54,7 @@ class ImportOptions(Section):
         description="Interval of epochs between checkpoints; needed where checkpoints are numbered from 0 and the "
         "results do not name them.",
     )
-    saved_epochs: Epochs = Field(
-        None, description="Epochs of the checkpoints, in order; use it instead of --every for uneven intervals."
-    )
+    saved_epochs: Epochs = Field(None, description="Epochs of the checkpoints, in order, if --every does not fit.")
     leave_out: list[str] = Field(
         [],
         description="A run, a checkpoint (RUN/checkpoint_000005) or a file to leave out; * stands for any characters. "

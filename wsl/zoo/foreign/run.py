@@ -98,10 +98,7 @@ def results_table(rows: Iterable[tuple[str, int, Mapping[str, Any]]]) -> pd.Data
     results: dict[int, dict[str, float]] = {}
     for place, epoch, values in rows:
         if epoch in places:
-            raise DataError(
-                f"{place}: epoch {epoch} is there already, in {places[epoch]}; leave one of the two files out by "
-                "--leave-out FILE"
-            )
+            raise DataError(f"{place}: epoch {epoch} is already in {places[epoch]}; leave one out by --leave-out FILE")
         places[epoch] = place
         named = {ours: values[key] for theirs, ours in METRICS.items() for key in (theirs, ours) if key in values}
         numbers = {key: _number(place, key, value) for key, value in named.items()}
