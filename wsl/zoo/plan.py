@@ -77,8 +77,6 @@ def plan_members(
     Args:
         seed: of the run.
         classes: names; their order matters.
-        members: number of members.
-        classes_per_task: classes per task.
         shares: shares of members in train, validation and test.
         distributions: of ``optimizer``, ``batch_size``, ``weight_decay``, ``early_epoch``, ``max_epoch``.
         learning_rates: one distribution per optimiser.
