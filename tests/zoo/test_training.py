@@ -161,9 +161,9 @@ def test_augmented_flips_and_shifts_each_image_by_itself():
     ],
 )
 def test_snapshots_are_named_by_epoch_in_order(snapshots, early, last, names):
-    found = snapshot_names(snapshots, early, last)
-    assert found == names
-    assert list(found) == sorted(found)
+    named = snapshot_names(snapshots, early, last)
+    assert named == names
+    assert list(named) == sorted(named)
 
 
 def test_snapshots_at_other_epochs_are_those_of_the_same_training(train, tmp_path):

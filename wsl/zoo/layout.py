@@ -109,10 +109,10 @@ def first_difference(layout: Layout, wanted: Layout) -> str:
     """Return where a layout first differs from another: a parameter with its shape, an integer buffer, or a fact."""
     for pair in zip_longest(layout.entries, wanted.entries):
         if pair[0] != pair[1]:
-            here, there = (f"{entry.name} {entry.shape}" if entry else "no further parameter" for entry in pair)
-            return f"{here} in place of {there}"
-    for key, here, there in zip(Layout._fields, layout, wanted, strict=True):
-        if here != there:
+            actual, expected = (f"{entry.name} {entry.shape}" if entry else "no further parameter" for entry in pair)
+            return f"{actual} in place of {expected}"
+    for key, actual, expected in zip(Layout._fields, layout, wanted, strict=True):
+        if actual != expected:
             name = {"counters": "integer buffers", "image_size": "size of images"}.get(key, key)
-            return f"the {name} {here} in place of {there}"
+            return f"the {name} {actual} in place of {expected}"
     raise ValueError("the layouts are equal")

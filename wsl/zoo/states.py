@@ -25,7 +25,7 @@ WRAPPERS = (
     "params_ema",
 )
 # Other things that training scripts save with weights.
-BESIDE = re.compile(r"optim|sched|scaler|^amp$|rng|random|callbacks|loops|hyper_parameters|^args$|config")
+OTHER_CONTENT = re.compile(r"optim|sched|scaler|^amp$|rng|random|callbacks|loops|hyper_parameters|^args$|config")
 # Names of wrapping modules: those of torch at any position, the others only as a prefix of all names.
 INNER = re.compile(r"(^|\.)(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)(?=\.)")
 OUTER = ("module.", "model.", "net.", "network.")
@@ -149,7 +149,7 @@ def _unwrapped(content: Mapping) -> tuple[Mapping, list[str], list[str]]:
     """Return the dict of tensors in a file, the keys that lead to it, and the names of other content."""
     source, ignored = [], []
     while nested := [key for key, value in content.items() if isinstance(value, Mapping) and _has_tensors(value)]:
-        parts = [key for key in nested if not (isinstance(key, str) and BESIDE.search(key))]
+        parts = [key for key in nested if not (isinstance(key, str) and OTHER_CONTENT.search(key))]
         chosen = next((key for key in WRAPPERS if key in nested), None)
         tensors = [key for key, value in content.items() if isinstance(value, torch.Tensor)]
         if chosen is None and len(parts) == 1 and not tensors:

@@ -122,5 +122,5 @@ def test_no_other_module_names_parameters():
     for path in PACKAGE.rglob("*.py"):
         place = str(path.relative_to(PACKAGE))
         if not place.startswith("zoo/architectures/"):
-            known |= {(place, found) for found in NAMES.findall(path.read_text(encoding="utf-8"))}
+            known |= {(place, name) for name in NAMES.findall(path.read_text(encoding="utf-8"))}
     assert known == ALLOWED

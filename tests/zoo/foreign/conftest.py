@@ -115,8 +115,8 @@ class Evil:
 
 
 @pytest.fixture
-def made():
-    """Functions that create zoos: ``made.ray_run``, ``made.weightclip_run``, ``made.SlimResNet``, ..."""
+def zoos():
+    """Functions that create zoos: ``zoos.ray_run``, ``zoos.weightclip_run``, ``zoos.SlimResNet``, ..."""
     from types import SimpleNamespace
 
     names = (ray_run, weightclip_run, write_run, results, states, small_cnn, SlimResNet, Evil)
@@ -124,10 +124,10 @@ def made():
 
 
 @pytest.fixture
-def ray(made, tmp_path):
+def ray(zoos, tmp_path):
     """A zoo in Ray Tune's layout: four runs of two snapshots."""
     for seed in range(4):
-        made.ray_run(tmp_path / "ray", seed)
+        zoos.ray_run(tmp_path / "ray", seed)
     return tmp_path / "ray"
 
 

@@ -83,9 +83,9 @@ def test_width_64_loads_in_torchvision(tmp_path):
     assert network.bn1.num_batches_tracked == 5
 
 
-def test_other_networks_are_exported_and_restored(made, tmp_path):
+def test_other_networks_are_exported_and_restored(zoos, tmp_path):
     for seed in range(3):
-        made.ray_run(tmp_path / "zoo", seed, made.small_cnn)
+        zoos.ray_run(tmp_path / "zoo", seed, zoos.small_cnn)
     import_zoo(tmp_path / "zoo", tmp_path / "one", ImportOptions(shares=(1, 0, 0)))
     export_zoo([tmp_path / "one" / "train.h5"], tmp_path / "theirs")
     import_zoo(tmp_path / "theirs", tmp_path / "two")

@@ -20,9 +20,9 @@ HERE = Path("here")
 
 @pytest.mark.parametrize("head", ["fc", "linear"])
 @pytest.mark.parametrize("wrap", ["", "module.", "_orig_mod.module."])
-def test_a_narrow_resnet_with_shortcuts_gives_the_same_outputs(made, tmp_path, head, wrap):
+def test_a_narrow_resnet_with_shortcuts_gives_the_same_outputs(zoos, tmp_path, head, wrap):
     torch.manual_seed(0)
-    network = made.SlimResNet(4, 5, head)
+    network = zoos.SlimResNet(4, 5, head)
     network.train()(torch.randn(4, 3, 16, 16))
     torch.save({wrap + name: value for name, value in network.state_dict().items()}, tmp_path / "checkpoints")
     state, layout = as_known(HERE, read_state(tmp_path / "checkpoints").tensors)
@@ -48,8 +48,8 @@ def test_torchvisions_own_keeps_its_names_and_may_lack_counters():
     assert all(torch.equal(back[name], value) for name, value in floats.items())
 
 
-def test_another_network_keeps_its_own_names_and_order(made):
-    state = made.small_cnn(4).state_dict()
+def test_another_network_keeps_its_own_names_and_order(zoos):
+    state = zoos.small_cnn(4).state_dict()
     named, layout = as_known(HERE, state)
     assert list(named) == list(state) == [entry.name for entry in layout.entries]
     assert layout.head == ("module_list.5.weight", "module_list.5.bias") and layout.classes == 4
@@ -83,8 +83,8 @@ def test_hyper_parameters_that_contradict_shapes_do_not_identify_the_head():
         as_known(HERE, state, Hints(outputs=16))
 
 
-def test_a_network_of_another_activation_is_not_rebuilt_with_relu(made):
-    state = made.SlimResNet(2, 3).state_dict()
+def test_a_network_of_another_activation_is_not_rebuilt_with_relu(zoos):
+    state = zoos.SlimResNet(2, 3).state_dict()
     _, layout = as_known(HERE, state, Hints(activation="gelu"))
     assert layout_from_text(layout_to_text(layout)) == layout != resnet18_layout(2, 3, stem=3)
     with pytest.raises(DataError, match="trained with gelu, but can only be rebuilt with relu"):
@@ -92,23 +92,23 @@ def test_a_network_of_another_activation_is_not_rebuilt_with_relu(made):
 
 
 @pytest.mark.parametrize("extra", ["fc.weight", "layer1.0.downsample.0.weight"])
-def test_a_network_with_further_parameters_is_not_renamed(made, extra):
-    state = {**made.SlimResNet(2, 3, "linear").state_dict(), extra: torch.zeros(2, 2)}
+def test_a_network_with_further_parameters_is_not_renamed(zoos, extra):
+    state = {**zoos.SlimResNet(2, 3, "linear").state_dict(), extra: torch.zeros(2, 2)}
     _, layout = as_known(HERE, state, Hints(classes=3))
     assert layout["linear.weight"].shape == (3, 16)
     with pytest.raises(DataError, match=r"any known architecture.*behaviour loss"):
         network_for(layout)
 
 
-def test_half_precision_becomes_single(made):
-    state = {name: value.half() for name, value in made.small_cnn().state_dict().items()}
+def test_half_precision_becomes_single(zoos):
+    state = {name: value.half() for name, value in zoos.small_cnn().state_dict().items()}
     weights, _ = to_vector(HERE, *as_known(HERE, state))
     assert weights.dtype == np.float32
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e300])
-def test_weights_that_are_not_finite_are_named(made, value):
-    state = {name: tensor.double() for name, tensor in made.small_cnn().state_dict().items()}
+def test_weights_that_are_not_finite_are_named(zoos, value):
+    state = {name: tensor.double() for name, tensor in zoos.small_cnn().state_dict().items()}
     state["module_list.4.bias"][2] = value
     with pytest.raises(DataError, match=r"here: module_list\.4\.bias holds NaN or infinity.*--leave-out"):
         to_vector(HERE, *as_known(HERE, state))

@@ -14,9 +14,9 @@ from wsl.zoo.foreign.run import LeaveOut
 
 
 @pytest.fixture
-def folder(made, tmp_path):
+def folder(zoos, tmp_path):
     """A run of seed 4 with checkpoints after 5 and 10 of 10 epochs."""
-    return made.ray_run(tmp_path / "zoo", 4)
+    return zoos.ray_run(tmp_path / "zoo", 4)
 
 
 def read(folder):
@@ -44,31 +44,31 @@ def shuffled(lines):
     ],
     ids=["as written", "shuffled", "sparse", "backwards", "without a start"],
 )
-def test_an_epoch_has_its_own_results_whatever_the_lines(made, folder, change):
+def test_an_epoch_has_its_own_results_whatever_the_lines(zoos, folder, change):
     rewrite(folder, change)
     run = read(folder)
     assert list(run.files) == [5, 10] and run.results.index.is_monotonic_increasing
     for epoch, path in run.files.items():
         assert path == folder / f"checkpoint_{epoch:06d}" / "checkpoints"
-        theirs = made.results(4, epoch)
+        theirs = zoos.results(4, epoch)
         assert run.results.loc[epoch, "validation_loss"] == theirs["val_loss"]
         assert run.results.loc[epoch, "train_accuracy"] == theirs["train_acc"]
         assert run.results.loc[epoch, "test_loss"] == theirs["test_loss"]
 
 
-def test_hyper_parameters_have_our_names(made, folder):
+def test_hyper_parameters_have_our_names(zoos, folder):
     run = read(folder)
     ours = {"seed": 4, "learning_rate": 4e-3, "optimizer": "adam", "batch_size": 8, "max_epoch": 10}
     assert run.about == ours and run.classes is None and run.part is None
-    run = read(made.weightclip_run(folder.parent, 7))
+    run = read(zoos.weightclip_run(folder.parent, 7))
     ours = {"seed": 7, "learning_rate": 0.05, "weight_decay": 5e-4, "momentum": 0.9, "batch_size": 256, "max_epoch": 4}
     assert run.about == ours
 
 
-def test_weightclips_epochs_are_those_of_its_checkpoints(made, tmp_path):
-    run = read(made.weightclip_run(tmp_path, 7))
+def test_weightclips_epochs_are_those_of_its_checkpoints(zoos, tmp_path):
+    run = read(zoos.weightclip_run(tmp_path, 7))
     assert list(run.files) == [3, 4]
-    assert run.results.loc[4, "validation_accuracy"] == made.results(7, 4, 100.0)["val_acc"]
+    assert run.results.loc[4, "validation_accuracy"] == zoos.results(7, 4, 100.0)["val_acc"]
 
 
 def test_numbers_of_checkpoints_need_no_zeros_and_other_folders_are_ignored(folder):

@@ -13,22 +13,22 @@ from wsl.zoo.member import read_member
 
 
 @pytest.fixture
-def zoo(made, tmp_path):
+def zoo(zoos, tmp_path):
     """Three runs of two snapshots each, in files of three kinds, rows in no order: the folder and its table."""
     folder, rows = tmp_path / "loose", []
     (folder / "weights").mkdir(parents=True)
     for seed, suffix in ((1, "pt"), (2, "pth"), (3, "safetensors")):
-        for epoch, state in zip((2, 9), made.states(made.SlimResNet, seed, 2), strict=True):
+        for epoch, state in zip((2, 9), zoos.states(zoos.SlimResNet, seed, 2), strict=True):
             name = f"weights/{seed}-{epoch}.{suffix}"
             save_file(state, folder / name) if suffix == "safetensors" else torch.save(state, folder / name)
             row = {"file": name, "epoch": epoch, "member": f"run{seed}", "classes": "koala/yak/emu", "rate": seed / 8}
-            rows.append({**row, "optimizer": "adam", **made.results(seed, epoch)})
+            rows.append({**row, "optimizer": "adam", **zoos.results(seed, epoch)})
     table = pd.DataFrame(rows).sample(frac=1, random_state=1)
     table.to_csv(folder / "zoo.csv", index=False)
     return folder, table
 
 
-def test_snapshots_are_grouped_and_have_their_own_results(made, zoo, tmp_path):
+def test_snapshots_are_grouped_and_have_their_own_results(zoos, zoo, tmp_path):
     folder, _ = zoo
     done = import_zoo(folder, tmp_path / "out", ImportOptions(shares=(1, 0, 0)))
     assert done.parts == {"train": 3} and done.skipped == {}
@@ -38,8 +38,8 @@ def test_snapshots_are_grouped_and_have_their_own_results(made, zoo, tmp_path):
         assert member.plan["rate"] == seed / 8 and member.plan["optimizer"] == "adam"
         assert member.snapshots["epoch"].tolist() == [2, 9]
         assert member.snapshots["snapshot"].tolist() == ["epoch2", "max"]
-        assert member.snapshots["validation_loss"].tolist() == [made.results(seed, e)["val_loss"] for e in (2, 9)]
-        states = made.states(made.SlimResNet, seed, 2)
+        assert member.snapshots["validation_loss"].tolist() == [zoos.results(seed, e)["val_loss"] for e in (2, 9)]
+        states = zoos.states(zoos.SlimResNet, seed, 2)
         columns = member.layout["layer2.0.downsample.0.weight"].columns
         for row, state in zip(member.weights, states, strict=True):
             assert row[columns].tolist() == state["layer2.0.shortcut.0.weight"].flatten().tolist()

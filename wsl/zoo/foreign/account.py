@@ -38,9 +38,9 @@ def write_account(folder: Path, result: Imported) -> None:
 def in_words(folder: str | Path, result: Imported) -> list[str]:
     """Return lines that describe an import into ``folder``; the last one lists what was recognised and ignored."""
     counts = ", ".join(f"{count} {part}" for part, count in result.parts.items())
-    asked = f", {len(result.left_out)} as asked" if result.left_out else ""
+    requested = f", {len(result.left_out)} as asked" if result.left_out else ""
     out = len(result.skipped) + len(result.left_out)
-    lines = [f"{folder}: {sum(result.parts.values())} members ({counts}), {out} runs left out{asked}, see {NAME}"]
+    lines = [f"{folder}: {sum(result.parts.values())} members ({counts}), {out} runs left out{requested}, see {NAME}"]
     if len(result.last_epochs) > 1:
         epochs = ", ".join(f"{count} in {epoch}" for epoch, count in sorted(result.last_epochs.items()))
         lines.append(f"their last epochs differ: {epochs}; --epochs keeps those that have the ones you name")
