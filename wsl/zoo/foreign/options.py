@@ -78,5 +78,5 @@ class ImportOptions(Section):
     @model_validator(mode="after")
     def _one_source_of_epochs(self) -> Self:
         if self.every is not None and self.saved_epochs is not None:
-            raise ValueError("--every and --saved-epochs both give the epochs at which checkpoints were saved; use one")
+            raise ValueError("--every and --saved-epochs are two ways to give the epochs of checkpoints; give one")
         return self
