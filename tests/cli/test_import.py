@@ -81,7 +81,7 @@ def test_what_is_said_of_checkpoints_reaches_the_import(theirs, tmp_path):
     for run in theirs.iterdir():
         (run / "checkpoint_000001").rename(run / "checkpoint_000000")
         (run / "checkpoint_000003").rename(run / "checkpoint_000001")
-    assert "nothing says which belong together" in call("import", theirs, "--out", tmp_path / "none", code=1)
+    assert "nothing shows which belong together" in call("import", theirs, "--out", tmp_path / "none", code=1)
     said = call("import", theirs, "--out", tmp_path / "ours", "--saved-epochs", "1,3")
     assert said.endswith("results joined to weights by --saved-epochs 1,3")
     with h5py.File(tmp_path / "ours" / "members" / "00002.h5") as file:

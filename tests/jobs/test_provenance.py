@@ -40,7 +40,7 @@ def digest(call=TRAINING):
 
 CODE_EDITS = [
     ("wsl/zoo/epochs.py", "EVALUATION_BATCH = 512", "EVALUATION_BATCH = 511"),
-    ("wsl/zoo/epochs.py", "total.item() / seen", "total.item() * seen"),
+    ("wsl/zoo/epochs.py", "total.item() / count", "total.item() * count"),
     ("wsl/images/inputs.py", "images.float() / 255", "images.float() / 256"),  # imported by training
     ("wsl/files/hdf5.py", 'target, "w"', 'target, "w", libver="latest"'),  # imported by what training imports
 ]

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from wsl.zoo.flat import FlatNetwork
 from wsl.zoo.layout import Layout
+from wsl.zoo.network import FlatNetwork
 
 
 class Runner:

@@ -5,8 +5,8 @@ import torch
 from torch import nn
 
 from wsl.images.inputs import normalised
-from wsl.zoo.flat import FlatNetwork
 from wsl.zoo.layout import Layout
+from wsl.zoo.network import FlatNetwork
 
 BATCH = 512
 STRENGTH = 30.0  # images of a task at which its own statistics and the reference's have equal weight

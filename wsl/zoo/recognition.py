@@ -1,18 +1,19 @@
-"""Which architecture a layout or a state dict belongs to."""
+"""Find the architecture of a layout or a state dict."""
 
 import json
 from typing import Any
 
 from wsl.errors import DataError
 from wsl.zoo.architectures.base import ARCHITECTURES, Architecture, Recognised
-from wsl.zoo.layout import Layout, Shapes
+from wsl.zoo.head import Shapes
+from wsl.zoo.layout import Layout
 
 
 def architecture_from(described: Any) -> Architecture:
     """Return an architecture by its name and settings, as ``Named.described`` gives them.
 
     Raises:
-        ConfigError: there is no such architecture.
+        ConfigError: the architecture does not exist.
         DataError: it has other settings.
     """
     settings = dict(described)
@@ -27,32 +28,26 @@ def architecture_of(layout: Layout) -> Architecture:
     """Return the architecture of a layout.
 
     Raises:
-        DataError: it is not known.
+        DataError: it is unknown.
     """
     if layout.architecture:
         return architecture_from(json.loads(layout.architecture))
-    if found := recognised(layout):
-        return found.architecture
+    network = recognise({entry.name: entry.shape for entry in layout.entries})
+    if network and (network.layout.entries, network.layout.counters) == (layout.entries, layout.counters):
+        return network.architecture
     raise DataError(
-        f"these weights are of none of the known architectures ({', '.join(ARCHITECTURES)}); only the linear stage and "
-        "the encoders on top of it (`pca-ae`, `pca`, `ae-pca`) can be fitted, without a behaviour loss; or register "
-        "their architecture in a file that `plugins` names"
+        f"these weights do not belong to any known architecture ({', '.join(ARCHITECTURES)}); fit only the linear "
+        "stage and the encoders on top of it (`pca-ae`, `pca`, `ae-pca`), without a behaviour loss, or register the "
+        "architecture in a file that `plugins` names"
     )
 
 
 def recognise(shapes: Shapes) -> Recognised | None:
-    """Return the network whose parameters have these names, in any known spelling, and shapes; None: none is known."""
+    """Return the network whose parameters have these names, in any known spelling, and shapes; None: unknown."""
     for architecture in ARCHITECTURES.values():
         names = architecture.own_names(shapes)
-        if len(set(names.values())) == len(shapes):
-            found = architecture.recognise({names[name]: shape for name, shape in shapes.items()})
-            if found:
-                return found
+        renamed = {names[name]: shape for name, shape in shapes.items()}
+        network = architecture.recognise(renamed) if len(renamed) == len(shapes) else None
+        if network:
+            return network
     return None
-
-
-def recognised(layout: Layout) -> Recognised | None:
-    """Return the network that a layout's names, shapes, order and integer buffers are those of; None: not known."""
-    found = recognise({entry.name: entry.shape for entry in layout.entries})
-    same = found and (found.layout.entries, found.layout.counters) == (layout.entries, layout.counters)
-    return found if same else None
