@@ -46,8 +46,8 @@ def test_what_would_be_fetched_is_said(tmp_path, monkeypatch):
     text = DIGITS.replace("width: 2}", "width: 2}, init: finetuned, backbone: {checkpoint: timm:resnet18}")
     (tmp_path / "mine.yaml").write_text(text + "datasets: {model: RN50, weights: openai}\n")
     said = " ".join(doctor("mine.yaml").split())
-    assert "RN50 openai is not here yet: it needs a network where Snakemake runs" in said
-    assert "timm:resnet18 is not here yet" in said and "random network" not in said
+    assert "RN50 openai is missing: Snakemake fetches it into" in said
+    assert "timm:resnet18 is missing" in said and "random network" not in said
     (tmp_path / "results/mine/downloads").mkdir(parents=True)
     (tmp_path / "results/mine/downloads/RN50--openai.weights").touch()
     said = " ".join(doctor("mine.yaml").split())

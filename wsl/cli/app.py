@@ -1,4 +1,4 @@
-"""The command `wsl` and how it fails: a message for errors that a user can fix, and exit code 1."""
+"""The command `wsl`, and what all its commands share: output, warnings, and messages for errors that a user can fix."""
 
 import json
 import logging
@@ -22,8 +22,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-# Results go to standard output; progress, warnings and errors must not mix with them.
-# No emoji: a class named ":cat:" is printed unchanged.
+# Results go to standard output, all other messages to standard error. A class named ":cat:" is printed unchanged.
 console, notes = Console(emoji=False), Console(stderr=True, emoji=False)
 
 
@@ -50,7 +49,7 @@ def mendable() -> Iterator[None]:
     """Turn errors that a user can fix into their message and exit code 1."""
     try:
         yield
-    except BrokenPipeError:  # the reader of a pipe has ended, for example `head`
+    except BrokenPipeError:  # the reader of the pipe, for example `head`, has ended
         raise
     except (ConfigError, DataError, OSError) as error:
         notes.print(f"[bold red]wsl:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
@@ -58,7 +57,7 @@ def mendable() -> Iterator[None]:
 
 
 def say(*words: str) -> None:
-    """Print a line without markup and line breaks, which a terminal adds itself."""
+    """Print a line without markup; the terminal itself breaks it."""
     console.print(*words, highlight=False, soft_wrap=True, markup=False)
 
 

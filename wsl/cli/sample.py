@@ -42,8 +42,7 @@ def sample(
     plugin: Annotated[
         list[Path] | None,
         typer.Option(
-            help="A Python file that registers the run's sampler. It is executed, so check it first. Repeat the option "
-            "for more files.",
+            help="A Python file that registers the run's sampler. It is executed, so check it first. Repeatable.",
             show_default=False,
         ),
     ] = None,
@@ -53,7 +52,7 @@ def sample(
     """Sample a model for your own classes: from a FOLDER of images, or from class names.
 
     Nothing is trained unless --refine is given. The model is a state dict with torchvision's names. Its accuracy is
-    printed with those of baselines made from the same images and judged on the same held-out images.
+    printed with those of baselines that use the same training images and the same held-out images.
     """
     if folder is None and not classes:
         raise typer.BadParameter("give a folder of images, or names by --classes")
@@ -64,8 +63,8 @@ def sample(
         from wsl.evaluation.delivery import deliver
         from wsl.sampling.user_classes import Request
 
-        there = class_folders(folder) if folder is not None and folder.is_dir() else []
-        names = split_names(classes, there) if classes else None
+        known = class_folders(folder) if folder is not None and folder.is_dir() else []
+        names = split_names(classes, known) if classes else None
         with notes.status("Sampling"):
             request = Request(folder, names, options.loss, options.held_out, options.refine, options.seed)
             about = deliver(run, out, request, device, force)
@@ -99,8 +98,7 @@ def _accuracies(about: dict[str, Any]) -> Table:
         *(Column("95 % interval", justify="right"), Column("images", justify="right")),
         **{"title": title, "title_justify": "left", "title_style": "bold", "box": None},
     )
-    for label, one, own in card.ranking(about):
-        marked = "bold green" if own else None
-        cells = (label, f"{one['accuracy']:.1%}", card.interval(one), str(one["images"]))
-        table.add_row(">" if own else "", *cells, style=marked)
+    for label, estimate, is_model in card.ranking(about):
+        cells = (label, f"{estimate['accuracy']:.1%}", card.interval(estimate), str(estimate["images"]))
+        table.add_row(">" if is_model else "", *cells, style="bold green" if is_model else None)
     return table
