@@ -14,9 +14,9 @@ from PIL import Image
 
 from wsl.errors import ConfigError
 from wsl.figures.catalogue import CATEGORIES, figures_of, read_declaration
-from wsl.report.captions import caption
 from wsl.report.contents import TABLES, contents
 from wsl.report.facts import facts
+from wsl.report.page import caption
 from wsl.runs.run import Run
 
 ROOT = Path(__file__).parents[2]

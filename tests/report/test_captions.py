@@ -11,8 +11,8 @@ import yaml
 from docutils.core import publish_parts
 from jinja2 import Environment, StrictUndefined, UndefinedError
 
-from wsl.report.captions import caption
 from wsl.report.facts import facts, listed
+from wsl.report.page import caption
 from wsl.runs.run import Run
 
 ROOT = Path(__file__).parents[2]

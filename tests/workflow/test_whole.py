@@ -17,7 +17,7 @@ from same import made_files
 from tests.networks import resnet18_layout
 from wsl.files.plain import read_json
 from wsl.jobs.machine import this_machine
-from wsl.report.captions import caption
+from wsl.report.page import caption
 from wsl.report.facts import facts
 from wsl.runs.run import Run
 

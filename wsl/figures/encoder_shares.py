@@ -24,11 +24,8 @@ FIGURE = {
 def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
     """Draw recalibrated agreement by the share of the first stage: one line per latent size, one panel per part.
 
-    Args:
-        table: CSV, see ``wsl.evaluation.encoder_tables``; encoders without a share are left out, and so are sizes
-            without an encoder of two stages.
-        pdf: vector file to write.
-        png: bitmap to write.
+    The table is that of ``wsl.evaluation.encoder_tables``; encoders without a share are left out, and so are sizes
+    without an encoder of two stages.
     """
     rows = pd.read_csv(table).dropna(subset="share")
     sizes = sorted(rows.loc[rows["share"] > 0, "latent_size"].unique())

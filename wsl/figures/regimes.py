@@ -1,4 +1,4 @@
-"""Accuracy on held-out tasks of this run and others, which differ in how their members start."""
+"""Accuracy on held-out tasks of this run and others, whose members start differently."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ FIGURE = {
     "order": 3,
     "inputs": lambda run: {"table": run.paths.table("accuracy")},
 }
-# Shown besides the chosen sampler: the thesis' sampler, baselines that use the same data, and references.
+# Shown besides the chosen sampler: the sampler of the thesis, baselines that use the same data, and references.
 SHOWN = (
     *("trained", "reconstructed", "projection", "body-probe", "body-prototypes", "probe", "prototypes", "nearest"),
     *("mean", "start"),
@@ -25,12 +25,9 @@ TITLE, VALUES, TICKS = 0.24, 0.42, 0.24  # inches: above panels, right of them, 
 
 
 def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
-    """Draw accuracies without fine-tuning, with all images: sorted dots, one panel per run and kind of tasks.
+    """Draw ``wsl.evaluation.tables.accuracy_table`` for all images, without fine-tuning, as sorted dots.
 
-    Args:
-        table: CSV, see ``wsl.evaluation.tables.accuracy_table``.
-        pdf: vector file to write.
-        png: bitmap to write.
+    There is one panel per run and kind of tasks.
     """
     accuracies = pd.read_csv(table, dtype={"images": str})
     whole = accuracies[(accuracies["epochs"] == 0) & (accuracies["images"] == "all")]

@@ -22,12 +22,9 @@ SHIFT = 1.02  # of the two parts along the axis of k, in opposite directions
 
 
 def draw(curves: str | Path, pdf: str | Path, png: str | Path) -> None:
-    """Draw recall@k by k in both directions: means over sets of classes with intervals, sets as points, and chance.
+    """Draw recall@k in both directions: means over sets of classes with intervals, sets as points, and chance.
 
-    Args:
-        curves: CSV, see ``wsl.evaluation.retrieval``.
-        pdf: vector file to write.
-        png: bitmap to write.
+    The table is that of ``wsl.evaluation.retrieval``.
     """
     table = pd.read_csv(curves)
     figure = Figure(figsize=(2 * COLUMN, 2.8))

@@ -1,4 +1,4 @@
-"""The accuracies at the top of the report: the chosen sampler and the strongest baseline, and all methods sorted."""
+"""The accuracies at the top of the report: the chosen sampler and the strongest baseline, and all methods by rank."""
 
 from typing import Any
 
@@ -17,22 +17,24 @@ def tiles(numbers: dict[str, Any], sets: dict[str, int]) -> list[dict[str, Any]]
         numbers: the summary, see ``wsl.evaluation.tables.write_summary``.
         sets: number of independent sets of classes by kind, for a summary without these numbers.
     """
-    shown = []
+    content = []
     for kind in kinds_of(numbers):
         accuracies = numbers["accuracy"][kind]
         roles = {numbers["chosen_sampler"]: "chosen sampler", strongest_baseline(accuracies): "strongest baseline"}
-        ranked = sorted((name for name in roles if name is not None), key=lambda name: -accuracies[name])
-        shown.append(
+        methods = [
+            {"label": method(name).label, "role": role, "accuracy": accuracies[name]}
+            for name, role in roles.items()
+            if name is not None
+        ]
+        content.append(
             {
                 "title": KINDS[kind],
                 "sets": numbers.get("sets", sets).get(kind),
-                "methods": [
-                    {"label": method(name).label, "role": roles[name], "accuracy": accuracies[name]} for name in ranked
-                ],
+                "methods": sorted(methods, key=lambda entry: -entry["accuracy"]),
                 "trained": accuracies.get("trained"),
             }
         )
-    return shown
+    return content
 
 
 def ranking(numbers: dict[str, Any]) -> list[dict[str, Any]]:
