@@ -2,7 +2,6 @@
 
 import json
 import logging
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -26,8 +25,8 @@ app = typer.Typer(
 console, notes = Console(emoji=False), Console(stderr=True, emoji=False)
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         say(f"wsl {version('wsl')}")
         raise typer.Exit
 
@@ -68,14 +67,5 @@ def warn(text: str) -> None:
 
 def say_json(content: Any) -> None:
     """Print one JSON document; numbers that are not finite become null, since JSON cannot express them."""
-    say(json.dumps(_plain(content), indent=2, allow_nan=False, default=str))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [*map(_plain, value)]
-    if hasattr(value, "item"):  # a NumPy number
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    text = json.dumps(content, default=lambda value: value.item() if hasattr(value, "item") else str(value))
+    say(json.dumps(json.loads(text, parse_constant=lambda name: None), indent=2))

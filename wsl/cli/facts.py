@@ -6,6 +6,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
+import h5py
+
 from wsl.errors import DataError
 from wsl.files.hdf5 import open_hdf5
 from wsl.files.plain import read_json
@@ -16,8 +18,6 @@ KNOWN = (
     "folders of finished runs and of imported zoos"
 )
 ESTIMATE = ("accuracy", "low", "high", "images", "loss")
-HDF5 = b"\x89HDF\r\n\x1a\n"
-HDF5_STARTS = (0, 512, 1024, 2048)  # bytes: an HDF5 file may begin with a user block
 TASKS = {
     "seen": "held-out tasks",
     "unseen": "tasks of unseen classes",
@@ -56,8 +56,8 @@ def read_facts(path: Path) -> Document:
     if path.is_dir():
         return _folder(path)
     with open(path, "rb") as file:
-        start = file.read(max(HDF5_STARTS) + len(HDF5))
-    if any(start[place:].startswith(HDF5) for place in HDF5_STARTS):
+        start = file.read(2048)
+    if h5py.is_hdf5(path):
         return _hdf5(path)
     if is_safetensors(path):
         return _safetensors(path)
@@ -85,12 +85,11 @@ def _folder(path: Path) -> Document:
     accuracies, bounds, kinds = (summary.pop(key, {}) for key in ("accuracy", "accuracy_intervals", "kinds"))
     tables = {}
     for kind in sorted(accuracies, key=[*TASKS, *accuracies].index):
-        rows = []
+        rows = tables[f"accuracy on {TASKS.get(kind, kind)}"] = []
         for method, accuracy in sorted(accuracies[kind].items(), key=lambda item: -item[1]):
             about = {"kind": kinds[method]} if method in kinds else {}
             limits = dict(zip(("low", "high"), bounds.get(kind, {}).get(method, ()), strict=False))
             rows.append({"method": method, **about, "accuracy": accuracy, **limits})
-        tables[f"accuracy on {TASKS.get(kind, kind)}"] = rows
     return Document(path, "run", summary, tables)
 
 

@@ -82,23 +82,17 @@ def _show(out: Path, about: dict[str, Any]) -> None:
     table.add_row("loss", card.losses(about))
     console.print(table)
     if about["estimates"]:
-        console.print(_accuracies(about))
+        table = Table(title=f"\nAccuracy on {escape(card.judged_on(about))}", title_justify="left", box=None)
+        table.title_style = "bold"
+        table.add_column("")
+        table.add_column("model", overflow="fold")
+        for name in ("accuracy", "95 % interval", "images"):
+            table.add_column(name, justify="right")
+        for label, estimate, is_model in card.ranking(about):
+            cells = (label, f"{estimate['accuracy']:.1%}", card.interval(estimate), str(estimate["images"]))
+            table.add_row(">" if is_model else "", *cells, style="bold green" if is_model else None)
+        console.print(table)
     for remark in card.remarks(about):
         console.print(escape(remark), highlight=False)
     for warning in card.warnings(about):
         warn(warning)
-
-
-def _accuracies(about: dict[str, Any]) -> Table:
-    from wsl.evaluation import card
-
-    title = f"\nAccuracy on {escape(card.judged_on(about))}"
-    table = Table(
-        *("", Column("model", overflow="fold"), Column("accuracy", justify="right")),
-        *(Column("95 % interval", justify="right"), Column("images", justify="right")),
-        **{"title": title, "title_justify": "left", "title_style": "bold", "box": None},
-    )
-    for label, estimate, is_model in card.ranking(about):
-        cells = (label, f"{estimate['accuracy']:.1%}", card.interval(estimate), str(estimate["images"]))
-        table.add_row(">" if is_model else "", *cells, style="bold green" if is_model else None)
-    return table

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
-from wsl.figures.methods import KINDS, method
+from wsl.figures.methods import KINDS, kinds_in, method
 from wsl.figures.style import COLUMN, place_axes, placed_figure, row_axes
 
 ACROSS = ("trained", "reconstructed", "start")  # references, drawn as lines across all rows
@@ -23,11 +23,6 @@ ROW, TITLES, BELOW, VALUES, BLOCK_GAP, PANEL_GAP = 0.155, 0.24, 0.68, 0.42, 0.12
 def rows_of_first_run(accuracies: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of the table's own run, without those of the runs that are compared with it."""
     return accuracies[accuracies["run"] == accuracies["run"].iloc[0]]
-
-
-def kinds_in(accuracies: pd.DataFrame) -> list[str]:
-    """Return the kinds of held-out tasks in a table: ``seen``, ``unseen`` or both."""
-    return [kind for kind in KINDS if kind in set(accuracies["classes"])]
 
 
 def unit(rows: pd.DataFrame) -> str:
@@ -51,7 +46,7 @@ def dots(accuracies: pd.DataFrame, column: str, panels: Mapping[Hashable, str], 
         panels: title of each panel by its value of the column, from left to right; each block is sorted by the last.
         references: rows of the methods that are drawn as lines through all panels of their kind.
     """
-    blocks = {kind: accuracies[accuracies["classes"] == kind] for kind in kinds_in(accuracies)}
+    blocks = {kind: accuracies[accuracies["classes"] == kind] for kind in kinds_in(set(accuracies["classes"]))}
     orders = {kind: _order(rows, column, list(panels)) for kind, rows in blocks.items()}
     chosen = set(accuracies.loc[accuracies["chosen"], "sampler"])
     heights = [TITLES + ROW * len(order) for order in orders.values()]

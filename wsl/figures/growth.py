@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from wsl.figures.dots import axis_start, kinds_in, unit
-from wsl.figures.methods import KINDS, method, uses_zoo
+from wsl.figures.dots import axis_start, unit
+from wsl.figures.methods import KINDS, kinds_in, method, uses_zoo
 from wsl.figures.style import COLUMN, place_axes, placed_figure, reach, save
 
 FIGURE = {
@@ -28,7 +28,7 @@ def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
     regime = accuracies["regime"] == accuracies["regime"].iloc[0]
     whole = accuracies[regime & (accuracies["epochs"] == 0) & (accuracies["images"] == "all")]
     whole = whole[whole["sampler"].map(uses_zoo)].sort_values("members")
-    kinds = kinds_in(whole)
+    kinds = kinds_in(set(whole["classes"]))
     held_out = whole[whole["classes"].isin(kinds)]
     width = 2 * COLUMN if len(kinds) > 1 else LEFT + RIGHT + 2.4
     panel_width = (width - LEFT - RIGHT * len(kinds)) / len(kinds)

@@ -1,6 +1,7 @@
 """The look of each method and weight encoder: one label and one colour in every figure and in the report."""
 
 import hashlib
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +13,11 @@ OTHERS = ("#8C564B", "#6A3D9A", "#808000", "#1B9E9E", "#B2182B", "#4D4D9F")
 # Kinds of held-out tasks by their name in tables: in words, and short for headings.
 KINDS = {"seen": "classes that the zoo saw", "unseen": "classes that no member saw"}
 SHORT_KINDS = {"seen": "seen classes", "unseen": "unseen classes"}
+
+
+def kinds_in(names: Container[str]) -> list[str]:
+    """Return the kinds of held-out tasks among some names: ``seen``, ``unseen`` or both."""
+    return [kind for kind in KINDS if kind in names]
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.axes import Axes
 
-from wsl.figures.dots import ROW, axis_start, draw_rows, kinds_in, label_room, unit, write_values
-from wsl.figures.methods import KINDS, SHORT_KINDS
+from wsl.figures.dots import ROW, axis_start, draw_rows, label_room, unit, write_values
+from wsl.figures.methods import KINDS, SHORT_KINDS, kinds_in
 from wsl.figures.style import COLUMN, place_axes, placed_figure, save
 
 FIGURE = {
@@ -32,7 +32,7 @@ def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
     accuracies = pd.read_csv(table, dtype={"images": str})
     whole = accuracies[(accuracies["epochs"] == 0) & (accuracies["images"] == "all")]
     whole = whole[whole["classes"].isin(KINDS) & (whole["sampler"].isin(SHOWN) | whole["chosen"])]
-    blocks = [whole[whole["classes"] == kind] for kind in kinds_in(whole)]
+    blocks = [whole[whole["classes"] == kind] for kind in kinds_in(set(whole["classes"]))]
     lines = _lines([rows for block in blocks for _, rows in block.groupby("run", sort=False)])
     heights = [ROW * max(rows["sampler"].nunique() for rows in line) for line in lines]
     width, height = 2 * COLUMN, sum(heights) + TITLE * len(lines) + TICKS * (len(lines) - 1) + 0.46

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -159,11 +159,9 @@ def _opened(log: Path) -> Iterator[TextIO]:
 
 def _ended(process: subprocess.Popen, seconds: float) -> bool:
     """Return whether a process ends within ``seconds``."""
-    try:
+    with suppress(subprocess.TimeoutExpired):
         process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return False
-    return True
+    return process.returncode is not None
 
 
 class _Watched:

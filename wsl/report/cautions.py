@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from wsl.figures.methods import KINDS, method, strongest_baseline
-from wsl.report.headline import kinds_of
+from wsl.figures.methods import KINDS, kinds_in, method, strongest_baseline
 from wsl.zoo.few_sets import FEW_SETS
 
 FEW_BINS = 3
@@ -64,7 +63,7 @@ def _of_training(numbers: dict[str, Any], facts: dict[str, Any]) -> Iterator[str
 
 def _of_held_out_tasks(numbers: dict[str, Any], facts: dict[str, Any]) -> Iterator[str]:
     chosen = numbers["chosen_sampler"]
-    for kind in kinds_of(numbers):
+    for kind in kinds_in(numbers["accuracy"]):
         sets = numbers.get("sets", facts["sets"]).get(kind)
         if sets is not None and sets < FEW_SETS:
             yield (

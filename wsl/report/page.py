@@ -1,4 +1,4 @@
-"""The HTML report of a run: one file with every figure, table and main number."""
+"""The HTML report of a run: one file with all figures, tables and main numbers."""
 
 import base64
 from collections.abc import Sequence
@@ -10,12 +10,11 @@ import jinja2
 import pandas as pd
 import yaml
 
-from wsl.figures.methods import KINDS
+from wsl.figures.methods import KINDS, kinds_in, method, strongest_baseline
 from wsl.files.atomic import written_whole
 from wsl.files.plain import read_json
 from wsl.jobs.machine import this_machine
 from wsl.report.cautions import cautions
-from wsl.report.headline import kinds_of, ranking, tiles
 from wsl.report.origin import origin_rows, read_origin
 
 TEMPLATE = Path(__file__).parent / "report.html.jinja"
@@ -60,7 +59,7 @@ def write_report(
         facts=facts,
         numbers=numbers,
         tiles=tiles(numbers, facts["sets"]),
-        ranking={"kinds": [KINDS[kind] for kind in kinds_of(numbers)], "rows": ranking(numbers)},
+        ranking={"kinds": [KINDS[kind] for kind in kinds_in(numbers["accuracy"])], "rows": ranking(numbers)},
         warnings=cautions(numbers, facts),
         written=f"Report written on {origin.written:%Y-%m-%d} by wsl {this_machine().wsl}; seed {config['seed']}.",
         origin=origin_rows(origin, config["run"], config["seed"]),
@@ -103,3 +102,50 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return "" if pd.isna(value) else f"{value:.4g}"
     return str(value)
+
+
+def tiles(numbers: dict[str, Any], sets: dict[str, int]) -> list[dict[str, Any]]:
+    """Return one tile per kind of held-out tasks: the chosen sampler and the strongest baseline, the better one first.
+
+    ``sets`` are the numbers of sets of classes by kind, for a summary without these numbers.
+    """
+    content = []
+    for kind in kinds_in(numbers["accuracy"]):
+        accuracies = numbers["accuracy"][kind]
+        roles = {numbers["chosen_sampler"]: "chosen sampler", strongest_baseline(accuracies): "strongest baseline"}
+        methods = [
+            {"label": method(name).label, "role": role, "accuracy": accuracies[name]}
+            for name, role in roles.items()
+            if name is not None
+        ]
+        content.append(
+            {
+                "title": KINDS[kind],
+                "sets": numbers.get("sets", sets).get(kind),
+                "methods": sorted(methods, key=lambda entry: -entry["accuracy"]),
+                "trained": accuracies.get("trained"),
+            }
+        )
+    return content
+
+
+def ranking(numbers: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the look of all methods, the most accurate on seen classes first, with a cell per kind of tasks."""
+    accuracies = {kind: numbers["accuracy"][kind] for kind in kinds_in(numbers["accuracy"])}
+    names = dict.fromkeys(name for values in accuracies.values() for name in values)
+    intervals = numbers.get("accuracy_intervals", {})
+
+    def cell(kind: str, name: str) -> str:
+        if name not in accuracies[kind]:
+            return ""
+        bounds = [100 * bound for bound in intervals.get(kind, {}).get(name, ()) if bound is not None]
+        return f"{accuracies[kind][name]:.1%}" + (" ({:.1f} to {:.1f})".format(*bounds) if len(bounds) == 2 else "")
+
+    return [
+        {
+            "look": method(name),
+            "chosen": name == numbers["chosen_sampler"],
+            "cells": [cell(kind, name) for kind in accuracies],
+        }
+        for name in sorted(names, key=lambda name: [-values.get(name, -1) for values in accuracies.values()])
+    ]

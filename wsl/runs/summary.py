@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from wsl.figures.methods import SHORT_KINDS, strongest_baseline
+from wsl.figures.methods import SHORT_KINDS, kinds_in, strongest_baseline
 from wsl.files.plain import read_json
 
 NAME, KIND, NUMBER = 16, 10, 23  # widths of columns
@@ -26,7 +26,7 @@ def summary_lines(report: Path, numbers: dict[str, Any]) -> list[str]:
         report: the report.
         numbers: see ``wsl.evaluation.tables.write_summary``.
     """
-    kinds = [kind for kind in SHORT_KINDS if kind in numbers["accuracy"]]
+    kinds = kinds_in(numbers["accuracy"])
     best = {kind: strongest_baseline(numbers["accuracy"][kind]) for kind in kinds}
     agreement = _number(numbers["agreement"], numbers["reconstruction_intervals"]["agreement"])
     lines = [

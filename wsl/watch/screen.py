@@ -54,7 +54,7 @@ def draw(name: str, state: State) -> Group:
 
 
 def _block(title: Text, lines: list[str], place: str) -> list[RenderableType]:
-    """Return rows below a title; ``place`` tells where the lines that are left out can be read."""
+    """Return rows below a title; ``place`` is added to the count of the lines that are left out."""
     more = [_row(f"and {len(lines) - MOST} more{place}")] if lines[MOST:] else []
     return [title, *map(_row, lines[:MOST]), *more] if lines else []
 
