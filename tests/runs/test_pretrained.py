@@ -41,9 +41,9 @@ def files(tmp_path, monkeypatch):
     ],
 )
 def test_existing_files_are_used(datasets, model, weights, needs):
-    weights = pretrained(datasets)
-    assert weights.clip == {"model": model, "weights": weights} and weights.clip_files == needs
-    assert weights.clip_folder is None and weights.fetches() == []
+    result = pretrained(datasets)
+    assert result.clip == {"model": model, "weights": weights} and result.clip_files == needs
+    assert result.clip_folder is None and result.fetches() == []
 
 
 @pytest.mark.parametrize(
@@ -55,19 +55,19 @@ def test_existing_files_are_used(datasets, model, weights, needs):
     ],
 )
 def test_tags_and_repositories_are_fetched_each_to_its_own_place(datasets, name, config):
-    weights = pretrained(datasets)
+    result = pretrained(datasets)
     folder = f"{DOWNLOADS}/{name}"
-    assert weights.clip == {"model": f"{folder}/open_clip_config.json", "weights": f"{folder}.weights"}
-    assert weights.clip_files == [folder, f"{folder}.weights"] and weights.clip_folder == folder
-    assert weights.clip_config == config and len(weights.fetches()) == 1
+    assert result.clip == {"model": f"{folder}/open_clip_config.json", "weights": f"{folder}.weights"}
+    assert result.clip_files == [folder, f"{folder}.weights"] and result.clip_folder == folder
+    assert result.clip_config == config and len(result.fetches()) == 1
 
 
 def test_checkpoints_are_fetched_where_they_are_named_by_a_library():
-    weights = pretrained(checkpoint="torchvision:ResNet18_Weights.IMAGENET1K_V1")
-    assert weights.checkpoint_fetched
-    assert weights.checkpoint_files == [f"{DOWNLOADS}/torchvision-ResNet18_Weights.IMAGENET1K_V1"]
-    weights = pretrained(checkpoint="own.pt")
-    assert not weights.checkpoint_fetched and weights.checkpoint_files == ["own.pt"] and weights.fetches() == []
+    result = pretrained(checkpoint="torchvision:ResNet18_Weights.IMAGENET1K_V1")
+    assert result.checkpoint_fetched
+    assert result.checkpoint_files == [f"{DOWNLOADS}/torchvision-ResNet18_Weights.IMAGENET1K_V1"]
+    result = pretrained(checkpoint="own.pt")
+    assert not result.checkpoint_fetched and result.checkpoint_files == ["own.pt"] and result.fetches() == []
 
 
 @pytest.mark.parametrize(
@@ -88,11 +88,11 @@ def test_a_file_of_another_checksum_is_refused():
 
 
 def test_what_was_fetched_before_its_checksum_was_named_is_checked_as_well():
-    weights = pretrained({"model": "RN50", "weights": "openai", "sha256": "0" * 64})
-    weights.check()  # missing: Snakemake checks it when it is fetched
+    result = pretrained({"model": "RN50", "weights": "openai", "sha256": "0" * 64})
+    result.check()  # missing: Snakemake checks it when it is fetched
     path = Path(DOWNLOADS, "RN50--openai.weights")
     path.parent.mkdir(parents=True)
     path.write_bytes(b"other")
     with pytest.raises(ConfigError, match=rf"^datasets\.sha256: {path} has the checksum .* --forcerun {path}`"):
-        weights.check()
-    weights.check(fetched_now={str(path)})  # as that command does
+        result.check()
+    result.check(fetched_now={str(path)})  # as that command does

@@ -67,10 +67,7 @@ class Figure:
 
 
 def figures_of(run: Any) -> list[Figure]:
-    """Return all figures of this package and of the run's plug-ins in the order of the report.
-
-    Args:
-        run: see ``wsl.runs.run.Run``.
+    """Return all figures of this package and of the plug-ins of a ``wsl.runs.run.Run``, in the order of the report.
 
     Raises:
         ConfigError: a declaration cannot be read, two files define one figure, or a plug-in's caption is missing.

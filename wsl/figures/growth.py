@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from wsl.figures.dots import axis_start, unit
 from wsl.figures.methods import KINDS, kinds_in, method, uses_zoo
-from wsl.figures.style import COLUMN, place_axes, placed_figure, reach, save
+from wsl.figures.style import COLUMN, draw_intervals, place_axes, placed_figure, save
 
 FIGURE = {
     "title": "accuracy by the number of members",
@@ -54,12 +54,12 @@ def _panel(axes: Axes, whole: pd.DataFrame) -> None:
     for place, (name, rows) in enumerate(whole.groupby("sampler", sort=False)):
         look, rows = method(name), rows.drop_duplicates("members")
         x = rows["members"] * 2 ** (0.03 * (place % 5 - 2))  # shifted, so that intervals do not overlap
-        y, bars = 100 * rows["accuracy"], reach(rows, "accuracy", scale=100)
-        axes.errorbar(
-            x, y, bars, color=look.colour, marker=look.marker, ls=look.line, ms=3,
+        percent = 100 * rows[["accuracy", "low", "high"]]
+        draw_intervals(
+            axes, x, percent, "accuracy", color=look.colour, marker=look.marker, ls=look.line, ms=3,
             lw=1.6 if look.kind == "sampler" else 1, elinewidth=0.8, label=look.label,
         )  # fmt: skip
-        ends.append((x.iloc[-1], y.iloc[-1], look.label, look.colour))
+        ends.append((x.iloc[-1], percent["accuracy"].iloc[-1], look.label, look.colour))
     _label_ends(axes, ends)
 
 
@@ -82,15 +82,13 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> np.n
     """
     order = np.argsort(wanted, kind="stable")
     gap = min(gap, (high - low) / max(len(wanted) - 1, 1))
-    # Without the gaps below them, places must only ascend: isotonic regression, by pooling neighbours.
-    steps = gap * np.arange(len(wanted))
-    pools: list[tuple[float, int]] = []  # mean and size
-    for place in np.asarray(wanted, dtype=float)[order] - steps:
-        pools.append((place, 1))
-        while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
-            (lower, count), (upper, more) = pools[-2:]
-            pools[-2:] = [((lower * count + upper * more) / (count + more), count + more)]
-    ascending = np.concatenate([np.full(count, mean) for mean, count in pools])
-    places = np.empty(len(wanted))
-    places[order] = np.clip(ascending, low, high - gap * (len(wanted) - 1)) + steps
+    # Without the gaps below them, places must only ascend: isotonic regression, by its max-min formula.
+    steps, count = gap * np.arange(len(wanted)), len(wanted)
+    targets = np.asarray(wanted, dtype=float)[order] - steps
+    ascending = [
+        max(min(targets[first : last + 1].mean() for last in range(i, count)) for first in range(i + 1))
+        for i in range(count)
+    ]
+    places = np.empty(count)
+    places[order] = np.clip(ascending, low, high - gap * (count - 1)) + steps
     return places

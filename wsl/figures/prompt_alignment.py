@@ -12,7 +12,7 @@ from wsl.evaluation.intervals import POSITIVE, by_set, interval
 from wsl.figures.dots import unit
 from wsl.figures.methods import method
 from wsl.figures.palette import GREY, PARTS, RED
-from wsl.figures.style import COLUMN, reach, save
+from wsl.figures.style import COLUMN, draw_intervals, save
 
 FIGURE = {
     "title": "control by R",
@@ -71,10 +71,8 @@ def _part(axes: Axes, rows: pd.DataFrame, part: str, scores: pd.Series, place: i
         means.append({"requested": requested, **interval(values, POSITIVE)._asdict()})
     if means:
         line = pd.DataFrame(means)
-        axes.errorbar(
-            line["requested"] + shift, line["mean"], reach(line, "mean"), color=colour, marker="o", ms=2.5, lw=1,
-            elinewidth=0.9, label=label,
-        )  # fmt: skip
+        look = {"color": colour, "marker": "o", "ms": 2.5, "lw": 1, "elinewidth": 0.9, "label": label}
+        draw_intervals(axes, line["requested"] + shift, line, "mean", **look)
     lost = rows.loc[~np.isfinite(rows["achieved"]), "requested"]
     if len(lost):
         top = np.full(len(lost), 0.985 * axes.get_ylim()[1])

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -62,17 +63,13 @@ def row_axes(axes: Axes, labels: Sequence[str]) -> None:
     axes.tick_params(axis="y", length=0)
 
 
-def reach(rows: pd.DataFrame, mean: str, low: str = "low", high: str = "high", scale: float = 1.0) -> list[pd.Series]:
-    """Return the lengths of intervals below and above their means, as for ``errorbar``.
-
-    Args:
-        rows: one row per interval.
-        mean: column of the means.
-        low: column of the lower bounds.
-        high: column of the upper bounds.
-        scale: factor of the values, for example 100 for per cent.
-    """
-    return [scale * (rows[mean] - rows[low]), scale * (rows[high] - rows[mean])]
+def draw_intervals(
+    axes: Axes, x: pd.Series, rows: pd.DataFrame, mean: str, bounds: Sequence[str] = ("low", "high"), **look: Any
+) -> None:
+    """Draw means and intervals at ``x``, from the columns of the means and of both bounds; see ``errorbar``."""
+    low, high = bounds
+    reach = [rows[mean] - rows[low], rows[high] - rows[mean]]
+    axes.errorbar(x, rows[mean], reach, **look)
 
 
 def chance_line(axes: Axes, value: float, label: str = "chance") -> None:
@@ -84,8 +81,8 @@ def losses(history: pd.DataFrame, label: str, chance: bool = False) -> Figure:
     """Return a figure of training and validation loss by epoch, with a ring around the kept state.
 
     Args:
-        history: with ``epoch``, ``train_loss``, ``validation_loss``, ``kept`` and, for ``chance``, ``train_chance``
-            and ``validation_chance``: the losses of embeddings that distinguish nothing.
+        history: ``epoch``, ``train_loss``, ``validation_loss``, ``kept``; for ``chance`` also ``train_chance`` and
+            ``validation_chance``, the losses of embeddings that distinguish nothing.
         label: name and unit of the loss.
         chance: whether to draw the losses at chance.
     """

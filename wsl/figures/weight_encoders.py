@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from wsl.figures.methods import encoder_colour
 from wsl.figures.palette import PARTS
-from wsl.figures.style import COLUMN, chance_line, parts_in, reach, save
+from wsl.figures.style import COLUMN, chance_line, draw_intervals, parts_in, save
 
 FIGURE = {
     "title": "agreement by the size of the latent",
@@ -47,19 +47,15 @@ def _panel(axes: Axes, rows: pd.DataFrame, chance: float) -> None:
         others = encoders.drop(best.index)
         label = kind if gate == "uniform" else f"{kind}, budget by {gate}"
         style = {"color": colour, "marker": "o", "ms": 3, "elinewidth": 0.8}
-        sizes = best["latent_size"]
-        axes.errorbar(sizes, best["agreement_bn"], reach(best, "agreement_bn"), label=label, **style)
-        axes.plot(sizes, best["agreement"], color=colour, ls=":", lw=1)
-        bars = reach(others, "agreement_bn")
-        axes.errorbar(others["latent_size"], others["agreement_bn"], bars, ls="", mfc="w", **style)
+        draw_intervals(axes, best["latent_size"], best, "agreement_bn", label=label, **style)
+        axes.plot(best["latent_size"], best["agreement"], color=colour, ls=":", lw=1)
+        draw_intervals(axes, others["latent_size"], others, "agreement_bn", ls="", mfc="w", **style)
         _name(axes, others[::-1], best, colour)
         searched = encoders.dropna(subset="agreement_searched") if "agreement_searched" in encoders else encoders[:0]
         if len(searched):
-            axes.errorbar(
-                searched["latent_size"], searched["agreement_searched"],
-                reach(searched, "agreement_searched", "low_searched", "high_searched"), color=colour, fmt="x", ms=5,
-                elinewidth=0.8, label=f"{label}, searched",
-            )  # fmt: skip
+            style |= {"marker": "x", "ls": "", "ms": 5, "label": f"{label}, searched"}
+            bounds = ("low_searched", "high_searched")
+            draw_intervals(axes, searched["latent_size"], searched, "agreement_searched", bounds, **style)
     chance_line(axes, chance)
     axes.set_xscale("log", base=2)
     ticks: list[int] = []

@@ -29,11 +29,9 @@ PLACES = re.compile(r'^ *(File ".*", line \d+, in .*|.*(Error|Exception) in (fil
 
 
 class BriefHandler(logging.StreamHandler):
-    """Prints the short form of Snakemake's records.
+    """Prints the short form of Snakemake's records, to the stream and with the filters of the handler it replaces.
 
-    Args:
-        full: the handler that it replaces; its stream and filters are kept.
-        dry: returns whether this is a dry run; called when Snakemake knows.
+    ``dry`` returns whether this is a dry run; it is called when Snakemake has read its arguments.
     """
 
     def __init__(self, full: logging.StreamHandler, dry: Callable[[], bool]):
@@ -128,10 +126,6 @@ def _wrapped(line: str) -> str:
 
 def print_in_brief(logger: logging.Logger, dry: Callable[[], bool]) -> Callable[[], None]:
     """Make Snakemake's logger print the short form of its records; its log file contains everything.
-
-    Args:
-        logger: Snakemake's logger.
-        dry: see ``BriefHandler``.
 
     Returns:
         A function that stops all printing.

@@ -26,10 +26,7 @@ class Stopping:
     """Ends Snakemake's main process on SIGINT and SIGTERM.
 
     The first signal stops the local jobs and ends the process in Snakemake's way: other executors cancel their jobs,
-    and the lock is released. A second signal kills the local jobs.
-
-    Args:
-        command: the command that resumes the run.
+    and the lock is released. A second signal kills the local jobs. ``command`` is the one that resumes the run.
     """
 
     def __init__(self, command: str):

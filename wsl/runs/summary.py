@@ -20,11 +20,9 @@ def print_summary(results: str | Path) -> None:
 
 
 def summary_lines(report: Path, numbers: dict[str, Any]) -> list[str]:
-    """Return the lines to print, at most 80 columns wide except for the path of the report.
+    """Return the lines to print for ``wsl.evaluation.tables.write_summary``, at most 80 columns wide.
 
-    Args:
-        report: the report.
-        numbers: see ``wsl.evaluation.tables.write_summary``.
+    Only the path of the report may be wider.
     """
     kinds = kinds_in(numbers["accuracy"])
     best = {kind: strongest_baseline(numbers["accuracy"][kind]) for kind in kinds}

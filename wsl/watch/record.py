@@ -214,15 +214,6 @@ class StepsHandler(logging.Handler):
             file.write(text)
 
 
-def parse_steps(text: str) -> list[Step]:
-    """Return the steps in the text of a file; incomplete lines are left out."""
-    steps = []
-    for line in text.splitlines():
-        with suppress(ValueError, TypeError):
-            steps.append(Step(**json.loads(line)))
-    return steps
-
-
 def durations(steps: Iterable[Step]) -> dict[str, float]:
     """Return the seconds that each job took when it last ended."""
     started: dict[str, float] = {}

@@ -118,11 +118,7 @@ def timer(results: str | Path) -> Callable[[State], State]:
 
 
 def looks(results: Path, tensorboard: Path | None = None) -> Iterator[State]:
-    """Yield the states of a run until it has ended, and keep its event files up to date.
-
-    Args:
-        results: the run's folder.
-        tensorboard: a folder for event files of this run and others; None: none are written.
+    """Yield the states of the run in a folder until it has ended, and update its event files in another folder.
 
     Raises:
         ConfigError: event files are requested, and TensorBoard is not installed.

@@ -216,7 +216,7 @@ def follow(results: Path, states: Iterator[State], console: Console, every: floa
     Args:
         results: the run's folder.
         states: see ``wsl.watch.remaining.looks``.
-        console: if it is not a terminal, it gets one line per state and no control codes.
+        console: the screen, see ``View``.
         every: seconds between two states; None: those of ``View``.
     """
     with View(results.resolve().name, results, console) as view:

@@ -1,5 +1,6 @@
 """The state of a run, from its files, logs, histories and steps, and the record of its last start."""
 
+import json
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from wsl.jobs.history import history_of, history_rows
 from wsl.jobs.process import error_in, warnings_in
-from wsl.watch.record import COMPLETED, ENDS, FAILS, STARTS, STEPS, Job, Record, Step, durations, parse_steps
+from wsl.watch.record import COMPLETED, ENDS, FAILS, STARTS, STEPS, Job, Record, Step, durations
 
 RUNNING, COMPLETE, DELETED, KILLED = "running", "complete", "deleted", "killed"  # phases; record.py has two more
 
@@ -56,17 +57,17 @@ class Log:
         """The epochs in a history."""
         keys = ("epoch", "epochs", "time", "member")
         return [
-            Epoch(
-                **{key: row[key] for key in keys if key in row},
-                values={name: value for name, value in row.items() if name not in keys},
-            )
-            for row in history_rows(self.text)
+            Epoch(**{key: row.pop(key) for key in keys if key in row}, values=row) for row in history_rows(self.text)
         ]
 
     @cached_property
     def steps(self) -> list[Step]:
-        """The steps of a run."""
-        return parse_steps(self.text)
+        """The steps of a run; incomplete lines are left out."""
+        steps = []
+        for line in self.text.splitlines():
+            with suppress(ValueError, TypeError):
+                steps.append(Step(**json.loads(line)))
+        return steps
 
 
 class Logs:
@@ -98,9 +99,9 @@ class Seen:
         status: ``waiting``, ``running``, ``done``, ``failed``, ``stopped`` (Snakemake ended before the job did) or
             ``deleted`` (its outputs were written and are gone).
         log: of a job that has started in this start of the workflow.
-        epochs: of a job that has started in this start; a job that was resumed has those of its first attempt too.
-        since: when it started, seconds since 1970, if that is known.
-        seconds: how long it took, if it is done and that is known.
+        epochs: of a job that has started in this start; a resumed job also has those of its first attempt.
+        since: time of its start, seconds since 1970; None: unknown.
+        seconds: its duration, if it is done; None: unknown.
     """
 
     job: Job
@@ -212,13 +213,7 @@ class State:
 
 
 def look(results: str | Path, record: Record, logs: Logs) -> State:
-    """Return the state of a run, whose files may change meanwhile.
-
-    Args:
-        results: the run's folder.
-        record: of its last start.
-        logs: reads the run's logs.
-    """
+    """Return the state of the run in a folder, whose files may change meanwhile; ``record`` is of its last start."""
     gone = record.ended  # first: after its end, Snakemake writes nothing more
     log = logs.read(STEPS)
     steps = [step for step in (log.steps if log else ()) if step.time >= record.started - 1e-3]  # times in whole ms

@@ -87,15 +87,17 @@ class Events:
         if name not in self._written:
             self._written[name] = _read(self.folder / name)
         written = self._written[name]
-        old = max((moment for (number, _), moment in written.items() if number == epoch.epoch), default=None)
-        if old is not None and epoch.time > old:
+        old = [end for (number, _), end in written.items() if number == epoch.epoch]
+        if old and epoch.time > max(old):
             self._add(name, epoch, session_log=self._event.SessionLog(status=self._event.SessionLog.START))
             written = self._written[name] = {key: end for key, end in written.items() if key[0] < epoch.epoch}
-        new = {tag: value for tag, value in _tagged(epoch) if (epoch.epoch, tag) not in written}
+        # `train_loss` gets the tag `loss/train`, so that TensorBoard groups both parts.
+        tagged = {"/".join(reversed(key.split("_", 1))): value for key, value in epoch.values.items()}
+        new = {tag: value for tag, value in tagged.items() if (epoch.epoch, tag) not in written}
         if new:
             values = [self._summary.Summary.Value(tag=tag, simple_value=value) for tag, value in new.items()]
-            moment = self._add(name, epoch, summary=self._summary.Summary(value=values))
-            written.update(dict.fromkeys(((epoch.epoch, tag) for tag in new), moment))
+            end = self._add(name, epoch, summary=self._summary.Summary(value=values))
+            written.update(dict.fromkeys(((epoch.epoch, tag) for tag in new), end))
 
     def _add(self, name: str, epoch: Epoch, **content: Any) -> float:
         if name not in self._writers:
@@ -109,20 +111,14 @@ class Events:
             self._writers.pop(name).close()
 
 
-def _tagged(epoch: Epoch) -> list[tuple[str, float]]:
-    """Return values by tag: ``train_loss`` becomes ``loss/train``, so that TensorBoard groups both parts."""
-    return [("/".join(reversed(name.split("_", 1))), value) for name, value in epoch.values.items()]
-
-
 def _read(folder: Path) -> dict[tuple[int, str], float]:
     """Return the end of each epoch in the event files, by epoch and tag."""
     from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
 
-    times: dict[tuple[int, str], float] = {}
+    ends: dict[tuple[int, str], float] = {}
     for path in sorted(folder.glob("events.out.tfevents.*")):
         for event in LegacyEventFileLoader(str(path)).Load():
             if event.HasField("session_log"):
-                times = {key: moment for key, moment in times.items() if key[0] < event.step}
-            for value in event.summary.value:
-                times[event.step, value.tag] = event.wall_time
-    return times
+                ends = {key: end for key, end in ends.items() if key[0] < event.step}
+            ends |= {(event.step, value.tag): event.wall_time for value in event.summary.value}
+    return ends
