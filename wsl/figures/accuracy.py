@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-import pandas as pd
-
-from wsl.figures.dots import ACROSS, dots, rows_of_first_run
+from wsl.figures.dots import ACROSS, dots, read_accuracies
 from wsl.figures.style import save
 
 FIGURE = {
@@ -17,7 +15,7 @@ FIGURE = {
 
 def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
     """Draw ``wsl.evaluation.tables.accuracy_table`` without fine-tuning: one panel per number of images per class."""
-    accuracies = rows_of_first_run(pd.read_csv(table, dtype={"images": str}))
+    accuracies = read_accuracies(table)
     accuracies = accuracies[(accuracies["epochs"] == 0) & (accuracies["classes"] != "validation")]
     references = accuracies[accuracies["sampler"].isin(ACROSS)]
     shown = accuracies[~accuracies["sampler"].isin((*ACROSS, "scratch"))]

@@ -1,6 +1,7 @@
 """Accuracies as sorted dots with intervals: one row per method, samplers in colour and baselines in grey."""
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,8 +21,9 @@ ACROSS = ("trained", "reconstructed", "start")  # references, drawn as lines acr
 ROW, TITLES, BELOW, VALUES, BLOCK_GAP, PANEL_GAP = 0.155, 0.24, 0.68, 0.42, 0.12, 0.1
 
 
-def rows_of_first_run(accuracies: pd.DataFrame) -> pd.DataFrame:
+def read_accuracies(table: str | Path) -> pd.DataFrame:
     """Return the rows of the table's own run, without those of the runs that are compared with it."""
+    accuracies = pd.read_csv(table, dtype={"images": str})
     return accuracies[accuracies["run"] == accuracies["run"].iloc[0]]
 
 

@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-import pandas as pd
-
-from wsl.figures.dots import dots, rows_of_first_run
+from wsl.figures.dots import dots, read_accuracies
 from wsl.figures.style import save
 
 FIGURE = {
@@ -17,7 +15,7 @@ FIGURE = {
 
 def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
     """Draw ``wsl.evaluation.tables.accuracy_table`` for all images of a task: one panel per number of epochs."""
-    accuracies = rows_of_first_run(pd.read_csv(table, dtype={"images": str}))
+    accuracies = read_accuracies(table)
     whole = accuracies[(accuracies["images"] == "all") & (accuracies["classes"] != "validation")]
     # A model that was fully trained on the task is a line, since it is not fine-tuned.
     references = whole[(whole["sampler"] == "trained") & (whole["epochs"] == 0)]

@@ -19,7 +19,7 @@ from wsl.errors import ConfigError, DataError
 from wsl.launch.brief import CHATTER, PLACES
 from wsl.launch.planning import PlannedRun
 from wsl.launch.stopping import FULL
-from wsl.watch.record import Record, read_record
+from wsl.watch.record import read_record
 from wsl.watch.remaining import timer
 from wsl.watch.screen import View
 from wsl.watch.state import Logs, State, look
@@ -126,19 +126,19 @@ def make_run(
             command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
         )
     signals.attach(process)
-    watched = _Watched(run.results, process.pid)
+    states, started = _states(run.results, process.pid), False
     begun = time.monotonic()
     with View(title, run.results, console, transient=True) as view:
-        while not _ended(process, view.every if watched.started else PLANNING):
-            state = watched.look()
+        while not _ended(process, view.every if started else PLANNING):
+            started, state = next(states)
             if signals.number is not None:
                 view.note("the jobs are being stopped; Ctrl-C again kills them")
-            elif watched.started:
+            elif started:
                 view(state)
             else:
                 view.note(f"Snakemake plans the jobs ({time.monotonic() - begun:.0f} s)")
-    state = watched.look()  # before `started` is read, which it may set
-    return Ending(process.returncode, watched.started, state, log)
+    started, state = next(states)
+    return Ending(process.returncode, started, state, log)
 
 
 @contextmanager
@@ -164,22 +164,12 @@ def _ended(process: subprocess.Popen, seconds: float) -> bool:
     return process.returncode is not None
 
 
-class _Watched:
-    """The state of a run that a process makes."""
-
-    def __init__(self, results: Path, process: int):
-        self.results, self.process = results, process
-        self.started = False  # whether the process has recorded its jobs
-        self._record: Record | None = None
-        self._logs = Logs(results)
-        self._timed = timer(results)
-
-    def look(self) -> State | None:
-        """Return the run's state; None if it was never started."""
-        if not self.started:
-            try:
-                self._record = read_record(self.results)
-            except DataError:
-                return None
-            self.started = (self._record.process, self._record.host) == (self.process, os.uname().nodename)
-        return self._timed(look(self.results, self._record, self._logs))
+def _states(results: Path, process: int) -> Iterator[tuple[bool, State | None]]:
+    """Yield whether a process has recorded its jobs, and the state of the run; None: it was never started."""
+    logs, timed, started, record = Logs(results), timer(results), False, None
+    while True:
+        if not started:
+            with suppress(DataError):
+                record = read_record(results)
+                started = (record.process, record.host) == (process, os.uname().nodename)
+        yield started, None if record is None else timed(look(results, record, logs))

@@ -55,7 +55,8 @@ class Pretrained:
             self._fetched[name] = backbone.checkpoint
 
     def _clip(self, model: str, weights: str | None, downloads: Path) -> None:
-        files = [name for name in (model, weights) if name and _is_file(name)]
+        names = [name for name in (model, weights) if name and ":" not in name]
+        files = [name for name in names if "/" in name or Path(name).suffix in SUFFIXES]
         self.clip, self.clip_files = {"model": model, "weights": weights}, files
         self.clip_folder, self.clip_config = None, []
         if model.startswith("local-dir:"):
@@ -92,10 +93,6 @@ class Pretrained:
             else f"{name} is missing: Snakemake fetches it into {path}, which needs a network"
             for path, name in self._fetched.items()
         ]
-
-
-def _is_file(name: str) -> bool:
-    return ":" not in name and ("/" in name or Path(name).suffix in SUFFIXES)
 
 
 def _plain(name: str) -> str:

@@ -26,6 +26,7 @@ def summary_lines(report: Path, numbers: dict[str, Any]) -> list[str]:
     """
     kinds = kinds_in(numbers["accuracy"])
     best = {kind: strongest_baseline(numbers["accuracy"][kind]) for kind in kinds}
+    sets = {kind: f"({count} set{'s' * (count != 1)} of classes)" for kind, count in numbers["sets"].items()}
     agreement = _number(numbers["agreement"], numbers["reconstruction_intervals"]["agreement"])
     lines = [
         "",
@@ -39,7 +40,7 @@ def summary_lines(report: Path, numbers: dict[str, Any]) -> list[str]:
         f"but only references train a network on them. Chance: {numbers['chance']:.1%}.",
         "",
         f"  {'method':<{NAME}}{'kind':<{KIND}}" + "".join(f"{SHORT_KINDS[kind]:<{NUMBER}}" for kind in kinds),
-        f"  {'':<{NAME + KIND}}" + "".join(f"{_count(numbers['sets'][kind]):<{NUMBER}}" for kind in kinds),
+        f"  {'':<{NAME + KIND}}" + "".join(f"{sets[kind]:<{NUMBER}}" for kind in kinds),
     ]
     for name in sorted(numbers["kinds"], key=lambda name: [-numbers["accuracy"][kind].get(name, -1) for kind in kinds]):
         cells = [_cell(numbers, kind, name, best[kind]) for kind in kinds]
@@ -66,7 +67,3 @@ def _number(value: float, bounds: list[float | None]) -> str:
     if None in bounds:
         return f"{value * 100:5.1f}"
     return f"{value * 100:5.1f} [{', '.join(f'{bound * 100:.1f}' for bound in bounds)}]"
-
-
-def _count(sets: int) -> str:
-    return f"({sets} set{'s' * (sets != 1)} of classes)"

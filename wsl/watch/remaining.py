@@ -27,17 +27,11 @@ MEMORY = 30.0  # seconds in which the shown estimate follows a new one by 63 %
 
 @dataclass
 class _Rule:
-    """Durations of the jobs of one rule in this start.
+    """Durations of the jobs of one rule in this start."""
 
-    Attributes:
-        jobs: seconds and planned epochs (0: none) of each that is done.
-        spans: seconds and number of epochs between the first and the last epoch of each.
-        starts: seconds from the start of a job to its first epoch.
-    """
-
-    jobs: list[tuple[float, int]] = field(default_factory=list)
-    spans: list[tuple[float, int]] = field(default_factory=list)
-    starts: list[float] = field(default_factory=list)
+    jobs: list[tuple[float, int]] = field(default_factory=list)  # seconds and planned epochs of each finished job
+    spans: list[tuple[float, int]] = field(default_factory=list)  # seconds and epochs from the first to the last epoch
+    starts: list[float] = field(default_factory=list)  # seconds from the start of a job to its first epoch
 
     @property
     def pace(self) -> float | None:
