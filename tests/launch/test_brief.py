@@ -78,8 +78,8 @@ def test_a_dry_run_names_some_jobs_and_counts_all(printed):
             "2025-03-04 05:06:07,250 ERROR the job failed\nTraceback ...\nValueError: no images\n",
             "ValueError: no images",
         ),
-        ("2025-03-04 05:06:07,250 INFO member 17, epoch 3: train 1, validation 1\n", "the log holds no error"),
-        (None, "the log holds no error"),
+        ("2025-03-04 05:06:07,250 INFO member 17, epoch 3: train 1, validation 1\n", "the log contains no error"),
+        (None, "the log contains no error"),
     ],
 )
 def test_a_failed_job_shows_rule_log_and_error(printed, tmp_path, monkeypatch, log, error):

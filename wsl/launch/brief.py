@@ -85,7 +85,7 @@ class BriefHandler(logging.StreamHandler):
         error = None
         with suppress(OSError):
             error = error_in(Path(record.log[0]).read_text(encoding="utf-8", errors="replace"))
-        error = error or "the log holds no error (was the job killed, or out of memory?)"
+        error = error or "the log contains no error (was the job killed, or out of memory?)"
         return f"FAILED {_name(record)} (rule {record.rule_name}): {error}\n    log: {record.log[0]}"
 
 

@@ -61,12 +61,10 @@ def _block(title: Text, lines: list[str], place: str) -> list[RenderableType]:
 
 def line(state: State) -> str:
     """Return a run's state in one line."""
-    whole = f"{_progress(state)}; {_timing(state)}"
-    running = state.of("running")
-    if not running:
-        return whole
-    more = f", and {len(running) - 1} more" if running[1:] else ""
-    return f"{whole}; now {f'{running[0].job.name} {_epoch(running[0])}'.rstrip()}{more}"
+    text, running = f"{_progress(state)}; {_timing(state)}", state.of("running")
+    if running:
+        text += f"; now {running[0].job.name} {_epoch(running[0])}".rstrip()
+    return text + (f", and {len(running) - 1} more" if running[1:] else "")
 
 
 def describe_failure(seen: Seen, folder: str | Path) -> str:
@@ -79,7 +77,7 @@ def reason(seen: Seen) -> str:
     if seen.log is not None and stopped_in(seen.log.text):
         return "stopped from outside (cancelled, or at its time limit)"
     error = seen.log.error if seen.log else None
-    return error or "its log holds no error (was it killed, or out of memory?)"
+    return error or "its log contains no error (was it killed, or out of memory?)"
 
 
 def advice(state: State, results: str | Path) -> str:
@@ -198,9 +196,12 @@ def facts(name: str, state: State) -> dict[str, Any]:
             stage: {rule: asdict(count) for rule, count in rules.items()} for stage, rules in state.stages.items()
         },
         "running": [
-            {"job": seen.job.name, "member": None, "epoch": None, "values": {}}
-            if seen.last_epoch is None
-            else {"job": seen.job.name, **{key: getattr(seen.last_epoch, key) for key in ("member", "epoch", "values")}}
+            {
+                "job": seen.job.name,
+                "member": getattr(seen.last_epoch, "member", None),
+                "epoch": getattr(seen.last_epoch, "epoch", None),
+                "values": getattr(seen.last_epoch, "values", {}),
+            }
             for seen in state.of("running")
         ],
         "failed": [{"job": seen.job.name, "error": reason(seen), "log": seen.job.log} for seen in state.of("failed")],
@@ -211,13 +212,9 @@ def facts(name: str, state: State) -> dict[str, Any]:
 
 
 def follow(results: Path, states: Iterator[State], console: Console, every: float | None = None) -> State:
-    """Show a run until it has ended, and return its last state.
+    """Show the states of a run, see ``wsl.watch.remaining.looks``, and return the last one.
 
-    Args:
-        results: the run's folder.
-        states: see ``wsl.watch.remaining.looks``.
-        console: the screen, see ``View``.
-        every: seconds between two states; None: those of ``View``.
+    ``every`` are the seconds between two states; None: those of ``View``.
     """
     with View(results.resolve().name, results, console) as view:
         for state in states:
