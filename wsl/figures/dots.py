@@ -70,12 +70,11 @@ def dots(accuracies: pd.DataFrame, column: str, panels: Mapping[Hashable, str], 
                 lines = references[(references["classes"] == kind) & (references["sampler"] == name)]
                 for accuracy in lines["accuracy"].head(1):
                     axes.axvline(100 * accuracy, color=method(name).colour, ls=method(name).line, lw=1, zorder=1)
-            draw_rows(axes, panel, order, chosen, named=place == 0)
+            draw_rows(axes, panel, order, chosen, named=place == 0, values=place == len(panels) - 1)
             axes.set_title(title, pad=3)
             axes.set_xlim(start, 101)
             axes.xaxis.set_major_locator(MaxNLocator(4 if panel_width > 1 else 3))
             axes.tick_params(labelbottom=kind == list(blocks)[-1])
-        write_values(axes, panel, order, chosen)  # right of the last panel
         top -= TITLES + block_height + BLOCK_GAP
     middle = (left + (width - left - VALUES) / 2) / width
     below = f"accuracy on test images, % (bars: 95 % intervals over {unit(accuracies)})"
@@ -86,35 +85,33 @@ def dots(accuracies: pd.DataFrame, column: str, panels: Mapping[Hashable, str], 
     return figure
 
 
-def draw_rows(axes: Axes, rows: pd.DataFrame, order: Sequence[str], chosen: set[str], named: bool = True) -> None:
+def draw_rows(
+    axes: Axes, rows: pd.DataFrame, order: Sequence[str], chosen: set[str], named: bool = True, values: bool = True
+) -> None:
     """Draw accuracies and their intervals, in per cent, from the lowest row up.
 
     Args:
         axes: where to draw.
         rows: ``accuracy``, ``low`` and ``high`` by method; a missing method has an empty row.
         order: methods of all rows.
-        chosen: methods whose names are bold.
-        named: whether to write names, in the methods' colours.
+        chosen: methods whose text is bold.
+        named: whether to write names at the left, in the methods' colours.
+        values: whether to write accuracies at the right, in the same colours.
     """
     row_axes(axes, [method(name).label if named else "" for name in order])
     _colour(axes.get_yticklabels(), order, chosen)
-    for row, name in enumerate(order):
-        if name in rows.index:
-            point, look = 100 * rows.loc[name, ["accuracy", "low", "high"]].astype(float), method(name)
-            bar = [[point["accuracy"] - point["low"]], [point["high"] - point["accuracy"]]]
-            axes.errorbar(
-                point["accuracy"], row, xerr=bar, fmt=look.marker, ms=3.4, color=look.colour, elinewidth=1.1,
-                label=look.label, zorder=3,
-            )  # fmt: skip
-
-
-def write_values(axes: Axes, rows: pd.DataFrame, order: Sequence[str], chosen: set[str]) -> None:
-    """Write the accuracies of ``draw_rows`` right of the axes."""
     place = {"xycoords": ("axes fraction", "data"), "annotation_clip": False, "va": "center", "fontsize": 7}
     for row, name in enumerate(order):
-        if name in rows.index:
-            text = axes.annotate(f"{100 * rows.loc[name, 'accuracy']:.1f}", (1.04, row), **place)
-            _colour([text], [name], chosen)
+        if name not in rows.index:
+            continue
+        point, look = 100 * rows.loc[name, ["accuracy", "low", "high"]].astype(float), method(name)
+        bar = [[point["accuracy"] - point["low"]], [point["high"] - point["accuracy"]]]
+        axes.errorbar(
+            point["accuracy"], row, xerr=bar, fmt=look.marker, ms=3.4, color=look.colour, elinewidth=1.1,
+            label=look.label, zorder=3,
+        )  # fmt: skip
+        if values:
+            _colour([axes.annotate(f"{point['accuracy']:.1f}", (1.04, row), **place)], [name], chosen)
 
 
 def _colour(texts: Sequence[Text], names: Sequence[str], chosen: set[str]) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.axes import Axes
 
-from wsl.figures.dots import ROW, axis_start, draw_rows, label_room, unit, write_values
+from wsl.figures.dots import ROW, axis_start, draw_rows, label_room, unit
 from wsl.figures.methods import KINDS, SHORT_KINDS, kinds_in
 from wsl.figures.style import COLUMN, place_axes, placed_figure, save
 
@@ -66,8 +66,6 @@ def _lines(panels: list[pd.DataFrame]) -> list[list[pd.DataFrame]]:
 
 def _panel(axes: Axes, rows: pd.DataFrame) -> None:
     ranked = rows.drop_duplicates("sampler").sort_values(["accuracy", "sampler"]).set_index("sampler")
-    chosen = set(ranked.index[ranked["chosen"]])
-    draw_rows(axes, ranked, ranked.index, chosen)
-    write_values(axes, ranked, ranked.index, chosen)
+    draw_rows(axes, ranked, ranked.index, chosen=set(ranked.index[ranked["chosen"]]))
     kind = SHORT_KINDS[rows["classes"].iloc[0]]
     axes.set_title(f"{rows['run'].iloc[0]}: {rows['regime'].iloc[0]} starts, {kind}", loc="right")
