@@ -17,8 +17,8 @@ from same import made_files
 from tests.networks import resnet18_layout
 from wsl.files.plain import read_json
 from wsl.jobs.machine import this_machine
-from wsl.report.captions import caption
 from wsl.report.facts import facts
+from wsl.report.page import caption
 from wsl.runs.run import Run
 
 pytestmark = pytest.mark.slow
