@@ -7,9 +7,9 @@ from tests.networks import resnet18_layout, resnet18_network
 from wsl.errors import ConfigError
 from wsl.jobs.job import Job
 from wsl.sampling.body import fit_body
+from wsl.sampling.generator import fit_generator
 from wsl.sampling.loading import Choice, OpenRun
 from wsl.sampling.methods.base import METHODS, CodeSampler, Method
-from wsl.sampling.methods.generator import fit_generator
 from wsl.sampling.settings import BodySettings
 from wsl.zoo.network import flatten
 from wsl.zoo.start import load_start, random_start

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from wsl.datasets.class_means import ClassMeans
 from wsl.sampling.loading import Choice, OpenRun
 from wsl.sampling.methods.base import METHODS
-from wsl.sampling.methods.flow import FlowFiles, FlowSettings, fit_flow
+from wsl.sampling.methods.flow import FlowSettings
 from wsl.sampling.methods.regression import RegressionSettings, fit_regression
+from wsl.sampling.residual_flow import FlowFiles, fit_flow
 from wsl.shared.pairs import read_codes
 
 RECIPE = {"learning_rate": 1e-2, "batch_size": 4, "epochs": 2, "hidden": [8], "dropout": 0.0}

@@ -12,9 +12,9 @@ from wsl.datasets.class_means import ClassMeans
 from wsl.files.hdf5 import new_hdf5, put_table
 from wsl.jobs.job import Job
 from wsl.sampling import residual_flow
-from wsl.sampling.methods.flow import Flow, FlowFiles, FlowSettings, fit_flow
+from wsl.sampling.methods.flow import Flow, FlowSettings
 from wsl.sampling.methods.regression import Regression
-from wsl.sampling.residual_flow import ResidualFlow, WaveFeatures, load_flow, sample_residuals
+from wsl.sampling.residual_flow import FlowFiles, ResidualFlow, WaveFeatures, fit_flow, load_flow, sample_residuals
 from wsl.shared.settings import Shared
 from wsl.shared.training import train_shared
 from wsl.weights.codec import read_latents

@@ -15,9 +15,9 @@ from tests.networks import resnet18, resnet18_layout
 from wsl.files.tensors import read_tensors, write_tensors
 from wsl.images.tasks import TaskImages
 from wsl.sampling.body import fit_body
-from wsl.sampling.generator import body_of
+from wsl.sampling.generator import body_of, fit_generator
 from wsl.sampling.loading import MethodFiles
-from wsl.sampling.methods.generator import Generator, GeneratorSettings, fit_generator
+from wsl.sampling.methods.generator import Generator, GeneratorSettings
 from wsl.sampling.settings import BodySettings
 from wsl.zoo.layout import layout_to_text
 from wsl.zoo.network import state_dict

@@ -25,7 +25,7 @@ def gaussians(count, seed=0):
 
 def inferred(fitted, known, count, rows=slice(None)):
     """Posterior means of classes, three at a time as tasks are, and those of their images alone."""
-    heard = known.heard(torch.arange(count))[rows]
+    heard = known.clip_features(torch.arange(count))[rows]
     images = known.bodies[rows][:, :count]
     tasks = torch.arange(len(heard)).split(3)
     means = torch.cat([fitted.posterior(heard[task], list(images[task]))[0] for task in tasks])
@@ -51,7 +51,7 @@ def test_accuracy_and_loss_foretell_those_of_new_classes(count):
     right, losses = [], []
     for task in torch.arange(120).view(40, 3):
         images = list(new.bodies[task][:, :count])
-        means, _ = fitted.posterior(new.heard(torch.arange(count))[task], images)
+        means, _ = fitted.posterior(new.clip_features(torch.arange(count))[task], images)
         weight, bias = fitted.head(means, images)
         logits = (new.validation[task].flatten(0, 1) @ weight.T + bias).double()
         labels = torch.arange(3).repeat_interleave(30)
@@ -65,7 +65,7 @@ def test_accuracy_and_loss_foretell_those_of_new_classes(count):
 def test_doubt_is_that_of_the_truth_about_the_guess():
     fitted = fit_inference(gaussians(60)[0], 2, 3, seed=0)
     new, means = gaussians(400, seed=5)
-    guess = new.heard(torch.arange(2)) @ fitted.slope + fitted.intercept
+    guess = new.clip_features(torch.arange(2)) @ fitted.slope + fitted.intercept
     # What a guess is held against is a mean of 30 validation images, not the truth.
     expected = ((means - guess) ** 2).sum(1).mean().item() + SIZE * WITHIN**2 / 30
     assert fitted.doubt.trace().item() == pytest.approx(expected, rel=0.25)
@@ -76,7 +76,7 @@ def test_posterior_covariance_is_that_of_the_truth_about_what_is_inferred():
     fitted = fit_inference(gaussians(60)[0], 2, 3, seed=0)
     new, means = gaussians(600, seed=5)
     found, _ = inferred(fitted, new, 2)
-    _, covariance = fitted.posterior(new.heard(torch.arange(2))[:3], list(new.bodies[:3, :2]))
+    _, covariance = fitted.posterior(new.clip_features(torch.arange(2))[:3], list(new.bodies[:3, :2]))
     assert covariance.trace().item() == pytest.approx(error(found, means) ** 2, rel=0.35)
 
 
