@@ -11,8 +11,15 @@ from sklearn.metrics import jaccard_score
 
 from tests.networks import resnet18_layout
 from wsl.evaluation.distances import learned, measure_distances
-from wsl.evaluation.novelty import judge_novelty, measure_novelty, novelty_table, sampled_weights
-from wsl.evaluation.overlap import disagreement, jaccard, jaccard_chance
+from wsl.evaluation.novelty import (
+    disagreement,
+    jaccard,
+    jaccard_chance,
+    judge_novelty,
+    measure_novelty,
+    novelty_table,
+    sampled_weights,
+)
 from wsl.evaluation.validation import ValidationImages
 from wsl.images.tasks import TaskImages
 from wsl.sampling.loading import Choice
