@@ -118,15 +118,7 @@ def judge_control(
     requests: int = CONTROL_REQUESTS,
     job: Job = Job(),  # noqa: B008
 ) -> None:
-    """Measure one sampler's control by R on held-out tasks.
-
-    Args:
-        inputs: the sampler's files.
-        out: CSV, see ``measure_control``.
-        choice: the sampler.
-        requests: number of losses per task, see ``requested_losses``.
-        job: its device.
-    """
+    """Write ``measure_control`` of one sampler on held-out tasks, for losses from ``requested_losses``."""
     with OpenRun(inputs, choice, job.device) as run:
         losses = requested_losses(run.zoo.snapshots["validation_loss"].to_numpy(), requests)
         images = ValidationImages(run.images, run.layout, job.device)

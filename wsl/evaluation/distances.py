@@ -23,19 +23,12 @@ def learned(layout: Layout) -> np.ndarray:
 
 
 class Distances(NamedTuple):
-    """L2 distances of learned weights.
+    """L2 distances of learned weights."""
 
-    Attributes:
-        to_training: from samples to training snapshots (samples, snapshots).
-        between: from sample to sample (samples, samples).
-        cosines: of samples and training snapshots, centred on the training snapshots' mean (samples, snapshots).
-        unit: median distance between the final snapshots of at most ``UNIT_MEMBERS`` training members.
-    """
-
-    to_training: np.ndarray
-    between: np.ndarray
-    cosines: np.ndarray
-    unit: float
+    to_training: np.ndarray  # from samples to training snapshots (samples, snapshots)
+    between: np.ndarray  # from sample to sample (samples, samples)
+    cosines: np.ndarray  # of samples and snapshots, centred on the snapshots' mean (samples, snapshots)
+    unit: float  # median distance between fully trained members, see ``UNIT_MEMBERS``
 
 
 def measure_distances(training: Zoo, samples: h5py.Dataset) -> Distances:

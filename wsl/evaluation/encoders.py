@@ -37,35 +37,20 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class BenchInputs:
-    """Files that an encoder on the bench is fitted on and measured with.
+    """Files that an encoder on the bench is fitted on and measured with."""
 
-    Attributes:
-        train_index: index of the training members.
-        validation_index: index of the validation members, for early stopping.
-        held_out: indices of the members to measure on, named after their parts.
-        fitted: PCA files with enough components for every encoder on the bench.
-        train: coefficients of the training snapshots by these PCA files.
-        validation: coefficients of the validation snapshots.
-        packed: packed images, one file per class, or a list of them.
-        accuracies: see ``wsl.evaluation.probes.measure_accuracies``.
-        class_means: one file per class, or a list of them.
-        bins: outcome bins.
-        sensitivity: effects of components on outputs, for the gate ``function``.
-        other_zoos: indices of other runs, see ``EncoderInputs``.
-    """
-
-    train_index: str | Path
-    validation_index: str | Path
-    held_out: Sequence[str | Path]
-    fitted: Sequence[str | Path]
-    train: str | Path
-    validation: str | Path
-    packed: Files
-    accuracies: str | Path
-    class_means: Files
-    bins: str | Path
-    sensitivity: str | Path | None = None
-    other_zoos: Sequence[str | Path] = ()
+    train_index: str | Path  # of the training members
+    validation_index: str | Path  # of the validation members, for early stopping
+    held_out: Sequence[str | Path]  # indices of the members to measure on, named after their parts
+    fitted: Sequence[str | Path]  # PCA files with enough components for every encoder on the bench
+    train: str | Path  # coefficients of the training snapshots by these PCA files
+    validation: str | Path  # coefficients of the validation snapshots
+    packed: Files  # packed images, one file per class, or a list of them
+    accuracies: str | Path  # see ``wsl.evaluation.probes.measure_accuracies``
+    class_means: Files  # one file per class, or a list of them
+    bins: str | Path  # outcome bins
+    sensitivity: str | Path | None = None  # effects of components on outputs, for the gate ``function``
+    other_zoos: Sequence[str | Path] = ()  # indices of other runs, see ``EncoderInputs``
 
 
 def measure_encoder(

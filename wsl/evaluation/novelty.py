@@ -5,14 +5,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import h5py
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from wsl.evaluation.distances import Distances, cosine, exact_distance, learned, measure_distances
+from wsl.evaluation.distances import cosine, exact_distance, learned, measure_distances
 from wsl.evaluation.intervals import over_sets
 from wsl.evaluation.settings import NOVELTY_SAMPLES
 from wsl.evaluation.validation import ValidationImages, held_out_tasks
@@ -68,36 +67,6 @@ def trained_predictions(indices: Sequence[str | Path], images: ValidationImages)
     return predictions
 
 
-class NearestTraining:
-    """Compares samples with the nearest training snapshots.
-
-    Args:
-        training: the training members.
-        distances: between them and all samples.
-        images: of the samples' tasks.
-    """
-
-    def __init__(self, training: Zoo, distances: Distances, images: ValidationImages):
-        self.training, self.distances, self.images = training, distances, images
-        self.mask = learned(training.layout)
-
-    def __call__(self, sample: int, weights: np.ndarray, errors: np.ndarray, task: str) -> dict[str, Any]:
-        """Compare weights and errors (n,) of a sample, by its number, with those of the nearest snapshot."""
-        row = int(np.argmin(self.distances.to_training[sample]))
-        nearest = read_snapshot(self.training, row)
-        # The snapshot's head is for another task, but is evaluated on this one.
-        wrong = self.images.predictions(nearest, task) != self.images.labels(task)
-        return {
-            "nearest_member": int(self.training.snapshots["member"][row]),
-            "nearest_snapshot": self.training.snapshots["snapshot"][row],
-            "distance": exact_distance(weights[self.mask], nearest[self.mask]) / self.distances.unit,
-            "cosine": cosine(weights[self.mask], nearest[self.mask]),
-            "centred_cosine": self.distances.cosines[sample, row],
-            "nearest_jaccard": jaccard(errors, wrong),
-            "nearest_jaccard_chance": jaccard_chance(errors, wrong),
-        }
-
-
 def measure_novelty(
     weights: h5py.Dataset,
     finite: np.ndarray,
@@ -127,8 +96,8 @@ def measure_novelty(
         averaged over pairs.
     """
     each = len(weights) // len(tasks)
-    distances = measure_distances(training, weights)
-    nearest, trained = NearestTraining(training, distances, images), trained_predictions(indices, images)
+    distances, mask = measure_distances(training, weights), learned(training.layout)
+    trained = trained_predictions(indices, images)
     rows, diversity = [], []
     for i, task in enumerate(tasks.itertuples(index=False)):
         labels = images.labels(task.task)
@@ -140,7 +109,19 @@ def measure_novelty(
             row = {**task._asdict(), "seed": seed, "finite": bool(finite[sample])}
             if finite[sample]:
                 errors = predictions[sample] != labels
-                row |= nearest(sample, weights[sample], errors, task.task)
+                nearest = int(np.argmin(distances.to_training[sample]))
+                ours, theirs = weights[sample], read_snapshot(training, nearest)
+                # The snapshot's head is for another task, but is evaluated on this one.
+                nearest_errors = images.predictions(theirs, task.task) != labels
+                row |= {
+                    "nearest_member": int(training.snapshots["member"][nearest]),
+                    "nearest_snapshot": training.snapshots["snapshot"][nearest],
+                    "distance": exact_distance(ours[mask], theirs[mask]) / distances.unit,
+                    "cosine": cosine(ours[mask], theirs[mask]),
+                    "centred_cosine": distances.cosines[sample, nearest],
+                    "nearest_jaccard": jaccard(errors, nearest_errors),
+                    "nearest_jaccard_chance": jaccard_chance(errors, nearest_errors),
+                }
                 if trained_model is not None:
                     row["trained_jaccard"] = jaccard(errors, trained_model != labels)
                     row["trained_jaccard_chance"] = jaccard_chance(errors, trained_model != labels)
@@ -186,15 +167,15 @@ def judge_novelty(
     samples: int = NOVELTY_SAMPLES,
     job: Job = Job(),  # noqa: B008
 ) -> None:
-    """Measure one sampler's novelty and diversity on held-out tasks.
+    """Write ``measure_novelty`` of one sampler: rows of samples to ``out``, and of held-out tasks to ``diversity``.
 
     Args:
         inputs: the sampler's files.
-        out: CSV, one row per sample, see ``measure_novelty``.
-        diversity: CSV, one row per task.
+        out: CSV.
+        diversity: CSV.
         choice: the sampler.
         outcome: requested validation loss (nats) or ``best``.
-        samples: models per task.
+        samples: number of models per task.
         job: its device.
     """
     tasks, folder = held_out_tasks(inputs.held_out), Path(out).parent

@@ -64,23 +64,14 @@ def over_training(
 
 @dataclass(frozen=True)
 class ReconstructionInputs:
-    """Input files of ``on_training_data``.
+    """Input files of ``on_training_data``."""
 
-    Attributes:
-        index: of the members.
-        coefficients: of the members.
-        train_index: index of the training members.
-        fitted: PCA files.
-        encoder: the fitted weight encoder.
-        packed: packed images, one file per class, or a list of them.
-    """
-
-    index: str | Path
-    coefficients: str | Path
-    train_index: str | Path
-    fitted: Sequence[str | Path]
-    encoder: str | Path
-    packed: Files
+    index: str | Path  # of the members
+    coefficients: str | Path  # of the members
+    train_index: str | Path  # of the training members
+    fitted: Sequence[str | Path]  # PCA files
+    encoder: str | Path  # the fitted weight encoder
+    packed: Files  # packed images, one file per class, or a list of them
 
 
 def on_training_data(

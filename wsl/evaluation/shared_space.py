@@ -13,17 +13,11 @@ from wsl.shared.predictor import load_predictor
 
 
 class Points(NamedTuple):
-    """The snapshots of a part in the shared space.
+    """The n snapshots of a part in the shared space."""
 
-    Attributes:
-        pairs: z_proj (n, latent).
-        weights: z_W (n, latent).
-        snapshots: their table, n rows.
-    """
-
-    pairs: np.ndarray
-    weights: np.ndarray
-    snapshots: pd.DataFrame
+    pairs: np.ndarray  # z_proj (n, latent)
+    weights: np.ndarray  # z_W (n, latent)
+    snapshots: pd.DataFrame  # their table
 
 
 @torch.no_grad()

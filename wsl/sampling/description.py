@@ -92,20 +92,7 @@ def describe_sampler(
 
 @dataclass(frozen=True)
 class Description:
-    """A run's sampler, see ``describe_sampler``.
-
-    Attributes:
-        choice: the sampler.
-        outcome: requested validation loss (nats) or ``best``.
-        seed: of the sampler.
-        clip: arguments of ``embed_classes``.
-        prompts: sentences with ``{}`` for the class name.
-        about: metadata of every model.
-        finetuning: recipe of further training.
-        plugin: name of the plug-in file that defines the sampler; None: it is part of ``wsl``.
-        files: paths by name.
-        digest: of the description.
-    """
+    """A run's sampler, see ``describe_sampler``."""
 
     choice: Choice
     outcome: str | float
@@ -114,9 +101,9 @@ class Description:
     prompts: list[str]
     about: dict[str, Any]
     finetuning: dict[str, Any]
-    plugin: str | None
-    files: dict[str, Any]
-    digest: str
+    plugin: str | None  # name of the plug-in file that defines the sampler; None: it is part of ``wsl``
+    files: dict[str, Any]  # paths by name
+    digest: str  # of the description
 
     def check_sampler(self, run: str | Path) -> None:
         """Check that the sampler is registered. Plug-ins run code, so only the user can pass one.

@@ -28,19 +28,12 @@ MOST_DOUBT = 100.0  # largest factor that widens the prior
 
 @dataclass
 class KnownClasses:
-    """Features of the K classes that the zoo saw.
+    """Features of the K classes that the zoo saw."""
 
-    Attributes:
-        clips: CLIP features of training images (K, n, Z), with n the number of the smallest class.
-        bodies: features of the same images in the body (K, n, F).
-        validation: features of validation images in the body (K, m, F), which, like new classes, were not trained on.
-        texts: CLIP features of the classes' names (K, Z), or None.
-    """
-
-    clips: torch.Tensor
-    bodies: torch.Tensor
-    validation: torch.Tensor
-    texts: torch.Tensor | None
+    clips: torch.Tensor  # CLIP features of training images (K, n, Z), with n the number of the smallest class
+    bodies: torch.Tensor  # features of the same images in the body (K, n, F)
+    validation: torch.Tensor  # features of validation images in the body (K, m, F), not trained on, like new classes
+    texts: torch.Tensor | None  # CLIP features of the classes' names (K, Z)
 
     def only(self, rows: torch.Tensor) -> "KnownClasses":
         texts = None if self.texts is None else self.texts[rows]
@@ -81,23 +74,14 @@ def fit_guess(known: KnownClasses, count: int, penalty: float, seed: int) -> tup
 
 @dataclass
 class Inference:
-    """Infers heads from a given number of images.
+    """Infers heads from a given number of images."""
 
-    Attributes:
-        slope: of the guess (Z, F), see ``fit_guess``.
-        intercept: of the guess (F,).
-        doubt: covariance (F, F) of class means around their guess, in cross-validation over classes.
-        scatter: see ``KnownClasses.scatter``.
-        curve: mean cross-entropy (nats) on validation images of held-out classes, at each of ``SCALES``.
-        accuracy: on these images.
-    """
-
-    slope: torch.Tensor
-    intercept: torch.Tensor
-    doubt: torch.Tensor
-    scatter: torch.Tensor
-    curve: torch.Tensor
-    accuracy: float
+    slope: torch.Tensor  # of the guess (Z, F), see ``fit_guess``
+    intercept: torch.Tensor  # of the guess (F,)
+    doubt: torch.Tensor  # covariance (F, F) of class means around their guess, in cross-validation over classes
+    scatter: torch.Tensor  # see ``KnownClasses.scatter``
+    curve: torch.Tensor  # mean cross-entropy (nats) on images of held-out classes, at each of ``SCALES``
+    accuracy: float  # on these images
 
     def posterior(self, clip_features: torch.Tensor, images: list[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the posterior means (C, F) of a task's classes and the covariance (F, F) of each.

@@ -61,21 +61,13 @@ class MethodFiles:
 
 
 class Choice(Section):
-    """The method that a job loads.
+    """The method that a job loads."""
 
-    Attributes:
-        name: of the method.
-        draw: number of its fit.
-        settings: of the method, see ``Method.Settings``.
-        known: classes that the zoo saw; their training images are the reference of ``Recalibration``.
-        recalibrate: re-estimate batch-normalisation statistics for methods with ``Method.recalibrate``.
-    """
-
-    name: str
-    draw: int = 0
-    settings: dict[str, Any] = Field(default_factory=dict)
-    known: list[str]
-    recalibrate: bool = True
+    name: str  # of the method
+    draw: int = 0  # number of its fit
+    settings: dict[str, Any] = Field(default_factory=dict)  # see ``Method.Settings``
+    known: list[str]  # classes that the zoo saw; their training images are the reference of ``Recalibration``
+    recalibrate: bool = True  # re-estimate batch-normalisation statistics for methods with ``Method.recalibrate``
 
 
 class OpenRun:

@@ -19,19 +19,12 @@ from wsl.zoo.network import flatten, learned_state, network_for, state_dict
 
 @dataclass(frozen=True)
 class Budget:
-    """The budget of one refinement.
+    """The budget of one refinement."""
 
-    Attributes:
-        steps: gradient steps of Adam.
-        batch_size: images per step, at most all.
-        learning_rate: of the code, in units of its training deviations.
-        fine_tuning_rate: of all weights.
-    """
-
-    steps: int = 10
-    batch_size: int = 64
-    learning_rate: float = 0.05
-    fine_tuning_rate: float = 1e-3
+    steps: int = 10  # gradient steps of Adam
+    batch_size: int = 64  # images per step, at most all
+    learning_rate: float = 0.05  # of the code, in units of its training deviations
+    fine_tuning_rate: float = 1e-3  # of all weights
 
 
 class Decoder:
@@ -60,17 +53,11 @@ class Decoder:
 
 @dataclass(frozen=True)
 class Refined:
-    """Flat weights (n_weights,) of one sampled model, all with running statistics of the same images.
+    """Flat weights (n_weights,) of one sampled model, all with running statistics of the same images."""
 
-    Attributes:
-        before: as sampled.
-        refined: after steps on the code.
-        fine_tuned: after the same number of steps on all weights, with the same batches.
-    """
-
-    before: np.ndarray
-    refined: np.ndarray
-    fine_tuned: np.ndarray
+    before: np.ndarray  # as sampled
+    refined: np.ndarray  # after steps on the code
+    fine_tuned: np.ndarray  # after the same number of steps on all weights, with the same batches
 
 
 def batches(images: int, batch_size: int, steps: int, seed: int) -> Iterator[torch.Tensor]:

@@ -120,21 +120,13 @@ def sample_residuals(
 
 @dataclass(frozen=True)
 class FlowFiles:
-    """Input files of ``fit_flow``.
+    """Input files of ``fit_flow``."""
 
-    Attributes:
-        train: codes of training snapshots, in the space of the predictions.
-        validation: codes of validation snapshots.
-        class_means: one file per class, or a list of them.
-        bins: outcome bins.
-        regression: the network that predicts codes.
-    """
-
-    train: str | Path
-    validation: str | Path
-    class_means: Files
-    bins: str | Path
-    regression: str | Path
+    train: str | Path  # codes of training snapshots, in the space of the predictions
+    validation: str | Path  # codes of validation snapshots
+    class_means: Files  # one file per class, or a list of them
+    bins: str | Path  # outcome bins
+    regression: str | Path  # the network that predicts codes
 
 
 def fit_flow(

@@ -26,43 +26,27 @@ from wsl.zoo.index import open_zoo
 
 @dataclass(frozen=True)
 class Request:
-    """A user's request for a model.
+    """A user's request for a model."""
 
-    Attributes:
-        folder: of class folders of images; None: the model is made from the names of the classes.
-        classes: names of the class folders, or of the classes, in the order of the model's outputs.
-        outcome: requested validation loss (nats), or ``best``; None: the run's.
-        held_out: fraction of each class's images that is held out.
-        refine: epochs of training on the other images; 0: none.
-        seed: random seed; None: the run's.
-    """
-
-    folder: Path | None = None
-    classes: Sequence[str] | None = None
-    outcome: str | float | None = None
-    held_out: float = 0.2
-    refine: int = 0
-    seed: int | None = None
+    folder: Path | None = None  # of class folders of images; None: the model is made from class names
+    classes: Sequence[str] | None = None  # folders, or names of classes, in the order of the model's outputs
+    outcome: str | float | None = None  # requested validation loss (nats), or ``best``; None: the run's
+    held_out: float = 0.2  # fraction of each class's images that is held out
+    refine: int = 0  # epochs of training on the other images
+    seed: int | None = None  # None: the run's
 
 
 @dataclass(frozen=True)
 class UserModel:
     """A sampled model.
 
-    Attributes:
-        weights: flat (n_weights,), in the layout of ``run``.
-        classes: names, in the order of its outputs.
-        task: of the classes among the images of ``run``, see ``join_task``.
-        loss: requested validation loss, nats.
-        seed: random seed.
-        run: files of the run and of the user; the model is made from the part ``train`` of the classes' images, and the
-            part ``test`` is held out.
+    ``run`` also has the user's files: ``train`` images, which the model is made from, and held-out ``test`` images.
     """
 
-    weights: np.ndarray
-    classes: list[str]
-    task: str
-    loss: float
+    weights: np.ndarray  # flat (n_weights,), in the layout of ``run``
+    classes: list[str]  # in the order of the model's outputs
+    task: str  # of the classes among the images of ``run``, see ``join_task``
+    loss: float  # requested validation loss, nats
     seed: int
     run: OpenRun
 

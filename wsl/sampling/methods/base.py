@@ -125,8 +125,8 @@ class Method(ABC):
 class CodeSampler(Method):
     """A sampler of codes, which the run's weight encoder decodes. Subclasses implement ``codes``.
 
-    Codes are PCA coefficients unless ``space`` is ``latent``. A job function ``fit(train, validation, class_means, bins,
-    out, history, settings, job)`` can fit it to the codes of the training snapshots.
+    Codes are PCA coefficients unless ``space`` is ``latent``. A job function ``fit(train, validation, class_means,
+    bins, out, history, settings, job)`` can fit it to the codes of the training snapshots.
     """
 
     kind = "sampler"
