@@ -1,4 +1,4 @@
-"""The table of accuracies against scipy and sums done by hand."""
+"""The table of accuracies against scipy and manual calculations."""
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ COLUMNS = ["part", "member", "task", "method", "draw", "images", "epochs", "reca
 
 
 def judgement(method, values, part="test", draw=0, images="all", epochs=0, recalibrated=True, tasks=None):
-    """Rows of one method: one accuracy per member, whose tasks are distinct sets of classes unless given."""
+    """Rows of one method, one accuracy per member; by default their tasks have distinct sets of classes."""
     about = (method, draw, images, epochs, recalibrated)
     tasks = tasks or [f"{member}/x/y" for member in range(len(values))]
     return [(part, member, task, *about, value) for member, (task, value) in enumerate(zip(tasks, values, strict=True))]
@@ -30,9 +30,9 @@ def on_logits(values):
 
 @pytest.fixture
 def make(tmp_path):
-    """Make both tables of rows, each method's in a file of its own; returns them as pandas reads them."""
+    """Returns both tables, written from one file of rows per method and draw."""
 
-    def made(rows, beside=()):
+    def tables_of(rows, beside=()):
         frame, paths = pd.DataFrame(rows, columns=COLUMNS), []
         for (method, draw), group in frame.groupby(["method", "draw"], sort=False):
             paths.append(tmp_path / f"{method}-{draw}.csv")
@@ -41,13 +41,13 @@ def make(tmp_path):
         accuracy_table(paths, out, recalibration, RUN, KINDS, beside)
         return pd.read_csv(out), pd.read_csv(recalibration)
 
-    return made
+    return tables_of
 
 
 def row(table, **about):
-    """The one row that is so."""
-    (found,) = table[(table[list(about)] == pd.Series(about)).all(axis=1)].to_dict("records")
-    return found
+    """The only row with these values."""
+    (row,) = table[(table[list(about)] == pd.Series(about)).all(axis=1)].to_dict("records")
+    return row
 
 
 VALIDATION = [*judgement("flow", [0.7, 0.8], "validation"), *judgement("projection", [0.4, 0.5], "validation")]
@@ -101,7 +101,7 @@ def test_every_kind_of_classes_images_and_epochs_has_a_row(make):
 
 
 def test_the_sampler_is_chosen_on_validation_tasks_alone(make):
-    # On test tasks, with few images and after fine-tuning the projection is better, and baselines are in everything.
+    # The projection is better on test tasks, with few images and after fine-tuning; baselines are better everywhere.
     rows = [*VALIDATION, *judgement("flow", [0.1, 0.2]), *judgement("projection", [0.9, 1.0])]
     rows += judgement("projection", [0.9, 1.0], epochs=3) + judgement("projection", [0.9, 1.0], images=5)
     for other in METHODS.of_kind("baseline", "reference"):
@@ -112,7 +112,7 @@ def test_the_sampler_is_chosen_on_validation_tasks_alone(make):
     assert chosen_sampler(table.assign(accuracy=1 - table["accuracy"])) == "projection"
 
 
-def test_models_as_decoded_count_in_the_table_of_recalibration_alone(make):
+def test_models_as_decoded_are_only_in_the_table_of_recalibration(make):
     rows = [*VALIDATION, *judgement("flow", [0.6, 0.8]), *judgement("flow", [0.2, 0.4], recalibrated=False)]
     rows += [*judgement("flow", [0.9, 0.9], draw=1), *judgement("flow", [0.95, 0.95], epochs=1)]
     rows += [*judgement("flow", [0.1, 0.1], images=5), *judgement("trained", [1.0, 1.0])]
@@ -128,7 +128,7 @@ def test_models_as_decoded_count_in_the_table_of_recalibration_alone(make):
 
 
 def test_the_sampler_is_chosen_over_sets_of_classes(make):
-    # By task flow is better, by set the projection: three tasks of one set are one piece of evidence.
+    # Flow is better over tasks, the projection over sets: three tasks of one set count once.
     tasks = ["a/b", "b/a", "a/b", "a/c"]
     rows = judgement("flow", [0.9, 0.9, 0.9, 0.5], "validation", tasks=tasks)
     rows += judgement("projection", [0.8, 0.8, 0.8, 0.7], "validation", tasks=tasks)
@@ -141,7 +141,7 @@ def test_without_models_as_decoded_the_table_of_recalibration_is_empty(make):
     assert recalibration.empty and "recalibrated" in recalibration
 
 
-def test_runs_beside_are_added_once_each(make, tmp_path):
+def test_tables_of_other_runs_are_added_once_each(make, tmp_path):
     own, _ = make(VALIDATION)
     beside = []
     for run, held in (("b", ["b"]), ("c", ["c", "b", "own"])):

@@ -49,7 +49,7 @@ def test_ranks_by_brute_force(related):
 
 def test_ties_count_as_if_broken_at_random():
     queries = np.eye(4)
-    candidates = np.eye(4)[[0, 0, 2, 3]]  # the first two are one point, and query 1 is equally far from all
+    candidates = np.eye(4)[[0, 0, 2, 3]]  # the first two are equal, and query 1 is equally far from all
     above, tied = compare_all(queries, candidates)
     assert above.tolist() == [0, 0, 0, 0] and tied.tolist() == [2, 4, 1, 1]
     assert mean_ranks(above, tied).tolist() == [1.5, 2.5, 1, 1]
@@ -68,7 +68,7 @@ def table(count):
 
 
 def test_recall_is_averaged_over_sets_of_classes():
-    # Queries find themselves but for two of the three of set {a, b}, which swap places.
+    # All queries find themselves, except two of the three of set {a, b}, which are exchanged.
     pairs = np.eye(5)
     snapshots = pd.DataFrame(
         {"member": [0, 1, 2, 3, 4], "task": ["a/b", "b/a", "a/b", "a/c", "b/c"], "snapshot": "max"}
@@ -114,7 +114,7 @@ def test_untrained_snapshots_are_neither_queries_nor_candidates(
     assert found[1][0]["candidates"].tolist() == [2, 2] and set(found[1][0]["snapshots"]) == {"max"}
 
 
-def test_embeddings_that_tell_nothing_apart_find_as_much_as_chance():
+def test_constant_embeddings_retrieve_at_chance():
     points = np.ones((8, 3)), np.random.default_rng(0).normal(size=(8, 3))
     summary, curves = retrieve("test", *points, table(8))
     back = summary.set_index("direction").loc["weights to pairs"]
@@ -131,7 +131,7 @@ def test_equal_embeddings_tie_in_spite_of_rounding():
     assert compare_all(rng.normal(size=(6, 5)), pairs)[1].tolist() == [2] * 6
 
 
-def test_broken_embeddings_find_nothing():
+def test_non_finite_embeddings_retrieve_nothing():
     values = np.random.default_rng(0).normal(size=(5, 3))
     broken = values.copy()
     broken[2] = np.nan

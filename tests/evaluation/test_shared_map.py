@@ -1,4 +1,4 @@
-"""The map of the shared space: where points lie, and what stands beside them."""
+"""The map of the shared space: coordinates and columns of points."""
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ from wsl.evaluation.shared_space import Points, unit_rows
 
 
 def cluster(rng, centre, count, classes):
-    """Points of ``count`` snapshots about one place, pairs near their weights."""
+    """Points of ``count`` snapshots around a centre, with pairs near their weights."""
     weights = centre + 0.05 * rng.normal(size=(count, 5))
     table = {"member": np.arange(count), "snapshot": "max", "epoch": 3, "task": classes, "validation_accuracy": 0.5}
     return Points(weights + 0.01 * rng.normal(size=(count, 5)), 7 * weights, pd.DataFrame(table))
@@ -28,7 +28,7 @@ def test_a_map_shows_directions_and_not_lengths():
     assert flatten_points(scaled, 0) == pytest.approx(flatten_points(values, 0), rel=1e-3, abs=1e-3)
 
 
-def test_a_map_keeps_what_is_near_near_and_is_the_same_each_time(parts):
+def test_a_map_keeps_clusters_together_and_is_reproducible(parts):
     table = map_points(parts, {}, seed=3)
     assert len(table) == 2 * (9 + 6) and set(table["kind"]) == {"weights", "pair"}
     groups = [table.loc[table["part"] == part, ["x", "y"]].to_numpy() for part in ("train", "test")]
@@ -37,15 +37,15 @@ def test_a_map_keeps_what_is_near_near_and_is_the_same_each_time(parts):
     assert map_points(parts, {}, seed=3).equals(table)
 
 
-def test_points_keep_their_own_places(parts):
+def test_points_keep_their_order(parts):
     table = map_points(parts, {"b": "insect"}, seed=0)
-    values = np.concatenate([side for own in parts.values() for side in (own.weights, own.pairs)])
+    values = np.concatenate([side for points in parts.values() for side in (points.weights, points.pairs)])
     assert table[["x", "y"]].to_numpy() == pytest.approx(flatten_points(values, 0))
     assert table["kind"].tolist() == ["weights"] * 9 + ["pair"] * 9 + ["weights"] * 6 + ["pair"] * 6
     assert table["superclass"].tolist() == ["a"] * 18 + ["insect"] * 12
 
 
-def test_broken_points_have_no_place_and_are_named(parts, caplog):
+def test_non_finite_points_have_no_coordinates_and_are_logged(parts, caplog):
     broken = parts["test"].pairs.copy()
     broken[1] = np.nan
     table = map_points({**parts, "test": parts["test"]._replace(pairs=broken)}, {}, seed=0)

@@ -1,4 +1,4 @@
-"""Tables of the report against scipy, and sums done by hand."""
+"""Tables of the report against scipy and manual calculations."""
 
 import json
 
@@ -22,9 +22,9 @@ AGREEMENT = {
 
 @pytest.fixture
 def reconstruction(tmp_path):
-    """The table of reconstructions of measurements, by stage, kind of snapshot and metric."""
+    """Returns the table of reconstructions, by stage, kind of snapshot and metric."""
 
-    def made(snapshots):
+    def table_of(snapshots):
         rows = [
             {"stage": stage, "member": member, "task": task, "snapshot": snapshot, "agreement": value, "accuracy": 0.5}
             | {"cosine": -value, "correlation": value / 2, "original_accuracy": 1.0}
@@ -37,7 +37,7 @@ def reconstruction(tmp_path):
         reconstruction_table(tmp_path / "m.csv", tmp_path / "t.csv")
         return pd.read_csv(tmp_path / "t.csv").set_index(["stage", "snapshot", "metric"])
 
-    return made
+    return table_of
 
 
 def test_reconstructions_have_rows_per_kind_of_snapshot_the_trained_model_first(reconstruction):
@@ -56,7 +56,7 @@ def test_reconstructions_have_rows_per_kind_of_snapshot_the_trained_model_first(
     assert table["low"].min() >= -1 and table["high"].max() <= 1
 
 
-def test_untrained_snapshots_leave_all_other_rows_as_they_are(reconstruction):
+def test_untrained_snapshots_do_not_change_other_rows(reconstruction):
     with_them = reconstruction(("epoch0", "early", "max"))
     without = reconstruction(("early", "max"))
     pd.testing.assert_frame_equal(with_them.drop("epoch0", level="snapshot"), without)
@@ -68,7 +68,7 @@ def test_summary_quotes_the_tables(tmp_path):
         pd.DataFrame(content).to_csv(tmp_path / name, index=False)
         return tmp_path / name
 
-    # Untrained models and the mean of both kinds stand beside, and enter no number.
+    # Untrained models and the mean of both kinds do not enter the summary.
     metrics = [
         (stage, kind, metric, value, value - 0.05, value + 0.05, 4)
         for kind, worse in (("max", 0.0), ("early+max", 0.2), ("epoch0", 0.3))

@@ -127,7 +127,7 @@ rule judge:
 
 rule accuracy_table:
     input:
-        judgements=[PATHS.judged(*method_and_draw) for method_and_draw in draws(RUN, compared(RUN))],
+        measured=[PATHS.judged(*method_and_draw) for method_and_draw in draws(RUN, compared(RUN))],
         beside=RUN.beside(),
     output:
         out=table_file("accuracy"),

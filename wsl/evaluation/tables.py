@@ -39,7 +39,7 @@ def reconstruction_table(measured: str | Path, out: str | Path) -> None:
 
 
 def accuracy_table(
-    judgements: Sequence[str | Path],
+    measured: Sequence[str | Path],
     out: str | Path,
     recalibration: str | Path,
     about: dict[str, str | int],
@@ -49,7 +49,7 @@ def accuracy_table(
     """Write the accuracy of every method, one row per kind of classes, method, number of images and epochs.
 
     Args:
-        judgements: see ``wsl.evaluation.protocol.judge``.
+        measured: see ``wsl.evaluation.protocol.judge``.
         out: CSV with ``run``, ``regime``, ``members``, ``classes`` (``seen`` by other members, ``unseen``, or
             ``validation``: seen, evaluated on validation images), ``sampler`` (the method's name), ``images``,
             ``epochs``, the results of ``over_sets``, ``seeds`` (number of draws), ``kind`` (``sampler``, ``baseline``,
@@ -59,7 +59,7 @@ def accuracy_table(
         kinds: of methods by name.
         beside: tables like ``out`` of other runs, appended.
     """
-    table = pd.concat([pd.read_csv(path, dtype={"images": str}) for path in judgements], ignore_index=True)
+    table = pd.concat([pd.read_csv(path, dtype={"images": str}) for path in measured], ignore_index=True)
     table = table.assign(classes=table["part"].replace({"test": "seen"})).rename(columns={"method": "sampler"})
     rows = _accuracies(table[table["recalibrated"]], ["classes", "sampler", "images", "epochs"])
     for column, key in enumerate(("run", "regime", "members")):
