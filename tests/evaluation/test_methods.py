@@ -25,16 +25,16 @@ RECALIBRATED = {
 
 
 @pytest.fixture(scope="module")
-def start(tmp_path_attributeory):
-    path = tmp_path_attributeory.mktemp("start") / "start.safetensors"
+def start(tmp_path_factory):
+    path = tmp_path_factory.mktemp("start") / "start.safetensors"
     random_start(path, resnet18_network(2, 3), Job(seed=4))
     return path
 
 
 @pytest.fixture(scope="module")
-def files(zoo, method_files, class_means, packed, shared, start, tmp_path_attributeory):
+def files(zoo, method_files, class_means, packed, shared, start, tmp_path_factory):
     """The files of all methods."""
-    folder, images = tmp_path_attributeory.mktemp("methods"), list(packed.values())
+    folder, images = tmp_path_factory.mktemp("methods"), list(packed.values())
     body, generator = folder / "body.safetensors", folder / "generator.safetensors"
     fit_body(zoo.train, images, body, BodySettings(epochs=0))
     fit_generator(body, list(class_means.values()), images, generator, list("01234"), counts=[3])

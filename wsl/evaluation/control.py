@@ -30,7 +30,7 @@ def measure_control(
         tasks: see ``held_out_tasks``.
         requests: validation losses, nats; request i has the seed i.
         images: of the tasks.
-        about: columns to add, ``sampler`` and ``draw``.
+        about: ``sampler`` and ``draw``, columns to add.
 
     Returns:
         One row per task and request: the task's columns, ``requested`` and ``achieved`` (nats, infinite for non-finite

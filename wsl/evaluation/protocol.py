@@ -78,14 +78,7 @@ def judge(
 
 
 class Scores:
-    """Accuracies of models on tasks.
-
-    Args:
-        images: of all classes.
-        layout: of flat weights.
-        finetuning: see ``fine_tuned``.
-        device: ``cpu`` or ``cuda``.
-    """
+    """Evaluates flat weights on tasks, also after fine-tuning."""
 
     def __init__(self, images: TaskImages, layout: Layout, finetuning: FineTuning, device: str):
         self.images, self.layout, self.finetuning, self.device = images, layout, finetuning, device

@@ -12,14 +12,7 @@ BATCH = 512
 
 
 class BodyFeatures:
-    """Features of classes' images in one body; each class is computed once.
-
-    Args:
-        state: of the body, with any head.
-        layout: of the network.
-        images: of all classes.
-        device: ``cpu`` or ``cuda``.
-    """
+    """Features of classes' images in the body of a state dict, each class computed once."""
 
     def __init__(self, state: dict[str, torch.Tensor], layout: Layout, images: TaskImages, device: str = "cpu"):
         self.images, self.device = images, device

@@ -25,11 +25,7 @@ FITTED = ("slope", "intercept", "doubt", "scatter", "curve")
 
 
 class ClipFeatures:
-    """CLIP features of training images and names, each of length 1.
-
-    Args:
-        class_means: one file per class, see ``wsl.datasets.class_means.embed_classes``.
-    """
+    """CLIP features of training images and names, each of length 1, from files of ``embed_classes``."""
 
     def __init__(self, class_means: Files):
         self.images: dict[str, torch.Tensor] = {}

@@ -73,11 +73,6 @@ class Choice(Section):
 class OpenRun:
     """A context manager that opens the files of a run once for all methods.
 
-    Args:
-        files: of the run.
-        choice: of the method.
-        device: ``cpu`` or ``cuda``.
-
     Attributes:
         zoo: the training members.
         layout: of flat weights.
@@ -152,13 +147,7 @@ class OpenRun:
 
 
 class Recalibrated:
-    """A method whose models get batch-normalisation statistics re-estimated from the images that may be used.
-
-    Args:
-        method: samples the models.
-        images: of all classes.
-        recalibration: re-estimates the statistics.
-    """
+    """A method whose models get batch-normalisation statistics re-estimated from the images that may be used."""
 
     def __init__(self, method: Method, images: TaskImages, recalibration: Recalibration):
         self.method, self.images, self.recalibration = method, images, recalibration

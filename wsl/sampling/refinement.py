@@ -28,13 +28,7 @@ class Budget:
 
 
 class Decoder:
-    """A differentiable decoder with the results of ``WeightCodec``.
-
-    Args:
-        codec: of weights.
-        space: of its codes: ``latent`` (z_W) or ``coefficients`` (C_m).
-        device: ``cpu`` or ``cuda``.
-    """
+    """A differentiable decoder of codes in the space ``latent`` (z_W) or ``coefficients`` (C_m)."""
 
     def __init__(self, codec: WeightCodec, space: str, device: str = "cpu"):
         module = codec.encoder if space == "latent" else LinearStage(codec.linear)
