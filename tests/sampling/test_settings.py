@@ -9,11 +9,7 @@ from wsl.errors import ConfigError
 @pytest.mark.parametrize(
     ("section", "changes", "message"),
     [
-        (
-            "sampling",
-            {"sampler": "magic"},
-            "sampling.sampler: unknown sampler; the samplers are .*projection.*'magic'",
-        ),
+        ("sampling", {"sampler": "magic"}, "sampling.sampler: unknown sampler; the samplers are .*projection.*'magic'"),
         ("sampling", {"samplers": []}, "sampling.samplers: .*at least 1 item"),
         ("sampling", {"samplers": ["flow", "flow"]}, "sampling.samplers: .*named twice"),
         ("sampling", {"flow": {"directions": 0}}, "sampling.flow.directions: .*greater than or equal to 1"),

@@ -53,10 +53,7 @@ def measure_accuracies(
 
 
 def probe(
-    features: Features,
-    train_index: str | Path,
-    held_out: Sequence[str | Path],
-    accuracies: str | Path | None = None,
+    features: Features, train_index: str | Path, held_out: Sequence[str | Path], accuracies: str | Path | None = None
 ) -> pd.DataFrame:
     """Fit ridge probes on the snapshots of training members and evaluate them on held-out members.
 

@@ -110,8 +110,7 @@ class HeadGenerator:
         self.state = body_of(tensors)
         self.inferences = {
             count: Inference(
-                **{key: tensors[f"{count}/{key}"].double() for key in FITTED},
-                accuracy=about["accuracy"][str(count)],
+                **{key: tensors[f"{count}/{key}"].double() for key in FITTED}, accuracy=about["accuracy"][str(count)]
             )
             for count in about["counts"]
         }
