@@ -1,9 +1,10 @@
-"""Class means of CLIP features, written and read, and dataset embeddings made of them (section 3.2.2)."""
+"""Files of class means of CLIP features, and dataset embeddings of them (section 3.2.2)."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,8 +38,8 @@ def embed_classes(
         out: one HDF5 file per class, with ``mean`` (dimension,), ``features`` (images, dimension) in the order of the
             images, and ``text`` (dimension,), the mean of the prompts' normalised features, if there are prompts.
         prompts: sentences that name each class.
-        model: loaded once, see ``wsl.datasets.clip.Clip``.
-        job: its seed is that of CLIP's random weights.
+        model: see ``wsl.datasets.clip.Clip``.
+        job: its seed is that of random weights of CLIP.
     """
     from wsl.datasets.clip import Clip  # the import takes seconds, and reading class means does not need it
 
@@ -58,15 +59,14 @@ def embed_classes(
 
 
 def embed_name(name: str, prompts: Sequence[str], out: str | Path, clip: Clip, length: float) -> None:
-    """Write the class file of a class that has a name and no images, made from its text.
+    """Write the class file of a class without images from its text.
 
     Args:
         name: of the class.
         prompts: sentences that name it.
-        out: HDF5 file as ``embed_classes`` writes it: ``mean`` is the text feature at ``length``, and ``features`` is
-            empty.
+        out: HDF5 file as ``embed_classes`` writes it, with empty ``features``; ``mean`` is the text feature.
         clip: with a text tower.
-        length: of class means.
+        length: of ``mean``, that of other class means.
     """
     text = clip.text_features(prompts).mean(0).cpu().numpy()
     with new_hdf5(out) as file:
@@ -77,15 +77,16 @@ def embed_name(name: str, prompts: Sequence[str], out: str | Path, clip: Clip, l
 
 
 class ClassMeans:
-    """All class means of a run, by class name.
+    """All class means of a run.
 
     Args:
-        paths: one file per class, see ``embed_classes``, or a list of them, see ``wsl.files.plain.listed``.
-        images: number of images of each class that are averaged, the first ones; None: all; 0: the class's text
-            feature, at the mean length of class means.
+        paths: one file per class, see ``embed_classes``, or a list of them.
+        images: number of images of each class that are averaged, the first ones; None: all; 0: the text feature,
+            at the mean length of class means.
 
     Attributes:
-        length: of class means from all images, on average.
+        means: by class name.
+        length: mean length of the class means from all images.
 
     Raises:
         DataError: a class has no text.
@@ -105,31 +106,20 @@ class ClassMeans:
                 self.means[name] = mean
         self.length = float(np.mean(norms))
         if images == 0:
-            # Text features have length 1. Beside the longer features of images, all texts would look the same.
+            # Text features have length 1: compared with the longer image features, all texts would look the same.
             self.means = {name: np.float32(text * self.length) for name, text in self.means.items()}
 
     def embed(self, tasks: Sequence[str]) -> np.ndarray:
-        """Return z_D (n, classes * dimension): for each task, its class means concatenated in its order.
-
-        Args:
-            tasks: as text in tables, see ``wsl.images.reading.join_task``.
-        """
+        """Return z_D (n, classes * dimension): class means concatenated in the order of each task (``join_task``)."""
         return np.stack([np.concatenate([self.means[name] for name in task_classes(task)]) for task in tasks])
 
 
 class ClassMeansByCount:
-    """Class means from any number of images, read once for each number.
-
-    Args:
-        paths: one file per class, see ``embed_classes``, or a list of them, see ``wsl.files.plain.listed``.
-    """
+    """Class means from any number of images; files (see ``ClassMeans``) are read once per number."""
 
     def __init__(self, paths: Files):
-        self.paths = paths
-        self._held: dict[int | None, ClassMeans] = {}
+        self._of = cache(partial(ClassMeans, paths))
 
     def embed(self, tasks: Sequence[str], images: int | None = None) -> np.ndarray:
         """Return z_D (n, classes * dimension), see ``ClassMeans``."""
-        if images not in self._held:
-            self._held[images] = ClassMeans(self.paths, images)
-        return self._held[images].embed(tasks)
+        return self._of(images).embed(tasks)

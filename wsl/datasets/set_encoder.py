@@ -23,21 +23,20 @@ RECIPE = Recipe(learning_rate=3e-4, batch_size=32, epochs=100)  # classes per ba
 HIDDEN = [256]  # sizes of the hidden layers
 DROPOUT = 0.5
 TEMPERATURE = 0.1  # of the contrastive loss
-IMAGES = 32  # most images in a random subset; sizes are uniform from 1
-VALIDATION_DRAWS = 8  # pairs of subsets per class; with fewer, chance decides which epoch is kept
+IMAGES = 32  # maximum number of images in a random subset; sizes are uniform from 1
+VALIDATION_DRAWS = 8  # pairs of subsets per class; with fewer, the choice of the epoch is noise
 
 
 class SetEncoder(nn.Module):
-    """A set's embedding: rho(mean of phi(x)) over its images x.
+    """The embedding of a set: rho(mean of phi(x)) over its images x.
 
     phi is CLIP, frozen, followed by a residual MLP. rho is linear, and since a linear map commutes with the mean, it is
-    the last layer of phi here. The mean of the images' outputs is therefore the embedding of any set, whatever its size
-    and order. The MLP's last layer is initialised with zeros, so that training starts from the mean of CLIP's
-    normalised features.
+    the last layer of phi here: the mean of the outputs of images is the embedding of their set. The last layer of the
+    MLP starts at zero, so that training starts from the mean of CLIP's normalised features.
 
     Args:
         features: size of a CLIP feature and of an embedding.
-        hidden: sizes of the MLP's hidden layers.
+        hidden: sizes of the hidden layers.
         dropout: after each hidden layer.
     """
 
@@ -72,16 +71,15 @@ def fit_set_encoder(
     """Train the encoder so that subsets of one class have similar embeddings, and those of different classes do not.
 
     The loss is the contrastive cross-entropy of CLIP, in both directions, between two disjoint random subsets of each
-    class of a batch. ``wsl.training.ntxent`` does not replace it: its denominator also contains the pairs within each
-    side, which would give other encoders. Subsets of training images train the encoder, subsets of
-    validation images choose the epoch.
+    class of a batch. It is not NT-Xent, whose denominator also contains the pairs within each side. Subsets of training
+    images train the encoder, subsets of validation images choose the epoch.
 
     Args:
         inputs: files of the classes that training members or the backbone use.
         out: safetensors file.
         history: CSV, one row per epoch.
         model: see ``wsl.datasets.clip.Clip``.
-        job: its seed is that of weights, batches, subsets and CLIP's random weights.
+        job: its seed is that of weights, batches, subsets and random weights of CLIP.
 
     Raises:
         DataError: a class is too small for two subsets.
@@ -101,8 +99,7 @@ def fit_set_encoder(
         fixed = part == "validation"
         generator = torch.Generator().manual_seed(int(rows[0])) if fixed else torch.default_generator
         classes = [features[part][row % count] for row in rows.tolist()]
-        first, second = embed_subsets(module, classes, IMAGES, generator)
-        return contrast(first, second, 1 / TEMPERATURE)
+        return contrast(*embed_subsets(module, classes, IMAGES, generator), 1 / TEMPERATURE)
 
     # A batch must not contain a class twice: it would be its own negative.
     recipe = RECIPE.model_copy(update={"batch_size": min(RECIPE.batch_size, count)})
@@ -119,7 +116,7 @@ def embed_subsets(
     Args:
         module: encoder of images.
         classes: CLIP features (n, features) of each class; n may differ.
-        most: largest number of images in a subset, which is never more than half of a class.
+        most: maximum number of images in a subset, which is never more than half of a class.
         generator: of the subsets.
     """
     rows, owners = [], []
@@ -135,13 +132,13 @@ def embed_subsets(
 
 @torch.no_grad()
 def embed_set(inputs: ClassFiles, out: str | Path, model: ClipModel, job: Job = Job()) -> None:  # noqa: B008
-    """Write a class file with the encoder's outputs; ``mean`` is the embedding of all training images.
+    """Write a class file with the outputs of the encoder; ``mean`` is the embedding of all training images.
 
     Args:
-        inputs: the class's CLIP features and the encoder.
+        inputs: CLIP features of the class, and the encoder.
         out: HDF5 file with ``mean`` (features,) and ``features`` (images, features), such that the mean of the first n
             rows is the embedding of the first n images. It has no ``text``, since the encoder only reads images.
-        model: not used, since the CLIP features exist.
+        model: not used.
         job: number of threads.
     """
     torch.set_num_threads(job.threads)
@@ -154,7 +151,7 @@ def embed_set(inputs: ClassFiles, out: str | Path, model: ClipModel, job: Job = 
 
 
 def load_set_encoder(path: str | Path) -> SetEncoder:
-    """Return a trained encoder, for evaluation."""
+    """Load a trained encoder, in evaluation mode."""
     state, shape = read_tensors(path)
     module = SetEncoder(**shape)
     module.load_state_dict(state)

@@ -1,4 +1,4 @@
-"""How datasets are embedded."""
+"""Settings of dataset encoders and of CLIP."""
 
 from pathlib import Path
 from typing import Self

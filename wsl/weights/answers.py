@@ -26,12 +26,11 @@ def search_latent(
     search: Search,
     seed: int,
 ) -> np.ndarray:
-    """Return a latent (latent,) whose network has the outputs of the original, starting from the encoded original.
+    """Return a latent (latent,) whose decoded network has the outputs of the original; start: the encoded original.
 
     Minimises the divergence KL(original || decoded) of class probabilities over shifted and flipped images, where the
     decoded network uses statistics of the batch, as after recalibration; plus ``features`` times the mean squared error
-    of the residual blocks' outputs, each in units of the original's variance (hints of Romero et al. 2015, for every
-    block).
+    of the outputs of residual blocks, in units of the original's variance (hints, Romero et al. 2015).
 
     Args:
         encoder: in evaluation mode.
@@ -71,7 +70,7 @@ def search_latent(
 
 
 def _block_outputs(network: nn.Module) -> list[torch.Tensor]:
-    """Return a list that is filled with the outputs of the network's blocks at each forward pass."""
+    """Return a list to which each forward pass appends the outputs of the blocks."""
     outputs: list[torch.Tensor] = []
     for block in network.architecture.blocks(network):
         block.register_forward_hook(lambda _module, _inputs, output: outputs.append(output))

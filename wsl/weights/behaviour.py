@@ -1,4 +1,4 @@
-"""The behaviour loss: the outputs of a decoded model against those of its original (Meynert et al. 2025)."""
+"""The behaviour loss: it compares outputs of a decoded model with those of its original (Meynert et al. 2025)."""
 
 import torch
 from torch.func import functional_call
@@ -10,7 +10,7 @@ from wsl.weights.snapshots import Snapshots
 from wsl.zoo.layout import Layout
 from wsl.zoo.network import learned_state, network_for
 
-QUERIES = 8  # training images per class that a model is compared on, drawn again for each comparison
+QUERIES = 8  # training images per class for each comparison of two models
 
 
 class Behaviour:
@@ -22,7 +22,7 @@ class Behaviour:
     Args:
         layout: of the weights.
         images: of all classes.
-        queries: training images per class, drawn again each time.
+        queries: training images per class, drawn again for each comparison; None: ``QUERIES``.
         device: ``cpu`` or ``cuda``.
     """
 
@@ -34,10 +34,7 @@ class Behaviour:
     def loss(self, snapshots: Snapshots, rows: list[int], decoded: torch.Tensor) -> torch.Tensor:
         """Return the divergence KL(original || decoded) of class probabilities, nats, averaged over images and models.
 
-        Args:
-            snapshots: of a part.
-            rows: those of the originals.
-            decoded: flat weights (rows, n_weights), differentiable.
+        ``decoded`` are flat weights (rows, n_weights), differentiable; ``rows`` are those of their originals.
         """
         losses = []
         for row, weights in zip(rows, decoded, strict=True):
