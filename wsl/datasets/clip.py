@@ -62,9 +62,7 @@ class Clip:
         size = self.model.visual.image_size
         self.size = size if isinstance(size, int) else size[0]
         preprocessing = open_clip.get_model_preprocess_cfg(self.model)
-        self.mean, self.std = (
-            torch.tensor(preprocessing[key], device=device).view(3, 1, 1) for key in ("mean", "std")
-        )
+        self.mean, self.std = (torch.tensor(preprocessing[key], device=device).view(3, 1, 1) for key in ("mean", "std"))
 
     @torch.no_grad()
     def features(self, images: torch.Tensor) -> torch.Tensor:

@@ -72,7 +72,7 @@ def fit(
     progress: Progress = NOWHERE,
     saved: dict[Any, Any] | None = None,
 ) -> pd.DataFrame:
-    """Fit ``module`` in place and leave it in the state that the recipe keeps: its best by validation loss, or its last.
+    """Fit ``module`` and leave it in the state that the recipe keeps: that of lowest validation loss, or the last.
 
     Args:
         module: trained in place.

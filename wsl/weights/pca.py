@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class ParameterPCA:
-    """How one named parameter of d numbers is compressed.
+    """The compression of one named parameter of d numbers.
 
     ``encode`` and ``decode`` take numpy arrays, or torch tensors where ``mean`` and ``components`` are tensors.
 
@@ -52,12 +52,11 @@ class ParameterPCA:
 
     @property
     def n_coefficients(self) -> int:
-        """Number of coefficients."""
         return {"mean": 0, "centred": len(self.mean), "pca": len(self.components)}[self.mode]
 
     @property
     def explained_variance(self) -> float:
-        """Fraction of the variance that the coefficients keep; of a parameter without variance 0, or 1 if centred."""
+        """Fraction of the variance that the coefficients keep; without variance 0, or 1 if centred."""
         if self.mode == "centred":
             return 1.0
         return float(self.variance.sum()) / self.total_variance if self.total_variance else 0.0
@@ -70,7 +69,7 @@ class ParameterPCA:
         return centred if self.mode == "centred" else centred @ self.components.T
 
     def decode(self, coefficients: Any) -> Any:
-        """Return parameter values (n, d): V c + mu (section 3.2.1), within the bounds of the parameter."""
+        """Return parameter values (n, d) within their bounds: V c + mu (section 3.2.1)."""
         offsets = coefficients if self.mode == "centred" else coefficients @ self.components
         return bounded(self.mean + offsets, self.name, self.minimum)
 
@@ -96,18 +95,16 @@ class ParameterPCA:
         else:
             products, mean, minimum = scatter_matrix(read, rows, columns)
         squares = float(np.trace(products))
-        mode = select_mode(squares / (rows * columns), columns, settings)
-        found = Components(np.empty((0, columns), dtype=np.float32), np.empty(0))
-        if mode == "pca":
-            k = settings.most_coefficients(columns, rows)
-            if settings.solver != "gram":
-                found = sklearn_components(settings.solver, read, rows, columns, k, seed)
-            elif wide:
-                found = gram_components(products, mean, read, k, device)
-            else:
-                found = scatter_components(products, rows, k)
-        total = squares / max(rows - 1, 1)
-        return cls(name, mode, mean.astype(np.float32), minimum, found.components, found.variance, total)
+        mode, k = select_mode(squares / (rows * columns), columns, settings), settings.most_coefficients(columns, rows)
+        if mode != "pca":
+            components = Components(np.empty((0, columns), dtype=np.float32), np.empty(0))
+        elif settings.solver != "gram":
+            components = sklearn_components(settings.solver, read, rows, columns, k, seed)
+        elif wide:
+            components = gram_components(products, mean, read, k, device)
+        else:
+            components = scatter_components(products, rows, k)
+        return cls(name, mode, mean.astype(np.float32), minimum, *components, squares / max(rows - 1, 1))
 
     def write(self, path: str | Path) -> None:
         """Write an HDF5 file atomically."""
@@ -119,7 +116,7 @@ class ParameterPCA:
 
     @classmethod
     def read(cls, path: str | Path) -> "ParameterPCA":
-        """Read what ``write`` wrote."""
+        """Return what ``write`` wrote."""
         with open_hdf5(path) as file:
             arrays = {key: file[key][...] for key in ("mean", "components", "variance")}
             numbers = {key: float(file.attrs[key]) for key in ("minimum", "total_variance")}
@@ -165,23 +162,17 @@ def fit_parameters(
         for name, path in zip(names, out, strict=True):
             fitted = ParameterPCA.fit(name, *_source(zoo, name, orders, job.seed), settings, job.seed, job.device)
             fitted.write(path)
-            log.info(
-                "%s: mode %s, %d coefficients for %d numbers, %.1f %% of the variance",
-                name,
-                fitted.mode,
-                fitted.n_coefficients,
-                len(fitted.mean),
-                100 * fitted.explained_variance,
-            )
+            sizes = fitted.n_coefficients, len(fitted.mean), 100 * fitted.explained_variance
+            log.info("%s: mode %s, %d coefficients for %d numbers, %.1f %% of the variance", name, fitted.mode, *sizes)
 
 
 def _source(zoo: Zoo, name: str, orders: int, seed: int) -> tuple[Read, tuple[int, int]]:
-    """Return what reads columns of a parameter, and its number of rows and columns."""
+    """Return a reader of columns of a parameter, and its number of rows and columns."""
     entry = zoo.layout[name]
     if name in zoo.layout.head and orders > 1:
         values = read_weights(zoo, columns=entry.columns)
-        used = class_orders(entry.shape[0], orders, seed)
-        reordered = np.concatenate([reorder_head(values, order) for order in used])
+        reordered = [reorder_head(values, order) for order in class_orders(entry.shape[0], orders, seed)]
+        reordered = np.concatenate(reordered)
         return lambda part: reordered[:, part], reordered.shape
 
     def read(part: slice) -> np.ndarray:

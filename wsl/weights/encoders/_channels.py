@@ -1,7 +1,8 @@
-"""The modules and the fit of `ae-pca`: the first stage by gradient steps, the second by an eigenvalue problem."""
+"""The modules and the fit of `ae-pca`: the first stage by gradient steps, the second by PCA."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from math import prod
 
 import numpy as np
 import torch
@@ -19,18 +20,18 @@ from wsl.zoo.index import read_weights
 from wsl.zoo.layout import Layout
 
 CHANNEL = 8  # size of the learned embedding of a channel
-STARTING = 64  # number of snapshots from whose rows' principal components the first stage starts
+STARTING = 64  # number of snapshots for the initial linear map of the first stage
 
 
 @dataclass(frozen=True)
 class Compression:
-    """How the two stages share the compression of a named parameter of d numbers to k.
+    """Sizes of both stages for one named parameter.
 
     Attributes:
         channels: number of rows that the first stage encodes one by one: output channels; a vector is one row.
         length: numbers per row.
         codes: codes of the first stage per row; if equal to ``length``, the first stage is the identity.
-        components: principal components of the codes of all rows that the second stage keeps.
+        components: principal components of the codes of all rows, in the second stage.
     """
 
     channels: int
@@ -40,35 +41,24 @@ class Compression:
 
 
 def share_compression(shape: tuple[int, ...], components: int, share: float, snapshots: int) -> Compression:
-    """Split the log compression ratio of a parameter between both stages.
+    """Split the log compression ratio of a parameter of d numbers, to k ``components``, between both stages.
 
     The first stage leaves d * (k / d)**share numbers, but at least one per row: at 0 it does nothing (PCA alone), at 1
-    it does all that it can.
-
-    Args:
-        shape: of the parameter.
-        components: k, limited to d and ``snapshots`` - 1.
-        share: of the first stage, 0 to 1.
-        snapshots: number of training snapshots.
+    it compresses as far as it can. k is limited to d and ``snapshots`` - 1.
     """
     channels = shape[0] if len(shape) > 1 else 1
-    numbers = int(np.prod(shape))
+    numbers = prod(shape)
     length = numbers // channels
-    wanted = min(components, numbers, snapshots - 1)
-    codes = min(length, max(1, round(length * (wanted / numbers) ** share)))
-    return Compression(channels, length, codes, min(wanted, channels * codes))
+    components = min(components, numbers, snapshots - 1)
+    codes = min(length, max(1, round(length * (components / numbers) ** share)))
+    return Compression(channels, length, codes, min(components, channels * codes))
 
 
 class RowAutoencoder(nn.Module):
     """Encodes rows of weights, one per output channel, by a linear map plus a network.
 
-    The network gets an embedding of the channel. Its last layer starts at zero, so that training starts from the linear
-    map.
-
-    Args:
-        sizes: see ``Compression``.
-        hidden: sizes of the network's hidden layers, mirrored in the decoder.
-        dropout: after each hidden layer.
+    The network also reads an embedding of the channel. Its hidden layers are mirrored in the decoder. Its last layer
+    starts at zero, so that training starts from the linear map.
     """
 
     def __init__(self, sizes: Compression, hidden: Sequence[int], dropout: float):
@@ -102,14 +92,23 @@ class RowAutoencoder(nn.Module):
         return torch.cat([rows, self.channels.weight.expand(len(rows), -1, -1)], dim=2)
 
 
+class SameRows(nn.Module):
+    """The first stage of parameters that it does not compress."""
+
+    def encode(self, rows: torch.Tensor) -> torch.Tensor:
+        return rows
+
+    decode = encode
+
+
 class ChannelEncoder(FittedEncoder):
-    """Each parameter's rows through an autoencoder, then PCA of all of the parameter's codes.
+    """An autoencoder of the rows of each parameter, then PCA of all codes of the parameter.
 
     Args:
         layout: of the weights.
         stages: one ``Compression`` per parameter, or a dict of its attributes.
         hidden: see ``RowAutoencoder``.
-        dropout: see ``RowAutoencoder``.
+        dropout: after each hidden layer.
     """
 
     def __init__(
@@ -119,7 +118,7 @@ class ChannelEncoder(FittedEncoder):
         self.layout = layout
         self.stages = [stage if isinstance(stage, Compression) else Compression(**stage) for stage in stages]
         self.rows = nn.ModuleList(
-            RowAutoencoder(stage, hidden, dropout) if stage.codes < stage.length else nn.Identity()
+            RowAutoencoder(stage, hidden, dropout) if stage.codes < stage.length else SameRows()
             for stage in self.stages
         )
         self.latent = sum(stage.components for stage in self.stages)
@@ -148,7 +147,7 @@ class ChannelEncoder(FittedEncoder):
         return torch.cat(decoded, dim=1)
 
     def through_first_stage(self, weights: torch.Tensor) -> torch.Tensor:
-        """Return flat weights (n, n_weights) after the first stage and back, without the second."""
+        """Return flat weights (n, n_weights) reconstructed by the first stage alone."""
         blocks = [
             self.scale[place] * self.values(place, self.codes(place, self.standard(place, weights)))
             for place in range(len(self.stages))
@@ -156,41 +155,37 @@ class ChannelEncoder(FittedEncoder):
         return self.mean + torch.cat(blocks, dim=1)
 
     def standard(self, place: int, weights: torch.Tensor) -> torch.Tensor:
-        """Return a parameter's numbers (n, d) in units of its deviation, centred on the training mean."""
+        """Return the standardised numbers (n, d) of a parameter."""
         columns = self.layout.entries[place].columns
         return (weights[:, columns] - self.mean[columns]) / self.scale[place]
 
     def codes(self, place: int, values: torch.Tensor) -> torch.Tensor:
         """Return the first stage's codes (n, channels * codes) of a parameter's standardised numbers (n, d)."""
-        stage, module = self.stages[place], self.rows[place]
-        if isinstance(module, nn.Identity):
-            return values
-        return module.encode(values.view(len(values), stage.channels, stage.length)).flatten(1)
+        rows = values.unflatten(1, (self.stages[place].channels, -1))
+        return self.rows[place].encode(rows).flatten(1)
 
     def values(self, place: int, codes: torch.Tensor) -> torch.Tensor:
         """Return standardised numbers (n, d) of codes."""
-        stage, module = self.stages[place], self.rows[place]
-        if isinstance(module, nn.Identity):
-            return codes
-        return module.decode(codes.view(len(codes), stage.channels, stage.codes)).flatten(1)
+        rows = codes.unflatten(1, (self.stages[place].channels, -1))
+        return self.rows[place].decode(rows).flatten(1)
 
     def loss(self, weights: torch.Tensor) -> torch.Tensor:
         """Return the first stage's squared error over standardised numbers, averaged over numbers and models."""
         total = weights.new_zeros(())
         for place, module in enumerate(self.rows):
-            if not isinstance(module, nn.Identity):
+            if isinstance(module, RowAutoencoder):
                 values = self.standard(place, weights)
                 total = total + (self.values(place, self.codes(place, values)) - values).pow(2).sum()
         return total / weights.numel()
 
     @torch.no_grad()
     def fit_first(self, training: Snapshots) -> None:
-        """Take means, deviations and minima of training snapshots, and start the first stage from their components."""
+        """Set means, deviations and minima of training snapshots, and initialise the first stage."""
         for place, values in _parameters(training):
             self.mean[self.layout.entries[place].columns] = values.mean(0)
             self.scale[place] = values.var(0, correction=0).mean().sqrt().clamp(min=1e-12)
             self.least[place] = values.min()
-            if not isinstance(self.rows[place], nn.Identity):
+            if isinstance(self.rows[place], RowAutoencoder):
                 some = values[:: max(1, len(values) // STARTING)]
                 rows = (some - values.mean(0)) / self.scale[place].cpu()
                 self.rows[place].start(rows.reshape(-1, self.stages[place].length))
@@ -213,10 +208,8 @@ class ChannelEncoder(FittedEncoder):
 def prepare(data: EncoderData, settings: AutoencoderPca) -> Training:
     """Prepare the fit of an encoder to whole snapshots."""
     layout, device, seed = data.training.layout, data.job.device, data.job.seed
-    stages = [
-        share_compression(entry.shape, settings.components, settings.share, data.training.count)
-        for entry in layout.entries
-    ]
+    limits = settings.components, settings.share, data.training.count
+    stages = [share_compression(entry.shape, *limits) for entry in layout.entries]
     encoder = ChannelEncoder(layout, stages, settings.hidden, settings.dropout).to(device)
     encoder.fit_first(data.training)
     behaviour_loss = data.behaviour(settings.behaviour)
@@ -234,7 +227,7 @@ def prepare(data: EncoderData, settings: AutoencoderPca) -> Training:
 
 
 def _parameters(training: Snapshots) -> Iterator[tuple[int, torch.Tensor]]:
-    """Yield each named parameter's place and its numbers in all training rows (n, d); the head in all class orders."""
+    """Yield the place of each parameter and its numbers in all training rows (n, d); the head in all class orders."""
     for place, entry in enumerate(training.layout.entries):
         values = read_weights(training.zoo, columns=entry.columns)
         if entry.name in training.layout.head:

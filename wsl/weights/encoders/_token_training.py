@@ -1,4 +1,4 @@
-"""The fit of `sane` and `contrastive`: eq. 2.8 over two augmented views of every network, in windows of tokens."""
+"""The fit of `sane` and `contrastive`: eq. 2.8 over two augmented views of networks, in windows of tokens."""
 
 from collections.abc import Sequence
 
@@ -19,20 +19,16 @@ from wsl.zoo.index import read_weights
 from wsl.zoo.layout import Layout, layout_to_text
 
 SHAPE = Shape()
-PROJECTED = 64  # size of the embeddings in which two views are compared
+PROJECTED = 64  # size of the embeddings of views for NT-Xent
 TEMPERATURE = 0.1  # of NT-Xent
-NOISE = 0.05  # standard deviation of the noise that is added to standardised numbers
+NOISE = 0.05  # standard deviation of the noise on standardised numbers
 ERASE = 0.1  # fraction of standardised numbers that are set to 0, their mean
 
 
 class ViewLoss(nn.Module):
     """Eq. 2.8: beta * eq. 2.9 + (1 - beta) * NT-Xent between two views of each network.
 
-    Args:
-        encoder: trained with it.
-        beta: weight of reconstruction.
-        windows: number of windows of a network that are read in a step, drawn again each time.
-        permute: whether a view also permutes channels, see ``permuted``.
+    Each step reads as many random windows as ``windows``. If ``permute``, a view also permutes channels.
     """
 
     def __init__(self, encoder: TokenEncoder, beta: float, windows: int, permute: bool = False):
@@ -62,11 +58,9 @@ class ViewLoss(nn.Module):
             return reconstruction
         return self.beta * reconstruction + (1 - self.beta) * nt_xent(*embeddings, TEMPERATURE)
 
-    def _encode(
-        self, sequence: TokenSequence, clean: torch.Tensor, window: slice, rng: np.random.Generator
-    ) -> torch.Tensor:
-        augmented = with_noise(clean[:, window], rng) * sequence.filled[window]
-        return self.encoder.network.encode(augmented, sequence.positions[window])
+    def _encode(self, sequence: TokenSequence, clean: torch.Tensor, seen: slice, rng: np.random.Generator):
+        augmented = with_noise(clean[:, seen], rng) * sequence.filled[seen]
+        return self.encoder.network.encode(augmented, sequence.positions[seen])
 
 
 def permuted(weights: torch.Tensor, layout: Layout, rng: np.random.Generator) -> torch.Tensor:
@@ -87,11 +81,10 @@ def prepare(data: EncoderData, settings: TokenSettings) -> Training:
     training, device = data.training, data.job.device
     zoos = {"train": [training, *data.others], "validation": [data.validation]}
     layouts = list(dict.fromkeys(zoo.layout for zoo in zoos["train"]))
-    latent = settings.latent_size(training.layout)
     for layout in layouts:
-        permutable(layout)  # refuses networks whose channels are not known
-    texts = [layout_to_text(layout) for layout in layouts]
-    encoder = TokenEncoder(texts, settings.size, latent, settings.pooled, SHAPE)
+        permutable(layout)  # raises for networks of unknown architecture
+    latent = settings.latent_size(training.layout)
+    encoder = TokenEncoder(list(map(layout_to_text, layouts)), settings.size, latent, settings.pooled, SHAPE)
     for layout in layouts:
         standardise(encoder.sequence(layout), [zoo for zoo in zoos["train"] if zoo.layout == layout])
     module = ViewLoss(encoder, settings.beta, settings.windows, settings.permute).to(device)
@@ -99,8 +92,8 @@ def prepare(data: EncoderData, settings: TokenSettings) -> Training:
     starts = {part: np.cumsum([0, *map(len, members)]) for part, members in zoos.items()}
 
     def loss(part: str, rows: torch.Tensor) -> torch.Tensor:
-        # Validation uses the same views each time, so that its losses can be compared. Those of training depend on
-        # torch's random numbers, which a resumed fit restores.
+        # Validation always uses the same views, so that its losses can be compared. Those of training depend on the
+        # random numbers of torch, which a resumed fit restores.
         if part == "validation":
             rng = stream(data.job.seed, "validation views")
         else:
@@ -121,7 +114,7 @@ def prepare(data: EncoderData, settings: TokenSettings) -> Training:
 
 
 def standardise(sequence: TokenSequence, zoos: Sequence[Snapshots]) -> None:
-    """Take means, deviations and least running variances of each named parameter over training snapshots."""
+    """Set means, deviations and minimum running variances of each named parameter over training snapshots."""
     for entry in sequence.layout.entries:
         values = np.concatenate([read_weights(zoo.zoo, columns=entry.columns) for zoo in zoos])
         mean = values.mean(axis=0)
