@@ -15,6 +15,7 @@ from wsl.errors import DataError
 from wsl.files.hdf5 import new_hdf5, open_hdf5
 from wsl.files.plain import write_csv
 from wsl.files.tensors import read_tensors, write_tensors
+from wsl.images.inputs import load_task
 from wsl.jobs.job import Job
 from wsl.training.fitting import fit, mlp
 from wsl.training.recipe import Recipe
@@ -87,9 +88,15 @@ def fit_set_encoder(
     torch.set_num_threads(job.threads)
     clip = Clip(model.model, model.weights, job.seed, job.device)
     features = {
-        "train": [_two_or_more(_features(path), path).to(job.device) for path in inputs.clip],
-        "validation": [_two_or_more(_validation_features(clip, path), path) for path in inputs.packed],
+        "train": [_features(path).to(job.device) for path in inputs.clip],
+        "validation": [clip.features(load_task([path], "validation")[0]) for path in inputs.packed],
     }
+    for path, rows in zip([*inputs.clip, *inputs.packed], [*features["train"], *features["validation"]], strict=True):
+        if len(rows) < 2:
+            raise DataError(
+                f"{path}: one image is too few for two subsets; add images, change images.validation_share, "
+                "or choose another datasets.encoder"
+            )
     torch.manual_seed(job.seed)
     module = SetEncoder(features["train"][0].shape[1], HIDDEN, DROPOUT).to(job.device)
     module.standardise_by(torch.cat(features["train"]))
@@ -116,7 +123,7 @@ def embed_subsets(
     Args:
         module: encoder of images.
         classes: CLIP features (n, features) of each class; n may differ.
-        most: maximum number of images in a subset, which is never more than half of a class.
+        most: maximum number of images in a subset, which is at most half of a class.
         generator: of the subsets.
     """
     rows, owners = [], []
@@ -161,17 +168,3 @@ def load_set_encoder(path: str | Path) -> SetEncoder:
 def _features(clip: str | Path) -> torch.Tensor:
     with open_hdf5(clip) as file:
         return torch.from_numpy(file["features"][...])
-
-
-def _validation_features(clip: Clip, packed: str | Path) -> torch.Tensor:
-    with open_hdf5(packed) as file:
-        return clip.features(torch.from_numpy(file["validation"][...]).permute(0, 3, 1, 2))
-
-
-def _two_or_more(features: torch.Tensor, path: str | Path) -> torch.Tensor:
-    if len(features) < 2:
-        raise DataError(
-            f"{path}: one image is too few for two subsets; add images, change images.validation_share, "
-            "or choose another datasets.encoder"
-        )
-    return features

@@ -123,18 +123,16 @@ class ParameterPCA:
             return cls(name=file.attrs["name"], mode=file.attrs["mode"], **arrays, **numbers)
 
 
-def is_bounded(name: str) -> bool:
-    """Return whether a parameter has a lower bound: a negative running variance makes all outputs of a network NaN."""
-    return name.endswith("running_var")
-
-
 def bounded(values: Any, name: str, minimum: float) -> Any:
-    """Return decoded values of a parameter, not below its training minimum where it has a bound; numpy or torch."""
-    return values.clip(min=minimum) if is_bounded(name) else values
+    """Return decoded values of a parameter (numpy or torch), running variances not below their training minimum.
+
+    A negative running variance makes all outputs of a network NaN.
+    """
+    return values.clip(min=minimum) if name.endswith("running_var") else values
 
 
 def select_mode(variance: float, dimension: int, settings: PcaSettings) -> str:
-    """Return the mode of Algorithm 3.1 for a parameter's mean variance and dimension."""
+    """Return the mode of Algorithm 3.1 for the mean variance and dimension of a parameter."""
     if variance < settings.variance_threshold:
         return "mean"
     return "centred" if dimension <= settings.dimension_limit else "pca"

@@ -23,36 +23,30 @@ class Components(NamedTuple):
     variance: np.ndarray
 
 
-class Blocks:
-    """A float32 (rows, columns) matrix, read in blocks of whole columns of about ``BLOCK_BYTES``.
+def _blocks(read: Read, rows: int, columns: int) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+    """Yield blocks of whole columns of about ``BLOCK_BYTES``: the columns, their values, and a buffer of that size.
 
     A second thread reads the next block in advance, so that matrix products and disks do not wait for each other.
     """
+    width = min(max(1, BLOCK_BYTES // (4 * rows)), columns)
+    parts = [slice(start, min(start + width, columns)) for start in range(0, columns, width)]
+    # One buffer for all blocks: allocating memory takes longer than filling it.
+    buffer = np.empty((rows, width), dtype=np.float32)
+    with ThreadPoolExecutor(1) as reader:
+        ahead = reader.submit(read, parts[0])
+        for part, following in pairwise([*parts, None]):
+            values = ahead.result()
+            if following:
+                ahead = reader.submit(read, following)
+            yield part, values, buffer[:, : part.stop - part.start]
 
-    def __init__(self, read: Read, rows: int, columns: int):
-        self.read, self.columns = read, columns
-        self.width = min(max(1, BLOCK_BYTES // (4 * rows)), columns)
-        # One buffer for all blocks: allocating memory takes longer than filling it.
-        self._buffer = np.empty((rows, self.width), dtype=np.float32)
 
-    def __iter__(self) -> Iterator[tuple[slice, np.ndarray]]:
-        """Yield columns and their values."""
-        starts = range(0, self.columns, self.width)
-        parts = [slice(start, min(start + self.width, self.columns)) for start in starts]
-        with ThreadPoolExecutor(1) as reader:
-            ahead = reader.submit(self.read, parts[0])
-            for part, following in pairwise([*parts, None]):
-                values = ahead.result()
-                if following:
-                    ahead = reader.submit(self.read, following)
-                yield part, values
-
-    def centred(self, values: np.ndarray, mean: np.ndarray) -> np.ndarray:
-        """Return a block minus its float64 means, exact to rounding of the difference; valid until the next call."""
-        high = mean.astype(np.float32)
-        difference = np.subtract(values, high, out=self._buffer[:, : len(mean)])
-        difference -= (mean - high).astype(np.float32)
-        return difference
+def _centred(values: np.ndarray, mean: np.ndarray, buffer: np.ndarray) -> np.ndarray:
+    """Return values minus their float64 means in a buffer, exact to rounding of the difference."""
+    high = mean.astype(np.float32)
+    np.subtract(values, high, out=buffer)
+    buffer -= (mean - high).astype(np.float32)
+    return buffer
 
 
 def gram_matrix(read: Read, rows: int, columns: int, device: str = "cpu") -> tuple[np.ndarray, np.ndarray, float]:
@@ -61,11 +55,10 @@ def gram_matrix(read: Read, rows: int, columns: int, device: str = "cpu") -> tup
     Products are computed in float32 block by block, and summed in float64.
     """
     gram, mean, minimum = np.zeros((rows, rows)), np.empty(columns), np.inf
-    blocks = Blocks(read, rows, columns)
-    for part, values in blocks:
+    for part, values, buffer in _blocks(read, rows, columns):
         mean[part] = values.mean(axis=0, dtype=np.float64)
         minimum = min(minimum, float(values.min()))
-        block = blocks.centred(values, mean[part])
+        block = _centred(values, mean[part], buffer)
         gram += product(block, block.T, device)
     return gram, mean, minimum
 
@@ -92,9 +85,8 @@ def gram_components(gram: np.ndarray, mean: np.ndarray, read: Read, k: int, devi
     directions = np.linalg.eigh(gram)[1][:, ::-1][:, :count].T.astype(np.float32)
     projected = np.empty((count, len(mean)), dtype=np.float32)
     small = np.zeros((count, count))
-    blocks = Blocks(read, rows, len(mean))
-    for part, values in blocks:
-        projected[:, part] = product(directions, blocks.centred(values, mean[part]), device)
+    for part, values, buffer in _blocks(read, rows, len(mean)):
+        projected[:, part] = product(directions, _centred(values, mean[part], buffer), device)
         block = projected[:, part].astype(np.float64)
         small += block @ block.T
     eigenvalues, vectors = _largest(small, k)

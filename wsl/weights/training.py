@@ -46,7 +46,7 @@ class Training:
 
 
 class EncoderData:
-    """Training data of encoders; a context, since member files are read on demand.
+    """Training data of encoders, read on demand until ``stack`` is closed.
 
     Attributes:
         training: training snapshots, in ``orders`` class orders that are drawn by ``orders_seed``.
@@ -55,22 +55,12 @@ class EncoderData:
         parts: ``training`` and ``validation`` by part.
     """
 
-    def __init__(self, inputs: EncoderInputs, orders: int, orders_seed: int, job: Job):
+    def __init__(self, inputs: EncoderInputs, orders: int, orders_seed: int, job: Job, stack: ExitStack):
         self.inputs, self.job = inputs, job
-        self.training = Snapshots(inputs.train_index, orders, orders_seed)
-        self.validation = Snapshots(inputs.validation_index)
-        self.others = [Snapshots(path) for path in inputs.other_zoos]
+        self.training = stack.enter_context(Snapshots(inputs.train_index, orders, orders_seed))
+        self.validation = stack.enter_context(Snapshots(inputs.validation_index))
+        self.others = [stack.enter_context(Snapshots(path)) for path in inputs.other_zoos]
         self.parts = {"train": self.training, "validation": self.validation}
-
-    def __enter__(self) -> "EncoderData":
-        with ExitStack() as stack:
-            for zoo in (self.training, self.validation, *self.others):
-                stack.enter_context(zoo)
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        self._stack.close()
 
     @cached_property
     def linear(self) -> LinearCodec:
@@ -116,7 +106,8 @@ def train_weight_encoder(
         job: its seed is that of initial weights, batches, dropout and views.
     """
     torch.manual_seed(job.seed)
-    with EncoderData(inputs, settings.orders, orders_seed, job) as data:
+    with ExitStack() as stack:
+        data = EncoderData(inputs, settings.orders, orders_seed, job, stack)
         fit_and_write(settings.encoder, settings.encoder.prepare(data), out, history, checkpoints, job)
 
 

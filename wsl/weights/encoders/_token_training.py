@@ -11,7 +11,6 @@ from wsl.training.fitting import mlp
 from wsl.training.ntxent import nt_xent
 from wsl.weights.encoders._token_encoder import Shape, TokenEncoder, TokenSequence, windows_of
 from wsl.weights.encoders.contrastive import TokenSettings
-from wsl.weights.pca import is_bounded
 from wsl.weights.snapshots import Snapshots
 from wsl.weights.symmetry import permutable, permutation_index, random_permutations
 from wsl.weights.training import EncoderData, Training
@@ -121,5 +120,5 @@ def standardise(sequence: TokenSequence, zoos: Sequence[Snapshots]) -> None:
         deviation = float(np.sqrt(((values - mean) ** 2).mean()))
         sequence.mean[entry.columns] = torch.as_tensor(mean)
         sequence.scale[entry.columns] = deviation or 1.0
-        if is_bounded(entry.name):
+        if entry.variance:
             sequence.least[entry.columns] = float(values.min())
