@@ -49,12 +49,8 @@ def embed_classes(
         with open_hdf5(source) as file:
             name, images = file.attrs["class"], torch.from_numpy(file["train"][...]).permute(0, 3, 1, 2)
         features = encoder.features(images).cpu()
-        with new_hdf5(path) as file:
-            file.attrs["class"], file.attrs["images"] = name, len(images)
-            file.create_dataset("mean", data=features.double().mean(0).float().numpy())
-            file.create_dataset("features", data=features.numpy())
-            if sentences:
-                file.create_dataset("text", data=encoder.text_features(sentences).mean(0).cpu().numpy())
+        text = encoder.text_features(sentences).mean(0).cpu().numpy() if sentences else None
+        _write_class(path, name, features.double().mean(0).float().numpy(), features.numpy(), text)
         log.info("class %s: mean of %d images, %d prompts", name, len(images), len(sentences))
 
 
@@ -69,11 +65,16 @@ def embed_name(name: str, prompts: Sequence[str], out: str | Path, clip: Clip, l
         length: of ``mean``, that of other class means.
     """
     text = clip.text_features(prompts).mean(0).cpu().numpy()
-    with new_hdf5(out) as file:
-        file.attrs["class"], file.attrs["images"] = name, 0
-        file.create_dataset("mean", data=np.float32(text * length / np.linalg.norm(text)))
-        file.create_dataset("features", data=np.empty((0, len(text)), dtype=np.float32))
-        file.create_dataset("text", data=text)
+    mean = np.float32(text * length / np.linalg.norm(text))
+    _write_class(out, name, mean, np.empty((0, len(text)), dtype=np.float32), text)
+
+
+def _write_class(path: str | Path, name: str, mean: np.ndarray, features: np.ndarray, text: np.ndarray | None) -> None:
+    with new_hdf5(path) as file:
+        file.attrs["class"], file.attrs["images"] = name, len(features)
+        for key, values in (("mean", mean), ("features", features), ("text", text)):
+            if values is not None:
+                file.create_dataset(key, data=values)
 
 
 class ClassMeans:

@@ -16,8 +16,7 @@ class EncoderFit(Section):
     """Settings of the fit of a weight encoder."""
 
     encoder: one_of(WEIGHT_ENCODERS, DEFAULT) = Field(
-        WEIGHT_ENCODERS[DEFAULT](),
-        description="encoder of a model's weights to the latent z_W, and its decoder",
+        WEIGHT_ENCODERS[DEFAULT](), description="encoder of a model's weights to the latent z_W, and its decoder"
     )
     orders: PositiveInt = Field(
         1,

@@ -112,12 +112,7 @@ def train_weight_encoder(
 
 
 def fit_and_write(
-    settings: WeightEncoder,
-    training: Training,
-    out: str | Path,
-    history: str | Path,
-    checkpoints: str | Path,
-    job: Job,
+    settings: WeightEncoder, training: Training, out: str | Path, history: str | Path, checkpoints: str | Path, job: Job
 ) -> None:
     """Fit a prepared encoder and write it; see ``train_weight_encoder``.
 

@@ -132,8 +132,8 @@ class ChannelEncoder(FittedEncoder):
 
     def encode(self, weights: torch.Tensor) -> torch.Tensor:
         latents = []
-        for place in range(len(self.stages)):
-            codes = self.codes(place, self.standard(place, weights))
+        for place, entry in enumerate(self.layout.entries):
+            codes = self.codes(place, weights[:, entry.columns])
             latents.append((codes - getattr(self, f"centre{place}")) @ getattr(self, f"components{place}").T)
         return torch.cat(latents, dim=1)
 
@@ -141,41 +141,36 @@ class ChannelEncoder(FittedEncoder):
         decoded = []
         for place, block in enumerate(latents.split([stage.components for stage in self.stages], dim=1)):
             codes = getattr(self, f"centre{place}") + block @ getattr(self, f"components{place}")
-            entry = self.layout.entries[place]
-            values = self.mean[entry.columns] + self.scale[place] * self.values(place, codes)
-            decoded.append(bounded(values, entry.name, float(self.least[place])))
+            name = self.layout.entries[place].name
+            decoded.append(bounded(self.values(place, codes), name, float(self.least[place])))
         return torch.cat(decoded, dim=1)
 
     def through_first_stage(self, weights: torch.Tensor) -> torch.Tensor:
         """Return flat weights (n, n_weights) reconstructed by the first stage alone."""
-        blocks = [
-            self.scale[place] * self.values(place, self.codes(place, self.standard(place, weights)))
-            for place in range(len(self.stages))
-        ]
-        return self.mean + torch.cat(blocks, dim=1)
+        entries = enumerate(self.layout.entries)
+        return torch.cat([self.values(i, self.codes(i, weights[:, entry.columns])) for i, entry in entries], dim=1)
 
-    def standard(self, place: int, weights: torch.Tensor) -> torch.Tensor:
-        """Return the standardised numbers (n, d) of a parameter."""
-        columns = self.layout.entries[place].columns
-        return (weights[:, columns] - self.mean[columns]) / self.scale[place]
+    def standard_rows(self, place: int, values: torch.Tensor) -> torch.Tensor:
+        """Return standardised rows (n, channels, length) of the numbers (n, d) of a parameter."""
+        standard = (values - self.mean[self.layout.entries[place].columns]) / self.scale[place]
+        return standard.unflatten(1, (self.stages[place].channels, -1))
 
     def codes(self, place: int, values: torch.Tensor) -> torch.Tensor:
-        """Return the first stage's codes (n, channels * codes) of a parameter's standardised numbers (n, d)."""
-        rows = values.unflatten(1, (self.stages[place].channels, -1))
-        return self.rows[place].encode(rows).flatten(1)
+        """Return codes of the first stage (n, channels * codes) of the numbers (n, d) of a parameter."""
+        return self.rows[place].encode(self.standard_rows(place, values)).flatten(1)
 
     def values(self, place: int, codes: torch.Tensor) -> torch.Tensor:
-        """Return standardised numbers (n, d) of codes."""
-        rows = codes.unflatten(1, (self.stages[place].channels, -1))
-        return self.rows[place].decode(rows).flatten(1)
+        """Return the numbers (n, d) of a parameter from codes of the first stage: the inverse of ``codes``."""
+        rows = self.rows[place].decode(codes.unflatten(1, (self.stages[place].channels, -1)))
+        return self.mean[self.layout.entries[place].columns] + self.scale[place] * rows.flatten(1)
 
     def loss(self, weights: torch.Tensor) -> torch.Tensor:
-        """Return the first stage's squared error over standardised numbers, averaged over numbers and models."""
+        """Return the squared error of the first stage over standardised numbers, averaged over numbers and models."""
         total = weights.new_zeros(())
         for place, module in enumerate(self.rows):
             if isinstance(module, RowAutoencoder):
-                values = self.standard(place, weights)
-                total = total + (self.values(place, self.codes(place, values)) - values).pow(2).sum()
+                rows = self.standard_rows(place, weights[:, self.layout.entries[place].columns])
+                total = total + (module.decode(module.encode(rows)) - rows).pow(2).sum()
         return total / weights.numel()
 
     @torch.no_grad()
@@ -186,18 +181,17 @@ class ChannelEncoder(FittedEncoder):
             self.scale[place] = values.var(0, correction=0).mean().sqrt().clamp(min=1e-12)
             self.least[place] = values.min()
             if isinstance(self.rows[place], RowAutoencoder):
-                some = values[:: max(1, len(values) // STARTING)]
-                rows = (some - values.mean(0)) / self.scale[place].cpu()
+                sample = values[:: max(1, len(values) // STARTING)]
+                rows = (sample - values.mean(0)) / self.scale[place].cpu()
                 self.rows[place].start(rows.reshape(-1, self.stages[place].length))
 
     @torch.no_grad()
     def fit_second(self, training: Snapshots, seed: int, device: str = "cpu") -> None:
         """Fit the second stage: PCA of the codes of every parameter in all training rows."""
         for place, values in _parameters(training):
-            columns, stage = self.layout.entries[place].columns, self.stages[place]
-            standard = (values.to(device) - self.mean[columns]) / self.scale[place]
-            codes = torch.cat([self.codes(place, some) for some in standard.split(64)]).cpu().numpy()
-            settings = PcaSettings(variance_threshold=0.0, dimension_limit=0, components=stage.components)
+            codes = torch.cat([self.codes(place, batch) for batch in values.to(device).split(64)]).cpu().numpy()
+            components = self.stages[place].components
+            settings = PcaSettings(variance_threshold=0.0, dimension_limit=0, components=components)
             name = self.layout.entries[place].name
             fitted = ParameterPCA.fit(name, lambda part, codes=codes: codes[:, part], codes.shape, settings, seed)
             getattr(self, f"centre{place}").copy_(torch.from_numpy(fitted.mean))
