@@ -8,9 +8,7 @@ from tests.conftest import ADAMW
 from tests.networks import resnet18
 from wsl.weights.codec import load_codec, read_latents
 from wsl.weights.coefficients import read_coefficients
-from wsl.weights.encoders.base import EncoderInputs
-from wsl.weights.settings import EncoderFit
-from wsl.weights.training import train_weight_encoder
+from wsl.weights.fitted import load_encoder
 from wsl.zoo.index import write_index
 from wsl.zoo.member import read_member, write_member
 from wsl.zoo.network import state_dict
@@ -46,14 +44,11 @@ def test_decode_goes_through_both_stages(codec, autoencoder):
             assert decoded[:, entry.columns] == pytest.approx(np.broadcast_to(expected, (6, entry.size)), abs=1e-4)
 
 
-def test_the_autoencoder_loses_less_than_half_of_the_training_variance(zoo, fitted, coefficients, tmp_path):
+def test_the_autoencoder_keeps_half_of_the_training_variance(linear, coefficients, train_encoder, pca_files):
     values, _ = read_coefficients(coefficients["train"])
     # The epoch of lowest validation loss, of two snapshots, is noise; the last one is tested.
-    inputs = EncoderInputs(zoo.train, zoo.validation, coefficients["train"], coefficients["validation"], fitted)
-    files = [tmp_path / name for name in ("ae.safetensors", "history.csv", "states.safetensors")]
     encoder = {"name": "pca-ae", "latent": 8, **ADAMW, "keep": "last", "epochs": 60}
-    train_weight_encoder(inputs, *files, EncoderFit(encoder=encoder))
-    module = load_codec(zoo.train, fitted, files[0]).encoder.autoencoder
+    module = load_encoder(train_encoder(encoder, **pca_files)[0], linear).autoencoder
     with torch.no_grad():
         back = module.decode(module.encode(torch.from_numpy(values))).numpy()
     scale = module.normalised.scale.numpy()

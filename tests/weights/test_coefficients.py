@@ -10,14 +10,6 @@ from tests.weights.conftest import LAYOUT, logits
 from wsl.errors import DataError
 from wsl.weights.coefficients import load_linear, owners, pca_table, read_coefficients
 from wsl.weights.pca import ParameterPCA
-from wsl.zoo.index import open_zoo, read_weights
-
-
-@pytest.fixture(scope="module")
-def held_out(zoo):
-    """Flat weights of the test snapshots."""
-    with open_zoo(zoo.test) as opened:
-        return read_weights(opened)
 
 
 def test_coefficients_are_those_of_the_parameters_in_their_order(fitted, coefficients, held_out):

@@ -4,9 +4,9 @@ import numpy as np
 import torch
 from torch import nn
 from torch.func import functional_call
-from torch.nn import functional
 
 from wsl.images.inputs import normalised
+from wsl.weights.behaviour import divergence
 from wsl.weights.code_search import search_code
 from wsl.weights.fitted import FittedEncoder
 from wsl.weights.settings import Search
@@ -28,9 +28,9 @@ def search_latent(
 ) -> np.ndarray:
     """Return a latent (latent,) whose decoded network has the outputs of the original; start: the encoded original.
 
-    Minimises the divergence KL(original || decoded) of class probabilities over shifted and flipped images, where the
-    decoded network uses statistics of the batch, as after recalibration; plus ``features`` times the mean squared error
-    of the outputs of residual blocks, in units of the original's variance (hints, Romero et al. 2015).
+    Minimises ``divergence`` over shifted and flipped images, where the decoded network uses statistics of the batch, as
+    after recalibration; plus ``features`` times the mean squared error of the outputs of residual blocks, in units of
+    the original's variance (hints, Romero et al. 2015).
 
     Args:
         encoder: in evaluation mode.
@@ -55,10 +55,9 @@ def search_latent(
         batch = torch.randint(0, len(images), (BATCH_SIZE,))
         inputs = normalised(augmented(images[batch.to(images.device)]))
         with torch.no_grad():
-            expected = original(inputs).log_softmax(1)
+            expected = original(inputs)
         state = learned_state(encoder.decode(code[None])[0], layout)
-        decoded = functional_call(network, state, (inputs,)).log_softmax(1)
-        total = functional.kl_div(decoded, expected, log_target=True, reduction="batchmean")
+        total = divergence(expected, functional_call(network, state, (inputs,)))
         if search.features and expected_blocks:
             pairs = list(zip(expected_blocks, decoded_blocks, strict=True))
             total = total + search.features * sum((a - b).square().mean() / a.var() for a, b in pairs) / len(pairs)

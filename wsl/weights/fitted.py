@@ -1,7 +1,7 @@
 """Fitted weight encoders: W -> z_W -> W as torch modules, and their files."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -55,20 +55,20 @@ class LinearStage(nn.Module):
             for name in ("mean", "components"):
                 self.register_buffer(f"{name}{place}", torch.from_numpy(getattr(parameter, name)), persistent=False)
 
-    def _parameters_as_tensors(self) -> Iterator[ParameterPCA]:
-        for place, parameter in enumerate(self.codec.parameters):
-            yield replace(parameter, mean=getattr(self, f"mean{place}"), components=getattr(self, f"components{place}"))
+    def _with(self, blocks: Iterable[torch.Tensor]) -> Iterator[tuple[ParameterPCA, torch.Tensor]]:
+        for place, (pca, block) in enumerate(zip(self.codec.parameters, blocks, strict=True)):
+            mean, components = getattr(self, f"mean{place}"), getattr(self, f"components{place}")
+            yield replace(pca, mean=mean, components=components), block
 
     def encode(self, weights: torch.Tensor) -> torch.Tensor:
         """Return C (n, n_coefficients) of flat weights (n, n_weights)."""
-        parameters = zip(self._parameters_as_tensors(), self.codec.layout.entries, strict=True)
-        return torch.cat([parameter.encode(weights[:, entry.columns]) for parameter, entry in parameters], dim=1)
+        blocks = (weights[:, entry.columns] for entry in self.codec.layout.entries)
+        return torch.cat([pca.encode(block) for pca, block in self._with(blocks)], dim=1)
 
     def decode(self, coefficients: torch.Tensor) -> torch.Tensor:
         """Return flat weights (n, n_weights) of C (n, n_coefficients)."""
-        blocks = coefficients.split([parameter.n_coefficients for parameter in self.codec.parameters], 1)
-        parameters = zip(self._parameters_as_tensors(), blocks, strict=True)
-        return torch.cat([parameter.decode(block) for parameter, block in parameters], dim=1)
+        blocks = coefficients.split([pca.n_coefficients for pca in self.codec.parameters], 1)
+        return torch.cat([pca.decode(block) for pca, block in self._with(blocks)], dim=1)
 
 
 class CoefficientEncoder(FittedEncoder):

@@ -7,10 +7,7 @@ from sklearn.decomposition import PCA
 
 from tests.weights.conftest import LAYOUT
 from wsl.weights.encoders._channels import ChannelEncoder, Compression, RowAutoencoder, share_compression
-from wsl.weights.encoders.base import EncoderInputs
 from wsl.weights.fitted import load_encoder
-from wsl.weights.settings import EncoderFit
-from wsl.weights.training import train_weight_encoder
 
 RECIPE = {"learning_rate": 0.003, "batch_size": 6, "epochs": 60, "schedule": "cosine", "keep": "last"}
 
@@ -44,15 +41,9 @@ def test_training_starts_from_the_rows_principal_components():
 
 
 @pytest.fixture(scope="module")
-def fit(zoo, tmp_path_factory):
-    def run(share, components=4, name="e", **changes):
-        folder = tmp_path_factory.mktemp(name)
-        files = [folder / end for end in ("e.safetensors", "h.csv", "c.safetensors")]
-        encoder = {"name": "ae-pca", "components": components, "share": share, "hidden": [16], **RECIPE, **changes}
-        train_weight_encoder(EncoderInputs(zoo.train, zoo.validation), *files, EncoderFit(encoder=encoder))
-        return files
-
-    return run
+def fit(train_encoder):
+    encoder = {"name": "ae-pca", "components": 4, "hidden": [16], **RECIPE}
+    return lambda share, **changes: train_encoder({**encoder, "share": share, **changes})
 
 
 class Linear:

@@ -10,12 +10,10 @@ from wsl.errors import ConfigError
 from wsl.weights.encoders import _token_training
 from wsl.weights.encoders._token_encoder import Shape, TokenEncoder, TokenSequence, Window, windows_of
 from wsl.weights.encoders._token_training import standardise
-from wsl.weights.encoders.base import WEIGHT_ENCODERS, EncoderInputs
+from wsl.weights.encoders.base import WEIGHT_ENCODERS
 from wsl.weights.encoders.tokens import latent_a_token, tokens_of
 from wsl.weights.fitted import load_encoder
-from wsl.weights.settings import EncoderFit
 from wsl.weights.snapshots import Snapshots
-from wsl.weights.training import train_weight_encoder
 from wsl.zoo.index import write_index
 from wsl.zoo.layout import layout_to_text
 
@@ -28,18 +26,13 @@ def weights(weights):
     return torch.from_numpy(weights)
 
 
-@pytest.fixture(scope="module")
-def fit(zoo, tmp_path_factory):
+@pytest.fixture
+def fit(train_encoder, monkeypatch):
     def run(kind="sane", latent=3, other_zoos=(), packed=(), **changes):
-        folder = tmp_path_factory.mktemp("tokens")
-        files = [folder / end for end in ("e.safetensors", "h.csv", "c.safetensors")]
+        monkeypatch.setattr(_token_training, "SHAPE", SMALL)
         total = latent if kind == "contrastive" else latent * len(tokens_of(LAYOUT, 64).places)
         encoder = {"name": kind, "latent": total, "size": 64, "windows": 2, **RECIPE, **changes}
-        inputs = EncoderInputs(zoo.train, zoo.validation, packed=packed, other_zoos=other_zoos)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(_token_training, "SHAPE", SMALL)
-            train_weight_encoder(inputs, *files, EncoderFit(encoder=encoder))
-        return files
+        return train_encoder(encoder, packed=packed, other_zoos=other_zoos)
 
     return run
 

@@ -25,19 +25,12 @@ STARTING = 64  # number of snapshots for the initial linear map of the first sta
 
 @dataclass(frozen=True)
 class Compression:
-    """Sizes of both stages for one named parameter.
+    """Sizes of both stages for one named parameter."""
 
-    Attributes:
-        channels: number of rows that the first stage encodes one by one: output channels; a vector is one row.
-        length: numbers per row.
-        codes: codes of the first stage per row; if equal to ``length``, the first stage is the identity.
-        components: principal components of the codes of all rows, in the second stage.
-    """
-
-    channels: int
-    length: int
-    codes: int
-    components: int
+    channels: int  # rows that the first stage encodes one by one: output channels; a vector is one row
+    length: int  # numbers per row
+    codes: int  # codes of the first stage per row; if equal to ``length``, the first stage is the identity
+    components: int  # principal components of the codes of all rows, in the second stage
 
 
 def share_compression(shape: tuple[int, ...], components: int, share: float, snapshots: int) -> Compression:

@@ -13,21 +13,13 @@ from wsl.zoo.layout import Layout, layout_from_text
 
 
 class Shape(NamedTuple):
-    """The shape of the transformer.
+    """The shape of the transformer."""
 
-    Attributes:
-        width: of its tokens.
-        depth: number of blocks, of encoder and of decoder.
-        heads: number of attention heads.
-        window: number of tokens that are read at once.
-        halo: number of additional tokens on either side of a window.
-    """
-
-    width: int = 64
-    depth: int = 2
-    heads: int = 4
-    window: int = 128
-    halo: int = 16
+    width: int = 64  # of tokens
+    depth: int = 2  # number of blocks, of encoder and of decoder
+    heads: int = 4  # of attention
+    window: int = 128  # number of tokens that are read at once
+    halo: int = 16  # number of additional tokens on either side of a window
 
 
 class Window(NamedTuple):

@@ -38,17 +38,20 @@ class ViewLoss(nn.Module):
 
     def forward(self, weights: torch.Tensor, layout: Layout, rng: np.random.Generator) -> torch.Tensor:
         """Return the loss of flat weights (n, n_weights) of one layout."""
-        sequence = self.encoder.sequence(layout)
+        sequence, network = self.encoder.sequence(layout), self.encoder.network
         cut = windows_of(sequence.tokens, self.encoder.window, self.encoder.halo)
         windows = [cut[place] for place in sorted(rng.permutation(len(cut))[: self.windows])]
         errors, embeddings = [], []
         for _ in range(2):
             clean = sequence.cut(permuted(weights, layout, rng) if self.permute else weights)
-            latents = [self._encode(sequence, clean, window.seen, rng) for window in windows]
+            latents = []
+            for seen, _ in windows:
+                noisy = with_noise(clean[:, seen], rng) * sequence.filled[seen]
+                latents.append(network.encode(noisy, sequence.positions[seen]))
             cores = [window.core(block) for window, block in zip(windows, latents, strict=True)]
             whole = torch.cat(cores, dim=1).mean(1, keepdim=True)
             for (seen, _), block in zip(windows, latents, strict=True):
-                decoded = self.encoder.network.decode(whole if self.encoder.pooled else block, sequence.positions[seen])
+                decoded = network.decode(whole if self.encoder.pooled else block, sequence.positions[seen])
                 filled = sequence.filled[seen]
                 errors.append(((decoded - clean[:, seen]).pow(2) * filled).sum() / (filled.sum() * len(weights)))
             embeddings.append(self.project(whole[:, 0]))
@@ -56,10 +59,6 @@ class ViewLoss(nn.Module):
         if self.beta == 1:
             return reconstruction
         return self.beta * reconstruction + (1 - self.beta) * nt_xent(*embeddings, TEMPERATURE)
-
-    def _encode(self, sequence: TokenSequence, clean: torch.Tensor, seen: slice, rng: np.random.Generator):
-        augmented = with_noise(clean[:, seen], rng) * sequence.filled[seen]
-        return self.encoder.network.encode(augmented, sequence.positions[seen])
 
 
 def permuted(weights: torch.Tensor, layout: Layout, rng: np.random.Generator) -> torch.Tensor:
