@@ -195,8 +195,8 @@ def test_a_broken_download_is_not_used_the_next_time(reader, tag, tmp_path):
 @pytest.mark.parametrize(
     ("model", "weights", "message"),
     [
-        ("RN50", "no-such-tag", r"no weights 'no-such-tag' of the model 'RN50'; it knows openai, yfcc15m, cc12m"),
-        ("no-such-model", "openai", r"of the model 'no-such-model'; it knows none"),
+        ("RN50", "no-such-tag", r"no weights 'no-such-tag' of the model 'RN50'; it has openai, yfcc15m, cc12m"),
+        ("no-such-model", "openai", r"of the model 'no-such-model'; it has none"),
     ],
 )
 def test_unknown_names_are_refused(tmp_path, model, weights, message):

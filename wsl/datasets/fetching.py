@@ -74,8 +74,8 @@ def _by_tag(model: str, tag: str, cache: str) -> tuple[str, dict[str, Any], str]
     if not published or config is None:
         known = ", ".join(open_clip.list_pretrained_tags_by_model(name)) or "none"
         raise ConfigError(
-            f"datasets.weights: open_clip knows no weights {tag!r} of the model {model!r}; it knows {known}; choose "
-            "one of them, or name a file"
+            f"datasets.weights: open_clip has no weights {tag!r} of the model {model!r}; it has {known}; choose one "
+            "of them, or name a file"
         )
     repository = published.get("hf_hub", "")
     try:
