@@ -55,14 +55,9 @@ def embed_classes(
 
 
 def embed_name(name: str, prompts: Sequence[str], out: str | Path, clip: Clip, length: float) -> None:
-    """Write the class file of a class without images from its text.
+    """Write the class file of a class without images from sentences that name it.
 
-    Args:
-        name: of the class.
-        prompts: sentences that name it.
-        out: HDF5 file as ``embed_classes`` writes it, with empty ``features``; ``mean`` is the text feature.
-        clip: with a text tower.
-        length: of ``mean``, that of other class means.
+    It is as that of ``embed_classes``, with empty ``features``; ``mean`` is the text feature, scaled to ``length``.
     """
     text = clip.text_features(prompts).mean(0).cpu().numpy()
     mean = np.float32(text * length / np.linalg.norm(text))

@@ -29,14 +29,10 @@ MOMENTUM = 0.5  # of the pixels' SGD, as in the paper
 
 
 def embed_distilled(inputs: ClassFiles, out: str | Path, model: ClipModel, job: Job = Job()) -> None:  # noqa: B008
-    """Write a class file whose mean is that of images distilled from the *training* images of the class.
+    """Write a class file with images distilled from the *training* images of the class.
 
-    Args:
-        inputs: files of the class.
-        out: HDF5 file as that of the CLIP features, except ``mean`` (dimension,), the mean CLIP features of the
-            distilled images, and ``distilled`` (images, size, size, 3), uint8.
-        model: see ``wsl.datasets.clip.Clip``.
-        job: its seed is that of random weights of CLIP; each distillation derives its own seed from it.
+    It is as that of the CLIP features, except ``mean`` (dimension,), the mean CLIP features of the distilled images,
+    and ``distilled`` (images, size, size, 3), uint8. The seed of distillation derives from the job's and the class.
     """
     torch.set_num_threads(job.threads)
     with open_hdf5(inputs.packed) as file:
@@ -60,11 +56,8 @@ def distil(real: torch.Tensor, seed: int) -> torch.Tensor:
     In each step a new random network compares the gradients of its loss on a batch of real images and on the synthetic
     images, and the pixels follow the gradient of the difference. The loss is cross-entropy, and all images have the
     first of ``OUTPUTS`` labels. As in the paper, the gradients of each class are matched separately, and networks are
-    not trained for one image per class: images of other classes have no effect.
-
-    Args:
-        real: uint8 (n, 3, size, size), square; the first ones initialise the synthetic images.
-        seed: of networks and batches.
+    not trained for one image per class: images of other classes have no effect. The first images of ``real``, uint8
+    (n, 3, size, size), initialise the synthetic images.
     """
     torch.manual_seed(seed)
     inputs = normalised(real)
@@ -89,10 +82,7 @@ def distil(real: torch.Tensor, seed: int) -> torch.Tensor:
 def matching_distance(network: nn.Module, real: torch.Tensor, synthetic: torch.Tensor) -> torch.Tensor:
     """Return D of the paper's section 3: 1 - cosine of the two gradients, summed over the output rows of all layers.
 
-    Args:
-        network: its weights of two or more dimensions are compared, as in the authors' code.
-        real: inputs (n, 3, size, size).
-        synthetic: inputs (m, 3, size, size), with respect to which the distance is differentiable.
+    As in the authors' code, biases and norms are left out. The distance is differentiable in the synthetic inputs.
     """
     weights = [parameter for parameter in network.parameters() if parameter.ndim > 1]
     expected = torch.autograd.grad(_loss(network, real), weights)

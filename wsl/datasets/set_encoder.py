@@ -33,12 +33,8 @@ class SetEncoder(nn.Module):
 
     phi is CLIP, frozen, followed by a residual MLP. rho is linear, and since a linear map commutes with the mean, it is
     the last layer of phi here: the mean of the outputs of images is the embedding of their set. The last layer of the
-    MLP starts at zero, so that training starts from the mean of CLIP's normalised features.
-
-    Args:
-        features: size of a CLIP feature and of an embedding.
-        hidden: sizes of the hidden layers.
-        dropout: after each hidden layer.
+    MLP starts at zero, so that training starts from the mean of CLIP's normalised features. An embedding has the size
+    of a CLIP feature, ``features``.
     """
 
     def __init__(self, features: int, hidden: Sequence[int], dropout: float):
@@ -73,14 +69,7 @@ def fit_set_encoder(
 
     The loss is the contrastive cross-entropy of CLIP, in both directions, between two disjoint random subsets of each
     class of a batch. It is not NT-Xent, whose denominator also contains the pairs within each side. Subsets of training
-    images train the encoder, subsets of validation images choose the epoch.
-
-    Args:
-        inputs: files of the classes that training members or the backbone use.
-        out: safetensors file.
-        history: CSV, one row per epoch.
-        model: see ``wsl.datasets.clip.Clip``.
-        job: its seed is that of weights, batches, subsets and random weights of CLIP.
+    images train the encoder, subsets of validation images choose the epoch. ``history`` is a CSV with one row per epoch.
 
     Raises:
         DataError: a class is too small for two subsets.
@@ -120,11 +109,7 @@ def embed_subsets(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return embeddings of two disjoint random subsets of each class, (classes, features) each, of length 1.
 
-    Args:
-        module: encoder of images.
-        classes: CLIP features (n, features) of each class; n may differ.
-        most: maximum number of images in a subset, which is at most half of a class.
-        generator: of the subsets.
+    ``classes`` are CLIP features (n, features); subsets have at most ``most`` images and half of n.
     """
     rows, owners = [], []
     for place, features in enumerate(classes):
@@ -139,14 +124,10 @@ def embed_subsets(
 
 @torch.no_grad()
 def embed_set(inputs: ClassFiles, out: str | Path, model: ClipModel, job: Job = Job()) -> None:  # noqa: B008
-    """Write a class file with the outputs of the encoder; ``mean`` is the embedding of all training images.
+    """Write a class file with the outputs of the encoder, ``features``, and their ``mean``.
 
-    Args:
-        inputs: CLIP features of the class, and the encoder.
-        out: HDF5 file with ``mean`` (features,) and ``features`` (images, features), such that the mean of the first n
-            rows is the embedding of the first n images. It has no ``text``, since the encoder only reads images.
-        model: not used.
-        job: number of threads.
+    The mean of the first n rows of ``features`` is the embedding of the first n images. There is no ``text``, since the
+    encoder only reads images. ``model`` is not used.
     """
     torch.set_num_threads(job.threads)
     outputs = load_set_encoder(inputs.encoder)(_features(inputs.clip))

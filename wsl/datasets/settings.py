@@ -57,7 +57,9 @@ class Datasets(ClipModel):
             if prompt.count("{}") != 1:
                 raise ValueError(f"prompts: {prompt!r} needs one {{}} where the class's name goes")
         if self.prompts and self.weights is None and not self.brings_weights:
-            raise ValueError("prompts: a model with random weights cannot encode text; set `weights`, or remove this key")
+            raise ValueError(
+                "prompts: a model with random weights cannot encode text; set `weights`, or remove this key"
+            )
         if self.prompts and not self.encoder.reads_names:
             encoder = self.encoder.name
             raise ValueError(f"prompts: the encoder `{encoder}` only reads images; remove this key or change `encoder`")

@@ -14,14 +14,8 @@ from wsl.training.fitting import Standardiser, mlp
 class ConditionalPredictor(nn.Module):
     """z_proj = MLP([z_D; z_R]), with z_R the learned embedding of the outcome bin (sections 3.2.3, 3.3).
 
-    Args:
-        dataset: size of z_D.
-        bins: number of outcome bins.
-        code: size of a code.
-        outcome_embedding: size of z_R.
-        hidden: sizes of hidden layers.
-        dropout: after each hidden layer.
-        space: what its codes are: ``latent`` (z_W, the thesis) or ``coefficients`` (C_m).
+    ``dataset``, ``code`` and ``outcome_embedding`` are the sizes of z_D, a code and z_R, ``bins`` is the number of
+    bins. ``space``: whether codes are z_W (``latent``, the thesis) or C_m (``coefficients``).
     """
 
     def __init__(

@@ -25,13 +25,8 @@ def write_similarities(
 ) -> None:
     """Write cosine similarities of z_W (max snapshots) and z_proj (all snapshots) for the first members of each part.
 
-    Args:
-        latents: one file per part.
-        class_means: one file per class, or a list of them.
-        bins: outcome bins.
-        shared: the shared encoder.
-        out: CSV with ``part``, ``weights_member``, ``pair_member``, ``pair_snapshot``, ``cosine``.
-        members: number of members of each part.
+    The inputs are latents, one file per part, and those of the shared encoder. The CSV has the columns ``part``,
+    ``weights_member``, ``pair_member``, ``pair_snapshot`` and ``cosine``.
     """
     module, rows = load_predictor(shared), []
     for path in latents:

@@ -48,8 +48,7 @@ def fit_predictor(
         class_means: one file per class, or a list of them.
         bins: outcome bins.
         out: safetensors file of the state that the recipe keeps.
-        history: CSV, one row per epoch, with the loss of uninformative predictions for a full batch of each part
-            (NaN where a loss has no such value).
+        history: CSV, one row per epoch, with ``chance_of`` a full batch of each part.
         settings: of the network, its losses and its training.
         job: its seed is that of initial weights, batches, dropout and counts of images.
     """

@@ -67,7 +67,7 @@ class EpochLoop:
         return True
 
     def keep(self) -> Values | None:
-        """Keep what is needed of an epoch that did not diverge; may return more values, which need not be finite."""
+        """Keep results of an epoch that did not diverge; may return more values, which need not be finite."""
 
     def diverge(self) -> None:
         """Act on a non-finite value or weight; unless this raises, training ends."""

@@ -56,15 +56,9 @@ def match(weights: np.ndarray, reference: np.ndarray, layout: Layout, seed: int 
 
 
 def align_part(index: str | Path, train_index: str | Path, out: str | Path, seed: int) -> None:
-    """Write a copy of an index whose members are permuted to match the first training member.
+    """Write a copy of an index whose members are permuted to match the first training member, see ``match``.
 
     All snapshots of a member get the permutations of its last one, so that its trajectory stays intact.
-
-    Args:
-        index: of the members to align.
-        train_index: of the training members.
-        out: HDF5 file, which is read like any index.
-        seed: see ``match``.
     """
     with open_zoo(train_index) as training:
         reference = read_snapshot(training, training.trained[0])

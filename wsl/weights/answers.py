@@ -37,7 +37,7 @@ def search_latent(
         layout: of the weights.
         weights: of the original (n_weights,).
         units: deviation of each number of z_W over training snapshots (latent,).
-        images: uint8 training images of the original's task (n, 3, h, w).
+        images: uint8 training images of the task (n, 3, h, w).
         search: number of steps, learning rate, weight of features.
         seed: of batches, flips and shifts.
     """

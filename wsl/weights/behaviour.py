@@ -23,13 +23,7 @@ class Behaviour:
     """Compares outputs of originals and decoded models on training images of the originals' tasks.
 
     Both use the batch-normalisation statistics of these images, as after recalibration, so decoded running statistics
-    have no effect.
-
-    Args:
-        layout: of the weights.
-        images: of all classes.
-        queries: training images per class, drawn again for each comparison; None: ``QUERIES``.
-        device: ``cpu`` or ``cuda``.
+    have no effect. Each comparison draws ``queries`` images per class (None: ``QUERIES``).
     """
 
     def __init__(self, layout: Layout, images: TaskImages, queries: int | None = None, device: str = "cpu"):

@@ -56,16 +56,9 @@ def embed_part(
     orders: int,
     seed: int,
 ) -> None:
-    """Write z_W of every snapshot of a part, with the rows of its coefficients.
+    """Write z_W of every snapshot of a part as HDF5, with the rows of its coefficients.
 
-    Args:
-        index: of the part.
-        coefficients: of the part.
-        fitted: PCA files.
-        encoder: the fitted weight encoder.
-        out: HDF5.
-        orders: number of class orders of the coefficients, see ``wsl.weights.coefficients.encode_part``.
-        seed: of the class orders.
+    ``fitted``, ``orders`` and ``seed`` are those of the coefficients, see ``wsl.weights.coefficients.encode_part``.
     """
     values, snapshots = read_coefficients(coefficients)
     with Snapshots(index, orders, seed) as rows, torch.no_grad():

@@ -94,7 +94,7 @@ def encode_part(index: str | Path, fitted: Sequence[str | Path], out: str | Path
         out: HDF5 file of coefficients and a table with one row each, with ``order`` (0 is the order of the task) and
             ``task`` in that order. The rows of order 0, those of the index, come first.
         seed: of the class orders.
-        orders: number of class orders.
+        orders: their number.
     """
     with open_zoo(index) as zoo:
         codec = load_linear(fitted, zoo.layout)

@@ -25,9 +25,8 @@ def gate_components(
     Args:
         fitted: PCA files.
         out: PCA files to write, in the same order.
-        budget: coefficients per model, including those of parameters that are only centred, which are always kept.
-        sensitivity: CSV of ``wsl.weights.sensitivity``, to keep the components of the largest effects on outputs;
-            None: those of the largest variances.
+        budget: coefficients per model, with those of parameters that are only centred, which are always kept.
+        sensitivity: CSV of effects on outputs, by which components are ranked; None: by variance.
 
     Raises:
         DataError: the budget is smaller than the number of coefficients that are always kept.
@@ -79,16 +78,10 @@ def narrow(
     sensitivity: str | Path | None,
     folder: Path,
 ) -> tuple[list[Path], list[Path]]:
-    """Write PCA and coefficient files with fewer components to a folder, and return their paths.
+    """Write PCA and coefficient files (training, validation) with fewer components to a folder; return their paths.
 
-    Args:
-        fitted: PCA files.
-        coefficients: of the training and of the validation part, by these PCA files.
-        train_index: index of the training members.
-        components: maximum number of components per parameter.
-        budget: see ``gate_components``; None: no budget.
-        sensitivity: see ``gate_components``.
-        folder: for the files.
+    ``components`` is the maximum number per parameter. ``budget`` and ``sensitivity`` are those of ``gate_components``;
+    no budget: None.
     """
     with open_zoo(train_index) as zoo:
         wide = load_linear(fitted, zoo.layout).parameters

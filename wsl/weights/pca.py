@@ -77,13 +77,13 @@ class ParameterPCA:
     def fit(
         cls, name: str, read: Read, shape: tuple[int, int], settings: PcaSettings, seed: int = 0, device: str = "cpu"
     ) -> "ParameterPCA":
-        """Fit one parameter.
+        """Return the fit of one parameter.
 
         Args:
             name: of the parameter.
             read: returns the given columns of the training snapshots, float32.
             shape: number of snapshots n, numbers in the parameter d.
-            settings: thresholds, maximum number of components (never more than n - 1 or d), and solver.
+            settings: thresholds, maximum number of components, and solver.
             seed: of the randomised solver.
             device: where ``gram`` multiplies large matrices.
         """
@@ -146,15 +146,10 @@ def fit_parameters(
     orders: int = 1,
     job: Job = Job(),  # noqa: B008
 ) -> None:
-    """Fit named parameters of the training snapshots and write one file each.
+    """Fit named parameters of the snapshots of an index, that of the training members, and write one file each.
 
-    Args:
-        index: of the training members.
-        out: HDF5 files, one per name.
-        names: of the parameters.
-        settings: of PCA.
-        orders: number of class orders of every snapshot that the head's parameters are fitted on.
-        job: its seed is that of class orders and of the randomised solver.
+    The head is fitted on ``orders`` class orders of every snapshot. The seed of the job is that of these orders and of
+    the randomised solver.
     """
     with open_zoo(index) as zoo:
         for name, path in zip(names, out, strict=True):

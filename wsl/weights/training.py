@@ -100,7 +100,7 @@ def train_weight_encoder(
         inputs: files that the encoder is fitted on.
         out: safetensors file of the state that the recipe keeps.
         history: CSV, one row per epoch.
-        checkpoints: safetensors file of the states at ``checkpoint_epochs`` and of the one in ``out``.
+        checkpoints: safetensors file of the states at ``checkpoint_epochs`` and of that in ``out``.
         settings: of the encoder.
         orders_seed: of class orders, the same as for the run's PCA.
         job: its seed is that of initial weights, batches, dropout and views.

@@ -14,11 +14,8 @@ from wsl.weights.training import EncoderData, Training
 class WeightAutoencoder(nn.Module):
     """C_m -> z_W -> C_m, with normalisation by training statistics at both ends.
 
-    Args:
-        coefficients: size of C_m.
-        latent: size of z_W; None: coefficients are only normalised.
-        hidden: sizes of the hidden layers, mirrored in the decoder; empty: both are linear (the thesis).
-        dropout: after each hidden layer.
+    Without ``latent``, the size of z_W, coefficients are only normalised. Hidden layers are mirrored in the decoder;
+    without any, encoder and decoder are linear (the thesis).
     """
 
     def __init__(self, coefficients: int, latent: int | None, hidden: Sequence[int] = (), dropout: float = 0.0):

@@ -97,11 +97,7 @@ class SameRows(nn.Module):
 class ChannelEncoder(FittedEncoder):
     """An autoencoder of the rows of each parameter, then PCA of all codes of the parameter.
 
-    Args:
-        layout: of the weights.
-        stages: one ``Compression`` per parameter, or a dict of its attributes.
-        hidden: see ``RowAutoencoder``.
-        dropout: after each hidden layer.
+    ``stages`` has one ``Compression`` per parameter, or a dict of its attributes.
     """
 
     def __init__(

@@ -113,14 +113,9 @@ class TokenSequence(nn.Module):
 
 
 class TokenEncoder(FittedEncoder):
-    """Weights as tokens through a transformer.
+    """Weights as tokens of ``size`` numbers through a transformer, for networks of several layouts (as text).
 
-    Args:
-        layouts: of the networks that it can encode (``layout_to_text``), that of the run first.
-        size: numbers per token.
-        latent: size of a latent.
-        pooled: whether a network has one latent, the mean over its tokens, or each token has one.
-        shape: of the transformer.
+    The first layout is that of the run. If ``pooled``, a network has one latent, the mean over its tokens.
     """
 
     def __init__(self, layouts: Sequence[str], size: int, latent: int, pooled: bool, shape: Sequence[int] = Shape()):
@@ -146,11 +141,7 @@ class TokenEncoder(FittedEncoder):
         return self.token_latents(weights, layout).mean(1)
 
     def sequence(self, layout: Layout | None) -> TokenSequence:
-        """Return the sequence of a layout; None: that of the run.
-
-        Raises:
-            ValueError: the encoder was not trained on the layout.
-        """
+        """Return the sequence of a layout, one that the encoder was trained on; None: that of the run."""
         if layout is None:
             return self.sequences[0]
         for sequence in self.sequences:

@@ -98,9 +98,7 @@ class WeightEncoder(Named):
     def load(cls, about: dict[str, Any], linear: LinearCodec) -> FittedEncoder:
         """Return the module of a fitted file, before its tensors are loaded.
 
-        Args:
-            about: the attribute ``about`` of the module that was written.
-            linear: the PCA of the run.
+        ``about`` is that of the module that was written, ``linear`` is the PCA of the run.
         """
 
 
