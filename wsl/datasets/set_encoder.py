@@ -69,7 +69,7 @@ def fit_set_encoder(
 
     The loss is the contrastive cross-entropy of CLIP, in both directions, between two disjoint random subsets of each
     class of a batch. It is not NT-Xent, whose denominator also contains the pairs within each side. Subsets of training
-    images train the encoder, subsets of validation images choose the epoch. ``history`` is a CSV with one row per epoch.
+    images train the encoder, subsets of validation images choose the epoch. ``history`` has one row per epoch.
 
     Raises:
         DataError: a class is too small for two subsets.
