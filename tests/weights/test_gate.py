@@ -97,5 +97,5 @@ def test_a_budget_of_function_follows_the_table(zoo, fitted, linear, gated, pack
 
 
 def test_a_budget_too_small_for_centred_parameters_is_refused(gated):
-    with pytest.raises(DataError, match=r"weights\.budget: 2 coefficients, but 3 numbers are only centred; raise it"):
+    with pytest.raises(DataError, match=r"weights\.budget: 2 coefficients, but 123 numbers are only centred; raise it"):
         gated(budget=2)
