@@ -174,11 +174,11 @@ def test_a_fit_ends_as_if_it_had_not_been_killed(progress, dies, changes, monkey
         def after_epoch(epoch):
             states[epoch] = module[0].bias.detach().clone()
 
-        table = fit(module, loss_of, {"train": 30, "validation": 10}, recipe, 0, after_epoch, **kept, beside=states)
+        table = fit(module, loss_of, {"train": 30, "validation": 10}, recipe, 0, after_epoch, **kept, saved=states)
         return table, module.state_dict(), states
 
     expected = fitted()
-    dies(fitting, "_validate", 4)
+    dies(fitting._Fit, "evaluate", 4)
     with pytest.raises(KilledError):
         fitted(progress=progress())
     monkeypatch.undo()
