@@ -37,7 +37,7 @@ def _block(seed: int, what: str, block: int, size: int) -> tuple[int, ...]:
     return tuple(stream(seed, what, block).permutation(size).tolist())
 
 
-def part_of(seed: int, what: str, index: int, shares: dict[str, int]) -> str:
+def assigned_part(seed: int, what: str, index: int, shares: dict[str, int]) -> str:
     """Return the part to which an item belongs.
 
     A random permutation assigns each consecutive block of ``sum(shares)`` items (shares in lowest terms) to the parts

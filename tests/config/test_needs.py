@@ -9,7 +9,7 @@ import pytest
 
 from wsl.config.needs import fewest_members, fewest_task_classes
 from wsl.errors import ConfigError
-from wsl.randomness import part_of
+from wsl.randomness import assigned_part
 from wsl.zoo.plan import class_set_rank
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "own-photographs.md"
@@ -18,14 +18,14 @@ SHARES = {"17:2:1": {"train": 17, "validation": 2, "test": 1}, "8:1:1": {"train"
 
 def parts_of_sets(seed, classes, shares):
     """The part of every set of three classes."""
-    return [part_of(seed, "tasks", class_set_rank(one), shares) for one in combinations(range(classes), 3)]
+    return [assigned_part(seed, "tasks", class_set_rank(one), shares) for one in combinations(range(classes), 3)]
 
 
 @pytest.mark.parametrize("shares", SHARES.values(), ids=SHARES)
 @pytest.mark.parametrize("seed", range(5))
 def test_the_fewest_members_are_those_with_one_in_each_part(seed, shares):
     fewest = fewest_members(seed, shares)
-    parts = [part_of(seed, "members", index, shares) for index in range(fewest)]
+    parts = [assigned_part(seed, "members", index, shares) for index in range(fewest)]
     assert set(parts) == set(shares) != set(parts[:-1])
     assert fewest <= sum(shares.values())
 

@@ -6,7 +6,7 @@ import pytest
 
 from wsl.errors import ConfigError
 from wsl.jobs.provenance import call_digest
-from wsl.settings.registry import Registry, load_plugins, module_file, plugin_module
+from wsl.settings.registry import PLUGINS, Registry, load_plugins, module_file, plugin_module
 from wsl.shared.losses.base import LOSSES
 
 PLUGIN = """
@@ -38,10 +38,11 @@ def plugin(tmp_path):
         return path
 
     yield write
-    for name, path in paths:
-        if name in LOSSES._entries and LOSSES[name].__module__ == plugin_module(path):
-            del LOSSES._entries[name]
-        sys.modules.pop(plugin_module(path), None)
+    files = {str(path) for _, path in paths}
+    for name in [name for name, loss in LOSSES._entries.items() if str(module_file(loss)) in files]:
+        del LOSSES._entries[name]
+    for name in [name for name in sys.modules if name.startswith(PLUGINS) and sys.modules[name].__file__ in files]:
+        del sys.modules[name]
 
 
 def test_every_module_of_the_package_is_found_and_none_but_once():
@@ -59,6 +60,38 @@ def test_a_plugin_adds_an_entry_after_the_built_in_ones(plugin):
 def test_files_of_one_name_in_two_folders_are_two_plugins(plugin):
     load_plugins([plugin("first"), plugin("second")])
     assert {"first", "second"} <= set(LOSSES)
+
+
+def test_the_name_of_a_plugins_module_survives_a_move_of_the_project(plugin, tmp_path, monkeypatch):
+    path, moved = plugin("first"), plugin("second")
+    names = []
+    for file in (path, moved):
+        monkeypatch.chdir(file.parent)
+        names += [plugin_module("toy.py"), plugin_module("./toy.py"), plugin_module(file)]
+    assert set(names) == {plugin_module("toy.py")} != {plugin_module("../first/toy.py")}
+    assert plugin_module(path) != plugin_module("../first/toy.py")  # an absolute path outside the project
+    monkeypatch.chdir(tmp_path)
+    assert plugin_module("first/toy.py") == plugin_module(path) != plugin_module("second/toy.py")
+
+
+def test_a_loaded_plugin_is_recognised_from_another_working_directory(plugin, monkeypatch):
+    path = plugin("first")
+    monkeypatch.chdir(path.parent)
+    load_plugins(["toy.py"])
+    loss, name = LOSSES["first"], plugin_module(path)
+    monkeypatch.chdir("/")
+    load_plugins([path])
+    assert LOSSES["first"] is loss and plugin_module(path) != name
+    assert call_digest(f"{plugin_module(path)}.work") == call_digest(f"{name}.work")
+
+
+def test_another_file_with_the_module_name_of_a_loaded_plugin_is_refused(plugin, monkeypatch):
+    path, other = plugin("first"), plugin("second")
+    monkeypatch.chdir(path.parent)
+    load_plugins(["toy.py"])
+    monkeypatch.chdir(other.parent)
+    with pytest.raises(ConfigError, match=r"toy.py has the name of .*first/toy.py, .* different Python processes"):
+        load_plugins(["toy.py"])
 
 
 def test_an_unknown_name_is_refused_with_the_known_and_the_closest():

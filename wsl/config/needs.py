@@ -7,7 +7,7 @@ from typing import Any
 
 from wsl.config.schema import Config
 from wsl.errors import ConfigError
-from wsl.randomness import part_of
+from wsl.randomness import assigned_part
 from wsl.zoo.groups import ClassChoice
 
 MOST = 100  # largest number of classes for tasks that is tried
@@ -53,7 +53,7 @@ def fewest_members(seed: int, shares: dict[str, int]) -> int:
     """
     missing = set(shares)
     for index in count():
-        missing.discard(part_of(seed, "members", index, shares))
+        missing.discard(assigned_part(seed, "members", index, shares))
         if not missing:
             return index + 1
 

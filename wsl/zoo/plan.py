@@ -9,7 +9,7 @@ from typing import Any
 from wsl.errors import ConfigError
 from wsl.files.plain import write_csv
 from wsl.images.reading import join_task
-from wsl.randomness import integer_seed, part_of, stream
+from wsl.randomness import integer_seed, assigned_part, stream
 from wsl.settings.distributions import Distribution
 
 UNSEEN_FROM = 1_000_000  # first number of unseen members, beyond those of all others
@@ -70,7 +70,7 @@ def _sets_per_part(seed: int, n_classes: int, size: int, members: int, shares: d
     if comb(n_classes, size) > max(2 * members, sum(shares.values())):
         return dict.fromkeys(shares, inf)
     sets = combinations(range(n_classes), size)
-    counts = Counter(part_of(seed, "tasks", class_set_rank(classes), shares) for classes in sets)
+    counts = Counter(assigned_part(seed, "tasks", class_set_rank(classes), shares) for classes in sets)
     return {part: counts[part] for part in shares}
 
 
@@ -103,7 +103,7 @@ def plan_members(
     Raises:
         ConfigError: a part would have no member, or no task that no other part has.
     """
-    parts = [part_of(seed, "members", index, shares) for index in range(members)]
+    parts = [assigned_part(seed, "members", index, shares) for index in range(members)]
     missing = [part for part in shares if part not in parts]
     if missing:
         raise ConfigError(
@@ -118,7 +118,7 @@ def plan_members(
 
     def owner(task: tuple[int, ...]) -> str:
         # Each set of classes belongs to one part, so no held-out task is a reordered training task.
-        return part_of(seed, "tasks", class_set_rank(task), shares)
+        return assigned_part(seed, "tasks", class_set_rank(task), shares)
 
     draws = {
         part: TaskDraws(seed, classes, classes_per_task, count, lambda task, part=part: owner(task) == part)

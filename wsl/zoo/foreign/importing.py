@@ -9,7 +9,7 @@ from typing import Any
 from wsl.errors import ConfigError, DataError
 from wsl.files.atomic import new_folder
 from wsl.files.plain import file_inside
-from wsl.randomness import part_of
+from wsl.randomness import assigned_part
 from wsl.zoo.foreign import raytune, table
 from wsl.zoo.foreign.account import OTHER, Imported, write_account
 from wsl.zoo.foreign.conversion import Conversion
@@ -160,7 +160,7 @@ def _parts(runs: dict[int, Placed], options: ImportOptions, skipped: dict[str, s
         # Test members must not share a task with training members, unless there is only one task.
         alone = len(sets) == 1
         places = {number: number if alone else sets.index(classes) for number, (_, classes) in runs.items()}
-        told = {number: part_of(options.seed, "imported", place, wanted) for number, place in places.items()}
+        told = {number: assigned_part(options.seed, "imported", place, wanted) for number, place in places.items()}
         if lacking := [part for part in wanted if part not in told.values()]:
             out = next((f"; {len(skipped)} runs were left out: {_reason(*one)}" for one in skipped.items()), "")
             raise ConfigError(
