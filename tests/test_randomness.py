@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from wsl.randomness import integer_seed, assigned_part, stream
+from wsl.randomness import assigned_part, integer_seed, stream
 
 THESIS = {"train": 850, "validation": 100, "test": 50}
 

@@ -13,22 +13,12 @@ def key(*path: str | int) -> tuple[int, ...]:
 
 
 def stream(seed: int, *path: str | int) -> np.random.Generator:
-    """Return a random generator.
-
-    Args:
-        seed: of the run.
-        path: what the numbers are for, for example ``"member", 17, "task"``.
-    """
+    """Return a random generator for a run's seed and a purpose, for example ``"member", 17, "task"``."""
     return np.random.default_rng([seed, *key(*path)])
 
 
 def integer_seed(seed: int, *path: str | int) -> int:
-    """Return a 31-bit seed for a library that needs an integer (torch, scikit-learn).
-
-    Args:
-        seed: of the run.
-        path: what the seed is for.
-    """
+    """Return a 31-bit seed for a library that needs an integer (torch, scikit-learn); arguments as for ``stream``."""
     return int(stream(seed, *path).integers(2**31))
 
 
@@ -45,7 +35,7 @@ def assigned_part(seed: int, what: str, index: int, shares: dict[str, int]) -> s
     depends on the number of items after it.
 
     Args:
-        seed: of the run.
+        seed: seed of the run.
         what: kind of the items, for example ``members``.
         index: number of the item, from 0.
         shares: share of each part.

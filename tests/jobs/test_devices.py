@@ -15,8 +15,8 @@ HOLD = """
 import os, sys
 from wsl.jobs import devices
 from wsl.jobs.devices import lease
-devices.DRIVER = "libc.so.6"
-with lease(0.02) as device:
+devices.DRIVER, devices.POLL = "libc.so.6", 0.02
+with lease() as device:
     print(device, os.environ["CUDA_VISIBLE_DEVICES"], flush=True)
     sys.stdin.read()
 """
@@ -24,9 +24,9 @@ TAKE_TURNS = """
 import os, sys, time
 from wsl.jobs import devices
 from wsl.jobs.devices import lease
-devices.DRIVER = "libc.so.6"
+devices.DRIVER, devices.POLL = "libc.so.6", 0.005
 for _ in range(5):
-    with lease(0.005):
+    with lease():
         marker = os.path.join(sys.argv[1], os.environ["CUDA_VISIBLE_DEVICES"])
         os.close(os.open(marker, os.O_CREAT | os.O_EXCL))  # fails where another holds this device
         time.sleep(0.01)

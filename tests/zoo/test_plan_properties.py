@@ -48,7 +48,9 @@ def test_a_member_is_the_same_in_every_zoo_and_parts_are_as_large_as_asked(seed,
     assert all(row["early_epoch"] < row["max_epoch"] for row in large)
     sets = {part: {frozenset(row["classes"]) for row in large if row["part"] == part} for part in PARTS}
     assert all(not sets[one] & sets[other] for one, other in combinations(PARTS, 2))
-    owners = Counter(assigned_part(seed, "tasks", class_set_rank(task), parts) for task in combinations(range(classes), size))
+    owners = Counter(
+        assigned_part(seed, "tasks", class_set_rank(task), parts) for task in combinations(range(classes), size)
+    )
     for part in PARTS:  # no set comes twice before all sets of the part have come once
         times = Counter(frozenset(row["classes"]) for row in large if row["part"] == part)
         assert len(times) == min(times.total(), owners[part])

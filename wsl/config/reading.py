@@ -12,13 +12,7 @@ from wsl.files.text import read_text
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
-    """Read a config file as Snakemake does, but refuse repeated keys, which YAML ignores.
-
-    Args:
-        path: a YAML or JSON file in UTF-8.
-
-    Returns:
-        The content of the file.
+    """Read a YAML or JSON file as Snakemake does, but refuse repeated keys, which YAML ignores.
 
     Raises:
         ConfigError: the syntax is wrong, a key is repeated, or the file is not a mapping; the message names the file,

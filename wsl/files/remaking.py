@@ -1,4 +1,4 @@
-"""How to regenerate a file that a run of the workflow created."""
+"""The remedy for a file that a run of the workflow created: regenerate it."""
 
 import json
 import os
@@ -8,17 +8,14 @@ RECORD = Path("logs", "jobs.json")  # in a run's folder: the outputs of its jobs
 
 
 def remedy(path: str | Path, otherwise: str) -> str:
-    """Return what to do about a file whose content is missing or wrong.
+    """Return the remedy, a clause, for a file whose content is missing or wrong.
 
     Snakemake does not check files that lie behind up-to-date ones, so it regenerates such a file only if the command
     names it. It then replaces the file itself and reruns all jobs that depend on it: nothing has to be deleted.
 
     Args:
         path: the file.
-        otherwise: what to do if no run's record lists the file as an output of a job.
-
-    Returns:
-        A clause without a full stop.
+        otherwise: the remedy if no run's record lists the file as an output of a job.
     """
     target = run_target(path)
     if target is None:

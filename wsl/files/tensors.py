@@ -18,12 +18,7 @@ LONGEST_HEADER = 100_000_000  # bytes that safetensors itself allows
 
 
 def write_tensors(path: str | Path, tensors: dict[str, torch.Tensor], about: dict[str, Any]) -> None:
-    """Write tensors and their description, atomically.
-
-    Args:
-        path: the file to create or replace.
-        tensors: by name.
-        about: description as JSON types.
+    """Write tensors by name and their description (JSON types), atomically.
 
     Raises:
         DataError: a value is not finite, which would spread to everything computed from the file.
@@ -50,9 +45,6 @@ def is_safetensors(path: str | Path) -> bool:
 
 def read_tensors(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Return the tensors and the description that ``write_tensors`` wrote.
-
-    Args:
-        path: the file.
 
     Raises:
         DataError: the file cannot be opened, is damaged, or was written by another program.

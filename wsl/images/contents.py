@@ -1,9 +1,9 @@
 """The contents of a class folder: image files, and all other files by kind."""
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -62,16 +62,10 @@ NAMED = 6  # kinds in a message
 
 @dataclass
 class Contents:
-    """The contents of a class folder.
+    """The contents of a class folder, sorted by name."""
 
-    Attributes:
-        images: files to read, sorted by name.
-        others: all other files by kind (a suffix, or another reason why they are not read), each kind sorted by name.
-            In nested folders only images count.
-    """
-
-    images: list[Path]
-    others: dict[str, list[Path]] = field(default_factory=dict)
+    images: list[Path]  # files to read
+    others: dict[str, list[Path]]  # by kind: suffix or other reason not to read them; of nested folders only images
 
 
 def contents(folder: Path) -> Contents:
@@ -80,23 +74,16 @@ def contents(folder: Path) -> Contents:
     Raises:
         DataError: the folder does not exist or cannot be read.
     """
-    sorted_out = Contents([])
+    by_kind = defaultdict(list)
     for entry in _entries(folder):
-        kind = _kind(entry)
-        if kind is None:
-            sorted_out.images.append(Path(entry.path))
-        elif kind == FOLDER_KIND:
+        kind, paths = _kind(entry), [Path(entry.path)]
+        if kind == FOLDER_KIND:
             inside = [Path(at, name) for at, _, names in os.walk(entry.path) for name in names]
             images = [path for path in inside if path.suffix.lower() in FORMAT_OF and not path.name.startswith(".")]
-            if images:
-                sorted_out.others.setdefault(kind, []).extend(images)
-            else:
-                sorted_out.others.setdefault(BARE_KIND, []).append(Path(entry.path))
-        else:
-            sorted_out.others.setdefault(kind, []).append(Path(entry.path))
-    sorted_out.images.sort()
-    sorted_out.others = {kind: sorted(paths) for kind, paths in sorted(sorted_out.others.items())}
-    return sorted_out
+            kind, paths = (kind, images) if images else (BARE_KIND, paths)
+        by_kind[kind] += paths
+    images = sorted(by_kind.pop(None, []))
+    return Contents(images, {kind: sorted(by_kind[kind]) for kind in sorted(by_kind)})
 
 
 def image_files(folder: Path) -> Iterator[Path]:
@@ -118,11 +105,7 @@ def unread_kinds(folder: Path) -> list[str]:
 
 
 def described(kinds: Iterable[str]) -> str:
-    """Return the number of files of each kind: ``9 .heic (to read them: ...), 2 hidden``.
-
-    Args:
-        kinds: kind of each file, see ``Contents``.
-    """
+    """Return the number of files of each kind, see ``Contents``: ``9 .heic (to read them: ...), 2 hidden``."""
     counts = Counter(kinds).most_common()
     named = [f"{count} {kind}{remedy(FORMAT_OF.get(kind))}" for kind, count in counts[:NAMED]]
     more = sum(count for _, count in counts[NAMED:])
@@ -167,10 +150,10 @@ def _kind(entry: os.DirEntry) -> str | None:
     """Return the kind of an entry of a class folder that is not read; None: it is an image file."""
     if entry.name.lower() in SYSTEM:
         return SYSTEM_KIND
-    if _is_folder(entry):
-        return HIDDEN_KIND if entry.name.startswith(".") else FOLDER_KIND
     if entry.name.startswith("."):
         return HIDDEN_KIND
+    if _is_folder(entry):
+        return FOLDER_KIND
     suffix = Path(entry.name).suffix.lower()
     if suffix in SUFFIXES:
         return None

@@ -23,11 +23,11 @@ NAMED = 3  # files in a message
 def read_folder(folder: Path, size: int, left_out: LeftOut, excluded: Collection[int] = ()) -> Part:
     """Return a folder's images, sorted by the names of their files, each once; see ``Collector``.
 
-    One warning counts and names what is left out of the folder, and another one what was assumed about pixels.
+    One warning counts and names the files that are left out, and one per assumption the files whose pixels need it.
 
     Args:
-        folder: of image files.
-        size: images are scaled and centre-cropped to this square, pixels.
+        folder: folder of image files.
+        size: side in pixels of the square to which images are scaled and cropped.
         left_out: receives the files that are left out.
         excluded: digests of test images, which must not be trained on.
 
@@ -46,24 +46,18 @@ def read_folder(folder: Path, size: int, left_out: LeftOut, excluded: Collection
         collector.add(image, _name(path))
         if note:
             assumed.setdefault(note, []).append(_name(path))
-    part = collector.part()
+    part = collector.part(left_out)
     left_out.skipped += map(_name, faults)
-    left_out.repeated += collector.repeated
-    left_out.leaked += collector.leaked
     for kind, paths in files.others.items():
         left_out.unread += map(_name, paths)
         left_out.kinds += [kind] * len(paths)
     kinds = [kind for kind, paths in files.others.items() for _ in paths if kind != SYSTEM_KIND]
     reasons = [f"{len(kinds)} not recognised as images: {described(kinds)}"] if kinds else []
     if faults:
-        named = "; ".join(f"{_name(Path(path.name))}: {why}" for path, why in list(faults.items())[:NAMED])
+        named = "; ".join(f"{_name(Path(path.name))}: {fault}" for path, fault in list(faults.items())[:NAMED])
         reasons.append(f"{len(faults)} not readable ({named}{'; ...' if len(faults) > NAMED else ''})")
-    for origins, what in (
-        (collector.repeated, "with the image of another file"),
-        (collector.leaked, "with a test image"),
-    ):
-        if origins:
-            reasons.append(f"{len(origins)} {what} ({_some(origins)})")
+    duplicates = {"with the image of another file": collector.repeated, "with a test image": collector.leaked}
+    reasons += [f"{len(origins)} {reason} ({_some(origins)})" for reason, origins in duplicates.items() if origins]
     if reasons:
         log.warning("%s: %d images are used; left out: %s", _name(folder), len(part.files), "; ".join(reasons))
     for note, origins in assumed.items():
@@ -75,7 +69,7 @@ def read_image(path: Path, size: int) -> tuple[np.ndarray, str | None]:
     """Return an image file as uint8 (size, size, 3), and what was assumed about it, see ``as_seen``.
 
     Raises:
-        ValueError: it cannot be read; the message says why.
+        ValueError: it cannot be read; the message is the reason.
     """
     if not path.is_file():
         raise ValueError("a link that leads nowhere" if path.is_symlink() else "not a regular file")

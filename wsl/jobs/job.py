@@ -1,4 +1,4 @@
-"""What a rule's function gets besides files and settings."""
+"""The parameter of a rule's function besides files and settings."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ class Job:
     Attributes:
         device: ``cpu`` or ``cuda``.
         threads: CPU threads that numeric libraries may use.
-        seed: of everything random in the job.
+        seed: seed of all random numbers in the job.
         progress: saves states to resume from, and writes the history of epochs.
     """
 

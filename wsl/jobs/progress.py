@@ -22,8 +22,8 @@ class Progress:
     Args:
         out: the job's output.
         key: everything that the job's result depends on, as JSON; a state saved under another key is not resumed.
-        seconds: shortest time between two saved states of one part of the job; a kill loses no more than that.
-        history: the history of its epochs; None: none is written.
+        seconds: shortest time between two saved states of one part of the job, the most that a kill loses.
+        history: history of its epochs; None: none is written.
     """
 
     def __init__(self, out: str | Path, key: Any, seconds: float = SECONDS, history: History | None = None):

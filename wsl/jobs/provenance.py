@@ -22,11 +22,11 @@ def _module_file(name: str) -> Path | None:
 @cache
 def _reached(path: Path) -> list[Path]:
     """Return the files of ``wsl`` that a file imports directly, and the data files that it reads."""
-    found = source(path)
-    files = [file for file in map(_module_file, found.modules) if file]
-    for name in found.beside:
+    facts = source(path)
+    files = [file for file in map(_module_file, facts.modules) if file]
+    for name in facts.beside:
         target = path.parent / name
-        files.extend([target] if target.is_file() else (file for file in target.rglob("*") if file.is_file()))
+        files += [target] if target.is_file() else [file for file in target.rglob("*") if file.is_file()]
     return files
 
 
@@ -36,13 +36,11 @@ def code_files(*entries: Path | str) -> list[Path]:
     Args:
         entries: paths from the project's root.
     """
-    waiting = [ROOT / entry for entry in entries]
     files: set[Path] = set()
+    waiting = {ROOT / entry for entry in entries}
     while waiting:
-        path = waiting.pop()
-        if path not in files:
-            files.add(path)
-            waiting.extend(_reached(path))
+        files |= waiting
+        waiting = {file for path in waiting for file in _reached(path)} - files
     return sorted(files)
 
 
@@ -55,14 +53,12 @@ def code_digest(*entries: Path | str) -> str:
     Args:
         entries: paths from the project's root.
     """
-    lines = [f"{_name(path)} {source(path).digest}" for path in code_files(*entries)]
+    files = code_files(*entries)
+    # A plug-in may lie outside the project; its folder does not change results.
+    names = [path.relative_to(ROOT) if path.is_relative_to(ROOT) else path.name for path in files]
+    lines = [f"{name} {source(path).digest}" for name, path in zip(names, files, strict=True)]
     keep_sources()
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
-
-
-def _name(path: Path) -> str:
-    # A plug-in lies outside the project; its folder does not change results.
-    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name
 
 
 def call_digest(call: str, *entries: type, architecture: type | None = None) -> str:
@@ -71,7 +67,7 @@ def call_digest(call: str, *entries: type, architecture: type | None = None) -> 
     Args:
         call: dotted name of its function, in ``wsl`` or in a plug-in that is loaded.
         entries: registered classes that the function looks up by name, so that no import leads to them.
-        architecture: of the run's networks, an entry of every function that looks it up by the files that it reads.
+        architecture: of the run's networks: an entry too if the function looks architectures up by name.
 
     Raises:
         ValueError: there is no such module.

@@ -1,4 +1,4 @@
-"""Digest and imports of each Python file of the project, kept in the user's cache: parsing all takes a second."""
+"""Digest and imports of each Python file of the project, cached for the user, since parsing all takes a second."""
 
 import ast
 import hashlib
@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from wsl.files.user_cache import cache_file, read_cached, write_cached
+from wsl.files.plain import cache_file, read_cached, write_cached
 
 KEPT = 3000  # files whose facts are cached, about ten versions of the project
 
@@ -18,9 +18,9 @@ class Source(NamedTuple):
     """Facts of one file.
 
     Attributes:
-        digest: of its syntax tree without docstrings and descriptions, which do not change results; of its bytes if
-            it is not Python.
-        modules: dotted names in ``wsl`` that it imports directly, at any place in it.
+        digest: digest of its syntax tree without docstrings and descriptions, which do not change results, or of its
+            bytes if it is not Python.
+        modules: dotted names in ``wsl`` that it imports directly, anywhere in the file.
         beside: files or folders that it names as ``Path(__file__).parent / "name"``.
     """
 
@@ -46,8 +46,7 @@ def keep_sources() -> None:
     """Write the facts of files that were not cached yet."""
     known = _known()
     if len(known) > len(_STORED):
-        kept = dict(list(known.items())[-KEPT:])
-        write_cached(_cache_path(), json.dumps(kept))
+        write_cached(_cache_path(), json.dumps(dict(list(known.items())[-KEPT:])))
         _STORED.update(known)
 
 
@@ -62,10 +61,7 @@ def _known() -> dict[str, Source]:
 
 
 def _read(text: str) -> dict[str, Source]:
-    return {
-        key: Source(digest, tuple(modules), tuple(beside))
-        for key, (digest, modules, beside) in json.loads(text).items()
-    }
+    return {key: Source(facts[0], tuple(facts[1]), tuple(facts[2])) for key, facts in json.loads(text).items()}
 
 
 def _cache_path() -> Path:

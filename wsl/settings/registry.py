@@ -20,11 +20,12 @@ PLUGINS = "wsl_plugins"  # the package that plug-in files appear in
 class Registry(Generic[Entry]):
     """Classes of one kind by name: those of a package of ``wsl``, and those that plug-ins register.
 
+    The first look-up imports the package's modules, except those whose name starts with an underscore. Reading a config
+    needs all entries, so these modules import torch inside functions only.
+
     Args:
         kind: word for an entry in messages, for example ``sampler``.
-        package: dotted name of the package whose modules define the built-in entries. They are imported at the first
-            look-up, except modules whose name starts with an underscore. Reading a config needs all entries, so these
-            modules import torch inside functions only.
+        package: dotted name of the package whose modules define the built-in entries.
     """
 
     def __init__(self, kind: str, package: str):
@@ -33,10 +34,7 @@ class Registry(Generic[Entry]):
         self._complete = False
 
     def register(self, name: str) -> Callable[[Entry], Entry]:
-        """Return a decorator that adds a class under ``name`` and sets its attribute ``name``.
-
-        Args:
-            name: of the entry, as the config contains it.
+        """Return a decorator that adds a class under its name in the config and sets its attribute ``name``.
 
         Raises:
             ConfigError: another class has this name already.
@@ -86,11 +84,9 @@ class Registry(Generic[Entry]):
     def _discover(self) -> None:
         if not self._complete:
             self._complete = True  # before the imports, since a module may look up another entry
-            for module in sorted(
-                pkgutil.iter_modules(import_module(self.package).__path__), key=lambda module: module.name
-            ):
-                if not module.name.startswith("_"):
-                    import_module(f"{self.package}.{module.name}")
+            for name in sorted(module.name for module in pkgutil.iter_modules(import_module(self.package).__path__)):
+                if not name.startswith("_"):
+                    import_module(f"{self.package}.{name}")
 
 
 def module_file(entry: type) -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 from wsl.errors import ConfigError
 from wsl.files.plain import write_csv
 from wsl.images.reading import join_task
-from wsl.randomness import integer_seed, assigned_part, stream
+from wsl.randomness import assigned_part, integer_seed, stream
 from wsl.settings.distributions import Distribution
 
 UNSEEN_FROM = 1_000_000  # first number of unseen members, beyond those of all others
