@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from wsl.files.remaking import remedy, run_target
+from wsl.files.opening import remedy, run_target
 from wsl.watch.record import write_record
 
 ALONE = {"needs": [], "share": 1.0}  # a job that needs no other

@@ -5,8 +5,7 @@ import shutil
 import pytest
 
 from wsl.jobs import provenance
-from wsl.jobs.provenance import call_digest, code_digest, code_files
-from wsl.jobs.source_code import source
+from wsl.jobs.provenance import call_digest, code_digest, code_files, source
 
 TRAINING = "wsl.zoo.training.train_member"
 

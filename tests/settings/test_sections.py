@@ -103,7 +103,6 @@ def test_faults_name_the_key():
 
 def test_fields_include_subsections():
     assert list(fields_of(Tools)) == ["count", "saw", "hand_drill"]
-    assert list(fields_of(Tools, registered=False)) == ["count"]
 
 
 def test_sections_cannot_be_changed():

@@ -12,12 +12,12 @@ ON_BENCH = re.compile(r"^evaluation\.bench\.encoders\.[^.]+\.")  # sections with
 
 
 def describe_fault(raw: Any, model: type[BaseModel], fault: Any, renamed: Mapping[str, str] | None = None) -> str:
-    """Return one of pydantic's faults as ``key: cause``, one line per renamed key.
+    """Return an entry of ``ValidationError.errors()`` as ``key: cause``, one line per renamed key.
 
     Args:
         raw: the config as read from YAML.
         model: its schema.
-        fault: an entry of ``ValidationError.errors()``.
+        fault: the entry.
         renamed: new name or remedy of renamed and removed keys, by their former names.
     """
     path = [str(part) for part in fault["loc"]]

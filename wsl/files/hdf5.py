@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from traceback import walk_tb
 from typing import TYPE_CHECKING
 
 import h5py
@@ -14,8 +15,7 @@ import numpy as np
 
 from wsl.errors import DataError
 from wsl.files.atomic import written_whole
-from wsl.files.opening import hdf5_fault
-from wsl.files.remaking import remedy
+from wsl.files.opening import hdf5_fault, remedy
 
 # Jobs that read no table start without pandas, whose import takes longer than many jobs.
 if TYPE_CHECKING:
@@ -67,10 +67,8 @@ def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
 
 def _from_h5py(error: BaseException) -> bool:
     """Return whether h5py itself raised an error, not the code that uses it."""
-    trace = error.__traceback__
-    while trace and trace.tb_next:
-        trace = trace.tb_next
-    return trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith("h5py.")
+    *_, (frame, _) = walk_tb(error.__traceback__)
+    return frame.f_globals.get("__name__", "").startswith("h5py.")
 
 
 def _damage(file: h5py.File) -> Exception | None:

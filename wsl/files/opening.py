@@ -1,6 +1,7 @@
-"""Causes and remedies, in words, for files that cannot be opened or written; the limit on open files."""
+"""Causes and remedies, in words, for files that cannot be read or written; the limit on open files."""
 
 import errno
+import json
 import os
 import re
 import resource
@@ -9,10 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from wsl.errors import DataError
-from wsl.files.remaking import remedy
 
 MOST_FILES = 65536  # requested at most: some systems allow a billion, and some programs loop over all descriptors
 SPARE_FILES = 128  # kept for logs, pipes, shared libraries and all other files besides member files
+RECORD = Path("logs", "jobs.json")  # in a run's folder: the outputs of its jobs, see ``wsl.watch.record``
 NO_LOCKS = "set the environment variable HDF5_USE_FILE_LOCKING=FALSE"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk, a quota or a limit on the size of files
 TOO_MANY = (errno.EMFILE, errno.ENFILE)
@@ -43,6 +44,42 @@ def too_many_files() -> str:
     """Return the message that the limit on open files is reached, with the remedy."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return f"the limit of {soft} open files is reached; raise it with `ulimit -n {MOST_FILES}` and start again"
+
+
+def remedy(path: str | Path, otherwise: str) -> str:
+    """Return the remedy, a clause, for a file whose content is missing or wrong.
+
+    Snakemake does not check files that lie behind up-to-date ones, so it regenerates such a file only if the command
+    names it. It then replaces the file itself and reruns all jobs that depend on it: nothing has to be deleted.
+
+    Args:
+        path: the file.
+        otherwise: the remedy if no run's record lists the file as an output of a job.
+    """
+    target = run_target(path)
+    if target is None:
+        return otherwise
+    return f"regenerate it, and what depends on it, with the run's config: `snakemake --cores all --forcerun {target}`"
+
+
+def run_target(path: str | Path) -> str | None:
+    """Return a file's name as Snakemake knows it, ``results/digits/zoo/train.h5``; None if no run creates it."""
+    path = Path(os.path.abspath(path))
+    for run in path.parents:
+        inside = path.relative_to(run)
+        # Elsewhere than in results/<run>, for example in a copy of a run, no job of the workflow creates the file.
+        if run.parent.name == "results" and _outputs(run) & {inside.as_posix(), *map(Path.as_posix, inside.parents)}:
+            return Path("results", run.name, inside).as_posix()
+    return None
+
+
+def _outputs(run: Path) -> set[str]:
+    """Return the files and folders that a run's jobs create, relative to its folder; empty without a record."""
+    try:
+        record = json.loads(Path(run, RECORD).read_bytes())
+        return {output for job in record["jobs"] for output in job["outputs"]}
+    except (OSError, ValueError, TypeError, KeyError):
+        return set()
 
 
 def opening_fault(path: str | Path, error: OSError) -> str:

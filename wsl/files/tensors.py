@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from wsl.errors import DataError
 from wsl.files.atomic import written_whole
-from wsl.files.opening import opening_fault
-from wsl.files.remaking import remedy
+from wsl.files.opening import opening_fault, remedy
 
 if TYPE_CHECKING:
     import torch

@@ -1,4 +1,7 @@
-"""The contents of a class folder: image files, and all other files by kind."""
+"""The contents of a class folder: image files, and all other files by kind.
+
+Functions that list a folder raise ``DataError`` if it does not exist or cannot be read.
+"""
 
 import os
 from collections import Counter, defaultdict
@@ -69,11 +72,7 @@ class Contents:
 
 
 def contents(folder: Path) -> Contents:
-    """Return the contents of a class folder.
-
-    Raises:
-        DataError: the folder does not exist or cannot be read.
-    """
+    """Return the contents of a class folder."""
     by_kind = defaultdict(list)
     for entry in _entries(folder):
         kind, paths = _kind(entry), [Path(entry.path)]
@@ -87,20 +86,12 @@ def contents(folder: Path) -> Contents:
 
 
 def image_files(folder: Path) -> Iterator[Path]:
-    """Yield the image files of a class folder, in no fixed order.
-
-    Raises:
-        DataError: the folder does not exist or cannot be read.
-    """
+    """Yield the image files of a class folder, in no fixed order."""
     return (Path(entry.path) for entry in _entries(folder) if _kind(entry) is None)
 
 
 def unread_kinds(folder: Path) -> list[str]:
-    """Return the kind of each file of a class folder that is not read, except files of operating systems.
-
-    Raises:
-        DataError: the folder does not exist or cannot be read.
-    """
+    """Return the kind of each file of a class folder that is not read, except files of operating systems."""
     return [kind for kind, paths in contents(folder).others.items() if kind != SYSTEM_KIND for _ in paths]
 
 
@@ -128,11 +119,7 @@ def format_by_content(path: Path) -> str | None:
 
 
 def class_folders(folder: Path) -> list[str]:
-    """Return the names of the class folders in a folder, sorted, without hidden folders.
-
-    Raises:
-        DataError: the folder does not exist or cannot be read.
-    """
+    """Return the names of the class folders in a folder, sorted, without hidden folders."""
     return sorted(entry.name for entry in _entries(folder) if _is_folder(entry) and not entry.name.startswith("."))
 
 

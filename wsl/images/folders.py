@@ -23,13 +23,8 @@ NAMED = 3  # files in a message
 def read_folder(folder: Path, size: int, left_out: LeftOut, excluded: Collection[int] = ()) -> Part:
     """Return a folder's images, sorted by the names of their files, each once; see ``Collector``.
 
-    One warning counts and names the files that are left out, and one per assumption the files whose pixels need it.
-
-    Args:
-        folder: folder of image files.
-        size: side in pixels of the square to which images are scaled and cropped.
-        left_out: receives the files that are left out.
-        excluded: digests of test images, which must not be trained on.
+    One warning counts and names the files that are left out, which are added to ``left_out``, and one per assumption
+    the files whose pixels need it.
 
     Raises:
         DataError: the folder does not exist or cannot be read.

@@ -67,7 +67,7 @@ def pack_own(folder: Path, name: str, out: str | Path, size: int, held_out: floa
         folder: folder of class folders.
         name: name of the class.
         out: HDF5 file with the images of each part, without digests and origins.
-        size: side in pixels of the square to which images are scaled and cropped.
+        size: side of the images, pixels.
         held_out: share of the readable images in ``test``; at least one image stays in ``train``.
         seed: seed of the split.
 

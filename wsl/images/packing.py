@@ -8,7 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from wsl.errors import DataError
+from wsl.errors import DataError, Faults
 from wsl.files.hdf5 import new_hdf5
 from wsl.images.contents import described
 from wsl.images.folders import read_folder
@@ -40,14 +40,12 @@ def pack_classes(
     Raises:
         DataError: some class is unusable; the message names all of them.
     """
-    unusable = []
+    unusable = Faults()
     for path, name in zip(out, classes, strict=True):
-        try:
+        with unusable.noted():
             pack_class(path, name, settings, job.seed)
-        except DataError as error:
-            unusable.append(str(error))
-    if unusable:
-        raise DataError("\n".join(unusable))
+    if unusable.lines:
+        raise DataError("\n".join(unusable.lines))
 
 
 def pack_class(out: str | Path, name: str, settings: Packing, seed: int) -> None:

@@ -78,11 +78,11 @@ class Collector:
 
 
 def collect(images: Iterable[Any], size: int, label: str, left_out: LeftOut, excluded: Collection[int] = ()) -> Part:
-    """Return images that a source yields, see ``wsl.images.sources.base.ImageSource.images``.
+    """Return images that a source yields, see ``ImageSource.images`` and ``Collector``.
 
     Args:
         images: PIL images or uint8 arrays, each alone or in a pair of its origin and the image.
-        size: side in pixels of the square to which images are scaled and cropped.
+        size: side of the images, pixels.
         label: the origin of images that come alone, followed by their number.
         left_out: receives the origins of images that are left out.
         excluded: see ``Collector``.

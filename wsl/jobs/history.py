@@ -22,12 +22,12 @@ class History:
         self.path = None if path is None else Path(path)
 
     def add(self, epoch: int, epochs: int, values: Mapping[str, float], member: str | None = None) -> None:
-        """Append an epoch.
+        """Append the losses and accuracies of an epoch by name, see ``history_rows``.
 
         Args:
             epoch: number of the epoch; 0 is the untrained state.
             epochs: number of epochs of this training.
-            values: losses and accuracies by name.
+            values: losses and accuracies.
             member: name of the member, ``00017``; None for other trainings.
         """
         if self.path is None:

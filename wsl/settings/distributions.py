@@ -130,13 +130,7 @@ Distribution = Annotated[
 
 
 def check_numbers(distribution: Distribution, low: float, whole: bool, low_allowed: bool = True) -> Distribution:
-    """Return a distribution after checking its values.
-
-    Args:
-        distribution: the distribution.
-        low: lower limit of the values.
-        whole: require integers.
-        low_allowed: whether the limit itself is a valid value.
+    """Return a distribution after checking that its values are integers (``whole``) or numbers, and not below ``low``.
 
     Raises:
         ValueError: a value can be text, a fraction or too small; the message names it.

@@ -47,10 +47,10 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
-def fields_of(model: type[BaseModel], registered: bool = True) -> dict[str, Any]:
-    """Return the keys of a section with their annotations, with or without the keys of registered entries."""
+def fields_of(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the keys of a section with their annotations."""
     fields = {key: field.annotation for key, field in model.model_fields.items()}
-    return fields | model.subsections() if registered and issubclass(model, Sections) else fields
+    return fields | model.subsections() if issubclass(model, Sections) else fields
 
 
 class Named(Section):

@@ -47,6 +47,9 @@ STROKE, BLUR, NOISE = 2, 1.5, 0.06  # pixels of the canvas; pixels of the canvas
 CONTRAST = 0.35  # least difference of character and ground, of the range of grey levels
 
 
+_face = cache(ImageFont.truetype)
+
+
 @SOURCES.register("glyphs")
 class Glyphs(PooledSource):
     """89 characters; test images come from other fonts than all other images."""
@@ -107,7 +110,13 @@ def draw_glyph(character: str, font: Path, size: int, rng: np.random.Generator) 
     stroke = int(rng.integers(0, STROKE + 1))
     canvas = Image.new("L", (CANVAS, CANVAS))
     ImageDraw.Draw(canvas).text(
-        (CANVAS / 2, CANVAS / 2), character, 255, _face(font), anchor="mm", stroke_width=stroke, stroke_fill=255
+        (CANVAS / 2, CANVAS / 2),
+        character,
+        255,
+        _face(str(font), HEIGHT),
+        anchor="mm",
+        stroke_width=stroke,
+        stroke_fill=255,
     )
     # Fonts place characters by a baseline. Without centring, the place alone would distinguish some of them.
     left, top, right, bottom = canvas.getbbox()
@@ -118,11 +127,6 @@ def draw_glyph(character: str, font: Path, size: int, rng: np.random.Generator) 
     ground, shade = _grey_levels(rng)
     grey = ground + (shade - ground) * ink + NOISE * rng.standard_normal(ink.shape)
     return np.round(255 * grey.clip(0, 1)).astype(np.uint8)
-
-
-@cache
-def _face(font: Path) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(str(font), HEIGHT)
 
 
 def _affine(rng: np.random.Generator, centre: np.ndarray) -> np.ndarray:

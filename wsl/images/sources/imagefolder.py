@@ -140,7 +140,7 @@ def _count(folder: Path, most: int) -> int:
 
 
 def _other_files(folder: Path) -> str:
-    """Return in parentheses which other files a class folder holds, or why it cannot be read."""
+    """Return in parentheses the other files in a class folder, or why it cannot be read."""
     try:
         kinds = unread_kinds(folder)
     except DataError as error:
