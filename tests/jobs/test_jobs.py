@@ -1,4 +1,4 @@
-"""Logs of jobs are read as they are written."""
+"""Logs of jobs are written and read back."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ def test_the_error_is_the_last_line_of_a_job_that_failed(tmp_path):
     assert error_in("2025-03-04 05:06:07,250 WARNING member 3 diverged\n") is None
 
 
-def test_a_fault_that_a_user_can_mend_ends_a_job_by_its_message_alone(tmp_path):
+def test_an_error_that_a_user_can_fix_ends_a_job_without_a_traceback(tmp_path):
     code = (
         "from wsl.errors import DataError\nfrom wsl.jobs.process import job\nimport logging\n"
         "with job('job.log'):\n    logging.warning('café')\n    raise DataError('naïve.h5 is empty; restore it')"
@@ -39,7 +39,7 @@ def test_a_fault_that_a_user_can_mend_ends_a_job_by_its_message_alone(tmp_path):
     assert error_in((tmp_path / "job.log").read_text(encoding="utf-8")) == "naïve.h5 is empty; restore it"
 
 
-def test_an_error_of_several_lines_is_told_whole(tmp_path):
+def test_an_error_of_several_lines_is_reported_completely(tmp_path):
     code = (
         "from wsl.jobs.process import job\n"
         "with job('job.log'):\n"

@@ -27,7 +27,7 @@ def work():
 
 @pytest.fixture
 def plugin(tmp_path):
-    """Writes a plug-in that registers a loss: ``plugin("toy", value)``; what it registers is forgotten afterwards."""
+    """Writes a plug-in that registers a loss: ``plugin("toy", value)``; its entries are removed afterwards."""
     paths = []
 
     def write(name, value=0.0, file="toy.py"):
@@ -45,7 +45,7 @@ def plugin(tmp_path):
         del sys.modules[name]
 
 
-def test_every_module_of_the_package_is_found_and_none_but_once():
+def test_every_module_of_the_package_is_found_once():
     assert list(LOSSES) == ["nt_xent", "mse", "cosine", "norm"]
     assert LOSSES["mse"].name == "mse" and module_file(LOSSES["mse"]).name == "pointwise.py"
     assert "mse" in LOSSES and "hinge" not in LOSSES
@@ -108,7 +108,7 @@ def test_two_files_with_one_name_are_refused(plugin):
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "says"),
+    ("name", "text", "message"),
     [
         ("missing.py", None, "missing.py is not a Python file; give the path of a .py file"),
         ("notes.txt", "x", "notes.txt is not a Python file"),
@@ -116,11 +116,11 @@ def test_two_files_with_one_name_are_refused(plugin):
         ("wrong.py", "def", "wrong.py cannot be imported .SyntaxError"),
     ],
 )
-def test_a_file_that_is_no_plugin_is_named(tmp_path, name, text, says):
+def test_a_file_that_is_not_a_plugin_is_named(tmp_path, name, text, message):
     if text is not None:
         (tmp_path / name).write_text(text)
     for _ in range(2):  # a failed import leaves nothing behind
-        with pytest.raises(ConfigError, match=says):
+        with pytest.raises(ConfigError, match=message):
             load_plugins([tmp_path / name])
 
 
@@ -130,8 +130,8 @@ def test_a_plugins_code_is_part_of_the_digest_of_jobs_that_use_it(plugin):
         call_digest("wsl.shared.training.train_shared", LOSSES[name]) for name in ("first", "second", "third")
     )
     assert len({first, second, third, call_digest("wsl.shared.training.train_shared")}) == 4
-    own = plugin_module(module_file(LOSSES["first"]))
-    assert call_digest(f"{own}.work") != call_digest("wsl.shared.training.train_shared")
+    module = plugin_module(module_file(LOSSES["first"]))
+    assert call_digest(f"{module}.work") != call_digest("wsl.shared.training.train_shared")
 
 
 def test_a_package_is_searched_at_the_first_look_up(tmp_path, monkeypatch):

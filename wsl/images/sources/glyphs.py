@@ -107,17 +107,9 @@ def draw_glyph(character: str, font: Path, size: int, rng: np.random.Generator) 
         size: side of the image, pixels.
         rng: source of all randomness.
     """
+    canvas, middle, face = Image.new("L", (CANVAS, CANVAS)), (CANVAS / 2, CANVAS / 2), _face(str(font), HEIGHT)
     stroke = int(rng.integers(0, STROKE + 1))
-    canvas = Image.new("L", (CANVAS, CANVAS))
-    ImageDraw.Draw(canvas).text(
-        (CANVAS / 2, CANVAS / 2),
-        character,
-        255,
-        _face(str(font), HEIGHT),
-        anchor="mm",
-        stroke_width=stroke,
-        stroke_fill=255,
-    )
+    ImageDraw.Draw(canvas).text(middle, character, 255, face, anchor="mm", stroke_width=stroke, stroke_fill=255)
     # Fonts place characters by a baseline. Without centring, the place alone would distinguish some of them.
     left, top, right, bottom = canvas.getbbox()
     moved = _affine(rng, np.array([(left + right) / 2, (top + bottom) / 2]))
