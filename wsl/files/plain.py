@@ -79,13 +79,10 @@ def file_digest(path: str | Path) -> str:
 
 
 def list_files(files: Sequence[str | Path], out: str | Path) -> None:
-    """Write a list of files with their digests, so that a job can depend on one small file instead of a thousand.
+    """Write a JSON list of files with their digests, so that a job can depend on one small file instead of a thousand.
 
-    Snakemake compares small files by content, so a digest that changes reruns the jobs that depend on the list.
-
-    Args:
-        files: files in the list's folder or below.
-        out: the list, a JSON file.
+    The files must be in the folder of the list or below. Snakemake compares small files by content, so a digest that
+    changes reruns the jobs that depend on the list.
     """
     write_json(out, {os.path.relpath(path, Path(out).parent): file_digest(path) for path in files})
 

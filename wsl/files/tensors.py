@@ -53,11 +53,10 @@ def read_tensors(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, A
     try:
         with open(path, "rb") as file:  # safetensors reports every file that it cannot open as missing
             empty = not file.read(1)
-    except OSError as error:
-        raise DataError(opening_fault(path, error)) from error
-    try:
         with safe_open(path, framework="pt") as file:
             tensors, about = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+    except OSError as error:
+        raise DataError(opening_fault(path, error)) from error
     except SafetensorError as error:
         fault = f"is damaged ({error})" if is_safetensors(path) else "is not a safetensors file"
         otherwise = "give another file, or restore it from a copy"

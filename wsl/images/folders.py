@@ -107,13 +107,14 @@ def _unidentified(path: Path) -> str:
         return f"it holds {content} and not an image"
     if content not in _decoders():
         return f"a {content} image{remedy(content)}"
+    reason = ""
     with open(path, "rb") as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             Image.OPEN[content][0](file, str(path))
         except Exception as error:
-            return f"a {content} image that Pillow cannot decode ({error})"
-    return f"a {content} image that Pillow cannot decode"
+            reason = f" ({error})"
+    return f"a {content} image that Pillow cannot decode{reason}"
 
 
 def _some(origins: Sequence[str]) -> str:

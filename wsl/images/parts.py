@@ -86,21 +86,16 @@ def collect(images: Iterable[Any], size: int, label: str, left_out: LeftOut, exc
         label: the origin of images that come alone, followed by their number.
         left_out: receives the origins of images that are left out.
         excluded: see ``Collector``.
-    """
-    collector = Collector(size, excluded)
-    for index, item in enumerate(images):
-        origin, image = item if isinstance(item, tuple) else (f"{label}, {index}", item)
-        collector.add(fitted(image if isinstance(image, Image.Image) else Image.fromarray(image), size), origin)
-    return collector.part(left_out)
-
-
-def fitted(image: Image.Image, size: int) -> np.ndarray:
-    """Return an image of any mode as uint8 (size, size, 3).
 
     Raises:
         ValueError: see ``as_seen``.
     """
-    return cropped(as_seen(image)[0], size)
+    collector = Collector(size, excluded)
+    for index, item in enumerate(images):
+        origin, image = item if isinstance(item, tuple) else (f"{label}, {index}", item)
+        rgb, _ = as_seen(image if isinstance(image, Image.Image) else Image.fromarray(image))
+        collector.add(cropped(rgb, size), origin)
+    return collector.part(left_out)
 
 
 def cropped(rgb: Image.Image, size: int) -> np.ndarray:

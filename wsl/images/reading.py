@@ -54,13 +54,9 @@ def read_task(packed: Sequence[str | Path], part: str, most: int | None = None) 
 
 
 def summarise(packed: Sequence[str | Path], out: str | Path) -> None:
-    """Write a table of all classes: images in each part, files left out, and images that other classes also contain.
+    """Write a CSV table of all classes: images in each part, files left out, and images that other classes also have.
 
     Shared images are kept, since nothing shows to which class they belong; the log names them.
-
-    Args:
-        packed: packed files, one per class.
-        out: CSV file.
     """
     import pandas as pd
 

@@ -44,13 +44,11 @@ def job(log: str | Path, threads: int = 1, gpu: int = 0) -> Iterator[str]:
     forgive_output()
     for variable in THREAD_VARIABLES:
         os.environ[variable] = str(threads)
-    path = Path(log)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # These loggers would fill the log with messages that nobody needs.
-    for noisy in ("matplotlib", "PIL", "open_clip", "fontTools"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
+    for library in ("matplotlib", "PIL", "open_clip", "fontTools"):  # their messages would fill the log
+        logging.getLogger(library).setLevel(logging.WARNING)
     with ExitStack() as stack:
-        stack.enter_context(_standard_error_to(path))
+        stack.enter_context(_standard_error_to(Path(log)))
         stack.enter_context(_stopped_by_sigterm())
         logging.basicConfig(level=logging.INFO, stream=sys.stderr, format=FORMAT, force=True)
         logging.captureWarnings(True)

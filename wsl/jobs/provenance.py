@@ -13,6 +13,7 @@ from wsl.files.plain import cache_file, read_cached, write_cached
 
 ROOT = Path(__file__).parents[2]
 LOOKS_UP = ROOT / "wsl" / "zoo" / "recognition.py"  # looks up architectures by name
+HERE = "Path(__file__).parent"
 KEPT = 3000  # files whose facts are cached for the user, about ten versions of the project: parsing all takes a second
 
 
@@ -69,7 +70,7 @@ def _parsed(content: bytes, path: Path) -> Source:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module)
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
-        elif _is_beside(node):
+        elif isinstance(node, ast.BinOp) and isinstance(node.right, ast.Constant) and ast.unparse(node.left) == HERE:
             beside.append(node.right.value)
     digest = hashlib.sha256(ast.dump(_without_prose(tree)).encode()).hexdigest()
     return Source(digest, tuple(sorted(name for name in names if name.split(".")[0] == "wsl")), tuple(beside))
@@ -81,14 +82,6 @@ def _run_by_jobs(tree: ast.AST) -> Iterator[ast.AST]:
     for node in ast.iter_child_nodes(tree):
         if not (isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"):
             yield from _run_by_jobs(node)
-
-
-def _is_beside(node: ast.AST) -> bool:
-    return (
-        isinstance(node, ast.BinOp)
-        and isinstance(node.right, ast.Constant)
-        and ast.unparse(node.left) == "Path(__file__).parent"
-    )
 
 
 def _without_prose(tree: ast.Module) -> ast.Module:
@@ -103,10 +96,7 @@ def _without_prose(tree: ast.Module) -> ast.Module:
 
 def _module_file(name: str) -> Path | None:
     base = ROOT.joinpath(*name.split("."))
-    for candidate in (base.with_suffix(".py"), base / "__init__.py"):
-        if candidate.is_file():
-            return candidate
-    return None
+    return next((file for file in (base.with_suffix(".py"), base / "__init__.py") if file.is_file()), None)
 
 
 @cache
