@@ -50,7 +50,8 @@ def _cached() -> tuple[Path, dict[str, Source]]:
 
 
 def _from_json(text: str) -> dict[str, Source]:
-    return {key: Source(facts[0], tuple(facts[1]), tuple(facts[2])) for key, facts in json.loads(text).items()}
+    facts = json.loads(text).items()
+    return {key: Source(digest, tuple(modules), tuple(beside)) for key, (digest, modules, beside) in facts}
 
 
 def _keep_parsed() -> None:
