@@ -39,7 +39,7 @@ def tiff(data, bits, photometric=1, sample_format=None, lowest=None, highest=Non
     tags |= {341: (kind, [highest])} if highest is not None else {}
     code = {3: "H", 4: "I", 8: "h", 9: "i", 11: "f"}
     tags[273] = (4, [0])
-    end, values = 8 + 2 + 12 * len(tags) + 4, b""
+    end, long_values = 8 + 2 + 12 * len(tags) + 4, b""
     fields = b""
     start = end + sum(
         struct.calcsize(f"<{len(values)}{code[kind]}")
@@ -50,9 +50,9 @@ def tiff(data, bits, photometric=1, sample_format=None, lowest=None, highest=Non
     for tag, (kind, values) in sorted(tags.items()):
         body = struct.pack(f"<{len(values)}{code[kind]}", *values)
         if len(body) > 4:
-            values, body = values + body, struct.pack("<I", end + len(values))
+            long_values, body = long_values + body, struct.pack("<I", end + len(long_values))
         fields += struct.pack("<HHI", tag, kind, len(values)) + body.ljust(4, b"\0")
-    return struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + fields + bytes(4) + values + data
+    return struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + fields + bytes(4) + long_values + data
 
 
 @pytest.fixture
