@@ -23,11 +23,11 @@ def integer_seed(seed: int, *path: str | int) -> int:
 
 
 @lru_cache(maxsize=4096)
-def _block(seed: int, what: str, block: int, size: int) -> tuple[int, ...]:
-    return tuple(stream(seed, what, block).permutation(size).tolist())
+def _block(seed: int, kind: str, block: int, size: int) -> tuple[int, ...]:
+    return tuple(stream(seed, kind, block).permutation(size).tolist())
 
 
-def assigned_part(seed: int, what: str, index: int, shares: dict[str, int]) -> str:
+def assigned_part(seed: int, kind: str, index: int, shares: dict[str, int]) -> str:
     """Return the part to which an item belongs.
 
     A random permutation assigns each consecutive block of ``sum(shares)`` items (shares in lowest terms) to the parts
@@ -36,14 +36,14 @@ def assigned_part(seed: int, what: str, index: int, shares: dict[str, int]) -> s
 
     Args:
         seed: seed of the run.
-        what: kind of the items, for example ``members``.
+        kind: kind of the items, for example ``members``.
         index: number of the item, from 0.
         shares: share of each part.
     """
     divisor = gcd(*shares.values())
     counts = {part: share // divisor for part, share in shares.items()}
     size = sum(counts.values())
-    position = _block(seed, what, index // size, size)[index % size]
+    position = _block(seed, kind, index // size, size)[index % size]
     for part, count in counts.items():
         if position < count:
             return part

@@ -38,7 +38,7 @@ def needs(config: Config, classes: int, plan: Callable[[list[str], int], Any]) -
         f"tasks of {zoo.classes_per_task} classes, with different tasks in each part": tasks,
     }
     if sum(counts.values()) > classes:
-        parts = " + ".join(f"{number} for {what}" for what, number in counts.items() if number)
+        parts = " + ".join(f"{number} for {use}" for use, number in counts.items() if number)
         lines.append(
             f"images.classes: this config needs at least {sum(counts.values())} classes ({parts}), but has {classes}"
         )

@@ -1,6 +1,6 @@
 """Keys of earlier versions of the config, with the new name or the remedy of each."""
 
-FLOW = "the flow starts from the prediction of `regression` since then"
+FLOW = "the flow now starts from the prediction of `regression`"
 FOLDERS = "write images.source: {name: imagefolder, train: ..., test: ...}"
 GONE = "no longer a setting; remove it"
 CONSTANTS = (  # of samplers and of their evaluation, beside the code that uses them
@@ -27,7 +27,7 @@ RENAMED = {
     "datasets.set": GONE,
     "sampling.flow.image_counts": f"now sampling.regression.image_counts: {FLOW}",
     "sampling.norm": "now sampling.projection.norm",
-    "sampling.flow.condition_dropout": f"no more, remove it: {FLOW}, which no condition is hidden from",
+    "sampling.flow.condition_dropout": f"no longer a setting, remove it: {FLOW}, which uses all conditions",
     "shared.temperature": "now shared.losses.nt_xent.temperature",
     "shared.symmetric": "now shared.losses.nt_xent.symmetric",
     "weights.autoencoder": "now settings of weights.encoder, for example `encoder: {name: pca-ae, latent: 64, "
@@ -45,5 +45,5 @@ RENAMED = {
     "zoo.backbone.learning_rate": "no longer a setting, remove it; its peak is 0.1",
     "zoo.backbone.weight_decay": "no longer a setting, remove it; it is 0.001",
     "zoo.backbone.batch_size": "no longer a setting, remove it; it is 64",
-    "sampling.flow.guidance": "no more, remove it; how much samples differ is sampling.flow.temperature",
+    "sampling.flow.guidance": "no longer a setting, remove it; sampling.flow.temperature sets how much samples differ",
 }
