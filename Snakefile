@@ -13,6 +13,7 @@ if not workflow.overwrite_configfiles:
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/job.smk"
 include: "workflow/rules/images.smk"
 include: "workflow/rules/zoo.smk"
 include: "workflow/rules/weights.smk"

@@ -7,6 +7,7 @@ Tests marked `data` need real data, and are skipped without them:
 
 import json
 import os
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,21 +20,27 @@ from PIL import Image
 from tests.networks import resnet18_layout
 from tests.places import disk, fill, site  # noqa: F401
 from wsl.datasets.class_means import embed_classes
+from wsl.datasets.encoders.base import DATASET_ENCODERS
 from wsl.datasets.settings import ClipModel
 from wsl.images.packing import pack_class
 from wsl.images.settings import Packing
+from wsl.images.sources.base import SOURCES
 from wsl.outcomes.bins import Outcomes, write_bins
 from wsl.sampling.loading import MethodFiles
+from wsl.sampling.methods.base import METHODS
+from wsl.settings.registry import PLUGINS
+from wsl.shared.losses.base import LOSSES
 from wsl.shared.settings import Shared
 from wsl.shared.training import train_shared
 from wsl.training.recipe import Recipe
 from wsl.weights.codec import embed_part
 from wsl.weights.coefficients import encode_part
-from wsl.weights.encoders.base import EncoderInputs
+from wsl.weights.encoders.base import WEIGHT_ENCODERS, EncoderInputs
 from wsl.weights.pca import fit_parameters
 from wsl.weights.pca_settings import PcaSettings
 from wsl.weights.settings import EncoderFit
 from wsl.weights.training import train_weight_encoder
+from wsl.zoo.architectures.base import ARCHITECTURES
 from wsl.zoo.index import write_index
 from wsl.zoo.settings import MemberTraining
 from wsl.zoo.training import train_member
@@ -44,6 +51,7 @@ UNTIMED = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.functi
 settings.register_profile("wsl", max_examples=40, deadline=None, derandomize=True, suppress_health_check=UNTIMED)
 settings.load_profile("wsl")
 
+REGISTRIES = (ARCHITECTURES, DATASET_ENCODERS, LOSSES, METHODS, SOURCES, WEIGHT_ENCODERS)
 SIZE, WIDTH = 16, 2
 TASKS = {"train": ["012", "234", "413"], "validation": ["104"], "test": ["032"]}
 ADAMW = {"learning_rate": 1e-2, "weight_decay": 0.0, "batch_size": 4, "epochs": 20}
@@ -53,6 +61,17 @@ TINY_CLIP = {
     "vision_cfg": {"image_size": SIZE, "layers": 1, "width": 16, "patch_size": 8, "head_width": 8},
     "text_cfg": {"context_length": 8, "vocab_size": 16, "width": 8, "heads": 1, "layers": 1},
 }
+
+
+@pytest.fixture(autouse=True, scope="module")
+def plugins_of_this_module():
+    """Entries that the tests of a module register from plug-in files are unknown to other modules."""
+    yield
+    for registry in REGISTRIES:
+        for name in [name for name, entry in registry._entries.items() if entry.__module__.startswith(PLUGINS)]:
+            del registry._entries[name]
+    for name in [name for name in sys.modules if name.startswith(f"{PLUGINS}.")]:
+        del sys.modules[name]
 
 
 def plan_row(member: int = 0, task: str = "012", **changes) -> dict:

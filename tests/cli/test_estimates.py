@@ -155,6 +155,7 @@ def as_before(run, version=2, sampler="projection", settings=(), **making):
     kept = {key: content[key] for key in ("seed", "clip", "prompts", "about", "finetuning", "clip_files", "sha256")}
     files = {OLD_NAMES.get(key, key): value for key, value in content["files"].items()}
     baselines = {key: files.pop(key) for key in ("start", "body") if key in files}
+    kept["about"] = {**kept["about"], "architecture": "resnet18", "width": kept["about"]["architecture"]["width"]}
     known, outcome = content["choice"]["known"], content["outcome"]
     making = {"known": known, "outcome": outcome, "recalibrate": False, "strength": 30.0, **making}
     making["settings"] = dict(settings)

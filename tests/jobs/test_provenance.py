@@ -4,7 +4,6 @@ import shutil
 
 import pytest
 
-from wsl.files.plain import read_cached
 from wsl.jobs import provenance
 from wsl.jobs.provenance import call_digest, code_digest, code_files, source
 
@@ -106,12 +105,6 @@ def test_imported_files_are_found_anywhere_in_a_file(tree):
 def test_an_unknown_call_is_refused(tree):
     with pytest.raises(ValueError, match=r"wsl\.nowhere\.f"):
         call_digest("wsl.nowhere.f")
-
-
-@pytest.mark.parametrize("text", ["", "[]", "3", '{"a": 1}', '{"a": ["b"]}'])
-def test_a_damaged_cache_is_ignored(text, tmp_path):
-    (tmp_path / "sources.json").write_text(text)
-    assert read_cached(tmp_path / "sources.json", provenance._from_json) is None
 
 
 def test_the_folder_of_the_project_does_not_matter(tree, tmp_path, monkeypatch):

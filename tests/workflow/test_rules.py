@@ -110,7 +110,8 @@ def read_rules(given, folder, repository):
             snakefile=repository / "Snakefile",
             workdir=folder,
         )
-        yield {rule.name: rule for rule in workflow._workflow.rules}
+        # `job` is the template of the others.
+        yield {rule.name: rule for rule in workflow._workflow.rules if rule.name != "job"}
     for number, handler in received.items():  # a workflow receives them by itself
         signal.signal(number, handler)
 

@@ -11,19 +11,23 @@ from snakemake.settings.enums import Quietness
 sys.path.insert(0, workflow.basedir)
 
 from wsl.config.reading import read_yaml
-from wsl.jobs.devices import describe_devices
-from wsl.runs.disk import check_disk
 from wsl.errors import ConfigError, DataError
-from wsl.jobs.provenance import call_digest as digest_of_call
-from wsl.report.contents import TABLES
-from wsl.report.facts import facts
-from wsl.runs.run import Run
-from wsl.settings.sections import plain
-from wsl.runs.summary import print_summary
+from wsl.evaluation.bench import BenchSettings
 from wsl.files.text import forgive_output
-from wsl.watch.record import COMPLETED, FAILED, INTERRUPTED, StepsHandler, write_record
+from wsl.jobs.devices import describe_devices
+from wsl.jobs.provenance import call_digest as digest_of_call
 from wsl.launch.brief import print_in_brief
 from wsl.launch.stopping import FULL, PREFIX, Stopping, this_command
+from wsl.paths import Paths
+from wsl.report.contents import TABLES
+from wsl.report.facts import facts
+from wsl.runs.disk import check_disk
+from wsl.runs.run import Run
+from wsl.runs.summary import print_summary
+from wsl.sampling.inputs import choice_of, draws
+from wsl.sampling.methods.base import METHODS
+from wsl.settings.sections import plain
+from wsl.watch.record import COMPLETED, FAILED, INTERRUPTED, StepsHandler, write_record
 from wsl.zoo.few_sets import few_sets
 
 # Jobs ignore Ctrl-C; the main process receives it and stops them.
@@ -57,13 +61,8 @@ RUN = refuse(lambda: Run(config))
 PATHS = RUN.paths
 OUT = PATHS.folder
 STEPS = StepsHandler(OUT)
-LOGS = f"{OUT}/logs"
 ENVIRONMENT = str(Path(workflow.basedir, "environment.yml"))
 CALL = "../scripts/call.py"
-# Lists of all packed classes and of all class means, so that jobs that read all depend on one file: with a thousand
-# classes as inputs of each such job, planning would take seconds longer.
-PACKED = f"{OUT}/images/all.json"
-CLASS_MEANS = f"{OUT}/datasets/class_means.json"
 # Each class has one class file, whichever encoder made it. With the thesis' encoder it is the file of CLIP features.
 FEATURES = f"{OUT}/datasets/{'clip' if RUN.config.datasets.encoder.embed else 'class_means'}"
 # Captions are templates over these facts. Snakemake's report finds them in its config, which no job depends on.
@@ -75,6 +74,14 @@ report: "../report/workflow.rst"
 
 
 ARCHITECTURE = type(RUN.config.zoo.architecture)
+WEIGHTS, SAMPLING = RUN.config.weights, RUN.config.sampling
+# Jobs that load the weight encoder look its class up by name: it is named for the digest of their code.
+ENCODER_ENTRIES = [type(WEIGHTS.encoder)]
+FITTED_FILES, GATED_FILES = (
+    [PATHS.pca(entry.name, stage) for entry in RUN.layout.entries] for stage in ("pca", "gated")
+)
+PCA_FILES = FITTED_FILES if WEIGHTS.budget is None else GATED_FILES
+ON_BENCH = RUN.config.encoders() if RUN.config.evaluation.bench.encoders else {}
 
 
 def call_digest(function, *entries):
@@ -189,3 +196,86 @@ def table_file(name):
     table = TABLES[name]
     labels = {"table": table.title}
     return report(PATHS.table(name), caption=f"../report/{name}.rst", category=table.category, labels=labels)
+
+
+def pca_params(names, **changes):
+    """The params of fitting named parameters; ``names`` may be a function of the wildcards."""
+    return call(
+        "wsl.weights.pca.fit_parameters",
+        names=names,
+        settings=WEIGHTS.pca(**changes),
+        orders=WEIGHTS.orders,
+        seed=RUN.seed("pca"),
+    )
+
+
+def orders_params(function, entries=()):
+    """The params of encoding a part in several class orders; with the seed of PCA, so that both use the same orders."""
+    orders = lambda wildcards: WEIGHTS.orders if wildcards.part == "train" else 1
+    return call(function, entries, orders=orders, seed=RUN.seed("pca"))
+
+
+def encoder_inputs(encoder):
+    """Files that a weight encoder is fitted on, by the names of ``EncoderInputs``."""
+    files = {f"{part}_index": index_of(part) for part in ("train", "validation")}
+    if encoder.reads_coefficients:
+        files |= {part: PATHS.coefficients(part) for part in ("train", "validation")} | {"fitted": PCA_FILES}
+    if encoder.reads_images:
+        files["packed"] = PATHS.all_packed
+    return {**files, **other_zoos(encoder)}
+
+
+def other_zoos(encoder):
+    """Indices of the other runs that a weight encoder is fitted on."""
+    zoos = [Paths.of_run(run).index("train") for run in encoder.other_runs]
+    return {"other_zoos": zoos} if zoos else {}
+
+
+def bench_settings(name):
+    """How an encoder on the bench is fitted and measured."""
+    weights = ON_BENCH[name]
+    return BenchSettings(
+        encoder=weights.encoder,
+        orders=weights.orders,
+        components=weights.components,
+        budget=weights.budget,
+        gate=weights.gate,
+        search=RUN.config.search_with(name),
+        shared=RUN.config.shared,
+    )
+
+
+def share_of(weights):
+    """The fraction of the compression by the first of two stages: 0 where PCA does all, None without such stages."""
+    by_budget = weights.encoder.reads_coefficients and weights.budget is not None
+    return None if by_budget else weights.encoder.first_stage_share
+
+
+def entries_of(method):
+    """Return what the jobs of a method look up by name: itself, and the weight encoder if it decodes."""
+    return [METHODS[method], *(ENCODER_ENTRIES if "encoder" in METHODS[method].files(RUN, 0) else [])]
+
+
+def method_files(wildcards):
+    """The files of a method and draw."""
+    return METHODS[wildcards.method].files(RUN, int(wildcards.draw))
+
+
+def judging(function, **values):
+    """The params of a rule that loads the method and draw of its wildcards."""
+    return call(
+        function,
+        lambda wildcards: entries_of(wildcards.method),
+        choice=lambda wildcards: choice_of(RUN, wildcards.method, int(wildcards.draw)),
+        **values,
+    )
+
+
+def of_samplers(path):
+    """A file of every sampler and draw."""
+    return [path.format(method=method, draw=draw) for method, draw in draws(RUN, SAMPLING.samplers)]
+
+
+def caption_file(name, plugin=None):
+    """The caption of a figure or table, as seen from the working directory, so that a moved project is not stale."""
+    return os.path.relpath(plugin or Path(workflow.basedir, "workflow", "report", f"{name}.rst"))

@@ -39,33 +39,29 @@ if ENCODER.fit:
     TRAINED_ON = {name for row in RUN.plan if row["part"] == "train" for name in row["classes"]}
     TRAINED_ON = [name for name in RUN.classes if name in TRAINED_ON.union(RUN.groups["backbone"])]
 
-    rule fit_dataset_encoder:
+    use rule job as fit_dataset_encoder with:
         input:
             RUN.pretrained.clip_files,
             packed=packed(TRAINED_ON),
             clip=features(TRAINED_ON),
         output:
-            out=OUT + "/datasets/encoder.safetensors",
-            history=OUT + "/datasets/encoder.csv",
+            out=PATHS / "datasets/encoder.safetensors",
+            history=PATHS / "datasets/encoder.csv",
         log:
             PATHS.log("fit_dataset_encoder"),
         benchmark:
             PATHS.benchmark("fit_dataset_encoder")
-        conda:
-            ENVIRONMENT
         resources:
             gpu=1,
             mem_mb=8000,
             runtime=240,
         params:
             **call(ENCODER.fit, model=EMBEDDING, seed=RUN.seed("clip")),
-        script:
-            CALL
 
 
 if ENCODER.embed:
 
-    rule class_mean:
+    use rule job as class_mean with:
         input:
             RUN.pretrained.clip_files,
             **({"encoder": rules.fit_dataset_encoder.output.out} if ENCODER.fit else {}),
@@ -75,16 +71,12 @@ if ENCODER.embed:
             out=PATHS.class_mean("{name}"),
         log:
             PATHS.log("class_mean/{name}"),
-        conda:
-            ENVIRONMENT
         resources:
             gpu=int(ENCODER.uses_gpu),
             mem_mb=8000,
             runtime=60,
         params:
             **call(ENCODER.embed, model=EMBEDDING, seed=RUN.seed("clip")),
-        script:
-            CALL
 
 
 use rule list_packed as list_class_means with:
@@ -97,7 +89,7 @@ use rule list_packed as list_class_means with:
     localrule: True
 
 
-rule outcome_bins:
+use rule job as outcome_bins with:
     input:
         index=PATHS.index("train"),
     output:
@@ -105,9 +97,5 @@ rule outcome_bins:
     log:
         PATHS.log("outcome_bins"),
     localrule: True
-    conda:
-        ENVIRONMENT
     params:
         **call("wsl.outcomes.bins.write_bins", settings=RUN.config.outcomes),
-    script:
-        CALL

@@ -1,6 +1,6 @@
 # Evaluation: reconstruction, accuracy of samplers and baselines, and further properties of samplers.
 
-from wsl.sampling.inputs import compared, draws
+from wsl.sampling.inputs import compared
 from wsl.sampling.methods.base import codec_files
 
 EVALUATION = RUN.config.evaluation
@@ -9,26 +9,7 @@ HELD_OUT = [part for part in ("test", "unseen") if part in RUN.parts]
 HELD_OUT_INDICES = [index_of(part) for part in HELD_OUT]
 
 
-def method_files(wildcards):
-    return METHODS[wildcards.method].files(RUN, int(wildcards.draw))
-
-
-def judging(function, **values):
-    """The params of a rule that loads the method and draw of its wildcards."""
-    return call(
-        function,
-        lambda wildcards: entries_of(wildcards.method),
-        choice=lambda wildcards: choice_of(RUN, wildcards.method, int(wildcards.draw)),
-        **values,
-    )
-
-
-def of_samplers(path):
-    """A file of every sampler and draw."""
-    return [path.format(method=method, draw=draw) for method, draw in draws(RUN, SAMPLING.samplers)]
-
-
-rule reconstruction_over_training:
+use rule job as reconstruction_over_training with:
     input:
         index=index_of("test"),
         fitted=CODEC["pca"],
@@ -37,8 +18,6 @@ rule reconstruction_over_training:
         out=PATHS / "evaluation/reconstruction_over_training.csv",
     log:
         PATHS.log("reconstruction_over_training"),
-    conda:
-        ENVIRONMENT
     resources:
         gpu=1,
         mem_mb=16000,
@@ -51,11 +30,9 @@ rule reconstruction_over_training:
             size=RUN.config.images.size,
             seed=RUN.seed("synthetic images"),
         ),
-    script:
-        CALL
 
 
-rule reconstruction:
+use rule job as reconstruction with:
     input:
         index=index_of("test"),
         coefficients=PATHS.coefficients("test"),
@@ -67,19 +44,15 @@ rule reconstruction:
         out=PATHS / "evaluation/reconstruction.csv",
     log:
         PATHS.log("reconstruction"),
-    conda:
-        ENVIRONMENT
     resources:
         gpu=1,
         mem_mb=16000,
         runtime=120,
     params:
         **call("wsl.evaluation.reconstruction.on_training_data", ENCODER_ENTRIES, most=EVALUATION.training_images),
-    script:
-        CALL
 
 
-rule reconstruction_table:
+use rule job as reconstruction_table with:
     input:
         measured=rules.reconstruction.output.out,
     output:
@@ -87,16 +60,12 @@ rule reconstruction_table:
     log:
         PATHS.log("reconstruction_table"),
     localrule: True
-    conda:
-        ENVIRONMENT
     params:
         **call("wsl.evaluation.tables.reconstruction_table"),
-    script:
-        CALL
 
 
 # The one rule that reads test images.
-rule judge:
+use rule job as judge with:
     input:
         unpack(method_files),
         **METHOD_FILES,
@@ -107,8 +76,6 @@ rule judge:
         PATHS.log("judge/{method}-{draw}"),
     benchmark:
         PATHS.benchmark("judge/{method}-{draw}")
-    conda:
-        ENVIRONMENT
     threads: 1
     resources:
         gpu=1,
@@ -121,11 +88,9 @@ rule judge:
             counts=EVALUATION.image_counts,
             finetuning=EVALUATION.finetuning,
         ),
-    script:
-        CALL
 
 
-rule accuracy_table:
+use rule job as accuracy_table with:
     input:
         judgements=[PATHS.judged(*method_and_draw) for method_and_draw in draws(RUN, compared(RUN))],
         beside=RUN.beside(),
@@ -135,19 +100,15 @@ rule accuracy_table:
     log:
         PATHS.log("accuracy_table"),
     localrule: True
-    conda:
-        ENVIRONMENT
     params:
         **call(
             "wsl.evaluation.tables.accuracy_table",
             about={"regime": RUN.config.zoo.init, "run": RUN.config.run, "members": len(RUN.members("train"))},
             kinds={name: METHODS[name].kind for name in compared(RUN)},
         ),
-    script:
-        CALL
 
 
-rule summary:
+use rule job as summary with:
     input:
         classes=rules.class_table.output.out,
         members=rules.zoo_table.output.members,
@@ -160,17 +121,13 @@ rule summary:
     log:
         PATHS.log("summary"),
     localrule: True
-    conda:
-        ENVIRONMENT
     params:
         **call("wsl.evaluation.tables.write_summary", classes_per_task=RUN.config.zoo.classes_per_task),
-    script:
-        CALL
 
 
 # Further properties of samplers: control by R, retrieval, novelty and diversity, refinement, the shared space. They
 # only use validation images.
-rule judge_control:
+use rule job as judge_control with:
     input:
         unpack(method_files),
         **METHOD_FILES,
@@ -179,19 +136,15 @@ rule judge_control:
         out=PATHS / "evaluation/control/{method}-{draw}.csv",
     log:
         PATHS.log("judge_control/{method}-{draw}"),
-    conda:
-        ENVIRONMENT
     resources:
         gpu=1,
         mem_mb=16000,
         runtime=240,
     params:
         **judging("wsl.evaluation.control.judge_control"),
-    script:
-        CALL
 
 
-rule control_table:
+use rule job as control_table with:
     input:
         measured=of_samplers(rules.judge_control.output.out),
     output:
@@ -200,15 +153,11 @@ rule control_table:
     log:
         PATHS.log("control_table"),
     localrule: True
-    conda:
-        ENVIRONMENT
     params:
         **call("wsl.evaluation.control.control_table"),
-    script:
-        CALL
 
 
-rule judge_novelty:
+use rule job as judge_novelty with:
     input:
         unpack(method_files),
         **METHOD_FILES,
@@ -218,19 +167,15 @@ rule judge_novelty:
         diversity=PATHS / "evaluation/diversity/{method}-{draw}.csv",
     log:
         PATHS.log("judge_novelty/{method}-{draw}"),
-    conda:
-        ENVIRONMENT
     resources:
         gpu=1,
         mem_mb=16000,
         runtime=240,
     params:
         **judging("wsl.evaluation.novelty.judge_novelty", outcome=SAMPLING.outcome),
-    script:
-        CALL
 
 
-rule novelty_table:
+use rule job as novelty_table with:
     input:
         measured=of_samplers(rules.judge_novelty.output.out),
         diversity=of_samplers(rules.judge_novelty.output.diversity),
@@ -239,16 +184,12 @@ rule novelty_table:
     log:
         PATHS.log("novelty_table"),
     localrule: True
-    conda:
-        ENVIRONMENT
     params:
         **call("wsl.evaluation.novelty.novelty_table"),
-    script:
-        CALL
 
 
 # Samplers of whole weights have no code to refine, and leave an empty table.
-rule judge_refinement:
+use rule job as judge_refinement with:
     input:
         unpack(method_files),
         **METHOD_FILES,
@@ -259,19 +200,15 @@ rule judge_refinement:
         out=PATHS / "evaluation/refinement/{method}-{draw}.csv",
     log:
         PATHS.log("judge_refinement/{method}-{draw}"),
-    conda:
-        ENVIRONMENT
     resources:
         gpu=1,
         mem_mb=16000,
         runtime=240,
     params:
         **judging("wsl.evaluation.refined.judge_refinement", outcome=SAMPLING.outcome),
-    script:
-        CALL
 
 
-rule refinement_table:
+use rule job as refinement_table with:
     input:
         measured=of_samplers(rules.judge_refinement.output.out),
     output:
@@ -279,15 +216,11 @@ rule refinement_table:
     log:
         PATHS.log("refinement_table"),
     localrule: True
-    conda:
-        ENVIRONMENT
     params:
         **call("wsl.evaluation.refined.refinement_table"),
-    script:
-        CALL
 
 
-rule measure_retrieval:
+use rule job as measure_retrieval with:
     input:
         latents=[*map(PATHS.latents, HELD_OUT)],
         class_means=PATHS.class_means,
@@ -299,15 +232,11 @@ rule measure_retrieval:
     log:
         PATHS.log("measure_retrieval"),
     localrule: True
-    conda:
-        ENVIRONMENT
     params:
         **call("wsl.evaluation.recall.measure_retrieval"),
-    script:
-        CALL
 
 
-rule map_shared_space:
+use rule job as map_shared_space with:
     input:
         latents=[*map(PATHS.latents, ("train", *HELD_OUT))],
         class_means=PATHS.class_means,
@@ -318,9 +247,5 @@ rule map_shared_space:
     log:
         PATHS.log("map_shared_space"),
     localrule: True
-    conda:
-        ENVIRONMENT
     params:
         **call("wsl.evaluation.shared_map.write_map", superclasses=RUN.superclasses, seed=RUN.seed("map")),
-    script:
-        CALL

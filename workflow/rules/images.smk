@@ -35,7 +35,7 @@ for rule_name, log_name, names, classes_of in class_jobs("pack_class", "pack_cla
 ALL_USABLE = f"{OUT}/images/complete"
 
 
-rule class_table:
+use rule job as class_table with:
     input:
         packed=packed(RUN.classes),
     output:
@@ -44,15 +44,11 @@ rule class_table:
     log:
         PATHS.log("class_table"),
     localrule: True
-    conda:
-        ENVIRONMENT
     params:
         **call("wsl.images.reading.summarise"),
-    script:
-        CALL
 
 
-rule list_packed:
+use rule job as list_packed with:
     input:
         files=packed(RUN.classes),
     output:
@@ -60,18 +56,14 @@ rule list_packed:
     log:
         PATHS.log("list_packed"),
     localrule: True
-    conda:
-        ENVIRONMENT
     params:
         **call("wsl.files.plain.list_files"),
-    script:
-        CALL
 
 
 # Pretrained weights are fetched where Snakemake runs, so that no node of a cluster needs a network.
 if RUN.pretrained.clip_folder:
 
-    rule fetch_clip:
+    use rule job as fetch_clip with:
         input:
             RUN.pretrained.clip_config,
         output:
@@ -80,8 +72,6 @@ if RUN.pretrained.clip_folder:
         log:
             PATHS.log("fetch_clip"),
         localrule: True
-        conda:
-            ENVIRONMENT
         params:
             **call(
                 "wsl.datasets.fetching.fetch_clip",
@@ -89,21 +79,15 @@ if RUN.pretrained.clip_folder:
                 weights=RUN.config.datasets.weights,
                 texts=bool(RUN.config.datasets.prompts),
             ),
-        script:
-            CALL
 
 
 if RUN.pretrained.checkpoint_fetched:
 
-    rule fetch_checkpoint:
+    use rule job as fetch_checkpoint with:
         output:
             out=checked(RUN.pretrained.checkpoint_files[0], RUN.config.zoo.backbone.sha256),
         log:
             PATHS.log("fetch_checkpoint"),
         localrule: True
-        conda:
-            ENVIRONMENT
         params:
             **call("wsl.zoo.fetching.fetch_checkpoint", checkpoint=RUN.config.zoo.backbone.checkpoint),
-        script:
-            CALL

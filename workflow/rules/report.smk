@@ -7,13 +7,7 @@ CONTENTS = contents(RUN, FIGURES)
 SHOWN_FIGURES, SHOWN_TABLES = (
     [item["name"] for item in CONTENTS if item["kind"] == kind] for kind in ("figure", "table")
 )
-PLUGIN_CAPTIONS = {("figure", figure.name): figure.caption for figure in FIGURES if figure.caption}
-
-
-def caption_file(kind, name):
-    """The caption of a figure or table, as seen from the working directory, so that a moved project is not stale."""
-    built_in = Path(workflow.basedir, "workflow", "report", f"{name}.rst")
-    return os.path.relpath(PLUGIN_CAPTIONS.get((kind, name), built_in))
+PLUGIN_CAPTIONS = {("figure", figure.name): figure.caption for figure in FIGURES}
 
 
 # Each figure is a target of its own: results/<run>/figures/<name>.pdf, drawn by wsl/figures/<name>.py. The report shows
@@ -29,7 +23,7 @@ for figure in FIGURES:
             pdf=PATHS.figure(figure.name, "pdf"),
             png=report(
                 PATHS.figure(figure.name),
-                caption=os.path.abspath(caption_file("figure", figure.name)),
+                caption=os.path.abspath(caption_file(figure.name, figure.caption)),
                 category=figure.category,
                 labels={"figure": figure.title},
             ),
@@ -44,20 +38,16 @@ for figure in FIGURES:
             CALL
 
 
-rule html_report:
+use rule job as html_report with:
     input:
         figures=[PATHS.figure(name) for name in SHOWN_FIGURES],
         tables=[PATHS.table(name) for name in SHOWN_TABLES],
-        captions=[caption_file(item["kind"], item["name"]) for item in CONTENTS],
+        captions=[caption_file(item["name"], PLUGIN_CAPTIONS.get((item["kind"], item["name"]))) for item in CONTENTS],
         summary=PATHS.summary,
     output:
         out=PATHS.report,
     log:
         PATHS.log("html_report"),
     localrule: True
-    conda:
-        ENVIRONMENT
     params:
         **call("wsl.report.page.write_report", config=RUN.config, facts=FACTS, contents=CONTENTS),
-    script:
-        CALL

@@ -1,9 +1,8 @@
 # Shared encoder, samplers, and the models and description that a run leaves behind.
 
-from wsl.sampling.inputs import choice_of, common_files, described_files
-from wsl.sampling.methods.base import METHODS
+from wsl.sampling.inputs import common_files, described_files
 
-SHARED, SAMPLING = RUN.config.shared, RUN.config.sampling
+SHARED = RUN.config.shared
 SHARED_ENTRIES = [loss for loss, _ in SHARED.losses.used()]
 TRAIN_SHARED = "wsl.shared.training.train_shared"
 METHOD_FILES = common_files(RUN)
@@ -16,17 +15,12 @@ ABOUT_MODELS = {
 }
 
 
-def entries_of(method):
-    """Return what the jobs of a method look up by name: itself, and the weight encoder if it decodes."""
-    return [METHODS[method], *(ENCODER_ENTRIES if "encoder" in METHODS[method].files(RUN, 0) else [])]
-
-
 wildcard_constraints:
     draw=r"\d+",
     method=r"[^/]+",
 
 
-rule train_shared:
+use rule job as train_shared with:
     input:
         train=PATHS.latents("train"),
         validation=PATHS.latents("validation"),
@@ -39,16 +33,12 @@ rule train_shared:
         PATHS.log("train_shared"),
     benchmark:
         PATHS.benchmark("train_shared")
-    conda:
-        ENVIRONMENT
     resources:
         gpu=1,
         mem_mb=8000,
         runtime=240,
     params:
         **call(TRAIN_SHARED, SHARED_ENTRIES, settings=SHARED, seed=RUN.seed("shared")),
-    script:
-        CALL
 
 
 # Further draws of the same encoder, from other seeds; figures and tables show the first.
@@ -69,7 +59,7 @@ use rule train_shared as train_shared_draw with:
         ),
 
 
-rule similarities:
+use rule job as similarities with:
     input:
         latents=[PATHS.latents("train"), PATHS.latents("test")],
         class_means=PATHS.class_means,
@@ -80,16 +70,12 @@ rule similarities:
     log:
         PATHS.log("similarities"),
     localrule: True
-    conda:
-        ENVIRONMENT
     params:
         **call("wsl.shared.similarities.write_similarities", members=RUN.config.evaluation.heatmap_members),
-    script:
-        CALL
 
 
 # The body that generated models share; its heads are fitted in each draw.
-rule fit_body:
+use rule job as fit_body with:
     input:
         **({"taught": [*map(PATHS.class_mean, RUN.known_classes)]} if SAMPLING.generator.body.teacher else {}),
         index=METHOD_FILES["index"],
@@ -100,8 +86,6 @@ rule fit_body:
         PATHS.log("fit_body"),
     benchmark:
         PATHS.benchmark("fit_body")
-    conda:
-        ENVIRONMENT
     threads: 1
     resources:
         gpu=1,
@@ -109,8 +93,6 @@ rule fit_body:
         runtime=480,
     params:
         **call("wsl.sampling.body.fit_body", settings=SAMPLING.generator.body, seed=RUN.seed("body")),
-    script:
-        CALL
 
 
 # One rule for each sampler or baseline that learns something of its own.
@@ -147,7 +129,7 @@ for entry in METHODS.values():
                 CALL
 
 
-rule sample:
+use rule job as sample with:
     input:
         **METHOD_FILES,
         **CHOSEN.files(RUN, 0),
@@ -155,8 +137,6 @@ rule sample:
         models=[PATHS / f"sampling/models/{member}.safetensors" for member in RUN.members("test")],
     log:
         PATHS.log("sample"),
-    conda:
-        ENVIRONMENT
     resources:
         gpu=1,
         mem_mb=16000,
@@ -171,12 +151,10 @@ rule sample:
             about=ABOUT_MODELS,
             seed=RUN.seed("sample"),
         ),
-    script:
-        CALL
 
 
 # What `wsl sample` reads.
-rule describe_sampler:
+use rule job as describe_sampler with:
     input:
         **described_files(RUN),
     output:
@@ -184,8 +162,6 @@ rule describe_sampler:
     log:
         PATHS.log("describe_sampler"),
     localrule: True
-    conda:
-        ENVIRONMENT
     params:
         **call(
             "wsl.sampling.description.describe_sampler",
@@ -199,5 +175,3 @@ rule describe_sampler:
             finetuning=RUN.config.evaluation.finetuning.model_dump(exclude={"epochs"}),
             seed=RUN.seed("sample"),
         ),
-    script:
-        CALL

@@ -1,15 +1,11 @@
-rule plan:
+use rule job as plan with:
     output:
         out=PATHS / "zoo/plan.csv",
     log:
         PATHS.log("plan"),
     localrule: True
-    conda:
-        ENVIRONMENT
     params:
         **call("wsl.zoo.plan.write_plan", plan=RUN.plan),
-    script:
-        CALL
 
 
 # The weights that members start from, if they share them.
@@ -24,7 +20,7 @@ elif START and START[0].endswith("import_backbone"):
 START_FILE = {"start": PATHS.start} if START else {}
 if START:
 
-    rule start:
+    use rule job as start with:
         input:
             ancient(ALL_USABLE),
             **START_INPUT,
@@ -34,8 +30,6 @@ if START:
             PATHS.log("start"),
         benchmark:
             PATHS.benchmark("start")
-        conda:
-            ENVIRONMENT
         threads: 1
         resources:
             gpu=1,
@@ -43,13 +37,11 @@ if START:
             runtime=480,
         params:
             **call(START[0], **START[1]),
-        script:
-            CALL
 
 
 if RUN.config.zoo.cohort == 1:
 
-    rule train_member:
+    use rule job as train_member with:
         input:
             ancient(ALL_USABLE),
             **START_FILE,
@@ -60,8 +52,6 @@ if RUN.config.zoo.cohort == 1:
             PATHS.log("train_member/{member}"),
         benchmark:
             PATHS.benchmark("train_member/{member}")
-        conda:
-            ENVIRONMENT
         threads: 1
         resources:
             gpu=1,
@@ -73,13 +63,11 @@ if RUN.config.zoo.cohort == 1:
                 plan=lambda wildcards: RUN.training(wildcards.member),
                 settings=RUN.config.zoo.member_training(),
             ),
-        script:
-            CALL
 
 else:
 
     # Cohort 4 of size ten trains members 40 to 49, so that names of files do not depend on the size.
-    rule train_cohort:
+    use rule job as train_cohort with:
         input:
             ancient(ALL_USABLE),
             **START_FILE,
@@ -92,8 +80,6 @@ else:
             PATHS.benchmark("train_cohort/{cohort}")
         wildcard_constraints:
             cohort=r"\d+",
-        conda:
-            ENVIRONMENT
         threads: 1
         resources:
             gpu=1,
@@ -105,12 +91,10 @@ else:
                 plans=lambda wildcards: [RUN.training(member) for member in cohort_members(wildcards.cohort)],
                 settings=RUN.config.zoo.member_training(),
             ),
-        script:
-            CALL
 
 
 # One index per part: PCA depends on that of the training members only, so a new test member refits nothing.
-rule index_part:
+use rule job as index_part with:
     input:
         paths=lambda wildcards: member_files(wildcards.part),
     output:
@@ -120,15 +104,11 @@ rule index_part:
     benchmark:
         PATHS.benchmark("index_part/{part}")
     localrule: True
-    conda:
-        ENVIRONMENT
     params:
         **call("wsl.zoo.index.write_index"),
-    script:
-        CALL
 
 
-rule zoo_table:
+use rule job as zoo_table with:
     input:
         indices=expand(rules.index_part.output.out, part=RUN.parts),
     output:
@@ -137,9 +117,5 @@ rule zoo_table:
     log:
         PATHS.log("zoo_table"),
     localrule: True
-    conda:
-        ENVIRONMENT
     params:
         **call("wsl.zoo.overview.write_overview"),
-    script:
-        CALL

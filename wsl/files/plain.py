@@ -62,7 +62,7 @@ def read_cached(path: Path, parse: Callable[[str], Value]) -> Value | None:
     """Return a cached text parsed by ``parse``, or None if it is absent or unreadable."""
     try:
         return parse(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # of another shape, or damaged
         return None
 
 

@@ -14,6 +14,9 @@ from wsl.sampling.loading import Choice, MethodFiles
 from wsl.sampling.methods.base import METHODS
 from wsl.sampling.recalibration import STRENGTH
 from wsl.settings.registry import PLUGINS, module_file
+from wsl.settings.sections import plain
+from wsl.zoo.index import open_zoo
+from wsl.zoo.recognition import architecture_of
 
 FORMAT = 3
 READABLE = (1, 2, FORMAT)  # see `_upgraded`
@@ -166,8 +169,17 @@ def load_description(run: str | Path) -> Description:
     own = {key: existing(Path(os.path.normpath(path.parent / value))) for key, value in clip_files.items()}
     content["clip"] = {**content["clip"], **{key: str(file) for key, file in own.items()}}
     content["files"] = {key: absolute(value) for key, value in content["files"].items()}
+    if isinstance(content["about"]["architecture"], str):
+        content["about"] = _about_with_architecture(content["about"], content["files"]["index"])
     del content["sha256"]
     return Description(**{**content, "choice": Choice(**content["choice"])}, digest=file_digest(path))
+
+
+def _about_with_architecture(about: dict[str, Any], index: Path) -> dict[str, Any]:
+    """Return metadata with all settings of the architecture. Formats 1 and 2 have its name and width only."""
+    with open_zoo(index) as zoo:
+        architecture = architecture_of(zoo.layout)
+    return {key: value for key, value in about.items() if key != "width"} | {"architecture": plain(architecture)}
 
 
 def _upgraded(path: Path, content: dict[str, Any]) -> dict[str, Any]:
