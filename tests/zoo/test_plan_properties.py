@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wsl.errors import ConfigError
-from wsl.randomness import part_of
+from wsl.randomness import assigned_part
 from wsl.runs.run import DRAWN
 from wsl.zoo.groups import group_classes
 from wsl.zoo.plan import class_set_rank, plan_members, plan_unseen
@@ -48,7 +48,9 @@ def test_a_member_is_the_same_in_every_zoo_and_parts_have_their_shares(seed, par
     assert all(row["early_epoch"] < row["max_epoch"] for row in large)
     sets = {part: {frozenset(row["classes"]) for row in large if row["part"] == part} for part in PARTS}
     assert all(not sets[part] & sets[other] for part, other in combinations(PARTS, 2))
-    owners = Counter(part_of(seed, "tasks", class_set_rank(task), parts) for task in combinations(range(classes), size))
+    owners = Counter(
+        assigned_part(seed, "tasks", class_set_rank(task), parts) for task in combinations(range(classes), size)
+    )
     for part in PARTS:  # no set comes twice before all sets of the part have come once
         times = Counter(frozenset(row["classes"]) for row in large if row["part"] == part)
         assert len(times) == min(times.total(), owners[part])

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from wsl.errors import DataError
+from wsl.files.opening import remedy
 from wsl.files.plain import file_digest, read_json, within, write_json
-from wsl.files.remaking import remedy
 from wsl.jobs.job import Job
 from wsl.sampling.loading import Choice, MethodFiles
 from wsl.sampling.methods.base import METHODS

@@ -14,9 +14,9 @@ import psutil
 from pydantic import BaseModel, ValidationError
 
 from wsl.errors import DataError
+from wsl.files.opening import RECORD as NAME
 from wsl.files.opening import opening_fault
 from wsl.files.plain import write_json
-from wsl.files.remaking import RECORD as NAME
 
 STEPS = "logs/steps.jsonl"  # in a run's folder
 STARTS, ENDS, FAILS = "starts", "ends", "fails"  # steps of a job

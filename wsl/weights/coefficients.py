@@ -9,8 +9,8 @@ import pandas as pd
 
 from wsl.errors import DataError
 from wsl.files.hdf5 import get_table, new_hdf5, open_hdf5, part_of, put_table
+from wsl.files.opening import remedy
 from wsl.files.plain import write_csv
-from wsl.files.remaking import remedy
 from wsl.weights.orders import class_orders, reorder_head, reorder_task
 from wsl.weights.pca import ParameterPCA
 from wsl.zoo.index import open_zoo, read_weights

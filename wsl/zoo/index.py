@@ -15,7 +15,7 @@ import numpy as np
 
 from wsl.errors import DataError
 from wsl.files.hdf5 import get_table, new_hdf5, open_hdf5, put_table
-from wsl.files.remaking import remedy
+from wsl.files.opening import remedy
 from wsl.images.reading import join_task
 from wsl.zoo.layout import Layout, first_difference
 from wsl.zoo.member import get_layout, open_member, put_layout

@@ -15,7 +15,7 @@ import numpy as np
 
 from wsl.errors import DataError
 from wsl.files.hdf5 import get_table, new_hdf5, open_hdf5, put_table
-from wsl.files.remaking import remedy
+from wsl.files.opening import remedy
 from wsl.zoo.architectures.base import ARCHITECTURES
 from wsl.zoo.layout import Layout, layout_from_text, layout_to_text
 

@@ -10,7 +10,7 @@ from typing import Any
 from wsl.errors import ConfigError
 from wsl.files.plain import write_csv
 from wsl.images.reading import join_task
-from wsl.randomness import integer_seed, part_of, stream
+from wsl.randomness import assigned_part, integer_seed, stream
 from wsl.settings.distributions import Distribution
 
 Distributions = dict[str, Distribution]
@@ -55,7 +55,7 @@ def _sets_per_part(seed: int, n_classes: int, size: int, members: int, shares: d
     if comb(n_classes, size) > max(2 * members, sum(shares.values())):
         return dict.fromkeys(shares, inf)
     sets = combinations(range(n_classes), size)
-    counts = Counter(part_of(seed, "tasks", class_set_rank(classes), shares) for classes in sets)
+    counts = Counter(assigned_part(seed, "tasks", class_set_rank(classes), shares) for classes in sets)
     return {part: counts[part] for part in shares}
 
 
@@ -84,7 +84,7 @@ def plan_members(
     Raises:
         ConfigError: a part would be empty, or would not have a task of its own.
     """
-    parts = [part_of(seed, "members", index, shares) for index in range(members)]
+    parts = [assigned_part(seed, "members", index, shares) for index in range(members)]
     missing = [part for part in shares if part not in parts]
     if missing:
         raise ConfigError(
@@ -99,7 +99,7 @@ def plan_members(
 
     def owns(part: str, task: tuple[int, ...]) -> bool:
         # Each set of classes belongs to one part, so a held-out task is never a reordered training task.
-        return part_of(seed, "tasks", class_set_rank(task), shares) == part
+        return assigned_part(seed, "tasks", class_set_rank(task), shares) == part
 
     draws = {
         part: _task_draws(seed, classes, classes_per_task, count, partial(owns, part))

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from wsl.errors import DataError
-from wsl.files.user_cache import cache_file, read_cached, write_cached
+from wsl.files.plain import cache_file, read_cached, write_cached
 from wsl.jobs.provenance import code_digest
 from wsl.settings.registry import Registry, module_file
 from wsl.settings.sections import Named, plain

@@ -9,7 +9,7 @@ from typing import Any
 from wsl.errors import ConfigError, DataError
 from wsl.files.atomic import new_folder
 from wsl.files.plain import file_inside
-from wsl.randomness import part_of
+from wsl.randomness import assigned_part
 from wsl.zoo.foreign import raytune, table
 from wsl.zoo.foreign.account import OTHER, Imported, write_account
 from wsl.zoo.foreign.conversion import Conversion
@@ -181,7 +181,7 @@ def _parts(
         sets = sorted(set(tasks.values()))
         # Test members must not share a task with training members, unless there is only one task.
         places = {number: number if len(sets) == 1 else sets.index(task) for number, task in tasks.items()}
-        parts = {number: part_of(options.seed, "imported", place, shares) for number, place in places.items()}
+        parts = {number: assigned_part(options.seed, "imported", place, shares) for number, place in places.items()}
         if lacking := [part for part in shares if part not in parts.values()]:
             out = next((f"; {len(skipped)} runs were left out: {_reason(*skip)}" for skip in skipped.items()), "")
             raise ConfigError(
