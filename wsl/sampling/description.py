@@ -155,7 +155,7 @@ def load_description(run: str | Path) -> Description:
     for key, value in content.pop("clip_files").items():
         content["clip"][key] = str(existing(Path(os.path.normpath(path.parent / value))))
     content["files"] = {key: absolute(value) for key, value in content["files"].items()}
-    if isinstance(content["about"]["architecture"], str):
+    if isinstance(content["about"].get("architecture"), str):
         content["about"] = _about_with_architecture(content["about"], content["files"]["index"])
     del content["sha256"]
     return Description(**{**content, "choice": Choice(**content["choice"])}, digest=file_digest(path))
