@@ -70,7 +70,7 @@ CODE_CHANGES = {
     "one figure": ("figures/autoencoder_loss.py", Counter(autoencoder_loss=1) + REPORT),
     "list of figures": ("figures/catalogue.py", Counter()),
     "list of tables": ("report/contents.py", Counter()),
-    "loss of the shared encoder": ("ntxent.py", SHARED),
+    "loss of the shared encoder": ("training/ntxent.py", SHARED),
     "sampler": ("sampling/methods/projection.py", SAMPLER - Counter(describe_sampler=1)),
     "sampler that the run does not use": ("sampling/methods/flow.py", Counter()),
     "baselines": ("sampling/methods/task_heads.py", Counter(judge=2) + SAMPLING_TABLES),
@@ -87,8 +87,8 @@ CODE_CHANGES = {
     "files": ("files/hdf5.py", EVERYTHING),
     "report": ("report/page.py", REPORT),
     "schema": ("config/schema.py", Counter()),
-    "start of a workflow": ("run.py", Counter()),
-    "what goes round a job": ("jobs.py", Counter()),
+    "start of a workflow": ("runs/run.py", Counter()),
+    "what goes round a job": ("jobs/process.py", Counter()),
 }
 UNRELATED = ("README.md", "config/config.yaml", "pyproject.toml", "workflow/scripts/call.py", "workflow/rules/zoo.smk")
 
