@@ -92,7 +92,7 @@ def ours(
 
 
 def answer(answers: dict[str, torch.Tensor], way: str, call: Callable[..., torch.Tensor], batches: Iterator) -> None:
-    """Store the predictions of one way for the next models."""
+    """Store the predictions of one method for the next models."""
     answers[way] = call(latents=next(batches))
 
 

@@ -22,7 +22,7 @@ METRICS = ("train_loss", "train_accuracy", "validation_loss", "validation_accura
 
 
 def pretended(member: int, width: int) -> Member:
-    """Return a member that nobody trained."""
+    """Return an untrained member."""
     rng, layout = np.random.default_rng(member), ResNet18(width=width).layout(CLASSES, None)
     history = pd.DataFrame(rng.random((EPOCHS, len(METRICS))), columns=METRICS)
     history.insert(0, "epoch", np.arange(1, EPOCHS + 1))
@@ -56,7 +56,7 @@ def read_index(path: Path) -> None:
 
 
 def read_copy(path: Path, width: int) -> None:
-    """Read the largest parameter from a copy, and see that it is finite, as the index's reader does."""
+    """Read the largest parameter from a copy, and check that it is finite, as the index's reader does."""
     columns = max(ResNet18(width=width).layout(CLASSES, None).entries, key=lambda entry: entry.size).columns
     with h5py.File(path) as file:
         assert np.isfinite(file["weights"][:, columns]).all()

@@ -25,12 +25,12 @@ COLUMNS = {
     "unseen classes": ("unseen", "all"),
     "unseen, 1 image per class": ("unseen", "1"),
 }
-# What the table does not need: other runs, other numbers of images, fine-tuning.
+# The table needs no other runs, numbers of images or fine-tuning.
 LESS = ("beside=[]", "evaluation={image_counts: [1], finetuning: {epochs: []}}")
 
 
 def accuracy_table(seed: int, cores: int) -> Path:
-    """Make the run of a seed as far as its accuracy table, and return the table's path."""
+    """Run a seed up to its accuracy table, and return the path of the table."""
     name = f"{yaml.safe_load(CONFIG.read_text(encoding='utf-8'))['run']}-seed-{seed}"
     table = Path("results", name, "tables", "accuracy.csv")
     command = [sys.executable, "-m", "snakemake", table, "--cores", str(cores), "--configfile", CONFIG]
@@ -39,18 +39,18 @@ def accuracy_table(seed: int, cores: int) -> Path:
 
 
 def accuracies(table: Path) -> pd.DataFrame:
-    """Return the accuracy of each method (rows) in each column, without fine-tuning, of the run that a table is of."""
+    """Return accuracies without fine-tuning of the run of a table: methods as rows, and its columns."""
     rows = pd.read_csv(table, dtype={"images": str})
     rows = rows[(rows["run"] == rows["run"].iloc[0]) & (rows["epochs"] == 0)]
-    found = {}
+    columns = {}
     for column, (classes, images) in COLUMNS.items():
-        own = rows[(rows["classes"] == classes) & (rows["images"] == images)]
-        found[column] = own.set_index("sampler")["accuracy"]
-    return pd.DataFrame(found)
+        selected = rows[(rows["classes"] == classes) & (rows["images"] == images)]
+        columns[column] = selected.set_index("sampler")["accuracy"]
+    return pd.DataFrame(columns)
 
 
 def summarise(tables: list[Path]) -> list[dict[str, str]]:
-    """Return a row per method, best first: mean, least and largest accuracy over the tables, in %."""
+    """Return one row per method, best first: mean, minimum and maximum of the accuracy over the tables, in %."""
     every = pd.concat([accuracies(table) for table in tables]) * 100
     groups = every.groupby(level=0, sort=False)
     means, least, most = groups.mean(), groups.min(), groups.max()

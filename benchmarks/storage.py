@@ -35,7 +35,7 @@ MEASURED = ["bytes per snapshot", "accuracy", "loss", "agreement"]
 
 
 def train(packed: list[Path], member: int, width: int) -> Member:
-    """Train a member with a snapshot an epoch."""
+    """Train a member with one snapshot per epoch."""
     plan = {**PLAN, "member": member, "seed": member, "early_epoch": 1, "max_epoch": EPOCHS}
     training = Training(packed, plan, MemberTraining(architecture={"width": width}, **SHARED))
     training.run()
@@ -43,7 +43,7 @@ def train(packed: list[Path], member: int, width: int) -> Member:
 
 
 def stored(member: Member, folder: Path) -> Iterator[tuple[str, np.ndarray, float]]:
-    """Write a member in both ways; yield the way, its snapshots as read back, and the bytes that each takes."""
+    """Write a member in both formats; yield the format, the snapshots as read back, and the bytes per snapshot."""
     for storage in ("float32", "float16"):
         path = folder / f"{storage}.h5"
         write_member(path, replace(member, weights=member.weights.astype(storage)))
@@ -51,7 +51,7 @@ def stored(member: Member, folder: Path) -> Iterator[tuple[str, np.ndarray, floa
 
 
 def judged(member: Member, folder: Path, runner: Runner, inputs: torch.Tensor, labels: torch.Tensor) -> Iterator[dict]:
-    """Yield what each stored snapshot answers; agreement is with float32."""
+    """Yield one row per stored snapshot, with its accuracy and its agreement with float32."""
     exact: list[torch.Tensor] = []
     for storage, snapshots, size in stored(member, folder):
         answers = [runner.logits(weights, inputs) for weights in snapshots]

@@ -21,7 +21,7 @@ from zoos import CLASSES, TRAINING, draw_pictures, ours, plain
 
 from wsl.zoo.architectures.resnet18 import ResNet18
 
-# What cards multiply matrices at, dense, in 1e12 operations a second: their data sheets.
+# Dense matrix products, 1e12 operations per second, from the data sheets of the cards.
 PEAKS = {"H100": {"bfloat16": 989, "float32": 495}, "H200": {"bfloat16": 989, "float32": 495}}
 
 
@@ -35,7 +35,7 @@ def work(width: int, size: int, epochs: int, batch_size: int) -> float:
 
 
 def split(members: int, parts: int) -> list[list[int]]:
-    """Deal seeds out to processes."""
+    """Distribute seeds over processes."""
     return [list(map(int, part)) for part in np.array_split(range(members), parts)]
 
 

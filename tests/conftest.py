@@ -1,6 +1,6 @@
-"""Small real things that many tests share: packed digits, a tiny zoo trained on them, and what is fitted to it.
+"""Small real data that many tests share: packed digits, a tiny zoo trained on them, and models fitted to it.
 
-Tests marked `data` want real things beside, and skip without them:
+Tests marked `data` need real data, and are skipped without them:
     WSL_DATA  a folder with `train` and `val`, each holding a folder of photos for every class
     WSL_CLIP  a folder with `wsl-tiny-rn.json` and `wsl-tiny-rn.pt`, an open_clip model and its weights
 """
@@ -46,7 +46,7 @@ from wsl.zoo.settings import MemberTraining
 from wsl.zoo.training import train_member
 
 torch.set_num_threads(1)
-# Few examples, the same each time: a test that fails on one machine and not on the next helps nobody.
+# Few examples and the same ones each time, so that failures can be reproduced.
 UNTIMED = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.function_scoped_fixture]
 settings.register_profile("wsl", max_examples=40, deadline=None, derandomize=True, suppress_health_check=UNTIMED)
 settings.load_profile("wsl")
@@ -81,14 +81,14 @@ def plan_row(member: int = 0, task: str = "012", **changes) -> dict:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests come first, so that no worker is left with one when the others are done."""
+    """Run files with slow tests first, so that all workers finish at about the same time."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
-    """A test that draws numbers draws the same each time, whatever ran before."""
+    """Seed torch, so that a test does not depend on those before it."""
     torch.manual_seed(0)
 
 
@@ -122,20 +122,20 @@ def zoo(train, tmp_path_factory) -> SimpleNamespace:
     root = tmp_path_factory.mktemp("zoo")
     members, indices = [], {}
     for part, tasks in TASKS.items():
-        own = []
+        paths = []
         for task in tasks:
-            number = len(members) + len(own)
+            number = len(members) + len(paths)
             sgd = {"optimizer": "sgd", "learning_rate": 0.01} if number % 2 else {}
-            own.append(train(root / "members" / f"{number:05d}.h5", task, member=number, seed=100 + number, **sgd))
+            paths.append(train(root / "members" / f"{number:05d}.h5", task, member=number, seed=100 + number, **sgd))
         indices[part] = root / f"{part}.h5"
-        write_index(own, indices[part])
-        members += own
+        write_index(paths, indices[part])
+        members += paths
     return SimpleNamespace(root=root, members=members, **indices)
 
 
 @pytest.fixture(scope="session")
 def fitted(zoo, tmp_path_factory) -> list[Path]:
-    """A PCA file a named parameter, in order, with as many components as the six training snapshots allow."""
+    """One PCA file per named parameter, in order, with as many components as the six training snapshots allow."""
     folder = tmp_path_factory.mktemp("pca")
     paths = []
     for entry in resnet18_layout(WIDTH, 3).entries:
@@ -159,7 +159,7 @@ def coefficients(zoo, fitted, tmp_path_factory) -> dict[str, Path]:
 def autoencoder(zoo, fitted, coefficients, tmp_path_factory) -> SimpleNamespace:
     """A trained weight autoencoder: ``state``, ``history``, ``checkpoints``, and ``latents`` files by part."""
     folder = tmp_path_factory.mktemp("autoencoder")
-    made = SimpleNamespace(
+    out = SimpleNamespace(
         state=folder / "ae.safetensors",
         history=folder / "history.csv",
         checkpoints=folder / "states.safetensors",
@@ -167,10 +167,10 @@ def autoencoder(zoo, fitted, coefficients, tmp_path_factory) -> SimpleNamespace:
     )
     inputs = EncoderInputs(zoo.train, zoo.validation, coefficients["train"], coefficients["validation"], fitted)
     settings = EncoderFit(encoder={"name": "pca-ae", "latent": 8, **ADAMW})
-    train_weight_encoder(inputs, made.state, made.history, made.checkpoints, settings)
-    for part, path in made.latents.items():
-        embed_part(getattr(zoo, part), coefficients[part], fitted, made.state, path, orders=1, seed=0)
-    return made
+    train_weight_encoder(inputs, out.state, out.history, out.checkpoints, settings)
+    for part, path in out.latents.items():
+        embed_part(getattr(zoo, part), coefficients[part], fitted, out.state, path, orders=1, seed=0)
+    return out
 
 
 @pytest.fixture(scope="session")
@@ -213,12 +213,12 @@ def bins(zoo, tmp_path_factory) -> Path:
 def shared(autoencoder, class_means, bins, tmp_path_factory) -> SimpleNamespace:
     """A trained shared encoder: ``state`` and ``history``."""
     folder = tmp_path_factory.mktemp("shared")
-    made = SimpleNamespace(state=folder / "shared.safetensors", history=folder / "history.csv")
+    out = SimpleNamespace(state=folder / "shared.safetensors", history=folder / "history.csv")
     latents = autoencoder.latents
     shape = {"outcome_embedding": 4, "hidden": [16], "dropout": 0.0}
-    files = (latents["train"], latents["validation"], list(class_means.values()), bins, made.state, made.history)
+    files = (latents["train"], latents["validation"], list(class_means.values()), bins, out.state, out.history)
     train_shared(*files, Shared(**shape, **ADAMW))
-    return made
+    return out
 
 
 @pytest.fixture(scope="session")
@@ -226,7 +226,7 @@ def method_files(zoo, fitted, autoencoder, class_means, packed, bins):
     """Makes the input files of jobs that load a method: ``method_files(held_out, shared=path)``."""
     common = {"index": zoo.train, "class_means": list(class_means.values()), "packed": list(packed.values())}
     common |= {"bins": bins, "pca": fitted, "encoder": autoencoder.state}
-    return lambda held_out=(), **own: MethodFiles(**{**common, "held_out": held_out, **own})
+    return lambda held_out=(), **more: MethodFiles(**{**common, "held_out": held_out, **more})
 
 
 @pytest.fixture(scope="session")
@@ -246,7 +246,7 @@ def class_folders(tmp_path_factory):
 
 
 def photo(place: int, name: str) -> Image.Image:
-    """A noisy square of a colour that tells the class by its place."""
+    """A noisy square whose colour is that of the class."""
     noise = np.random.default_rng(list(name.encode())).integers(0, 60, (20, 24, 3))
     noise[..., place % 3] += 40 * (1 + place // 3)
     return Image.fromarray(noise.astype(np.uint8))

@@ -1,4 +1,4 @@
-"""ResNet-18s and their layouts, as many tests need them."""
+"""ResNet-18s and their layouts, for many tests."""
 
 import torch
 from torch import nn
@@ -25,5 +25,5 @@ def resnet18_network(width: int, classes: int) -> Network:
 
 
 def features_of(network: nn.Module, images: torch.Tensor) -> torch.Tensor:
-    """What the head reads."""
+    """The inputs of the head."""
     return features_and_logits(network, images)[0]

@@ -1,4 +1,4 @@
-"""Fixtures of places outside: a web site on loopback, disks that are full or sealed."""
+"""Fixtures: a web site on loopback, and small, full or read-only disks."""
 
 import contextlib
 import os
@@ -13,7 +13,7 @@ from loopback import Loopback
 
 @pytest.fixture
 def site(tmp_path, monkeypatch):
-    """A web site on loopback, see ``loopback.Loopback``, which is the hub of models too, with an empty cache."""
+    """A web site on loopback, see ``loopback.Loopback``, which is also the hub of models, with an empty cache."""
     (tmp_path / "site").mkdir()
     with Loopback(tmp_path / "site") as site:
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
@@ -25,14 +25,14 @@ def site(tmp_path, monkeypatch):
 
 @pytest.fixture
 def disk(tmp_path):
-    """Mounts a disk of its own: ``disk(folder, "size=1m")`` or ``disk(folder, "ro")``; returns the folder."""
+    """Mounts a small disk: ``disk(folder, "size=1m")`` or ``disk(folder, "ro")``; returns the folder."""
     mounted = []
 
     def mount(folder: Path, options: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True, text=True)
         if done.returncode:
-            pytest.skip(f"a disk of one's own takes root and the right to mount: {done.stderr.strip()}")
+            pytest.skip(f"mounting a disk needs root and the right to mount: {done.stderr.strip()}")
         mounted.append(folder)
         return folder
 
@@ -45,7 +45,7 @@ def disk(tmp_path):
 
 @pytest.fixture
 def fill():
-    """Fills the disk of a folder but for so many bytes: ``fill(folder, 0)``; returns the file that does."""
+    """Fills the disk of a folder up to a number of free bytes: ``fill(folder, 0)``; returns the file."""
 
     def run(folder: Path, left: int) -> Path:
         path = folder / "filler"

@@ -16,7 +16,7 @@ RECIPE = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 RECIPES = list(RECIPE.finditer((ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")))
-# A process of its own, since plug-ins stay registered.
+# In a separate process, since plug-ins stay registered.
 CHECK = """
 import sys
 import yaml

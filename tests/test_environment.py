@@ -1,4 +1,4 @@
-"""Packages are named in three places; these hold them together."""
+"""The three lists of packages agree."""
 
 import tomllib
 from pathlib import Path

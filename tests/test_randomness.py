@@ -1,11 +1,11 @@
-"""Named random streams, and the dealing into parts."""
+"""Named random streams, and the assignment of items to parts."""
 
 from collections import Counter
 
 import numpy as np
 import pytest
 
-from wsl.randomness import integer_seed, part_of, stream
+from wsl.randomness import assigned_part, integer_seed, stream
 
 THESIS = {"train": 850, "validation": 100, "test": 50}
 
@@ -37,16 +37,16 @@ def test_integer_seeds_fit_31_bits_and_differ():
 
 
 @pytest.mark.parametrize("shares", [THESIS, {"train": 6, "validation": 1, "test": 1}, {"train": 3, "test": 2}])
-def test_every_block_is_dealt_in_exactly_the_shares(shares):
+def test_every_block_is_divided_in_exactly_the_shares(shares):
     block = sum(shares.values()) // np.gcd.reduce(list(shares.values()))
-    parts = [part_of(0, "members", index, shares) for index in range(10 * block)]
+    parts = [assigned_part(0, "members", index, shares) for index in range(10 * block)]
     for start in range(0, len(parts), block):
         counts = Counter(parts[start : start + block])
         assert {part: count * sum(shares.values()) // block for part, count in counts.items()} == shares
 
 
-def test_parts_are_shuffled_and_of_the_seed():
-    parts = [[part_of(seed, "members", index, THESIS) for index in range(1000)] for seed in (0, 1)]
+def test_parts_are_shuffled_by_the_seed():
+    parts = [[assigned_part(seed, "members", index, THESIS) for index in range(1000)] for seed in (0, 1)]
     assert parts[0] != parts[1]
     tests = np.flatnonzero(np.array(parts[0]) == "test") % 20
-    assert len(set(tests)) > 10  # its place within a block of twenty is no fixed one
+    assert len(set(tests)) > 10  # its place within a block of twenty differs

@@ -39,15 +39,15 @@ class Page(HTMLParser):
         self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag, attrs):
-        given = dict(attrs)
+        values = dict(attrs)
         self.tags.add(tag)
-        self.ids |= {given[key] for key in ("id", "name") if given.get(key)}
-        self.links += [given[key] for key in ("href", "src") if given.get(key) is not None]
+        self.ids |= {values[key] for key in ("id", "name") if values.get(key)}
+        self.links += [values[key] for key in ("href", "src") if values.get(key) is not None]
         self._hidden += tag in ("script", "style")
-        if tag == "svg" and "aria-label" in given:
-            self.equations.append(given["aria-label"])
+        if tag == "svg" and "aria-label" in values:
+            self.equations.append(values["aria-label"])
         if tag == "path" and self.equations:
-            assert given["d"], "an equation without a line"
+            assert values["d"], "an equation without a line"
 
     def handle_endtag(self, tag):
         self._hidden -= tag in ("script", "style")
@@ -85,12 +85,12 @@ def named(nav):
 
 
 def built(site, name):
-    """The page that a source, as the navigation names it, is built into."""
+    """The built page of a source in the navigation."""
     folder = site / Path(name).parent
     return page((folder if Path(name).stem in ("index", "README") else folder / Path(name).stem) / "index.html")
 
 
-def test_every_page_of_the_navigation_is_there_and_no_other(site):
+def test_the_pages_are_those_of_the_navigation(site):
     names = named(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"])
     assert {site / "404.html", *site.rglob("index.html")} == set(site.rglob("*.html"))
     assert len(names) == len(set(names)) == len(list(site.rglob("index.html")))
@@ -107,11 +107,11 @@ def test_every_link_and_image_leads_to_a_built_file(site):
             parts = urlsplit(link)
             if parts.scheme or parts.netloc:
                 continue
-            there = site / parts.path.lstrip("/") if parts.path.startswith("/") else path.parent / unquote(parts.path)
-            there = (path if not parts.path else there / "index.html" if there.is_dir() else there).resolve()
-            anchored = not parts.fragment or unquote(parts.fragment) in page(there).ids if there.is_file() else False
+            target = site / parts.path.lstrip("/") if parts.path.startswith("/") else path.parent / unquote(parts.path)
+            target = (path if not parts.path else target / "index.html" if target.is_dir() else target).resolve()
+            anchored = not parts.fragment or unquote(parts.fragment) in page(target).ids if target.is_file() else False
             followed += 1
-            if not (there.is_file() and there.is_relative_to(site.resolve()) and anchored):
+            if not (target.is_file() and target.is_relative_to(site.resolve()) and anchored):
                 lost.append(f"{path.relative_to(site)}: {link}")
     assert lost == [] and followed > 1000
 
@@ -122,7 +122,7 @@ def test_nothing_is_fetched_from_other_servers(site):
         assert not re.findall(r'(?:\bsrc=|<link[^>]+stylesheet[^>]+href=)"?(?:https?:)?//[^"\s>]+', html), path
 
 
-def test_no_text_was_taken_for_a_tag(site):
+def test_no_text_is_read_as_a_tag(site):
     assert {tag: str(path) for path in site.rglob("*.html") for tag in page(path).tags - set(TAGS.split())} == {}
 
 
@@ -170,7 +170,7 @@ def test_every_module_is_in_the_api(site):
 
 def test_equations_of_the_method_are_drawn(site):
     source = (ROOT / "docs" / "method.md").read_text()
-    equations = [" ".join((whole or inline).split()) for whole, inline in EQUATION.findall(source)]
+    equations = [" ".join((display or inline).split()) for display, inline in EQUATION.findall(source)]
     method = built(site, "method.md")
     assert len(equations) > 10 and method.equations == equations
     assert "$" not in method.text and "\\" not in method.text

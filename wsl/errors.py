@@ -15,14 +15,7 @@ class DataError(ValueError):
 
 
 class Faults:
-    """Faults of a config, collected so that all are reported at once.
-
-    Args:
-        lines: faults that are known already.
-
-    Attributes:
-        lines: one per fault.
-    """
+    """Faults of a config, one line each, collected so that all are reported at once."""
 
     def __init__(self, lines: Sequence[str] = ()):
         self.lines = list(lines)

@@ -13,31 +13,21 @@ def key(*path: str | int) -> tuple[int, ...]:
 
 
 def stream(seed: int, *path: str | int) -> np.random.Generator:
-    """Return a random generator.
-
-    Args:
-        seed: of the run.
-        path: what the numbers are for, for example ``"member", 17, "task"``.
-    """
+    """Return a random generator for a run's seed and a purpose, for example ``"member", 17, "task"``."""
     return np.random.default_rng([seed, *key(*path)])
 
 
 def integer_seed(seed: int, *path: str | int) -> int:
-    """Return a 31-bit seed for a library that needs an integer (torch, scikit-learn).
-
-    Args:
-        seed: of the run.
-        path: what the seed is for.
-    """
+    """Return a 31-bit seed for a library that needs an integer (torch, scikit-learn); arguments as for ``stream``."""
     return int(stream(seed, *path).integers(2**31))
 
 
 @lru_cache(maxsize=4096)
-def _block(seed: int, what: str, block: int, size: int) -> tuple[int, ...]:
-    return tuple(stream(seed, what, block).permutation(size).tolist())
+def _block(seed: int, kind: str, block: int, size: int) -> tuple[int, ...]:
+    return tuple(stream(seed, kind, block).permutation(size).tolist())
 
 
-def part_of(seed: int, what: str, index: int, shares: dict[str, int]) -> str:
+def assigned_part(seed: int, kind: str, index: int, shares: dict[str, int]) -> str:
     """Return the part to which an item belongs.
 
     A random permutation assigns each consecutive block of ``sum(shares)`` items (shares in lowest terms) to the parts
@@ -45,15 +35,15 @@ def part_of(seed: int, what: str, index: int, shares: dict[str, int]) -> str:
     depends on the number of items after it.
 
     Args:
-        seed: of the run.
-        what: kind of the items, for example ``members``.
+        seed: seed of the run.
+        kind: kind of the items, for example ``members``.
         index: number of the item, from 0.
         shares: share of each part.
     """
     divisor = gcd(*shares.values())
     counts = {part: share // divisor for part, share in shares.items()}
     size = sum(counts.values())
-    position = _block(seed, what, index // size, size)[index % size]
+    position = _block(seed, kind, index // size, size)[index % size]
     for part, count in counts.items():
         if position < count:
             return part

@@ -1,4 +1,4 @@
-"""A run's sampler, and somebody's own folder of images."""
+"""The sampler of a run, a user's folder of images, and commands in processes."""
 
 import json
 import subprocess
@@ -23,7 +23,7 @@ def sampler_of(zoo, fitted, autoencoder, shared, class_means, packed, bins, tiny
         run = tmp_path_factory.mktemp("run")
 
         def in_run(path):
-            """A file of the session as one of the run's, by a link to its folder."""
+            """A file of the session as a file of the run, by a link to its folder."""
             if not isinstance(path, str | Path):
                 return [*map(in_run, path)]
             link = run / path.parent.name
@@ -34,9 +34,9 @@ def sampler_of(zoo, fitted, autoencoder, shared, class_means, packed, bins, tiny
         files = {"index": zoo.train, "pca": fitted, "encoder": autoencoder.state, "shared": shared.state}
         files |= {"latents": autoencoder.latents["train"]}
         files |= {"class_means": list(means.values()), "packed": list(packed.values()), "bins": bins}
-        about = {
+        card = {
             "run": "tiny",
-            "architecture": {"name": "resnet18", "stem": 7, "width": 2},
+            "architecture": ARCHITECTURE,
             "size": 16,
             "encoder": {"encoder": "clip"},
         }
@@ -45,7 +45,7 @@ def sampler_of(zoo, fitted, autoencoder, shared, class_means, packed, bins, tiny
             "choice": Choice(name="projection", known=["0", "1"], recalibrate=False),
             "outcome": "best",
             "embedding": {"clip": changes.pop("clip", clip), "prompts": changes.pop("prompts", [])},
-            "about": about,
+            "about": card,
             "finetuning": {"optimizer": "adam", "learning_rate": 1e-3, "batch_size": 8, "augment": False},
         }
         files |= {key: changes.pop(key) for key in ("start", "body", "fitted") if key in changes}
@@ -62,9 +62,9 @@ def run(sampler_of) -> Path:
 
 
 @pytest.fixture(scope="session")
-def own(packed, tmp_path_factory) -> Path:
-    """Folders of the training images of the digits 0, 3 and 2, under other names that sort alike."""
-    folder = tmp_path_factory.mktemp("own")
+def photos(packed, tmp_path_factory) -> Path:
+    """Folders of the training images of the digits 0, 3 and 2, under other names in the same order."""
+    folder = tmp_path_factory.mktemp("photos")
     for name, digit in (("apple", "0"), ("pear", "3"), ("plum", "2")):
         (folder / name).mkdir()
         with h5py.File(packed[digit]) as file:

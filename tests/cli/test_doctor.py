@@ -28,30 +28,30 @@ def doctor(*arguments, code=0):
 
 def test_versions_and_devices_are_those_of_this_machine(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    said = doctor()
-    assert f"torch {importlib.metadata.version('torch')}" in said and "no GPU is visible" in said
+    output = doctor()
+    assert f"torch {importlib.metadata.version('torch')}" in output and "no GPU is visible" in output
 
 
 def test_a_config_that_can_run_is_counted(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.yaml").write_text(DIGITS)
-    said = " ".join(doctor("mine.yaml").split())
-    assert "mine: 10 classes; members: " in said and "disk needed about " in said
-    assert "the 3 held-out tasks of seen classes are 3 distinct sets of classes." in said
-    assert sum(int(word) for word in re.findall(r"(\d+) (?:train|validation|test)\b", said)) == 20
+    output = " ".join(doctor("mine.yaml").split())
+    assert "mine: 10 classes; members: " in output and "disk needed about " in output
+    assert "the 3 held-out tasks of seen classes are 3 distinct sets of classes." in output
+    assert sum(int(word) for word in re.findall(r"(\d+) (?:train|validation|test)\b", output)) == 20
 
 
-def test_what_would_be_fetched_is_said(tmp_path, monkeypatch):
+def test_missing_downloads_are_reported(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     text = DIGITS.replace("width: 2}", "width: 2}, init: finetuned, backbone: {checkpoint: timm:resnet18}")
     (tmp_path / "mine.yaml").write_text(text + "datasets: {model: RN50, weights: openai}\n")
-    said = " ".join(doctor("mine.yaml").split())
-    assert "RN50 openai is not here yet: it needs a network where Snakemake runs" in said
-    assert "timm:resnet18 is not here yet" in said and "random network" not in said
+    output = " ".join(doctor("mine.yaml").split())
+    assert "RN50 openai is missing: Snakemake fetches it into" in output
+    assert "timm:resnet18 is missing" in output and "random network" not in output
     (tmp_path / "results/mine/downloads").mkdir(parents=True)
     (tmp_path / "results/mine/downloads/RN50--openai.weights").touch()
-    said = " ".join(doctor("mine.yaml").split())
-    assert "RN50 openai has been fetched into results/mine/downloads/RN50--openai.weights" in said
+    output = " ".join(doctor("mine.yaml").split())
+    assert "RN50 openai has been fetched into results/mine/downloads/RN50--openai.weights" in output
 
 
 @pytest.mark.parametrize(
@@ -70,35 +70,35 @@ def test_what_would_be_fetched_is_said(tmp_path, monkeypatch):
         (DIGITS + f"datasets: {{weights: ./mine.yaml, sha256: {'a' * 64}}}", "datasets.sha256: ./mine.yaml has the"),
     ],
 )
-def test_what_would_stop_a_run_is_said(tmp_path, monkeypatch, text, message):
+def test_obstacles_are_reported(tmp_path, monkeypatch, text, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.yaml").write_text(text)
     assert message in doctor("mine.yaml", code=1)
 
 
-def test_the_thesis_is_told_every_obstacle_at_once(tmp_path, monkeypatch):
+def test_every_obstacle_to_the_thesis_is_reported_at_once(tmp_path, monkeypatch):
     """Both missing folders, and a disk too small for the zoo alone: 1,000 members of two snapshots of a ResNet-18."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**12, 0, 50 * 10**9))
-    said = doctor(ROOT / "config" / "thesis.yaml", code=1)
-    obstacles = [line for line in said.splitlines() if line.startswith("obstacle: ")]
-    for told in ("no folder data/imagenet/train", "no folder data/imagenet/val", "disk is too small"):
-        assert sum(told in line for line in obstacles) == 1, (told, obstacles)
+    output = doctor(ROOT / "config" / "thesis.yaml", code=1)
+    obstacles = [line for line in output.splitlines() if line.startswith("obstacle: ")]
+    for part in ("no folder data/imagenet/train", "no folder data/imagenet/val", "disk is too small"):
+        assert sum(part in line for line in obstacles) == 1, (part, obstacles)
     assert len(obstacles) == 3 and "about 91 GB" in obstacles[2] and "50 GB free" in obstacles[2]
     assert "images are not counted, since data/imagenet/train is missing" in obstacles[2]
 
 
 def test_faults_that_hide_the_plan_hide_no_others(tmp_path, monkeypatch):
-    """Without the folders there are no classes, so no plan; the rest of the config is checked all the same."""
+    """Without the folders there are no classes, so no plan; the rest of the config is still checked."""
     monkeypatch.chdir(tmp_path)
     images = "images: {source: {name: imagefolder, train: nowhere, test: neither}}\ndatasets: {weights: ./gone.pt}"
     (tmp_path / "mine.yaml").write_text(f"run: mine\n{images}\n")
-    said = doctor("mine.yaml", code=1)
-    obstacles = [line for line in said.splitlines() if line.startswith("obstacle: ")]
+    output = doctor("mine.yaml", code=1)
+    obstacles = [line for line in output.splitlines() if line.startswith("obstacle: ")]
     assert len(obstacles) == 3
     missing = ("images.source.train: there is no folder nowhere", "images.source.test: there is no folder neither")
-    for told in (*missing, "./gone.pt"):
-        assert sum(told in line for line in obstacles) == 1, (told, obstacles)
+    for part in (*missing, "./gone.pt"):
+        assert sum(part in line for line in obstacles) == 1, (part, obstacles)
 
 
 def test_json_is_one_document_with_the_same_findings(tmp_path):
@@ -107,11 +107,11 @@ def test_json_is_one_document_with_the_same_findings(tmp_path):
     env = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80", "CUDA_VISIBLE_DEVICES": ""}
     command = [sys.executable, "-c", "from wsl.cli.main import app; app()", "doctor", "mine.yaml", "--json"]
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
-    found = json.loads(done.stdout)
+    report = json.loads(done.stdout)
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert found["packages"]["torch"] == importlib.metadata.version("torch") and found["devices"] == []
-    assert len(found["obstacles"]) == 1 and "there is no file ./gone.pt" in found["obstacles"][0]
-    assert f"obstacle: {found['obstacles'][0]}" in done.stderr
+    assert report["packages"]["torch"] == importlib.metadata.version("torch") and report["devices"] == []
+    assert len(report["obstacles"]) == 1 and "there is no file ./gone.pt" in report["obstacles"][0]
+    assert f"obstacle: {report['obstacles'][0]}" in done.stderr
     (tmp_path / "mine.yaml").write_text(DIGITS)
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     about = json.loads(done.stdout)["config"]
@@ -127,6 +127,6 @@ def test_it_fits_80_columns(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"- a\n- b\n", b""])
-def test_what_is_no_config_ends_in_words(tmp_path, content):
+def test_a_file_that_is_not_a_config_is_an_obstacle(tmp_path, content):
     (tmp_path / "mine.yaml").write_bytes(content)
     assert "obstacle: " in doctor(tmp_path / "mine.yaml", code=1)

@@ -1,4 +1,4 @@
-"""`wsl export`: onnxruntime, which knows no torch, gives the same outputs."""
+"""`wsl export`: onnxruntime gives the same outputs as torch."""
 
 import json
 
@@ -19,7 +19,7 @@ def export(*arguments):
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
-    """A model of width 3 that tells 4 classes apart, with statistics of its own."""
+    """A model of width 3 for 4 classes, with its own statistics."""
     path = tmp_path_factory.mktemp("model") / "model.safetensors"
     torch.manual_seed(0)
     network = resnet18(3, 4)
@@ -42,7 +42,7 @@ def test_outputs_are_equal_for_any_number_of_images(model, tmp_path):
     assert np.ptp(logits) > 0
 
 
-def test_what_is_no_model_is_refused(tmp_path):
+def test_a_file_that_is_not_a_model_is_refused(tmp_path):
     write_tensors(tmp_path / "other.safetensors", {"mean": torch.zeros(2)}, {})
     done = export(tmp_path / "other.safetensors")
     assert done.exit_code == 1 and "holds no model" in " ".join(done.output.split())

@@ -1,4 +1,4 @@
-"""`wsl import` and the `wsl export` that it undoes, as a user calls them."""
+"""`wsl import`, and `wsl export` as its inverse."""
 
 import json
 import shutil
@@ -26,10 +26,10 @@ def theirs(zoo, tmp_path):
 
 
 def test_members_are_imported_and_inspected(zoo, theirs, tmp_path):
-    said = call("import", theirs, "--out", tmp_path / "ours")
-    assert "ours: 3 members (3 train), 0 runs left out" in said
-    said = call("inspect", tmp_path / "ours" / "train.h5")
-    assert said.split("train.h5")[1] == call("inspect", zoo.train).split("train.h5")[1]
+    output = call("import", theirs, "--out", tmp_path / "ours")
+    assert "ours: 3 members (3 train), 0 runs left out" in output
+    output = call("inspect", tmp_path / "ours" / "train.h5")
+    assert output.split("train.h5")[1] == call("inspect", zoo.train).split("train.h5")[1]
     assert "source NN_tune_trainable_00001" in call("inspect", tmp_path / "ours" / "members" / "00001.h5")
 
 
@@ -57,17 +57,17 @@ def test_runs_left_out_are_counted_and_strict_ends_at_one(theirs, tmp_path):
     torch.save(
         {"fc.weight": torch.full((3, 2), np.nan)}, theirs / "NN_tune_trainable_00001/checkpoint_000003/checkpoints"
     )
-    said = call("import", theirs, "--out", tmp_path / "ours")
-    assert "2 members (2 train), 1 runs left out, see import.json" in said
+    output = call("import", theirs, "--out", tmp_path / "ours")
+    assert "2 members (2 train), 1 runs left out, see import.json" in output
     assert list(json.loads((tmp_path / "ours/import.json").read_text())["skipped"]) == ["NN_tune_trainable_00001"]
-    said = call("import", theirs, "--out", tmp_path / "strict", "--strict", code=1)
-    assert "fc.weight (3, 2) in place of conv1.weight" in said and not (tmp_path / "strict").exists()
+    output = call("import", theirs, "--out", tmp_path / "strict", "--strict", code=1)
+    assert "fc.weight (3, 2) in place of conv1.weight" in output and not (tmp_path / "strict").exists()
 
 
-def test_the_last_line_tells_what_was_recognised_and_how_results_were_joined(theirs, tmp_path):
-    said = call("import", theirs, "--out", tmp_path / "ours", "--classes", 3, "--leave-out", "*_00002")
-    assert "ours: 2 members (2 train), 1 runs left out, 1 as asked, see import.json" in said
-    assert said.endswith(
+def test_the_last_line_names_the_architecture_and_the_match_of_results(theirs, tmp_path):
+    output = call("import", theirs, "--out", tmp_path / "ours", "--classes", 3, "--leave-out", "*_00002")
+    assert "ours: 2 members (2 train), 1 runs left out, 1 as asked, see import.json" in output
+    assert output.endswith(
         "recognised: resnet18, width 2, stem 7, 3 classes, head fc; results joined to weights by the checkpoint's "
         "name in the results"
     )
@@ -75,22 +75,22 @@ def test_the_last_line_tells_what_was_recognised_and_how_results_were_joined(the
     assert about["options"]["classes"] == 3 and about["options"]["leave_out"] == ["*_00002"]
 
 
-def test_what_is_said_of_checkpoints_reaches_the_import(theirs, tmp_path):
+def test_options_for_checkpoints_reach_the_import(theirs, tmp_path):
     for path in theirs.glob("*/result.json"):
         path.write_text(path.read_text().replace("checkpoint_dir_name", "other"))
     for run in theirs.iterdir():
         (run / "checkpoint_000001").rename(run / "checkpoint_000000")
         (run / "checkpoint_000003").rename(run / "checkpoint_000001")
-    assert "nothing says which belong together" in call("import", theirs, "--out", tmp_path / "none", code=1)
-    said = call("import", theirs, "--out", tmp_path / "ours", "--saved-epochs", "1,3")
-    assert said.endswith("results joined to weights by --saved-epochs 1,3")
+    assert "nothing shows which belong together" in call("import", theirs, "--out", tmp_path / "none", code=1)
+    printed = call("import", theirs, "--out", tmp_path / "ours", "--saved-epochs", "1,3")
+    assert printed.endswith("results joined to weights by --saved-epochs 1,3")
     with h5py.File(tmp_path / "ours" / "members" / "00002.h5") as file:
         assert file["snapshots"]["epoch"][...].tolist() == [1, 3]
-    said = call("import", theirs, "--out", tmp_path / "none", "--every", 4, code=1)
-    assert "by --every 4 checkpoint 0 is of epoch 4, which has no results" in said
+    printed = call("import", theirs, "--out", tmp_path / "none", "--every", 4, code=1)
+    assert "by --every 4 checkpoint 0 is of epoch 4, which has no results" in printed
 
 
-def test_last_epochs_that_differ_are_said(theirs, tmp_path):
+def test_last_epochs_that_differ_are_reported(theirs, tmp_path):
     shutil.rmtree(theirs / "NN_tune_trainable_00002" / "checkpoint_000003")
     assert "last epochs differ: 1 in 1, 2 in 3; --epochs" in call("import", theirs, "--out", tmp_path / "ours")
 
@@ -111,12 +111,12 @@ def test_last_epochs_that_differ_are_said(theirs, tmp_path):
         (("--leave-out", "nobody"), 1, "nothing in"),
     ],
 )
-def test_options_that_mean_nothing_are_refused(theirs, tmp_path, options, code, message):
+def test_invalid_options_are_refused(theirs, tmp_path, options, code, message):
     assert message in call("import", theirs, "--out", tmp_path / "ours", *options, code=code)
     assert not (tmp_path / "ours").exists()
 
 
-def test_a_zoo_lies_beside_its_index_unless_asked(zoo, tmp_path):
+def test_by_default_a_zoo_is_written_next_to_its_index(zoo, tmp_path):
     shutil.copy(zoo.members[0], tmp_path / "00000.h5")
     assert "00000-ray-tune: 1 members" in call("export", tmp_path / "00000.h5")
     assert (tmp_path / "00000-ray-tune" / "NN_tune_trainable_00000" / "result.json").is_file()

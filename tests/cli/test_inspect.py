@@ -1,4 +1,4 @@
-"""`wsl inspect`: figures that are read from the files by other means."""
+"""`wsl inspect`: its numbers are those in the files, read by other means."""
 
 import json
 import re
@@ -28,32 +28,31 @@ def inspect(*arguments, code=0):
     return done.output
 
 
-def test_a_member_is_its_plan_and_its_snapshots(zoo):
-    said = inspect(zoo.members[1])
+def test_a_member_is_described_by_its_plan_and_its_snapshots(zoo):
+    output = inspect(zoo.members[1])
     member = read_member(zoo.members[1])
-    assert re.search(rf"learning rate +│ {member.plan['learning_rate']:.4g} ", said)
+    assert re.search(rf"learning rate +│ {member.plan['learning_rate']:.4g} ", output)
     for key in ("seed", "batch_size"):
-        assert re.search(rf"{key.replace('_', ' ')} +│ {member.plan[key]} ", said)
-    assert re.search(rf"numbers per snapshot +│ {member.weights.shape[1]} ", said)
+        assert re.search(rf"{key.replace('_', ' ')} +│ {member.plan[key]} ", output)
+    assert re.search(rf"numbers per snapshot +│ {member.weights.shape[1]} ", output)
     for row in member.snapshots.itertuples():
-        assert re.search(rf"│ {row.snapshot} +│ {row.epoch} +│ {row.train_loss:.4g} ", said)
+        assert re.search(rf"│ {row.snapshot} +│ {row.epoch} +│ {row.train_loss:.4g} ", output)
 
 
 def test_an_index_counts_its_zoo(zoo):
-    said = inspect(zoo.train)
+    output = inspect(zoo.train)
     accuracies = []
     for path in zoo.members[:3]:
         with h5py.File(path) as file:
             accuracies.append(file["snapshots"]["validation_accuracy"][-1])
-    assert (
-        re.search(r"members +│ 3 ", said) and re.search(r"snapshots +│ 6 ", said) and re.search(r"diverged +│ 0 ", said)
-    )
-    assert f"{np.mean(accuracies):.4g}" in said
+    for name, count in (("members", 3), ("snapshots", 6), ("diverged", 0)):
+        assert re.search(rf"{name} +│ {count} ", output)
+    assert f"{np.mean(accuracies):.4g}" in output
 
 
 def test_neighbours_of_a_training_member_begin_with_itself(zoo, run):
-    said = inspect(zoo.members[2], "--from", run, "--neighbours", "2")
-    rows = re.findall(r"│ +(\d+) +│ (early|max) +│ (\S+) +│ \S+ +│ \S+ +│ (\S+) +│", said)
+    output = inspect(zoo.members[2], "--from", run, "--neighbours", "2")
+    rows = re.findall(r"│ +(\d+) +│ (early|max) +│ (\S+) +│ \S+ +│ \S+ +│ (\S+) +│", output)
     assert int(rows[0][0]) == 2 and len(rows) == 2
     assert float(rows[0][3]) == pytest.approx(1, abs=1e-3) and float(rows[1][3]) < float(rows[0][3])
 
@@ -61,22 +60,22 @@ def test_neighbours_of_a_training_member_begin_with_itself(zoo, run):
 def test_neighbours_are_by_the_cosine_of_standardised_latents(zoo, fitted, autoencoder):
     codec = load_codec(zoo.train, fitted, autoencoder.state)
     weights = read_member(zoo.members[4]).weights[-1]
-    found = neighbours(codec, autoencoder.latents["train"], weights, 3)
+    document = neighbours(codec, autoencoder.latents["train"], weights, 3)
     latents, snapshots = read_latents(autoencoder.latents["train"])
     frame = pd.DataFrame(latents)
-    own = (codec.encode(weights[None])[0] - frame.mean()) / frame.std(ddof=0)
+    code = (codec.encode(weights[None])[0] - frame.mean()) / frame.std(ddof=0)
     rows = (frame - frame.mean()) / frame.std(ddof=0)
-    cosines = rows.apply(lambda row: row @ own / np.linalg.norm(row) / np.linalg.norm(own), axis=1)
+    cosines = rows.apply(lambda row: row @ code / np.linalg.norm(row) / np.linalg.norm(code), axis=1)
     best = cosines.groupby(snapshots["member"]).max().sort_values(ascending=False)
-    assert found["member"].tolist() == best.index.tolist()
-    assert found["cosine"].to_numpy() == pytest.approx(best.to_numpy(), abs=1e-4)
+    assert document["member"].tolist() == best.index.tolist()
+    assert document["cosine"].to_numpy() == pytest.approx(best.to_numpy(), abs=1e-4)
 
 
-def test_a_run_is_its_summary(tmp_path):
+def test_a_run_is_described_by_its_summary(tmp_path):
     accuracy = {"seen": {"generator": 0.875}}
     write_json(tmp_path / "summary.json", {"members": 48, "agreement": 0.9375, "accuracy": accuracy})
-    said = inspect(tmp_path)
-    assert re.search(r"members +│ 48 ", said) and re.search(r"generator +│ 0.875 ", said)
+    output = inspect(tmp_path)
+    assert re.search(r"members +│ 48 ", output) and re.search(r"generator +│ 0.875 ", output)
 
 
 def test_a_run_without_a_summary_is_not_finished(tmp_path):
@@ -87,7 +86,7 @@ def test_a_run_without_a_summary_is_not_finished(tmp_path):
 
 @pytest.fixture
 def files(tmp_path, zoo):
-    """Files by name that are nothing that wsl knows, or are damaged."""
+    """Files by name that are unknown or damaged."""
     Image.new("RGB", (4, 4)).save(tmp_path / "photo.png")
     (tmp_path / "README.md").write_text("# Grüße\n" * 400, encoding="utf-8")
     (tmp_path / "readme.h5").write_text("some text", encoding="utf-8")
@@ -124,13 +123,13 @@ def files(tmp_path, zoo):
         ("torn.h5", "torn.h5"),
     ],
 )
-def test_what_wsl_does_not_know_is_named_and_nobody_is_told_to_delete_it(files, name, message):
-    said = inspect(files / name, code=1)
-    assert message in said and "wsl: " in said
-    # A member that is cut short is proven to be damaged; nothing else may be thrown away.
-    assert name == "torn.h5" or not re.search("delete|remove|weights_only=False", said)
-    json_said = CliRunner().invoke(app, ["inspect", str(files / name), "--json"])
-    assert json_said.exit_code == 1 and json_said.stdout == "" and message in " ".join(json_said.stderr.split())
+def test_unknown_files_are_named_without_advice_to_delete_them(files, name, message):
+    output = inspect(files / name, code=1)
+    assert message in output and "wsl: " in output
+    # A truncated member is certainly damaged; other files may be useful.
+    assert name == "torn.h5" or not re.search("delete|remove|weights_only=False", output)
+    json_output = CliRunner().invoke(app, ["inspect", str(files / name), "--json"])
+    assert json_output.exit_code == 1 and json_output.stdout == "" and message in " ".join(json_output.stderr.split())
 
 
 @pytest.fixture(scope="module")
@@ -143,11 +142,11 @@ def models(tmp_path_factory):
     torch.save(halves, folder / "half.pth")
     save_file(state, folder / "foreign.safetensors")
     about = {"width": 3, "classes": list("abcde"), "size": 16, "preprocessing": {"mean": [0.5] * 3}}
-    one = {"accuracy": 0.5, "low": 0.3, "high": 0.7, "images": 20}
+    first = {"accuracy": 0.5, "low": 0.3, "high": 0.7, "images": 20}
     about |= {
-        "estimates": {"as sampled": {**one, "loss": 0.9}},
+        "estimates": {"as sampled": {**first, "loss": 0.9}},
         "refined_epochs": 0,
-        "baselines": {"probe": {**one, "accuracy": 0.6}},
+        "baselines": {"probe": {**first, "accuracy": 0.6}},
     }
     for suffix in ("safetensors", "pt"):
         write_model(folder / f"ours.{suffix}", state, about)
@@ -156,32 +155,33 @@ def models(tmp_path_factory):
 
 @pytest.mark.parametrize("name", ["plain.pt", "half.pth", "foreign.safetensors"])
 def test_a_checkpoint_of_another_program_is_recognised(models, name):
-    found = as_json(models / name)
-    assert found["kind"] == "checkpoint"
-    facts = found["facts"]
+    document = as_json(models / name)
+    assert document["kind"] == "checkpoint"
+    facts = document["facts"]
     assert (facts["architecture"], facts["width"], facts["classes"], facts["stem"]) == ("resnet18", 3, 5, 7)
-    tensors = {row["tensor"]: row["shape"] for row in found["tables"]["tensors"]}
+    tensors = {row["tensor"]: row["shape"] for row in document["tables"]["tensors"]}
     assert tensors == {name: list(value.shape) for name, value in resnet18(3, 5).state_dict().items()}
-    said = inspect(models / name)
-    assert re.search(r"architecture +│ resnet18 ", said) and f"{len(tensors) - 20} more; --json lists them all" in said
+    output = inspect(models / name)
+    assert re.search(r"architecture +│ resnet18 ", output)
+    assert f"{len(tensors) - 20} more; --json lists them all" in output
 
 
 @pytest.mark.parametrize("suffix", ["safetensors", "pt"])
-def test_a_model_is_its_metadata(models, suffix):
-    found = as_json(models / f"ours.{suffix}")
-    assert found["kind"] == "model" and found["facts"]["classes"] == list("abcde")
-    rows = found["tables"]["accuracy on held-out images"]
+def test_a_model_is_described_by_its_metadata(models, suffix):
+    document = as_json(models / f"ours.{suffix}")
+    assert document["kind"] == "model" and document["facts"]["classes"] == list("abcde")
+    rows = document["tables"]["accuracy on held-out images"]
     assert [row["model"] for row in rows] == ["linear probe on the members' start", "this model, as sampled"]
     assert [row["accuracy"] for row in rows] == [0.6, 0.5] and rows[1]["loss"] == 0.9
-    said = inspect(models / f"ours.{suffix}")
-    assert re.search(r"classes +│ a, b, c, d, e ", said) and re.search(r"│ this model, as sampled +│ 0.5 ", said)
+    output = inspect(models / f"ours.{suffix}")
+    assert re.search(r"classes +│ a, b, c, d, e ", output) and re.search(r"│ this model, as sampled +│ 0.5 ", output)
 
 
 def test_json_has_the_facts_of_the_screen(zoo):
-    found = as_json(zoo.members[1])
+    document = as_json(zoo.members[1])
     member = read_member(zoo.members[1])
-    assert found["kind"] == "member" and found["facts"]["learning_rate"] == member.plan["learning_rate"]
-    assert found["tables"]["snapshots"] == member.snapshots.to_dict("records")
+    assert document["kind"] == "member" and document["facts"]["learning_rate"] == member.plan["learning_rate"]
+    assert document["tables"]["snapshots"] == member.snapshots.to_dict("records")
     assert as_json(zoo.train)["facts"]["members"] == 3
 
 
@@ -189,23 +189,23 @@ def as_json(*arguments):
     return json.loads(inspect(*arguments, "--json"))
 
 
-def test_numbers_that_json_does_not_know_become_null(tmp_path):
+def test_numbers_that_json_cannot_express_become_null(tmp_path):
     (tmp_path / "summary.json").write_text('{"cosine": NaN, "members": 3, "accuracy": {}}')
     assert as_json(tmp_path)["facts"] == {"cosine": None, "members": 3}
 
 
-def test_an_imported_zoo_is_its_parts_and_what_was_left_out(zoo, tmp_path):
+def test_an_imported_zoo_is_described_by_its_parts_and_the_runs_left_out(zoo, tmp_path):
     for part in ("train", "test"):
         with h5py.File(tmp_path / f"{part}.h5", "w") as copy, h5py.File(getattr(zoo, part)) as file:
             for name in file:
                 file.copy(name, copy)
             copy.attrs.update(file.attrs)
     write_json(tmp_path / "import.json", {"zoo": "theirs", "skipped": {"run 7": "it is torn"}})
-    found = as_json(tmp_path)
-    assert found["kind"] == "import" and found["facts"] == {"zoo": "theirs", "runs_left_out": 1}
-    assert [(row["part"], row["members"]) for row in found["tables"]["parts"]] == [("train", 3), ("test", 1)]
-    said = inspect(tmp_path)
-    assert "run 7" in said and "it is torn" in said
+    document = as_json(tmp_path)
+    assert document["kind"] == "import" and document["facts"] == {"zoo": "theirs", "runs_left_out": 1}
+    assert [(row["part"], row["members"]) for row in document["tables"]["parts"]] == [("train", 3), ("test", 1)]
+    output = inspect(tmp_path)
+    assert "run 7" in output and "it is torn" in output
 
 
 def test_every_screen_fits_80_columns(zoo, run, models, tmp_path):
@@ -222,7 +222,7 @@ def test_every_screen_fits_80_columns(zoo, run, models, tmp_path):
             assert word in headings.split()
 
 
-def test_options_that_mean_nothing_are_refused(zoo, run, tmp_path):
+def test_invalid_options_are_refused(zoo, run, tmp_path):
     assert "--neighbours needs --from" in inspect(zoo.members[1], "--neighbours", "3", code=2)
     assert "so it has no neighbours" in inspect(zoo.train, "--from", run, code=1)
     write_json(tmp_path / "summary.json", {"members": 3, "accuracy": {}})
@@ -233,11 +233,11 @@ def test_neighbours_of_a_checkpoint_are_those_of_the_same_weights(zoo, run, tmp_
     member = read_member(zoo.members[2])
     torch.save(state_dict(member.weights[-1], resnet18_layout(2, 3)), tmp_path / "member.pt")
     tables = (as_json(path, "--from", run)["tables"] for path in (tmp_path / "member.pt", zoo.members[2]))
-    one, two = (next(rows for title, rows in table.items() if title.startswith("nearest")) for table in tables)
-    assert one == two and one[0]["member"] == 2
+    first, second = (next(rows for title, rows in table.items() if title.startswith("nearest")) for table in tables)
+    assert first == second and first[0]["member"] == 2
 
 
-def test_a_file_that_may_not_be_read_is_said_to_be_so(zoo, tmp_path, monkeypatch):
+def test_a_file_without_read_permission_is_reported(zoo, tmp_path, monkeypatch):
     def refuse(*_):
         raise PermissionError(13, "Permission denied", str(zoo.members[0]))
 
@@ -245,5 +245,5 @@ def test_a_file_that_may_not_be_read_is_said_to_be_so(zoo, tmp_path, monkeypatch
     assert "Permission denied" in inspect(zoo.members[0], code=1)
 
 
-def test_what_is_not_there_is_a_mistake_of_use(tmp_path):
+def test_a_missing_file_is_a_usage_error(tmp_path):
     assert "does not exist" in inspect(tmp_path / "nowhere.h5", code=2)

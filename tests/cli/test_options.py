@@ -54,38 +54,16 @@ def test_options_that_are_not_given_keep_the_sections_defaults():
 
 
 def test_values_reach_the_section():
-    options = (
-        "--count",
-        "3",
-        "--share",
-        "0.25",
-        "--unit",
-        "two",
-        "--long-name",
-        "a",
-        "--long-name",
-        "b",
-        "--two",
-        "3,4",
-    )
-    settings, out = call(*options, "--out", "there")
+    options = "--count 3 --share 0.25 --unit two --long-name a --long-name b --two 3,4 --out there"
+    settings, out = call(*options.split())
     assert settings == Settings(count=3, share=0.25, unit="two", long_name=["a", "b"], pair=[3, 4])
     assert out == "there" and call("--flag")[0].flag
 
 
 def test_help_shows_descriptions_bounds_choices_and_defaults():
     text = call("--help")
-    for part in (
-        "How many.",
-        "x>=1",
-        "0<=x<=1",
-        "default: 0.5",
-        "one|two",
-        "default: one",
-        "default: 1,2",
-        "Where to.",
-    ):
-        assert part in text
+    defaults = ("default: 0.5", "default: one", "default: 1,2")
+    assert all(part in text for part in ("How many.", "x>=1", "0<=x<=1", "one|two", *defaults, "Where to."))
     assert "--no-flag" not in text and "default: None" not in text
 
 
@@ -98,5 +76,5 @@ def test_help_shows_descriptions_bounds_choices_and_defaults():
         (["--flag", "--count", "1"], "--flag goes without --count"),
     ],
 )
-def test_a_wrong_value_is_refused_under_its_option(arguments, message):
+def test_a_wrong_value_is_refused_with_its_option(arguments, message):
     assert message in call(*arguments, code=2)

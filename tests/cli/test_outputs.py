@@ -1,4 +1,4 @@
-"""Outputs of `wsl sample` and `wsl export`: nothing is overwritten unless asked, and a suffix means what it says."""
+"""Outputs of `wsl sample` and `wsl export`: only --force overwrites files, and the suffix determines the format."""
 
 import json
 import os
@@ -50,52 +50,52 @@ def unused(monkeypatch):
         ("link.pt", "link.pt exists already"),
     ],
 )
-def test_a_model_that_cannot_be_written_as_asked_is_refused_before_work(unused, run, own, tmp_path, out, message):
+def test_an_output_that_cannot_be_written_is_refused_before_work(unused, run, photos, tmp_path, out, message):
     (tmp_path / "folder.pt").mkdir()
     (tmp_path / "there.pt").write_text("mine")
     (tmp_path / "carded.pt.md").write_text("mine")
     (tmp_path / "link.pt").symlink_to(tmp_path / "gone")
     os.mkfifo(tmp_path / "pipe.pt")
     before = sorted(tmp_path.iterdir())
-    assert message in call("sample", own, "--from", run, "--out", tmp_path / out, code=1)
+    assert message in call("sample", photos, "--from", run, "--out", tmp_path / out, code=1)
     assert sorted(tmp_path.iterdir()) == before and (tmp_path / "there.pt").read_text() == "mine"
 
 
 @pytest.mark.parametrize("out", ["folder.pt", "pipe.pt"])
-def test_force_replaces_files_alone(unused, run, own, tmp_path, out):
+def test_force_replaces_only_files(unused, run, photos, tmp_path, out):
     (tmp_path / "folder.pt").mkdir()
     os.mkfifo(tmp_path / "pipe.pt")
-    call("sample", own, "--from", run, "--out", tmp_path / out, "--force", code=1)
+    call("sample", photos, "--from", run, "--out", tmp_path / out, "--force", code=1)
     assert (tmp_path / "folder.pt").is_dir() and not (tmp_path / "pipe.pt").is_file()
 
 
-def test_a_sealed_folder_is_refused_before_work(unused, run, own, disk, tmp_path):
+def test_a_read_only_folder_is_refused_before_work(unused, run, photos, disk, tmp_path):
     sealed = disk(tmp_path / "sealed", "ro")
-    said = call("sample", own, "--from", run, "--out", sealed / "m.pt", code=1)
-    assert f"{sealed}/m.pt cannot be written (Read-only file system); make {sealed} writable" in said
+    output = call("sample", photos, "--from", run, "--out", sealed / "m.pt", code=1)
+    assert f"{sealed}/m.pt cannot be written (Read-only file system); make {sealed} writable" in output
 
 
-def test_models_of_alike_names_have_cards_of_their_own(run, own, tmp_path):
+def test_models_of_similar_names_have_their_own_cards(run, photos, tmp_path):
     for name in ("koala.v1.safetensors", "koala.v2.safetensors", "koala.v2.pt"):
-        call("sample", own, "--from", run, "--out", tmp_path / name)
+        call("sample", photos, "--from", run, "--out", tmp_path / name)
     assert len(list(tmp_path.iterdir())) == 6
     for path in tmp_path.glob("*.md"):
         assert path.read_text().startswith(f"# {path.name.removesuffix('.md')}\n")
         read_model(path.with_suffix(""))
 
 
-def test_a_second_model_replaces_the_first_only_where_asked(run, own, tmp_path):
+def test_a_second_model_replaces_the_first_only_with_force(run, photos, tmp_path):
     out = tmp_path / "m.safetensors"
-    call("sample", own, "--from", run, "--out", out)
+    call("sample", photos, "--from", run, "--out", out)
     first = out.read_bytes()
-    call("sample", own, "--from", run, "--out", out, "--classes", "plum,pear,apple", code=1)
+    call("sample", photos, "--from", run, "--out", out, "--classes", "plum,pear,apple", code=1)
     assert out.read_bytes() == first
-    call("sample", own, "--from", run, "--out", out, "--classes", "plum,pear,apple", "--force")
+    call("sample", photos, "--from", run, "--out", out, "--classes", "plum,pear,apple", "--force")
     assert read_tensors(out)[1]["classes"] == ["plum", "pear", "apple"]
     assert "distinguishes plum, pear, apple" in (tmp_path / "m.safetensors.md").read_text()
 
 
-def test_a_file_that_appears_meanwhile_is_kept(run, own, tmp_path, monkeypatch):
+def test_a_file_that_appears_meanwhile_is_kept(run, photos, tmp_path, monkeypatch):
     """As when two calls write to one default name at the same time."""
     from wsl.evaluation import delivery as module
 
@@ -105,13 +105,13 @@ def test_a_file_that_appears_meanwhile_is_kept(run, own, tmp_path, monkeypatch):
 
     sampled_model = module.sampled_model
     monkeypatch.setattr(module, "sampled_model", slow)
-    assert "m.pt exists already" in call("sample", own, "--from", run, "--out", tmp_path / "m.pt", code=1)
+    assert "m.pt exists already" in call("sample", photos, "--from", run, "--out", tmp_path / "m.pt", code=1)
     assert (tmp_path / "m.pt").read_text() == "another call's" and not (tmp_path / "m.pt.md").exists()
 
 
-def test_a_model_of_torch_loads_without_running_code(run, own, tmp_path):
+def test_a_model_of_torch_loads_without_running_code(run, photos, tmp_path):
     for suffix in ("safetensors", "pt"):
-        call("sample", own, "--from", run, "--out", tmp_path / f"m.{suffix}")
+        call("sample", photos, "--from", run, "--out", tmp_path / f"m.{suffix}")
     loaded = torch.load(tmp_path / "m.pt", weights_only=True)
     resnet18(2, 3).load_state_dict(loaded, strict=True)
     state, about = read_tensors(tmp_path / "m.safetensors")
@@ -135,13 +135,13 @@ def model(tmp_path_factory):
         ("nowhere/m.onnx", "there is no folder"),
     ],
 )
-def test_an_export_that_cannot_be_written_as_asked_is_refused_before_work(unused, model, tmp_path, out, message):
+def test_an_export_that_cannot_be_written_is_refused_before_work(unused, model, tmp_path, out, message):
     (tmp_path / "there.onnx").write_text("mine")
     assert message in call("export", model, "--out", tmp_path / out, code=1)
     assert [path.name for path in tmp_path.iterdir()] == ["there.onnx"]
 
 
-def test_an_export_lies_beside_its_model_and_replaces_a_file_where_asked_and_never_the_model(model, tmp_path):
+def test_an_export_is_next_to_its_model_and_force_never_replaces_the_model(model, tmp_path):
     model.with_suffix(".onnx").write_text("mine")
     assert "exists already" in call("export", model, code=1) and model.with_suffix(".onnx").read_text() == "mine"
     call("export", model, "--force")
@@ -163,7 +163,7 @@ def test_the_version_is_that_of_the_package():
     assert done.stdout == "wsl 0.1.0\n" and done.stderr == ""
 
 
-def test_a_terminal_without_unicode_shows_what_it_can(commands, tmp_path):
+def test_a_terminal_without_unicode_shows_other_characters(commands, tmp_path):
     """Names that a terminal cannot show must end no command in a traceback."""
     path = tmp_path / "köttbullar.safetensors"
     about = {"classes": ["食", "é", ":cat: 🐈"], "size": 16, "preprocessing": {}}
@@ -177,7 +177,7 @@ def test_a_terminal_without_unicode_shows_what_it_can(commands, tmp_path):
     assert json.loads(done[1][1])["facts"]["classes"] == about["classes"]
 
 
-def test_a_reader_that_ends_early_ends_the_command_in_silence(model):
+def test_a_reader_that_ends_early_ends_the_command_without_an_error(model):
     command = f"{sys.executable} -c 'from wsl.cli.main import app; app()' inspect {model} --json | head -n 1"
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(["bash", "-c", command], env=env, capture_output=True, text=True, check=False)

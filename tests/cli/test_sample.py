@@ -1,4 +1,4 @@
-"""`wsl sample`, beside what the run itself makes of the same images."""
+"""`wsl sample`, compared with the sampler of the run on the same images."""
 
 import json
 import shutil
@@ -31,7 +31,7 @@ def call(*arguments):
 
 
 def sampled(tmp_path, *arguments):
-    """The weights and the metadata of what a call that must end well writes."""
+    """The weights and the metadata that a successful call writes."""
     done = call(*arguments, "--out", tmp_path / "model.safetensors", "--force")
     assert done.exit_code == 0, done.output
     state, about = read_tensors(tmp_path / "model.safetensors")
@@ -40,7 +40,7 @@ def sampled(tmp_path, *arguments):
 
 @pytest.fixture
 def expected(method_files, zoo, fitted, autoencoder, shared, class_means, bins):
-    """What the run's own sampler gives: ``expected(task, loss)``."""
+    """The weights from the run's own sampler: ``expected(task, loss)``."""
 
     def make(task, loss=None, means=class_means, images=None):
         means = list(means.values())
@@ -53,28 +53,28 @@ def expected(method_files, zoo, fitted, autoencoder, shared, class_means, bins):
     return make
 
 
-def test_own_images_give_what_the_run_makes_of_them(run, own, expected, tmp_path):
-    weights, about = sampled(tmp_path, own, "--from", run, "--held-out", "0")
+def test_images_give_the_model_of_the_runs_sampler(run, photos, expected, tmp_path):
+    weights, about = sampled(tmp_path, photos, "--from", run, "--held-out", "0")
     assert weights == pytest.approx(expected(TASK), abs=1e-4)
     assert about["classes"] == ["apple", "pear", "plum"] and about["estimates"] == {}
     assert about["run"] == "tiny" and about["size"] == 16 and about["preprocessing"]["std"] == [0.229, 0.224, 0.225]
     resnet18(2, 3).load_state_dict(read_tensors(tmp_path / "model.safetensors")[0], strict=True)
 
 
-def test_classes_and_loss_are_as_asked_for(run, own, expected, tmp_path):
-    asked = (own, "--from", run, "--held-out", "0", "--classes", "plum, apple,pear", "--loss", "1.5")
-    weights, about = sampled(tmp_path, *asked)
+def test_classes_and_loss_are_those_requested(run, photos, expected, tmp_path):
+    options = (photos, "--from", run, "--held-out", "0", "--classes", "plum, apple,pear", "--loss", "1.5")
+    weights, about = sampled(tmp_path, *options)
     assert weights == pytest.approx(expected("2/0/3", 1.5), abs=1e-4)
     assert about["classes"] == ["plum", "apple", "pear"] and about["request"] == {"validation_loss": 1.5}
 
 
-def test_the_estimate_is_the_accuracy_on_images_that_play_no_part(run, own, tmp_path):
-    _, about = sampled(tmp_path, own, "--from", run, "--held-out", "0.25")
-    one = about["estimates"]["as sampled"]
-    files = {name: sorted((own / name).iterdir()) for name in about["classes"]}
-    assert one["images"] == sum(round(0.25 * len(paths)) for paths in files.values())
-    assert about["made_from"]["images"] + one["images"] == sum(map(len, files.values()))
-    # Without exactly those images the same model is made, and run over the folder it is right on as many of them.
+def test_the_estimate_is_the_accuracy_on_unused_images(run, photos, tmp_path):
+    _, about = sampled(tmp_path, photos, "--from", run, "--held-out", "0.25")
+    estimate = about["estimates"]["as sampled"]
+    files = {name: sorted((photos / name).iterdir()) for name in about["classes"]}
+    assert estimate["images"] == sum(round(0.25 * len(paths)) for paths in files.values())
+    assert about["made_from"]["images"] + estimate["images"] == sum(map(len, files.values()))
+    # Without exactly those images the same model results, with as many correct predictions for them.
     network = resnet18(2, 3)
     network.load_state_dict(read_tensors(tmp_path / "model.safetensors")[0])
     mean, std = (torch.tensor(about["preprocessing"][key]).view(3, 1, 1) for key in ("mean", "std"))
@@ -85,42 +85,42 @@ def test_the_estimate_is_the_accuracy_on_images_that_play_no_part(run, own, tmp_
             image = torch.from_numpy(np.array(Image.open(path))).permute(2, 0, 1) / 255
             with torch.no_grad():
                 right.append(network.eval()(((image - mean) / std)[None]).argmax().item() == label)
-    assert one["accuracy"] == pytest.approx(np.mean(right)) and one["low"] < one["accuracy"] < one["high"]
+    assert estimate["accuracy"] == pytest.approx(np.mean(right))
+    assert estimate["low"] < estimate["accuracy"] < estimate["high"]
 
 
-def test_refining_trains_it_and_is_judged_beside_what_was_sampled(run, own, tmp_path):
-    before, about = sampled(tmp_path, own, "--from", run)
-    after, refined = sampled(tmp_path, own, "--from", run, "--refine", "2")
+def test_a_refined_model_is_evaluated_next_to_the_sampled_one(run, photos, tmp_path):
+    before, about = sampled(tmp_path, photos, "--from", run)
+    after, refined = sampled(tmp_path, photos, "--from", run, "--refine", "2")
     assert set(refined["estimates"]) == {"as sampled", "refined"} and refined["refined_epochs"] == 2
     assert refined["estimates"]["as sampled"] == about["estimates"]["as sampled"]
     assert not np.allclose(before, after, atol=1e-3)
 
 
-def test_a_card_says_what_it_is(run, own, tmp_path):
-    _, about = sampled(tmp_path, own, "--from", run)
+def test_a_card_describes_its_model(run, photos, tmp_path):
+    _, about = sampled(tmp_path, photos, "--from", run)
     card = (tmp_path / "model.safetensors.md").read_text()
     assert "distinguishes apple, pear, plum (in this order), as sampled, without training" in card
-    one = about["estimates"]["as sampled"]
-    assert f"| **this model, as sampled** | {one['accuracy']:.1%} | {one['low']:.1%} to {one['high']:.1%} |" in card
-    request = about["request"]["validation_loss"]
-    assert (
-        f"requested validation loss: {request:.3g} nats; reached on the held-out images: {one['loss']:.3g} nats" in card
-    )
+    estimate = about["estimates"]["as sampled"]
+    accuracy, low, high = (f"{estimate[key]:.1%}" for key in ("accuracy", "low", "high"))
+    assert f"| **this model, as sampled** | {accuracy} | {low} to {high} |" in card
+    request, loss = about["request"]["validation_loss"], estimate["loss"]
+    assert f"requested validation loss: {request:.3g} nats; reached on the held-out images: {loss:.3g} nats" in card
     with safe_open(tmp_path / "model.safetensors", framework="pt") as file:
         assert len(json.loads(file.metadata()["wsl"])["provenance"]["sampler_sha256"]) == 64
 
 
-def test_the_same_call_writes_the_same_file(run, own, tmp_path):
+def test_the_same_call_writes_the_same_file(run, photos, tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         for suffix in ("safetensors", "pt"):
-            assert call(own, "--from", run, "--out", tmp_path / name / f"model.{suffix}").exit_code == 0
+            assert call(photos, "--from", run, "--out", tmp_path / name / f"model.{suffix}").exit_code == 0
     for suffix in ("safetensors", "safetensors.md", "pt", "pt.md"):
-        one, two = (tmp_path / name / f"model.{suffix}" for name in "ab")
-        assert one.read_bytes() == two.read_bytes()
+        estimate, second = (tmp_path / name / f"model.{suffix}" for name in "ab")
+        assert estimate.read_bytes() == second.read_bytes()
 
 
-def test_names_stand_in_for_images(sampler_of, packed, reader, expected, tmp_path):
+def test_names_replace_images(sampler_of, packed, reader, expected, tmp_path):
     clip = {"model": str(reader), "weights": None, "seed": 0}
     names = {"0": "apple", "1": "fig", "2": "plum", "3": "pear", "4": "quince"}
     means = {digit: tmp_path / f"{digit}.h5" for digit in names}
@@ -137,7 +137,7 @@ def test_names_stand_in_for_images(sampler_of, packed, reader, expected, tmp_pat
     assert "There are no images, so nothing shows how accurate the model is" in card
 
 
-def test_clip_is_loaded_from_the_files_that_the_run_has_fetched(sampler_of, packed, own, reader, expected, tmp_path):
+def test_clip_is_loaded_from_the_files_that_the_run_has_fetched(sampler_of, packed, photos, reader, expected, tmp_path):
     folder = tmp_path / "run" / "clip"
     folder.mkdir(parents=True)
     config = {"model_cfg": json.loads(reader.read_text()), "preprocess_cfg": {"mean": [0.3] * 3, "std": [0.4] * 3}}
@@ -148,32 +148,32 @@ def test_clip_is_loaded_from_the_files_that_the_run_has_fetched(sampler_of, pack
     model = ClipModel(model=clip["model"], weights=clip["weights"])
     embed_classes(list(packed.values()), list(means.values()), [[]] * len(packed), model)
     run = sampler_of(means, clip=clip)
-    assert sampled(tmp_path, own, "--from", run, "--held-out", "0")[0] == pytest.approx(
+    assert sampled(tmp_path, photos, "--from", run, "--held-out", "0")[0] == pytest.approx(
         expected(TASK, means=means), abs=1e-4
     )
     (tmp_path / "run" / "clip.weights").unlink()
-    assert "clip.weights is missing" in " ".join(call(own, "--from", run).output.split())
+    assert "clip.weights is missing" in " ".join(call(photos, "--from", run).output.split())
 
 
-def test_names_alone_ask_for_a_text_tower_and_prompts(run, tmp_path):
+def test_names_without_images_need_a_text_tower_and_prompts(run, tmp_path):
     done = call("--classes", "koala,tarantula,goldfish", "--from", run, "--out", tmp_path / "model.safetensors")
     assert done.exit_code == 1 and "datasets.prompts are empty" in done.output
     assert not list(tmp_path.iterdir())
 
 
-def test_names_with_commas_are_given_one_by_one_or_in_quotes(run, own, tmp_path):
+def test_names_with_commas_are_given_one_by_one_or_in_quotes(run, photos, tmp_path):
     places = tmp_path / "places"
-    for name, other in (("apple", "Paris, France"), ("pear", "Rome"), ("plum", "Oslo, Norway")):
-        shutil.copytree(own / name, places / other)
-    given = [name for one in ("Rome", "Paris, France", "Oslo, Norway") for name in ("--classes", one)]
-    weights, about = sampled(tmp_path, places, "--from", run, *given)
+    for name, renamed in (("apple", "Paris, France"), ("pear", "Rome"), ("plum", "Oslo, Norway")):
+        shutil.copytree(photos / name, places / renamed)
+    options = [name for city in ("Rome", "Paris, France", "Oslo, Norway") for name in ("--classes", city)]
+    weights, about = sampled(tmp_path, places, "--from", run, *options)
     assert about["classes"] == ["Rome", "Paris, France", "Oslo, Norway"]
     quoted, about = sampled(tmp_path, places, "--from", run, "--classes", 'Rome,"Paris, France","Oslo, Norway"')
     assert about["classes"] == ["Rome", "Paris, France", "Oslo, Norway"] and np.array_equal(weights, quoted)
 
 
-def test_files_that_are_not_used_are_told(run, own, tmp_path, caplog):
-    mine = shutil.copytree(own, tmp_path / "mine")
+def test_unused_files_are_reported(run, photos, tmp_path, caplog):
+    mine = shutil.copytree(photos, tmp_path / "mine")
     files = sorted((mine / "pear").iterdir())
     for number, path in enumerate(files[3:]):
         path.rename(path.with_suffix((".cr2", ".jfif")[number % 2]))
@@ -189,14 +189,10 @@ def test_files_that_are_not_used_are_told(run, own, tmp_path, caplog):
 
 
 @pytest.mark.parametrize(
-    ("asked", "code", "message"),
+    ("options", "code", "message"),
     [
         (("{own}", "--from", "{empty}"), 1, "has no sampling/sampler.json; give the folder of a finished run"),
-        (
-            ("{own}/apple", "--from", "{run}"),
-            1,
-            "0 class folders (none) and 106 image files; give a folder",
-        ),
+        (("{own}/apple", "--from", "{run}"), 1, "0 class folders (none) and 106 image files; give a folder"),
         (("{own}/nowhere", "--from", "{run}"), 1, "there is no folder"),
         (("{own}", "--from", "{run}", "--classes", "apple,fig,plum"), 1, "there is no class 'fig' in"),
         (("{own}", "--from", "{run}", "--classes", "apple,plum"), 1, "but --classes names 2; name 3"),
@@ -215,16 +211,16 @@ def test_files_that_are_not_used_are_told(run, own, tmp_path, caplog):
         (("{own}", "--from", "{run}", "--held-out", "2"), 2, "--held-out"),
     ],
 )
-def test_what_cannot_serve_is_refused_in_words(asked, code, message, run, own, tmp_path):
-    places = {"own": own, "run": run, "empty": tmp_path}
-    done = call(*(word.format(**places) for word in asked), "--out", tmp_path / "model.safetensors")
+def test_unusable_inputs_are_refused_with_a_message(options, code, message, run, photos, tmp_path):
+    places = {"own": photos, "run": run, "empty": tmp_path}
+    done = call(*(word.format(**places) for word in options), "--out", tmp_path / "model.safetensors")
     assert done.exit_code == code, done.output
     assert message.format(**places) in " ".join(done.output.replace("│", " ").split())
     assert not list(tmp_path.iterdir())
 
 
-def test_a_class_without_a_readable_image_is_named(run, own, tmp_path):
-    mine = shutil.copytree(own, tmp_path / "mine")
+def test_a_class_without_a_readable_image_is_named(run, photos, tmp_path):
+    mine = shutil.copytree(photos, tmp_path / "mine")
     shutil.rmtree(mine / "pear")
     (mine / "pear").mkdir()
     (mine / "pear" / "broken.png").write_bytes(b"no image")
@@ -232,11 +228,11 @@ def test_a_class_without_a_readable_image_is_named(run, own, tmp_path):
     assert done.exit_code == 1 and "pear holds no readable image" in " ".join(done.output.split())
 
 
-def test_a_run_whose_files_are_gone_or_of_another_kind_is_refused(sampler_of, own, tmp_path):
+def test_a_run_whose_files_are_gone_or_of_another_kind_is_refused(sampler_of, photos, tmp_path):
     run = sampler_of(about={"encoder": {"encoder": "distilled"}, "size": 32})
-    assert "embeds datasets by 'distilled'" in call(own, "--from", run).output
+    assert "embeds datasets by 'distilled'" in call(photos, "--from", run).output
     path = run / "sampling" / "sampler.json"
     path.write_text(path.read_text().replace("shared.safetensors", "gone.safetensors"))
-    assert "gone.safetensors is missing" in " ".join(call(own, "--from", run).output.split())
+    assert "gone.safetensors is missing" in " ".join(call(photos, "--from", run).output.split())
     path.write_text('{"format": 99}')
-    assert "by another version of wsl" in " ".join(call(own, "--from", run).output.split())
+    assert "by another version of wsl" in " ".join(call(photos, "--from", run).output.split())

@@ -1,4 +1,4 @@
-"""Commands in a terminal that shows ASCII alone."""
+"""Commands in a terminal that only shows ASCII."""
 
 import os
 
@@ -18,7 +18,7 @@ def run(commands):
 
 
 @pytest.mark.parametrize("environment", ASCII.values(), ids=ASCII)
-def test_no_command_ends_for_a_character_that_cannot_be_shown(run, zoo, tmp_path, environment):
+def test_no_command_fails_for_a_character_that_cannot_be_shown(run, zoo, tmp_path, environment):
     (tmp_path / "twice.yaml").write_text("naïve: 1\nnaïve: 2\n", encoding="utf-8")
     (tmp_path / "unknown.yaml").write_text("run: mine\nnaïve: 1\n", encoding="utf-8")
     calls = {
@@ -31,9 +31,9 @@ def test_no_command_ends_for_a_character_that_cannot_be_shown(run, zoo, tmp_path
         ("doctor", "unknown.yaml"): 1,
     }
     for expected, (code, out, errors) in zip(calls.values(), run(calls, **environment), strict=True):
-        said = (out + errors).decode("ascii")  # an error where it is not
-        assert code == expected, said
-        assert said.strip() and "Traceback" not in said
+        output = (out + errors).decode("ascii")  # fails for other bytes
+        assert code == expected, output
+        assert output.strip() and "Traceback" not in output
 
 
 def test_inspect_never_advises_to_delete(run, tmp_path):
@@ -41,6 +41,6 @@ def test_inspect_never_advises_to_delete(run, tmp_path):
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
     for name, (code, out, errors) in zip(files, run([("inspect", name) for name in files]), strict=True):
-        said = (out + errors).decode()
-        assert code == 1 and name in said
-        assert "delete" not in said and "Traceback" not in said
+        output = (out + errors).decode()
+        assert code == 1 and name in output
+        assert "delete" not in output and "Traceback" not in output

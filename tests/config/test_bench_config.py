@@ -7,7 +7,7 @@ from wsl.errors import ConfigError
 
 
 @pytest.mark.parametrize(
-    ("name", "keys", "says"),
+    ("name", "keys", "message"),
     [
         ("pca-ae", {}, "the run's own has this name; choose another"),
         ("x", {"encodr": "pca"}, "encodr: unknown key; the keys here are encoder"),
@@ -16,22 +16,22 @@ from wsl.errors import ConfigError
         ("x", {"align": True}, "align: unknown key; the keys here are encoder, components, budget, gate"),
     ],
 )
-def test_an_encoder_on_the_bench_that_cannot_be_is_refused(name, keys, says):
-    with pytest.raises(ConfigError, match=rf"evaluation.bench.encoders.{name}.*{says}"):
+def test_an_impossible_encoder_on_the_bench_is_refused(name, keys, message):
+    with pytest.raises(ConfigError, match=rf"evaluation.bench.encoders.{name}.*{message}"):
         load_config({"run": "a", "evaluation": {"bench": {"encoders": {name: keys}}}})
 
 
-def test_encoders_on_the_bench_differ_in_what_they_name_alone():
+def test_encoders_on_the_bench_differ_only_in_the_keys_that_they_set():
     named = {"small": {"encoder": {"latent": 3}}, "plain": {"encoder": "pca", "budget": 9}}
     weights = {"components": 5, "encoder": {"epochs": 7}}
     raw = {"run": "a", "weights": weights, "evaluation": {"bench": {"encoders": named}}}
-    own, small, plain = load_config(raw).encoders().values()
-    found = [(section.encoder.name, section.components, section.budget) for section in (own, small, plain)]
-    assert found == [("pca-ae", 5, None), ("pca-ae", 5, None), ("pca", 5, 9)]
-    assert [(section.encoder.latent, section.encoder.epochs) for section in (own, small)] == [(64, 7), (3, 7)]
+    first, small, plain = load_config(raw).encoders().values()
+    encoders = [(section.encoder.name, section.components, section.budget) for section in (first, small, plain)]
+    assert encoders == [("pca-ae", 5, None), ("pca-ae", 5, None), ("pca", 5, 9)]
+    assert [(section.encoder.latent, section.encoder.epochs) for section in (first, small)] == [(64, 7), (3, 7)]
 
 
-def test_a_search_is_tried_with_the_encoders_that_it_names():
+def test_a_search_applies_to_the_encoders_that_it_names():
     bench = {"encoders": {"plain": {"encoder": "pca"}}, "search": {"steps": 9, "encoders": ["plain"]}}
     loaded = load_config({"run": "a", "evaluation": {"bench": bench}})
     assert [loaded.search_with(name).steps for name in ("plain", "pca-ae")] == [9, 0]

@@ -1,4 +1,4 @@
-"""The config: what is accepted, and what a refusal says."""
+"""Configs that are accepted, and messages about those that are refused."""
 
 from pathlib import Path
 
@@ -13,13 +13,13 @@ CONFIGS = Path(__file__).parents[2] / "config"
 
 
 def config(path="", value=None):
-    """A config with one key set, ``zoo.learning_rate.adam`` say."""
+    """A config with one key set, for example ``zoo.learning_rate.adam``."""
     raw = {"run": "test"}
-    at, *rest = raw, *path.split(".")
-    for part in rest[:-1]:
-        at = at.setdefault(part, {})
+    section, keys = raw, path.split(".")
+    for key in keys[:-1]:
+        section = section.setdefault(key, {})
     if path:
-        at[rest[-1]] = value
+        section[keys[-1]] = value
     return raw
 
 
@@ -30,7 +30,7 @@ def test_defaults_are_a_whole_config():
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)
-def test_configs_that_come_with_it_are_accepted(path):
+def test_shipped_configs_are_accepted(path):
     assert load_config(yaml.safe_load(path.read_text())).run
 
 
@@ -43,13 +43,13 @@ def test_configs_that_come_with_it_are_accepted(path):
         ("weights.encoder.lattent", 9, "unknown key; the keys here are .*latent"),
     ],
 )
-def test_an_unknown_key_is_named_beside_the_known_ones(key, value, remedy):
+def test_an_unknown_key_is_named_with_the_known_ones(key, value, remedy):
     with pytest.raises(ConfigError, match=rf"^the config cannot be run:\n  {key}: {remedy}"):
         load_config(config(key, value))
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "says"),
+    ("key", "value", "message"),
     [
         ("run", 3, "string"),
         ("run", "a/b", "a/b"),
@@ -80,13 +80,13 @@ def test_an_unknown_key_is_named_beside_the_known_ones(key, value, remedy):
         ("sampling.outcome", -1, "greater than or equal to 0"),
     ],
 )
-def test_a_wrong_value_is_named_with_what_is_due(key, value, says):
-    with pytest.raises(ConfigError, match=rf"\n  {key}: .*{says}"):
+def test_a_wrong_value_is_named_with_the_requirement(key, value, message):
+    with pytest.raises(ConfigError, match=rf"\n  {key}: .*{message}"):
         load_config(config(key, value))
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "says"),
+    ("key", "value", "message"),
     [
         ("zoo.learning_rate.adam", "fast", "'fast' is not a number"),
         ("zoo.learning_rate.adam", 0, "0 is too small: it must be above 0"),
@@ -107,13 +107,13 @@ def test_a_wrong_value_is_named_with_what_is_due(key, value, says):
         ("zoo.max_epoch", {"normal": [float("nan"), 1], "clip": [5, 15]}, "finite"),
     ],
 )
-def test_an_impossible_distribution_is_named_with_what_is_due(key, value, says):
-    with pytest.raises(ConfigError, match=rf"\n  {key}.*: .*{says}"):
+def test_an_impossible_distribution_is_named_with_the_requirement(key, value, message):
+    with pytest.raises(ConfigError, match=rf"\n  {key}.*: .*{message}"):
         load_config(config(key, value))
 
 
 @pytest.mark.parametrize(
-    ("section", "values", "says"),
+    ("section", "values", "message"),
     [
         ("weights.encoder", {"name": "ae-pca"}, "hidden: without a hidden layer both stages of `ae-pca` are linear"),
         ("weights.encoder", {"name": "ae-pca", "hidden": [4], "share": 1.1}, "less than or equal to 1"),
@@ -157,8 +157,8 @@ def test_an_impossible_distribution_is_named_with_what_is_due(key, value, says):
         ("datasets", {"set": {"epochs": 3}}, "no longer a setting; remove it"),
     ],
 )
-def test_values_that_contradict_each_other_are_refused(section, values, says):
-    with pytest.raises(ConfigError, match=rf"\n  {section}.*: .*{says}"):
+def test_values_that_contradict_each_other_are_refused(section, values, message):
+    with pytest.raises(ConfigError, match=rf"\n  {section}.*: .*{message}"):
         load_config(config(section, values))
 
 
@@ -188,22 +188,22 @@ def test_classes_are_chosen_by_names_by_number_or_by_a_file(written, read):
 
 
 def test_growth_needs_other_runs():
-    wanted = {"run": "own", "evaluation": {"growth": True}}
+    raw = {"run": "own", "evaluation": {"growth": True}}
     with pytest.raises(ConfigError, match=r"evaluation\.growth: needs other runs; name runs .* in `beside`"):
-        load_config(wanted)
-    assert load_config({**wanted, "beside": ["small"]}).evaluation.growth
+        load_config(raw)
+    assert load_config({**raw, "beside": ["small"]}).evaluation.growth
 
 
 def test_names_beside_images_need_prompts():
-    wanted = {"run": "own", "sampling": {"generator": {"names": True}}}
+    raw = {"run": "own", "sampling": {"generator": {"names": True}}}
     with pytest.raises(ConfigError, match=r"sampling\.generator\.names: .*; set datasets\.prompts"):
-        load_config(wanted)
+        load_config(raw)
     named = {"weights": "some/clip.pt", "prompts": ["a photo of a {}."]}
-    assert load_config({**wanted, "datasets": named}).sampling.generator.names
+    assert load_config({**raw, "datasets": named}).sampling.generator.names
 
 
 @pytest.mark.parametrize("raw", [None, [], "text"])
-def test_no_config_at_all_is_refused(raw):
+def test_an_empty_config_is_refused(raw):
     with pytest.raises(ConfigError, match="dictionary"):
         load_config(raw)
 
@@ -229,7 +229,7 @@ def test_a_number_may_be_written_as_yaml_allows(written):
     assert loaded.shared.weight_decay == 0.001
 
 
-def test_a_renamed_key_is_named_inside_a_section_that_is_gone(monkeypatch):
+def test_a_renamed_key_is_named_in_a_removed_section(monkeypatch):
     renamed = {"weights.gone.old": "now weights.budget", "zoo.gone": "no longer a setting; remove it"}
     monkeypatch.setattr("wsl.config.schema.RENAMED", renamed)
     with pytest.raises(ConfigError) as refusal:

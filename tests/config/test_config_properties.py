@@ -1,7 +1,8 @@
-"""Whatever is written in the config: what is accepted survives being written, what is wrong is named by its path."""
+"""Any config: accepted values are read back after writing, and faults are named by their path."""
 
 import types
 from collections.abc import Iterator
+from functools import reduce
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import annotated_types
@@ -18,7 +19,7 @@ from wsl.settings.sections import fields_of, selection
 
 
 def sections(model: type[BaseModel] = Config, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Every section of the config by its path, the whole first; of registered entries the default's."""
+    """Every section of the config by its path, the config itself first; of registered entries the default."""
     yield path, model
     for name, annotation in fields_of(model).items():
         selected = selection(model, name)
@@ -35,66 +36,60 @@ def kinds(annotation: Any, bounds: tuple[Any, ...] = ()) -> Iterator[tuple[Any, 
     """The alternatives of an annotation, each with its bounds."""
     if get_origin(annotation) is Annotated:
         inner, *metadata = get_args(annotation)
-        own = [one for item in metadata for one in getattr(item, "metadata", [item])]
-        yield from kinds(inner, (*bounds, *own))
+        more = [bound for item in metadata for bound in getattr(item, "metadata", [item])]
+        yield from kinds(inner, (*bounds, *more))
     elif get_origin(annotation) in (Union, types.UnionType):
-        for one in get_args(annotation):
-            yield from kinds(one, bounds)
+        for alternative in get_args(annotation):
+            yield from kinds(alternative, bounds)
     else:
         yield annotation, bounds
 
 
 def limits(bounds: tuple[Any, ...]) -> dict[str, float]:
-    names = (
-        ("ge", annotated_types.Ge),
-        ("gt", annotated_types.Gt),
-        ("le", annotated_types.Le),
-        ("lt", annotated_types.Lt),
-    )
-    return {name: getattr(one, name) for one in bounds for name, kind in names if isinstance(one, kind)}
+    names = [(name, getattr(annotated_types, name.capitalize())) for name in ("ge", "gt", "le", "lt")]
+    return {name: getattr(bound, name) for bound in bounds for name, kind in names if isinstance(bound, kind)}
 
 
 def within(kind: Any, bounds: tuple[Any, ...]) -> st.SearchStrategy | None:
-    """Values of a plain kind, if it is one, inside its bounds and not so large that a plan would take long."""
-    own = limits(bounds)
+    """Values of a plain kind inside its bounds, small enough for a fast plan; None for other kinds."""
+    limit = limits(bounds)
     if kind is bool:
         return st.booleans()
     if get_origin(kind) is Literal:
         return st.sampled_from(get_args(kind))
     if kind is int:
-        return st.integers(own.get("ge", own.get("gt", -1) + 1), 60)
+        return st.integers(limit.get("ge", limit.get("gt", -1) + 1), 60)
     if kind is float:
-        low, high = own.get("ge", own.get("gt")), own.get("le", own.get("lt", 1e6))
-        return st.floats(low, high, exclude_min="gt" in own, exclude_max="lt" in own)
+        low, high = limit.get("ge", limit.get("gt")), limit.get("le", limit.get("lt", 1e6))
+        return st.floats(low, high, exclude_min="gt" in limit, exclude_max="lt" in limit)
     return None
 
 
 def outside(kind: Any, bounds: tuple[Any, ...]) -> st.SearchStrategy | None:
-    """Values of a number's kind beyond one of its bounds, and what is no number."""
-    own = limits(bounds)
-    if kind not in (int, float) or not own:
+    """Numbers beyond one of their bounds, and non-finite ones."""
+    limit = limits(bounds)
+    if kind not in (int, float) or not limit:
         return None
-    low = own.get("ge", own.get("gt"))
+    low = limit.get("ge", limit.get("gt"))
     below = (
         st.integers(max_value=int(low) - 1) if kind is int else st.floats(max_value=low - 1e-6, allow_infinity=False)
     )
     beyond = [below, st.sampled_from([float("nan"), float("inf"), -float("inf")])]
-    if (high := own.get("le", own.get("lt"))) is not None:
+    if (high := limit.get("le", limit.get("lt"))) is not None:
         beyond.append(st.floats(min_value=high + 1e-6, allow_infinity=False))
     return st.one_of(beyond)
 
 
 def leaves(values) -> dict[tuple[str, ...], st.SearchStrategy]:
-    """Values for each key that has one plain kind, beside being empty."""
-    found = {}
+    """Values for each key that has one plain kind and may be empty."""
+    strategies = {}
     for path, model in SECTIONS.items():
         for name, field in model.model_fields.items():
-            every = [
-                one for one in kinds(Annotated[field.annotation, *field.metadata, None]) if one[0] is not type(None)
-            ]
-            if len(every) == 1 and (strategy := values(*every[0])) is not None:
-                found[*path, name] = strategy
-    return found
+            alternatives = kinds(Annotated[field.annotation, *field.metadata, None])
+            plain = [(kind, bounds) for kind, bounds in alternatives if kind is not type(None)]
+            if len(plain) == 1 and (strategy := values(*plain[0])) is not None:
+                strategies[*path, name] = strategy
+    return strategies
 
 
 def written(changes: dict[tuple[str, ...], Any]) -> dict[str, Any]:
@@ -112,31 +107,28 @@ some = st.lists(st.sampled_from(sorted(INSIDE)), min_size=1, max_size=4, unique=
 changes = some.flatmap(lambda paths: st.fixed_dictionaries({path: INSIDE[path] for path in paths}))
 
 
-def test_most_keys_take_part():
+def test_most_keys_are_drawn():
     assert len(INSIDE) > 90 and len(OUTSIDE) > 60
     assert ("zoo", "backbone", "epochs") in OUTSIDE and ("weights", "encoder", "latent") in INSIDE
 
 
 @settings(max_examples=60)
 @given(changes)
-def test_what_is_accepted_survives_being_written(values):
+def test_an_accepted_config_is_read_back_after_writing(values):
     try:
         loaded = load_config(written(values))
-    except ConfigError as error:  # keys that contradict each other, each in its own bounds
+    except ConfigError as error:  # keys that contradict each other, each in its limit bounds
         assert "\n  " in str(error)
         assume(False)
     again = load_config(yaml.safe_load(yaml.safe_dump(loaded.model_dump(mode="json"))))
     assert again == loaded
     for path, value in values.items():
-        found = loaded
-        for part in path:
-            found = getattr(found, part)
-        assert found == value
+        assert reduce(getattr, path, loaded) == value
 
 
 @settings(max_examples=60)
 @given(st.sampled_from(sorted(SECTIONS)), st.text("abcxyz_äß7", min_size=1, max_size=12))
-def test_an_unknown_key_is_refused_wherever_it_stands(path, key):
+def test_an_unknown_key_is_refused_in_every_section(path, key):
     assume(key not in fields_of(SECTIONS[path]))
     with pytest.raises(ConfigError) as refusal:
         load_config(written({(*path, key): 1}))
@@ -145,7 +137,7 @@ def test_an_unknown_key_is_refused_wherever_it_stands(path, key):
 
 @settings(max_examples=150)
 @given(st.sampled_from(sorted(OUTSIDE)).flatmap(lambda path: st.tuples(st.just(path), OUTSIDE[path])))
-def test_a_value_out_of_range_never_makes_a_run(case):
+def test_a_value_out_of_range_is_refused(case):
     path, value = case
     with pytest.raises(ConfigError) as refusal:
         load_config(written({path: value}))
@@ -153,9 +145,9 @@ def test_a_value_out_of_range_never_makes_a_run(case):
 
 
 @pytest.mark.parametrize("key", RENAMED)
-def test_a_key_of_an_earlier_version_is_refused_with_what_became_of_it(key):
+def test_a_key_of_an_earlier_version_is_refused_with_its_new_name(key):
     *path, name = key.split(".")
-    assert name not in fields_of(SECTIONS[tuple(path)]), "the key is back: take it out of the table"
+    assert name not in fields_of(SECTIONS[tuple(path)]), "the key exists again: remove it from the table"
     with pytest.raises(ConfigError) as refusal:
         load_config(written({tuple(key.split(".")): 1}))
     assert f"\n  {key}: a key of an earlier version, {RENAMED[key]}" in str(refusal.value)

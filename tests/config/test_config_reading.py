@@ -22,7 +22,7 @@ def written(tmp_path, content):
         '{"a": 1, "b": {"a": [1, 2]}}',
     ],
 )
-def test_what_is_whole_is_read_as_yaml_reads_it(tmp_path, text):
+def test_a_complete_file_is_read_as_yaml_reads_it(tmp_path, text):
     assert read_yaml(written(tmp_path, text)) == yaml.safe_load(text)
 
 
@@ -46,14 +46,14 @@ def test_json_is_read_as_snakemake_reads_it(tmp_path):
         ("'run': a\nrun: b\n", "run", (1, 2)),
     ],
 )
-def test_a_key_that_stands_twice_is_refused(tmp_path, text, key, lines):
+def test_a_repeated_key_is_refused(tmp_path, text, key, lines):
     with pytest.raises(ConfigError) as caught:
         read_yaml(written(tmp_path, text))
     words = f"the key {key} is repeated in lines {lines[0]} and {lines[1]}; keep each key once"
     assert str(caught.value) == f"{tmp_path}/mine.yaml: {words}"
 
 
-def test_all_keys_that_stand_twice_are_named(tmp_path):
+def test_all_repeated_keys_are_named(tmp_path):
     with pytest.raises(ConfigError, match=r"key a is repeated.* 1 and 3; the key b is repeated.* 2 and 4; keep"):
         read_yaml(written(tmp_path, "a: 1\nb: 1\na: 2\nb: 2\n"))
 
@@ -77,13 +77,13 @@ def test_all_keys_that_stand_twice_are_named(tmp_path):
         ("a: &a [*a]", "recursion"),
     ],
 )
-def test_what_is_no_config_is_named(tmp_path, text, words):
+def test_a_file_that_is_not_a_config_is_named(tmp_path, text, words):
     with pytest.raises(ConfigError) as caught:
         read_yaml(written(tmp_path, text))
     assert str(caught.value).startswith(f"{tmp_path}/mine.yaml") and words in str(caught.value)
 
 
-def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path):
+def test_a_byte_order_mark_is_not_part_of_the_first_key(tmp_path):
     assert read_yaml(written(tmp_path, "run: naïve\r\n".encode("utf-8-sig"))) == {"run": "naïve"}
 
 

@@ -138,7 +138,7 @@ def test_an_entry_with_one_setting_is_a_row_and_others_are_sections():
     assert "The keys are those of [`shape.first`](#shapefirst). Other defaults: `circle: {width: 2}`." in text
 
 
-def test_thesis_preset_holds_what_the_thesis_states():
+def test_the_thesis_preset_has_the_values_of_the_thesis():
     thesis = load_config(yaml.safe_load((CONFIG / "thesis.yaml").read_text()))
     assert (thesis.zoo.members, thesis.zoo.architecture.width, thesis.zoo.classes_per_task) == (1000, 64, 3)
     assert thesis.zoo.parts.model_dump() == {"train": 850, "validation": 100, "test": 50}

@@ -20,37 +20,41 @@ from wsl.images.settings import Packing
 PROMPTS = ["a photo of a three.", "the digit three", "3"]
 
 
-def mean_by_hand(packed, preprocess, model):
-    """The plain mean of open_clip's features of the training images, one by one."""
+@torch.no_grad()
+def features_by_hand(packed, preprocess, model):
+    """Features of the training images by open_clip, one by one."""
     with h5py.File(packed) as file:
         photos = file["train"][...]
-    with torch.no_grad():
-        features = [model.encode_image(preprocess(Image.fromarray(photo))[None])[0] for photo in photos]
-    return torch.stack(features).mean(0).numpy(), len(photos)
+    features = [model.eval().encode_image(preprocess(Image.fromarray(photo))[None])[0] for photo in photos]
+    return torch.stack(features).numpy()
 
 
-def read(path):
+def read(path, key="mean"):
     with h5py.File(path) as file:
-        return file["mean"][...], dict(file.attrs)
+        return file[key][...]
 
 
-def test_it_is_the_plain_mean_of_open_clips_features(packed, class_means, tiny_clip):
+def test_the_file_holds_the_features_by_open_clip_and_their_mean(packed, class_means, tiny_clip):
     open_clip.add_model_config(tiny_clip)
     torch.manual_seed(0)
     model, _, preprocess = open_clip.create_model_and_transforms(tiny_clip.stem)
-    expected, count = mean_by_hand(packed["3"], preprocess, model.eval())
-    mean, about = read(class_means["3"])
-    assert mean == pytest.approx(expected, abs=1e-5)
-    assert about == {"class": "3", "images": count}
+    expected = features_by_hand(packed["3"], preprocess, model)
+    features = read(class_means["3"], "features")
+    assert features.shape == (len(expected), 8) and features.dtype == np.float32
+    assert features == pytest.approx(expected, abs=1e-5)
+    assert read(class_means["3"]) == pytest.approx(expected.mean(0), abs=1e-5)
+    assert read(class_means["3"]) == pytest.approx(features.astype(float).mean(axis=0), abs=1e-7)
+    with h5py.File(class_means["3"]) as file:
+        assert dict(file.attrs) == {"class": "3", "images": len(expected)}
 
 
 def test_batches_do_not_matter(packed, class_means, tiny_clip, tmp_path, monkeypatch):
     monkeypatch.setattr(clip, "BATCH", 7)
     embed_classes([packed["3"]], [tmp_path / "3.h5"], [()], ClipModel(model=str(tiny_clip)))
-    assert read(tmp_path / "3.h5")[0] == pytest.approx(read(class_means["3"])[0], abs=1e-6)
+    assert read(tmp_path / "3.h5") == pytest.approx(read(class_means["3"]), abs=1e-6)
 
 
-def test_held_out_images_play_no_part(packed, class_means, tiny_clip, tmp_path):
+def test_held_out_images_have_no_effect(packed, class_means, tiny_clip, tmp_path):
     blind = shutil.copy(packed["3"], tmp_path / "blind.h5")
     with h5py.File(blind, "a") as file:
         del file["test"], file["validation"]
@@ -59,38 +63,16 @@ def test_held_out_images_play_no_part(packed, class_means, tiny_clip, tmp_path):
 
 
 def test_an_embedding_concatenates_the_means_in_the_tasks_order(class_means):
-    means = ClassMeans(list(class_means.values()))
-    own = {name: read(path)[0] for name, path in class_means.items()}
-    embedded = means.embed([join_task("042"), join_task("204")])
+    embedded = ClassMeans(list(class_means.values())).embed([join_task("042"), join_task("204")])
     assert embedded.shape == (2, 3 * 8)
-    assert np.array_equal(embedded[0], np.concatenate([own["0"], own["4"], own["2"]]))
-    assert np.array_equal(embedded[1], np.concatenate([own["2"], own["0"], own["4"]]))
-
-
-def features(path):
-    with h5py.File(path) as file:
-        return file["features"][...]
-
-
-def test_features_are_those_of_every_training_image_in_its_order(packed, class_means, tiny_clip):
-    open_clip.add_model_config(tiny_clip)
-    torch.manual_seed(0)
-    model, _, preprocess = open_clip.create_model_and_transforms(tiny_clip.stem)
-    with h5py.File(packed["3"]) as file:
-        photos = file["train"][...]
-    own = features(class_means["3"])
-    assert own.shape == (len(photos), 8) and own.dtype == np.float32
-    for place in (0, 1, 70, len(photos) - 1):
-        with torch.no_grad():
-            expected = model.eval().encode_image(preprocess(Image.fromarray(photos[place]))[None])[0].numpy()
-        assert own[place] == pytest.approx(expected, abs=1e-5)
-    assert read(class_means["3"])[0] == pytest.approx(own.astype(float).mean(axis=0), abs=1e-7)
+    for row, classes in zip(embedded, ("042", "204"), strict=True):
+        assert np.array_equal(row, np.concatenate([read(class_means[name]) for name in classes]))
 
 
 @pytest.mark.parametrize("images", [1, 5, 100_000])
 def test_means_may_be_of_a_few_images_alone(class_means, images):
     means = ClassMeans(list(class_means.values()), images=images)
-    expected = [features(class_means[name])[:images].astype(float).mean(axis=0) for name in "042"]
+    expected = [read(class_means[name], "features")[:images].astype(float).mean(axis=0) for name in "042"]
     assert means.embed([join_task("042")])[0] == pytest.approx(np.concatenate(expected), abs=1e-6)
 
 
@@ -108,14 +90,13 @@ def test_text_is_the_mean_of_open_clips_normalised_features_of_the_prompts(named
     with torch.no_grad():
         each = [model.eval().encode_text(open_clip.get_tokenizer(reader.stem)([prompt]))[0] for prompt in PROMPTS]
     expected = np.mean([feature.numpy() / np.linalg.norm(feature.numpy()) for feature in each], axis=0)
-    with h5py.File(named) as file:
-        assert file["text"][...] == pytest.approx(expected, abs=1e-6)
+    assert read(named, "text") == pytest.approx(expected, abs=1e-6)
     assert 0 < np.linalg.norm(expected) < 1
     texts = ClassMeans([named], images=0).means["3"]
     assert texts / np.linalg.norm(texts) == pytest.approx(expected / np.linalg.norm(expected), abs=1e-6)
 
 
-def test_texts_stand_in_for_class_means_of_their_length(tmp_path):
+def test_texts_replace_class_means_at_their_length(tmp_path):
     """Two classes by hand: texts of length 1, class means of lengths 5 and 13."""
     paths = []
     for place, (name, mean) in enumerate({"a": [3.0, 4.0], "b": [5.0, 12.0]}.items()):
@@ -127,14 +108,14 @@ def test_texts_stand_in_for_class_means_of_their_length(tmp_path):
     assert ClassMeans(paths, images=1).embed(["b/a"]).tolist() == [[5.0, 12.0, 3.0, 4.0]]
 
 
-def test_prompts_leave_the_image_features_as_they_are(packed, named, reader, tmp_path):
+def test_prompts_do_not_change_the_image_features(packed, named, reader, tmp_path):
     embed_classes([packed["3"]], [tmp_path / "3.h5"], [()], ClipModel(model=str(reader)))
-    assert np.array_equal(features(tmp_path / "3.h5"), features(named))
+    assert np.array_equal(read(tmp_path / "3.h5", "features"), read(named, "features"))
     with h5py.File(tmp_path / "3.h5") as file:
         assert "text" not in file
 
 
-def test_a_class_without_text_is_refused_where_text_is_asked_for(class_means, named):
+def test_a_class_without_text_is_refused_where_text_is_needed(class_means, named):
     with pytest.raises(DataError, match=r"0\.h5 holds no text features; "):
         ClassMeans([named, class_means["0"]], images=0)
 
@@ -149,5 +130,5 @@ def test_real_photos_and_weights(photos, real_clip, tmp_path):
     settings = ClipModel(model=str(model), weights=weights)
     embed_classes([tmp_path / "packed.h5"], [tmp_path / "mean.h5"], [()], settings)
     theirs, _, preprocess = open_clip.create_model_and_transforms(model.stem, pretrained=weights)
-    expected, _ = mean_by_hand(tmp_path / "packed.h5", preprocess, theirs.eval())
-    assert read(tmp_path / "mean.h5")[0] == pytest.approx(expected, abs=1e-4)
+    expected = features_by_hand(tmp_path / "packed.h5", preprocess, theirs).mean(0)
+    assert read(tmp_path / "mean.h5") == pytest.approx(expected, abs=1e-4)

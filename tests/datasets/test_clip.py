@@ -17,7 +17,7 @@ OWN = "wsl-small-rn"
 
 
 def images(count, size, detail=4):
-    """Random images, uint8 (count, 3, size, size), of ``detail`` different places a side."""
+    """Smooth random images, uint8 (count, 3, size, size), with ``detail`` random pixels per side."""
     coarse = np.random.default_rng(0).integers(0, 256, (count, detail, detail, 3), dtype=np.uint8)
     smooth = [np.asarray(Image.fromarray(image).resize((size, size), Image.BICUBIC)) for image in coarse]
     return torch.from_numpy(np.stack(smooth)).permute(0, 3, 1, 2)
@@ -44,12 +44,12 @@ def test_other_sizes_are_resized_nearly_as_open_clip_does(size):
     encoder, photos = Clip(OWN, None, seed=0), images(8, size, detail=size)
     expected = open_clips(OWN, 0, photos)
     assert encoder.size == 32
-    # PIL rounds to whole grey levels in between; without antialiasing the error is above a half.
+    # PIL rounds intermediate values to integer grey levels; without antialiasing the error is above 0.5.
     error = (encoder.features(photos) - expected).norm() / (expected - expected.mean(0)).norm()
     assert error < 0.05
 
 
-def test_empty_weights_are_seeded_and_said_loudly(caplog):
+def test_empty_weights_are_seeded_and_reported(caplog):
     photos = images(3, 32)
     with caplog.at_level(logging.WARNING):
         first = Clip(OWN, None, seed=0).features(photos)
@@ -76,13 +76,13 @@ class Hostile:
         return os.mkdir, (self.path,)
 
 
-def test_a_hostile_weights_file_is_refused_unrun(tiny_clip, tmp_path):
+def test_a_hostile_weights_file_is_refused_and_not_executed(tiny_clip, tmp_path):
     torch.save({"logit_scale": Hostile(str(tmp_path / "harm"))}, tmp_path / "hostile.pt")
     with pytest.raises(ConfigError, match="cannot load"):
         Clip(str(tiny_clip), str(tmp_path / "hostile.pt"), seed=0)
     assert not (tmp_path / "harm").exists()
     torch.load(tmp_path / "hostile.pt", weights_only=False)
-    assert (tmp_path / "harm").exists()  # it would have done harm
+    assert (tmp_path / "harm").exists()  # an unsafe load executes it
 
 
 @pytest.mark.parametrize("content", ["junk", "another model", "a list"])
@@ -97,7 +97,7 @@ def test_weights_that_do_not_fit_are_refused(tiny_clip, tmp_path, content):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_weights_that_are_not_finite_are_told_of_by_name(tiny_clip, tmp_path, value):
+def test_weights_that_are_not_finite_are_reported_by_name(tiny_clip, tmp_path, value):
     state = dict(Clip(str(tiny_clip), None, seed=9).model.state_dict())
     state["visual.ln_post.bias"] = torch.full_like(state["visual.ln_post.bias"], value)
     torch.save(state, tmp_path / "weights.pt")
@@ -121,7 +121,7 @@ def test_unknown_names_are_refused(model, weights, message):
 
 
 @pytest.mark.parametrize("content", ["{", "{}", "[]"])
-def test_a_config_that_is_none_is_refused(tmp_path, content):
+def test_a_file_that_is_not_a_config_is_refused(tmp_path, content):
     (tmp_path / "broken.json").write_text(content)
     with pytest.raises(ConfigError, match=r"broken"):
         Clip(str(tmp_path / "broken.json"), None, seed=0)

@@ -15,7 +15,6 @@ from wsl.datasets.settings import ClipModel
 from wsl.figures.distilled_images import draw
 from wsl.images.inputs import normalised
 
-SMALL = {"STEPS": 6, "BATCH": 16, "WIDTH": 4}
 COLOURS = {"red": (200, 40, 40), "blue": (40, 40, 200)}
 
 
@@ -27,22 +26,22 @@ def constants(monkeypatch):
         for name, value in values.items():
             monkeypatch.setattr(distillation, name, value)
 
-    change(**SMALL)
+    change(STEPS=6, BATCH=16, WIDTH=4)
     return change
 
 
 def coloured(name, count=24, size=8):
-    """Noisy images of one colour, but the first, from which distillation starts, is grey: uint8 (count, 3, 8, 8)."""
+    """Noisy images of one colour; only the first, from which distillation starts, is grey: uint8 (count, 3, 8, 8)."""
     images = torch.tensor(COLOURS[name], dtype=torch.float).view(1, 3, 1, 1) + 30 * torch.randn(count, 3, size, size)
     images[0] = 120 + 30 * torch.randn(3, size, size)
     return images.clamp(0, 255).to(torch.uint8)
 
 
-def far(real, synthetic):
-    """Mean matching distance over random networks that distillation never saw."""
+def mean_distance(real, synthetic):
+    """Mean matching distance over random networks that distillation did not use."""
     torch.manual_seed(99)
     networks = [convnet(8, real.shape[-1]) for _ in range(20)]
-    return np.mean([matching_distance(one, normalised(real), normalised(synthetic)).item() for one in networks])
+    return np.mean([matching_distance(net, normalised(real), normalised(synthetic)).item() for net in networks])
 
 
 def embedded(packed, clip, out, tiny_clip):
@@ -50,13 +49,13 @@ def embedded(packed, clip, out, tiny_clip):
     return out
 
 
-def test_the_image_comes_to_teach_what_its_class_teaches(constants):
+def test_gradients_of_the_image_approach_those_of_its_class(constants):
     constants(STEPS=40, LEARNING_RATE=0.5, WIDTH=8)
     for name in COLOURS:
         real = coloured(name)
-        made = distil(real, seed=0)
-        assert made.shape == (1, 3, 8, 8) and made.dtype == torch.uint8
-        assert far(real[1:], made) < 0.9 * far(real[1:], real[:1])
+        distilled = distil(real, seed=0)
+        assert distilled.shape == (1, 3, 8, 8) and distilled.dtype == torch.uint8
+        assert mean_distance(real[1:], distilled) < 0.9 * mean_distance(real[1:], real[:1])
 
 
 def test_an_image_matches_itself_best():
@@ -78,23 +77,23 @@ def test_the_seed_decides(constants):
     assert not torch.equal(distil(real, 1), distil(real, 2))
 
 
-def test_no_step_leaves_the_images_as_they_were(constants):
+def test_without_steps_the_images_do_not_change(constants):
     constants(IMAGES=3, STEPS=0)
     real = coloured("blue")
     assert torch.equal(distil(real, seed=0), real[:3])
 
 
-def test_the_class_file_is_as_clips_but_for_its_mean(packed, class_means, tiny_clip, tmp_path, constants):
+def test_the_class_file_differs_from_that_of_clip_in_its_mean(packed, class_means, tiny_clip, tmp_path, constants):
     constants(IMAGES=2)
     out = embedded(packed["3"], class_means["3"], tmp_path / "3.h5", tiny_clip)
-    with h5py.File(out) as made, h5py.File(class_means["3"]) as clip:
-        assert dict(made.attrs) == {**clip.attrs, "encoder": "distilled"}
-        assert np.array_equal(made["features"], clip["features"])
-        images = torch.from_numpy(made["distilled"][...]).permute(0, 3, 1, 2)
+    with h5py.File(out) as file, h5py.File(class_means["3"]) as clip:
+        assert dict(file.attrs) == {**clip.attrs, "encoder": "distilled"}
+        assert np.array_equal(file["features"], clip["features"])
+        images = torch.from_numpy(file["distilled"][...]).permute(0, 3, 1, 2)
         assert images.shape == (2, 3, 16, 16)
         expected = Clip(str(tiny_clip), None, seed=0).features(images).mean(0)
-        assert made["mean"][...] == pytest.approx(expected.numpy(), abs=1e-5)
-        assert not np.allclose(made["mean"], clip["mean"], atol=1e-3)
+        assert file["mean"][...] == pytest.approx(expected.numpy(), abs=1e-5)
+        assert not np.allclose(file["mean"], clip["mean"], atol=1e-3)
 
 
 def test_text_is_kept(packed, class_means, tiny_clip, tmp_path, constants):
@@ -105,7 +104,7 @@ def test_text_is_kept(packed, class_means, tiny_clip, tmp_path, constants):
         assert np.array_equal(file["text"], np.arange(8.0))
 
 
-def test_held_out_images_play_no_part(packed, class_means, tiny_clip, tmp_path, constants):
+def test_held_out_images_have_no_effect(packed, class_means, tiny_clip, tmp_path, constants):
     blind = shutil.copy(packed["3"], tmp_path / "blind.h5")
     with h5py.File(blind, "a") as file:
         del file["test"], file["validation"]
@@ -115,7 +114,7 @@ def test_held_out_images_play_no_part(packed, class_means, tiny_clip, tmp_path, 
 
 def test_the_figure_has_room_for_every_class(packed, class_means, tiny_clip, tmp_path, constants):
     constants(STEPS=1)
-    names = "01234"  # more than a row holds
-    made = [embedded(packed[name], class_means[name], tmp_path / f"{name}.h5", tiny_clip) for name in names]
-    draw([packed[name] for name in names], made, tmp_path / "drawn.pdf", tmp_path / "drawn.png")
+    names = "01234"  # more than one row
+    files = [embedded(packed[name], class_means[name], tmp_path / f"{name}.h5", tiny_clip) for name in names]
+    draw([packed[name] for name in names], files, tmp_path / "drawn.pdf", tmp_path / "drawn.png")
     assert all((tmp_path / name).stat().st_size > 1000 for name in ("drawn.pdf", "drawn.png"))

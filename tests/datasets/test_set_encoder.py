@@ -18,11 +18,11 @@ from wsl.training.recipe import Recipe
 
 RECIPE = Recipe(learning_rate=1e-2, batch_size=2, epochs=12)
 SMALL = {"HIDDEN": [16], "DROPOUT": 0.1, "TEMPERATURE": 0.2, "IMAGES": 8}
-LEARNT_FROM = "0123"
+CLASSES = "0123"
 
 
 def fitted(packed, class_means, tiny_clip, folder, recipe=RECIPE):
-    files = ClassFiles([packed[name] for name in LEARNT_FROM], [class_means[name] for name in LEARNT_FROM])
+    files = ClassFiles([packed[name] for name in CLASSES], [class_means[name] for name in CLASSES])
     out, history = folder / "set.safetensors", folder / "set.csv"
     with pytest.MonkeyPatch.context() as patched:
         for name, value in {**SMALL, "RECIPE": recipe}.items():
@@ -40,10 +40,10 @@ def encoder(packed, class_means, tiny_clip, tmp_path_factory):
     return fitted(packed, class_means, tiny_clip, tmp_path_factory.mktemp("set"))
 
 
+@torch.no_grad()
 def set_of(encoder, features):
-    """A set's embedding as one would compute it: the mean of the images' outputs, in double precision."""
-    with torch.no_grad():
-        return load_set_encoder(encoder).double()(features.double()).mean(0)
+    """The embedding of a set: the mean of the outputs of its images, in double precision."""
+    return load_set_encoder(encoder).double()(features.double()).mean(0)
 
 
 def test_it_starts_as_the_mean_of_normalised_features():
@@ -55,7 +55,7 @@ def test_it_starts_as_the_mean_of_normalised_features():
     assert outputs.mean(0).abs().max() < 1e-5 and outputs.square().mean() == pytest.approx(1, abs=1e-4)
 
 
-def test_order_plays_no_part_and_every_subset_has_an_embedding(encoder, class_means, tmp_path):
+def test_order_has_no_effect_and_every_subset_has_an_embedding(encoder, class_means, tmp_path):
     embed(class_means["4"], encoder, tmp_path / "4.h5")
     with h5py.File(class_means["4"]) as file:
         features = torch.from_numpy(file["features"][...])
@@ -67,7 +67,7 @@ def test_order_plays_no_part_and_every_subset_has_an_embedding(encoder, class_me
 
 
 def test_subsets_of_a_class_are_disjoint_and_within_their_bounds():
-    # With one-hot features an embedding shows which images took part.
+    # With one-hot features an embedding shows which images are in the subset.
     classes = [torch.eye(12)[:count] for count in (2, 5, 12)]
     for seed in range(20):
         first, second = embed_subsets(torch.nn.Identity(), classes, 3, torch.Generator().manual_seed(seed))
@@ -88,7 +88,7 @@ def test_the_seed_decides(encoder, packed, class_means, tiny_clip, tmp_path):
     assert fitted(packed, class_means, tiny_clip, tmp_path).read_bytes() == encoder.read_bytes()
 
 
-def test_test_images_play_no_part(encoder, packed, class_means, tiny_clip, tmp_path):
+def test_test_images_have_no_effect(encoder, packed, class_means, tiny_clip, tmp_path):
     blind = {name: shutil.copy(path, tmp_path / f"{name}.h5") for name, path in packed.items()}
     for path in blind.values():
         with h5py.File(path, "a") as file:
@@ -96,7 +96,7 @@ def test_test_images_play_no_part(encoder, packed, class_means, tiny_clip, tmp_p
     assert fitted(blind, class_means, tiny_clip, tmp_path).read_bytes() == encoder.read_bytes()
 
 
-def test_validation_images_choose_the_epoch_and_train_nothing(packed, class_means, tiny_clip, tmp_path):
+def test_validation_images_choose_the_epoch_and_do_not_train(packed, class_means, tiny_clip, tmp_path):
     other = {name: shutil.copy(path, tmp_path / f"{name}.h5") for name, path in packed.items()}
     for path in other.values():
         with h5py.File(path, "a") as file:
@@ -111,7 +111,7 @@ def test_validation_images_choose_the_epoch_and_train_nothing(packed, class_mean
     assert not tables[0]["validation_loss"].equals(tables[1]["validation_loss"])
 
 
-def test_the_class_file_says_whose_it_is_and_has_no_text(encoder, class_means, tmp_path):
+def test_the_class_file_names_its_encoder_and_has_no_text(encoder, class_means, tmp_path):
     embed(class_means["4"], encoder, tmp_path / "4.h5")
     with h5py.File(tmp_path / "4.h5") as file, h5py.File(class_means["4"]) as clip:
         assert dict(file.attrs) == {**clip.attrs, "encoder": "set"}
@@ -122,8 +122,8 @@ def test_the_class_file_says_whose_it_is_and_has_no_text(encoder, class_means, t
 def test_a_class_with_one_validation_image_is_refused(packed, class_means, tiny_clip, tmp_path):
     few = {**packed, "1": shutil.copy(packed["1"], tmp_path / "1.h5")}
     with h5py.File(few["1"], "a") as file:
-        one = file["validation"][:1]
+        image = file["validation"][:1]
         del file["validation"]
-        file["validation"] = one
+        file["validation"] = image
     with pytest.raises(DataError, match=r"1\.h5: one image .* images\.validation_share"):
         fitted(few, class_means, tiny_clip, tmp_path)

@@ -14,6 +14,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, normalize
 
+from tests.models import LAYOUT, outputs, photos
 from tests.networks import resnet18, resnet18_layout
 from wsl.datasets.class_means import ClassMeansByCount
 from wsl.images.tasks import TaskImages
@@ -25,37 +26,19 @@ from wsl.sampling.methods.task_heads import PENALTIES, Probe, Prototypes
 from wsl.weights.codec import load_codec, read_latents
 from wsl.zoo.index import open_zoo, write_index
 from wsl.zoo.member import read_member
-from wsl.zoo.network import state_dict
 
-LAYOUT = resnet18_layout(2, 3)
 HEAD = slice(LAYOUT["fc.weight"].offset, None)
 TRAINING_TASKS = ("012", "234", "413")
 
 
-def network_of(weights):
-    network = resnet18(2, 3)
-    network.load_state_dict(state_dict(weights, LAYOUT))
-    return network.eval()
-
-
-def inputs_of(packed, name, part):
-    with h5py.File(packed[name]) as file:
-        pixels = (file[part][...] / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
-    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float()
-
-
-def features_of(network, inputs):
-    """What the head is given, by a hook and not by the network's own word."""
-    seen = []
-    network.fc.register_forward_pre_hook(lambda _, given: seen.append(given[0].double().numpy()))
+def features_of(start, inputs):
+    """The inputs of the head, by a hook."""
+    network, features = resnet18(2, 3).eval(), []
+    network.load_state_dict(start)
+    network.fc.register_forward_pre_hook(lambda _, inputs: features.append(inputs[0].double().numpy()))
     with torch.no_grad():
         network(inputs)
-    return seen[0]
-
-
-def predictions(weights, inputs):
-    with torch.no_grad():
-        return network_of(weights)(inputs).argmax(1).numpy()
+    return features[0]
 
 
 @pytest.fixture
@@ -71,7 +54,7 @@ def opened(zoo):
 
 @pytest.fixture(scope="module")
 def maxima(zoo):
-    """Weights of the training members' last snapshots, from their own files."""
+    """Weights of the training members' last snapshots, from the members' files."""
     return [read_member(path).weights[1] for path in zoo.members[:3]]
 
 
@@ -85,10 +68,10 @@ def nearest_of(entry, zoo, means):
 
 
 def best_member(features, task, images):
-    """The member and class order whose class means are closest in cosine, by trying all."""
+    """The member and class order whose class means are closest in cosine, by brute force."""
     known = {
-        (place, order): np.concatenate([features[own[i]].mean(axis=0) for i in order])
-        for place, own in enumerate(TRAINING_TASKS)
+        (member, order): np.concatenate([features[classes[i]].mean(axis=0) for i in order])
+        for member, classes in enumerate(TRAINING_TASKS)
         for order in permutations(range(3))
     }
     centre = np.mean(list(known.values()), axis=0)
@@ -99,17 +82,16 @@ def best_member(features, task, images):
 @pytest.mark.parametrize("images", [1, None])
 def test_nearest_is_found_by_brute_force_over_members_and_class_orders(nearest, maxima, class_means, images):
     features = {name: h5py.File(path)["features"][...] for name, path in class_means.items()}
-    found, model = set(), nearest()
+    members, orders, model = set(), set(), nearest()
     for task in permutations("01234", 3):
-        place, order = best_member(features, task, images)
-        found.add((place, order))
-        expected = maxima[place].copy()
-        expected[HEAD] = np.concatenate(
-            [maxima[place][LAYOUT["fc.weight"].columns].reshape(3, -1)[list(order)].ravel(),
-             maxima[place][LAYOUT["fc.bias"].columns][list(order)]]
-        )  # fmt: skip
+        member, order = best_member(features, task, images)
+        members.add(member)
+        orders.add(order)
+        expected, rows = maxima[member].copy(), list(order)
+        weight, bias = (maxima[member][LAYOUT[name].columns].reshape(3, -1) for name in ("fc.weight", "fc.bias"))
+        expected[HEAD] = np.concatenate([weight[rows].ravel(), bias[rows].ravel()])
         assert np.array_equal(model.sample("/".join(task), 0.1, images), expected)
-    assert len({place for place, _ in found}) > 1 and len({order for _, order in found}) == 6
+    assert len(members) > 1 and len(orders) == 6
 
 
 def test_names_are_compared_with_names(opened, maxima, class_means, tmp_path):
@@ -119,50 +101,45 @@ def test_names_are_compared_with_names(opened, maxima, class_means, tmp_path):
         with h5py.File(paths[-1], "a") as file:
             file["text"] = np.float32(1000 + np.eye(len(class_means))[i])  # far from all images
     model = nearest_of(Nearest, opened, paths)
-    for place, task in enumerate(TRAINING_TASKS):
-        assert np.array_equal(model.sample("/".join(task), 0.1, 0), maxima[place])
+    for member, task in enumerate(TRAINING_TASKS):
+        assert np.array_equal(model.sample("/".join(task), 0.1, 0), maxima[member])
 
 
 def test_a_training_task_in_another_order_gives_its_member_with_classes_reordered(nearest, maxima, packed):
-    inputs = inputs_of(packed, "3", "validation")
-    with torch.no_grad():
-        own, reordered = (network_of(weights)(inputs) for weights in (maxima[1], nearest().sample("4/2/3", 0.1)))
-    torch.testing.assert_close(reordered, own[:, [2, 0, 1]])
+    inputs, _ = photos(packed, "3", "validation")
+    original, reordered = (outputs(weights, inputs) for weights in (maxima[1], nearest().sample("4/2/3", 0.1)))
+    torch.testing.assert_close(reordered, original[:, [2, 0, 1]])
 
 
-def test_noise_has_a_tenth_of_each_parameters_deviation_and_spares_statistics(nearest):
+def test_noise_has_a_tenth_of_each_parameters_deviation_and_none_on_statistics(nearest):
     plain, noised = nearest().sample("0/1/3", 0.1), nearest(Noised)
     difference = {seed: noised.sample("0/1/3", 0.1, seed=seed) - plain for seed in (0, 1)}
     assert np.array_equal(difference[0], noised.sample("0/1/3", 0.1, seed=0) - plain)
     shares = []
     for entry in LAYOUT.entries:
-        own, added = plain[entry.columns], difference[0][entry.columns]
+        original, added = plain[entry.columns], difference[0][entry.columns]
         if "running" in entry.name:
             assert not added.any()
         else:
             assert not np.array_equal(added, difference[1][entry.columns])
-            shares.append(added.std() / own.std() if entry.size > 500 else 0.1)
-            assert np.abs(added).max() < 0.6 * own.std()
+            shares.append(added.std() / original.std() if entry.size > 500 else 0.1)
+            assert np.abs(added).max() < 0.6 * original.std()
     np.testing.assert_allclose(shares, 0.1, rtol=0.1)
 
 
 @pytest.fixture(scope="module")
 def start():
-    """A body whose features tell digits apart a little: random weights."""
+    """A body of random weights, whose features distinguish digits to some degree."""
     torch.manual_seed(5)
     return resnet18(2, 3).state_dict()
 
 
 def train_features(start, packed, task, count):
-    network = resnet18(2, 3).eval()
-    network.load_state_dict(start)
-    return [features_of(network, inputs_of(packed, name, "train"))[:count] for name in task]
+    return [features_of(start, photos(packed, name, "train")[0])[:count] for name in task]
 
 
 def validation_features(start, packed, task):
-    network = resnet18(2, 3).eval()
-    network.load_state_dict(start)
-    return features_of(network, torch.cat([inputs_of(packed, name, "validation") for name in task]))
+    return features_of(start, photos(packed, task, "validation")[0])
 
 
 def head_on(entry, state, layout, images):
@@ -174,10 +151,10 @@ def head_on(entry, state, layout, images):
 @pytest.mark.parametrize("count", [1, 5, None])
 def test_prototypes_give_the_class_whose_mean_has_the_highest_cosine(start, packed, images, count):
     weights = head_on(Prototypes, start, LAYOUT, images).sample("3/0/4", 0.1, count)
-    means = [normalize(one).mean(axis=0) for one in train_features(start, packed, "304", count)]
+    means = [normalize(features).mean(axis=0) for features in train_features(start, packed, "304", count)]
     expected = cosine_similarity(validation_features(start, packed, "304"), means).argmax(1)
-    inputs = torch.cat([inputs_of(packed, name, "validation") for name in "304"])
-    assert (predictions(weights, inputs) == expected).mean() > 0.98
+    predicted = outputs(weights, photos(packed, "304", "validation")[0]).argmax(1).numpy()
+    assert (predicted == expected).mean() > 0.98
     assert len(set(expected)) == 3
 
 

@@ -1,4 +1,4 @@
-"""Control by R, against scikit-learn, scipy and sums done by hand; models are made by fakes."""
+"""Control by R against scikit-learn, scipy and manual calculations, with a fake sampler."""
 
 import shutil
 
@@ -6,11 +6,10 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-import torch
 from scipy.stats import spearmanr
 from sklearn.metrics import accuracy_score, log_loss, r2_score
 
-from tests.networks import resnet18, resnet18_layout
+from tests.models import LAYOUT, outputs, photos
 from wsl.evaluation.control import (
     control_table,
     judge_control,
@@ -23,26 +22,24 @@ from wsl.evaluation.validation import ValidationImages, held_out_tasks, requeste
 from wsl.images.tasks import TaskImages
 from wsl.sampling.loading import Choice
 from wsl.zoo.member import read_member
-from wsl.zoo.network import state_dict
 
-LAYOUT = resnet18_layout(2, 3)
 TASKS = pd.DataFrame({"part": ["test", "unseen"], "member": [4, 9], "task": ["0/3/2", "4/1/3"]})
 
 
-class FakeMaker:
-    """Gives the same weights to all, and notes what was asked of it."""
+class FakeSampler:
+    """Returns the same weights for all requests, and records the requests."""
 
     def __init__(self, weights):
-        self.weights, self.asked = weights, []
+        self.weights, self.requests = weights, []
 
     def sample(self, task, loss, images=None, seed=0):
-        self.asked.append((task, loss, images, seed))
+        self.requests.append((task, loss, images, seed))
         return self.weights
 
 
 @pytest.fixture(scope="module")
 def blind(packed, tmp_path_factory):
-    """Packed images that have no part but validation."""
+    """Packed images with the validation part only."""
     folder, paths = tmp_path_factory.mktemp("blind"), []
     for name, path in packed.items():
         paths.append(shutil.copy(path, folder / f"{name}.h5"))
@@ -56,19 +53,11 @@ def images(blind):
     return ValidationImages(TaskImages(blind), LAYOUT)
 
 
-def judged(weights, packed, task):
+def scores(weights, packed, task):
     """Cross-entropy and accuracy on validation images, by scikit-learn."""
-    pixels, labels = [], []
-    for label, name in enumerate(task):
-        with h5py.File(packed[name]) as file:
-            pixels.append(file["validation"][...])
-        labels += [label] * len(pixels[-1])
-    inputs = (np.concatenate(pixels) / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
-    network = resnet18(2, 3)
-    network.load_state_dict(state_dict(weights, LAYOUT))
-    with torch.no_grad():
-        logits = network.eval()(torch.from_numpy(inputs).permute(0, 3, 1, 2).float())
-    return log_loss(labels, logits.double().softmax(1)), accuracy_score(labels, logits.argmax(1))
+    inputs, labels = photos(packed, task, "validation")
+    logits = outputs(weights, inputs)
+    return log_loss(labels, logits.softmax(1)), accuracy_score(labels, logits.argmax(1))
 
 
 def test_requests_are_evenly_spread_over_the_middle_of_the_outcomes():
@@ -104,23 +93,23 @@ def test_rank_correlation_is_scipys_and_0_where_r_is_ignored():
     assert np.isnan(rank_correlation(requested[:1], achieved[:1]))
 
 
-def test_every_task_is_asked_for_every_loss_and_judged_on_validation_images(zoo, images, packed):
-    maker = FakeMaker(read_member(zoo.members[4]).weights[1])
-    rows = measure_control(maker, TASKS, np.array([0.1, 0.7]), images, {"sampler": "fake", "draw": 2})
-    assert maker.asked == [(task, loss, None, i) for task in TASKS["task"] for i, loss in enumerate((0.1, 0.7))]
+def test_every_task_gets_every_request_and_is_evaluated_on_validation_images(zoo, images, packed):
+    sampler = FakeSampler(read_member(zoo.members[4]).weights[1])
+    rows = measure_control(sampler, TASKS, np.array([0.1, 0.7]), images, {"sampler": "fake", "draw": 2})
+    assert sampler.requests == [(task, loss, None, i) for task in TASKS["task"] for i, loss in enumerate((0.1, 0.7))]
     assert rows["requested"].tolist() == [0.1, 0.7, 0.1, 0.7]
     assert set(rows["sampler"]) == {"fake"} and set(rows["draw"]) == {2}
     for task in TASKS.itertuples():
-        loss, accuracy = judged(maker.weights, packed, task.task.split("/"))
+        loss, accuracy = scores(sampler.weights, packed, task.task.split("/"))
         own = rows[rows["member"] == task.member]
         assert own["part"].tolist() == [task.part] * 2 and own["task"].tolist() == [task.task] * 2
         assert own["achieved"].to_numpy() == pytest.approx(loss, rel=1e-4)
         assert own["accuracy"].to_numpy() == pytest.approx(accuracy)
 
 
-def test_broken_models_are_infinitely_bad_and_counted(images, tmp_path, caplog):
-    maker = FakeMaker(np.full(LAYOUT.size, np.nan, dtype=np.float32))
-    rows = measure_control(maker, TASKS, np.array([0.1, 0.7, 0.9]), images, {"sampler": "fake", "draw": 0})
+def test_non_finite_models_have_infinite_loss_and_are_counted(images, tmp_path, caplog):
+    sampler = FakeSampler(np.full(LAYOUT.size, np.nan, dtype=np.float32))
+    rows = measure_control(sampler, TASKS, np.array([0.1, 0.7, 0.9]), images, {"sampler": "fake", "draw": 0})
     assert np.isposinf(rows["achieved"]).all() and (rows["accuracy"] == 0).all()
     rows.to_csv(tmp_path / "m.csv", index=False)
     control_table([tmp_path / "m.csv"], tmp_path / "t.csv", tmp_path / "p.csv")
@@ -131,17 +120,17 @@ def test_broken_models_are_infinitely_bad_and_counted(images, tmp_path, caplog):
     assert np.isposinf(pd.read_csv(tmp_path / "p.csv")["achieved"]).all()
 
 
-def test_a_maker_without_a_model_is_named(images, caplog):
-    rows = measure_control(FakeMaker(None), TASKS, np.array([0.1]), images, {"sampler": "fake", "draw": 0})
+def test_a_missing_model_is_logged(images, caplog):
+    rows = measure_control(FakeSampler(None), TASKS, np.array([0.1]), images, {"sampler": "fake", "draw": 0})
     assert rows.empty and "no model of fake" in caplog.text
 
 
-def test_summary_averages_draws_first_and_leaves_out_what_is_not_finite():
+def test_summary_averages_draws_first_and_leaves_out_non_finite_losses():
     requested = [0.0, 1.0, 2.0]
     achieved = {
         (1, 0): [0.0, 1.0, 2.0],  # R² 1, ranks 1
         (1, 1): [2.0, 1.0, 0.0],  # R² -3, ranks -1
-        (2, 0): [0.0, 1.0, np.inf],  # R² 1 over what is left, ranks 1
+        (2, 0): [0.0, 1.0, np.inf],  # R² 1 over the finite losses, ranks 1
         (2, 1): [1.0, 1.0, 1.0],  # R² 0, ranks 0
     }
     rows = pd.DataFrame(

@@ -1,4 +1,4 @@
-"""The bench of weight encoders against the codec, scikit-learn and numbers worked by hand."""
+"""The bench of weight encoders against the codec, scikit-learn and manual calculations."""
 
 import h5py
 import numpy as np
@@ -54,7 +54,7 @@ def measure(zoo, fitted, coefficients, packed, class_means, bins, accuracies, tm
     return run
 
 
-def test_members_that_pca_holds_whole_come_back_as_they_were(measure):
+def test_members_that_pca_fits_exactly_are_reconstructed(measure):
     table, _ = measure()
     training = table[table["part"] == "train"]
     assert training["agreement"].min() > 0.97 and len(training) == 3  # fully trained snapshots alone
@@ -65,7 +65,7 @@ def test_members_that_pca_holds_whole_come_back_as_they_were(measure):
 
 
 @pytest.mark.parametrize(("components", "budget", "size"), [(2, None, None), (32, 150, 150), (1, 140, 140)])
-def test_encoders_keep_as_many_components_as_they_say(measure, coefficients, components, budget, size):
+def test_encoders_keep_the_configured_number_of_components(measure, coefficients, components, budget, size):
     with h5py.File(coefficients["train"]) as file:
         owners = np.bincount(file["parameter"][...])
     sizes = [entry.size for entry in LAYOUT.entries]
@@ -75,8 +75,8 @@ def test_encoders_keep_as_many_components_as_they_say(measure, coefficients, com
     assert (probes["features"] == (size or whole)).all()
 
 
-def test_what_makes_nearly_one_model_of_all_has_little_spread(measure):
-    table, _ = measure(budget=124)  # one component, beside what is only centred
+def test_an_encoder_that_decodes_to_nearly_one_model_has_little_spread(measure):
+    table, _ = measure(budget=124)  # one component, and parameters that are only centred
     assert table.loc[table["part"] == "train", "spread"].max() < 0.5
 
 
@@ -94,14 +94,14 @@ def test_a_budget_by_function_reads_the_sensitivity(measure, zoo, fitted, packed
     assert not by["function"]["agreement"].equals(by["variance"]["agreement"])
 
 
-def test_a_search_is_measured_beside(measure):
+def test_a_search_is_measured_too(measure):
     table, _ = measure(budget=140, search={"steps": 4, "learning_rate": 0.05})
     assert table["agreement_searched"].between(0, 1).all()
     assert not table["correlation_searched"].equals(table["correlation_bn"])
 
 
 def test_the_shared_encoder_is_trained_on_its_latents(measure, coefficients, class_means, bins, tmp_path):
-    """PCA that keeps all and normalises nothing: its latents are coefficients, up to their mean and scale."""
+    """The latents of a PCA with all components are the standardised coefficients."""
     measure()
     history = pd.read_csv(tmp_path / "h.csv").set_index("training")
     assert history.loc["shared", "epoch"].tolist() == [1, 2] and history["kept"].sum() == 2
@@ -142,7 +142,7 @@ def test_probes_are_scikit_learns_ridge(zoo, accuracies, packed):
     assert (found[["members", "sets"]] == 1).all(axis=None) and found["low"].isna().all()
 
 
-def test_probes_look_at_trained_snapshots_alone(zoo, accuracies, train, packed, tmp_path):
+def test_probes_only_use_trained_snapshots(zoo, accuracies, train, packed, tmp_path):
     def features(weights):
         return layer_statistics(weights, LAYOUT)[:, :20]
 

@@ -1,4 +1,4 @@
-"""Intervals against formulas worked by hand, scipy, brute force and a simulation of their coverage."""
+"""Intervals against manual calculations, scipy, brute force and a simulation of their coverage."""
 
 import numpy as np
 import pandas as pd
@@ -118,11 +118,11 @@ def test_repeating_tasks_in_other_orders_narrows_no_interval():
     tasks = ["a/b", "a/c", "b/c", "a/d"]
     once = pd.DataFrame({"member": range(4), "task": tasks, "accuracy": rng.uniform(0.5, 0.9, 4)})
     again = once.assign(member=once["member"] + 4, task=[task[::-1] for task in tasks])
-    one, two = over_sets(once, "accuracy"), over_sets(pd.concat([once, again]), "accuracy")
-    assert two == pytest.approx({**one, "tasks": 8})
+    single, repeated = over_sets(once, "accuracy"), over_sets(pd.concat([once, again]), "accuracy")
+    assert repeated == pytest.approx({**single, "tasks": 8})
 
 
-def test_no_value_at_all_leaves_a_row_of_nothing():
+def test_without_values_the_interval_is_nan():
     found = over_sets(TABLE.assign(accuracy=np.nan), "accuracy")
     assert np.isnan([found["mean"], found["low"], found["high"]]).all() and (found["tasks"], found["sets"]) == (0, 0)
 
@@ -140,11 +140,11 @@ def test_r_squared_is_scikit_learns_and_its_interval_covers():
     found = r_squared(truth, predicted, sets)
     assert found.mean == pytest.approx(r2_score(truth, predicted))
     assert found.low < found.mean < found.high < 1
-    # As if snapshots were independent, the interval would be narrower.
+    # If snapshots were independent, the interval would be narrower.
     alone = r_squared(truth, predicted, range(120))
     assert alone.high - alone.low < found.high - found.low
     rounds = [r_squared(*draw(), sets) for _ in range(1000)]
     assert np.mean([low <= 0.75 <= high for _, low, high in rounds]) > 0.9
-    one = r_squared(truth, predicted, [0] * 120)
-    assert one.mean == found.mean and np.isnan(one.low)
+    single = r_squared(truth, predicted, [0] * 120)
+    assert single.mean == found.mean and np.isnan(single.low)
     assert np.isnan(r_squared(np.ones(4), np.zeros(4), range(4)).mean)

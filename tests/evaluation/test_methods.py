@@ -1,4 +1,4 @@
-"""Every baseline and reference by its name gives a model of the zoo's layout."""
+"""Every baseline and reference, loaded by name, gives a model of the zoo's layout."""
 
 import numpy as np
 import pytest
@@ -7,9 +7,9 @@ from tests.networks import resnet18_layout, resnet18_network
 from wsl.errors import ConfigError
 from wsl.jobs.job import Job
 from wsl.sampling.body import fit_body
+from wsl.sampling.generator import fit_generator
 from wsl.sampling.loading import Choice, OpenRun
 from wsl.sampling.methods.base import METHODS, CodeSampler, Method
-from wsl.sampling.methods.generator import fit_generator
 from wsl.sampling.settings import BodySettings
 from wsl.zoo.network import flatten
 from wsl.zoo.start import load_start, random_start
@@ -38,8 +38,8 @@ def files(zoo, method_files, class_means, packed, shared, start, tmp_path_factor
     body, generator = folder / "body.safetensors", folder / "generator.safetensors"
     fit_body(zoo.train, images, body, BodySettings(epochs=0))
     fit_generator(body, list(class_means.values()), images, generator, list("01234"), counts=[3])
-    own = {"start": start, "body": body, "fitted": generator, "shared": shared.state}
-    return method_files([zoo.validation, zoo.test], **own)
+    extra = {"start": start, "body": body, "fitted": generator, "shared": shared.state}
+    return method_files([zoo.validation, zoo.test], **extra)
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_every_baseline_makes_a_model_of_a_held_out_task(opened, name):
 
 
 @pytest.mark.parametrize("name", ["projection", "generator", *OTHERS])
-def test_new_statistics_are_told_apart_from_those_as_decoded(opened, name):
+def test_only_recalibrated_methods_get_new_statistics(opened, name):
     with opened(name) as run:
         new, old = (method.sample("0/3/2", 0.1) for method in (run.load(), run.load_as_decoded()))
     changed = any(not np.allclose(new[columns], old[columns]) for columns in STATISTICS)
@@ -65,20 +65,20 @@ def test_new_statistics_are_told_apart_from_those_as_decoded(opened, name):
     np.testing.assert_allclose(new[others], old[others], rtol=1e-5)
 
 
-def test_methods_that_need_new_statistics_are_these():
+def test_recalibrated_methods_are_these():
     built_in = (name for name in METHODS if METHODS[name].__module__.startswith("wsl."))
     assert {name for name in built_in if METHODS[name].recalibrate} == RECALIBRATED
 
 
-@pytest.mark.parametrize("fact", ["kind", "recalibrate"])
-def test_a_method_cannot_leave_out_a_fact(fact):
-    facts = {"kind": "baseline", "recalibrate": False}
-    del facts[fact]
-    entry = type("Toy", (Method,), {**facts, "__module__": __name__})
-    with pytest.raises(ConfigError, match=f"toy does not set `{fact}`"):
+@pytest.mark.parametrize("attribute", ["kind", "recalibrate"])
+def test_a_method_must_set_its_kind_and_recalibration(attribute):
+    attributes = {"kind": "baseline", "recalibrate": False}
+    del attributes[attribute]
+    entry = type("Toy", (Method,), {**attributes, "__module__": __name__})
+    with pytest.raises(ConfigError, match=f"toy does not set `{attribute}`"):
         METHODS.register("toy")(entry)
     assert "toy" not in METHODS
-    assert CodeSampler.recalibrate  # the default of whoever decodes codes
+    assert CodeSampler.recalibrate  # the default for samplers of codes
 
 
 @pytest.mark.parametrize("name", [name for name in OTHERS if not METHODS[name].uses_images])

@@ -1,4 +1,4 @@
-"""Novelty and diversity against scipy, scikit-learn and brute force; models are made by fakes."""
+"""Novelty and diversity against scipy, scikit-learn and brute force, with a fake sampler."""
 
 from itertools import combinations
 
@@ -11,8 +11,15 @@ from sklearn.metrics import jaccard_score
 
 from tests.networks import resnet18_layout
 from wsl.evaluation.distances import learned, measure_distances
-from wsl.evaluation.novelty import judge_novelty, measure_novelty, novelty_table, sampled_weights
-from wsl.evaluation.overlap import disagreement, jaccard, jaccard_chance
+from wsl.evaluation.novelty import (
+    disagreement,
+    jaccard,
+    jaccard_chance,
+    judge_novelty,
+    measure_novelty,
+    novelty_table,
+    sampled_weights,
+)
 from wsl.evaluation.validation import ValidationImages
 from wsl.images.tasks import TaskImages
 from wsl.sampling.loading import Choice
@@ -23,8 +30,8 @@ LAYOUT = resnet18_layout(2, 3)
 TASKS = pd.DataFrame({"part": ["test", "test"], "member": [4, 9], "task": ["0/3/2", "4/1/3"]})
 
 
-class FakeMaker:
-    """Gives weights by (task, seed)."""
+class FakeSampler:
+    """Returns weights by task and seed."""
 
     def __init__(self, weights):
         self.weights = weights
@@ -42,7 +49,7 @@ def known(zoo):
 
 @pytest.fixture(scope="module")
 def made(known, zoo):
-    """Three models for each of two tasks: a copy and two near copies; a trained model, a broken and a new one."""
+    """Three models for each of two tasks: a copy and two near copies; a trained, a non-finite and a new model."""
     rng = np.random.default_rng(0)
 
     def near(row, noise):
@@ -62,7 +69,7 @@ def images(packed):
 @pytest.fixture(scope="module")
 def measured(zoo, made, images, tmp_path_factory):
     folder = tmp_path_factory.mktemp("samples")
-    sampled = sampled_weights(FakeMaker(made), list(TASKS["task"]), 0.5, 3, folder)
+    sampled = sampled_weights(FakeSampler(made), list(TASKS["task"]), 0.5, 3, folder)
     with sampled as (weights, finite), open_zoo(zoo.train) as training:
         tables = measure_novelty(weights, finite, TASKS, training, [zoo.test], images)
     assert not list(folder.iterdir())
@@ -95,14 +102,14 @@ def test_distances_are_scipys(zoo, known, unit, tmp_path):
     assert distances.unit == pytest.approx(unit)
 
 
-def test_samples_are_held_in_a_file_and_broken_ones_marked(made, tmp_path):
-    with sampled_weights(FakeMaker(made), list(TASKS["task"]), 0.5, 3, tmp_path) as (weights, finite):
+def test_samples_are_stored_in_a_file_with_a_mask_of_finite_ones(made, tmp_path):
+    with sampled_weights(FakeSampler(made), list(TASKS["task"]), 0.5, 3, tmp_path) as (weights, finite):
         assert finite.tolist() == [True, True, True, True, False, True]
         assert np.array_equal(weights[1], made["0/3/2", 1]) and np.array_equal(weights[5], made["4/1/3", 2])
         assert not weights[4].any()
 
 
-def test_a_copy_is_found_out(measured):
+def test_a_copy_is_detected(measured):
     copy = measured[0].iloc[0]
     assert (copy["nearest_member"], copy["nearest_snapshot"]) == (1, "max")
     assert copy["distance"] == 0
@@ -139,7 +146,7 @@ def test_errors_are_compared_with_those_of_the_nearest_and_the_trained_model(mea
             assert np.isnan(row.trained_jaccard)
 
 
-def test_a_broken_sample_has_a_row_and_measures_nothing(measured):
+def test_a_non_finite_sample_has_a_row_without_values(measured):
     broken = measured[0].query("not finite")
     assert broken[["member", "seed"]].to_numpy().tolist() == [[9, 1]]
     assert broken[["distance", "cosine", "nearest_jaccard"]].isna().all(axis=None)
@@ -152,8 +159,8 @@ def test_diversity_is_the_mean_over_pairs_of_finite_samples(measured, made, unit
         assert diversity.loc[task, "samples"] == len(seeds)
         apart = pdist(without_statistics(np.stack(weights))).mean() / unit
         assert diversity.loc[task, "sample_distance"] == pytest.approx(apart, rel=1e-5)
-        given = [images.predictions(one, task) for one in weights]
-        pairs = [np.mean(a != b) for a, b in combinations(given, 2)]
+        predictions = [images.predictions(vector, task) for vector in weights]
+        pairs = [np.mean(a != b) for a, b in combinations(predictions, 2)]
         assert diversity.loc[task, "sample_disagreement"] == pytest.approx(np.mean(pairs))
 
 
@@ -211,6 +218,6 @@ def test_a_sampler_is_measured_over_a_runs_files(zoo, method_files, shared, tmp_
     judge_novelty(method_files([zoo.test], shared=shared.state), out, diversity, choice, "best", samples=2)
     rows, between = pd.read_csv(out), pd.read_csv(diversity)
     assert rows["seed"].tolist() == [0, 1] and set(rows["sampler"]) == {"projection"} and set(rows["draw"]) == {1}
-    # The projection knows one answer, whatever the seed.
+    # The projection is the same for every seed.
     assert between[["sample_distance", "sample_disagreement"]].to_numpy().ravel() == pytest.approx([0, 0], abs=1e-6)
     assert [path.name for path in out.parent.iterdir()] == ["n.csv"]

@@ -24,7 +24,7 @@ def test_metrics_are_scipys_and_scikit_learns(noise):
     assert metrics["agreement"] == pytest.approx(accuracy_score(original.argmax(1), other.argmax(1)))
 
 
-def test_identical_outputs_agree_wholly():
+def test_identical_outputs_agree_completely():
     outputs = torch.randn(20, 3)
     assert compare(outputs, outputs) == pytest.approx({"agreement": 1.0, "cosine": 1.0, "correlation": 1.0})
 

@@ -1,4 +1,4 @@
-"""Probes on zoos that others made, which have results of their own and may lack what this project's members have."""
+"""Probes of imported zoos, which have their own results and may lack some of this project's columns."""
 
 import os
 import re
@@ -25,7 +25,7 @@ RNG = np.random.default_rng(0)
 
 
 def write_zoo(folder, columns, members=12):
-    """State dicts of which the first weight of the head is the test accuracy, with a table."""
+    """Write state dicts, whose first weight of the head is the test accuracy, and their table."""
     folder.mkdir(parents=True)
     rows = []
     for number in range(members):
@@ -54,7 +54,7 @@ def imported(tmp_path):
 
 
 def head_weight(weights):
-    """The number that is the test accuracy, and two that are not."""
+    """The weight that is the test accuracy, and two others."""
     return weights[:, [-15, 0, 1]]
 
 
@@ -117,8 +117,10 @@ def test_the_guides_python_runs_on_an_import(tmp_path):
     page = (ROOT / "docs" / "guides" / "other-zoos.md").read_text()
     (text,) = re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", text], cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    process = subprocess.run(
+        [sys.executable, "-c", text], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert process.returncode == 0, process.stderr
     probes = pd.read_csv(tmp_path / "zoos" / "cifar10" / "probes.csv")
     assert set(probes["encoder"]) == {"layer statistics", "raw coefficients"}
     assert set(probes["target"]) == {"test_accuracy", "validation_loss", "epoch"} and probes["score"].notna().all()

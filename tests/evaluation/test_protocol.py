@@ -1,4 +1,4 @@
-"""The protocol: which models are judged, on which images, and what fine-tuning does."""
+"""The protocol: which models are evaluated, on which images, and the effect of fine-tuning."""
 
 import shutil
 
@@ -9,7 +9,7 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, log_loss
 
-from tests.networks import resnet18, resnet18_layout
+from tests.models import LAYOUT, outputs, photos
 from wsl.errors import DataError
 from wsl.evaluation.protocol import fine_tuned, judge
 from wsl.evaluation.settings import FineTuning
@@ -17,16 +17,14 @@ from wsl.images.tasks import TaskImages
 from wsl.sampling.loading import Choice, OpenRun
 from wsl.zoo.index import write_index
 from wsl.zoo.member import read_member
-from wsl.zoo.network import state_dict
 
-LAYOUT = resnet18_layout(2, 3)
 RECIPE = {"optimizer": "sgd", "learning_rate": 0.02, "batch_size": 32, "augment": True}
 KEYS = ["part", "member", "task", "images", "epochs", "recalibrated"]
 VALIDATION, TEST, UNSEEN = ("validation", 3, "1/0/4"), ("test", 4, "0/3/2"), ("unseen", 4, "0/3/2")
 
 
 def altered(packed, folder, change):
-    """Copies of packed files, each changed."""
+    """Changed copies of packed files."""
     paths = [shutil.copy(path, folder / f"{name}.h5") for name, path in packed.items()]
     for path in paths:
         with h5py.File(path, "a") as file:
@@ -34,17 +32,9 @@ def altered(packed, folder, change):
     return paths
 
 
-def without(*parts):
-    def change(file):
-        for part in parts:
-            del file[part]
-
-    return change
-
-
 @pytest.fixture
 def judged(zoo, method_files, packed, tmp_path):
-    """Judge a method: ``judged(method, **changes)`` gives its rows."""
+    """Returns the rows of a method by ``judged(method, **changes)``."""
 
     def run(method, draw=0, held_out=(zoo.validation, zoo.test), images=None, counts=(2,), recalibrate=True, **own):
         inputs = method_files(held_out, packed=images or list(packed.values()), **own)
@@ -55,25 +45,14 @@ def judged(zoo, method_files, packed, tmp_path):
     return run
 
 
-def logits(weights, packed, task, part):
-    """Logits and labels of a task's images, read with h5py alone."""
-    images = [h5py.File(packed[name])[part][...] for name in task.split("/")]
-    inputs = (np.concatenate(images) / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
-    network = resnet18(2, 3)
-    network.load_state_dict(state_dict(weights, LAYOUT))
-    with torch.no_grad():
-        found = network.eval()(torch.from_numpy(inputs).permute(0, 3, 1, 2).float())
-    return found.double(), np.repeat(range(3), [len(one) for one in images])
-
-
 def accuracy(weights, packed, task, part):
-    found, labels = logits(weights, packed, task, part)
-    return accuracy_score(labels, found.argmax(1))
+    inputs, labels = photos(packed, task.split("/"), part)
+    return accuracy_score(labels, outputs(weights, inputs).argmax(1))
 
 
 def test_each_task_has_a_row_for_all_numbers_of_images_and_epochs(judged):
     rows = judged("prototypes", counts=(0, 2, 5))
-    # No prototypes without an image; validation tasks are for choices, made with all images.
+    # There are no prototypes without images; choices on validation tasks are made with all images.
     expected = [(*VALIDATION, "all", 0, True), (*TEST, "2", 0, True), (*TEST, "5", 0, True)]
     assert list(rows[KEYS].itertuples(index=False, name=None)) == expected + [
         (*TEST, "all", epochs, True) for epochs in (0, 1, 3)
@@ -94,7 +73,7 @@ def test_decoded_models_have_a_row_without_new_statistics_and_later_draws_no_fin
     assert plain["recalibrated"].all()
 
 
-def test_trained_members_are_judged_on_validation_or_test_images(judged, zoo, packed, tmp_path):
+def test_trained_members_are_evaluated_on_validation_or_test_images(judged, zoo, packed, tmp_path):
     write_index([zoo.members[4]], tmp_path / "unseen.h5")
     rows = judged("trained", held_out=(zoo.validation, zoo.test, tmp_path / "unseen.h5"))
     assert {tuple(row) for row in rows[KEYS[:4]].itertuples(index=False)} == {
@@ -106,15 +85,15 @@ def test_trained_members_are_judged_on_validation_or_test_images(judged, zoo, pa
         assert plain[part] == pytest.approx(expected, abs=0.02)
 
 
-def test_validation_tasks_never_see_a_test_image(judged, zoo, packed, tmp_path):
+def test_test_images_are_not_read_for_validation_tasks(judged, zoo, packed, tmp_path):
     seen = judged("prototypes", held_out=(zoo.validation,))
-    blind = altered(packed, tmp_path, without("test"))
+    blind = altered(packed, tmp_path, lambda file: file.pop("test"))
     pd.testing.assert_frame_equal(judged("prototypes", held_out=(zoo.validation,), images=blind), seen)
     with pytest.raises(DataError, match="test"):
         judged("prototypes", images=blind)
 
 
-def test_test_images_judge_and_do_nothing_else(judged, packed, tmp_path):
+def test_test_images_only_change_the_accuracy_on_them(judged, packed, tmp_path):
     def swapped(file):
         file["test"][...] = 255 - file["test"][...]
 
@@ -124,18 +103,16 @@ def test_test_images_judge_and_do_nothing_else(judged, packed, tmp_path):
     assert same[plain["part"] == "validation"].all() and not same[plain["part"] == "test"].all()
 
 
-def test_fine_tuning_needs_training_images_alone_and_is_the_same_each_time(zoo, packed, tmp_path):
+def test_fine_tuning_only_reads_training_images_and_is_reproducible(zoo, packed, tmp_path):
     start, recipe = read_member(zoo.members[3]).weights[0], {**RECIPE, "optimizer": "adam", "augment": False}
-    images = TaskImages(altered(packed, tmp_path, without("test", "validation")))
+    images = TaskImages(altered(packed, tmp_path, lambda file: [file.pop(part) for part in ("test", "validation")]))
     tuned = fine_tuned(start, "0/3/2", images, LAYOUT, FineTuning(epochs=[1, 8], **recipe))
-    torch.randn(3)  # whatever was drawn before
+    torch.randn(3)  # does not change the result
     again = fine_tuned(start, "0/3/2", images, LAYOUT, FineTuning(epochs=[8], **recipe))
     assert list(tuned) == [1, 8] and list(again) == [8] and np.array_equal(tuned[8], again[8])
-    losses = []
-    for weights in (start, tuned[8]):
-        found, labels = logits(weights, packed, "0/3/2", "train")
-        losses.append(log_loss(labels, found.softmax(1)))
-    assert losses[1] < 0.5 < losses[0]
+    inputs, labels = photos(packed, "032", "train")
+    before, after = (log_loss(labels, outputs(weights, inputs).softmax(1)) for weights in (start, tuned[8]))
+    assert after < 0.5 < before
     other = fine_tuned(start, "2/0/3", images, LAYOUT, FineTuning(epochs=[1], **recipe))
     assert not np.allclose(other[1], tuned[1])
 
@@ -153,5 +130,5 @@ def test_scores_after_fine_tuning_are_those_of_the_tuned_weights(judged, method_
 
 
 @pytest.mark.parametrize("method", ["trained", "reconstructed"])
-def test_references_are_trained_already_and_not_tuned(judged, method):
+def test_references_are_not_fine_tuned(judged, method):
     assert set(judged(method)["epochs"]) == {0}

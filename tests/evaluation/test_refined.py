@@ -1,4 +1,4 @@
-"""What refinement adds, measured on validation images."""
+"""Gains from refinement on validation images."""
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from wsl.sampling.loading import Choice
 from wsl.sampling.refinement import Budget
 
 
-def test_a_samplers_models_are_judged_before_and_after(zoo, method_files, autoencoder, coefficients, shared, tmp_path):
+def test_models_are_evaluated_before_and_after(zoo, method_files, autoencoder, coefficients, shared, tmp_path):
     codes, out = {"latents": autoencoder.latents["train"], "coefficients": coefficients["train"]}, tmp_path / "r.csv"
     inputs = method_files([zoo.test], shared=shared.state, **codes)
     judge_refinement(inputs, out, Choice(name="projection", known=list("0124")), 0.3, Budget(steps=2, batch_size=16))
@@ -22,12 +22,12 @@ def test_a_samplers_models_are_judged_before_and_after(zoo, method_files, autoen
     assert np.isfinite(rows["loss"]).all() and rows["accuracy"].between(0, 1).all()
 
 
-def test_a_sampler_of_whole_weights_has_no_row(zoo, method_files, tmp_path):
+def test_a_sampler_without_codes_has_no_row(zoo, method_files, tmp_path):
     judge_refinement(method_files([zoo.test]), tmp_path / "r.csv", Choice(name="mean", known=["0"]), 0.3)
     assert len(pd.read_csv(tmp_path / "r.csv")) == 0
 
 
-def test_a_broken_model_is_judged_infinitely_bad(packed):
+def test_a_non_finite_model_has_infinite_loss(packed):
     layout = resnet18_layout(2, 3)
     images = ValidationImages(TaskImages(list(packed.values())), layout)
     assert images.judge(np.full(layout.size, np.inf, dtype=np.float32), "0/1/2") == (float("inf"), 0.0)

@@ -8,25 +8,25 @@ from PIL import Image
 
 @pytest.fixture
 def draw(tmp_path, monkeypatch):
-    """Draw a figure from tables and plain settings; returns it, and writes x.pdf and x.png if asked to."""
+    """Returns the figure drawn from tables and plain settings; ``write`` also saves it as x.pdf and x.png."""
 
     def drawn(name: str, write: bool = False, **inputs: pd.DataFrame | float):
-        module, kept = import_module(f"wsl.figures.{name}"), []
+        module, figures = import_module(f"wsl.figures.{name}"), []
         save = import_module("wsl.figures.style").save if write else lambda *_: None
-        monkeypatch.setattr(module, "save", lambda figure, *paths: (kept.append(figure), save(figure, *paths)))
+        monkeypatch.setattr(module, "save", lambda figure, *paths: (figures.append(figure), save(figure, *paths)))
         tables = {key: value for key, value in inputs.items() if isinstance(value, pd.DataFrame)}
         paths = {key: tmp_path / f"{key}.csv" for key in tables}
         for key, table in tables.items():
             table.to_csv(paths[key], index=False)
         module.draw(**{**inputs, **paths}, pdf=tmp_path / "x.pdf", png=tmp_path / "x.png")
-        return kept[0]
+        return figures[0]
 
     return drawn
 
 
 @pytest.fixture
 def check_files(draw, tmp_path):
-    """Check that the files of a figure are figures, and the same each time."""
+    """Checks that the files of a figure are figures, and the same each time."""
 
     def checked(name: str, **inputs: pd.DataFrame | float) -> None:
         draw(name, write=True, **inputs)

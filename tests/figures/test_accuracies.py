@@ -1,4 +1,4 @@
-"""Figures of accuracy on held-out tasks show the numbers that they are given; files are complete and repeatable."""
+"""Figures of accuracy on held-out tasks show the numbers of their tables; files are complete and repeatable."""
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ WITHOUT_IMAGES = ("trained", "reconstructed", "scratch", "start")
 
 
 def table(kinds=("seen",), counts=(20, 1, 5), run="own", chosen="flow", members=400, regime="shared") -> pd.DataFrame:
-    """An accuracy table as the protocol makes it; counts are in no order, as a config may have them."""
+    """An accuracy table like that of the protocol; counts are unsorted, as they may be in a config."""
     rows = []
     for kind in ("validation", *kinds):
         for sampler, best in {**BASELINES, "projection": 0.45, "flow": 0.8}.items():
@@ -27,9 +27,9 @@ def table(kinds=("seen",), counts=(20, 1, 5), run="own", chosen="flow", members=
                     share = 1.0 if images == "all" else 0.5 + images / 50
                     value = best * share + 0.01 * epochs - 0.1 * (kind == "unseen")
                     about = {"run": run, "regime": regime, "members": members, "classes": kind, "sampler": sampler}
-                    found = {"accuracy": value, "low": value - 0.05, "high": value + 0.03}
+                    values = {"accuracy": value, "low": value - 0.05, "high": value + 0.03}
                     counted = {"tasks": 6, "seeds": 1, "chosen": sampler == chosen}
-                    rows.append({**about, "images": images, "epochs": epochs, **found, **counted})
+                    rows.append({**about, "images": images, "epochs": epochs, **values, **counted})
     return pd.DataFrame(rows)
 
 
@@ -46,13 +46,13 @@ FIGURES = ("accuracy", "finetuning", "regimes", "growth")
 
 def drawn(axes) -> dict[str, dict]:
     """Point, ends of the interval and colour of each row of a panel of dots, by its label."""
-    found = {}
+    values = {}
     for container in axes.containers:
         line, _, (bars,) = container.lines
         (interval,) = bars.get_segments()
         ends = {"point": line.get_xydata()[0].tolist(), "ends": interval[:, 0], "colour": line.get_color()}
-        found[container.get_label()] = ends
-    return found
+        values[container.get_label()] = ends
+    return values
 
 
 def texts(labels) -> list[str]:
@@ -82,7 +82,7 @@ def test_accuracy_has_a_panel_per_number_of_images_in_ascending_order(draw):
         np.testing.assert_allclose(flow["ends"], [80 * share - 5, 80 * share + 3])
 
 
-def test_rows_are_sorted_by_the_last_panel_with_values_beside_it(draw):
+def test_rows_are_sorted_by_the_last_panel_with_values_next_to_it(draw):
     panels = draw("accuracy", table=TABLES["seen"]).axes
     best_last = ["mean", "projection", "noised", "nearest", "prototypes", "probe", "flow"]
     best_last += ["body-prototypes", "body-probe"]
@@ -121,11 +121,11 @@ def test_names_alone_come_first(draw):
 def test_fine_tuning_has_a_panel_per_number_of_epochs_without_models_that_are_trained_already(draw):
     panels = draw("finetuning", table=TABLES["seen"]).axes
     assert texts(axes.title for axes in panels) == ["no training", "1 epoch", "3 epochs"]
-    found = [drawn(axes) for axes in panels]
-    assert [rows["from scratch"]["point"][0] for rows in found] == pytest.approx([33, 34, 36])
-    np.testing.assert_allclose(found[2]["flow"]["ends"], [78, 86])
-    assert not {"trained on the task", "trained, reconstructed"} & set(found[0])
-    assert len(found[0]) == len(BASELINES)  # less two, and two samplers
+    values = [drawn(axes) for axes in panels]
+    assert [rows["from scratch"]["point"][0] for rows in values] == pytest.approx([33, 34, 36])
+    np.testing.assert_allclose(values[2]["flow"]["ends"], [78, 86])
+    assert not {"trained on the task", "trained, reconstructed"} & set(values[0])
+    assert len(values[0]) == len(BASELINES)  # without two, and with two samplers
 
 
 def test_without_fine_tuning_the_models_are_shown_as_they_are(draw):
@@ -136,23 +136,23 @@ def test_without_fine_tuning_the_models_are_shown_as_they_are(draw):
 
 def test_each_method_has_its_colour_in_all_figures(draw):
     more = [table(("seen", "unseen"))]
-    for name in ("generator", "retrieval", "somebody's own", "another"):
+    for name in ("generator", "retrieval", "a plug-in", "another"):
         more.append(more[0][more[0]["sampler"] == "projection"].assign(sampler=name))
     by_label = {method(name).label: method(name).colour for name in pd.concat(more)["sampler"].unique()}
     for name in FIGURES:
         for axes in draw(name, table=pd.concat(more)).axes:
-            found = {container.get_label(): container.lines[0].get_color() for container in axes.containers}
-            assert found and {label: to_hex(colour) for label, colour in found.items()} == {
-                label: to_hex(by_label[label]) for label in found
+            values = {container.get_label(): container.lines[0].get_color() for container in axes.containers}
+            assert values and {label: to_hex(colour) for label, colour in values.items()} == {
+                label: to_hex(by_label[label]) for label in values
             }
 
 
 @pytest.mark.parametrize("name", ["accuracy", "finetuning"])
-def test_runs_beside_are_left_to_the_figure_of_regimes(draw, name):
-    alone, beside = (draw(name, table=TABLES[kind]) for kind in ("seen", "two runs"))
-    assert len(alone.axes) == len(beside.axes)
-    for one, other in zip(alone.axes, beside.axes, strict=True):
-        assert str(drawn(one)) == str(drawn(other))
+def test_other_runs_are_only_in_the_figure_of_regimes(draw, name):
+    alone, several = (draw(name, table=TABLES[kind]) for kind in ("seen", "two runs"))
+    assert len(alone.axes) == len(several.axes)
+    for first, other in zip(alone.axes, several.axes, strict=True):
+        assert str(drawn(first)) == str(drawn(other))
 
 
 def test_regimes_have_a_panel_per_run_in_order_of_accuracy(draw):
@@ -166,12 +166,12 @@ def test_regimes_have_a_panel_per_run_in_order_of_accuracy(draw):
     }
     assert texts(own.texts) == [f"{value:.1f}" for value in expected.values()]
     assert (bold(own), bold(other)) == ({"flow"}, {"projection (thesis)"})
-    assert "flow" not in rows_of(other)  # neither chosen there, nor the thesis' sampler
+    assert "flow" not in rows_of(other)  # neither chosen there nor the sampler of the thesis
 
 
 def test_regimes_of_seen_and_unseen_classes_have_lines_of_panels(draw):
     axes = draw("regimes", table=pd.concat([TABLES["seen and unseen"], table(run="other")])).axes
-    assert [one.get_title(loc="right") for one in axes] == [
+    assert [panel.get_title(loc="right") for panel in axes] == [
         "own: shared starts, seen classes", "other: shared starts, seen classes", "own: shared starts, unseen classes"
     ]  # fmt: skip
     assert drawn(axes[2])["flow"]["point"][0] == pytest.approx(70)
@@ -181,9 +181,9 @@ def test_growth_is_drawn_over_the_runs_of_the_first_ones_regime(draw):
     runs = [table(("seen", "unseen"), members=200), table(members=50, run="small", chosen="projection")]
     figure = draw("growth", table=pd.concat([*runs, table(run="other", regime="independent", members=100)]))
     assert texts(figure.axes[0].get_xticklabels()) == ["50", "200"]
-    seen, unseen = ({one.get_label(): one.lines[0].get_xydata() for one in axes.containers} for axes in figure.axes)
+    seen, unseen = ({bars.get_label(): bars.lines[0].get_xydata() for bars in axes.containers} for axes in figure.axes)
     shift = seen["flow"][0, 0] / 50
-    assert abs(shift - 1) < 0.05  # a little to the side
+    assert abs(shift - 1) < 0.05  # slightly shifted
     np.testing.assert_allclose(seen["flow"], [[50 * shift, 80], [200 * shift, 80]])
     np.testing.assert_allclose(unseen["flow"][:, 1], [70])
     np.testing.assert_allclose(seen["trained on the task"][:, 1], [95, 95])
@@ -203,10 +203,9 @@ def test_the_unit_of_intervals_is_named(draw, name):
 def test_nothing_is_cut_off_and_no_texts_overlap(draw, name, kind):
     figure = draw(name, table=TABLES[kind])
     FigureCanvasAgg(figure).draw()
-    whole, labels = figure.bbox, [text for text in figure.texts]
+    whole, labels = figure.bbox, list(figure.texts)
     for axes in figure.axes:
-        labels += [axes.title, axes._left_title, axes._right_title, *axes.texts]
-        labels.append(axes.yaxis.label)
+        labels += [axes.title, axes._left_title, axes._right_title, *axes.texts, axes.yaxis.label]
         for axis in (axes.xaxis, axes.yaxis):
             low, high = sorted(axis.get_view_interval())
             labels += [tick.label1 for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high]
@@ -239,11 +238,11 @@ def test_spread_labels_are_as_near_to_their_places_as_possible():
     steps = np.linspace(0, 4, 41)
     for _ in range(10):
         wanted = np.sort(rng.uniform(0, 4, 3))
-        found = spread(wanted, gap=1, low=0, high=4)
+        values = spread(wanted, gap=1, low=0, high=4)
         grid = np.stack(np.meshgrid(steps, steps, steps), -1).reshape(-1, 3)
         fits = grid[(np.diff(grid, axis=1) >= 1 - 1e-9).all(1)]
-        assert np.square(found - wanted).sum() <= np.square(fits - wanted).sum(1).min() + 1e-9
-        assert (np.diff(found) >= 1 - 1e-9).all() and found.min() >= -1e-9 and found.max() <= 4 + 1e-9
+        assert np.square(values - wanted).sum() <= np.square(fits - wanted).sum(1).min() + 1e-9
+        assert (np.diff(values) >= 1 - 1e-9).all() and values.min() >= -1e-9 and values.max() <= 4 + 1e-9
 
 
 def test_more_labels_than_fit_are_evenly_close():

@@ -14,9 +14,9 @@ from PIL import Image
 
 from wsl.errors import ConfigError
 from wsl.figures.catalogue import CATEGORIES, figures_of, read_declaration
-from wsl.report.captions import caption
 from wsl.report.contents import TABLES, contents
 from wsl.report.facts import facts
+from wsl.report.page import caption
 from wsl.runs.run import Run
 
 ROOT = Path(__file__).parents[2]
@@ -63,11 +63,11 @@ def test_the_list_is_read_without_pandas_or_matplotlib():
 
 
 def test_a_plug_in_adds_a_figure_with_its_caption(run, tmp_path):
-    made = run(plugins=[str(TOY)])
-    (toy,) = (figure for figure in figures_of(made) if figure.name == "toy_figure")
-    assert toy.shown and toy.inputs == {"members": made.paths.table("members")}
-    assert [item["name"] for item in contents(made, figures_of(made))[:2]] == ["toy_figure", "zoo_overview"]
-    assert caption(toy.caption, facts(made)).startswith("Validation accuracy by validation loss of the ")
+    extended = run(plugins=[str(TOY)])
+    (toy,) = (figure for figure in figures_of(extended) if figure.name == "toy_figure")
+    assert toy.shown and toy.inputs == {"members": extended.paths.table("members")}
+    assert [item["name"] for item in contents(extended, figures_of(extended))[:2]] == ["toy_figure", "zoo_overview"]
+    assert caption(toy.caption, facts(extended)).startswith("Validation accuracy by validation loss of the ")
     table = pd.DataFrame({"max_validation_loss": [0.1, 0.5], "max_validation_accuracy": [0.9, 0.8]})
     table.to_csv(tmp_path / "members.csv")
     module, name = toy.call.rsplit(".", 1)
@@ -82,24 +82,24 @@ def test_figures_come_first_and_tables_in_their_order(run):
     assert [item["name"] for item in items if item["kind"] == "table"] == [
         *("reconstruction", "accuracy", "recalibration", "pca", "members", "classes")
     ]
-    asked = run(evaluation={"properties": True, "bench": {"encoders": ENCODERS}})
-    items = contents(asked, figures_of(asked))
+    full = run(evaluation={"properties": True, "bench": {"encoders": ENCODERS}})
+    items = contents(full, figures_of(full))
     assert [item["name"] for item in items if item["kind"] == "table"] == list(TABLES)
     assert all(item["category"] in CATEGORIES for item in items)
 
 
 @pytest.mark.parametrize(
-    "text, told",
+    "text, message",
     [
         ("FIGURE = {'title': NAME}\n", "name 'NAME' is not defined"),
         ("FIGURE = {'titel': 'x'}\n", "titel"),
         ("FIGURE = {'title': 'x', 'category': 'Zoo'}\n", "inputs"),
     ],
 )
-def test_a_wrong_declaration_is_refused_with_its_file(tmp_path, text, told):
+def test_a_wrong_declaration_is_refused_with_its_file(tmp_path, text, message):
     path = tmp_path / "mine.py"
     path.write_text(text + "def draw(pdf, png): ...\n")
-    with pytest.raises(ConfigError, match=told) as caught:
+    with pytest.raises(ConfigError, match=message) as caught:
         read_declaration(path)
     assert str(path) in str(caught.value) and "title, category, inputs" in str(caught.value)
 

@@ -1,4 +1,4 @@
-"""Figures show the numbers that they are given; files are whole and repeatable."""
+"""Figures show the numbers of their tables; files are complete and repeatable."""
 
 import numpy as np
 import pandas as pd
@@ -89,7 +89,7 @@ def test_chance_of_each_part_is_drawn(draw):
     assert (lines["train, chance"], lines["validation, chance"]) == (4.1, 3.1)
 
 
-def test_output_metrics_are_means_over_trained_snapshots_beside_chance(draw):
+def test_output_metrics_are_means_over_trained_snapshots_with_chance(draw):
     panels = {axes.get_title(): axes for axes in draw("output_metrics", **INPUTS["output_metrics"]).axes}
     lines = {name: [line.get_ydata() for line in axes.lines] for name, axes in panels.items()}
     assert list(lines) == ["agreement", "cosine", "correlation"]
@@ -126,8 +126,8 @@ def test_encoders_of_one_kind_are_joined_from_small_to_large(draw):
 
 
 def test_trained_encoders_have_a_row_with_first_kept_and_last_losses(draw):
-    own, shared = draw("encoder_training", **INPUTS["encoder_training"]).axes
-    names = [[label.get_text() for label in axes.get_yticklabels()] for axes in (own, shared)]
+    encoder, shared = draw("encoder_training", **INPUTS["encoder_training"]).axes
+    names = [[label.get_text() for label in axes.get_yticklabels()] for axes in (encoder, shared)]
     assert names == [["a"], ["b", "a"]]  # b itself was not trained; the first is at the top
 
     def drawn(axes, y):
@@ -135,7 +135,7 @@ def test_trained_encoders_have_a_row_with_first_kept_and_last_losses(draw):
 
     assert drawn(shared, 1.17) == [[3, 1], [3], [1]]  # training: from the first epoch to the last
     assert drawn(shared, 0.83) == [[3.5, 2.7], [3.5], [2.7], [2.5]]  # validation, and the kept state
-    np.testing.assert_allclose(drawn(own, 0.17)[0], [3 / 3.5, 1 / 3.5])  # in units of the first validation loss
+    np.testing.assert_allclose(drawn(encoder, 0.17)[0], [3 / 3.5, 1 / 3.5])  # in units of the first validation loss
     assert [line.get_xdata()[0] for line in shared.lines if line.get_linestyle() == "--"] == [3.1]  # chance
 
 

@@ -1,4 +1,4 @@
-"""Every method has one label and one colour, whatever else a table holds."""
+"""Every method has one label and one colour, independent of the other methods in a table."""
 
 import pytest
 
@@ -35,9 +35,9 @@ def test_baselines_of_one_colour_have_different_markers():
 
 
 def test_an_unknown_method_is_a_sampler_of_a_stable_colour():
-    one, again = method("diffusion"), method("diffusion")
-    assert (one.label, one.kind) == ("diffusion", "sampler") and one == again
-    assert one.colour not in {look.colour for look in LOOKS.values()}
+    look, again = method("diffusion"), method("diffusion")
+    assert (look.label, look.kind) == ("diffusion", "sampler") and look == again
+    assert look.colour not in {look.colour for look in LOOKS.values()}
     assert len({method(f"sampler-{i}").colour for i in range(20)}) > 3
 
 

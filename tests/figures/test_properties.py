@@ -1,4 +1,4 @@
-"""Figures of what samplers can do show the numbers that they are given; files are whole and repeatable."""
+"""Figures of the properties of samplers show the numbers of their tables; files are complete and repeatable."""
 
 import numpy as np
 import pandas as pd
@@ -50,11 +50,11 @@ def test_files_are_figures_and_the_same_each_time(check_files, name):
 
 def bars(axes) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Means (n, 2) and ends of their intervals (n, 2) by label."""
-    found = {}
+    values = {}
     for container in axes.containers:
         line, _, (intervals,) = container.lines
-        found[container.get_label()] = line.get_xydata(), np.array(intervals.get_segments())[:, :, 1]
-    return found
+        values[container.get_label()] = line.get_xydata(), np.array(intervals.get_segments())[:, :, 1]
+    return values
 
 
 def points(axes, colour: str) -> np.ndarray:
@@ -69,11 +69,11 @@ def test_each_sampler_has_a_panel_with_means_over_sets_of_classes(draw):
     assert [axes.get_title() for axes in figure.axes] == [method(name).label for name in samplers]
     assert [axes.title.get_color() for axes in figure.axes] == [method(name).colour for name in samplers]
     axes = figure.axes[1]
-    found = bars(axes)
-    assert set(found) == {"seen classes", "unseen classes"}
+    values = bars(axes)
+    assert set(values) == {"seen classes", "unseen classes"}
     # Draws are averaged, then the members of one set: sets at 0.16 and 0.31 above the request.
-    for place, label in enumerate(found):
-        means, ends = found[label]
+    for place, label in enumerate(values):
+        means, ends = values[label]
         np.testing.assert_allclose(means[:, 0], np.array([0.2, 0.6, 1.0]) + (2 * place - 1) * 0.024)
         np.testing.assert_allclose(means[:, 1], [0.435, 0.835, 1.235])
         expected = interval(np.array([0.36, 0.51]), (0, np.inf))
@@ -114,7 +114,7 @@ def texts(legend) -> list[str]:
     return [text.get_text() for text in legend.get_texts()]
 
 
-def test_map_has_every_point_in_each_panel_and_joins_pairs(draw):
+def test_a_map_has_every_point_in_each_panel_and_joins_pairs(draw):
     figure = draw("shared_map", **INPUTS["shared_map"])
     panels = figure.axes[:3]
     assert [axes.get_title() for axes in panels] == [

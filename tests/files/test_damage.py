@@ -1,4 +1,4 @@
-"""Files that are cut short, missing or hold what is no number are named with the remedy, wherever they are read."""
+"""Truncated files, missing files and non-finite values are named with the remedy, wherever they are read."""
 
 import json
 
@@ -27,27 +27,27 @@ from wsl.zoo.member import read_member, write_member
 from wsl.zoo.start import load_start, random_start
 
 READERS = {
-    "member.h5": lambda path, made: read_member(path),
-    "index.h5": lambda path, made: open_zoo(path).__enter__(),
-    "packed.h5": lambda path, made: read_task([path], "train"),
-    "packed-by-class.h5": lambda path, made: packed_by_class([path]),
-    "means.h5": lambda path, made: ClassMeans([path]),
-    "parameter.h5": lambda path, made: load_linear([path], made.layout),
-    "coefficients.h5": lambda path, made: read_coefficients(path),
-    "latents.h5": lambda path, made: read_latents(path),
-    "start.safetensors": lambda path, made: load_start(path),
-    "encoder.safetensors": lambda path, made: load_codec(made.index, made.fitted, path),
-    "states.safetensors": lambda path, made: load_states(path, None),
-    "shared.safetensors": lambda path, made: load_predictor(path),
-    "bins.json": lambda path, made: read_bins(path),
-    "list.json": lambda path, made: listed(path),
+    "member.h5": lambda path, run: read_member(path),
+    "index.h5": lambda path, run: open_zoo(path).__enter__(),
+    "packed.h5": lambda path, run: read_task([path], "train"),
+    "packed-by-class.h5": lambda path, run: packed_by_class([path]),
+    "means.h5": lambda path, run: ClassMeans([path]),
+    "parameter.h5": lambda path, run: load_linear([path], run.layout),
+    "coefficients.h5": lambda path, run: read_coefficients(path),
+    "latents.h5": lambda path, run: read_latents(path),
+    "start.safetensors": lambda path, run: load_start(path),
+    "encoder.safetensors": lambda path, run: load_codec(run.index, run.fitted, path),
+    "states.safetensors": lambda path, run: load_states(path, None),
+    "shared.safetensors": lambda path, run: load_predictor(path),
+    "bins.json": lambda path, run: read_bins(path),
+    "list.json": lambda path, run: listed(path),
 }
 
 
 @pytest.fixture(scope="module")
-def whole(zoo, packed, class_means, fitted, coefficients, autoencoder, shared, bins, tmp_path_factory):
-    """The whole files by the names in ``READERS``."""
-    folder = tmp_path_factory.mktemp("whole")
+def intact(zoo, packed, class_means, fitted, coefficients, autoencoder, shared, bins, tmp_path_factory):
+    """Intact files by the names in ``READERS``."""
+    folder = tmp_path_factory.mktemp("intact")
     random_start(folder / "start", resnet18_network(2, 3), Job(seed=0))
     write_json(folder / "list", {"a.h5": "digest"})
     files = {"member.h5": zoo.members[0], "index.h5": zoo.train, "packed.h5": packed["0"], "means.h5": class_means["0"]}
@@ -57,7 +57,7 @@ def whole(zoo, packed, class_means, fitted, coefficients, autoencoder, shared, b
     return files | {"shared.safetensors": shared.state, "bins.json": bins, "list.json": folder / "list"}
 
 
-class Made:
+class RunFiles:
     def __init__(self, zoo, fitted):
         self.index, self.fitted = zoo.train, fitted
         with open_zoo(zoo.train) as opened:
@@ -66,25 +66,27 @@ class Made:
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
 @pytest.mark.parametrize("name", READERS)
-def test_a_file_that_is_cut_short_is_named_with_the_remedy(whole, zoo, fitted, tmp_path, name, share):
-    content = whole[name].read_bytes()
+def test_a_file_that_is_cut_short_is_named_with_the_remedy(intact, zoo, fitted, tmp_path, name, share):
+    content = intact[name].read_bytes()
     (tmp_path / name).write_bytes(content[: int(share * len(content))])
     with pytest.raises(DataError, match=rf"{name} is (damaged|empty|not complete JSON).*; ") as caught:
-        READERS[name](tmp_path / name, Made(zoo, fitted))
-    assert not any(word in str(caught.value) for word in ("delete", "remove", "snakemake")), "it may be anybody's file"
+        READERS[name](tmp_path / name, RunFiles(zoo, fitted))
+    assert not any(word in str(caught.value) for word in ("delete", "remove", "snakemake")), (
+        "the file may not be the user's"
+    )
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_a_damaged_file_of_a_run_is_to_be_made_by_its_job(whole, zoo, fitted, tmp_path, monkeypatch, name):
+def test_the_remedy_for_a_damaged_file_of_a_run_is_its_job(intact, zoo, fitted, tmp_path, monkeypatch, name):
     run = tmp_path / "results" / "tiny"
     (run / "logs").mkdir(parents=True)
     (run / "logs" / "jobs.json").write_text(json.dumps({"jobs": [{"outputs": [f"zoo/{name}"]}]}))
     (run / "zoo").mkdir()
-    content = whole[name].read_bytes()
+    content = intact[name].read_bytes()
     (run / "zoo" / name).write_bytes(content[: len(content) // 2])
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match=rf"`snakemake --cores all --forcerun results/tiny/zoo/{name}`$"):
-        READERS[name](f"results/tiny/zoo/{name}", Made(zoo, fitted))
+        READERS[name](f"results/tiny/zoo/{name}", RunFiles(zoo, fitted))
 
 
 @pytest.fixture
@@ -104,22 +106,22 @@ def damaged(zoo, tmp_path):
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize(("column", "name"), [(0, "conv1.weight"), (-1, "fc.bias")])
-def test_a_weight_that_is_no_number_is_found_in_its_file_and_parameter(damaged, value, column, name):
+def test_a_non_finite_weight_is_found_in_its_file_and_parameter(damaged, value, column, name):
     def change(path):
         member = read_member(path)
         member.weights[1, column] = value
         write_member(path, member)
 
-    says = rf"^member 1: .*members/00001\.h5 holds non-finite weights in {name}; use an intact copy$"
+    message = rf"^member 1: .*members/00001\.h5 holds non-finite weights in {name}; use an intact copy$"
     index = damaged(1, change)
     with open_zoo(index) as opened:
-        with pytest.raises(DataError, match=says):
+        with pytest.raises(DataError, match=message):
             read_weights(opened)
         assert np.isfinite(read_weights(opened, slice(0, 3))).all()
         entry = opened.layout[name]
-        with pytest.raises(DataError, match=says):
+        with pytest.raises(DataError, match=message):
             read_weights(opened, slice(2, 4), entry.columns)
-    with pytest.raises(DataError, match=says):
+    with pytest.raises(DataError, match=message):
         fit_parameters(index, [index.with_name("pca.h5")], [name], PcaSettings(variance_threshold=0, components=2))
     assert not index.with_name("pca.h5").exists()
 
@@ -136,14 +138,14 @@ def test_a_member_that_is_cut_short_behind_its_index_is_named(damaged):
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
-def test_tensors_that_are_no_numbers_are_not_written(tmp_path, value):
+def test_non_finite_tensors_are_not_written(tmp_path, value):
     tensors = {"count": torch.tensor(3), "fc.weight": torch.zeros(2), "fc.bias": torch.tensor([0, value])}
     with pytest.raises(DataError, match=r"x\.safetensors would contain non-finite values in fc\.bias; lower"):
         write_tensors(tmp_path / "x.safetensors", tensors, {})
     assert not list(tmp_path.iterdir())
 
 
-def test_another_programs_file_is_told_from_a_damaged_one(tmp_path):
+def test_a_file_of_another_program_is_distinguished_from_a_damaged_one(tmp_path):
     save_file({"a": torch.zeros(1)}, tmp_path / "x.safetensors")
     with pytest.raises(DataError, match=r"x\.safetensors was not written by wsl"):
         read_tensors(tmp_path / "x.safetensors")

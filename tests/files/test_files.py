@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files are written atomically and read back."""
 
 import os
 import subprocess
@@ -19,13 +19,13 @@ from wsl.files.tensors import read_tensors, write_tensors
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
 @pytest.mark.parametrize("before", [None, b"old"])
-def test_an_interrupted_write_leaves_what_was_there(tmp_path, error, before):
+def test_an_interrupted_write_keeps_the_old_file(tmp_path, error, before):
     path = tmp_path / "folder" / "x.bin"
     if before:
         path.parent.mkdir()
         path.write_bytes(before)
-    with pytest.raises(error), written_whole(path) as beside:
-        beside.write_bytes(b"half")
+    with pytest.raises(error), written_whole(path) as temporary:
+        temporary.write_bytes(b"half")
         raise error
     left = {file.name: file.read_bytes() for file in path.parent.iterdir()}
     assert left == ({"x.bin": before} if before else {})
@@ -39,8 +39,8 @@ def test_an_interrupted_hdf5_file_does_not_appear(tmp_path):
 
 
 def test_a_file_does_not_appear_before_its_end(tmp_path):
-    with written_whole(tmp_path / "x.txt") as beside:
-        beside.write_text("whole")
+    with written_whole(tmp_path / "x.txt") as temporary:
+        temporary.write_text("whole")
         assert not (tmp_path / "x.txt").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["x.txt"]
     assert (tmp_path / "x.txt").read_text() == "whole"
@@ -56,7 +56,7 @@ def test_a_file_does_not_appear_before_its_end(tmp_path):
     ],
     ids=["kinds", "order", "no row", "no row, no type"],
 )
-def test_a_table_survives_hdf5(tmp_path, table):
+def test_a_table_is_read_back_from_hdf5(tmp_path, table):
     with new_hdf5(tmp_path / "t.h5") as file:
         put_table(file, "table", table)
     with h5py.File(tmp_path / "t.h5") as file:
@@ -73,7 +73,7 @@ def test_csv_has_no_row_labels(tmp_path):
     assert (tmp_path / "t.csv").read_text() == 'a,b\n1,"x,y"\n'
 
 
-def test_json_survives(tmp_path):
+def test_json_is_read_back(tmp_path):
     content = {"ä": [1, 2.5, None, True], "b": {"c": "d"}}
     write_json(tmp_path / "x.json", content)
     assert read_json(tmp_path / "x.json") == content
@@ -82,7 +82,7 @@ def test_json_survives(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
 
 
-def test_tensors_survive_with_their_story(tmp_path):
+def test_tensors_are_read_back_with_their_description(tmp_path):
     tensors = {"a.weight": torch.randn(3, 4).T, "count": torch.tensor(7), "on": torch.randn(2, requires_grad=True)}
     write_tensors(tmp_path / "x.safetensors", tensors, {"classes": ["ant", "bee"], "n": 1})
     again, about = read_tensors(tmp_path / "x.safetensors")
@@ -92,7 +92,7 @@ def test_tensors_survive_with_their_story(tmp_path):
         assert again[name].dtype == value.dtype and torch.equal(again[name], value)
 
 
-def test_a_list_of_files_tells_them_and_when_one_changes(tmp_path):
+def test_a_list_of_files_names_them_and_changes_with_them(tmp_path):
     names, out = ["b.h5", "folder/a.h5"], tmp_path / "all.json"
     (tmp_path / "folder").mkdir()
     for name in names:
@@ -103,7 +103,7 @@ def test_a_list_of_files_tells_them_and_when_one_changes(tmp_path):
     assert [path.resolve() for path in listed(out)] == paths == listed(paths)
     paths[0].touch()
     list_files(paths, out)
-    assert out.read_bytes() == before, "an equal file made what follows stale"
+    assert out.read_bytes() == before, "an equal file makes dependent jobs stale"
     paths[0].write_text("other")
     list_files(paths, out)
     assert out.read_bytes() != before
@@ -117,7 +117,7 @@ def test_a_file_missing_behind_its_list_is_named_with_the_remedy(tmp_path):
         listed(tmp_path / "all.json")
 
 
-def test_a_list_names_nothing_outside_its_folder(tmp_path):
+def test_a_list_that_names_files_outside_its_folder_is_refused(tmp_path):
     (tmp_path / "secret.h5").touch()
     for name in ("../secret.h5", str(tmp_path / "secret.h5"), "deep/../../secret.h5"):
         write_json(tmp_path / "run" / "all.json", {name: "digest"})
@@ -125,20 +125,20 @@ def test_a_list_names_nothing_outside_its_folder(tmp_path):
             listed(tmp_path / "run" / "all.json")
 
 
-def test_what_a_killed_writer_left_goes_with_the_next_write(tmp_path):
-    writes = "import os, sys\nfrom wsl.files.atomic import written_whole\nwith written_whole(sys.argv[1]) as beside:\n"
-    killed = writes + "    beside.write_text('half')\n    os.kill(os.getpid(), 9)\n"
+def test_the_next_write_removes_the_temporary_file_of_a_killed_writer(tmp_path):
+    writes = "import os, sys\nfrom wsl.files.atomic import written_whole\nwith written_whole(sys.argv[1]) as file:\n"
+    killed = writes + "    file.write_text('half')\n    os.kill(os.getpid(), 9)\n"
     assert subprocess.run([sys.executable, "-c", killed, tmp_path / "x.txt"], check=False).returncode == -9
     (torn,) = tmp_path.iterdir()
     assert torn.name.endswith(".part")
-    alive = tmp_path / f".x.txt.{os.getppid()}.part"  # somebody else writes the same file
+    alive = tmp_path / f".x.txt.{os.getppid()}.part"  # of another process that writes the same file
     alive.touch()
-    with written_whole(tmp_path / "x.txt") as beside:
-        beside.write_text("whole")
+    with written_whole(tmp_path / "x.txt") as temporary:
+        temporary.write_text("whole")
     assert {path.name for path in tmp_path.iterdir()} == {"x.txt", alive.name}
 
 
-def test_a_folder_appears_whole_or_not_at_all(tmp_path):
+def test_folders_are_written_atomically(tmp_path):
     with pytest.raises(RuntimeError), new_folder(tmp_path / "in" / "out") as folder:
         (folder / "half").touch()
         raise RuntimeError
@@ -177,7 +177,7 @@ def test_a_file_inside_is_found_through_links_too(tmp_path):
 
 
 @pytest.mark.parametrize("mask", [0o022, 0o007])
-def test_who_may_read_a_folder_may_read_its_tensors(tmp_path, mask):
+def test_tensors_have_the_permissions_of_other_new_files(tmp_path, mask):
     before = os.umask(mask)
     try:
         write_tensors(tmp_path / "x.safetensors", {"a": torch.ones(2)}, {})
@@ -188,7 +188,7 @@ def test_who_may_read_a_folder_may_read_its_tensors(tmp_path, mask):
     assert modes == {0o666 & ~mask}
 
 
-def test_the_part_is_an_attribute_and_else_the_name(tmp_path):
+def test_the_part_is_an_attribute_or_the_name_of_the_file(tmp_path):
     with new_hdf5(tmp_path / "copy.h5") as file:
         file.attrs["part"] = "train"
     with new_hdf5(tmp_path / "test.h5"):

@@ -1,4 +1,4 @@
-"""Disks that are full or cannot be written to: a message names the file and the remedy, and what was made stays."""
+"""Full and read-only disks: a message names the file and the remedy, and existing files are kept."""
 
 import resource
 
@@ -20,7 +20,7 @@ from wsl.zoo.layout import layout_from
 from wsl.zoo.member import Member, write_member
 
 LAYOUT = layout_from([("fc.weight", (3, 1000)), ("fc.bias", (3,)), ("rest", (36_997,))], ["a", "b"])
-ROOM = 96 * 1024  # bytes; what is written takes more
+ROOM = 96 * 1024  # bytes, fewer than any file needs
 
 
 def numbers(count=40_000):
@@ -33,7 +33,7 @@ def hdf5(path):
 
 
 def tables(path):
-    """Little but what HDF5 itself needs, which it writes last."""
+    """Mostly internal tables of HDF5, which it writes last."""
     with new_hdf5(path) as file:
         for place in range(60):
             put_table(file, str(place), pd.DataFrame({"a": [1], "b": ["ä"]}))
@@ -68,7 +68,7 @@ WRITERS = {
 
 @pytest.fixture(params=["disk", "limit"])
 def cramped(request, tmp_path):
-    """A folder that takes no file larger than ``ROOM``: its disk is full, or a limit is set on files."""
+    """A folder in which no file can exceed ``ROOM``: by the size of its disk, or by a limit on the size of files."""
     if request.param == "disk":
         yield request.getfixturevalue("disk")(tmp_path / "small", f"size={ROOM}")
         return
@@ -83,7 +83,7 @@ def contents(folder):
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_a_writer_that_finds_no_room_says_so_and_leaves_what_was_there(cramped, tmp_path, name):
+def test_a_full_disk_is_reported_and_the_old_file_is_kept(cramped, tmp_path, name):
     (cramped / name).write_text("before")
     before = contents(cramped)
     with pytest.raises(DataError, match=rf"^{cramped}/\S+ cannot be written \((No space|File too).*; free"):
@@ -92,22 +92,22 @@ def test_a_writer_that_finds_no_room_says_so_and_leaves_what_was_there(cramped, 
 
 
 def test_hdf5_survives_a_disk_that_is_full_at_any_place(disk, fill, tmp_path):
-    # HDF5 itself dies of some of these: of those where its own tables are what finds no room.
+    # HDF5 itself crashes in some of these cases: where its own tables do not fit.
     folder = disk(tmp_path / "small", "size=2m")
     member(folder / "member")
-    whole = (folder / "member").read_bytes()
+    intact = (folder / "member").read_bytes()
     (folder / "member").unlink()
-    for left in range(0, len(whole), 4096):
+    for left in range(0, len(intact), 4096):
         filler = fill(folder, left)
         with pytest.raises(DataError, match="No space left"):
             member(folder / "member")
         assert contents(folder).keys() == {"filler"}
         filler.unlink()
     member(folder / "member")
-    assert (folder / "member").read_bytes() == whole
+    assert (folder / "member").read_bytes() == intact
 
 
-def test_the_last_state_of_a_job_outlives_a_full_disk(disk, fill, tmp_path):
+def test_a_full_disk_keeps_the_last_state_of_a_job(disk, fill, tmp_path):
     kept = Progress(disk(tmp_path / "small", f"size={ROOM}") / "out", "key", seconds=0)
     kept.save(lambda: {"epoch": 1})
     fill(tmp_path / "small", 0)

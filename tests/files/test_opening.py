@@ -26,7 +26,7 @@ from wsl.zoo.member import read_member, write_member
 
 @pytest.fixture(params=["h5", "json", "safetensors"])
 def readable(request, tmp_path):
-    """A whole file, and what reads it."""
+    """An intact file, and a function that reads it."""
     path = tmp_path / f"x.{request.param}"
     if request.param == "h5":
         with new_hdf5(path) as file:
@@ -41,7 +41,7 @@ def readable(request, tmp_path):
 
 @contextmanager
 def few_files(count):
-    """Let this process open no file beyond number ``count``."""
+    """Limit the number of files that this process may open."""
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (count, limits[1]))
     try:
@@ -52,7 +52,7 @@ def few_files(count):
 
 @contextmanager
 def another_user():
-    """Be a user who owns nothing, where the tests run as root."""
+    """Act as another user if the tests run as root."""
     user = os.geteuid()
     if user == 0:
         os.seteuid(65534)
@@ -94,7 +94,7 @@ def test_a_file_without_permission(readable):
 
 def test_too_many_open_files(readable):
     path, read = readable
-    read()  # what is imported when a file is first read is open no longer
+    read()  # the first call imports modules, which opens files
     with few_files(0):
         assert f"{path} cannot be opened: the limit of 0 open files is reached; raise it with `ulimit -n" in fault(read)
     read()
@@ -111,7 +111,7 @@ def test_a_file_in_place_of_a_folder(tmp_path):
         written_whole(tmp_path / "results" / "x").__enter__()
 
 
-def test_a_locked_file_is_whole(tmp_path):
+def test_a_locked_file_is_not_called_damaged(tmp_path):
     with new_hdf5(tmp_path / "x.h5") as file:
         file["a"] = [1.0]
     with open(tmp_path / "x.h5", "rb") as locked:
@@ -125,9 +125,9 @@ def test_a_locked_file_is_whole(tmp_path):
 @pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
 def test_a_disk_without_locks(tmp_path, monkeypatch, code):
     def fail(path):
-        # HDF5's own words, of which h5py passes the number on for some codes alone.
-        said = f"unable to lock file, errno = {code}, error message = '{os.strerror(code)}'"
-        raise OSError(f"Unable to synchronously open file ({said})")
+        # The message of HDF5; h5py passes on the number for some codes only.
+        message = f"unable to lock file, errno = {code}, error message = '{os.strerror(code)}'"
+        raise OSError(f"Unable to synchronously open file ({message})")
 
     monkeypatch.setattr(h5py, "File", fail)
     message = fault(lambda: open_hdf5(tmp_path / "x.h5").__enter__())
@@ -149,14 +149,14 @@ def test_a_foreign_file_is_not_called_damaged(tmp_path, content):
     assert f"{path} is not a safetensors file; " in fault(lambda: read_tensors(path))
 
 
-def test_a_foreign_hdf5_file_is_told_by_what_it_lacks(tmp_path):
+def test_a_foreign_hdf5_file_is_reported_with_the_missing_entry(tmp_path):
     with h5py.File(tmp_path / "x.h5", "w") as file:
         file["other"] = np.zeros(3)
     message = fault(lambda: open_zoo(tmp_path / "x.h5").__enter__())
     assert "x.h5 is not the kind of file that is needed here" in message and "weights" in message
 
 
-def test_errors_of_those_who_read_are_left_as_they_are(tmp_path):
+def test_errors_in_the_reading_code_are_raised_unchanged(tmp_path):
     with new_hdf5(tmp_path / "x.h5") as file:
         file["a"] = [1.0]
     for error in (KeyError("a"), OSError("another file"), ValueError("a")):
@@ -172,11 +172,11 @@ def test_damage_inside_a_file_is_named(zoo, tmp_path, place):
     content[start : start + 40] = b"\xff" * 40
     (tmp_path / "x.h5").write_bytes(content)
     try:
-        found = read_member(tmp_path / "x.h5")
+        member = read_member(tmp_path / "x.h5")
     except DataError as error:
         assert "x.h5 " in str(error) and "delete" not in str(error)
-    else:  # what was overwritten is not used
-        assert np.array_equal(found.weights, read_member(zoo.members[0]).weights)
+    else:  # the overwritten bytes are not used
+        assert np.array_equal(member.weights, read_member(zoo.members[0]).weights)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_a_member_that_cannot_be_opened_behind_its_index_is_not_called_damaged(z
     assert message.startswith(f"member 1: {members[1]} ") and words in message
 
 
-def test_the_limit_is_raised_as_far_as_it_goes():
+def test_the_limit_is_raised_as_far_as_possible():
     code = (
         "import resource as r\nr.setrlimit(r.RLIMIT_NOFILE, (150, 700))\nfrom wsl.files.opening import *\n"
         "before = files_left()\nraise_file_limit()\nprint(r.getrlimit(r.RLIMIT_NOFILE), before, files_left())"

@@ -1,11 +1,11 @@
-"""Snakemake's command is advised for files that a run's record names, and for no others."""
+"""The remedy is Snakemake's command for files in a run's record, and for no others."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from wsl.files.remaking import remedy, run_target
+from wsl.files.opening import remedy, run_target
 from wsl.watch.record import write_record
 
 ALONE = {"needs": [], "share": 1.0}  # a job that needs no other
@@ -34,7 +34,7 @@ def run(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["zoo/members/00000.h5", "downloads/clip", "downloads/clip/config.json"])
-def test_files_of_a_run_are_named_as_snakemake_knows_them(run, name, monkeypatch):
+def test_files_of_a_run_have_their_names_in_snakemake(run, name, monkeypatch):
     assert run_target(run / name) == f"results/mine/{name}"
     assert run_target(f"results/mine/zoo/../{name}") == f"results/mine/{name}"
     assert remedy(run / name, "do else").endswith(f"`snakemake --cores all --forcerun results/mine/{name}`")
@@ -43,7 +43,7 @@ def test_files_of_a_run_are_named_as_snakemake_knows_them(run, name, monkeypatch
 
 
 @pytest.mark.parametrize("name", ["mine.h5", "zoo/members/00001.h5", "zoo", ".", "../other/zoo/members/00000.h5"])
-def test_other_files_are_nobodys(run, name):
+def test_other_files_have_no_job(run, name):
     assert run_target(run / name) is None
     assert remedy(run / name, "do else") == "do else"
 
@@ -63,5 +63,5 @@ def test_without_a_record_there_is_no_advice(run, record):
     assert run_target(run / "zoo/members/00000.h5") is None
 
 
-def test_the_record_holds_what_is_looked_for(run):
+def test_the_record_has_the_keys_that_are_read(run):
     assert json.loads(Path(run, "logs", "jobs.json").read_text())["jobs"][0]["outputs"] == ["zoo/members/00000.h5"]

@@ -22,7 +22,7 @@ def saved(path, data: bytes):
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
-def test_unicode_is_read_whatever_its_form(tmp_path, encoding, ending, caplog):
+def test_unicode_is_read_in_every_encoding(tmp_path, encoding, ending, caplog):
     mark = "\ufeff" if encoding.endswith(("le", "be")) else ""
     text = WORDS + "n03\tкоала 考拉\n"
     path = saved(tmp_path / "a.tsv", (mark + text).replace("\n", ending).encode(encoding))
@@ -55,13 +55,13 @@ def test_windows_text_is_read_with_a_warning(tmp_path, caplog, text, ending):
         ("żółw łąka", "cp1250"),
     ],
 )
-def test_other_old_encodings_are_refused_and_not_garbled(tmp_path, text, encoding):
+def test_other_old_encodings_are_refused(tmp_path, text, encoding):
     path = saved(tmp_path / "a.tsv", b"n01\tkoala\nn02\t" + text.encode(encoding) + b"\n")
     with pytest.raises(DataError, match=r"a\.tsv, line 2: byte 0x.* is not UTF-8.*save it as UTF-8"):
         read_text(path)
 
 
-def test_damaged_utf8_is_not_taken_for_windows_text(tmp_path):
+def test_damaged_utf8_is_not_read_as_windows_text(tmp_path):
     path = saved(tmp_path / "a.tsv", "é\nkoala\nü".encode() + b"\n\n\xfcber\n")
     with pytest.raises(DataError, match=r"line 5: byte 0xfc is not UTF-8, though other.*save it as UTF-8"):
         read_text(path)
@@ -86,7 +86,7 @@ def test_utf16_cut_short_is_named(tmp_path):
         read_text(saved(tmp_path / "a.tsv", "koala\nab".encode("utf-16")[:-1]))
 
 
-def test_what_cannot_be_opened_is_named_by_its_cause(tmp_path):
+def test_the_cause_is_named_if_a_file_cannot_be_opened(tmp_path):
     with pytest.raises(DataError, match=r"a\.tsv is missing"):
         read_text(tmp_path / "a.tsv")
     with pytest.raises(DataError, match="is a folder"):
@@ -112,14 +112,14 @@ def test_failures_of_the_system_are_named(tmp_path, monkeypatch, code, words):
 
 
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
-def test_all_text_comes_back_from_utf8(tmp_path, text):
+def test_all_text_is_read_back_from_utf8(tmp_path, text):
     path = saved(tmp_path / "any.txt", text.encode("utf-8"))
     expected = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     assert read_text(path) == expected
 
 
 @given(st.binary())
-def test_no_bytes_raise_anything_else(tmp_path, data):
+def test_any_other_bytes_raise_a_data_error(tmp_path, data):
     try:
         text = read_text(saved(tmp_path / "any.bin", data))
     except DataError as error:

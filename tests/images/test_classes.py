@@ -1,4 +1,4 @@
-"""Which classes a run has, and what is refused before any job starts."""
+"""The classes of a run, and refusals before any job starts."""
 
 import os
 import shutil
@@ -59,7 +59,7 @@ def test_a_source_without_imagenets_classes_refuses_them():
 
 
 @pytest.mark.parametrize(
-    ("asked", "message"),
+    ("selection", "message"),
     [
         ({"classes": 5}, r"images\.classes: 5 .* there are 4; ask for fewer"),
         ({"classes": ["ant", "yak"]}, r"images\.classes: .*'yak'.*correct the name"),
@@ -70,9 +70,9 @@ def test_a_source_without_imagenets_classes_refuses_them():
         ({"classes": "imagenet-1k"}, r"images\.classes: .*'n01440764'"),
     ],
 )
-def test_impossible_requests_name_the_key_and_a_remedy(folders, asked, message):
+def test_impossible_requests_name_the_key_and_a_remedy(folders, selection, message):
     with pytest.raises(ConfigError, match=message):
-        resolve(folders, **asked)
+        resolve(folders, **selection)
 
 
 def test_all_faults_of_a_tree_and_a_list_are_named_at_once(folders):
@@ -119,7 +119,7 @@ def test_one_name_in_two_normalisations_matches_its_folder_but_not_a_folder_of_t
         resolve(folders, ["ant", decomposed])
 
 
-def test_images_beside_the_class_folders_are_told(folders, caplog):
+def test_unused_files_beside_and_in_class_folders_are_logged(folders, caplog):
     (folders[0] / "loose.jpg").touch()
     for name in ("bee", "dog"):
         (folders[0] / name / "x.cr2").touch()
@@ -135,7 +135,7 @@ def test_images_beside_the_class_folders_are_told(folders, caplog):
         source_of(folders).check()
 
 
-def test_a_class_without_a_test_folder_is_refused_unless_it_is_not_asked_for(folders):
+def test_a_class_without_a_test_folder_is_refused_if_it_is_selected(folders):
     (folders[0] / "eel").mkdir()
     with pytest.raises(ConfigError, match=r"images\.source\.test: .*'eel'; add it"):
         resolve(folders)
@@ -152,7 +152,7 @@ def test_missing_and_empty_folders_are_refused(folders, tmp_path):
         resolve((folders[0], tmp_path / "empty"))
 
 
-def test_named_classes_can_be_planned_before_the_folders_are_there(folders, tmp_path):
+def test_named_classes_can_be_planned_before_the_folders_exist(folders, tmp_path):
     missing = (tmp_path / "nowhere", folders[1])
     assert resolve(missing, ["yak", "ant"]) == ["yak", "ant"]
     with pytest.raises(ConfigError, match=r"images\.source\.train"):
@@ -162,7 +162,7 @@ def test_named_classes_can_be_planned_before_the_folders_are_there(folders, tmp_
 
 
 @pytest.mark.parametrize(
-    ("name", "why"),
+    ("name", "reason"),
     [
         ("a{b", "has a brace or a slash"),
         ("../ant", "has a brace or a slash"),
@@ -176,14 +176,14 @@ def test_named_classes_can_be_planned_before_the_folders_are_there(folders, tmp_
         ("ü" * 101, "is longer than 200 bytes"),
     ],
 )
-def test_a_name_that_no_file_could_bear_is_refused_even_in_a_plan(folders, tmp_path, name, why):
+def test_a_name_that_cannot_name_a_file_is_refused_even_in_a_plan(folders, tmp_path, name, reason):
     for train in (folders[0], tmp_path / "nowhere"):
-        with pytest.raises(ConfigError, match=rf"^images\.classes: the class name '.*' {why}; rename"):
+        with pytest.raises(ConfigError, match=rf"^images\.classes: the class name '.*' {reason}; rename"):
             resolve((train, folders[1]), ["ant", name])
 
 
 @pytest.mark.parametrize("names", [("Koala", "koala"), ("caf\u00e9", "cafe\u0301"), ("straße", "STRASSE")])
-def test_names_that_some_disks_take_for_one_are_refused(tmp_path, names):
+def test_names_that_some_disks_treat_as_equal_are_refused(tmp_path, names):
     with pytest.raises(
         ConfigError, match=r"^images\.classes: the class names '.*' and '.*' differ only in case or Unicode"
     ):
@@ -261,6 +261,6 @@ def test_real_folders(photos):
     ("classes", "message"),
     [([], "the list is empty"), (["ant", "bee", "ant"], "the class 'ant' is listed twice"), (["a{b"], "'a{b'")],
 )
-def test_a_list_is_refused_before_its_folders_are_there(tmp_path, classes, message):
+def test_a_list_is_refused_before_its_folders_exist(tmp_path, classes, message):
     with pytest.raises(ConfigError, match=message):
         resolve((tmp_path / "train", tmp_path / "val"), classes)

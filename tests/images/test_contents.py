@@ -1,4 +1,4 @@
-"""Files of a class folder: every one is read, or counted and named by its kind."""
+"""Files of a class folder: each is read, or counted by its kind."""
 
 import logging
 import os
@@ -27,7 +27,7 @@ def kinds(folder):
 
 
 @pytest.mark.parametrize("suffix", [*WRITABLE, ".JPG", ".Jfif"])
-def test_images_are_read_by_every_suffix_that_stands_for_them(tmp_path, suffix):
+def test_images_with_every_known_suffix_are_read(tmp_path, suffix):
     path = tmp_path / f"x{suffix}"
     Image.new("RGB", (32, 32), RED).save(path, FORMAT_OF[suffix.lower()])
     assert contents(tmp_path).images == list(image_files(tmp_path)) == [path]
@@ -89,7 +89,7 @@ def test_other_files_are_counted_by_kind_with_the_remedy(tmp_path, without_heif,
     assert "system" not in line and left_out.kinds.count("of the system") == 2
 
 
-def test_what_an_operating_system_leaves_behind_is_counted_without_a_warning(tmp_path, caplog):
+def test_files_of_operating_systems_are_counted_without_a_warning(tmp_path, caplog):
     Image.new("L", (20, 20)).save(tmp_path / "x.png")
     (tmp_path / ".DS_Store").touch()
     left_out = LeftOut()
@@ -112,7 +112,7 @@ HEIC = b"\0\0\0\x18ftypheic" + bytes(40)
 
 
 @pytest.mark.parametrize(
-    ("content", "name", "why"),
+    ("content", "name", "reason"),
     [
         (b"", "x.png", "an empty file"),
         (b"no image at all", "x.png", "not a PNG image, or damaged"),
@@ -122,11 +122,11 @@ HEIC = b"\0\0\0\x18ftypheic" + bytes(40)
         (HEIC, "x.jpg", r"a HEIF image \(to read them: pip install pillow-heif\)"),
     ],
 )
-def test_why_a_file_cannot_be_read_is_told(tmp_path, content, name, why):
+def test_the_reason_why_a_file_cannot_be_read_is_reported(tmp_path, content, name, reason):
     (tmp_path / name).write_bytes(content)
     if content == HEIC and "HEIF" in listing.FORMATS:
         pytest.skip("pillow-heif is installed")
-    with pytest.raises(ValueError, match=f"^{why}$"):
+    with pytest.raises(ValueError, match=f"^{reason}$"):
         read_image(tmp_path / name, 16)
 
 
@@ -159,7 +159,7 @@ def test_the_guide_lists_every_suffix_that_is_read():
     assert sorted(re.findall(r"`(\.\w+)`", table)) == sorted(FORMAT_OF)
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path):
+def test_a_missing_folder_is_named(tmp_path):
     for read in (contents, class_folders, lambda folder: list(image_files(folder))):
         with pytest.raises(DataError, match=r"nowhere cannot be read \(No such file or directory\); correct the path"):
             read(tmp_path / "nowhere")

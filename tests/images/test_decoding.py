@@ -38,7 +38,7 @@ def test_unreadable_images_are_skipped_and_named(tree, pack, read, caplog):
 
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 @pytest.mark.parametrize("encoding", ["JPEG", "PNG", "GIF", "TIFF", "BMP", "WEBP"])
-def test_no_damage_stops_the_packing(tree, pack, read, left_out, encoding):
+def test_damaged_files_do_not_stop_the_packing(tree, pack, read, left_out, encoding):
     buffer = io.BytesIO()
     Image.effect_noise((40, 40), 50).convert("RGB").save(buffer, encoding)
     rng, whole = np.random.default_rng(0), buffer.getvalue()
@@ -90,7 +90,7 @@ def test_images_are_cropped_at_their_centre(one):
 
 
 def png_header(width, height):
-    """A PNG whose header promises so many pixels, and that ends there."""
+    """A PNG that consists of a header with this number of pixels."""
     body = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + body + struct.pack(">I", zlib.crc32(body))
 
@@ -124,13 +124,13 @@ def test_odd_shapes_are_packed(one, shape):
 @pytest.mark.parametrize(
     ("written", "called"), [("PNG", "x.jpg"), ("JPEG", "x.png"), ("WEBP", "x.tif"), ("GIF", "x.bmp")]
 )
-def test_a_wrong_ending_does_no_harm(tree, pack, read, written, called):
+def test_a_wrong_suffix_is_harmless(tree, pack, read, written, called):
     Image.new("RGB", (30, 30), RED).save(tree / "train" / "koala" / called, written)
     parts, skipped = read(pack())
     assert skipped == [] and len(parts["train"]) + len(parts["validation"]) == 21
 
 
-def test_what_only_another_program_could_draw_is_not_handed_to_it(tree, pack, read, tmp_path):
+def test_no_other_program_is_called_to_decode_a_file(tree, pack, read, tmp_path):
     drawing = f"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 30 30\n({tmp_path / 'harm'}) (w) file closefile\nshowpage\n"
     (tree / "train" / "koala" / "drawing.jpg").write_text(drawing)
     assert [name.rsplit("/", 1)[1] for name in read(pack())[1]] == ["drawing.jpg"]

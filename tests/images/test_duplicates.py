@@ -1,4 +1,4 @@
-"""Images that lie in a run twice: dropped where nothing is lost, named where somebody has to choose."""
+"""Duplicate images: dropped within a class, and reported if classes share them."""
 
 import logging
 import shutil
@@ -44,7 +44,7 @@ def test_no_test_image_is_trained_on(tree, pack, read, left_out, caplog):
     assert f"{tree}/train/koala: 19 images are used; left out: 2 with a test image (070.png, leak.png)" in caplog.text
 
 
-def test_images_that_are_left_out_are_not_among_the_fewest_a_class_may_have(tree, pack):
+def test_images_that_are_left_out_do_not_count_for_the_minimum(tree, pack):
     for shade in range(0, 100, 10):
         copy(tree, "val/koala/201.png", f"train/koala/{shade:03d}.png")
     with pytest.raises(DataError, match=r"\(10 with a test image\), fewer than images\.minimum = 11"):
@@ -74,9 +74,9 @@ def test_an_image_of_two_classes_is_kept_counted_and_named(tree, pack, tmp_path,
     table = pd.read_csv(tmp_path / "classes.csv").set_index("class")
     assert table["shared"].to_dict() == {"bear": 3, "koala": 3}
     assert table["leaked"].to_dict() == {"bear": 0, "koala": 0}
-    said = [record.message for record in caplog.records if "classes share an image" in record.message]
-    assert len(said) == 3
+    warnings = [record.message for record in caplog.records if "classes share an image" in record.message]
+    assert len(warnings) == 3
     for name in ("train/bear/030.png", "train/koala/030.png", "val/bear/204.png", "val/koala/204.png"):
-        assert sum(f"{name} (" in line for line in said) == 1
-    (leak,) = (line for line in said if "leak.png" in line)
+        assert sum(f"{name} (" in line for line in warnings) == 1
+    (leak,) = (line for line in warnings if "leak.png" in line)
     assert "val/bear/leak.png (test of bear)" in leak and "train/koala/120.png (" in leak

@@ -71,7 +71,7 @@ def test_every_font_has_every_character():
             assert bytes(face.getmask(character)) != missing, (font, name)
 
 
-def test_test_images_come_from_fonts_that_no_other_image_has(tmp_path):
+def test_test_images_use_other_fonts_than_all_other_images(tmp_path):
     pack("zhe", tmp_path / "zhe.h5")
     parts, fonts = read(tmp_path / "zhe.h5")
     assert {part: len(images) for part, images in parts.items()} == {"train": 10, "validation": 4, "test": 6}
@@ -110,9 +110,9 @@ def test_without_distortion_the_character_is_its_font_s_centred(monkeypatch):
     drawn = draw_glyph("L", font, 96, stream(0, "x"))
     ink = Image.new("L", (200, 200))
     ImageDraw.Draw(ink).text((100, 100), "L", fill=255, font=ImageFont.truetype(str(font), 60))
-    expected, found = ink.getbbox(), Image.fromarray(drawn).getbbox()
-    assert abs(found[2] - found[0] - (expected[2] - expected[0])) <= 2
-    assert abs(found[0] + found[2] - 96) <= 2 and abs(found[1] + found[3] - 96) <= 2
+    expected, actual = ink.getbbox(), Image.fromarray(drawn).getbbox()
+    assert abs(actual[2] - actual[0] - (expected[2] - expected[0])) <= 2
+    assert abs(actual[0] + actual[2] - 96) <= 2 and abs(actual[1] + actual[3] - 96) <= 2
     assert drawn.sum() == pytest.approx(np.asarray(ink, dtype=float).sum(), rel=0.01)
 
 

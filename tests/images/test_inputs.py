@@ -32,9 +32,9 @@ def test_most_takes_the_first_of_each_class(packed):
     assert torch.equal(images[5:], everything[all_labels == 1][:5])
 
 
-def test_files_are_known_by_the_class_they_hold(packed):
+def test_packed_files_are_found_by_their_class(packed):
     assert packed_by_class(list(packed.values())[::-1]) == packed
 
 
-def test_a_task_survives_its_table():
+def test_a_task_is_read_back_from_text():
     assert task_classes(join_task(["grey, wolf", "b;c", "a"])) == ["grey, wolf", "b;c", "a"]

@@ -13,9 +13,9 @@ NFC, NFD = unicodedata.normalize("NFC", "café"), unicodedata.normalize("NFD", "
 THERE = ["koala", "polar bear", "Paris, France", NFD, "sea-slug"]
 
 
-def test_names_match_as_they_are_spelled_and_in_the_order_asked_for():
+def test_names_match_exactly_and_in_the_requested_order():
     matched = match_names(["polar bear", "koala"], THERE)
-    assert matched.names == ["polar bear", "koala"] and matched.faults("here", "mend it") == []
+    assert matched.names == ["polar bear", "koala"] and matched.faults("here", "correct it") == []
 
 
 @pytest.mark.parametrize("wanted", [NFC, NFD, f" {NFC}", f"{NFD} "])
@@ -40,17 +40,19 @@ def test_of_two_classes_that_look_alike_only_the_exact_name_matches():
         ("paris, france", "Paris, France"),
     ],
 )
-def test_a_name_that_is_nearly_one_is_not_taken_for_it_but_hinted(name, meant):
+def test_a_similar_name_is_suggested_and_does_not_match(name, meant):
     matched = match_names([name], THERE)
     assert matched.names == []
-    assert matched.faults("here", "mend it") == [f"there is no class {name!r} here (did you mean {meant!r}?); mend it"]
+    assert matched.faults("here", "correct it") == [
+        f"there is no class {name!r} here (did you mean {meant!r}?); correct it"
+    ]
 
 
-def test_nothing_is_hinted_where_nothing_is_alike():
+def test_nothing_is_suggested_if_nothing_is_similar():
     assert hint("zebra", THERE) == "" and hint("x", []) == ""
 
 
-def test_a_name_that_looks_the_same_is_hinted_by_its_difference():
+def test_a_name_that_looks_the_same_is_suggested_with_the_difference():
     assert hint(NFC, [NFD]) == r" ('cafe\u0301' differs from it in Unicode normalisation or in spaces)"
 
 
@@ -64,8 +66,8 @@ def test_a_class_that_is_listed_twice_is_named_whatever_its_spelling():
 
 
 def test_of_many_missing_names_some_are_named_and_the_rest_counted():
-    faults = match_names([f"q{number}" for number in range(100)], ["koala"]).faults("here", "mend it")
-    assert len(faults) == 9 and faults[-1] == "92 more classes are not here; mend it"
+    faults = match_names([f"q{number}" for number in range(100)], ["koala"]).faults("here", "correct it")
+    assert len(faults) == 9 and faults[-1] == "92 more classes are not here; correct it"
 
 
 @pytest.mark.parametrize(
@@ -96,7 +98,7 @@ def test_an_option_that_cannot_be_read_is_refused(value):
 
 
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\n\x00"), min_size=1), min_size=1))
-def test_quoted_names_come_back(names):
+def test_quoted_names_are_read_back(names):
     names = [name.strip() or "x" for name in names]
     quoted = ",".join('"' + name.replace('"', '""') + '"' for name in names)
     assert split_names([quoted]) == names

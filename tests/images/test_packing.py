@@ -18,7 +18,7 @@ def shades(images):
     return images[:, 0, 0, 0].tolist()
 
 
-def test_val_folder_is_the_test_part_and_the_rest_is_split_whole(pack, read):
+def test_the_val_folder_is_the_test_part_and_all_other_images_are_split(pack, read):
     parts, skipped = read(pack())
     assert sorted(shades(parts["test"])) == [201, 202, 203, 204]
     assert len(parts["train"]) == 16 and len(parts["validation"]) == 4
@@ -27,7 +27,7 @@ def test_val_folder_is_the_test_part_and_the_rest_is_split_whole(pack, read):
     assert all(images.shape[1:] == (SIZE, SIZE, 3) and images.dtype == np.uint8 for images in parts.values())
 
 
-def test_the_split_is_the_seeds(pack, read):
+def test_the_split_depends_on_the_seed(pack, read):
     first = read(pack())[0]
     assert all(np.array_equal(first[part], read(pack())[0][part]) for part in PARTS)
     assert shades(first["validation"]) != shades(read(pack(seed=1))[0]["validation"])

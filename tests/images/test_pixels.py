@@ -39,9 +39,9 @@ def tiff(data, bits, photometric=1, sample_format=None, lowest=None, highest=Non
     tags |= {341: (kind, [highest])} if highest is not None else {}
     code = {3: "H", 4: "I", 8: "h", 9: "i", 11: "f"}
     tags[273] = (4, [0])
-    after, beside = 8 + 2 + 12 * len(tags) + 4, b""
+    end, long_values = 8 + 2 + 12 * len(tags) + 4, b""
     fields = b""
-    start = after + sum(
+    start = end + sum(
         struct.calcsize(f"<{len(values)}{code[kind]}")
         for kind, values in tags.values()
         if len(values) * struct.calcsize(code[kind]) > 4
@@ -50,9 +50,9 @@ def tiff(data, bits, photometric=1, sample_format=None, lowest=None, highest=Non
     for tag, (kind, values) in sorted(tags.items()):
         body = struct.pack(f"<{len(values)}{code[kind]}", *values)
         if len(body) > 4:
-            beside, body = beside + body, struct.pack("<I", after + len(beside))
+            long_values, body = long_values + body, struct.pack("<I", end + len(long_values))
         fields += struct.pack("<HHI", tag, kind, len(values)) + body.ljust(4, b"\0")
-    return struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + fields + bytes(4) + beside + data
+    return struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + fields + bytes(4) + long_values + data
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_premultiplied_and_grey_alpha_are_seen_on_white(read):
     assert np.abs(read(Image.fromarray(grey))[0][..., 0] - expected).max() <= 1
     premultiplied = np.stack([shade * opacity, grey[..., 1]], axis=-1).round().astype(np.uint8)
     packed, _ = read(tiff(premultiplied.tobytes(), [8, 8], extra=1), ".tif")
-    shown = grey[..., 1] > 30  # with little opacity, 8 bits hold little of the shade
+    shown = grey[..., 1] > 30  # at low opacity, 8 bits hold few levels of the shade
     assert np.abs(packed[..., 0] - expected)[shown].max() <= 6
 
 
@@ -125,7 +125,7 @@ def test_premultiplied_and_grey_alpha_are_seen_on_white(read):
     ("content", "expected"),
     [
         (png(1, 0, [b"\xaa"], struct.pack(">H", 1)), [255, 0, 255, 0]),
-        (png(1, 0, [b"\xaa"], struct.pack(">H", 0)), [255, 0, 255, 0]),  # white would hide what is left
+        (png(1, 0, [b"\xaa"], struct.pack(">H", 0)), [255, 0, 255, 0]),  # white would hide the other pixels
         (png(2, 0, [b"\x1b\x1b"], struct.pack(">H", 0)), [255, 85, 170, 255]),
         (png(4, 0, [b"\x07\xc3\x07\xc3"], struct.pack(">H", 0)), [255, 119, 204, 51]),
         (png(8, 0, [bytes([7, 100, 7, 200, 0, 0, 0, 0])], struct.pack(">H", 7)), [255, 100, 255, 200]),
@@ -157,7 +157,7 @@ def test_a_gif_shows_its_first_picture_on_white(read):
     assert (packed[:4] == (200, 100, 0)).all() and (packed[4:] == 255).all()
 
 
-def test_what_is_transparent_all_over_is_named(read):
+def test_a_fully_transparent_image_is_refused(read):
     with pytest.raises(ValueError, match="all of its pixels are transparent"):
         read(Image.new("RGBA", (SIDE, SIDE), (1, 2, 3, 0)))
 
@@ -230,7 +230,7 @@ def test_a_jpeg_2000_of_16_bits_is_read_in_its_range(read):
     assert np.abs(packed - RAMP[..., None]).max() <= 1
 
 
-def test_a_dark_png_stays_dark_and_is_told(read):
+def test_a_dark_png_stays_dark_and_is_reported(read):
     packed, note = read(png(16, 0, [row.tobytes() for row in ramp(0, 4095, ">u2")]))
     assert packed.max() == 16
     assert note == "grey levels use only the darkest sixteenth of their 16 bits (white is 65535)"
@@ -263,7 +263,7 @@ def test_a_format_without_a_known_range_is_refused_by_name(read, content, messag
         read(content, ".tif")
 
 
-def test_bits_that_few_images_of_a_folder_use_are_told_once(tmp_path, caplog):
+def test_an_assumption_about_a_folders_images_is_logged_once(tmp_path, caplog):
     for number in range(5):
         levels = np.roll(ramp(0, 4095, "<u2"), number)
         (tmp_path / f"{number}.tif").write_bytes(tiff(levels.tobytes(), [16]))

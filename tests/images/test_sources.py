@@ -109,7 +109,7 @@ def test_images_of_any_kind_are_scaled_and_repeated_ones_count_once(tmp_path, so
     assert shades(parts["test"]) == [30, 99] and parts["test"].shape == (2, 8, 8, 3)
 
 
-def test_what_is_left_out_is_named_by_its_origin():
+def test_images_left_out_are_named_by_their_origin():
     left_out = LeftOut()
     part = collect([*greys(1, 2), ("again", *greys(1))], 8, "a, train", left_out)
     assert part.files == ["a, train, 0", "a, train, 1"] and left_out.repeated == ["again"]

@@ -1,4 +1,4 @@
-"""Leases of pretended devices, held by processes of their own."""
+"""Leases of simulated devices, held by separate processes."""
 
 import os
 import signal
@@ -10,13 +10,13 @@ import pytest
 from wsl.jobs import devices
 from wsl.jobs.devices import lease, visible_devices
 
-# A library that is there stands for the driver.
+# An existing library stands for the driver.
 HOLD = """
 import os, sys
 from wsl.jobs import devices
 from wsl.jobs.devices import lease
-devices.DRIVER = "libc.so.6"
-with lease(0.02) as device:
+devices.DRIVER, devices.POLL = "libc.so.6", 0.02
+with lease() as device:
     print(device, os.environ["CUDA_VISIBLE_DEVICES"], flush=True)
     sys.stdin.read()
 """
@@ -24,11 +24,11 @@ TAKE_TURNS = """
 import os, sys, time
 from wsl.jobs import devices
 from wsl.jobs.devices import lease
-devices.DRIVER = "libc.so.6"
+devices.DRIVER, devices.POLL = "libc.so.6", 0.005
 for _ in range(5):
-    with lease(0.005):
+    with lease():
         marker = os.path.join(sys.argv[1], os.environ["CUDA_VISIBLE_DEVICES"])
-        os.close(os.open(marker, os.O_CREAT | os.O_EXCL))  # fails where another holds this device
+        os.close(os.open(marker, os.O_CREAT | os.O_EXCL))  # fails if another process holds this device
         time.sleep(0.01)
         os.unlink(marker)
 """
@@ -36,7 +36,7 @@ for _ in range(5):
 
 @pytest.fixture
 def environment(tmp_path):
-    """Two devices to lease, with lock files of the test's own."""
+    """Two devices to lease, with separate lock files."""
     return {**os.environ, "CUDA_VISIBLE_DEVICES": "5,7", "TMPDIR": str(tmp_path)}
 
 
@@ -68,13 +68,13 @@ def test_two_holders_have_different_devices(hold):
 
 
 @pytest.mark.parametrize("end", ["returns", "is killed"])
-def test_a_third_waits_for_a_device_that_comes_free(hold, end):
+def test_a_third_job_waits_for_a_free_device(hold, end):
     one, two = hold(), hold()
     freed = got(one)
     assert got(two) != freed
     third = hold()
     with pytest.raises(subprocess.TimeoutExpired):
-        third.wait(0.5)  # nothing printed, nothing ended: it waits
+        third.wait(0.5)  # it waits
     assert third.poll() is None
     if end == "is killed":
         one.send_signal(signal.SIGKILL)
@@ -83,7 +83,7 @@ def test_a_third_waits_for_a_device_that_comes_free(hold, end):
     assert got(third) == freed
 
 
-def test_no_two_ever_share_one(environment, tmp_path):
+def test_two_jobs_never_share_a_device(environment, tmp_path):
     (tmp_path / "held").mkdir()
     command = [sys.executable, "-c", TAKE_TURNS, str(tmp_path / "held")]
     crowd = [subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) for _ in range(6)]
@@ -104,7 +104,7 @@ def test_no_visible_device_means_the_cpu(monkeypatch, visible):
         assert os.environ["CUDA_VISIBLE_DEVICES"] == visible
 
 
-def test_a_device_that_nothing_drives_is_held_but_not_used(monkeypatch, tmp_path, caplog):
+def test_a_device_without_a_driver_is_reserved_but_not_used(monkeypatch, tmp_path, caplog):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3")
     monkeypatch.setattr(devices, "DRIVER", "libnowhere.so.1")

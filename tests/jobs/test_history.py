@@ -1,4 +1,4 @@
-"""Histories as trainings write them: exact values, continued after a kill, and never a reason to fail."""
+"""Histories: exact values, continued after a kill, and errors that do not fail the job."""
 
 import json
 
@@ -31,11 +31,11 @@ def rows(tmp_path):
 
 @pytest.fixture
 def progress(tmp_path):
-    """Returns the progress of a job that is started now: ``progress()``."""
+    """Returns the progress of a job that starts now: ``progress()``."""
     return lambda: Progress(tmp_path / "out", "key", seconds=0, history=History(tmp_path / "job.jsonl"))
 
 
-def test_a_history_lies_beside_its_log():
+def test_a_history_is_written_beside_its_log():
     assert history_of("results/x/logs/train_member/00017.log") == "results/x/logs/train_member/00017.jsonl"
 
 
@@ -114,7 +114,7 @@ def test_members_of_one_job_have_rows_of_their_own(progress, rows):
     job = progress()
     for attempt, member in enumerate(("00000", "00001")):
         Counting(attempt, member=member).run(job)
-    Counting(9, member="00001").run(progress())  # its state says that it is done
+    Counting(9, member="00001").run(progress())  # its state is that of a finished training
     assert [row["member"] for row in rows()] == ["00000"] * 4 + ["00001"] * 4
     assert epochs_of(rows())[4:] == [(epoch, 1.0) for epoch in (1, 2, 3, 4)]
 
@@ -137,6 +137,6 @@ def test_a_history_that_cannot_be_read_does_not_fail_the_job(path):
 
 
 @pytest.mark.parametrize("line", ["", "[]", "3", '{"epoch": 1}', '{"epoch": 1, "epochs": 2, "time"', "\x00\x00"])
-def test_lines_that_are_no_rows_are_left_out(line):
-    whole = json.dumps({"time": 1.0, "epoch": 1, "epochs": 2})
-    assert len(list(history_rows(f"{whole}\n{line}\n{whole}\n"))) == 2
+def test_lines_that_are_not_rows_are_left_out(line):
+    row = json.dumps({"time": 1.0, "epoch": 1, "epochs": 2})
+    assert len(list(history_rows(f"{row}\n{line}\n{row}\n"))) == 2

@@ -1,4 +1,4 @@
-"""Jobs note in their logs what they ran on; the report reads it there."""
+"""Jobs write their machine to their logs, and the report reads it from there."""
 
 import os
 import platform
@@ -27,8 +27,8 @@ def test_this_machine_is_described_without_torch():
 
 
 def test_no_host_or_user_is_named():
-    told = note(1.0)
-    assert platform.node() not in told and str(os.path.expanduser("~")) not in told
+    text = note(1.0)
+    assert platform.node() not in text and str(os.path.expanduser("~")) not in text
 
 
 def test_the_note_of_a_job_is_read_back(tmp_path):
@@ -70,5 +70,5 @@ def test_the_version_is_that_of_the_library_beside_the_workflow(tmp_path, monkey
     monkeypatch.setattr(machine, "PROJECT", project)
     project.write_text('[project]\nname = "wsl"\nversion = "9.8.7"\n')
     assert this_machine().wsl == "9.8.7"
-    project.write_text('[project]\nname = "somebody-else"\nversion = "1.2.3"\n')
+    project.write_text('[project]\nname = "another-package"\nversion = "1.2.3"\n')
     assert this_machine().wsl != "1.2.3"

@@ -1,4 +1,4 @@
-"""Jobs that are killed end as those that are not, to the bit."""
+"""Killed jobs that resume have bit-identical results."""
 
 import io
 import logging
@@ -26,7 +26,7 @@ TRAINING = MemberTraining(architecture={"width": 2}, schedule="cosine", augment=
 
 
 class KilledError(Exception):
-    """Stands for a signal that no job can catch."""
+    """Stands for a signal that jobs cannot catch."""
 
 
 @pytest.fixture
@@ -37,23 +37,23 @@ def progress(tmp_path):
 
 @pytest.fixture
 def dies(monkeypatch):
-    """Makes a function die when it is called for the n-th time: ``dies(module, name, n)``."""
+    """Makes the n-th call of a function raise ``KilledError``: ``dies(module, name, n)``."""
 
     def patch(module, name: str, calls: int) -> None:
-        whole, left = getattr(module, name), [calls]
+        original, left = getattr(module, name), [calls]
 
         def call(*arguments, **named):
             left[0] -= 1
             if not left[0]:
                 raise KilledError
-            return whole(*arguments, **named)
+            return original(*arguments, **named)
 
         monkeypatch.setattr(module, name, call)
 
     return patch
 
 
-def test_a_state_comes_back_to_the_same_key_alone(progress):
+def test_a_state_is_loaded_only_under_the_same_key(progress):
     progress().save(lambda: {"weights": torch.arange(3.0), "epoch": 7})
     state = progress().load()
     assert state["epoch"] == 7 and torch.equal(state["weights"], torch.arange(3.0))
@@ -99,8 +99,8 @@ def test_a_member_ends_as_if_it_had_not_been_killed(packed, progress, dies, tmp_
         training.train_member(images, tmp_path / "again.h5", plan, TRAINING, job=Job(progress=progress()))
     monkeypatch.undo()
     seen = []
-    whole = training.train_epoch
-    monkeypatch.setattr(training, "train_epoch", lambda *given: seen.append(1) or whole(*given))
+    epoch = training.train_epoch
+    monkeypatch.setattr(training, "train_epoch", lambda *arguments: seen.append(1) or epoch(*arguments))
     training.train_member(images, tmp_path / "again.h5", plan, TRAINING, job=Job(progress=progress()))
     assert len(seen) == 1  # the last of four epochs
     assert (tmp_path / "again.h5").read_bytes() == (tmp_path / "whole.h5").read_bytes()
@@ -117,19 +117,19 @@ def test_a_cohorts_done_members_are_not_trained_again(packed, progress, dies, tm
     for path in again:
         path.unlink(missing_ok=True)  # as Snakemake does
     seen, epoch = [], training.train_epoch
-    monkeypatch.setattr(training, "train_epoch", lambda *given: seen.append(1) or epoch(*given))
+    monkeypatch.setattr(training, "train_epoch", lambda *arguments: seen.append(1) or epoch(*arguments))
     train_cohort(list(packed.values()), again, plans, TRAINING, job=Job(progress=progress()))
     assert len(seen) == 9 - 5
     assert all(one.read_bytes() == other.read_bytes() for one, other in zip(whole, again, strict=True))
 
 
-def test_members_that_train_together_go_on_together(packed, progress, dies, monkeypatch):
+def test_members_that_train_together_resume_together(packed, progress, dies, monkeypatch):
     plans = [{**plan_row(place), "max_epoch": 2 + place} for place in (0, 1)]
 
     def trained(**kept):
         both = [training.Training([packed[name] for name in "012"], plan, TRAINING) for plan in plans]
         cohort.train_together(both, **kept)
-        return [one.member() for one in both]
+        return [training.member() for training in both]
 
     expected = trained()
     dies(cohort.Stack, "run_epoch", 2)
@@ -174,11 +174,11 @@ def test_a_fit_ends_as_if_it_had_not_been_killed(progress, dies, changes, monkey
         def after_epoch(epoch):
             states[epoch] = module[0].bias.detach().clone()
 
-        table = fit(module, loss_of, {"train": 30, "validation": 10}, recipe, 0, after_epoch, **kept, beside=states)
+        table = fit(module, loss_of, {"train": 30, "validation": 10}, recipe, 0, after_epoch, **kept, saved=states)
         return table, module.state_dict(), states
 
     expected = fitted()
-    dies(fitting, "_validate", 4)
+    dies(fitting._Fit, "evaluate", 4)
     with pytest.raises(KilledError):
         fitted(progress=progress())
     monkeypatch.undo()
@@ -190,7 +190,7 @@ def test_a_fit_ends_as_if_it_had_not_been_killed(progress, dies, changes, monkey
     )
 
 
-def test_nothing_of_a_training_that_is_done_is_kept_but_its_results(packed, progress, tmp_path):
+def test_only_the_results_of_a_finished_training_are_kept(packed, progress, tmp_path):
     plan = {**plan_row(), "max_epoch": 1}
     job = Job(progress=progress())
     training.train_member([packed[name] for name in "012"], tmp_path / "m.h5", plan, TRAINING, job=job)

@@ -5,8 +5,7 @@ import shutil
 import pytest
 
 from wsl.jobs import provenance
-from wsl.jobs.provenance import call_digest, code_digest, code_files
-from wsl.jobs.source_code import source
+from wsl.jobs.provenance import call_digest, code_digest, code_files, source
 
 TRAINING = "wsl.zoo.training.train_member"
 
@@ -40,9 +39,9 @@ def digest(call=TRAINING):
 
 CODE_EDITS = [
     ("wsl/zoo/epochs.py", "EVALUATION_BATCH = 512", "EVALUATION_BATCH = 511"),
-    ("wsl/zoo/epochs.py", "total.item() / seen", "total.item() * seen"),
+    ("wsl/zoo/epochs.py", "total.item() / count", "total.item() * count"),
     ("wsl/images/inputs.py", "images.float() / 255", "images.float() / 256"),  # imported by training
-    ("wsl/files/hdf5.py", 'target, "w"', 'target, "w", libver="latest"'),  # imported by what training imports
+    ("wsl/files/hdf5.py", 'target, "w"', 'target, "w", libver="latest"'),  # imported indirectly
 ]
 
 
@@ -64,13 +63,13 @@ def test_an_edit_of_reached_code_changes_the_digest(edit, file, old, new):
     ],
     ids=["comment", "layout of the text", "module docstring", "function docstring", "class docstring"],
 )
-def test_words_change_no_digest(edit, file, old, new):
+def test_comments_and_docstrings_do_not_change_the_digest(edit, file, old, new):
     before = digest()
     edit(file, old, new)
     assert digest() == before
 
 
-def test_a_settings_description_changes_no_digest_and_its_default_does(edit):
+def test_a_settings_default_changes_the_digest_and_its_description_does_not(edit):
     shared = "wsl.shared.training.train_shared"
     before = digest(shared)
     edit("wsl/shared/settings.py", 'description="sizes of the hidden layers"', 'description="layer sizes"')
@@ -96,26 +95,26 @@ def test_data_beside_the_code_counts_as_code(edit):
     assert digest(embedding) != before[1]
 
 
-def test_reached_files_are_found_wherever_the_import_stands(tree):
+def test_imported_files_are_found_anywhere_in_a_file(tree):
     (tree / "wsl" / "late.py").write_text("def f():\n    from wsl import errors\n    import wsl.files.tensors as t\n")
-    found = {path.relative_to(tree).as_posix() for path in code_files("wsl/late.py")}
-    assert {"wsl/late.py", "wsl/errors.py", "wsl/files/tensors.py", "wsl/files/atomic.py"} <= found
-    assert not any("figures" in path or "zoo" in path for path in found)
+    reached = {path.relative_to(tree).as_posix() for path in code_files("wsl/late.py")}
+    assert {"wsl/late.py", "wsl/errors.py", "wsl/files/tensors.py", "wsl/files/atomic.py"} <= reached
+    assert not any("figures" in path or "zoo" in path for path in reached)
 
 
-def test_a_call_that_is_nowhere_is_refused(tree):
+def test_an_unknown_call_is_refused(tree):
     with pytest.raises(ValueError, match=r"wsl\.nowhere\.f"):
         call_digest("wsl.nowhere.f")
 
 
-def test_where_the_project_lies_does_not_matter(tree, tmp_path, monkeypatch):
+def test_the_folder_of_the_project_does_not_matter(tree, tmp_path, monkeypatch):
     here = digest()
     shutil.copytree(tree / "wsl", tmp_path / "elsewhere" / "wsl")
     monkeypatch.setattr(provenance, "ROOT", tmp_path / "elsewhere")
     assert digest() == here
 
 
-def test_imports_for_annotations_alone_are_not_code_of_a_job(tree):
+def test_imports_only_for_annotations_are_not_code_of_a_job(tree):
     (tree / "wsl" / "typed.py").write_text(
         "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    from wsl.zoo.plan import plan_members\n"
     )

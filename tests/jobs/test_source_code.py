@@ -1,12 +1,12 @@
-"""Facts of source files: what is read from them, and the cache that saves a second of each start."""
+"""Facts of source files, and their cache, which saves a second of each start."""
 
 import hashlib
 import json
 
 import pytest
 
-from wsl.jobs import source_code
-from wsl.jobs.source_code import keep_sources, source
+from wsl.jobs import provenance
+from wsl.jobs.provenance import source
 
 CODE = '''"""A module."""
 
@@ -40,8 +40,8 @@ def module(tmp_path, monkeypatch):
 
 def new_process():
     source.cache_clear()
-    source_code._known.cache_clear()
-    source_code._STORED.clear()
+    provenance._cached.cache_clear()
+    provenance._PARSED.clear()
 
 
 def cached(tmp_path):
@@ -55,7 +55,7 @@ def test_imports_and_files_of_a_module(module):
     assert source(module).beside == ("page.jinja",)
 
 
-def test_a_file_that_is_not_python_is_known_by_its_bytes(tmp_path):
+def test_the_digest_of_a_file_that_is_not_python_is_that_of_its_bytes(tmp_path):
     path = tmp_path / "page.jinja"
     path.write_bytes(b"text")
     assert source(path) == (hashlib.sha256(b"text").hexdigest(), (), ())
@@ -63,16 +63,16 @@ def test_a_file_that_is_not_python_is_known_by_its_bytes(tmp_path):
 
 def test_a_later_process_reads_the_cache(module, tmp_path, monkeypatch):
     first = source(module)
-    keep_sources()
+    provenance._keep_parsed()
     assert list(json.loads(cached(tmp_path).read_text())) == [hashlib.sha256(CODE.encode()).hexdigest()]
     new_process()
-    monkeypatch.setattr(source_code, "_parsed", None)
+    monkeypatch.setattr(provenance, "_parsed", None)
     assert source(module) == first
 
 
-def test_an_edit_is_noticed_in_spite_of_the_cache(module):
+def test_an_edit_is_detected_despite_the_cache(module):
     first = source(module)
-    keep_sources()
+    provenance._keep_parsed()
     new_process()
     module.write_text(CODE + "x = 1\n")
     assert source(module).digest != first.digest
@@ -81,17 +81,17 @@ def test_an_edit_is_noticed_in_spite_of_the_cache(module):
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"a": 1}', b'{"a": ["b"]}', b"\xff"])
 def test_a_damaged_cache_is_replaced(module, tmp_path, content):
     first = source(module)
-    keep_sources()
+    provenance._keep_parsed()
     cached(tmp_path).write_bytes(content)
     new_process()
     assert source(module) == first
-    keep_sources()
+    provenance._keep_parsed()
     assert len(json.loads(cached(tmp_path).read_text())) == 1
 
 
 def test_without_a_cache_folder_the_facts_are_the_same(module, tmp_path):
     (tmp_path / "cache").write_text("a file where the folder would be")
     first = source(module)
-    keep_sources()
+    provenance._keep_parsed()
     new_process()
     assert source(module) == first

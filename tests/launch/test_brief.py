@@ -1,4 +1,4 @@
-"""Snakemake's records in brief, as its logger makes them."""
+"""The short form of Snakemake's records."""
 
 import io
 import logging
@@ -13,21 +13,21 @@ FILES = [f"results/tiny/images/{number}.h5" for number in range(1000)]
 @pytest.fixture
 def printed():
     """A logger like Snakemake's: ``printed(dry)`` returns it, and what it prints."""
-    made = []
+    loggers = []
 
     def make(dry=False):
-        logger = logging.Logger(f"made-up {len(made)}")
+        logger = logging.Logger(f"made-up {len(loggers)}")
         stream = io.StringIO()
         logger.addHandler(logging.StreamHandler(stream))
         silence = print_in_brief(logger, lambda: dry)
-        made.append(logger)
+        loggers.append(logger)
         return logger, stream.getvalue, silence
 
     return make
 
 
 def job(number=17, **more):
-    """What Snakemake tells of a job."""
+    """A record of Snakemake about a job."""
     name = f"train_member/{number:05d}"
     about = {"rule_name": "train_member", "jobid": number, "log": [f"results/tiny/logs/{name}.log"]}
     reason = "Input files updated by another job: " + ", ".join(FILES)
@@ -49,7 +49,7 @@ def test_a_job_is_one_short_line(printed):
     ]
 
 
-def test_the_last_step_is_told(printed):
+def test_the_last_step_is_printed(printed):
     logger, text, _ = printed()
     logger.info(None, extra=job())
     logger.info(None, extra={"event": "progress", "done": 65, "total": 65})
@@ -78,8 +78,8 @@ def test_a_dry_run_names_some_jobs_and_counts_all(printed):
             "2025-03-04 05:06:07,250 ERROR the job failed\nTraceback ...\nValueError: no images\n",
             "ValueError: no images",
         ),
-        ("2025-03-04 05:06:07,250 INFO member 17, epoch 3: train 1, validation 1\n", "the log holds no error"),
-        (None, "the log holds no error"),
+        ("2025-03-04 05:06:07,250 INFO member 17, epoch 3: train 1, validation 1\n", "the log contains no error"),
+        (None, "the log contains no error"),
     ],
 )
 def test_a_failed_job_shows_rule_log_and_error(printed, tmp_path, monkeypatch, log, error):
@@ -96,7 +96,7 @@ def test_a_failed_job_shows_rule_log_and_error(printed, tmp_path, monkeypatch, l
     assert second == "    log: results/tiny/logs/train_member/00017.log"
 
 
-def test_a_config_that_is_refused_is_its_message_alone(printed):
+def test_of_a_refused_config_only_the_message_is_printed(printed):
     logger, text, _ = printed()
     where = 'WorkflowError in file "/home/me/wsl/workflow/rules/common.smk", line 29:'
     place = '  File "/home/me/wsl/workflow/rules/common.smk", line 32, in <module>'
@@ -104,7 +104,7 @@ def test_a_config_that_is_refused_is_its_message_alone(printed):
     assert text() == "the config cannot be run:\n  sed: unknown key\n"
 
 
-def test_other_messages_stay_and_none_comes_once_it_is_silenced(printed):
+def test_other_messages_are_printed_until_it_is_silenced(printed):
     logger, text, silence = printed()
     logger.warning("Something odd")
     silence()
@@ -121,7 +121,7 @@ def test_reasons_name_each_rule_once(printed):
     assert text() == "Reasons:\n    params have changed:\n        all, pack_classes\n"
 
 
-def test_the_log_file_holds_reasons(tmp_path):
+def test_the_log_file_contains_reasons(tmp_path):
     class Formatter(logging.Formatter):
         quiet = frozenset({"reason"})
 

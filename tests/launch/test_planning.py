@@ -59,13 +59,10 @@ def test_a_changed_section_keeps_its_other_keys(written):
         (DIGITS, r"one\.yaml and .*two\.yaml both make results/one; change `run`"),
         ("a: [", r"two\.yaml, line 1: "),
         ("- 1", r"two\.yaml contains no keys"),
-        (
-            {**DIGITS, "run": "two", "images": NOWHERE},
-            "no/where",
-        ),
+        ({**DIGITS, "run": "two", "images": NOWHERE}, "no/where"),
     ],
 )
-def test_a_fault_of_the_second_run_is_told_before_the_first_starts(written, second, message):
+def test_an_error_in_the_second_config_is_reported_before_the_first_run_starts(written, second, message):
     with pytest.raises(ConfigError, match=message):
         plan_runs(written(one=DIGITS, two=second), [])
 

@@ -1,4 +1,4 @@
-"""What `wsl run` does when Snakemake cannot start; whole runs are in tests/workflow/test_terminal.py."""
+"""`wsl run` without jobs; complete runs are in tests/workflow/test_terminal.py."""
 
 import fcntl
 import subprocess
@@ -35,11 +35,11 @@ def run(*arguments, code):
 
 def test_a_workflow_that_cannot_start_is_its_message_and_the_log(project):
     project("from snakemake.exceptions import WorkflowError\nraise WorkflowError('the disk is full')\n")
-    told = run(code=1).splitlines()
-    assert told == ["one: the disk is full", f"Full log: results/one/{LOG}", "Resume: make run"]
+    output = run(code=1).splitlines()
+    assert output == ["one: the disk is full", f"Full log: results/one/{LOG}", "Resume: make run"]
 
 
-def test_what_has_nothing_to_do_says_so_and_arguments_reach_snakemake(project):
+def test_a_complete_run_has_nothing_to_do_and_arguments_reach_snakemake(project):
     folder = project("rule all:\n    input: 'made'\nrule other:\n    output: 'made'\n    shell: 'touch made'\n")
     (folder / "made").touch()
     assert run(code=0).splitlines()[0] == "one: nothing to do"

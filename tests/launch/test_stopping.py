@@ -1,4 +1,4 @@
-"""Signals: what a job does on SIGTERM, and the command that resumes a run."""
+"""Signals: the end of a job on SIGTERM, and the command that resumes a run."""
 
 import os
 import shlex
@@ -46,7 +46,7 @@ def test_handlers_are_as_before_when_a_job_is_done(tmp_path):
 
 
 @pytest.mark.parametrize("number, word", [(2, "Interrupted"), (15, "Terminated"), (1, "Stopped by signal 1")])
-def test_one_line_says_how_to_resume(number, word):
+def test_one_line_contains_the_command_that_resumes(number, word):
     assert stopped(number, "make run") == f"{word}; finished files are kept. Resume: make run"
 
 

@@ -1,4 +1,4 @@
-"""Outcome bins against numpy's and pandas' own."""
+"""Outcome bins compared with those of numpy and pandas."""
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ def test_equal_width_is_numpys_histogram(bins):
 
 @pytest.mark.parametrize("bins", [2, 5, 7])
 def test_quantiles_are_pandas_qcut(bins):
-    # Of 202 values no quantile falls on a value, where numpy and pandas close their bins on other sides.
+    # Of 202 values no quantile equals a value; there numpy and pandas would differ.
     fitted = fit_bins(LOSSES, bins, "quantiles")
     expected = pd.qcut(LOSSES, bins, labels=False)
     assert fitted.bin(LOSSES).tolist() == expected.tolist()
@@ -29,7 +29,7 @@ def test_quantiles_are_pandas_qcut(bins):
 
 
 @pytest.mark.parametrize("spacing", ["equal-width", "quantiles"])
-def test_what_lies_outside_falls_into_the_ends(spacing):
+def test_losses_outside_fall_into_the_first_and_last_bin(spacing):
     fitted = fit_bins(LOSSES, 6, spacing)
     assert fitted.bin(np.array([-1.0, LOSSES.min(), LOSSES.max(), 1e9])).tolist() == [0, 0, 5, 5]
 
@@ -56,7 +56,7 @@ def test_file_is_fitted_to_the_training_snapshots(zoo, bins):
     assert fitted.edges == pytest.approx(edges) and fitted.counts.tolist() == counts.tolist()
 
 
-def test_a_loss_is_its_bin_unless_interpolation_is_asked_for():
+def test_without_interpolation_the_position_of_a_loss_is_its_bin():
     fitted = fit_bins(LOSSES, 7, "equal-width")
     assert fitted.position(LOSSES).dtype == np.int64
     assert fitted.position(LOSSES).tolist() == fitted.bin(LOSSES).tolist()
@@ -77,6 +77,6 @@ def test_the_best_request_lies_in_the_best_bin(interpolate):
     assert bins.position(np.array([2.5])).tolist() == [bins.best]
 
 
-def test_file_says_how_it_is_to_be_read(zoo, bins, tmp_path):
+def test_a_file_stores_interpolation(zoo, bins, tmp_path):
     write_bins(zoo.train, tmp_path / "bins.json", Outcomes(bins=4, interpolate=True))
     assert read_bins(tmp_path / "bins.json").interpolate and not read_bins(bins).interpolate

@@ -1,5 +1,6 @@
 """A sampler, a baseline and a loss from outside the package, each one file."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -37,26 +38,24 @@ def plugins():
     yield
     for registry, name in ((METHODS, "toy-ridge"), (METHODS, "toy-median"), (LOSSES, "toy_hinge")):
         registry._entries.pop(name)
-    import sys
-
     for name in [name for name in sys.modules if name.startswith("wsl_plugins.toy_")]:
         del sys.modules[name]
 
 
-def test_the_config_knows_their_settings():
+def test_their_settings_are_in_the_config():
     config = load_config(CONFIG)
     assert config.sampling.of("toy-ridge").penalty == 2.0 and config.shared.losses.of("toy_hinge").margin == 0.2
     with pytest.raises(ConfigError, match=r"sampling\.toy_ridge\.penalty"):
         load_config({**CONFIG, "sampling": {"toy_ridge": {"penalty": -1}}})
 
 
-def test_the_workflow_fits_judges_and_compares_them():
+def test_the_workflow_fits_evaluates_and_compares_them():
     run = Run(CONFIG)
     assert compared(run)[-2:] == ["projection", "toy-ridge"] and "toy-median" in compared(run)
     assert [draw for name, draw in draws(run, compared(run)) if name == "toy-ridge"] == [0, 1]
     ridge = METHODS["toy-ridge"]
     assert ridge.fit_function().endswith(".fit_ridge")
-    assert ridge.fit_values(run) == {"settings": {"penalty": 2.0}}  # the shrinkage refits nothing
+    assert ridge.fit_values(run) == {"settings": {"penalty": 2.0}}  # the shrinkage does not refit it
     assert ridge.files(run, 1)["fitted"] == "results/toys/sampling/toy-ridge-1.safetensors"
     assert choice_of(run, "toy-ridge")["settings"].shrinkage == 1.0
 
@@ -68,13 +67,13 @@ def test_figures_show_them():
 
 def test_the_sampler_is_a_ridge_regression(method_files, coefficients, class_means, bins, tmp_path):
     ridge, out = METHODS["toy-ridge"], tmp_path / "ridge.safetensors"
-    module = __import__("sys").modules[ridge.__module__]
+    module = sys.modules[ridge.__module__]
     files = (coefficients["train"], coefficients["validation"], list(class_means.values()), bins)
     module.fit_ridge(*files, out, tmp_path / "history.csv", ridge.Settings(penalty=1e9))
     with OpenRun(method_files(fitted=out), Choice(name="toy-ridge", known=list("01"))) as run:
         sampler = run.load_as_decoded()
         codes = sampler.codes(run.class_means.embed(["0/1/2", "3/4/0"]), np.array([0.1, 0.9]))
-        np.testing.assert_allclose(codes, np.tile(sampler.mean, (2, 1)), atol=1e-3)  # nothing is left of the slope
+        np.testing.assert_allclose(codes, np.tile(sampler.mean, (2, 1)), atol=1e-3)  # the slope is zero
         assert np.isfinite(run.load().sample("0/1/2", 0.3)).all()
 
 

@@ -15,7 +15,7 @@ FACTS = {"per_task": 3, "tasks": "tasks of 3 out of 6 classes", "random_features
 
 @pytest.fixture
 def numbers() -> dict:
-    """The summary of a run that nothing needs to be said about."""
+    """The summary of a run without warnings."""
     return deepcopy(NUMBERS)
 
 

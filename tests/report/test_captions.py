@@ -1,4 +1,4 @@
-"""Captions say what the run did: counts come from its config and plan, and no markup is left in them."""
+"""Captions describe the run: counts come from its config and plan, and they contain no markup."""
 
 import re
 from collections import namedtuple
@@ -11,8 +11,8 @@ import yaml
 from docutils.core import publish_parts
 from jinja2 import Environment, StrictUndefined, UndefinedError
 
-from wsl.report.captions import caption
 from wsl.report.facts import facts, listed
+from wsl.report.page import caption
 from wsl.runs.run import Run
 
 ROOT = Path(__file__).parents[2]
@@ -25,29 +25,29 @@ UNSEEN = {"unseen": {"classes": 3, "members": 4}, "backbone": {"classes": 2, "ep
 def run():
     """A run of digits with changed keys: 4 classes train the backbone, the other 6 make tasks of 3."""
 
-    def made(**zoo) -> Run:
+    def build(**zoo) -> Run:
         config = yaml.safe_load((ROOT / "config" / "digits-thesis.yaml").read_text())
         base = {"members": 48, "parts": {"train": 6, "validation": 1, "test": 1}, "classes_per_task": 3}
         base |= {"init": "finetuned", "backbone": {"classes": 4, "epochs": 1}, "early_epoch": 1, "max_epoch": 8}
         return Run({"run": "x", "images": config["images"], "zoo": {**base, **zoo}})
 
-    return made
+    return build
 
 
 def test_the_unit_of_held_out_tasks_is_counted_by_hand(run):
-    made = run()
-    found = facts(made)
-    rows = [row for row in made.plan if row["part"] == "test"]
-    sets = [set for set in combinations(made.groups["tasks"], 3) if any({*row["classes"]} == {*set} for row in rows)]
-    assert found["sets"] == {"seen": len(sets)} and found["unseen"] == ""
-    assert str(len(sets)) in found["held_out"] and str(len(rows)) in found["held_out"]
-    assert (found["classes"], found["tasks"]) == (10, "tasks of 3 out of 6 classes")
+    tiny = run()
+    values = facts(tiny)
+    rows = [row for row in tiny.plan if row["part"] == "test"]
+    sets = [set for set in combinations(tiny.groups["tasks"], 3) if any({*row["classes"]} == {*set} for row in rows)]
+    assert values["sets"] == {"seen": len(sets)} and values["unseen"] == ""
+    assert str(len(sets)) in values["held_out"] and str(len(rows)) in values["held_out"]
+    assert (values["classes"], values["tasks"]) == (10, "tasks of 3 out of 6 classes")
 
 
-def test_unseen_tasks_are_counted_apart(run):
-    found = facts(run(**UNSEEN))
-    assert found["sets"]["unseen"] == 1 and found["unseen"] == "4 tasks (1 set of classes)"
-    assert found["tasks"] == "tasks of 3 out of 5 classes, 4 of them on tasks of 3 out of 3 unseen classes"
+def test_unseen_tasks_are_counted_separately(run):
+    values = facts(run(**UNSEEN))
+    assert values["sets"]["unseen"] == 1 and values["unseen"] == "4 tasks (1 set of classes)"
+    assert values["tasks"] == "tasks of 3 out of 5 classes, 4 of them on tasks of 3 out of 3 unseen classes"
 
 
 @pytest.mark.parametrize(
@@ -60,9 +60,9 @@ def test_unseen_tasks_are_counted_apart(run):
     ],
 )
 def test_snapshots_are_counted(run, snapshots, count, names):
-    found = facts(run(snapshots=snapshots))
-    assert (found["snapshot_count"], found["snapshots"]) == (count, names)
-    assert f"the {count} snapshots of each member: {names}." in caption(FOLDER / "zoo_overview.rst", found)
+    values = facts(run(snapshots=snapshots))
+    assert (values["snapshot_count"], values["snapshots"]) == (count, names)
+    assert f"the {count} snapshots of each member: {names}." in caption(FOLDER / "zoo_overview.rst", values)
 
 
 @pytest.mark.parametrize("template", CAPTIONS, ids=lambda path: path.stem)
@@ -90,14 +90,14 @@ def test_lists_in_sentences(words, text):
 
 
 def test_snakemakes_report_opens_with_an_explanation(run):
-    made = run(**UNSEEN)
-    given = {"snakemake": SimpleNamespace(config={"run": "x", "facts": facts(made)})}
+    tiny = run(**UNSEEN)
+    context = {"snakemake": SimpleNamespace(config={"run": "x", "facts": facts(tiny)})}
     category = namedtuple("Category", ["name", "id"])
     categories = {category(name, "0f"): {} for name in ("Zoo", "Images")}
     template = Environment(trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined).from_string(
         (FOLDER / "workflow.rst").read_text()
     )
-    parts = publish_parts(template.render(categories=categories, files=[], **given), writer="html")
+    parts = publish_parts(template.render(categories=categories, files=[], **context), writer="html")
     shown = " ".join(re.sub(r"<[^>]+>", "", parts["body"]).split())
     assert parts["title"] == "Report of the run x" and "problematic" not in parts["body"]
     assert "trained 52 classifiers of 3 classes each" in shown and "figures and tables by stage: Images, Zoo." in shown

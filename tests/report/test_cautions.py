@@ -1,4 +1,4 @@
-"""Warnings of the report: each speaks when its cause is there, and says what to do."""
+"""Warnings of the report: each appears with its cause, and names a remedy."""
 
 import pytest
 
@@ -10,25 +10,21 @@ def test_a_good_run_has_none(numbers, run_facts):
 
 
 @pytest.mark.parametrize(
-    "changes, facts, told",
+    "changes, facts, parts",
     [
         ({}, {"random_features": True}, ["RANDOM", "datasets.weights"]),
         ({"members_diverged": 2}, {}, ["2 of 8 members diverged", "zoo.learning_rate"]),
         ({"images_skipped": 3}, {}, ["3 image files could not be read", "pack_classes"]),
         ({"images_shared": 2}, {}, ["2 images are in several classes", "class_table"]),
         ({"outcome_bins_filled": 2}, {}, ["Only 2 outcome bins", "outcomes.spacing: quantiles"]),
-        (
-            {"validation_accuracy_max": 0.41},
-            {},
-            ["41.0% validation accuracy, close to chance", "zoo.max_epoch"],
-        ),
+        ({"validation_accuracy_max": 0.41}, {}, ["41.0% validation accuracy, close to chance", "zoo.max_epoch"]),
         ({"shared_validation_loss": 4.2}, {}, ["4.20, is not below its chance value, 4.10", "zoo.init"]),
         ({"sets": {"seen": 1}}, {}, ["Only 1 held-out set of classes that the zoo saw", "zoo.parts"]),
     ],
 )
-def test_each_cause_has_one_sentence_with_a_remedy(numbers, run_facts, changes, facts, told):
+def test_each_cause_has_one_sentence_with_a_remedy(numbers, run_facts, changes, facts, parts):
     (sentence,) = cautions({**numbers, **changes}, {**run_facts, **facts})
-    assert all(part in sentence for part in told)
+    assert all(part in sentence for part in parts)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +36,7 @@ def test_each_cause_has_one_sentence_with_a_remedy(numbers, run_facts, changes, 
         {"outcome_bins_filled": 3},
     ],
 )
-def test_just_inside_the_limits_nothing_is_said(numbers, run_facts, changes):
+def test_values_at_the_limits_give_no_warning(numbers, run_facts, changes):
     assert cautions({**numbers, **changes}, run_facts) == []
 
 

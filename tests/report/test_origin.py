@@ -1,4 +1,4 @@
-"""Where a run comes from: dates, machines and durations of runs that were made at once, resumed or partly made anew."""
+"""The origin of a run: dates, machines and durations after one start, a resumption or a partial rerun."""
 
 import time
 from dataclasses import replace
@@ -41,7 +41,7 @@ def test_jobs_of_earlier_starts_count_with_their_last_run(run):
     assert origin.machines == [(this_machine(), 3)]
 
 
-def test_jobs_of_several_machines_and_versions_are_told_apart(run, monkeypatch):
+def test_jobs_of_several_machines_and_versions_are_distinguished(run, monkeypatch):
     here = this_machine()
     other = replace(here, torch="1.0", cpu="Another CPU", gpu="NVIDIA H100")
     jobs = {"a": (False, on(other, 60, monkeypatch)), "b": (True, on(here, 1, monkeypatch)), "c": (True, note(1))}

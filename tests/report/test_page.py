@@ -1,4 +1,4 @@
-"""The HTML report is complete in itself and tells a reader where its numbers come from."""
+"""The HTML report is one file, and describes the origin of its numbers."""
 
 import re
 from html.parser import HTMLParser
@@ -14,7 +14,7 @@ from wsl.report.page import write_report
 
 
 class Page(HTMLParser):
-    """Sources, the cells of tables by their id, and what is still open."""
+    """Sources, the cells of tables by their id, and open tags."""
 
     def __init__(self, text: str):
         super().__init__()
@@ -79,7 +79,7 @@ def test_numbers_captions_tables_and_config_are_there(report):
     assert Page(text).cells["table-classes"] == ["a", "3"]
 
 
-def test_numbers_stand_in_line(report):
+def test_numbers_are_aligned(report):
     text = report(table=pd.DataFrame({"class": ["a"], "train": [3], "share": [0.5]}))
     assert "<td>a</td><td class=number>3</td><td class=number>0.5</td>" in text
 
@@ -94,7 +94,7 @@ def first_tile(text: str) -> str:
 
 
 @pytest.mark.parametrize("sampler, order", [(0.74, ["flow", "prototypes"]), (0.69, ["prototypes", "flow"])])
-def test_the_better_of_sampler_and_strongest_baseline_stands_first(report, numbers, sampler, order):
+def test_the_better_of_sampler_and_strongest_baseline_is_first(report, numbers, sampler, order):
     text = report({"accuracy": {"seen": {**numbers["accuracy"]["seen"], "flow": sampler}}})
     shown = {
         "flow": f"{sampler:.1%} flow: chosen sampler",

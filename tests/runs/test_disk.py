@@ -30,7 +30,7 @@ def free(monkeypatch):
     return lambda count: monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**15, 0, count))
 
 
-def test_a_zoo_takes_what_torchvisions_state_dicts_do(thesis):
+def test_a_zoo_takes_the_space_of_torchvisions_state_dicts(thesis):
     state = resnet18(num_classes=3).state_dict()
     floats = sum(value.numel() for value in state.values() if value.is_floating_point())
     assert disk_needs(Run(thesis))["zoo"] == 1000 * 2 * floats * 4
@@ -54,7 +54,7 @@ def test_a_disk_too_small_is_refused_with_the_figure(thesis, free, tmp_path):
     assert check_disk(Run(thesis), tmp_path / "results" / "thesis").endswith("0 GB made; 95 GB free")
 
 
-def test_what_is_made_already_needs_no_room(free, tmp_path):
+def test_existing_files_need_no_space(free, tmp_path):
     run = Run(SMALL)
     need = sum(disk_needs(run).values())
     free(need // 2)

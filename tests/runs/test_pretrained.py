@@ -1,4 +1,4 @@
-"""Which pretrained weights of a config are files, and which are fetched to where."""
+"""Pretrained weights of a config: existing files, and files that are fetched."""
 
 import hashlib
 from pathlib import Path
@@ -40,41 +40,40 @@ def files(tmp_path, monkeypatch):
         ),
     ],
 )
-def test_files_are_taken_as_they_are(datasets, model, weights, needs):
-    found = pretrained(datasets)
-    assert found.clip == {"model": model, "weights": weights} and found.clip_files == needs
-    assert found.clip_folder is None and found.fetches() == []
+def test_existing_files_are_used(datasets, model, weights, needs):
+    result = pretrained(datasets)
+    assert result.clip == {"model": model, "weights": weights} and result.clip_files == needs
+    assert result.clip_folder is None and result.fetches() == []
 
 
 @pytest.mark.parametrize(
-    ("datasets", "name", "own"),
+    ("datasets", "name", "config"),
     [
         ({"model": "RN50", "weights": "openai"}, "RN50--openai", []),
         ({"model": "own.json", "weights": "of_mine"}, "own.json--of_mine", ["own.json"]),
         ({"model": "hf-hub:me/it"}, "hf-hub-me-it", []),
     ],
 )
-def test_tags_and_repositories_are_fetched_each_to_a_place_of_its_own(datasets, name, own):
-    found = pretrained(datasets)
+def test_tags_and_repositories_are_fetched_each_to_its_own_place(datasets, name, config):
+    result = pretrained(datasets)
     folder = f"{DOWNLOADS}/{name}"
-    assert found.clip == {"model": f"{folder}/open_clip_config.json", "weights": f"{folder}.weights"}
-    assert found.clip_files == [folder, f"{folder}.weights"] and found.clip_folder == folder
-    assert found.clip_config == own and len(found.fetches()) == 1
+    assert result.clip == {"model": f"{folder}/open_clip_config.json", "weights": f"{folder}.weights"}
+    assert result.clip_files == [folder, f"{folder}.weights"] and result.clip_folder == folder
+    assert result.clip_config == config and len(result.fetches()) == 1
 
 
 def test_checkpoints_are_fetched_where_they_are_named_by_a_library():
-    found = pretrained(checkpoint="torchvision:ResNet18_Weights.IMAGENET1K_V1")
-    assert found.checkpoint_fetched
-    assert found.checkpoint_files == [f"{DOWNLOADS}/torchvision-ResNet18_Weights.IMAGENET1K_V1"]
-    found = pretrained(checkpoint="own.pt")
-    assert not found.checkpoint_fetched and found.checkpoint_files == ["own.pt"] and found.fetches() == []
+    result = pretrained(checkpoint="torchvision:ResNet18_Weights.IMAGENET1K_V1")
+    assert result.checkpoint_fetched
+    assert result.checkpoint_files == [f"{DOWNLOADS}/torchvision-ResNet18_Weights.IMAGENET1K_V1"]
+    result = pretrained(checkpoint="own.pt")
+    assert not result.checkpoint_fetched and result.checkpoint_files == ["own.pt"] and result.fetches() == []
 
 
 @pytest.mark.parametrize(
-    "datasets",
-    [{"model": "gone.json", "weights": "tag"}, {"weights": "gone/own.pt"}, {"model": "local-dir:gone"}],
+    "datasets", [{"model": "gone.json", "weights": "tag"}, {"weights": "gone/own.pt"}, {"model": "local-dir:gone"}]
 )
-def test_a_file_that_is_not_there_is_named(datasets):
+def test_a_missing_file_is_named(datasets):
     with pytest.raises(ConfigError, match=r"^datasets: there is no file gone"):
         pretrained(datasets)
 
@@ -89,11 +88,11 @@ def test_a_file_of_another_checksum_is_refused():
 
 
 def test_what_was_fetched_before_its_checksum_was_named_is_checked_as_well():
-    found = pretrained({"model": "RN50", "weights": "openai", "sha256": "0" * 64})
-    found.check()  # not there: Snakemake checks it when it is fetched
+    result = pretrained({"model": "RN50", "weights": "openai", "sha256": "0" * 64})
+    result.check()  # missing: Snakemake checks it when it is fetched
     path = Path(DOWNLOADS, "RN50--openai.weights")
     path.parent.mkdir(parents=True)
     path.write_bytes(b"other")
     with pytest.raises(ConfigError, match=rf"^datasets\.sha256: {path} has the checksum .* --forcerun {path}`"):
-        found.check()
-    found.check(fetched_now={str(path)})  # as that command does
+        result.check()
+    result.check(fetched_now={str(path)})  # as that command does

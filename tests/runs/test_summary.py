@@ -1,4 +1,4 @@
-"""The end of a run: a table sorted by accuracy, in which nobody can miss a baseline that beats a sampler."""
+"""The summary of a run: a table sorted by accuracy, which marks samplers below a baseline."""
 
 import io
 import sys
@@ -33,8 +33,7 @@ def lines(**changes):
 
 def methods(shown):
     """The rows of the table by method, in order."""
-    rows = {line[2:].split()[0]: line for line in shown if line[2:18].strip() in KINDS}
-    return rows
+    return {line[2:].split()[0]: line for line in shown if line[2:18].strip() in KINDS}
 
 
 def test_methods_are_sorted_by_accuracy_and_samplers_below_a_baseline_marked():
@@ -72,7 +71,7 @@ def test_one_set_of_classes_has_no_interval_and_no_unseen_column_where_there_are
     assert methods(shown)["trained"].split() == ["trained", "reference", "99.1"]
 
 
-def test_methods_that_were_not_judged_on_a_kind_of_classes_leave_their_cell_empty():
+def test_methods_without_an_accuracy_on_a_kind_of_classes_have_an_empty_cell():
     unseen = {name: value for name, value in UNSEEN.items() if name != "trained"}
     row = methods(lines(accuracy={"seen": SEEN, "unseen": unseen}))["trained"]
     assert row.split() == ["trained", "reference", "99.1", "[98.1,", "100.0]"]

@@ -1,4 +1,4 @@
-"""A world whose P(W | D, R) is known: Gaussian codes, linear in the classes' means and in the loss."""
+"""A world with known P(W | D, R): Gaussian codes, linear in the classes' means and in the loss."""
 
 from itertools import permutations
 from types import SimpleNamespace
@@ -17,7 +17,7 @@ COVARIANCE = np.array([[1.0, 0.6], [0.6, 0.5]])
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory):
-    """Files of six classes and of many snapshots, and ``mean(datasets, losses)``, what is behind the latter."""
+    """Files of six classes and many snapshots, and ``mean(datasets, losses)`` of their codes."""
     folder, rng = tmp_path_factory.mktemp("world"), np.random.default_rng(0)
     class_means = [folder / f"{name}.h5" for name in "abcdef"]
     for path in class_means:
@@ -46,9 +46,9 @@ def world(tmp_path_factory):
     # The centres of the first and last bin are losses 0 and 1, so that interpolation is linear between them.
     write_json(bins, {"edges": [-0.125, 0.125, 0.375, 0.625, 0.875, 1.125], "counts": [1] * 5, "interpolate": True})
 
-    def run(bins=bins, **own):
+    def run(bins=bins, **files):
         """The files of the world as a method reads them."""
-        return SimpleNamespace(files=MethodFiles(None, class_means, None, bins, **own))
+        return SimpleNamespace(files=MethodFiles(None, class_means, None, bins, **files))
 
     return SimpleNamespace(
         folder=folder,

@@ -1,4 +1,4 @@
-"""The generator's body: the mean of the zoo with statistics of its own, and tuned where that is asked for."""
+"""The generator's body: the mean of the zoo with re-estimated statistics, optionally trained."""
 
 import h5py
 import numpy as np
@@ -19,13 +19,11 @@ RECIPE = {"learning_rate": 0.05, "augment": False}
 
 @pytest.fixture(scope="module")
 def body(zoo, packed, tmp_path_factory):
-    """Fit a body: ``body(epochs, **changes)`` gives its state dict and what it says of itself."""
+    """Returns the state dict and metadata of a body by ``body(epochs, **changes)``."""
 
     def fit(epochs, taught=(), **changes):
-        out, settings = (
-            tmp_path_factory.mktemp("body") / "body.safetensors",
-            BodySettings(epochs=epochs, **RECIPE, **changes),
-        )
+        out = tmp_path_factory.mktemp("body") / "body.safetensors"
+        settings = BodySettings(epochs=epochs, **RECIPE, **changes)
         fit_body(zoo.train, [packed[name] for name in "0123"], out, settings, taught, Job(seed=3))
         return read_tensors(out)
 
@@ -36,11 +34,11 @@ def test_without_training_it_is_the_mean_of_the_max_snapshots_with_a_head_of_zer
     state, about = body(0)
     mean = np.mean([read_member(path).weights[1] for path in zoo.members[:3]], axis=0)
     for entry in LAYOUT.entries:
-        found = state[entry.name].numpy().ravel()
+        values = state[entry.name].numpy().ravel()
         if entry.name.startswith("fc"):
-            assert found.shape == (entry.size,) and not found.any()
+            assert values.shape == (entry.size,) and not values.any()
         elif "running" not in entry.name:
-            np.testing.assert_allclose(found, mean[entry.columns], rtol=1e-5, atol=1e-6)
+            np.testing.assert_allclose(values, mean[entry.columns], rtol=1e-5, atol=1e-6)
     assert about == {"classes": 4, "epochs": 0, "layout": layout_to_text(LAYOUT)}
 
 
@@ -54,7 +52,7 @@ def test_its_statistics_are_those_of_the_first_images_of_every_class(body, packe
     np.testing.assert_allclose(state["bn1.running_var"], variance, rtol=1e-3)
 
 
-def test_training_changes_it_the_same_way_each_time(body):
+def test_training_is_reproducible(body):
     untrained, trained, again = body(0)[0], body(1)[0], body(1)[0]
     assert not torch.equal(trained["conv1.weight"], untrained["conv1.weight"])
     assert all(torch.equal(trained[name], again[name]) for name in trained)

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from wsl.datasets.class_means import ClassMeans
 from wsl.sampling.loading import Choice, OpenRun
 from wsl.sampling.methods.base import METHODS
-from wsl.sampling.methods.flow import FlowFiles, FlowSettings, fit_flow
+from wsl.sampling.methods.flow import FlowSettings
 from wsl.sampling.methods.regression import RegressionSettings, fit_regression
+from wsl.sampling.residual_flow import FlowFiles, fit_flow
 from wsl.shared.pairs import read_codes
 
 RECIPE = {"learning_rate": 1e-2, "batch_size": 4, "epochs": 2, "hidden": [8], "dropout": 0.0}
@@ -27,9 +28,9 @@ def files(shared, autoencoder, coefficients, class_means, bins, tmp_path_factory
     """The files of each sampler."""
     folder, means = tmp_path_factory.mktemp("samplers"), list(class_means.values())
     prediction, flow = folder / "r.safetensors", folder / "f.safetensors"
-    given = (coefficients["train"], coefficients["validation"], means, bins)
-    fit_regression(*given, prediction, folder / "r.csv", RegressionSettings(image_counts=[1, 5], **RECIPE))
-    inputs, shape = FlowFiles(*given, prediction), {"normalise": "per-parameter", "image_counts": [1, 5]}
+    common = (coefficients["train"], coefficients["validation"], means, bins)
+    fit_regression(*common, prediction, folder / "r.csv", RegressionSettings(image_counts=[1, 5], **RECIPE))
+    inputs, shape = FlowFiles(*common, prediction), {"normalise": "per-parameter", "image_counts": [1, 5]}
     fit_flow(inputs, flow, folder / "f.csv", FlowSettings(directions=4, **RECIPE), **shape)
     return {
         "projection": {"shared": shared.state},
@@ -42,10 +43,10 @@ def files(shared, autoencoder, coefficients, class_means, bins, tmp_path_factory
 
 @pytest.fixture(scope="module")
 def loaded(files, method_files):
-    """Each sampler over its own files alone."""
+    """Each sampler, loaded from the common files and its own."""
     samplers = {}
-    for name, own in files.items():
-        with OpenRun(method_files(**own), Choice(name=name, settings=SETTINGS[name], known=["0"])) as run:
+    for name, extra in files.items():
+        with OpenRun(method_files(**extra), Choice(name=name, settings=SETTINGS[name], known=["0"])) as run:
             samplers[name] = run.load_as_decoded()
     return samplers
 
@@ -87,7 +88,7 @@ def test_any_request_gives_finite_codes_and_each_its_own(loaded, class_means, na
     datasets = ClassMeans(list(class_means.values()), images).embed(["/".join(order[:3])] * len(losses))
     codes = loaded[name].codes(datasets, np.array(losses), seed)
     assert len(codes) == len(losses) and codes.dtype == np.float32 and np.isfinite(codes).all()
-    # Conditions are independent of one another; a flow draws noise for all of them together.
+    # Conditions are independent, except that a flow draws noise for all of them together.
     if name != "flow":
         alone = [loaded[name].codes(datasets[:1], np.array([loss]), seed)[0] for loss in losses]
         np.testing.assert_allclose(codes, np.stack(alone), rtol=1e-4, atol=1e-4)

@@ -1,4 +1,4 @@
-"""The flow, on distributions that are known."""
+"""The flow on known distributions."""
 
 from types import SimpleNamespace
 from typing import ClassVar
@@ -12,9 +12,9 @@ from wsl.datasets.class_means import ClassMeans
 from wsl.files.hdf5 import new_hdf5, put_table
 from wsl.jobs.job import Job
 from wsl.sampling import residual_flow
-from wsl.sampling.methods.flow import Flow, FlowFiles, FlowSettings, fit_flow
+from wsl.sampling.methods.flow import Flow, FlowSettings
 from wsl.sampling.methods.regression import Regression
-from wsl.sampling.residual_flow import ResidualFlow, WaveFeatures, load_flow, sample_residuals
+from wsl.sampling.residual_flow import FlowFiles, ResidualFlow, WaveFeatures, fit_flow, load_flow, sample_residuals
 from wsl.shared.settings import Shared
 from wsl.shared.training import train_shared
 from wsl.weights.codec import read_latents
@@ -72,7 +72,7 @@ def sampler_of(flow, regression, world):
 def test_it_recovers_the_conditional_gaussian(sampler_of, world, task, loss):
     datasets, losses = ClassMeans(world.class_means).embed([task] * 4000), np.full(4000, loss)
     codes = sampler_of().codes(datasets, losses, seed=1)
-    # The data itself knows each condition from 50 snapshots alone; over all conditions the variances are about 20.
+    # The data has only 50 snapshots per condition; over all conditions the variances are about 20.
     assert codes.mean(axis=0) == pytest.approx(world.mean(datasets, losses)[0], abs=0.25 * np.sqrt(0.5))
     assert np.cov(codes.T) == pytest.approx(world.covariance, abs=0.25)
 
@@ -91,13 +91,13 @@ def two(world, regression):
     return fitted(SimpleNamespace(**{**vars(world), "train": path, "validation": path}), regression, "two")
 
 
-def test_it_learns_what_no_gaussian_is(two, sampler_of, world):
+def test_it_learns_a_distribution_that_is_not_gaussian(two, sampler_of, world):
     datasets, losses = ClassMeans(world.class_means).embed(["c/b/a"] * 1000), np.full(1000, 0.5)
     codes = (sampler_of(state=two[0]).codes(datasets, losses, seed=0), sampler_of(0.0).codes(datasets, losses))
-    away = (codes[0] - codes[1]) / [3.0, 1.0]
-    assert away[:, 0] == pytest.approx(away[:, 1], abs=0.05)
-    assert (np.abs(np.abs(away[:, 0]) - 1) < 0.35).mean() > 0.8  # of a Gaussian of deviation 1, 0.34 are
-    assert 0.4 < (away[:, 0] > 0).mean() < 0.6
+    residuals = (codes[0] - codes[1]) / [3.0, 1.0]
+    assert residuals[:, 0] == pytest.approx(residuals[:, 1], abs=0.05)
+    assert (np.abs(np.abs(residuals[:, 0]) - 1) < 0.35).mean() > 0.8  # 0.34 for a Gaussian of deviation 1
+    assert 0.4 < (residuals[:, 0] > 0).mean() < 0.6
 
 
 def test_the_kept_state_has_the_lowest_of_comparable_losses(two):
@@ -108,9 +108,9 @@ def test_the_kept_state_has_the_lowest_of_comparable_losses(two):
 
 def test_seeds_give_different_models_and_one_seed_the_same(sampler_of, world):
     datasets, losses = ClassMeans(world.class_means).embed(["a/b/c", "a/b/c"]), np.array([0.1, 0.1])
-    one, again, other = (sampler_of().codes(datasets, losses, seed) for seed in (0, 0, 1))
-    assert np.array_equal(one, again) and one.dtype == np.float32
-    assert np.abs(one - other).min() > 1e-3 and np.abs(one[0] - one[1]).max() > 1e-3
+    first, again, other = (sampler_of().codes(datasets, losses, seed) for seed in (0, 0, 1))
+    assert np.array_equal(first, again) and first.dtype == np.float32
+    assert np.abs(first - other).min() > 1e-3 and np.abs(first[0] - first[1]).max() > 1e-3
 
 
 def test_without_noise_it_is_the_prediction(sampler_of, regression, world):
@@ -139,7 +139,7 @@ def test_same_seed_gives_the_same_bytes(world, regression):
 
 
 class Speed:
-    """A velocity that is known: ``speed`` times x."""
+    """The known velocity ``speed`` times x."""
 
     def __init__(self, speed):
         self.speed, self.basis, self.deviations = speed, torch.eye(2), torch.tensor([1.0, 4.0])

@@ -1,4 +1,4 @@
-"""Samplers that look up training snapshots, against searches written out."""
+"""Samplers that look up training snapshots, against brute force."""
 
 from types import SimpleNamespace
 
@@ -31,7 +31,7 @@ class LatentRetrieval(Retrieval):
 
 @pytest.fixture(scope="module")
 def memory_bank(world):
-    """Makes a memory bank by its settings."""
+    """Loads a memory bank by its settings."""
     return lambda **settings: LatentBank(MemoryBankSettings(**settings), world.run(codes=world.train))
 
 
@@ -42,14 +42,14 @@ def retrieval(world):
 
 @pytest.fixture(scope="module")
 def conditions(world):
-    """z_D and losses of tasks of which one image a class is known."""
+    """z_D and losses of tasks with one image per class."""
     rng = np.random.default_rng(1)
     return ClassMeans(world.class_means, 1).embed(rng.choice(world.tasks, 20)), rng.uniform(0.05, 1, 20)
 
 
 @pytest.fixture(scope="module")
 def cosines(world, conditions):
-    """Of conditions and snapshots, standardised by scikit-learn."""
+    """Cosines of conditions and snapshots, standardised by scikit-learn."""
     known = ClassMeans(world.class_means).embed(read_latents(world.train)[1]["task"])
     scaler = StandardScaler().fit(known)
     return cosine_similarity(scaler.transform(conditions[0]), scaler.transform(known))
@@ -101,14 +101,14 @@ def test_at_a_high_temperature_it_is_the_mean(memory_bank, conditions):
     assert sampler.codes(*conditions) == pytest.approx(np.tile(sampler.known.mean(0), (20, 1)), abs=1e-3)
 
 
-def test_what_is_common_to_all_tasks_does_not_count():
+def test_what_all_tasks_share_does_not_change_similarities():
     rng = np.random.default_rng(0)
     tasks, codes = rng.normal(size=(4, 6)), rng.normal(size=(8, 2))
     near, far = (object.__new__(Retrieval) for _ in range(2))
     for bank, common in ((near, 0), (far, 1000)):
         bank.fill(codes, tasks + common, np.arange(8) % 4, np.ones(8))
-    asked = rng.normal(size=(5, 6))
-    assert near.similarities(asked) == pytest.approx(far.similarities(asked + 1000), abs=1e-6)
+    datasets = rng.normal(size=(5, 6))
+    assert near.similarities(datasets) == pytest.approx(far.similarities(datasets + 1000), abs=1e-6)
 
 
 def test_reordered_classes_give_the_reordered_network(zoo, fitted, class_means, tmp_path):
@@ -123,6 +123,6 @@ def test_reordered_classes_give_the_reordered_network(zoo, fitted, class_means, 
         weights[:, layout[name].columns] = rows[:, [2, 0, 1]].reshape(2, -1)
     expected = load_linear(fitted, layout).encode(lambda columns: weights[:, columns], 2)
     # Member 1 has the task 2/3/4; its classes in the order 4/2/3.
-    asked = np.repeat(ClassMeans(means).embed(["4/2/3"]), 2, axis=0)
-    found = sampler.codes(asked, member.snapshots["validation_loss"].to_numpy())
+    datasets = np.repeat(ClassMeans(means).embed(["4/2/3"]), 2, axis=0)
+    found = sampler.codes(datasets, member.snapshots["validation_loss"].to_numpy())
     assert found == pytest.approx(expected, abs=1e-4)

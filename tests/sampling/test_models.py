@@ -22,7 +22,7 @@ CHOICE = Choice(name="projection", known=[], recalibrate=False)
 
 
 @pytest.mark.parametrize("outcome", ["best", 1e9])
-def test_written_models_are_state_dicts_that_say_what_they_are(method_files, shared, bins, tmp_path, outcome):
+def test_written_models_are_state_dicts_with_metadata(method_files, shared, bins, tmp_path, outcome):
     models = [tmp_path / f"{request['member']}.safetensors" for request in REQUESTS]
     inputs = method_files(shared=shared.state)
     sample_models(inputs, models, CHOICE, outcome, REQUESTS, {"width": 2})
@@ -47,7 +47,7 @@ def test_models_of_width_64_load_in_torchvision(bins, tmp_path, monkeypatch):
     layout, path = resnet18_layout(64, 3), tmp_path / "model.safetensors"
     original = torchvision_resnet18(num_classes=3)
     weights, counters = flatten(original.state_dict(), layout)
-    # A sampler of one network for every request: the test is about the file.
+    # A fake sampler with the same network for every request, since the test is about the file.
     sampler = SimpleNamespace(sample=lambda *request, **seed: weights)
     run = SimpleNamespace(counters=np.int64(counters), layout=layout, load=lambda: sampler)
     monkeypatch.setattr(models_module, "OpenRun", lambda *given: nullcontext(run))

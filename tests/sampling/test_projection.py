@@ -1,4 +1,4 @@
-"""The thesis' sampling: projections of (D, R) (figure 3.2)."""
+"""The sampler of the thesis: projections of (D, R) (figure 3.2)."""
 
 import numpy as np
 import pytest

@@ -1,23 +1,22 @@
-"""New batch-normalisation statistics against numpy's means and variances of what each layer sees."""
+"""Re-estimated batch-normalisation statistics against numpy's means and variances of the layers' inputs."""
 
 from types import SimpleNamespace
 
-import h5py
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from tests.networks import resnet18, resnet18_layout
+from tests.models import LAYOUT, network_of, outputs, photos
+from tests.networks import resnet18
 from wsl.images.tasks import TaskImages
 from wsl.sampling.loading import Recalibrated
 from wsl.sampling.methods.references import Trained
 from wsl.sampling.recalibration import Recalibration, re_estimate
 from wsl.zoo.index import open_zoo
 from wsl.zoo.member import read_member
-from wsl.zoo.network import flatten, state_dict
+from wsl.zoo.network import flatten
 
-LAYOUT = resnet18_layout(2, 3)
 STATISTICS = [entry for entry in LAYOUT.entries if "running" in entry.name]
 OTHERS = [entry for entry in LAYOUT.entries if "running" not in entry.name]
 
@@ -29,12 +28,6 @@ def some(count, seed=0):
 def inputs_of(images):
     mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
     return (images / 255 - mean.view(3, 1, 1)) / std.view(3, 1, 1)
-
-
-def network_of(weights):
-    network = resnet18(2, 3)
-    network.load_state_dict(state_dict(weights, LAYOUT))
-    return network
 
 
 @pytest.fixture
@@ -68,7 +61,7 @@ def test_statistics_are_those_of_the_layers_inputs(weights):
     assert_statistics(Recalibration(LAYOUT, some(0), strength=0.0)(weights, some(40)), expected)
 
 
-def test_all_images_count_the_same_however_many_batches_they_make(weights):
+def test_all_images_have_the_same_weight_in_any_number_of_batches(weights):
     images = some(1300)
     network = network_of(weights)
     re_estimate(network, images)
@@ -89,37 +82,32 @@ def test_own_images_share_the_statistics_with_the_reference(weights, count, stre
     assert_statistics(Recalibration(LAYOUT, reference, strength)(weights, own), mixed)
 
 
-def test_without_a_reference_few_images_stand_alone(weights):
+def test_without_a_reference_only_the_tasks_images_are_used(weights):
     assert_statistics(
         Recalibration(LAYOUT, some(0), strength=30.0)(weights, some(4)), seen_statistics(weights, some(4))
     )
 
 
-def test_other_weights_stay_as_they_are(weights):
-    given = weights.copy()
+def test_other_weights_do_not_change(weights):
+    before = weights.copy()
     new = Recalibration(LAYOUT, some(60, seed=1), strength=10.0)(weights, some(30))
-    assert np.array_equal(weights, given) and new.dtype == weights.dtype
+    assert np.array_equal(weights, before) and new.dtype == weights.dtype
     for entry in OTHERS:
         np.testing.assert_allclose(new[entry.columns], weights[entry.columns], rtol=1e-6)
 
 
-def test_damaged_statistics_are_mended(weights, packed):
-    def photos(part):
-        found = [h5py.File(packed[name])[part][...] for name in "012"]
-        labels = np.repeat(range(3), [len(one) for one in found])
-        return torch.from_numpy(np.concatenate(found)).permute(0, 3, 1, 2), labels
-
+def test_damaged_statistics_are_repaired(weights, packed):
     def accuracy(flat):
-        images, labels = photos("validation")
-        with torch.no_grad():
-            return (network_of(flat).eval()(inputs_of(images)).argmax(1).numpy() == labels).mean()
+        inputs, labels = photos(packed, "012", "validation")
+        return (outputs(flat, inputs).argmax(1).numpy() == labels).mean()
 
     damaged, rng = weights.copy(), np.random.default_rng(0)
     for entry in STATISTICS:
         damaged[entry.columns] *= rng.uniform(0.05, 20, entry.size)
-    mended = Recalibration(LAYOUT, some(0), strength=0.0)(damaged, photos("train")[0])
+    images, _ = TaskImages(list(packed.values())).of_task("0/1/2")
+    repaired = Recalibration(LAYOUT, some(0), strength=0.0)(damaged, images)
     assert accuracy(weights) > 0.65 and accuracy(damaged) < accuracy(weights) - 0.2
-    assert accuracy(mended) > accuracy(weights) - 0.05
+    assert accuracy(repaired) > accuracy(weights) - 0.05
 
 
 def test_momentum_and_mode_are_restored(weights):
@@ -130,15 +118,15 @@ def test_momentum_and_mode_are_restored(weights):
     assert not any(module.training for module in network.modules())
 
 
-def test_recalibrated_models_have_statistics_of_the_images_that_may_be_looked_at(zoo, packed):
+def test_recalibrated_models_have_statistics_of_the_images_that_may_be_used(zoo, packed):
     images = TaskImages(list(packed.values()))
     recalibration = Recalibration(LAYOUT, images.of_task("0/1/2/3/4")[0], 30.0)
     weights = flatten(resnet18(2, 3).state_dict(), LAYOUT)[0]
     models = Recalibrated(SimpleNamespace(sample=lambda *request: weights), images, recalibration)
-    made = models.sample("0/1/2", 0.1, 5)
-    np.testing.assert_allclose(made, recalibration(weights, images.of_task("0/1/2", 5)[0]))
-    assert not np.allclose(made, models.sample("0/1/3", 0.1, 5))
-    assert not np.allclose(made, models.sample("0/1/2", 0.1))
+    sampled = models.sample("0/1/2", 0.1, 5)
+    np.testing.assert_allclose(sampled, recalibration(weights, images.of_task("0/1/2", 5)[0]))
+    assert not np.allclose(sampled, models.sample("0/1/3", 0.1, 5))
+    assert not np.allclose(sampled, models.sample("0/1/2", 0.1))
     with open_zoo(zoo.test) as test:
         trained = Trained(None, SimpleNamespace(held_out=[test]))
         assert Recalibrated(trained, images, recalibration).sample("9/9/9", 0.1) is None

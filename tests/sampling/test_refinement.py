@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from tests.networks import resnet18, resnet18_layout
+from tests.models import LAYOUT, network_of
 from wsl.images.inputs import normalised
 from wsl.images.tasks import TaskImages
 from wsl.sampling.recalibration import re_estimate
@@ -13,9 +13,8 @@ from wsl.sampling.refinement import Budget, Decoder, batches, refine
 from wsl.weights.codec import load_codec, read_latents
 from wsl.weights.coefficients import read_coefficients
 from wsl.zoo.epochs import evaluate
-from wsl.zoo.network import flatten, state_dict
+from wsl.zoo.network import flatten
 
-LAYOUT = resnet18_layout(2, 3)
 BUDGET = Budget(steps=12, batch_size=32, learning_rate=0.1, fine_tuning_rate=1e-3)
 
 
@@ -36,12 +35,6 @@ def codes(autoencoder, coefficients):
 @pytest.fixture(scope="module")
 def task(packed):
     return TaskImages(list(packed.values())).of_task("0/3/2")
-
-
-def network_of(weights):
-    network = resnet18(2, 3)
-    network.load_state_dict(state_dict(weights, LAYOUT))
-    return network
 
 
 @pytest.fixture(scope="module", params=["latent", "coefficients"])
@@ -94,7 +87,7 @@ def test_refining_lowers_the_training_loss(refined, task):
 
 
 def test_refined_weights_are_decoded_from_a_code(refined, codec, space):
-    # What a code cannot say stays as it is: along no other direction than the components do weights move.
+    # Weights only change along the principal components.
     moved = refined.refined - refined.before
     entry, pca = next((e, p) for e, p in zip(LAYOUT.entries, codec.linear.parameters, strict=True) if p.mode == "pca")
     change = moved[entry.columns].astype(float)
@@ -122,19 +115,19 @@ def test_fine_tuning_is_a_plain_loop_over_the_same_batches(refined, task):
     assert flatten(network.state_dict(), LAYOUT)[0] == pytest.approx(refined.fine_tuned, abs=1e-5)
 
 
-def test_codes_that_never_vary_stay(codec, codes, task):
+def test_codes_with_deviation_0_do_not_change(codec, codes, task):
     values = codes["latent"]
-    still = refine(Decoder(codec, "latent"), values[2], np.zeros(values.shape[1]), *task, BUDGET, seed=0)
-    assert np.array_equal(still.refined, still.before) and not np.array_equal(still.fine_tuned, still.before)
+    refined = refine(Decoder(codec, "latent"), values[2], np.zeros(values.shape[1]), *task, BUDGET, seed=0)
+    assert np.array_equal(refined.refined, refined.before) and not np.array_equal(refined.fine_tuned, refined.before)
 
 
-def test_the_codec_is_left_as_it_was(codec, codes, task):
+def test_the_codec_does_not_change(codec, codes, task):
     before = {name: value.clone() for name, value in codec.encoder.state_dict().items()}
     refine(Decoder(codec, "latent"), codes["latent"][0], np.ones(8), *task, Budget(1, 8, 0.1, 0.1), seed=0)
     assert all(torch.equal(value, before[name]) for name, value in codec.encoder.state_dict().items())
 
 
-def test_batches_are_whole_and_take_every_image_once_a_round():
+def test_batches_are_full_and_take_every_image_once_per_pass():
     found = list(batches(10, 4, 5, seed=0))
     assert [len(batch) for batch in found] == [4] * 5
     for first, second in ((0, 1), (2, 3)):

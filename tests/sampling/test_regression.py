@@ -15,8 +15,8 @@ SETTINGS = {"learning_rate": 0.02, "batch_size": 400, "epochs": 800, "hidden": [
 
 
 @pytest.fixture(scope="module")
-def learnt(world):
-    """A linear network fitted to 400 codes, in the coefficients' space, and what it was fitted to."""
+def fitted(world):
+    """A linear network fitted to 400 codes, its codes and its snapshots."""
     latents, snapshots = read_latents(world.train)
     codes, snapshots = latents[:400] * [1, 50] + [0, 1000], snapshots[:400]
     path, bins = world.folder / "coefficients.h5", world.folder / "two_bins.json"
@@ -31,8 +31,8 @@ def learnt(world):
     return Regression(settings, world.run(bins, fitted=world.folder / "r.safetensors")), codes, snapshots
 
 
-def test_a_linear_network_is_least_squares(learnt, world):
-    sampler, codes, snapshots = learnt
+def test_a_linear_network_is_least_squares(fitted, world):
+    sampler, codes, snapshots = fitted
     datasets, losses = ClassMeans(world.class_means).embed(snapshots["task"]), snapshots["validation_loss"].to_numpy()
     design = np.column_stack([datasets, losses >= 0.5])
     expected = LinearRegression().fit(design, codes).predict(design)
@@ -41,11 +41,11 @@ def test_a_linear_network_is_least_squares(learnt, world):
     assert sampler.space == "coefficients"
 
 
-def test_every_seed_has_the_same_answer(learnt, world):
-    sampler, *_ = learnt
+def test_codes_are_the_same_for_every_seed(fitted, world):
+    sampler, *_ = fitted
     datasets, losses = ClassMeans(world.class_means).embed(world.tasks[:3]), np.array([0.1, 0.2, 0.9])
     assert np.array_equal(sampler.codes(datasets, losses, 0), sampler.codes(datasets, losses, 1))
 
 
-def test_history_has_no_chance_level(learnt, world):
+def test_history_has_no_chance_level(fitted, world):
     assert pd.read_csv(world.folder / "r.csv")["train_chance"].isna().all()

@@ -33,17 +33,17 @@ def test_normal_is_clipped_and_rounded():
     # Rounded, not cut: a half is 5/3 of this deviation.
     near = np.array(drawn({"normal": [100, 0.3], "clip": [50, 150]}))
     assert (near == 100).mean() == pytest.approx(1 - 2 * stats.norm.sf(5 / 3), abs=0.02)
-    # Clipped, not drawn anew: what lies outside gathers at the ends.
+    # Clipped, not drawn again: values outside are moved to the ends.
     narrow = np.array(drawn({"normal": [100, 15], "clip": [90, 105]}))
     assert (narrow == 90).mean() == pytest.approx(stats.norm.cdf(90.5, 100, 15), abs=0.03)
     assert (narrow == 105).mean() == pytest.approx(stats.norm.sf(104.5, 100, 15), abs=0.03)
 
 
-def test_uniform_is_scipys():
+def test_uniform_has_the_distribution_of_scipy():
     assert stats.kstest(drawn({"uniform": [2, 5]}), stats.uniform(2, 3).cdf).pvalue > 0.001
 
 
-def test_loguniform_is_scipys():
+def test_loguniform_has_the_distribution_of_scipy():
     assert stats.kstest(drawn({"loguniform": [1e-4, 1e-1]}), stats.loguniform(1e-4, 1e-1).cdf).pvalue > 0.001
 
 

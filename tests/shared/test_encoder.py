@@ -46,7 +46,7 @@ def test_standardising_is_scikit_learns_scaler():
         assert encoder(training, torch.zeros(30, dtype=int)).numpy() == pytest.approx(expected, abs=1e-3)
 
 
-def test_a_place_between_bins_mixes_their_embeddings(encoder):
+def test_a_position_between_bins_interpolates_their_embeddings(encoder):
     embeddings = encoder.outcomes.weight.detach().numpy()
     mixed = encoder.outcome(torch.tensor([0.0, 0.25, 1.5, 3.0])).detach().numpy()
     expected = [embeddings[0], 0.75 * embeddings[0] + 0.25 * embeddings[1]]
@@ -54,7 +54,7 @@ def test_a_place_between_bins_mixes_their_embeddings(encoder):
     assert mixed == pytest.approx(np.stack(expected), abs=1e-6)
 
 
-def test_whole_places_are_bins(encoder):
+def test_integer_positions_are_bins(encoder):
     datasets, bins = torch.randn(4, 6), torch.tensor([0, 1, 2, 3])
     assert torch.equal(encoder(datasets, bins), encoder(datasets, bins.float()))
 
@@ -67,12 +67,12 @@ def test_its_projections_have_the_units_of_the_codes(encoder):
     assert encoder(datasets, bins).detach().numpy() == pytest.approx(expected, abs=1e-4)
 
 
-def test_a_file_restores_it_whole(encoder, tmp_path):
+def test_a_file_restores_it(encoder, tmp_path):
     encoder.datasets.fit(torch.randn(30, 6) * 3 + 1)
     encoder.codes.fit(torch.randn(30, 3) * 2 - 1)
     encoder.code_norm.fill_(4.5)
     write_tensors(tmp_path / "s.safetensors", encoder.state_dict(), encoder.shape)
-    again = load_predictor(tmp_path / "s.safetensors")
+    loaded = load_predictor(tmp_path / "s.safetensors")
     datasets, bins = torch.randn(5, 6), torch.tensor([0, 1, 2, 3, 3])
-    assert torch.equal(again(datasets, bins), encoder(datasets, bins))
-    assert again.code_norm == 4.5 and not again.training and again.shape == {**SHAPE, "space": "latent"}
+    assert torch.equal(loaded(datasets, bins), encoder(datasets, bins))
+    assert loaded.code_norm == 4.5 and not loaded.training and loaded.shape == {**SHAPE, "space": "latent"}

@@ -1,4 +1,4 @@
-"""Losses of the shared encoder against sums written out, and against what other libraries compute."""
+"""Losses of the shared encoder compared with sums by hand and with other libraries."""
 
 import numpy as np
 import pytest
@@ -34,22 +34,16 @@ def test_cosine_is_scikit_learns_distance(sides):
     assert loss("cosine", *sides, ONES).item() == pytest.approx(paired_cosine_distances(*sides.numpy()).mean())
 
 
-def test_norm_sees_lengths_alone():
+def test_norm_compares_lengths_alone():
     projections, codes = torch.tensor([[3.0, 4.0], [0.0, 2.0]]), torch.tensor([[5.0, 0.0], [1.0, 0.0]])
     assert loss("norm", projections, codes, ONES).item() == pytest.approx(np.log(2) ** 2 / 2)
 
 
 def test_a_mixture_is_the_weighted_sum(sides):
     scale = torch.full((4,), 2.0, dtype=torch.double)
-    parts = [
-        nt_xent(*sides, 0.3, False),
-        loss("mse", *sides, scale),
-        loss("cosine", *sides, ONES),
-        loss("norm", *sides, ONES),
-    ]
-    contrast = {"weight": 1.0, "temperature": 0.3, "symmetric": False}
-    losses = Losses.model_validate({"nt_xent": contrast, "mse": 0.5, "cosine": 2.0, "norm": 0.25})
-    expected = 1.0 * parts[0] + 0.5 * parts[1] + 2.0 * parts[2] + 0.25 * parts[3]
+    weights = {"mse": 0.5, "cosine": 2.0, "norm": 0.25}
+    expected = nt_xent(*sides, 0.3, False) + sum(w * loss(name, *sides, scale) for name, w in weights.items())
+    losses = Losses.model_validate({"nt_xent": {"weight": 1.0, "temperature": 0.3, "symmetric": False}, **weights})
     assert total_loss(*sides, scale, losses).item() == pytest.approx(expected.item(), rel=1e-12)
 
 

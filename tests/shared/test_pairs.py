@@ -1,4 +1,4 @@
-"""What samplers learn from."""
+"""Training data of samplers."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def test_codes_may_be_coefficients(coefficients, means, bins):
     assert np.array_equal(pairs.codes, read_coefficients(coefficients["train"])[0])
 
 
-def test_class_means_of_few_images_are_drawn_anew_in_training_alone(autoencoder, means, bins):
+def test_counts_of_images_are_random_in_training_alone(autoencoder, means, bins):
     pairs = load_pairs(autoencoder.latents["train"], means, bins, image_counts=[1, 5, 10**6])
     tasks = pairs.snapshots["task"]
     for dataset, count in zip(pairs.datasets.numpy(), (1, 5, None), strict=True):
@@ -43,5 +43,5 @@ def test_class_means_of_few_images_are_drawn_anew_in_training_alone(autoencoder,
     drawn = torch.stack([pairs.batch(rows, random=True)[0]] * 3)
     shares = (drawn == pairs.datasets[:, :1]).all(dim=2).float().mean(dim=1)
     assert shares.numpy() == pytest.approx(1 / 3, abs=0.1)
-    one, two = (pairs.batch(torch.arange(6), random=False)[0] for _ in range(2))
-    assert torch.equal(one, two)
+    first, second = (pairs.batch(torch.arange(6), random=False)[0] for _ in range(2))
+    assert torch.equal(first, second)

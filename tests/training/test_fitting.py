@@ -1,4 +1,4 @@
-"""Fits of modules, on problems whose solution is known."""
+"""Fits of modules to problems with known solutions."""
 
 from itertools import chain
 
@@ -19,12 +19,11 @@ COUNTS = {"train": 40, "validation": 20}
 
 
 def recipe(**changes):
-    plain = {"learning_rate": 0.05, "weight_decay": 0.0, "batch_size": 40, "epochs": 5, "patience": None}
-    return Recipe(**{**plain, "schedule": "constant", "keep": "best", **changes})
+    return Recipe(**{"learning_rate": 0.05, "batch_size": 40, "epochs": 5, **changes})
 
 
 def regression(module, seen=None):
-    """The mean squared error of ``module``; notes the batches in ``seen``."""
+    """The mean squared error of ``module``; appends batches to ``seen``."""
 
     def loss_of(part, indices):
         if seen is not None:
@@ -43,7 +42,7 @@ def test_it_reaches_least_squares():
     assert history["train_loss"].iloc[-1] == pytest.approx(np.mean((exact.predict(X[:40]) - Y[:40]) ** 2), rel=0.01)
 
 
-def test_batches_are_each_row_once_an_epoch_in_a_new_order():
+def test_batches_contain_each_row_once_per_epoch_in_a_new_order():
     module, seen = nn.Linear(4, 2), []
     fit(module, regression(module, seen), COUNTS, recipe(batch_size=16, epochs=2), seed=0)
     train = [batch for part, batch, training in seen if part == "train" and training]
@@ -62,7 +61,7 @@ def test_no_batch_is_a_single_row(batch_size, sizes):
 
 
 def scripted(losses):
-    """A module and a loss whose validation loss in epoch i is ``losses[i - 1]``, whatever it learns."""
+    """A module and a loss whose validation loss in epoch i is ``losses[i - 1]``."""
     module, calls = nn.Linear(1, 1), iter(losses)
 
     def loss_of(part, indices):
@@ -112,14 +111,13 @@ def test_weight_decay_is_decoupled():
     assert module.weight.item() == pytest.approx(before * (1 - 0.1 * 0.5))
 
 
-def test_an_mlp_has_relu_between_and_nothing_after():
+def test_an_mlp_has_relu_and_dropout_between_its_linear_layers():
     assert [type(layer) for layer in mlp([5, 4, 3, 2], 0.1)] == [nn.Linear, nn.ReLU, nn.Dropout] * 2 + [nn.Linear]
     assert [type(layer) for layer in mlp([5, 2], 0.1)] == [nn.Linear]
 
 
 @pytest.mark.parametrize("how", ["per-coefficient", "per-parameter", "global"])
-def test_units_are_those_of_each_number_of_its_parameter_or_of_all(how):
-    """By hand: root mean variances over the columns of a group."""
+def test_units_are_root_mean_variances_per_group(how):
     values = RNG.normal(size=(30, 4)) * [1, 3, 10, 0] + 5
     groups = {"per-coefficient": [[0], [1], [2], [3]], "per-parameter": [[0, 2], [1, 3]], "global": [[0, 1, 2, 3]]}
     standardiser = Standardiser(4)

@@ -1,4 +1,4 @@
-"""NT-Xent against eq. 2.7: worked by hand, by brute force, and at its known limits."""
+"""NT-Xent compared with eq. 2.7 by hand, by brute force, and at its known limits."""
 
 import math
 
@@ -25,7 +25,7 @@ def by_brute_force(projections, weights, temperature, symmetric):
 
 
 def test_two_pairs_by_hand():
-    # p1 || w1, p2 at right angles to all, w2 opposite to p1 and w1; lengths must not matter.
+    # p1 || w1, p2 orthogonal to all, w2 opposite to p1 and w1; lengths must have no effect.
     projections = torch.tensor([[3.0, 0.0], [0.0, 0.5]])
     weights = torch.tensor([[1.0, 0.0], [-2.0, 0.0]])
     # tau = 1/2, so similarities 1, 0, -1 become 2, 0, -2.

@@ -1,4 +1,4 @@
-"""A made-up run of two members and an encoder, in a folder that tests fill as jobs would."""
+"""A made-up run of two members and an encoder, in a folder that tests fill like jobs."""
 
 import json
 import os
@@ -45,14 +45,13 @@ class Folder:
             paths = [str(self.root / path) for path in outputs]
             log = str(self.root / "logs" / f"{name}.log")
             needs = [list(JOBS).index(need) for need in NEEDS.get(name, ())]
-            own = {"outputs": paths, "log": log, "due": name in due}
-            jobs.append({**own, "needs": needs, "share": 0.5})
+            jobs.append({"outputs": paths, "log": log, "due": name in due, "needs": needs, "share": 0.5})
         write_record(self.root, plan, jobs, COMMAND)
         self.steps = StepsHandler(self.root)
         self.steps.begin()
 
     def write(self, path: str, text: str = "made") -> None:
-        """Write a file as a job does; another one than what lay there, to any clock."""
+        """Write a file as a job does, with a later modification time than before."""
         file = self.root / path
         file.parent.mkdir(parents=True, exist_ok=True)
         before = file.stat().st_mtime_ns if file.exists() else 0
@@ -61,12 +60,12 @@ class Folder:
         os.utime(file, ns=(now, max(now, before + 1)))
 
     def say(self, job: str, *lines: tuple[float, str] | str) -> None:
-        """Write a job's log: lines as they are, or said so many seconds ago."""
-        stamped = [one if isinstance(one, str) else f"{stamp(time.time() - one[0])} {one[1]}" for one in lines]
+        """Write a job's log: plain lines, or pairs of seconds ago and message."""
+        stamped = [item if isinstance(item, str) else f"{stamp(time.time() - item[0])} {item[1]}" for item in lines]
         self.write(f"logs/{job}.log", "".join(f"{text}\n" for text in stamped))
 
     def train(self, job: str, *epochs: tuple[float, int], member: int | None = None, of: int = 9, **values) -> None:
-        """Write a job's log and history: epochs that ended so many seconds ago, with their numbers."""
+        """Write a job's log and history: pairs of seconds ago and number of an epoch."""
         self.say(job, (min((ago for ago, _ in epochs), default=0), "INFO trains"))
         name = {} if member is None else {"member": f"{member:05d}"}
         rows = [
@@ -76,23 +75,23 @@ class Folder:
         self.write(f"logs/{job}.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
 
     def step(self, what: str, job: str = "", ago: float = 0.0) -> None:
-        """Write a step that was taken so many seconds ago."""
+        """Write a step that happened ``ago`` seconds ago."""
         with open(self.root / "logs" / "steps.jsonl", "a", encoding="utf-8") as file:
             file.write(json.dumps({"time": time.time() - ago, "job": job, "what": what}) + "\n")
 
     def began(self, ago: float) -> None:
-        """Put the start of the workflow so many seconds back."""
+        """Set the start of the workflow to ``ago`` seconds ago."""
         record = read_record(self.root)
         write_json(self.root / NAME, record.model_copy(update={"started": time.time() - ago}).model_dump())
 
     def ended(self) -> None:
-        """Let the process of Snakemake be one that is gone."""
+        """Record a process of Snakemake that has ended."""
         gone = subprocess.Popen([sys.executable, "-c", ""])
         gone.wait()
         write_json(self.root / NAME, read_record(self.root).model_copy(update={"process": gone.pid}).model_dump())
 
     def finish(self, *jobs: str) -> None:
-        """Do jobs: their outputs and their logs."""
+        """Write the outputs and the logs of jobs."""
         for job in jobs:
             self.say(job, (0, "INFO done"))
             for path in JOBS[job]:

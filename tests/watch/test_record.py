@@ -19,13 +19,13 @@ def test_a_record_comes_back(folder):
         *("pack_classes", "pack_classes", "train_member", "train_member", "train_shared", "html_report")
     ]
     assert record.jobs[4].outputs == ["shared/encoder.safetensors", "shared/history.csv"]
-    assert {path: (one.part, one.epochs) for path, one in record.members.items()} == {
+    assert {path: (member.part, member.epochs) for path, member in record.members.items()} == {
         "zoo/members/00000.h5": ("train", 3),
         "zoo/members/00012.h5": ("test", 5),
     }
 
 
-def test_it_remembers_what_lay_there_of_jobs_that_are_due(folder):
+def test_it_contains_the_existing_files_of_jobs_that_are_due(folder):
     folder.finish("train_member/00000", "train_shared")
     folder.start(due=("train_shared",))
     jobs = {job.name: job for job in read_record(folder.root).jobs}
@@ -36,7 +36,7 @@ def test_it_remembers_what_lay_there_of_jobs_that_are_due(folder):
     assert not jobs["train_member/00000"].due and not jobs["train_member/00000"].before
 
 
-def test_it_holds_what_each_job_needs_and_how_to_start_again(folder):
+def test_it_contains_the_needs_of_each_job_and_the_command(folder):
     record = read_record(folder.root)
     assert [job.needs for job in record.jobs] == [[], [], [0, 1], [0, 1], [2, 3], [4]]
     assert record.command == "snakemake --cores 2 --configfile made-up.yaml"
@@ -45,7 +45,7 @@ def test_it_holds_what_each_job_needs_and_how_to_start_again(folder):
 def test_snakemake_has_ended_once_its_process_is_gone(folder):
     record = read_record(folder.root)
     assert record.process == os.getpid() and not record.ended
-    assert record.model_copy(update={"born": record.born - 60}).ended  # another process has the number now
+    assert record.model_copy(update={"born": record.born - 60}).ended  # another process has the id now
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
     assert record.model_copy(update={"process": gone.pid}).ended

@@ -1,4 +1,4 @@
-"""The time left, worked out by hand for the made-up run, whose jobs take half of the machine each."""
+"""The time left, computed by hand for the made-up run, whose jobs take half of the machine each."""
 
 import json
 import math
@@ -24,14 +24,14 @@ def left(folder):
 
 
 def took(folder, job, seconds, ago=0.0):
-    """Do a job in so many seconds, until so many seconds ago."""
+    """Do a job that took ``seconds`` and ended ``ago`` seconds ago."""
     folder.step("starts", job, ago + seconds)
     folder.finish(job)
     folder.step("ends", job, ago)
 
 
 def earlier(folder, **seconds):
-    """Let another run have had jobs of these rules, which took so long."""
+    """Record jobs of another run: seconds by rule."""
     log = folder.root.parent / "another" / "logs" / "steps.jsonl"
     log.parent.mkdir(parents=True)
     lines = [
@@ -46,10 +46,10 @@ def test_it_is_unknown_at_first(folder, left):
     assert left() is None
     folder.began(100)
     took(folder, "pack_classes_0", 10)
-    assert left() == pytest.approx(10 + 10 + 10 + 10, abs=0.1)  # two of six are known: the others as those
+    assert left() == pytest.approx(10 + 10 + 10 + 10, abs=0.1)  # two of six are known; the others are as long
 
 
-def test_jobs_are_placed_side_by_side_and_one_after_the_other(folder, left):
+def test_jobs_are_scheduled_in_parallel_and_in_order(folder, left):
     earlier(folder, pack_classes_0=10.0, train_member=100.0, train_shared=30.0, html_report=2.0)
     assert left() == pytest.approx(10 + 100 + 30 + 2)
     folder.began(1000)
@@ -69,7 +69,7 @@ def test_an_earlier_start_of_the_run_counts_more_than_another_run(folder, left):
     assert left() == pytest.approx(10 + 100 + 300 + 2, abs=0.1)
 
 
-def test_a_training_that_runs_needs_its_epochs_left(folder, left):
+def test_a_running_training_needs_its_remaining_epochs(folder, left):
     earlier(folder, pack_classes_0=10.0, train_shared=30.0, html_report=2.0)
     folder.began(1000)
     took(folder, "pack_classes_0", 10, ago=500)
@@ -81,7 +81,7 @@ def test_a_training_that_runs_needs_its_epochs_left(folder, left):
     assert left() == pytest.approx(40 + 30 + 2, abs=1)
 
 
-def test_a_training_that_waits_takes_its_own_number_of_epochs(folder, left):
+def test_a_waiting_training_takes_its_own_number_of_epochs(folder, left):
     earlier(folder, pack_classes_0=10.0, train_shared=30.0, html_report=2.0)
     folder.began(1000)
     took(folder, "pack_classes_0", 10, ago=500)
@@ -110,7 +110,7 @@ def test_a_complete_run_needs_nothing(folder, left):
     assert left() == 0
 
 
-def test_jobs_start_when_what_they_need_is_done_and_their_share_is_free():
+def test_jobs_start_when_their_needs_are_done_and_their_share_is_free():
     def seen(share, *needs):
         return Seen(Job(name="x", outputs=["x"], log="x", due=True, needs=list(needs), share=share), "waiting")
 
@@ -118,11 +118,11 @@ def test_jobs_start_when_what_they_need_is_done_and_their_share_is_free():
     # 0 alone and fits in from 4 to 5; 4 follows 2 and 3.
     jobs = [seen(0.5), seen(0.5), seen(1.0), seen(0.5, 0), seen(0.5, 2, 3)]
     assert _makespan(jobs, {0: 4.0, 1: 6.0, 2: 3.0, 3: 1.0, 4: 7.0}) == 6 + 3 + 7
-    # What is done needs no time and holds nobody up.
+    # Finished jobs need no time and block no others.
     assert _makespan(jobs, {2: 3.0, 4: 7.0}) == 10
 
 
-def test_ten_thousand_jobs_are_placed_in_a_moment():
+def test_ten_thousand_jobs_are_scheduled_fast():
     jobs = [Seen(Job(name=f"x/{n}", outputs=["x"], log="x", due=True, share=0.01), "waiting") for n in range(10_000)]
     jobs = [*jobs, replace(jobs[0], job=jobs[0].job.model_copy(update={"needs": [*range(10_000)]}))]
     begun = time.monotonic()
@@ -130,7 +130,7 @@ def test_ten_thousand_jobs_are_placed_in_a_moment():
     assert time.monotonic() - begun < 5
 
 
-def test_what_is_shown_follows_smoothly():
+def test_the_shown_estimate_is_smooth():
     steady = Steady()
     assert steady(None, 0.0) is None
     assert steady(100.0, 10.0) == 100.0  # the first estimate: the end is at 110

@@ -24,7 +24,7 @@ EPOCH = {"member": 12, "of": 5}
 
 @pytest.fixture
 def watched(folder):
-    """Follows the folder while it fills and fails, and returns what a console of this kind was shown."""
+    """Follows the folder while jobs end and fail, and returns the output on a console of this kind."""
 
     def run(terminal: bool) -> str:
         steps = [
@@ -48,18 +48,19 @@ def watched(folder):
     return run
 
 
-def test_elsewhere_each_look_is_a_line_and_each_failure_is_told_once(watched, folder):
+def test_elsewhere_each_state_is_a_line_and_each_failure_is_printed_once(watched, folder):
     text = watched(terminal=False)
     assert not re.search(r"[^\n -~]", text)  # no control codes
     lines = text.splitlines()
-    told = [re.sub(r"^\d\d:\d\d:\d\d ", "", line) for line in lines]
-    assert re.match(r"0 of 8 outputs; members: train 0/1, test 0/1; \d+ s so far; time left unknown; ", told[0])
-    assert told[1].startswith("3 of 8 outputs")
-    assert told[2].endswith("; now train_member/00012 epoch 4 of 5: train loss 0.5, validation loss 0.25")
+    output = [re.sub(r"^\d\d:\d\d:\d\d ", "", line) for line in lines]
+    assert re.match(r"0 of 8 outputs; members: train 0/1, test 0/1; \d+ s so far; time left unknown; ", output[0])
+    assert output[1].startswith("3 of 8 outputs")
+    assert output[2].endswith("; now train_member/00012 epoch 4 of 5: train loss 0.5, validation loss 0.25")
     log = folder.root / "logs" / "train_member" / "00000.log"
-    assert told[3] == f"train_member/00000 failed: ValueError: [no] images ({log})"
-    assert "1 failed; " in told[4] and "1 failed; " in told[5]
-    assert re.match(r"8 of 8 outputs; members: train 1/1, test 1/1; complete, took \d+ s; ", told[6]) and len(told) == 7
+    assert output[3] == f"train_member/00000 failed: ValueError: [no] images ({log})"
+    assert "1 failed; " in output[4] and "1 failed; " in output[5]
+    assert re.match(r"8 of 8 outputs; members: train 1/1, test 1/1; complete, took \d+ s; ", output[6])
+    assert len(output) == 7
 
 
 def test_a_terminal_shows_stages_what_runs_and_what_failed(watched):
@@ -81,7 +82,7 @@ def test_accuracies_are_shown_where_they_matter(folder):
     assert "epoch 4 of 5: train loss 0.5, train accuracy 1" in line(next(looks(folder.root)))
 
 
-def test_a_cohorts_job_names_the_member_that_it_trains(folder):
+def test_the_job_of_a_cohort_names_the_member_that_it_trains(folder):
     folder.train("train_shared", (7, 4), **EPOCH)
     text = line(next(looks(folder.root)))
     assert "now train_shared member 00012, epoch 4 of 5: train loss 0.5, validation loss 0.25" in text
@@ -93,31 +94,31 @@ def watch(*arguments, code=0) -> str:
     return done.output
 
 
-def test_once_says_how_far_it_is_and_changes_nothing(folder):
+def test_once_prints_the_progress_and_changes_nothing(folder):
     folder.finish(*PACKED)
 
-    def held():
+    def times():
         return {path: path.stat().st_mtime_ns for path in folder.root.rglob("*")}
 
-    before = held()
+    before = times()
     assert "made-up: 3 of 8 outputs" in watch(folder.root, "--once", code=3)
-    assert held() == before
+    assert times() == before
 
 
-def test_json_holds_what_the_screen_shows(folder):
+def test_json_contains_the_content_of_the_screen(folder):
     folder.finish(*PACKED)
     folder.train("train_member/00012", (7, 4), **EPOCH)
     folder.say("train_member/00012", (7, "WARNING the zoo is small"))
     folder.say("train_member/00000", (7, "ERROR the job failed"), "ValueError: [no] images")
-    told = json.loads(watch(folder.root, "--once", "--json", code=3))
-    assert (told["run"], told["phase"], told["outputs"]) == ("made-up", "running", {"done": 3, "all": 8})
-    assert told["members"]["test"] == {"done": 0, "all": 1} and told["seconds_left"] is None
+    output = json.loads(watch(folder.root, "--once", "--json", code=3))
+    assert (output["run"], output["phase"], output["outputs"]) == ("made-up", "running", {"done": 3, "all": 8})
+    assert output["members"]["test"] == {"done": 0, "all": 1} and output["seconds_left"] is None
     values = {"train_loss": 0.5, "validation_loss": 0.25}
-    assert told["running"] == [{"job": "train_member/00012", "member": "00012", "epoch": 4, "values": values}]
+    assert output["running"] == [{"job": "train_member/00012", "member": "00012", "epoch": 4, "values": values}]
     log = "logs/train_member/00000.log"
-    assert told["failed"] == [{"job": "train_member/00000", "error": "ValueError: [no] images", "log": log}]
-    assert told["warnings"] == [{"text": "the zoo is small", "job": "train_member/00012"}]
-    assert told["missing"] == [] and told["resume"] == "snakemake --cores 2 --configfile made-up.yaml"
+    assert output["failed"] == [{"job": "train_member/00000", "error": "ValueError: [no] images", "log": log}]
+    assert output["warnings"] == [{"text": "the zoo is small", "job": "train_member/00012"}]
+    assert output["missing"] == [] and output["resume"] == "snakemake --cores 2 --configfile made-up.yaml"
     watch(folder.root, "--json", code=2)
 
 
@@ -140,20 +141,20 @@ def test_a_complete_run_ends_with_code_0(folder):
 def test_a_run_that_ended_before_its_time_ends_with_code_1(folder, once):
     folder.train("train_member/00012", (7, 4), **EPOCH)
     folder.steps.add("interrupted")
-    told = watch(folder.root, *once, code=1)
-    assert re.search(r"interrupted after \d+ s", told) and "failed" not in told
-    assert "Resume: snakemake --cores 2 --configfile made-up.yaml" in told
+    output = watch(folder.root, *once, code=1)
+    assert re.search(r"interrupted after \d+ s", output) and "failed" not in output
+    assert "Resume: snakemake --cores 2 --configfile made-up.yaml" in output
 
 
 def test_a_run_whose_snakemake_was_killed_does_not_run_for_ever(folder):
     folder.train("train_member/00012", (7, 4), **EPOCH)
     folder.ended()
-    told = watch(folder.root, "--once", code=1).replace("\n", "")
-    assert "Snakemake was killed" in told and "epoch 4" not in told
-    assert "snakemake --unlock --cores 2 --configfile made-up.yaml" in told
+    output = watch(folder.root, "--once", code=1).replace("\n", "")
+    assert "Snakemake was killed" in output and "epoch 4" not in output
+    assert "snakemake --unlock --cores 2 --configfile made-up.yaml" in output
 
 
-def test_files_deleted_after_a_run_come_with_what_makes_them_again(folder):
+def test_files_deleted_after_a_run_are_named_with_a_command_that_makes_them(folder):
     jobs = (*PACKED, "train_member/00000", "train_member/00012", *OTHERS)
     for job in jobs:
         folder.finish(job)
@@ -162,12 +163,12 @@ def test_files_deleted_after_a_run_come_with_what_makes_them_again(folder):
     assert "8 of 8 outputs" in watch(folder.root, "--once")
     path = folder.root / "shared/history.csv"
     path.unlink()
-    told = watch(folder.root, "--once", code=1)
-    assert f"Deleted since the run ended: {path}\n" in told
-    assert f"Make again: snakemake --cores 2 --configfile made-up.yaml -- {path}\n" in told
+    output = watch(folder.root, "--once", code=1)
+    assert f"Deleted since the run ended: {path}\n" in output
+    assert f"Make again: snakemake --cores 2 --configfile made-up.yaml -- {path}\n" in output
 
 
-def test_a_folder_that_is_no_run_is_refused(tmp_path):
+def test_a_folder_that_is_not_a_run_is_refused(tmp_path):
     assert "is not the folder of a run" in watch(tmp_path, code=1)
 
 

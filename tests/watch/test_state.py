@@ -1,4 +1,4 @@
-"""How far a made-up run has got, counted by hand."""
+"""The state of a made-up run, counted by hand."""
 
 import logging
 import os
@@ -20,7 +20,7 @@ def statuses(state):
     return {seen.job.name: seen.status for seen in state.jobs}
 
 
-def test_nothing_is_there(seen):
+def test_a_run_without_outputs_waits(seen):
     state = seen()
     assert set(statuses(state).values()) == {"waiting"}
     assert state.outputs == Count(0, 8) and state.members == {"train": Count(0, 1), "test": Count(0, 1)}
@@ -50,7 +50,7 @@ def test_jobs_wait_run_fail_and_end(folder, seen):
         "shared": {"train_shared": Count(0, 2)},
         "report": {"html_report": Count(0, 1)},
     }
-    assert [one.log.error for one in state.of("failed")] == ["ValueError: no"]
+    assert [job.log.error for job in state.of("failed")] == ["ValueError: no"]
     assert state.size == sum(path.stat().st_size for path in folder.root.rglob("*") if path.is_file())
 
 
@@ -64,7 +64,7 @@ def test_files_of_an_earlier_start_count_only_where_no_job_is_due(folder, seen):
     assert seen().outputs == Count(6, 8)
 
 
-def test_a_run_is_complete_when_all_is_there(folder, seen):
+def test_a_run_is_complete_when_all_outputs_exist(folder, seen):
     *others, last = (
         "pack_classes_0",
         "pack_classes_1",
@@ -88,7 +88,7 @@ def test_a_job_that_snakemake_reports_as_failed_has_failed_even_if_its_log_holds
     folder.step("fails", "train_member/00000")
     state = seen()
     assert statuses(state)["train_member/00000"] == "failed" and not state.over
-    folder.step("starts", "train_member/00000")  # submitted again, and waits for a node; its log is the old one's
+    folder.step("starts", "train_member/00000")  # submitted again, and waiting for a node; the log is the old one
     os.utime(folder.root / "logs/train_member/00000.log", (1, 1))
     assert statuses(seen())["train_member/00000"] == "waiting"
 
@@ -110,7 +110,7 @@ def test_nothing_runs_once_snakemake_has_ended(folder, seen, end, phase):
     assert statuses(state)["train_member/00000"] == "stopped"
 
 
-def test_what_follows_the_end_of_a_run_is_not_written(folder, seen):
+def test_steps_after_the_end_of_a_run_are_not_written(folder, seen):
     folder.train("train_member/00000", (9, 1), member=0)
     folder.steps.add("interrupted")
     record = {"event": "job_error", "jobid": 3, "log": [str(folder.root / "logs/train_member/00000.log")]}
@@ -142,7 +142,7 @@ def test_files_deleted_after_a_run_are_named(folder, seen):
     assert seen().missing == ["images/cat.h5", "zoo/members/00012.h5"]
 
 
-def test_each_warning_is_there_once(folder, seen):
+def test_each_warning_is_listed_once(folder, seen):
     folder.say("train_member/00000", (9, "WARNING the zoo is small"), (8, "INFO trains"))
     folder.say(
         "train_member/00012",
@@ -158,11 +158,11 @@ def test_epochs_come_from_the_history_that_the_job_writes(folder, seen):
     (running,) = seen().of("running")
     assert [(epoch.epoch, epoch.epochs, epoch.member) for epoch in running.epochs] == [(1, 5, "00012"), (2, 5, "00012")]
     assert running.last_epoch.values == {"train_loss": 0.5, "validation_loss": 0.25}
-    folder.start()  # what an earlier start left is not shown
+    folder.start()  # epochs of an earlier start are not shown
     assert not seen().jobs[3].epochs
 
 
-def test_a_line_that_a_kill_cut_is_not_an_epoch(folder, seen):
+def test_an_incomplete_line_is_not_an_epoch(folder, seen):
     folder.train("train_shared", (9, 1))
     with open(folder.root / "logs/train_shared.jsonl", "a", encoding="utf-8") as file:
         file.write('{"time": 1.0, "epoch": 2, "epo')
@@ -182,7 +182,7 @@ def test_a_log_is_read_again_only_if_it_has_changed(folder):
     assert logs.read("logs/train_shared.jsonl") is None
 
 
-def test_what_vanishes_or_is_torn_stops_nothing(folder, seen, monkeypatch):
+def test_files_that_vanish_or_are_damaged_do_no_harm(folder, seen, monkeypatch):
     folder.finish("pack_classes_0")
     folder.write("zoo/members/.00000.h5.77.part", "half")
     folder.say("train_member/00000", (1, "INFO trai"))

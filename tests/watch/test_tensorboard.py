@@ -19,7 +19,7 @@ def near(*pairs):
 
 @pytest.fixture
 def write(folder, tmp_path):
-    """Writes event files of what the folder holds, as a new watch does: ``write()``."""
+    """Writes event files of the folder's histories, as a new watch does: ``write()``."""
 
     def run() -> None:
         events, logs = Events(tmp_path / "events"), Logs(folder.root)
@@ -37,7 +37,7 @@ def scalars(tmp_path):
         keys = keys or ("step", "value")
         accumulator = EventAccumulator(str(tmp_path / "events" / name)).Reload()
         return {
-            tag: [tuple(getattr(one, key) for key in keys) for one in accumulator.Scalars(tag)]
+            tag: [tuple(getattr(scalar, key) for key in keys) for scalar in accumulator.Scalars(tag)]
             for tag in accumulator.Tags()["scalars"]
         }
 
@@ -66,7 +66,7 @@ def test_a_cohort_has_a_curve_per_member(folder, write, scalars):
     assert scalars("members/00008")["loss/train"] == near((1, 0.5))
 
 
-def test_each_epoch_is_written_once_however_often_a_watch_is_started(folder, write, scalars):
+def test_each_epoch_is_written_once_by_several_watches(folder, write, scalars):
     moment = time.time()
     for count in (1, 3, 3):
         folder.train("train_shared", *((time.time() - moment + 50 - epoch, epoch) for epoch in range(1, count + 1)))
@@ -78,7 +78,7 @@ def test_each_epoch_is_written_once_however_often_a_watch_is_started(folder, wri
     assert scalars("train_shared")["loss/train"] == near((1, 0.5), (2, 0.5), (3, 0.5), (4, 0.5))
 
 
-def test_a_watch_that_continues_writes_what_is_new(folder, tmp_path, scalars):
+def test_a_watch_that_continues_writes_new_values(folder, tmp_path, scalars):
     events, logs, moment = Events(tmp_path / "events"), Logs(folder.root), time.time()
     for count in (1, 1, 3):
         epochs = ((time.time() - moment + 40 - epoch, epoch) for epoch in range(count))

@@ -1,4 +1,4 @@
-"""The behaviour loss against probabilities worked out apart."""
+"""The behaviour loss against separately computed probabilities."""
 
 import numpy as np
 import pytest
@@ -8,12 +8,9 @@ from scipy.stats import entropy
 
 from tests.networks import resnet18
 from wsl.images.inputs import normalised
-from wsl.images.tasks import TaskImages
 from wsl.weights.behaviour import Behaviour
 from wsl.weights.snapshots import Snapshots
 from wsl.zoo.network import state_dict
-
-ALL = 10**6
 
 
 @pytest.fixture
@@ -23,8 +20,8 @@ def snapshots(zoo):
 
 
 @pytest.fixture
-def behaviour(snapshots, packed):
-    return Behaviour(snapshots.layout, TaskImages(list(packed.values())), queries=ALL)
+def behaviour(snapshots, images):
+    return Behaviour(snapshots.layout, images, queries=10**6)
 
 
 def probabilities(weights, layout, inputs):
@@ -39,29 +36,26 @@ def test_an_original_answers_as_itself(snapshots, behaviour):
         assert behaviour.loss(snapshots, [row], snapshots.weights([row])).item() == pytest.approx(0, abs=1e-6)
 
 
-def test_it_is_the_divergence_of_probabilities(snapshots, behaviour, packed):
+def test_it_is_the_divergence_of_probabilities(snapshots, behaviour, images):
     rows, decoded = [1, 3], snapshots.weights([3, 5])
     expected = []
     for row, vector in zip(rows, decoded, strict=True):
-        images, _ = TaskImages(list(packed.values())).of_task(snapshots.task(row))
-        original = probabilities(snapshots.weights([row])[0], snapshots.layout, normalised(images))
-        found = probabilities(vector, snapshots.layout, normalised(images))
-        expected.append(entropy(original, found, axis=1).mean())
+        inputs = normalised(images.of_task(snapshots.task(row))[0])
+        vectors = snapshots.weights([row])[0], vector
+        expected.append(entropy(*(probabilities(v, snapshots.layout, inputs) for v in vectors), axis=1).mean())
     assert behaviour.loss(snapshots, rows, decoded).item() == pytest.approx(np.mean(expected), rel=1e-3)
 
 
-def test_gradients_reach_the_weights_and_running_statistics_count_for_nothing(snapshots, behaviour):
+def test_gradients_reach_the_weights_and_not_running_statistics(snapshots, behaviour):
     decoded = snapshots.weights([3]).requires_grad_()
     behaviour.loss(snapshots, [1], decoded).backward()
     for entry in snapshots.layout.entries:
         assert (decoded.grad[0, entry.columns].abs().max() > 0) == (not entry.running), entry.name
 
 
-def test_queries_are_as_many_a_class(snapshots, packed):
-    few = Behaviour(snapshots.layout, TaskImages(list(packed.values())), queries=2)
-    drawn = few._draw("0/1/2")
+def test_queries_are_a_number_per_class(snapshots, images):
+    drawn = Behaviour(snapshots.layout, images, queries=2)._draw("0/1/2")
     assert len(drawn) == 6
-    own = TaskImages(list(packed.values()))
     for start, name in enumerate("012"):
-        known = {image.numpy().tobytes() for image in own.of_class(name)}
+        known = {image.numpy().tobytes() for image in images.of_class(name)}
         assert {image.numpy().tobytes() for image in drawn[2 * start : 2 * start + 2]} <= known

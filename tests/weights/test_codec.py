@@ -8,9 +8,7 @@ from tests.conftest import ADAMW
 from tests.networks import resnet18
 from wsl.weights.codec import load_codec, read_latents
 from wsl.weights.coefficients import read_coefficients
-from wsl.weights.encoders.base import EncoderInputs
-from wsl.weights.settings import EncoderFit
-from wsl.weights.training import train_weight_encoder
+from wsl.weights.fitted import load_encoder
 from wsl.zoo.index import write_index
 from wsl.zoo.member import read_member, write_member
 from wsl.zoo.network import state_dict
@@ -25,12 +23,9 @@ def test_latents_in_the_file_are_the_autoencoders(codec, zoo, coefficients, auto
     values, _ = read_coefficients(coefficients["test"])
     latents, snapshots = read_latents(autoencoder.latents["test"])
     module = codec.encoder.autoencoder
-    expected = (
-        (values - module.normalised.mean.numpy())
-        / module.normalised.scale.numpy()
-        @ module.encoder[0].weight.detach().numpy().T
-    )
-    expected += module.encoder[0].bias.detach().numpy()
+    standard = (values - module.normalised.mean.numpy()) / module.normalised.scale.numpy()
+    weight, bias = (tensor.detach().numpy() for tensor in (module.encoder[0].weight, module.encoder[0].bias))
+    expected = standard @ weight.T + bias
     assert latents == pytest.approx(expected, rel=1e-3, abs=1e-3)
     weights = read_member(zoo.members[4]).weights
     assert codec.encode(weights) == pytest.approx(latents, rel=1e-3, abs=1e-3)
@@ -42,34 +37,31 @@ def test_decode_goes_through_both_stages(codec, autoencoder):
     coefficients = codec.encoder.autoencoder.decode(torch.from_numpy(latents)).detach().numpy()
     decoded = codec.decode(latents)
     for parameter, entry in zip(codec.linear.parameters, codec.linear.layout.entries, strict=True):
-        own, coefficients = np.split(coefficients, [parameter.n_coefficients], axis=1)
+        block, coefficients = np.split(coefficients, [parameter.n_coefficients], axis=1)
         basis = {"pca": parameter.components, "centred": np.eye(len(parameter.mean))}.get(parameter.mode)
-        expected = parameter.mean + (own @ basis if basis is not None else 0)
+        expected = parameter.mean + (block @ basis if basis is not None else 0)
         if not entry.name.endswith("running_var"):
             assert decoded[:, entry.columns] == pytest.approx(np.broadcast_to(expected, (6, entry.size)), abs=1e-4)
 
 
-def test_the_autoencoder_loses_less_than_half_of_the_training_variance(zoo, fitted, coefficients, tmp_path):
+def test_the_autoencoder_keeps_half_of_the_training_variance(linear, coefficients, train_encoder, pca_files):
     values, _ = read_coefficients(coefficients["train"])
-    # The epoch of least validation loss, of two snapshots, is chance; this is about the last.
-    inputs = EncoderInputs(zoo.train, zoo.validation, coefficients["train"], coefficients["validation"], fitted)
-    made = (tmp_path / "ae.safetensors", tmp_path / "history.csv", tmp_path / "states.safetensors")
+    # The epoch of lowest validation loss, of two snapshots, is noise; the last one is tested.
     encoder = {"name": "pca-ae", "latent": 8, **ADAMW, "keep": "last", "epochs": 60}
-    train_weight_encoder(inputs, *made, EncoderFit(encoder=encoder))
-    module = load_codec(zoo.train, fitted, made[0]).encoder.autoencoder
+    module = load_encoder(train_encoder(encoder, **pca_files)[0], linear).autoencoder
     with torch.no_grad():
         back = module.decode(module.encode(torch.from_numpy(values))).numpy()
     scale = module.normalised.scale.numpy()
-    lost, varies = (((one / scale) ** 2).sum() for one in (back - values, values - values.mean(0)))
-    assert lost < 0.5 * varies
+    lost, total = (((errors / scale) ** 2).sum() for errors in (back - values, values - values.mean(0)))
+    assert lost < 0.5 * total
 
 
-def test_a_decoded_model_is_a_whole_network(codec, autoencoder):
+@torch.no_grad()
+def test_a_decoded_model_is_a_complete_network(codec, autoencoder):
     latents, _ = read_latents(autoencoder.latents["test"])
     network = resnet18(2, 3)
     network.load_state_dict(state_dict(codec.decode(latents)[0], codec.linear.layout, codec.counters), strict=True)
-    with torch.no_grad():
-        assert torch.isfinite(network.eval()(torch.randn(4, 3, 16, 16))).all()
+    assert torch.isfinite(network.eval()(torch.randn(4, 3, 16, 16))).all()
 
 
 def test_counters_are_the_training_members_rounded_mean(zoo, fitted, autoencoder, tmp_path):

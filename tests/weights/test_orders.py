@@ -1,4 +1,4 @@
-"""The class-order symmetry: what reordering does to networks, to PCA and to coefficients."""
+"""The class-order symmetry: effects of reordering on networks, PCA and coefficients."""
 
 from itertools import permutations
 from math import factorial
@@ -8,16 +8,15 @@ import pytest
 import torch
 from sklearn.decomposition import PCA
 
-from tests.networks import resnet18, resnet18_layout
+from tests.weights.conftest import LAYOUT, logits
 from wsl.jobs.job import Job
 from wsl.weights.coefficients import encode_part, load_linear, read_coefficients
 from wsl.weights.orders import class_orders, reorder_head, reorder_task
 from wsl.weights.pca import ParameterPCA, fit_parameters
 from wsl.weights.pca_settings import PcaSettings
-from wsl.zoo.index import open_zoo, read_weights
-from wsl.zoo.network import state_dict
+from wsl.zoo.index import open_zoo
 
-LAYOUT = resnet18_layout(2, 3)
+NAMES = [entry.name for entry in LAYOUT.entries]
 LIMITS = PcaSettings(variance_threshold=1e-12, dimension_limit=2, components=64)
 ORDERS = list(permutations(range(3)))
 
@@ -32,26 +31,12 @@ def reordered(weights, order):
     return weights
 
 
-def logits(vector, images):
-    network = resnet18(2, 3)
-    network.load_state_dict(state_dict(vector, LAYOUT))
-    with torch.no_grad():
-        return network.eval()(images).numpy()
-
-
-@pytest.fixture(scope="module")
-def weights(zoo):
-    with open_zoo(zoo.train) as opened:
-        return read_weights(opened)
-
-
 @pytest.fixture(scope="module")
 def fitted_over_orders(zoo, tmp_path_factory):
-    """A PCA file a named parameter, the head's over all six orders."""
+    """One PCA file per named parameter, those of the head over all six orders."""
     folder = tmp_path_factory.mktemp("orders")
-    paths = [folder / f"{entry.name}.h5" for entry in LAYOUT.entries]
-    for entry, path in zip(LAYOUT.entries, paths, strict=True):
-        fit_parameters(zoo.train, [path], [entry.name], LIMITS, orders=6)
+    paths = [folder / f"{name}.h5" for name in NAMES]
+    fit_parameters(zoo.train, paths, NAMES, LIMITS, orders=6)
     return paths
 
 
@@ -64,7 +49,7 @@ def encoded(zoo, fitted_over_orders, tmp_path_factory):
 
 
 @pytest.mark.parametrize(("classes", "count"), [(2, 2), (3, 6), (3, 100), (4, 24)])
-def test_all_orders_are_had_where_so_many_are_asked_for(classes, count):
+def test_all_orders_are_returned_if_enough_are_requested(classes, count):
     orders = class_orders(classes, count, seed=0)
     assert orders[0] == tuple(range(classes))
     assert sorted(orders) == list(permutations(range(classes)))
@@ -72,7 +57,7 @@ def test_all_orders_are_had_where_so_many_are_asked_for(classes, count):
 
 # Up to seven classes all orders can be listed; of ten they cannot.
 @pytest.mark.parametrize(("classes", "count"), [(3, 1), (3, 4), (5, 119), (7, 300), (8, 300), (10, 500), (1000, 3)])
-def test_some_orders_are_drawn_without_repetition_and_ones_own_comes_first(classes, count):
+def test_some_orders_are_drawn_without_repetition_after_the_given_order(classes, count):
     orders = class_orders(classes, count, seed=0)
     assert orders[0] == tuple(range(classes))
     assert len(orders) == len(set(orders)) == count
@@ -88,7 +73,7 @@ def test_every_class_is_drawn_to_every_place_equally_often(classes):
     fewer = factorial(classes - 1)
     for place in range(classes):
         expected = np.full(classes, fewer)
-        expected[place] -= 1  # its own order is not drawn
+        expected[place] -= 1  # the given order is not drawn
         shares = np.bincount(drawn[:, place], minlength=classes) / 600
         assert shares == pytest.approx(expected / (classes * fewer - 1), abs=0.06)
 
@@ -102,7 +87,7 @@ def test_a_reordered_head_gives_reordered_logits(weights, order):
     assert np.array_equal(vector, reordered(weights[:1], order))
     before, after = logits(weights[0], images), logits(vector[0], images)
     assert after == pytest.approx(before[:, list(order)], abs=1e-6)
-    # The logit of each class, by its name, is what it was.
+    # The logit of each class, by its name, has not changed.
     new = reorder_task("a/b/c", order).split("/")
     for place, name in enumerate("abc"):
         assert after[:, new.index(name)] == pytest.approx(before[:, place], abs=1e-6)
@@ -111,49 +96,46 @@ def test_a_reordered_head_gives_reordered_logits(weights, order):
 @pytest.mark.parametrize("name", ("fc.weight", "fc.bias"))
 def test_a_heads_pca_is_scikit_learns_over_all_orders(weights, fitted_over_orders, name):
     stacked = np.concatenate([reordered(weights, order) for order in ORDERS])[:, LAYOUT[name].columns]
-    fitted = ParameterPCA.read(fitted_over_orders[[entry.name for entry in LAYOUT.entries].index(name)])
+    fitted = ParameterPCA.read(fitted_over_orders[NAMES.index(name)])
     theirs = PCA(svd_solver="full").fit(stacked.astype(float))
-    # Reordering leaves fewer independent directions than rows; the rest is rounding.
+    # Reordering leaves fewer independent directions than rows; the others are rounding.
     real = int((theirs.explained_variance_ > 1e-9 * theirs.explained_variance_[0]).sum())
     assert fitted.mode == "pca" and fitted.n_coefficients == real
     assert fitted.mean == pytest.approx(theirs.mean_, abs=1e-6)
     assert fitted.variance == pytest.approx(theirs.explained_variance_[:real], rel=1e-3, abs=1e-7)
     assert fitted.total_variance == pytest.approx(theirs.explained_variance_.sum(), rel=1e-4)
-    # Equal variances leave components free to turn, so that only the spaces that they span can agree.
+    # Components of equal variance are not unique; the spaces that they span are.
     ours, expected = (rows.T @ rows for rows in (fitted.components, theirs.components_[:real]))
     assert ours == pytest.approx(expected, abs=1e-3)
 
 
 def test_a_mean_head_over_all_orders_favours_no_class(fitted_over_orders):
-    mean = ParameterPCA.read(fitted_over_orders[[entry.name for entry in LAYOUT.entries].index("fc.weight")]).mean
-    rows = mean.reshape(3, -1)
+    rows = ParameterPCA.read(fitted_over_orders[NAMES.index("fc.weight")]).mean.reshape(3, -1)
     assert rows[0] == pytest.approx(rows[1], abs=1e-6) and rows[0] == pytest.approx(rows[2], abs=1e-6)
     assert np.abs(rows).max() > 1e-3
 
 
 def test_orders_change_no_parameter_of_the_body(zoo, fitted_over_orders, tmp_path):
     for number in (0, 40, 99):
-        name = LAYOUT.entries[number].name
-        fit_parameters(zoo.train, [tmp_path / f"{name}.h5"], [name], LIMITS)
-        assert (tmp_path / f"{name}.h5").read_bytes() == fitted_over_orders[number].read_bytes()
+        fit_parameters(zoo.train, [tmp_path / "p.h5"], [NAMES[number]], LIMITS)
+        assert (tmp_path / "p.h5").read_bytes() == fitted_over_orders[number].read_bytes()
 
 
-def test_coefficients_have_a_row_an_order_of_each_snapshot(encoded, zoo):
+def test_coefficients_have_one_row_per_snapshot_and_order(encoded, zoo):
     values, table = encoded
     with open_zoo(zoo.train) as opened:
-        own = opened.snapshots
-    assert len(values) == len(table) == 6 * len(own)
-    assert table["order"].tolist() == [order for order in range(6) for _ in range(len(own))]
+        snapshots = opened.snapshots
+    assert len(values) == len(table) == 6 * len(snapshots)
+    assert table["order"].tolist() == np.arange(6).repeat(len(snapshots)).tolist()
     for number, order in enumerate(ORDERS):
         part = table[table["order"] == number].reset_index(drop=True)
-        assert part["task"].tolist() == ["/".join(task.split("/")[i] for i in order) for task in own["task"]]
-        assert part.drop(columns=["order", "task"]).equals(own.drop(columns="task"))
-    assert sorted(set(table["task"])) == sorted(
-        {"/".join(order) for task in own["task"] for order in permutations(task.split("/"))}
-    )
+        assert part["task"].tolist() == ["/".join(task.split("/")[i] for i in order) for task in snapshots["task"]]
+        assert part.drop(columns=["order", "task"]).equals(snapshots.drop(columns="task"))
+    tasks = {"/".join(order) for task in snapshots["task"] for order in permutations(task.split("/"))}
+    assert set(table["task"]) == tasks
 
 
-def test_a_body_has_equal_coefficients_in_all_orders_and_a_head_has_not(encoded, fitted_over_orders):
+def test_a_body_has_equal_coefficients_in_all_orders_and_a_head_does_not(encoded, fitted_over_orders):
     values, _ = encoded
     head = sum(ParameterPCA.read(path).n_coefficients for path in fitted_over_orders[-2:])
     by_order = values.reshape(6, -1, values.shape[1])

@@ -24,7 +24,7 @@ def fit(values, name="conv1.weight", components=5, **settings):
     ("variance", "dimension", "mode"),
     [
         (0.5, 100, "mean"),
-        (0.5, 2, "mean"),  # the variance is asked first
+        (0.5, 2, "mean"),  # the variance is compared first
         (1.0, 4, "centred"),  # V = threshold is not below it; D = limit is not above it
         (1.0, 5, "pca"),
         (2.0, 1, "centred"),
@@ -99,13 +99,13 @@ def test_a_decoded_running_variance_is_never_below_the_training_minimum():
 
 
 @pytest.mark.parametrize("limits", [{}, {"dimension_limit": 50}, {"variance_threshold": 100}])
-def test_file_holds_all_of_it(tmp_path, limits):
+def test_a_file_restores_it(tmp_path, limits):
     fitted = fit(VALUES, **limits)
     fitted.write(tmp_path / "p.h5")
-    again = ParameterPCA.read(tmp_path / "p.h5")
-    assert (again.name, again.mode, again.total_variance) == (fitted.name, fitted.mode, fitted.total_variance)
-    assert np.array_equal(again.encode(VALUES), fitted.encode(VALUES))
-    assert np.array_equal(again.decode(again.encode(VALUES)), fitted.decode(fitted.encode(VALUES)))
+    loaded = ParameterPCA.read(tmp_path / "p.h5")
+    assert (loaded.name, loaded.mode, loaded.total_variance) == (fitted.name, fitted.mode, fitted.total_variance)
+    assert np.array_equal(loaded.encode(VALUES), fitted.encode(VALUES))
+    assert np.array_equal(loaded.decode(loaded.encode(VALUES)), fitted.decode(fitted.encode(VALUES)))
 
 
 def test_parameters_are_fitted_to_their_own_columns(zoo, tmp_path):

@@ -1,9 +1,8 @@
-"""A weight encoder of a plug-in: selected by the config, fitted, loaded, and listed wherever encoders are."""
+"""A weight encoder of a plug-in: selected by the config, fitted and loaded."""
 
 import sys
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,9 +14,7 @@ from wsl.runs.run import Run
 from wsl.settings.registry import plugin_module
 from wsl.settings.sections import plain
 from wsl.weights.codec import embed_part, load_codec, read_latents
-from wsl.weights.encoders.base import WEIGHT_ENCODERS, EncoderInputs
-from wsl.weights.settings import EncoderFit
-from wsl.weights.training import train_weight_encoder
+from wsl.weights.encoders.base import WEIGHT_ENCODERS
 
 PLUGIN = Path(__file__).parents[1] / "plugins" / "toy_weight_encoder.py"
 CONFIG = {"run": "toy", "plugins": [str(PLUGIN)], "zoo": {"architecture": {"width": 2}}}
@@ -25,7 +22,7 @@ CONFIG = {"run": "toy", "plugins": [str(PLUGIN)], "zoo": {"architecture": {"widt
 
 @pytest.fixture
 def rotation():
-    """The settings of the encoder ``rotation``; it is forgotten afterwards."""
+    """The settings of the encoder ``rotation``; its registration is undone afterwards."""
     yield {"name": "rotation", "latent": 5, "epochs": 40, "learning_rate": 0.05, "batch_size": 3}
     WEIGHT_ENCODERS._entries.pop("rotation", None)
     sys.modules.pop(plugin_module(PLUGIN), None)
@@ -43,17 +40,13 @@ def test_the_config_selects_and_checks_it(rotation):
     assert disk_needs(run)["weight encoder"] == 2 * disk_needs(few)["weight encoder"]
 
 
-def test_it_is_fitted_loaded_and_decoded(rotation, zoo, fitted, coefficients, tmp_path):
+def test_it_is_fitted_loaded_and_decoded(rotation, zoo, pca_files, train_encoder, weights, tmp_path):
     load_config({**CONFIG, "weights": {"encoder": rotation}})
-    inputs = EncoderInputs(zoo.train, zoo.validation, coefficients["train"], coefficients["validation"], fitted)
-    outputs = [tmp_path / name for name in ("encoder.safetensors", "history.csv", "states.safetensors")]
-    train_weight_encoder(inputs, *outputs, EncoderFit(encoder=rotation))
-    losses = pd.read_csv(outputs[1])["train_loss"]
+    encoder, history, _ = train_encoder(rotation, **pca_files)
+    losses = pd.read_csv(history)["train_loss"]
     assert losses.iloc[-1] < losses.iloc[0]
-    codec = load_codec(zoo.train, fitted, outputs[0])
-    embed_part(zoo.test, coefficients["test"], fitted, outputs[0], tmp_path / "latents.h5", orders=1, seed=0)
+    codec = load_codec(zoo.train, pca_files["fitted"], encoder)
+    embed_part(zoo.train, pca_files["train"], pca_files["fitted"], encoder, tmp_path / "latents.h5", orders=1, seed=0)
     latents, _ = read_latents(tmp_path / "latents.h5")
-    with h5py.File(zoo.test) as file:
-        weights = file["weights"][...]
-    assert latents.shape == (2, 5) and codec.encode(weights) == pytest.approx(latents, abs=1e-3)
+    assert latents.shape == (6, 5) and codec.encode(weights) == pytest.approx(latents, abs=1e-3)
     assert np.isfinite(codec.decode(latents)).all() and codec.decode(latents).shape == weights.shape

@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 PROGRAMS = ("chromium", "chromedriver")
-# Nothing that would look for a network; a page that does gets none, and its console says so.
+# No background requests. A page that requests something finds no network, which its console reports.
 OPTIONS = (
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE localhost",
     *("--headless=new", "--disable-gpu", "--no-first-run", "--disable-background-networking"),

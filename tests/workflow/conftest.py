@@ -111,7 +111,8 @@ class Project:
 
     def append(self, path: str, text: str) -> None:
         """Add ``text`` to the end of a file of the project."""
-        with open(self.root / path, "a", encoding="utf-8") as file:
+        with open(self.root / path, "r+", encoding="utf-8") as file:  # not "a", which creates a missing file
+            file.seek(0, os.SEEK_END)
             file.write(text)
 
     def snakemake(self, *arguments: str | Path, **environment: str) -> subprocess.CompletedProcess:

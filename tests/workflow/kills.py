@@ -86,7 +86,7 @@ class Campaign:
         for process in Path("/proc").glob("[0-9]*"):
             try:
                 path = os.readlink(process / "fd" / "2")
-            except OSError:  # it has ended, or is somebody else's
+            except OSError:  # it has ended, or belongs to another user
                 continue
             if path.startswith(f"{self.root}/results/"):
                 yield int(process.name), path

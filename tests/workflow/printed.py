@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 
-JOB = re.compile(r"^(?:local)?rule ([\w-]+):\n((?:    .*\n)+)", re.MULTILINE)
+JOB = re.compile(r"^(?:local)?rule (\S+):\n((?:    .*\n)+)", re.MULTILINE)
 
 
 def job_counts(printed: str) -> Counter:
@@ -12,7 +12,7 @@ def job_counts(printed: str) -> Counter:
         assert "Nothing to be done" in printed, printed
         return Counter()
     table = printed.split("Job stats:\n", 1)[1]
-    rows = re.findall(r"^([\w-]+) +(\d+)$", table.split("\ntotal", 1)[0], re.MULTILINE)
+    rows = re.findall(r"^(\S+) +(\d+)$", table.split("\ntotal", 1)[0], re.MULTILINE)
     counts = Counter({rule: int(count) for rule, count in rows})
     assert counts.total() == int(re.search(r"^total +(\d+)$", table, re.MULTILINE)[1])
     del counts["all"]

@@ -1,4 +1,4 @@
-"""Several members a job: the files and their contents stay what they are."""
+"""Several members per job: files and their contents are those of one member per job."""
 
 from collections import Counter
 

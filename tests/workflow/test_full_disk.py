@@ -28,7 +28,7 @@ def test_a_disk_that_fills_up_costs_what_is_not_made_and_nothing_else(
     (first,) = (path for path in TARGETS if (tmp_path / path).exists())
     (other,) = set(TARGETS) - {first}
     made = (tmp_path / first).read_bytes()
-    # The log lies on the same disk, and takes no more: what is said goes to the terminal.
+    # The log is on the same full disk, so the message is printed on the terminal.
     printed = Path(tmp_path, "printed").read_text()
     assert (
         f"{other} cannot be written (No space left on device); free disk space and run again: finished files" in printed

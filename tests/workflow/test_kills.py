@@ -13,7 +13,7 @@ TARGETS = [f"results/tiny/{name}" for name in ("weights/latents/test.h5", "table
 
 
 def test_a_run_of_one_seed_ends_the_same_elsewhere_and_killed(results, new_project, tiny_config):
-    # Files that are half-written, and states to go on from, would differ by being there.
+    # Unfinished files and states to resume from exist in one of the runs only.
     def compare(root):
         made = root / "results" / "tiny"
         not_asked_for = made_files(results).keys() - made_files(made).keys()

@@ -70,7 +70,7 @@ CODE_CHANGES = {
     "one figure": ("figures/autoencoder_loss.py", Counter(autoencoder_loss=1) + REPORT),
     "list of figures": ("figures/catalogue.py", Counter()),
     "list of tables": ("report/contents.py", Counter()),
-    "loss of the shared encoder": ("ntxent.py", SHARED),
+    "loss of the shared encoder": ("training/ntxent.py", SHARED),
     "sampler": ("sampling/methods/projection.py", SAMPLER - Counter(describe_sampler=1)),
     "sampler that the run does not use": ("sampling/methods/flow.py", Counter()),
     "baselines": ("sampling/methods/task_heads.py", Counter(judge=2) + SAMPLING_TABLES),
@@ -87,8 +87,8 @@ CODE_CHANGES = {
     "files": ("files/hdf5.py", EVERYTHING),
     "report": ("report/page.py", REPORT),
     "schema": ("config/schema.py", Counter()),
-    "start of a workflow": ("run.py", Counter()),
-    "what goes round a job": ("jobs.py", Counter()),
+    "start of a workflow": ("runs/run.py", Counter()),
+    "what goes round a job": ("jobs/process.py", Counter()),
 }
 UNRELATED = ("README.md", "config/config.yaml", "pyproject.toml", "workflow/scripts/call.py", "workflow/rules/zoo.smk")
 
@@ -160,15 +160,15 @@ def test_changed_code(finished, path, expected):
 
 @pytest.mark.parametrize("path", ["zoo/training.py", "figures/style.py", "files/hdf5.py"])
 def test_changed_comment_or_docstring(finished, path):
-    finished.append(f"wsl/{path}", "\n# Said once more.\n")
+    finished.append(f"wsl/{path}", "\n# The same again.\n")
     text = (finished.root / "wsl" / path).read_text(encoding="utf-8")
-    (finished.root / "wsl" / path).write_text(text.replace('"""', '"""In other words: ', 1), encoding="utf-8")
+    (finished.root / "wsl" / path).write_text(text.replace('"""', '"""Reworded: ', 1), encoding="utf-8")
     assert finished.would_run() == Counter()
 
 
 @pytest.mark.parametrize("path", UNRELATED)
 def test_changed_file_that_no_result_depends_on(finished, path):
-    finished.append(path, "\n# Said once more.\n")
+    finished.append(path, "\n# The same again.\n")
     assert finished.would_run() == Counter()
 
 
@@ -179,7 +179,7 @@ def test_new_module_that_nobody_imports(finished):
 
 @pytest.mark.parametrize("path", ["workflow/report/pca.rst", "workflow/report/accuracy.rst"])
 def test_changed_caption(finished, path):
-    finished.append(path, "Said once more.\n")
+    finished.append(path, "The same again.\n")
     assert finished.would_run() == REPORT
 
 
@@ -194,7 +194,7 @@ def test_changed_title_of_a_table(finished):
 
 
 def test_changed_template(finished):
-    finished.append("wsl/report/report.html.jinja", "<!-- said once more -->\n")
+    finished.append("wsl/report/report.html.jinja", "<!-- the same again -->\n")
     assert finished.would_run() == REPORT
 
 

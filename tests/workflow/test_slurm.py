@@ -45,7 +45,7 @@ def through_slurm(new_project, change, tiny_config, hub, tmp_path_factory):
     project = new_project(change(tiny_config, datasets={"model": "hf-hub:me/reader"}))
     # Three PCA jobs of one group then want a GPU each, of which the node has two.
     for name, value in (("SMALL", "2**14"), ("LARGE", "2**18")):
-        project.edit("workflow/rules/weight_encoders.smk", f"{name} = {value}", f"{name} = 2**11")
+        project.edit("workflow/rules/weights.smk", f"{name} = {value}", f"{name} = 2**11")
     environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path_factory.mktemp("home"))}
     with Cluster(tmp_path_factory.mktemp("slurm"), GPUS) as cluster:
         command = [sys.executable, "-m", "snakemake", *FULL, *PROFILE, *HERE, *TARGETS]

@@ -81,7 +81,7 @@ def plain(read: bytes) -> str:
 
 
 def in_training(root: Path, members: int) -> Callable[[], bool]:
-    """Tell whether so many members are or were in training."""
+    """Return whether this many members are or were in training."""
     return lambda: len(list(root.glob("results/tiny/logs/train_member/*.log"))) >= members
 
 

@@ -58,7 +58,7 @@ def events(results, tmp_path_factory):
 
 
 def scalars(folder) -> pd.DataFrame:
-    """Return what event files hold: a row an epoch, named as histories name their columns."""
+    """Return the content of event files: one row per epoch, with the column names of histories."""
     accumulator = EventAccumulator(str(folder)).Reload()
     return pd.DataFrame(
         {

@@ -17,8 +17,8 @@ from same import made_files
 from tests.networks import resnet18_layout
 from wsl.files.plain import read_json
 from wsl.jobs.machine import this_machine
-from wsl.report.captions import caption
 from wsl.report.facts import facts
+from wsl.report.page import caption
 from wsl.runs.run import Run
 
 pytestmark = pytest.mark.slow
@@ -180,7 +180,7 @@ def test_report_is_one_file_with_everything(results, tiny_config):
     assert page.captions == captions(results.parents[1], tiny_config)
     here, jobs = this_machine(), len(list((results / "logs").rglob("*.log"))) - 1
     assert f"torch {here.torch}" in text and f"in which {jobs} of {jobs} jobs ran" in text
-    # Each log says how long its job took; jobs that the report does not wait for may still be running.
+    # Each log contains the duration of its job; jobs that the report does not wait for may still be running.
     timed = re.search(rf"in (all|\d+ of) {jobs} jobs", text)[1]
     assert timed == "all" or int(timed.split()[0]) >= jobs - 2
     assert "RANDOM features" in text

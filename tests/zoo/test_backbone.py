@@ -1,4 +1,4 @@
-"""The backbone: it learns, repeats, starts members evenly, and takes on what its teacher shows."""
+"""The backbone: it learns, is repeatable, gives members an unbiased start, and follows its teacher."""
 
 import h5py
 import numpy as np
@@ -43,29 +43,28 @@ def features(start, packed, digits, part, width=4):
         return features_of(network.eval(), normalised(images)).numpy(), labels.numpy()
 
 
-def test_it_learns_features_that_tell_digits_apart(make, packed, tmp_path):
+def test_it_learns_features_that_distinguish_digits(make, packed, tmp_path):
     start = make("start", epochs=6)
     random_start(tmp_path / "random.safetensors", resnet18_network(4, 3), Job(seed=0))
-    told = []
+    accuracies = []
     for path in (start, tmp_path / "random.safetensors"):
         fitted = LinearDiscriminantAnalysis().fit(*features(path, packed, "01234", "train"))
-        told.append(fitted.score(*features(path, packed, "01234", "validation")))
-    print("TOLD", told)
-    assert told[0] > 0.9 > told[1]
+        accuracies.append(fitted.score(*features(path, packed, "01234", "validation")))
+    assert accuracies[0] > 0.9 > accuracies[1]
     about = read_tensors(start)[1]
-    assert about.pop("validation_accuracy") == pytest.approx(told[0], abs=0.06)
+    assert about.pop("validation_accuracy") == pytest.approx(accuracies[0], abs=0.06)
     assert about.pop("layout") == layout_to_text(resnet18_layout(4, 3))
     assert about == {"regime": "finetuned", "classes": 5, "epochs": 6}
 
 
 @pytest.mark.parametrize("changes", [{}, {"augment": True, "batch_size": 48}])
 def test_same_seed_gives_the_same_bytes(make, changes):
-    one, two = (make(name, epochs=2, **changes).read_bytes() for name in ("one", "two"))
-    assert one == two
-    assert one != make("other", epochs=2, seed=1, **changes).read_bytes()
+    first, second = (make(name, epochs=2, **changes).read_bytes() for name in ("first", "second"))
+    assert first == second
+    assert first != make("other", epochs=2, seed=1, **changes).read_bytes()
 
 
-def test_members_start_without_a_guess(make, packed):
+def test_members_start_with_equal_logits(make, packed):
     network = resnet18(4, 3)
     network.load_state_dict(load_start(make("start", epochs=1)), strict=True)
     images, labels = load_task([packed[digit] for digit in "314"], "validation")
@@ -76,7 +75,7 @@ def test_members_start_without_a_guess(make, packed):
 
 @pytest.fixture
 def taught(packed, tmp_path):
-    """Write what a teacher says of each image, a file a class: ``taught("name", function of images)``."""
+    """Write a teacher's features of each image, one file per class: ``taught("name", function of images)``."""
 
     def write(name, of):
         files = []
@@ -90,13 +89,13 @@ def taught(packed, tmp_path):
 
 
 def ink(images):
-    """Where an image's ink is, in a few numbers of any sum, beside a large direction that all images share."""
+    """Return the coarse distribution of ink in images, and a large direction that all images share."""
     coarse = images.mean(axis=3).reshape(len(images), 4, 4, 4, 4).mean(axis=(2, 4)).reshape(len(images), 16)
     return np.concatenate([coarse, np.full((len(images), 1), 5.0)], axis=1)
 
 
 def mean_cosine(start, files, packed):
-    """How near a linear map of a start's features comes to the centred targets, fitted on every second image."""
+    """Return the mean cosine of centred targets and a linear map of features, fitted on every second one."""
     targets = []
     for path in files:
         with h5py.File(path) as file:
@@ -104,26 +103,24 @@ def mean_cosine(start, files, packed):
     targets = np.concatenate(targets)
     targets /= np.linalg.norm(targets, axis=1, keepdims=True)
     targets -= targets.mean(axis=0)
-    seen, _ = features(start, packed, "01234", "train")
-    guessed = Ridge(1e-3).fit(seen[::2], targets[::2]).predict(seen[1::2])
-    lengths = np.linalg.norm(guessed, axis=1) * np.linalg.norm(targets[1::2], axis=1)
-    return ((guessed * targets[1::2]).sum(axis=1) / lengths).mean()
+    inputs, _ = features(start, packed, "01234", "train")
+    predicted = Ridge(1e-3).fit(inputs[::2], targets[::2]).predict(inputs[1::2])
+    lengths = np.linalg.norm(predicted, axis=1) * np.linalg.norm(targets[1::2], axis=1)
+    return ((predicted * targets[1::2]).sum(axis=1) / lengths).mean()
 
 
 def test_a_teacher_draws_features_towards_its_own(make, taught, packed):
     files = taught("ink", ink)
     alone = mean_cosine(make("alone", epochs=6), files, packed)
     led = mean_cosine(make("led", epochs=6, teacher=10.0, taught=files), files, packed)
-    print("LED", alone, led)
     assert led > alone + 0.03
-    # What one image's teacher says of another helps nobody, so that each must have had its own.
+    # Features of other images do not help, so each image must have been paired with its own.
     swapped = taught("swapped", lambda images: ink(images)[::-1])
     misled = mean_cosine(make("misled", epochs=6, teacher=10.0, taught=swapped), files, packed)
-    print("LED", alone, led, misled)
     assert led > misled + 0.03
 
 
-def test_only_the_direction_of_what_a_teacher_says_counts(make, taught):
+def test_only_the_direction_of_a_teachers_features_counts(make, taught):
     plain = make("plain", epochs=1, teacher=1.0, taught=taught("plain", ink))
     # Powers of two change no other digit of a float.
     scaled = taught("scaled", lambda images: ink(images) * 2.0 ** (np.arange(len(images))[:, None] % 5))
@@ -136,7 +133,7 @@ def test_a_teacher_still_lets_it_learn_its_classes(make, taught):
     assert about["validation_accuracy"] > 0.85
 
 
-def test_fewer_images_than_a_batch_make_one_step_an_epoch(make):
+def test_fewer_images_than_a_batch_give_one_step_per_epoch(make):
     assert make("one", epochs=1, batch_size=100_000).exists()
     assert load_start(make("two", epochs=2, batch_size=100_000))["bn1.num_batches_tracked"].item() == 2
 

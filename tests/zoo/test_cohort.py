@@ -1,4 +1,4 @@
-"""Members trained in one job are those that are trained alone."""
+"""Members trained in one job equal those that are trained alone."""
 
 import shutil
 
@@ -42,7 +42,7 @@ def unequal(packed, tmp_path):
 
 @pytest.fixture
 def exact(monkeypatch):
-    """Networks of float64: training in float32 carries each rounding error on, to a different end."""
+    """Networks of float64: training in float32 amplifies rounding errors."""
     for module in (epochs, cohort):
         monkeypatch.setattr(module, "normalised", lambda images: normalised(images).double())
     monkeypatch.setattr(training, "network_for", lambda layout: network_for(layout).double())
@@ -68,45 +68,46 @@ def test_one_after_the_other_gives_the_same_bytes(train, packed, tmp_path):
     out = [tmp_path / f"{plan['member']}.h5" for plan in PLANS]
     train_cohort(list(packed.values()), out, PLANS, SETTINGS, start)
     for plan, path in zip(PLANS, out, strict=True):
-        own = {key: value for key, value in plan.items() if key != "classes"}
-        expected = train(tmp_path / "alone.h5", "".join(plan["classes"]), **own, **SHARED, start=start)
+        changes = {key: value for key, value in plan.items() if key != "classes"}
+        expected = train(tmp_path / "alone.h5", "".join(plan["classes"]), **changes, **SHARED, start=start)
         assert path.read_bytes() == expected.read_bytes()
 
 
 @pytest.mark.parametrize("plans", [PLANS[:2], PLANS[2:]], ids=["large batches", "small batches"])
 def test_together_they_end_where_each_ends_alone(unequal, exact, plans):
-    for found, plan in zip(together(unequal, plans), plans, strict=True):
+    for member, plan in zip(together(unequal, plans), plans, strict=True):
         expected = alone(unequal, plan)
-        assert found.plan == expected.plan
-        assert found.snapshots["snapshot"].tolist() == expected.snapshots["snapshot"].tolist()
-        assert np.array_equal(found.counters, expected.counters)
-        assert np.array_equal(found.weights[0], expected.weights[0])
-        assert found.weights == pytest.approx(expected.weights, rel=1e-5, abs=1e-6)
-        assert found.history.to_numpy() == pytest.approx(expected.history.to_numpy(), rel=1e-5)
+        assert member.plan == expected.plan
+        assert member.snapshots["snapshot"].tolist() == expected.snapshots["snapshot"].tolist()
+        assert np.array_equal(member.counters, expected.counters)
+        assert np.array_equal(member.weights[0], expected.weights[0])
+        assert member.weights == pytest.approx(expected.weights, rel=1e-5, abs=1e-6)
+        assert member.history.to_numpy() == pytest.approx(expected.history.to_numpy(), rel=1e-5)
 
 
-def test_a_diverged_member_spoils_no_other(packed, exact):
+def test_a_diverged_member_does_not_change_others(packed, exact):
     wild = plan_row(9, "123", optimizer="sgd", learning_rate=1e30)
-    found = together(packed, [PLANS[0], wild], schedule="constant")
-    assert [member.diverged for member in found] == [False, True]
+    members = together(packed, [PLANS[0], wild], schedule="constant")
+    assert [member.diverged for member in members] == [False, True]
     expected = alone(packed, PLANS[0], schedule="constant")
-    assert found[0].weights == pytest.approx(expected.weights, rel=1e-5, abs=1e-6)
+    assert members[0].weights == pytest.approx(expected.weights, rel=1e-5, abs=1e-6)
 
 
-def test_autocast_reaches_those_that_train_together(packed, monkeypatch):
+def test_autocast_applies_to_members_that_train_together(packed, monkeypatch):
     monkeypatch.setattr(cohort, "computing_in", lambda precision, device: torch.autocast("cpu", torch.bfloat16))
     plans = [{**plan, "max_epoch": 1} for plan in PLANS[:2]]
-    for found, plan in zip(together(packed, plans, snapshots=["max"]), plans, strict=True):
+    for trained, plan in zip(together(packed, plans, snapshots=["max"]), plans, strict=True):
         expected = alone(packed, plan, snapshots=["max"])
-        rounded, exact = (member.history["train_loss"].item() for member in (found, expected))
+        rounded, exact = (member.history["train_loss"].item() for member in (trained, expected))
         assert rounded != exact
         assert rounded == pytest.approx(exact, rel=0.05)
 
 
-def test_members_draw_from_random_numbers_of_their_own(packed):
+def test_each_member_has_its_own_random_numbers(packed):
     training = Training([packed[name] for name in "012"], PLANS[0], SETTINGS)
     first = training.draw_steps()
     torch.manual_seed(99)
     again = Training([packed[name] for name in "012"], PLANS[0], SETTINGS)
     torch.rand(5)
-    assert all(torch.equal(one.batch, other.batch) for one, other in zip(first, again.draw_steps(), strict=True))
+    pairs = zip(first, again.draw_steps(), strict=True)
+    assert all(torch.equal(step.batch, other.batch) for step, other in pairs)

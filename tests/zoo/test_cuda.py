@@ -1,4 +1,4 @@
-"""Members on a GPU, where there is one."""
+"""Members on a GPU."""
 
 import pytest
 import torch
@@ -26,16 +26,16 @@ def test_a_cohort_ends_where_its_members_do_on_the_cpu(packed, tmp_path, precisi
         train_cohort([packed[name] for name in "012"], out, PLANS, settings, job=Job(device))
         losses[device] = [read_member(path).history["train_loss"].tolist() for path in out]
     # Rounding differs between devices, and training amplifies it: by the third epoch losses differ by 5 % and more.
-    for one, other in zip(losses["cpu"], losses["cuda"], strict=True):
-        assert one[:2] == pytest.approx(other[:2], rel=within)
+    for cpu, cuda in zip(losses["cpu"], losses["cuda"], strict=True):
+        assert cpu[:2] == pytest.approx(cuda[:2], rel=within)
 
 
-def test_bfloat16_is_what_convolutions_compute_in_while_training_and_nothing_else(packed):
-    seen = {True: set(), False: set()}
+def test_only_convolutions_in_training_compute_in_bfloat16(packed):
+    dtypes = {True: set(), False: set()}
     files = [packed[name] for name in "012"]
     training = Training(files, PLANS[0], SETTINGS.model_copy(update={"precision": "bfloat16"}), device="cuda")
     conv = training.network.layer1[0].conv1
-    conv.register_forward_hook(lambda module, given, out: seen[module.training].add(out.dtype))
+    conv.register_forward_hook(lambda module, _, out: dtypes[module.training].add(out.dtype))
     training.run()
-    assert seen == {True: {torch.bfloat16}, False: {torch.float32}}
+    assert dtypes == {True: {torch.bfloat16}, False: {torch.float32}}
     assert {value.dtype for value in training.network.parameters()} == {torch.float32}

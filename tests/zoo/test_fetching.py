@@ -37,8 +37,8 @@ def hub(site):
     return folder
 
 
-def same(one, other):
-    return set(one) == set(other) and all(torch.equal(value, other[name]) for name, value in one.items())
+def same(state, other):
+    return set(state) == set(other) and all(torch.equal(value, other[name]) for name, value in state.items())
 
 
 def test_torchvisions_weights_are_those_that_it_loads_itself(published, tmp_path):
@@ -56,7 +56,7 @@ def test_timms_weights_are_those_that_it_loads_itself(hub, tmp_path, name):
     assert same(read_state(tmp_path / "checkpoint").tensors, theirs)
 
 
-def test_timms_models_may_have_an_address_in_place_of_a_repository(published, tmp_path, monkeypatch):
+def test_timms_models_may_have_an_address_instead_of_a_repository(published, tmp_path, monkeypatch):
     monkeypatch.setattr(timms["resnet18.a1_in1k"], "hf_hub_id", None)
     monkeypatch.setattr(timms["resnet18.a1_in1k"], "url", WEIGHTS.url)
     fetch_checkpoint(TIMM, tmp_path / "checkpoint")
@@ -66,7 +66,7 @@ def test_timms_models_may_have_an_address_in_place_of_a_repository(published, tm
         fetch_checkpoint(TIMM, tmp_path / "checkpoint")
 
 
-def test_a_broken_download_is_told_by_its_name_and_leaves_nothing(published, tmp_path):
+def test_a_broken_download_is_named_and_leaves_no_file(published, tmp_path):
     content = bytearray(published.read_bytes())
     content[-1] ^= 1
     published.write_bytes(content)
@@ -75,14 +75,14 @@ def test_a_broken_download_is_told_by_its_name_and_leaves_nothing(published, tmp
     assert list((tmp_path / "folder").iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_written_to_is_not_told_as_a_fault_of_the_network(published, tmp_path):
+def test_a_folder_that_cannot_be_written_to_is_not_reported_as_a_network_error(published, tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match=r"file/checkpoint cannot be written"):
         fetch_checkpoint(TORCHVISION, tmp_path / "file" / "checkpoint")
 
 
 @pytest.mark.parametrize("checkpoint", [TORCHVISION, TIMM])
-def test_without_a_network_the_message_says_what_to_do(site, published, tmp_path, monkeypatch, checkpoint):
+def test_without_a_network_the_message_gives_a_remedy(site, published, tmp_path, monkeypatch, checkpoint):
     monkeypatch.setattr(time, "sleep", lambda seconds: None)  # between the hub's five attempts
     site.__exit__()
     with pytest.raises(ConfigError, match=rf"^zoo\.backbone\.checkpoint: {checkpoint} .*elsewhere and name the file"):

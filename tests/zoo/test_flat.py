@@ -1,4 +1,4 @@
-"""A network over one flat vector answers as one that loaded a state dict, and writes back what it measures."""
+"""A network over one flat vector gives the outputs of a loaded state dict, and writes statistics into the vector."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,7 @@ import torch
 
 from tests.networks import resnet18_layout
 from wsl.sampling.recalibration import re_estimate
-from wsl.zoo.flat import FlatNetwork
-from wsl.zoo.network import flatten, network_for, state_dict
+from wsl.zoo.network import FlatNetwork, flatten, network_for, state_dict
 
 LAYOUT = resnet18_layout(4, 3)
 
@@ -25,14 +24,14 @@ def by_name(weights):
     return network
 
 
-def test_it_answers_as_each_model_in_turn(models):
+def test_its_outputs_are_those_of_each_model_in_turn(models):
     flat, inputs = FlatNetwork(LAYOUT), torch.randn(5, 3, 16, 16)
     with torch.no_grad():
         for weights in (*models, models[0]):
             assert torch.equal(flat.load(weights)(inputs), by_name(weights)(inputs))
 
 
-def test_new_statistics_are_found_in_its_vector(models):
+def test_new_statistics_are_written_into_its_vector(models):
     images = torch.randint(0, 256, (20, 3, 16, 16), dtype=torch.uint8)
     flat, other = FlatNetwork(LAYOUT), by_name(models[0])
     re_estimate(flat.load(models[0]), images)
@@ -42,7 +41,7 @@ def test_new_statistics_are_found_in_its_vector(models):
     assert not np.array_equal(expected, models[0])
 
 
-def test_the_given_vector_stays_as_it_is(models):
+def test_the_loaded_vector_is_not_changed(models):
     flat, kept = FlatNetwork(LAYOUT), models[0].copy()
     re_estimate(flat.load(models[0]), torch.randint(0, 256, (20, 3, 16, 16), dtype=torch.uint8))
     assert np.array_equal(models[0], kept)

@@ -1,4 +1,4 @@
-"""Which classes serve what: three groups that share none, whatever way they are chosen."""
+"""The division of classes into three disjoint groups, however they are chosen."""
 
 from itertools import combinations
 
@@ -11,7 +11,7 @@ from wsl.zoo.groups import group_classes
 CLASSES = [f"c{number:02d}" for number in range(20)]
 
 
-def deal(backbone=None, unseen=None, seed=0, needed=3, classes=CLASSES):
+def divide(backbone=None, unseen=None, seed=0, needed=3, classes=CLASSES):
     return group_classes(seed, classes, backbone, unseen, needed)
 
 
@@ -24,13 +24,13 @@ def listing(tmp_path):
 
 
 def test_all_classes_are_for_tasks_where_nothing_is_chosen():
-    assert deal() == {"tasks": CLASSES, "backbone": [], "unseen": []}
+    assert divide() == {"tasks": CLASSES, "backbone": [], "unseen": []}
 
 
 @pytest.mark.parametrize("backbone", [None, 5, ["c01", "c00", "c13"]])
 @pytest.mark.parametrize("unseen", [None, 4, ["c19", "c02", "c03", "c05"]])
 def test_every_class_is_in_one_group_and_groups_keep_the_order_of_classes(backbone, unseen):
-    groups = deal(backbone, unseen)
+    groups = divide(backbone, unseen)
     assert sorted(name for names in groups.values() for name in names) == CLASSES
     assert all(names == sorted(names) for names in groups.values())
     for choice, group in ((backbone, "backbone"), (unseen, "unseen")):
@@ -41,60 +41,60 @@ def test_every_class_is_in_one_group_and_groups_keep_the_order_of_classes(backbo
 
 
 def test_the_order_of_classes_is_kept_where_it_is_no_alphabet():
-    groups = deal(backbone=["a", "z"], classes=[*"zyxwa"])
+    groups = divide(backbone=["a", "z"], classes=[*"zyxwa"])
     assert groups == {"tasks": [*"yxw"], "backbone": ["z", "a"], "unseen": []}
 
 
 def test_a_file_stands_for_its_names(listing):
-    assert deal(unseen=listing) == deal(unseen=["c04", "c02", "c09"])
-    assert deal(backbone=listing)["backbone"] == ["c02", "c04", "c09"]
+    assert divide(unseen=listing) == divide(unseen=["c04", "c02", "c09"])
+    assert divide(backbone=listing)["backbone"] == ["c02", "c04", "c09"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be"])
 def test_a_file_is_read_whatever_its_encoding(listing, encoding):
     mark = "\ufeff" if encoding.endswith("be") else ""
     listing.write_bytes(f"{mark}c04 c02\r\nc09\r\n".encode(encoding))
-    assert deal(unseen=listing) == deal(unseen=["c04", "c02", "c09"])
+    assert divide(unseen=listing) == divide(unseen=["c04", "c02", "c09"])
 
 
 def test_a_file_in_an_unknown_encoding_is_named(listing):
     listing.write_bytes("c04\nкоала\n".encode("cp1251"))
     with pytest.raises(ConfigError, match=r"^zoo\.unseen\.classes: .*names\.txt, line 2: byte 0xea is not UTF-8"):
-        deal(unseen=listing)
+        divide(unseen=listing)
 
 
 def test_the_seed_draws_where_a_number_is_given():
-    assert deal(5, 4) == deal(5, 4)
-    assert deal(5, 4) != deal(5, 4, seed=1)
-    drawn = [deal(10, seed=seed)["backbone"] for seed in range(200)]
+    assert divide(5, 4) == divide(5, 4)
+    assert divide(5, 4) != divide(5, 4, seed=1)
+    drawn = [divide(10, seed=seed)["backbone"] for seed in range(200)]
     shares = [np.mean([name in names for names in drawn]) for name in CLASSES]
     assert min(shares) > 0.35 and max(shares) < 0.65
 
 
 @pytest.mark.parametrize("other", [None, 2, 9])
 def test_another_number_for_the_backbone_leaves_the_unseen_classes_as_they_are(other):
-    assert deal(other, 4)["unseen"] == deal(5, 4)["unseen"]
+    assert divide(other, 4)["unseen"] == divide(5, 4)["unseen"]
 
 
 def test_more_of_one_group_are_the_same_and_others():
-    assert set(deal(5, 4)["backbone"]) < set(deal(8, 4)["backbone"])
-    assert set(deal(unseen=4)["unseen"]) < set(deal(unseen=6)["unseen"])
+    assert set(divide(5, 4)["backbone"]) < set(divide(8, 4)["backbone"])
+    assert set(divide(unseen=4)["unseen"]) < set(divide(unseen=6)["unseen"])
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_a_number_never_draws_what_the_other_group_names(seed):
-    # Twelve of twenty are named: a draw among all would meet one nearly always.
+    # Twelve of twenty are named: a draw among all would nearly always include one.
     named = CLASSES[:12]
-    for groups in (deal(named, 5, seed=seed), deal(5, named, seed=seed)):
-        assert all(not set(one) & set(other) for one, other in combinations(groups.values(), 2))
+    for groups in (divide(named, 5, seed=seed), divide(5, named, seed=seed)):
+        assert all(not set(names) & set(others) for names, others in combinations(groups.values(), 2))
         assert {len(names) for names in groups.values()} == {12, 5, 3}
 
 
 @pytest.mark.parametrize(
     ("choices", "message"),
     [
-        ({"backbone": 21}, r"zoo\.backbone\.classes: 21 classes asked for, but only 20 are left; ask for fewer"),
-        ({"backbone": 17, "unseen": 4}, r"zoo\.backbone\.classes: 17 classes asked for, but only 16 are left"),
+        ({"backbone": 21}, r"zoo\.backbone\.classes: 21 classes requested, but only 20 are left; request fewer"),
+        ({"backbone": 17, "unseen": 4}, r"zoo\.backbone\.classes: 17 classes requested, but only 16 are left"),
         ({"unseen": ["c01", "c02", "yak"]}, r"zoo\.unseen\.classes: there is no class 'yak' among images\.classes"),
         (
             {"unseen": ["c01", "c02", "c03"], "backbone": ["c00", "c03"]},
@@ -113,12 +113,12 @@ def test_a_number_never_draws_what_the_other_group_names(seed):
 )
 def test_an_impossible_choice_names_the_key_and_a_remedy(choices, message):
     with pytest.raises(ConfigError, match=rf"^{message}"):
-        deal(**choices)
+        divide(**choices)
 
 
 def test_every_fault_of_both_choices_is_named_at_once():
     with pytest.raises(ConfigError) as refused:
-        deal(["c00", "yak", "gnu"], ["c01", "c02", "c02"])
+        divide(["c00", "yak", "gnu"], ["c01", "c02", "c02"])
     lines = [line.strip() for line in str(refused.value).splitlines()[1:]]
     assert [line.split(":")[0] for line in lines] == ["zoo.unseen.classes", *["zoo.backbone.classes"] * 2]
 
@@ -126,12 +126,12 @@ def test_every_fault_of_both_choices_is_named_at_once():
 def test_a_file_may_list_names_with_spaces_one_per_line(tmp_path):
     path = tmp_path / "names.txt"
     path.write_text("polar bear\nc01 c02\n", encoding="utf-8")
-    assert deal(unseen=path, classes=["polar bear", *CLASSES])["unseen"] == ["polar bear", "c01", "c02"]
+    assert divide(unseen=path, classes=["polar bear", *CLASSES])["unseen"] == ["polar bear", "c01", "c02"]
 
 
 def test_a_missing_or_mistaken_file_is_named(listing, tmp_path):
     with pytest.raises(ConfigError, match=r"^zoo\.unseen\.classes: there is no file .*nowhere\.txt; correct the path"):
-        deal(unseen=tmp_path / "nowhere.txt")
+        divide(unseen=tmp_path / "nowhere.txt")
     listing.write_text("c01 c02 bison")
     with pytest.raises(ConfigError, match=r"^zoo\.backbone\.classes: there is no class 'bison' among images\.classes"):
-        deal(backbone=listing)
+        divide(backbone=listing)

@@ -1,4 +1,4 @@
-"""The head of a classifier by names and shapes, against what timm and torchvision say of their own networks."""
+"""The head of a classifier by names and shapes, compared with the facts of timm and torchvision."""
 
 import random
 
@@ -13,7 +13,7 @@ from wsl.zoo.head import find_head, likely_heads
 
 
 def shapes_of(network):
-    """Shapes by name, in no order."""
+    """Shapes by name, in random order."""
     named = [(name, tuple(value.shape)) for name, value in network.state_dict().items() if value.is_floating_point()]
     random.Random(0).shuffle(named)
     return dict(named)
@@ -73,7 +73,7 @@ def test_weight_normalised_heads_are_found():
     assert set(head[1:]) == {"1.bias", "1.parametrizations.weight.original0"}
 
 
-def test_what_is_open_is_not_guessed_and_closed_by_the_number_of_classes():
+def test_the_number_of_classes_resolves_what_is_ambiguous():
     network = nn.ModuleDict({"left": nn.Linear(4, 16), "right": nn.Linear(4, 10)})
     assert find_head(shapes_of(network)) == () and len(likely_heads(shapes_of(network))) == 2
     assert find_head(shapes_of(network), classes=10)[0] == "right.weight"
@@ -81,7 +81,7 @@ def test_what_is_open_is_not_guessed_and_closed_by_the_number_of_classes():
     assert find_head(shapes_of(alike), classes=10) == ()
 
 
-def test_a_name_that_contradicts_the_shapes_leaves_it_open():
+def test_a_name_that_contradicts_the_shapes_is_ambiguous():
     # The classifier's outputs could feed the gate, which feeds nothing.
     network = nn.ModuleDict({"classifier": nn.Linear(4, 10), "gate": nn.Linear(10, 1)})
     assert [names[0] for names in likely_heads(shapes_of(network))] == ["classifier.weight", "gate.weight"]

@@ -1,4 +1,4 @@
-"""The index: a view of the members' files that nothing can fool."""
+"""The index: a view of the members' files that detects missing and damaged ones."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ from wsl.zoo.member import read_member, write_member
 
 @pytest.fixture
 def copy(zoo, tmp_path):
-    """The zoo's training part, free to be damaged."""
+    """A copy of the zoo's training part, which tests may damage."""
     root = tmp_path / "zoo"
     shutil.copytree(zoo.root, root)
     return SimpleNamespace(root=root, index=root / "train.h5", members=sorted((root / "members").iterdir())[:3])
@@ -64,9 +64,9 @@ def test_a_moved_folder_still_reads(copy, tmp_path, monkeypatch):
         assert np.array_equal(read_weights(opened), expected)
 
 
-def test_its_bytes_change_with_a_members_weights_and_with_nothing_else(copy):
+def test_its_bytes_change_only_with_a_members_weights(copy):
     before = copy.index.read_bytes()
-    time.sleep(1.1)  # HDF5 keeps times in whole seconds
+    time.sleep(1.1)  # HDF5 stores times in seconds
     write_index(copy.members, copy.index)
     assert copy.index.read_bytes() == before
     member = read_member(copy.members[2])
@@ -90,7 +90,7 @@ def test_diverged_members_are_left_out_but_listed(copy, train):
         assert 1 in opened.history["member"].tolist()
 
 
-def test_a_part_that_diverged_whole_is_refused(copy, train):
+def test_a_part_without_a_trained_member_is_refused(copy, train):
     train(copy.members[0], optimizer="sgd", learning_rate=1e30)
     with pytest.raises(DataError, match=r"diverged; lower zoo\.learning_rate"):
         write_index(copy.members[:1], copy.index)

@@ -1,4 +1,4 @@
-"""The layout against real state dicts."""
+"""The layout, compared with state dicts."""
 
 from itertools import pairwise
 

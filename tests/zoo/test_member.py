@@ -29,7 +29,7 @@ def test_what_is_written_is_read_back(zoo, tmp_path):
     assert (tmp_path / "copy.h5").read_bytes() == zoo.members[0].read_bytes()
 
 
-def test_it_says_what_it_needs_to_be_read(zoo):
+def test_it_describes_itself(zoo):
     member = read_member(zoo.members[0])
     assert member.plan["classes"] == ["0", "1", "2"]
     assert member.plan["width"] == 2

@@ -1,4 +1,4 @@
-"""A member's file and the index of several, whatever is in them."""
+"""Members' files and their index, for any content."""
 
 import shutil
 
@@ -13,7 +13,7 @@ from wsl.zoo.index import open_zoo, read_weights, write_index
 from wsl.zoo.member import Member, read_member, write_member
 
 LAYOUT = resnet18_layout(1, 2)
-# What a class or a snapshot may be called; a class of other names is refused before anything is written.
+# Names of classes and snapshots; other names are refused before anything is written.
 words = st.text(st.characters(exclude_categories=["Cc", "Cs"]), max_size=12)
 columns = st.lists(
     st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=8), min_size=1, max_size=4, unique=True
@@ -29,11 +29,11 @@ def values(kind):
 
 @st.composite
 def tables(draw, rows):
-    made = {}
+    table = {}
     for name in draw(columns):
         kind = draw(st.sampled_from([words, numbers, st.integers(-(2**63), 2**63 - 1), st.booleans()]))
-        made[name] = draw(st.lists(kind, min_size=rows, max_size=rows))
-    return pd.DataFrame(made)
+        table[name] = draw(st.lists(kind, min_size=rows, max_size=rows))
+    return pd.DataFrame(table)
 
 
 @st.composite
@@ -41,14 +41,15 @@ def members(draw):
     weights = draw(st.sampled_from([np.dtype(np.float32), np.dtype(np.float16)]).flatmap(values))
     plan = {"member": draw(st.integers(0, 10**7)), "classes": draw(st.lists(words, max_size=3))}
     counters = draw(arrays.arrays(np.int64, (len(weights), 5)))
-    kept = (draw(tables(len(weights))), draw(tables(draw(st.integers(0, 3)))))
-    return Member(plan, weights, counters, *kept, diverged=draw(st.booleans()), layout=LAYOUT)
+    snapshots, history = draw(tables(len(weights))), draw(tables(draw(st.integers(0, 3))))
+    return Member(plan, weights, counters, snapshots, history, diverged=draw(st.booleans()), layout=LAYOUT)
 
 
-def same(one, other):
-    assert list(one.columns) == list(other.columns)
-    for name in one.columns:
-        assert np.array_equal(one[name].to_numpy(), other[name].to_numpy(), equal_nan=one[name].dtype.kind == "f"), name
+def same(table, other):
+    assert list(table.columns) == list(other.columns)
+    for name in table.columns:
+        floats = table[name].dtype.kind == "f"
+        assert np.array_equal(table[name].to_numpy(), other[name].to_numpy(), equal_nan=floats), name
 
 
 @given(members())
@@ -72,7 +73,7 @@ def test_what_is_written_is_read(tmp_path_factory, member):
 def test_an_index_is_the_members_one_after_the_other(tmp_path_factory, kinds, seed):
     folder, rng = tmp_path_factory.mktemp("index"), np.random.default_rng(seed)
     paths, kept = [], []
-    # One that did not diverge, or there is no zoo.
+    # The last one did not diverge, since an index needs such a member.
     for place, (count, half, diverged) in enumerate([*kinds, (2, False, False)]):
         weights = rng.normal(size=(count, LAYOUT.size)).astype(np.float16 if half else np.float32)
         table = pd.DataFrame({"snapshot": [f"epoch{epoch}" for epoch in range(count)], "epoch": range(count)})

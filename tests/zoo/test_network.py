@@ -1,4 +1,4 @@
-"""The network against torchvision's ResNet-18, and flat snapshots against state dicts."""
+"""The network, compared with torchvision's ResNet-18; flat snapshots, compared with state dicts."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Tables over the whole zoo."""
+"""Tables of all members."""
 
 import pandas as pd
 import pytest
@@ -10,7 +10,7 @@ from wsl.zoo.overview import write_overview
 
 @pytest.fixture(scope="module")
 def tables(zoo, train, tmp_path_factory):
-    """The overview of a zoo whose training part has one diverged member more."""
+    """The overview of a zoo whose training part has one more member, which diverged."""
     folder = tmp_path_factory.mktemp("overview")
     lost = train(folder / "00005.h5", "012", member=5, optimizer="sgd", learning_rate=1e30)
     write_index([*zoo.members[:3], lost], folder / "train.h5")
@@ -35,9 +35,9 @@ def test_a_diverged_member_is_counted_and_has_no_metrics(tables):
 def test_metrics_are_the_members_own(tables, zoo):
     members, history = tables
     for number, path in enumerate(zoo.members):
-        own = read_member(path).snapshots.set_index("snapshot")
+        snapshots = read_member(path).snapshots.set_index("snapshot")
         for snapshot in ("early", "max"):
-            assert members.loc[number, f"{snapshot}_validation_loss"] == own.loc[snapshot, "validation_loss"]
-            assert members.loc[number, f"{snapshot}_train_accuracy"] == own.loc[snapshot, "train_accuracy"]
+            assert members.loc[number, f"{snapshot}_validation_loss"] == snapshots.loc[snapshot, "validation_loss"]
+            assert members.loc[number, f"{snapshot}_train_accuracy"] == snapshots.loc[snapshot, "train_accuracy"]
         curve = history.loc[history["member"] == number, "validation_loss"]
         assert curve.tolist() == read_member(path).history["validation_loss"].tolist()

@@ -1,4 +1,4 @@
-"""The plan: pure, exact in its parts, and with tasks that no two parts share."""
+"""The plan: repeatable, with exact parts that do not share tasks."""
 
 from collections import Counter
 from itertools import combinations
@@ -64,8 +64,8 @@ def test_no_two_parts_share_a_set_of_classes(classes):
     sets = {part: set() for part in THESIS}
     for row in plan(1000, classes=classes):
         sets[row["part"]].add(frozenset(row["classes"]))
-    for one, other in combinations(sets.values(), 2):
-        assert not one & other
+    for part, other in combinations(sets.values(), 2):
+        assert not part & other
 
 
 def test_tasks_are_distinct_classes_in_any_order(thousand):
@@ -114,7 +114,7 @@ def test_rank_of_a_class_set_is_its_place_in_colexicographic_order(size):
     assert [class_set_rank(classes[::-1]) for classes in ordered] == list(range(len(ordered)))
 
 
-def test_written_plan_has_a_row_a_member(tmp_path):
+def test_a_written_plan_has_one_row_per_member(tmp_path):
     write_plan(plan(20), tmp_path / "plan.csv")
     table = pd.read_csv(tmp_path / "plan.csv")
     assert table["member"].tolist() == list(range(20))
@@ -139,7 +139,7 @@ def test_an_unseen_member_is_the_same_in_any_number_of_them():
 @pytest.mark.parametrize("seed", range(5))
 def test_members_of_a_part_use_every_set_of_classes_before_any_comes_twice(seed):
     rows = plan(96, seed, classes=7, shares={"train": 6, "validation": 1, "test": 1})
-    # 35 sets; each block of 8 is dealt 6:1:1, and 3 are left for the last block to deal.
+    # 35 sets: each block of 8 is divided 6:1:1, and 3 sets remain for the last block.
     for part, least in {"train": 24, "validation": 4, "test": 4}.items():
         sets = [frozenset(row["classes"]) for row in rows if row["part"] == part]
         count = len(set(sets))

@@ -1,4 +1,4 @@
-"""The plan, whatever zoo is asked for."""
+"""The plan, for any zoo."""
 
 from collections import Counter
 from itertools import combinations
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wsl.errors import ConfigError
-from wsl.randomness import part_of
+from wsl.randomness import assigned_part
 from wsl.runs.run import DRAWN
 from wsl.zoo.groups import group_classes
 from wsl.zoo.plan import class_set_rank, plan_members, plan_unseen
@@ -33,12 +33,12 @@ def plan(seed, classes, members, size, parts):
 
 
 def whole_blocks(parts):
-    """Members in the fewest numbers that are dealt out in exactly these shares."""
+    """Return the smallest number of members that has exactly these shares."""
     return sum(parts.values()) // gcd(*parts.values())
 
 
 @given(seeds, shares, st.integers(8, 14), st.integers(2, 4), st.integers(1, 3), st.integers(0, 30))
-def test_a_member_is_the_same_in_every_zoo_and_parts_are_as_large_as_asked(seed, parts, classes, size, blocks, more):
+def test_a_member_is_the_same_in_every_zoo_and_parts_have_their_shares(seed, parts, classes, size, blocks, more):
     names, members = [f"c{place}" for place in range(classes)], whole_blocks(parts) * blocks
     small, large = (plan(seed, names, count, size, parts) for count in (members, members + more))
     assert large[:members] == small
@@ -47,8 +47,10 @@ def test_a_member_is_the_same_in_every_zoo_and_parts_are_as_large_as_asked(seed,
     assert all(len(set(row["classes"])) == size and set(row["classes"]) <= set(names) for row in large)
     assert all(row["early_epoch"] < row["max_epoch"] for row in large)
     sets = {part: {frozenset(row["classes"]) for row in large if row["part"] == part} for part in PARTS}
-    assert all(not sets[one] & sets[other] for one, other in combinations(PARTS, 2))
-    owners = Counter(part_of(seed, "tasks", class_set_rank(task), parts) for task in combinations(range(classes), size))
+    assert all(not sets[part] & sets[other] for part, other in combinations(PARTS, 2))
+    owners = Counter(
+        assigned_part(seed, "tasks", class_set_rank(task), parts) for task in combinations(range(classes), size)
+    )
     for part in PARTS:  # no set comes twice before all sets of the part have come once
         times = Counter(frozenset(row["classes"]) for row in large if row["part"] == part)
         assert len(times) == min(times.total(), owners[part])
@@ -56,7 +58,7 @@ def test_a_member_is_the_same_in_every_zoo_and_parts_are_as_large_as_asked(seed,
 
 
 @given(seeds, st.data())
-def test_no_task_but_their_own_has_an_unseen_class(seed, data):
+def test_only_unseen_tasks_have_unseen_classes(seed, data):
     classes = [f"c{place}" for place in data.draw(st.permutations(range(16)))]
     unseen, backbone = data.draw(st.integers(3, 5)), data.draw(st.integers(2, 4))
     chosen = [
@@ -73,7 +75,7 @@ def test_no_task_but_their_own_has_an_unseen_class(seed, data):
 
 
 @given(seeds, shares, st.integers(3, 40), st.integers(2, 6))
-def test_a_zoo_that_cannot_be_dealt_out_is_refused_and_never_hangs(seed, parts, members, classes):
+def test_an_impossible_zoo_is_refused_and_never_hangs(seed, parts, members, classes):
     names = [f"c{place}" for place in range(classes)]
     try:
         rows = plan(seed, names, members, 2, parts)
@@ -83,6 +85,6 @@ def test_a_zoo_that_cannot_be_dealt_out_is_refused_and_never_hangs(seed, parts, 
         assert {row["part"] for row in rows} == set(PARTS)
 
 
-def test_what_is_refused_is_refused_for_a_reason():
+def test_an_empty_part_is_refused():
     with pytest.raises(ConfigError, match=r"^zoo\.parts"):
         plan(0, [*"abcdefgh"], 3, 3, {"train": 8, "validation": 1, "test": 1})

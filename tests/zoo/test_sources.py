@@ -1,4 +1,4 @@
-"""Zoos of more members than a process may open files."""
+"""Zoos with more members than a process may open files."""
 
 import os
 import shutil
@@ -38,7 +38,7 @@ fit_parameters("train.h5", [Path("pca.h5")], ["fc.weight"], settings)
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
-    """A folder with ``train.h5``, an index of so many members of two snapshots each."""
+    """A folder with ``train.h5``, an index of ``COUNT`` members with two snapshots each."""
     root = tmp_path_factory.mktemp("many")
     row = dict.fromkeys(["train_loss", "train_accuracy", "validation_loss", "validation_accuracy"], 1.0)
     snapshots = pd.DataFrame([{"snapshot": name, "epoch": epoch, **row} for epoch, name in enumerate(["early", "max"])])
@@ -58,12 +58,12 @@ def many(tmp_path_factory):
 
 
 def expected():
-    """Weights of all snapshots (2 * COUNT, 15), no two rows alike."""
+    """Return weights of all snapshots (2 * COUNT, 15); all rows differ."""
     return np.random.default_rng(1).normal(size=(2 * COUNT, LAYOUT.size)).astype(np.float32)
 
 
 @pytest.mark.parametrize("limit", [1024, 300])
-def test_a_zoo_beyond_the_limit_of_open_files_reads_as_it_is(many, limit):
+def test_a_zoo_beyond_the_limit_of_open_files_is_read(many, limit):
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(
         [sys.executable, "-c", READ, str(limit)], cwd=many, env=environment, capture_output=True, text=True, check=False
@@ -79,7 +79,7 @@ def test_a_zoo_beyond_the_limit_of_open_files_reads_as_it_is(many, limit):
         assert np.allclose(file["variance"], np.linalg.svd(centred, compute_uv=False)[:2] ** 2 / (2 * COUNT - 1))
 
 
-def test_where_not_one_file_can_be_opened_the_limit_is_named(many):
+def test_the_limit_is_named_if_no_file_can_be_opened(many):
     code = "import resource as r\nr.setrlimit(r.RLIMIT_NOFILE, (130, 130))\n" + READ.replace("int(sys.argv[1])", "130")
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""What members start from: one random network, or the body of a checkpoint under a head of zeros."""
+"""Shared starts of members: random weights, or the body of a checkpoint with a head of zeros."""
 
 import os
 
@@ -19,7 +19,7 @@ from wsl.zoo.start import import_backbone, load_start, random_start
 
 
 def used(width, classes=7):
-    """A network of which no parameter or buffer is as it was made."""
+    """Return a network of which every parameter and buffer differs from its initial value."""
     network = resnet18(width, classes)
     with torch.no_grad():
         for value in network.state_dict().values():
@@ -34,7 +34,7 @@ def outputs(state, width, classes, images):
         return features_and_logits(network.eval(), images)
 
 
-def test_a_random_start_is_a_network_as_torch_makes_it(tmp_path):
+def test_a_random_start_is_a_network_as_torch_initialises_it(tmp_path):
     random_start(tmp_path / "a.safetensors", resnet18_network(2, 3), Job(seed=5))
     state, about = read_tensors(tmp_path / "a.safetensors")
     torch.manual_seed(5)
@@ -49,7 +49,7 @@ def test_a_random_start_is_a_network_as_torch_makes_it(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["data parallel", "model", "compiled", "averaged", "model.", "shortcut"])
-def test_what_training_scripts_wrap_a_network_in_is_opened(tmp_path, kind):
+def test_wrappers_of_training_scripts_are_removed(tmp_path, kind):
     network, path = used(2), tmp_path / "wrapped.pt"
     state = network.state_dict()
     wrapped = {
@@ -68,7 +68,7 @@ def test_what_training_scripts_wrap_a_network_in_is_opened(tmp_path, kind):
 
 
 @pytest.mark.parametrize("kind", ["plain.pt", "nested.pth", "halves.pt", "plain.safetensors", "without-suffix"])
-def test_a_checkpoints_body_is_taken_whole_and_its_head_left(tmp_path, kind):
+def test_a_checkpoints_body_is_used_without_its_head(tmp_path, kind):
     network, path = used(2), tmp_path / kind
     state = network.state_dict()
     if kind.startswith("halves"):
@@ -107,14 +107,14 @@ def test_torchvisions_own_network_fits_width_64_even_without_its_counters(tmp_pa
     assert start["bn1.num_batches_tracked"].item() == 0
 
 
-def test_timms_resnet18_has_the_names_that_are_needed(tmp_path):
+def test_timms_resnet18_has_the_required_names(tmp_path):
     torch.save(timm.create_model("resnet18", pretrained=False).state_dict(), tmp_path / "timm.pt")
     import_backbone(tmp_path / "timm.pt", tmp_path / "start.safetensors", resnet18_network(64, 3), "timm")
     resnet18(64, 3).load_state_dict(load_start(tmp_path / "start.safetensors"), strict=True)
 
 
 @pytest.mark.parametrize(
-    ("state", "says"),
+    ("state", "message"),
     [
         (
             resnet18(4, 3).state_dict(),
@@ -125,20 +125,20 @@ def test_timms_resnet18_has_the_names_that_are_needed(tmp_path):
     ],
     ids=["wrong width", "other names", "head alone"],
 )
-def test_a_checkpoint_that_does_not_fit_is_named_with_parameter_and_width(tmp_path, state, says):
+def test_a_checkpoint_that_does_not_fit_is_named_with_parameter_and_width(tmp_path, state, message):
     torch.save(state, tmp_path / "other.pt")
-    with pytest.raises(ConfigError, match=rf"^zoo\.backbone\.checkpoint: in .*other\.pt {says}"):
+    with pytest.raises(ConfigError, match=rf"^zoo\.backbone\.checkpoint: in .*other\.pt {message}"):
         import_backbone(tmp_path / "other.pt", tmp_path / "start.safetensors", resnet18_network(2, 3), "other.pt")
     assert not (tmp_path / "start.safetensors").exists()
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e300])
-def test_a_checkpoint_of_what_is_no_number_is_named_with_the_parameter(tmp_path, value):
+def test_a_checkpoint_with_a_non_finite_weight_is_named_with_the_parameter(tmp_path, value):
     state = resnet18(2, 3).double().state_dict()
-    state["layer3.0.conv2.weight"][1, 0, 2, 2] = value  # the last is one in float64 alone
+    state["layer3.0.conv2.weight"][1, 0, 2, 2] = value  # 1e300 is finite only in float64
     torch.save(state, tmp_path / "other.pt")
     with pytest.raises(
-        ConfigError, match=r"^zoo\.backbone\.checkpoint: in .*other\.pt layer3\.0\.conv2\.weight holds num"
+        ConfigError, match=r"^zoo\.backbone\.checkpoint: in .*other\.pt layer3\.0\.conv2\.weight is not finite"
     ):
         import_backbone(tmp_path / "other.pt", tmp_path / "start.safetensors", resnet18_network(2, 3), "other.pt")
     assert not (tmp_path / "start.safetensors").exists()
@@ -152,14 +152,14 @@ class Hostile:
         return os.mkdir, (self.path,)
 
 
-def test_a_hostile_checkpoint_is_refused_unrun(tmp_path):
+def test_code_in_a_checkpoint_is_refused_and_not_run(tmp_path):
     path = tmp_path / "hostile.pt"
     torch.save({**resnet18(2, 3).state_dict(), "epoch": Hostile(str(tmp_path / "harm"))}, path)
     with pytest.raises(ConfigError, match=r"^zoo\.backbone\.checkpoint: .*hostile\.pt cannot be read"):
         import_backbone(path, tmp_path / "start.safetensors", resnet18_network(2, 3), str(path))
     assert not (tmp_path / "harm").exists()
     torch.load(path, weights_only=False)
-    assert (tmp_path / "harm").exists()  # it would have done harm
+    assert (tmp_path / "harm").exists()  # the code works
 
 
 @pytest.mark.parametrize("content", [b"junk" * 100, b"", "a list"])

@@ -1,4 +1,4 @@
-"""Files of weights that users bring: whatever wraps a state dict is opened, and nothing that a file says is run."""
+"""Users' files of weights: wrappers of a state dict are removed, and code in a file is never run."""
 
 import argparse
 import os
@@ -25,8 +25,8 @@ def network():
 STATE = network().state_dict()
 
 
-def same(one, two):
-    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in two)
+def same(state, other):
+    return state.keys() == other.keys() and all(torch.equal(state[name], other[name]) for name in other)
 
 
 def averaged():
@@ -37,13 +37,13 @@ def averaged():
 
 def optimizer():
     model = network()
-    made = torch.optim.AdamW(model.parameters())
+    adamw = torch.optim.AdamW(model.parameters())
     model(torch.randn(2, 3, 3, 3)).sum().backward()
-    made.step()
-    return made.state_dict()
+    adamw.step()
+    return adamw.state_dict()
 
 
-def before(prefix, state=STATE):
+def prefixed(prefix, state=STATE):
     return {prefix + name: value for name, value in state.items()}
 
 
@@ -52,7 +52,7 @@ LIGHTNING = {
     "epoch": 3,
     "global_step": 90,
     "pytorch-lightning_version": "2.2.0",
-    "state_dict": {**before("model."), "criterion.weight": torch.ones(2), "train_acc.tp": torch.ones(2)},
+    "state_dict": {**prefixed("model."), "criterion.weight": torch.ones(2), "train_acc.tp": torch.ones(2)},
     "optimizer_states": [optimizer()],
     "callbacks": {"ModelCheckpoint": {"best_model_score": torch.tensor(0.5)}},
     "hyper_parameters": {"lr": 0.1},
@@ -61,11 +61,11 @@ WRAPPED = {
     "plain": STATE,
     "data parallel": {"state_dict": nn.DataParallel(network()).state_dict()},
     "compiled": torch.compile(network()).state_dict(),
-    "compiled below data parallel": before("module._orig_mod."),
+    "compiled below data parallel": prefixed("module._orig_mod."),
     "compiled part": {("0._orig_mod." + name[2:] if name[0] == "0" else name): STATE[name] for name in STATE},
     "model": {"model": STATE, "optimizer": optimizer(), "epoch": 4},
     "model_state_dict": {"model_state_dict": STATE, "optimizer_state_dict": optimizer(), "loss": torch.tensor(2.0)},
-    "net": {"net": before("module."), "acc": 93.1, "epoch": 4},
+    "net": {"net": prefixed("module."), "acc": 93.1, "epoch": 4},
     "nested": {"checkpoint": {"epoch": 1, "model": {"state_dict": STATE}}},
     "tree": {"0": {"weight": STATE["0.weight"], "bias": STATE["0.bias"]}}
     | {key: {name[2:]: STATE[name] for name in STATE if name[0] == key} for key in "13"},
@@ -78,15 +78,15 @@ WRAPPED = {
         "metric": np.float64(1),
     },
     "trained before averaged": {"model_ema": OTHERS, "model": STATE},
-    "model.": before("model."),
+    "model.": prefixed("model."),
     "lightning": LIGHTNING,
-    "module.model.": before("module.model."),
+    "module.model.": prefixed("module.model."),
 }
 
 
 @pytest.mark.parametrize("old", [False, True], ids=["zip", "pickle"])
 @pytest.mark.parametrize("kind", WRAPPED)
-def test_whatever_wraps_a_state_dict_is_opened(tmp_path, kind, old):
+def test_wrappers_of_a_state_dict_are_removed(tmp_path, kind, old):
     torch.save(WRAPPED[kind], tmp_path / "checkpoints", _use_new_zipfile_serialization=not old)
     assert same(read_state(tmp_path / "checkpoints").tensors, STATE)
 
@@ -96,7 +96,7 @@ def read(tmp_path, content):
     return read_state(tmp_path / "x.pt")
 
 
-def test_what_was_taken_and_what_was_ignored_is_told(tmp_path):
+def test_used_and_ignored_content_is_reported(tmp_path):
     assert read(tmp_path, STATE).source == "" and read(tmp_path, STATE).ignored == ()
     saved = read(tmp_path, WRAPPED["trained before averaged"])
     assert saved.source == "model" and saved.ignored == ("model_ema",)
@@ -126,8 +126,8 @@ def test_half_precision_becomes_single(tmp_path, kind):
 
 
 @pytest.mark.parametrize("name", ["a.safetensors", "checkpoints", "model.pt"])
-def test_safetensors_are_known_by_their_content(tmp_path, name):
-    save_file(before("module."), tmp_path / name)
+def test_safetensors_are_recognised_by_their_content(tmp_path, name):
+    save_file(prefixed("module."), tmp_path / name)
     assert same(read_state(tmp_path / name).tensors, STATE)
 
 
@@ -137,7 +137,7 @@ def test_a_file_of_torch_may_be_called_safetensors(tmp_path):
 
 
 class Evil:
-    """Makes a folder when it is unpickled."""
+    """An object that creates a folder when it is unpickled."""
 
     def __init__(self, path):
         self.path = path
@@ -151,7 +151,7 @@ def test_code_in_a_file_is_refused_and_not_run(tmp_path, kind):
     trace = tmp_path / "trace"
     evil = Evil(str(trace))
     pickle.loads(pickle.dumps(evil))
-    assert trace.exists()  # it would work
+    assert trace.exists()  # the code works
     trace.rmdir()
     path = tmp_path / ("x.safetensors" if kind == "a hidden name" else "checkpoints")
     if kind == "bare pickle":
@@ -183,8 +183,8 @@ def test_a_file_cut_short_is_named_with_a_remedy(tmp_path, size, cause):
 
 
 def test_any_damage_of_bytes_ends_in_a_message(tmp_path):
-    """Damage may go unseen, in weights, but nothing else than a message comes of what is seen."""
-    draw, seen = random.Random(0), 0
+    """Damage of weights may stay unnoticed; any other damage leads to a message."""
+    draw, reported = random.Random(0), 0
     for place in range(120):
         path = tmp_path / f"{place}"
         (save_file if place % 3 == 0 else torch.save)(STATE, path)
@@ -195,8 +195,8 @@ def test_any_damage_of_bytes_ends_in_a_message(tmp_path):
         try:
             read_state(path)
         except DataError as error:
-            seen += str(path) in str(error)
-    assert seen > 60
+            reported += str(path) in str(error)
+    assert reported > 60
 
 
 def test_safetensors_cut_short_are_named(tmp_path):
@@ -210,8 +210,8 @@ def test_safetensors_cut_short_are_named(tmp_path):
     ("content", "message"),
     [
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "pointer of Git LFS.*git lfs pull"),
-        (b"<!DOCTYPE html><html>", "damaged, or not a file of torch.save"),
-        (b"junk" * 100, "damaged, or not a file of torch.save"),
+        (b"<!DOCTYPE html><html>", "damaged, or not from torch.save"),
+        (b"junk" * 100, "damaged, or not from torch.save"),
     ],
 )
 def test_files_of_something_else_are_named(tmp_path, content, message):
@@ -220,7 +220,7 @@ def test_files_of_something_else_are_named(tmp_path, content, message):
         read_state(tmp_path / "x.pt")
 
 
-def test_a_file_that_cannot_be_opened_is_told_by_its_cause(tmp_path):
+def test_a_file_that_cannot_be_opened_is_reported_with_the_cause(tmp_path):
     with pytest.raises(DataError, match="nowhere is missing"):
         read_state(tmp_path / "nowhere")
     with pytest.raises(DataError, match="is a folder"):
@@ -260,6 +260,6 @@ def endless():
         ({"fc.weight": torch.eye(2).to_sparse()}, r"fc\.weight is sparse"),
     ],
 )
-def test_what_is_no_state_dict_is_refused(tmp_path, content, message):
+def test_other_content_is_refused(tmp_path, content, message):
     with pytest.raises(DataError, match=message):
         read(tmp_path, content)

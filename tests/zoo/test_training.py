@@ -1,4 +1,4 @@
-"""Training one member: repeatable, honest about its history, and it learns."""
+"""Training of one member: repeatable, with a correct history, and it learns."""
 
 import shutil
 
@@ -22,10 +22,10 @@ from wsl.zoo.start import load_start, random_start
 
 @pytest.mark.parametrize("changes", [{}, {"optimizer": "sgd", "schedule": "cosine", "augment": True}])
 def test_same_seed_gives_the_same_bytes(train, tmp_path, changes):
-    one, two = (train(tmp_path / run / "m.h5", max_epoch=2, **changes) for run in ("one", "two"))
-    assert one.read_bytes() == two.read_bytes()
+    first, second = (train(tmp_path / run / "m.h5", max_epoch=2, **changes) for run in ("first", "second"))
+    assert first.read_bytes() == second.read_bytes()
     other = train(tmp_path / "other" / "m.h5", max_epoch=2, seed=7, **changes)
-    assert not np.array_equal(read_member(one).weights, read_member(other).weights)
+    assert not np.array_equal(read_member(first).weights, read_member(other).weights)
 
 
 def test_history_has_every_epoch_and_snapshots_quote_it(train, tmp_path):
@@ -38,7 +38,7 @@ def test_history_has_every_epoch_and_snapshots_quote_it(train, tmp_path):
 
 
 @pytest.mark.parametrize("row", [0, 1])
-def test_snapshot_has_the_validation_loss_that_its_row_says(zoo, packed, row):
+def test_a_snapshot_has_the_validation_loss_of_its_row(zoo, packed, row):
     member = read_member(zoo.members[0])
     network = resnet18(2, 3)
     network.load_state_dict(state_dict(member.weights[row], resnet18_layout(2, 3), member.counters[row]))
@@ -98,7 +98,7 @@ def test_a_huge_learning_rate_is_marked_and_kept(train, tmp_path):
     assert not np.isfinite(member.history.iloc[-1].to_numpy(float)).all()
 
 
-def test_test_images_play_no_part(train, packed, tmp_path):
+def test_test_images_are_not_used(train, packed, tmp_path):
     blind = {}
     for name in "012":
         blind[name] = shutil.copy(packed[name], tmp_path / f"{name}.h5")
@@ -119,17 +119,17 @@ def test_cosine_schedule_nearly_stops_at_the_end(train, tmp_path):
     assert last_step["cosine"] < 0.25 * last_step["constant"]
 
 
-def variants(image, reach):
+def variants_of(image, reach):
     """Every flip and shift of an image (3, size, size), the edge repeated, by (flipped, down, right)."""
     size = image.shape[1]
-    found = {}
+    variants = {}
     for flipped in (False, True):
         padded = np.pad(image[:, :, ::-1] if flipped else image, ((0, 0), (reach, reach), (reach, reach)), mode="edge")
         for down in range(2 * reach + 1):
             for right in range(2 * reach + 1):
                 crop = padded[:, down : down + size, right : right + size]
-                found[crop.tobytes()] = (flipped, down - reach, right - reach)
-    return found
+                variants[crop.tobytes()] = (flipped, down - reach, right - reach)
+    return variants
 
 
 def test_augmented_flips_and_shifts_each_image_by_itself():
@@ -137,7 +137,7 @@ def test_augmented_flips_and_shifts_each_image_by_itself():
     images = np.random.default_rng(0).integers(0, 256, (count, 3, size, size), dtype=np.uint8)
     torch.manual_seed(0)
     result = augmented(torch.from_numpy(images)).numpy()
-    drawn = [variants(image, size // 8).get(out.tobytes()) for image, out in zip(images, result, strict=True)]
+    drawn = [variants_of(image, size // 8).get(out.tobytes()) for image, out in zip(images, result, strict=True)]
     assert None not in drawn
     flips, downs, rights = zip(*drawn, strict=True)
     assert np.mean(flips) == pytest.approx(0.5, abs=0.08)
@@ -161,9 +161,9 @@ def test_augmented_flips_and_shifts_each_image_by_itself():
     ],
 )
 def test_snapshots_are_named_by_epoch_in_order(snapshots, early, last, names):
-    found = snapshot_names(snapshots, early, last)
-    assert found == names
-    assert list(found) == sorted(found)
+    named = snapshot_names(snapshots, early, last)
+    assert named == names
+    assert list(named) == sorted(named)
 
 
 def test_snapshots_at_other_epochs_are_those_of_the_same_training(train, tmp_path):
@@ -211,29 +211,29 @@ def test_epoch_0_is_the_start_and_its_losses(train, starts, packed, tmp_path, re
         assert member.snapshots[f"{part}_accuracy"][0] == pytest.approx(accuracy, abs=1e-6)
 
 
-def test_a_head_of_zeros_knows_nothing_at_epoch_0_and_learns(train, starts, tmp_path):
+def test_a_head_of_zeros_guesses_at_epoch_0_and_learns(train, starts, tmp_path):
     member = read_member(train(tmp_path / "m.h5", snapshots=[0, "max"], start=starts["finetuned"], max_epoch=2))
     assert member.snapshots["validation_loss"][0] == pytest.approx(np.log(3), rel=1e-6)
     assert member.snapshots["validation_loss"][1] < np.log(3)
-    # Equal rows part again, since each sees other images as its own.
+    # Equal rows diverge, since each class has other images.
     head = member.weights[1, resnet18_layout(2, 3)["fc.weight"].columns].reshape(3, -1)
     assert np.abs(head[0] - head[1]).max() > 1e-3
 
 
-def test_members_of_one_start_go_ways_of_their_own(train, starts, tmp_path):
-    one, two = (
+def test_members_of_one_start_end_with_different_weights(train, starts, tmp_path):
+    first, second = (
         read_member(train(tmp_path / f"{seed}.h5", seed=seed, snapshots=[0, "max"], start=starts["shared"]))
         for seed in (1, 2)
     )
-    assert np.array_equal(one.weights[0], two.weights[0])
-    assert not np.array_equal(one.weights[1], two.weights[1])
+    assert np.array_equal(first.weights[0], second.weights[0])
+    assert not np.array_equal(first.weights[1], second.weights[1])
 
 
-def test_members_without_a_start_begin_each_at_a_random_place(train, tmp_path):
-    firsts = []
+def test_members_without_a_start_begin_with_their_own_random_weights(train, tmp_path):
+    starts = []
     for seed in (1, 2):
         member = read_member(train(tmp_path / f"{seed}.h5", seed=seed, snapshots=[0, "max"], max_epoch=2))
         torch.manual_seed(seed)
         assert np.array_equal(member.weights[0], flatten(resnet18(2, 3).state_dict(), resnet18_layout(2, 3))[0])
-        firsts.append(member.weights[0])
-    assert not np.array_equal(*firsts)
+        starts.append(member.weights[0])
+    assert not np.array_equal(*starts)

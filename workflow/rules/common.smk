@@ -1,4 +1,4 @@
-# Shared by all rules: the checked config, the plan, paths, and what makes a job stale.
+# Shared by all rules: the checked config, paths, params with a digest of the code, and functions that list files.
 
 import os
 import sys
@@ -7,7 +7,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.settings.enums import Quietness
 
-# Import the library next to this workflow, not an installed one: jobs are stale by the digest of its code.
+# Import the library next to this workflow, not an installed one: the digest of its code decides which jobs are stale.
 sys.path.insert(0, workflow.basedir)
 
 from wsl.config.reading import read_yaml
@@ -63,7 +63,7 @@ OUT = PATHS.folder
 STEPS = StepsHandler(OUT)
 ENVIRONMENT = str(Path(workflow.basedir, "environment.yml"))
 CALL = "../scripts/call.py"
-# Each class has one class file, whichever encoder made it. With the thesis' encoder it is the file of CLIP features.
+# Each class has one file, whichever dataset encoder made it. With the encoder of the thesis it contains CLIP features.
 FEATURES = f"{OUT}/datasets/{'clip' if RUN.config.datasets.encoder.embed else 'class_means'}"
 # Captions are templates over these facts. Snakemake's report finds them in its config, which no job depends on.
 FACTS = facts(RUN)
@@ -75,7 +75,7 @@ report: "../report/workflow.rst"
 
 ARCHITECTURE = type(RUN.config.zoo.architecture)
 WEIGHTS, SAMPLING = RUN.config.weights, RUN.config.sampling
-# Jobs that load the weight encoder look its class up by name: it is named for the digest of their code.
+# Jobs that load the weight encoder look its class up by name, so their digest needs its code.
 ENCODER_ENTRIES = [type(WEIGHTS.encoder)]
 FITTED_FILES, GATED_FILES = (
     [PATHS.pca(entry.name, stage) for entry in RUN.layout.entries] for stage in ("pca", "gated")

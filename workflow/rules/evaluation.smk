@@ -92,7 +92,7 @@ use rule job as judge with:
 
 use rule job as accuracy_table with:
     input:
-        judgements=[PATHS.judged(*method_and_draw) for method_and_draw in draws(RUN, compared(RUN))],
+        measured=[PATHS.judged(*method_and_draw) for method_and_draw in draws(RUN, compared(RUN))],
         beside=RUN.beside(),
     output:
         out=table_file("accuracy"),

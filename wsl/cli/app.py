@@ -1,8 +1,7 @@
-"""The command `wsl` and how it fails: a message for errors that a user can fix, and exit code 1."""
+"""The command `wsl`, and what all its commands share: output, warnings, and messages for errors that a user can fix."""
 
 import json
 import logging
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -22,13 +21,12 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-# Results go to standard output; progress, warnings and errors must not mix with them.
-# No emoji: a class named ":cat:" is printed unchanged.
+# Results go to standard output, all other messages to standard error. A class named ":cat:" is printed unchanged.
 console, notes = Console(emoji=False), Console(stderr=True, emoji=False)
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(wanted: bool) -> None:
+    if wanted:
         say(f"wsl {version('wsl')}")
         raise typer.Exit
 
@@ -50,7 +48,7 @@ def mendable() -> Iterator[None]:
     """Turn errors that a user can fix into their message and exit code 1."""
     try:
         yield
-    except BrokenPipeError:  # the reader of a pipe has ended, for example `head`
+    except BrokenPipeError:  # the reader of the pipe, for example `head`, has ended
         raise
     except (ConfigError, DataError, OSError) as error:
         notes.print(f"[bold red]wsl:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
@@ -58,7 +56,7 @@ def mendable() -> Iterator[None]:
 
 
 def say(*words: str) -> None:
-    """Print a line without markup and line breaks, which a terminal adds itself."""
+    """Print a line without markup; the terminal itself breaks it."""
     console.print(*words, highlight=False, soft_wrap=True, markup=False)
 
 
@@ -69,14 +67,5 @@ def warn(text: str) -> None:
 
 def say_json(content: Any) -> None:
     """Print one JSON document; numbers that are not finite become null, since JSON cannot express them."""
-    say(json.dumps(_plain(content), indent=2, allow_nan=False, default=str))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [*map(_plain, value)]
-    if hasattr(value, "item"):  # a NumPy number
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    text = json.dumps(content, default=lambda value: value.item() if hasattr(value, "item") else str(value))
+    say(json.dumps(json.loads(text, parse_constant=lambda name: None), indent=2))

@@ -9,12 +9,10 @@ from wsl.config.reading import read_yaml
 from wsl.config.schema import load_config
 from wsl.errors import DataError, Faults
 from wsl.images.names import read_names
-from wsl.runs.disk import Disk, measure_disk
+from wsl.runs.disk import measure_disk
 from wsl.runs.pretrained import Pretrained
 from wsl.runs.run import Run
 from wsl.zoo.few_sets import few_sets
-
-Checked = tuple[dict[str, Any], list[str], list[str]]
 
 
 class Obstacles(Faults):
@@ -29,11 +27,8 @@ class Obstacles(Faults):
                 raise DataError(str(error)) from error
 
 
-def check_config(path: Path) -> Checked:
-    """Check a config against this machine.
-
-    Args:
-        path: the config, a YAML file.
+def check_config(path: Path) -> tuple[dict[str, Any], list[str], list[str]]:
+    """Check a config, a YAML file, against this machine.
 
     Returns:
         Facts about the run; warnings; and obstacles, each of which would stop the run.
@@ -55,10 +50,20 @@ def check_config(path: Path) -> Checked:
         obstacles.attempt(pretrained.check)
         about["downloads"] = pretrained.fetches()
     if run:
-        about |= _planned(run)
+        about["classes"] = len(run.classes)
+        about["members"] = {part: len(run.members(part)) for part in run.parts}
+        about["numbers_per_snapshot"] = run.layout.size
         warnings += few_sets(run.plan)
         if disk := obstacles.attempt(lambda: measure_disk(run, Path("results", config.run))):
-            about["disk"] = _needed(disk)
+            about["disk"] = {
+                "results": str(disk.results),
+                "needed_bytes": disk.needs,
+                "made_bytes": disk.made,
+                "free_bytes": disk.free,
+                "enough": not disk.fault,
+                "folders_not_counted": [str(folder) for folder in disk.uncounted],
+                "summary": str(disk),
+            }
             if disk.fault:
                 obstacles.lines.append(disk.fault)
     elif datasets.names is not None:
@@ -68,17 +73,3 @@ def check_config(path: Path) -> Checked:
     if find_spec("open_clip") is None:
         obstacles.lines.append("open_clip is not installed; pip install open-clip-torch")
     return about, warnings, obstacles.distinct()
-
-
-def _planned(run: Run) -> dict[str, Any]:
-    return {
-        "classes": len(run.classes),
-        "members": {part: len(run.members(part)) for part in run.parts},
-        "numbers_per_snapshot": run.layout.size,
-    }
-
-
-def _needed(disk: Disk) -> dict[str, Any]:
-    missing = [str(path) for path in disk.uncounted]
-    own = {"needed_bytes": disk.needs, "made_bytes": disk.made, "free_bytes": disk.free, "enough": not disk.fault}
-    return {"results": str(disk.results), **own, "folders_not_counted": missing, "summary": str(disk)}

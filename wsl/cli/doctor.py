@@ -29,7 +29,18 @@ def doctor(
 
     The exit code is 1 if anything would stop the run.
     """
-    report = {**_machine(), "devices": _devices(), "warnings": [], "obstacles": []}
+    report: dict[str, Any] = {
+        "wsl": version("wsl"),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: _version(name) for name in PACKAGES},
+        "cores": os.cpu_count(),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "disk_free_bytes": shutil.disk_usage(Path.cwd()).free,
+        "devices": _devices(),
+        "warnings": [],
+        "obstacles": [],
+    }
     if config is not None:
         from wsl.cli.checks import check_config
 
@@ -46,18 +57,6 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _machine() -> dict[str, Any]:
-    return {
-        "wsl": version("wsl"),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "packages": {name: _version(name) for name in PACKAGES},
-        "cores": os.cpu_count(),
-        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
-        "disk_free_bytes": shutil.disk_usage(Path.cwd()).free,
-    }
-
-
 def _version(name: str) -> str | None:
     try:
         return version(name)
@@ -72,9 +71,8 @@ def _devices() -> list[dict[str, Any]]:
     import torch
 
     if not torch.cuda.is_available():
-        return [
-            {"fault": "GPUs are visible, but torch cannot use them: install a version of torch that fits the driver"}
-        ]
+        fault = "GPUs are visible, but torch cannot use them: install a version of torch that fits the driver"
+        return [{"fault": fault}]
     gpus = map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))
     return [{"name": gpu.name, "memory_bytes": gpu.total_memory} for gpu in gpus]
 
@@ -91,10 +89,9 @@ def _show(report: dict[str, Any]) -> None:
     row("disk", f"{report['disk_free_bytes'] / GB:.3g} GB free here")
     if not report["devices"]:
         row("GPUs", "no GPU is visible: jobs run on the CPU")
-    for place, gpu in enumerate(report["devices"]):
-        row(f"GPU {place}", gpu["fault"] if "fault" in gpu else f"{gpu['name']}, {gpu['memory_bytes'] / GB:.3g} GB")
-    if "config" in report:
-        about = report["config"]
+    for number, gpu in enumerate(report["devices"]):
+        row(f"GPU {number}", gpu["fault"] if "fault" in gpu else f"{gpu['name']}, {gpu['memory_bytes'] / GB:.3g} GB")
+    if about := report.get("config"):
         row("config", about["path"])
         if "members" in about:
             members = ", ".join(f"{count} {part}" for part, count in about["members"].items())
@@ -102,6 +99,6 @@ def _show(report: dict[str, Any]) -> None:
             row("snapshot", f"{about['numbers_per_snapshot']:,} weights")
         if "disk" in about:
             row("disk needed", about["disk"]["summary"])
-        for line in about.get("downloads", []):
-            row("download", line)
+        for sentence in about.get("downloads", []):
+            row("download", sentence)
     console.print(table)

@@ -26,10 +26,10 @@ def export(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the ONNX file if it exists.")] = False,
 ) -> None:
-    """Write a model as ONNX, or members as a zoo in Ray Tune's layout, which `wsl import` and others read."""
+    """Write a model as ONNX, or members as a zoo in Ray Tune's layout, which `wsl import` reads."""
     zoo = all(path.suffix == ".h5" for path in files)
     if not zoo and len(files) > 1:
-        raise typer.BadParameter("give one model, or members and indices (.h5) alone")
+        raise typer.BadParameter("give one model, or only members and indices (.h5)")
     if zoo and force:
         raise typer.BadParameter("--force replaces one file, never a folder; name another folder for the zoo")
     with mendable(), notes.status("Exporting"):
@@ -38,12 +38,11 @@ def export(
 
             out = out or files[0].with_name(f"{files[0].stem}-ray-tune")
             count = export_zoo(files, out)
+            contents = f"{count} members; checkpoint_*/checkpoints hold state dicts, result.json the results per epoch"
         else:
             from wsl.sampling.onnx import export_onnx, onnx_path
 
             out = out or onnx_path(files[0])
             export_onnx(files[0], out, force)
-    if zoo:
-        say(f"{out}: {count} members; checkpoint_*/checkpoints hold state dicts, result.json the results of each epoch")
-    else:
-        say(f"{out}: images (n, 3, size, size), normalised, to logits (n, classes); the card is in its metadata")
+            contents = "images (n, 3, size, size), normalised, to logits (n, classes); the card is in its metadata"
+    say(f"{out}: {contents}")

@@ -6,6 +6,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
+import h5py
+
 from wsl.errors import DataError
 from wsl.files.hdf5 import open_hdf5
 from wsl.files.plain import read_json
@@ -16,8 +18,6 @@ KNOWN = (
     "folders of finished runs and of imported zoos"
 )
 ESTIMATE = ("accuracy", "low", "high", "images", "loss")
-HDF5 = b"\x89HDF\r\n\x1a\n"
-HDF5_STARTS = (0, 512, 1024, 2048)  # bytes: an HDF5 file may begin with a user block
 TASKS = {
     "seen": "held-out tasks",
     "unseen": "tasks of unseen classes",
@@ -47,10 +47,7 @@ class Document:
 
 
 def read_facts(path: Path) -> Document:
-    """Recognise a path by its content, and read what is known about it.
-
-    Args:
-        path: file or folder.
+    """Return what is known about a file or a folder, which is recognised by its content.
 
     Raises:
         DataError: its kind is unknown, or it is damaged.
@@ -59,8 +56,8 @@ def read_facts(path: Path) -> Document:
     if path.is_dir():
         return _folder(path)
     with open(path, "rb") as file:
-        start = file.read(max(HDF5_STARTS) + len(HDF5))
-    if any(start[place:].startswith(HDF5) for place in HDF5_STARTS):
+        start = file.read(2048)
+    if h5py.is_hdf5(path):
         return _hdf5(path)
     if is_safetensors(path):
         return _safetensors(path)
@@ -71,7 +68,12 @@ def read_facts(path: Path) -> Document:
 
 def _folder(path: Path) -> Document:
     if (path / "import.json").is_file():
-        return _import(path)
+        about = read_json(path / "import.json")
+        skipped = about.pop("skipped", {})
+        parts = [{"part": part, **_counts(path / f"{part}.h5")} for part in PARTS if (path / f"{part}.h5").is_file()]
+        left_out = [{"run": name, "reason": reason} for name, reason in skipped.items()]
+        facts = {**about, "runs_left_out": len(skipped)}
+        return Document(path, "import", facts, {"parts": parts, "runs left out": left_out})
     if not (path / "summary.json").is_file():
         if (path / "logs" / "jobs.json").is_file():
             raise DataError(f"{path} is an unfinished run: `wsl watch {path}` shows its state")
@@ -83,22 +85,12 @@ def _folder(path: Path) -> Document:
     accuracies, bounds, kinds = (summary.pop(key, {}) for key in ("accuracy", "accuracy_intervals", "kinds"))
     tables = {}
     for kind in sorted(accuracies, key=[*TASKS, *accuracies].index):
-        rows = []
+        rows = tables[f"accuracy on {TASKS.get(kind, kind)}"] = []
         for method, accuracy in sorted(accuracies[kind].items(), key=lambda item: -item[1]):
             about = {"kind": kinds[method]} if method in kinds else {}
             limits = dict(zip(("low", "high"), bounds.get(kind, {}).get(method, ()), strict=False))
             rows.append({"method": method, **about, "accuracy": accuracy, **limits})
-        tables[f"accuracy on {TASKS.get(kind, kind)}"] = rows
     return Document(path, "run", summary, tables)
-
-
-def _import(path: Path) -> Document:
-    about = read_json(path / "import.json")
-    skipped = about.pop("skipped", {})
-    parts = [{"part": part, **_counts(path / f"{part}.h5")} for part in PARTS if (path / f"{part}.h5").is_file()]
-    facts = {**about, "runs_left_out": len(skipped)}
-    left_out = [{"run": name, "reason": reason} for name, reason in skipped.items()]
-    return Document(path, "import", facts, {"parts": parts, "runs left out": left_out})
 
 
 def _hdf5(path: Path) -> Document:
@@ -137,24 +129,22 @@ def _safetensors(path: Path) -> Document:
 
     try:
         with safe_open(path, framework="np") as file:
-            ours = "wsl" in (file.metadata() or {})
+            written_by_wsl = "wsl" in (file.metadata() or {})
     except SafetensorError as error:
         raise DataError(f"{path} is an incomplete safetensors file ({error}); get it from its source again") from error
-    if not ours:
-        return _checkpoint(path)
-    return _ours(path, *read_tensors(path))
+    return _tensors_of_wsl(path, *read_tensors(path)) if written_by_wsl else _checkpoint(path)
 
 
 def _archive(path: Path) -> Document:
     from wsl.sampling.model_files import read_model
 
     try:
-        return _ours(path, *read_model(path))
+        return _tensors_of_wsl(path, *read_model(path))
     except DataError:
         return _checkpoint(path)
 
 
-def _ours(path: Path, state: dict[str, Any], about: dict[str, Any]) -> Document:
+def _tensors_of_wsl(path: Path, state: dict[str, Any], about: dict[str, Any]) -> Document:
     model, tables = "preprocessing" in about, {}
     if about.get("estimates"):
         from wsl.evaluation.card import ranking
@@ -164,8 +154,9 @@ def _ours(path: Path, state: dict[str, Any], about: dict[str, Any]) -> Document:
     if about.get("held_out_tasks"):
         rows = [_columns(task, ("classes", *ESTIMATE, "chance")) for task in about["held_out_tasks"]]
         tables["accuracy of the run's sampler on its held-out tasks"] = rows
-    rest = {key: value for key, value in about.items() if key not in ("estimates", "baselines", "held_out_tasks")}
-    facts = {"numbers": _numbers(state), **rest}
+    facts = {"numbers": _numbers(state), **about}
+    for key in ("estimates", "baselines", "held_out_tasks"):
+        facts.pop(key, None)
     return Document(path, "model" if model else "tensors", facts, tables, state if model else None)
 
 
@@ -174,11 +165,12 @@ def _columns(row: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
 
 
 def _checkpoint(path: Path) -> Document:
-    """Read the state dict of another program, without running code in the file."""
+    from wsl.zoo.recognition import recognise
     from wsl.zoo.states import read_state
 
     saved = read_state(path)
     state, shapes = saved.tensors, {name: tuple(value.shape) for name, value in saved.tensors.items()}
+    network = recognise({name: shape for name, shape in shapes.items() if state[name].is_floating_point()})
     facts: dict[str, Any] = {
         "tensors": len(state),
         "numbers": _numbers(state),
@@ -188,19 +180,12 @@ def _checkpoint(path: Path) -> Document:
         facts["found under"] = saved.source
     if saved.ignored:
         facts["ignored"] = list(saved.ignored)
-    facts |= _architecture({name: shape for name, shape in shapes.items() if state[name].is_floating_point()})
+    if network:
+        facts |= {**network.architecture.columns(), "classes": network.classes}
+    else:
+        facts["architecture"] = "not known"
     rows = [{"tensor": name, "shape": list(shape), "type": str(state[name].dtype)} for name, shape in shapes.items()]
     return Document(path, "checkpoint", facts, {"tensors": rows}, state)
-
-
-def _architecture(shapes: dict[str, tuple[int, ...]]) -> dict[str, Any]:
-    """Return the architecture that names and shapes of parameters, in any order, belong to."""
-    from wsl.zoo.recognition import recognise
-
-    found = recognise(shapes)
-    if not found:
-        return {"architecture": "not known"}
-    return {**found.architecture.columns(), "classes": found.classes}
 
 
 def _numbers(state: dict[str, Any]) -> int:
@@ -209,7 +194,7 @@ def _numbers(state: dict[str, Any]) -> int:
 
 
 def _of_torch(path: Path) -> bool:
-    """Return whether a zip archive was written by ``torch.save``, or is truncated and may have been."""
+    """Return whether a zip archive was written by ``torch.save``; True if it is truncated."""
     try:
         with ZipFile(path) as archive:
             return any(PurePosixPath(name).name == "data.pkl" for name in archive.namelist())
@@ -218,7 +203,6 @@ def _of_torch(path: Path) -> bool:
 
 
 def _looks_like(path: Path, start: bytes) -> str:
-    """Return what a file of unknown kind seems to be."""
     from PIL import Image, UnidentifiedImageError
 
     if not start:

@@ -1,4 +1,4 @@
-"""`wsl inspect`: what a file or a run is."""
+"""`wsl inspect`: describe a file or a run."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -33,7 +33,7 @@ def inspect(
 ) -> None:
     """Describe a member, a zoo, a model, a checkpoint or a run: size, metrics, and its neighbours in weight space."""
     if count is not None and run is None:
-        raise typer.BadParameter("--neighbours needs --from, the run among whose members they are searched")
+        raise typer.BadParameter("--neighbours needs --from, the run whose members are compared")
     with mendable():
         document = read_facts(path)
         if run is not None:
@@ -60,10 +60,12 @@ def _neighbours(document: Document, run: Path, count: int) -> list[dict[str, Any
     if isinstance(weights, Mapping):
         shapes = {name: tuple(value.shape) for name, value in weights.items()}
         if any(shapes.get(entry.name) != entry.shape for entry in layout.entries):
-            raise DataError(f"{document.path} has other parameters than the members of {run}; name a run of its own")
+            raise DataError(f"{document.path} has other parameters than the members of {run}; name its own run")
         weights = flatten({**dict.fromkeys(layout.counters, 0), **weights}, layout)[0]
     elif len(weights) != layout.size:
-        raise DataError(f"a snapshot has {len(weights)} numbers, and those of {run} have {layout.size}")
+        raise DataError(
+            f"{document.path} has snapshots of {len(weights)} numbers, and {run} of {layout.size}; name its own run"
+        )
     return neighbours(codec, files["latents"], weights, count).to_dict("records")
 
 
@@ -71,29 +73,23 @@ def _show(document: Document) -> None:
     table = Table("", Column(overflow="fold"), show_header=False)
     for key, value in _flat(document.facts):
         table.add_row(escape(_words(key)), escape(_text(value)))
-    _title(f"{document.path.resolve().name} ({document.kind})")
-    console.print(table)
-    for name, rows in document.tables.items():
+    _print(f"{document.path.resolve().name} ({document.kind})", table)
+    for title, rows in document.tables.items():
+        shown = rows[:MOST] if title == "tensors" else rows
+        keys = dict.fromkeys(key for row in rows for key in row)  # a row may lack some keys
+        table = Table(*(Column(escape(_words(key)), overflow="fold") for key in keys))
+        for row in shown:
+            table.add_row(*(escape(_text(row.get(key))) for key in keys))
         if rows:
-            _rows(name, rows)
+            _print(_words(title), table)
+        if len(shown) < len(rows):
+            say(f"{len(rows) - len(shown)} more; --json lists them all")
 
 
-def _rows(title: str, rows: list[dict[str, Any]]) -> None:
-    shown = rows[:MOST] if title == "tensors" else rows
-    keys = dict.fromkeys(key for row in rows for key in row)  # some rows may lack some
-    columns = [Column(escape(_words(key)), overflow="fold") for key in keys]
-    table = Table(*columns)
-    for row in shown:
-        table.add_row(*(escape(_text(row.get(key))) for key in keys))
-    _title(_words(title))
+def _print(title: str, table: Table) -> None:
+    # Not as the table's own title, which would be broken at the table's width.
+    console.print(escape(title), style="bold", highlight=False, soft_wrap=True)
     console.print(table)
-    if len(shown) < len(rows):
-        say(f"{len(rows) - len(shown)} more; --json lists them all")
-
-
-def _title(text: str) -> None:
-    # Not the table's own title, which would be broken at the table's width.
-    console.print(escape(text), style="bold", highlight=False, soft_wrap=True)
 
 
 def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
@@ -105,8 +101,7 @@ def _flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any
 
 
 def _words(name: str) -> str:
-    """Return a key as words, between which a narrow column can break it."""
-    return name.replace("_", " ")
+    return name.replace("_", " ")  # a narrow column can break it between words
 
 
 def _text(value: Any) -> str:

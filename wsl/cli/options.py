@@ -19,23 +19,20 @@ SCALARS = (bool, int, float, str, Path)
 
 
 def section_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Replace each parameter whose annotation is a ``Section`` by one option for each of the section's fields.
+    """Return a typer command with one option per field instead of each parameter annotated as a ``Section``.
 
     The field's description is the option's help, and its bounds are checked. The option has the field's name, unless
     ``json_schema_extra={"option": "--name"}`` gives another. A ``Literal`` is a choice, a ``list[str]`` an option that
     may be repeated. Fields of all other types are given as text, which the section's validators read.
-
-    Args:
-        command: function of a typer command.
     """
     hints = get_type_hints(command, include_extras=True)
     sections = {name: hint for name, hint in hints.items() if isinstance(hint, type) and issubclass(hint, Section)}
 
     @wraps(command)
-    def run(**given: Any) -> Any:
+    def run(**arguments: Any) -> Any:
         for name, section in sections.items():
-            given[name] = _validated(section, {key: given.pop(key) for key in section.model_fields})
-        return command(**given)
+            arguments[name] = _validated(section, {key: arguments.pop(key) for key in section.model_fields})
+        return command(**arguments)
 
     parameters: list[Parameter] = []
     for name, parameter in signature(command).parameters.items():
@@ -50,8 +47,7 @@ def section_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _validated(section: type[Section], values: dict[str, Any]) -> Section:
-    """Return the section with values of the command line; an option that is not given keeps its default."""
-    try:
+    try:  # an option that is not given is None, and keeps its default
         return section.model_validate({key: value for key, value in values.items() if value is not None})
     except ValidationError as error:
         fault = error.errors()[0]
@@ -86,12 +82,12 @@ def _option(key: str, field: FieldInfo) -> Parameter:
 
 def _kind(annotation: Any) -> tuple[Any, list[Any]]:
     """Return a field's type without None and markers, and its bounds."""
-    bounds: list[Any] = []
     if get_origin(annotation) in (Union, UnionType):
         kinds = [kind for kind in get_args(annotation) if kind is not NoneType]
         annotation = kinds[0] if len(kinds) == 1 else annotation
-    if get_origin(annotation) is Annotated:
-        annotation, *markers = get_args(annotation)
-        for marker in markers:
-            bounds += marker.metadata if isinstance(marker, FieldInfo) else [marker]
-    return annotation, bounds
+    if get_origin(annotation) is not Annotated:
+        return annotation, []
+    annotation, *markers = get_args(annotation)
+    return annotation, [
+        bound for marker in markers for bound in (marker.metadata if isinstance(marker, FieldInfo) else [marker])
+    ]

@@ -1,4 +1,4 @@
-"""`wsl run`: make runs, and show their progress."""
+"""`wsl run`: make runs and show their progress."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from wsl.launch.planning import PlannedRun
     from wsl.launch.running import Ending
 
-MOST = 20  # lines of a list at the end
+MOST = 20  # most lines of a list at the end
 
 
 class _Passing(TyperCommand):
@@ -67,7 +67,6 @@ def run(
 
 
 def _report(planned: "PlannedRun", title: str, ending: "Ending") -> None:
-    """Print how a run ended."""
     from wsl.runs.summary import print_summary
     from wsl.watch.screen import advice, describe_failure, line
 
@@ -77,9 +76,9 @@ def _report(planned: "PlannedRun", title: str, ending: "Ending") -> None:
     else:
         say(f"{title}: {line(state)}")
         if console.is_terminal:  # elsewhere each has been printed already
-            _listed([f"warning: {text} ({job})" for text, job in state.warnings.items()])
+            _list([f"warning: {text} ({job})" for text, job in state.warnings.items()])
         failed = state.of("failed")
-        _listed([describe_failure(seen, planned.results) for seen in failed])
+        _list([describe_failure(seen, planned.results) for seen in failed])
         if ending.code and not failed:
             say(ending.printed)
     if not ending.code:
@@ -89,8 +88,7 @@ def _report(planned: "PlannedRun", title: str, ending: "Ending") -> None:
     say(f"Full log: {ending.log}")
 
 
-def _listed(lines: list[str]) -> None:
-    for text in lines[:MOST]:
+def _list(lines: list[str]) -> None:
+    more = [f"and {len(lines) - MOST} more"] if lines[MOST:] else []
+    for text in [*lines[:MOST], *more]:
         say(text)
-    if lines[MOST:]:
-        say(f"and {len(lines) - MOST} more")

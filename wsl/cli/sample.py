@@ -42,8 +42,7 @@ def sample(
     plugin: Annotated[
         list[Path] | None,
         typer.Option(
-            help="A Python file that registers the run's sampler. It is executed, so check it first. Repeat the option "
-            "for more files.",
+            help="A Python file that registers the run's sampler. It is executed, so check it first. Repeatable.",
             show_default=False,
         ),
     ] = None,
@@ -53,7 +52,7 @@ def sample(
     """Sample a model for your own classes: from a FOLDER of images, or from class names.
 
     Nothing is trained unless --refine is given. The model is a state dict with torchvision's names. Its accuracy is
-    printed with those of baselines made from the same images and judged on the same held-out images.
+    printed with those of baselines that use the same training images and the same held-out images.
     """
     if folder is None and not classes:
         raise typer.BadParameter("give a folder of images, or names by --classes")
@@ -64,8 +63,8 @@ def sample(
         from wsl.evaluation.delivery import deliver
         from wsl.sampling.user_classes import Request
 
-        there = class_folders(folder) if folder is not None and folder.is_dir() else []
-        names = split_names(classes, there) if classes else None
+        known = class_folders(folder) if folder is not None and folder.is_dir() else []
+        names = split_names(classes, known) if classes else None
         with notes.status("Sampling"):
             request = Request(folder, names, options.loss, options.held_out, options.refine, options.seed)
             about = deliver(run, out, request, device, force)
@@ -83,24 +82,17 @@ def _show(out: Path, about: dict[str, Any]) -> None:
     table.add_row("loss", card.losses(about))
     console.print(table)
     if about["estimates"]:
-        console.print(_accuracies(about))
+        table = Table(title=f"\nAccuracy on {escape(card.judged_on(about))}", title_justify="left", box=None)
+        table.title_style = "bold"
+        table.add_column("")
+        table.add_column("model", overflow="fold")
+        for name in ("accuracy", "95 % interval", "images"):
+            table.add_column(name, justify="right")
+        for label, estimate, is_model in card.ranking(about):
+            cells = (label, f"{estimate['accuracy']:.1%}", card.interval(estimate), str(estimate["images"]))
+            table.add_row(">" if is_model else "", *cells, style="bold green" if is_model else None)
+        console.print(table)
     for remark in card.remarks(about):
         console.print(escape(remark), highlight=False)
     for warning in card.warnings(about):
         warn(warning)
-
-
-def _accuracies(about: dict[str, Any]) -> Table:
-    from wsl.evaluation import card
-
-    title = f"\nAccuracy on {escape(card.judged_on(about))}"
-    table = Table(
-        *("", Column("model", overflow="fold"), Column("accuracy", justify="right")),
-        *(Column("95 % interval", justify="right"), Column("images", justify="right")),
-        **{"title": title, "title_justify": "left", "title_style": "bold", "box": None},
-    )
-    for label, one, own in card.ranking(about):
-        marked = "bold green" if own else None
-        cells = (label, f"{one['accuracy']:.1%}", card.interval(one), str(one["images"]))
-        table.add_row(">" if own else "", *cells, style=marked)
-    return table

@@ -1,4 +1,4 @@
-"""`wsl watch`: the state of a run."""
+"""`wsl watch`: show the state of a run."""
 
 from contextlib import closing
 from pathlib import Path
@@ -44,10 +44,7 @@ def watch(
         with closing(looks(results, tensorboard)) as states:
             if once:
                 state = next(states)
-                if as_json:
-                    say_json(facts(name, state))
-                else:
-                    console.print(draw(name, state))
+                say_json(facts(name, state)) if as_json else console.print(draw(name, state))
             else:
                 state = follow(results, states, console, every)
     if state.over and not state.complete and not as_json:

@@ -29,14 +29,14 @@ def import_(
     """Import a zoo that other software made, so that the stages after the zoo can use it.
 
     Only tensors are loaded; code in a file is never run. A run that cannot be read (damaged, not finite, another shape,
-    no results for an epoch) is left out, counted and named; --strict refuses the zoo instead. The last line reports the
-    recognised architecture and how results were matched to weights.
+    no results for an epoch) is left out, counted and named; with --strict the zoo is refused instead. The last line
+    reports the recognised architecture and how results were matched to weights.
     """
     with mendable():
         from wsl.zoo.foreign.account import in_words
         from wsl.zoo.foreign.importing import import_zoo
 
         with console.status("Importing"):
-            done = import_zoo(zoo, out, options)
-    for line in in_words(out, done):
+            account = import_zoo(zoo, out, options)
+    for line in in_words(out, account):
         say(line)

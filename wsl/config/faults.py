@@ -1,4 +1,4 @@
-"""Faults of a config in words: the key as the user wrote it, the cause, the remedy."""
+"""Messages about faults of a config: the key as the user wrote it, the cause, the remedy."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -12,20 +12,20 @@ ON_BENCH = re.compile(r"^evaluation\.bench\.encoders\.[^.]+\.")  # sections with
 
 
 def describe_fault(raw: Any, model: type[BaseModel], fault: Any, renamed: Mapping[str, str] | None = None) -> str:
-    """Return one of pydantic's faults as ``key: cause``, one line per renamed key.
+    """Return an entry of ``ValidationError.errors()`` as ``key: cause``, one line per renamed key.
 
     Args:
         raw: the config as read from YAML.
         model: its schema.
-        fault: an entry of ``ValidationError.errors()``.
-        renamed: what became of renamed and removed keys, by their former names.
+        fault: the entry.
+        renamed: new name or remedy of renamed and removed keys, by their former names.
     """
     path = [str(part) for part in fault["loc"]]
     if fault["type"] == "extra_forbidden":
         former = [
-            f"{key}: a key of an earlier version, {became}"
+            f"{key}: a key of an earlier version, {remedy}"
             for key in _keys_below(".".join(path), fault["input"])
-            if (became := (renamed or {}).get(ON_BENCH.sub("weights.", key)))
+            if (remedy := (renamed or {}).get(ON_BENCH.sub("weights.", key)))
         ]
         if former:
             return "\n  ".join(former)
@@ -33,7 +33,7 @@ def describe_fault(raw: Any, model: type[BaseModel], fault: Any, renamed: Mappin
 
 
 def _keys_below(key: str, value: Any) -> Iterator[str]:
-    """Yield an unknown key, and the keys inside if it is a section."""
+    """Yield an unknown key, and the keys in it if it is a section."""
     yield key
     if isinstance(value, dict):
         for name, below in value.items():
@@ -71,6 +71,5 @@ def _remedy(raw: Any, model: type[BaseModel], path: list[str], fault: Any) -> st
         named = isinstance(section, type) and issubclass(section, Named)
         known = ", ".join([*(["name"] if named else []), *_keys(section)])
         return "unknown key" + (f"; the keys here are {known}" if known else "")
-    message = fault["msg"].removeprefix("Value error, ")
-    given = fault["input"]
-    return message if isinstance(given, dict | BaseModel) else f"{message} (given: {given!r})"
+    message, value = fault["msg"].removeprefix("Value error, "), fault["input"]
+    return message if isinstance(value, dict | BaseModel) else f"{message} (given: {value!r})"

@@ -1,20 +1,21 @@
 """The smallest numbers of classes and members that a config needs, for messages."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from wsl.config.schema import Config
 from wsl.errors import ConfigError
-from wsl.randomness import part_of
+from wsl.randomness import assigned_part
 from wsl.zoo.groups import ClassChoice
 
 MOST = 100  # largest number of classes for tasks that is tried
 
 
 def needs(config: Config, classes: int, plan: Callable[[list[str], int], Any]) -> list[str]:
-    """Return in words what a refused config needs at least, if it has less.
+    """Return one sentence per number that is smaller than a refused config needs.
 
     Args:
         config: config of the run.
@@ -37,7 +38,7 @@ def needs(config: Config, classes: int, plan: Callable[[list[str], int], Any]) -
         f"tasks of {zoo.classes_per_task} classes, with different tasks in each part": tasks,
     }
     if sum(counts.values()) > classes:
-        parts = " + ".join(f"{number} for {what}" for what, number in counts.items() if number)
+        parts = " + ".join(f"{number} for {use}" for use, number in counts.items() if number)
         lines.append(
             f"images.classes: this config needs at least {sum(counts.values())} classes ({parts}), but has {classes}"
         )
@@ -45,15 +46,10 @@ def needs(config: Config, classes: int, plan: Callable[[list[str], int], Any]) -
 
 
 def fewest_members(seed: int, shares: dict[str, int]) -> int:
-    """Return the smallest number of members with which each part has one.
-
-    Args:
-        seed: the run's seed.
-        shares: share of members in each part.
-    """
+    """Return the smallest number of members with which each part has one; ``shares`` is by part."""
     missing = set(shares)
     for index in count():
-        missing.discard(part_of(seed, "members", index, shares))
+        missing.discard(assigned_part(seed, "members", index, shares))
         if not missing:
             return index + 1
 
@@ -61,19 +57,16 @@ def fewest_members(seed: int, shares: dict[str, int]) -> int:
 def fewest_task_classes(plan: Callable[[list[str]], Any], needed: int) -> int | None:
     """Return the smallest number of classes with which each part of the zoo has its own tasks.
 
+    None: ``MOST`` classes do not suffice, so there is another cause.
+
     Args:
         plan: creates the members' plan from class names; raises ``ConfigError`` if they are too few.
         needed: number of classes of a task.
-
-    Returns:
-        The number, or None if ``MOST`` classes do not suffice, so that there is another cause.
     """
     for number in range(needed, MOST + 1):
-        try:
+        with suppress(ConfigError):
             plan([str(place) for place in range(number)])
-        except ConfigError:
-            continue
-        return number
+            return number
     return None
 
 

@@ -12,13 +12,7 @@ from wsl.files.text import read_text
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
-    """Read a config file as Snakemake does, but refuse repeated keys, which YAML ignores.
-
-    Args:
-        path: a YAML or JSON file in UTF-8.
-
-    Returns:
-        The content of the file.
+    """Read a YAML or JSON file as Snakemake does, but refuse repeated keys, which YAML ignores.
 
     Raises:
         ConfigError: the syntax is wrong, a key is repeated, or the file is not a mapping; the message names the file,
@@ -38,7 +32,10 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         if not repeated and content is None and node:
             content = loader.construct_document(node)
     except yaml.YAMLError as error:
-        raise ConfigError(_syntax_fault(path, error)) from error
+        mark = getattr(error, "problem_mark", None)
+        place = f"{path}, line {mark.line + 1}: {error.problem}" if mark else f"{path}: {error}"
+        hint = ": indent with spaces, and quote text with colons or special characters" if mark else ""
+        raise ConfigError(f"{place}; correct the YAML{hint}") from error
     except (RecursionError, ValueError) as error:  # aliases that contain themselves; invalid dates
         raise ConfigError(f"{path}: {error}; correct the YAML") from error
     if repeated:
@@ -63,10 +60,3 @@ def _repeated(node: yaml.Node, above: str = "") -> Iterator[str]:
                 yield f"the key {above}{key.value} is repeated in lines {lines[name]} and {line}"
             lines[name] = line
             yield from _repeated(value, f"{above}{key.value}.")
-
-
-def _syntax_fault(path: str | Path, error: yaml.YAMLError) -> str:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
-        place = f"{path}, line {error.problem_mark.line + 1}: {error.problem}"
-        return f"{place}; correct the YAML: indent with spaces, and quote text with colons or special characters"
-    return f"{path}: {error}; correct the YAML"

@@ -22,7 +22,7 @@ type or an impossible value stops the run before any job starts. Renamed keys ar
 [glossary](../docs/glossary.md) explains the terms.
 
 - `config.yaml`: the default; images that come with a dependency, minutes on two cores, no network.
-- `digits-thesis.yaml`: the setting of the thesis on scikit-learn's digits; `make run` makes this run too.
+- `digits-thesis.yaml`: the setting of the thesis on scikit-learn's digits; `make run` runs it too.
 - `tiny-imagenet.yaml`: photographs at 64 pixels from folders; copy it for your own photographs.
 - `thesis.yaml`: the thesis at full size.
 
@@ -49,11 +49,11 @@ def _section(path: str, model: type[BaseModel], text: str, defaults: Any, listed
     """Yield a section, and then the sections in it.
 
     Args:
-        path: the key of the section, dotted; empty for the top level.
+        path: dotted key of the section; empty for the top level.
         model: class of the section.
-        text: what the section is.
+        text: description of the section.
         defaults: an instance of ``model`` with its default values, or None to use those of the class.
-        listed: the sections by registry (its ``id``) whose entries are listed already; extended.
+        listed: sections by registry (its ``id``) whose entries are listed already; extended.
     """
     prefix = f"{path}." if path else ""
     yield f"\n## {f'`{path}`' if path else 'Top level'}\n\n{_prose(text)}\n\n"
@@ -72,11 +72,14 @@ def _section(path: str, model: type[BaseModel], text: str, defaults: Any, listed
             values = ", ".join(f"`{name}: {_plain(value)}`" for name, value in model.defaults.items())
             yield f"The keys are those of [`{other}`](#{other.replace('.', '')}). Other defaults: {values}.\n"
             return
-        for key, settings, summary, default in _entries(model):
+        for name in model.registry:
+            key, entry = name.replace("-", "_"), model.registry[name]
+            settings, summary = entry.Settings, _summary(entry)
+            default = settings.model_validate(model.defaults.get(key, {}))
             if _has_one_key(settings):
                 name, *rest, meaning = _rows(settings, default)[0]
                 rows.append((f"{key}.{name}", *rest, f"{summary.rstrip('.')}; {meaning}"))
-            else:
+            elif settings.model_fields:
                 sections.append((key, settings, summary, default))
     if rows:
         yield TABLE
@@ -94,23 +97,15 @@ def _section(path: str, model: type[BaseModel], text: str, defaults: Any, listed
 
 def _rows(model: type[BaseModel], defaults: Any) -> list[Row]:
     """Return key, annotation, default and description of each field of a section."""
-    rows = []
-    for name, field in model.model_fields.items():
-        annotation = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
-        default = field.get_default(call_default_factory=True) if defaults is None else getattr(defaults, name)
-        rows.append((name, annotation, default, field.description))
-    return rows
-
-
-def _entries(model: type[Sections]) -> list[tuple[str, type[BaseModel], str, Any]]:
-    """Return key, settings, summary and default of each entry of a registry that has settings."""
-    entries = []
-    for name in model.registry:
-        key, entry = name.replace("-", "_"), model.registry[name]
-        if entry.Settings.model_fields:
-            values = entry.Settings.model_validate(model.defaults.get(key, {}))
-            entries.append((key, entry.Settings, _summary(entry), values))
-    return entries
+    return [
+        (
+            name,
+            Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation,
+            field.get_default(call_default_factory=True) if defaults is None else getattr(defaults, name),
+            field.description,
+        )
+        for name, field in model.model_fields.items()
+    ]
 
 
 def _is_section(annotation: Any) -> bool:

@@ -1,12 +1,23 @@
-"""Keys of earlier versions of the config: what became of each."""
+"""Keys of earlier versions of the config, with the new name or the remedy of each."""
 
-FLOW = "the flow starts from the prediction of `regression` since then"
-
+FLOW = "the flow now starts from the prediction of `regression`"
 FOLDERS = "write images.source: {name: imagefolder, train: ..., test: ...}"
 GONE = "no longer a setting; remove it"
+CONSTANTS = (  # of samplers and of their evaluation, beside the code that uses them
+    *("sampling.flow.space", "sampling.flow.normalise", "sampling.flow.weight_decay", "sampling.flow.patience"),
+    *("sampling.flow.schedule", "sampling.flow.keep", "sampling.flow.frequencies", "sampling.flow.method"),
+    *("sampling.regression.temperature", "sampling.regression.symmetric", "sampling.regression.weight_decay"),
+    *("sampling.regression.patience", "sampling.regression.schedule", "sampling.regression.keep"),
+    *("sampling.regression.outcome_embedding", "sampling.regression.standardise", "sampling.regression.losses"),
+    *("sampling.regression.space", "sampling.regression.normalise", "sampling.retrieval", "sampling.refinement"),
+    *("sampling.memory_bank.space", "sampling.memory_bank.outcome", "sampling.memory_bank.width"),
+    *("sampling.generator.body.weight_decay", "sampling.generator.body.batch_size", "sampling.recalibration.strength"),
+    *("evaluation.control_requests", "evaluation.novelty_samples", "evaluation.map_members", "evaluation.map_method"),
+)
 
-# By the key as it was; a key that comes back must go from here.
+# By the former key. A key that comes back must be deleted here.
 RENAMED = {
+    **dict.fromkeys(CONSTANTS, GONE),
     "images.train": f"now images.source.train; {FOLDERS}",
     "images.test": f"now images.source.test; {FOLDERS}",
     "images.drawn": "now images.source.drawn; write images.source: {name: glyphs, drawn: ...}",
@@ -16,7 +27,7 @@ RENAMED = {
     "datasets.set": GONE,
     "sampling.flow.image_counts": f"now sampling.regression.image_counts: {FLOW}",
     "sampling.norm": "now sampling.projection.norm",
-    "sampling.flow.condition_dropout": f"no more, remove it: {FLOW}, which no condition is hidden from",
+    "sampling.flow.condition_dropout": f"no longer a setting, remove it: {FLOW}, which uses all conditions",
     "shared.temperature": "now shared.losses.nt_xent.temperature",
     "shared.symmetric": "now shared.losses.nt_xent.symmetric",
     "weights.autoencoder": "now settings of weights.encoder, for example `encoder: {name: pca-ae, latent: 64, "
@@ -34,42 +45,5 @@ RENAMED = {
     "zoo.backbone.learning_rate": "no longer a setting, remove it; its peak is 0.1",
     "zoo.backbone.weight_decay": "no longer a setting, remove it; it is 0.001",
     "zoo.backbone.batch_size": "no longer a setting, remove it; it is 64",
-    "sampling.flow.guidance": "no more, remove it; how much samples differ is sampling.flow.temperature",
-    # Constants of samplers and of their evaluation, beside the code that uses them.
-    **dict.fromkeys(
-        (
-            "sampling.flow.space",
-            "sampling.flow.normalise",
-            "sampling.regression.temperature",
-            "sampling.regression.symmetric",
-            "sampling.regression.weight_decay",
-            "sampling.regression.patience",
-            "sampling.regression.schedule",
-            "sampling.regression.keep",
-            "sampling.regression.outcome_embedding",
-            "sampling.regression.standardise",
-            "sampling.regression.losses",
-            "sampling.regression.space",
-            "sampling.regression.normalise",
-            "sampling.flow.weight_decay",
-            "sampling.flow.patience",
-            "sampling.flow.schedule",
-            "sampling.flow.keep",
-            "sampling.flow.frequencies",
-            "sampling.flow.method",
-            "sampling.memory_bank.space",
-            "sampling.memory_bank.outcome",
-            "sampling.memory_bank.width",
-            "sampling.retrieval",
-            "sampling.generator.body.weight_decay",
-            "sampling.generator.body.batch_size",
-            "sampling.recalibration.strength",
-            "sampling.refinement",
-            "evaluation.control_requests",
-            "evaluation.novelty_samples",
-            "evaluation.map_members",
-            "evaluation.map_method",
-        ),
-        GONE,
-    ),
+    "sampling.flow.guidance": "no longer a setting, remove it; sampling.flow.temperature sets how much samples differ",
 }

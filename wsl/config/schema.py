@@ -1,4 +1,4 @@
-"""The schema of the whole config, composed of the sections that lie beside the code that uses them."""
+"""The schema of the whole config, composed of the sections beside the code that uses them."""
 
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -42,56 +42,42 @@ class Config(Section):
     sampling: Sampling = Field(default_factory=Sampling)
     evaluation: Evaluation = Evaluation()
 
-    @model_validator(mode="after")
-    def _growth_needs_other_runs(self) -> Self:
-        if self.evaluation.growth and not self.beside:
-            raise ValueError("evaluation.growth: needs other runs; name runs with fewer members in `beside`")
-        return self
-
     def encoders(self) -> dict[str, Weights]:
         """Return the weight encoders on the bench by name, the run's own first."""
         variants = {name: variant.of(self.weights) for name, variant in self.evaluation.bench.encoders.items()}
         return {self.weights.encoder.name: self.weights, **variants}
 
     def search_with(self, name: str) -> Search:
-        """Return the search by outputs for an encoder on the bench: without steps if it is not searched with."""
+        """Return the search by outputs for an encoder on the bench; without steps if it is not to be searched with."""
         search = self.evaluation.bench.search
         values = search.model_dump(exclude={"encoders"})
         return Search(**values if name in (search.encoders or [name]) else {**values, "steps": 0})
 
     @model_validator(mode="after")
-    def _bench_is_valid(self) -> Self:
-        for name, variant in self.evaluation.bench.encoders.items():
+    def _is_consistent(self) -> Self:
+        if self.evaluation.growth and not self.beside:
+            raise ValueError("evaluation.growth: needs other runs; name runs with fewer members in `beside`")
+        bench = self.evaluation.bench
+        for name, variant in bench.encoders.items():
             if name == self.weights.encoder.name:
                 raise ValueError(f"evaluation.bench.encoders.{name}: the run's own has this name; choose another")
             try:
                 variant.of(self.weights)
             except ValidationError as error:
-                given = variant.model_dump(exclude_unset=True)
-                faults = "; ".join(describe_fault(given, Weights, fault) for fault in error.errors())
+                raw = variant.model_dump(exclude_unset=True)
+                faults = "; ".join(describe_fault(raw, Weights, fault) for fault in error.errors())
                 raise ValueError(f"evaluation.bench.encoders.{name}: {faults}") from None
-        return self
-
-    @model_validator(mode="after")
-    def _searched_are_on_the_bench(self) -> Self:
-        for name in self.evaluation.bench.search.encoders:
+        for name in bench.search.encoders:
             if name not in self.encoders():
                 known = ", ".join(self.encoders())
                 raise ValueError(f"evaluation.bench.search.encoders: {name} is not on the bench; there are {known}")
-        return self
-
-    @model_validator(mode="after")
-    def _names_need_texts(self) -> Self:
         if self.sampling.generator.names and not self.datasets.prompts:
             raise ValueError("sampling.generator.names: CLIP needs prompts for class names; set datasets.prompts")
         return self
 
 
 def load_config(raw: dict[str, Any]) -> Config:
-    """Return a checked config.
-
-    Args:
-        raw: the config as read from YAML.
+    """Return a checked config from the content of a YAML file.
 
     Raises:
         ConfigError: one line per fault: the key, the cause, and the known keys if it is unknown.

@@ -1,9 +1,10 @@
-"""Class means of CLIP features, written and read, and dataset embeddings made of them (section 3.2.2)."""
+"""Files of class means of CLIP features, and dataset embeddings of them (section 3.2.2)."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,8 +38,8 @@ def embed_classes(
         out: one HDF5 file per class, with ``mean`` (dimension,), ``features`` (images, dimension) in the order of the
             images, and ``text`` (dimension,), the mean of the prompts' normalised features, if there are prompts.
         prompts: sentences that name each class.
-        model: loaded once, see ``wsl.datasets.clip.Clip``.
-        job: its seed is that of CLIP's random weights.
+        model: see ``wsl.datasets.clip.Clip``.
+        job: its seed is that of random weights of CLIP.
     """
     from wsl.datasets.clip import Clip  # the import takes seconds, and reading class means does not need it
 
@@ -48,44 +49,40 @@ def embed_classes(
         with open_hdf5(source) as file:
             name, images = file.attrs["class"], torch.from_numpy(file["train"][...]).permute(0, 3, 1, 2)
         features = encoder.features(images).cpu()
-        with new_hdf5(path) as file:
-            file.attrs["class"], file.attrs["images"] = name, len(images)
-            file.create_dataset("mean", data=features.double().mean(0).float().numpy())
-            file.create_dataset("features", data=features.numpy())
-            if sentences:
-                file.create_dataset("text", data=encoder.text_features(sentences).mean(0).cpu().numpy())
+        text = encoder.text_features(sentences).mean(0).cpu().numpy() if sentences else None
+        _write_class(path, name, features.double().mean(0).float().numpy(), features.numpy(), text)
         log.info("class %s: mean of %d images, %d prompts", name, len(images), len(sentences))
 
 
 def embed_name(name: str, prompts: Sequence[str], out: str | Path, clip: Clip, length: float) -> None:
-    """Write the class file of a class that has a name and no images, made from its text.
+    """Write the class file of a class without images from sentences that name it.
 
-    Args:
-        name: of the class.
-        prompts: sentences that name it.
-        out: HDF5 file as ``embed_classes`` writes it: ``mean`` is the text feature at ``length``, and ``features`` is
-            empty.
-        clip: with a text tower.
-        length: of class means.
+    It is as that of ``embed_classes``, with empty ``features``; ``mean`` is the text feature, scaled to ``length``.
     """
     text = clip.text_features(prompts).mean(0).cpu().numpy()
-    with new_hdf5(out) as file:
-        file.attrs["class"], file.attrs["images"] = name, 0
-        file.create_dataset("mean", data=np.float32(text * length / np.linalg.norm(text)))
-        file.create_dataset("features", data=np.empty((0, len(text)), dtype=np.float32))
-        file.create_dataset("text", data=text)
+    mean = np.float32(text * length / np.linalg.norm(text))
+    _write_class(out, name, mean, np.empty((0, len(text)), dtype=np.float32), text)
+
+
+def _write_class(path: str | Path, name: str, mean: np.ndarray, features: np.ndarray, text: np.ndarray | None) -> None:
+    with new_hdf5(path) as file:
+        file.attrs["class"], file.attrs["images"] = name, len(features)
+        for key, values in (("mean", mean), ("features", features), ("text", text)):
+            if values is not None:
+                file.create_dataset(key, data=values)
 
 
 class ClassMeans:
-    """All class means of a run, by class name.
+    """All class means of a run.
 
     Args:
-        paths: one file per class, see ``embed_classes``, or a list of them, see ``wsl.files.plain.listed``.
-        images: number of images of each class that are averaged, the first ones; None: all; 0: the class's text
-            feature, at the mean length of class means.
+        paths: one file per class, see ``embed_classes``, or a list of them.
+        images: number of images of each class that are averaged, the first ones; None: all; 0: the text feature,
+            at the mean length of class means.
 
     Attributes:
-        length: of class means from all images, on average.
+        means: by class name.
+        length: mean length of the class means from all images.
 
     Raises:
         DataError: a class has no text.
@@ -105,31 +102,20 @@ class ClassMeans:
                 self.means[name] = mean
         self.length = float(np.mean(norms))
         if images == 0:
-            # Text features have length 1. Beside the longer features of images, all texts would look the same.
+            # Text features have length 1: compared with the longer image features, all texts would look the same.
             self.means = {name: np.float32(text * self.length) for name, text in self.means.items()}
 
     def embed(self, tasks: Sequence[str]) -> np.ndarray:
-        """Return z_D (n, classes * dimension): for each task, its class means concatenated in its order.
-
-        Args:
-            tasks: as text in tables, see ``wsl.images.reading.join_task``.
-        """
+        """Return z_D (n, classes * dimension): class means concatenated in the order of each task (``join_task``)."""
         return np.stack([np.concatenate([self.means[name] for name in task_classes(task)]) for task in tasks])
 
 
 class ClassMeansByCount:
-    """Class means from any number of images, read once for each number.
-
-    Args:
-        paths: one file per class, see ``embed_classes``, or a list of them, see ``wsl.files.plain.listed``.
-    """
+    """Class means from any number of images; files (see ``ClassMeans``) are read once per number."""
 
     def __init__(self, paths: Files):
-        self.paths = paths
-        self._held: dict[int | None, ClassMeans] = {}
+        self._of = cache(partial(ClassMeans, paths))
 
     def embed(self, tasks: Sequence[str], images: int | None = None) -> np.ndarray:
         """Return z_D (n, classes * dimension), see ``ClassMeans``."""
-        if images not in self._held:
-            self._held[images] = ClassMeans(self.paths, images)
-        return self._held[images].embed(tasks)
+        return self._of(images).embed(tasks)

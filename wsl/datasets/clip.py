@@ -24,53 +24,49 @@ BATCH = 256  # images per forward pass
 class Clip:
     """f_CLIP (section 3.2.2): features of images and, if the model has a text tower, of texts.
 
+    Nothing is fetched, see ``wsl.datasets.fetching``.
+
     Args:
-        model: an open_clip model's name, the path of its JSON config, or the path of an ``open_clip_config.json``,
-            which also names the model's preprocessing and may lie beside weights and tokenizer.
-        weights: file of a state dict, of torch or safetensors; None: those beside ``open_clip_config.json``, or random
-            weights.
+        model: name of an open_clip model, the path of its JSON config, or the path of an ``open_clip_config.json``,
+            which also names the preprocessing and may lie in a folder with weights and tokenizer.
+        weights: file of a state dict, of torch or safetensors; None: those in the folder of ``open_clip_config.json``,
+            or random weights.
         seed: of random weights.
         device: ``cpu`` or ``cuda``.
 
     Raises:
-        ConfigError: open_clip does not know the model, or the file does not fit. Nothing is fetched, see
-            ``wsl.datasets.fetching``.
+        ConfigError: open_clip does not know the model, or the file does not fit.
     """
 
     def __init__(self, model: str, weights: str | None, seed: int, device: str = "cpu"):
         name, preprocessing = add_model(model)
         folder = None if preprocessing is None else f"local-dir:{Path(model).parent}"
         if weights is None and folder is None:
-            log.warning(
-                "datasets.weights is empty: %s has RANDOM weights; its features hardly depend on what images show",
-                name,
-            )
+            fault = "datasets.weights is empty: %s has RANDOM weights; its features hardly depend on what images show"
+            log.warning(fault, name)
         torch.manual_seed(seed)
+        in_folder = folder is not None and weights is None
         # A text tower of the package transformers would otherwise come from the network.
-        brought = folder is not None and weights is None
-        settings = {"force_preprocess_cfg": preprocessing, "pretrained_hf": False, "require_pretrained": brought}
+        settings = {"force_preprocess_cfg": preprocessing, "pretrained_hf": False, "require_pretrained": in_folder}
         try:
             with _named_by_content(weights) as file:
-                source = folder if brought else name
+                source = folder if in_folder else name
                 loaded = open_clip.create_model(source, pretrained=file, **settings, weights_only=True)
         except Exception as error:  # a damaged or hostile file raises whatever its unpickling met first
             raise ConfigError(
                 f"datasets: open_clip cannot load model {model!r} with weights {weights!r}: {error}; "
                 "the file must hold this model's state dict and nothing else"
             ) from error
-        self.model = loaded.eval().to(device)
-        self.device = device
-        self.tokenizer = folder or name
+        self.model, self.device, self.tokenizer = loaded.eval().to(device), device, folder or name
         self._name = f"{model} with {weights}" if weights else model
         size = self.model.visual.image_size
         self.size = size if isinstance(size, int) else size[0]
         preprocessing = open_clip.get_model_preprocess_cfg(self.model)
-        self.mean = torch.tensor(preprocessing["mean"], device=device).view(3, 1, 1)
-        self.std = torch.tensor(preprocessing["std"], device=device).view(3, 1, 1)
+        self.mean, self.std = (torch.tensor(preprocessing[key], device=device).view(3, 1, 1) for key in ("mean", "std"))
 
     @torch.no_grad()
     def features(self, images: torch.Tensor) -> torch.Tensor:
-        """Return features (n, dimension), not normalised, of uint8 images (n, 3, h, w), in batches of ``BATCH``.
+        """Return features (n, dimension), not normalised, of uint8 images (n, 3, h, w).
 
         Raises:
             DataError: features are not finite, since the weights are not.
@@ -85,27 +81,24 @@ class Clip:
 
     @torch.no_grad()
     def text_features(self, prompts: Sequence[str]) -> torch.Tensor:
-        """Return features (n, dimension) of sentences, each of length 1; raises ``DataError`` as ``features`` does."""
+        """Return features (n, dimension) of sentences, each of length 1; raises as ``features`` does."""
         tokens = open_clip.get_tokenizer(self.tokenizer)(list(prompts)).to(self.device)
         return functional.normalize(self._finite(self.model.encode_text(tokens).float()), dim=1)
 
     def _finite(self, features: torch.Tensor) -> torch.Tensor:
         if not features.isfinite().all():
             raise DataError(
-                f"datasets: {self._name} gives features that are not finite; its weights are damaged: fetch or make "
+                f"datasets: {self._name} gives features that are not finite; its weights are damaged: fetch or create "
                 "their file again"
             )
         return features
 
 
 def add_model(model: str) -> tuple[str, dict[str, Any] | None]:
-    """Register a model with open_clip.
-
-    Args:
-        model: see ``Clip``.
+    """Register a model (see ``Clip``) with open_clip.
 
     Returns:
-        The model's name, and its preprocessing where an ``open_clip_config.json`` names it.
+        The name of the model, and its preprocessing where an ``open_clip_config.json`` names it.
 
     Raises:
         ConfigError: ``model`` is the path of a JSON config that does not exist or cannot be read.

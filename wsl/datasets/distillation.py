@@ -1,9 +1,8 @@
-"""Dataset distillation by gradient matching: a few synthetic images in place of a class.
+"""Dataset distillation by gradient matching: a few synthetic images that replace a class.
 
 Zhao, Mopuri and Bilen, "Dataset Condensation with Gradient Matching", ICLR 2021.
 """
 
-import itertools
 import logging
 from pathlib import Path
 
@@ -20,24 +19,20 @@ from wsl.jobs.job import Job
 from wsl.randomness import integer_seed
 
 log = logging.getLogger(__name__)
-IMAGES = 1  # made for each class
+IMAGES = 1  # per class
 STEPS = 200  # random networks whose gradients the images match
 LEARNING_RATE = 0.1  # of the pixels, in units of normalised inputs
-BATCH = 32  # most real images per step
+BATCH = 32  # maximum number of real images per step
 WIDTH = 16  # channels of the random networks
 OUTPUTS = 10  # of the random head; the paper's data sets have ten classes
 MOMENTUM = 0.5  # of the pixels' SGD, as in the paper
 
 
 def embed_distilled(inputs: ClassFiles, out: str | Path, model: ClipModel, job: Job = Job()) -> None:  # noqa: B008
-    """Write a class file whose mean is that of the class's distilled images, made of its *training* images only.
+    """Write a class file with images distilled from the *training* images of the class.
 
-    Args:
-        inputs: the class's files.
-        out: HDF5 file as that of the CLIP features, except ``mean`` (dimension,), the mean CLIP features of the
-            distilled images, and ``distilled`` (images, size, size, 3), uint8. ``features`` are of the real images.
-        model: see ``wsl.datasets.clip.Clip``.
-        job: its seed is that of CLIP's random weights; each class's distillation derives its own seed from it.
+    It is as that of the CLIP features, except ``mean`` (dimension,), the mean CLIP features of the distilled images,
+    and ``distilled`` (images, size, size, 3), uint8. The seed of distillation derives from the job's and the class.
     """
     torch.set_num_threads(job.threads)
     with open_hdf5(inputs.packed) as file:
@@ -59,14 +54,10 @@ def distil(real: torch.Tensor, seed: int) -> torch.Tensor:
     """Return ``IMAGES`` synthetic uint8 images (images, 3, size, size) that train a network like the real images do.
 
     In each step a new random network compares the gradients of its loss on a batch of real images and on the synthetic
-    images, and the pixels follow the gradient of the difference. The loss is cross-entropy, and all images of the class
-    have the first of ``OUTPUTS`` labels. Images of other classes are not needed: the paper, too, matches the gradients
-    of each class separately, and for one image per class it never trains its networks, so that other classes enter only
-    by the random rows of the head. A class's file therefore depends only on its own images.
-
-    Args:
-        real: uint8 (n, 3, size, size), square; the first ones initialise the synthetic images.
-        seed: of networks and batches.
+    images, and the pixels follow the gradient of the difference. The loss is cross-entropy, and all images have the
+    first of ``OUTPUTS`` labels. As in the paper, the gradients of each class are matched separately, and networks are
+    not trained for one image per class: images of other classes have no effect. The first images of ``real``, uint8
+    (n, 3, size, size), initialise the synthetic images.
     """
     torch.manual_seed(seed)
     inputs = normalised(real)
@@ -91,10 +82,7 @@ def distil(real: torch.Tensor, seed: int) -> torch.Tensor:
 def matching_distance(network: nn.Module, real: torch.Tensor, synthetic: torch.Tensor) -> torch.Tensor:
     """Return D of the paper's section 3: 1 - cosine of the two gradients, summed over the output rows of all layers.
 
-    Args:
-        network: its weights of two or more dimensions count; biases and norms do not, as in the authors' code.
-        real: inputs (n, 3, size, size).
-        synthetic: inputs (m, 3, size, size), with respect to which the distance is differentiable.
+    As in the authors' code, biases and norms are left out. The distance is differentiable in the synthetic inputs.
     """
     weights = [parameter for parameter in network.parameters() if parameter.ndim > 1]
     expected = torch.autograd.grad(_loss(network, real), weights)
@@ -104,7 +92,7 @@ def matching_distance(network: nn.Module, real: torch.Tensor, synthetic: torch.T
 
 
 def convnet(width: int, size: int) -> nn.Sequential:
-    """Return the paper's network for square images, untrained: blocks that halve the side down to 4 pixels, and a head.
+    """Return the untrained network of the paper: blocks that halve the side of images down to 4 pixels, and a head.
 
     Instance normalisation, unlike the zoo's batch normalisation, works for a single image.
     """
@@ -113,7 +101,7 @@ def convnet(width: int, size: int) -> nn.Sequential:
         nn.Sequential(
             nn.Conv2d(into, width, 3, padding=1), nn.GroupNorm(width, width), nn.ReLU(inplace=True), nn.AvgPool2d(2)
         )
-        for into in itertools.islice(itertools.chain([3], itertools.repeat(width)), halvings)
+        for into in [3, *[width] * (halvings - 1)]
     ]
     return nn.Sequential(*blocks, nn.Flatten(), nn.Linear(width * (size >> halvings) ** 2, OUTPUTS))
 

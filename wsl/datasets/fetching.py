@@ -24,27 +24,27 @@ CONFIG = "open_clip_config.json"
 def fetch_clip(model: str, weights: str | None, texts: bool, folder: str | Path, out: str | Path) -> None:
     """Fetch the files of a pretrained model for ``wsl.datasets.clip.Clip``, and load it once to check them.
 
-    Files of a repository of the hub are taken from open_clip's caches if they are there.
+    Files of a repository of the hub that are in the caches of open_clip are not fetched again.
 
     Args:
-        model: an open_clip model's name, the path of its JSON config, or ``hf-hub:<repository>``.
+        model: name of an open_clip model, the path of its JSON config, or ``hf-hub:<repository>``.
         weights: a pretrained tag of that model; None: those of the repository.
         texts: whether to fetch the tokenizer, if open_clip does not include it.
-        folder: receives ``open_clip_config.json`` and the tokenizer's files.
-        out: the file of weights, byte for byte as it was published.
+        folder: receives ``open_clip_config.json`` and the files of the tokenizer.
+        out: the file of weights, byte for byte as published.
 
     Raises:
-        ConfigError: there is no network or no such model, or open_clip cannot load the files; the message says how to
-            do without a network.
+        ConfigError: there is no network or no such model, or open_clip cannot load the files; the message names a way
+            that needs no network.
     """
     with tempfile.TemporaryDirectory() as cache:
         name, config, source = _from_hub(model) if model.startswith(HUB) else _by_tag(model, weights, cache)
         with written_whole(out) as temporary:
-            shutil.copyfile(source, temporary)  # not a link: its time of change shows jobs that it is new
+            shutil.copyfile(source, temporary)  # a link would keep the old modification time
     if texts and config["model_cfg"]["text_cfg"].get("hf_tokenizer_name"):
         try:
             open_clip.get_tokenizer(name).save_pretrained(str(folder))
-        except Exception as error:  # whatever the package transformers, its caches or the network raise
+        except Exception as error:  # of the package transformers, its caches or the network
             raise ConfigError(
                 f"datasets.prompts: the tokenizer of {model} cannot be fetched ({error}); it needs a network and the "
                 "package transformers (pip install transformers); leave prompts out, or choose another model"
@@ -70,23 +70,24 @@ def _from_hub(model: str) -> tuple[str, dict[str, Any], str]:
 def _by_tag(model: str, tag: str, cache: str) -> tuple[str, dict[str, Any], str]:
     """Return the name, config and file of weights that open_clip knows by a tag."""
     name = add_model(model)[0].replace("/", "-")
-    published, model_config = open_clip.get_pretrained_cfg(name, tag), open_clip.get_model_config(name)
-    if not published or model_config is None:
+    published, config = open_clip.get_pretrained_cfg(name, tag), open_clip.get_model_config(name)
+    if not published or config is None:
         known = ", ".join(open_clip.list_pretrained_tags_by_model(name)) or "none"
         raise ConfigError(
-            f"datasets.weights: open_clip knows no weights {tag!r} of the model {model!r}; it knows {known}; choose "
-            "one of them, or name a file"
+            f"datasets.weights: open_clip has no weights {tag!r} of the model {model!r}; it has {known}; choose one "
+            "of them, or name a file"
         )
     repository = published.get("hf_hub", "")
     try:
         # By URL, open_clip leaves a broken download in its cache and would use it the next time.
         source = open_clip.download_pretrained(published, cache_dir=None if repository else cache)
     except Exception as error:  # of the network, the hub, its cache
-        remedy = _remedy(repository.rpartition("/")[0]) if repository else _remedy_by_url(published.get("url"))
+        remedy = f"fetch {published.get('url')} where there is a network, and set datasets.weights to the file"
+        remedy = _remedy(repository.rpartition("/")[0]) if repository else remedy
         raise ConfigError(f"datasets.weights: {tag} of {model} cannot be fetched ({error}); {remedy}") from error
-    known = asdict(PreprocessCfg())
-    preprocessing = {key: value for key, value in published.items() if key in known}
-    return name, {"model_cfg": model_config, "preprocess_cfg": preprocessing}, source
+    keys = asdict(PreprocessCfg())
+    preprocessing = {key: value for key, value in published.items() if key in keys}
+    return name, {"model_cfg": config, "preprocess_cfg": preprocessing}, source
 
 
 def _remedy(repository: str) -> str:
@@ -94,7 +95,3 @@ def _remedy(repository: str) -> str:
         f"where there is a network, `hf download {repository} --local-dir <folder>`; then set datasets.model: "
         "local-dir:<folder> and leave datasets.weights out"
     )
-
-
-def _remedy_by_url(url: str | None) -> str:
-    return f"fetch {url} where there is a network, and set datasets.weights to the file"

@@ -15,6 +15,7 @@ from wsl.errors import DataError
 from wsl.files.hdf5 import new_hdf5, open_hdf5
 from wsl.files.plain import write_csv
 from wsl.files.tensors import read_tensors, write_tensors
+from wsl.images.inputs import load_task
 from wsl.jobs.job import Job
 from wsl.training.fitting import fit, mlp
 from wsl.training.recipe import Recipe
@@ -23,22 +24,17 @@ RECIPE = Recipe(learning_rate=3e-4, batch_size=32, epochs=100)  # classes per ba
 HIDDEN = [256]  # sizes of the hidden layers
 DROPOUT = 0.5
 TEMPERATURE = 0.1  # of the contrastive loss
-IMAGES = 32  # most images in a random subset; sizes are uniform from 1
-VALIDATION_DRAWS = 8  # pairs of subsets per class; with fewer, chance decides which epoch is kept
+IMAGES = 32  # maximum number of images in a random subset; sizes are uniform from 1
+VALIDATION_DRAWS = 8  # pairs of subsets per class; with fewer, the choice of the epoch is noise
 
 
 class SetEncoder(nn.Module):
-    """A set's embedding: rho(mean of phi(x)) over its images x.
+    """The embedding of a set: rho(mean of phi(x)) over its images x.
 
     phi is CLIP, frozen, followed by a residual MLP. rho is linear, and since a linear map commutes with the mean, it is
-    the last layer of phi here. The mean of the images' outputs is therefore the embedding of any set, whatever its size
-    and order. The MLP's last layer is initialised with zeros, so that training starts from the mean of CLIP's
-    normalised features.
-
-    Args:
-        features: size of a CLIP feature and of an embedding.
-        hidden: sizes of the MLP's hidden layers.
-        dropout: after each hidden layer.
+    the last layer of phi here: the mean of the outputs of images is the embedding of their set. The last layer of the
+    MLP starts at zero, so that training starts from the mean of CLIP's normalised features. An embedding has the size
+    of a CLIP feature, ``features``.
     """
 
     def __init__(self, features: int, hidden: Sequence[int], dropout: float):
@@ -72,16 +68,8 @@ def fit_set_encoder(
     """Train the encoder so that subsets of one class have similar embeddings, and those of different classes do not.
 
     The loss is the contrastive cross-entropy of CLIP, in both directions, between two disjoint random subsets of each
-    class of a batch. ``wsl.training.ntxent`` does not replace it: its denominator also contains the pairs within each
-    side, which would give other encoders. Subsets of training images train the encoder, subsets of
-    validation images choose the epoch.
-
-    Args:
-        inputs: files of the classes that training members or the backbone use.
-        out: safetensors file.
-        history: CSV, one row per epoch.
-        model: see ``wsl.datasets.clip.Clip``.
-        job: its seed is that of weights, batches, subsets and CLIP's random weights.
+    class of a batch. It is not NT-Xent, whose denominator also contains the pairs within each side. Subsets of training
+    images train the encoder, subsets of validation images choose the epoch. ``history`` has one row per epoch.
 
     Raises:
         DataError: a class is too small for two subsets.
@@ -89,9 +77,15 @@ def fit_set_encoder(
     torch.set_num_threads(job.threads)
     clip = Clip(model.model, model.weights, job.seed, job.device)
     features = {
-        "train": [_two_or_more(_features(path), path).to(job.device) for path in inputs.clip],
-        "validation": [_two_or_more(_validation_features(clip, path), path) for path in inputs.packed],
+        "train": [_features(path).to(job.device) for path in inputs.clip],
+        "validation": [clip.features(load_task([path], "validation")[0]) for path in inputs.packed],
     }
+    for path, rows in zip([*inputs.clip, *inputs.packed], [*features["train"], *features["validation"]], strict=True):
+        if len(rows) < 2:
+            raise DataError(
+                f"{path}: one image is too few for two subsets; add images, change images.validation_share, "
+                "or choose another datasets.encoder"
+            )
     torch.manual_seed(job.seed)
     module = SetEncoder(features["train"][0].shape[1], HIDDEN, DROPOUT).to(job.device)
     module.standardise_by(torch.cat(features["train"]))
@@ -101,8 +95,7 @@ def fit_set_encoder(
         fixed = part == "validation"
         generator = torch.Generator().manual_seed(int(rows[0])) if fixed else torch.default_generator
         classes = [features[part][row % count] for row in rows.tolist()]
-        first, second = embed_subsets(module, classes, IMAGES, generator)
-        return contrast(first, second, 1 / TEMPERATURE)
+        return contrast(*embed_subsets(module, classes, IMAGES, generator), 1 / TEMPERATURE)
 
     # A batch must not contain a class twice: it would be its own negative.
     recipe = RECIPE.model_copy(update={"batch_size": min(RECIPE.batch_size, count)})
@@ -116,11 +109,7 @@ def embed_subsets(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return embeddings of two disjoint random subsets of each class, (classes, features) each, of length 1.
 
-    Args:
-        module: encoder of images.
-        classes: CLIP features (n, features) of each class; n may differ.
-        most: largest number of images in a subset, which is never more than half of a class.
-        generator: of the subsets.
+    ``classes`` are CLIP features (n, features); subsets have at most ``most`` images and half of n.
     """
     rows, owners = [], []
     for place, features in enumerate(classes):
@@ -135,14 +124,10 @@ def embed_subsets(
 
 @torch.no_grad()
 def embed_set(inputs: ClassFiles, out: str | Path, model: ClipModel, job: Job = Job()) -> None:  # noqa: B008
-    """Write a class file with the encoder's outputs; ``mean`` is the embedding of all training images.
+    """Write a class file with the outputs of the encoder, ``features``, and their ``mean``.
 
-    Args:
-        inputs: the class's CLIP features and the encoder.
-        out: HDF5 file with ``mean`` (features,) and ``features`` (images, features), such that the mean of the first n
-            rows is the embedding of the first n images. It has no ``text``, since the encoder only reads images.
-        model: not used, since the CLIP features exist.
-        job: number of threads.
+    The mean of the first n rows of ``features`` is the embedding of the first n images. There is no ``text``, since the
+    encoder only reads images. ``model`` is not used.
     """
     torch.set_num_threads(job.threads)
     outputs = load_set_encoder(inputs.encoder)(_features(inputs.clip))
@@ -154,7 +139,7 @@ def embed_set(inputs: ClassFiles, out: str | Path, model: ClipModel, job: Job = 
 
 
 def load_set_encoder(path: str | Path) -> SetEncoder:
-    """Return a trained encoder, for evaluation."""
+    """Load a trained encoder, in evaluation mode."""
     state, shape = read_tensors(path)
     module = SetEncoder(**shape)
     module.load_state_dict(state)
@@ -164,17 +149,3 @@ def load_set_encoder(path: str | Path) -> SetEncoder:
 def _features(clip: str | Path) -> torch.Tensor:
     with open_hdf5(clip) as file:
         return torch.from_numpy(file["features"][...])
-
-
-def _validation_features(clip: Clip, packed: str | Path) -> torch.Tensor:
-    with open_hdf5(packed) as file:
-        return clip.features(torch.from_numpy(file["validation"][...]).permute(0, 3, 1, 2))
-
-
-def _two_or_more(features: torch.Tensor, path: str | Path) -> torch.Tensor:
-    if len(features) < 2:
-        raise DataError(
-            f"{path}: one image is too few for two subsets; add images, change images.validation_share, "
-            "or choose another datasets.encoder"
-        )
-    return features

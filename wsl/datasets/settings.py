@@ -1,4 +1,4 @@
-"""How datasets are embedded."""
+"""Settings of dataset encoders and of CLIP."""
 
 from pathlib import Path
 from typing import Self
@@ -48,22 +48,19 @@ class Datasets(ClipModel):
         return self.model.startswith(("hf-hub:", "local-dir:"))
 
     @model_validator(mode="after")
-    def _weights_are_named_once(self) -> Self:
+    def _keys_fit_together(self) -> Self:
         if self.brings_weights and self.weights is not None:
             raise ValueError(f"weights: {self.model} includes its own weights; remove this key")
         if self.sha256 and self.weights is None and not self.model.startswith("hf-hub:"):
             raise ValueError("sha256: there is no file of weights to check; set `weights`, or remove this key")
-        return self
-
-    @model_validator(mode="after")
-    def _prompts_name_the_class(self) -> Self:
         for prompt in self.prompts:
             if prompt.count("{}") != 1:
                 raise ValueError(f"prompts: {prompt!r} needs one {{}} where the class's name goes")
         if self.prompts and self.weights is None and not self.brings_weights:
-            raise ValueError("prompts: a model with random weights knows no words; set `weights`, or remove this key")
-        if self.prompts and not self.encoder.reads_names:
             raise ValueError(
-                f"prompts: the encoder `{self.encoder.name}` only reads images; remove this key or choose another one"
+                "prompts: a model with random weights cannot encode text; set `weights`, or remove this key"
             )
+        if self.prompts and not self.encoder.reads_names:
+            encoder = self.encoder.name
+            raise ValueError(f"prompts: the encoder `{encoder}` only reads images; remove this key or change `encoder`")
         return self

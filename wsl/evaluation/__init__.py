@@ -1,1 +1,1 @@
-"""Judge reconstructed and sampled models (thesis chapter 4)."""
+"""Evaluate reconstructed and sampled models (thesis chapter 4)."""

@@ -1,4 +1,4 @@
-"""Settings of the bench: weight encoders that are compared with the run's own, on the same members."""
+"""Settings of the bench: weight encoders to compare with the run's own, on the same members."""
 
 from typing import Annotated, Any, Literal
 
@@ -12,11 +12,11 @@ FORMER = ("autoencoder", "tokens", "normalise", "share")
 
 
 class Variant(Section):
-    """The settings of `weights` in which an encoder on the bench differs from the run's own."""
+    """The settings of `weights` that differ between an encoder on the bench and the run's own."""
 
     encoder: Any = Field(
         None,
-        description="settings of `weights.encoder` that differ; with another `name`, the others have that encoder's "
+        description="settings of `weights.encoder` that differ; with another `name`, the others are that encoder's "
         "defaults",
     )
     components: PositiveInt | None = Field(None, description="maximum number of principal components per parameter")
@@ -32,7 +32,7 @@ class Variant(Section):
         return values
 
     def of(self, weights: Weights) -> Weights:
-        """Return the section of a run, changed.
+        """Return the changed section of a run.
 
         Raises:
             ValidationError: the changed section is not valid.
@@ -47,22 +47,22 @@ class Variant(Section):
 class BenchSearch(Search):
     """Encoding by outputs: gradient steps on a held-out member's latent to match the outputs of its decoded model."""
 
-    encoders: list[str] = Field([], description="names of the encoders that are searched with; empty: all on the bench")
+    encoders: list[str] = Field([], description="names of encoders to search with; empty: all on the bench")
 
 
 class Bench(Section):
-    """Weight encoders that are fitted to the same members as the run's own, and compared."""
+    """Weight encoders to compare with the run's own, fitted to the same members."""
 
     encoders: dict[Annotated[str, Field(pattern=RUN_NAME)], Variant] = Field(
         {},
-        description="by name, the keys of `weights` in which an encoder differs from the run's own (`encoder`, "
-        "`components`, `budget`, `gate`); empty: no bench",
+        description="by name, the keys of `weights` that differ from the run's own (`encoder`, `components`, `budget`, "
+        "`gate`); empty: no bench",
     )
     search: BenchSearch = BenchSearch()
 
 
 class BenchSettings(EncoderFit):
-    """How one encoder on the bench is fitted and measured."""
+    """Settings for fitting and measuring one encoder on the bench."""
 
     components: PositiveInt
     budget: PositiveInt | None

@@ -1,4 +1,4 @@
-"""The model card: a model's metadata in words, for the card and for the terminal."""
+"""The model card: a model's metadata in words, also for the terminal."""
 
 from typing import Any
 
@@ -39,10 +39,11 @@ def card(name: str, about: dict[str, Any]) -> str:
         name: of the model's file.
         about: its metadata, see ``wsl.evaluation.delivery.deliver``.
     """
-    epochs = about["refined_epochs"]
+    epochs, architecture = about["refined_epochs"], about["architecture"]
+    settings = [f"{key} {value}" for key, value in architecture.items() if key != "name"]
     return CARD.format(
         name=name,
-        architecture=", ".join([about["architecture"]["name"], *_settings(about["architecture"])]),
+        architecture=", ".join([architecture["name"], *settings]),
         **{key: about[key] for key in ("run", "sampler", "size")},
         classes=", ".join(about["classes"]),
         way=f"sampled, then trained for {_count(epochs, 'epoch')}" if epochs else "as sampled, without training",
@@ -55,21 +56,17 @@ def card(name: str, about: dict[str, Any]) -> str:
     )
 
 
-def _settings(architecture: dict[str, Any]) -> list[str]:
-    return [f"{key} {value}" for key, value in architecture.items() if key != "name"]
-
-
 def ranking(about: dict[str, Any]) -> list[tuple[str, dict[str, float], bool]]:
-    """Return the model and its baselines, the most accurate first: label, estimate, and whether it is the model."""
+    """Return label, estimate and whether it is the model, of the model and its baselines, the most accurate first."""
     epochs = _count(about["refined_epochs"], "epoch")
-    own = {"as sampled": "this model, as sampled", "refined": f"this model, trained for {epochs}"}
-    rows = [(own[name], one, True) for name, one in about["estimates"].items()]
-    rows += [(label(name), one, False) for name, one in about.get("baselines", {}).items()]
+    labels = {"as sampled": "this model, as sampled", "refined": f"this model, trained for {epochs}"}
+    rows = [(labels[name], estimate, True) for name, estimate in about["estimates"].items()]
+    rows += [(label(name), estimate, False) for name, estimate in about.get("baselines", {}).items()]
     return sorted(rows, key=lambda row: -row[1]["accuracy"])
 
 
 def label(name: str) -> str:
-    """Return the label of a baseline; its name where it is a plug-in that is not loaded."""
+    """Return the label of a baseline, or its name if it is in a plug-in that is not loaded."""
     if name == "pixels":
         return PIXELS
     return METHODS[name].card_label or METHODS[name].label or name if name in METHODS else name
@@ -83,7 +80,7 @@ def judged_on(about: dict[str, Any]) -> str:
 
 
 def source(about: dict[str, Any]) -> str:
-    """Return what a model was made from."""
+    """Return a description of the images, or names, that a model was made from."""
     images = about["made_from"]["images"]
     if not images:
         return "the names of its classes, without any image"
@@ -92,69 +89,67 @@ def source(about: dict[str, Any]) -> str:
 
 
 def losses(about: dict[str, Any]) -> str:
-    """Return the requested loss and, where images were held out, the loss reached on them."""
-    asked = f"requested validation loss: {about['request']['validation_loss']:.3g} nats"
+    """Return the requested loss and the losses reached on held-out images, if any."""
+    requested = f"requested validation loss: {about['request']['validation_loss']:.3g} nats"
     reached = [
-        f"{one['loss']:.3g} nats{' after training' if name == 'refined' else ''}"
-        for name, one in about["estimates"].items()
+        f"{estimate['loss']:.3g} nats{' after training' if name == 'refined' else ''}"
+        for name, estimate in about["estimates"].items()
     ]
-    return f"{asked}; reached on the held-out images: {', '.join(reached)}" if reached else asked
+    return f"{requested}; reached on the held-out images: {', '.join(reached)}" if reached else requested
 
 
-def interval(one: dict[str, float]) -> str:
+def interval(estimate: dict[str, float]) -> str:
     """Return an estimate's 95 % interval."""
-    return f"{one['low']:.1%} to {one['high']:.1%}"
+    return f"{estimate['low']:.1%} to {estimate['high']:.1%}"
 
 
 def remarks(about: dict[str, Any]) -> list[str]:
-    """Return what readers need to know about the estimates."""
-    found = []
+    """Return remarks on the sampler and on the estimates."""
+    lines = []
     if remark := about.get("sampler_remark"):
-        found.append(remark)
+        lines.append(remark)
     if about["estimates"]:
-        found.append(
-            "All rows are made from the same training images and judged on the same held-out images; intervals are "
-            "Wilson's 95 % intervals."
+        lines.append(
+            "All rows use the same training images and the same held-out images; intervals are Wilson's 95 % intervals."
         )
     if most := about.get("pixel_images"):
-        found.append(f"The regression on raw pixels uses the first {most:,} training images of each class.")
+        lines.append(f"The regression on raw pixels uses the first {most:,} training images of each class.")
     if about["baselines_left_out"]:
-        names = ", ".join(label(name) for name in about["baselines_left_out"])
-        found.append(f"Left out, since the run has no file for it: {names}.")
-    return found
+        names = ", ".join(map(label, about["baselines_left_out"]))
+        lines.append(f"Left out, since the run has no file for it: {names}.")
+    return lines
 
 
 def warnings(about: dict[str, Any]) -> list[str]:
-    """Return reasons not to trust the model, or the estimate of its accuracy."""
-    found, without = [], about["held_out"]["classes_without"]
+    """Return reasons to distrust the model or the estimate of its accuracy."""
+    lines, without = [], about["held_out"]["classes_without"]
     if not about["made_from"]["images"]:
-        found.append("There are no images, so nothing shows how accurate the model is.")
+        lines.append("There are no images, so nothing shows how accurate the model is.")
     elif not about["estimates"]:
-        found.append("No image was held out, so nothing shows how accurate the model is.")
+        lines.append("No image was held out, so nothing shows how accurate the model is.")
     elif without:
-        found.append(f"No image was held out of: {', '.join(without)}. The accuracies do not cover these classes.")
+        lines.append(f"No image was held out of: {', '.join(without)}. The accuracies do not cover these classes.")
         if len(without) == len(about["classes"]) - 1:
-            found.append("All held-out images show one class: they cannot tell whether the model distinguishes any.")
-    for one in about["held_out_tasks"]:
-        if one["above_chance"]:
+            lines.append("All held-out images show one class: they do not show whether the model distinguishes any.")
+    for task in about["held_out_tasks"]:
+        if task["above_chance"]:
             continue
-        which = f"The run's sampler `{about['sampler']}` reaches {one['accuracy']:.1%}"
-        where = f"on the run's held-out tasks of {one['classes']} classes, where guessing reaches {one['chance']:.1%}"
-        if one["low"] is None:
-            found.append(f"{which} {where}, but too few held-out tasks give no interval: it may be at chance.")
+        which = f"The run's sampler `{about['sampler']}` reaches {task['accuracy']:.1%}"
+        where = f"on the run's held-out tasks of {task['classes']} classes, where guessing reaches {task['chance']:.1%}"
+        if task["low"] is None:
+            lines.append(f"{which} {where}, but too few held-out tasks give no interval: it may be at chance.")
         else:
-            found.append(f"{which} ({interval(one)}) {where}: it is at chance, so expect no more of this model.")
-    return found
+            lines.append(f"{which} ({interval(task)}) {where}: it is at chance, so expect no more of this model.")
+    return lines
 
 
 def _table(about: dict[str, Any]) -> str:
     if not about["estimates"]:
         return ""
-    lines = [f"On {judged_on(about)}.", "", "| model | accuracy | 95 % interval | images |"]
-    lines.append("|---|---|---|---|")
-    for label, one, own in ranking(about):
-        name = f"**{label}**" if own else label
-        lines.append(f"| {name} | {one['accuracy']:.1%} | {interval(one)} | {one['images']} |")
+    lines = [f"On {judged_on(about)}.", "", "| model | accuracy | 95 % interval | images |", "|---|---|---|---|"]
+    for name, estimate, is_model in ranking(about):
+        name = f"**{name}**" if is_model else name
+        lines.append(f"| {name} | {estimate['accuracy']:.1%} | {interval(estimate)} | {estimate['images']} |")
     return "\n".join(lines)
 
 

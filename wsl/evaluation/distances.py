@@ -10,11 +10,11 @@ from wsl.zoo.index import Zoo, read_weights
 from wsl.zoo.layout import Layout
 
 READ_BYTES = 256 * 2**20
-UNIT_MEMBERS = 200  # number of training members, the first, over whose pairs the unit is the median
+UNIT_MEMBERS = 200  # maximum number of training members, the first ones, for the unit of distances
 
 
 def learned(layout: Layout) -> np.ndarray:
-    """Return a mask (n_weights,) of learned weights: all but the running statistics."""
+    """Return a mask (n_weights,) of learned weights, that is, all except running statistics."""
     mask = np.ones(layout.size, dtype=bool)
     for entry in layout.entries:
         if entry.running:
@@ -23,48 +23,41 @@ def learned(layout: Layout) -> np.ndarray:
 
 
 class Distances(NamedTuple):
-    """L2 distances of learned weights.
+    """L2 distances of learned weights."""
 
-    Attributes:
-        to_training: from samples to training snapshots (samples, snapshots).
-        between: from sample to sample (samples, samples).
-        cosines: of samples and training snapshots, centred on the training snapshots' mean (samples, snapshots).
-        unit: median distance between the final snapshots of at most ``UNIT_MEMBERS`` training members.
-    """
-
-    to_training: np.ndarray
-    between: np.ndarray
-    cosines: np.ndarray
-    unit: float
+    to_training: np.ndarray  # from samples to training snapshots (samples, snapshots)
+    between: np.ndarray  # from sample to sample (samples, samples)
+    cosines: np.ndarray  # of samples and snapshots, centred on the snapshots' mean (samples, snapshots)
+    unit: float  # median distance between fully trained members, see ``UNIT_MEMBERS``
 
 
 def measure_distances(training: Zoo, samples: h5py.Dataset) -> Distances:
     """Measure all distances in one pass over the training weights.
 
     Args:
-        training: index of the training members.
+        training: the training members.
         samples: finite flat weights (samples, n_weights).
     """
-    known, made = len(training.snapshots), len(samples)
-    finished = training.trained[:UNIT_MEMBERS]
-    products, lengths = np.zeros((made, known + made)), np.zeros(known + made)
-    among = np.zeros((len(finished), len(finished)))
+    known, count = len(training.snapshots), len(samples)
+    trained = training.trained[:UNIT_MEMBERS]
+    products, lengths = np.zeros((count, known + count)), np.zeros(known + count)
+    trained_products = np.zeros((len(trained), len(trained)))
     for values in _centred_blocks(training, samples):
         products += values[known:] @ values.T
         lengths += np.einsum("ij,ij->i", values, values)
-        among += values[finished] @ values[finished].T
+        trained_products += values[trained] @ values[trained].T
     from_samples = _distances(products, lengths[known:], lengths)
     norms = np.sqrt(lengths)
     cosines = products[:, :known] / np.maximum(np.multiply.outer(norms[known:], norms[:known]), 1e-300)
-    pairs = _distances(among, lengths[finished], lengths[finished])[np.triu_indices(len(finished), k=1)]
+    pairs = _distances(trained_products, lengths[trained], lengths[trained])[np.triu_indices(len(trained), k=1)]
     unit = float(np.median(pairs)) if len(pairs) else float("nan")
     return Distances(from_samples[:, :known], from_samples[:, known:], cosines, unit)
 
 
 def _centred_blocks(training: Zoo, samples: h5py.Dataset) -> Iterator[np.ndarray]:
-    """Yield blocks of columns of the learned weights of snapshots and samples, minus the snapshots' mean, float64."""
+    """Yield blocks of columns of learned weights of snapshots and samples, minus the snapshots' mean, float64."""
     mask, rows = learned(training.layout), len(training.snapshots) + len(samples)
-    # Wide blocks for reading, since each opens every member's file; narrow ones for arithmetic in float64.
+    # Wide blocks for reading, which opens every member's file; narrow blocks for arithmetic in float64.
     wide, narrow = (max(1, size // (4 * rows)) for size in (READ_BYTES, READ_BYTES // 8))
     for start in range(0, training.layout.size, wide):
         part = slice(start, min(start + wide, training.layout.size))
@@ -81,28 +74,28 @@ def _distances(products: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> n
 
 
 class Spread:
-    """Root mean squared distance of vectors from their mean, updated with one vector at a time."""
+    """Root mean squared distance of vectors (n,) from their mean, added one at a time (Welford 1962)."""
 
     def __init__(self) -> None:
         self._count, self._mean, self._squares = 0, np.zeros(()), 0.0
 
     def add(self, vector: np.ndarray) -> None:
-        """Add a vector (n,) (Welford 1962)."""
+        """Add a vector."""
         self._count += 1
-        away = np.asarray(vector, dtype=np.float64) - self._mean
-        self._mean = self._mean + away / self._count
-        self._squares += float(away @ (vector - self._mean))
+        deviation = np.asarray(vector, dtype=np.float64) - self._mean
+        self._mean = self._mean + deviation / self._count
+        self._squares += float(deviation @ (vector - self._mean))
 
     def __float__(self) -> float:
         return float(np.sqrt(self._squares / self._count)) if self._count else float("nan")
 
 
 def exact_distance(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the L2 distance of two vectors, summed in float64; sums of inner products are not precise near 0."""
+    """Return the L2 distance of two vectors in float64, precise also near 0, unlike ``measure_distances``."""
     return float(np.linalg.norm(np.asarray(a, dtype=np.float64) - b))
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> float:
-    """Return the cosine of two vectors, summed in float64."""
+    """Return the cosine of two vectors in float64."""
     a, b = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
     return float(a @ b / max(np.linalg.norm(a) * np.linalg.norm(b), 1e-300))

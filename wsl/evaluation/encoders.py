@@ -1,4 +1,4 @@
-"""One weight encoder on the bench: how well it preserves held-out members, and what probes read from its latents."""
+"""Evaluation of one weight encoder on the bench: reconstructions of held-out members, and probes of its latents."""
 
 import logging
 import resource
@@ -37,35 +37,20 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class BenchInputs:
-    """Files that an encoder on the bench is fitted on and measured with.
+    """Files that an encoder on the bench is fitted on and measured with."""
 
-    Attributes:
-        train_index: index of the training members.
-        validation_index: index of the validation members, which stop the training.
-        held_out: indices of the members that the encoder is measured on, named after their parts.
-        fitted: PCA files with as many components as any encoder on the bench needs.
-        train: coefficients of the training snapshots by these PCA files.
-        validation: coefficients of the validation snapshots.
-        packed: packed images, one file per class, or a list of them.
-        accuracies: see ``wsl.evaluation.probes.measure_accuracies``.
-        class_means: one file per class, or a list of them.
-        bins: outcome bins.
-        sensitivity: effects of components on outputs, for a budget by ``function``.
-        other_zoos: indices of other runs, see ``EncoderInputs``.
-    """
-
-    train_index: str | Path
-    validation_index: str | Path
-    held_out: Sequence[str | Path]
-    fitted: Sequence[str | Path]
-    train: str | Path
-    validation: str | Path
-    packed: Files
-    accuracies: str | Path
-    class_means: Files
-    bins: str | Path
-    sensitivity: str | Path | None = None
-    other_zoos: Sequence[str | Path] = ()
+    train_index: str | Path  # of the training members
+    validation_index: str | Path  # of the validation members, for early stopping
+    held_out: Sequence[str | Path]  # indices of the members to measure on, named after their parts
+    fitted: Sequence[str | Path]  # PCA files with enough components for every encoder on the bench
+    train: str | Path  # coefficients of the training snapshots by these PCA files
+    validation: str | Path  # coefficients of the validation snapshots
+    packed: Files  # packed images, one file per class, or a list of them
+    accuracies: str | Path  # see ``wsl.evaluation.probes.measure_accuracies``
+    class_means: Files  # one file per class, or a list of them
+    bins: str | Path  # outcome bins
+    sensitivity: str | Path | None = None  # effects of components on outputs, for the gate ``function``
+    other_zoos: Sequence[str | Path] = ()  # indices of other runs, see ``EncoderInputs``
 
 
 def measure_encoder(
@@ -81,12 +66,11 @@ def measure_encoder(
 
     Args:
         inputs: files.
-        out: CSV, one row per fully trained member: ``part``, ``member``, ``task``, ``latent_size``, the metrics of
-            ``compare`` as decoded, with the suffix ``_bn`` after recalibration on the original's training images and,
-            if there is a search, ``_searched`` after both; ``accuracy`` with the same suffixes, ``original_accuracy``;
-            ``spread``, the root mean squared distance of the part's decoded members from their mean, divided by that of
-            the originals, which is near 0 if all decode to one model; ``fit_seconds``, ``decode_seconds`` per model,
-            and ``peak_mib`` of memory.
+        out: CSV, one row per fully trained member: ``part``, ``member``, ``task``, ``latent_size``; ``accuracy`` and
+            metrics of ``compare``, as decoded, recalibrated on the original's training images (``_bn``) and after a
+            search and recalibration (``_searched``); ``original_accuracy``; ``spread`` of the part's decoded members
+            relative to that of the originals (near 0 if all decode to one model); ``fit_seconds``, ``decode_seconds``
+            per model, and ``peak_mib`` of memory.
         probes: CSV, see ``wsl.evaluation.probes.probe``.
         history: CSV, one row per epoch: ``training`` (``encoder``, or ``shared`` for the shared encoder on its
             latents), ``epoch``, ``train_loss``, ``validation_loss``, ``kept``; for ``shared`` also losses at chance.
@@ -97,8 +81,7 @@ def measure_encoder(
     with TemporaryDirectory() as name:
         folder = Path(name)
         codec, seconds = _fit(inputs, folder, settings, seeds, job)
-        images = TaskImages(inputs.packed)
-        table = _members(codec, inputs, images, settings.search, seeds["search"], job.device)
+        table = _members(codec, inputs, settings.search, seeds["search"], job.device)
         losses = [pd.read_csv(folder / "history.csv").assign(training="encoder")]
         losses.append(_fit_shared(inputs, folder, settings, seeds, job).assign(training="shared"))
         write_csv(history, pd.concat(losses, ignore_index=True))
@@ -110,7 +93,7 @@ def measure_encoder(
 def _fit(
     inputs: BenchInputs, folder: Path, settings: BenchSettings, seeds: dict[str, int], job: Job
 ) -> tuple[WeightCodec, float]:
-    """Fit the encoder in a folder; returns its codec, and the seconds of the fit."""
+    """Fit the encoder in a folder; return its codec and the seconds of the fit."""
     sensitivity = inputs.sensitivity if settings.gate == "function" else None
     coefficients = inputs.train, inputs.validation
     limits = settings.components, settings.budget, sensitivity
@@ -129,7 +112,7 @@ def _fit(
 def _fit_shared(
     inputs: BenchInputs, folder: Path, settings: BenchSettings, seeds: dict[str, int], job: Job
 ) -> pd.DataFrame:
-    """Fit the shared encoder on the latents of the encoder in a folder; returns its history."""
+    """Fit the shared encoder on the latents of the encoder in a folder; return its history."""
     with open_zoo(inputs.train_index) as zoo:
         fitted = [folder / f"{entry.name}.h5" for entry in zoo.layout.entries]
     latents = []
@@ -146,11 +129,10 @@ def _fit_shared(
     return pd.read_csv(history)
 
 
-def _members(
-    codec: WeightCodec, inputs: BenchInputs, images: TaskImages, search: Search, seed: int, device: str
-) -> pd.DataFrame:
-    units = _units(codec, inputs.train_index)
-    layout, tables = codec.linear.layout, []
+def _members(codec: WeightCodec, inputs: BenchInputs, search: Search, seed: int, device: str) -> pd.DataFrame:
+    images, layout, tables = TaskImages(inputs.packed), codec.linear.layout, []
+    with open_zoo(inputs.train_index) as zoo:  # deviation of each number of z_W over fully trained training members
+        units = np.concatenate([codec.encode(read_snapshot(zoo, row)[None]) for row in zoo.trained]).std(axis=0)
     mask, runner = learned(layout), Runner(layout, device)
     recalibrate = Recalibration(layout, torch.empty(0), 0.0, device)
     for path in inputs.held_out:
@@ -167,24 +149,18 @@ def _members(
                 training_images, _ = images.of_task(task)
                 variants = {"": decoded, "_bn": recalibrate(decoded, training_images)}
                 if search.steps:
-                    own_seed = integer_seed(seed, "search", member)
-                    latent = search_latent(codec.encoder, layout, weights, units, training_images, search, own_seed)
+                    search_seed = integer_seed(seed, "search", member)
+                    latent = search_latent(codec.encoder, layout, weights, units, training_images, search, search_seed)
                     variants["_searched"] = recalibrate(codec.decode(latent[None])[0], training_images)
-                inputs_of_task, labels = images.of_task(task, part="validation")
-                inputs_of_task = normalised(inputs_of_task)
-                original = runner.logits(weights, inputs_of_task)
-                measured = {"original_accuracy": accuracy(original, labels), "decode_seconds": seconds}
+                validation_images, labels = images.of_task(task, part="validation")
+                validation_images = normalised(validation_images)
+                original = runner.logits(weights, validation_images)
+                scores = {"original_accuracy": accuracy(original, labels), "decode_seconds": seconds}
                 for suffix, vector in variants.items():
-                    outputs = runner.logits(vector, inputs_of_task)
+                    outputs = runner.logits(vector, validation_images)
                     metrics = {**compare(original, outputs), "accuracy": accuracy(outputs, labels)}
-                    measured |= {f"{name}{suffix}": value for name, value in metrics.items()}
-                rows.append({"part": part_of(path), "member": member, "task": task, **measured})
+                    scores |= {f"{name}{suffix}": value for name, value in metrics.items()}
+                rows.append({"part": part_of(path), "member": member, "task": task, **scores})
         log.info("%s: %d members measured", part_of(path), len(rows))
         tables.append(pd.DataFrame(rows).assign(spread=float(spread) / max(float(original_spread), 1e-300)))
     return pd.concat(tables, ignore_index=True)
-
-
-def _units(codec: WeightCodec, train_index: str | Path) -> np.ndarray:
-    """Return the deviation of each number of z_W over fully trained training members."""
-    with open_zoo(train_index) as zoo:
-        return np.concatenate([codec.encode(read_snapshot(zoo, row)[None]) for row in zoo.trained]).std(axis=0)

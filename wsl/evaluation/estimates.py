@@ -1,4 +1,4 @@
-"""The accuracy of a model for a user's classes on held-out images, and of baselines from the same images."""
+"""Accuracies of a model for a user's classes, and of baselines from the same images, on held-out images."""
 
 import numpy as np
 import torch
@@ -13,43 +13,34 @@ from wsl.sampling.methods.base import METHODS
 from wsl.sampling.methods.task_heads import fit_probe
 from wsl.sampling.user_classes import UserModel
 
-TINY = 32  # pixels: the side of the largest images whose raw pixels are a baseline
+TINY = 32  # pixels: side of the largest images with a baseline on raw pixels
 PIXELS = "pixels"
 PIXEL_IMAGES = 1000  # training images per class for the regression on pixels: more would take minutes
 Estimate = dict[str, float | int]
 
 
 def estimate(model: UserModel, weights: np.ndarray) -> Estimate | None:
-    """Judge weights on a model's held-out images.
-
-    Args:
-        model: whose images.
-        weights: flat (n_weights,), in the model's layout.
+    """Evaluate flat weights (n_weights,) on a model's held-out images.
 
     Returns:
-        ``accuracy`` with the bounds of Wilson's 95 % interval, ``low`` and ``high``; ``loss``: mean cross-entropy in
-        nats; ``images``: how many. None where no image was held out.
+        ``accuracy`` with the bounds of Wilson's 95 % interval, ``low`` and ``high``; ``loss``, mean cross-entropy in
+        nats; ``images``, their number. None if no image was held out.
     """
     images, labels = model.run.images.of_task(model.task, part="test")
     if not len(images):
         return None
     logits = Runner(model.run.layout).logits(weights, normalised(images))
-    return {**_judged(logits, labels), "loss": functional.cross_entropy(logits, labels).item()}
+    return {**_accuracy(logits, labels), "loss": functional.cross_entropy(logits, labels).item()}
 
 
 def baselines(model: UserModel) -> tuple[dict[str, Estimate], list[str]]:
-    """Judge baselines that are made from a model's training images on its held-out images.
+    """Evaluate baselines from a model's training images on its held-out images.
 
-    The held-out images choose nothing: each baseline's only setting, a penalty, comes from cross-validation on the
-    training images. The regression on pixels uses at most ``PIXEL_IMAGES`` images per class.
-
-    Args:
-        model: whose images and run.
+    A baseline's only setting, a penalty, comes from cross-validation on the training images.
 
     Returns:
-        Estimates without ``loss`` by the names of methods with ``own_images``, and ``pixels`` where images are tiny;
-        and the names of methods that are left out because the run lacks their files. Both are empty where no image was
-        held out.
+        Estimates without ``loss`` of the methods with ``own_images``, and of ``pixels`` for tiny images; and the names
+        of methods whose files the run lacks. Both are empty if no image was held out.
     """
     run = model.run
     images, labels = run.images.of_task(model.task, part="test")
@@ -64,14 +55,14 @@ def baselines(model: UserModel) -> tuple[dict[str, Estimate], list[str]]:
             left_out.append(name)
             continue
         weights = run.recalibrated(run.method(name)).sample(model.task, model.loss)
-        estimates[name] = _judged(runner.logits(weights, inputs), labels)
+        estimates[name] = _accuracy(runner.logits(weights, inputs), labels)
     if images.shape[-1] <= TINY:
-        estimates[PIXELS] = _judged(_pixel_logits(run.images, model.task), labels)
+        estimates[PIXELS] = _accuracy(_pixel_logits(run.images, model.task), labels)
     return estimates, left_out
 
 
 def _pixel_logits(images: TaskImages, task: str) -> torch.Tensor:
-    """Return logits (n, classes) of a task's held-out images by a logistic regression on raw pixels in [0, 1]."""
+    """Return logits (n, classes) of a task's held-out images, by logistic regression on raw pixels in [0, 1]."""
 
     def pixels(part: str, most: int | None = None) -> list[torch.Tensor]:
         return [images.of_class(name, most, part).flatten(1) / 255 for name in task_classes(task)]
@@ -80,7 +71,7 @@ def _pixel_logits(images: TaskImages, task: str) -> torch.Tensor:
     return torch.cat(pixels("test")) @ weight.T + bias
 
 
-def _judged(logits: torch.Tensor, labels: torch.Tensor) -> Estimate:
-    right = int((logits.argmax(1) == labels).sum())
-    interval = binomtest(right, len(labels)).proportion_ci(method="wilson")
-    return {"accuracy": right / len(labels), "low": interval.low, "high": interval.high, "images": len(labels)}
+def _accuracy(logits: torch.Tensor, labels: torch.Tensor) -> Estimate:
+    correct = int((logits.argmax(1) == labels).sum())
+    interval = binomtest(correct, len(labels)).proportion_ci(method="wilson")
+    return {"accuracy": correct / len(labels), "low": interval.low, "high": interval.high, "images": len(labels)}

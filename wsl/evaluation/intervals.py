@@ -13,7 +13,7 @@ from wsl.images.reading import join_task, task_classes
 
 Bounds = tuple[float, float]
 SHARE, CORRELATION, POSITIVE, AT_MOST_ONE, UNBOUNDED = (0.0, 1.0), (-1.0, 1.0), (0.0, inf), (-inf, 1.0), (-inf, inf)
-# The ranges that metrics of the tables can take.
+# Ranges of the metrics in tables.
 RANGES: dict[str, Bounds] = {
     **dict.fromkeys(("accuracy", "original_accuracy", "agreement", "recall"), SHARE),
     **dict.fromkeys(("nearest_jaccard", "nearest_jaccard_chance"), SHARE),
@@ -25,7 +25,7 @@ RANGES: dict[str, Bounds] = {
 
 
 class Interval(NamedTuple):
-    """A mean and its 95 % interval; the bounds are NaN where there are fewer than two independent values."""
+    """A mean and its 95 % interval; the bounds are NaN for fewer than two independent values."""
 
     mean: float
     low: float
@@ -33,18 +33,18 @@ class Interval(NamedTuple):
 
 
 def interval(values: np.ndarray, bounds: Bounds = UNBOUNDED) -> Interval:
-    """Return the mean of independent values and its 95 % t interval on a scale without bounds.
+    """Return the mean of independent values and its 95 % t interval, computed on a scale without bounds.
 
-    Plain t intervals of accuracies near 1 pass 1. By the delta method, the mean m with standard error s has on the
+    Plain t intervals of accuracies near 1 exceed 1. By the delta method, the mean m with standard error s has on the
     scale g the standard error |g'(m)| s; the interval g(m) -+ t s |g'(m)|, with t of n - 1 degrees of freedom, is
     mapped back by the inverse of g. For a range (a, b) g is the logit of (m - a) / (b - a), as in ``svyciprop(method =
-    "logit")`` of R's package survey; where one bound is infinite, the logarithm of the distance from the other; where
-    both are, m itself.
+    "logit")`` of R's package survey; with one infinite bound, the logarithm of the distance from the other; with two,
+    m itself.
 
-    In 20,000 simulations each, of accuracies from Beta distributions, 3 or 24 per interval, these intervals covered the
-    mean in 95 and 94 % of cases for mean .90 and deviation .09 (plain t intervals: 90 and 93 %), in 94 and 93 % for .95
-    and .065 (83 and 91 %). Both fail where nearly all values are 1 and a few far lower: for .99 and .03 these covered
-    74 and 86 %, plain ones 53 and 80 %.
+    In 20,000 simulations of 3 or 24 accuracies from Beta distributions, these intervals covered the mean in 95 and 94 %
+    of cases for mean .90 and deviation .09 (plain t intervals: 90 and 93 %), and in 94 and 93 % for .95 and .065 (83
+    and 91 %). Both fail if nearly all values are 1 and a few far lower: for .99 and .03 these covered 74 and 86 %,
+    plain intervals 53 and 80 %.
 
     Args:
         values: (n,), one per independent set of classes.
@@ -64,12 +64,12 @@ def around(mean: float, error: float, count: int, bounds: Bounds = UNBOUNDED) ->
     Args:
         mean: the estimate.
         error: its standard error.
-        count: independent values that it comes from.
+        count: number of independent values.
         bounds: the metric's range.
     """
     if count < 2 or not isfinite(error):
         return Interval(mean, nan, nan)
-    if error <= 1e-12 * max(abs(mean), 1.0):  # rounding alone
+    if error <= 1e-12 * max(abs(mean), 1.0):  # only rounding
         return Interval(mean, mean, mean)
     to, back, slope = _scale(mean, *bounds)
     reach = float(stats.t.ppf(0.975, count - 1)) * error * slope
@@ -77,7 +77,7 @@ def around(mean: float, error: float, count: int, bounds: Bounds = UNBOUNDED) ->
 
 
 def _scale(mean: float, low: float, high: float) -> tuple[float, Callable[[float], float], float]:
-    """Return the mean on its scale without bounds, the way back, and the scale's slope at the mean."""
+    """Return the mean on a scale without bounds, the inverse of the scale, and its slope at the mean."""
     if isfinite(low) and isfinite(high):
         share = (mean - low) / (high - low)
         slope = 1 / (share * (1 - share) * (high - low))
@@ -92,12 +92,13 @@ def _scale(mean: float, low: float, high: float) -> tuple[float, Callable[[float
 def r_squared(truth: np.ndarray, predicted: np.ndarray, sets: Sequence[str]) -> Interval:
     """Return R² of predictions with its 95 % interval over sets of classes.
 
-    R² is 1 less a ratio of sums, of squared errors and of squared deviations from the mean. Its standard error is that
-    of a ratio estimator over clusters (Taylor linearisation; Cochran 1977, section 2.11), each set being a cluster.
+    R² is 1 minus a ratio of sums: of squared errors, and of squared deviations from the mean. Its standard error is
+    that of a ratio estimator over clusters (Taylor linearisation; Cochran 1977, section 2.11), the sets of classes.
 
     Args:
-        truth: (n,); predicted: (n,).
-        sets: of classes that each value belongs to (n,), see ``class_set``.
+        truth: (n,).
+        predicted: (n,).
+        sets: the set of classes of each value (n,), see ``class_set``.
     """
     truth, predicted = np.asarray(truth, dtype=float), np.asarray(predicted, dtype=float)
     sums = pd.DataFrame({"error": (truth - predicted) ** 2, "spread": (truth - truth.mean()) ** 2})
@@ -106,44 +107,40 @@ def r_squared(truth: np.ndarray, predicted: np.ndarray, sets: Sequence[str]) -> 
     if not spread:
         return Interval(nan, nan, nan)
     ratio = sums["error"].sum() / spread
-    away = np.square(sums["error"] - ratio * sums["spread"]).sum()
-    error = float(np.sqrt(away * count / (count - 1)) / spread) if count > 1 else nan
+    squares = np.square(sums["error"] - ratio * sums["spread"]).sum()
+    error = float(np.sqrt(squares * count / (count - 1)) / spread) if count > 1 else nan
     return around(float(1 - ratio), error, count, AT_MOST_ONE)
 
 
 def class_set(task: str) -> str:
-    """Return the set of a task's classes, the same for all orders of them; see ``join_task``."""
+    """Return a task's classes in alphabetical order, the same for all orders of the task, see ``join_task``."""
     return join_task(sorted(task_classes(task)))
 
 
 def by_set(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
-    """Return means per independent set of classes.
+    """Return one row per set of classes: the mean over members of the means over a member's rows.
 
     Args:
         table: with ``member`` and ``task``, and any number of rows per member: draws, snapshots, samples.
-        columns: what to average; a set without finite values of a column has NaN there.
-
-    Returns:
-        One row per set. Rows of a member are averaged first, and members of one set after them.
+        columns: to average; NaN for a set without finite values.
     """
     members = table.groupby(["member", table["task"].map(class_set).rename("set")])[list(columns)].mean()
     return members.groupby("set").mean()
 
 
 def over_sets(table: pd.DataFrame, column: str, name: str = "mean") -> dict[str, float | int]:
-    """Return the mean of a column over sets of classes with its 95 % interval, and what it is a mean of.
+    """Return the mean of a column over sets of classes with its 95 % interval, see ``by_set``.
 
     Args:
         table: see ``by_set``; rows without a value are left out.
-        column: of the metric, whose range is in ``RANGES``.
-        name: of the mean in what is returned.
+        column: of the metric, with its range in ``RANGES``.
+        name: of the mean in the result.
 
     Returns:
-        The mean by its name, ``low``, ``high``, ``tasks`` (how many have a value) and ``sets``, the independent sets
-        of classes among them: the n of the interval.
+        The mean by its name, ``low``, ``high``, the number of ``tasks`` with a value, and that of their ``sets`` of
+        classes, the n of the interval.
     """
     known = table.dropna(subset=column)
     values = by_set(known, column)[column].to_numpy()
-    found = interval(values, RANGES[column])
-    tasks = int(known["member"].nunique())
-    return {name: found.mean, "low": found.low, "high": found.high, "tasks": tasks, "sets": len(values)}
+    mean, low, high = interval(values, RANGES[column])
+    return {name: mean, "low": low, "high": high, "tasks": int(known["member"].nunique()), "sets": len(values)}

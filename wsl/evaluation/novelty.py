@@ -1,19 +1,18 @@
-"""Novelty and diversity: are sampled models copies of training members, or of one another?"""
+"""Novelty and diversity: are sampled models copies of training members or of one another?"""
 
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import h5py
 import numpy as np
 import pandas as pd
+from scipy import stats
 
-from wsl.evaluation.distances import Distances, cosine, exact_distance, learned, measure_distances
+from wsl.evaluation.distances import cosine, exact_distance, learned, measure_distances
 from wsl.evaluation.intervals import over_sets
-from wsl.evaluation.overlap import disagreement, jaccard, jaccard_chance
 from wsl.evaluation.settings import NOVELTY_SAMPLES
 from wsl.evaluation.validation import ValidationImages, held_out_tasks
 from wsl.files.hdf5 import part_of
@@ -25,10 +24,8 @@ from wsl.sampling.methods.base import Method
 from wsl.zoo.index import Zoo, open_zoo, read_snapshot
 
 log = logging.getLogger(__name__)
-NOVELTY = (
-    *("distance", "cosine", "centred_cosine"),
-    *("nearest_jaccard", "nearest_jaccard_chance", "trained_jaccard", "trained_jaccard_chance"),
-)
+NOVELTY = ("distance", "cosine", "centred_cosine")
+NOVELTY += ("nearest_jaccard", "nearest_jaccard_chance", "trained_jaccard", "trained_jaccard_chance")
 DIVERSITY = ("sample_distance", "sample_disagreement")
 
 
@@ -36,19 +33,17 @@ DIVERSITY = ("sample_distance", "sample_disagreement")
 def sampled_weights(
     method: Method, tasks: Sequence[str], loss: float, samples: int, folder: Path
 ) -> Iterator[tuple[h5py.Dataset, np.ndarray]]:
-    """Sample models with seeds 0, 1, ... for each task; yield their weights, in a temporary file.
-
-    All of them together need more memory than a job requests.
+    """Sample models with seeds 0, 1, ... for each task, into a temporary file, since they may not fit into memory.
 
     Yields:
-        Flat weights (tasks * samples, n_weights), task by task, and which of them are finite; the others
-        are zeros.
+        Flat weights (tasks * samples, n_weights), ordered by task, and a mask of those that are finite; the others are
+        zeros.
     """
     with TemporaryDirectory(dir=folder) as temporary, h5py.File(Path(temporary, "samples.h5"), "w") as file:
         weights, finite = None, np.ones(len(tasks) * samples, dtype=bool)
         for row in range(len(finite)):
             vector = method.sample(tasks[row // samples], loss, seed=row % samples)
-            if vector is None:  # for example of a member that diverged
+            if vector is None:  # for example, the member diverged
                 finite[row] = False
                 continue
             if weights is None:
@@ -56,52 +51,20 @@ def sampled_weights(
             finite[row] = np.isfinite(vector).all()
             weights[row] = vector if finite[row] else 0
         if not finite.all():
-            log.warning(
-                "%d of %d sampled models are missing or have non-finite weights", np.count_nonzero(~finite), len(finite)
-            )
+            count = np.count_nonzero(~finite)
+            log.warning("%d of %d sampled models are missing or have non-finite weights", count, len(finite))
         yield weights, finite
 
 
 def trained_predictions(indices: Sequence[str | Path], images: ValidationImages) -> dict[tuple[str, int], np.ndarray]:
-    """Return the predictions of each fully trained held-out member on its own task's images, by part and member."""
+    """Return the predictions of fully trained held-out members on images of their tasks, by part and member."""
     predictions = {}
     for path in indices:
         with open_zoo(path) as zoo:
             for row in zoo.trained:
-                weights = read_snapshot(zoo, row)
-                key = part_of(path), int(zoo.snapshots["member"][row])
-                predictions[key] = images.predictions(weights, zoo.snapshots["task"][row])
+                member, task = zoo.snapshots.loc[row, ["member", "task"]]
+                predictions[part_of(path), int(member)] = images.predictions(read_snapshot(zoo, row), task)
     return predictions
-
-
-class NearestTraining:
-    """Compares samples with the training snapshots nearest to them.
-
-    Args:
-        training: index of the training members.
-        distances: between them and all samples.
-        images: of the samples' tasks.
-    """
-
-    def __init__(self, training: Zoo, distances: Distances, images: ValidationImages):
-        self.training, self.distances, self.images = training, distances, images
-        self.mask = learned(training.layout)
-
-    def __call__(self, sample: int, weights: np.ndarray, errors: np.ndarray, task: str) -> dict[str, Any]:
-        """Compare a sample, by its number, with the nearest snapshot: weights, and errors (n,) on the task's images."""
-        row = int(np.argmin(self.distances.to_training[sample]))
-        nearest = read_snapshot(self.training, row)
-        # Its head belongs to another task, but is judged on this one, like the sample.
-        wrong = self.images.predictions(nearest, task) != self.images.labels(task)
-        return {
-            "nearest_member": int(self.training.snapshots["member"][row]),
-            "nearest_snapshot": self.training.snapshots["snapshot"][row],
-            "distance": exact_distance(weights[self.mask], nearest[self.mask]) / self.distances.unit,
-            "cosine": cosine(weights[self.mask], nearest[self.mask]),
-            "centred_cosine": self.distances.cosines[sample, row],
-            "nearest_jaccard": jaccard(errors, wrong),
-            "nearest_jaccard_chance": jaccard_chance(errors, wrong),
-        }
 
 
 def measure_novelty(
@@ -112,44 +75,56 @@ def measure_novelty(
     indices: Sequence[str | Path],
     images: ValidationImages,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Compare samples with the training snapshots, with the tasks' own trained models and with one another.
+    """Compare samples with training snapshots, with the models trained on their tasks and with one another.
 
     Args:
         weights: of samples, see ``sampled_weights``.
-        finite: which of them are finite.
+        finite: mask of samples, see ``sampled_weights``.
         tasks: see ``held_out_tasks``.
         training: the training members.
         indices: of the held-out parts.
         images: of the tasks.
 
     Returns:
-        One row per sample: the task's columns, ``seed``, ``finite``; ``nearest_member`` and ``nearest_snapshot``, by L2
-        distance of learned weights among all kept snapshots, untrained ones included; ``distance`` to it, 1 being the
-        median distance between training members; ``cosine`` to it, and ``centred_cosine`` as seen from the training
-        mean; the Jaccard index of its errors on validation images with those of that snapshot (``nearest_``) and of the
-        model trained on the task itself (``trained_``), and both at chance. A sample that is not finite has none of
-        these.
+        One row per sample: the task's columns, ``seed``, ``finite``, and for finite samples ``nearest_member`` and
+        ``nearest_snapshot`` (by L2 distance of learned weights, among all snapshots), ``distance`` to it (1 is the
+        median distance between training members), ``cosine`` to it, also centred on the training mean
+        (``centred_cosine``), and the Jaccard index of errors on validation images with those of that snapshot
+        (``nearest_``) and of the model trained on the task (``trained_``), both also at chance.
 
-        One row per task: ``samples`` that are finite, and ``sample_distance`` and ``sample_disagreement`` between them,
+        One row per task: number of finite ``samples``, and their ``sample_distance`` and ``sample_disagreement``,
         averaged over pairs.
     """
     each = len(weights) // len(tasks)
-    distances = measure_distances(training, weights)
-    nearest, trained = NearestTraining(training, distances, images), trained_predictions(indices, images)
+    distances, mask = measure_distances(training, weights), learned(training.layout)
+    trained = trained_predictions(indices, images)
     rows, diversity = [], []
     for i, task in enumerate(tasks.itertuples(index=False)):
         labels = images.labels(task.task)
-        kept = [number for number in range(i * each, (i + 1) * each) if finite[number]]
-        predictions = {number: images.predictions(weights[number], task.task) for number in kept}
-        trained_here = trained.get((task.part, task.member))  # a diverged member leaves its task but no weights
-        for seed, number in enumerate(range(i * each, (i + 1) * each)):
-            row = {**task._asdict(), "seed": seed, "finite": bool(finite[number])}
-            if finite[number]:
-                errors = predictions[number] != labels
-                row |= nearest(number, weights[number], errors, task.task)
-                if trained_here is not None:
-                    row["trained_jaccard"] = jaccard(errors, trained_here != labels)
-                    row["trained_jaccard_chance"] = jaccard_chance(errors, trained_here != labels)
+        samples = range(i * each, (i + 1) * each)
+        kept = [sample for sample in samples if finite[sample]]
+        predictions = {sample: images.predictions(weights[sample], task.task) for sample in kept}
+        trained_model = trained.get((task.part, task.member))  # None if the member diverged
+        for seed, sample in enumerate(samples):
+            row = {**task._asdict(), "seed": seed, "finite": bool(finite[sample])}
+            if finite[sample]:
+                errors = predictions[sample] != labels
+                nearest = int(np.argmin(distances.to_training[sample]))
+                ours, theirs = weights[sample], read_snapshot(training, nearest)
+                # The snapshot's head is for another task, but is evaluated on this one.
+                nearest_errors = images.predictions(theirs, task.task) != labels
+                row |= {
+                    "nearest_member": int(training.snapshots["member"][nearest]),
+                    "nearest_snapshot": training.snapshots["snapshot"][nearest],
+                    "distance": exact_distance(ours[mask], theirs[mask]) / distances.unit,
+                    "cosine": cosine(ours[mask], theirs[mask]),
+                    "centred_cosine": distances.cosines[sample, nearest],
+                    "nearest_jaccard": jaccard(errors, nearest_errors),
+                    "nearest_jaccard_chance": jaccard_chance(errors, nearest_errors),
+                }
+                if trained_model is not None:
+                    row["trained_jaccard"] = jaccard(errors, trained_model != labels)
+                    row["trained_jaccard_chance"] = jaccard_chance(errors, trained_model != labels)
             rows.append(row)
         pairs = distances.between[np.ix_(kept, kept)][np.triu_indices(len(kept), k=1)] / distances.unit
         spread = {
@@ -157,30 +132,26 @@ def measure_novelty(
             "sample_disagreement": disagreement(np.array(list(predictions.values()))),
         }
         diversity.append({**task._asdict(), "samples": len(kept), **spread})
-    # Includes columns that no sample fills.
     columns = [*tasks.columns, "seed", "finite", "nearest_member", "nearest_snapshot", *NOVELTY]
     return pd.DataFrame(rows).reindex(columns=columns), pd.DataFrame(diversity)
 
 
 def novelty_table(measured: Sequence[str | Path], diversity: Sequence[str | Path], out: str | Path) -> None:
-    """Write one row per part, sampler and measure: the mean over sets of classes with its 95 % interval.
+    """Write one row per part, sampler and measure: see ``over_sets``, and the ``non_finite`` samples of all ``models``.
 
-    Samples and draws of a task are averaged first, and tasks of one set after them. ``tasks`` counts those where the
-    measure is defined, ``sets`` their independent sets of classes: an overlap of errors is not defined where two models
-    make none, nor a distance between fewer than two samples. ``non_finite`` counts the ``models`` left out.
+    An overlap of errors is not defined if both models make none, nor a distance between fewer than two samples.
 
     Args:
         measured: tables of samples, of all samplers and draws, see ``measure_novelty``.
         diversity: tables of tasks.
         out: CSV.
     """
-    samples = pd.concat([pd.read_csv(path) for path in measured], ignore_index=True)
-    spreads = pd.concat([pd.read_csv(path) for path in diversity], ignore_index=True)
+    samples, spreads = (pd.concat(map(pd.read_csv, paths), ignore_index=True) for paths in (measured, diversity))
     rows = []
     for (part, sampler), group in samples.groupby(["part", "sampler"], sort=False):
-        between = spreads[(spreads["part"] == part) & (spreads["sampler"] == sampler)]
+        tasks = spreads[(spreads["part"] == part) & (spreads["sampler"] == sampler)]
         counts = {"models": len(group), "non_finite": int((~group["finite"].astype(bool)).sum())}
-        for table, names in ((group, NOVELTY), (between, DIVERSITY)):
+        for table, names in ((group, NOVELTY), (tasks, DIVERSITY)):
             for name in names:
                 about = {"part": part, "sampler": sampler, "measure": name}
                 rows.append({**about, **over_sets(table, name), **counts})
@@ -196,16 +167,16 @@ def judge_novelty(
     samples: int = NOVELTY_SAMPLES,
     job: Job = Job(),  # noqa: B008
 ) -> None:
-    """Measure one sampler's novelty and diversity on held-out tasks.
+    """Write ``measure_novelty`` of one sampler: rows of samples to ``out``, and of held-out tasks to ``diversity``.
 
     Args:
-        inputs: the sampler's files, and indices of held-out members named after their parts.
-        out: CSV, one row per sample, see ``measure_novelty``.
-        diversity: CSV, one row per task, see ``measure_novelty``.
+        inputs: the sampler's files.
+        out: CSV.
+        diversity: CSV.
         choice: the sampler.
         outcome: requested validation loss (nats) or ``best``.
-        samples: models per task.
-        job: circumstances of the job.
+        samples: number of models per task.
+        job: its device.
     """
     tasks, folder = held_out_tasks(inputs.held_out), Path(out).parent
     folder.mkdir(parents=True, exist_ok=True)
@@ -216,3 +187,33 @@ def judge_novelty(
             tables = measure_novelty(weights, finite, tasks, run.zoo, inputs.held_out, images)
     for path, table in zip((out, diversity), tables, strict=True):
         write_csv(path, table.assign(sampler=choice.name, draw=choice.draw))
+
+
+def jaccard(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the Jaccard index of two sets, given as masks (n,): intersection over union; NaN if both are empty."""
+    union = np.count_nonzero(a | b)
+    return np.count_nonzero(a & b) / union if union else float("nan")
+
+
+def jaccard_chance(a: np.ndarray, b: np.ndarray) -> float:
+    """Return the expected Jaccard index of two independent random sets of these sizes (n,).
+
+    Two poor models share many errors by chance, so only an overlap above this value is meaningful. The size of the
+    intersection has a hypergeometric distribution.
+    """
+    sizes = np.count_nonzero(a), np.count_nonzero(b)
+    if not any(sizes):
+        return float("nan")
+    common = np.arange(min(sizes) + 1)
+    shares = common / (sum(sizes) - common)
+    return float(shares @ stats.hypergeom(len(a), *sizes).pmf(common))
+
+
+def disagreement(predictions: np.ndarray) -> float:
+    """Return the fraction of images that two models classify differently, averaged over all pairs of models.
+
+    Args:
+        predictions: classes (models, n). The result is NaN for fewer than two models.
+    """
+    first, second = np.triu_indices(len(predictions), k=1)
+    return float((predictions[first] != predictions[second]).mean()) if len(first) else float("nan")

@@ -4,17 +4,12 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from wsl.zoo.flat import FlatNetwork
 from wsl.zoo.layout import Layout
+from wsl.zoo.network import FlatNetwork
 
 
 class Runner:
-    """Runs flat weights as networks, reusing one network.
-
-    Args:
-        layout: of the weights.
-        device: ``cpu`` or ``cuda``.
-    """
+    """Runs flat weights of a layout, always in the same network."""
 
     def __init__(self, layout: Layout, device: str = "cpu"):
         self.device = device
@@ -28,7 +23,7 @@ class Runner:
 
 
 def synthetic_inputs(count: int, size: int, seed: int) -> torch.Tensor:
-    """Return Gaussian noise images (count, 3, size, size) of mean 0 and deviation 1, as normalised inputs have."""
+    """Return standard normal noise (count, 3, size, size), in the scale of normalised images."""
     return torch.randn(count, 3, size, size, generator=torch.Generator().manual_seed(seed))
 
 
@@ -36,9 +31,9 @@ def compare(original: torch.Tensor, reconstructed: torch.Tensor) -> dict[str, fl
     """Compare pre-softmax outputs (n, classes) of two models on the same images (section 4.1).
 
     Returns:
-        ``agreement``: fraction of images with the same predicted class; ``cosine``: of the two output vectors of an
-        image, averaged over images; ``correlation``: Pearson's, over all outputs of all images. All are 0 if outputs
-        of the reconstruction are not finite; a correlation with constant outputs is 0.
+        ``agreement``: fraction of images with the same predicted class; ``cosine`` of the two output vectors of an
+        image, averaged over images; ``correlation``: Pearson's, over all outputs of all images (0 for constant
+        outputs). All are 0 if outputs of the reconstruction are not finite.
     """
     if not torch.isfinite(reconstructed).all():
         return {"agreement": 0.0, "cosine": 0.0, "correlation": 0.0}

@@ -1,4 +1,4 @@
-"""Linear probes of latents and of plain statistics of weights (Unterthiner et al. 2021)."""
+"""Linear probes of latents and of statistics of weights (Unterthiner et al. 2021)."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ from wsl.images.inputs import normalised
 from wsl.images.tasks import TaskImages
 from wsl.jobs.job import Job
 from wsl.weights.coefficients import load_linear
-from wsl.zoo.index import Zoo, open_zoo, read_snapshot, read_weights
+from wsl.zoo.index import open_zoo, read_snapshot, read_weights
 from wsl.zoo.layout import Layout
 
 PENALTIES = np.logspace(-3, 6, 19)
@@ -33,7 +33,7 @@ def measure_accuracies(
     out: str | Path,
     job: Job = Job(),  # noqa: B008
 ) -> None:
-    """Write the test accuracy of every snapshot: what probes predict. Nothing is selected by it.
+    """Write the test accuracy of every snapshot, a target of probes.
 
     Args:
         indices: of members.
@@ -53,71 +53,66 @@ def measure_accuracies(
 
 
 def probe(
-    features: Features,
-    train_index: str | Path,
-    held_out: Sequence[str | Path],
-    accuracies: str | Path | None = None,
+    features: Features, train_index: str | Path, held_out: Sequence[str | Path], accuracies: str | Path | None = None
 ) -> pd.DataFrame:
     """Fit ridge probes on the snapshots of training members and evaluate them on held-out members.
 
     Args:
         features: returns numbers (n, k) of flat weights (n, n_weights).
-        train_index: of training members; their penalty comes from leave-one-out cross-validation.
-        held_out: indices of the members that probes are evaluated on, named after their parts.
-        accuracies: see ``measure_accuracies``; None: the zoo's own test accuracies, which imported zoos may have.
+        train_index: of training members; penalties come from leave-one-out cross-validation on them.
+        held_out: indices of the members to evaluate on, named after their parts.
+        accuracies: see ``measure_accuracies``; None: test accuracies that the zoo itself has.
 
     Returns:
         One row per target: ``target``, ``score`` (R² over held-out snapshots, or accuracy for the optimiser) with its
-        95 % interval over sets of classes (``low``, ``high``), ``chance`` (0, or the share of the more frequent
-        optimiser), the numbers of ``snapshots``, ``members`` and ``sets`` of classes it is measured on, and
-        ``features``. Targets: test accuracy, validation loss, epoch, the gap between training and validation accuracy,
-        and the optimiser; only those with several finite values in both training and held-out members. Untrained
-        snapshots are left out, since those that share a start are trivial to recognise.
+        95 % interval over sets of classes (``low``, ``high``), ``chance`` (0, or the fraction of the most frequent
+        optimiser), the numbers of ``snapshots``, ``members`` and ``sets`` of classes, and of ``features``. Targets are
+        those of ``TARGETS`` and the optimiser that have several finite values in both training and held-out members.
+        Untrained snapshots are left out, since those with a shared start are equal.
 
     Raises:
         DataError: there is no target to probe for.
     """
     measured = None if accuracies is None else pd.read_csv(accuracies)
-    known, truth = _rows(features, [train_index], measured)
+    train_features, truth = _rows(features, [train_index], measured)
     held_out_features, held_out_truth = _rows(features, held_out, measured)
     rows = []
     for target in TARGETS:
         fitted, evaluated = _finite(truth, target), _finite(held_out_truth, target)
         if fitted.any() and evaluated.any():
-            model = make_pipeline(StandardScaler(), RidgeCV(PENALTIES)).fit(known[fitted], truth[target][fitted])
+            model = make_pipeline(StandardScaler(), RidgeCV(PENALTIES))
+            model.fit(train_features[fitted], truth[target][fitted])
             table = held_out_truth[evaluated]
             predicted = model.predict(held_out_features[evaluated])
             score = r_squared(table[target], predicted, table["task"].map(class_set))
-            rows.append({"target": target, **_score(score), "chance": 0.0, **_counts(table)})
+            rows.append(_row(target, score, 0.0, table))
     if "optimizer" in truth and "optimizer" in held_out_truth and truth["optimizer"].nunique() > 1:
-        model = make_pipeline(StandardScaler(), RidgeClassifierCV(PENALTIES)).fit(known, truth["optimizer"])
+        model = make_pipeline(StandardScaler(), RidgeClassifierCV(PENALTIES)).fit(train_features, truth["optimizer"])
         chance = held_out_truth["optimizer"].value_counts(normalize=True).max()
         table = held_out_truth.assign(accuracy=model.predict(held_out_features) == held_out_truth["optimizer"])
         score = interval(by_set(table, "accuracy")["accuracy"].to_numpy(), RANGES["accuracy"])
-        rows.append({"target": "optimizer", **_score(score), "chance": chance, **_counts(table)})
+        rows.append(_row("optimizer", score, chance, table))
     if not rows:
         raise DataError(f"{train_index}: none of {', '.join(TARGETS)} has two finite values in each part")
-    return pd.DataFrame(rows).assign(features=known.shape[1])
+    return pd.DataFrame(rows).assign(features=train_features.shape[1])
 
 
 def _finite(table: pd.DataFrame, target: str) -> np.ndarray:
-    """Return the rows that have a finite value of a target; none if all values are equal."""
+    """Return a mask of rows with a finite value of a target; no row if all values are equal."""
     none = np.zeros(len(table), dtype=bool)
     finite = np.isfinite(table[target]).to_numpy() if target in table else none
     return finite if finite.any() and table[target][finite].nunique() > 1 else none
 
 
-def _score(score: Interval) -> dict[str, float]:
-    return {"score": score.mean, "low": score.low, "high": score.high}
-
-
-def _counts(table: pd.DataFrame) -> dict[str, int]:
+def _row(target: str, score: Interval, chance: float, table: pd.DataFrame) -> dict[str, float | str]:
+    scores = {"score": score.mean, "low": score.low, "high": score.high, "chance": chance}
     sets = table["task"].map(class_set).nunique()
-    return {"snapshots": len(table), "members": table["member"].nunique(), "sets": sets}
+    counts = {"snapshots": len(table), "members": table["member"].nunique(), "sets": sets}
+    return {"target": target, **scores, **counts}
 
 
 def layer_statistics(weights: np.ndarray, layout: Layout) -> np.ndarray:
-    """Return mean, variance and quintiles of every named parameter (n, 7 * parameters), of weights (n, n_weights)."""
+    """Return mean, variance and quartiles of each named parameter (n, 7 * parameters) of weights (n, n_weights)."""
     statistics = []
     for entry in layout.entries:
         values = weights[:, entry.columns]
@@ -133,19 +128,15 @@ def _rows(
         with open_zoo(path) as zoo:
             starts = range(0, len(zoo.snapshots), BATCH)
             values += [features(read_weights(zoo, slice(start, start + BATCH))) for start in starts]
-            tables.append(_truth(zoo))
+            columns = [column for column in ("member", "optimizer") if column in zoo.members]
+            tables.append(zoo.snapshots.merge(zoo.members[columns], on="member", how="left"))
     truth = pd.concat(tables, ignore_index=True)
+    truth["generalisation_gap"] = truth["train_accuracy"] - truth["validation_accuracy"]
     if measured is not None:
-        truth = truth.drop(columns="test_accuracy", errors="ignore")  # imported zoos have their own results
+        truth = truth.drop(columns="test_accuracy", errors="ignore")  # of an imported zoo
         truth = truth.merge(measured, on=["member", "snapshot"], how="left")
     trained = (truth["epoch"] > 0).to_numpy()
     return np.concatenate(values)[trained], truth[trained].reset_index(drop=True)
-
-
-def _truth(zoo: Zoo) -> pd.DataFrame:
-    known = [column for column in ("member", "optimizer") if column in zoo.members]
-    table = zoo.snapshots.merge(zoo.members[known], on="member", how="left")
-    return table.assign(generalisation_gap=table["train_accuracy"] - table["validation_accuracy"])
 
 
 def measure_baselines(
@@ -155,7 +146,7 @@ def measure_baselines(
     accuracies: str | Path | None,
     out: str | Path,
 ) -> None:
-    """Write scores of probes without an encoder: of layer statistics, and of raw coefficients.
+    """Write scores of probes without an encoder.
 
     Args:
         train_index: see ``probe``.
@@ -171,7 +162,6 @@ def measure_baselines(
         "layer statistics": lambda weights: layer_statistics(weights, layout),
         "raw coefficients": lambda weights: linear.encode(lambda columns: weights[:, columns], len(weights)),
     }
-    tables = [
-        probe(features, train_index, held_out, accuracies).assign(encoder=name) for name, features in kinds.items()
-    ]
+    files = train_index, held_out, accuracies
+    tables = [probe(features, *files).assign(encoder=name) for name, features in kinds.items()]
     write_csv(out, pd.concat(tables, ignore_index=True))

@@ -1,6 +1,6 @@
 """Retrieval in the shared space: find the weights that belong to a (D, R) pair, and the reverse.
 
-Only among trained snapshots: untrained members with a shared start have equal weights, so they cannot be distinguished.
+Only trained snapshots are candidates, since untrained members with a shared start have equal weights.
 """
 
 from collections.abc import Sequence
@@ -16,21 +16,17 @@ from wsl.files.plain import Files, write_csv
 
 DIRECTIONS = ("pairs to weights", "weights to pairs")
 TOPS = (1, 5)
-TIE = 1e-6  # closer cosines are tied: those of equal float32 embeddings differ by this much
+TIE = 1e-6  # cosines of equal float32 embeddings differ by up to this
 NOTHING = -2.0  # below every cosine
 
 
 def compare_all(queries: np.ndarray, candidates: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Find each query's own candidate, that of the same row, by cosine similarity among all.
-
-    Args:
-        queries: (n, dimension).
-        candidates: (n, dimension).
+    """Compare each query with all candidates (n, dimension) by cosine; the right candidate has the query's row.
 
     Returns:
-        How many candidates are more similar than the query's own, and how many equally similar, itself included (n,)
-        each. Snapshots of a member with the same outcome have the same projection, so ties are common. A non-finite
-        similarity counts as the lowest, so that a broken embedding retrieves nothing.
+        Numbers of candidates that are more similar than the right one (n,), and of those equally similar, including
+        it (n,). Snapshots of a member with the same outcome have the same projection, so ties are common. Non-finite
+        similarities are the lowest.
     """
     similarity = unit_rows(queries) @ unit_rows(candidates).T
     similarity = np.where(np.isfinite(similarity), similarity, NOTHING)
@@ -39,20 +35,17 @@ def compare_all(queries: np.ndarray, candidates: np.ndarray) -> tuple[np.ndarray
 
 
 def mean_ranks(above: np.ndarray, tied: np.ndarray) -> np.ndarray:
-    """Return the rank of each own candidate, from 1; tied candidates have their mean rank."""
+    """Return the rank of each right candidate, from 1; tied candidates have their mean rank."""
     return above + (tied + 1) / 2
 
 
 def recalls(above: np.ndarray, tied: np.ndarray, k: int | np.ndarray) -> np.ndarray:
-    """Return whether each query's own candidate is among the first k (n,).
-
-    Tied candidates stand in every order equally often, so one of t tied at the front counts 1/t at k = 1.
-    """
+    """Return the probability that each query's right candidate is among the first k (n,), with ties in random order."""
     return np.clip((k - above) / tied, 0, 1)
 
 
 def curve_places(count: int) -> np.ndarray:
-    """Return the k at which recall is drawn, 1 to ``count``: all small ones, and about ten per factor of ten."""
+    """Return the k of recall curves, 1 to ``count``: all small ones, and about ten per factor of ten."""
     return np.unique(np.rint(np.geomspace(1, count, max(2, int(10 * np.log10(count)) + 1))).astype(int))
 
 
@@ -68,10 +61,10 @@ def retrieve(
         snapshots: their table, n rows with ``member``, ``task`` and ``snapshot``.
 
     Returns:
-        One row per direction: ``candidates``, ``top1`` and ``top5`` (recall, means over sets of classes) with their
-        95 % intervals (``_low``, ``_high``), ``median_rank``, the same at chance, ``snapshots`` (which kinds are
-        candidates), ``tasks`` and ``sets``, the n of the intervals; and one row per direction, set of classes and k
-        (see ``curve_places``): ``set``, ``recall`` (the mean over the set) and ``chance``.
+        One row per direction: number of ``candidates`` and kinds of ``snapshots`` among them, ``top1`` and ``top5``
+        (recall, means over sets of classes) with 95 % intervals (``_low``, ``_high``), ``median_rank``, all also at
+        chance, ``tasks`` and ``sets``; and one row per direction, set of classes and k of ``curve_places``: ``set``,
+        ``recall`` (mean over the set) and ``chance``.
     """
     summary, curves = [], []
     count, kinds = len(pairs), ", ".join(dict.fromkeys(snapshots["snapshot"]))
@@ -80,15 +73,15 @@ def retrieve(
         above, tied = compare_all(*sides)
         row = {"part": part, "direction": direction, "snapshots": kinds, "candidates": count}
         for k in TOPS:
-            found = over_sets(snapshots.assign(recall=recalls(above, tied, k)), "recall")
-            row |= {f"top{k}": found["mean"], f"top{k}_low": found["low"], f"top{k}_high": found["high"]}
+            means = over_sets(snapshots.assign(recall=recalls(above, tied, k)), "recall")
+            row |= {f"top{k}": means["mean"], f"top{k}_low": means["low"], f"top{k}_high": means["high"]}
             row[f"chance_top{k}"] = chance[min(k, count) - 1]
         row |= {"median_rank": np.median(mean_ranks(above, tied)), "chance_median_rank": (count + 1) / 2}
-        summary.append({**row, "tasks": found["tasks"], "sets": found["sets"]})
+        summary.append({**row, "tasks": means["tasks"], "sets": means["sets"]})
         places = curve_places(count)
-        columns = [str(k) for k in places]
-        found = pd.DataFrame(recalls(above, tied, places[:, None]).T, columns=columns, index=snapshots.index)
-        curve = by_set(snapshots[["member", "task"]].join(found), *columns).stack().rename("recall")
+        columns = [*map(str, places)]
+        by_k = pd.DataFrame(recalls(above, tied, places[:, None]).T, columns=columns, index=snapshots.index)
+        curve = by_set(snapshots[["member", "task"]].join(by_k), *columns).stack().rename("recall")
         curve = curve.rename_axis(["set", "k"]).reset_index().astype({"k": int})
         curves.append(curve.assign(part=part, direction=direction, chance=curve["k"] / count))
     return pd.DataFrame(summary), pd.concat(curves, ignore_index=True)
@@ -112,10 +105,11 @@ def measure_retrieval(
         out: CSV of summaries, see ``retrieve``.
         curves: CSV of recalls by k.
     """
-    found = []
+    tables = []
     for path in latents:
         points = load_points(path, class_means, bins, shared)
         trained = (points.snapshots["epoch"] > 0).to_numpy()
-        found.append(retrieve(part_of(path), points.pairs[trained], points.weights[trained], points.snapshots[trained]))
-    write_csv(out, pd.concat([summary for summary, _ in found], ignore_index=True).round(4))
-    write_csv(curves, pd.concat([curve for _, curve in found], ignore_index=True))
+        tables.append(retrieve(part_of(path), *(values[trained] for values in points)))
+    summary, curve = (pd.concat(parts, ignore_index=True) for parts in zip(*tables, strict=True))
+    write_csv(out, summary.round(4))
+    write_csv(curves, curve)

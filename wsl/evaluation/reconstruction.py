@@ -36,14 +36,14 @@ def over_training(
     Untrained snapshots are left out, since nearly all outputs of an untrained model are equal.
 
     Args:
-        index: of the members to reconstruct, which no fit has used.
+        index: of the members to reconstruct, which were not used in any fit.
         fitted: PCA files.
         checkpoints: states of the encoder.
         out: CSV, one row per state and trained snapshot: ``epoch`` (of the encoder), ``member``, ``task``,
             ``snapshot`` and the metrics of ``compare``.
         images: number of Gaussian noise images.
         size: their side, pixels.
-        job: its seed is that of the noise.
+        job: seed of the noise.
     """
     inputs = synthetic_inputs(images, size, job.seed)
     rows = []
@@ -64,23 +64,14 @@ def over_training(
 
 @dataclass(frozen=True)
 class ReconstructionInputs:
-    """Files for comparing members with their reconstructions.
+    """Input files of ``on_training_data``."""
 
-    Attributes:
-        index: of the members.
-        coefficients: of the members.
-        train_index: index of the training members.
-        fitted: PCA files.
-        encoder: the fitted weight encoder.
-        packed: packed images, one file per class, or a list of them.
-    """
-
-    index: str | Path
-    coefficients: str | Path
-    train_index: str | Path
-    fitted: Sequence[str | Path]
-    encoder: str | Path
-    packed: Files
+    index: str | Path  # of the members
+    coefficients: str | Path  # of the members
+    train_index: str | Path  # of the training members
+    fitted: Sequence[str | Path]  # PCA files
+    encoder: str | Path  # the fitted weight encoder
+    packed: Files  # packed images, one file per class, or a list of them
 
 
 def on_training_data(
@@ -89,15 +80,13 @@ def on_training_data(
     most: int,
     job: Job = Job(),  # noqa: B008
 ) -> None:
-    """Compare each snapshot with its reconstruction on the original's own training images (Table 4.1).
-
-    Both after each parameter's PCA alone and through z_W, to show which stage loses what.
+    """Compare each snapshot with its reconstructions on the original's training images (Table 4.1).
 
     Args:
         inputs: files.
-        out: CSV, one row per snapshot and stage: ``stage`` (``pca``, ``latent``), ``member``, ``task``, ``snapshot``,
-            the metrics of ``compare``, and ``accuracy`` of the reconstruction and ``original_accuracy`` on the same
-            images. Untrained snapshots are included.
+        out: CSV, one row per snapshot and ``stage`` (``pca``: coefficients, ``latent``: z_W): ``member``, ``task``,
+            ``snapshot``, the metrics of ``compare``, and ``accuracy`` of the reconstruction and ``original_accuracy``
+            on the same images. Untrained snapshots are included.
         most: maximum number of images per class.
         job: its device.
     """
@@ -107,30 +96,23 @@ def on_training_data(
     rows = []
     with open_zoo(inputs.index) as zoo:
         runner = Runner(zoo.layout, job.device)
-        for i in range(len(zoo.snapshots)):
-            weights = read_snapshot(zoo, i)
-            task = task_classes(zoo.snapshots["task"][i])
+        for row in range(len(zoo.snapshots)):
+            weights = read_snapshot(zoo, row)
+            task = task_classes(zoo.snapshots["task"][row])
             images, labels = load_task([files[name] for name in task], "train", most)
-            normalised_images = normalised(images)
-            original = runner.logits(weights, normalised_images)
+            images = normalised(images)
+            original = runner.logits(weights, images)
             decoded = {
-                "pca": codec.linear.decode(values[i : i + 1])[0],
+                "pca": codec.linear.decode(values[row : row + 1])[0],
                 "latent": codec.decode(codec.encode(weights[None]))[0],
             }
             for stage, vector in decoded.items():
-                outputs = runner.logits(vector, normalised_images)
-                rows.append(
-                    {
-                        "stage": stage,
-                        **_identity(zoo, i),
-                        **compare(original, outputs),
-                        "accuracy": accuracy(outputs, labels),
-                        "original_accuracy": accuracy(original, labels),
-                    }
-                )
+                outputs = runner.logits(vector, images)
+                accuracies = {"accuracy": accuracy(outputs, labels), "original_accuracy": accuracy(original, labels)}
+                rows.append({"stage": stage, **_identity(zoo, row), **compare(original, outputs), **accuracies})
     write_csv(out, pd.DataFrame(rows))
 
 
-def _identity(zoo: Zoo, i: int) -> dict[str, int | str]:
-    about = zoo.snapshots.iloc[i]
+def _identity(zoo: Zoo, row: int) -> dict[str, int | str]:
+    about = zoo.snapshots.iloc[row]
     return {"member": int(about["member"]), "task": about["task"], "snapshot": about["snapshot"]}

@@ -1,4 +1,4 @@
-"""What a few gradient steps add to sampled models: on their codes, or on all weights at equal compute."""
+"""Gains from a few gradient steps on a sampled model's code, and from as many on all its weights."""
 
 import logging
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ COLUMNS = ["part", "member", "task", "method", "loss", "accuracy"]
 def measure_refinement(
     sampler: CodeSampler, tasks: pd.DataFrame, loss: float, units: np.ndarray, budget: Budget, device: str = "cpu"
 ) -> pd.DataFrame:
-    """Sample a model for each task, refine it on the task's training images, judge it on its validation images.
+    """Sample a model for each task, refine it on the task's training images, and evaluate it on validation images.
 
     Args:
         sampler: of codes.
@@ -36,8 +36,8 @@ def measure_refinement(
         device: ``cpu`` or ``cuda``.
 
     Returns:
-        One row per task and stage (``method``: ``before``, ``refined``, ``fine_tuned``): the task's columns, ``loss``
-        (nats, infinite where outputs are non-finite), ``accuracy``.
+        One row per task and ``method`` (``before``, ``refined``, ``fine_tuned``): the task's columns, ``loss`` (nats,
+        infinite for non-finite outputs), ``accuracy``.
     """
     run, rows = sampler.run, []
     decoder, validation = Decoder(run.codec, sampler.space, device), ValidationImages(run.images, run.layout, device)
@@ -46,28 +46,24 @@ def measure_refinement(
         images, labels = run.images.of_task(task.task)
         refined = refine(decoder, code, units, images.to(device), labels.to(device), budget, seed)
         for stage in STAGES:
-            judged = validation.judge(getattr(refined, stage), task.task)
-            rows.append({**task._asdict(), "method": stage, **judged._asdict()})
+            scores = validation.judge(getattr(refined, stage), task.task)
+            rows.append({**task._asdict(), "method": stage, **scores._asdict()})
         log.info("task %s: accuracy %s", task.task, ", ".join(f"{row['accuracy']:.3f}" for row in rows[-3:]))
     return pd.DataFrame(rows, columns=[*tasks.columns, *COLUMNS[3:]])
 
 
 def refinement_table(measured: Sequence[str | Path], out: str | Path) -> None:
-    """Write one row per part, sampler and method: mean accuracy over sets of classes with its 95 % interval.
-
-    Draws of a task are averaged first, and tasks of one set after them. ``tasks`` and ``sets`` count them, and
-    ``non_finite`` the models with non-finite outputs, whose accuracy is 0.
+    """Write one row per part, sampler and method: see ``over_sets``, and the number of ``non_finite`` models.
 
     Args:
         measured: see ``measure_refinement``, of all samplers and draws.
         out: CSV.
     """
-    table = pd.concat([pd.read_csv(path) for path in measured], ignore_index=True)
-    rows = []
+    table, rows = pd.concat(map(pd.read_csv, measured), ignore_index=True), []
     for (part, sampler, method), group in table.groupby(["part", "sampler", "method"], sort=False):
         about = {"part": part, "sampler": sampler, "method": method}
-        lost = int((~np.isfinite(group["loss"])).sum())
-        rows.append({**about, **over_sets(group, "accuracy", "accuracy"), "non_finite": lost})
+        non_finite = int((~np.isfinite(group["loss"])).sum())
+        rows.append({**about, **over_sets(group, "accuracy", "accuracy"), "non_finite": non_finite})
     write_csv(out, pd.DataFrame(rows).round(4))
 
 
@@ -82,21 +78,21 @@ def judge_refinement(
     """Measure refinement of one sampler's models on held-out tasks.
 
     Args:
-        inputs: the sampler's files, indices of held-out members named after their parts, and ``latents`` and
-            ``coefficients`` of the training snapshots, whose standard deviations are the units of codes.
-        out: CSV, see ``measure_refinement``; without rows for a sampler of whole weights, which has no codes.
+        inputs: the sampler's files, and ``latents`` and ``coefficients`` of the training snapshots, whose standard
+            deviations are the units of codes.
+        out: CSV, see ``measure_refinement``; no rows for a sampler without codes.
         choice: the sampler.
         outcome: requested validation loss (nats) or ``best``.
         budget: see ``refine``.
-        job: circumstances of the job.
+        job: its device.
     """
     measured, tasks = pd.DataFrame(columns=COLUMNS), held_out_tasks(inputs.held_out)
     with OpenRun(inputs, choice, job.device) as run:
         sampler = run.load_as_decoded()  # refinement re-estimates statistics itself
         if sampler.space is None:
-            log.info("%s samples whole weights: there is no code to refine", choice.name)
+            log.info("%s samples weights directly: there is no code to refine", choice.name)
         else:
-            known, _ = read_codes(inputs["latents" if sampler.space == "latent" else "coefficients"], sampler.space)
+            codes, _ = read_codes(inputs["latents" if sampler.space == "latent" else "coefficients"], sampler.space)
             loss = read_bins(inputs.bins).requested_loss(outcome)
-            measured = measure_refinement(sampler, tasks, loss, known.std(axis=0), budget, job.device)
+            measured = measure_refinement(sampler, tasks, loss, codes.std(axis=0), budget, job.device)
     write_csv(out, measured.assign(sampler=choice.name, draw=choice.draw))

@@ -14,12 +14,12 @@ MAP_MEMBERS = 50  # training members in the map of the shared space, the first o
 
 
 class FineTuning(Section):
-    """How the models of every sampler and baseline are fine-tuned on a held-out task: all with the same recipe."""
+    """Fine-tuning on a held-out task, the same for the models of all samplers and baselines."""
 
-    epochs: list[Annotated[Whole, Field(ge=1)]] = Field([1, 10], description="epochs after which they are judged")
+    epochs: list[Annotated[Whole, Field(ge=1)]] = Field([1, 10], description="epochs after which they are evaluated")
     optimizer: Literal["adam", "sgd"] = Field("adam", description="`adam`, or `sgd` with momentum 0.9")
     learning_rate: PositiveFloat = Field(1e-3, description="learning rate")
-    batch_size: Annotated[Whole, Field(ge=2)] = Field(32, description="images a batch")
+    batch_size: Annotated[Whole, Field(ge=2)] = Field(32, description="images per batch")
     augment: bool = Field(True, description="random flips and shifts")
 
 
@@ -27,7 +27,7 @@ class Evaluation(Section):
     """Evaluation (chapter 4)."""
 
     synthetic_images: PositiveInt = Field(256, description="Gaussian noise images for figure 4.1b")
-    training_images: PositiveInt = Field(300, description="most training images a class for Table 4.1")
+    training_images: PositiveInt = Field(300, description="maximum number of training images per class for Table 4.1")
     heatmap_members: PositiveInt = Field(5, description="members in the heat map of figure 4.3")
     growth: bool = Field(
         False,
@@ -36,12 +36,13 @@ class Evaluation(Section):
     )
     properties: bool = Field(
         False,
-        description="also measure what samplers can do beyond accuracy: control by R, novelty, diversity, refinement, "
+        description="also measure properties other than accuracy: control by R, novelty, diversity, refinement, "
         "retrieval, and a map of the shared space",
     )
     image_counts: list[Annotated[Whole, Field(ge=0)]] = Field(
         [1, 5, 20],
-        description="images per class that samplers and baselines may use, besides all images; 0: class names",
+        description="numbers of images per class that samplers and baselines may use, in addition to all; 0: class "
+        "names",
     )
     finetuning: FineTuning = FineTuning()
     bench: Bench = Bench()

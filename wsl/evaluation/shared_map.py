@@ -25,9 +25,9 @@ def flatten_points(values: np.ndarray, seed: int) -> np.ndarray:
     """Return t-SNE coordinates (n, 2) of the directions of points (n, dimension), which must be finite."""
     directions = unit_rows(values)
     start = PCA(2, svd_solver="full").fit_transform(directions)
-    # At most a third of the points, as scikit-learn's documentation advises for few points.
+    # At most a third of the points, as scikit-learn's documentation recommends for few points.
     perplexity = min(PERPLEXITY, max(1, (len(values) - 1) // 3))
-    start = start / max(start[:, 0].std(), 1e-12) * 1e-4  # the scale that scikit-learn recommends for an initialisation
+    start = start / max(start[:, 0].std(), 1e-12) * 1e-4  # the scale that scikit-learn recommends
     return TSNE(2, perplexity=perplexity, init=np.float32(start), random_state=seed).fit_transform(directions)
 
 
@@ -36,22 +36,23 @@ def map_points(parts: dict[str, Points], superclasses: dict[str, str], seed: int
 
     Args:
         parts: by name.
-        superclasses: of classes; a class without one is its own.
+        superclasses: of classes; a class without one is its own superclass.
         seed: of t-SNE.
 
     Returns:
         Two rows per snapshot, ``kind`` ``weights`` and ``pair``: ``part``, ``member``, ``snapshot``, ``epoch``,
-        ``task``, ``superclass`` (of the task's first class), ``accuracy`` (validation), ``x``, ``y``. Points that are
-        not finite have no coordinates.
+        ``task``, ``superclass`` (of the task's first class), ``accuracy`` (validation), ``x``, ``y`` (NaN for points
+        that are not finite).
     """
     tables = []
     for part, points in parts.items():
-        kept = points.snapshots[["member", "snapshot", "epoch", "task"]].assign(
+        snapshots = points.snapshots
+        table = snapshots[["member", "snapshot", "epoch", "task"]].assign(
             part=part,
-            superclass=[superclasses.get(first, first) for first, *_ in map(task_classes, points.snapshots["task"])],
-            accuracy=points.snapshots["validation_accuracy"],
+            superclass=[superclasses.get(first, first) for first, *_ in map(task_classes, snapshots["task"])],
+            accuracy=snapshots["validation_accuracy"],
         )
-        tables += [kept.assign(kind="weights"), kept.assign(kind="pair")]
+        tables += [table.assign(kind="weights"), table.assign(kind="pair")]
     table = pd.concat(tables, ignore_index=True)
     values = np.concatenate([side for points in parts.values() for side in (points.weights, points.pairs)])
     finite = np.isfinite(values).all(axis=1)
@@ -80,8 +81,8 @@ def write_map(
         shared: the shared encoder.
         out: CSV, see ``map_points``.
         superclasses: see ``map_points``.
-        members: largest number of training members.
-        job: its seed is that of t-SNE.
+        members: maximum number of training members.
+        job: seed of t-SNE.
     """
     parts = {}
     for path in latents:

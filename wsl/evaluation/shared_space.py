@@ -1,4 +1,4 @@
-"""Points of the shared space: weight latents and projections of the (D, R) pairs of the same snapshots."""
+"""Points of the shared space: weight latents of snapshots, and projections of their (D, R) pairs."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -13,22 +13,16 @@ from wsl.shared.predictor import load_predictor
 
 
 class Points(NamedTuple):
-    """The snapshots of a part in the shared space.
+    """The n snapshots of a part in the shared space."""
 
-    Attributes:
-        pairs: z_proj (n, latent).
-        weights: z_W (n, latent).
-        snapshots: their table, n rows.
-    """
-
-    pairs: np.ndarray
-    weights: np.ndarray
-    snapshots: pd.DataFrame
+    pairs: np.ndarray  # z_proj (n, latent)
+    weights: np.ndarray  # z_W (n, latent)
+    snapshots: pd.DataFrame  # their table
 
 
 @torch.no_grad()
 def load_points(latents: str | Path, class_means: Files, bins: str | Path, shared: str | Path) -> Points:
-    """Embed every snapshot of a part, only in its task's own class order.
+    """Embed every snapshot of a part in the class order of its task.
 
     Args:
         latents: of the part.
@@ -37,12 +31,12 @@ def load_points(latents: str | Path, class_means: Files, bins: str | Path, share
         shared: the shared encoder.
     """
     part, encoder = load_pairs(latents, class_means, bins), load_predictor(shared)
-    own = np.flatnonzero(part.snapshots["order"] == 0)
-    pairs = encoder(*part.batch(torch.from_numpy(own), random=False)[:2])
-    return Points(pairs.numpy(), part.codes[own].numpy(), part.snapshots.iloc[own].reset_index(drop=True))
+    rows = np.flatnonzero(part.snapshots["order"] == 0)
+    pairs = encoder(*part.batch(torch.from_numpy(rows), random=False)[:2])
+    return Points(pairs.numpy(), part.codes[rows].numpy(), part.snapshots.iloc[rows].reset_index(drop=True))
 
 
 def unit_rows(values: np.ndarray) -> np.ndarray:
-    """Return rows (n, dimension) of length 1, float64; the contrastive loss only depends on directions."""
+    """Return rows (n, dimension) normalised to length 1, float64."""
     values = np.asarray(values, dtype=np.float64)
     return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)

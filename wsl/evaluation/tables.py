@@ -9,7 +9,7 @@ import pandas as pd
 from wsl.evaluation.intervals import over_sets
 from wsl.files.plain import read_json, write_csv, write_json
 
-TRAINED = "max"  # the snapshot of the fully trained model, which headlines are about
+TRAINED = "max"  # the snapshot of the fully trained model
 THESIS = ("early", "max")  # the snapshots that Table 4.1 of the thesis averages
 OUTPUTS = ("agreement", "cosine", "correlation")
 RECONSTRUCTION = (*OUTPUTS, "accuracy", "original_accuracy")
@@ -20,10 +20,8 @@ def reconstruction_table(measured: str | Path, out: str | Path) -> None:
 
     Args:
         measured: see ``wsl.evaluation.reconstruction.on_training_data``.
-        out: CSV with ``stage``, ``snapshot``, ``metric``, ``mean``, ``low``, ``high`` (95 % over sets of classes),
-            ``tasks``, ``sets``. ``snapshot`` is ``max`` (the trained model, first), ``early+max`` (both averaged per
-            member, as in the thesis) or another kept epoch. Untrained models, ``epoch0``, have rows of their own and
-            enter no other.
+        out: CSV with ``stage``, ``snapshot``, ``metric`` and the results of ``over_sets``. ``snapshot`` is ``max`` (the
+            trained model), ``early+max`` (both averaged per member, as in the thesis) or another kept epoch.
     """
     table = pd.read_csv(measured)
     kept = list(dict.fromkeys(table["snapshot"]))
@@ -32,17 +30,16 @@ def reconstruction_table(measured: str | Path, out: str | Path) -> None:
         kinds["+".join(THESIS)] = THESIS
     kinds |= {name: (name,) for name in reversed(kept) if name != TRAINED}
     rows = [
-        {"stage": stage, "snapshot": kind, "metric": metric, **over_sets(own, metric)}
+        {"stage": stage, "snapshot": kind, "metric": metric, **over_sets(group[group["snapshot"].isin(names)], metric)}
         for stage, group in table.groupby("stage")
         for kind, names in kinds.items()
-        for own in [group[group["snapshot"].isin(names)]]
         for metric in RECONSTRUCTION
     ]
     write_csv(out, pd.DataFrame(rows).round(4))
 
 
 def accuracy_table(
-    judgements: Sequence[str | Path],
+    measured: Sequence[str | Path],
     out: str | Path,
     recalibration: str | Path,
     about: dict[str, str | int],
@@ -52,46 +49,30 @@ def accuracy_table(
     """Write the accuracy of every method, one row per kind of classes, method, number of images and epochs.
 
     Args:
-        judgements: see ``wsl.evaluation.protocol.judge``.
+        measured: see ``wsl.evaluation.protocol.judge``.
         out: CSV with ``run``, ``regime``, ``members``, ``classes`` (``seen`` by other members, ``unseen``, or
-            ``validation``: seen, and judged on validation images), ``sampler`` (the method's name), ``images``,
-            ``epochs``, ``accuracy``, ``low``, ``high`` (95 % over sets of classes; draws and the tasks of one set are
-            averaged first), ``tasks``, ``sets``, ``seeds`` (draws of a learned sampler), ``kind`` (``sampler``,
-            ``baseline`` or ``reference``), ``chosen``: whether it is the sampler of the highest accuracy on validation
-            tasks without fine-tuning, with all images.
-        recalibration: CSV of accuracies as decoded and with new batch-normalisation statistics.
-        about: the run's name (``run``), how its members start (``regime``), and how many of them it was trained on
-            (``members``).
+            ``validation``: seen, evaluated on validation images), ``sampler`` (the method's name), ``images``,
+            ``epochs``, the results of ``over_sets``, ``seeds`` (number of draws), ``kind`` (``sampler``, ``baseline``,
+            ``reference``), and ``chosen``, see ``chosen_sampler``.
+        recalibration: CSV of accuracies as decoded and with re-estimated batch-normalisation statistics.
+        about: ``run`` (its name), ``regime`` (start of its members) and ``members`` (their number).
         kinds: of methods by name.
         beside: tables like ``out`` of other runs, appended.
     """
-    table = pd.concat([pd.read_csv(path, dtype={"images": str}) for path in judgements], ignore_index=True)
-    table["classes"] = table["part"].replace({"test": "seen"})
-    keys = ["classes", "method", "images", "epochs"]
-    first = {key: about[key] for key in ("run", "regime", "members")}
-    rows = [
-        {
-            **first,
-            **dict(zip(keys, key, strict=True)),
-            **_accuracy(group),
-        }
-        for key, group in table[table["recalibrated"]].groupby(keys, sort=False)
-    ]
-    found = pd.DataFrame(rows).rename(columns={"method": "sampler"})
-    found["kind"] = found["sampler"].map(kinds)
-    found["chosen"] = found["sampler"] == chosen_sampler(found)
+    table = pd.concat([pd.read_csv(path, dtype={"images": str}) for path in measured], ignore_index=True)
+    table = table.assign(classes=table["part"].replace({"test": "seen"})).rename(columns={"method": "sampler"})
+    rows = _accuracies(table[table["recalibrated"]], ["classes", "sampler", "images", "epochs"])
+    for column, key in enumerate(("run", "regime", "members")):
+        rows.insert(column, key, about[key])
+    rows["kind"] = rows["sampler"].map(kinds)
+    rows["chosen"] = rows["sampler"] == chosen_sampler(rows)
     others = [pd.read_csv(path) for path in beside]
-    # A run's table may contain rows of others: take only its own.
+    # The table of another run may itself contain rows of further runs.
     others = [other[other["run"] == other["run"].iloc[0]] for other in others]
-    write_csv(out, pd.concat([found.round(4), *others], ignore_index=True))
-    whole = table[(table["images"] == "all") & (table["epochs"] == 0) & (table["draw"] == 0)]
-    both = whole[whole["method"].isin(whole.loc[~whole["recalibrated"], "method"])]
-    effects = [
-        {"classes": classes, "sampler": method, "recalibrated": done, **_accuracy(group)}
-        for (classes, method, done), group in both.groupby(["classes", "method", "recalibrated"], sort=False)
-    ]
-    columns = ["classes", "sampler", "recalibrated", "accuracy", "low", "high", "tasks", "sets", "seeds"]
-    write_csv(recalibration, pd.DataFrame(effects, columns=columns).round(4))
+    write_csv(out, pd.concat([rows.round(4), *others], ignore_index=True))
+    sampled = table[(table["images"] == "all") & (table["epochs"] == 0) & (table["draw"] == 0)]
+    both = sampled[sampled["sampler"].isin(sampled.loc[~sampled["recalibrated"], "sampler"])]
+    write_csv(recalibration, _accuracies(both, ["classes", "sampler", "recalibrated"]).round(4))
 
 
 def chosen_sampler(table: pd.DataFrame) -> str:
@@ -101,8 +82,12 @@ def chosen_sampler(table: pd.DataFrame) -> str:
     return candidates.loc[candidates["accuracy"].idxmax(), "sampler"]
 
 
-def _accuracy(group: pd.DataFrame) -> dict[str, float]:
-    return {**over_sets(group, "accuracy", "accuracy"), "seeds": group["draw"].nunique()}
+def _accuracies(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    rows = [
+        [*key, *over_sets(group, "accuracy").values(), group["draw"].nunique()]
+        for key, group in table.groupby(keys, sort=False)
+    ]
+    return pd.DataFrame(rows, columns=[*keys, "accuracy", "low", "high", "tasks", "sets", "seeds"])
 
 
 def write_summary(
@@ -124,16 +109,15 @@ def write_summary(
         accuracy: see ``accuracy_table``.
         shared_history: losses of the shared encoder.
         bins: outcome bins.
-        out: JSON. ``agreement``, ``cosine`` and ``correlation`` are of trained models (``max`` snapshots) only.
-            ``accuracy``, ``accuracy_intervals`` and ``sets`` (independent sets of classes, the n of the intervals) are
-            by kind of classes, without fine-tuning and with all images. ``kinds`` has the kind
-            of each method. Missing bounds, of fewer than two sets, are null.
+        out: JSON. Metrics of reconstructions are of fully trained models. ``accuracy``, ``accuracy_intervals`` and
+            ``sets`` (of classes) are by kind of classes, with all images and without fine-tuning. Bounds are null for
+            fewer than two sets.
         classes_per_task: classes per task.
     """
     images, zoo = pd.read_csv(classes), pd.read_csv(members)
-    tables = pd.read_csv(reconstruction)
-    tables = tables[tables["snapshot"] == TRAINED].set_index(["stage", "metric"])
-    latent = tables.loc["latent"]
+    metrics = pd.read_csv(reconstruction)
+    metrics = metrics[metrics["snapshot"] == TRAINED].set_index(["stage", "metric"])
+    latent = metrics.loc["latent"]
     accuracies = pd.read_csv(accuracy)
     accuracies = accuracies[accuracies["run"] == accuracies["run"].iloc[0]]
     held_out = accuracies[(accuracies["images"] == "all") & (accuracies["epochs"] == 0)]
@@ -149,7 +133,7 @@ def write_summary(
             "members_diverged": int(zoo["diverged"].sum()),
             "validation_accuracy_max": float(zoo["max_validation_accuracy"].mean()),
             **{metric: float(latent.loc[metric, "mean"]) for metric in OUTPUTS},
-            "agreement_pca": float(tables.loc["pca"].loc["agreement", "mean"]),
+            "agreement_pca": float(metrics.loc["pca"].loc["agreement", "mean"]),
             "reconstruction_intervals": {metric: _bounds(latent.loc[metric]) for metric in OUTPUTS},
             "reconstruction_sets": int(latent.loc["agreement", "sets"]),
             "shared_validation_loss": float(history.loc[history["kept"], "validation_loss"].iloc[0]),

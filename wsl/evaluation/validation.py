@@ -1,4 +1,4 @@
-"""Held-out tasks, and models judged on validation images of a task; test images are not used."""
+"""Held-out tasks, and the evaluation of models on their validation images."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,10 +20,7 @@ LOW, HIGH = 0.025, 0.975
 
 
 def held_out_tasks(indices: Sequence[str | Path]) -> pd.DataFrame:
-    """Return one row per held-out member: ``part`` (its index's name, ``test`` or ``unseen``), ``member``, ``task``.
-
-    Members that diverged are included: their tasks can still be used.
-    """
+    """Return one row per held-out member, also of diverged ones: ``part`` (its index's name), ``member``, ``task``."""
     tables = []
     for path in indices:
         with open_zoo(path) as zoo:
@@ -32,48 +29,42 @@ def held_out_tasks(indices: Sequence[str | Path]) -> pd.DataFrame:
 
 
 def requested_losses(outcomes: np.ndarray, count: int) -> np.ndarray:
-    """Return losses to request (count,), nats, evenly spread over the middle 95 % of training outcomes (n,)."""
+    """Return losses to request (count,), nats, evenly spaced over the middle 95 % of training outcomes (n,)."""
     return np.linspace(*np.quantile(outcomes, [LOW, HIGH]), count)
 
 
 class Judgement(NamedTuple):
-    """Mean cross-entropy, nats, and accuracy; infinite and 0 for a model with non-finite outputs."""
+    """Mean cross-entropy (nats) and accuracy; infinite and 0 for a model with non-finite outputs."""
 
     loss: float
     accuracy: float
 
 
 class ValidationImages:
-    """Runs flat weights on the validation images of tasks.
-
-    Args:
-        images: of all classes.
-        layout: of the weights.
-        device: ``cpu`` or ``cuda``.
-    """
+    """Runs flat weights on the validation images of tasks."""
 
     def __init__(self, images: TaskImages, layout: Layout, device: str = "cpu"):
         self.images, self.runner = images, Runner(layout, device)
         self._task, self._inputs, self._labels = "", torch.empty(0), torch.empty(0)
 
     def _load(self, task: str) -> None:
-        if task != self._task:  # only the last, since callers go through one task after another
+        if task != self._task:  # caches one task, since callers take one task after another
             images, labels = self.images.of_task(task, part="validation")
             self._task, self._inputs, self._labels = task, normalised(images), labels
 
     def predictions(self, weights: np.ndarray, task: str) -> np.ndarray:
-        """Return the class given to each image (n,); -1, which is never right, where outputs are non-finite."""
+        """Return the predicted class of each image (n,); -1, which is never right, for non-finite outputs."""
         self._load(task)
         logits = self.runner.logits(weights, self._inputs)
         return torch.where(logits.isfinite().all(1), logits.argmax(1), -1).numpy()
 
     def labels(self, task: str) -> np.ndarray:
-        """Return the right classes (n,)."""
+        """Return the labels (n,)."""
         self._load(task)
         return self._labels.numpy()
 
     def judge(self, weights: np.ndarray, task: str) -> Judgement:
-        """Judge flat weights (n_weights,) on a task."""
+        """Return loss and accuracy of flat weights (n_weights,)."""
         self._load(task)
         logits = self.runner.logits(weights, self._inputs).double()
         if not logits.isfinite().all():

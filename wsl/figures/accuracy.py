@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-import pandas as pd
-
-from wsl.figures.dots import ACROSS, dots, rows_of_first_run
+from wsl.figures.dots import ACROSS, dots, read_accuracies
 from wsl.figures.style import save
 
 FIGURE = {
@@ -16,18 +14,12 @@ FIGURE = {
 
 
 def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
-    """Draw accuracy without fine-tuning, with one panel per number of images per class.
-
-    Args:
-        table: CSV, see ``wsl.evaluation.tables.accuracy_table``.
-        pdf: vector file to write.
-        png: bitmap to write.
-    """
-    accuracies = rows_of_first_run(pd.read_csv(table, dtype={"images": str}))
+    """Draw ``wsl.evaluation.tables.accuracy_table`` without fine-tuning: one panel per number of images per class."""
+    accuracies = read_accuracies(table)
     accuracies = accuracies[(accuracies["epochs"] == 0) & (accuracies["classes"] != "validation")]
     references = accuracies[accuracies["sampler"].isin(ACROSS)]
     shown = accuracies[~accuracies["sampler"].isin((*ACROSS, "scratch"))]
     counts = sorted({int(count) for count in shown["images"] if count != "all"})
-    titles = {"0": "names alone", "1": "1 image"} | {str(count): f"{count} images" for count in counts if count > 1}
-    panels = {str(count): titles[str(count)] for count in counts} | {"all": "all images"}
+    titles = {0: "names alone", 1: "1 image"}
+    panels = {str(count): titles.get(count, f"{count} images") for count in counts} | {"all": "all images"}
     save(dots(shown, "images", panels, references), pdf, png)

@@ -15,13 +15,7 @@ FIGURE = {
 
 
 def draw(history: str | Path, pdf: str | Path, png: str | Path) -> None:
-    """Draw the losses by epoch.
-
-    Args:
-        history: CSV with one row per epoch, see ``wsl.figures.style.losses``.
-        pdf: vector file to write.
-        png: bitmap to write.
-    """
+    """Draw the losses by epoch, see ``wsl.figures.style.losses``."""
     figure = losses(pd.read_csv(history), "squared error per model (eq. 3.1)")
     figure.axes[0].set_yscale("log")
     save(figure, pdf, png)

@@ -1,9 +1,9 @@
-"""The list of figures: what each figure's file declares, read without importing the file.
+"""The list of figures: the declarations in their files, read without importing the files.
 
 A module of this package or a plug-in that assigns a dictionary to ``FIGURE`` draws one figure, named after the file,
-with its function ``draw``. The keys are the fields of ``Declared``. The dictionary is evaluated on its own, from the
-syntax tree: importing the modules would load pandas and matplotlib, which takes as long as the rest of the workflow's
-start.
+with its function ``draw(..., pdf, png)``, which writes a vector file and a bitmap. The keys are the fields of
+``Declared``. The dictionary is evaluated from the syntax tree: importing pandas and matplotlib takes as long as the
+rest of the workflow's start.
 """
 
 import ast
@@ -25,13 +25,12 @@ class Declared:
     """The keys of ``FIGURE``. Functions of the run (``wsl.runs.run.Run``) may use only the run and Python's built-ins.
 
     Attributes:
-        title: a few words for lists of figures.
-        category: one of ``CATEGORIES``, or another, which then comes last.
+        title: a few words.
+        category: one of ``CATEGORIES``, or another, which is the last.
         inputs: function of the run that returns the input files by the name of ``draw``'s parameter.
-        settings: function of the run that returns the other arguments of ``draw`` besides ``pdf`` and ``png``.
-        when: function of the run that returns whether the figure stands in the report. It can be asked for by its path
-            in any case.
-        order: place within the category; equal places are ordered by name.
+        settings: function of the run that returns the other arguments of ``draw``.
+        when: function of the run that returns whether the figure is in the report; it can be made by its path anyway.
+        order: place within the category; figures with equal places are ordered by name.
     """
 
     title: str
@@ -52,9 +51,9 @@ class Figure:
         category: see ``Declared``.
         inputs: input files by the name of ``draw``'s parameter.
         settings: other arguments of ``draw``.
-        shown: whether it stands in the report.
+        shown: whether it is in the report.
         call: dotted name of ``draw``.
-        caption: file beside a plug-in; None for a built-in figure, whose caption lies in the workflow's folder.
+        caption: file next to a plug-in; None for a built-in figure, whose caption is in the workflow's folder.
     """
 
     name: str
@@ -68,10 +67,7 @@ class Figure:
 
 
 def figures_of(run: Any) -> list[Figure]:
-    """Return all figures in the order of the report: those of this package and those of the run's plug-ins.
-
-    Args:
-        run: see ``wsl.runs.run.Run``.
+    """Return all figures of this package and of the plug-ins of a ``wsl.runs.run.Run``, in the order of the report.
 
     Raises:
         ConfigError: a declaration cannot be read, two files define one figure, or a plug-in's caption is missing.
@@ -84,12 +80,16 @@ def figures_of(run: Any) -> list[Figure]:
         if declaration is None:
             continue
         if path.stem in declared:
-            raise ConfigError(
-                f"two files define the figure {path.stem}: {declared[path.stem][0]} and {path}; rename one"
-            )
+            other = declared[path.stem][0]
+            raise ConfigError(f"two files define the figure {path.stem}: {other} and {path}; rename one of them")
         declared[path.stem] = (path, module, declaration)
-    order = sorted(declared, key=lambda name: (*_place(declared[name][2]), name))
-    return [_of_run(name, *declared[name], run) for name in order]
+
+    def place(name: str) -> tuple[int, str, int, str]:
+        about = declared[name][2]
+        known = about.category in CATEGORIES
+        return CATEGORIES.index(about.category) if known else LAST, about.category, about.order, name
+
+    return [_of_run(name, *declared[name], run) for name in sorted(declared, key=place)]
 
 
 def read_declaration(path: Path) -> Declared | None:
@@ -102,23 +102,20 @@ def read_declaration(path: Path) -> Declared | None:
     if "FIGURE" not in text:
         return None
     body = ast.parse(text, filename=str(path)).body
-    values = [node.value for node in body if isinstance(node, ast.Assign) and _name(node) == "FIGURE"]
+    assignments = [node for node in body if isinstance(node, ast.Assign)]
+    values = [node.value for node in assignments if getattr(node.targets[0], "id", None) == "FIGURE"]
     if not values:
         return None
     if not any(isinstance(node, ast.FunctionDef) and node.name == "draw" for node in body):
-        raise ConfigError(f"{path} declares FIGURE and has no function draw(..., pdf, png); add it")
+        raise ConfigError(f"{path} declares FIGURE, but has no function draw(..., pdf, png); add it")
     try:
         return Declared(**eval(compile(ast.Expression(values[0]), str(path), "eval"), {}))
     except (NameError, TypeError, ValueError) as error:
         keys = ", ".join(field.name for field in fields(Declared))
         raise ConfigError(
-            f"{path}: FIGURE cannot be read ({error}); give a dictionary with some of the keys {keys}, which uses no "
-            "other name of the file"
+            f"{path}: FIGURE cannot be read ({error}); use a dictionary with some of the keys {keys}, without other "
+            "names of the file"
         ) from None
-
-
-def _name(node: ast.Assign) -> str:
-    return node.targets[0].id if isinstance(node.targets[0], ast.Name) else ""
 
 
 def _of_run(name: str, path: Path, module: str, declared: Declared, run: Any) -> Figure:
@@ -130,12 +127,3 @@ def _of_run(name: str, path: Path, module: str, declared: Declared, run: Any) ->
     except (AttributeError, KeyError, NameError, TypeError) as error:
         raise ConfigError(f"{path}: a function in FIGURE fails ({type(error).__name__}: {error})") from error
     return Figure(name, declared.title, declared.category, **values, call=f"{module}.draw", caption=caption)
-
-
-def category_place(category: str) -> int:
-    """Return the place of a category in the report; unknown ones come last."""
-    return CATEGORIES.index(category) if category in CATEGORIES else len(CATEGORIES)
-
-
-def _place(declared: Declared) -> tuple[int, str, int]:
-    return category_place(declared.category), declared.category, declared.order

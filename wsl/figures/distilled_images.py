@@ -23,11 +23,7 @@ ACROSS = 4  # classes per row
 def draw(packed: Sequence[str | Path], class_means: Sequence[str | Path], pdf: str | Path, png: str | Path) -> None:
     """Draw the first training image of each class, from which distillation starts, and its first distilled image.
 
-    Args:
-        packed: packed images, one file per class.
-        class_means: dataset embeddings of the same classes in the same order.
-        pdf: vector file to write.
-        png: bitmap to write.
+    ``packed`` and ``class_means`` are files of images and of dataset embeddings, one per class, in the same order.
     """
     down = -(-len(packed) // ACROSS)
     figure = Figure(figsize=(2 * COLUMN, 2 * COLUMN / ACROSS * 0.62 * down))
@@ -36,8 +32,7 @@ def draw(packed: Sequence[str | Path], class_means: Sequence[str | Path], pdf: s
         with open_hdf5(real) as images, open_hdf5(embedded) as embedding:
             size, pair = images["train"].shape[1], (images["train"][0], embedding["distilled"][0])
             axes.set_title(images.attrs["class"])
-        for place, image in enumerate(pair):
-            left = place * size * 1.06
+        for left, image in zip((0, 1.06 * size), pair, strict=True):
             axes.imshow(image, extent=(left, left + size, size, 0), interpolation="nearest")
         axes.set(xlim=(0, size * 2.06), ylim=(size, 0))
     for axes in panels:

@@ -1,6 +1,7 @@
 """Accuracies as sorted dots with intervals: one row per method, samplers in colour and baselines in grey."""
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,47 +12,43 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 
-from wsl.figures.methods import KINDS, method
+from wsl.figures.methods import KINDS, kinds_in, method
 from wsl.figures.style import COLUMN, place_axes, placed_figure, row_axes
 
 ACROSS = ("trained", "reconstructed", "start")  # references, drawn as lines across all rows
-# Inches: the height of a row, of the titles above a block and of the legend below all blocks; the width of the values
-# at the right; the gaps between blocks and between panels.
+# Inches: heights of a row, of the titles above a block, and of the legend below all blocks; width of the values at the
+# right; gaps between blocks and between panels.
 ROW, TITLES, BELOW, VALUES, BLOCK_GAP, PANEL_GAP = 0.155, 0.24, 0.68, 0.42, 0.12, 0.1
 
 
-def rows_of_first_run(accuracies: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of the run that the table belongs to, without those of other runs that are added to it."""
+def read_accuracies(table: str | Path) -> pd.DataFrame:
+    """Return the rows of the table's own run, without those of the runs that are compared with it."""
+    accuracies = pd.read_csv(table, dtype={"images": str})
     return accuracies[accuracies["run"] == accuracies["run"].iloc[0]]
 
 
-def kinds_in(accuracies: pd.DataFrame) -> list[str]:
-    """Return which kinds of held-out tasks a table has: ``seen``, ``unseen`` or both."""
-    return [kind for kind in KINDS if kind in set(accuracies["classes"])]
-
-
 def unit(rows: pd.DataFrame) -> str:
-    """Return the units that intervals are over, for example ``24 sets of classes``; tables without sets count tasks."""
+    """Return the number and unit of samples in intervals: ``24 sets of classes``, or tasks in tables without sets."""
     name, what = ("sets", "sets of classes") if "sets" in rows and rows["sets"].notna().any() else ("tasks", "tasks")
     counts = sorted({int(count) for count in rows[name].dropna()})
     return f"{' to '.join(map(str, dict.fromkeys((counts[0], counts[-1]))))} {what}"
 
 
 def axis_start(rows: pd.DataFrame) -> float:
-    """Return where an axis of accuracies in per cent starts: a little below the lowest value."""
+    """Return the start of an axis of accuracies in per cent: 3 below the lowest value."""
     return max(100 * np.nanmin([*rows["low"], *rows["accuracy"]]) - 3, 0)
 
 
 def dots(accuracies: pd.DataFrame, column: str, panels: Mapping[Hashable, str], references: pd.DataFrame) -> Figure:
-    """Draw one block of rows per kind of held-out tasks, and in it one panel per value of a column.
+    """Return a figure with one block of rows per kind of held-out tasks, and in it one panel per value of a column.
 
     Args:
         accuracies: the rows to draw, of one run.
-        column: name of the column that the panels of a block differ in.
-        panels: title of each panel by its value of that column, from left to right; each block is sorted by the last.
+        column: the column.
+        panels: title of each panel by its value of the column, from left to right; each block is sorted by the last.
         references: rows of the methods that are drawn as lines through all panels of their kind.
     """
-    blocks = {kind: accuracies[accuracies["classes"] == kind] for kind in kinds_in(accuracies)}
+    blocks = {kind: accuracies[accuracies["classes"] == kind] for kind in kinds_in(set(accuracies["classes"]))}
     orders = {kind: _order(rows, column, list(panels)) for kind, rows in blocks.items()}
     chosen = set(accuracies.loc[accuracies["chosen"], "sampler"])
     heights = [TITLES + ROW * len(order) for order in orders.values()]
@@ -69,13 +66,15 @@ def dots(accuracies: pd.DataFrame, column: str, panels: Mapping[Hashable, str], 
             at = (left + place * (panel_width + PANEL_GAP), top - TITLES - block_height)
             axes = place_axes(figure, *at, panel_width, block_height)
             panel = rows[rows[column] == value].drop_duplicates("sampler").set_index("sampler")
-            _reference_lines(axes, references[references["classes"] == kind])
-            draw_rows(axes, panel, order, chosen, named=place == 0)
+            for name in ACROSS:
+                lines = references[(references["classes"] == kind) & (references["sampler"] == name)]
+                for accuracy in lines["accuracy"].head(1):
+                    axes.axvline(100 * accuracy, color=method(name).colour, ls=method(name).line, lw=1, zorder=1)
+            draw_rows(axes, panel, order, chosen, named=place == 0, values=place == len(panels) - 1)
             axes.set_title(title, pad=3)
             axes.set_xlim(start, 101)
             axes.xaxis.set_major_locator(MaxNLocator(4 if panel_width > 1 else 3))
             axes.tick_params(labelbottom=kind == list(blocks)[-1])
-        write_values(axes, panel, order, chosen)  # right of the last panel
         top -= TITLES + block_height + BLOCK_GAP
     middle = (left + (width - left - VALUES) / 2) / width
     below = f"accuracy on test images, % (bars: 95 % intervals over {unit(accuracies)})"
@@ -86,41 +85,33 @@ def dots(accuracies: pd.DataFrame, column: str, panels: Mapping[Hashable, str], 
     return figure
 
 
-def draw_rows(axes: Axes, rows: pd.DataFrame, order: Sequence[str], chosen: set[str], named: bool = True) -> None:
+def draw_rows(
+    axes: Axes, rows: pd.DataFrame, order: Sequence[str], chosen: set[str], named: bool = True, values: bool = True
+) -> None:
     """Draw accuracies and their intervals, in per cent, from the lowest row up.
 
     Args:
         axes: where to draw.
-        rows: ``accuracy``, ``low`` and ``high`` by method; the row of a method that is missing stays empty.
+        rows: ``accuracy``, ``low`` and ``high`` by method; a missing method has an empty row.
         order: methods of all rows.
-        chosen: methods whose names are bold.
-        named: whether to write names, in the methods' colours.
+        chosen: methods whose text is bold.
+        named: whether to write names at the left, in the methods' colours.
+        values: whether to write accuracies at the right, in the same colours.
     """
     row_axes(axes, [method(name).label if named else "" for name in order])
     _colour(axes.get_yticklabels(), order, chosen)
-    for row, name in enumerate(order):
-        if name in rows.index:
-            point, look = 100 * rows.loc[name, ["accuracy", "low", "high"]].astype(float), method(name)
-            bar = [[point["accuracy"] - point["low"]], [point["high"] - point["accuracy"]]]
-            axes.errorbar(
-                point["accuracy"], row, xerr=bar, fmt=look.marker, ms=3.4, color=look.colour, elinewidth=1.1,
-                label=look.label, zorder=3,
-            )  # fmt: skip
-
-
-def write_values(axes: Axes, rows: pd.DataFrame, order: Sequence[str], chosen: set[str]) -> None:
-    """Write the accuracies of ``draw_rows`` right of the axes; see there."""
     place = {"xycoords": ("axes fraction", "data"), "annotation_clip": False, "va": "center", "fontsize": 7}
     for row, name in enumerate(order):
-        if name in rows.index:
-            text = axes.annotate(f"{100 * rows.loc[name, 'accuracy']:.1f}", (1.04, row), **place)
-            _colour([text], [name], chosen)
-
-
-def _reference_lines(axes: Axes, references: pd.DataFrame) -> None:
-    for name in ACROSS:
-        for value in references.loc[references["sampler"] == name, "accuracy"].head(1):
-            axes.axvline(100 * value, color=method(name).colour, ls=method(name).line, lw=1, zorder=1)
+        if name not in rows.index:
+            continue
+        point, look = 100 * rows.loc[name, ["accuracy", "low", "high"]].astype(float), method(name)
+        bar = [[point["accuracy"] - point["low"]], [point["high"] - point["accuracy"]]]
+        axes.errorbar(
+            point["accuracy"], row, xerr=bar, fmt=look.marker, ms=3.4, color=look.colour, elinewidth=1.1,
+            label=look.label, zorder=3,
+        )  # fmt: skip
+        if values:
+            _colour([axes.annotate(f"{point['accuracy']:.1f}", (1.04, row), **place)], [name], chosen)
 
 
 def _colour(texts: Sequence[Text], names: Sequence[str], chosen: set[str]) -> None:
@@ -129,13 +120,13 @@ def _colour(texts: Sequence[Text], names: Sequence[str], chosen: set[str]) -> No
 
 
 def _order(rows: pd.DataFrame, column: str, values: list[Hashable]) -> list[str]:
-    """Return the methods from the least to the most accurate at the last value that each of them has."""
+    """Return the methods from the least to the most accurate, each at its last value of the column."""
     last = rows.assign(place=rows[column].map(values.index)).sort_values("place", kind="stable")
     return last.drop_duplicates("sampler", keep="last").sort_values(["accuracy", "sampler"])["sampler"].tolist()
 
 
 def label_room(figure: Figure, names: Iterable[str], titles: Iterable[str]) -> float:
-    """Return the room that row labels and titles of blocks need, in inches."""
+    """Return the width that row labels and titles of blocks need, in inches."""
     renderer = FigureCanvasAgg(figure).get_renderer()
     texts = [figure.text(0, 0, method(name).label, fontsize=7, fontweight="bold") for name in names]
     texts += [figure.text(0, 0, title, fontsize=8, fontweight="bold") for title in titles]

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from wsl.figures.palette import PARTS
-from wsl.figures.style import COLUMN, parts_in, reach, save
+from wsl.figures.style import COLUMN, draw_intervals, parts_in, save
 
 FIGURE = {
     "title": "agreement by the share of the first stage",
@@ -24,11 +24,8 @@ FIGURE = {
 def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
     """Draw recalibrated agreement by the share of the first stage: one line per latent size, one panel per part.
 
-    Args:
-        table: CSV, see ``wsl.evaluation.encoder_tables``; encoders without a share are left out, and so are sizes
-            without an encoder of two stages.
-        pdf: vector file to write.
-        png: bitmap to write.
+    The table is that of ``wsl.evaluation.encoder_tables``; encoders without a share are left out, and so are sizes
+    without an encoder of two stages.
     """
     rows = pd.read_csv(table).dropna(subset="share")
     sizes = sorted(rows.loc[rows["share"] > 0, "latent_size"].unique())
@@ -38,10 +35,8 @@ def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
     for axes, part in zip(figure.subplots(1, len(parts), sharey=True, squeeze=False)[0], parts, strict=True):
         for size, colour in colours.items():
             line = rows[(rows["part"] == part) & (rows["latent_size"] == size)].sort_values("share")
-            axes.errorbar(
-                line["share"], line["agreement_bn"], reach(line, "agreement_bn"), color=colour, marker="o", ms=3,
-                elinewidth=0.8, label=f"{size:,} coefficients",
-            )  # fmt: skip
+            look = {"color": colour, "marker": "o", "ms": 3, "elinewidth": 0.8, "label": f"{size:,} coefficients"}
+            draw_intervals(axes, line["share"], line, "agreement_bn", **look)
         axes.set(title=PARTS[part][0], xlabel="share of the first stage")
     figure.axes[0].set_ylabel("agreement with the original")
     figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside right center")

@@ -29,15 +29,10 @@ TITLES = {
 
 
 def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
-    """Draw how losses changed from the first epoch to the last: one row per encoder, training above validation.
+    """Draw losses of the first, the kept and the last epoch: one row per encoder, training above validation.
 
-    Curves of tens of encoders cannot be read in one figure; the losses of the first, the kept and the last epoch can.
-    Losses of different encoders have different units, so they are relative.
-
-    Args:
-        table: CSV, see ``wsl.evaluation.encoder_tables``.
-        pdf: vector file to write.
-        png: bitmap to write.
+    Full curves of tens of encoders would be illegible in one figure. Losses of different encoders have different units,
+    so they are relative. The table is that of ``wsl.evaluation.encoder_tables``.
     """
     histories = pd.read_csv(table)
     lengths = histories.groupby(["training", "encoder"], sort=False).size()

@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-import pandas as pd
-
-from wsl.figures.dots import dots, rows_of_first_run
+from wsl.figures.dots import dots, read_accuracies
 from wsl.figures.style import save
 
 FIGURE = {
@@ -16,18 +14,12 @@ FIGURE = {
 
 
 def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
-    """Draw accuracy after fine-tuning on all training images of the task, with one panel per number of epochs.
-
-    Args:
-        table: CSV, see ``wsl.evaluation.tables.accuracy_table``.
-        pdf: vector file to write.
-        png: bitmap to write.
-    """
-    accuracies = rows_of_first_run(pd.read_csv(table, dtype={"images": str}))
+    """Draw ``wsl.evaluation.tables.accuracy_table`` for all images of a task: one panel per number of epochs."""
+    accuracies = read_accuracies(table)
     whole = accuracies[(accuracies["images"] == "all") & (accuracies["classes"] != "validation")]
-    # A model that was trained on the task to the end is a line, since it is not fine-tuned.
+    # A model that was fully trained on the task is a line, since it is not fine-tuned.
     references = whole[(whole["sampler"] == "trained") & (whole["epochs"] == 0)]
-    # Without any fine-tuning, all methods are shown as they are.
+    # If nothing was fine-tuned, all methods are shown.
     tuned = set(whole.loc[whole["epochs"] > 0, "sampler"]) or set(whole["sampler"])
     tuned -= {"trained", "reconstructed"}
     titles = {0: "no training", 1: "1 epoch"}

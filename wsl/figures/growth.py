@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from wsl.figures.dots import axis_start, kinds_in, unit
-from wsl.figures.methods import KINDS, method, uses_zoo
-from wsl.figures.style import COLUMN, place_axes, placed_figure, reach, save
+from wsl.figures.dots import axis_start, unit
+from wsl.figures.methods import KINDS, kinds_in, method, uses_zoo
+from wsl.figures.style import COLUMN, draw_intervals, place_axes, placed_figure, save
 
 FIGURE = {
     "title": "accuracy by the number of members",
@@ -18,24 +18,17 @@ FIGURE = {
     "inputs": lambda run: {"table": run.paths.table("accuracy")},
     "when": lambda run: run.config.evaluation.growth,
 }
-# Inches: the height of the figure, of the panels, and of the labels below them; the room left of the first panel and
-# right of each.
+# Inches: heights of the figure, the panels and the labels below them; widths left of the first panel and right of each.
 HEIGHT, PANEL, BELOW, LEFT, RIGHT = 3.1, 2.3, 0.55, 0.5, 1.75
 
 
 def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
-    """Draw accuracy without fine-tuning, with all images, over the runs of the first run's regime.
-
-    Args:
-        table: CSV, see ``wsl.evaluation.tables.accuracy_table``.
-        pdf: vector file to write.
-        png: bitmap to write.
-    """
+    """Draw ``wsl.evaluation.tables.accuracy_table`` for all images, without fine-tuning, and the first run's regime."""
     accuracies = pd.read_csv(table, dtype={"images": str})
     regime = accuracies["regime"] == accuracies["regime"].iloc[0]
     whole = accuracies[regime & (accuracies["epochs"] == 0) & (accuracies["images"] == "all")]
     whole = whole[whole["sampler"].map(uses_zoo)].sort_values("members")
-    kinds = kinds_in(whole)
+    kinds = kinds_in(set(whole["classes"]))
     held_out = whole[whole["classes"].isin(kinds)]
     width = 2 * COLUMN if len(kinds) > 1 else LEFT + RIGHT + 2.4
     panel_width = (width - LEFT - RIGHT * len(kinds)) / len(kinds)
@@ -60,14 +53,13 @@ def _panel(axes: Axes, whole: pd.DataFrame) -> None:
     ends = []
     for place, (name, rows) in enumerate(whole.groupby("sampler", sort=False)):
         look, rows = method(name), rows.drop_duplicates("members")
-        # Moved a little sideways, so that intervals do not overlap.
-        x = rows["members"] * 2 ** (0.03 * (place % 5 - 2))
-        bars = reach(rows, "accuracy", scale=100)
-        axes.errorbar(
-            x, 100 * rows["accuracy"], bars, color=look.colour, marker=look.marker, ls=look.line, ms=3,
+        x = rows["members"] * 2 ** (0.03 * (place % 5 - 2))  # shifted, so that intervals do not overlap
+        percent = 100 * rows[["accuracy", "low", "high"]]
+        draw_intervals(
+            axes, x, percent, "accuracy", color=look.colour, marker=look.marker, ls=look.line, ms=3,
             lw=1.6 if look.kind == "sampler" else 1, elinewidth=0.8, label=look.label,
         )  # fmt: skip
-        ends.append((x.iloc[-1], 100 * rows["accuracy"].iloc[-1], look.label, look.colour))
+        ends.append((x.iloc[-1], percent["accuracy"].iloc[-1], look.label, look.colour))
     _label_ends(axes, ends)
 
 
@@ -84,25 +76,19 @@ def _label_ends(axes: Axes, ends: Sequence[tuple[float, float, str, str]]) -> No
 
 
 def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> np.ndarray:
-    """Return places that are at least ``gap`` apart and as close to the wanted ones as possible (least squares).
+    """Return places from ``low`` to ``high``, as close to the wanted ones as possible (least squares), in their order.
 
-    Args:
-        wanted: places, in any order; their order is kept.
-        gap: least distance between two places.
-        low: least place.
-        high: highest place; if the places do not fit, they are closer together than ``gap``.
+    They are at least ``gap`` apart, unless that does not fit; then they are evenly spaced.
     """
     order = np.argsort(wanted, kind="stable")
     gap = min(gap, (high - low) / max(len(wanted) - 1, 1))
-    # Minus the gaps below them, places must only ascend: isotonic regression, by pooling neighbours.
-    steps = gap * np.arange(len(wanted))
-    pools: list[tuple[float, int]] = []  # mean and size
-    for place in np.asarray(wanted, dtype=float)[order] - steps:
-        pools.append((place, 1))
-        while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
-            (lower, count), (upper, more) = pools[-2:]
-            pools[-2:] = [((lower * count + upper * more) / (count + more), count + more)]
-    ascending = np.concatenate([np.full(count, mean) for mean, count in pools])
-    places = np.empty(len(wanted))
-    places[order] = np.clip(ascending, low, high - gap * (len(wanted) - 1)) + steps
+    # Without the gaps below them, places must only ascend: isotonic regression, by its max-min formula.
+    steps, count = gap * np.arange(len(wanted)), len(wanted)
+    targets = np.asarray(wanted, dtype=float)[order] - steps
+    ascending = [
+        max(min(targets[first : last + 1].mean() for last in range(i, count)) for first in range(i + 1))
+        for i in range(count)
+    ]
+    places = np.empty(count)
+    places[order] = np.clip(ascending, low, high - gap * (count - 1)) + steps
     return places

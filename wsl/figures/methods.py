@@ -1,6 +1,7 @@
-"""How each method and weight encoder is shown: one label and one colour in every figure and in the report."""
+"""The look of each method and weight encoder: one label and one colour in every figure and in the report."""
 
 import hashlib
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,13 +15,18 @@ KINDS = {"seen": "classes that the zoo saw", "unseen": "classes that no member s
 SHORT_KINDS = {"seen": "seen classes", "unseen": "unseen classes"}
 
 
+def kinds_in(names: Container[str]) -> list[str]:
+    """Return the kinds of held-out tasks among some names: ``seen``, ``unseen`` or both."""
+    return [kind for kind in KINDS if kind in names]
+
+
 @dataclass(frozen=True)
 class Look:
-    """How a method is shown.
+    """The look of a method.
 
     Attributes:
         label: its name in words.
-        colour: hexadecimal; samplers have colours of their own, all others are grey or black.
+        colour: hexadecimal; each sampler has its own, all others are grey or black.
         kind: ``sampler``; ``baseline``, which samplers should beat; ``reference``, which was trained on the task.
         marker: matplotlib's marker.
         line: matplotlib's line style.
@@ -48,7 +54,7 @@ ENCODERS = {
 
 
 def method(name: str) -> Look:
-    """Return how a method is shown; a name that is not registered is a sampler with a colour chosen by its name."""
+    """Return the look of a method; a name that is not registered is a sampler with a colour chosen by its name."""
     if name not in METHODS:
         return Look(name, _other(name), "sampler", "P")
     entry = METHODS[name]
@@ -66,16 +72,16 @@ def uses_zoo(name: str) -> bool:
 
 
 def same_data() -> list[str]:
-    """Return the baselines that use the same data as samplers, images of the task and the zoo."""
+    """Return the baselines that use the same data as samplers: images of the task, and the zoo."""
     return [name for name in METHODS.of_kind("baseline") if METHODS[name].same_data]
 
 
 def strongest_baseline(accuracies: dict[str, float]) -> str | None:
-    """Return the most accurate baseline among those that use the same data as samplers; None without any."""
+    """Return the most accurate of the baselines that use the same data as samplers; None: there are none."""
     known = [name for name in reversed(same_data()) if name in accuracies]
     return max(known, key=accuracies.__getitem__, default=None)
 
 
 def _other(name: str) -> str:
-    # Not by the order in a table: the colour must not depend on which other methods there are.
+    # By its hash instead of its row: the colour must not depend on the other methods in a table.
     return OTHERS[hashlib.sha256(name.encode()).digest()[0] % len(OTHERS)]

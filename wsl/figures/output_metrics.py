@@ -1,4 +1,4 @@
-"""Figure 4.1b: outputs of held-out models and of their reconstructions, over the weight encoder's training."""
+"""Figure 4.1b: outputs of held-out models and their reconstructions, during the training of the weight encoder."""
 
 from pathlib import Path
 
@@ -22,14 +22,11 @@ START = "epoch0"  # the snapshot before any training
 def draw(measured: str | Path, pdf: str | Path, png: str | Path, chance: float) -> None:
     """Draw one panel per metric: the mean over held-out trained snapshots, and the middle half of them shaded.
 
-    Args:
-        measured: CSV, see ``wsl.evaluation.reconstruction.over_training``.
-        pdf: vector file to write.
-        png: bitmap to write.
-        chance: agreement of two independent models.
+    The table is that of ``wsl.evaluation.reconstruction.over_training``; ``chance`` is the agreement of two independent
+    models.
     """
     table = pd.read_csv(measured)
-    table = table[table["snapshot"] != START]  # an untrained model has nothing that a reconstruction could keep
+    table = table[table["snapshot"] != START]  # an untrained model contains nothing to reconstruct
     figure = Figure(figsize=(2 * COLUMN, 2.2))
     for axes, (metric, limits) in zip(figure.subplots(1, len(METRICS)), METRICS.items(), strict=True):
         groups = table.groupby("epoch")[metric]

@@ -12,7 +12,7 @@ from wsl.evaluation.intervals import POSITIVE, by_set, interval
 from wsl.figures.dots import unit
 from wsl.figures.methods import method
 from wsl.figures.palette import GREY, PARTS, RED
-from wsl.figures.style import COLUMN, reach, save
+from wsl.figures.style import COLUMN, draw_intervals, save
 
 FIGURE = {
     "title": "control by R",
@@ -29,11 +29,7 @@ APART = 0.12  # distance of the two parts, as a fraction of the distance of two 
 def draw(measured: str | Path, table: str | Path, pdf: str | Path, png: str | Path) -> None:
     """Draw one panel per sampler: means over sets of classes with 95 % intervals, and every set as a faint point.
 
-    Args:
-        measured: CSV with the rows of all samplers, see ``wsl.evaluation.control``.
-        table: CSV, their summary.
-        pdf: vector file to write.
-        png: bitmap to write.
+    ``measured`` has the rows of all samplers, see ``wsl.evaluation.control``, and ``table`` their summary.
     """
     rows, summary = pd.read_csv(measured), pd.read_csv(table)
     samplers = list(dict.fromkeys(rows["sampler"]))
@@ -66,24 +62,21 @@ def draw(measured: str | Path, table: str | Path, pdf: str | Path, png: str | Pa
 def _part(axes: Axes, rows: pd.DataFrame, part: str, scores: pd.Series, place: int) -> None:
     label, colour = PARTS[part]
     requests = np.sort(rows["requested"].unique())
-    # Moved a little sideways, so that the two parts do not overlap.
+    # Shifted, so that the two parts do not overlap.
     shift = (2 * place - 1) * APART / 2 * (np.diff(requests).min() if len(requests) > 1 else 0)
     means = []
-    for requested, asked in rows[np.isfinite(rows["achieved"])].groupby("requested"):
-        values = by_set(asked, "achieved")["achieved"].to_numpy()
+    for requested, group in rows[np.isfinite(rows["achieved"])].groupby("requested"):
+        values = by_set(group, "achieved")["achieved"].to_numpy()
         axes.plot(np.full(len(values), requested + shift), values, ".", color=colour, alpha=0.35, ms=4, mew=0)
         means.append({"requested": requested, **interval(values, POSITIVE)._asdict()})
     if means:
         line = pd.DataFrame(means)
-        axes.errorbar(
-            line["requested"] + shift, line["mean"], reach(line, "mean"), color=colour, marker="o", ms=2.5, lw=1,
-            elinewidth=0.9, label=label,
-        )  # fmt: skip
+        look = {"color": colour, "marker": "o", "ms": 2.5, "lw": 1, "elinewidth": 0.9, "label": label}
+        draw_intervals(axes, line["requested"] + shift, line, "mean", **look)
     lost = rows.loc[~np.isfinite(rows["achieved"]), "requested"]
     if len(lost):
-        axes.plot(
-            lost, np.full(len(lost), 0.985 * axes.get_ylim()[1]), "x", ms=3, mew=0.8, color=RED, label="non-finite"
-        )
+        top = np.full(len(lost), 0.985 * axes.get_ylim()[1])
+        axes.plot(lost, top, "x", ms=3, mew=0.8, color=RED, label="non-finite")
     names = ("prompt_alignment", "prompt_alignment_low", "prompt_alignment_high")
     score, *bounds = scores.reindex(names).astype(float)
     note = f"R² {score:.2f}" if np.isfinite(score) else "R² undefined"

@@ -1,12 +1,12 @@
-"""Accuracy on held-out tasks of this run and others, which differ in how their members start."""
+"""Accuracy on held-out tasks of this run and others, whose members start differently."""
 
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.axes import Axes
 
-from wsl.figures.dots import ROW, axis_start, draw_rows, kinds_in, label_room, unit, write_values
-from wsl.figures.methods import KINDS, SHORT_KINDS
+from wsl.figures.dots import ROW, axis_start, draw_rows, label_room, unit
+from wsl.figures.methods import KINDS, SHORT_KINDS, kinds_in
 from wsl.figures.style import COLUMN, place_axes, placed_figure, save
 
 FIGURE = {
@@ -15,7 +15,7 @@ FIGURE = {
     "order": 3,
     "inputs": lambda run: {"table": run.paths.table("accuracy")},
 }
-# Shown besides the chosen sampler: the thesis' sampler, baselines that use the same data, and references.
+# Shown besides the chosen sampler: the sampler of the thesis, baselines that use the same data, and references.
 SHOWN = (
     *("trained", "reconstructed", "projection", "body-probe", "body-prototypes", "probe", "prototypes", "nearest"),
     *("mean", "start"),
@@ -25,17 +25,14 @@ TITLE, VALUES, TICKS = 0.24, 0.42, 0.24  # inches: above panels, right of them, 
 
 
 def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
-    """Draw accuracies without fine-tuning, with all images: sorted dots, one panel per run and kind of tasks.
+    """Draw ``wsl.evaluation.tables.accuracy_table`` for all images, without fine-tuning, as sorted dots.
 
-    Args:
-        table: CSV, see ``wsl.evaluation.tables.accuracy_table``.
-        pdf: vector file to write.
-        png: bitmap to write.
+    There is one panel per run and kind of tasks.
     """
     accuracies = pd.read_csv(table, dtype={"images": str})
     whole = accuracies[(accuracies["epochs"] == 0) & (accuracies["images"] == "all")]
     whole = whole[whole["classes"].isin(KINDS) & (whole["sampler"].isin(SHOWN) | whole["chosen"])]
-    blocks = [whole[whole["classes"] == kind] for kind in kinds_in(whole)]
+    blocks = [whole[whole["classes"] == kind] for kind in kinds_in(set(whole["classes"]))]
     lines = _lines([rows for block in blocks for _, rows in block.groupby("run", sort=False)])
     heights = [ROW * max(rows["sampler"].nunique() for rows in line) for line in lines]
     width, height = 2 * COLUMN, sum(heights) + TITLE * len(lines) + TICKS * (len(lines) - 1) + 0.46
@@ -69,8 +66,6 @@ def _lines(panels: list[pd.DataFrame]) -> list[list[pd.DataFrame]]:
 
 def _panel(axes: Axes, rows: pd.DataFrame) -> None:
     ranked = rows.drop_duplicates("sampler").sort_values(["accuracy", "sampler"]).set_index("sampler")
-    chosen = set(ranked.index[ranked["chosen"]])
-    draw_rows(axes, ranked, ranked.index, chosen)
-    write_values(axes, ranked, ranked.index, chosen)
+    draw_rows(axes, ranked, ranked.index, chosen=set(ranked.index[ranked["chosen"]]))
     kind = SHORT_KINDS[rows["classes"].iloc[0]]
     axes.set_title(f"{rows['run'].iloc[0]}: {rows['regime'].iloc[0]} starts, {kind}", loc="right")

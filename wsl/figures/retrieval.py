@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from wsl.evaluation.intervals import SHARE, interval
 from wsl.figures.dots import unit
 from wsl.figures.palette import PARTS
-from wsl.figures.style import COLUMN, reach, save
+from wsl.figures.style import COLUMN, draw_intervals, save
 
 FIGURE = {
     "title": "retrieval of held-out members",
@@ -22,12 +22,9 @@ SHIFT = 1.02  # of the two parts along the axis of k, in opposite directions
 
 
 def draw(curves: str | Path, pdf: str | Path, png: str | Path) -> None:
-    """Draw recall@k by k in both directions: means over sets of classes with intervals, sets as points, and chance.
+    """Draw recall@k in both directions: means over sets of classes with intervals, sets as points, and chance.
 
-    Args:
-        curves: CSV, see ``wsl.evaluation.retrieval``.
-        pdf: vector file to write.
-        png: bitmap to write.
+    The table is that of ``wsl.evaluation.retrieval``.
     """
     table = pd.read_csv(curves)
     figure = Figure(figsize=(2 * COLUMN, 2.8))
@@ -41,11 +38,10 @@ def draw(curves: str | Path, pdf: str | Path, png: str | Path) -> None:
             axes.plot(shift * rows["k"], rows["recall"], ".", color=colour, alpha=0.35, ms=4, mew=0)
             groups = rows.groupby("k")["recall"]
             means = pd.DataFrame([{"k": k, **interval(group.to_numpy(), SHARE)._asdict()} for k, group in groups])
-            count = rows["k"].max()
-            axes.errorbar(
-                shift * means["k"], means["mean"], reach(means, "mean"), color=colour, marker="o", ms=2.5, lw=1,
-                elinewidth=0.9, label=f"{label} ({count} snapshots)",
-            )  # fmt: skip
+            look = {"color": colour, "marker": "o", "ms": 2.5, "lw": 1, "elinewidth": 0.9}
+            draw_intervals(
+                axes, shift * means["k"], means, "mean", label=f"{label} ({rows['k'].max()} snapshots)", **look
+            )
             chance = rows.drop_duplicates("k")
             axes.plot(chance["k"], chance["chance"], color=colour, lw=0.8, ls=":", label=f"chance, {label}")
         axes.set(title=title, xscale="log", ylim=(-0.02, 1.03))

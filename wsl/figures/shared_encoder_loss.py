@@ -15,13 +15,7 @@ FIGURE = {
 
 
 def draw(history: str | Path, pdf: str | Path, png: str | Path) -> None:
-    """Draw the losses by epoch, and the loss of embeddings that distinguish nothing.
-
-    Args:
-        history: CSV with one row per epoch, see ``wsl.figures.style.losses``.
-        pdf: vector file to write.
-        png: bitmap to write.
-    """
+    """Draw the losses by epoch, and the loss at chance, see ``wsl.figures.style.losses``."""
     table = pd.read_csv(history)
-    contrastive = table["validation_chance"].notna().all()  # other losses have no value at chance
+    contrastive = table["validation_chance"].notna().all()  # other losses have no chance level
     save(losses(table, "NT-Xent (eq. 2.7), nats" if contrastive else "loss", chance=contrastive), pdf, png)

@@ -29,14 +29,9 @@ EPOCHS = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
 def draw(points: str | Path, pdf: str | Path, png: str | Path) -> None:
-    """Draw three panels of one map; held-out snapshots large and joined to their pairs, training snapshots small.
+    """Draw three panels of the map of ``wsl.evaluation.shared_map``; every snapshot is a point.
 
-    Every snapshot is a point: a map shows neighbours, of which there is no mean.
-
-    Args:
-        points: CSV, see ``wsl.evaluation.shared_map``.
-        pdf: vector file to write.
-        png: bitmap to write.
+    Held-out snapshots are large and joined to their pairs, training snapshots small.
     """
     table = pd.read_csv(points).dropna(subset=["x", "y"])
     figure = Figure(figsize=(2 * COLUMN, 3.1))
@@ -60,7 +55,7 @@ def draw(points: str | Path, pdf: str | Path, png: str | Path) -> None:
     bar.set_ticks([epoch for epoch in EPOCHS if epoch <= last])
     bar.ax.xaxis.set_major_formatter("{x:g}")
     bar.ax.minorticks_off()
-    # The classes stand where the other panels have their scales, so that all maps have one size.
+    # The classes are placed where the other panels have their scales, so that all maps have the same size.
     key = figure.colorbar(shades, ax=by_class, **BAR).ax
     key.clear()
     key.axis("off")

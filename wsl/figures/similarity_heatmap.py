@@ -19,12 +19,9 @@ TITLES = {"train": "training members", "test": "held-out members"}
 
 
 def draw(similarities: str | Path, pdf: str | Path, png: str | Path) -> None:
-    """Draw a heat map of training members, as the thesis does, and one of held-out members.
+    """Draw a heat map of training members, as in the thesis, and one of held-out members.
 
-    Args:
-        similarities: CSV with one row per weight latent and pair.
-        pdf: vector file to write.
-        png: bitmap to write.
+    The table has one row per weight latent and pair.
     """
     table = pd.read_csv(similarities)
     figure = Figure(figsize=(2 * COLUMN, 2.5))

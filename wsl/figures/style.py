@@ -1,7 +1,8 @@
-"""One look for all figures: small, vector PDF and PNG, and the parts of axes that several figures share."""
+"""The style of all figures: small, as vector PDF and PNG; and parts of axes that several figures share."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -33,20 +34,14 @@ matplotlib.rcParams.update(
 
 
 def save(figure: Figure, pdf: str | Path, png: str | Path) -> None:
-    """Write a figure as PDF and PNG, without dates, so that equal figures are equal files.
-
-    Args:
-        figure: the figure.
-        pdf: vector file to write.
-        png: bitmap to write.
-    """
+    """Write a figure as PDF and PNG, without dates, so that equal figures are equal files."""
     for path, options in ((pdf, {"metadata": {"CreationDate": None}}), (png, {"dpi": 200})):
-        with written_whole(path) as beside:
-            figure.savefig(beside, format=Path(path).suffix[1:], **options)
+        with written_whole(path) as temporary:
+            figure.savefig(temporary, format=Path(path).suffix[1:], **options)
 
 
 def placed_figure(width: float, height: float) -> Figure:
-    """Return a figure whose axes are placed by ``place_axes``, for panels that stand in line; sizes in inches."""
+    """Return a figure whose axes ``place_axes`` places, for aligned panels; sizes in inches."""
     figure = Figure(figsize=(width, height))
     figure.set_layout_engine("none")
     return figure
@@ -68,32 +63,28 @@ def row_axes(axes: Axes, labels: Sequence[str]) -> None:
     axes.tick_params(axis="y", length=0)
 
 
-def reach(rows: pd.DataFrame, mean: str, low: str = "low", high: str = "high", scale: float = 1.0) -> list[pd.Series]:
-    """Return how far intervals extend below and above their means, as ``errorbar`` takes them.
-
-    Args:
-        rows: one row per interval.
-        mean: column of the means.
-        low: column of the lower bounds.
-        high: column of the upper bounds.
-        scale: factor of what is drawn, for example 100 for per cent.
-    """
-    return [scale * (rows[mean] - rows[low]), scale * (rows[high] - rows[mean])]
+def draw_intervals(
+    axes: Axes, x: pd.Series, rows: pd.DataFrame, mean: str, bounds: Sequence[str] = ("low", "high"), **look: Any
+) -> None:
+    """Draw means and intervals at ``x``, from the columns of the means and of both bounds; see ``errorbar``."""
+    low, high = bounds
+    reach = [rows[mean] - rows[low], rows[high] - rows[mean]]
+    axes.errorbar(x, rows[mean], reach, **look)
 
 
 def chance_line(axes: Axes, value: float, label: str = "chance") -> None:
-    """Draw the level of a model that knows nothing, below everything else."""
+    """Draw the level of chance, below everything else."""
     axes.axhline(value, color=CHANCE, lw=0.8, ls="--", label=label, zorder=0.5)
 
 
 def losses(history: pd.DataFrame, label: str, chance: bool = False) -> Figure:
-    """Return a figure of training and validation loss by epoch, with a ring around the state that was kept.
+    """Return a figure of training and validation loss by epoch, with a ring around the kept state.
 
     Args:
-        history: with ``epoch``, ``train_loss``, ``validation_loss``, ``kept`` and, for ``chance``, ``train_chance``
-            and ``validation_chance``.
+        history: ``epoch``, ``train_loss``, ``validation_loss``, ``kept``; for ``chance`` also ``train_chance`` and
+            ``validation_chance``, the losses of embeddings that distinguish nothing.
         label: name and unit of the loss.
-        chance: whether to draw the losses of embeddings that distinguish nothing.
+        chance: whether to draw the losses at chance.
     """
     figure = Figure(figsize=(1.4 * COLUMN, 2.4))
     axes = figure.subplots()
@@ -109,5 +100,5 @@ def losses(history: pd.DataFrame, label: str, chance: bool = False) -> Figure:
 
 
 def parts_in(table: pd.DataFrame, parts: Iterable[str]) -> list[str]:
-    """Return those of some parts of the zoo that a table has rows of, in their order."""
+    """Return the parts of the zoo that have rows in a table, in the order given."""
     return [part for part in parts if part in set(table["part"])]

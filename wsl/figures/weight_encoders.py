@@ -1,4 +1,4 @@
-"""How well weight encoders preserve held-out members, by the size of the latent."""
+"""Agreement of held-out members with their reconstructions by weight encoders, by the size of the latent."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from wsl.figures.methods import encoder_colour
 from wsl.figures.palette import PARTS
-from wsl.figures.style import COLUMN, chance_line, parts_in, reach, save
+from wsl.figures.style import COLUMN, chance_line, draw_intervals, parts_in, save
 
 FIGURE = {
     "title": "agreement by the size of the latent",
@@ -25,14 +25,9 @@ TOGETHER = 0.03  # agreements nearer than this share one label
 def draw(table: str | Path, pdf: str | Path, png: str | Path, chance: float) -> None:
     """Draw agreement with the originals, one panel per part: recalibrated with 95 % intervals, dotted as decoded.
 
-    Crosses mark the result of a search by answers. Encoders of one kind and gate are joined. If several have the same
-    size, the line goes through the best one; the others are hollow and named.
-
-    Args:
-        table: CSV, see ``wsl.evaluation.encoder_tables``.
-        pdf: vector file to write.
-        png: bitmap to write.
-        chance: agreement of two independent models.
+    Crosses mark the result of a search by outputs. Encoders of one kind and gate are joined. If several have the same
+    size, the line goes through the best one; the others are hollow and named. The table is that of
+    ``wsl.evaluation.encoder_tables``; ``chance`` is the agreement of two independent models.
     """
     rows = pd.read_csv(table)
     parts = parts_in(rows, PARTS)
@@ -52,32 +47,28 @@ def _panel(axes: Axes, rows: pd.DataFrame, chance: float) -> None:
         others = encoders.drop(best.index)
         label = kind if gate == "uniform" else f"{kind}, budget by {gate}"
         style = {"color": colour, "marker": "o", "ms": 3, "elinewidth": 0.8}
-        sizes = best["latent_size"]
-        axes.errorbar(sizes, best["agreement_bn"], reach(best, "agreement_bn"), label=label, **style)
-        axes.plot(sizes, best["agreement"], color=colour, ls=":", lw=1)
-        bars = reach(others, "agreement_bn")
-        axes.errorbar(others["latent_size"], others["agreement_bn"], bars, ls="", mfc="w", **style)
+        draw_intervals(axes, best["latent_size"], best, "agreement_bn", label=label, **style)
+        axes.plot(best["latent_size"], best["agreement"], color=colour, ls=":", lw=1)
+        draw_intervals(axes, others["latent_size"], others, "agreement_bn", ls="", mfc="w", **style)
         _name(axes, others[::-1], best, colour)
         searched = encoders.dropna(subset="agreement_searched") if "agreement_searched" in encoders else encoders[:0]
         if len(searched):
-            axes.errorbar(
-                searched["latent_size"], searched["agreement_searched"],
-                reach(searched, "agreement_searched", "low_searched", "high_searched"), color=colour, fmt="x", ms=5,
-                elinewidth=0.8, label=f"{label}, searched",
-            )  # fmt: skip
+            style |= {"marker": "x", "ls": "", "ms": 5, "label": f"{label}, searched"}
+            bounds = ("low_searched", "high_searched")
+            draw_intervals(axes, searched["latent_size"], searched, "agreement_searched", bounds, **style)
     chance_line(axes, chance)
     axes.set_xscale("log", base=2)
-    shown: list[int] = []
+    ticks: list[int] = []
     for size in sorted(rows["latent_size"].unique()):
-        if not shown or size >= CLOSE * shown[-1]:
-            shown.append(size)
-    axes.set_xticks(shown, [f"{size:,}" for size in shown], rotation=60)
+        if not ticks or size >= CLOSE * ticks[-1]:
+            ticks.append(size)
+    axes.set_xticks(ticks, [f"{size:,}" for size in ticks], rotation=60)
     axes.minorticks_off()
     axes.set_xlabel("coefficients per model")
 
 
 def _name(axes: Axes, others: pd.DataFrame, best: pd.DataFrame, colour: str) -> None:
-    """Write the names of encoders next to them, from the best to the worst; names that would overlap share a label."""
+    """Write the names of encoders next to their points; names that would overlap share a label."""
     ground = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 0.5}
     for size, top in best[["latent_size", "agreement_bn"]].itertuples(index=False):
         labels: list[tuple[float, list[str]]] = [(top, [])]  # encoders close to the best one have no label

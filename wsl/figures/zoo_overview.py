@@ -33,11 +33,7 @@ def snapshots_of(members: pd.DataFrame) -> dict[str, str]:
 def draw(members: str | Path, history: str | Path, pdf: str | Path, png: str | Path) -> None:
     """Draw validation curves of all members, and the distributions of their snapshots' accuracy and loss.
 
-    Args:
-        members: CSV with one row per member, see ``wsl.zoo.overview``.
-        history: CSV with one row per member and epoch.
-        pdf: vector file to write.
-        png: bitmap to write.
+    ``members`` has one row per member, and ``history`` one per member and epoch, see ``wsl.zoo.overview``.
     """
     table, curves = pd.read_csv(members), pd.read_csv(history)
     snapshots = snapshots_of(table)
@@ -50,19 +46,19 @@ def draw(members: str | Path, history: str | Path, pdf: str | Path, png: str | P
     curve_axes.set(xlabel="epoch", ylabel="validation accuracy", ylim=(0, 1.02))
     curve_axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     curve_axes.legend(loc="lower right")
-    losses = np.concatenate([table[f"{snapshot}_validation_loss"].dropna() for snapshot in snapshots])
+    losses = np.concatenate([table[snapshot + SUFFIX].dropna() for snapshot in snapshots])
     bins = np.geomspace(max(losses.min(), 1e-6), losses.max(), 25)
     for snapshot, colour in snapshots.items():
         look = {"color": colour, "alpha": 0.65, "label": snapshot}
         accuracy_axes.hist(table[f"{snapshot}_validation_accuracy"].dropna(), bins=np.linspace(0, 1, 26), **look)
-        loss_axes.hist(table[f"{snapshot}_validation_loss"].dropna(), bins=bins, **look)
+        loss_axes.hist(table[snapshot + SUFFIX].dropna(), bins=bins, **look)
     for axes in (accuracy_axes, loss_axes):
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     accuracy_axes.set(xlabel="validation accuracy", ylabel="snapshots")
     loss_axes.set(xlabel="validation loss, nats", xscale="log")
     short = losses.max() / losses.min() < 100  # powers of ten alone would leave one or two ticks
     loss_axes.xaxis.set_major_locator(LogLocator(subs=(1, 3) if short else (1,)))
-    loss_axes.xaxis.set_major_formatter(LogFormatterMathtext() if not short else "{x:g}")
+    loss_axes.xaxis.set_major_formatter("{x:g}" if short else LogFormatterMathtext())
     loss_axes.xaxis.set_minor_formatter(NullFormatter())
     handles, labels = loss_axes.get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=min(len(labels), 8), title="snapshot")

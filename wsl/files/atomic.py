@@ -1,4 +1,4 @@
-"""Files and folders that appear complete or not at all."""
+"""Files and folders that are written atomically."""
 
 import glob
 import os
@@ -15,20 +15,15 @@ from wsl.files.opening import full_disk, writing_fault
 def written_whole(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path to write to, which is renamed to ``path`` if the block ends without an error.
 
-    Args:
-        path: the file to create or replace; missing folders are created.
+    Missing folders are created.
 
     Raises:
         DataError: the folder is not writable, or the disk is full.
     """
     path = Path(path)
-    temporary = _temporary(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with _temporary(path) as temporary:
         temporary.touch()
         mode = temporary.stat().st_mode
-    except OSError as error:
-        raise DataError(writing_fault(path, error)) from error
     try:
         yield temporary
         if temporary.stat().st_mode != mode:  # safetensors creates files that only their owner can read
@@ -51,21 +46,14 @@ def written_whole(path: str | Path) -> Iterator[Path]:
 def new_folder(path: str | Path) -> Iterator[Path]:
     """Yield a temporary folder to write into, which is renamed to ``path`` if the block ends without an error.
 
-    Args:
-        path: the folder to create.
-
     Raises:
         DataError: ``path`` exists already, or cannot be written.
     """
     path = Path(path)
     if path.exists():
         raise DataError(f"{path} exists already; name another folder")
-    temporary = _temporary(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with _temporary(path) as temporary:
         temporary.mkdir()
-    except OSError as error:
-        raise DataError(writing_fault(path, error)) from error
     try:
         yield temporary
         os.rename(temporary, path)
@@ -73,5 +61,11 @@ def new_folder(path: str | Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
+@contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    """Yield the temporary path, to be created in the block."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield path.with_name(f".{path.name}.{os.getpid()}.part")
+    except OSError as error:
+        raise DataError(writing_fault(path, error)) from error

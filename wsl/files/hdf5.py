@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from traceback import walk_tb
 from typing import TYPE_CHECKING
 
 import h5py
@@ -14,8 +15,7 @@ import numpy as np
 
 from wsl.errors import DataError
 from wsl.files.atomic import written_whole
-from wsl.files.opening import hdf5_fault
-from wsl.files.remaking import remedy
+from wsl.files.opening import hdf5_fault, remedy
 
 # Jobs that read no table start without pandas, whose import takes longer than many jobs.
 if TYPE_CHECKING:
@@ -26,12 +26,10 @@ BLOCK = 2**26  # bytes that a check for damage reads at once
 
 @contextmanager
 def new_hdf5(path: str | Path, large: bool = False) -> Iterator[h5py.File]:
-    """Open a new HDF5 file that appears at ``path`` if the block ends without an error.
+    """Open a new HDF5 file, which replaces ``path`` if the block ends without an error.
 
-    Args:
-        path: the file to create or replace.
-        large: write to disk directly. By default the file is assembled in memory, since HDF5 2.0 crashes the process
-            (segmentation fault) if the disk fills up while it writes its own tables.
+    A file that is not ``large`` is assembled in memory, since HDF5 2.0 crashes the process (segmentation fault) if the
+    disk fills up while it writes its own tables.
     """
     with written_whole(path) as temporary:
         target = temporary if large else io.BytesIO()
@@ -45,12 +43,8 @@ def new_hdf5(path: str | Path, large: bool = False) -> Iterator[h5py.File]:
 def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
     """Open an HDF5 file for reading.
 
-    Args:
-        path: the file.
-
     Raises:
-        DataError: the file cannot be opened, is damaged, or lacks what the block reads from it; the message names the
-            cause.
+        DataError: the file cannot be opened, is damaged, or lacks something that the block reads.
     """
     try:
         file = h5py.File(path)
@@ -73,10 +67,8 @@ def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
 
 def _from_h5py(error: BaseException) -> bool:
     """Return whether h5py itself raised an error, not the code that uses it."""
-    trace = error.__traceback__
-    while trace and trace.tb_next:
-        trace = trace.tb_next
-    return trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith("h5py.")
+    *_, (frame, _) = walk_tb(error.__traceback__)
+    return frame.f_globals.get("__name__", "").startswith("h5py.")
 
 
 def _damage(file: h5py.File) -> Exception | None:
@@ -102,30 +94,18 @@ def _damage(file: h5py.File) -> Exception | None:
 
 
 def put_table(parent: h5py.Group, name: str, table: pd.DataFrame) -> None:
-    """Store a table as a group with one dataset per column; text as variable-length UTF-8.
-
-    Args:
-        parent: group in which the new group is created.
-        name: of the new group.
-        table: the table; its row labels are not stored.
-    """
+    """Store a table without its row labels as a new group with one dataset per column; text as UTF-8."""
     group = parent.create_group(name)
     group.attrs["columns"] = list(table.columns)
     for column in table.columns:
         values = table[column].to_numpy()
-        if values.dtype.kind in "OUT":
-            group.create_dataset(column, data=[str(v) for v in values], dtype=h5py.string_dtype())
-        else:
-            group.create_dataset(column, data=values)
+        text = values.dtype.kind in "OUT"
+        data, dtype = ([str(value) for value in values], h5py.string_dtype()) if text else (values, None)
+        group.create_dataset(column, data=data, dtype=dtype)
 
 
 def get_table(parent: h5py.Group, name: str) -> pd.DataFrame:
-    """Return the table that ``put_table`` stored.
-
-    Args:
-        parent: group that contains the table's group.
-        name: of the table's group.
-    """
+    """Return the table that ``put_table`` stored."""
     import pandas as pd
 
     group = parent[name]
@@ -138,9 +118,6 @@ def get_table(parent: h5py.Group, name: str) -> pd.DataFrame:
 
 
 def part_of(path: str | Path) -> str:
-    """Return the part of the zoo, such as ``train``, that an index, coefficients or latents belong to.
-
-    Files of earlier versions do not contain it and are named after it.
-    """
+    """Return the part of the zoo, such as ``train``, that an index, coefficients or latents belong to."""
     with open_hdf5(path) as file:
-        return str(file.attrs.get("part", Path(path).stem))
+        return str(file.attrs.get("part", Path(path).stem))  # files of earlier versions have only the name

@@ -1,6 +1,7 @@
-"""Why a file cannot be opened or written, in words, with a safe remedy; the limit on open files."""
+"""Causes and remedies, in words, for files that cannot be read or written; the limit on open files."""
 
 import errno
+import json
 import os
 import re
 import resource
@@ -9,10 +10,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from wsl.errors import DataError
-from wsl.files.remaking import remedy
 
 MOST_FILES = 65536  # requested at most: some systems allow a billion, and some programs loop over all descriptors
-SPARE_FILES = 128  # kept for everything but member files: logs, pipes, shared libraries, other inputs
+SPARE_FILES = 128  # kept for logs, pipes, shared libraries and all other files besides member files
+RECORD = Path("logs", "jobs.json")  # in a run's folder: the outputs of its jobs, see ``wsl.watch.record``
 NO_LOCKS = "set the environment variable HDF5_USE_FILE_LOCKING=FALSE"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk, a quota or a limit on the size of files
 TOO_MANY = (errno.EMFILE, errno.ENFILE)
@@ -28,7 +29,7 @@ def raise_file_limit() -> None:
 
 
 def files_left() -> int:
-    """Return how many more files this process may open, minus ``SPARE_FILES``; at least 0."""
+    """Return the number of files that this process may still open, minus ``SPARE_FILES``; at least 0."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return MOST_FILES
@@ -40,21 +41,49 @@ def files_left() -> int:
 
 
 def too_many_files() -> str:
-    """Return that the limit on open files is reached, with the remedy."""
+    """Return the message that the limit on open files is reached, with the remedy."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return f"the limit of {soft} open files is reached; raise it with `ulimit -n {MOST_FILES}` and start again"
 
 
-def opening_fault(path: str | Path, error: OSError) -> str:
-    """Return why the system did not open a file for reading.
+def remedy(path: str | Path, otherwise: str) -> str:
+    """Return the remedy, a clause, for a file whose content is missing or wrong.
+
+    Snakemake does not check files that lie behind up-to-date ones, so it regenerates such a file only if the command
+    names it. It then replaces the file itself and reruns all jobs that depend on it: nothing has to be deleted.
 
     Args:
         path: the file.
-        error: the system's error.
-
-    Returns:
-        A sentence that names the file, the cause and a remedy.
+        otherwise: the remedy if no run's record lists the file as an output of a job.
     """
+    target = run_target(path)
+    if target is None:
+        return otherwise
+    return f"regenerate it, and what depends on it, with the run's config: `snakemake --cores all --forcerun {target}`"
+
+
+def run_target(path: str | Path) -> str | None:
+    """Return a file's name as Snakemake knows it, ``results/digits/zoo/train.h5``; None if no run creates it."""
+    path = Path(os.path.abspath(path))
+    for run in path.parents:
+        inside = path.relative_to(run)
+        # Elsewhere than in results/<run>, for example in a copy of a run, no job of the workflow creates the file.
+        if run.parent.name == "results" and _outputs(run) & {inside.as_posix(), *map(Path.as_posix, inside.parents)}:
+            return Path("results", run.name, inside).as_posix()
+    return None
+
+
+def _outputs(run: Path) -> set[str]:
+    """Return the files and folders that a run's jobs create, relative to its folder; empty without a record."""
+    try:
+        record = json.loads(Path(run, RECORD).read_bytes())
+        return {output for job in record["jobs"] for output in job["outputs"]}
+    except (OSError, ValueError, TypeError, KeyError):
+        return set()
+
+
+def opening_fault(path: str | Path, error: OSError) -> str:
+    """Return a sentence that names a file, why the system did not open it for reading, and a remedy."""
     path, code = Path(path), error.errno
     if code in TOO_MANY:
         return f"{path} cannot be opened: {too_many_files()}"
@@ -71,14 +100,9 @@ def opening_fault(path: str | Path, error: OSError) -> str:
 
 
 def hdf5_fault(path: str | Path, error: Exception) -> str:
-    """Return why HDF5 did not open or read a file.
+    """Return a sentence that names a file, why h5py did not open or read it, and a remedy.
 
-    Args:
-        path: the file.
-        error: h5py's error.
-
-    Returns:
-        As ``opening_fault``. The file is called damaged only if the system opened it and its content is wrong.
+    The file is called damaged only if the system opened it and its content is wrong.
     """
     import h5py
 
@@ -113,14 +137,11 @@ def full_disk(error: BaseException | None) -> str | None:
 
 
 def writing_fault(path: str | Path, error: BaseException) -> str:
-    """Return why a file or folder cannot be written.
+    """Return a sentence that names a file or folder, why it cannot be written, and a remedy.
 
     Args:
         path: the file or folder.
         error: the system's or a library's error.
-
-    Returns:
-        A sentence that names the path, the cause and a remedy.
     """
     code, full = getattr(error, "errno", None), full_disk(error)
     reason = full or getattr(error, "strerror", None) or error
@@ -138,10 +159,7 @@ def writing_fault(path: str | Path, error: BaseException) -> str:
 
 
 def check_writable(path: str | Path) -> None:
-    """Refuse a path at which nothing can be written, and leave nothing behind.
-
-    Args:
-        path: a file or folder to write; folders above it may be missing.
+    """Refuse a path that cannot be written; folders above it may be missing. No file is left behind.
 
     Raises:
         DataError: the closest folder that exists is not writable.

@@ -1,4 +1,4 @@
-"""Checks of the files that a user asked for, before any work starts."""
+"""Checks of requested output files before any work starts."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -11,15 +11,10 @@ MODELS = (".safetensors", ".pt", ".pth")  # suffixes of model files, see ``wsl.s
 
 
 def check_outputs(paths: Iterable[str | Path], force: bool = False) -> None:
-    """Refuse files that exist already, and paths that cannot be written.
-
-    Args:
-        paths: files to write.
-        force: whether existing files may be replaced.
+    """Refuse files that exist already, unless ``force`` is set, and paths that cannot be written.
 
     Raises:
-        DataError: a file exists and ``force`` is not set, a path is a folder or a device, or its folder is missing or
-            not writable.
+        DataError: a file exists, a path is a folder or a device, or its folder is missing or not writable.
     """
     for path in map(Path, paths):
         if path.is_dir():
@@ -40,32 +35,24 @@ def check_suffix(path: str | Path, suffixes: Sequence[str], remedy: str) -> None
     Args:
         path: the file.
         suffixes: known suffixes, in lower case and with their dots.
-        remedy: what else to do, appended to the list of suffixes.
+        remedy: another remedy, appended to the list of suffixes.
 
     Raises:
         DataError: the suffix is unknown or missing.
     """
     suffix = Path(path).suffix
     if suffix.lower() not in suffixes:
-        known = " or ".join(suffixes)
-        reason = f"has the suffix {suffix}" if suffix else "has no suffix"
-        raise DataError(f"{path} {reason}; name a file that ends in {known}{remedy}")
+        fault = f"has the suffix {suffix}" if suffix else "has no suffix"
+        raise DataError(f"{path} {fault}; name a file that ends in {' or '.join(suffixes)}{remedy}")
 
 
 def card_path(model: str | Path) -> Path:
-    """Return the path of a model's card: the model's whole name with ``.md`` appended.
-
-    A model cannot have the suffix ``.md``, so a card never has the name of another model or of its card.
-    """
-    return Path(f"{model}.md")
+    """Return the path of a model's card."""
+    return Path(f"{model}.md")  # with the model's suffix: models that differ in it have different cards
 
 
 def check_model(out: str | Path, force: bool = False) -> None:
     """Refuse a path for a model whose suffix is unknown, or if the model or its card cannot be written.
-
-    Args:
-        out: path of the model.
-        force: whether existing files may be replaced.
 
     Raises:
         DataError: see ``check_suffix`` and ``check_outputs``.

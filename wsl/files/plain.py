@@ -1,22 +1,23 @@
-"""JSON and CSV files, digests, lists of files, and paths that must stay inside a folder."""
+"""JSON and CSV files, digests, lists of files, the user's cache, and paths that must stay inside a folder."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from wsl.errors import DataError
 from wsl.files.atomic import written_whole
-from wsl.files.opening import opening_fault
-from wsl.files.remaking import remedy
+from wsl.files.opening import opening_fault, remedy
 
 if TYPE_CHECKING:
     import pandas as pd
 
+Value = TypeVar("Value")
 Files = Sequence[str | Path] | str | Path  # files, or one file that lists them, see ``listed``
 
 
@@ -49,6 +50,28 @@ def write_csv(path: str | Path, table: pd.DataFrame) -> None:
         table.to_csv(temporary, index=False)
 
 
+def cache_file(kind: str, name: str) -> Path:
+    """Return the path of a file in the user's cache, in the folder ``kind``.
+
+    Its name contains a digest of everything that its content depends on.
+    """
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "wsl" / kind / name
+
+
+def read_cached(path: Path, parse: Callable[[str], Value]) -> Value | None:
+    """Return a cached text parsed by ``parse``, or None if it is absent or unreadable."""
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # of another shape, or damaged
+        return None
+
+
+def write_cached(path: Path, text: str) -> None:
+    """Write a text to the cache, which only saves time: errors are ignored."""
+    with suppress(OSError, DataError), written_whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 def file_digest(path: str | Path) -> str:
     """Return a file's SHA-256 in hexadecimal digits."""
     with open(path, "rb") as file:
@@ -56,22 +79,16 @@ def file_digest(path: str | Path) -> str:
 
 
 def list_files(files: Sequence[str | Path], out: str | Path) -> None:
-    """Write a list of files with their digests, so that a job can depend on one small file instead of a thousand.
+    """Write a JSON list of files with their digests, so that a job can depend on one small file instead of a thousand.
 
-    Snakemake compares small files by content, so a digest that changes reruns the jobs that depend on the list.
-
-    Args:
-        files: in the list's folder or below.
-        out: the list, a JSON file.
+    The files must be in the folder of the list or below. Snakemake compares small files by content, so a digest that
+    changes reruns the jobs that depend on the list.
     """
     write_json(out, {os.path.relpath(path, Path(out).parent): file_digest(path) for path in files})
 
 
 def listed(files: Files) -> list[Path]:
-    """Return the paths of files.
-
-    Args:
-        files: paths, or the path of a list that ``list_files`` wrote.
+    """Return the paths of files, or those in a list that ``list_files`` wrote.
 
     Raises:
         DataError: a file of the list is missing, or lies outside the list's folder.
@@ -89,10 +106,6 @@ def listed(files: Files) -> list[Path]:
 def within(folder: str | Path, path: str | Path) -> Path:
     """Return a path without ``..`` after checking that it lies in a folder. Links are not followed.
 
-    Args:
-        folder: the folder.
-        path: a path, from the working directory.
-
     Raises:
         DataError: the path lies outside the folder.
     """
@@ -102,11 +115,7 @@ def within(folder: str | Path, path: str | Path) -> Path:
 
 
 def file_inside(folder: Path, name: str | Path) -> Path:
-    """Return the path of a file in a folder.
-
-    Args:
-        folder: the folder.
-        name: relative path of the file.
+    """Return the path of a file in a folder; ``name`` is its relative path.
 
     Raises:
         DataError: the file is missing, or its name or a link leads outside the folder.

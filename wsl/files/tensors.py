@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from wsl.errors import DataError
 from wsl.files.atomic import written_whole
-from wsl.files.opening import opening_fault
-from wsl.files.remaking import remedy
+from wsl.files.opening import opening_fault, remedy
 
 if TYPE_CHECKING:
     import torch
@@ -18,12 +17,7 @@ LONGEST_HEADER = 100_000_000  # bytes that safetensors itself allows
 
 
 def write_tensors(path: str | Path, tensors: dict[str, torch.Tensor], about: dict[str, Any]) -> None:
-    """Write tensors and their description, atomically.
-
-    Args:
-        path: the file to create or replace.
-        tensors: by name.
-        about: description as JSON types.
+    """Write tensors by name and their description (JSON types), atomically.
 
     Raises:
         DataError: a value is not finite, which would spread to everything computed from the file.
@@ -51,9 +45,6 @@ def is_safetensors(path: str | Path) -> bool:
 def read_tensors(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Return the tensors and the description that ``write_tensors`` wrote.
 
-    Args:
-        path: the file.
-
     Raises:
         DataError: the file cannot be opened, is damaged, or was written by another program.
     """
@@ -62,11 +53,10 @@ def read_tensors(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, A
     try:
         with open(path, "rb") as file:  # safetensors reports every file that it cannot open as missing
             empty = not file.read(1)
-    except OSError as error:
-        raise DataError(opening_fault(path, error)) from error
-    try:
         with safe_open(path, framework="pt") as file:
             tensors, about = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+    except OSError as error:
+        raise DataError(opening_fault(path, error)) from error
     except SafetensorError as error:
         fault = f"is damaged ({error})" if is_safetensors(path) else "is not a safetensors file"
         otherwise = "give another file, or restore it from a copy"

@@ -26,18 +26,15 @@ def read_text(path: str | Path, utf8_only: bool = False) -> str:
     r"""Read a text file in UTF-8, in UTF-16 or UTF-32 with a byte-order mark, or in Windows-1252.
 
     Windows-1252 is assumed only if the bytes are not UTF-8 and the result looks like a Western European language; a
-    warning then names the file and the first such line. Split the result by ``split("\n")``: ``splitlines`` also splits
-    at characters that a name may contain.
+    warning then names the file and the first such line. The result has no byte-order mark, and all line endings are
+    ``\n``. Split it by ``split("\n")``: ``splitlines`` also splits at characters that a name may contain.
 
     Args:
         path: the file.
         utf8_only: refuse all other encodings.
 
-    Returns:
-        The text without a byte-order mark; all line endings are ``\n``.
-
     Raises:
-        DataError: the file cannot be opened, or its encoding is none of these.
+        DataError: the file cannot be opened, or has another encoding.
     """
     try:
         data = Path(path).read_bytes()
@@ -64,22 +61,15 @@ def read_text(path: str | Path, utf8_only: bool = False) -> str:
 
 
 def _western(path: str | Path, body: bytes, error: UnicodeDecodeError, refuse: bool) -> str:
-    """Return bytes that are not UTF-8, decoded as Windows-1252.
-
-    Raises:
-        DataError: the text is damaged UTF-8, in another encoding, or ``refuse`` is set.
-    """
+    """Return bytes that are not UTF-8, decoded as Windows-1252, or refuse damaged UTF-8 and other encodings."""
     number = _line(body[: error.start].decode("latin-1"))
     place = f"{path}, line {number}: byte 0x{body[error.start]:02x} is not UTF-8"
     if re.search(r"[^\x00-\x7f]", body.decode("utf-8", errors="ignore")):
         raise DataError(f"{place}, though other characters of the file are; correct the line, and {REMEDY}")
     if refuse:
         raise DataError(f"{place}; {REMEDY}")
-    try:
-        text = body.decode("cp1252")
-    except UnicodeDecodeError:
-        raise DataError(f"{place}, and the encoding is unknown; {REMEDY}") from None
-    if any(map(_garbled, re.findall(r"\w+", text))) or re.search(r"[\x00-\x08\x0e-\x1f]", text):
+    text = body.decode("cp1252", errors="replace")
+    if any(map(_garbled, re.findall(r"\w+", text))) or re.search(r"[\x00-\x08\x0e-\x1f\ufffd]", text):
         raise DataError(f"{place}, and the encoding is unknown; {REMEDY}")
     first = text[: error.start].rpartition("\n")[2] + text[error.start :].partition("\n")[0]
     log.warning("%s, line %d: not UTF-8, read as Windows-1252: %s; %s", path, number, first.strip(), REMEDY)
@@ -106,5 +96,5 @@ def _line(before: str) -> int:
 def forgive_output() -> None:
     """Escape characters that the terminal cannot show on standard output and error; they would raise an error."""
     for stream in (sys.stdout, sys.stderr):
-        with suppress(AttributeError, ValueError):  # it was replaced by another stream, or is closed
+        with suppress(AttributeError, ValueError):  # another kind of stream, or closed
             stream.reconfigure(errors="backslashreplace")

@@ -1,1 +1,1 @@
-"""Decode and resize every image once, into one packed file a class."""
+"""Images: every image is decoded and scaled once, into one packed file per class."""

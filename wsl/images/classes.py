@@ -1,4 +1,4 @@
-"""Which classes a run has: found, and refused if they are unusable, before any job starts."""
+"""The classes of a run: found, and refused if they are unusable, before any job starts."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -17,11 +17,7 @@ LONGEST = 200  # bytes of a name, of the 255 that a file's may have
 
 
 def find_classes(images: "Images") -> tuple[list[str], list[str]]:
-    """Return the names of the run's classes in their order, and all faults, one sentence each.
-
-    Args:
-        images: the section of the config.
-    """
+    """Return the names of the run's classes in their order, and all faults, one sentence each."""
     wanted = imagenet_classes() if images.classes == "imagenet-1k" else images.classes
     return images.source.find(wanted, images.minimum)
 
@@ -37,34 +33,32 @@ def imagenet_classes() -> list[str]:
 
 
 def choose(wanted: Sequence[str] | int | None, known: Sequence[str], place: str) -> tuple[list[str], list[str]]:
-    """Return the classes that a config asks for, and what is wrong with the request.
+    """Return the classes that a config selects, and all faults of the selection.
 
     Args:
         wanted: names, the number of first classes, or None for all.
         known: names of the classes that exist.
         place: where they are, for messages: ``in the digits``.
     """
-    unusable = []
+    names, faults, unusable = list(known), [], []
     if isinstance(wanted, int):
-        names, faults = list(known[:wanted]), []
+        names = names[:wanted]
         if wanted > len(known):
             faults = [f"{wanted} classes asked for, but there are {len(known)}; ask for fewer"]
-    elif wanted is None:
-        names, faults = list(known), []
-    else:
+    elif wanted is not None:
         unusable = [name for name in wanted if name_fault(name)]
         matched = match_names([name for name in wanted if name not in unusable], known)
         names, faults = matched.names, matched.faults(place, "correct the name or the folder")
-    if wanted == []:
-        faults.append("the list is empty; name classes, or leave the key out")
+        if not wanted:
+            faults.append("the list is empty; name classes, or leave the key out")
     return names, [f"images.classes: {fault}" for fault in faults] + _name_faults([*unusable, *names])
 
 
 def _name_faults(names: Sequence[str]) -> list[str]:
     faults, normalised = [], {}
     for name in names:
-        if why := name_fault(name):
-            faults.append(f"images.classes: the class name {name!r} {why}; rename the folder")
+        if fault := name_fault(name):
+            faults.append(f"images.classes: the class name {name!r} {fault}; rename the folder")
         # Classes name files, and some disks treat two such names as the same.
         other = normalised.setdefault(unicodedata.normalize("NFKC", name).casefold(), name)
         if other != name:

@@ -1,9 +1,12 @@
-"""The contents of a class folder: image files, and all other files by kind."""
+"""The contents of a class folder: image files, and all other files by kind.
+
+Functions that list a folder raise ``DataError`` if it does not exist or cannot be read.
+"""
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -62,67 +65,38 @@ NAMED = 6  # kinds in a message
 
 @dataclass
 class Contents:
-    """The contents of a class folder.
+    """The contents of a class folder, sorted by name."""
 
-    Attributes:
-        images: files to read, sorted by name.
-        others: all other files by kind (a suffix, or another reason why they are not read), each kind sorted by name.
-            In nested folders only images count.
-    """
-
-    images: list[Path]
-    others: dict[str, list[Path]] = field(default_factory=dict)
+    images: list[Path]  # files to read
+    others: dict[str, list[Path]]  # by kind: suffix or other reason not to read them; of nested folders only images
 
 
 def contents(folder: Path) -> Contents:
-    """Return the contents of a class folder.
-
-    Raises:
-        DataError: the folder does not exist or cannot be read.
-    """
-    sorted_out = Contents([])
+    """Return the contents of a class folder."""
+    by_kind = defaultdict(list)
     for entry in _entries(folder):
-        kind = _kind(entry)
-        if kind is None:
-            sorted_out.images.append(Path(entry.path))
-        elif kind == FOLDER_KIND:
+        kind, paths = _kind(entry), [Path(entry.path)]
+        if kind == FOLDER_KIND:
             inside = [Path(at, name) for at, _, names in os.walk(entry.path) for name in names]
             images = [path for path in inside if path.suffix.lower() in FORMAT_OF and not path.name.startswith(".")]
-            if images:
-                sorted_out.others.setdefault(kind, []).extend(images)
-            else:
-                sorted_out.others.setdefault(BARE_KIND, []).append(Path(entry.path))
-        else:
-            sorted_out.others.setdefault(kind, []).append(Path(entry.path))
-    sorted_out.images.sort()
-    sorted_out.others = {kind: sorted(paths) for kind, paths in sorted(sorted_out.others.items())}
-    return sorted_out
+            kind, paths = (kind, images) if images else (BARE_KIND, paths)
+        by_kind[kind] += paths
+    images = sorted(by_kind.pop(None, []))
+    return Contents(images, {kind: sorted(by_kind[kind]) for kind in sorted(by_kind)})
 
 
 def image_files(folder: Path) -> Iterator[Path]:
-    """Yield the image files of a class folder, in no fixed order.
-
-    Raises:
-        DataError: the folder does not exist or cannot be read.
-    """
+    """Yield the image files of a class folder, in no fixed order."""
     return (Path(entry.path) for entry in _entries(folder) if _kind(entry) is None)
 
 
 def unread_kinds(folder: Path) -> list[str]:
-    """Return the kind of each file of a class folder that is not read, except files of operating systems.
-
-    Raises:
-        DataError: the folder does not exist or cannot be read.
-    """
+    """Return the kind of each file of a class folder that is not read, except files of operating systems."""
     return [kind for kind, paths in contents(folder).others.items() if kind != SYSTEM_KIND for _ in paths]
 
 
 def described(kinds: Iterable[str]) -> str:
-    """Return the number of files of each kind: ``9 .heic (to read them: ...), 2 hidden``.
-
-    Args:
-        kinds: kind of each file, see ``Contents``.
-    """
+    """Return the number of files of each kind, see ``Contents``: ``9 .heic (to read them: ...), 2 hidden``."""
     counts = Counter(kinds).most_common()
     named = [f"{count} {kind}{remedy(FORMAT_OF.get(kind))}" for kind, count in counts[:NAMED]]
     more = sum(count for _, count in counts[NAMED:])
@@ -145,11 +119,7 @@ def format_by_content(path: Path) -> str | None:
 
 
 def class_folders(folder: Path) -> list[str]:
-    """Return the names of the class folders in a folder, sorted, without hidden folders.
-
-    Raises:
-        DataError: the folder does not exist or cannot be read.
-    """
+    """Return the names of the class folders in a folder, sorted, without hidden folders."""
     return sorted(entry.name for entry in _entries(folder) if _is_folder(entry) and not entry.name.startswith("."))
 
 
@@ -167,10 +137,10 @@ def _kind(entry: os.DirEntry) -> str | None:
     """Return the kind of an entry of a class folder that is not read; None: it is an image file."""
     if entry.name.lower() in SYSTEM:
         return SYSTEM_KIND
-    if _is_folder(entry):
-        return HIDDEN_KIND if entry.name.startswith(".") else FOLDER_KIND
     if entry.name.startswith("."):
         return HIDDEN_KIND
+    if _is_folder(entry):
+        return FOLDER_KIND
     suffix = Path(entry.name).suffix.lower()
     if suffix in SUFFIXES:
         return None

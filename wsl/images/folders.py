@@ -23,13 +23,8 @@ NAMED = 3  # files in a message
 def read_folder(folder: Path, size: int, left_out: LeftOut, excluded: Collection[int] = ()) -> Part:
     """Return a folder's images, sorted by the names of their files, each once; see ``Collector``.
 
-    One warning counts and names what is left out of the folder, and another one what was assumed about pixels.
-
-    Args:
-        folder: of image files.
-        size: images are scaled and centre-cropped to this square, pixels.
-        left_out: receives the files that are left out.
-        excluded: digests of test images, which must not be trained on.
+    One warning counts and names the files that are left out, which are added to ``left_out``, and one per assumption
+    the files whose pixels need it.
 
     Raises:
         DataError: the folder does not exist or cannot be read.
@@ -46,24 +41,18 @@ def read_folder(folder: Path, size: int, left_out: LeftOut, excluded: Collection
         collector.add(image, _name(path))
         if note:
             assumed.setdefault(note, []).append(_name(path))
-    part = collector.part()
+    part = collector.part(left_out)
     left_out.skipped += map(_name, faults)
-    left_out.repeated += collector.repeated
-    left_out.leaked += collector.leaked
     for kind, paths in files.others.items():
         left_out.unread += map(_name, paths)
         left_out.kinds += [kind] * len(paths)
     kinds = [kind for kind, paths in files.others.items() for _ in paths if kind != SYSTEM_KIND]
     reasons = [f"{len(kinds)} not recognised as images: {described(kinds)}"] if kinds else []
     if faults:
-        named = "; ".join(f"{_name(Path(path.name))}: {why}" for path, why in list(faults.items())[:NAMED])
+        named = "; ".join(f"{_name(Path(path.name))}: {fault}" for path, fault in list(faults.items())[:NAMED])
         reasons.append(f"{len(faults)} not readable ({named}{'; ...' if len(faults) > NAMED else ''})")
-    for origins, what in (
-        (collector.repeated, "with the image of another file"),
-        (collector.leaked, "with a test image"),
-    ):
-        if origins:
-            reasons.append(f"{len(origins)} {what} ({_some(origins)})")
+    duplicates = {"with the image of another file": collector.repeated, "with a test image": collector.leaked}
+    reasons += [f"{len(origins)} {reason} ({_some(origins)})" for reason, origins in duplicates.items() if origins]
     if reasons:
         log.warning("%s: %d images are used; left out: %s", _name(folder), len(part.files), "; ".join(reasons))
     for note, origins in assumed.items():
@@ -75,7 +64,7 @@ def read_image(path: Path, size: int) -> tuple[np.ndarray, str | None]:
     """Return an image file as uint8 (size, size, 3), and what was assumed about it, see ``as_seen``.
 
     Raises:
-        ValueError: it cannot be read; the message says why.
+        ValueError: it cannot be read; the message is the reason.
     """
     if not path.is_file():
         raise ValueError("a link that leads nowhere" if path.is_symlink() else "not a regular file")
@@ -118,13 +107,14 @@ def _unidentified(path: Path) -> str:
         return f"it holds {content} and not an image"
     if content not in _decoders():
         return f"a {content} image{remedy(content)}"
+    reason = ""
     with open(path, "rb") as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             Image.OPEN[content][0](file, str(path))
         except Exception as error:
-            return f"a {content} image that Pillow cannot decode ({error})"
-    return f"a {content} image that Pillow cannot decode"
+            reason = f" ({error})"
+    return f"a {content} image that Pillow cannot decode{reason}"
 
 
 def _some(origins: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 import csv
 import unicodedata
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -15,26 +16,19 @@ NAMED = 8  # names in a message
 
 @dataclass
 class Matched:
-    """A list of requested names, matched with classes.
+    """A list of requested names, matched with classes."""
 
-    Attributes:
-        names: names that were found, in the classes' spelling, each once and in the requested order.
-        missing: names that were not found.
-        repeated: names that were listed more than once, in the classes' spelling.
-        there: the classes.
-    """
-
-    names: list[str]
-    missing: list[str]
-    repeated: list[str]
-    there: Collection[str]
+    names: list[str]  # names that were found, in the classes' spelling, each once and in the requested order
+    missing: list[str]  # names that were not found
+    repeated: list[str]  # names that were listed more than once, in the classes' spelling
+    there: Collection[str]  # the classes
 
     def faults(self, place: str, remedy: str) -> list[str]:
-        """Return what is wrong with the list, one sentence per fault.
+        """Return the faults of the list, one sentence each.
 
         Args:
-            place: where the classes are: ``in the folder x``, ``among images.classes``.
-            remedy: what to do about a missing name.
+            place: place of the classes: ``in the folder x``, ``among images.classes``.
+            remedy: remedy for a missing name.
         """
         faults = [f"there is no class {name!r} {place}{hint(name, self.there)}; {remedy}" for name in self.missing]
         if len(faults) > NAMED:
@@ -43,22 +37,17 @@ class Matched:
 
 
 def match_names(wanted: Sequence[str], there: Collection[str]) -> Matched:
-    """Find classes by name.
+    """Find the classes ``there`` by the names that a user lists.
 
     A name matches the class with the same spelling, otherwise the only class that differs just in Unicode normalisation
     (as in folders from another system) and in surrounding white space. Case is significant.
-
-    Args:
-        wanted: names that a user lists.
-        there: names of the classes.
     """
-    exact = set(there)
-    alike: dict[str, list[str]] = {}
+    exact, alike = set(there), defaultdict(list)
     for name in there:
-        alike.setdefault(_plain(name), []).append(name)
+        alike[_plain(name)].append(name)
     matches, missing, repeated = {}, {}, {}
     for name in wanted:
-        candidates = [name] if name in exact else alike.get(_plain(name), [])
+        candidates = [name] if name in exact else alike[_plain(name)]
         if len(candidates) != 1:
             missing[name] = None
         elif candidates[0] in matches:
@@ -86,11 +75,9 @@ def hint(name: str, there: Collection[str]) -> str:
 
 
 def split_names(values: Sequence[str], there: Collection[str] = ()) -> list[str]:
-    """Return class names from values of an option that may be given several times.
+    """Return class names from the values of a repeatable option.
 
-    Args:
-        values: single names, or names separated by commas, with the quotes of CSV around names that contain a comma.
-        there: names of the classes, if they are known.
+    A value is one of the classes ``there``, or names separated by commas, quoted as in CSV if they contain a comma.
 
     Raises:
         DataError: quotes are not closed, or a name is empty.
@@ -114,27 +101,17 @@ def split_names(values: Sequence[str], there: Collection[str] = ()) -> list[str]
 def listed_names(text: str, there: Collection[str]) -> list[str]:
     """Return the class names in a text: one per line, or several per line separated by white space.
 
-    Args:
-        text: of a file.
-        there: names of the classes; a line that is one of them is not split at its spaces.
+    A line that is one of the classes ``there`` is not split at its spaces.
     """
-    names = []
-    for line in filter(None, map(str.strip, text.splitlines())):
-        names += [line] if match_names([line], there).names else line.split()
-    return names
+    lines = filter(None, map(str.strip, text.splitlines()))
+    return [name for line in lines for name in ([line] if match_names([line], there).names else line.split())]
 
 
 def read_names(path: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """Return each class folder's name in words, and its superclass if it has one, from a tab-separated table.
+    """Return names in words and superclasses, each by class folder, from a tab-separated table.
 
     A line contains a folder, its name (the first of several separated by commas counts) and optionally its superclass.
-    Fields may be quoted, as spreadsheets do. Empty lines are skipped.
-
-    Args:
-        path: the table, in an encoding that ``wsl.files.text.read_text`` knows.
-
-    Returns:
-        Names and superclasses, each by folder.
+    Fields may be quoted, as spreadsheets do. Empty lines are skipped. See ``read_text`` for encodings.
 
     Raises:
         ConfigError: the file cannot be read, a line lacks the tab or the name, or a folder is named twice.

@@ -21,11 +21,11 @@ PREFIX = "own: "
 
 
 def own_classes(folder: Path, wanted: Sequence[str] | None, needed: int) -> list[str]:
-    """Return the class folders of a folder, in the order asked for or sorted.
+    """Return the class folders of a folder, in the order of ``wanted`` or sorted.
 
     Args:
-        folder: of class folders.
-        wanted: names of class folders, see ``wsl.images.names.match_names``; None: all.
+        folder: folder of class folders.
+        wanted: names of class folders, see ``match_names``; None: all.
         needed: number of classes that the run's models distinguish.
 
     Raises:
@@ -41,9 +41,7 @@ def own_classes(folder: Path, wanted: Sequence[str] | None, needed: int) -> list
         matched = match_names(wanted, known)
         names = matched.names
         faults = matched.faults(f"in {folder}", f"its class folders are {some or 'none'}")
-    for name in names:
-        if why := name_fault(name):
-            faults.append(f"the class folder {name!r} in {folder} {why}; rename it")
+    faults += [f"the class folder {name!r} in {folder} {why}; rename it" for name in names if (why := name_fault(name))]
     if faults:
         raise DataError("\n".join(faults))
     loose = sum(1 for _ in image_files(folder))
@@ -63,18 +61,15 @@ def own_classes(folder: Path, wanted: Sequence[str] | None, needed: int) -> list
 
 
 def pack_own(folder: Path, name: str, out: str | Path, size: int, held_out: float, seed: int) -> int:
-    """Pack a class into the parts ``train`` and ``test``.
+    """Pack a class into the parts ``train`` and ``test``; return the number of images in ``train``.
 
     Args:
-        folder: of class folders.
-        name: of the class.
+        folder: folder of class folders.
+        name: name of the class.
         out: HDF5 file with the images of each part, without digests and origins.
-        size: images are scaled and centre-cropped to this square, pixels.
+        size: side of the images, pixels.
         held_out: share of the readable images in ``test``; at least one image stays in ``train``.
-        seed: of the split.
-
-    Returns:
-        The number of images in ``train``.
+        seed: seed of the split.
 
     Raises:
         DataError: no image is readable.
@@ -93,8 +88,8 @@ def pack_own(folder: Path, name: str, out: str | Path, size: int, held_out: floa
 
 def pack_nothing(name: str, out: str | Path, size: int) -> int:
     """Write a class that has a name and no image; return the number of its images, 0."""
-    none = np.empty((0, size, size, 3), dtype=np.uint8)
-    _write(out, name, none, none)
+    empty = np.empty((0, size, size, 3), dtype=np.uint8)
+    _write(out, name, empty, empty)
     return 0
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from wsl.errors import DataError
+from wsl.errors import DataError, Faults
 from wsl.files.hdf5 import new_hdf5
 from wsl.images.contents import described
 from wsl.images.folders import read_folder
@@ -28,26 +28,24 @@ def pack_classes(
     fingerprints: Sequence[Any] = (),
     job: Job = Job(),  # noqa: B008
 ) -> None:
-    """Pack several classes, one file per class.
+    """Pack several classes, one file per class, see ``pack_class``.
 
     Args:
-        out: the classes' files, see ``write_class``.
-        classes: their names.
+        out: one file per class.
+        classes: names of the classes.
         settings: image source and how it is packed.
-        fingerprints: of the classes, see ``ImageSource.fingerprint``; unused, but they make the job stale.
-        job: its seed is the run's, from which splits are drawn.
+        fingerprints: unused, but a change of them makes the job stale, see ``ImageSource.fingerprint``.
+        job: its seed is the run's.
 
     Raises:
         DataError: some class is unusable; the message names all of them.
     """
-    unusable = []
+    unusable = Faults()
     for path, name in zip(out, classes, strict=True):
-        try:
+        with unusable.noted():
             pack_class(path, name, settings, job.seed)
-        except DataError as error:
-            unusable.append(str(error))
-    if unusable:
-        raise DataError("\n".join(unusable))
+    if unusable.lines:
+        raise DataError("\n".join(unusable.lines))
 
 
 def pack_class(out: str | Path, name: str, settings: Packing, seed: int) -> None:
@@ -55,9 +53,9 @@ def pack_class(out: str | Path, name: str, settings: Packing, seed: int) -> None
 
     Args:
         out: HDF5 file, see ``write_class``.
-        name: of the class.
+        name: name of the class.
         settings: image source and how it is packed.
-        seed: the run's seed.
+        seed: the run's seed, from which splits are drawn.
 
     Raises:
         DataError: the class has fewer usable images than ``settings.minimum``, or a part is empty.
@@ -80,31 +78,24 @@ def pack_class(out: str | Path, name: str, settings: Packing, seed: int) -> None
 
 
 def _split(parts: dict[str, Part], name: str, settings: Packing, seed: int) -> dict[str, Part]:
-    """Return all three parts; those that the source does not have are split off from its training images."""
+    """Return all three parts; those that the source lacks are split off from its training images."""
     if "validation" in parts:
         return parts
-    learnt = parts["train"]
-    order = stream(seed, "images", name).permutation(len(learnt.files))
+    source = parts["train"]
+    order = stream(seed, "images", name).permutation(len(source.files))
     validation = round(len(order) * settings.validation_share)
     if "test" in parts:
         validation = max(1, validation)
-        return {**parts, "train": learnt.at(order[validation:]), "validation": learnt.at(order[:validation])}
+        return {**parts, "train": source.at(order[validation:]), "validation": source.at(order[:validation])}
     ends = np.cumsum([validation, round(len(order) * settings.source.test_share)])
-    return dict(zip(("validation", "test", "train"), map(learnt.at, np.split(order, ends)), strict=True))
+    return dict(zip(("validation", "test", "train"), map(source.at, np.split(order, ends)), strict=True))
 
 
 def write_class(out: str | Path, name: str, parts: dict[str, Part], minimum: int, left_out: LeftOut) -> None:
-    """Write a class: for each part its images, uint8 (images, size, size, 3), with digests and origins.
-
-    Args:
-        out: HDF5 file.
-        name: of the class.
-        parts: ``train``, ``validation`` and ``test``.
-        minimum: fewest images in train and validation.
-        left_out: files that are not used, which are named in the file.
+    """Write the parts of a class to an HDF5 file: images uint8 (n, size, size, 3), digests, origins, files left out.
 
     Raises:
-        DataError: fewer than ``minimum`` images remain, or a part is empty.
+        DataError: fewer than ``minimum`` images for training and validation remain, or a part is empty.
     """
     counts = {part: len(parts[part].files) for part in PARTS}
     train, validation, test = counts.values()

@@ -1,4 +1,4 @@
-"""The images of one part of a class: each once, scaled to one size, with where it comes from."""
+"""The images of one part of a class: each once, scaled to one size, with its origin."""
 
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
@@ -14,17 +14,11 @@ from wsl.images.pixels import as_seen
 
 @dataclass
 class Part:
-    """Some images of a class.
+    """Some images of a class."""
 
-    Attributes:
-        images: uint8 (n, size, size, 3).
-        files: where each image comes from (n,).
-        digests: 64 bits that identify each image, uint64 (n,).
-    """
-
-    images: np.ndarray
-    files: list[str]
-    digests: np.ndarray
+    images: np.ndarray  # uint8 (n, size, size, 3)
+    files: list[str]  # origin of each image (n,)
+    digests: np.ndarray  # 64 bits that identify each image, uint64 (n,)
 
     def at(self, places: Sequence[int]) -> "Part":
         """Return the images at these places, in this order."""
@@ -33,38 +27,28 @@ class Part:
 
 @dataclass
 class LeftOut:
-    """Files or images of a class that are not used.
+    """The files or images of a class that are not used."""
 
-    Attributes:
-        skipped: image files that cannot be read.
-        repeated: images that equal an earlier image of their part.
-        leaked: images to train on that equal a test image.
-        unread: files that are not recognised as images.
-        kinds: kind of each of ``unread``, see ``wsl.images.contents.Contents``.
-    """
-
-    skipped: list[str] = field(default_factory=list)
-    repeated: list[str] = field(default_factory=list)
-    leaked: list[str] = field(default_factory=list)
-    unread: list[str] = field(default_factory=list)
-    kinds: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)  # image files that cannot be read
+    repeated: list[str] = field(default_factory=list)  # images that equal an earlier image of their part
+    leaked: list[str] = field(default_factory=list)  # images to train on that equal a test image
+    unread: list[str] = field(default_factory=list)  # files that are not recognised as images
+    kinds: list[str] = field(default_factory=list)  # kind of each of ``unread``, see ``wsl.images.contents.Contents``
 
     def in_words(self) -> str:
         """Return in parentheses how many files are left out and why; empty if none is."""
-        counts = ((self.skipped, "not readable"), (self.repeated, "repeated"), (self.leaked, "with a test image"))
-        parts = [f"{len(files)} {what}" for files, what in counts if files]
+        reasons = {"not readable": self.skipped, "repeated": self.repeated, "with a test image": self.leaked}
+        parts = [f"{len(files)} {reason}" for reason, files in reasons.items() if files]
         parts += [f"not recognised as images: {described(self.kinds)}"] if self.kinds else []
         return f" ({'; '.join(parts)})" if parts else ""
 
 
 class Collector:
-    """Collects the images of a part, each once.
-
-    Images are the same if they are equal after scaling, whatever their files' bytes.
+    """Collects the images of a part, each once; they are compared after scaling, not by the bytes of their files.
 
     Args:
         size: side of the images, pixels.
-        excluded: digests of images that must not be collected: test images, while training images are collected.
+        excluded: digests of images that must not be collected, such as test images among those to train on.
     """
 
     def __init__(self, size: int, excluded: Collection[int] = ()):
@@ -85,38 +69,33 @@ class Collector:
             self._files[digest] = origin
             self._images.append(image)
 
-    def part(self) -> Part:
-        """Return the collected images."""
+    def part(self, left_out: LeftOut) -> Part:
+        """Return the collected images, and add the others to ``left_out``."""
+        left_out.repeated += self.repeated
+        left_out.leaked += self.leaked
         images = np.array(self._images, dtype=np.uint8).reshape(-1, self.size, self.size, 3)
         return Part(images, list(self._files.values()), np.array(list(self._files), dtype=np.uint64))
 
 
 def collect(images: Iterable[Any], size: int, label: str, left_out: LeftOut, excluded: Collection[int] = ()) -> Part:
-    """Return images that a source yields, see ``wsl.images.sources.base.ImageSource.images``.
+    """Return images that a source yields, see ``ImageSource.images`` and ``Collector``.
 
     Args:
-        images: PIL images or uint8 arrays, each alone or in a pair with where it comes from.
-        size: images are scaled and centre-cropped to this square, pixels.
-        label: text from which origins are made for images that come without: its end is the image's number.
+        images: PIL images or uint8 arrays, each alone or in a pair of its origin and the image.
+        size: side of the images, pixels.
+        label: the origin of images that come alone, followed by their number.
         left_out: receives the origins of images that are left out.
         excluded: see ``Collector``.
-    """
-    collector = Collector(size, excluded)
-    for index, item in enumerate(images):
-        origin, image = item if isinstance(item, tuple) else (f"{label}, {index}", item)
-        collector.add(fitted(image if isinstance(image, Image.Image) else Image.fromarray(image), size), origin)
-    left_out.repeated += collector.repeated
-    left_out.leaked += collector.leaked
-    return collector.part()
-
-
-def fitted(image: Image.Image, size: int) -> np.ndarray:
-    """Return an image of any mode as uint8 (size, size, 3).
 
     Raises:
         ValueError: see ``as_seen``.
     """
-    return cropped(as_seen(image)[0], size)
+    collector = Collector(size, excluded)
+    for index, item in enumerate(images):
+        origin, image = item if isinstance(item, tuple) else (f"{label}, {index}", item)
+        rgb, _ = as_seen(image if isinstance(image, Image.Image) else Image.fromarray(image))
+        collector.add(cropped(rgb, size), origin)
+    return collector.part(left_out)
 
 
 def cropped(rgb: Image.Image, size: int) -> np.ndarray:

@@ -20,46 +20,32 @@ WHITE_IS_ZERO, SIGNED = 0, 2
 
 @dataclass(frozen=True)
 class Declared:
-    """What a file declares about its samples, read before Pillow decodes them.
+    """Properties of an image's samples that its file declares, read before Pillow decodes them."""
 
-    Attributes:
-        format: Pillow's name of the file's format; None: the image does not come from a file.
-        layout: Pillow's name of how a PNG file stores samples; empty for other formats.
-        bits: bits per sample; None: the file is not a TIFF.
-        signed: samples may be negative.
-        inverted: zero is white.
-        channels: samples per pixel.
-        levels: the lowest and the highest level; None: the file declares neither.
-    """
-
-    format: str | None
-    layout: str
-    bits: int | None
-    signed: bool
-    inverted: bool
-    channels: int
-    levels: tuple[float, float] | None
+    format: str | None  # Pillow's name; None: the image does not come from a file
+    layout: str  # Pillow's name of a PNG file's layout of samples; empty for other formats
+    bits: int | None  # per sample; None: the file is not a TIFF
+    signed: bool  # samples may be negative
+    inverted: bool  # zero is white
+    channels: int  # samples per pixel
+    levels: tuple[float, float] | None  # the lowest and the highest level
 
 
 def as_seen(image: Image.Image) -> tuple[Image.Image, str | None]:
-    """Return an image of any mode in RGB (the first picture of an animation), and what was assumed about it.
+    """Return an image of any mode in RGB, and what was assumed about it in words; None: nothing.
 
     Transparent pixels are composited on white, or on black if white would hide the whole drawing. Grey levels of more
     than 8 bits are scaled by the range that the file declares, otherwise by the range that it uses. Colours are read as
-    sRGB; embedded colour profiles are ignored.
+    sRGB; embedded colour profiles are ignored. Of an animation the first picture is returned.
 
     Args:
-        image: an opened image, its pixels not yet loaded.
-
-    Returns:
-        The RGB image, and an assumption in words, such as "white is 255"; None: nothing was assumed.
+        image: an opened image whose pixels are not loaded yet.
 
     Raises:
         ValueError: its pixels have no known range of levels, or nothing in it is visible.
     """
     declared = _declared(image)
-    image = ImageOps.exif_transpose(image)
-    note = None
+    image, note = ImageOps.exif_transpose(image), None
     if image.mode[0] in "IF" or (declared.signed and image.mode == "L"):
         image, note = _eight_bits(image, declared)
     elif image.mode == "LAB":
@@ -84,9 +70,7 @@ def _declared(image: Image.Image) -> Declared:
     layout = tile[0][3] if tile and image.format == "PNG" else ""
     bits = tags.get(BITS)
     lowest, highest = (_first(tags.get(key)) for key in (LOWEST, HIGHEST))
-    levels = None
-    if highest is not None and highest > (lowest or 0):
-        levels = (float(lowest or 0), float(highest))
+    declares = highest is not None and highest > (lowest or 0)
     return Declared(
         format=image.format,
         layout=layout if isinstance(layout, str) else "",
@@ -94,7 +78,7 @@ def _declared(image: Image.Image) -> Declared:
         signed=_first(tags.get(SAMPLE_FORMAT)) == SIGNED,
         inverted=tags.get(PHOTOMETRIC) == WHITE_IS_ZERO,
         channels=len(bits) if isinstance(bits, tuple) else 1,
-        levels=levels,
+        levels=(float(lowest or 0), float(highest)) if declares else None,
     )
 
 
@@ -168,12 +152,11 @@ def _on_ground(image: Image.Image) -> tuple[Image.Image, str | None]:
         raise ValueError("all of its pixels are transparent")
     if least == 255:
         return drawn, None
-    on = {ground: _composited(drawn, ground) for ground in (GROUND, OTHER_GROUND)}
-    contrast = {ground: max(high - low for low, high in one.getextrema()) for ground, one in on.items()}
+    on = {
+        ground: Image.alpha_composite(Image.new("RGBA", drawn.size, ground), drawn).convert("RGB")
+        for ground in (GROUND, OTHER_GROUND)
+    }
+    contrast = {ground: max(high - low for low, high in image.getextrema()) for ground, image in on.items()}
     if contrast[GROUND] < HIDDEN <= contrast[OTHER_GROUND]:
         return on[OTHER_GROUND], f"{GROUND} ground would hide its drawing; read on {OTHER_GROUND} ground"
     return on[GROUND], None
-
-
-def _composited(drawn: Image.Image, ground: str) -> Image.Image:
-    return Image.alpha_composite(Image.new("RGBA", drawn.size, ground), drawn).convert("RGB")

@@ -38,15 +38,12 @@ def packed_by_class(packed: Files) -> dict[str, Path]:
 
 
 def read_task(packed: Sequence[str | Path], part: str, most: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Read one part of a task's classes.
+    """Return uint8 images (n, size, size, 3) and int64 labels (n,) of one part of a task's classes.
 
     Args:
-        packed: packed files, one per class, in the order of the task.
+        packed: packed files, one per class, in the order of the task, which defines the labels.
         part: ``train``, ``validation`` or ``test``.
         most: largest number of images per class, the first of its shuffled order; None: all.
-
-    Returns:
-        uint8 images (n, size, size, 3) and int64 labels (n,), a label being the class's place in the task.
     """
     images = []
     for path in packed:
@@ -57,13 +54,9 @@ def read_task(packed: Sequence[str | Path], part: str, most: int | None = None) 
 
 
 def summarise(packed: Sequence[str | Path], out: str | Path) -> None:
-    """Write a table of all classes: images in each part, files left out, and images that other classes also contain.
+    """Write a CSV table of all classes: images in each part, files left out, and images that other classes also have.
 
-    The latter are kept, since nothing shows to which class they belong; the log names them.
-
-    Args:
-        packed: packed files, one per class.
-        out: CSV file.
+    Shared images are kept, since nothing shows to which class they belong; the log names them.
     """
     import pandas as pd
 
@@ -79,9 +72,8 @@ def summarise(packed: Sequence[str | Path], out: str | Path) -> None:
         named = ";".join(name for files in left_out.values() for name in files)
         lengths = {key: len(files) for key, files in left_out.items()}
         rows.append({"class": name, **counts, **lengths, "kinds": kinds, "files": named})
-    table, every = pd.DataFrame(rows), pd.concat(images, ignore_index=True)
-    shared = every[every["digest"].duplicated(keep=False)]
-    shared = shared[shared.groupby("digest")["class"].transform("nunique") > 1]
+    table, images = pd.DataFrame(rows), pd.concat(images, ignore_index=True)
+    shared = images[images.groupby("digest")["class"].transform("nunique") > 1]
     for _, same in shared.groupby("digest", sort=False):
         log.warning(
             "classes share an image, so no network can distinguish them by it; keep it in one class only: %s",

@@ -1,4 +1,4 @@
-"""Where images come from and how they are packed."""
+"""Settings of images: their source and how they are packed."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -9,7 +9,7 @@ from wsl.settings.sections import PositiveInt, Section, Share, Whole, one_of
 
 
 class Packing(Section):
-    """What the packed images of a class depend on."""
+    """The settings that the packed images of a class depend on."""
 
     source: one_of(SOURCES, "digits") = Field(
         SOURCES["digits"](), validate_default=False, description="where images come from"
@@ -20,8 +20,7 @@ class Packing(Section):
     )
     minimum: PositiveInt = Field(
         10,
-        description="fewest images that a class may have for training and validation, without unreadable files, "
-        "repeated images and test images",
+        description="fewest images of a class for training and validation; unreadable and repeated files do not count",
     )
 
 
@@ -29,9 +28,7 @@ class Images(Packing):
     """Where images come from and how they are split."""
 
     classes: list[str] | PositiveInt | Literal["imagenet-1k"] | None = Field(
-        None,
-        description="class names to use; a number: the first classes; `imagenet-1k`: the 1,000 classes of ImageNet; "
-        "empty: all",
+        None, description="class names; or a number: the first classes; or `imagenet-1k`: its 1,000 classes; empty: all"
     )
     classes_per_job: PositiveInt = Field(
         1, description="classes that one job packs or embeds; larger values save job start-up time"

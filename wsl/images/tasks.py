@@ -19,13 +19,7 @@ class TaskImages:
         self._held: dict[tuple[str, str], torch.Tensor] = {}
 
     def of_class(self, name: str, most: int | None = None, part: str = "train") -> torch.Tensor:
-        """Return uint8 images (n, 3, h, w) of one part of a class.
-
-        Args:
-            name: of the class.
-            most: largest number of images, the first ones; None: all.
-            part: ``train``, ``validation`` or ``test``.
-        """
+        """Return uint8 images (n, 3, h, w) of one part of a class: all, or the first ``most``."""
         if (name, part) not in self._held:
             self._held[name, part] = load_task([self.files[name]], part)[0]
         return self._held[name, part][:most]

@@ -13,6 +13,7 @@ from pathlib import Path
 NVIDIA_DEVICES = Path("/proc/driver/nvidia/gpus")
 DRIVER = "libcuda.so.1"
 VISIBLE = "CUDA_VISIBLE_DEVICES"
+POLL = 0.5  # seconds between two attempts to reserve a GPU
 log = logging.getLogger(__name__)
 
 
@@ -24,13 +25,13 @@ def visible_devices() -> list[str]:
 
 
 def describe_devices() -> str:
-    """Return in words which devices the jobs on this machine use."""
+    """Return the devices of the jobs on this machine, in words."""
     devices = visible_devices()
     return f"GPU {', '.join(devices)}, one per job" if devices else "no GPU is visible here, so jobs run on the CPU"
 
 
 def has_driver() -> bool:
-    """Return whether this machine has the driver that torch needs to use a GPU. Importing torch would take longer."""
+    """Return whether this machine has the GPU driver that torch needs; importing torch would take longer."""
     try:
         ctypes.CDLL(DRIVER)
     except OSError:
@@ -39,14 +40,11 @@ def has_driver() -> bool:
 
 
 @contextmanager
-def lease(poll_seconds: float = 0.5) -> Iterator[str]:
+def lease() -> Iterator[str]:
     """Reserve one visible GPU for the block and make it the only visible one; wait while all are reserved.
 
     Enter it before torch is imported. The lock is a ``flock`` on a local file, so the kernel releases it whenever the
     process ends, even if it is killed.
-
-    Args:
-        poll_seconds: time between two attempts.
 
     Yields:
         ``cuda``, or ``cpu`` if no GPU can be used.
@@ -59,7 +57,7 @@ def lease(poll_seconds: float = 0.5) -> Iterator[str]:
     folder = Path(tempfile.gettempdir()) / f"wsl-gpu-leases-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     before = os.environ.get(VISIBLE)
-    device, handle = _reserve(folder, devices, poll_seconds)
+    device, handle = _reserve(folder, devices)
     os.environ[VISIBLE] = device
     log.info("leased GPU %s of %s", device, ",".join(devices))
     works = has_driver()
@@ -75,7 +73,7 @@ def lease(poll_seconds: float = 0.5) -> Iterator[str]:
             os.environ[VISIBLE] = before
 
 
-def _reserve(folder: Path, devices: list[str], poll_seconds: float) -> tuple[str, int]:
+def _reserve(folder: Path, devices: list[str]) -> tuple[str, int]:
     while True:
         for device in devices:
             handle = os.open(folder / device.replace("/", "_"), os.O_RDWR | os.O_CREAT, 0o600)
@@ -84,4 +82,4 @@ def _reserve(folder: Path, devices: list[str], poll_seconds: float) -> tuple[str
                 return device, handle
             except BlockingIOError:
                 os.close(handle)
-        time.sleep(poll_seconds)
+        time.sleep(POLL)

@@ -22,13 +22,13 @@ class History:
         self.path = None if path is None else Path(path)
 
     def add(self, epoch: int, epochs: int, values: Mapping[str, float], member: str | None = None) -> None:
-        """Append an epoch.
+        """Append the losses and accuracies of an epoch by name, see ``history_rows``.
 
         Args:
-            epoch: its number; 0 is the untrained state.
+            epoch: number of the epoch; 0 is the untrained state.
             epochs: number of epochs of this training.
-            values: losses and accuracies by name.
-            member: name of the member that is trained, ``00017``; None for other trainings.
+            values: losses and accuracies.
+            member: name of the member, ``00017``; None for other trainings.
         """
         if self.path is None:
             return
@@ -58,7 +58,7 @@ class History:
         """Delete the file."""
         if self.path is not None:
             with suppress(OSError):
-                self.path.unlink(missing_ok=True)
+                self.path.unlink()
 
 
 def history_of(log: str) -> str:
@@ -67,10 +67,7 @@ def history_of(log: str) -> str:
 
 
 def history_rows(text: str) -> Iterator[dict[str, Any]]:
-    """Yield the rows in the text of a history: ``time``, ``member``, ``epoch``, ``epochs`` and values.
-
-    Lines that are incomplete are left out.
-    """
+    """Yield the complete rows in the text of a history: ``time``, ``member``, ``epoch``, ``epochs`` and values."""
     for line in text.splitlines():
         with suppress(ValueError):
             row = json.loads(line)

@@ -1,4 +1,4 @@
-"""What a rule's function gets besides files and settings."""
+"""The parameter of a rule's function besides files and settings."""
 
 from dataclasses import dataclass
 
@@ -7,16 +7,9 @@ from wsl.jobs.progress import NOWHERE, Progress
 
 @dataclass(frozen=True)
 class Job:
-    """The circumstances of one job.
+    """The circumstances of one job."""
 
-    Attributes:
-        device: ``cpu`` or ``cuda``.
-        threads: CPU threads that numeric libraries may use.
-        seed: of everything random in the job.
-        progress: saves states to resume from, and writes the history of epochs.
-    """
-
-    device: str = "cpu"
-    threads: int = 1
-    seed: int = 0
-    progress: Progress = NOWHERE
+    device: str = "cpu"  # or cuda
+    threads: int = 1  # CPU threads that numeric libraries may use
+    seed: int = 0  # seed of all random numbers in the job
+    progress: Progress = NOWHERE  # saves states to resume from, and writes the history of epochs

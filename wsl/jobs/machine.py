@@ -19,35 +19,20 @@ _NOTE = re.compile(r"INFO done in (?P<seconds>[\d.]+) s on (?P<machine>\{.*\})$"
 
 @dataclass(frozen=True)
 class Machine:
-    """The machine and software of a job. No host or user names, since reports are published.
+    """The machine and software of a job. No host or user names, since reports are published."""
 
-    Attributes:
-        wsl: version of this package.
-        python: version of Python.
-        torch: version of torch.
-        cpu: model of the processor.
-        cores: number of cores that the process may use.
-        memory: of the machine, GB.
-        system: operating system.
-        gpu: models of the machine's GPUs if the job used one; empty for a job on the CPU.
-    """
-
-    wsl: str
+    wsl: str  # versions
     python: str
     torch: str
-    cpu: str
-    cores: int
-    memory: float
+    cpu: str  # model of the processor
+    cores: int  # cores that the process may use
+    memory: float  # GB
     system: str
-    gpu: str = ""
+    gpu: str = ""  # models of the machine's GPUs if the job used one
 
 
 def this_machine(device: str = "cpu") -> Machine:
-    """Return a description of this machine; torch is not imported, since most jobs do not need it.
-
-    Args:
-        device: device of the job, ``cpu`` or ``cuda``.
-    """
+    """Return a description of this machine for a job on ``device``, without importing torch, which few jobs need."""
     return Machine(
         wsl=_own_version(),
         python=platform.python_version(),
@@ -61,21 +46,12 @@ def this_machine(device: str = "cpu") -> Machine:
 
 
 def note(seconds: float, device: str = "cpu") -> str:
-    """Return the last line of a finished job's log.
-
-    Args:
-        seconds: run time of the job.
-        device: device of the job, ``cpu`` or ``cuda``.
-    """
+    """Return the last line of the log of a job that took ``seconds`` on ``device``."""
     return f"done in {seconds:.1f} s on {json.dumps(asdict(this_machine(device)), ensure_ascii=False)}"
 
 
 def noted(log: str | Path) -> tuple[float, Machine] | None:
-    """Return a job's run time in seconds and its machine; None if its log lacks them.
-
-    Args:
-        log: the job's log; it may come from a version of this package with other notes.
-    """
+    """Return a job's run time in seconds and its machine; None if its log lacks them or has another format."""
     try:
         with open(log, "rb") as file:
             file.seek(max(os.fstat(file.fileno()).st_size - TAIL, 0))

@@ -1,4 +1,4 @@
-"""What surrounds the work of every job: log file, limits of threads and open files, a leased device."""
+"""The environment of a job: log file, limits on threads and open files, a leased device."""
 
 import logging
 import os
@@ -44,18 +44,18 @@ def job(log: str | Path, threads: int = 1, gpu: int = 0) -> Iterator[str]:
     forgive_output()
     for variable in THREAD_VARIABLES:
         os.environ[variable] = str(threads)
-    path = Path(log)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # These loggers would fill the log with messages that nobody needs.
-    for noisy in ("matplotlib", "PIL", "open_clip", "fontTools"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
+    for library in ("matplotlib", "PIL", "open_clip", "fontTools"):  # their messages would fill the log
+        logging.getLogger(library).setLevel(logging.WARNING)
     with ExitStack() as stack:
-        stack.enter_context(_standard_error_to(path))
+        stack.enter_context(_standard_error_to(Path(log)))
         stack.enter_context(_stopped_by_sigterm())
         logging.basicConfig(level=logging.INFO, stream=sys.stderr, format=FORMAT, force=True)
         logging.captureWarnings(True)
         warnings.simplefilter("default")
-        warnings.formatwarning = _format_warning
+        warnings.formatwarning = lambda message, category, file, line, _=None: (
+            f"{category.__name__}: {message}\n  {file}:{line}"
+        )
         try:
             yield stack.enter_context(lease()) if gpu else "cpu"
         except (ConfigError, DataError) as error:
@@ -75,11 +75,7 @@ def warnings_in(log: str) -> list[str]:
 
 
 def error_in(log: str) -> str | None:
-    """Return the error that ended a job, on one line; None if it runs, ended well or was stopped.
-
-    Args:
-        log: the text of its log.
-    """
+    """Return the error in the text of a job's log, on one line; None if the job runs, succeeded or was stopped."""
     _, failed, text = log.rpartition(f"ERROR {FAILED}")
     if not failed:
         return None
@@ -92,7 +88,7 @@ def error_in(log: str) -> str | None:
 
 def stopped_in(log: str) -> bool:
     """Return whether the text of a log reports that its job was stopped."""
-    return any((level, text) == ("INFO", STOPPED) for level, text in _messages(log))
+    return ("INFO", STOPPED) in _messages(log)
 
 
 def _messages(log: str) -> Iterator[tuple[str, str]]:
@@ -101,13 +97,6 @@ def _messages(log: str) -> Iterator[tuple[str, str]]:
         _, _, level, text, *_ = (*line.split(" ", 3), "", "", "", "")
         if level in ("INFO", "WARNING", "ERROR"):
             yield level, text
-
-
-def _format_warning(
-    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
-) -> str:
-    """Return a warning of Python with its place on a second line."""
-    return f"{category.__name__}: {message}\n  {filename}:{lineno}"
 
 
 @contextmanager
@@ -131,7 +120,7 @@ def _standard_error_to(path: Path) -> Iterator[None]:
     kept, encoding = os.dup(2), sys.stderr.encoding
     with open(path, "w", encoding="utf-8") as file:
         os.dup2(file.fileno(), 2)
-    with suppress(AttributeError):  # it was replaced by another kind of stream
+    with suppress(AttributeError):  # another kind of stream
         sys.stderr.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
         yield

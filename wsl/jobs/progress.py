@@ -20,28 +20,27 @@ class Progress:
     """Saves states of a job in a hidden folder beside its output.
 
     Args:
-        out: the job's output.
+        out: the job's output; None: no state is saved.
         key: everything that the job's result depends on, as JSON; a state saved under another key is not resumed.
-        seconds: shortest time between two saved states of one part of the job; a kill loses no more than that.
-        history: the history of its epochs; None: none is written.
+        seconds: shortest time between two saved states of one part of the job, the most that a kill loses.
+        history: history of its epochs; None: none is written.
     """
 
-    def __init__(self, out: str | Path, key: Any, seconds: float = SECONDS, history: History | None = None):
-        out = Path(out)
-        self.folder = out.with_name(f".{out.name}.progress")
+    def __init__(self, out: str | Path | None, key: Any, seconds: float = SECONDS, history: History | None = None):
+        self.folder = None if out is None else Path(out).with_name(f".{Path(out).name}.progress")
         self.key = hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()
         self.seconds = seconds
         self.history = History(None) if history is None else history
         self._begun, self._saved = time.monotonic(), {}
-        if not self.folder.is_dir():  # the job starts from the beginning
+        if self.folder and not self.folder.is_dir():  # the job starts from the beginning
             self.history.clear()
 
     def load(self, part: str = "whole", device: str = "cpu") -> dict[str, Any] | None:
         """Return the last state of a part of the job; None if there is no state of this key."""
         import torch
 
-        path = self.folder / f"{part}.pt"
-        if not path.is_file():
+        path = self.folder and self.folder / f"{part}.pt"
+        if not path or not path.is_file():
             return None
         try:
             saved = torch.load(path, map_location=device, weights_only=True)
@@ -64,7 +63,8 @@ class Progress:
         """
         import torch
 
-        if not now and time.monotonic() - self._saved.get(part, self._begun) < self.seconds:
+        recent = time.monotonic() - self._saved.get(part, self._begun) < self.seconds
+        if not self.folder or (recent and not now):
             return
         # Through a Python file: torch's own writer does not report a full disk.
         with written_whole(self.folder / f"{part}.pt") as temporary, open(temporary, "wb") as file:
@@ -73,20 +73,8 @@ class Progress:
 
     def remove(self) -> None:
         """Delete all states: the job is done."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if self.folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
-class _Nowhere(Progress):
-    """Saves nothing."""
-
-    def __init__(self):
-        super().__init__("nowhere", None)
-
-    def load(self, part: str = "whole", device: str = "cpu") -> None:
-        return None
-
-    def save(self, state: Callable[[], dict[str, Any]], part: str = "whole", now: bool = False) -> None:
-        pass
-
-
-NOWHERE = _Nowhere()
+NOWHERE = Progress(None, None)

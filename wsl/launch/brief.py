@@ -1,4 +1,4 @@
-"""Short form of Snakemake's messages: one line per job, without lists of files and reasons, which its log keeps."""
+"""Short form of Snakemake's messages: one line per job; lists of files and reasons are in its log only."""
 
 import logging
 import re
@@ -6,15 +6,16 @@ import textwrap
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from wsl.jobs.process import error_in
 from wsl.watch.record import job_name, rule_of
 
-DRY = 20  # jobs that a dry run lists
+DRY = 20  # most jobs that a dry run lists
 WIDTH = 100
-PAUSE = 60.0  # seconds without a line after which progress gets a line of its own
-# Messages of each start and step that nobody needs to read.
+PAUSE = 60.0  # seconds without a line after which progress gets its own line
+# Messages at each start and step that do not help a user.
 CHATTER = re.compile(
     r"Using workflow specific profile|Assuming unrestricted shared|Building DAG|Using shell|Provided cores"
     r"|Rules claiming more threads|Provided resources|Conda environments: ignored|Singularity containers: ignored"
@@ -28,11 +29,9 @@ PLACES = re.compile(r'^ *(File ".*", line \d+, in .*|.*(Error|Exception) in (fil
 
 
 class BriefHandler(logging.StreamHandler):
-    """Prints the short form of Snakemake's records.
+    """Prints the short form of Snakemake's records, to the stream and with the filters of the handler it replaces.
 
-    Args:
-        full: the handler that it replaces; its stream and filters are kept.
-        dry: returns whether this is a dry run; called when Snakemake knows.
+    ``dry`` returns whether this is a dry run; it is called when Snakemake has read its arguments.
     """
 
     def __init__(self, full: logging.StreamHandler, dry: Callable[[], bool]):
@@ -40,8 +39,7 @@ class BriefHandler(logging.StreamHandler):
         self.dry, self.silent = dry, False
         self._progress, self._printed = "", 0.0
         self._jobs, self._counted = 0, False
-        for accepts in full.filters:
-            self.addFilter(accepts)
+        self.filters = list(full.filters)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print a record, unless its short form is empty."""
@@ -82,15 +80,13 @@ class BriefHandler(logging.StreamHandler):
 
     @staticmethod
     def _error(record: logging.LogRecord) -> str:
-        name = _name(record)
         if not record.log:
-            return f"FAILED {name}"
-        try:
+            return f"FAILED {_name(record)}"
+        error = None
+        with suppress(OSError):
             error = error_in(Path(record.log[0]).read_text(encoding="utf-8", errors="replace"))
-        except OSError:
-            error = None
-        error = error or "the log holds no error (was the job killed, or out of memory?)"
-        return f"FAILED {name} (rule {record.rule_name}): {error}\n    log: {record.log[0]}"
+        error = error or "the log contains no error (was the job killed, or out of memory?)"
+        return f"FAILED {_name(record)} (rule {record.rule_name}): {error}\n    log: {record.log[0]}"
 
 
 def _name(record: logging.LogRecord) -> str:
@@ -99,14 +95,19 @@ def _name(record: logging.LogRecord) -> str:
 
 
 def _message(text: str, level: int) -> str:
-    """Return a message that is not about a job, wrapped; empty if nobody needs to read it."""
+    """Return a message that is not about a job, wrapped; empty if it is left out."""
     if CHATTER.match(text.lstrip()):
         return ""
     if level >= logging.ERROR:
         return PLACES.sub("", text).strip()
-    if text.startswith("Reasons:"):
-        text = _reasons(text)
-    return "\n".join(_wrapped(line) for line in text.splitlines())
+    lines = text.splitlines()
+    if text.startswith("Reasons:"):  # one per line, with the rules that run for it; numbered rules would repeat
+        lines = [
+            ", ".join(dict.fromkeys(re.sub(r"_\d+$", "", rule) for rule in line.split(", ")))
+            for line in lines
+            if "check individual jobs" not in line
+        ]
+    return "\n".join(map(_wrapped, lines))
 
 
 def _counts(stats: Mapping[str, int]) -> str:
@@ -118,25 +119,13 @@ def _counts(stats: Mapping[str, int]) -> str:
     return "Jobs:\n" + "\n".join(f"    {rule:{width}} {count:>6}" for rule, count in counts.items())
 
 
-def _reasons(text: str) -> str:
-    """Return the rules that run for each reason, without repetitions; Snakemake prints one reason per line."""
-    lines = [line for line in text.splitlines() if "check individual jobs" not in line]
-    return "\n".join(
-        ", ".join(dict.fromkeys(re.sub(r"_\d+$", "", rule) for rule in line.split(", "))) for line in lines
-    )
-
-
 def _wrapped(line: str) -> str:
     indent = " " * (len(line) - len(line.lstrip()))
     return textwrap.fill(line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
 
 def print_in_brief(logger: logging.Logger, dry: Callable[[], bool]) -> Callable[[], None]:
-    """Make Snakemake's logger print the short form of its records; its log file keeps everything.
-
-    Args:
-        logger: Snakemake's logger.
-        dry: returns whether this is a dry run; called when Snakemake knows.
+    """Make Snakemake's logger print the short form of its records; its log file contains everything.
 
     Returns:
         A function that stops all printing.

@@ -19,7 +19,7 @@ CONFIGS = ("--configfile", "--configfiles")
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A run: its config file, its name, and its folder."""
+    """A run: its config file and its name."""
 
     config: Path
     name: str
@@ -31,19 +31,15 @@ class PlannedRun:
 
 
 def plan_runs(configs: Sequence[Path], arguments: Sequence[str]) -> list[PlannedRun]:
-    """Check the configs of several runs, with the changes that Snakemake's arguments make to each.
-
-    Args:
-        configs: YAML files.
-        arguments: arguments of Snakemake.
+    """Check the configs (YAML) of several runs, with the changes that Snakemake's arguments make to each.
 
     Raises:
-        ConfigError: a config or its image folders cannot be used, or two runs have the same name.
+        ConfigError: a config, its image folders or an argument cannot be used, or two runs have the same name.
     """
     if not Path("Snakefile").is_file():
-        raise ConfigError("there is no Snakefile in this folder; run this in the folder of the project")
+        raise ConfigError("there is no Snakefile in this folder; run the command in the project's folder")
     if any(argument.split("=")[0] in CONFIGS for argument in arguments):
-        raise ConfigError("give config files as arguments before `--`, and not by --configfile")
+        raise ConfigError("give config files as arguments before `--` instead of with --configfile")
     if DRY.intersection(arguments):
         raise ConfigError(f"for a dry run, use Snakemake: snakemake --cores all --configfile {configs[0]} -n")
     runs: list[PlannedRun] = []
@@ -55,17 +51,17 @@ def plan_runs(configs: Sequence[Path], arguments: Sequence[str]) -> list[Planned
             run.config.images.source.check()
         except ConfigError as error:
             raise ConfigError(f"{config}: {error}") from None
-        runs.append(PlannedRun(config, run.config.run))
-        for other in runs[:-1]:
-            if other.name == run.config.run:
-                raise ConfigError(f"{other.config} and {config} both make results/{other.name}; change `run` in one")
+        name = run.config.run
+        for other in runs:
+            if other.name == name:
+                raise ConfigError(f"{other.config} and {config} both make results/{name}; change `run` in one of them")
+        runs.append(PlannedRun(config, name))
     return runs
 
 
 def _changes(arguments: Sequence[str]) -> dict[str, Any]:
     """Return the changes to a config that Snakemake's arguments make: ``--config 'shared={temperature: 0.1}'``."""
-    changes: dict[str, Any] = {}
-    reading = False
+    changes, reading = {}, False
     for argument in arguments:
         if argument.startswith("-"):
             name, _, value = argument.partition("=")
@@ -77,7 +73,7 @@ def _changes(arguments: Sequence[str]) -> dict[str, Any]:
 
 
 def _changed(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a config with changes; sections are merged, as Snakemake does it."""
+    """Return a config with changes; sections are merged, as in Snakemake."""
     config = dict(copy.deepcopy(config))
     for key, value in changes.items():
         section = config.get(key)

@@ -7,10 +7,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any, Self, TextIO
 
 from rich.console import Console
@@ -19,16 +19,16 @@ from wsl.errors import ConfigError, DataError
 from wsl.launch.brief import CHATTER, PLACES
 from wsl.launch.planning import PlannedRun
 from wsl.launch.stopping import FULL
-from wsl.watch.record import Record, read_record
-from wsl.watch.remaining import Timed
+from wsl.watch.record import read_record
+from wsl.watch.remaining import timer
 from wsl.watch.screen import View
 from wsl.watch.state import Logs, State, look
 
 NOTHING = "Nothing to be done"  # as Snakemake prints it
 LINES = 40  # last lines of a log that are shown
 LOG = "logs/snakemake.log"  # in a run's folder: everything that Snakemake prints
-PLANNING = 0.5  # seconds between two checks until jobs are recorded
-MOST = 4  # the first signal stops the jobs, the next ones kill them, and the fourth kills Snakemake as well
+PLANNING = 0.5  # seconds between two checks until the jobs are recorded
+MOST = 4  # the first signal stops the jobs, the next ones kill them, the fourth kills Snakemake as well
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -39,7 +39,7 @@ class Ending:
     Attributes:
         code: its exit code.
         started: whether it started jobs.
-        state: the run's last state, of an earlier start if this one had no jobs; None if there was no start.
+        state: the run's last state, from an earlier start if this one had no jobs; None: there was no start.
         log: the file with everything that it printed.
     """
 
@@ -55,19 +55,19 @@ class Ending:
 
     @property
     def printed(self) -> str:
-        """The last lines that it printed, without those of each start."""
+        """The last lines that it printed, without those that do not help a user."""
         text = PLACES.sub("", self.log.read_text(encoding="utf-8", errors="replace"))
         lines = [line for line in text.splitlines() if line.strip() and not CHATTER.match(line)]
         return "\n".join(lines[-LINES:])
 
 
-class Signals(AbstractContextManager):
-    """Receives Ctrl-C, SIGTERM and the end of the terminal, and passes them on to Snakemake.
+class Signals:
+    """Handles Ctrl-C, SIGTERM and the end of the terminal in a ``with`` block, and passes them on to Snakemake.
 
-    Snakemake runs in its own session, so that Ctrl-C reaches it and its jobs only in this way.
+    Snakemake runs in its own session, so that Ctrl-C does not reach its jobs directly.
 
     Attributes:
-        number: number of the first signal; None if there was none.
+        number: number of the first signal; None: there was none.
     """
 
     def __init__(self):
@@ -80,12 +80,12 @@ class Signals(AbstractContextManager):
         self._before = {number: signal.signal(number, self._receive) for number in SIGNALS}
         return self
 
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
     def attach(self, process: subprocess.Popen) -> None:
-        """Pass signals on to a process, including one that came before it started."""
+        """Pass signals on to a process, including one that was received before it started."""
         self._process = process
         if self.number is not None:
             process.send_signal(signal.SIGINT)
@@ -108,17 +108,17 @@ def make_run(
 
     Args:
         run: the run.
-        title: what to call it on the screen.
+        title: its name on the screen.
         cores: Snakemake's ``--cores``.
         arguments: more arguments of Snakemake.
-        console: where to show it.
+        console: the screen.
         signals: passes signals on.
 
     Raises:
         ConfigError: another process is making this run.
     """
     log = run.results / LOG
-    # `--cores` comes last, since it takes one value: a target that followed `--configfile` would be one more config.
+    # `--cores` is last, since it takes one value: a target after `--configfile` would be read as another config.
     options = [*FULL, "--configfile", str(run.config), "--cores", cores]
     command = [sys.executable, "-m", "snakemake", *options, *arguments]
     with _opened(log) as file:
@@ -126,32 +126,31 @@ def make_run(
             command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
         )
     signals.attach(process)
-    watched = _Watched(run.results, process.pid)
+    states, started = _states(run.results, process.pid), False
     begun = time.monotonic()
     with View(title, run.results, console, transient=True) as view:
-        while not _ended(process, view.every if watched.started else PLANNING):
-            state = watched.look()
+        while not _ended(process, view.every if started else PLANNING):
+            started, state = next(states)
             if signals.number is not None:
                 view.note("the jobs are being stopped; Ctrl-C again kills them")
-            elif watched.started:
+            elif started:
                 view(state)
             else:
                 view.note(f"Snakemake plans the jobs ({time.monotonic() - begun:.0f} s)")
-    state = watched.look()
-    return Ending(process.returncode, watched.started, state, log)
+    started, state = next(states)
+    return Ending(process.returncode, started, state, log)
 
 
 @contextmanager
 def _opened(log: Path) -> Iterator[TextIO]:
-    """Open a log for writing; Snakemake and its jobs hold its lock while they write to it."""
+    """Open a log for writing; Snakemake and its jobs inherit its lock."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "a", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ConfigError(
-                f"{log.parents[1]} is being made by another process; watch it: wsl watch {log.parents[1]}"
-            ) from None
+            folder = log.parents[1]
+            raise ConfigError(f"{folder} is being made by another process; watch it: wsl watch {folder}") from None
         except OSError:  # a file system without locks
             pass
         file.truncate(0)
@@ -159,30 +158,18 @@ def _opened(log: Path) -> Iterator[TextIO]:
 
 
 def _ended(process: subprocess.Popen, seconds: float) -> bool:
-    """Wait for a process, at most ``seconds``, and return whether it has ended."""
-    try:
+    """Return whether a process ends within ``seconds``."""
+    with suppress(subprocess.TimeoutExpired):
         process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return False
-    return True
+    return process.returncode is not None
 
 
-class _Watched:
-    """Reads the state of a run that a process makes."""
-
-    def __init__(self, results: Path, process: int):
-        self.results, self.process = results, process
-        self.started = False  # whether the process has recorded its jobs
-        self._record: Record | None = None
-        self._logs = Logs(results)
-        self._timed = Timed(results)
-
-    def look(self) -> State | None:
-        """Return the run's state; None if it was never started."""
-        if not self.started:
-            try:
-                self._record = read_record(self.results)
-            except DataError:
-                return None
-            self.started = (self._record.process, self._record.host) == (self.process, os.uname().nodename)
-        return self._timed(look(self.results, self._record, self._logs))
+def _states(results: Path, process: int) -> Iterator[tuple[bool, State | None]]:
+    """Yield whether a process has recorded its jobs, and the state of the run; None: it was never started."""
+    logs, timed, started, record = Logs(results), timer(results), False, None
+    while True:
+        if not started:
+            with suppress(DataError):
+                record = read_record(results)
+                started = (record.process, record.host) == (process, os.uname().nodename)
+        yield started, None if record is None else timed(look(results, record, logs))

@@ -1,4 +1,4 @@
-"""Stop a run on Ctrl-C or SIGTERM: its jobs end, Snakemake ends, and one line shows how to resume."""
+"""Stop a run on Ctrl-C or SIGTERM: end its jobs, end Snakemake, and print how to resume."""
 
 import atexit
 import os
@@ -8,34 +8,31 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
 import psutil
 
-# Before every job's command. Ctrl-C reaches all processes of a terminal; jobs ignore it, since Python would end with a
-# traceback, and Snakemake's main process stops them. `set` is Snakemake's own prefix.
+# Before every job's command. Ctrl-C reaches all processes of a terminal. Jobs ignore it, since Python would print a
+# traceback; Snakemake's main process stops them. `set` is Snakemake's own prefix.
 PREFIX = "set -euo pipefail; trap '' INT; "
 FULL = ("--quiet", "host")  # instead of the profile's: Snakemake prints everything, with reasons and lists of files
 SCRIPTS = ".snakemake/scripts/"  # in the command line of every job's script
-AGAIN = 0.2  # seconds between two attempts: a job that is just starting may be missed once
+AGAIN = 0.2  # seconds between two attempts: the first may miss a job that is just starting
 
 
 class Stopping:
     """Ends Snakemake's main process on SIGINT and SIGTERM.
 
     The first signal stops the local jobs and ends the process in Snakemake's way: other executors cancel their jobs,
-    and the lock is released. A second signal kills the local jobs.
-
-    Args:
-        command: the command that resumes the run.
+    and the lock is released. A second signal kills the local jobs. ``command`` is the one that resumes the run.
     """
 
     def __init__(self, command: str):
-        self.command = command
+        self.command, self._kill = command, False
         self.number: int | None = None
         self._hooks: list[Callable[[], None]] = []
-        self._kill = False
 
     def install(self) -> None:
         """Install the signal handlers; call it again before jobs start, since Snakemake's scheduler handles SIGTERM."""
@@ -47,11 +44,7 @@ class Stopping:
         self._hooks.append(hook)
 
     def end(self) -> None:
-        """End the process, if a signal stopped it, with the exit code that shells expect.
-
-        Raises:
-            SystemExit: there was a signal.
-        """
+        """Raise SystemExit with the exit code that shells expect, if there was a signal."""
         if self.number is not None:
             raise SystemExit(128 + self.number)
 
@@ -71,21 +64,17 @@ class Stopping:
         wait = threading.Event()
         while not wait.wait(AGAIN):
             for process in jobs_of(psutil.Process()):
-                try:
+                with suppress(psutil.NoSuchProcess):
                     process.kill() if self._kill else process.terminate()
-                except psutil.NoSuchProcess:
-                    continue
 
 
 def jobs_of(main: psutil.Process) -> list[psutil.Process]:
     """Return the processes of Snakemake's local jobs, without the shells that wait for them."""
     jobs = []
     for process in main.children(recursive=True):
-        try:
+        with suppress(psutil.NoSuchProcess):
             if any(SCRIPTS in part for part in process.cmdline()) and not process.children():
                 jobs.append(process)
-        except psutil.NoSuchProcess:
-            continue
     return jobs
 
 
@@ -96,11 +85,7 @@ def stopped(number: int, command: str) -> str:
 
 
 def this_command(left_out: Sequence[str] = ()) -> str:
-    """Return the command that started this process, as typed in a shell.
-
-    Args:
-        left_out: consecutive arguments to leave out.
-    """
+    """Return the command that started this process, as typed in a shell, without some consecutive arguments."""
     program, arguments = Path(sys.argv[0]), sys.argv[1:]
     if program.name == "__main__.py":  # python -m
         program = Path(sys.executable).with_name(program.parent.name)

@@ -33,8 +33,7 @@ class OutcomeBins:
     Attributes:
         edges: ascending (bins + 1,), nats; losses outside fall into the first or last bin.
         counts: training snapshots in each bin (bins,).
-        interpolate: whether a loss has a position between bins, see ``position``; otherwise its bin is its position
-            (the thesis).
+        interpolate: whether losses have positions between bins, see ``position``.
     """
 
     edges: np.ndarray
@@ -51,11 +50,10 @@ class OutcomeBins:
         return (self.edges[:-1] + self.edges[1:]) / 2
 
     def position(self, losses: np.ndarray) -> np.ndarray:
-        """Return the positions of losses on the axis of bins, 0 to bins - 1.
+        """Return the positions of losses on the axis of bins: the bins, int64 (the thesis).
 
-        Returns:
-            Bins, int64. With ``interpolate``, float32: i at the centre of bin i, linear between two centres, and
-            constant beyond the first and last centre.
+        With ``interpolate``, float32: i at the centre of bin i, linear between two centres, and constant beyond the
+        first and last centre.
         """
         if not self.interpolate:
             return self.bin(losses)
@@ -76,13 +74,7 @@ class OutcomeBins:
 
 
 def fit_bins(losses: np.ndarray, bins: int, spacing: str) -> OutcomeBins:
-    """Fit bins to training losses.
-
-    Args:
-        losses: validation losses (n,), nats.
-        bins: number of bins.
-        spacing: ``equal-width`` over the observed range (the thesis) or ``quantiles``.
-    """
+    """Return bins fitted to validation losses (n,), nats: ``equal-width`` over their range, or ``quantiles``."""
     if spacing == "quantiles":
         edges = np.quantile(losses, np.linspace(0, 1, bins + 1))
     else:
@@ -92,13 +84,7 @@ def fit_bins(losses: np.ndarray, bins: int, spacing: str) -> OutcomeBins:
 
 
 def write_bins(index: str | Path, out: str | Path, settings: Outcomes) -> None:
-    """Fit bins to the training snapshots and write them.
-
-    Args:
-        index: of the training members.
-        out: JSON.
-        settings: of the results encoder.
-    """
+    """Fit bins to the snapshots of an index, that of the training members, and write them as JSON."""
     with open_zoo(index) as zoo:
         fitted = fit_bins(zoo.snapshots["validation_loss"].to_numpy(), settings.bins, settings.spacing)
     content = {"edges": fitted.edges.tolist(), "counts": fitted.counts.tolist(), "interpolate": settings.interpolate}
@@ -106,6 +92,6 @@ def write_bins(index: str | Path, out: str | Path, settings: Outcomes) -> None:
 
 
 def read_bins(path: str | Path) -> OutcomeBins:
-    """Read bins."""
+    """Return the bins that ``write_bins`` wrote."""
     content = read_json(path)
     return OutcomeBins(np.array(content["edges"]), np.array(content["counts"]), content["interpolate"])

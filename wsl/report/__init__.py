@@ -1,1 +1,1 @@
-"""The report of a run: its page, its captions, and what a reader should know before believing it."""
+"""The report of a run: its page, its captions, and warnings about its numbers."""

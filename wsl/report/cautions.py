@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from wsl.figures.methods import KINDS, method, strongest_baseline
-from wsl.report.headline import kinds_of
+from wsl.figures.methods import KINDS, kinds_in, method, strongest_baseline
 from wsl.zoo.few_sets import FEW_SETS
 
 FEW_BINS = 3
@@ -18,10 +17,10 @@ def cautions(numbers: dict[str, Any], facts: dict[str, Any]) -> list[str]:
         numbers: the summary, see ``wsl.evaluation.tables.write_summary``.
         facts: see ``wsl.report.facts.facts``.
     """
-    return [*_of_the_zoo(numbers), *_of_embeddings(numbers, facts), *_of_held_out_tasks(numbers, facts)]
+    return [*_of_training(numbers, facts), *_of_held_out_tasks(numbers, facts)]
 
 
-def _of_the_zoo(numbers: dict[str, Any]) -> Iterator[str]:
+def _of_training(numbers: dict[str, Any], facts: dict[str, Any]) -> Iterator[str]:
     accuracy, chance = numbers["validation_accuracy_max"], numbers["chance"]
     if accuracy < chance + NEAR_CHANCE * (1 - chance):
         yield (
@@ -42,11 +41,8 @@ def _of_the_zoo(numbers: dict[str, Any]) -> Iterator[str]:
     if numbers["images_shared"]:
         yield (
             f"{numbers['images_shared']} images are in several classes, so no model can distinguish these classes by "
-            "them. The log of class_table names them; remove them from all classes but one."
+            "them. The log of class_table names them; keep each in one class only."
         )
-
-
-def _of_embeddings(numbers: dict[str, Any], facts: dict[str, Any]) -> Iterator[str]:
     if facts["random_features"]:
         yield (
             "Dataset embeddings are RANDOM features: the CLIP model has no pretrained weights in this run. Set "
@@ -67,7 +63,7 @@ def _of_embeddings(numbers: dict[str, Any], facts: dict[str, Any]) -> Iterator[s
 
 def _of_held_out_tasks(numbers: dict[str, Any], facts: dict[str, Any]) -> Iterator[str]:
     chosen = numbers["chosen_sampler"]
-    for kind in kinds_of(numbers):
+    for kind in kinds_in(numbers["accuracy"]):
         sets = numbers.get("sets", facts["sets"]).get(kind)
         if sets is not None and sets < FEW_SETS:
             yield (

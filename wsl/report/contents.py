@@ -1,4 +1,4 @@
-"""What stands in the report: its tables, and its figures from ``wsl.figures.catalogue``, in order."""
+"""The contents of the report, in order: its figures, from ``wsl.figures.catalogue``, and its tables."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from wsl.runs.run import Run
 
 @dataclass(frozen=True)
 class Table:
-    """A table of the report, ``tables/<name>.csv`` with the caption ``workflow/report/<name>.rst``.
+    """A table, ``tables/<name>.csv`` with the caption ``workflow/report/<name>.rst``.
 
     Attributes:
         name: of its file.
         category: one of ``wsl.figures.catalogue.CATEGORIES``.
-        title: a few words for lists of tables.
-        when: whether a run has it in its report.
+        title: a few words.
+        when: whether it is in the report of a run.
     """
 
     name: str
@@ -53,12 +53,7 @@ TABLES = {
 
 
 def contents(run: Run, figures: Sequence[Figure]) -> list[dict[str, str]]:
-    """Return what ``wsl.report.page`` shows: figures, then tables, each by ``kind``, ``name``, ``category``, ``title``.
-
-    Args:
-        run: the run.
-        figures: all figures, see ``wsl.figures.catalogue.figures_of``.
-    """
+    """Return ``kind``, ``name``, ``category`` and ``title`` of the run's figures in the report, then of its tables."""
     shown = [("figure", figure) for figure in figures if figure.shown]
     shown += [("table", table) for table in TABLES.values() if table.when(run)]
     return [{"kind": kind, "name": item.name, "category": item.category, "title": item.title} for kind, item in shown]

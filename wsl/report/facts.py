@@ -1,4 +1,4 @@
-"""Facts about a run for captions and warnings, in words, from its config and its plan."""
+"""Facts about a run for captions and warnings, from its config and its plan."""
 
 from typing import Any
 
@@ -21,13 +21,11 @@ BASES = {
 
 
 def facts(run: Run) -> dict[str, Any]:
-    """Return facts by name: text, numbers and truth values.
-
-    Captions are templates that contain them, for the run's own report and for Snakemake's.
-    """
+    """Return facts by name: text, numbers and truth values."""
     config = run.config
     zoo, evaluation = config.zoo, config.evaluation
     sets = {kind: count_sets(run.plan, part) for kind, part in (("seen", "test"), ("unseen", "unseen"))}
+    epochs = [str(count) for count in sorted(evaluation.finetuning.epochs)]
     return {
         "start": STARTS[zoo.init],
         "base": BASES[zoo.init],
@@ -42,7 +40,7 @@ def facts(run: Run) -> dict[str, Any]:
         "held_out": _tasks(*sets["seen"]),
         "unseen": _tasks(*sets["unseen"]) if sets["unseen"][1] else "",
         "names": 0 in evaluation.image_counts,
-        "tuned": _epochs(sorted(evaluation.finetuning.epochs)),
+        "tuned": f"{listed(epochs) or 'no'} epoch{'s' * (epochs != ['1'])}",
         "body": "generator" in config.sampling.samplers,
         "random_features": config.datasets.weights is None and not config.datasets.brings_weights,
         "requests": CONTROL_REQUESTS,
@@ -67,19 +65,14 @@ def _snapshots(snapshots: list[str | int] | str) -> str:
 
 
 def _snapshot_count(run: Run) -> str:
-    """Return the number of snapshots per member, for example ``3`` or ``4 to 6``: two names may mean one epoch."""
+    """Return the number of snapshots per member, ``3`` or ``4 to 6``: several names may be of the same epoch."""
     zoo = run.config.zoo
     epochs = {(row["early_epoch"], row["max_epoch"]) for row in run.plan}
     counts = sorted({len(snapshot_names(zoo.snapshots, early, last)) for early, last in epochs})
     return " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
 
 
-def _epochs(counts: list[int]) -> str:
-    return f"{listed([str(count) for count in counts]) or 'no'} epoch{'s' * (counts != [1])}"
-
-
 def _on_tasks(run: Run) -> str:
-    """Return the size of tasks and the number of classes that they are drawn from."""
     size, unseen = run.config.zoo.classes_per_task, len(run.members("unseen"))
     words = f"tasks of {size} out of {len(run.groups['tasks'])} classes"
     if unseen:

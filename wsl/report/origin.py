@@ -1,4 +1,4 @@
-"""The origin of a run: when, on which machines and with which versions its jobs ran, and how long they took."""
+"""The origin of a run: the dates, machines and versions with which its jobs ran, and their durations."""
 
 import time
 from collections import Counter
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wsl.errors import DataError
 from wsl.jobs.machine import Machine, noted, this_machine
-from wsl.watch.record import Job, read_record
+from wsl.watch.record import read_record
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,9 @@ class Origin:
 
     Attributes:
         written: time at which the report was written, at the end of the run.
-        machines: machines with their numbers of jobs, the most common first. A run that was resumed elsewhere, or
-            after an upgrade, has several.
-        start: seconds since the last start of the workflow, or None if it was not recorded.
+        machines: machines with their numbers of jobs, the most common first; several after an upgrade, or if the run
+            was resumed elsewhere.
+        start: seconds since the last start of the workflow; None: it was not recorded.
         ran: number of jobs that the last start ran, without the report's.
         jobs: number of all jobs of the run, as recorded by the last start.
         spent: sum of the jobs' seconds, from their logs; parallel jobs count fully.
@@ -38,7 +38,7 @@ class Origin:
 def read_origin(results: str | Path, report: str | Path) -> Origin:
     """Read the record of the last start and the logs of jobs.
 
-    Each job's log holds the last time that the job ran, so sums are right after a resumed or partly repeated run.
+    Each log is of the job's last run, so sums are also correct after a resumed or partly repeated run.
 
     Args:
         results: the run's folder.
@@ -49,7 +49,12 @@ def read_origin(results: str | Path, report: str | Path) -> Origin:
         record = read_record(results)
     except DataError:  # the report is written without Snakemake
         record = None
-    jobs = [] if record is None else [job for job in record.jobs if not _makes(job, Path(results), Path(report))]
+    target = Path(report).resolve()
+    jobs = [
+        job
+        for job in (record.jobs if record else ())
+        if all(Path(results, path).resolve() != target for path in job.outputs)
+    ]
     notes = [note for job in jobs if (note := noted(Path(results, job.log)))]
     machines = Counter(machine for _, machine in notes) or Counter({this_machine(): 0})
     return Origin(
@@ -64,22 +69,15 @@ def read_origin(results: str | Path, report: str | Path) -> Origin:
 
 
 def origin_rows(origin: Origin, run: str, seed: int) -> list[tuple[str, str]]:
-    """Return the lines of the report's table about the run: names and values.
-
-    Args:
-        origin: see ``read_origin``.
-        run: name of the run.
-        seed: seed of the run.
-    """
+    """Return names and values for the report's table about a run with this name and seed."""
     rows = [("run", f"{run}, seed {seed}"), ("report written", f"{origin.written:%Y-%m-%d %H:%M} UTC")]
     if origin.start is not None:
         rows.append(("last start", f"{span(origin.start)}, in which {origin.ran} of {origin.jobs} jobs ran"))
     if origin.timed:
         counted = f"all {origin.jobs}" if origin.timed == origin.jobs else f"{origin.timed} of {origin.jobs}"
         rows.append(("time of jobs", f"{span(origin.spent)} in {counted} jobs, the sum over the last run of each"))
-    several = len(origin.machines) > 1
     for machine, count in origin.machines:
-        of_jobs = f" ({count} job{'s' * (count != 1)})" if several else ""
+        of_jobs = f" ({count} job{'s' * (count != 1)})" if len(origin.machines) > 1 else ""
         versions = f"wsl {machine.wsl}, Python {machine.python}, torch {machine.torch}"
         rows += [(f"versions{of_jobs}", versions), (f"machine{of_jobs}", _hardware(machine))]
     return rows
@@ -97,7 +95,3 @@ def span(seconds: float) -> str:
 def _hardware(machine: Machine) -> str:
     parts = [machine.cpu, f"{machine.cores} core{'s' * (machine.cores != 1)}", f"{machine.memory:g} GB of memory"]
     return ", ".join([*parts, *([machine.gpu] if machine.gpu else []), machine.system])
-
-
-def _makes(job: Job, results: Path, report: Path) -> bool:
-    return any((results / output).resolve() == report.resolve() for output in job.outputs)

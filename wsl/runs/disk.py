@@ -1,6 +1,7 @@
 """The disk space that a run needs, checked before it starts."""
 
 import shutil
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,40 +24,41 @@ def disk_needs(run: Run) -> dict[str, int]:
     Images in missing folders are not counted.
     """
     zoo, weights, layout = run.config.zoo, run.config.weights, run.layout
-    rows = {part: 0 for part in run.parts}
+    snapshots: Counter[str] = Counter()
     for row in run.plan:
-        rows[row["part"]] += len(snapshot_names(zoo.snapshots, row["early_epoch"], row["max_epoch"]))
-    size, total = layout.size, sum(rows.values())
+        snapshots[row["part"]] += len(snapshot_names(zoo.snapshots, row["early_epoch"], row["max_epoch"]))
+    train, total = snapshots["train"], snapshots.total()
+    numbers = total * layout.size
     images = run.config.images.source.count(run.classes)
     needs = {
-        "zoo": total * size * {"float32": 4, "float16": 2}[zoo.storage],
-        "aligned zoo": total * size * FLOAT if weights.align else 0,
+        "zoo": numbers * {"float32": 4, "float16": 2}[zoo.storage],
+        "aligned zoo": numbers * FLOAT if weights.align else 0,
         "images": images * run.config.images.size**2 * 3,
         "features of images": images * FEATURES * FLOAT,
     }
-    held_out = total - rows["train"]
-    bench = run.config.encoders().values() if run.config.evaluation.bench.encoders else ()
-    wide = weights.model_copy(update={"components": max((variant.components for variant in bench), default=0)})
-    for name, section in (("", weights), ("bench: ", wide if bench else None)):
-        if section:
-            fitted, coefficients = _first_stage(section, layout, rows["train"])
-            encoded = (rows["train"] * section.orders + held_out) * coefficients * FLOAT
-            needs |= {f"{name}components": fitted * FLOAT, f"{name}coefficients": encoded}
-    states = CHECKPOINTS + 2  # those, the first and the one that is used
-    needs["weight encoder"] = weights.encoder.numbers(_first_stage(weights, layout, rows["train"])[1]) * states * FLOAT
+    stages = {"": weights}
+    if run.config.evaluation.bench.encoders:
+        components = max(variant.components for variant in run.config.encoders().values())
+        stages["bench: "] = weights.model_copy(update={"components": components})
+    for name, section in stages.items():
+        fitted, coefficients = _first_stage(section, layout, train)
+        encoded = (train * section.orders + total - train) * coefficients
+        needs |= {f"{name}components": fitted * FLOAT, f"{name}coefficients": encoded * FLOAT}
+    states = CHECKPOINTS + 2  # the checkpoints, the first state and the final one
+    needs["weight encoder"] = weights.encoder.numbers(_first_stage(weights, layout, train)[1]) * states * FLOAT
     return {name: value for name, value in needs.items() if value}
 
 
 @dataclass(frozen=True)
 class Disk:
-    """Needed and available disk space.
+    """Needed and available disk space, in bytes.
 
     Attributes:
         results: the run's folder.
-        needs: bytes of each part of its results, see ``disk_needs``.
-        made: bytes of the files that exist already.
-        free: free bytes of the disk.
-        uncounted: missing image folders, whose images ``needs`` leaves out.
+        needs: of each part of its results, see ``disk_needs``.
+        made: of the files that exist already.
+        free: of the disk.
+        uncounted: missing image folders, whose images are not in ``needs``.
     """
 
     results: Path
@@ -76,9 +78,8 @@ class Disk:
         )
 
     def __str__(self) -> str:
-        parts = ", ".join(
-            f"{name} {value / GB:.2g}" for name, value in sorted(self.needs.items(), key=lambda item: -item[1])
-        )
+        needs = sorted(self.needs.items(), key=lambda item: -item[1])
+        parts = ", ".join(f"{name} {value / GB:.2g}" for name, value in needs)
         left_out = f"; images are not counted, since {self.uncounted[0]} is missing" if self.uncounted else ""
         return (
             f"about {sum(self.needs.values()) / GB:.2g} GB in {self.results} ({parts}){left_out}; "
@@ -87,11 +88,7 @@ class Disk:
 
 
 def measure_disk(run: Run, results: Path) -> Disk:
-    """Return the needed and the available disk space.
-
-    Args:
-        run: the run.
-        results: its folder; files in it count as made.
+    """Return the disk space that a run needs in its folder, and the available space.
 
     Raises:
         DataError: the folder cannot be written.
@@ -103,7 +100,7 @@ def measure_disk(run: Run, results: Path) -> Disk:
 
 
 def check_disk(run: Run, results: Path) -> str:
-    """Return the needed and the available disk space in words, see ``measure_disk``.
+    """Return ``measure_disk`` in words.
 
     Raises:
         ConfigError: the disk has too little space for the remaining files.
@@ -116,10 +113,8 @@ def check_disk(run: Run, results: Path) -> str:
 
 
 def _first_stage(weights: Weights, layout: Layout, rows: int) -> tuple[int, int]:
-    """Return the maximum number of numbers in the PCA files, and of coefficients per model."""
-    fitted, coefficients = 0, 0
-    for entry in layout.entries:
-        k = weights.most_coefficients(entry.size, rows)
-        fitted += entry.size * (k + 1)
-        coefficients += k
+    """Return upper bounds of the values in the PCA files and of the coefficients per model."""
+    counts = [(entry.size, weights.most_coefficients(entry.size, rows)) for entry in layout.entries]
+    coefficients = sum(k for _, k in counts)
+    fitted = sum(size * (k + 1) for size, k in counts)
     return fitted, coefficients if weights.budget is None else min(coefficients, weights.budget)

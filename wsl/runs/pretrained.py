@@ -1,4 +1,4 @@
-"""Pretrained weights that a config names: existing files, and those that are fetched before a job needs them."""
+"""Pretrained weights that a config names: existing files, and files that are fetched before a job needs them."""
 
 import re
 from collections.abc import Container
@@ -14,10 +14,9 @@ SUFFIXES = (".json", ".pt", ".pth", ".bin", ".safetensors")
 
 
 class Pretrained:
-    """The files of a run's pretrained weights; jobs only read files, so that none of them needs a network.
+    """The files of a run's pretrained weights; jobs only read files, so no job needs a network.
 
-    Weights that the config names by tag or repository are fetched into the run's folder ``downloads``, each tag into a
-    file of its own.
+    Weights that the config names by tag or repository are fetched into the run's folder ``downloads``.
 
     Args:
         config: of the run.
@@ -25,8 +24,7 @@ class Pretrained:
     Attributes:
         clip: ``model`` and ``weights``, see ``wsl.datasets.settings.ClipModel``.
         clip_files: files that CLIP is loaded from: inputs of jobs, so that replacing one reruns them.
-        clip_folder: where ``wsl.datasets.fetching.fetch_clip`` writes everything except the weights; None: nothing is
-            fetched.
+        clip_folder: where ``wsl.datasets.fetching.fetch_clip`` writes everything except the weights; None: not fetched.
         clip_config: the model's JSON config, if its weights are fetched.
         checkpoint_files: the file that members start from, if there is one.
         checkpoint_fetched: whether ``wsl.zoo.fetching.fetch_checkpoint`` writes it.
@@ -57,53 +55,44 @@ class Pretrained:
             self._fetched[name] = backbone.checkpoint
 
     def _clip(self, model: str, weights: str | None, downloads: Path) -> None:
-        there = [name for name in (model, weights) if name and _is_file(name)]
-        self.clip, self.clip_files = {"model": model, "weights": weights}, there
+        names = [name for name in (model, weights) if name and ":" not in name]
+        files = [name for name in names if "/" in name or Path(name).suffix in SUFFIXES]
+        self.clip, self.clip_files = {"model": model, "weights": weights}, files
         self.clip_folder, self.clip_config = None, []
         if model.startswith("local-dir:"):
             folder = Path(model.removeprefix("local-dir:"))
             self.clip["model"] = str(folder / CLIP_CONFIG)
             inside = [str(path) for path in folder.glob("*") if path.is_file()]
-            there = self.clip_files = sorted({self.clip["model"], *inside})
-        elif model.startswith("hf-hub:") or (weights and weights not in there):
+            files = self.clip_files = sorted({self.clip["model"], *inside})
+        elif model.startswith("hf-hub:") or (weights and weights not in files):
             self.clip_folder = str(downloads / _plain(f"{Path(model).name}--{weights}" if weights else model))
             self.clip = {"model": f"{self.clip_folder}/{CLIP_CONFIG}", "weights": f"{self.clip_folder}.weights"}
-            self.clip_files, self.clip_config = [self.clip_folder, self.clip["weights"]], there
-        for name in there:
+            self.clip_files, self.clip_config = [self.clip_folder, self.clip["weights"]], files
+        for name in files:
             if not Path(name).is_file():
                 raise ConfigError(f"datasets: there is no file {name}; correct the path, or name an open_clip model")
 
     def check(self, fetched_now: Container[str] = ()) -> None:
-        """Refuse existing files with another checksum than that in the config; Snakemake checks files it fetches.
-
-        Args:
-            fetched_now: files that this start of the workflow fetches again.
+        """Check the checksums of existing files, except for those that this start of the workflow fetches again.
 
         Raises:
-            ConfigError: naming the key, the file, both checksums and the remedy.
+            ConfigError: a file has another checksum than that in the config.
         """
         for key, (path, sha256) in self._checked.items():
-            if not sha256 or path in fetched_now or not Path(path).is_file():
+            if not sha256 or path in fetched_now or not Path(path).is_file() or (digest := file_digest(path)) == sha256:
                 continue
-            if (digest := file_digest(path)) != sha256:
-                again = f"fetch it again: `snakemake --cores all --forcerun {path}` with the run's config"
-                remedy = again if path in self._fetched else "name another file"
-                raise ConfigError(
-                    f"{key}: {path} has the checksum {digest}, not {sha256}; correct the key, or {remedy}"
-                )
+            again = f"fetch it again: `snakemake --cores all --forcerun {path}` with the run's config"
+            remedy = again if path in self._fetched else "name another file"
+            raise ConfigError(f"{key}: {path} has the checksum {digest}, not {sha256}; correct the key, or {remedy}")
 
     def fetches(self) -> list[str]:
-        """Return one sentence for each file from the network: whether it has been fetched."""
+        """Return one sentence per file from the network: whether it has been fetched."""
         return [
             f"{name} has been fetched into {path}"
             if Path(path).is_file()
-            else f"{name} is not here yet: it needs a network where Snakemake runs, which fetches it into {path}"
+            else f"{name} is missing: Snakemake fetches it into {path}, which needs a network"
             for path, name in self._fetched.items()
         ]
-
-
-def _is_file(name: str) -> bool:
-    return ":" not in name and ("/" in name or Path(name).suffix in SUFFIXES)
 
 
 def _plain(name: str) -> str:

@@ -36,9 +36,9 @@ class Run:
     """
 
     def __init__(self, raw: dict[str, Any]):
-        faults = Faults()
         self.config: Config = _checked(raw)
-        self.classes, faults.lines = find_classes(self.config.images)
+        self.classes, lines = find_classes(self.config.images)
+        faults = Faults(lines)
         with faults.noted():
             self.pretrained = Pretrained(self.config)
         names = self.config.datasets.names
@@ -47,15 +47,14 @@ class Run:
             if names is not None:
                 self._words, self.superclasses = read_names(names)
         with faults.noted():
-            architecture = self.config.zoo.architecture
-            architecture.check(self.config.images.size)
+            network = self.config.zoo.architecture
+            network.check(self.config.images.size)
             with faults.noted():
                 for weights in self.config.encoders().values():
                     weights.encoder.check(self.layout)
-            if self.config.weights.align and not architecture.channel_groups(self.layout):
+            if self.config.weights.align and not network.channel_groups(self.layout):
                 raise ConfigError(
-                    f"weights.align: the architecture {architecture.name} declares no permutation symmetry; "
-                    "set it to false"
+                    f"weights.align: the architecture {network.name} declares no permutation symmetry; set it to false"
                 )
         if self.classes:
             with faults.noted():
@@ -74,7 +73,6 @@ class Run:
             self.plan += plan_unseen(seed, self.groups["unseen"], unseen.members, task, *self._distributions())
 
     def _members(self, classes: list[str], count: int) -> list[dict[str, Any]]:
-        """Return the plan of ``count`` members with tasks of these classes."""
         zoo, task = self.config.zoo, self.config.zoo.classes_per_task
         return plan_members(self.config.seed, classes, count, task, zoo.parts.model_dump(), *self._distributions())
 
@@ -88,11 +86,7 @@ class Run:
         return Paths.of_run(self.config.run)
 
     def check_data(self, fetched_now: Container[str] = ()) -> None:
-        """Refuse missing folders of images and weights with another checksum; a plan alone needs neither.
-
-        Args:
-            fetched_now: files that this start of the workflow writes, including weights that it fetches.
-        """
+        """Refuse missing folders of images, and weights with another checksum, except for weights fetched now."""
         faults = Faults()
         with faults.noted():
             self.config.images.source.check(self.classes)
@@ -113,8 +107,8 @@ class Run:
 
     @property
     def parts(self) -> list[str]:
-        """The parts that have members: train, validation, test and, if the config asks for it, unseen."""
-        return list(dict.fromkeys(row["part"] for row in sorted(self.plan, key=lambda row: PARTS.index(row["part"]))))
+        """The parts that have members, in the order of ``PARTS``."""
+        return sorted({row["part"] for row in self.plan}, key=PARTS.index)
 
     def task(self, member: str) -> list[str]:
         """Return the classes of a member's task, in order."""
@@ -134,21 +128,21 @@ class Run:
         return self.groups["tasks"] + self.groups["backbone"]
 
     def held_out(self) -> list[dict[str, Any]]:
-        """Return ``member`` and ``task`` of test members: no training or validation member has these classes."""
+        """Return ``member`` and ``task`` of each test member."""
         rows = [row for row in self.plan if row["part"] == "test"]
         return [{"member": row["member"], "task": join_task(row["classes"])} for row in rows]
 
     def training(self, member: str) -> dict[str, Any]:
-        """Return the row of the plan that a member's training depends on; its part must not retrain it."""
+        """Return what a member's training depends on: its row of the plan, without its part."""
         return {key: value for key, value in self._rows[int(member)].items() if key != "part"}
 
     def beside(self) -> list[str]:
-        """Return the accuracy tables of the runs named in ``beside``, as far as they exist."""
+        """Return the existing accuracy tables of the runs named in the key ``beside``."""
         tables = [Paths.of_run(name).table("accuracy") for name in self.config.beside]
         return [path for path in tables if Path(path).is_file()]
 
     def start(self) -> tuple[str, dict[str, Any]] | None:
-        """Return the function that makes the members' common start, and its settings; None: there is none."""
+        """Return the function that creates the members' common start, and its settings; None: no common start."""
         zoo, backbone = self.config.zoo, self.config.zoo.backbone
         if zoo.init == "independent":
             return None
@@ -170,12 +164,7 @@ class Run:
         return [prompt.replace("{}", self._words.get(name, name)) for prompt in self.config.datasets.prompts]
 
     def seed(self, purpose: str, *draw: int) -> int:
-        """Return the integer seed of a job.
-
-        Args:
-            purpose: what the job's random numbers are for.
-            draw: number of the draw, if the job is repeated.
-        """
+        """Return the integer seed of a job, by its purpose and, if it is repeated, the number of the draw."""
         return integer_seed(self.config.seed, purpose, *draw)
 
 

@@ -1,38 +1,32 @@
-"""What a finished run prints: the path of the report, and a table of methods sorted by accuracy."""
+"""The summary that a finished run prints: the path of the report, and a table of methods sorted by accuracy."""
 
 import sys
 from pathlib import Path
 from typing import Any
 
-from wsl.figures.methods import SHORT_KINDS, strongest_baseline
+from wsl.figures.methods import SHORT_KINDS, kinds_in, strongest_baseline
 from wsl.files.plain import read_json
 
 NAME, KIND, NUMBER = 16, 10, 23  # widths of columns
 
 
 def print_summary(results: str | Path) -> None:
-    """Print the main numbers of a finished run; without a summary, print nothing.
-
-    Args:
-        results: folder of the run.
-    """
+    """Print the main numbers of the finished run in a folder; without a summary, print nothing."""
     path = Path(results, "summary.json")
     if path.is_file():
         text = "\n".join(summary_lines(Path(results, "report.html"), read_json(path)))
-        # A terminal that only knows ASCII must not stop a finished run.
-        encoding = sys.stdout.encoding or "ascii"
+        encoding = sys.stdout.encoding or "ascii"  # which may lack characters of the path
         print(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def summary_lines(report: Path, numbers: dict[str, Any]) -> list[str]:
-    """Return the lines to print, at most 80 columns wide apart from the path of the report.
+    """Return the lines to print for ``wsl.evaluation.tables.write_summary``, at most 80 columns wide.
 
-    Args:
-        report: path of the report.
-        numbers: see ``wsl.evaluation.tables.write_summary``.
+    Only the path of the report may be wider.
     """
-    kinds = [kind for kind in SHORT_KINDS if kind in numbers["accuracy"]]
+    kinds = kinds_in(numbers["accuracy"])
     best = {kind: strongest_baseline(numbers["accuracy"][kind]) for kind in kinds}
+    sets = {kind: f"({count} set{'s' * (count != 1)} of classes)" for kind, count in numbers["sets"].items()}
     agreement = _number(numbers["agreement"], numbers["reconstruction_intervals"]["agreement"])
     lines = [
         "",
@@ -42,28 +36,23 @@ def summary_lines(report: Path, numbers: dict[str, Any]) -> list[str]:
         f"Held-out trained models and their reconstructions agree on {agreement.strip()} %.",
         "",
         "Accuracy on test images of held-out tasks, in %, with 95 % intervals over",
-        "independent sets of classes. All methods may look at all training images of a",
-        f"task, but only references train a network on them. Chance: {numbers['chance']:.1%}.",
+        "independent sets of classes. All methods may use all training images of a task,",
+        f"but only references train a network on them. Chance: {numbers['chance']:.1%}.",
         "",
         f"  {'method':<{NAME}}{'kind':<{KIND}}" + "".join(f"{SHORT_KINDS[kind]:<{NUMBER}}" for kind in kinds),
-        f"  {'':<{NAME + KIND}}" + "".join(f"{_count(numbers['sets'][kind]):<{NUMBER}}" for kind in kinds),
+        f"  {'':<{NAME + KIND}}" + "".join(f"{sets[kind]:<{NUMBER}}" for kind in kinds),
     ]
-    for name in sorted(numbers["kinds"], key=lambda name: _rank(numbers, kinds, name)):
+    for name in sorted(numbers["kinds"], key=lambda name: [-numbers["accuracy"][kind].get(name, -1) for kind in kinds]):
         cells = [_cell(numbers, kind, name, best[kind]) for kind in kinds]
         if any(cells):
             mark = "* " if name == numbers["chosen_sampler"] else "  "
             row = f"{mark}{name:<{NAME}}{numbers['kinds'][name]:<{KIND}}"
-            lines.append((row + "".join(f"{cell:<{NUMBER}}" for cell in cells)).rstrip())
-    lines = [line.rstrip() for line in lines]
+            lines.append(row + "".join(f"{cell:<{NUMBER}}" for cell in cells))
     lines += ["", "* the sampler chosen on validation tasks"]
     for kind in kinds:
         if best[kind] is not None:
             lines.append(f"< below the best baseline on {SHORT_KINDS[kind]}: {best[kind]}")
-    return [*lines, ""]
-
-
-def _rank(numbers: dict[str, Any], kinds: list[str], name: str) -> list[float]:
-    return [-numbers["accuracy"][kind].get(name, -1.0) for kind in kinds]
+    return [*(line.rstrip() for line in lines), ""]
 
 
 def _cell(numbers: dict[str, Any], kind: str, name: str, best: str | None) -> str:
@@ -78,7 +67,3 @@ def _number(value: float, bounds: list[float | None]) -> str:
     if None in bounds:
         return f"{value * 100:5.1f}"
     return f"{value * 100:5.1f} [{', '.join(f'{bound * 100:.1f}' for bound in bounds)}]"
-
-
-def _count(sets: int) -> str:
-    return f"({sets} set{'s' * (sets != 1)} of classes)"

@@ -1,1 +1,1 @@
-"""Decode new models from (D, R) (thesis figure 3.2)."""
+"""Sample models for a dataset D and an outcome R (thesis, figure 3.2)."""

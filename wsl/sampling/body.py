@@ -1,4 +1,4 @@
-"""The body that generated models share: the mean of the zoo, trained to distinguish all its classes."""
+"""The shared body of generated models: the mean of the zoo, trained to distinguish all of the zoo's classes."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,31 +33,28 @@ def fit_body(
     taught: Sequence[str | Path] = (),
     job: Job = Job(),  # noqa: B008
 ) -> None:
-    """Train the mean of the training members' max snapshots on the training images of all classes that the zoo saw.
+    """Train the mean of the training members' max snapshots to distinguish all classes that the zoo saw.
 
-    Each member knows the classes of its own task only; the body of models for any task should distinguish all classes.
-    The criterion is its behaviour, and not closeness to the members' weights (Meynert et al. 2025).
+    The training optimises accuracy, not closeness to the members' weights (Meynert et al. 2025).
 
     Args:
         index: of the training members.
         packed: packed images of the classes that members and backbone were trained on.
         out: safetensors file of a state dict with a head of zeros.
-        settings: of the training; 0 epochs keep the mean of the zoo, with new batch-normalisation statistics.
+        settings: of the training; 0 epochs only re-estimate the batch-normalisation statistics of the mean.
         taught: files of CLIP features, one per class, for a teacher.
-        job: its seed is that of head, batches and augmentation.
+        job: seed of head, batches and augmentation.
     """
     torch.set_num_threads(job.threads)
     torch.manual_seed(job.seed)
     with open_zoo(index) as zoo:
         layout = zoo.layout
-        mean = mean_weights(zoo)
-        counters = zoo.typical_counters
+        state = state_dict(mean_weights(zoo), layout, zoo.typical_counters)
     network = network_for(with_classes(layout, len(packed))).to(job.device)
-    body = {name: value for name, value in state_dict(mean, layout, counters).items() if name not in layout.head}
-    network.load_state_dict(body, strict=False)
+    network.load_state_dict({name: value for name, value in state.items() if name not in layout.head}, strict=False)
     re_estimate(network, mixed_images(packed, 40, job.seed).to(job.device))
     if settings.epochs:
         training = ClassifierTraining(**{key: getattr(settings, key) for key in ClassifierTraining.model_fields})
         train_on_classes(network, packed, training, taught, job)
-    state = with_zero_head(network.state_dict(), layout)
-    write_start(out, state, layout, {"classes": len(packed), "epochs": settings.epochs})
+    about = {"classes": len(packed), "epochs": settings.epochs}
+    write_start(out, with_zero_head(network.state_dict(), layout), layout, about)

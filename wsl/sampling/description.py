@@ -1,4 +1,4 @@
-"""The description of a run's sampler, in one file, so that ``wsl sample`` can use it for a user's classes."""
+"""The file that describes a run's sampler, from which ``wsl sample`` loads it."""
 
 import os
 from dataclasses import dataclass
@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from wsl.errors import DataError
+from wsl.files.opening import remedy
 from wsl.files.plain import file_digest, read_json, within, write_json
-from wsl.files.remaking import remedy
 from wsl.jobs.job import Job
 from wsl.sampling.loading import Choice, MethodFiles
 from wsl.sampling.methods.base import METHODS
@@ -21,7 +21,7 @@ from wsl.zoo.recognition import architecture_of
 FORMAT = 3
 READABLE = (1, 2, FORMAT)  # see `_upgraded`
 NAME = Path("sampling", "sampler.json")  # in a run's folder
-# Names of files in formats 1 and 2, as far as they differ.
+# Names of files in formats 1 and 2 that have changed, with their new names.
 OLD_FILES = {
     "train_index": "index",
     "fitted": "pca",
@@ -29,9 +29,9 @@ OLD_FILES = {
     "train_latents": "latents",
     "train_coefficients": "codes",
 }
-# What each sampler learned, by its name in formats 1 and 2.
+# The file that each sampler's fit wrote, by its name in formats 1 and 2.
 OLD_FITTED = {"regression": "regression", "flow": "flow", "generator": "generator"}
-# Settings that are constants since format 3, and their values.
+# Settings that have been constants since format 3, with the constants' values.
 OLD_SETTINGS = {
     "memory-bank": {"space": "coefficients", "outcome": "log-loss", "width": 0.5},
     "retrieval": {"space": "coefficients"},
@@ -49,20 +49,20 @@ def describe_sampler(
     finetuning: dict[str, Any],
     job: Job = Job(),  # noqa: B008
 ) -> None:
-    """Write what ``load_description`` reads: settings as they are, and files by their paths relative to ``out``.
+    """Write the description that ``load_description`` reads, with all paths relative to its folder.
 
-    It includes a digest of each file, so that the description's own digest identifies the fit.
+    It has a digest of each file, so that the description's own digest identifies the fit.
 
     Args:
-        inputs: the files of the sampler, of the weight encoder, and of baselines that ``wsl sample`` shows.
+        inputs: the files of the sampler, of the weight encoder, and of the baselines of ``wsl sample``.
         out: JSON.
         choice: the sampler.
         outcome: requested validation loss (nats) or ``best``.
         embedding: ``clip``, the arguments of ``wsl.datasets.class_means.embed_classes``, and ``prompts``, sentences
-            that name a class, with ``{}`` in its place.
+            with ``{}`` for the class name.
         about: metadata of every model of this sampler.
         finetuning: recipe of further training, see ``wsl.evaluation.settings.FineTuning``.
-        job: its seed is the sampler's.
+        job: seed of the sampler.
     """
     folder = Path(out).parent
 
@@ -95,20 +95,7 @@ def describe_sampler(
 
 @dataclass(frozen=True)
 class Description:
-    """A run's sampler, see ``describe_sampler``.
-
-    Attributes:
-        choice: the sampler.
-        outcome: requested validation loss (nats) or ``best``.
-        seed: of the sampler.
-        clip: arguments of ``embed_classes``.
-        prompts: sentences that name a class.
-        about: metadata of every model.
-        finetuning: recipe of further training.
-        plugin: name of the plug-in file that defines the sampler; None: it is part of ``wsl``.
-        files: by name, ready to open.
-        digest: of the description itself.
-    """
+    """A run's sampler, see ``describe_sampler``."""
 
     choice: Choice
     outcome: str | float
@@ -117,12 +104,12 @@ class Description:
     prompts: list[str]
     about: dict[str, Any]
     finetuning: dict[str, Any]
-    plugin: str | None
-    files: dict[str, Any]
-    digest: str
+    plugin: str | None  # name of the plug-in file that defines the sampler; None: it is part of ``wsl``
+    files: dict[str, Any]  # paths by name
+    digest: str  # of the description
 
     def check_sampler(self, run: str | Path) -> None:
-        """Refuse a sampler that is not registered: a plug-in runs code, so only the user may name its file.
+        """Check that the sampler is registered. Plug-ins run code, so only the user can pass one.
 
         Raises:
             DataError: no registered sampler has its name.
@@ -151,8 +138,8 @@ def load_description(run: str | Path) -> Description:
     content = read_json(path)
     version = content.pop("format", None)
     if version not in READABLE:
-        fault = f"{path} was written by another version of wsl"
-        raise DataError(f"{fault}; {remedy(path, 'use that version, or a run of this one')}")
+        todo = remedy(path, "use that version, or a run of this one")
+        raise DataError(f"{path} was written by another version of wsl; {todo}")
     if version < FORMAT:
         content = _upgraded(path, content)
 
@@ -164,12 +151,11 @@ def load_description(run: str | Path) -> Description:
             raise DataError(f"{file} is missing, which {path} names; {remedy(file, 'put it back')}")
         return file
 
-    # CLIP's weights may lie anywhere; the run's own files lie in its folder.
-    clip_files = content.pop("clip_files")
-    own = {key: existing(Path(os.path.normpath(path.parent / value))) for key, value in clip_files.items()}
-    content["clip"] = {**content["clip"], **{key: str(file) for key, file in own.items()}}
+    # CLIP's weights may lie anywhere; all other files lie in the run's folder.
+    for key, value in content.pop("clip_files").items():
+        content["clip"][key] = str(existing(Path(os.path.normpath(path.parent / value))))
     content["files"] = {key: absolute(value) for key, value in content["files"].items()}
-    if isinstance(content["about"]["architecture"], str):
+    if isinstance(content["about"].get("architecture"), str):
         content["about"] = _about_with_architecture(content["about"], content["files"]["index"])
     del content["sha256"]
     return Description(**{**content, "choice": Choice(**content["choice"])}, digest=file_digest(path))
@@ -183,17 +169,17 @@ def _about_with_architecture(about: dict[str, Any], index: Path) -> dict[str, An
 
 
 def _upgraded(path: Path, content: dict[str, Any]) -> dict[str, Any]:
-    """Return the content of format 1 or 2 as that of format 3. Format 1 has no files of baselines."""
+    """Return content of format 1 or 2 in format 3. Format 1 has no files of baselines."""
     content = dict(content)
     name, making, old = content.pop("sampler"), content.pop("making"), content.pop("files")
     settings, constants = dict(making["settings"]), {**OLD_SETTINGS.get(name, {})}
     if making["recalibrate"]:
         settings["recalibration.strength"], constants["recalibration.strength"] = making["strength"], STRENGTH
     for key, value in constants.items():
-        if (given := settings.pop(key, value)) != value:
+        if (old_value := settings.pop(key, value)) != value:
             raise DataError(
-                f"{path} was made with sampling.{name}.{key}: {given}, which is no longer a setting; use the version "
-                "of wsl that made it"
+                f"{path} was made with sampling.{name}.{key}: {old_value}, which is no longer a setting; use the "
+                "version of wsl that made it"
             )
     fitted = OLD_FITTED.get(name)
     files = {"fitted" if key == fitted else OLD_FILES.get(key, key): value for key, value in old.items()}

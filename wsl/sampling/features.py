@@ -1,4 +1,4 @@
-"""Features of images under a frozen network."""
+"""Features of images in a frozen network."""
 
 import torch
 
@@ -12,27 +12,21 @@ BATCH = 512
 
 
 class BodyFeatures:
-    """Features of classes' images under one body, each class computed once.
-
-    Args:
-        state: a state dict, whatever its head.
-        layout: of the network.
-        images: of all classes.
-        device: ``cpu`` or ``cuda``.
-    """
+    """Features of classes' images in the body of a state dict, each class computed once."""
 
     def __init__(self, state: dict[str, torch.Tensor], layout: Layout, images: TaskImages, device: str = "cpu"):
         self.images, self.device = images, device
         self.network = network_for(layout).to(device).eval()
         self.length = state[layout.head[0]].shape[1]
         self.network.load_state_dict(state)
-        self._held: dict[tuple[str, str], torch.Tensor] = {}
+        self._cache: dict[tuple[str, str], torch.Tensor] = {}
 
     def of_class(self, name: str, part: str = "train") -> torch.Tensor:
         """Return features (n, F) of all images of one part of a class."""
-        if (name, part) not in self._held:
-            self._held[name, part] = self._run(self.images.of_class(name, part=part))
-        return self._held[name, part]
+        if (name, part) not in self._cache:
+            batches = self.images.of_class(name, part=part).split(BATCH)
+            self._cache[name, part] = torch.cat([self._features(batch) for batch in batches])
+        return self._cache[name, part]
 
     def of_task(self, task: str, most: int | None = None) -> list[torch.Tensor]:
         """Return features (n, F) of the first ``most`` training images of each class of a task; 0 reads no images."""
@@ -41,6 +35,5 @@ class BodyFeatures:
         return [self.of_class(name)[:most] for name in task_classes(task)]
 
     @torch.no_grad()
-    def _run(self, images: torch.Tensor) -> torch.Tensor:
-        batches = (normalised(batch.to(self.device)) for batch in images.split(BATCH))
-        return torch.cat([features_and_logits(self.network, batch)[0].cpu() for batch in batches])
+    def _features(self, images: torch.Tensor) -> torch.Tensor:
+        return features_and_logits(self.network, normalised(images.to(self.device)))[0].cpu()

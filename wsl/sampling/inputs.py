@@ -1,4 +1,4 @@
-"""Which files and settings the workflow gives to jobs that load a method."""
+"""The files and settings that the workflow gives to jobs that load a method."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from wsl.sampling.methods.base import METHODS, Files, codec_files
 
 
 def common_files(run: Any) -> Files:
-    """Return the files that all methods are loaded from, by the names of ``MethodFiles``."""
+    """Return the files that all methods need, by the names of ``MethodFiles``."""
     paths = run.paths
     return {
         "index": paths.index("train", run.config.weights.align),
@@ -34,12 +34,12 @@ def compared(run: Any) -> list[str]:
 
 
 def draws(run: Any, names: list[str]) -> list[tuple[str, int]]:
-    """Return methods with each of their draws: ``sampling.draws`` where fits differ by their seed, otherwise one."""
+    """Return each method with each of its draws: ``sampling.draws`` of learned methods, one of all others."""
     return [(name, draw) for name in names for draw in range(run.config.sampling.draws if METHODS[name].learned else 1)]
 
 
 def described_files(run: Any) -> Files:
-    """Return what ``wsl sample`` and ``wsl inspect`` need: the sampler's files, baselines' and the weight encoder's."""
+    """Return the files of ``wsl sample`` and ``wsl inspect``: those of sampler, baselines and weight encoder."""
     files = {**common_files(run), **codec_files(run), "latents": run.paths.latents("train")}
     for name in compared(run):
         if METHODS[name].own_images is not None:

@@ -33,7 +33,7 @@ class MethodFiles:
         packed: packed images, one file per class, or a list of them.
         bins: outcome bins.
         held_out: indices of held-out members.
-        own: further files by name, those of ``Method.files``: ``files["encoder"]``.
+        others: the files of ``Method.files``, by name: ``files["encoder"]``.
     """
 
     def __init__(
@@ -43,60 +43,42 @@ class MethodFiles:
         packed: Any,
         bins: str | Path,
         held_out: Sequence[str | Path] = (),
-        **own: Any,
+        **others: Any,
     ):
         self.index, self.class_means, self.packed, self.bins = index, class_means, packed, bins
-        self.held_out, self.own = held_out, own
+        self.held_out, self.others = held_out, others
 
     def __getitem__(self, name: str) -> Any:
-        return self.own[name]
+        return self.others[name]
 
     def all(self) -> dict[str, Any]:
-        """Return all files but those of held-out members, by name."""
-        return {
-            "index": self.index,
-            "class_means": self.class_means,
-            "packed": self.packed,
-            "bins": self.bins,
-        } | self.own
+        """Return all files by name, except those of held-out members."""
+        common = {key: getattr(self, key) for key in ("index", "class_means", "packed", "bins")}
+        return common | self.others
 
     def __contains__(self, name: object) -> bool:
-        return name in self.own
+        return name in self.others
 
 
 class Choice(Section):
-    """Which method a job loads, and how.
+    """The method that a job loads."""
 
-    Attributes:
-        name: of the method.
-        draw: which of its fits.
-        settings: of the method, see ``Method.Settings``.
-        known: classes that the zoo saw; a mixture of their training images gives batch-normalisation statistics to
-            tasks with few images.
-        recalibrate: re-estimate the statistics of methods with ``Method.recalibrate``; otherwise of none.
-    """
-
-    name: str
-    draw: int = 0
-    settings: dict[str, Any] = Field(default_factory=dict)
-    known: list[str]
-    recalibrate: bool = True
+    name: str  # of the method
+    draw: int = 0  # number of its fit
+    settings: dict[str, Any] = Field(default_factory=dict)  # see ``Method.Settings``
+    known: list[str]  # classes that the zoo saw; their training images are the reference of ``Recalibration``
+    recalibrate: bool = True  # re-estimate batch-normalisation statistics for methods with ``Method.recalibrate``
 
 
 class OpenRun:
-    """The files of a run, opened once for all methods; a context manager, since the zoo stays open.
-
-    Args:
-        files: of the run.
-        choice: which method will be loaded, and how.
-        device: ``cpu`` or ``cuda``.
+    """A context manager that opens the files of a run once for all methods.
 
     Attributes:
         zoo: the training members.
         layout: of flat weights.
         images: of all classes.
         class_means: dataset embeddings from any number of images.
-        recalibration: re-estimates statistics; None where the run does not.
+        recalibration: re-estimates statistics; None if the run does not.
     """
 
     def __init__(self, files: MethodFiles, choice: Choice, device: str = "cpu"):
@@ -119,7 +101,7 @@ class OpenRun:
         self._stack.close()
 
     def load(self) -> Method:
-        """Return the chosen method, with new batch-normalisation statistics where it needs them."""
+        """Return the chosen method, with re-estimated batch-normalisation statistics if it needs them."""
         return self.recalibrated(self.load_as_decoded())
 
     def load_as_decoded(self) -> Method:
@@ -127,12 +109,12 @@ class OpenRun:
         return self.method(self.choice.name, self.choice.settings)
 
     def method(self, name: str, settings: dict[str, Any] | None = None) -> Method:
-        """Return any method, without new statistics."""
+        """Return any method, with statistics as decoded."""
         entry = METHODS[name]
         return entry(entry.Settings.model_validate(settings or {}), self)
 
     def recalibrated(self, method: Method) -> Any:
-        """Return a method with the same models and new statistics; itself where it needs none."""
+        """Return the method with re-estimated statistics if it needs them, otherwise unchanged."""
         if self.recalibration is None or not method.recalibrate:
             return method
         return Recalibrated(method, self.images, self.recalibration)
@@ -149,15 +131,15 @@ class OpenRun:
 
     @property
     def counters(self) -> np.ndarray:
-        """Integer buffers (n_counters,) for sampled models, see ``Zoo.typical_counters``."""
+        """Integer buffers (n_counters,) of sampled models, see ``Zoo.typical_counters``."""
         return self.zoo.typical_counters
 
     def decode(self, codes: np.ndarray, space: str) -> np.ndarray:
-        """Return flat weights (n, n_weights) of codes (n, code), ``latent`` or ``coefficients``."""
+        """Return flat weights (n, n_weights) of codes (n, code) in the space ``latent`` or ``coefficients``."""
         return self.codec.decode(codes) if space == "latent" else self.codec.linear.decode(codes)
 
     def frozen(self, name: str, read: Callable[["OpenRun"], State]) -> tuple[State, BodyFeatures]:
-        """Return a state dict and its features of images, kept for all methods that freeze the same body."""
+        """Return a state dict and its features of images, cached for all methods that freeze the same body."""
         if name not in self._frozen:
             state = read(self)
             self._frozen[name] = state, BodyFeatures(state, self.layout, self.images, self.device)
@@ -165,13 +147,7 @@ class OpenRun:
 
 
 class Recalibrated:
-    """A method whose models get batch-normalisation statistics of the images that may be used.
-
-    Args:
-        method: samples the models.
-        images: of all classes.
-        recalibration: re-estimates the statistics.
-    """
+    """A method whose models get batch-normalisation statistics re-estimated from the images that may be used."""
 
     def __init__(self, method: Method, images: TaskImages, recalibration: Recalibration):
         self.method, self.images, self.recalibration = method, images, recalibration

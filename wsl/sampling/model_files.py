@@ -1,4 +1,4 @@
-"""Files of models: a state dict with torchvision's names and metadata, in the format of the file's suffix."""
+"""Model files: a state dict with torchvision's names and metadata, in the format of the suffix."""
 
 import io
 import json
@@ -22,10 +22,10 @@ def write_model(path: str | Path, state: dict[str, torch.Tensor], about: dict[st
     """Write a model atomically.
 
     Args:
-        path: ``.safetensors``, or ``.pt`` and ``.pth`` for a state dict of ``torch.save``, which
-            ``torch.load(path, weights_only=True)`` reads.
+        path: ``.safetensors``, or ``.pt`` or ``.pth`` for ``torch.save``; ``torch.load(path, weights_only=True)`` reads
+            the latter two.
         state: state dict.
-        about: metadata; in a file of torch's, the state dict's own ``_metadata`` hold it under ``wsl``, as JSON.
+        about: metadata; torch's files hold it as JSON in the state dict's ``_metadata``, under ``wsl``.
 
     Raises:
         DataError: a number is not finite, or the file cannot be written.
@@ -37,9 +37,9 @@ def write_model(path: str | Path, state: dict[str, torch.Tensor], about: dict[st
         if not value.isfinite().all():
             raise DataError(f"{path} would hold non-finite numbers in {name}; ask for another outcome")
     ready = OrderedDict((name, value.detach().cpu().clone()) for name, value in state.items())
-    # Modules store versions of their parts here, and `load_state_dict` ignores unknown names.
+    # `load_state_dict` ignores unknown names in `_metadata`.
     ready._metadata = OrderedDict({KEY: json.dumps(about, sort_keys=True)})
-    archive = io.BytesIO()  # given a path, torch would write the name of the file into it
+    archive = io.BytesIO()  # with a path, torch would write the file's name into it
     torch.save(ready, archive)
     with written_whole(path) as unfinished:
         unfinished.write_bytes(archive.getbuffer())
@@ -51,31 +51,31 @@ def model_layout(path: str | Path, state: dict[str, torch.Tensor], about: dict[s
     Args:
         path: of its file, for messages.
         state: its state dict.
-        about: its metadata; those of earlier versions name no settings of the architecture.
+        about: its metadata; earlier versions stored no settings of the architecture.
 
     Raises:
         DataError: the file holds no model.
     """
     if "size" in about and "classes" in about and isinstance(about.get("architecture"), dict):
         return architecture_from(about["architecture"]).layout(len(about["classes"]), about["size"])
-    found = recognise({name: tuple(value.shape) for name, value in state.items() if value.is_floating_point()})
-    if found is None or "size" not in about:
+    recognised = recognise({name: tuple(value.shape) for name, value in state.items() if value.is_floating_point()})
+    if recognised is None or "size" not in about:
         raise DataError(f"{path} holds no model; give one of `wsl sample`, or one in a run's sampling/models")
-    return found.layout
+    return recognised.layout
 
 
 def read_model(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Return the state dict and the metadata of a file that ``write_model`` wrote; no code in the file is executed.
+    """Return the state dict and the metadata of a file from ``write_model``, without executing code in the file.
 
     Raises:
-        DataError: the file is damaged, or another program's.
+        DataError: the file is damaged, or was not written by ``write_model``.
     """
     if not is_zipfile(path):
         return read_tensors(path)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged or hostile file can raise anything
-        # Torch's own message advises to execute the file's content.
+        # Torch's message would recommend executing the file's content.
         raise DataError(f"{path} is damaged, or holds more than tensors ({type(error).__name__})") from error
     about = getattr(state, "_metadata", {}).get(KEY)
     if not isinstance(about, str):

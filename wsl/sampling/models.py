@@ -31,9 +31,9 @@ def sample_models(
         models: one safetensors file per request.
         choice: the sampler.
         outcome: requested validation loss (nats) or ``best``.
-        requests: ``task``, see ``join_task``, and ``member``, the held-out member whose task it is.
+        requests: ``task``, see ``join_task``, and ``member``, the held-out member with this task.
         about: metadata of every file, in addition to classes, request and preprocessing.
-        job: its seed is the sampler's.
+        job: seed of the sampler.
     """
     with OpenRun(inputs, choice, job.device) as run:
         outcomes = read_bins(inputs.bins)

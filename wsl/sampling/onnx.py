@@ -14,16 +14,15 @@ from wsl.zoo.network import network_for
 
 
 def onnx_path(model: str | Path) -> Path:
-    """Return a model's path with the suffix ``.onnx``, appended if the present suffix is not that of a model."""
+    """Return a model's path with the suffix ``.onnx``, which replaces the suffix of a model file."""
     model = Path(model)
     return model.with_suffix(".onnx") if model.suffix.lower() in MODELS else Path(f"{model}.onnx")
 
 
 def export_onnx(model: str | Path, out: str | Path, force: bool = False) -> None:
-    """Write a model of ``wsl sample``, or of a run, as ONNX: ``images`` (n, 3, size, size) to ``logits`` (n, classes).
+    """Write a model as ONNX: normalised ``images`` (n, 3, size, size) to ``logits`` (n, classes).
 
-    Its metadata, with preprocessing and class names, are stored under ``wsl`` as JSON. The model expects normalised
-    images.
+    The model's metadata are stored as JSON under ``wsl``.
 
     Args:
         model: its file, see ``wsl.sampling.model_files``.
@@ -31,8 +30,7 @@ def export_onnx(model: str | Path, out: str | Path, force: bool = False) -> None
         force: replace an existing file.
 
     Raises:
-        DataError: the file is not such a model, ``out`` exists already or cannot be written, or the packages that write
-            ONNX are not installed.
+        DataError: the file is not a model, ``out`` exists or cannot be written, or packages for ONNX are missing.
     """
     check_suffix(out, [".onnx"], "")
     if Path(out).exists() and Path(out).samefile(model):
@@ -47,8 +45,8 @@ def export_onnx(model: str | Path, out: str | Path, force: bool = False) -> None
             f"{model} does not hold the weights of its architecture ({network.architecture}); export a model of wsl"
         ) from error
     example = torch.zeros(2, 3, about["size"], about["size"])
-    for noisy in ("torch.onnx", "onnxscript", "onnx_ir"):
-        logging.getLogger(noisy).setLevel(logging.ERROR)
+    for package in ("torch.onnx", "onnxscript", "onnx_ir"):
+        logging.getLogger(package).setLevel(logging.ERROR)
     try:
         program = torch.onnx.export(
             network,
@@ -62,5 +60,5 @@ def export_onnx(model: str | Path, out: str | Path, force: bool = False) -> None
     except ImportError as error:
         raise DataError(f"ONNX needs packages that are not installed ({error}); pip install 'wsl[onnx]'") from error
     program.model.metadata_props["wsl"] = json.dumps(about, sort_keys=True)
-    with written_whole(out) as beside:
-        program.save(beside, external_data=False)
+    with written_whole(out) as unfinished:
+        program.save(unfinished, external_data=False)

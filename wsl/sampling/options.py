@@ -1,4 +1,4 @@
-"""Options of a model for own classes, besides its files and classes."""
+"""Options of ``wsl sample``, except files and classes."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from wsl.settings.sections import NonNegativeFloat, Section, Whole
 
 
 class SampleOptions(Section):
-    """How a model is sampled, fine-tuned and evaluated."""
+    """Options of sampling, fine-tuning and evaluation."""
 
     loss: NonNegativeFloat | None = Field(
         None,

@@ -1,4 +1,4 @@
-"""Latent refinement: a few gradient steps on a sampled model's code, compared with as many on all of its weights."""
+"""Latent refinement: a few gradient steps on a sampled model's code, or as many on all of its weights."""
 
 import copy
 from collections.abc import Iterator
@@ -19,70 +19,50 @@ from wsl.zoo.network import flatten, learned_state, network_for, state_dict
 
 @dataclass(frozen=True)
 class Budget:
-    """How much a model may be refined.
+    """The budget of one refinement."""
 
-    Attributes:
-        steps: gradient steps of Adam.
-        batch_size: images per step; all images where there are fewer.
-        learning_rate: of the code, in units of its training deviations.
-        fine_tuning_rate: of all weights.
-    """
-
-    steps: int = 10
-    batch_size: int = 64
-    learning_rate: float = 0.05
-    fine_tuning_rate: float = 1e-3
+    steps: int = 10  # gradient steps of Adam
+    batch_size: int = 64  # images per step, at most all
+    learning_rate: float = 0.05  # of the code, in units of its training deviations
+    fine_tuning_rate: float = 1e-3  # of all weights
 
 
 class Decoder:
-    """Decodes codes as ``WeightCodec`` does, but differentiably, and without running statistics.
-
-    Args:
-        codec: of weights.
-        space: what its codes are: ``latent`` (z_W) or ``coefficients`` (C_m).
-        device: ``cpu`` or ``cuda``.
-    """
+    """A differentiable decoder of codes in the space ``latent`` (z_W) or ``coefficients`` (C_m)."""
 
     def __init__(self, codec: WeightCodec, space: str, device: str = "cpu"):
         module = codec.encoder if space == "latent" else LinearStage(codec.linear)
-        # The codec's own stays where it is.
-        self.module = module if device == "cpu" else copy.deepcopy(module).to(device)
+        self.module = module if device == "cpu" else copy.deepcopy(module).to(device)  # the codec stays on the CPU
         self.layout, self.device = codec.linear.layout, device
 
     def weights(self, code: np.ndarray) -> np.ndarray:
-        """Return flat weights (n_weights,) of a code (code,), decoded running statistics included."""
+        """Return flat weights (n_weights,) of a code (code,), with decoded running statistics."""
         with torch.no_grad():
             return self.module.decode(torch.from_numpy(code)[None].to(self.device))[0].cpu().numpy()
 
     def state(self, code: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Return the learned parameters of a code (code,) by name, each a differentiable function of it."""
+        """Return the learned parameters by name, as differentiable functions of a code (code,)."""
         return learned_state(self.module.decode(code[None])[0], self.layout)
 
 
 @dataclass(frozen=True)
 class Refined:
-    """Flat weights (n_weights,) of one sampled model, each with running statistics of the same images.
+    """Flat weights (n_weights,) of one sampled model, all with running statistics of the same images."""
 
-    Attributes:
-        before: as sampled.
-        refined: after steps on its code.
-        fine_tuned: after as many steps on all its weights, over the same batches.
-    """
-
-    before: np.ndarray
-    refined: np.ndarray
-    fine_tuned: np.ndarray
+    before: np.ndarray  # as sampled
+    refined: np.ndarray  # after steps on the code
+    fine_tuned: np.ndarray  # after the same number of steps on all weights, with the same batches
 
 
 def batches(images: int, batch_size: int, steps: int, seed: int) -> Iterator[torch.Tensor]:
-    """Yield ``steps`` full batches of indices, in an order that is shuffled again whenever it ends."""
+    """Yield ``steps`` full batches of indices, shuffled again after each pass."""
     generator = torch.Generator().manual_seed(seed)
-    size, waiting = min(batch_size, images), torch.empty(0, dtype=torch.int64)
+    size, remaining = min(batch_size, images), torch.empty(0, dtype=torch.int64)
     for _ in range(steps):
-        if len(waiting) < size:
-            waiting = torch.randperm(images, generator=generator)
-        yield waiting[:size]
-        waiting = waiting[size:]
+        if len(remaining) < size:
+            remaining = torch.randperm(images, generator=generator)
+        yield remaining[:size]
+        remaining = remaining[size:]
 
 
 def refine(
@@ -94,17 +74,18 @@ def refine(
     budget: Budget,
     seed: int,
 ) -> Refined:
-    """Refine a sampled model on training images in two ways that see the same images equally often.
+    """Refine a sampled model on training images, once by its code and once by all its weights.
 
-    Both minimise the cross-entropy with Adam under statistics of the batch; at the end running statistics are
-    re-estimated on all images. Decoding adds a little to a step on the code, and is not counted.
+    Both minimise the cross-entropy over the same batches, with Adam and statistics of the batch. Running statistics are
+    then re-estimated on all images. The budget does not count the decoding.
 
     Args:
         decoder: of codes.
         code: of the sampled model (code,).
-        units: training deviation of each of its numbers (code,); those that never vary stay as they are.
-        images: uint8 training images (n, 3, h, w); labels: (n,); both on the decoder's device.
-        budget: of each way.
+        units: training deviation of each number of the code (code,); those with deviation 0 do not change.
+        images: uint8 training images (n, 3, h, w), on the decoder's device.
+        labels: (n,), on the decoder's device.
+        budget: of each refinement.
         seed: of the batches.
     """
     code = np.float32(code)
@@ -121,16 +102,16 @@ def refine(
     before = with_statistics()
 
     network.train()
-    drawn = batches(len(images), budget.batch_size, budget.steps, seed)
+    code_batches = batches(len(images), budget.batch_size, budget.steps, seed)
 
-    def loss_of(moved: torch.Tensor) -> torch.Tensor:
-        batch = next(drawn)
+    def loss_of(code: torch.Tensor) -> torch.Tensor:
+        batch = next(code_batches)
         inputs = normalised(images[batch.to(images.device)])
-        return functional.cross_entropy(functional_call(network, decoder.state(moved), (inputs,)), labels[batch])
+        return functional.cross_entropy(functional_call(network, decoder.state(code), (inputs,)), labels[batch])
 
     start, scale = (torch.from_numpy(np.float32(values)).to(images.device) for values in (code, units))
-    moved = search_code(loss_of, start, scale, budget.steps, budget.learning_rate)
-    load(decoder.weights(moved.cpu().numpy()))
+    refined_code = search_code(loss_of, start, scale, budget.steps, budget.learning_rate)
+    load(decoder.weights(refined_code.cpu().numpy()))
     refined = with_statistics()
 
     load(before)

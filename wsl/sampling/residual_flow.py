@@ -1,28 +1,31 @@
-"""The flow of `flow`: its network, its training (Lipman et al. 2023) and sampling from it."""
+"""The sampler `flow`: its network, training (Lipman et al. 2023) and sampling."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import nn
 
-from wsl.files.tensors import read_tensors
+from wsl.files.plain import Files, write_csv
+from wsl.files.tensors import read_tensors, write_tensors
 from wsl.jobs.job import Job
-from wsl.shared.pairs import Pairs
-from wsl.shared.predictor import ConditionalPredictor
+from wsl.sampling.methods.flow import FlowSettings
+from wsl.shared.pairs import Pairs, load_pairs
+from wsl.shared.predictor import ConditionalPredictor, load_predictor
 from wsl.training.fitting import Standardiser, fit, mlp
-from wsl.training.recipe import Fitting
+from wsl.training.recipe import ImageCounts
+from wsl.weights.coefficients import owners
 
 FREQUENCIES = 8  # of the waves that represent time and outcome
-# Each validation row is evaluated at this many times of the flow, always with the same times and noise: with one random
-# time the loss is so noisy that the state of lowest loss would be chosen by chance.
+# Each validation row is evaluated at this many fixed times of the flow with fixed noise. With a single random time,
+# noise would decide which state has the lowest loss.
 TIMES = 8
 
 
 class WaveFeatures(nn.Module):
-    """u -> [u, cos(pi k u), sin(pi k u)] for k = 1 to ``frequencies``: lets an MLP resolve small changes of u."""
+    """u -> [u, cos(pi k u), sin(pi k u)] for k = 1 to ``frequencies``: resolves small changes of u."""
 
     def __init__(self, frequencies: int):
         super().__init__()
@@ -38,10 +41,10 @@ class WaveFeatures(nn.Module):
 class ResidualFlow(nn.Module):
     """A flow from noise to residuals of codes, in coordinates x along their principal components.
 
-    Between independent Gaussians of equal deviation, x_0 and x_1, the best velocity (t - (1 - t)) / (t^2 + (1 - t)^2)
-    x_t is known; the network adds to it: v(x, t, R) = that + MLP([x; t; R]). Untrained, the flow is the identity.
+    v(x, t, R) = (t - (1 - t)) / (t^2 + (1 - t)^2) x + MLP([x; t; R]). The first term is the best velocity between
+    independent Gaussians x_0 and x_1 of equal deviation. Untrained, the flow is the identity.
 
-    It depends on R and not on D: a zoo has few members per dataset, and a flow that sees both overfits to them.
+    It depends on R and not on D: a zoo has few members per dataset, and a flow of both overfits to them.
 
     Args:
         bins: outcome bins.
@@ -115,47 +118,61 @@ def sample_residuals(
     return (x @ flow.basis).numpy()
 
 
-def train_flow(
-    network: ConditionalPredictor,
-    train: Pairs,
-    validation: Pairs,
-    scaling: tuple[str, np.ndarray | None],
-    settings: Fitting,
-    job: Job,
-) -> tuple[ResidualFlow, pd.DataFrame]:
+@dataclass(frozen=True)
+class FlowFiles:
+    """Input files of ``fit_flow``."""
+
+    train: str | Path  # codes of training snapshots, in the space of the predictions
+    validation: str | Path  # codes of validation snapshots
+    class_means: Files  # one file per class, or a list of them
+    bins: str | Path  # outcome bins
+    regression: str | Path  # the network that predicts codes
+
+
+def fit_flow(
+    inputs: FlowFiles,
+    out: str | Path,
+    history: str | Path,
+    settings: FlowSettings,
+    normalise: str,
+    image_counts: ImageCounts,
+    job: Job = Job(),  # noqa: B008
+) -> None:
     """Train the flow: with noise x_0, residual x_1 and t uniform in 0 to 1, v(x_0 + t (x_1 - x_0), t) fits x_1 - x_0.
 
     Args:
-        network: whose predictions codes are compared with, on the job's device.
-        train: codes and conditions of training snapshots.
-        validation: those of validation snapshots.
-        scaling: how codes are scaled, and the owners of their components, see
-            ``wsl.training.fitting.Standardiser.fit``.
-        settings: of the network and its training, with ``directions``.
-        job: its seed is that of initial weights, batches, noise, times, dropout and image counts.
-
-    Returns:
-        The flow and its history.
+        inputs: codes, conditions and the network that predicts codes.
+        out: safetensors file of the flow.
+        history: CSV, one row per epoch.
+        settings: of the network and its training.
+        normalise: how codes are scaled, see ``wsl.training.fitting.Standardiser.fit``.
+        image_counts: see ``wsl.shared.pairs.load_pairs``.
+        job: seed of initial weights, batches, noise, times, dropout and image counts.
     """
-    parts, device = {"train": train, "validation": validation}, job.device
+    device = job.device
+    network = load_predictor(inputs.regression).to(device)
+    pairs = {
+        part: load_pairs(path, inputs.class_means, inputs.bins, network.shape["space"], image_counts).to(device)
+        for part, path in (("train", inputs.train), ("validation", inputs.validation))
+    }
+    train, rows = pairs["train"], len(pairs["validation"])
     units = Standardiser(train.codes.shape[1]).to(device)
-    units.fit(train.codes, *scaling)
+    units.fit(train.codes, normalise, owners(inputs.train, normalise))
     torch.manual_seed(job.seed)
     residuals = _residuals(network, train) / units.scale
-    kept = min(settings.directions, *residuals.shape)
-    _, singular, principal = torch.svd_lowrank(residuals, q=kept, niter=4)
-    shape = network.shape["bins"], train.codes.shape[1], kept
+    directions = min(settings.directions, *residuals.shape)
+    _, singular, principal = torch.svd_lowrank(residuals, q=directions, niter=4)
+    shape = network.shape["bins"], train.codes.shape[1], directions
     flow = ResidualFlow(*shape, settings.hidden, settings.dropout, FREQUENCIES).to(device)
     flow.basis.copy_(principal.T * units.scale)
     flow.deviations.copy_(singular / len(residuals) ** 0.5)
-    rows = len(validation)
-    fixed_noise = torch.randn(rows * TIMES, kept)
+    fixed_noise = torch.randn(rows * TIMES, directions)
     fixed_times = (torch.randperm(rows * TIMES) + 0.5) / (rows * TIMES)
 
     def loss_of(part: str, indices: torch.Tensor) -> torch.Tensor:
         training = part == "train"
         chosen = (indices if training else indices % rows).to(device)
-        datasets, positions, codes = parts[part].batch(chosen, random=training)
+        datasets, positions, codes = pairs[part].batch(chosen, random=training)
         with torch.no_grad():
             ends = (codes - network(datasets, positions)) / units.scale @ principal
         noise = torch.randn(ends.shape) if training else fixed_noise[indices]
@@ -165,14 +182,15 @@ def train_flow(
         return (flow(noise + times.unsqueeze(1) * path, times, positions) - path).square().mean()
 
     counts = {"train": len(train), "validation": rows * TIMES}
-    return flow, fit(flow, loss_of, counts, settings, job.seed, progress=job.progress)
+    write_csv(history, fit(flow, loss_of, counts, settings, job.seed, progress=job.progress))
+    write_tensors(out, flow.state_dict(), flow.shape)
 
 
 @torch.no_grad()
 def _residuals(network: ConditionalPredictor, pairs: Pairs) -> torch.Tensor:
     """Return codes minus their predictions (n, code), each row with its fixed count of images."""
-    parts = []
+    residuals = []
     for rows in torch.arange(len(pairs), device=pairs.codes.device).split(1024):
         datasets, positions, codes = pairs.batch(rows, random=False)
-        parts.append(codes - network(datasets, positions))
-    return torch.cat(parts)
+        residuals.append(codes - network(datasets, positions))
+    return torch.cat(residuals)

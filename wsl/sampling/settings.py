@@ -20,10 +20,10 @@ SamplerName = Annotated[str, AfterValidator(_is_sampler)]
 
 
 class Learned(Fitting):
-    """How a sampler of codes is trained.
+    """Training of a sampler of codes.
 
-    Its validation loss is a poor criterion: most of it cannot be predicted from any dataset, and it is lowest before
-    the rest is learned. So the last state is kept.
+    The last state is kept: most of the validation loss is not predictable from any dataset, and its minimum comes
+    before the predictable part is learned.
     """
 
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="dropout after each hidden layer")
@@ -40,7 +40,7 @@ class BodySettings(Section):
     learning_rate: PositiveFloat = Field(0.1, description="peak learning rate")
     augment: bool = Field(True, description="random flips and shifts")
     teacher: NonNegativeFloat = Field(
-        0.0, description="weight of a loss that draws features towards the CLIP features of the same images"
+        0.0, description="weight of a loss between features and the CLIP features of the same images"
     )
     weight_decay: ClassVar[float] = 1e-3
     batch_size: ClassVar[int] = 64
@@ -49,7 +49,7 @@ class BodySettings(Section):
 class RecalibrationSettings(Section):
     """Batch-normalisation statistics of decoded weights, re-estimated on training images."""
 
-    enabled: bool = Field(True, description="re-estimate them; otherwise they stay as decoded")
+    enabled: bool = Field(True, description="re-estimate them; otherwise use them as decoded")
 
 
 class Sampling(Sections):
@@ -65,15 +65,15 @@ class Sampling(Sections):
     sampler: SamplerName = Field("projection", description="sampler that writes models, in the run and by `wsl sample`")
     samplers: Annotated[list[SamplerName], Field(min_length=1)] = Field(
         ["projection", "regression", "memory-bank", "retrieval", "flow"],
-        description="samplers that are compared: `projection` (the thesis), "
-        "`regression`, `memory-bank`, `retrieval`, `flow`, `generator`, or a plug-in's",
+        description="samplers to compare: `projection` (the thesis), `regression`, `memory-bank`, `retrieval`, `flow`, "
+        "`generator`, or a plug-in's",
     )
-    draws: PositiveInt = Field(1, description="number of times each learned sampler is fitted, from different seeds")
+    draws: PositiveInt = Field(1, description="number of fits of each learned sampler, from different seeds")
     recalibration: RecalibrationSettings = RecalibrationSettings()
 
     @classmethod
     def subsections(cls) -> dict[str, type[Section]]:
-        """Return the settings of the methods that have any."""
+        """Return the class ``Settings`` of each method that has settings, by key."""
         return {key: settings for key, settings in super().subsections().items() if settings.model_fields}
 
     def of(self, name: str) -> Section:

@@ -26,43 +26,27 @@ from wsl.zoo.index import open_zoo
 
 @dataclass(frozen=True)
 class Request:
-    """What a user asks for.
+    """A user's request for a model."""
 
-    Attributes:
-        folder: of class folders of images; None: only the names of the classes are used.
-        classes: which of its folders, in which order; or those names.
-        outcome: requested validation loss (nats), or ``best``; None: the run's.
-        held_out: share of each class's images that the model is not made from.
-        refine: epochs of training on the images that the model is made from; 0: none.
-        seed: of everything random; None: the run's.
-    """
-
-    folder: Path | None = None
-    classes: Sequence[str] | None = None
-    outcome: str | float | None = None
-    held_out: float = 0.2
-    refine: int = 0
-    seed: int | None = None
+    folder: Path | None = None  # of class folders of images; None: the model is made from class names
+    classes: Sequence[str] | None = None  # folders, or names of classes, in the order of the model's outputs
+    outcome: str | float | None = None  # requested validation loss (nats), or ``best``; None: the run's
+    held_out: float = 0.2  # fraction of each class's images that is held out
+    refine: int = 0  # epochs of training on the other images
+    seed: int | None = None  # None: the run's
 
 
 @dataclass(frozen=True)
 class UserModel:
     """A sampled model.
 
-    Attributes:
-        weights: flat (n_weights,), in the layout of ``run``.
-        classes: names, in the order of its outputs.
-        task: the classes by their names among the images of ``run``.
-        loss: requested validation loss, nats.
-        seed: of everything random.
-        run: files of the run and of the user; the part ``train`` of the classes' images is what the model is made from,
-            the part ``test`` is held out.
+    ``run`` also has the user's files: ``train`` images, which the model is made from, and held-out ``test`` images.
     """
 
-    weights: np.ndarray
-    classes: list[str]
-    task: str
-    loss: float
+    weights: np.ndarray  # flat (n_weights,), in the layout of ``run``
+    classes: list[str]  # in the order of the model's outputs
+    task: str  # of the classes among the images of ``run``, see ``join_task``
+    loss: float  # requested validation loss, nats
     seed: int
     run: OpenRun
 
@@ -71,7 +55,7 @@ class UserModel:
 def sampled_model(
     path: str | Path, description: Description, request: Request, device: str = "cpu"
 ) -> Iterator[UserModel]:
-    """Sample a model for classes that the run need not have seen, without any training.
+    """Sample a model for classes that the run need not have seen, without training.
 
     Args:
         path: folder of the run.
@@ -80,13 +64,13 @@ def sampled_model(
         device: ``cpu`` or ``cuda``.
 
     Yields:
-        The model, whose files exist within the context.
+        The model; its files exist within the context.
 
     Raises:
-        DataError: the run or the images cannot be used; the message gives the remedy.
+        DataError: the run or the images cannot be used.
     """
     encoder, size = description.about["encoder"]["encoder"], description.about["size"]
-    encoder = encoder["name"] if isinstance(encoder, dict) else encoder  # text in runs of earlier versions
+    encoder = encoder["name"] if isinstance(encoder, dict) else encoder  # a name in earlier versions
     if encoder != "clip":
         raise DataError(
             f"{path} embeds datasets by {encoder!r}, which works for its own images only; use a run with clip"
@@ -94,7 +78,7 @@ def sampled_model(
     with open_zoo(description.files["index"]) as zoo:
         needed = zoo.layout.classes
     seed = description.seed if request.seed is None else request.seed
-    folder, share = request.folder, request.held_out
+    folder = request.folder
     names = _checked_names(request, needed) if folder is None else own_classes(folder, request.classes, needed)
     with tempfile.TemporaryDirectory(prefix="wsl-") as work:
         packed, means = ([Path(work, f"{kind}-{place}.h5") for place in range(needed)] for kind in ("images", "means"))
@@ -103,6 +87,7 @@ def sampled_model(
             counts = [pack_nothing(name, file, size) for name, file in zip(names, packed, strict=True)]
             _embed_names(names, prompts, means, description, device)
         else:
+            share = request.held_out
             counts = [pack_own(folder, name, file, size, share, seed) for name, file in zip(names, packed, strict=True)]
             model = ClipModel(model=description.clip["model"], weights=description.clip["weights"])
             embed_classes(packed, means, prompts, model, Job(device, seed=description.clip["seed"]))
@@ -112,7 +97,7 @@ def sampled_model(
             outcome = description.outcome if request.outcome is None else request.outcome
             loss = read_bins(run.files.bins).requested_loss(outcome)
             task = join_task([PREFIX + name for name in names])
-            # Classes may have different numbers of images: the largest number uses them all.
+            # Classes may have different numbers of images; the largest number allows all.
             weights = run.load().sample(task, loss, max(counts), seed)
             yield UserModel(weights, names, task, loss, seed, run)
 

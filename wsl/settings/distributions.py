@@ -22,9 +22,12 @@ Scalar = StrictInt | StrictFloat | str  # strict, since a boolean would otherwis
 
 
 class BaseDistribution(BaseModel):
-    """Base class of the distributions."""
+    """Base class of the distributions, whose main key is their class's name in lower case."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    def bounds(self) -> tuple[float, float]:
+        return getattr(self, type(self).__name__.lower())
 
 
 class Choice(BaseDistribution):
@@ -53,9 +56,6 @@ class Uniform(BaseDistribution):
     def sample(self, rng: np.random.Generator) -> float:
         return float(rng.uniform(*self.uniform))
 
-    def bounds(self) -> tuple[float, float]:
-        return self.uniform
-
 
 class LogUniform(BaseDistribution):
     """Real numbers whose logarithm is uniform: ``{loguniform: [low, high]}``."""
@@ -64,9 +64,6 @@ class LogUniform(BaseDistribution):
 
     def sample(self, rng: np.random.Generator) -> float:
         return float(np.exp(rng.uniform(*np.log(self.loguniform))))
-
-    def bounds(self) -> tuple[float, float]:
-        return self.loguniform
 
     @model_validator(mode="after")
     def _has_logarithms(self) -> Self:
@@ -82,9 +79,6 @@ class Integers(BaseDistribution):
 
     def sample(self, rng: np.random.Generator) -> int:
         return int(rng.integers(self.integers[0], self.integers[1] + 1))
-
-    def bounds(self) -> tuple[float, float]:
-        return self.integers
 
 
 class Normal(BaseDistribution):
@@ -106,10 +100,6 @@ class Normal(BaseDistribution):
         return self
 
 
-def _bare_value_is_a_choice(value: Any) -> Any:
-    return {"choice": [value]} if isinstance(value, int | float | str) else value
-
-
 def _number(value: Any) -> Any:
     if not isinstance(value, str) or not re.fullmatch(r"[-+]?\d+\.?\d*([eE][-+]?\d+)?", value):
         return value
@@ -119,8 +109,7 @@ def _number(value: Any) -> Any:
 def _kind(value: Any) -> str | None:
     if isinstance(value, BaseDistribution):
         return type(value).__name__.lower()
-    named = [kind for kind in KINDS if isinstance(value, dict) and kind in value]
-    return named[0] if named else None
+    return next((kind for kind in KINDS if isinstance(value, dict) and kind in value), None)
 
 
 KINDS = ("choice", "uniform", "loguniform", "integers", "normal")
@@ -136,40 +125,27 @@ Distribution = Annotated[
         custom_error_message="not a distribution; write a value, or one of {choice: [...]}, {uniform: [low, high]}, "
         "{loguniform: [low, high]}, {integers: [low, high]}, {normal: [mean, deviation], clip: [low, high]}",
     ),
-    BeforeValidator(_bare_value_is_a_choice),
+    BeforeValidator(lambda value: {"choice": [value]} if isinstance(value, int | float | str) else value),
 ]
 
 
-def _ordered(distribution: Any) -> Any:
-    if isinstance(distribution, Choice):
-        return distribution
-    low, high = distribution.bounds()
-    if not low <= high or not all(map(math.isfinite, (low, high))):
-        raise ValueError(f"the lower bound {low} must be at most the upper bound {high}")
-    return distribution
-
-
 def check_numbers(distribution: Distribution, low: float, whole: bool, low_allowed: bool = True) -> Distribution:
-    """Return a distribution after checking which values it can give.
-
-    Args:
-        distribution: to check.
-        low: lower limit of the values.
-        whole: require integers.
-        low_allowed: whether the limit itself is a valid value.
+    """Return a distribution after checking that its values are integers (``whole``) or numbers, and not below ``low``.
 
     Raises:
-        ValueError: the distribution can give text, fractions or too small values; the message names the value.
+        ValueError: a value can be text, a fraction or too small; the message names it.
     """
     if isinstance(distribution, Choice):
-        bad = [v for v in distribution.choice if isinstance(v, str | bool) or (whole and not isinstance(v, int))]
-        if bad:
-            raise ValueError(f"{bad[0]!r} is not {'an integer' if whole else 'a number'}")
+        for value in distribution.choice:
+            if isinstance(value, str | bool) or (whole and not isinstance(value, int)):
+                raise ValueError(f"{value!r} is not {'an integer' if whole else 'a number'}")
     elif whole and not isinstance(distribution, Integers | Normal):
         raise ValueError(
             "this key needs integers: use {integers: [low, high]}, {normal: ..., clip: ...} or {choice: [...]}"
         )
-    lowest, _ = _ordered(distribution).bounds()
+    lowest, highest = distribution.bounds()
+    if not -math.inf < lowest <= highest < math.inf:
+        raise ValueError(f"the lower bound {lowest} must be at most the upper bound {highest}")
     if lowest < low or (lowest == low and not low_allowed):
         raise ValueError(f"{lowest:g} is too small: it must be {'at least' if low_allowed else 'above'} {low:g}")
     return distribution

@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import os
 import pkgutil
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -19,11 +20,12 @@ PLUGINS = "wsl_plugins"  # the package that plug-in files appear in
 class Registry(Generic[Entry]):
     """Classes of one kind by name: those of a package of ``wsl``, and those that plug-ins register.
 
+    The first look-up imports the package's modules, except those whose name starts with an underscore. Reading a config
+    needs all entries, so these modules import torch inside functions only.
+
     Args:
         kind: word for an entry in messages, for example ``sampler``.
-        package: dotted name of the package whose modules define the built-in entries. They are imported at the first
-            look-up, except modules whose name starts with an underscore. Reading a config needs all entries, so these
-            modules import torch inside functions only.
+        package: dotted name of the package whose modules define the built-in entries.
     """
 
     def __init__(self, kind: str, package: str):
@@ -32,10 +34,7 @@ class Registry(Generic[Entry]):
         self._complete = False
 
     def register(self, name: str) -> Callable[[Entry], Entry]:
-        """Return a decorator that adds a class under ``name`` and sets its attribute ``name``.
-
-        Args:
-            name: of the entry, as the config contains it.
+        """Return a decorator that adds a class under its name in the config and sets its attribute ``name``.
 
         Raises:
             ConfigError: another class has this name already.
@@ -85,11 +84,9 @@ class Registry(Generic[Entry]):
     def _discover(self) -> None:
         if not self._complete:
             self._complete = True  # before the imports, since a module may look up another entry
-            for module in sorted(
-                pkgutil.iter_modules(import_module(self.package).__path__), key=lambda module: module.name
-            ):
-                if not module.name.startswith("_"):
-                    import_module(f"{self.package}.{module.name}")
+            for name in sorted(module.name for module in pkgutil.iter_modules(import_module(self.package).__path__)):
+                if not name.startswith("_"):
+                    import_module(f"{self.package}.{name}")
 
 
 def module_file(entry: type) -> Path:
@@ -104,30 +101,45 @@ def load_plugins(paths: Iterable[str | Path]) -> None:
         paths: relative to the working directory, or absolute.
 
     Raises:
-        ConfigError: a file is missing or cannot be imported.
+        ConfigError: a file is missing or cannot be imported, or a plug-in of another working directory has its name.
     """
     for path in map(Path, paths):
         name = plugin_module(path)
-        if name in sys.modules:
+        loaded = {
+            Path(module.__file__).resolve(): module
+            for key, module in sys.modules.items()
+            if key.startswith(f"{PLUGINS}.")
+        }
+        if path.resolve() in loaded:
+            sys.modules[name] = loaded[path.resolve()]  # its name is another one from another working directory
             continue
         if path.suffix != ".py" or not path.is_file():
             raise ConfigError(f"plugins: {path} is not a Python file; give the path of a .py file")
+        if name in sys.modules:
+            raise ConfigError(
+                f"plugins: {path} has the name of {sys.modules[name].__file__}, which is loaded already; load runs of "
+                "different folders in different Python processes, or rename one of the files"
+            )
         spec = importlib.util.spec_from_file_location(name, path)
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
+        sys.modules[name] = module = importlib.util.module_from_spec(spec)
         try:
             spec.loader.exec_module(module)
-        except ConfigError:
-            del sys.modules[name]
-            raise
         except Exception as error:
             del sys.modules[name]
+            if isinstance(error, ConfigError):
+                raise
             raise ConfigError(
                 f"plugins: {path} cannot be imported ({type(error).__name__}: {error}); correct it"
             ) from error
 
 
 def plugin_module(path: str | Path) -> str:
-    """Return the module name of a plug-in file: its own name, and a digest of its folder."""
-    path = Path(path).absolute()
-    return f"{PLUGINS}.{path.stem}_{hashlib.sha256(str(path.parent).encode()).hexdigest()[:8]}"
+    """Return the module name of a plug-in file: its own name, and a digest of its folder.
+
+    The folder is relative to the working directory if the path is, or if the file lies below, so that moving a project
+    does not change the name, which is a parameter of the jobs that draw a plug-in's figures.
+    """
+    folder = Path(path).absolute().parent
+    if not Path(path).is_absolute() or folder.is_relative_to(Path.cwd()):
+        folder = os.path.relpath(folder)
+    return f"{PLUGINS}.{Path(path).stem}_{hashlib.sha256(str(folder).encode()).hexdigest()[:8]}"

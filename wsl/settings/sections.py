@@ -21,7 +21,7 @@ from wsl.settings.distributions import Distribution, check_numbers
 from wsl.settings.registry import Registry
 
 
-def _not_a_truth_value(value: Any) -> Any:
+def _not_boolean(value: Any) -> Any:
     if isinstance(value, bool):
         raise ValueError("integer required")
     return value
@@ -29,7 +29,7 @@ def _not_a_truth_value(value: Any) -> Any:
 
 RUN_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 # Numbers may arrive as text: Snakemake's --config does not convert those inside {...}.
-Whole = Annotated[int, BeforeValidator(_not_a_truth_value)]
+Whole = Annotated[int, BeforeValidator(_not_boolean)]
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f]{64}$", to_lower=True)]
 Share = Annotated[float, Field(gt=0, lt=1)]
 PositiveInt = Annotated[Whole, Field(ge=1)]
@@ -47,15 +47,10 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
-def fields_of(model: type[BaseModel], registered: bool = True) -> dict[str, Any]:
-    """Return the keys of a section with their annotations.
-
-    Args:
-        model: the section.
-        registered: include the keys of registered entries.
-    """
-    own = {key: field.annotation for key, field in model.model_fields.items()}
-    return own | model.subsections() if registered and issubclass(model, Sections) else own
+def fields_of(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the keys of a section with their annotations."""
+    fields = {key: field.annotation for key, field in model.model_fields.items()}
+    return fields | model.subsections() if issubclass(model, Sections) else fields
 
 
 class Named(Section):
@@ -75,17 +70,13 @@ class Named(Section):
 
 
 class OneOf:
-    """Marks a field whose value is one registered entry, for the config reference and for messages.
-
-    Args:
-        registry: of the entries.
-    """
+    """Marks a field whose value is one registered entry, for the config reference and for messages."""
 
     def __init__(self, registry: Registry, default: str):
         self.registry, self.default = registry, default
 
     def entry(self, value: Any) -> type[Named] | None:
-        """Return the entry that a value in YAML selects; None: there is none."""
+        """Return the entry that a value in YAML selects; None: its name is unknown."""
         name = value.get("name", self.default) if isinstance(value, dict) else value
         try:
             return self.registry[str(name).partition(":")[0]]
@@ -94,7 +85,7 @@ class OneOf:
 
 
 def selection(model: type[BaseModel], key: str) -> OneOf | None:
-    """Return how a field of a section selects a registered entry; None: it does not."""
+    """Return the mark of a field whose value is one registered entry; None for other fields."""
     field = model.model_fields.get(key)
     return next((mark for mark in field.metadata if isinstance(mark, OneOf)), None) if field else None
 
@@ -107,7 +98,7 @@ def one_of(registry: Registry, default: str) -> Any:
     ``Named.short``.
 
     Args:
-        registry: of classes derived from ``Named``.
+        registry: registry of classes derived from ``Named``.
         default: name of the default entry.
     """
 
@@ -135,7 +126,7 @@ def one_of(registry: Registry, default: str) -> Any:
             settings[entry.short] = text
         elif entry.short not in {None, *settings} and entry.model_fields[entry.short].is_required():
             raise ValueError(f"{name} needs a {entry.short}; write {name}:<{entry.short}>")
-        return entry.model_validate(settings)  # its faults are reported at the keys in which they are
+        return entry.model_validate(settings)
 
     return Annotated[
         Any, PlainValidator(validate), PlainSerializer(lambda value: value.described()), OneOf(registry, default)
@@ -149,7 +140,7 @@ class Sections(Section):
     ``sampling.memory_bank``, or ``sampling.of("memory-bank")``.
 
     Attributes:
-        registry: of the entries.
+        registry: registry of the entries.
         defaults: values of subsections that the config does not give, if they differ from the defaults of ``Settings``.
     """
 
@@ -167,12 +158,12 @@ class Sections(Section):
     def _validate_subsections(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
         if not isinstance(values, dict):
             return handler(values)
-        own = {key: value for key, value in values.items() if key in cls.model_fields}
+        fixed = {key: value for key, value in values.items() if key in cls.model_fields}
         others = {key: value for key, value in {**cls.defaults, **values}.items() if key not in cls.model_fields}
         # A separate model, so that errors name the key at fault.
         fields = {key: (settings, settings()) for key, settings in cls.subsections().items()}
         valid = create_model("Subsections", __base__=Section, **fields).model_validate(others)
-        return handler({**own, **{key: getattr(valid, key) for key in fields}})
+        return handler({**fixed, **{key: getattr(valid, key) for key in fields}})
 
     def of(self, name: str) -> Any:
         """Return the settings of an entry by its name."""
@@ -181,12 +172,8 @@ class Sections(Section):
 
 def plain(value: Any) -> Any:
     """Return settings as JSON types, mappings sorted by key, so that equal settings have equal representations."""
-    if isinstance(value, Named):
-        return plain(value.described())
     if isinstance(value, BaseModel):
-        return plain(value.model_dump(mode="json"))
+        return plain(value.described() if isinstance(value, Named) else value.model_dump(mode="json"))
     if isinstance(value, dict):
         return {key: plain(value[key]) for key in sorted(value)}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return value
+    return [plain(item) for item in value] if isinstance(value, list | tuple) else value

@@ -1,4 +1,4 @@
-"""Training data of samplers: (D, R) and the code of weights of every snapshot of a part."""
+"""Training data of samplers: (D, R) and the code of every snapshot of a part."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -20,11 +20,11 @@ class Pairs:
     """The snapshots of a part.
 
     Attributes:
-        datasets: z_D (counts, n, dataset), one for each count of images of the class means.
-        turns: the count of each row where nothing may be random (n,).
+        datasets: z_D (counts, n, dataset), one per count of images of the class means.
+        turns: index of each row's count where nothing may be random (n,).
         positions: of outcomes on the axis of bins (n,), see ``OutcomeBins.position``.
         codes: z_W or C_m (n, code).
-        snapshots: their table, n rows.
+        snapshots: table, n rows.
     """
 
     datasets: torch.Tensor
@@ -37,15 +37,13 @@ class Pairs:
         return len(self.codes)
 
     def to(self, device: str) -> "Pairs":
-        names = ("datasets", "turns", "positions", "codes")
-        return replace(self, **{name: getattr(self, name).to(device) for name in names})
+        tensors = {name: value.to(device) for name, value in vars(self).items() if name != "snapshots"}
+        return replace(self, **tensors)
 
     def batch(self, indices: torch.Tensor, random: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return z_D (b, dataset), positions (b,) and codes (b, code) of rows.
+        """Return z_D (b, dataset), positions (b,) and codes (b, code) of rows (b,).
 
-        Args:
-            indices: (b,).
-            random: draw a count of images for each row; otherwise each has a fixed one.
+        If ``random``, a count of images is drawn for each row; otherwise each row has a fixed count.
         """
         turns = self.turns[indices]
         if random and len(self.datasets) > 1:
@@ -64,16 +62,12 @@ def read_codes(path: str | Path, space: str) -> tuple[np.ndarray, pd.DataFrame]:
 
 
 def load_pairs(
-    codes: str | Path,
-    class_means: Files,
-    bins: str | Path,
-    space: str = "latent",
-    image_counts: Sequence[int] = (),
+    codes: str | Path, class_means: Files, bins: str | Path, space: str = "latent", image_counts: Sequence[int] = ()
 ) -> Pairs:
-    """Load a part.
+    """Load the pairs of a part.
 
     Args:
-        codes: its latents or coefficients, see ``space``.
+        codes: latents or coefficients of the part, see ``space``.
         class_means: one file per class, or a list of them.
         bins: outcome bins.
         space: see ``read_codes``.

@@ -1,4 +1,4 @@
-"""A network (z_D, outcome) -> code of weights: the shared encoder (section 3.3), and that of `regression`."""
+"""The network (z_D, outcome) -> code of weights: the shared encoder (section 3.3), and that of `regression`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,14 +14,8 @@ from wsl.training.fitting import Standardiser, mlp
 class ConditionalPredictor(nn.Module):
     """z_proj = MLP([z_D; z_R]), with z_R the learned embedding of the outcome bin (sections 3.2.3, 3.3).
 
-    Args:
-        dataset: size of z_D.
-        bins: number of outcome bins.
-        code: size of a code.
-        outcome_embedding: size of z_R.
-        hidden: sizes of hidden layers.
-        dropout: after each hidden layer.
-        space: what its codes are: ``latent`` (z_W, the thesis) or ``coefficients`` (C_m).
+    ``dataset``, ``code`` and ``outcome_embedding`` are the sizes of z_D, a code and z_R, ``bins`` is the number of
+    bins. ``space``: whether codes are z_W (``latent``, the thesis) or C_m (``coefficients``).
     """
 
     def __init__(
@@ -35,15 +29,8 @@ class ConditionalPredictor(nn.Module):
         space: str = "latent",
     ):
         super().__init__()
-        self.shape = {
-            "dataset": dataset,
-            "bins": bins,
-            "code": code,
-            "outcome_embedding": outcome_embedding,
-            "hidden": list(hidden),
-            "dropout": dropout,
-            "space": space,
-        }
+        self.shape = {"dataset": dataset, "bins": bins, "code": code, "outcome_embedding": outcome_embedding}
+        self.shape |= {"hidden": list(hidden), "dropout": dropout, "space": space}
         self.outcomes = nn.Embedding(bins, outcome_embedding)
         self.mlp = mlp([dataset + outcome_embedding, *hidden, code], dropout)
         self.datasets, self.codes = Standardiser(dataset), Standardiser(code)
@@ -51,7 +38,7 @@ class ConditionalPredictor(nn.Module):
         self.register_buffer("code_norm", torch.ones(()))
 
     def outcome(self, positions: torch.Tensor) -> torch.Tensor:
-        """Return z_R (n, outcome_embedding): of bins (n,), or mixed from the two nearest ones of float positions."""
+        """Return z_R (n, outcome_embedding) of bins (n,), or interpolated between bins at float positions (n,)."""
         if not positions.is_floating_point():
             return self.outcomes(positions)
         low, high = positions.floor(), positions.ceil()
@@ -59,13 +46,13 @@ class ConditionalPredictor(nn.Module):
         return torch.lerp(self.outcomes(low.long()), self.outcomes(high.long()), share)
 
     def forward(self, datasets: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-        """Return z_proj (n, code), in the codes' own units, of z_D (n, dataset) and positions of outcomes (n,)."""
+        """Return z_proj (n, code), in the units of the codes, of z_D (n, dataset) and outcome positions (n,)."""
         joined = torch.cat([self.datasets(datasets), self.outcome(positions)], dim=1)
         return self.codes.inverse(self.mlp(joined))
 
     @torch.no_grad()
     def predict(self, datasets: np.ndarray, positions: np.ndarray) -> np.ndarray:
-        """Return z_proj (n, code) as an array, see ``forward``."""
+        """Return ``forward`` of arrays as an array."""
         return self(torch.from_numpy(datasets), torch.from_numpy(positions)).numpy()
 
 

@@ -12,10 +12,8 @@ from wsl.training.recipe import Fitting
 class Predictor(Fitting):
     """A network that predicts codes of weights from (D, R).
 
-    Attributes:
-        space: what is predicted: ``latent`` (z_W) or ``coefficients`` (C_m).
-        normalise: how codes are scaled where a loss compares values, see ``Standardiser.fit``.
-        image_counts: see ``wsl.shared.pairs.load_pairs``.
+    Subclasses also have ``losses``, ``space`` and ``image_counts`` (see ``wsl.shared.pairs.load_pairs``), and
+    ``normalise``: how codes are scaled where a loss compares values, see ``Standardiser.fit``.
     """
 
     hidden: list[PositiveInt] = Field([512], description="sizes of the hidden layers")

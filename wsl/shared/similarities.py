@@ -23,35 +23,23 @@ def write_similarities(
     out: str | Path,
     members: int,
 ) -> None:
-    """Write cosine similarities of z_W (max snapshots) and z_proj (early and max) for a few members of each part.
+    """Write cosine similarities of z_W (max snapshots) and z_proj (all snapshots) for the first members of each part.
 
-    Args:
-        latents: latent files, named after their parts (``train.h5``, ``test.h5``).
-        class_means: one file per class, or a list of them.
-        bins: outcome bins.
-        shared: the shared encoder.
-        members: number of members of each part, the first ones.
-        out: CSV with ``part``, ``weights_member``, ``pair_member``, ``pair_snapshot``, ``cosine``.
+    The inputs are latents, one file per part, and those of the shared encoder. The CSV has the columns ``part``,
+    ``weights_member``, ``pair_member``, ``pair_snapshot`` and ``cosine``.
     """
     module, rows = load_predictor(shared), []
     for path in latents:
         pairs = load_pairs(path, class_means, bins)
         first = first_members(pairs.snapshots, members)
         chosen = np.flatnonzero(first & (pairs.snapshots["order"] == 0))
-        datasets, positions, latents = pairs.batch(torch.from_numpy(chosen), random=False)
+        datasets, positions, codes = pairs.batch(torch.from_numpy(chosen), random=False)
         snapshots = pairs.snapshots.iloc[chosen].reset_index(drop=True)
         projections = functional.normalize(module(datasets, positions), dim=1)
-        cosine = (functional.normalize(latents, dim=1) @ projections.T).numpy()
-        for i, weights_of in snapshots.iterrows():
+        cosine = (functional.normalize(codes, dim=1) @ projections.T).numpy()
+        for i in np.flatnonzero(snapshots["snapshot"] == "max"):
             for j, pair in snapshots.iterrows():
-                if weights_of["snapshot"] == "max":
-                    rows.append(
-                        {
-                            "part": part_of(path),
-                            "weights_member": weights_of["member"],
-                            "pair_member": pair["member"],
-                            "pair_snapshot": pair["snapshot"],
-                            "cosine": cosine[i, j],
-                        }
-                    )
+                about = {"part": part_of(path), "weights_member": snapshots["member"][i]}
+                about |= {"pair_member": pair["member"], "pair_snapshot": pair["snapshot"]}
+                rows.append({**about, "cosine": cosine[i, j]})
     write_csv(out, pd.DataFrame(rows))

@@ -1,4 +1,4 @@
-"""Fit networks that predict codes of weights from (D, R), the shared encoder among them (section 3.3)."""
+"""Fit networks that predict codes of weights from (D, R), such as the shared encoder (section 3.3)."""
 
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def fit_predictor(
     settings: Predictor,
     job: Job,
 ) -> None:
-    """Fit a network with losses between its predictions and codes of weights, which stay as they are.
+    """Fit a network with losses between its predictions and fixed codes of weights.
 
     Args:
         train: codes of training snapshots.
@@ -48,22 +48,17 @@ def fit_predictor(
         class_means: one file per class, or a list of them.
         bins: outcome bins.
         out: safetensors file of the state that the recipe keeps.
-        history: CSV, one row per epoch, with the loss of uninformative predictions for a full batch of each part
-            (NaN where a loss has no such value).
+        history: CSV, one row per epoch, with ``chance_of`` a full batch of each part.
         settings: of the network, its losses and its training.
         job: its seed is that of initial weights, batches, dropout and counts of images.
     """
-    device, files = job.device, {"train": train, "validation": validation}
-    parts = {
-        part: load_pairs(path, class_means, bins, settings.space, settings.image_counts).to(device)
-        for part, path in files.items()
-    }
+    device, parts = job.device, {}
+    for part, path in (("train", train), ("validation", validation)):
+        parts[part] = load_pairs(path, class_means, bins, settings.space, settings.image_counts).to(device)
     datasets, codes = parts["train"].datasets.flatten(0, 1), parts["train"].codes
-    shape = datasets.shape[1], len(read_bins(bins).counts), codes.shape[1]
+    sizes = datasets.shape[1], len(read_bins(bins).counts), codes.shape[1], settings.outcome_embedding
     torch.manual_seed(job.seed)
-    module = ConditionalPredictor(
-        *shape, settings.outcome_embedding, settings.hidden, settings.dropout, settings.space
-    ).to(device)
+    module = ConditionalPredictor(*sizes, settings.hidden, settings.dropout, settings.space).to(device)
     if settings.standardise:
         module.datasets.fit(datasets)
     if any(loss.compares_values for loss, _ in settings.losses.used()):

@@ -24,8 +24,8 @@ class EpochLoop:
         parts: objects with ``state_dict`` that training changes, by name: modules, optimisers, schedules.
         kept: lists and dicts that ``keep`` fills, by name; they are saved in states.
         scheduler: steps after each epoch, and is saved in states.
-        patience: epochs without a lower ``validation_loss`` after which training stops; None: it never stops early.
-        member: name of the member that is trained, ``00017``; the state of a finished member holds only what is kept.
+        patience: epochs without a lower ``validation_loss`` after which training stops; None: never.
+        member: name of the trained member, ``00017``; the state of a finished member holds only what is kept.
         device: where states are loaded to.
 
     Attributes:
@@ -45,7 +45,7 @@ class EpochLoop:
         device: str = "cpu",
     ):
         self.epochs, self.patience, self._member, self._device = epochs, patience, member, device
-        self._scheduler, self._kept = scheduler, kept or {}
+        self._scheduler, self._kept, self._name = scheduler, kept or {}, member or "whole"
         self._parts = {**parts, "scheduler": scheduler} if scheduler else parts
         self.epoch, self.diverged = 0, False
         self.history: list[Values] = []
@@ -59,7 +59,7 @@ class EpochLoop:
         """Prepare the first epoch; values that are returned become the history's row of epoch 0."""
 
     def evaluate(self) -> Values:
-        """Return more values of an epoch that was trained."""
+        """Return more values of a trained epoch."""
         return {}
 
     def finite(self) -> bool:
@@ -67,7 +67,7 @@ class EpochLoop:
         return True
 
     def keep(self) -> Values | None:
-        """Keep what is needed of an epoch that did not diverge; may return more values, which need not be finite."""
+        """Keep results of an epoch that did not diverge; may return more values, which need not be finite."""
 
     def diverge(self) -> None:
         """Act on a non-finite value or weight; unless this raises, training ends."""
@@ -76,13 +76,20 @@ class EpochLoop:
     @property
     def done(self) -> bool:
         """Whether no epoch will follow."""
-        return self.diverged or self.epoch >= self.epochs or self._stalled()
+        if self.diverged or self.epoch >= self.epochs:
+            return True
+        if self.patience is None:
+            return False
+        best = min(self.history, key=lambda row: row["validation_loss"], default={"epoch": 0})
+        return self.epoch - best["epoch"] >= self.patience
 
     def run(self, progress: Progress = NOWHERE) -> None:
         """Train to the end, from the last state in ``progress`` or from the start."""
         self.begin(progress)
         while not self.done:
-            self.run_epoch()
+            with self.randomness():
+                values = self.train()
+            self.close(values)
         torch.set_rng_state(self._random)  # also after a resume: what follows draws the same numbers
         if not self.diverged and self.epoch < self.epochs:
             log.info("stopped in epoch %d: no lower validation loss for %d epochs", self.epoch, self.patience)
@@ -100,18 +107,8 @@ class EpochLoop:
                 if values is not None:
                     self._record(values)
 
-    def run_epoch(self) -> None:
-        """Train and finish one epoch."""
-        with self.randomness():
-            values = self.train()
-        self.close(values)
-
     def close(self, values: Values) -> None:
-        """Finish an epoch: evaluate, record it, and save a state.
-
-        Args:
-            values: what training in this epoch gave.
-        """
+        """Finish an epoch with the values of its training: evaluate it, record it, and save a state."""
         self.epoch += 1
         if self._scheduler:
             self._scheduler.step()
@@ -127,18 +124,8 @@ class EpochLoop:
         self._random = torch.get_rng_state()
 
     @property
-    def _name(self) -> str:
-        return self._member or "whole"
-
-    @property
     def _final(self) -> bool:
         return self._member is not None and self.done
-
-    def _stalled(self) -> bool:
-        if self.patience is None:
-            return False
-        best = min(self.history, key=lambda row: row["validation_loss"], default={"epoch": 0})
-        return self.epoch - best["epoch"] >= self.patience
 
     def _record(self, values: Values) -> None:
         values = {**values, **self.evaluate()}
@@ -162,7 +149,7 @@ class EpochLoop:
         for name, part in self._parts.items():
             if name in state:
                 part.load_state_dict(state[name])
-        for name, held in self._kept.items():
-            held.extend(state[name]) if isinstance(held, list) else held.update(state[name])
+        for name, values in self._kept.items():
+            values.extend(state[name]) if isinstance(values, list) else values.update(state[name])
         self.epoch, self.history, self.diverged = (state[name] for name in ("epoch", "history", "diverged"))
         self._random = state["random"].cpu()

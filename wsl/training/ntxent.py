@@ -22,9 +22,6 @@ def nt_xent(
         weights: z_W (N, dimension); row i belongs to projection i.
         temperature: tau.
         symmetric: average over both anchors of each pair (2N terms); otherwise over projections as anchors (N terms).
-
-    Returns:
-        The mean over positive pairs, a scalar; log(2N - 1) if all embeddings are alike.
     """
     count = len(projections)
     embeddings = functional.normalize(torch.cat([projections, weights]), dim=1)
@@ -36,5 +33,5 @@ def nt_xent(
 
 
 def chance_loss(pairs: int) -> float:
-    """Return the loss of embeddings that are all alike, for a batch of ``pairs`` pairs."""
+    """Return the loss of equal embeddings, for a batch of ``pairs`` pairs."""
     return math.log(2 * pairs - 1)

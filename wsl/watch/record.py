@@ -1,4 +1,4 @@
-"""What Snakemake's main process records of a run: its jobs at each start, and when each started and ended."""
+"""The record of a run, written by Snakemake's main process: the jobs of its last start, and the steps of each job."""
 
 import json
 import logging
@@ -14,9 +14,9 @@ import psutil
 from pydantic import BaseModel, ValidationError
 
 from wsl.errors import DataError
+from wsl.files.opening import RECORD as NAME
 from wsl.files.opening import opening_fault
 from wsl.files.plain import write_json
-from wsl.files.remaking import RECORD as NAME
 
 STEPS = "logs/steps.jsonl"  # in a run's folder
 STARTS, ENDS, FAILS = "starts", "ends", "fails"  # steps of a job
@@ -31,9 +31,9 @@ class Job(BaseModel):
         outputs: files that it writes.
         log: its log file.
         due: whether this start runs it; other jobs were done before.
-        before: modification times (ns) of its files that existed at the start; a file with the same time is an old one.
+        before: modification times (ns) of its files that existed at the start; a file with the same time is old.
         needs: positions of the jobs that must be done before it.
-        share: fraction of the cores or devices of this start that it takes, above 0 and at most 1.
+        share: fraction of the cores or devices that it takes, above 0 and at most 1.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Job(BaseModel):
 
     @property
     def rule(self) -> str:
-        """Its rule; jobs for lists of classes, which have one rule each, count as one rule."""
+        """Its rule, see ``rule_of``."""
         return rule_of(self.name)
 
 
@@ -91,7 +91,7 @@ class Record(BaseModel):
 
 
 def rule_of(name: str) -> str:
-    """Return the rule of a job's name; the numbered rules of lists of classes count as one."""
+    """Return the rule in a job's name; numbered rules, one for each list of classes, count as one."""
     rule = name.partition("/")[0]
     stem, _, number = rule.rpartition("_")
     return stem if number.isdigit() else rule
@@ -105,7 +105,7 @@ def job_name(log: str) -> str:
 def write_record(
     results: str | Path, plan: Iterable[Mapping[str, Any]], jobs: Iterable[Mapping[str, Any]], command: str
 ) -> None:
-    """Write the record of a start, as Snakemake is about to run its jobs.
+    """Write the record of a start, immediately before Snakemake runs its jobs.
 
     Args:
         results: the run's folder.
@@ -115,24 +115,14 @@ def write_record(
         command: the command that starts Snakemake again with the same arguments.
     """
     results = Path(results)
-
-    def in_run(path: str) -> str:
-        return Path(os.path.relpath(path, results)).as_posix()
-
-    def recorded(job: Mapping[str, Any]) -> Job:
-        log = in_run(job["log"])
-        outputs = [in_run(path) for path in job["outputs"]]
-        times = {path: _time(results / path) for path in (*outputs, log)} if job["due"] else {}
-        return Job(
-            name=job_name(log),
-            outputs=outputs,
-            log=log,
-            due=job["due"],
-            before={path: when for path, when in times.items() if when is not None},
-            needs=job["needs"],
-            share=job["share"],
-        )
-
+    recorded = []
+    for job in jobs:
+        log, *outputs = (_relative(path, results) for path in (job["log"], *job["outputs"]))
+        before = {}
+        for path in (*outputs, log) if job["due"] else ():
+            with suppress(FileNotFoundError):
+                before[path] = (results / path).stat().st_mtime_ns
+        recorded.append(Job(**{**job, "name": job_name(log), "outputs": outputs, "log": log, "before": before}))
     record = Record(
         started=time.time(),
         host=os.uname().nodename,
@@ -142,9 +132,13 @@ def write_record(
         members={
             f"zoo/members/{row['member']:05d}.h5": Planned(part=row["part"], epochs=row["max_epoch"]) for row in plan
         },
-        jobs=[recorded(job) for job in jobs],
+        jobs=recorded,
     )
     write_json(results / NAME, record.model_dump())
+
+
+def _relative(path: str, results: Path) -> str:
+    return Path(os.path.relpath(path, results)).as_posix()
 
 
 def read_record(results: str | Path) -> Record:
@@ -184,11 +178,7 @@ class Step:
 
 
 class StepsHandler(logging.Handler):
-    """Writes the steps of a run, from the records of Snakemake's logger, to a file that only grows.
-
-    Args:
-        results: the run's folder.
-    """
+    """Appends the steps of a run, from the records of Snakemake's logger, to a file in the run's folder."""
 
     def __init__(self, results: str | Path):
         super().__init__()
@@ -199,17 +189,16 @@ class StepsHandler(logging.Handler):
     def begin(self) -> None:
         """Begin the steps of a start."""
         (self.results / STEPS).parent.mkdir(parents=True, exist_ok=True)
-        self._append("\n")  # if the previous start was killed, its last line may be incomplete
+        self._append("\n")  # the last line of a start that was killed may be incomplete
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write the step that a record of Snakemake reports, if it reports one."""
+        """Write the step that a record of Snakemake reports, if there is one."""
         event = str(getattr(record, "event", ""))
         if self._over:  # jobs of an interrupted run are stopped; they do not fail
             return
         if event == "job_info" and record.log:
-            name = job_name(Path(os.path.relpath(record.log[0], self.results)).as_posix())
-            self._names[record.jobid] = name
-            self.add(STARTS, name)
+            self._names[record.jobid] = job_name(_relative(record.log[0], self.results))
+            self.add(STARTS, self._names[record.jobid])
         elif event == "job_finished" and record.job_id in self._names:
             self.add(ENDS, self._names[record.job_id])
         elif event == "job_error" and record.jobid in self._names:
@@ -225,15 +214,6 @@ class StepsHandler(logging.Handler):
             file.write(text)
 
 
-def parse_steps(text: str) -> list[Step]:
-    """Return the steps in the text of a file; incomplete lines are left out."""
-    steps = []
-    for line in text.splitlines():
-        with suppress(ValueError, TypeError):
-            steps.append(Step(**json.loads(line)))
-    return steps
-
-
 def durations(steps: Iterable[Step]) -> dict[str, float]:
     """Return the seconds that each job took when it last ended."""
     started: dict[str, float] = {}
@@ -244,10 +224,3 @@ def durations(steps: Iterable[Step]) -> dict[str, float]:
         elif step.what == ENDS and step.job in started:
             seconds[step.job] = max(step.time - started.pop(step.job), 0.0)
     return seconds
-
-
-def _time(path: Path) -> int | None:
-    try:
-        return path.stat().st_mtime_ns
-    except FileNotFoundError:
-        return None

@@ -2,16 +2,16 @@
 
 Each job that is not done gets an expected duration: from jobs of its rule that ended in this start, else from jobs of
 its rule in earlier starts and other runs, else the typical duration of the other rules. The duration of a training is a
-fixed part plus a time per epoch; a training that runs needs the epochs that its history does not list yet. The jobs are
-then scheduled on the cores or devices as Snakemake would do it: each starts when the jobs that it needs are done and
-its share is free. The job that ends last gives the time left. It is unknown until enough jobs have a duration of their
-own rule.
+fixed part plus a time per epoch; a running training needs the epochs that its history does not list yet. The jobs are
+then scheduled on the cores or devices as in Snakemake: each starts when the jobs that it needs are done and its share
+is free. The end of the last job gives the time left. It is unknown until enough jobs have a duration of their own rule.
 """
 
 import heapq
 import math
 from bisect import insort
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean, median
@@ -20,24 +20,18 @@ from wsl.watch.record import STEPS, Record, durations, read_record, rule_of
 from wsl.watch.state import Epoch, Logs, Seen, State, look, trained
 from wsl.watch.tensorboard import Events, curves
 
-KNOWN = 1 / 3  # fraction of jobs that must be done or have a duration of their own rule; with less, time is unknown
-AHEAD = 64  # most ready jobs that are skipped, since their share is not free, in the search for one that fits
-MEMORY = 30.0  # seconds in which a shown estimate follows a new one by 63 %
+KNOWN = 1 / 3  # least fraction of jobs that are done or have a duration of their own rule; with less, time is unknown
+AHEAD = 64  # most ready jobs that are skipped in the search for one whose share is free
+MEMORY = 30.0  # seconds in which the shown estimate follows a new one by 63 %
 
 
 @dataclass
 class _Rule:
-    """Durations of the jobs of one rule in this start.
+    """Durations of the jobs of one rule in this start."""
 
-    Attributes:
-        jobs: seconds and planned epochs (0: none) of each that is done.
-        spans: seconds and number of epochs between the first and the last epoch of each.
-        starts: seconds from the start of a job to its first epoch.
-    """
-
-    jobs: list[tuple[float, int]] = field(default_factory=list)
-    spans: list[tuple[float, int]] = field(default_factory=list)
-    starts: list[float] = field(default_factory=list)
+    jobs: list[tuple[float, int]] = field(default_factory=list)  # seconds and planned epochs of each finished job
+    spans: list[tuple[float, int]] = field(default_factory=list)  # seconds and epochs from the first to the last epoch
+    starts: list[float] = field(default_factory=list)  # seconds from the start of a job to its first epoch
 
     @property
     def pace(self) -> float | None:
@@ -72,42 +66,35 @@ class Remaining:
         rules: dict[str, _Rule] = {}
         for seen in state.jobs:
             _learn(rules.setdefault(seen.job.rule, _Rule()), seen, state.record)
-        known = {
-            place: seconds
-            for place in ahead
-            if (seconds := self._expected(state.jobs[place], rules, state.record)) is not None
-        }
+        known = {}
+        for place in ahead:
+            seen = state.jobs[place]
+            seconds = rules[seen.job.rule].expected(_planned(seen, state.record))
+            seconds = self._history.get(seen.job.rule) if seconds is None else seconds
+            if seconds is not None:
+                known[place] = seconds
         count = sum(seen.job.due for seen in state.jobs)
-        durations_of_rules = _typical(rules, self._history)
-        if count - len(ahead) + len(known) < KNOWN * count or not durations_of_rules:
+        now = {name: fmean(seconds for seconds, _ in rule.jobs) for name, rule in rules.items() if rule.jobs}
+        means = {**self._history, **now}
+        if count - len(ahead) + len(known) < KNOWN * count or not means:
             return None
-        typical = median(durations_of_rules)
+        typical = median(means.values())
         needed = {}
         for place in ahead:
             seen, seconds = state.jobs[place], known.get(place, typical)
             needed[place] = _still(seen, seconds, rules[seen.job.rule].pace, state)
         return _makespan(state.jobs, needed)
 
-    def _expected(self, seen: Seen, rules: Mapping[str, _Rule], record: Record) -> float | None:
-        """Return the expected seconds of a job from jobs of its rule; None if there are none."""
-        seconds = rules[seen.job.rule].expected(_planned(seen, record))
-        return self._history.get(seen.job.rule) if seconds is None else seconds
-
 
 class Steady:
-    """Smooths estimates, so that one unusual job does not make the shown one jump."""
+    """Smooths estimates, so that one unusual job does not make the shown estimate jump."""
 
     def __init__(self):
         self._end: float | None = None
         self._time = 0.0
 
     def __call__(self, left: float | None, now: float) -> float | None:
-        """Return the seconds left to show.
-
-        Args:
-            left: the new estimate; None: unknown.
-            now: seconds on any monotonic clock.
-        """
+        """Return the seconds left to show, for a new estimate (None: unknown) at a time in seconds."""
         if left is None:
             self._end = None
             return None
@@ -118,45 +105,29 @@ class Steady:
         return max(self._end - now, 0.0)
 
 
-class Timed:
-    """Adds the smoothed time left to the states of a run.
-
-    Args:
-        results: the run's folder.
-    """
-
-    def __init__(self, results: str | Path):
-        self._remaining, self._steady = Remaining(results), Steady()
-
-    def __call__(self, state: State) -> State:
-        """Return a state with the time left."""
-        return replace(state, left=self._steady(self._remaining(state), state.time))
+def timer(results: str | Path) -> Callable[[State], State]:
+    """Return a function that adds the smoothed time left to states of the run in a folder."""
+    remaining, steady = Remaining(results), Steady()
+    return lambda state: replace(state, left=steady(remaining(state), state.time))
 
 
 def looks(results: Path, tensorboard: Path | None = None) -> Iterator[State]:
-    """Yield the states of a run until it has ended, and keep its event files up to date.
-
-    Args:
-        results: the run's folder.
-        tensorboard: a folder for event files of this run and others; None: none are written.
+    """Yield the states of the run in a folder until it has ended, and update its event files in another folder.
 
     Raises:
         ConfigError: event files are requested, and TensorBoard is not installed.
         DataError: the run has not started.
     """
-    logs, timed = Logs(results), Timed(results)
-    events = None if tensorboard is None else Events(tensorboard / results.resolve().name)
-    try:
-        over = False
+    logs, timed, over = Logs(results), timer(results), False
+    with ExitStack() as stack:
+        if tensorboard is not None:
+            events = stack.enter_context(closing(Events(tensorboard / results.resolve().name)))
         while not over:
             state = timed(look(results, read_record(results), logs))
-            if events is not None:
+            if tensorboard is not None:
                 events.write(curves(state, logs))
             yield state
             over = state.over
-    finally:
-        if events is not None:
-            events.close()
 
 
 def _learn(rule: _Rule, seen: Seen, record: Record) -> None:
@@ -165,7 +136,7 @@ def _learn(rule: _Rule, seen: Seen, record: Record) -> None:
         return
     if seen.seconds is not None:
         rule.jobs.append((seen.seconds, _planned(seen, record)))
-    # A resumed job has epochs from before this start too.
+    # A resumed job also has epochs from before this start.
     moments = [epoch.time for epoch in _epochs(seen) if epoch.time >= seen.since]
     if moments:
         rule.starts.append(max(moments[0] - seen.since, 0.0))
@@ -178,7 +149,7 @@ def _epochs(seen: Seen) -> list[Epoch]:
 
 
 def _planned(seen: Seen, record: Record) -> int:
-    """Return the number of epochs that a job trains for, added up over its members; 0 if it is unknown."""
+    """Return the number of epochs that a job trains for, summed over its members; 0: unknown."""
     members = trained(seen.job, record)
     if members:
         return sum(record.members[path].epochs for path in members)
@@ -191,26 +162,17 @@ def _still(seen: Seen, seconds: float, pace: float | None, state: State) -> floa
         return seconds
     done, planned = _epochs(seen), _planned(seen, state.record)
     if planned and done and pace is not None:
-        reached: dict[str | None, int] = {}
-        for epoch in done:
-            reached[epoch.member] = epoch.epoch
+        reached = {epoch.member: epoch.epoch for epoch in done}
         since_last = max(state.time - done[-1].time, 0.0)
         return max(pace * (planned - sum(reached.values())) - min(since_last, pace), 0.0)
     spent = state.time - (state.time if seen.since is None else seen.since)
     return max(seconds - spent, 0.1 * spent)  # a job that takes longer than expected need not end soon
 
 
-def _typical(rules: Mapping[str, _Rule], history: Mapping[str, float]) -> list[float]:
-    now = {name: fmean(seconds for seconds, _ in rule.jobs) for name, rule in rules.items() if rule.jobs}
-    return list({**history, **now}.values())
-
-
 def _makespan(jobs: Sequence[Seen], needed: Mapping[int, float]) -> float:
     """Return the seconds until the last job ends, if each starts once its needs are done and its share is free.
 
-    Args:
-        jobs: all jobs, in the order of the chain.
-        needed: the seconds that each unfinished job still takes, by its position.
+    ``needed`` are the seconds that each unfinished job still takes, by its position in the chain.
     """
     waits = {place: sum(need in needed for need in jobs[place].job.needs) for place in needed}
     after: dict[int, list[int]] = {}

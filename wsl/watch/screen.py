@@ -1,13 +1,11 @@
-"""What `wsl watch` and `wsl run` print of a run's state: tables on a terminal, lines elsewhere, JSON for programs."""
+"""The output of `wsl watch` and `wsl run`: tables on a terminal, lines elsewhere, JSON for programs."""
 
 import math
 import shlex
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from rich.console import Console, Group, RenderableType
@@ -19,11 +17,11 @@ from rich.text import Text
 
 from wsl.jobs.process import stopped_in
 from wsl.watch.record import FAILED, INTERRUPTED
-from wsl.watch.state import COMPLETE, DELETED, KILLED, RUNNING, Epoch, Seen, State
+from wsl.watch.state import COMPLETE, DELETED, KILLED, RUNNING, Seen, State
 
 GB = 1e9
-MOST = 8  # rows for running jobs, for failed jobs and for warnings, so that they fit on a terminal
-QUIET = 60.0  # seconds without a message after which a job's silence is shown
+MOST = 8  # most rows for running jobs, for failed jobs and for warnings, so that they fit on a terminal
+QUIET = 60.0  # seconds after which a job without messages is marked
 ON_A_TERMINAL, ELSEWHERE = 2.0, 60.0  # seconds between two updates
 ENDINGS = {
     FAILED: "failed after {}",
@@ -33,30 +31,40 @@ ENDINGS = {
 
 
 def draw(name: str, state: State) -> Group:
-    """Return the full screen of a run's state.
-
-    Args:
-        name: what to call the run.
-        state: its state.
-    """
+    """Return the full screen of the state of a run with this name."""
+    running = []
+    for seen in state.of("running"):
+        silent = max(state.time - seen.log.time, 0)
+        wait = f" (no message for {span(silent)})" if silent > QUIET else ""
+        running.append(f"{seen.job.name} {_epoch(seen)}{wait}")
+    warnings = [f"{text} ({job})" for text, job in state.warnings.items()]
+    failed = state.of("failed")
     return Group(
         Text.assemble((name, "bold"), f": {_progress(state)}"),
         _row(_timing(state)),
         _stages(state),
-        *_running(state),
-        *_warnings(state),
-        *_failed(state),
+        *_block(Text("now"), running, ""),
+        *_block(Text("warnings", style="yellow"), warnings, ", in logs/"),
+        *(
+            Text.assemble((f"{seen.job.name} failed: ", "bold red"), f"{reason(seen)} ({seen.job.log})")
+            for seen in failed[:MOST]
+        ),
+        *([Text(f" and {len(failed) - MOST} more failed")] if failed[MOST:] else []),
     )
+
+
+def _block(title: Text, lines: list[str], place: str) -> list[RenderableType]:
+    """Return rows below a title; ``place`` is added to the count of the lines that are left out."""
+    more = [_row(f"and {len(lines) - MOST} more{place}")] if lines[MOST:] else []
+    return [title, *map(_row, lines[:MOST]), *more] if lines else []
 
 
 def line(state: State) -> str:
     """Return a run's state in one line."""
-    whole = f"{_progress(state)}; {_timing(state)}"
-    running = state.of("running")
-    if not running:
-        return whole
-    more = f", and {len(running) - 1} more" if running[1:] else ""
-    return f"{whole}; now {f'{running[0].job.name} {_epoch(running[0])}'.rstrip()}{more}"
+    text, running = f"{_progress(state)}; {_timing(state)}", state.of("running")
+    if running:
+        text += f"; now {running[0].job.name} {_epoch(running[0])}".rstrip()
+    return text + (f", and {len(running) - 1} more" if running[1:] else "")
 
 
 def describe_failure(seen: Seen, folder: str | Path) -> str:
@@ -69,16 +77,11 @@ def reason(seen: Seen) -> str:
     if seen.log is not None and stopped_in(seen.log.text):
         return "stopped from outside (cancelled, or at its time limit)"
     error = seen.log.error if seen.log else None
-    return error or "its log holds no error (was it killed, or out of memory?)"
+    return error or "its log contains no error (was it killed, or out of memory?)"
 
 
 def advice(state: State, results: str | Path) -> str:
-    """Return what to do about a run that has ended and is not complete.
-
-    Args:
-        state: the run's state.
-        results: the run's folder.
-    """
+    """Return the commands that complete a run that has ended, with its results in this folder."""
     program, *arguments = shlex.split(state.record.command)
     if state.phase == KILLED:
         unlock = shlex.join([program, "--unlock", *arguments])
@@ -88,7 +91,7 @@ def advice(state: State, results: str | Path) -> str:
     files = [Path(results, path).as_posix() for path in state.missing]
     listed = ", ".join(files[:MOST]) + (f" and {len(files) - MOST} more" if files[MOST:] else "")
     if files[MOST:]:
-        # A list of all files would fill the screen. `--forcerun` goes before Snakemake's first option, after targets.
+        # A list of all files would fill the screen. `--forcerun` is placed after targets, before Snakemake's options.
         rules = dict.fromkeys(seen.job.name.partition("/")[0] for seen in state.of("deleted"))
         place = next((place for place, argument in enumerate(arguments) if argument.startswith("-")), len(arguments))
         arguments[place:place] = ["--forcerun", *rules]
@@ -99,7 +102,7 @@ def advice(state: State, results: str | Path) -> str:
 
 
 def span(seconds: float) -> str:
-    """Return a duration in words."""
+    """Return a duration in words, for example ``1 h 05 min``."""
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -107,7 +110,7 @@ def span(seconds: float) -> str:
 
 
 def time_left(seconds: float | None) -> str:
-    """Return an estimate in words, as exact as it is."""
+    """Return an estimate in words; the longer, the coarser."""
     if seconds is None:
         return "time left unknown"
     minutes = math.ceil(seconds / 60)
@@ -119,13 +122,9 @@ def time_left(seconds: float | None) -> str:
 
 def _progress(state: State) -> str:
     failed = len(state.of("failed"))
-    zoo = [f"{part} {count.done}/{count.all}" for part, count in state.members.items()]
-    parts = [
-        f"{state.outputs.done} of {state.outputs.all} outputs",
-        f"{failed} failed" if failed else "",
-        f"members: {', '.join(zoo)}" if zoo else "",
-    ]
-    return "; ".join(part for part in parts if part)
+    zoo = ", ".join(f"{part} {count.done}/{count.all}" for part, count in state.members.items())
+    failures, members = f"; {failed} failed" if failed else "", f"; members: {zoo}" if zoo else ""
+    return f"{state.outputs.done} of {state.outputs.all} outputs{failures}{members}"
 
 
 def _timing(state: State) -> str:
@@ -145,51 +144,19 @@ def _stages(state: State) -> Table:
     running = {seen.job.rule for seen in state.of("running")}
     for stage, rules in state.stages.items():
         done = sum(count.done for count in rules.values())
-        every = sum(count.all for count in rules.values())
+        total = sum(count.all for count in rules.values())
         begun = [
             f"{rule} {count.done}/{count.all}"
             for rule, count in rules.items()
             if count.done < count.all and (count.done or rule in running)
         ]
-        bar = ProgressBar(total=every, completed=done, width=20)
-        table.add_row(stage, bar, f"{done}/{every}", Text(", ".join(begun), no_wrap=True, overflow="ellipsis"))
+        bar = ProgressBar(total=total, completed=done, width=20)
+        table.add_row(stage, bar, f"{done}/{total}", Text(", ".join(begun), no_wrap=True, overflow="ellipsis"))
     return table
 
 
-def _running(state: State) -> Iterator[RenderableType]:
-    running = state.of("running")
-    if not running:
-        return
-    yield Text("now")
-    for seen in running[:MOST]:
-        silent = max(state.time - seen.log.time, 0)
-        wait = f" (no message for {span(silent)})" if silent > QUIET else ""
-        yield _row(f"{seen.job.name} {_epoch(seen)}{wait}")
-    if running[MOST:]:
-        yield _row(f"and {len(running) - MOST} more")
-
-
-def _warnings(state: State) -> Iterator[RenderableType]:
-    warnings = state.warnings
-    if not warnings:
-        return
-    yield Text("warnings", style="yellow")
-    for text, job in list(warnings.items())[:MOST]:
-        yield _row(f"{text} ({job})")
-    if len(warnings) > MOST:
-        yield _row(f"and {len(warnings) - MOST} more, in logs/")
-
-
-def _failed(state: State) -> Iterator[RenderableType]:
-    failed = state.of("failed")
-    for seen in failed[:MOST]:
-        yield Text.assemble((f"{seen.job.name} failed: ", "bold red"), f"{reason(seen)} ({seen.job.log})")
-    if failed[MOST:]:
-        yield Text(f" and {len(failed) - MOST} more failed")
-
-
 def _row(text: str) -> Padding:
-    # Not as wide as the screen: otherwise the `^C` of a terminal would start a new line.
+    # Narrower than the screen: otherwise the `^C` of a terminal would start a new line.
     return Padding(Text(text.rstrip(), overflow="fold"), (0, 0, 0, 1), expand=False)
 
 
@@ -199,22 +166,17 @@ def _epoch(seen: Seen) -> str:
     if epoch is None:
         return ""
     member = f"member {epoch.member}, " if epoch.member and not seen.job.name.endswith(epoch.member) else ""
-    values = ", ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in _shown(epoch).items())
+    accuracy = "validation_accuracy" if "validation_accuracy" in epoch.values else "train_accuracy"
+    values = ", ".join(
+        f"{name.replace('_', ' ')} {value:.4g}"
+        for name, value in epoch.values.items()
+        if name.endswith("_loss") or name == accuracy
+    )
     return f"{member}epoch {epoch.epoch} of {epoch.epochs}: {values}"
 
 
-def _shown(epoch: Epoch) -> dict[str, float]:
-    """Return the losses of an epoch, and its validation accuracy, or else its training accuracy."""
-    accuracy = "validation_accuracy" if "validation_accuracy" in epoch.values else "train_accuracy"
-    return {name: value for name, value in epoch.values.items() if name.endswith("_loss") or name == accuracy}
-
-
 def facts(name: str, state: State) -> dict[str, Any]:
-    """Return everything about a run's state as plain values.
-
-    Args:
-        name: of the run.
-        state: its state.
+    """Return everything about the state of a run with this name as plain values.
 
     Returns:
         ``run``, ``phase`` (see ``wsl.watch.state.State``), ``seconds`` since its last start, ``seconds_left`` (None:
@@ -236,11 +198,11 @@ def facts(name: str, state: State) -> dict[str, Any]:
         "running": [
             {
                 "job": seen.job.name,
-                "member": epoch.member if epoch else None,
-                "epoch": epoch.epoch if epoch else None,
-                "values": epoch.values if epoch else {},
+                "member": getattr(seen.last_epoch, "member", None),
+                "epoch": getattr(seen.last_epoch, "epoch", None),
+                "values": getattr(seen.last_epoch, "values", {}),
             }
-            for seen, epoch in ((seen, seen.last_epoch) for seen in state.of("running"))
+            for seen in state.of("running")
         ],
         "failed": [{"job": seen.job.name, "error": reason(seen), "log": seen.job.log} for seen in state.of("failed")],
         "warnings": [{"text": text, "job": job} for text, job in state.warnings.items()],
@@ -250,13 +212,9 @@ def facts(name: str, state: State) -> dict[str, Any]:
 
 
 def follow(results: Path, states: Iterator[State], console: Console, every: float | None = None) -> State:
-    """Show a run until it has ended, and return its last state.
+    """Show the states of a run, see ``wsl.watch.remaining.looks``, and return the last one.
 
-    Args:
-        results: the run's folder.
-        states: see ``wsl.watch.remaining.looks``.
-        console: if it is not a terminal, it gets one line per state and no control codes.
-        every: seconds between two states; None: ``ON_A_TERMINAL`` or ``ELSEWHERE``.
+    ``every`` are the seconds between two states; None: those of ``View``.
     """
     with View(results.resolve().name, results, console) as view:
         for state in states:
@@ -266,11 +224,13 @@ def follow(results: Path, states: Iterator[State], console: Console, every: floa
     return state
 
 
-class View(AbstractContextManager):
-    """Shows the states of a run: in place on a terminal, in lines elsewhere.
+class View:
+    """Shows the states of a run in a ``with`` block.
+
+    On a terminal, a state replaces the one before. Elsewhere, each state, failure and warning is one line, once.
 
     Args:
-        name: what to call the run.
+        name: name of the run on the screen.
         results: its folder.
         console: if it is not a terminal, it gets no control codes.
         transient: whether the last state is removed from a terminal at the end.
@@ -278,45 +238,33 @@ class View(AbstractContextManager):
 
     def __init__(self, name: str, results: Path, console: Console, transient: bool = False):
         self.every = ON_A_TERMINAL if console.is_terminal else ELSEWHERE
-        self._name = name
+        self._name, self._results, self._console = name, results, console
         self._live = Live(console=console, auto_refresh=False, transient=transient) if console.is_terminal else None
-        self._show: Callable[[State], None] = _Lines(results, console) if self._live is None else self._draw
+        self._failures: set[str] = set()
+        self._warned: set[str] = set()
 
     def __enter__(self) -> Self:
         if self._live is not None:
             self._live.start()
         return self
 
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         if self._live is not None:
             self._live.stop()
 
     def __call__(self, state: State) -> None:
         """Show a state."""
-        self._show(state)
+        if self._live is not None:
+            self._live.update(draw(self._name, state), refresh=True)
+            return
+        failures = {describe_failure(seen, self._results) for seen in state.of("failed")}
+        warnings = [f"warning: {text} ({job})" for text, job in state.warnings.items() if text not in self._warned]
+        for text in (*warnings, *sorted(failures - self._failures), f"{time.strftime('%H:%M:%S')} {line(state)}"):
+            self._console.print(text, highlight=False, soft_wrap=True, markup=False)
+        self._failures = failures
+        self._warned |= set(state.warnings)
 
     def note(self, text: str) -> None:
-        """Show a text in place of a state, on a terminal."""
+        """Show a text instead of a state, on a terminal."""
         if self._live is not None:
             self._live.update(Text.assemble((self._name, "bold"), f": {text}"), refresh=True)
-
-    def _draw(self, state: State) -> None:
-        self._live.update(draw(self._name, state), refresh=True)
-
-
-class _Lines:
-    """Prints one line per state, and each failure and each warning once."""
-
-    def __init__(self, results: Path, console: Console):
-        self.results, self.console = results, console
-        self._failed: set[str] = set()
-        self._warned: set[str] = set()
-
-    def __call__(self, state: State) -> None:
-        failures = {describe_failure(seen, self.results) for seen in state.of("failed")}
-        warnings = {text: f"warning: {text} ({job})" for text, job in state.warnings.items()}
-        new = [warnings[text] for text in warnings if text not in self._warned]
-        for text in (*new, *sorted(failures - self._failed), f"{time.strftime('%H:%M:%S')} {line(state)}"):
-            self.console.print(text, highlight=False, soft_wrap=True, markup=False)
-        self._failed = failures
-        self._warned |= set(warnings)

@@ -1,17 +1,19 @@
-"""The state of a run: its folder, logs, histories and steps, compared with the record of its last start."""
+"""The state of a run, from its files, logs, histories and steps, and the record of its last start."""
 
+import json
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from wsl.jobs.history import history_of, history_rows
 from wsl.jobs.process import error_in, warnings_in
-from wsl.watch.record import COMPLETED, ENDS, FAILS, STARTS, STEPS, Job, Record, Step, durations, parse_steps
+from wsl.watch.record import COMPLETED, ENDS, FAILS, STARTS, STEPS, Job, Record, Step, durations
 
-RUNNING, COMPLETE, DELETED, KILLED = "running", "complete", "deleted", "killed"  # phases; two more are in ``record``
+RUNNING, COMPLETE, DELETED, KILLED = "running", "complete", "deleted", "killed"  # phases; record.py has two more
 
 
 @dataclass(frozen=True)
@@ -55,25 +57,21 @@ class Log:
         """The epochs in a history."""
         keys = ("epoch", "epochs", "time", "member")
         return [
-            Epoch(
-                **{key: row[key] for key in keys if key in row},
-                values={name: value for name, value in row.items() if name not in keys},
-            )
-            for row in history_rows(self.text)
+            Epoch(**{key: row.pop(key) for key in keys if key in row}, values=row) for row in history_rows(self.text)
         ]
 
     @cached_property
     def steps(self) -> list[Step]:
-        """The steps of a run."""
-        return parse_steps(self.text)
+        """The steps of a run; incomplete lines are left out."""
+        steps = []
+        for line in self.text.splitlines():
+            with suppress(ValueError, TypeError):
+                steps.append(Step(**json.loads(line)))
+        return steps
 
 
 class Logs:
-    """Reads logs, and each again only if it has changed.
-
-    Args:
-        folder: the run's folder, to which paths are relative.
-    """
+    """Reads files in a run's folder; a file is read again only if it has changed."""
 
     def __init__(self, folder: str | Path):
         self.folder = Path(folder)
@@ -101,9 +99,9 @@ class Seen:
         status: ``waiting``, ``running``, ``done``, ``failed``, ``stopped`` (Snakemake ended before the job did) or
             ``deleted`` (its outputs were written and are gone).
         log: of a job that has started in this start of the workflow.
-        epochs: of a job that has started in this start; a job that was resumed has those of its first attempt too.
-        since: when it started, seconds since 1970, if that is known.
-        seconds: how long it took, if it is done and that is known.
+        epochs: of a job that has started in this start; a resumed job also has those of its first attempt.
+        since: time of its start, seconds since 1970; None: unknown.
+        seconds: its duration, if it is done; None: unknown.
     """
 
     job: Job
@@ -121,7 +119,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Count:
-    """Number of those that are done, and of all."""
+    """Numbers of finished items and of all items."""
 
     done: int
     all: int
@@ -129,13 +127,13 @@ class Count:
 
 @dataclass(frozen=True)
 class State:
-    """A run at a moment.
+    """A run at one time.
 
     Attributes:
         record: of its last start.
         time: seconds since 1970.
         jobs: in the order of the chain.
-        missing: outputs of jobs with status ``deleted`` that are not there, relative to the run's folder.
+        missing: outputs of jobs with status ``deleted`` that do not exist, relative to the run's folder.
         size: bytes of all its files.
         finished: time of the last event in this start, seconds since 1970.
         end: how Snakemake ended: ``completed``, ``failed``, ``interrupted``, or ``killed`` if its process is gone and
@@ -154,7 +152,7 @@ class State:
 
     @property
     def phase(self) -> str:
-        """``running``, ``complete``, ``failed``, ``interrupted``, ``killed``, or ``deleted``: files have gone since."""
+        """``running``, ``complete``, ``failed``, ``interrupted``, ``killed``, or ``deleted``: files were deleted."""
         if all(seen.status == "done" for seen in self.jobs):
             return COMPLETE
         if self.end is None:
@@ -188,13 +186,16 @@ class State:
     @property
     def stages(self) -> dict[str, dict[str, Count]]:
         """Outputs by stage, the folder of a job's first output, and by rule."""
-        return {
-            stage: {rule: _outputs(jobs) for rule, jobs in rules.items()} for stage, rules in self._by_stage().items()
-        }
+        stages: dict[str, dict[str, list[Seen]]] = {}
+        for seen in self.jobs:
+            folder, _, _ = seen.job.outputs[0].rpartition("/")
+            stage = stages.setdefault(folder.partition("/")[0] or "report", {})
+            stage.setdefault(seen.job.rule, []).append(seen)
+        return {stage: {rule: _outputs(jobs) for rule, jobs in rules.items()} for stage, rules in stages.items()}
 
     @property
     def members(self) -> dict[str, Count]:
-        """Members trained of members planned, by part."""
+        """Trained members of all planned members, by part."""
         parts: dict[str, list[bool]] = {}
         for seen in self.jobs:
             for path in trained(seen.job, self.record):
@@ -210,24 +211,10 @@ class State:
                 warnings.setdefault(text, seen.job.name)
         return warnings
 
-    def _by_stage(self) -> dict[str, dict[str, list[Seen]]]:
-        stages: dict[str, dict[str, list[Seen]]] = {}
-        for seen in self.jobs:
-            folder, _, _ = seen.job.outputs[0].rpartition("/")
-            stage = stages.setdefault(folder.partition("/")[0] or "report", {})
-            stage.setdefault(seen.job.rule, []).append(seen)
-        return stages
-
 
 def look(results: str | Path, record: Record, logs: Logs) -> State:
-    """Return the state of a run, whose files may change meanwhile.
-
-    Args:
-        results: the run's folder.
-        record: of its last start.
-        logs: reads the run's logs.
-    """
-    gone = record.ended  # before anything else: what Snakemake has written by then is on the disk
+    """Return the state of the run in a folder, whose files may change meanwhile; ``record`` is of its last start."""
+    gone = record.ended  # first: after its end, Snakemake writes nothing more
     log = logs.read(STEPS)
     steps = [step for step in (log.steps if log else ()) if step.time >= record.started - 1e-3]  # times in whole ms
     end = next((step.what for step in reversed(steps) if not step.job), KILLED if gone else None)
@@ -255,29 +242,21 @@ def trained(job: Job, record: Record) -> list[str]:
 
 
 def _seen(job: Job, steps: Sequence[Step], times: dict[str, int], logs: Logs, ended: bool) -> Seen:
-    """Return a job and its status.
-
-    Args:
-        job: the job.
-        steps: the job's steps in this start.
-        times: modification times of all files in the run's folder, in ns.
-        logs: reads its log and history.
-        ended: whether Snakemake has ended.
-    """
+    """Return a job and its status; ``times`` are modification times (ns) of all files in the run's folder."""
 
     def new(path: str) -> bool:
         return path in times and times[path] != job.before.get(path)
 
-    there = all(path in times for path in job.outputs)
+    exist = all(path in times for path in job.outputs)
     if not job.due:
-        return Seen(job, "done" if there else "deleted")
+        return Seen(job, "done" if exist else "deleted")
     last = steps[-1].what if steps else None
     since = next((step.time for step in reversed(steps) if step.what == STARTS), None)
     log = logs.read(job.log) if new(job.log) else None
-    done = there and (last == ENDS or all(map(new, job.outputs)))
+    done = exist and (last == ENDS or all(map(new, job.outputs)))
     if not done and last == STARTS and log is not None and log.time < since - 1:  # of an attempt that failed
         log = None
-    history = logs.read(history_of(job.log)) if log is not None and history_of(job.log) in times else None
+    history = None if log is None else logs.read(history_of(job.log))
     if done:
         status = "done"
     elif last == ENDS:
@@ -293,19 +272,13 @@ def _seen(job: Job, steps: Sequence[Step], times: dict[str, int], logs: Logs, en
 
 
 def _outputs(jobs: Iterable[Seen]) -> Count:
-    jobs = list(jobs)
-    return Count(
-        sum(len(seen.job.outputs) for seen in jobs if seen.status == "done"),
-        sum(len(seen.job.outputs) for seen in jobs),
-    )
+    done = [seen.status == "done" for seen in jobs for _ in seen.job.outputs]
+    return Count(sum(done), len(done))
 
 
 def _files(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
     """Yield all files in a folder with their status; files that vanish meanwhile are left out."""
     for parent, _, names in os.walk(folder):
-        for name in names:
-            path = Path(parent, name)
-            try:
+        for path in (Path(parent, name) for name in names):
+            with suppress(OSError):
                 yield path.relative_to(folder).as_posix(), path.stat()
-            except OSError:
-                continue

@@ -1,4 +1,4 @@
-"""Learning curves of a run as TensorBoard's event files, written by TensorBoard's own writer, which needs no torch."""
+"""Learning curves of a run as event files, written by TensorBoard's own writer, which needs no torch."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -28,12 +28,7 @@ class Curve:
 
 
 def curves(state: State, logs: Logs) -> Iterator[Curve]:
-    """Yield the curves of a run so far.
-
-    Args:
-        state: the run's state.
-        logs: reads the histories.
-    """
+    """Yield the curves of a run so far; ``logs`` reads the histories."""
     for seen in state.jobs:
         history = None if seen.status == "waiting" else logs.read(history_of(seen.job.log))
         names = dict.fromkeys(epoch.member for epoch in history.epochs) if history else ()
@@ -46,8 +41,8 @@ def curves(state: State, logs: Logs) -> Iterator[Curve]:
 class Events:
     """Event files in a folder: one TensorBoard run per curve, each value of each epoch once.
 
-    Values that the files hold already are not written again. An epoch that is trained again, after a kill or with other
-    settings, replaces the old one and all that followed it.
+    Values that the files already contain are not written again. An epoch that is trained again, after a kill or with
+    other settings, replaces the old one and all later epochs.
 
     Args:
         folder: created if it does not exist.
@@ -68,12 +63,12 @@ class Events:
         self._event, self._summary, self._new_writer = event_pb2, summary_pb2, EventFileWriter
         self._writers: dict[str, Any] = {}
         self._written: dict[str, dict[tuple[int, str], float]] = {}  # end of each epoch, by epoch and tag
-        self._closed: dict[str, float | None] = {}
+        self._closed: dict[str, float] = {}
 
     def write(self, curves: Iterable[Curve]) -> None:
         """Write new values of curves."""
         for curve in curves:
-            if curve.name in self._closed and self._closed[curve.name] == curve.version:
+            if self._closed.get(curve.name) == curve.version:
                 continue
             for epoch in curve.epochs:
                 self._write(curve.name, epoch)
@@ -92,17 +87,17 @@ class Events:
         if name not in self._written:
             self._written[name] = _read(self.folder / name)
         written = self._written[name]
-        old = max((moment for (number, _), moment in written.items() if number == epoch.epoch), default=None)
-        if old is not None and epoch.time > old:
-            start = self._event.SessionLog(status=self._event.SessionLog.START)
-            self._add(name, epoch, session_log=start)
-            written = {key: moment for key, moment in written.items() if key[0] < epoch.epoch}
-            self._written[name] = written
-        new = {tag: value for tag, value in _tagged(epoch) if (epoch.epoch, tag) not in written}
+        old = [end for (number, _), end in written.items() if number == epoch.epoch]
+        if old and epoch.time > max(old):
+            self._add(name, epoch, session_log=self._event.SessionLog(status=self._event.SessionLog.START))
+            written = self._written[name] = {key: end for key, end in written.items() if key[0] < epoch.epoch}
+        # `train_loss` gets the tag `loss/train`, so that TensorBoard groups both parts.
+        tagged = {"/".join(reversed(key.split("_", 1))): value for key, value in epoch.values.items()}
+        new = {tag: value for tag, value in tagged.items() if (epoch.epoch, tag) not in written}
         if new:
             values = [self._summary.Summary.Value(tag=tag, simple_value=value) for tag, value in new.items()]
-            moment = self._add(name, epoch, summary=self._summary.Summary(value=values))
-            written.update(dict.fromkeys(((epoch.epoch, tag) for tag in new), moment))
+            end = self._add(name, epoch, summary=self._summary.Summary(value=values))
+            written.update(dict.fromkeys(((epoch.epoch, tag) for tag in new), end))
 
     def _add(self, name: str, epoch: Epoch, **content: Any) -> float:
         if name not in self._writers:
@@ -116,20 +111,14 @@ class Events:
             self._writers.pop(name).close()
 
 
-def _tagged(epoch: Epoch) -> list[tuple[str, float]]:
-    """Return values by TensorBoard's tags: ``train_loss`` becomes ``loss/train``, so that both parts share a group."""
-    return [("/".join(reversed(name.split("_", 1))), value) for name, value in epoch.values.items()]
-
-
 def _read(folder: Path) -> dict[tuple[int, str], float]:
-    """Read which values of which epochs the event files hold, and when the epochs ended."""
+    """Return the end of each epoch in the event files, by epoch and tag."""
     from tensorboard.backend.event_processing.event_file_loader import LegacyEventFileLoader
 
-    times: dict[tuple[int, str], float] = {}
+    ends: dict[tuple[int, str], float] = {}
     for path in sorted(folder.glob("events.out.tfevents.*")):
         for event in LegacyEventFileLoader(str(path)).Load():
             if event.HasField("session_log"):
-                times = {key: moment for key, moment in times.items() if key[0] < event.step}
-            for value in event.summary.value:
-                times[event.step, value.tag] = event.wall_time
-    return times
+                ends = {key: end for key, end in ends.items() if key[0] < event.step}
+            ends |= {(event.step, value.tag): event.wall_time for value in event.summary.value}
+    return ends

@@ -16,23 +16,15 @@ from wsl.zoo.recognition import architecture_of
 
 log = logging.getLogger(__name__)
 MOST_SWEEPS = 100
-GAIN = 1e-7  # least gain, relative to the sum of all inner products; smaller ones are rounding and could never end
+GAIN = 1e-7  # minimum gain, relative to the sum of all inner products; smaller gains are rounding, without end
 
 
 def match(weights: np.ndarray, reference: np.ndarray, layout: Layout, seed: int = 0) -> Permutations:
-    """Find permutations that bring a network's learned weights close to a reference's.
+    """Return a permutation of every group that brings flat learned weights (n_weights,) close to a reference.
 
     Each group in turn gets its best permutation while the others are fixed (a linear assignment of channels by inner
-    products), until no group improves: a local optimum, Algorithm 1 of Ainsworth et al. 2023.
-
-    Args:
-        weights: flat (n_weights,).
-        reference: flat (n_weights,).
-        layout: of both.
-        seed: of the order in which groups are visited.
-
-    Returns:
-        A permutation of every group, for ``wsl.weights.symmetry.permutation_index``.
+    products), until no group improves: a local optimum, Algorithm 1 of Ainsworth et al. 2023. ``seed`` decides the
+    order in which groups are visited.
 
     Raises:
         DataError: the architecture declares no symmetry.
@@ -42,19 +34,21 @@ def match(weights: np.ndarray, reference: np.ndarray, layout: Layout, seed: int 
             f"the architecture {architecture_of(layout).name} declares no permutation symmetry (channel_groups), so "
             "its networks cannot be aligned; set weights.align to false"
         )
-    ours, theirs = (layout.split(vector.astype(np.float64)) for vector in (weights, reference))
+    values, target = (layout.split(vector.astype(np.float64)) for vector in (weights, reference))
     permutations = {group: np.arange(size) for group, size in group_sizes(layout).items()}
     rng = stream(seed, "matching")
     for _ in range(MOST_SWEEPS):
         moved = False
         for group in rng.permutation(list(permutations)):
-            common = sum(
-                _common(theirs[name], reorder(ours[name], name, layout, permutations), axis)
-                for name, axis in _learned(layout, group)
+            # Running statistics are measured, not learned, and their large squares would dominate.
+            products = sum(
+                _inner_products(target[name], reorder(values[name], name, layout, permutations), axis)
+                for name, axis in permutable(layout)[group]
+                if not layout[name].running
             )
-            _, order = linear_sum_assignment(common, maximize=True)
-            gain = common[np.arange(len(order)), order].sum() - common.trace()
-            if gain > GAIN * abs(common).sum():
+            _, order = linear_sum_assignment(products, maximize=True)
+            gain = products[np.arange(len(order)), order].sum() - products.trace()
+            if gain > GAIN * abs(products).sum():
                 permutations[group], moved = permutations[group][order], True
         if not moved:
             break
@@ -62,15 +56,9 @@ def match(weights: np.ndarray, reference: np.ndarray, layout: Layout, seed: int 
 
 
 def align_part(index: str | Path, train_index: str | Path, out: str | Path, seed: int) -> None:
-    """Write a copy of an index whose members are permuted onto the first training member.
+    """Write a copy of an index whose members are permuted to match the first training member, see ``match``.
 
-    The permutations are those of a member's last snapshot, and all its snapshots get them: its trajectory stays intact.
-
-    Args:
-        index: of the members to align.
-        train_index: of the training members.
-        out: HDF5 file, which is read like any index.
-        seed: see ``match``.
+    All snapshots of a member get the permutations of its last one, so that its trajectory stays intact.
     """
     with open_zoo(train_index) as training:
         reference = read_snapshot(training, training.trained[0])
@@ -88,12 +76,7 @@ def align_part(index: str | Path, train_index: str | Path, out: str | Path, seed
             log.info("member %s: %d channels moved", member, moved)
 
 
-def _learned(layout: Layout, group: str) -> list[tuple[str, int]]:
-    # Running statistics are measured, not learned, and their large squares would dominate.
-    return [(name, axis) for name, axis in permutable(layout)[group] if not layout[name].running]
-
-
-def _common(theirs: np.ndarray, ours: np.ndarray, axis: int) -> np.ndarray:
-    """Return inner products (channels, channels) of two tensors' slices along an axis."""
-    rows = [np.moveaxis(values, axis, 0).reshape(values.shape[axis], -1) for values in (theirs, ours)]
+def _inner_products(target: np.ndarray, values: np.ndarray, axis: int) -> np.ndarray:
+    """Return inner products (channels, channels) of slices along an axis."""
+    rows = [np.moveaxis(tensor, axis, 0).reshape(tensor.shape[axis], -1) for tensor in (target, values)]
     return rows[0] @ rows[1].T

@@ -4,9 +4,9 @@ import numpy as np
 import torch
 from torch import nn
 from torch.func import functional_call
-from torch.nn import functional
 
 from wsl.images.inputs import normalised
+from wsl.weights.behaviour import divergence
 from wsl.weights.code_search import search_code
 from wsl.weights.fitted import FittedEncoder
 from wsl.weights.settings import Search
@@ -26,19 +26,18 @@ def search_latent(
     search: Search,
     seed: int,
 ) -> np.ndarray:
-    """Return a latent (latent,) whose network has the outputs of the original, starting from the encoded original.
+    """Return a latent (latent,) whose decoded network has the outputs of the original; start: the encoded original.
 
-    Minimises the divergence KL(original || decoded) of class probabilities over shifted and flipped images, where the
-    decoded network uses statistics of the batch, as after recalibration; plus ``features`` times the mean squared error
-    of the residual blocks' outputs, each in units of the original's variance (hints of Romero et al. 2015, for every
-    block).
+    Minimises ``divergence`` over shifted and flipped images, where the decoded network uses statistics of the batch, as
+    after recalibration; plus ``features`` times the mean squared error of the outputs of residual blocks, in units of
+    the original's variance (hints, Romero et al. 2015).
 
     Args:
         encoder: in evaluation mode.
         layout: of the weights.
         weights: of the original (n_weights,).
         units: deviation of each number of z_W over training snapshots (latent,).
-        images: uint8 training images of the original's task (n, 3, h, w).
+        images: uint8 training images of the task (n, 3, h, w).
         search: number of steps, learning rate, weight of features.
         seed: of batches, flips and shifts.
     """
@@ -56,10 +55,9 @@ def search_latent(
         batch = torch.randint(0, len(images), (BATCH_SIZE,))
         inputs = normalised(augmented(images[batch.to(images.device)]))
         with torch.no_grad():
-            expected = original(inputs).log_softmax(1)
+            expected = original(inputs)
         state = learned_state(encoder.decode(code[None])[0], layout)
-        decoded = functional_call(network, state, (inputs,)).log_softmax(1)
-        total = functional.kl_div(decoded, expected, log_target=True, reduction="batchmean")
+        total = divergence(expected, functional_call(network, state, (inputs,)))
         if search.features and expected_blocks:
             pairs = list(zip(expected_blocks, decoded_blocks, strict=True))
             total = total + search.features * sum((a - b).square().mean() / a.var() for a, b in pairs) / len(pairs)
@@ -71,7 +69,7 @@ def search_latent(
 
 
 def _block_outputs(network: nn.Module) -> list[torch.Tensor]:
-    """Return a list that is filled with the outputs of the network's blocks at each forward pass."""
+    """Return a list to which each forward pass appends the outputs of the blocks."""
     outputs: list[torch.Tensor] = []
     for block in network.architecture.blocks(network):
         block.register_forward_hook(lambda _module, _inputs, output: outputs.append(output))

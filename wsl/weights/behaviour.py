@@ -1,4 +1,4 @@
-"""The behaviour loss: the outputs of a decoded model against those of its original (Meynert et al. 2025)."""
+"""The behaviour loss: it compares outputs of a decoded model with those of its original (Meynert et al. 2025)."""
 
 import torch
 from torch.func import functional_call
@@ -10,20 +10,20 @@ from wsl.weights.snapshots import Snapshots
 from wsl.zoo.layout import Layout
 from wsl.zoo.network import learned_state, network_for
 
-QUERIES = 8  # training images per class that a model is compared on, drawn again for each comparison
+QUERIES = 8  # training images per class for each comparison of two models
+
+
+def divergence(original: torch.Tensor, decoded: torch.Tensor) -> torch.Tensor:
+    """Return the divergence KL(original || decoded) of class probabilities, nats, averaged over logits (n, classes)."""
+    probabilities = decoded.log_softmax(1), original.log_softmax(1)
+    return functional.kl_div(*probabilities, log_target=True, reduction="batchmean")
 
 
 class Behaviour:
     """Compares outputs of originals and decoded models on training images of the originals' tasks.
 
     Both use the batch-normalisation statistics of these images, as after recalibration, so decoded running statistics
-    have no effect.
-
-    Args:
-        layout: of the weights.
-        images: of all classes.
-        queries: training images per class, drawn again each time.
-        device: ``cpu`` or ``cuda``.
+    have no effect. Each comparison draws ``queries`` images per class (None: ``QUERIES``).
     """
 
     def __init__(self, layout: Layout, images: TaskImages, queries: int | None = None, device: str = "cpu"):
@@ -32,20 +32,16 @@ class Behaviour:
         self.network = network_for(layout).to(device).train()
 
     def loss(self, snapshots: Snapshots, rows: list[int], decoded: torch.Tensor) -> torch.Tensor:
-        """Return the divergence KL(original || decoded) of class probabilities, nats, averaged over images and models.
+        """Return the mean divergence of outputs of decoded flat weights (rows, n_weights), differentiable.
 
-        Args:
-            snapshots: of a part.
-            rows: those of the originals.
-            decoded: flat weights (rows, n_weights), differentiable.
+        ``rows`` are those of their originals.
         """
         losses = []
         for row, weights in zip(rows, decoded, strict=True):
             inputs = normalised(self._draw(snapshots.task(row)))
             with torch.no_grad():
                 original = self.outputs(snapshots.weights([row])[0].to(self.device), inputs)
-            expected, decoded_outputs = original.log_softmax(1), self.outputs(weights, inputs).log_softmax(1)
-            losses.append(functional.kl_div(decoded_outputs, expected, log_target=True, reduction="batchmean"))
+            losses.append(divergence(original, self.outputs(weights, inputs)))
         return torch.stack(losses).mean()
 
     def outputs(self, weights: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
@@ -54,8 +50,6 @@ class Behaviour:
 
     def _draw(self, task: str) -> torch.Tensor:
         images, labels = self.images.of_task(task)
-        chosen = [
-            places[torch.randperm(len(places))[: self.queries]]
-            for places in (torch.nonzero(labels == label)[:, 0] for label in labels.unique())
-        ]
+        by_class = [torch.nonzero(labels == label)[:, 0] for label in labels.unique()]
+        chosen = [places[torch.randperm(len(places))[: self.queries]] for places in by_class]
         return images[torch.cat(chosen)].to(self.device)

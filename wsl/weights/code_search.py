@@ -1,4 +1,4 @@
-"""Search for a code by gradient steps: the one optimiser behind encoding by outputs and latent refinement."""
+"""Search for a code by gradient steps, for encoding by outputs and latent refinement."""
 
 from collections.abc import Callable
 
@@ -13,12 +13,12 @@ def search_code(
     learning_rate: float,
     slow_from: int | None = None,
 ) -> torch.Tensor:
-    """Return the code (code,) that gradient steps of Adam lead to.
+    """Return the code (code,) after gradient steps of Adam.
 
     Args:
         loss: of a code (code,), a scalar, differentiable; called once per step.
         start: the first code (code,).
-        units: unit of a step for each number (code,), its training deviation; numbers with unit 0 do not change.
+        units: unit of each number (code,), its training deviation; numbers with unit 0 do not change.
         steps: number of steps.
         learning_rate: in these units.
         slow_from: step from which the learning rate is five times smaller; None: it is constant.

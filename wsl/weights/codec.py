@@ -1,6 +1,6 @@
-"""The weight encoder of a run with all its files: flat weights <-> z_W, and coefficients as the stage between."""
+"""The weight encoder of a run with all its files: flat weights <-> z_W."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,27 +26,22 @@ class WeightCodec:
     def __init__(self, linear: LinearCodec, encoder: FittedEncoder, counters: np.ndarray):
         self.linear, self.encoder, self.counters = linear, encoder, counters
 
-    @torch.no_grad()
     def encode(self, weights: np.ndarray) -> np.ndarray:
         """Return z_W (n, latent) of flat weights (n, n_weights)."""
-        batches = torch.from_numpy(np.float32(weights)).split(self.encoder.models_at_once)
-        return torch.cat([self.encoder.encode(batch) for batch in batches]).numpy()
+        return self._in_batches(self.encoder.encode, weights)
 
-    @torch.no_grad()
     def decode(self, latents: np.ndarray) -> np.ndarray:
         """Return flat weights (n, n_weights) of z_W (n, latent)."""
-        batches = torch.from_numpy(np.float32(latents)).split(self.encoder.models_at_once)
-        return torch.cat([self.encoder.decode(batch) for batch in batches]).numpy()
+        return self._in_batches(self.encoder.decode, latents)
+
+    @torch.no_grad()
+    def _in_batches(self, function: Callable[[torch.Tensor], torch.Tensor], rows: np.ndarray) -> np.ndarray:
+        batches = torch.from_numpy(np.float32(rows)).split(self.encoder.models_at_once)
+        return torch.cat([function(batch) for batch in batches]).numpy()
 
 
 def load_codec(index: str | Path, fitted: Sequence[str | Path], encoder: str | Path) -> WeightCodec:
-    """Load the codec of a run.
-
-    Args:
-        index: of the training members.
-        fitted: PCA files, in the order of the layout.
-        encoder: the fitted weight encoder.
-    """
+    """Load the codec of a run: the index of training members, PCA files, and the fitted weight encoder."""
     with open_zoo(index) as zoo:
         linear = load_linear(fitted, zoo.layout)
         return WeightCodec(linear, load_encoder(encoder, linear), zoo.typical_counters)
@@ -61,16 +56,9 @@ def embed_part(
     orders: int,
     seed: int,
 ) -> None:
-    """Write z_W of every snapshot of a part, in as many class orders as its coefficients have.
+    """Write z_W of every snapshot of a part as HDF5, with the rows of its coefficients.
 
-    Args:
-        index: of the part.
-        coefficients: of the part.
-        fitted: PCA files.
-        encoder: the fitted weight encoder.
-        out: HDF5, rows as those of ``coefficients``.
-        orders: number of class orders, see ``wsl.weights.coefficients.encode_part``.
-        seed: of the class orders.
+    ``fitted``, ``orders`` and ``seed`` are those of the coefficients, see ``wsl.weights.coefficients.encode_part``.
     """
     values, snapshots = read_coefficients(coefficients)
     with Snapshots(index, orders, seed) as rows, torch.no_grad():
@@ -93,24 +81,18 @@ def read_latents(path: str | Path) -> tuple[np.ndarray, pd.DataFrame]:
 
 
 def neighbours(codec: WeightCodec, train_latents: str | Path, weights: np.ndarray, count: int) -> pd.DataFrame:
-    """Return the nearest training members by the cosine of their latents, the nearest first.
-
-    Args:
-        codec: of weights.
-        train_latents: z_W of the training snapshots, in all their class orders.
-        weights: flat (n_weights,).
-        count: number of members.
+    """Return the ``count`` training members that are nearest to flat weights (n_weights,), the nearest first.
 
     Returns:
-        One row per member, of its nearest snapshot and class order: ``cosine``, of latents standardised by the training
-        snapshots, ``member``, ``snapshot``, ``task``, ``validation_loss``, ``validation_accuracy``.
+        One row per member, of its nearest snapshot and class order: ``member``, ``snapshot``, ``task``,
+        ``validation_loss``, ``validation_accuracy``, and ``cosine`` of latents standardised by the training snapshots.
     """
     latents, snapshots = read_latents(train_latents)
     mean, deviation = latents.mean(axis=0), latents.std(axis=0)
     scale = np.where(deviation > 0, deviation, 1)
-    known, given = ((values - mean) / scale for values in (latents, codec.encode(weights[None])))
-    lengths = np.linalg.norm(known, axis=1) * np.linalg.norm(given)
-    cosines = known @ given[0] / np.maximum(lengths, 1e-12)
+    training, query = ((values - mean) / scale for values in (latents, codec.encode(weights[None])))
+    lengths = np.linalg.norm(training, axis=1) * np.linalg.norm(query)
+    cosines = training @ query[0] / np.maximum(lengths, 1e-12)
     columns = ["member", "snapshot", "task", "validation_loss", "validation_accuracy"]
     table = snapshots[columns].assign(cosine=cosines).sort_values("cosine", ascending=False)
     return table.drop_duplicates("member").head(count).reset_index(drop=True)

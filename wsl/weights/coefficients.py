@@ -9,8 +9,8 @@ import pandas as pd
 
 from wsl.errors import DataError
 from wsl.files.hdf5 import get_table, new_hdf5, open_hdf5, part_of, put_table
+from wsl.files.opening import remedy
 from wsl.files.plain import write_csv
-from wsl.files.remaking import remedy
 from wsl.weights.orders import class_orders, reorder_head, reorder_task
 from wsl.weights.pca import ParameterPCA
 from wsl.zoo.index import open_zoo, read_weights
@@ -71,14 +71,10 @@ class LinearCodec:
 
 
 def load_linear(fitted: Sequence[str | Path], layout: Layout) -> LinearCodec:
-    """Load the PCA files of all parameters.
-
-    Args:
-        fitted: PCA files, in the order of the layout.
-        layout: of the weights.
+    """Load the PCA files of all parameters, in the order of the layout.
 
     Raises:
-        DataError: the files are not those of ``layout``, in its order.
+        DataError: the files are not those of the layout, in its order.
     """
     parameters = [ParameterPCA.read(path) for path in fitted]
     names = [entry.name for entry in layout.entries]
@@ -95,10 +91,10 @@ def encode_part(index: str | Path, fitted: Sequence[str | Path], out: str | Path
     Args:
         index: of a part.
         fitted: PCA files.
-        out: HDF5: coefficients, and a table with one row each: ``order`` (0 is the task's own) and ``task`` in that
-            order. All snapshots in their own order come first, in the order of the index.
+        out: HDF5 file of coefficients and a table with one row each, with ``order`` (0 is the order of the task) and
+            ``task`` in that order. The rows of order 0, those of the index, come first.
         seed: of the class orders.
-        orders: number of class orders.
+        orders: their number.
     """
     with open_zoo(index) as zoo:
         codec = load_linear(fitted, zoo.layout)
@@ -110,10 +106,8 @@ def encode_part(index: str | Path, fitted: Sequence[str | Path], out: str | Path
                 values = read_weights(zoo, columns=columns)
                 return reorder_head(values, order) if columns in heads else values
 
-            if number == 0:
-                coefficients.append(codec.encode(read, len(zoo.snapshots)))
-            else:
-                coefficients.append(codec.encode(read, len(zoo.snapshots), coefficients[0], set(zoo.layout.head)))
+            base = coefficients[0] if coefficients else None
+            coefficients.append(codec.encode(read, len(zoo.snapshots), base, zoo.layout.head))
             tasks = [reorder_task(task, order) for task in zoo.snapshots["task"]]
             tables.append(zoo.snapshots.assign(task=tasks, order=number))
     with new_hdf5(out) as file:
@@ -130,11 +124,9 @@ def read_coefficients(path: str | Path) -> tuple[np.ndarray, pd.DataFrame]:
 
 
 def owners(path: str | Path, normalise: str) -> np.ndarray | None:
-    """Return the place in the layout of each coefficient's parameter (n_coefficients,).
+    """Return the place in the layout of each coefficient's parameter (n_coefficients,), from a coefficient file.
 
-    Args:
-        path: of a coefficient file.
-        normalise: see ``wsl.training.fitting.Standardiser.fit``; None is returned unless it is ``per-parameter``.
+    None unless ``normalise`` is ``per-parameter``, see ``wsl.training.fitting.Standardiser.fit``.
     """
     if normalise != "per-parameter":
         return None
@@ -143,19 +135,9 @@ def owners(path: str | Path, normalise: str) -> np.ndarray | None:
 
 
 def pca_table(fitted: Sequence[str | Path], out: str | Path) -> None:
-    """Write one row per named parameter: mode, numbers, coefficients, fraction of the variance kept.
-
-    Args:
-        fitted: PCA files.
-        out: CSV.
-    """
+    """Write a CSV with one row per named parameter: mode, numbers, coefficients, fraction of the variance kept."""
     rows = []
-    for path in fitted:
-        with open_hdf5(path) as file:
-            mode, total = file.attrs["mode"], float(file.attrs["total_variance"])
-            numbers = len(file["mean"])
-            kept = {"mean": 0.0, "centred": 1.0, "pca": float(file["variance"][...].sum()) / total if total else 0.0}
-            count = {"mean": 0, "centred": numbers, "pca": len(file["variance"])}
-            about = {"parameter": file.attrs["name"], "mode": mode, "numbers": numbers}
-            rows.append({**about, "coefficients": count[mode], "explained_variance": kept[mode]})
+    for pca in map(ParameterPCA.read, fitted):
+        about = {"parameter": pca.name, "mode": pca.mode, "numbers": len(pca.mean)}
+        rows.append({**about, "coefficients": pca.n_coefficients, "explained_variance": pca.explained_variance})
     write_csv(out, pd.DataFrame(rows))

@@ -1,7 +1,7 @@
 """Fitted weight encoders: W -> z_W -> W as torch modules, and their files."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from wsl.weights.encoders.base import WEIGHT_ENCODERS
 from wsl.weights.pca import ParameterPCA
 
 NUMBERS = 2**28  # maximum number of weights that are encoded or decoded at once
-MOST = 256  # maximum number of models at once
+MODELS = 256  # maximum number of models at once
 States = dict[int, dict[str, torch.Tensor]]
 
 
@@ -25,7 +25,7 @@ class FittedEncoder(nn.Module, ABC):
 
     Attributes:
         latent: size of z_W.
-        about: what ``WeightEncoder.load`` needs to build the module again: plain JSON.
+        about: arguments of ``WeightEncoder.load``, as JSON types.
     """
 
     latent: int
@@ -33,7 +33,7 @@ class FittedEncoder(nn.Module, ABC):
 
     @property
     def models_at_once(self) -> int:
-        """How many models to encode or decode together."""
+        """Number of models to encode or decode together."""
         return 16
 
     @abstractmethod
@@ -46,11 +46,7 @@ class FittedEncoder(nn.Module, ABC):
 
 
 class LinearStage(nn.Module):
-    """``LinearCodec`` as a differentiable module; its arrays are not part of its state.
-
-    Args:
-        linear: PCA of every parameter.
-    """
+    """``LinearCodec`` as a differentiable module; its arrays are not part of its state."""
 
     def __init__(self, linear: LinearCodec):
         super().__init__()
@@ -59,28 +55,24 @@ class LinearStage(nn.Module):
             for name in ("mean", "components"):
                 self.register_buffer(f"{name}{place}", torch.from_numpy(getattr(parameter, name)), persistent=False)
 
-    def _parameters_as_tensors(self) -> Iterator[ParameterPCA]:
-        for place, parameter in enumerate(self.codec.parameters):
-            yield replace(parameter, mean=getattr(self, f"mean{place}"), components=getattr(self, f"components{place}"))
+    def _with(self, blocks: Iterable[torch.Tensor]) -> Iterator[tuple[ParameterPCA, torch.Tensor]]:
+        for place, (pca, block) in enumerate(zip(self.codec.parameters, blocks, strict=True)):
+            mean, components = getattr(self, f"mean{place}"), getattr(self, f"components{place}")
+            yield replace(pca, mean=mean, components=components), block
 
     def encode(self, weights: torch.Tensor) -> torch.Tensor:
         """Return C (n, n_coefficients) of flat weights (n, n_weights)."""
-        parameters = zip(self._parameters_as_tensors(), self.codec.layout.entries, strict=True)
-        return torch.cat([parameter.encode(weights[:, entry.columns]) for parameter, entry in parameters], dim=1)
+        blocks = (weights[:, entry.columns] for entry in self.codec.layout.entries)
+        return torch.cat([pca.encode(block) for pca, block in self._with(blocks)], dim=1)
 
     def decode(self, coefficients: torch.Tensor) -> torch.Tensor:
         """Return flat weights (n, n_weights) of C (n, n_coefficients)."""
-        blocks = coefficients.split([parameter.n_coefficients for parameter in self.codec.parameters], 1)
-        parameters = zip(self._parameters_as_tensors(), blocks, strict=True)
-        return torch.cat([parameter.decode(block) for parameter, block in parameters], dim=1)
+        blocks = coefficients.split([pca.n_coefficients for pca in self.codec.parameters], 1)
+        return torch.cat([pca.decode(block) for pca, block in self._with(blocks)], dim=1)
 
 
 class CoefficientEncoder(FittedEncoder):
-    """An encoder of PCA coefficients: W -> C_m -> z_W.
-
-    Args:
-        linear: the first stage.
-    """
+    """An encoder of PCA coefficients: W -> C_m -> z_W."""
 
     def __init__(self, linear: LinearCodec):
         super().__init__()
@@ -89,7 +81,7 @@ class CoefficientEncoder(FittedEncoder):
     @property
     def models_at_once(self) -> int:
         """As many as memory allows: all components are read for every batch, so large batches cost little more."""
-        return min(max(NUMBERS // self.linear.codec.layout.size, 1), MOST)
+        return min(max(NUMBERS // self.linear.codec.layout.size, 1), MODELS)
 
     @abstractmethod
     def encode_coefficients(self, coefficients: torch.Tensor) -> torch.Tensor:
@@ -107,11 +99,7 @@ class CoefficientEncoder(FittedEncoder):
 
 
 def load_encoder(path: str | Path, linear: LinearCodec) -> FittedEncoder:
-    """Load a fitted encoder, in evaluation mode, on the CPU.
-
-    Args:
-        path: safetensors file.
-        linear: the PCA of the run.
+    """Load a fitted encoder, in evaluation mode, on the CPU; ``linear``: the PCA of the run.
 
     Raises:
         DataError: the file does not hold an encoder of this version for this PCA.
@@ -120,7 +108,7 @@ def load_encoder(path: str | Path, linear: LinearCodec) -> FittedEncoder:
 
 
 def load_states(path: str | Path, linear: LinearCodec) -> dict[int, FittedEncoder]:
-    """Load the states that were kept during the training of an encoder, by epoch; see ``load_encoder``."""
+    """Load the states of an encoder during its training, by epoch; see ``load_encoder``."""
     tensors, about = read_tensors(path)
     states: States = {}
     for key, value in tensors.items():
@@ -130,7 +118,7 @@ def load_states(path: str | Path, linear: LinearCodec) -> dict[int, FittedEncode
 
 
 def write_states(path: str | Path, states: States, about: dict[str, Any]) -> None:
-    """Write the states that an encoder had after some epochs of its training."""
+    """Write states of an encoder during its training, by epoch."""
     flat = {f"{epoch}/{name}": value for epoch, state in states.items() for name, value in state.items()}
     write_tensors(path, flat, about)
 

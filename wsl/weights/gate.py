@@ -1,4 +1,4 @@
-"""Which principal components are kept: a budget for all parameters together, or the first of each on the bench."""
+"""Selection of principal components: by a budget for all parameters together, or the first of each (the bench)."""
 
 import logging
 from collections.abc import Sequence
@@ -25,9 +25,8 @@ def gate_components(
     Args:
         fitted: PCA files.
         out: PCA files to write, in the same order.
-        budget: coefficients per model; those of parameters that are only centred count, and are always kept.
-        sensitivity: CSV, see ``wsl.weights.sensitivity``: components of the largest effects on outputs are kept; None:
-            those of the largest variances.
+        budget: coefficients per model, with those of parameters that are only centred, which are always kept.
+        sensitivity: CSV of effects on outputs, by which components are ranked; None: by variance.
 
     Raises:
         DataError: the budget is smaller than the number of coefficients that are always kept.
@@ -42,33 +41,29 @@ def gate_components(
 def choose_components(
     parameters: Sequence[ParameterPCA], budget: int, sensitivity: str | Path | None = None
 ) -> dict[str, np.ndarray]:
-    """Return the places of the coefficients of each parameter that are kept, in order; see ``gate_components``."""
-    centred = {
-        parameter.name: np.arange(parameter.n_coefficients) for parameter in parameters if parameter.mode != "pca"
-    }
-    rest = budget - sum(map(len, centred.values()))
-    if rest <= 0:
-        raise DataError(
-            f"weights.budget: {budget} coefficients, but {budget - rest} numbers are only centred; raise it"
-        )
-    worths = {parameter.name: parameter.variance for parameter in parameters if parameter.mode == "pca"}
+    """Return the places, in order, of each parameter's coefficients that are kept; see ``gate_components``."""
+    chosen = {pca.name: np.arange(pca.n_coefficients) for pca in parameters if pca.mode != "pca"}
+    centred = sum(map(len, chosen.values()))
+    if centred >= budget:
+        raise DataError(f"weights.budget: {budget} coefficients, but {centred} numbers are only centred; raise it")
+    worths = {pca.name: pca.variance for pca in parameters if pca.mode == "pca"}
     if sensitivity is not None:
         for name, rows in pd.read_csv(sensitivity).groupby("parameter"):
             worths[name] = rows.sort_values("component")["effect"].to_numpy()[: len(worths[name])]
-    return {**centred, **best_components(worths, rest)}
+    return chosen | best_components(worths, budget - centred)
 
 
 def best_components(worths: dict[str, np.ndarray], count: int) -> dict[str, np.ndarray]:
     """Return the places, in order, of each parameter's components among the ``count`` of largest worth overall."""
     names = np.repeat(list(worths), [len(values) for values in worths.values()])
     places = np.concatenate([np.arange(len(values)) for values in worths.values()])
-    # Stable, so that ties are broken the same way everywhere.
+    # Stable, so that ties are broken in the same way on all machines.
     best = np.argsort(-np.concatenate(list(worths.values())), kind="stable")[:count]
     return {name: np.sort(places[best][names[best] == name]) for name in worths}
 
 
 def keep_components(parameter: ParameterPCA, places: np.ndarray) -> ParameterPCA:
-    """Return a parameter's PCA with only the components at ``places``; other modes are returned unchanged."""
+    """Return a PCA with only the components at ``places``; those of other modes are returned unchanged."""
     if parameter.mode != "pca":
         return parameter
     return replace(parameter, components=parameter.components[places], variance=parameter.variance[places])
@@ -83,32 +78,21 @@ def narrow(
     sensitivity: str | Path | None,
     folder: Path,
 ) -> tuple[list[Path], list[Path]]:
-    """Write PCA and coefficient files with fewer components than were fitted, and return their paths.
+    """Write PCA and coefficient files (training, validation) with fewer components to a folder; return their paths.
 
-    Args:
-        fitted: PCA files.
-        coefficients: of the training and of the validation part, by these PCA files.
-        train_index: index of the members that PCA was fitted on.
-        components: maximum number of components per parameter.
-        budget: see ``gate_components``; None: no budget.
-        sensitivity: see ``gate_components``.
-        folder: where files are written.
+    ``components`` is the maximum number per parameter. ``budget`` and ``sensitivity`` are those of ``gate_components``;
+    no budget: None.
     """
     with open_zoo(train_index) as zoo:
         wide = load_linear(fitted, zoo.layout).parameters
-    chosen = {
-        parameter.name: np.arange(parameter.n_coefficients)[: components if parameter.mode == "pca" else None]
-        for parameter in wide
-    }
+    chosen = {pca.name: np.arange(pca.n_coefficients)[: components if pca.mode == "pca" else None] for pca in wide}
     if budget is not None:
-        candidates = [keep_components(parameter, chosen[parameter.name]) for parameter in wide]
+        candidates = [keep_components(pca, chosen[pca.name]) for pca in wide]
         chosen = choose_components(candidates, budget, sensitivity)
-    files = [folder / f"{parameter.name}.h5" for parameter in wide]
-    for parameter, path in zip(wide, files, strict=True):
-        keep_components(parameter, chosen[parameter.name]).write(path)
-    starts = np.cumsum([0, *(parameter.n_coefficients for parameter in wide)])
-    columns = [start + chosen[parameter.name] for parameter, start in zip(wide, starts, strict=False)]
-    columns = np.concatenate(columns).astype(int)
+    files = [folder / f"{pca.name}.h5" for pca in wide]
+    for pca, path in zip(wide, files, strict=True):
+        keep_components(pca, chosen[pca.name]).write(path)
+    columns = np.concatenate([np.isin(np.arange(pca.n_coefficients), chosen[pca.name]) for pca in wide])
     values = [folder / f"{name}.h5" for name in ("train", "validation")]
     for source, path in zip(coefficients, values, strict=True):
         rows, snapshots = read_coefficients(source)

@@ -1,4 +1,4 @@
-"""The class-order symmetry: reordering a task's classes and its head's rows together changes nothing else."""
+"""The class-order symmetry: the classes of a task and the rows of the head may be reordered together."""
 
 from itertools import islice, permutations
 from math import factorial
@@ -11,7 +11,7 @@ from wsl.zoo.layout import Layout
 
 
 def class_orders(classes: int, count: int, seed: int) -> list[tuple[int, ...]]:
-    """Return up to ``count`` of the C! orders of C classes: the task's own, then others drawn without replacement."""
+    """Return up to ``count`` of the C! orders of C classes: first 0 to C - 1, then others drawn without replacement."""
     first = tuple(range(classes))
     if count >= factorial(classes):
         return list(permutations(first))

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class ParameterPCA:
-    """How one named parameter of d numbers is compressed.
+    """The compression of one named parameter of d numbers.
 
     ``encode`` and ``decode`` take numpy arrays, or torch tensors where ``mean`` and ``components`` are tensors.
 
@@ -52,12 +52,11 @@ class ParameterPCA:
 
     @property
     def n_coefficients(self) -> int:
-        """Number of coefficients."""
         return {"mean": 0, "centred": len(self.mean), "pca": len(self.components)}[self.mode]
 
     @property
     def explained_variance(self) -> float:
-        """Fraction of the variance that the coefficients keep; of a parameter without variance 0, or 1 if centred."""
+        """Fraction of the variance that the coefficients keep; without variance 0, or 1 if centred."""
         if self.mode == "centred":
             return 1.0
         return float(self.variance.sum()) / self.total_variance if self.total_variance else 0.0
@@ -70,7 +69,7 @@ class ParameterPCA:
         return centred if self.mode == "centred" else centred @ self.components.T
 
     def decode(self, coefficients: Any) -> Any:
-        """Return parameter values (n, d): V c + mu (section 3.2.1), within the bounds of the parameter."""
+        """Return parameter values (n, d) within their bounds: V c + mu (section 3.2.1)."""
         offsets = coefficients if self.mode == "centred" else coefficients @ self.components
         return bounded(self.mean + offsets, self.name, self.minimum)
 
@@ -78,13 +77,13 @@ class ParameterPCA:
     def fit(
         cls, name: str, read: Read, shape: tuple[int, int], settings: PcaSettings, seed: int = 0, device: str = "cpu"
     ) -> "ParameterPCA":
-        """Fit one parameter.
+        """Return the fit of one parameter.
 
         Args:
             name: of the parameter.
             read: returns the given columns of the training snapshots, float32.
             shape: number of snapshots n, numbers in the parameter d.
-            settings: thresholds, maximum number of components (never more than n - 1 or d), and solver.
+            settings: thresholds, maximum number of components, and solver.
             seed: of the randomised solver.
             device: where ``gram`` multiplies large matrices.
         """
@@ -96,18 +95,16 @@ class ParameterPCA:
         else:
             products, mean, minimum = scatter_matrix(read, rows, columns)
         squares = float(np.trace(products))
-        mode = select_mode(squares / (rows * columns), columns, settings)
-        found = Components(np.empty((0, columns), dtype=np.float32), np.empty(0))
-        if mode == "pca":
-            k = settings.most_coefficients(columns, rows)
-            if settings.solver != "gram":
-                found = sklearn_components(settings.solver, read, rows, columns, k, seed)
-            elif wide:
-                found = gram_components(products, mean, read, k, device)
-            else:
-                found = scatter_components(products, rows, k)
-        total = squares / max(rows - 1, 1)
-        return cls(name, mode, mean.astype(np.float32), minimum, found.components, found.variance, total)
+        mode, k = select_mode(squares / (rows * columns), columns, settings), settings.most_coefficients(columns, rows)
+        if mode != "pca":
+            components = Components(np.empty((0, columns), dtype=np.float32), np.empty(0))
+        elif settings.solver != "gram":
+            components = sklearn_components(settings.solver, read, rows, columns, k, seed)
+        elif wide:
+            components = gram_components(products, mean, read, k, device)
+        else:
+            components = scatter_components(products, rows, k)
+        return cls(name, mode, mean.astype(np.float32), minimum, *components, squares / max(rows - 1, 1))
 
     def write(self, path: str | Path) -> None:
         """Write an HDF5 file atomically."""
@@ -119,25 +116,23 @@ class ParameterPCA:
 
     @classmethod
     def read(cls, path: str | Path) -> "ParameterPCA":
-        """Read what ``write`` wrote."""
+        """Return what ``write`` wrote."""
         with open_hdf5(path) as file:
             arrays = {key: file[key][...] for key in ("mean", "components", "variance")}
             numbers = {key: float(file.attrs[key]) for key in ("minimum", "total_variance")}
             return cls(name=file.attrs["name"], mode=file.attrs["mode"], **arrays, **numbers)
 
 
-def is_bounded(name: str) -> bool:
-    """Return whether a parameter has a lower bound: a negative running variance makes all outputs of a network NaN."""
-    return name.endswith("running_var")
-
-
 def bounded(values: Any, name: str, minimum: float) -> Any:
-    """Return decoded values of a parameter, not below its training minimum where it has a bound; numpy or torch."""
-    return values.clip(min=minimum) if is_bounded(name) else values
+    """Return decoded values of a parameter (numpy or torch), running variances not below their training minimum.
+
+    A negative running variance makes all outputs of a network NaN.
+    """
+    return values.clip(min=minimum) if name.endswith("running_var") else values
 
 
 def select_mode(variance: float, dimension: int, settings: PcaSettings) -> str:
-    """Return the mode of Algorithm 3.1 for a parameter's mean variance and dimension."""
+    """Return the mode of Algorithm 3.1 for the mean variance and dimension of a parameter."""
     if variance < settings.variance_threshold:
         return "mean"
     return "centred" if dimension <= settings.dimension_limit else "pca"
@@ -151,37 +146,26 @@ def fit_parameters(
     orders: int = 1,
     job: Job = Job(),  # noqa: B008
 ) -> None:
-    """Fit named parameters of the training snapshots and write one file each.
+    """Fit named parameters of the snapshots of an index, that of the training members, and write one file each.
 
-    Args:
-        index: of the training members.
-        out: HDF5 files, one per name.
-        names: of the parameters.
-        settings: of PCA.
-        orders: number of class orders of every snapshot that the head's parameters are fitted on.
-        job: its seed is that of class orders and of the randomised solver.
+    The head is fitted on ``orders`` class orders of every snapshot. The seed of the job is that of these orders and of
+    the randomised solver.
     """
     with open_zoo(index) as zoo:
         for name, path in zip(names, out, strict=True):
             fitted = ParameterPCA.fit(name, *_source(zoo, name, orders, job.seed), settings, job.seed, job.device)
             fitted.write(path)
-            log.info(
-                "%s: mode %s, %d coefficients for %d numbers, %.1f %% of the variance",
-                name,
-                fitted.mode,
-                fitted.n_coefficients,
-                len(fitted.mean),
-                100 * fitted.explained_variance,
-            )
+            sizes = fitted.n_coefficients, len(fitted.mean), 100 * fitted.explained_variance
+            log.info("%s: mode %s, %d coefficients for %d numbers, %.1f %% of the variance", name, fitted.mode, *sizes)
 
 
 def _source(zoo: Zoo, name: str, orders: int, seed: int) -> tuple[Read, tuple[int, int]]:
-    """Return what reads columns of a parameter, and its number of rows and columns."""
+    """Return a reader of columns of a parameter, and its number of rows and columns."""
     entry = zoo.layout[name]
     if name in zoo.layout.head and orders > 1:
         values = read_weights(zoo, columns=entry.columns)
-        used = class_orders(entry.shape[0], orders, seed)
-        reordered = np.concatenate([reorder_head(values, order) for order in used])
+        reordered = [reorder_head(values, order) for order in class_orders(entry.shape[0], orders, seed)]
+        reordered = np.concatenate(reordered)
         return lambda part: reordered[:, part], reordered.shape
 
     def read(part: slice) -> np.ndarray:

@@ -19,8 +19,8 @@ class PcaSettings(Section):
     components: PositiveInt = Field(32, description="maximum number of principal components per named parameter")
     solver: Literal["gram", "incremental", "full", "randomized"] = Field(
         "gram",
-        description="`gram` is exact and streams the weights; `incremental` is the thesis' IncrementalPCA; `full` and "
-        "`randomized` are scikit-learn's",
+        description="`gram` is exact and streams the weights; `incremental` is IncrementalPCA (the thesis); `full` and "
+        "`randomized` are those of scikit-learn",
     )
 
     def most_coefficients(self, columns: int, rows: int) -> int:

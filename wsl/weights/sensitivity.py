@@ -1,4 +1,4 @@
-"""How much outputs change along each principal component, to first order: the ranking under a budget."""
+"""First-order effects of principal components on outputs: the ranking of components under a budget."""
 
 import logging
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from wsl.zoo.network import network_for, state_dict
 log = logging.getLogger(__name__)
 MEMBERS = 12  # maximum number of fully trained members that outputs are measured on
 IMAGES = 64  # maximum number of training images of each member's task
-PROBES = 24  # random combinations of a member's outputs, each of which costs one backward pass
+PROBES = 24  # random combinations of a member's outputs; each costs one backward pass
 
 
 def measure_sensitivity(
@@ -35,16 +35,16 @@ def measure_sensitivity(
 ) -> None:
     """Write the effect of every principal component on outputs.
 
-    A step of one training deviation along component v changes an output f by sqrt(variance) * v' df/dw, to first
-    order. Its square is summed over classes and averaged over images and members; the sum over outputs is estimated
-    without bias from random combinations of them (Hutchinson 1989).
+    A step of one training deviation along component v changes an output f by sqrt(variance) * v' df/dw. Its square is
+    summed over classes and averaged over images and members; random combinations of outputs estimate the sum over
+    outputs without bias (Hutchinson 1989).
 
     Args:
         index: of the training members.
         fitted: PCA files.
         packed: packed images, one file per class, or a list of them.
         out: CSV, one row per component: ``parameter``, ``component``, ``variance``, ``effect``.
-        recalibrated: whether running statistics are re-estimated after decoding, so that they have no effect.
+        recalibrated: whether running statistics are re-estimated after decoding and therefore have no effect.
         job: its seed is that of members, images and probes.
     """
     task_images = TaskImages(packed)
@@ -61,7 +61,12 @@ def measure_sensitivity(
             gradients = output_gradients(weights, zoo.layout, images, PROBES, recalibrated, generator, job.device)
             effects += effects_of(linear, gradients) / len(rows)
             log.info("member %s: gradients of outputs computed", zoo.snapshots["member"][row])
-    write_csv(out, _table(linear, effects))
+    tables = []
+    for place, pca in enumerate(linear.parameters):
+        if pca.mode == "pca":
+            columns = {"component": np.arange(pca.n_coefficients), "variance": pca.variance}
+            tables.append(pd.DataFrame({"parameter": pca.name, **columns, "effect": effects[linear.owners == place]}))
+    write_csv(out, pd.concat(tables, ignore_index=True))
 
 
 def output_gradients(
@@ -76,8 +81,7 @@ def output_gradients(
     """Return gradients (probes, n_weights) of random combinations of a network's outputs.
 
     Their outer products average to J'J / images, where J is the Jacobian of all outputs. Logits are centred over
-    classes, since a common shift changes no decision, and divided by their deviation, so that all members have the same
-    weight.
+    classes, since a common shift changes no decision, and divided by their deviation, so that members are comparable.
     """
     network = network_for(layout).to(device).eval()
     network.load_state_dict(state_dict(weights, layout))
@@ -104,20 +108,19 @@ def _running_gradients(network: nn.Module, gradients: dict[str, torch.Tensor]) -
     Of y = weight * (x - mean) / sqrt(var + eps) + bias: dy/dmean = -dy/dbias * weight / sqrt(var + eps), and
     dy/dvar = -dy/dweight * weight / (2 * (var + eps)).
     """
-    gradients_of_statistics = {}
+    results = {}
     for name, layer in network.named_modules():
         if isinstance(layer, nn.modules.batchnorm._BatchNorm):
             spread = layer.running_var + layer.eps
-            gradients_of_statistics[f"{name}.running_mean"] = -gradients[f"{name}.bias"] * layer.weight / spread.sqrt()
-            gradients_of_statistics[f"{name}.running_var"] = -gradients[f"{name}.weight"] * layer.weight / (2 * spread)
-    return gradients_of_statistics
+            results[f"{name}.running_mean"] = -gradients[f"{name}.bias"] * layer.weight / spread.sqrt()
+            results[f"{name}.running_var"] = -gradients[f"{name}.weight"] * layer.weight / (2 * spread)
+    return results
 
 
 def effects_of(linear: LinearCodec, gradients: np.ndarray) -> np.ndarray:
-    """Return the mean squared change of outputs for one deviation along each coefficient (n_coefficients,).
+    """Return the mean squared change of outputs per deviation along each coefficient (n_coefficients,).
 
-    Coefficients of parameters that are only centred get NaN, since their deviation is not known here; they are always
-    kept.
+    It is NaN for parameters that are only centred: their coefficients are always kept.
     """
     effects = []
     for parameter, entry in zip(linear.parameters, linear.layout.entries, strict=True):
@@ -127,14 +130,3 @@ def effects_of(linear: LinearCodec, gradients: np.ndarray) -> np.ndarray:
         else:
             effects.append(np.full(parameter.n_coefficients, np.nan))
     return np.concatenate(effects)
-
-
-def _table(linear: LinearCodec, effects: np.ndarray) -> pd.DataFrame:
-    tables, start = [], 0
-    for parameter in linear.parameters:
-        count = parameter.n_coefficients
-        if parameter.mode == "pca":
-            about = {"parameter": parameter.name, "component": np.arange(count), "variance": parameter.variance}
-            tables.append(pd.DataFrame({**about, "effect": effects[start : start + count]}))
-        start += count
-    return pd.concat(tables, ignore_index=True)

@@ -13,11 +13,10 @@ CHECKPOINTS = 12  # states of an encoder that are kept during its training, spre
 
 
 class EncoderFit(Section):
-    """What the fit of a weight encoder depends on, besides its input files."""
+    """Settings of the fit of a weight encoder."""
 
     encoder: one_of(WEIGHT_ENCODERS, DEFAULT) = Field(
-        WEIGHT_ENCODERS[DEFAULT](),
-        description="what compresses a model's weights to the latent z_W, and decodes it",
+        WEIGHT_ENCODERS[DEFAULT](), description="encoder of a model's weights to the latent z_W, and its decoder"
     )
     orders: PositiveInt = Field(
         1,
@@ -32,7 +31,7 @@ class Search(Section):
     steps: Annotated[Whole, Field(ge=0)] = Field(0, description="gradient steps (Adam); 0: no search")
     learning_rate: PositiveFloat = Field(0.02, description="learning rate, in training deviations of the latent")
     features: NonNegativeFloat = Field(
-        10, description="weight of the residual blocks' outputs beside class probabilities; 0: probabilities only"
+        10, description="weight of the outputs of residual blocks in the loss; 0: class probabilities only"
     )
 
 
@@ -58,5 +57,5 @@ class Weights(PcaSettings, EncoderFit):
         return PcaSettings(**{key: getattr(self, key) for key in PcaSettings.model_fields} | changes)
 
     def encoder_fit(self) -> EncoderFit:
-        """Return what the fit of the weight encoder depends on."""
+        """Return the settings of the fit of the weight encoder alone."""
         return EncoderFit(encoder=self.encoder, orders=self.orders)

@@ -1,4 +1,4 @@
-"""Whole snapshots of a part in several class orders: what weight encoders are trained on."""
+"""Whole snapshots of a part in several class orders: training data of weight encoders."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,14 +11,9 @@ from wsl.zoo.index import open_zoo, read_snapshot
 
 
 class Snapshots:
-    """Rows as those of a coefficient file: all snapshots in their own class order first, then in the next.
+    """Snapshots of an index, in the rows of a coefficient file: see ``wsl.weights.coefficients.encode_part``.
 
-    A context, since member files are read on demand.
-
-    Args:
-        index: of the part.
-        orders: number of class orders.
-        seed: of the class orders, see ``wsl.weights.coefficients.encode_part``.
+    A context, since member files are read on demand. ``orders``: number of class orders; ``seed``: of these.
     """
 
     def __init__(self, index: str | Path, orders: int = 1, seed: int = 0):

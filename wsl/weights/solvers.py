@@ -11,62 +11,42 @@ Read = Callable[[slice], np.ndarray]
 # Read at once. With less, adding to a Gram matrix of thousands of rows takes longer than computing the products.
 BLOCK_BYTES = 64 * 2**20
 CHUNK = 2**14  # columns
-SPARE = 32  # directions beyond those asked for, so that the last of these are exact too
-# Relative to the largest eigenvalue; below it a component of float32 weights is rounding noise.
-NOISE = 1e-11
+SPARE = 32  # more directions than requested, so that the last of the requested ones are exact too
+NOISE = 1e-11  # relative to the largest eigenvalue; below it a component of float32 weights is rounding noise
 INCREMENTAL_BATCH = 64
 
 
 class Components(NamedTuple):
-    """Principal components.
-
-    Attributes:
-        components: orthonormal rows, float32 (k, d), each with its largest entry positive.
-        variance: along each, divided by n - 1 as scikit-learn does (k,).
-    """
+    """Principal components: orthonormal rows, float32 (k, d), and the variance along each, over n - 1 (k,)."""
 
     components: np.ndarray
     variance: np.ndarray
 
 
-class Blocks:
-    """A float32 (rows, columns) matrix, read in blocks of whole columns of about ``BLOCK_BYTES`` and centred.
+def _blocks(read: Read, rows: int, columns: int) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
+    """Yield blocks of whole columns of about ``BLOCK_BYTES``: the columns, their values, and a buffer of that size.
 
-    A second thread reads the next block meanwhile, so that matrix products and disks do not wait for each other.
-
-    Args:
-        read: returns the given columns.
-        rows: of the matrix.
-        columns: of the matrix.
+    A second thread reads the next block in advance, so that matrix products and disks do not wait for each other.
     """
+    width = min(max(1, BLOCK_BYTES // (4 * rows)), columns)
+    parts = [slice(start, min(start + width, columns)) for start in range(0, columns, width)]
+    # One buffer for all blocks: allocating memory takes longer than filling it.
+    buffer = np.empty((rows, width), dtype=np.float32)
+    with ThreadPoolExecutor(1) as reader:
+        ahead = reader.submit(read, parts[0])
+        for part, following in pairwise([*parts, None]):
+            values = ahead.result()
+            if following:
+                ahead = reader.submit(read, following)
+            yield part, values, buffer[:, : part.stop - part.start]
 
-    def __init__(self, read: Read, rows: int, columns: int):
-        self.read, self.columns = read, columns
-        self.width = min(max(1, BLOCK_BYTES // (4 * rows)), columns)
-        # One buffer for all blocks: allocating memory takes longer than filling it.
-        self._room = np.empty((rows, self.width), dtype=np.float32)
 
-    def __iter__(self) -> Iterator[tuple[slice, np.ndarray]]:
-        """Yield columns and their values, as read."""
-        starts = range(0, self.columns, self.width)
-        parts = [slice(start, min(start + self.width, self.columns)) for start in starts]
-        with ThreadPoolExecutor(1) as reader:
-            ahead = reader.submit(self.read, parts[0])
-            for part, following in pairwise([*parts, None]):
-                values = ahead.result()
-                if following:
-                    ahead = reader.submit(self.read, following)
-                yield part, values
-
-    def centred(self, values: np.ndarray, mean: np.ndarray) -> np.ndarray:
-        """Return a block minus its float64 means, exact to rounding of the difference, which may be far smaller.
-
-        The result is valid until the next call.
-        """
-        high = mean.astype(np.float32)
-        difference = np.subtract(values, high, out=self._room[:, : len(mean)])
-        difference -= (mean - high).astype(np.float32)
-        return difference
+def _centred(values: np.ndarray, mean: np.ndarray, buffer: np.ndarray) -> np.ndarray:
+    """Return values minus their float64 means in a buffer, exact to rounding of the difference."""
+    high = mean.astype(np.float32)
+    np.subtract(values, high, out=buffer)
+    buffer -= (mean - high).astype(np.float32)
+    return buffer
 
 
 def gram_matrix(read: Read, rows: int, columns: int, device: str = "cpu") -> tuple[np.ndarray, np.ndarray, float]:
@@ -74,14 +54,11 @@ def gram_matrix(read: Read, rows: int, columns: int, device: str = "cpu") -> tup
 
     Products are computed in float32 block by block, and summed in float64.
     """
-    gram = np.zeros((rows, rows))
-    mean = np.empty(columns)
-    minimum = np.inf
-    blocks = Blocks(read, rows, columns)
-    for part, values in blocks:
+    gram, mean, minimum = np.zeros((rows, rows)), np.empty(columns), np.inf
+    for part, values, buffer in _blocks(read, rows, columns):
         mean[part] = values.mean(axis=0, dtype=np.float64)
         minimum = min(minimum, float(values.min()))
-        block = blocks.centred(values, mean[part])
+        block = _centred(values, mean[part], buffer)
         gram += product(block, block.T, device)
     return gram, mean, minimum
 
@@ -97,10 +74,10 @@ def product(left: np.ndarray, right: np.ndarray, device: str) -> np.ndarray:
 
 
 def gram_components(gram: np.ndarray, mean: np.ndarray, read: Read, k: int, device: str = "cpu") -> Components:
-    """PCA through the dual form: eigenvectors of the Gram matrix, mapped back through the data.
+    """PCA in the dual form: eigenvectors of the Gram matrix, mapped back through the data.
 
-    Costs two reads of the data and rows² memory for any number of columns. A few more directions than requested come
-    from a Gram matrix of float32 products; within their span the components are computed again in float64 from the
+    Costs two reads of the data and rows² memory for any number of columns. A Gram matrix of float32 products gives a
+    few more directions than requested; within their span the components are computed again in float64 from the
     projected data (Rayleigh-Ritz), so that they are orthonormal and free of the Gram matrix's rounding.
     """
     rows = len(gram)
@@ -108,19 +85,16 @@ def gram_components(gram: np.ndarray, mean: np.ndarray, read: Read, k: int, devi
     directions = np.linalg.eigh(gram)[1][:, ::-1][:, :count].T.astype(np.float32)
     projected = np.empty((count, len(mean)), dtype=np.float32)
     small = np.zeros((count, count))
-    blocks = Blocks(read, rows, len(mean))
-    for part, values in blocks:
-        projected[:, part] = product(directions, blocks.centred(values, mean[part]), device)
+    for part, values, buffer in _blocks(read, rows, len(mean)):
+        projected[:, part] = product(directions, _centred(values, mean[part], buffer), device)
         block = projected[:, part].astype(np.float64)
         small += block @ block.T
-    eigenvalues, vectors = np.linalg.eigh(small)
-    eigenvalues, vectors = eigenvalues[::-1][:k], vectors[:, ::-1][:, :k]
-    kept = eigenvalues > max(NOISE * max(eigenvalues[0], 0), np.finfo(float).tiny)
-    turn = (vectors[:, kept] / np.sqrt(eigenvalues[kept])).T
+    eigenvalues, vectors = _largest(small, k)
+    rotation = (vectors / np.sqrt(eigenvalues)).T
     for start in range(0, len(mean), CHUNK):
         part = slice(start, start + CHUNK)
-        projected[: len(turn), part] = turn @ projected[:, part].astype(np.float64)
-    return Components(_signed(projected[: len(turn)]), eigenvalues[kept] / (rows - 1))
+        projected[: len(rotation), part] = rotation @ projected[:, part].astype(np.float64)
+    return Components(_signed(projected[: len(rotation)]), eigenvalues / (rows - 1))
 
 
 def scatter_matrix(read: Read, rows: int, columns: int) -> tuple[np.ndarray, np.ndarray, float]:
@@ -133,18 +107,20 @@ def scatter_matrix(read: Read, rows: int, columns: int) -> tuple[np.ndarray, np.
 
 def scatter_components(scatter: np.ndarray, rows: int, k: int) -> Components:
     """Exact PCA by the scatter matrix, for parameters with fewer numbers than there are snapshots."""
-    eigenvalues, vectors = np.linalg.eigh(scatter)
+    eigenvalues, vectors = _largest(scatter, k)
+    return Components(_signed(np.ascontiguousarray(vectors.T, dtype=np.float32)), eigenvalues / (rows - 1))
+
+
+def _largest(matrix: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the k largest eigenvalues above rounding noise, in descending order, and their eigenvectors in columns."""
+    eigenvalues, vectors = np.linalg.eigh(matrix)
     eigenvalues, vectors = eigenvalues[::-1][:k], vectors[:, ::-1][:, :k]
     kept = eigenvalues > max(NOISE * max(eigenvalues[0], 0), np.finfo(float).tiny)
-    components = np.ascontiguousarray(vectors[:, kept].T, dtype=np.float32)
-    return Components(_signed(components), eigenvalues[kept] / (rows - 1))
+    return eigenvalues[kept], vectors[:, kept]
 
 
 def sklearn_components(solver: str, read: Read, rows: int, columns: int, k: int, seed: int) -> Components:
-    """PCA by scikit-learn: ``incremental`` (the thesis' IncrementalPCA), ``full`` or ``randomized``.
-
-    They hold the whole parameter in memory. The randomised and the incremental solver are approximate.
-    """
+    """PCA by scikit-learn: ``incremental`` (the thesis), ``full`` or ``randomized``; all data is held in memory."""
     from sklearn.decomposition import PCA, IncrementalPCA
 
     values = read(slice(0, columns)).astype(np.float64)
@@ -162,6 +138,6 @@ def sklearn_components(solver: str, read: Read, rows: int, columns: int, k: int,
 
 
 def _signed(components: np.ndarray) -> np.ndarray:
-    # The sign of an eigenvector is arbitrary; fixing it keeps runs equal across LAPACKs.
+    # The sign of an eigenvector is arbitrary; a positive largest entry keeps runs equal across LAPACKs.
     components *= np.where(components.max(axis=1) < -components.min(axis=1), -1, 1).astype(np.float32)[:, None]
     return components

@@ -1,4 +1,4 @@
-"""Permutation symmetries: channels may be reordered in all parameters that write or read them, without any change."""
+"""Permutation symmetries: reordering channels in all parameters that write or read them changes no output."""
 
 from functools import cache
 
@@ -13,11 +13,9 @@ Permutations = dict[str, np.ndarray]
 
 @cache
 def permutable(layout: Layout) -> dict[str, Axes]:
-    """Return the groups of axes that one permutation of channels reorders together.
+    """Return, by group, the parameters and axes that one permutation of channels reorders together.
 
-    Returns:
-        By group: names of parameters, each with the axis that the group's channels lie on; empty where the
-        architecture declares no symmetry.
+    It is empty where the architecture declares no symmetry.
 
     Raises:
         DataError: the architecture of the layout is not known.
@@ -27,7 +25,7 @@ def permutable(layout: Layout) -> dict[str, Axes]:
 
 @cache
 def _groups_of(layout: Layout) -> dict[str, list[tuple[int, str]]]:
-    """Return, by parameter, its axes that a permutation reorders, each with its group."""
+    """Return the axes of each parameter that permutations reorder, each with its group."""
     groups: dict[str, list[tuple[int, str]]] = {}
     for group, axes in permutable(layout).items():
         for name, axis in axes:
@@ -41,9 +39,9 @@ def group_sizes(layout: Layout) -> dict[str, int]:
 
 
 def reorder(values: np.ndarray, name: str, layout: Layout, permutations: Permutations) -> np.ndarray:
-    """Return a named parameter's values, shaped, with its channels reordered.
+    """Return the values of a named parameter, shaped, with its channels reordered.
 
-    Channel i becomes what was channel ``permutations[group][i]``; groups that are not given stay as they are.
+    Channel i is the old channel ``permutations[group][i]``; groups without a permutation do not change.
     """
     for axis, group in sorted(_groups_of(layout).get(name, ())):
         if group in permutations:

@@ -1,4 +1,4 @@
-"""The fit of every weight encoder: its data, the loop, the states that are kept, and files."""
+"""The fit of every weight encoder: its data, the states that are kept, and files."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -28,14 +28,14 @@ BehaviourLoss = Callable[[Snapshots, list[int], torch.Tensor], torch.Tensor]
 
 @dataclass
 class Training:
-    """How an encoder is fitted.
+    """A prepared fit of an encoder.
 
     Attributes:
         encoder: fitted in place.
         loss: mean loss of rows of a part, differentiable, see ``wsl.training.fitting.fit``.
         counts: number of rows per part.
         finish: fits, in closed form, what depends on the trained parameters; called before a state is kept.
-        trained: a module that holds the encoder and what is trained with it and not kept; None: the encoder alone.
+        trained: module of the encoder and what is trained with it and not kept; None: the encoder alone.
     """
 
     encoder: FittedEncoder
@@ -46,40 +46,21 @@ class Training:
 
 
 class EncoderData:
-    """What encoders are fitted on. A context, since member files are read on demand.
-
-    Args:
-        inputs: files.
-        orders: number of class orders of training snapshots.
-        orders_seed: of the class orders.
-        job: of the fit.
+    """Training data of encoders, read on demand until ``stack`` is closed.
 
     Attributes:
-        training: training snapshots.
+        training: training snapshots, in ``orders`` class orders that are drawn by ``orders_seed``.
         validation: validation snapshots.
         others: training snapshots of other runs.
+        parts: ``training`` and ``validation`` by part.
     """
 
-    def __init__(self, inputs: EncoderInputs, orders: int, orders_seed: int, job: Job):
+    def __init__(self, inputs: EncoderInputs, orders: int, orders_seed: int, job: Job, stack: ExitStack):
         self.inputs, self.job = inputs, job
-        self.training = Snapshots(inputs.train_index, orders, orders_seed)
-        self.validation = Snapshots(inputs.validation_index)
-        self.others = [Snapshots(path) for path in inputs.other_zoos]
-
-    def __enter__(self) -> "EncoderData":
-        with ExitStack() as stack:
-            for zoo in (self.training, self.validation, *self.others):
-                stack.enter_context(zoo)
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(self, *failure: object) -> None:
-        self._stack.close()
-
-    @property
-    def parts(self) -> dict[str, Snapshots]:
-        """Snapshots of the run by part."""
-        return {"train": self.training, "validation": self.validation}
+        self.training = stack.enter_context(Snapshots(inputs.train_index, orders, orders_seed))
+        self.validation = stack.enter_context(Snapshots(inputs.validation_index))
+        self.others = [stack.enter_context(Snapshots(path)) for path in inputs.other_zoos]
+        self.parts = {"train": self.training, "validation": self.validation}
 
     @cached_property
     def linear(self) -> LinearCodec:
@@ -93,7 +74,7 @@ class EncoderData:
         return {part: torch.from_numpy(read_coefficients(path)[0]).to(self.job.device) for part, path in files.items()}
 
     def owners(self, normalise: str) -> np.ndarray | None:
-        """Return the named parameter of each coefficient where ``normalise`` needs it, see ``coefficients.owners``."""
+        """Return ``wsl.weights.coefficients.owners`` of the training coefficients."""
         return owners(self.inputs.train, normalise)
 
     def behaviour(self, weight: float) -> BehaviourLoss | None:
@@ -119,25 +100,24 @@ def train_weight_encoder(
         inputs: files that the encoder is fitted on.
         out: safetensors file of the state that the recipe keeps.
         history: CSV, one row per epoch.
-        checkpoints: safetensors file of the states at ``checkpoint_epochs`` and of the one in ``out``.
+        checkpoints: safetensors file of the states at ``checkpoint_epochs`` and of that in ``out``.
         settings: of the encoder.
-        orders_seed: of class orders; that of the run's PCA, so that both see the same orders.
+        orders_seed: of class orders, the same as for the run's PCA.
         job: its seed is that of initial weights, batches, dropout and views.
     """
     torch.manual_seed(job.seed)
-    with EncoderData(inputs, settings.orders, orders_seed, job) as data:
+    with ExitStack() as stack:
+        data = EncoderData(inputs, settings.orders, orders_seed, job, stack)
         fit_and_write(settings.encoder, settings.encoder.prepare(data), out, history, checkpoints, job)
 
 
 def fit_and_write(
-    settings: WeightEncoder,
-    training: Training,
-    out: str | Path,
-    history: str | Path,
-    checkpoints: str | Path,
-    job: Job,
+    settings: WeightEncoder, training: Training, out: str | Path, history: str | Path, checkpoints: str | Path, job: Job
 ) -> None:
-    """Fit a prepared encoder; see ``train_weight_encoder``. The settings of one with parameters are a ``Recipe``."""
+    """Fit a prepared encoder and write it; see ``train_weight_encoder``.
+
+    The settings of an encoder with trainable parameters must be a ``Recipe``.
+    """
     encoder, states = training.encoder, States()
     module = encoder if training.trained is None else training.trained
 
@@ -152,11 +132,12 @@ def fit_and_write(
             if epoch in wanted:
                 keep(epoch)
 
-        losses = fit(
-            module, training.loss, training.counts, settings, job.seed, after_epoch, job.progress, states
-        )  # fmt: skip
+        losses = fit(module, training.loss, training.counts, settings, job.seed, after_epoch, job.progress, states)
     else:
-        losses = pd.DataFrame([{"epoch": 0, **_losses(training), "kept": True}])
+        with torch.no_grad():
+            rows = {part: torch.arange(count) for part, count in training.counts.items()}
+            values = {f"{part}_loss": training.loss(part, indices).item() for part, indices in rows.items()}
+        losses = pd.DataFrame([{"epoch": 0, **values, "kept": True}])
     keep(int(losses.loc[losses["kept"], "epoch"].iloc[0]))
     about = {"kind": settings.name, **encoder.about}
     write_csv(history, losses)
@@ -165,11 +146,6 @@ def fit_and_write(
 
 
 def checkpoint_epochs(epochs: int, count: int) -> list[int]:
-    """Return about ``count`` epochs from 0 to ``epochs``, spread geometrically, since most changes early."""
+    """Return about ``count`` epochs from 0 to ``epochs``, spread geometrically, since early epochs change most."""
     spread = np.geomspace(epochs, 1, max(count - 1, 1)).round().astype(int)
     return sorted({0, *spread.tolist()})
-
-
-@torch.no_grad()
-def _losses(training: Training) -> dict[str, float]:
-    return {f"{part}_loss": training.loss(part, torch.arange(count)).item() for part, count in training.counts.items()}

@@ -14,7 +14,7 @@ from wsl.jobs.job import Job
 from wsl.training.epoch_loop import EpochLoop, Values
 from wsl.zoo.epochs import evaluate, make_optimizer, train_epoch
 from wsl.zoo.network import network_for, with_classes, with_zero_head
-from wsl.zoo.settings import ClassifierTraining, Network
+from wsl.zoo.settings import MOMENTUM, ClassifierTraining, Network
 from wsl.zoo.start import write_start
 
 log = logging.getLogger(__name__)
@@ -30,19 +30,19 @@ def train_backbone(
 ) -> None:
     """Train a backbone on classes that no task uses and write it as a start (regime ``finetuned``).
 
-    Its head is replaced by zeros, which treat all classes alike, so that the order of a task's classes stays a symmetry
-    of the zoo.
+    Its head is replaced by zeros, which give all classes equal logits, so that the order of a task's classes stays a
+    symmetry of the zoo.
 
     Args:
         packed: packed images, one file per class of the backbone.
         out: safetensors file.
         network: of the members.
         settings: of its training.
-        taught: files of CLIP features, one per class, see ``train_on_classes``.
+        taught: files of CLIP features, see ``train_on_classes``.
         job: its seed draws weights, batches and augmentation.
 
     Raises:
-        FloatingPointError: it diverged.
+        FloatingPointError: training diverged.
     """
     torch.set_num_threads(job.threads)
     torch.manual_seed(job.seed)
@@ -69,38 +69,35 @@ def train_on_classes(
         settings: of its training. With a ``teacher``, a second loss of this weight is 1 - cosine between a linear map
             of the network's features and the centred CLIP features of the same image.
         taught: files of CLIP features, one per class, see ``wsl.datasets.class_means.embed_classes``; for the teacher.
-        job: the circumstances.
+        job: device and progress.
 
     Raises:
-        FloatingPointError: it diverged.
+        FloatingPointError: training diverged.
     """
-    device, progress, epochs, learning_rate = job.device, job.progress, settings.epochs, settings.learning_rate
-    batch_size, augment = settings.batch_size, settings.augment
+    device, batch_size = job.device, settings.batch_size
     images = {part: load_task(packed, part, device=device) for part in ("train", "validation")}
     extra_loss = _Teacher(network, taught, settings.teacher) if settings.teacher else None
-    trained = torch.nn.ModuleList([network, *([extra_loss] if extra_loss else [])]).to(device)
-    optimizer = make_optimizer(trained, "sgd", learning_rate, settings.weight_decay, momentum=0.9)
-    batches = max(len(images["train"][0]) // batch_size, 1)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, total_steps=epochs * batches)
+    trained = nn.ModuleList([network, *([extra_loss] if extra_loss else [])]).to(device)
+    optimizer = make_optimizer(trained, "sgd", settings.learning_rate, settings.weight_decay, MOMENTUM)
+    steps = settings.epochs * max(len(images["train"][0]) // batch_size, 1)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, total_steps=steps)
+    arguments = (network, optimizer, images["train"], batch_size, settings.augment)
 
     class Loop(EpochLoop):
         def train(self) -> Values:
-            return train_epoch(
-                *(network, optimizer, images["train"], batch_size, augment),
-                after_batch=schedule.step,
-                extra_loss=extra_loss,
-            )
+            return train_epoch(*arguments, after_batch=schedule.step, extra_loss=extra_loss)
 
         def finite(self) -> bool:
             return all(value.isfinite().all() for value in network.state_dict().values())
 
-    Loop(epochs, {"trained": trained, "optimizer": optimizer, "schedule": schedule}, device=device).run(progress)
+    parts = {"trained": trained, "optimizer": optimizer, "schedule": schedule}
+    Loop(settings.epochs, parts, device=device).run(job.progress)
     loss, accuracy = evaluate(network, *images["validation"])
     log.info("validation loss %.4f, accuracy %.3f over %d classes", loss, accuracy, len(packed))
     return accuracy
 
 
-class _Teacher(torch.nn.Module):
+class _Teacher(nn.Module):
     """Pulls a linear map of features towards CLIP's features of the same images (Romero et al. 2015, FitNets)."""
 
     def __init__(self, network: nn.Module, taught: Sequence[str | Path], weight: float):
@@ -112,7 +109,8 @@ class _Teacher(torch.nn.Module):
         unit = functional.normalize(torch.cat(targets), dim=1)
         # Without centring, the large common direction of CLIP's features would dominate.
         self.register_buffer("targets", functional.normalize(unit - unit.mean(0), dim=1))
-        self.map = torch.nn.Linear(network.get_submodule(network.architecture.head(network)).in_features, unit.shape[1])
+        head = network.get_submodule(network.architecture.head(network))
+        self.map = nn.Linear(head.in_features, unit.shape[1])
         self.weight = weight
 
     def forward(self, features: torch.Tensor, places: torch.Tensor) -> torch.Tensor:

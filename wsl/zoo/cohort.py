@@ -19,6 +19,8 @@ from wsl.zoo.member import write_member
 from wsl.zoo.settings import MemberTraining
 from wsl.zoo.training import Training
 
+Tensors = dict[str, torch.Tensor]  # by name
+
 
 def train_cohort(
     packed: Sequence[str | Path],
@@ -30,35 +32,35 @@ def train_cohort(
 ) -> None:
     """Train members and write one file per member, with the results of separate trainings.
 
-    On a GPU, members with equal batch sizes are trained together, see ``train_together``: equal up to rounding.
-    Networks with dropout are trained one after the other, each with its own random numbers.
+    On a GPU, members with equal batch sizes are trained together: equal up to rounding. Networks with dropout are
+    trained one after the other, each with its own random numbers. The progress of ``job`` saves the states of finished
+    members too, since Snakemake deletes the files of a failed job.
 
     Args:
         packed: packed images of all their classes.
         out: the members' files.
         plans: their rows of the plan, in the order of ``out``.
-        settings: what all members share.
+        settings: shared by all members.
         start: weights to start from; None: random ones.
-        job: its progress saves the states of members, finished ones too, since Snakemake deletes the files of a failed
-            job.
+        job: threads, device and progress.
     """
     torch.set_num_threads(job.threads)
-    by_class, device, progress = packed_by_class(packed), job.device, job.progress
+    by_class = packed_by_class(packed)
 
-    def training(plan: dict[str, Any]) -> Training:
-        return Training([by_class[name] for name in plan["classes"]], plan, settings, start, device)
+    def prepare(plan: dict[str, Any]) -> Training:
+        return Training([by_class[name] for name in plan["classes"]], plan, settings, start, job.device)
 
-    if device == "cpu" or draws_numbers(training(plans[0])):
+    if job.device == "cpu" or draws_numbers(prepare(plans[0])):
         for plan, path in zip(plans, out, strict=True):
-            member = training(plan)
-            member.run(progress)
-            write_member(path, member.member())
+            training = prepare(plan)
+            training.run(job.progress)
+            write_member(path, training.member())
         return
-    trainings = [training(plan) for plan in plans]
-    for _, alike in groupby(sorted(trainings, key=_batch), key=_batch):
-        train_together(list(alike), progress)
-    for member, path in zip(trainings, out, strict=True):
-        write_member(path, member.member())
+    trainings = [prepare(plan) for plan in plans]
+    for _, group in groupby(sorted(trainings, key=_batch), key=_batch):
+        train_together(list(group), job.progress)
+    for training, path in zip(trainings, out, strict=True):
+        write_member(path, training.member())
 
 
 def draws_numbers(training: Training) -> bool:
@@ -71,25 +73,20 @@ def draws_numbers(training: Training) -> bool:
 
 
 def train_together(trainings: Sequence[Training], progress: Progress = NOWHERE) -> None:
-    """Train members of equal batch size to their ends, with one network pass per step for all of them."""
+    """Train members of equal batch size to the end, with one network pass per step for all of them."""
     for training in trainings:
         training.begin(progress)
-    running = [training for training in trainings if not training.done]
-    while running:
+    while running := [training for training in trainings if not training.done]:
         stack = Stack(running)
         while not any(training.done for training in running):
             stack.run_epoch()
-        running = [training for training in running if not training.done]
 
 
 class Stack:
-    """Networks of equal shape with stacked weights, so that one forward and backward pass serves all of them.
+    """Networks of members with equal batch size, stacked so that one forward and backward pass serves all of them.
 
     The members' networks, optimisers and schedules stay as they are: their tensors become views of the stacked ones,
     and each optimiser updates its member's part.
-
-    Args:
-        trainings: members with equal batch size and precision.
     """
 
     def __init__(self, trainings: Sequence[Training]):
@@ -100,11 +97,10 @@ class Stack:
         self.buffers = _stacked([dict(network.named_buffers()) for network in networks], learned=False)
         images, labels = zip(*(training.images["train"] for training in trainings), strict=True)
         self.images, self.labels = torch.cat(images), torch.cat(labels)
-        counts = torch.tensor([0, *map(len, images)])
-        self.starts = counts.cumsum(0)[:-1]
+        self.starts = torch.tensor([0, *map(len, images)]).cumsum(0)[:-1]
 
     def run_epoch(self) -> None:
-        """Train all members for one epoch; members with fewer images skip the last steps of the others."""
+        """Train all members for one epoch; members with fewer images skip the last steps."""
         drawn = [training.draw_steps() for training in self.trainings]
         device = self.images.device
         totals, correct = (torch.zeros(len(drawn), device=device) for _ in range(2))
@@ -129,9 +125,8 @@ class Stack:
             images = moved(images, Moves(torch.cat(flips), torch.cat(shifts, dim=1)))
         waiting = [i for i, on in enumerate(active) if not on]
         kept = {name: value[waiting].clone() for name, value in self.buffers.items()} if waiting else {}
-        losses, logits = vmap(self._loss)(
-            self.parameters, self.buffers, normalised(images).unflatten(0, (count, -1)), labels
-        )
+        inputs = normalised(images).unflatten(0, (count, -1))
+        losses, logits = vmap(self._loss)(self.parameters, self.buffers, inputs, labels)
         torch._foreach_zero_([value.grad for value in self.parameters.values()])
         losses.sum().backward()
         for training, on in zip(self.trainings, active, strict=True):
@@ -142,11 +137,7 @@ class Stack:
         return losses.detach(), (logits.argmax(2) == labels).float().mean(1)
 
     def _loss(
-        self,
-        parameters: dict[str, torch.Tensor],
-        buffers: dict[str, torch.Tensor],
-        inputs: torch.Tensor,
-        labels: torch.Tensor,
+        self, parameters: Tensors, buffers: Tensors, inputs: torch.Tensor, labels: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         with computing_in(self.trainings[0].precision, inputs.device):
             logits = functional_call(self.template, (parameters, buffers), (inputs,))
@@ -154,7 +145,7 @@ class Stack:
         return functional.cross_entropy(logits, labels), logits
 
 
-def _stacked(tensors: Sequence[dict[str, torch.Tensor]], learned: bool) -> dict[str, torch.Tensor]:
+def _stacked(tensors: Sequence[Tensors], learned: bool) -> Tensors:
     """Stack tensors by name and turn each into a view of its part of the stack; with gradients if they are learned."""
     stacked = {}
     for name in tensors[0]:

@@ -13,15 +13,10 @@ EVALUATION_BATCH = 512
 
 
 @torch.no_grad()
-def logits_of(network: torch.nn.Module, images: torch.Tensor) -> torch.Tensor:
-    """Return logits (n, classes) of uint8 images (n, 3, h, w), in evaluation mode."""
-    network.eval()
-    return torch.cat([network(normalised(batch)) for batch in images.split(EVALUATION_BATCH)])
-
-
 def evaluate(network: torch.nn.Module, images: torch.Tensor, labels: torch.Tensor) -> tuple[float, float]:
     """Return mean cross-entropy (nats) and accuracy in [0, 1] on uint8 images (n, 3, h, w)."""
-    logits = logits_of(network, images)
+    network.eval()
+    logits = torch.cat([network(normalised(batch)) for batch in images.split(EVALUATION_BATCH)])
     accuracy = (logits.argmax(1) == labels).float().mean()
     return functional.cross_entropy(logits, labels).item(), accuracy.item()
 
@@ -46,29 +41,25 @@ def train_epoch(
     after_batch: Callable[[], None] = lambda: None,
     extra_loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] | None = None,
 ) -> dict[str, float]:
-    """Train for one epoch.
+    """Train for one epoch and return ``train_loss``, the mean cross-entropy (nats), and ``train_accuracy``.
 
     The order of images and their augmentation come from torch's global generator.
 
     Args:
-        network: a ResNet.
+        network: of ``wsl.zoo.network.network_for``.
         optimizer: of its parameters.
         data: uint8 images (n, 3, h, w) and labels (n,) on the network's device.
         batch_size: images per step; left-over images are not used in this epoch.
         augment: see ``augmented``.
         precision: see ``computing_in``.
-        after_batch: steps a schedule.
-        extra_loss: added to the cross-entropy; takes the features before the head (batch, features) and the images'
+        after_batch: for the step of a schedule.
+        extra_loss: added to the cross-entropy; takes the inputs of the head (batch, features) and the images'
             positions (batch,).
-
-    Returns:
-        ``train_loss``, the mean cross-entropy (nats), and ``train_accuracy``, both while training.
     """
     images, labels = data
     network.train()
-    total = torch.zeros((), device=images.device)
-    correct = torch.zeros((), device=images.device)
-    seen = 0
+    total, correct = (torch.zeros((), device=images.device) for _ in range(2))
+    count = 0
     for step in draw_steps(images, batch_size, augment):
         batch = step.batch.to(images.device)
         inputs = normalised(moved(images[batch], step.moves) if step.moves else images[batch])
@@ -81,8 +72,8 @@ def train_epoch(
         after_batch()
         total += loss.detach() * len(batch)
         correct += (logits.argmax(1) == labels[batch]).sum()
-        seen += len(batch)
-    return {"train_loss": total.item() / seen, "train_accuracy": correct.item() / seen}
+        count += len(batch)
+    return {"train_loss": total.item() / count, "train_accuracy": correct.item() / count}
 
 
 def computing_in(precision: str, device: torch.device) -> torch.autocast:
@@ -113,25 +104,18 @@ class Step(NamedTuple):
 
 
 def draw_steps(images: torch.Tensor, batch_size: int, augment: bool) -> Iterator[Step]:
-    """Draw the steps of an epoch from torch's global generator.
+    """Draw the steps of an epoch over images (n, 3, size, size) from torch's global generator.
 
-    Only whole batches: batch-normalisation statistics of a few left-over images can derail a small network.
-
-    Args:
-        images: training images (n, 3, size, size).
-        batch_size: images per step; all of them if there are fewer.
-        augment: whether they are flipped and shifted.
-
-    Yields:
-        The steps.
+    Only whole batches, or all images if they are fewer: batch-normalisation statistics of a few left-over images can
+    derail a small network.
     """
-    whole = max(len(images) // batch_size, 1) * batch_size
-    for batch in torch.randperm(len(images))[:whole].split(batch_size):
+    used = max(len(images) // batch_size, 1) * batch_size
+    for batch in torch.randperm(len(images))[:used].split(batch_size):
         yield Step(batch, draw_moves(len(batch), images.shape[-1]) if augment else None)
 
 
 def draw_moves(count: int, size: int) -> Moves:
-    """Draw flips of half of the images and shifts by up to an eighth of their side."""
+    """Draw flips of half of the images, and shifts by up to an eighth of their side."""
     reach = size // 8
     return Moves(torch.rand(count) < 0.5, torch.randint(-reach, reach + 1, (2, count)))
 
@@ -144,10 +128,8 @@ def augmented(images: torch.Tensor) -> torch.Tensor:
 def moved(images: torch.Tensor, moves: Moves) -> torch.Tensor:
     """Flip and shift images (n, 3, size, size)."""
     count, _, size, _ = images.shape
-    at = torch.arange(size)
     # Pixels shifted in from outside repeat the edge.
-    rows = (at + moves.shifts[0, :, None]).clamp(0, size - 1)
-    columns = (at + moves.shifts[1, :, None]).clamp(0, size - 1)
+    rows, columns = (torch.arange(size) + moves.shifts[:, :, None]).clamp(0, size - 1)
     columns = torch.where(moves.flips[:, None], columns.flip(1), columns)
     # A single gather of pixels for the whole batch.
     pixels = (torch.arange(count)[:, None, None] * size + rows[:, :, None]) * size + columns[:, None, :]

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from functools import partial
 from pathlib import Path
 
 from torch.hub import HASH_REGEX, download_url_to_file
@@ -16,20 +17,21 @@ HUB_NAMES = ("model.safetensors", "pytorch_model.bin")  # in timm's repositories
 
 
 def fetch_checkpoint(checkpoint: str, out: str | Path) -> None:
-    """Download the file of a pretrained network, unchanged.
-
-    Args:
-        checkpoint: ``torchvision:<weights>`` or ``timm:<model>``.
-        out: the file to write, of a state dict.
+    """Download the state dict of a pretrained network, ``torchvision:<weights>`` or ``timm:<model>``.
 
     Raises:
-        ConfigError: there is no network connection, or no such pretrained network.
+        ConfigError: there is no network connection, or the pretrained network does not exist.
         DataError: the file cannot be written.
     """
     source, _, name = checkpoint.partition(":")
     try:
-        with written_whole(out) as beside:
-            _of_torchvision(name, beside) if source == "torchvision" else _of_timm(name, beside)
+        with written_whole(out) as temporary:
+            if source == "torchvision":
+                from torchvision.models import get_weight
+
+                _from_url(get_weight(name).url, temporary)
+            else:
+                _from_timm(name, temporary)
     except DataError:  # from the disk
         raise
     except Exception as error:  # from the network, the hub, its cache, or unknown names
@@ -40,13 +42,7 @@ def fetch_checkpoint(checkpoint: str, out: str | Path) -> None:
     log.info("fetched %s; zoo.backbone.sha256: %s", checkpoint, file_digest(out))
 
 
-def _of_torchvision(name: str, out: Path) -> None:
-    from torchvision.models import get_weight
-
-    _by_url(get_weight(name).url, out)
-
-
-def _of_timm(name: str, out: Path) -> None:
+def _from_timm(name: str, out: Path) -> None:
     import timm
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError
@@ -55,17 +51,18 @@ def _of_timm(name: str, out: Path) -> None:
     if not published.get("hf_hub_id"):
         if not published.get("url"):
             raise ValueError("timm has no weights of it")
-        return _by_url(published["url"], out)
+        return _from_url(published["url"], out)
     repository, _, revision = published["hf_hub_id"].partition("@")
     first, second = [published["hf_hub_filename"]] * 2 if published.get("hf_hub_filename") else HUB_NAMES
+    download = partial(hf_hub_download, repository, revision=revision or None)
     try:
-        found = hf_hub_download(repository, first, revision=revision or None)
+        path = download(first)
     except EntryNotFoundError:
-        found = hf_hub_download(repository, second, revision=revision or None)
-    shutil.copyfile(found, out)
+        path = download(second)
+    shutil.copyfile(path, out)
 
 
-def _by_url(url: str, out: Path) -> None:
+def _from_url(url: str, out: Path) -> None:
     # Names of files hold the first digits of the checksum, as in resnet-f37072fd.pth.
     digits = HASH_REGEX.search(url.rpartition("/")[2])
     download_url_to_file(url, str(out), hash_prefix=digits[1] if digits else None, progress=False)

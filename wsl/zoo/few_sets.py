@@ -17,20 +17,17 @@ def count_sets(plan: Sequence[dict[str, Any]], part: str) -> tuple[int, int]:
 
 
 def few_sets(plan: Sequence[dict[str, Any]]) -> list[str]:
-    """Return one warning for each held-out part that has fewer than ``FEW_SETS`` distinct sets of classes.
+    """Return a warning for each held-out part of a plan that has fewer than ``FEW_SETS`` distinct sets of classes.
 
     Intervals are over sets, so few sets make every headline number imprecise.
-
-    Args:
-        plan: rows of ``plan_members`` and ``plan_unseen``.
     """
-    found = []
+    warnings = []
     for part, (tasks, more_members, more_classes) in HELD_OUT.items():
         members, count = count_sets(plan, part)
         if 0 < count < FEW_SETS:
             remedy = f"use {more_classes}" if count < members else f"raise {more_members}"
-            found.append(
+            warnings.append(
                 f"the {members} held-out {tasks} are {count} distinct set{'s' * (count > 1)} of classes. "
                 f"Intervals are over sets and will be wide; {remedy}."
             )
-    return found
+    return warnings

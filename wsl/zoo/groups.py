@@ -14,23 +14,18 @@ ClassChoice = Sequence[str] | int | Path | None
 def group_classes(
     seed: int, classes: list[str], backbone: ClassChoice, unseen: ClassChoice, needed: int
 ) -> dict[str, list[str]]:
-    """Divide the run's classes into three disjoint groups.
+    """Divide the run's classes into the disjoint groups ``tasks``, ``backbone`` and ``unseen``, each in their order.
 
     Args:
-        seed: the run's seed. Where a number is given, classes are drawn among those that no list names, unseen ones
-            first, so that another number for the backbone leaves the unseen classes unchanged.
+        seed: of the run. If a number is given, classes are drawn among those that no list names, unseen ones first, so
+            that another number for the backbone leaves the unseen classes unchanged.
         classes: names of all classes, in order.
-        backbone: names, a number of classes to draw, a text file of names (see ``wsl.images.names.listed_names``), or
-            None.
+        backbone: names, a number of classes to draw, a text file (see ``wsl.images.names.listed_names``), or None.
         unseen: the same, for tasks of unseen classes.
         needed: classes per task.
 
-    Returns:
-        Names by group (``tasks``, ``backbone``, ``unseen``), each in the order of ``classes``.
-
     Raises:
-        ConfigError: a class is unknown, listed twice or in two groups, or a group is too small; the message lists all
-            such faults.
+        ConfigError: a class is unknown, listed twice or in two groups, or a group is too small; all faults are listed.
     """
     choices, faults = {"unseen": unseen, "backbone": backbone}, Faults()
     left, groups = list(classes), {"unseen": [], "backbone": []}
@@ -47,10 +42,9 @@ def group_classes(
             "use more classes, or keep fewer for the backbone and unseen tasks"
         )
     for group, least in (("unseen", needed), ("backbone", 2)):
-        if choices[group] is not None and len(groups[group]) < least:
-            faults.lines.append(
-                f"zoo.{group}.classes: {len(groups[group])} classes are too few; give at least {least}, or leave it out"
-            )
+        if choices[group] is not None and (count := len(groups[group])) < least:
+            fault = f"{count} classes are too few; give at least {least}, or leave it out"
+            faults.lines.append(f"zoo.{group}.classes: {fault}")
     faults.refuse()
     return groups
 
@@ -60,7 +54,7 @@ def _chosen(key: str, choice: ClassChoice, classes: list[str], left: list[str], 
         return set()
     if isinstance(choice, int):
         if choice > len(left):
-            raise ConfigError(f"{key}: {choice} classes asked for, but only {len(left)} are left; ask for fewer")
+            raise ConfigError(f"{key}: {choice} classes requested, but only {len(left)} are left; request fewer")
         return set(rng.permutation(left)[:choice].tolist())
     if isinstance(choice, Path):
         if not choice.is_file():
@@ -70,8 +64,8 @@ def _chosen(key: str, choice: ClassChoice, classes: list[str], left: list[str], 
         except DataError as error:
             raise ConfigError(f"{key}: {error}") from error
     matched = match_names(choice, classes)
-    found = matched.faults("among images.classes", "correct the name or take it out")
+    faults = matched.faults("among images.classes", "correct the name or take it out")
     taken = [name for name in matched.names if name not in left]
-    found += [f"the class {name!r} is in another group already; take it out of one of them" for name in taken]
-    Faults([f"{key}: {fault}" for fault in found]).refuse()
+    faults += [f"the class {name!r} is in another group already; take it out of one of them" for name in taken]
+    Faults([f"{key}: {fault}" for fault in faults]).refuse()
     return set(matched.names)

@@ -1,11 +1,11 @@
-"""The index of one part of the zoo: a virtual dataset over its member files, so that nothing is copied."""
+"""The index of one part of the zoo: a virtual dataset over its member files, without copies."""
 
 from __future__ import annotations
 
 import json
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ import numpy as np
 
 from wsl.errors import DataError
 from wsl.files.hdf5 import get_table, new_hdf5, open_hdf5, put_table
-from wsl.files.remaking import remedy
+from wsl.files.opening import remedy
 from wsl.images.reading import join_task
 from wsl.zoo.layout import Layout, first_difference
 from wsl.zoo.member import get_layout, open_member, put_layout
@@ -26,15 +26,7 @@ if TYPE_CHECKING:
 
 
 class Zoo:
-    """An opened index; its tables are read on first use.
-
-    Args:
-        file: of the index.
-
-    Attributes:
-        sources: the member files; ``read_weights`` reads from them.
-        layout: where each named parameter lies.
-    """
+    """An opened index; its tables are read on first use, and its weights by ``read_weights``."""
 
     def __init__(self, file: h5py.File):
         self.file = file
@@ -43,7 +35,7 @@ class Zoo:
 
     @property
     def weights(self) -> h5py.Dataset:
-        """The dataset (snapshots, n_weights), float32 however they are stored; do not keep it, see ``Sources``."""
+        """The dataset (snapshots, n_weights), read as float32; do not keep it, see ``Sources``."""
         return self.sources.weights
 
     @cached_property
@@ -68,7 +60,7 @@ class Zoo:
 
     @property
     def typical_counters(self) -> np.ndarray:
-        """Integer buffers for models without training of their own: the rounded mean of all snapshots (n_counters,)."""
+        """Integer buffers (n_counters,) for models that are not trained: the rounded mean of all snapshots."""
         return np.rint(self.counters.mean(axis=0)).astype(np.int64)
 
     @property
@@ -78,17 +70,13 @@ class Zoo:
 
 
 def write_index(paths: Sequence[str | Path], out: str | Path) -> None:
-    """Index the snapshots of members, except those that diverged.
+    """Write the index ``out`` of the snapshots of members, except those that diverged.
 
     The index holds the content digest of every member: Snakemake compares small files by checksum, so an index of paths
     alone would leave later files silently stale.
 
-    Args:
-        paths: of the members.
-        out: HDF5 file to write.
-
     Raises:
-        DataError: no member is left, or their layouts differ.
+        DataError: all members diverged, or their layouts differ.
     """
     import pandas as pd
 
@@ -114,24 +102,20 @@ def write_index(paths: Sequence[str | Path], out: str | Path) -> None:
             sources.append((path, len(table), file["weights"].dtype))
             layouts.setdefault(get_layout(file), path)
     if not layouts:
-        raise DataError(
-            f"{len(paths)} members to index in {Path(out).name}, but all of them diverged; lower zoo.learning_rate"
-        )
+        raise DataError(f"all {len(paths)} members to index in {Path(out).name} diverged; lower zoo.learning_rate")
     layout, *others = layouts
     if others:
         raise DataError(
             f"members to index in {Path(out).name} are of several networks: {first_difference(others[0], layout)} in "
             f"{layouts[others[0]]} and {layouts[layout]}; index them separately"
         )
-    n_weights = layout.size
-    total = sum(count for _, count, _ in sources)
-    virtual = h5py.VirtualLayout((total, n_weights), dtype=np.float32)
+    virtual = h5py.VirtualLayout((sum(count for _, count, _ in sources), layout.size), dtype=np.float32)
     # By default h5py stores the time in virtual datasets, but equal members must give equal indices.
     virtual.dcpl.set_obj_track_times(False)
     start = 0
-    for path, count, stored in sources:
+    for path, count, dtype in sources:
         relative = os.path.relpath(path, Path(out).parent)
-        virtual[start : start + count] = h5py.VirtualSource(relative, "weights", (count, n_weights), dtype=stored)
+        virtual[start : start + count] = h5py.VirtualSource(relative, "weights", (count, layout.size), dtype=dtype)
         start += count
     with new_hdf5(out) as file:
         file.attrs["part"] = Path(out).stem
@@ -153,14 +137,12 @@ def open_zoo(path: str | Path) -> Iterator[Zoo]:
     """
     with open_hdf5(path) as file:
         zoo = Zoo(file)
-        try:
+        with closing(zoo.sources):
             yield zoo
-        finally:
-            zoo.sources.close()
 
 
 def read_weights(zoo: Zoo, rows: slice = slice(None), columns: slice = slice(None)) -> np.ndarray:
-    """Read weights, float32 (rows, columns): all columns of a few snapshots, or a named parameter's of all.
+    """Return weights, float32 (rows, columns): all columns of a few snapshots, or a named parameter's of all.
 
     Raises:
         DataError: a member file behind the index cannot be opened, is damaged or holds non-finite weights.
@@ -168,36 +150,33 @@ def read_weights(zoo: Zoo, rows: slice = slice(None), columns: slice = slice(Non
     try:
         values = zoo.sources.read(rows, columns)
         finite = np.isfinite(values)
-        bad = () if finite.all() else np.argwhere(~finite)
+        if finite.all():
+            return values
+        place, column = np.argwhere(~finite)[0]
     except OSError:  # a member file is cut short
-        bad = np.array([[_unreadable(zoo, rows), 0]])
-    if len(bad):
-        row, column = range(len(zoo.weights))[rows][bad[0, 0]], range(zoo.layout.size)[columns][bad[0, 1]]
-        raise DataError(f"member {int(zoo.snapshots['member'].iloc[row])}: {_fault(zoo, row, column)}")
-    return values
+        place, column = _first_unreadable(zoo, rows), 0
+    row, column = range(len(zoo.weights))[rows][place], range(zoo.layout.size)[columns][column]
+    raise DataError(f"member {int(zoo.snapshots['member'].iloc[row])}: {_fault(zoo, row, column)}")
 
 
-def _unreadable(zoo: Zoo, rows: slice) -> int:
-    """Return the place, among these rows, of the first that cannot be read."""
+def _first_unreadable(zoo: Zoo, rows: slice) -> int:
+    """Return the position among these rows of the first that cannot be read."""
     for place, row in enumerate(range(len(zoo.weights))[rows]):
         try:
             zoo.sources.read(slice(row, row + 1), slice(0, 1))
         except OSError:
             return place
-    raise AssertionError("some row could not be read")
+    raise AssertionError("a row could not be read")
 
 
 def _fault(zoo: Zoo, row: int, column: int) -> str:
-    """Return what is wrong with a weight of a snapshot, and the remedy.
-
-    HDF5 does not say why it could not read a member file behind an index, so the file is opened by itself.
-    """
+    """Return what is wrong with a weight of a snapshot, and the remedy."""
     index = Path(zoo.file.filename)
     non_finite = "holds non-finite weights in " + next(e.name for e in zoo.layout.entries if column < e.columns.stop)
     if (source := zoo.sources.find(row)) is None:
         return f"{index} {non_finite}; {remedy(index, 'use an intact copy')}"
     path, place = source
-    try:
+    try:  # HDF5 does not report why it could not read a member file behind an index
         with open_member(path) as file:
             weights = file["weights"]
             if weights.shape[0] <= place or weights.shape[1] != zoo.layout.size:
@@ -210,5 +189,5 @@ def _fault(zoo: Zoo, row: int, column: int) -> str:
 
 
 def read_snapshot(zoo: Zoo, row: int) -> np.ndarray:
-    """Read the weights of one snapshot, float32 (n_weights,); see ``read_weights``."""
+    """Return the weights of one snapshot, float32 (n_weights,); see ``read_weights``."""
     return read_weights(zoo, slice(row, row + 1))[0]

@@ -1,7 +1,7 @@
 """The layout: where each named parameter of a network lies in a flat snapshot."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import zip_longest
 from math import prod
@@ -11,8 +11,6 @@ import numpy as np
 
 from wsl.errors import DataError
 from wsl.zoo.head import find_head
-
-Shapes = Mapping[str, tuple[int, ...]]
 
 
 class Entry(NamedTuple):
@@ -42,24 +40,14 @@ class Entry(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """All floating-point entries of the state dict in its order, and its integer buffers, which are stored separately.
-
-    Attributes:
-        entries: named parameters.
-        counters: names of integer buffers.
-        head: names of the head's parameters, whose rows are classes, the matrix first; empty: not known.
-        activation: of the network.
-        architecture: name and settings of the network's architecture as JSON, see ``wsl.zoo.architectures.base``;
-            empty: not known.
-        image_size: side in pixels of the images that the network is built for; None: any.
-    """
+    """All floating-point entries of a state dict, in its order; integer buffers are stored separately."""
 
     entries: tuple[Entry, ...]
-    counters: tuple[str, ...]
-    head: tuple[str, ...] = ()
+    counters: tuple[str, ...]  # names of integer buffers
+    head: tuple[str, ...] = ()  # names of the head's parameters, whose rows are classes, matrix first; empty: unknown
     activation: str = "relu"
-    architecture: str = ""
-    image_size: int | None = None
+    architecture: str = ""  # name and settings as JSON, see ``wsl.zoo.architectures.base``; empty: unknown
+    image_size: int | None = None  # side in pixels of the images that the network is built for; None: any
 
     @property
     def size(self) -> int:
@@ -71,10 +59,10 @@ class Layout(NamedTuple):
         """Number of classes.
 
         Raises:
-            DataError: the head is not known.
+            DataError: the head is unknown.
         """
         if not self.head:
-            raise DataError("names and shapes of these weights do not tell which module is the head")
+            raise DataError("names and shapes do not identify the head of these weights; import the zoo with --head")
         return self[self.head[0]].shape[0]
 
     def __getitem__(self, name: str) -> Entry:
@@ -91,13 +79,9 @@ def layout_from(
     head: Sequence[str] | None = None,
     activation: str = "relu",
 ) -> Layout:
-    """Return the layout of parameters that follow each other.
+    """Return the layout of parameters with these names and shapes, and of integer buffers with these names.
 
-    Args:
-        named: names and shapes of the parameters.
-        counters: names of integer buffers.
-        head: names of the head's parameters, its matrix first; None: those that ``find_head`` returns.
-        activation: of the network.
+    Without ``head``, ``find_head`` returns it.
     """
     entries, offset = [], 0
     for name, shape in named:
@@ -123,12 +107,12 @@ def layout_from_text(text: str) -> Layout:
 
 def first_difference(layout: Layout, wanted: Layout) -> str:
     """Return where a layout first differs from another: a parameter with its shape, an integer buffer, or a fact."""
-    for own, other in zip_longest(layout.entries, wanted.entries):
-        if own != other:
-            here, there = (f"{entry.name} {entry.shape}" if entry else "no further parameter" for entry in (own, other))
-            return f"{here} in place of {there}"
-    for what in Layout._fields[1:]:
-        if getattr(layout, what) != getattr(wanted, what):
-            name = {"counters": "integer buffers", "image_size": "size of images"}.get(what, what)
-            return f"the {name} {getattr(layout, what)} in place of {getattr(wanted, what)}"
+    for pair in zip_longest(layout.entries, wanted.entries):
+        if pair[0] != pair[1]:
+            actual, expected = (f"{entry.name} {entry.shape}" if entry else "no further parameter" for entry in pair)
+            return f"{actual} in place of {expected}"
+    for key, actual, expected in zip(Layout._fields, layout, wanted, strict=True):
+        if actual != expected:
+            name = {"counters": "integer buffers", "image_size": "size of images"}.get(key, key)
+            return f"the {name} {actual} in place of {expected}"
     raise ValueError("the layouts are equal")

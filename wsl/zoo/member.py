@@ -15,7 +15,7 @@ import numpy as np
 
 from wsl.errors import DataError
 from wsl.files.hdf5 import get_table, new_hdf5, open_hdf5, put_table
-from wsl.files.remaking import remedy
+from wsl.files.opening import remedy
 from wsl.zoo.architectures.base import ARCHITECTURES
 from wsl.zoo.layout import Layout, layout_from_text, layout_to_text
 
@@ -29,24 +29,17 @@ FORMAT = 1
 class Member:
     """One training run.
 
-    Attributes:
-        plan: its row of the plan, its architecture (see ``Architecture.columns``) and what else tables should show.
-        weights: snapshots, float32 or float16 (snapshots, n_weights); stored as they are, read as float32.
-        counters: integer buffers (snapshots, n_counters).
-        snapshots: one row per snapshot: ``snapshot`` (its name), ``epoch``, and the history's columns at that epoch.
-        history: one row per epoch: ``epoch``, ``train_loss``, ``train_accuracy``, ``validation_loss``,
-            ``validation_accuracy``; losses in nats, accuracies in [0, 1].
-        diverged: whether a loss or a weight became non-finite; then the later snapshots are missing.
-        layout: of the weights.
+    The columns of ``history`` are ``epoch``, ``train_loss``, ``train_accuracy``, ``validation_loss`` and
+    ``validation_accuracy``; losses in nats, accuracies in [0, 1].
     """
 
-    plan: dict[str, Any]
-    weights: np.ndarray
-    counters: np.ndarray
-    snapshots: pd.DataFrame
-    history: pd.DataFrame
-    diverged: bool
-    layout: Layout
+    plan: dict[str, Any]  # its row of the plan, ``Architecture.columns`` and further columns of tables
+    weights: np.ndarray  # float32 or float16 (snapshots, n_weights); read as float32
+    counters: np.ndarray  # integer buffers (snapshots, n_counters)
+    snapshots: pd.DataFrame  # one row per snapshot: ``snapshot`` (its name) and the history at its epoch
+    history: pd.DataFrame  # one row per epoch
+    diverged: bool  # a loss or a weight became non-finite; later snapshots are missing
+    layout: Layout  # of the weights
 
 
 def write_member(path: str | Path, member: Member) -> None:
@@ -75,11 +68,11 @@ def get_layout(file: h5py.File) -> Layout:
     """Return the layout of a member or an index.
 
     Raises:
-        DataError: an earlier version wrote the file, and nothing in it tells its layout.
+        DataError: an earlier version wrote the file without a layout, and its plan does not determine one.
     """
     if "layout" in file:
         return layout_from_text(file["layout"].asstr()[()])
-    # Earlier versions stored the settings of their only architecture among other facts.
+    # Earlier versions stored the settings of their only architecture in the plan of a member, or as attributes.
     plan = json.loads(file.attrs["plan"]) if "plan" in file.attrs else dict(file.attrs)
     classes = plan["classes"] if "plan" not in file.attrs else len(plan["classes"])
     for architecture in ARCHITECTURES.values():
@@ -88,7 +81,7 @@ def get_layout(file: h5py.File) -> Layout:
         layout = architecture.model_validate(settings).layout(int(classes), None) if settings else None
         if layout and layout.size == file["weights"].shape[1]:
             return layout
-    raise DataError(f"{file.filename} was written by an earlier version of wsl and has no layout; make it again")
+    raise DataError(f"{file.filename} was written by an earlier version of wsl and has no layout; create it again")
 
 
 @contextmanager
@@ -100,8 +93,8 @@ def open_member(path: str | Path) -> Iterator[h5py.File]:
     """
     with open_hdf5(path) as file:
         if file.attrs.get("format") != FORMAT:
-            fault = f"{path} is not a member file of format {FORMAT}"
-            raise DataError(f"{fault}; {remedy(path, 'give a member file that this version of wsl wrote')}")
+            action = remedy(path, "give a member file that this version of wsl wrote")
+            raise DataError(f"{path} is not a member file of format {FORMAT}; {action}")
         yield file
 
 

@@ -1,4 +1,4 @@
-"""Networks from layouts, and flat snapshots to and from state dicts."""
+"""Build networks from layouts, and convert flat snapshots to and from state dicts."""
 
 import numpy as np
 import torch
@@ -9,12 +9,14 @@ from wsl.zoo.architectures.base import UNKNOWN
 from wsl.zoo.layout import Layout
 from wsl.zoo.recognition import architecture_of
 
+State = dict[str, torch.Tensor]  # a state dict, or a part of one
+
 
 def network_for(layout: Layout) -> nn.Module:
-    """Return a freshly initialised network whose state dict has this layout; its ``architecture`` is an attribute.
+    """Return a freshly initialised network with this layout; ``architecture`` is an attribute of it.
 
     Raises:
-        DataError: its architecture is not known, or it was trained with another activation.
+        DataError: its architecture is unknown, or it was trained with another activation.
     """
     architecture = architecture_of(layout)
     if architecture.nonlinearity == UNKNOWN and (layout.activation == UNKNOWN or not layout.architecture):
@@ -26,8 +28,8 @@ def network_for(layout: Layout) -> nn.Module:
         possible = "other activations" if architecture.nonlinearity == UNKNOWN else architecture.nonlinearity
         raise DataError(
             f"these networks ({architecture.name}) were trained with {layout.activation}, but can only be rebuilt with "
-            f"{possible}; fit the stages that run no network: PCA, coefficients, weight encoders without a behaviour "
-            "loss"
+            f"{possible}; fit the stages that do not run networks: PCA, coefficients, weight encoders without a "
+            "behaviour loss"
         )
     network = architecture.build(layout.classes, layout.image_size)
     network.architecture = architecture
@@ -40,61 +42,69 @@ def with_classes(layout: Layout, classes: int) -> Layout:
 
 
 def features_and_logits(network: nn.Module, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return what the head of a network of ``network_for`` reads (n, features), and logits (n, classes).
+    """Return the inputs of the head (n, features) and logits (n, classes) of a network of ``network_for``.
 
-    Args:
-        network: of ``network_for``.
-        images: normalised (n, 3, size, size).
+    Images (n, 3, size, size) are normalised.
     """
     return network.architecture.features_and_logits(network, images)
 
 
-def with_head(
-    state: dict[str, torch.Tensor], layout: Layout, weight: torch.Tensor, bias: torch.Tensor
-) -> dict[str, torch.Tensor]:
-    """Return a state dict with another linear head.
+def with_head(state: State, layout: Layout, weight: torch.Tensor, bias: torch.Tensor) -> State:
+    """Return a state dict with another linear head: ``weight`` (classes, features) and ``bias`` (classes,).
 
-    Args:
-        state: of the network, whatever its head.
-        layout: of the network.
-        weight: (classes, features).
-        bias: (classes,).
+    Raises:
+        DataError: heads of these networks have no bias.
     """
     if len(layout.head) != 2:
         raise DataError("the head of these networks has no bias; only heads with weight and bias can be replaced")
     return {**state, **dict(zip(layout.head, (weight, bias), strict=True))}
 
 
-def with_zero_head(state: dict[str, torch.Tensor], layout: Layout) -> dict[str, torch.Tensor]:
-    """Return a state dict whose head gives every image the same logits.
+def with_zero_head(state: State, layout: Layout) -> State:
+    """Return a state dict with a head of zeros, which gives every image the same logits.
 
-    Args:
-        state: of the network, whatever its head.
-        layout: of the network with the new head.
+    ``layout`` is that of the network with the new head.
     """
     return {**state, **{name: torch.zeros(layout[name].shape) for name in layout.head}}
 
 
-def flatten(state: dict[str, torch.Tensor], layout: Layout) -> tuple[np.ndarray, np.ndarray]:
+def flatten(state: State, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
     """Return a state dict as a float32 vector (n_weights,) and its integer buffers (n_counters,)."""
     weights = torch.cat([state[entry.name].detach().reshape(-1).float().cpu() for entry in layout.entries])
     counters = [int(state[name]) for name in layout.counters]
     return weights.numpy(), np.array(counters, dtype=np.int64)
 
 
-def state_dict(weights: np.ndarray, layout: Layout, counters: np.ndarray | None = None) -> dict[str, torch.Tensor]:
+def state_dict(weights: np.ndarray, layout: Layout, counters: np.ndarray | None = None) -> State:
     """Return the state dict of a flat snapshot: the inverse of ``flatten``.
 
-    Without ``counters`` they are 0: they matter to no output, and to training only where momentum is None.
+    Without ``counters`` they are 0: they do not change any output, and change training only if momentum is None.
     """
-    if counters is None:
-        counters = np.zeros(len(layout.counters), dtype=np.int64)
+    counters = [0] * len(layout.counters) if counters is None else counters
     state = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in layout.split(weights).items()}
-    state.update({name: torch.tensor(int(count)) for name, count in zip(layout.counters, counters, strict=True)})
-    return state
+    return state | {name: torch.tensor(int(count)) for name, count in zip(layout.counters, counters, strict=True)}
 
 
-def learned_state(weights: torch.Tensor, layout: Layout) -> dict[str, torch.Tensor]:
+def learned_state(weights: torch.Tensor, layout: Layout) -> State:
     """Return views of flat weights (n_weights,), shaped, by name, without running statistics."""
     entries = (entry for entry in layout.entries if not entry.running)
     return {entry.name: weights[entry.columns].view(entry.shape) for entry in entries}
+
+
+class FlatNetwork:
+    """A network in evaluation mode whose parameters and running statistics are views of one flat vector.
+
+    Loading a state dict by name takes longer than a forward pass of a small network.
+    """
+
+    def __init__(self, layout: Layout, device: str = "cpu"):
+        self.network = network_for(layout).to(device).eval()
+        self.weights = torch.empty(layout.size, device=device)  # (n_weights,)
+        state = self.network.state_dict(keep_vars=True)
+        for entry in layout.entries:
+            state[entry.name].data = self.weights[entry.columns].view(entry.shape)
+
+    def load(self, weights: np.ndarray) -> nn.Module:
+        """Return the network with these flat weights (n_weights,)."""
+        self.weights.copy_(torch.from_numpy(weights))
+        return self.network

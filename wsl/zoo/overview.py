@@ -1,4 +1,4 @@
-"""Tables over the whole zoo for its overview: members and their learning curves."""
+"""Tables of all members and their learning curves."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,12 +13,9 @@ METRICS = ("train_loss", "train_accuracy", "validation_loss", "validation_accura
 
 
 def write_overview(indices: Sequence[str | Path], members: str | Path, history: str | Path) -> None:
-    """Write one row per member (plan, part, metrics of each snapshot), and one row per member and epoch.
+    """Write two CSV files about the members of all parts.
 
-    Args:
-        indices: of all parts, named after them.
-        members: CSV file to write, one row per member.
-        history: CSV file to write, one row per member and epoch.
+    ``members`` has one row per member (plan, part, metrics of each snapshot), ``history`` one per member and epoch.
     """
     tables, histories = [], []
     for path in indices:

@@ -1,4 +1,4 @@
-"""Settings of the zoo: its members and how they are trained."""
+"""Settings of the zoo: its members and their training."""
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -43,37 +43,22 @@ class MemberParts(Section):
 
 
 class ClassifierTraining(Section):
-    """Training of one network on many classes: SGD with a one-cycle learning rate.
-
-    Attributes:
-        epochs: of training.
-        learning_rate: the peak.
-        weight_decay: L2.
-        batch_size: images per step.
-        augment: random flips and shifts.
-        teacher: weight of a loss that pulls features towards CLIP's; 0: not used.
-    """
+    """Training of one network on many classes: SGD with a one-cycle learning rate."""
 
     epochs: Whole
-    learning_rate: PositiveFloat = 0.1
-    weight_decay: NonNegativeFloat = 1e-3
-    batch_size: Annotated[Whole, Field(ge=2)] = 64
-    augment: bool = True
-    teacher: NonNegativeFloat = 0.0
+    learning_rate: PositiveFloat = 0.1  # the peak
+    weight_decay: NonNegativeFloat = 1e-3  # L2
+    batch_size: Annotated[Whole, Field(ge=2)] = 64  # images
+    augment: bool = True  # random flips and shifts
+    teacher: NonNegativeFloat = 0.0  # weight of a loss that pulls features towards CLIP's; 0: not used
 
 
 class Network(Section):
-    """The members' network.
-
-    Attributes:
-        architecture: with its settings.
-        classes: of a task.
-        size: side of images in pixels.
-    """
+    """The members' network."""
 
     architecture: one_of(ARCHITECTURES, RESNET18)
-    classes: PositiveInt
-    size: PositiveInt
+    classes: PositiveInt  # of a task
+    size: PositiveInt  # side of images in pixels
 
     @property
     def layout(self) -> Layout:
@@ -81,7 +66,7 @@ class Network(Section):
 
 
 class MemberTraining(Section):
-    """How every member is trained, whatever its plan."""
+    """The training that all members share."""
 
     architecture: one_of(ARCHITECTURES, RESNET18) = Field(
         default_factory=lambda: ARCHITECTURES[RESNET18](), description="the members' architecture and its settings"
@@ -108,27 +93,23 @@ ClassChoice = Annotated[list[str] | PositiveInt | Path, Field(union_mode="left_t
 
 
 class Backbone(Section):
-    """What `finetuned` members start from: a network trained before them, or a checkpoint."""
+    """The start of `finetuned` members: a network that is trained first, or a checkpoint."""
 
     classes: ClassChoice | None = Field(
-        None,
-        description="classes to train it on, which no task uses: names, a number of random ones, or a text file of "
-        "names",
+        None, description="its training classes, which no task uses: names, a number to draw, or a file of names"
     )
     checkpoint: str | None = Field(
         None,
         description="used instead of training: `torchvision:<weights>` or `timm:<model>`, which are downloaded once, "
         "or a file with a state dict (torch or safetensors)",
     )
-    sha256: Sha256 | None = Field(
-        None, description="SHA-256 checksum of the checkpoint's file; another file is refused"
-    )
+    sha256: Sha256 | None = Field(None, description="SHA-256 checksum of the checkpoint's file; others are refused")
     epochs: PositiveInt = Field(60, description="epochs of its training (SGD, one-cycle learning rate)")
     augment: bool = Field(True, description="random flips and shifts during training")
     teacher: NonNegativeFloat = Field(0.0, description=TEACHER)
 
-    def training(self) -> "ClassifierTraining":
-        """Return how it is trained."""
+    def training(self) -> ClassifierTraining:
+        """Return the settings of its training."""
         return ClassifierTraining(epochs=self.epochs, augment=self.augment, teacher=self.teacher)
 
     @model_validator(mode="after")
@@ -141,14 +122,10 @@ class Backbone(Section):
 
 
 class Unseen(Section):
-    """Tasks of classes that no other member is trained on: what sampling must generalise to."""
+    """Tasks of classes that no other member is trained on, to measure generalisation."""
 
-    classes: ClassChoice | None = Field(
-        None, description="classes reserved for them: names, a number of random ones, or a text file of names"
-    )
-    members: PositiveInt | None = Field(
-        None, description="members trained on such tasks; they are used for evaluation only"
-    )
+    classes: ClassChoice | None = Field(None, description="their classes: names, a number to draw, or a file of names")
+    members: PositiveInt | None = Field(None, description="members trained on such tasks, only for evaluation")
 
     @model_validator(mode="after")
     def _both_or_none(self) -> Self:
@@ -190,27 +167,25 @@ class Zoo(MemberTraining):
     )
 
     def member_training(self) -> MemberTraining:
-        """Return what the training of a member depends on besides its plan."""
+        """Return the settings of a member's training besides its plan."""
         return MemberTraining(**{key: getattr(self, key) for key in MemberTraining.model_fields})
 
     @model_validator(mode="after")
     def _values_make_sense(self) -> Self:
         if not isinstance(self.optimizer, Choice) or not set(self.optimizer.choice) <= {"adam", "sgd"}:
             raise ValueError("optimizer: only adam and sgd are known; write {choice: [adam, sgd]} or one of them")
-        if "early" in self.snapshots and self.early_epoch.bounds()[1] >= self.max_epoch.bounds()[0]:
-            raise ValueError(
-                f"early_epoch can reach {self.early_epoch.bounds()[1]:g}, but max_epoch can be as low as "
-                f"{self.max_epoch.bounds()[0]:g}; the early snapshot must come first"
-            )
+        early, last = self.early_epoch.bounds()[1], self.max_epoch.bounds()[0]
+        if "early" in self.snapshots and early >= last:
+            fault = f"early_epoch can reach {early:g}, but max_epoch can be as low as {last:g}"
+            raise ValueError(f"{fault}; the early snapshot must come first")
         return self
 
     @model_validator(mode="after")
     def _cohorts_are_whole(self) -> Self:
         for name, count in (("members", self.members), ("unseen.members", self.unseen.members or 0)):
             if count % self.cohort:
-                raise ValueError(
-                    f"cohort: {name} is {count}, which is not a multiple of {self.cohort}; change one of them"
-                )
+                fault = f"{name} is {count}, which is not a multiple of {self.cohort}; change one of them"
+                raise ValueError(f"cohort: {fault}")
         if self.cohort > 1 and self.training is not None:
             raise ValueError("cohort: with `training`, cohorts would contain unused members; set it to 1")
         return self
@@ -226,16 +201,14 @@ class Zoo(MemberTraining):
         last = self.max_epoch.bounds()[0]
         late = [epoch for epoch in self.snapshots if isinstance(epoch, int) and epoch >= last]
         if late:
-            raise ValueError(
-                f"snapshots: epoch {late[0]} must be before every member's last epoch, but max_epoch can be {last:g}"
-            )
+            raise ValueError(f"snapshots: epoch {late[0]} must be before all last epochs; max_epoch can be {last:g}")
         return self
 
     @model_validator(mode="after")
     def _start_is_known(self) -> Self:
-        given = [key for key in ("classes", "checkpoint") if getattr(self.backbone, key) is not None]
-        if self.init == "finetuned" and len(given) != 1:
+        sources = [key for key in ("classes", "checkpoint") if getattr(self.backbone, key) is not None]
+        if self.init == "finetuned" and len(sources) != 1:
             raise ValueError("init: finetuned needs either backbone.classes or backbone.checkpoint, not both")
-        if self.init != "finetuned" and "checkpoint" in given:
+        if self.init != "finetuned" and "checkpoint" in sources:
             raise ValueError(f"init: {self.init} does not use a checkpoint; remove backbone.checkpoint")
         return self

@@ -8,12 +8,12 @@ def snapshot_names(snapshots: Sequence[str | int] | str, early: int, last: int) 
 
     Args:
         snapshots: ``early``, ``max`` and numbers of epochs, or ``geometric``: 0, 1, 2, 4, 8, ... and ``max``.
-        early: epoch that ``early`` stands for.
-        last: epoch that ``max`` stands for.
+        early: epoch of the early snapshot.
+        last: epoch of the max snapshot.
     """
     if snapshots == "geometric":
         snapshots = [0, *(2**power for power in range(last.bit_length()) if 2**power < last), "max"]
-    named = {"early": early, "max": last}
-    epochs = {name if name in named else f"epoch{name}": named.get(name, name) for name in snapshots}
+    keywords = {"early": early, "max": last}
+    epochs = {name if name in keywords else f"epoch{name}": keywords.get(name, name) for name in snapshots}
     # If an epoch has two names, the keyword is kept because other code looks it up.
-    return {epochs[name]: name for name in sorted(epochs, key=lambda name: (epochs[name], name in named))}
+    return {epochs[name]: name for name in sorted(epochs, key=lambda name: (epochs[name], name in keywords))}

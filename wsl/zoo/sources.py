@@ -22,9 +22,6 @@ class Sources:
 
     HDF5 opens a member file at its first read, and closes it with the virtual dataset. Member files that cannot be
     opened read as NaN, without an error.
-
-    Args:
-        file: of the index.
     """
 
     def __init__(self, file: h5py.File):
@@ -35,18 +32,17 @@ class Sources:
 
     @property
     def weights(self) -> h5py.Dataset:
-        """The dataset (snapshots, n_weights); do not keep a reference, since ``read`` may close it."""
+        """The dataset (snapshots, n_weights); do not keep a reference, because ``read`` may close it."""
         if self._weights is None:
             self._weights = self.file["weights"]
         return self._weights
 
     @cached_property
     def _members(self) -> tuple[np.ndarray, list[Path]]:
-        """Where the rows of each member file end in the index, and the files."""
-        folder = Path(self.file.filename).parent
-        found = self.weights.virtual_sources()
-        ends = [source.vspace.get_select_bounds()[1][0] + 1 for source in found]
-        return np.array(ends), [Path(os.path.normpath(folder / source.file_name)) for source in found]
+        """Row of the index after the last of each member file, and the files."""
+        folder, sources = Path(self.file.filename).parent, self.weights.virtual_sources()
+        ends = [source.vspace.get_select_bounds()[1][0] + 1 for source in sources]
+        return np.array(ends), [Path(os.path.normpath(folder / source.file_name)) for source in sources]
 
     def find(self, row: int) -> tuple[Path, int] | None:
         """Return the member file that holds a row, and the row's position in it; None: the index holds the weights."""
@@ -57,7 +53,7 @@ class Sources:
         return paths[place], row - (int(ends[place - 1]) if place else 0)
 
     def read(self, rows: slice, columns: slice) -> np.ndarray:
-        """Read weights, float32 (rows, columns), in as many steps as the limit of open files requires.
+        """Return weights, float32 (rows, columns), read in as many steps as the limit of open files requires.
 
         Raises:
             DataError: no file can be opened.
@@ -74,8 +70,8 @@ class Sources:
         values = np.empty((len(places), len(range(self.weights.shape[1])[columns])), dtype=np.float32)
         start = 0
         while start < len(places):
-            for one in _OPENED:
-                one._close_members()
+            for sources in _OPENED:
+                sources._close_members()
             if not (room := self._room()):
                 raise DataError(f"{self.file.filename}: its member files cannot be read: {too_many_files()}")
             stop = int(np.searchsorted(owners, owners[start] + room))
@@ -86,16 +82,15 @@ class Sources:
         return values
 
     def _room(self) -> int:
-        """Return how many more member files may be opened now."""
-        return max(min(MOST_OPEN - sum(len(one._open) for one in _OPENED), files_left()), 0)
+        """Return the number of member files that may still be opened."""
+        return max(min(MOST_OPEN - sum(len(sources._open) for sources in _OPENED), files_left()), 0)
 
     def _close_members(self) -> None:
-        # HDF5 keeps them open until the last handle of the dataset is closed, also through another opening of the same
-        # index; so all handles are dropped before a new one is made.
+        # HDF5 keeps them open until all handles of the dataset are closed, also those of other openings of the index.
         self._weights, self._open = None, set()
 
     def close(self) -> None:
-        """Forget the files: the index is closed."""
+        """Release the files, since the index is closed."""
         self._open = set()
         _OPENED.discard(self)
 

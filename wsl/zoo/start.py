@@ -1,4 +1,4 @@
-"""What members start from where they share it: one random start, a trained backbone, or a checkpoint."""
+"""Shared starts of members: random weights, or the weights of a checkpoint."""
 
 import logging
 from pathlib import Path
@@ -9,7 +9,7 @@ from wsl.errors import ConfigError, DataError
 from wsl.files.tensors import read_tensors, write_tensors
 from wsl.jobs.job import Job
 from wsl.zoo.layout import Layout, layout_to_text
-from wsl.zoo.network import network_for, with_zero_head
+from wsl.zoo.network import State, network_for, with_zero_head
 from wsl.zoo.settings import Network
 from wsl.zoo.states import read_state
 
@@ -17,13 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def random_start(out: str | Path, network: Network, job: Job) -> None:
-    """Write one random start for all members (regime ``shared``), head included.
-
-    Args:
-        out: safetensors file.
-        network: of the members.
-        job: its seed draws the weights.
-    """
+    """Write random weights of the seed of ``job``, with a head, as the start of all members (regime ``shared``)."""
     torch.manual_seed(job.seed)
     layout = network.layout
     write_start(out, network_for(layout).state_dict(), layout, {"regime": "shared", "seed": job.seed})
@@ -39,47 +33,42 @@ def import_backbone(file: str | Path, out: str | Path, network: Network, checkpo
         checkpoint: its name in the config.
 
     Raises:
-        ConfigError: the file cannot be read, is not of this architecture, or holds non-finite weights.
+        ConfigError: the file cannot be read, has another architecture, or holds non-finite weights.
     """
     try:
         saved = read_state(file)
     except DataError as error:
         raise ConfigError(f"zoo.backbone.checkpoint: {error}") from error
     layout, architecture = network.layout, network.architecture
-    names, wanted = architecture.own_names(saved.tensors), network_for(layout).state_dict()
-    unique = len(set(names.values())) == len(names)
-    found = {names[name] if unique else name: value for name, value in saved.tensors.items()}
+    names, tensors = architecture.own_names(saved.tensors), saved.tensors
+    if len(set(names.values())) == len(names):
+        tensors = {names[name]: value for name, value in tensors.items()}
     if saved.source or saved.ignored:
         place, others = saved.source or "the top level", ", ".join(saved.ignored) or "nothing"
         log.info("zoo.backbone.checkpoint: %s: weights under %s; ignored: %s", checkpoint, place, others)
-    state = {}
-    for name, value in wanted.items():
+    # Old checkpoints have no counters, which do not change outputs.
+    state = {name: tensors.get(name, torch.tensor(0)) for name in layout.counters}
+    for name, shape, _ in layout.entries:
         if name in layout.head:
             continue
-        if name in layout.counters:  # old checkpoints have none, and they change no output
-            state[name] = found.get(name, value)
-        elif name not in found or found[name].shape != value.shape:
-            actual = f"has shape {tuple(found[name].shape)}" if name in found else "is missing"
+        place = f"zoo.backbone.checkpoint: in {checkpoint} {name}"
+        if name not in tensors or tensors[name].shape != shape:
+            actual = f"has shape {tuple(tensors[name].shape)}" if name in tensors else "is missing"
             raise ConfigError(
-                f"zoo.backbone.checkpoint: in {checkpoint} {name} {actual}, but the architecture ({architecture}) "
-                f"needs {tuple(value.shape)}; choose a checkpoint that fits, or another zoo.architecture"
+                f"{place} {actual}, but the architecture ({architecture}) needs {shape}; choose a checkpoint that fits "
+                "or another zoo.architecture"
             )
-        else:
-            state[name] = found[name].to(value.dtype)
-            if not state[name].isfinite().all():
-                raise ConfigError(
-                    f"zoo.backbone.checkpoint: in {checkpoint} {name} holds numbers that are not finite as "
-                    f"{value.dtype}; choose another checkpoint"
-                )
-    about = {"regime": "finetuned", "checkpoint": checkpoint}
-    write_start(out, with_zero_head(state, layout), layout, about)
+        state[name] = tensors[name].float()
+        if not state[name].isfinite().all():
+            raise ConfigError(f"{place} is not finite as float32; choose another checkpoint")
+    write_start(out, with_zero_head(state, layout), layout, {"regime": "finetuned", "checkpoint": checkpoint})
 
 
-def write_start(out: str | Path, state: dict[str, torch.Tensor], layout: Layout, about: dict[str, object]) -> None:
+def write_start(out: str | Path, state: State, layout: Layout, about: dict[str, object]) -> None:
     """Write a state dict with its layout."""
     write_tensors(out, state, {**about, "layout": layout_to_text(layout)})
 
 
-def load_start(path: str | Path) -> dict[str, torch.Tensor]:
+def load_start(path: str | Path) -> State:
     """Return the state dict that members start from."""
     return read_tensors(path)[0]

@@ -25,14 +25,14 @@ WRAPPERS = (
     "params_ema",
 )
 # Other things that training scripts save with weights.
-BESIDE = re.compile(r"optim|sched|scaler|^amp$|rng|random|callbacks|loops|hyper_parameters|^args$|config")
+OTHER_CONTENT = re.compile(r"optim|sched|scaler|^amp$|rng|random|callbacks|loops|hyper_parameters|^args$|config")
 # Names of wrapping modules: those of torch at any position, the others only as a prefix of all names.
 INNER = re.compile(r"(^|\.)(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)(?=\.)")
 OUTER = ("module.", "model.", "net.", "network.")
 # Tensors of the training program that Lightning saves with those of the network.
 PROGRAM = re.compile(r"(criterion|loss(_fn|_func)?|\w*metrics?|(train|val|valid|validation|test)_\w+)\.")
 COUNTERS = re.compile(r"(^|\.)(n_averaged|num_updates|_extra_state)$")
-# Types of other objects in checkpoints; instances of an empty class replace them.
+# Types of other objects in checkpoints; empty objects replace them.
 INERT = (
     *("argparse.Namespace", "pathlib.PosixPath", "pathlib._local.PosixPath", "pathlib.WindowsPath"),
     *("numpy.dtype", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar"),
@@ -43,17 +43,15 @@ SAVE = "load it where it was made, and save model.state_dict() alone"
 
 @dataclass(frozen=True)
 class SavedState:
-    """The state dict in a file.
+    """The state dict in a file."""
 
-    Attributes:
-        tensors: dense, by the names of the bare network's parameters and buffers; half precision became float32.
-        source: keys of the wrappers that lead to it, joined by dots; empty: the file is the state dict.
-        ignored: names of the file's other content: averaged weights, the optimiser's state, counters.
-    """
+    tensors: dict[str, torch.Tensor]  # dense, by names without those of wrapping modules; half precision became float32
+    source: str  # keys of the wrappers that lead to it, joined by dots; empty: the file is the state dict
+    ignored: tuple[str, ...]  # names of other content: averaged weights, the optimiser's state, counters
 
-    tensors: dict[str, torch.Tensor]
-    source: str
-    ignored: tuple[str, ...]
+
+class _UnreadableError(Exception):
+    """Its message is the cause why a file cannot be read, and the remedy."""
 
 
 def read_state(path: str | Path) -> SavedState:
@@ -63,37 +61,38 @@ def read_state(path: str | Path) -> SavedState:
     averaged ones), nested dicts, and prefixes of DataParallel, torch.compile, FSDP and averaged models. Only tensors
     are unpickled; a file that needs code to run is refused.
 
-    Args:
-        path: the file.
-
     Raises:
         DataError: the file cannot be opened, is damaged, needs code, or holds no state dict or several.
     """
     path = Path(path)
     try:
-        content = load_file(path) if is_safetensors(path) else _load(path)
-    except SafetensorError as error:
-        raise DataError(f"{path} cannot be read: it is not a whole safetensors file ({error}); get it again") from error
+        return _saved_state(load_file(path) if is_safetensors(path) else _load(path))
     except OSError as error:
         raise DataError(opening_fault(path, error)) from error
-    if not isinstance(content, Mapping):
-        raise DataError(f"{path} cannot be read: it holds a {type(content).__name__}, not a state dict; {SAVE}")
-    try:
-        content, source, ignored = _unwrapped(path, content)
+    except SafetensorError as error:
+        raise DataError(f"{path} cannot be read: it is not a whole safetensors file ({error}); get it again") from error
     except RecursionError as error:
         raise DataError(f"{path} cannot be read: it holds a dict within itself; {SAVE}") from error
+    except _UnreadableError as error:
+        raise DataError(f"{path} cannot be read: {error}") from error
+
+
+def _saved_state(content: Any) -> SavedState:
+    if not isinstance(content, Mapping):
+        raise _UnreadableError(f"it holds a {type(content).__name__}, not a state dict; {SAVE}")
+    content, source, ignored = _unwrapped(content)
     state = {}
     for name, value in content.items():
         if not isinstance(name, str) or not isinstance(value, torch.Tensor) or COUNTERS.search(name):
             ignored.append(str(name))
         elif value.layout != torch.strided or value.is_quantized:
-            raise DataError(f"{path} cannot be read: {name} is sparse or quantised; save it as a dense tensor")
+            raise _UnreadableError(f"{name} is sparse or quantised; save it as a dense tensor")
         else:
             value = value.detach()
             state[name] = value.float() if value.is_floating_point() and value.itemsize < 4 else value
     state, program = _bare(state)
     if not state:
-        raise DataError(f"{path} cannot be read: it holds no tensors by name; {SAVE}")
+        raise _UnreadableError(f"it holds no tensors by name; {SAVE}")
     return SavedState(state, ".".join(source), tuple(ignored + program))
 
 
@@ -102,21 +101,20 @@ def _load(path: Path) -> Any:
     with path.open("rb") as file:
         start = file.read(64)
     if not start:
-        raise DataError(f"{path} cannot be read: it is empty; get it again")
+        raise _UnreadableError("it is empty; get it again")
     if start.startswith(b"version https://git-lfs"):
-        raise DataError(f"{path} cannot be read: it is a pointer of Git LFS to the file; run `git lfs pull`")
+        raise _UnreadableError("it is a pointer of Git LFS to the file; run `git lfs pull`")
     if start.startswith(b"PK"):
         _check_archive(path)
     elif torch.torch_version.TorchVersion(torch.__version__) < "2.6":
         # Before 2.6 (CVE-2025-32434), torch could run code of such files.
-        raise DataError(
-            f"{path} cannot be read: it is not a zip archive, and torch {torch.__version__} does not read older files "
-            "safely; install torch 2.6 or later, or save it as safetensors where it was made"
+        raise _UnreadableError(
+            f"it is not a zip archive, and torch {torch.__version__} does not read older files safely; install torch "
+            "2.6 or later, or save it as safetensors where it was made"
         )
-    types = []
-    for name in INERT:
-        module, _, short = name.rpartition(".")
-        types.append(type(short, (_Inert,), {"__module__": module}))
+    inert = {"__new__": lambda cls, *_: object.__new__(cls), "__setstate__": lambda *_: None}  # ignore all arguments
+    names = (name.rpartition(".") for name in INERT)
+    types = [type(name, (), {**inert, "__module__": module}) for module, _, name in names]
     allowed = getattr(torch.serialization, "safe_globals", None)  # torch 2.5 and later
     try:
         # Opened here, since torch takes the suffix .safetensors as the format.
@@ -125,27 +123,12 @@ def _load(path: Path) -> Any:
             return torch.load(file, map_location="cpu", weights_only=True)
     except OSError:
         raise
-    except Exception as error:  # a damaged or hostile file raises whatever its reading met first
-        # Torch's own message tells how to run code of the file.
-        needed = re.search(r"GLOBAL (\S+)", str(error))
-        if needed:
-            cause = f"loading it would run {needed[1]}, and no code of a file is run; {SAVE}"
-        else:
-            cause = f"it is damaged, or not a file of torch.save ({type(error).__name__}); get it again, or {SAVE}"
-        raise DataError(f"{path} cannot be read: {cause}") from error
-
-
-class _Inert:
-    """Accepts and ignores the state of an object."""
-
-    def __new__(cls, *_: Any) -> "_Inert":
-        return super().__new__(cls)
-
-    def __init__(self, *_: Any):
-        pass
-
-    def __setstate__(self, _: Any) -> None:
-        pass
+    except Exception as error:  # a damaged or hostile file raises errors of any type
+        # Torch's own message explains how to run code of the file.
+        if code := re.search(r"GLOBAL (\S+)", str(error)):
+            raise _UnreadableError(f"loading it would run {code[1]}, and no code of a file is run; {SAVE}") from error
+        kind = type(error).__name__
+        raise _UnreadableError(f"it is damaged, or not from torch.save ({kind}); get it again, or {SAVE}") from error
 
 
 def _check_archive(path: Path) -> None:
@@ -153,20 +136,20 @@ def _check_archive(path: Path) -> None:
         with ZipFile(path) as archive:
             names = [PurePosixPath(name) for name in archive.namelist()]
     except BadZipFile as error:
-        raise DataError(f"{path} cannot be read: it was cut short; get it again") from error
-    except (ValueError, NotImplementedError) as error:  # names that are not text, versions that are not there
-        raise DataError(f"{path} cannot be read: its archive is damaged ({error}); get it again") from error
+        raise _UnreadableError("it was cut short; get it again") from error
+    except (ValueError, NotImplementedError) as error:  # names that are not text, unknown versions
+        raise _UnreadableError(f"its archive is damaged ({error}); get it again") from error
     if any(name.is_absolute() or ".." in name.parts for name in names):
-        raise DataError(f"{path} cannot be read: it has entries that leave the archive; do not use it")
+        raise _UnreadableError("it has entries that leave the archive; do not use it")
     if any(name.name == "constants.pkl" for name in names):
-        raise DataError(f"{path} cannot be read: it is a TorchScript program, not a state dict; {SAVE}")
+        raise _UnreadableError(f"it is a TorchScript program, not a state dict; {SAVE}")
 
 
-def _unwrapped(path: Path, content: Mapping) -> tuple[Mapping, list[str], list[str]]:
+def _unwrapped(content: Mapping) -> tuple[Mapping, list[str], list[str]]:
     """Return the dict of tensors in a file, the keys that lead to it, and the names of other content."""
     source, ignored = [], []
-    while nested := [key for key, value in content.items() if _holds_tensors(value)]:
-        parts = [key for key in nested if not (isinstance(key, str) and BESIDE.search(key))]
+    while nested := [key for key, value in content.items() if isinstance(value, Mapping) and _has_tensors(value)]:
+        parts = [key for key in nested if not (isinstance(key, str) and OTHER_CONTENT.search(key))]
         chosen = next((key for key in WRAPPERS if key in nested), None)
         tensors = [key for key, value in content.items() if isinstance(value, torch.Tensor)]
         if chosen is None and len(parts) == 1 and not tensors:
@@ -174,9 +157,9 @@ def _unwrapped(path: Path, content: Mapping) -> tuple[Mapping, list[str], list[s
         if chosen is None:
             whole = [key for key in parts if any(isinstance(name, str) and "." in name for name in content[key])]
             if len(whole) > 1:
-                raise DataError(
-                    f"{path} cannot be read: it holds several state dicts, {', '.join(map(str, whole))}; load it where "
-                    "it was made, and save one of them alone"
+                raise _UnreadableError(
+                    f"it holds several state dicts, {', '.join(map(str, whole))}; load it where it was made, and save "
+                    "one of them alone"
                 )
             ignored += [str(key) for key, value in content.items() if key not in parts and key not in tensors]
             return _flat({key: content[key] for key in content if key in parts or key in tensors}), source, ignored
@@ -186,17 +169,16 @@ def _unwrapped(path: Path, content: Mapping) -> tuple[Mapping, list[str], list[s
     return content, source, ignored
 
 
-def _holds_tensors(value: Any) -> bool:
-    return isinstance(value, Mapping) and any(
-        isinstance(one, torch.Tensor) or _holds_tensors(one) for one in value.values()
-    )
+def _has_tensors(value: Any) -> bool:
+    """Return whether a value is a tensor or a mapping that contains one."""
+    return isinstance(value, torch.Tensor) or (isinstance(value, Mapping) and any(map(_has_tensors, value.values())))
 
 
-def _flat(content: Mapping, before: str = "") -> dict[str, Any]:
+def _flat(content: Mapping, prefix: str = "") -> dict[str, Any]:
     """Return nested dicts as one, with names joined by dots."""
     flat = {}
     for key, value in content.items():
-        flat |= _flat(value, f"{before}{key}.") if isinstance(value, Mapping) else {f"{before}{key}": value}
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {f"{prefix}{key}": value}
     return flat
 
 
@@ -207,7 +189,7 @@ def _bare(state: dict[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], list
     program: list[str] = []
     while True:
         inner = [name for name in state if not PROGRAM.match(name)]
-        prefix = next((one for one in OUTER if inner and all(name.startswith(one) for name in inner)), None)
+        prefix = next((start for start in OUTER if inner and all(name.startswith(start) for name in inner)), None)
         if prefix is None:
             return state, program
         program += [name for name in state if name not in set(inner)]

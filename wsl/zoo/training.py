@@ -23,19 +23,19 @@ log = logging.getLogger(__name__)
 
 
 class Training(EpochLoop):
-    """The training of one member: its network and optimiser, its own random numbers, and the snapshots that are kept.
+    """The training of one member, with its own random numbers, and the snapshots that are kept.
+
+    A loss or weight that becomes non-finite ends the training: the member has diverged, and keeps earlier snapshots.
 
     Args:
         packed: packed images of its classes, in the task's order.
         plan: its row of the plan (see ``wsl.zoo.plan.plan_members``).
-        settings: what all members share.
+        settings: shared by all members.
         start: weights to start from, see ``wsl.zoo.start``; None: random ones.
         device: ``cpu`` or ``cuda``.
 
     Raises:
         FloatingPointError: a weight does not fit its storage.
-
-    A loss or weight that turns non-finite ends the training: the member is diverged, with what it has.
     """
 
     def __init__(
@@ -49,18 +49,18 @@ class Training(EpochLoop):
         torch.manual_seed(plan["seed"])
         self.plan, self.augment, self.precision = plan, settings.augment, settings.precision
         self._storage, architecture = settings.storage, settings.architecture
-        momentum, schedule = MOMENTUM if plan["optimizer"] == "sgd" else 0.0, settings.schedule
-        self._about = {"momentum": momentum, "schedule": schedule, "augment": settings.augment}
+        momentum = MOMENTUM if plan["optimizer"] == "sgd" else 0.0
+        self._about = {"momentum": momentum, "schedule": settings.schedule, "augment": settings.augment}
         self._about |= architecture.columns()
         self.images = {part: load_task(packed, part, device=device) for part in ("train", "validation")}
         self._layout = architecture.layout(len(packed), self.images["train"][0].shape[-1])
         self.network = network_for(self._layout).to(device)
         if start is not None:
             self.network.load_state_dict(load_start(start))
-        rates = (plan["learning_rate"], plan["weight_decay"])
-        self.optimizer = make_optimizer(self.network, plan["optimizer"], *rates, momentum)
+        rate, decay = plan["learning_rate"], plan["weight_decay"]
+        self.optimizer = make_optimizer(self.network, plan["optimizer"], rate, decay, momentum)
         scheduler = None
-        if schedule == "cosine":
+        if settings.schedule == "cosine":
             scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, plan["max_epoch"])
         self._names = snapshot_names(settings.snapshots, plan["early_epoch"], plan["max_epoch"])
         self._weights, self._counters = [], []  # of the snapshots that are kept
@@ -81,11 +81,10 @@ class Training(EpochLoop):
             return list(draw_steps(images, self.plan["batch_size"], self.augment))
 
     def member(self) -> Member:
-        """Return what is kept."""
+        """Return the member with the snapshots that are kept."""
         weights, counters = ([value.cpu().numpy() for value in kept] for kept in (self._weights, self._counters))
-        snapshots = [
-            {"snapshot": self._names[row["epoch"]], **row} for row in self.history if row["epoch"] in self._names
-        ]
+        rows = [row for row in self.history if row["epoch"] in self._names]
+        snapshots = [{"snapshot": self._names[row["epoch"]], **row} for row in rows]
         return Member(
             plan={**self._about, **self.plan},
             weights=np.array(weights, dtype=self._storage).reshape(len(weights), self._layout.size),
@@ -115,24 +114,20 @@ class Training(EpochLoop):
         return bool(np.isfinite(self._flat[0]).all())
 
     def keep(self) -> None:
-        if self.epoch in self._names:
-            weights, counters = self._flat
-            self._weights.append(torch.from_numpy(self._stored(weights)))
-            self._counters.append(torch.from_numpy(counters))
+        if self.epoch not in self._names:
+            return
+        weights, counters = self._flat
+        with np.errstate(over="ignore"):
+            stored = weights.astype(self._storage)
+        if not np.isfinite(stored).all():
+            fault = f"a weight of {abs(weights).max():.3g} does not fit {self._storage}; set zoo.storage to float32"
+            raise FloatingPointError(f"member {self.plan['member']}: {fault}")
+        self._weights.append(torch.from_numpy(stored))
+        self._counters.append(torch.from_numpy(counters))
 
     def diverge(self) -> None:
         member = self.plan["member"]
-        log.warning("member %d diverged in epoch %d; it is kept and left out downstream", member, self.epoch)
-
-    def _stored(self, vector: np.ndarray) -> np.ndarray:
-        with np.errstate(over="ignore"):
-            stored = vector.astype(self._storage)
-        if not np.isfinite(stored).all():
-            raise FloatingPointError(
-                f"member {self.plan['member']}: a weight of {abs(vector).max():.3g} does not fit {self._storage}; set "
-                "zoo.storage to float32"
-            )
-        return stored
+        log.warning("member %d diverged in epoch %d; later stages do not use it", member, self.epoch)
 
 
 def train_member(
@@ -143,15 +138,9 @@ def train_member(
     start: str | Path | None = None,
     job: Job = Job(),  # noqa: B008
 ) -> None:
-    """Train a member as planned and write its file.
+    """Train a member as planned and write its file ``out``, see ``Training``.
 
-    Args:
-        packed: packed images of its classes, in the task's order.
-        out: the member's file.
-        plan: its row of the plan; its seed draws weights, batches and augmentation.
-        settings: what all members share.
-        start: weights to start from; None: random ones.
-        job: the circumstances.
+    The seed of the plan, not that of ``job``, draws weights, batches and augmentation.
     """
     torch.set_num_threads(job.threads)
     training = Training(packed, plan, settings, start, job.device)

@@ -1,40 +1,34 @@
-"""The encoder with a non-linear first stage: its share of compression, its limits, and PCA without a share."""
+"""The encoder with a non-linear first stage: its share of compression, its bounds, and PCA without a share."""
 
-import h5py
 import numpy as np
 import pytest
 import torch
 from sklearn.decomposition import PCA
 
-from tests.networks import resnet18_layout
+from tests.weights.conftest import LAYOUT
 from wsl.weights.encoders._channels import ChannelEncoder, Compression, RowAutoencoder, share_compression
-from wsl.weights.encoders.base import EncoderInputs
 from wsl.weights.fitted import load_encoder
-from wsl.weights.settings import EncoderFit
-from wsl.weights.training import train_weight_encoder
 
-LAYOUT = resnet18_layout(2, 3)
-RECIPE = {"learning_rate": 0.003, "weight_decay": 0.0, "batch_size": 6, "epochs": 60, "patience": None}
-RECIPE |= {"schedule": "cosine", "keep": "last"}
+RECIPE = {"learning_rate": 0.003, "batch_size": 6, "epochs": 60, "schedule": "cosine", "keep": "last"}
 
 
 @pytest.mark.parametrize(
     ("share", "codes", "components"),
     [
-        (0.0, 64, 16),  # rows as they are; PCA leaves 16 of 1024
-        (0.5, 8, 16),  # 1024 * (16 / 1024)**.5 = 128 numbers, 8 a channel
-        (1.0, 1, 16),  # 16 numbers, one a channel
+        (0.0, 64, 16),  # rows do not change; PCA leaves 16 of 1024
+        (0.5, 8, 16),  # 1024 * (16 / 1024)**.5 = 128 numbers, 8 per channel
+        (1.0, 1, 16),  # 16 numbers, one per channel
     ],
 )
-def test_each_stage_has_its_share_on_the_scale_of_logarithms(share, codes, components):
-    found = share_compression((16, 16, 2, 2), components=16, share=share, snapshots=100)
-    assert found == Compression(channels=16, length=64, codes=codes, components=components)
+def test_the_stages_share_the_log_compression_ratio(share, codes, components):
+    sizes = share_compression((16, 16, 2, 2), components=16, share=share, snapshots=100)
+    assert sizes == Compression(channels=16, length=64, codes=codes, components=components)
 
 
-def test_a_vector_is_one_row_and_a_row_keeps_one_code_at_least():
+def test_a_vector_is_one_row_and_a_row_has_at_least_one_code():
     assert share_compression((12,), 4, 1.0, 100) == Compression(1, 12, 4, 4)
     assert share_compression((32, 1, 3, 3), 4, 1.0, 100) == Compression(32, 9, 1, 4)
-    assert share_compression((12,), 64, 0.5, 6) == Compression(1, 12, 8, 5)  # no more than snapshots tell
+    assert share_compression((12,), 64, 0.5, 6) == Compression(1, 12, 8, 5)  # fewer than snapshots
 
 
 def test_training_starts_from_the_rows_principal_components():
@@ -42,28 +36,14 @@ def test_training_starts_from_the_rows_principal_components():
     module = RowAutoencoder(Compression(5, 9, 3, 3), hidden=[4], dropout=0.0)
     module.start(rows)
     back = module.decode(module.encode(rows.view(10, 5, 9))).detach().reshape(-1, 9).numpy()
-    centred = PCA(3)
-    centred.mean_ = np.zeros(9)  # rows are around the mean already
     _, _, vectors = np.linalg.svd(rows.numpy(), full_matrices=False)
     assert back == pytest.approx(rows.numpy() @ vectors[:3].T @ vectors[:3], abs=1e-4)
 
 
 @pytest.fixture(scope="module")
-def fit(zoo, tmp_path_factory):
-    def run(share, components=4, name="e", **changes):
-        folder = tmp_path_factory.mktemp(name)
-        files = [folder / end for end in ("e.safetensors", "h.csv", "c.safetensors")]
-        encoder = {"name": "ae-pca", "components": components, "share": share, "hidden": [16], **RECIPE, **changes}
-        train_weight_encoder(EncoderInputs(zoo.train, zoo.validation), *files, EncoderFit(encoder=encoder))
-        return files
-
-    return run
-
-
-@pytest.fixture(scope="module")
-def weights(zoo):
-    with h5py.File(zoo.train) as file:
-        return torch.from_numpy(file["weights"][...])
+def fit(train_encoder):
+    encoder = {"name": "ae-pca", "components": 4, "hidden": [16], **RECIPE}
+    return lambda share, **changes: train_encoder({**encoder, "share": share, **changes})
 
 
 class Linear:
@@ -72,25 +52,25 @@ class Linear:
 
 def test_without_a_share_it_is_pca(fit, weights):
     encoder = load_encoder(fit(0.0, epochs=1)[0], Linear)
-    back = encoder.decode(encoder.encode(weights)).numpy()
+    back = encoder.decode(encoder.encode(torch.from_numpy(weights))).numpy()
     for name in ("conv1.weight", "layer4.1.conv2.weight", "fc.weight"):
         columns = LAYOUT[name].columns
-        own = weights[:, columns].numpy().astype(np.float64)
-        pca = PCA(min(4, own.shape[1])).fit(own)
-        assert back[:, columns] == pytest.approx(pca.inverse_transform(pca.transform(own)), abs=1e-4)
+        values = weights[:, columns].astype(np.float64)
+        pca = PCA(min(4, values.shape[1])).fit(values)
+        assert back[:, columns] == pytest.approx(pca.inverse_transform(pca.transform(values)), abs=1e-4)
 
 
-def test_a_trained_first_stage_loses_less_than_it_began_with(fit, weights):
+def test_training_lowers_the_loss_of_the_first_stage(fit, weights):
     trained, untrained = (load_encoder(fit(0.8, epochs=epochs, learning_rate=0.01)[0], Linear) for epochs in (40, 1))
     with torch.no_grad():
-        assert trained.loss(weights) < 0.9 * untrained.loss(weights)
+        assert trained.loss(torch.from_numpy(weights)) < 0.9 * untrained.loss(torch.from_numpy(weights))
 
 
-def test_latents_and_weights_keep_their_sizes_and_variances_their_bounds(fit, weights):
+def test_latents_have_their_size_and_running_variances_their_bounds(fit, weights):
     encoder: ChannelEncoder = load_encoder(fit(0.5, epochs=2)[0], Linear)
-    latents = encoder.encode(weights)
-    assert latents.shape == (6, encoder.latent) and encoder.latent == sum(one.components for one in encoder.stages)
-    assert {one.components for one in encoder.stages} <= {2, 3, 4}
+    latents = encoder.encode(torch.from_numpy(weights))
+    assert latents.shape == (6, encoder.latent) and encoder.latent == sum(stage.components for stage in encoder.stages)
+    assert {stage.components for stage in encoder.stages} <= {2, 3, 4}
     far = encoder.decode(latents * 100).detach()
     for entry in LAYOUT.entries:
         if entry.name.endswith("running_var"):

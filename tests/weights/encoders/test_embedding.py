@@ -1,27 +1,22 @@
-"""Every encoder through a run's files: latents of a part, in all class orders, and back."""
+"""Every encoder with the files of a run: latents of a part in all class orders, and decoded weights."""
 
-import h5py
 import numpy as np
 import pytest
 
-from tests.networks import resnet18_layout
+from tests.weights.conftest import LAYOUT
 from wsl.errors import DataError
 from wsl.files.tensors import read_tensors, write_tensors
 from wsl.jobs.job import Job
 from wsl.weights.codec import embed_part, load_codec, read_latents
 from wsl.weights.coefficients import encode_part
-from wsl.weights.encoders.base import WEIGHT_ENCODERS, EncoderInputs
+from wsl.weights.encoders.base import WEIGHT_ENCODERS
 from wsl.weights.fitted import load_states
-from wsl.weights.orders import class_orders
+from wsl.weights.orders import class_orders, reorder_weights
 from wsl.weights.pca import fit_parameters
 from wsl.weights.pca_settings import PcaSettings
-from wsl.weights.settings import EncoderFit
 from wsl.weights.snapshots import Snapshots
-from wsl.weights.training import train_weight_encoder
 
-LAYOUT = resnet18_layout(2, 3)
-RECIPE = {"learning_rate": 0.003, "weight_decay": 0.0, "batch_size": 8, "epochs": 2, "patience": None}
-RECIPE |= {"schedule": "constant", "keep": "best"}
+RECIPE = {"learning_rate": 0.003, "batch_size": 8, "epochs": 2}
 ORDERS = {"orders": 3, "seed": 5}
 TOKENS = {"size": 64, "permute": True, "beta": 0.8, "windows": 1, **RECIPE}
 ENCODERS = {
@@ -36,11 +31,11 @@ ENCODERS = {
 @pytest.fixture(scope="module")
 def first_stage(zoo, tmp_path_factory):
     """PCA files over three class orders, and the coefficients of every part."""
-    folder = tmp_path_factory.mktemp("first")
-    fitted, settings = [], PcaSettings(variance_threshold=1e-12, components=4)
-    for entry in LAYOUT.entries:
-        fitted.append(folder / f"{entry.name}.h5")
-        fit_parameters(zoo.train, [fitted[-1]], [entry.name], settings, orders=3, job=Job(seed=5))
+    folder = tmp_path_factory.mktemp("first_stage")
+    settings = PcaSettings(variance_threshold=1e-12, components=4)
+    names = [entry.name for entry in LAYOUT.entries]
+    fitted = [folder / f"{name}.h5" for name in names]
+    fit_parameters(zoo.train, fitted, names, settings, orders=3, job=Job(seed=5))
     coefficients = {part: folder / f"{part}.h5" for part in ("train", "validation", "test")}
     for part, path in coefficients.items():
         encode_part(getattr(zoo, part), fitted, path, seed=5, orders=3 if part == "train" else 1)
@@ -48,55 +43,50 @@ def first_stage(zoo, tmp_path_factory):
 
 
 @pytest.fixture(scope="module", params=ENCODERS)
-def files(request, zoo, first_stage, tmp_path_factory):
+def files(request, zoo, first_stage, train_encoder, tmp_path_factory):
     fitted, coefficients = first_stage
-    folder = tmp_path_factory.mktemp("encoder")
-    made = {name: folder / name for name in ("e.safetensors", "h.csv", "c.safetensors", "train.h5", "test.h5")}
-    out = list(made.values())[:3]
-    files = (coefficients["train"], coefficients["validation"], fitted)
-    reads = files if WEIGHT_ENCODERS[request.param].reads_coefficients else ()
-    settings = EncoderFit(encoder={"name": request.param, **ENCODERS[request.param]}, orders=3)
-    train_weight_encoder(EncoderInputs(zoo.train, zoo.validation, *reads), *out, settings, orders_seed=5)
-    embed_part(zoo.train, coefficients["train"], fitted, out[0], made["train.h5"], **ORDERS)
-    embed_part(zoo.test, coefficients["test"], fitted, out[0], made["test.h5"], orders=1, seed=5)
-    return made
+    inputs = {"train": coefficients["train"], "validation": coefficients["validation"], "fitted": fitted}
+    inputs = inputs if WEIGHT_ENCODERS[request.param].reads_coefficients else {}
+    encoder = {"name": request.param, **ENCODERS[request.param]}
+    state, _, states = train_encoder(encoder, orders=3, orders_seed=5, **inputs)
+    folder = tmp_path_factory.mktemp("latents")
+    latents = {part: folder / f"{part}.h5" for part in ("train", "test")}
+    embed_part(zoo.train, coefficients["train"], fitted, state, latents["train"], **ORDERS)
+    embed_part(zoo.test, coefficients["test"], fitted, state, latents["test"], orders=1, seed=5)
+    return {"encoder": state, "states": states, **latents}
 
 
-def test_latents_are_the_encoders_in_every_class_order(files, zoo, first_stage):
-    codec = load_codec(zoo.train, first_stage[0], files["e.safetensors"])
-    latents, snapshots = read_latents(files["train.h5"])
-    with h5py.File(zoo.train) as file:
-        weights = file["weights"][...]
+@pytest.fixture
+def codec(files, zoo, first_stage):
+    return load_codec(zoo.train, first_stage[0], files["encoder"])
+
+
+def test_latents_are_the_encoders_in_every_class_order(codec, files, weights, held_out):
+    latents, snapshots = read_latents(files["train"])
     assert latents.shape == (18, codec.encoder.latent)
     assert snapshots["order"].tolist() == [0] * 6 + [1] * 6 + [2] * 6
     for number, order in enumerate(class_orders(3, 3, 5)):
-        reordered = weights.copy()
-        for name in ("fc.weight", "fc.bias"):
-            columns = LAYOUT[name].columns
-            rows = weights[:, columns].reshape(6, 3, -1)
-            reordered[:, columns] = rows[:, list(order)].reshape(6, -1)
-        found = latents[6 * number : 6 * number + 6]
-        assert found == pytest.approx(codec.encode(reordered), abs=2e-3), number
-    assert read_latents(files["test.h5"])[0] == pytest.approx(codec.encode(_test_weights(zoo)), abs=2e-3)
+        reordered = np.stack([reorder_weights(vector, LAYOUT, order) for vector in weights])
+        expected = pytest.approx(codec.encode(reordered), abs=2e-3)
+        assert latents[6 * number : 6 * number + 6] == expected, number
+    assert read_latents(files["test"])[0] == pytest.approx(codec.encode(held_out), abs=2e-3)
 
 
-def test_decoded_weights_are_whole_networks(files, zoo, first_stage):
-    codec = load_codec(zoo.train, first_stage[0], files["e.safetensors"])
-    decoded = codec.decode(codec.encode(_test_weights(zoo)))
+def test_decoded_weights_are_complete_networks(codec, held_out):
+    decoded = codec.decode(codec.encode(held_out))
     assert decoded.shape == (2, LAYOUT.size) and decoded.dtype == np.float32
     assert np.isfinite(decoded).all()
     assert not np.array_equal(decoded[0], decoded[1])
 
 
-def test_states_over_the_training_end_with_the_one_that_is_kept(files, first_stage, zoo):
-    codec = load_codec(zoo.train, first_stage[0], files["e.safetensors"])
-    states = load_states(files["c.safetensors"], codec.linear)
-    final = codec.encoder.state_dict()
-    assert any(all((own.state_dict()[name] == final[name]).all() for name in final) for own in states.values())
+def test_states_during_the_training_include_the_kept_one(codec, files):
+    states = [encoder.state_dict() for encoder in load_states(files["states"], codec.linear).values()]
+    kept = codec.encoder.state_dict()
+    assert any(all((state[name] == kept[name]).all() for name in kept) for state in states)
 
 
 def test_a_file_that_is_not_a_weight_encoder_of_this_version_is_refused(files, first_stage, zoo, tmp_path):
-    tensors, about = read_tensors(files["e.safetensors"])
+    tensors, about = read_tensors(files["encoder"])
     for other in ({**about, "kind": "unheard-of"}, {**about, "shapes": [[2, 3, 7]]}):
         write_tensors(tmp_path / "e.safetensors", tensors, other)
         with pytest.raises(DataError, match=r"e\.safetensors is not a weight encoder of this version"):
@@ -106,14 +96,8 @@ def test_a_file_that_is_not_a_weight_encoder_of_this_version_is_refused(files, f
 def test_snapshots_are_reordered_with_their_tasks(zoo):
     with Snapshots(zoo.train, **ORDERS) as snapshots:
         assert len(snapshots) == 18
-        own, other = snapshots.weights([2, 8])
-        heads = [one[LAYOUT["fc.bias"].columns] for one in (own, other)]
+        heads = snapshots.weights([2, 8])[:, LAYOUT["fc.bias"].columns]
         order = snapshots.orders[1]
         assert heads[1].tolist() == heads[0][list(order)].tolist()
         classes = snapshots.task(2).split("/")
         assert snapshots.task(8).split("/") == [classes[place] for place in order]
-
-
-def _test_weights(zoo):
-    with h5py.File(zoo.test) as file:
-        return file["weights"][...]

@@ -1,35 +1,18 @@
-"""The differentiable first stage is the codec's; `pca` alone is PCA."""
+"""The differentiable first stage equals that of the codec; `pca` alone is PCA."""
 
-import h5py
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from tests.networks import resnet18_layout
-from wsl.weights.coefficients import load_linear, read_coefficients
+from wsl.weights.coefficients import read_coefficients
 from wsl.weights.encoders._autoencoder import PcaEncoder
-from wsl.weights.encoders.base import EncoderInputs
 from wsl.weights.fitted import LinearStage, load_encoder
-from wsl.weights.settings import EncoderFit
-from wsl.weights.training import train_weight_encoder
 
-RECIPE = {"learning_rate": 0.01, "weight_decay": 0.0, "batch_size": 4, "epochs": 8, "patience": None}
-RECIPE |= {"schedule": "constant", "keep": "last"}
+RECIPE = {"learning_rate": 0.01, "batch_size": 4, "epochs": 8, "keep": "last"}
 
 
-@pytest.fixture(scope="module")
-def linear(fitted):
-    return load_linear(fitted, resnet18_layout(2, 3))
-
-
-@pytest.fixture(scope="module")
-def weights(zoo):
-    with h5py.File(zoo.train) as file:
-        return file["weights"][...]
-
-
-def test_the_first_stage_is_the_codecs(linear, weights):
+def test_the_pca_files_is_the_codecs(linear, weights):
     stage = LinearStage(linear)
     coefficients = linear.encode(lambda columns: weights[:, columns], len(weights))
     assert stage.encode(torch.from_numpy(weights)).numpy() == pytest.approx(coefficients, abs=1e-5)
@@ -38,36 +21,28 @@ def test_the_first_stage_is_the_codecs(linear, weights):
     assert not stage.state_dict()
 
 
-def train(files, zoo, fitted, coefficients, encoder, packed=()):
-    values = (coefficients["train"], coefficients["validation"], fitted)
-    inputs = EncoderInputs(zoo.train, zoo.validation, *values, packed)
-    train_weight_encoder(inputs, *files, EncoderFit(encoder=encoder))
-
-
-def test_pca_alone_is_nothing_but_normalised_coefficients(zoo, fitted, coefficients, linear, weights, tmp_path):
-    files = [tmp_path / name for name in ("e.safetensors", "h.csv", "c.safetensors")]
-    train(files, zoo, fitted, coefficients, {"name": "pca", "normalise": "per-parameter"})
+def test_latents_of_pca_alone_are_normalised_coefficients(train_encoder, pca_files, coefficients, linear, weights):
+    files = train_encoder({"name": "pca", "normalise": "per-parameter"}, **pca_files)
     encoder = load_encoder(files[0], linear)
     values, _ = read_coefficients(coefficients["train"])
     latents = encoder.encode(torch.from_numpy(weights)).numpy()
     assert latents.shape == (6, encoder.latent) == values.shape
     assert latents.mean(0) == pytest.approx(0, abs=1e-4)
     first = linear.owners == 0
-    assert latents[:, first].var(0).mean() == pytest.approx(1, rel=1e-3)  # one unit a parameter
+    assert latents[:, first].var(0).mean() == pytest.approx(1, rel=1e-3)  # one unit per parameter
     assert np.ptp(latents[:, first].std(0) / values[:, first].std(0)) < 1e-2
-    # Six snapshots have five directions, all of which are kept: they come back whole.
+    # Six snapshots have five directions, all of which are kept: reconstruction is exact.
     assert encoder.decode(torch.from_numpy(latents)).numpy() == pytest.approx(weights, abs=1e-3)
     assert pd.read_csv(files[1]).to_dict("records") == [
         {"epoch": 0, "train_loss": 0.0, "validation_loss": 0.0, "kept": True}
     ]
 
 
-def test_a_behaviour_loss_changes_what_is_learnt(zoo, fitted, coefficients, packed, linear, tmp_path):
-    losses = {}
+def test_a_behaviour_loss_changes_the_encoder(train_encoder, pca_files, packed, linear):
+    encoders = []
     for weight in (0.0, 5.0):
-        files = [tmp_path / f"{weight}{end}" for end in (".safetensors", ".csv", "-c.safetensors")]
-        encoder = {"name": "pca-ae", "latent": 4, "behaviour": weight, **RECIPE}
-        train(files, zoo, fitted, coefficients, encoder, list(packed.values()))
-        losses[weight] = load_encoder(files[0], linear).autoencoder.encoder[0].weight
-    assert isinstance(load_encoder(files[0], linear), PcaEncoder)
-    assert not torch.allclose(losses[0.0], losses[5.0])
+        settings = {"name": "pca-ae", "latent": 4, "behaviour": weight, **RECIPE}
+        state, *_ = train_encoder(settings, packed=list(packed.values()), **pca_files)
+        encoders.append(load_encoder(state, linear))
+    assert all(isinstance(encoder, PcaEncoder) for encoder in encoders)
+    assert not torch.allclose(*(encoder.autoencoder.encoder[0].weight for encoder in encoders))

@@ -1,4 +1,4 @@
-"""The second stage: eq. 3.1, its normalisation, and a training that reaches its aim."""
+"""The second stage: eq. 3.1, its normalisation, and its training."""
 
 import numpy as np
 import pandas as pd
@@ -17,11 +17,10 @@ from wsl.weights.pca import ParameterPCA
 from wsl.weights.training import Training, checkpoint_epochs, fit_and_write
 from wsl.zoo.layout import Entry, Layout
 
-# A first stage that changes nothing: the second is under test.
+# A first stage without effect, to test the second.
 PLAIN = ParameterPCA("x", "centred", np.zeros(6, np.float32), -np.inf, np.empty((0, 6), np.float32), np.empty(0), 1.0)
 LINEAR = LinearCodec([PLAIN], Layout((Entry("x", (6,), 0),), ()))
-RECIPE = {"learning_rate": 0.01, "weight_decay": 0.0, "batch_size": 16, "epochs": 150, "patience": None}
-RECIPE |= {"schedule": "cosine", "keep": "best"}
+RECIPE = {"learning_rate": 0.01, "batch_size": 16, "epochs": 150, "schedule": "cosine"}
 
 
 @pytest.fixture
@@ -86,11 +85,9 @@ def test_without_hidden_layers_it_is_two_linear_maps():
 
 def test_hidden_layers_are_mirrored():
     module = WeightAutoencoder(coefficients=10, latent=2, hidden=[6, 4], dropout=0.1)
-    sizes = [
-        [(x.in_features, x.out_features) for x in net if isinstance(x, nn.Linear)]
-        for net in (module.encoder, module.decoder)
-    ]
-    assert sizes == [[(10, 6), (6, 4), (4, 2)], [(2, 4), (4, 6), (6, 10)]]
+    layers = [layer for layer in (*module.encoder, *module.decoder) if isinstance(layer, nn.Linear)]
+    sizes = [(layer.in_features, layer.out_features) for layer in layers]
+    assert sizes == [(10, 6), (6, 4), (4, 2), (2, 4), (4, 6), (6, 10)]
     assert isinstance(module.encoder[-1], nn.Linear) and isinstance(module.decoder[-1], nn.Linear)
 
 
@@ -122,10 +119,10 @@ def test_a_wide_enough_latent_reconstructs_nearly_all(fit, parts):
     assert losses["validation_loss"].iloc[-1] < 0.01 * losses["validation_loss"].iloc[0]
 
 
-def test_a_narrow_latent_cannot(fit, parts):
+def test_a_narrow_latent_loses_at_least_the_least_components(fit, parts):
     state, *_ = fit(latent=2)
     values = parts["train"]
-    # Six independent numbers of deviation 1 through two: at least the four least of them are lost.
+    # Six independent numbers of deviation 1 in a latent of two: at least the four smallest components are lost.
     spectrum = np.linalg.eigvalsh(np.cov(StandardScaler().fit_transform(values), rowvar=False, bias=True))
     loss = load_encoder(state, LINEAR).autoencoder.loss(values).item()
     assert loss >= spectrum[:4].sum() * 0.999
@@ -151,14 +148,10 @@ def test_the_state_of_lowest_validation_loss_is_kept(fit, parts):
     assert best < len(losses) - 1  # otherwise the last state would do as well
     assert losses["kept"].to_numpy().nonzero()[0].tolist() == [best]
     values = parts["validation"]
-    assert load_encoder(state, LINEAR).autoencoder.loss(values).item() == pytest.approx(
-        losses["validation_loss"][best], rel=1e-4
-    )
-    among, final = (
-        load_states(checkpoints, LINEAR)[losses["epoch"][best]].state_dict(),
-        load_encoder(state, LINEAR).state_dict(),
-    )
-    assert all(torch.equal(among[name], final[name]) for name in final)
+    loss = load_encoder(state, LINEAR).autoencoder.loss(values).item()
+    assert loss == pytest.approx(losses["validation_loss"][best], rel=1e-4)
+    checkpoint = load_states(checkpoints, LINEAR)[losses["epoch"][best]].state_dict()
+    assert all(torch.equal(checkpoint[name], value) for name, value in load_encoder(state, LINEAR).state_dict().items())
 
 
 @pytest.mark.parametrize("how", ["per-coefficient", "global"])
@@ -170,8 +163,8 @@ def test_constant_coefficients_stay_finite(how):
 
 @pytest.mark.parametrize("changes", [{}, {"hidden": (8,), "normalise": "global"}])
 def test_same_seed_gives_the_same_bytes(fit, changes):
-    one, two = fit(epochs=5, name="one", **changes), fit(epochs=5, name="two", **changes)
-    assert [path.read_bytes() for path in one] == [path.read_bytes() for path in two]
+    first, second = (fit(epochs=5, name=name, **changes) for name in ("first", "second"))
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
 
 
 @pytest.mark.parametrize(("epochs", "count"), [(200, 12), (1, 2), (50, 2), (3, 10), (1000, 5)])

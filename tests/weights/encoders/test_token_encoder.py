@@ -1,48 +1,38 @@
-"""Encoders of tokens: nothing is lost in cutting, windows and halos do what they say, widths may differ."""
+"""Encoders of tokens: cutting, windows and halos, training, and networks of different widths."""
 
-import h5py
 import numpy as np
 import pytest
 import torch
 
 from tests.networks import resnet18_layout
+from tests.weights.conftest import LAYOUT
 from wsl.errors import ConfigError
 from wsl.weights.encoders import _token_training
 from wsl.weights.encoders._token_encoder import Shape, TokenEncoder, TokenSequence, Window, windows_of
 from wsl.weights.encoders._token_training import standardise
-from wsl.weights.encoders.base import WEIGHT_ENCODERS, EncoderInputs
+from wsl.weights.encoders.base import WEIGHT_ENCODERS
 from wsl.weights.encoders.tokens import latent_a_token, tokens_of
 from wsl.weights.fitted import load_encoder
-from wsl.weights.settings import EncoderFit
 from wsl.weights.snapshots import Snapshots
-from wsl.weights.training import train_weight_encoder
 from wsl.zoo.index import write_index
 from wsl.zoo.layout import layout_to_text
 
-LAYOUT = resnet18_layout(2, 3)
 SMALL = Shape(width=16, depth=1, heads=2, window=60, halo=8)
-RECIPE = {"learning_rate": 0.003, "weight_decay": 0.0, "batch_size": 6, "epochs": 3, "patience": None}
-RECIPE |= {"schedule": "constant", "keep": "last"}
+RECIPE = {"learning_rate": 0.003, "batch_size": 6, "epochs": 3, "keep": "last"}
 
 
-@pytest.fixture(scope="module")
-def weights(zoo):
-    with h5py.File(zoo.train) as file:
-        return torch.from_numpy(file["weights"][...])
+@pytest.fixture
+def weights(weights):
+    return torch.from_numpy(weights)
 
 
-@pytest.fixture(scope="module")
-def fit(zoo, tmp_path_factory):
+@pytest.fixture
+def fit(train_encoder, monkeypatch):
     def run(kind="sane", latent=3, other_zoos=(), packed=(), **changes):
-        folder = tmp_path_factory.mktemp("tokens")
-        files = [folder / end for end in ("e.safetensors", "h.csv", "c.safetensors")]
+        monkeypatch.setattr(_token_training, "SHAPE", SMALL)
         total = latent if kind == "contrastive" else latent * len(tokens_of(LAYOUT, 64).places)
         encoder = {"name": kind, "latent": total, "size": 64, "windows": 2, **RECIPE, **changes}
-        inputs = EncoderInputs(zoo.train, zoo.validation, packed=packed, other_zoos=other_zoos)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(_token_training, "SHAPE", SMALL)
-            train_weight_encoder(inputs, *files, EncoderFit(encoder=encoder))
-        return files
+        return train_encoder(encoder, packed=packed, other_zoos=other_zoos)
 
     return run
 
@@ -64,9 +54,9 @@ def test_numbers_are_standardised_by_named_parameter(zoo, weights):
         standardise(sequence, [training])
     standard = ((weights - sequence.mean) / sequence.scale).double()
     for entry in LAYOUT.entries:
-        own = standard[:, entry.columns]
-        assert torch.allclose(own.mean(0), torch.zeros(entry.size, dtype=torch.float64), atol=1e-3), entry.name
-        assert own.pow(2).mean().item() == pytest.approx(1, rel=1e-3) or sequence.scale[entry.offset] == 1
+        values = standard[:, entry.columns]
+        assert values.mean(0).abs().max() < 1e-3, entry.name
+        assert values.pow(2).mean().item() == pytest.approx(1, rel=1e-3) or sequence.scale[entry.offset] == 1
 
 
 def test_windows_keep_every_token_once_and_see_a_halo():
@@ -83,7 +73,7 @@ def encoder(pooled=False, **changes):
     return TokenEncoder([layout_to_text(LAYOUT)], 64, 3, pooled, SMALL._replace(**changes)).eval()
 
 
-def test_a_halo_as_wide_as_the_network_sees_all_of_it(weights):
+def test_a_halo_as_wide_as_the_network_equals_one_window(weights):
     whole, halo, blind = (encoder(window=window, halo=h) for window, h in ((10**6, 0), (50, 10**6), (50, 0)))
     expected = whole.encode(weights)
     assert torch.allclose(halo.encode(weights), expected, atol=1e-4)
@@ -98,8 +88,8 @@ def test_latents_are_of_tokens_or_of_the_network(weights, pooled, size):
     assert module.latent == size and latents.shape == (6, size)
     assert module.decode(latents).shape == weights.shape
     assert torch.allclose(module.embed(weights, LAYOUT), module.token_latents(weights).mean(1))
-    alone = torch.cat([module.encode(one[None]) for one in weights])
-    assert torch.allclose(alone, latents, atol=1e-4)  # no network's latent depends on those beside it
+    alone = torch.cat([module.encode(vector[None]) for vector in weights])
+    assert torch.allclose(alone, latents, atol=1e-4)  # latents do not depend on other networks of the batch
 
 
 def test_too_few_numbers_for_the_tokens_are_refused():
@@ -110,7 +100,7 @@ def test_too_few_numbers_for_the_tokens_are_refused():
 
 
 @pytest.mark.parametrize("kind", ["sane", "contrastive"])
-def test_it_learns_to_give_weights_back(fit, weights, kind):
+def test_training_lowers_the_error_of_reconstruction(fit, weights, kind):
     def lost(files):
         module = load_encoder(files[0], None)
         sequence = module.sequences[0]
@@ -118,8 +108,8 @@ def test_it_learns_to_give_weights_back(fit, weights, kind):
             error = (sequence.cut(module.decode(module.encode(weights))) - sequence.cut(weights)).pow(2)
         return (error.sum() / sequence.filled.sum() / len(weights)).item()
 
-    many = {"sane": 120, "contrastive": 120}[kind]
-    assert lost(fit(kind, latent=16, epochs=many, beta=1.0)) < 0.8 * lost(fit(kind, latent=16, epochs=1, beta=1.0))
+    trained, untrained = (lost(fit(kind, latent=16, epochs=epochs, beta=1.0)) for epochs in (120, 1))
+    assert trained < 0.8 * untrained
 
 
 def test_networks_of_two_widths_are_encoded_by_one(fit, train, weights, tmp_path):
@@ -137,20 +127,20 @@ def test_networks_of_two_widths_are_encoded_by_one(fit, train, weights, tmp_path
         module.embed(other, resnet18_layout(8, 3))
 
 
-def test_networks_of_two_stems_are_told_apart():
+def test_networks_of_two_stems_have_their_own_sequences():
     layouts = [resnet18_layout(2, 3, stem) for stem in (7, 3)]
     both = TokenEncoder([layout_to_text(layout) for layout in layouts], 64, 3, False, SMALL).eval()
     for layout in layouts:
         torch.manual_seed(0)
-        given = torch.randn(2, layout.size)
-        assert both.embed(given, layout).shape == (2, 3)
-        assert both.from_token_latents(both.token_latents(given, layout), layout).shape == given.shape
+        vectors = torch.randn(2, layout.size)
+        assert both.embed(vectors, layout).shape == (2, 3)
+        assert both.from_token_latents(both.token_latents(vectors, layout), layout).shape == vectors.shape
     assert TokenEncoder(**both.about).sequences[1].layout == layouts[1]
     with pytest.raises(ValueError, match="not trained on networks"):
-        encoder().embed(given, layouts[1])
+        encoder().embed(vectors, layouts[1])
 
 
-def test_running_variances_stay_above_the_least_of_training(fit, weights):
+def test_running_variances_are_not_below_those_of_training(fit, weights):
     module = load_encoder(fit()[0], None)
     decoded = module.decode(100 * torch.randn(2, module.latent)).detach()
     for entry in LAYOUT.entries:
@@ -163,7 +153,7 @@ def test_same_seed_gives_the_same_bytes(fit, changes):
     assert [path.read_bytes() for path in fit(**changes)] == [path.read_bytes() for path in fit(**changes)]
 
 
-def test_a_behaviour_loss_is_learnt_beside(fit, packed):
+def test_a_behaviour_loss_changes_the_encoder(fit, packed):
     plain, both = (fit(packed=list(packed.values()), behaviour=weight)[0] for weight in (0, 1))
     a, b = (load_encoder(path, None).network.narrow.weight for path in (plain, both))
     assert np.isfinite(b.detach().numpy()).all() and not torch.equal(a, b)

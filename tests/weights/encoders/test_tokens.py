@@ -1,4 +1,4 @@
-"""Tokens hold every number of a network once, and a channel's numbers together."""
+"""Tokens hold each number of a network once, and the numbers of a channel together."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from wsl.weights.encoders.tokens import NOTHING, tokens_of
 
 
 @pytest.mark.parametrize(("width", "size"), [(2, 7), (2, 32), (4, 32), (16, 288)])
-def test_every_weight_stands_in_one_token(width, size):
+def test_every_weight_is_in_one_token(width, size):
     layout = resnet18_layout(width, 3)
     tokens = tokens_of(layout, size)
     places = tokens.places[tokens.filled]
@@ -17,7 +17,7 @@ def test_every_weight_stands_in_one_token(width, size):
 
 def test_a_row_is_a_channels_incoming_weights_and_its_batch_normalisation():
     layout = resnet18_layout(2, 3)
-    tokens = tokens_of(layout, 40)  # the stem's rows are 3 * 7 * 7 + 4 = 151 numbers: four tokens a channel
+    tokens = tokens_of(layout, 40)  # rows of the stem have 3 * 7 * 7 + 4 = 151 numbers: four tokens per channel
     vector = np.arange(layout.size, dtype=np.float32)[None]
     second = vector[0][tokens.places[4:8].ravel()[:151]]
     named = layout.split(vector[0])
@@ -27,14 +27,14 @@ def test_a_row_is_a_channels_incoming_weights_and_its_batch_normalisation():
     assert (tokens.places[7][31:] == NOTHING).all()
 
 
-def test_positions_say_where_in_the_sequence_in_which_layer_and_where_in_it():
-    tokens = tokens_of(resnet18_layout(2, 3), 200)  # every row of a network so slim is one token
+def test_positions_are_the_place_in_the_sequence_the_layer_and_the_place_in_it():
+    tokens = tokens_of(resnet18_layout(2, 3), 200)  # every row of a narrow network is one token
     assert tokens.positions[:5].tolist() == [[0, 0, 0], [1, 0, 1], [2, 1, 0], [3, 1, 1], [4, 2, 0]]
     assert tokens.positions[-1].tolist() == [len(tokens.positions) - 1, 20, 2]  # 20 convolutions, then the head
 
 
 def test_networks_of_two_widths_have_tokens_of_one_size_and_the_same_layers():
-    slim, wide = (tokens_of(resnet18_layout(width, 3), 64) for width in (2, 4))
-    assert slim.places.shape[1] == wide.places.shape[1] == 64
-    assert len(wide.places) > len(slim.places)
-    assert set(slim.positions[:, 1]) == set(wide.positions[:, 1]) == set(range(21))
+    narrow, wide = (tokens_of(resnet18_layout(width, 3), 64) for width in (2, 4))
+    assert narrow.places.shape[1] == wide.places.shape[1] == 64
+    assert len(wide.places) > len(narrow.places)
+    assert set(narrow.positions[:, 1]) == set(wide.positions[:, 1]) == set(range(21))

@@ -1,4 +1,4 @@
-"""Architectures: layouts from builds, what is recognised, what is cached, and that nothing else knows parameters."""
+"""Architectures: layouts, recognition, the cache, and that no other module names parameters."""
 
 import os
 import re
@@ -39,7 +39,7 @@ def test_a_layout_gives_its_architecture(shape):
     assert recognise(shapes) == (ResNet18(width=width, stem=stem), classes, None)
 
 
-def test_unknown_weights_are_refused_with_what_still_works():
+def test_unknown_weights_are_refused_with_the_stages_that_still_work():
     layout = resnet18_layout(2, 3)._replace(architecture="")
     named = [(entry.name, entry.shape) for entry in layout.entries]
     for other in (
@@ -48,7 +48,7 @@ def test_unknown_weights_are_refused_with_what_still_works():
         layout_from(named, layout.counters[:-1]),
         layout_from([named[1], named[0], *named[2:]], layout.counters),
     ):
-        with pytest.raises(DataError, match=r"none of the known architectures \(.*resnet18.*behaviour loss.*plugins"):
+        with pytest.raises(DataError, match=r"any known architecture \(.*resnet18.*behaviour loss.*plugins"):
             architecture_of(other)
 
 
@@ -64,7 +64,7 @@ def test_another_number_of_classes_changes_only_the_head():
     assert layout == resnet18_layout(2, 5, stem=3)
 
 
-def test_features_are_what_the_head_reads():
+def test_features_are_the_inputs_of_the_head():
     network = network_for(resnet18_layout(2, 3)).eval()
     images = torch.randn(4, 3, 16, 16)
     with torch.no_grad():
@@ -82,7 +82,7 @@ def test_building_a_layout_draws_no_random_numbers(monkeypatch):
 
 
 def start(cache: Path, classes: int = 3) -> list[str]:
-    """Ask for a layout as a start of the workflow does; return its size and whether torch was imported."""
+    """Load a layout as a start of the workflow does; return its size and whether torch was imported."""
     code = (
         "import sys; from wsl.config.schema import load_config;"
         "config = load_config({'run': 'a', 'zoo': {'architecture': {'name': 'resnet18', 'width': 2}}});"
@@ -108,7 +108,7 @@ def test_a_cache_that_cannot_be_written_is_no_error(tmp_path):
     assert start(tmp_path / "file")[0] == str(resnet18_layout(2, 3).size)
 
 
-def test_every_architecture_builds_what_its_layout_says():
+def test_every_architecture_builds_a_network_of_its_layout():
     for name in ARCHITECTURES:
         model = {"timm": {"model": "resnet10t"}, "torchvision": {"model": "resnet18"}}.get(name, {})
         layout = ARCHITECTURES[name](**model).layout(3, 24)
@@ -118,10 +118,10 @@ def test_every_architecture_builds_what_its_layout_says():
         assert layout.classes == 3
 
 
-def test_no_other_module_knows_parameters():
+def test_no_other_module_names_parameters():
     known = set()
     for path in PACKAGE.rglob("*.py"):
         place = str(path.relative_to(PACKAGE))
         if not place.startswith("zoo/architectures/"):
-            known |= {(place, found) for found in NAMES.findall(path.read_text(encoding="utf-8"))}
+            known |= {(place, name) for name in NAMES.findall(path.read_text(encoding="utf-8"))}
     assert known == ALLOWED

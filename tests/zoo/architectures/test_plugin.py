@@ -1,4 +1,4 @@
-"""An architecture in one file outside the package goes through what depends on architectures."""
+"""An architecture in one file outside the package works in everything that depends on architectures."""
 
 import json
 import logging
@@ -58,7 +58,7 @@ def test_it_trains_and_is_indexed_with_its_name_and_settings(toy):
         assert zoo.layout == member.layout and zoo.members["hidden"].tolist() == [5, 5, 5]
 
 
-def test_it_is_cut_into_tokens_and_encoded(toy):
+def test_it_is_split_into_tokens_and_encoded(toy):
     layout = read_member(toy / "0.h5").layout
     tokens = tokens_of(layout, 20)
     np.testing.assert_array_equal(np.sort(tokens.places[tokens.filled]), np.arange(layout.size))
@@ -69,7 +69,7 @@ def test_it_is_cut_into_tokens_and_encoded(toy):
     assert encoder.decode(encoder.encode(weights)).shape == weights.shape
 
 
-def test_without_symmetries_nothing_is_permuted_and_alignment_is_refused(toy, tmp_path):
+def test_an_architecture_without_symmetries_is_not_permuted_or_aligned(toy, tmp_path):
     layout = read_member(toy / "0.h5").layout
     places = permutation_index(layout, random_permutations(layout, np.random.default_rng(0)))
     assert np.array_equal(places, np.arange(layout.size))
@@ -95,10 +95,10 @@ def test_a_body_is_fitted_and_its_features_read(toy, packed, tmp_path):
         layout = zoo.layout
     assert state["4.weight"].shape == (3, 5) and not state["4.weight"].any()
     features = BodyFeatures(state, layout, TaskImages(files)).of_task("0/1/2", 4)
-    assert [one.shape for one in features] == [(4, 5)] * 3
+    assert [values.shape for values in features] == [(4, 5)] * 3
 
 
-def test_recalibration_leaves_networks_without_running_statistics_as_they_are(toy):
+def test_recalibration_does_not_change_networks_without_running_statistics(toy):
     with open_zoo(toy / "train.h5") as zoo:
         weights, layout = read_snapshot(zoo, 0), zoo.layout
     images = torch.randint(0, 256, (8, 3, 16, 16), dtype=torch.uint8)

@@ -1,4 +1,4 @@
-"""What an import recognised, joined and ignored: in import.json and in its last line."""
+"""What an import recognised, joined and ignored, in import.json and in its last line."""
 
 import json
 import shutil
@@ -15,7 +15,7 @@ from wsl.evaluation.outputs import Runner
 from wsl.weights.alignment import align_part
 from wsl.weights.orders import reorder_weights
 from wsl.zoo.architectures.cnn_small import CnnSmall
-from wsl.zoo.foreign.account import in_words, is_import, read_account
+from wsl.zoo.foreign.account import in_words
 from wsl.zoo.foreign.importing import ImportOptions, import_zoo
 from wsl.zoo.index import open_zoo
 from wsl.zoo.member import read_member
@@ -28,15 +28,15 @@ def first(out):
     return read_member(sorted((out / "members").iterdir())[0])
 
 
-def every_second(made, zoo, named=False):
-    """Runs of six epochs of which newer versions of Ray saved every second: checkpoints 0, 1, 2."""
+def every_second(zoos, zoo, named=False):
+    """Write runs of six epochs, of which newer versions of Ray saved every second one: checkpoints 0, 1, 2."""
     for seed in range(3):
-        states = made.states(made.small_cnn, seed, 3)
+        states = zoos.states(zoos.small_cnn, seed, 3)
         weights = {f"checkpoint_{place:06d}": state for place, state in enumerate(states)}
-        lines = [{**made.results(seed, epoch), "training_iteration": epoch} for epoch in range(6)]
+        lines = [{**zoos.results(seed, epoch), "training_iteration": epoch} for epoch in range(6)]
         for epoch, line in enumerate(lines):
             line["checkpoint_dir_name"] = f"checkpoint_{epoch // 2:06d}" if named and not epoch % 2 else None
-        made.write_run(zoo / f"NN_tune_trainable_{seed}", weights, lines, {"seed": seed})
+        zoos.write_run(zoo / f"NN_tune_trainable_{seed}", weights, lines, {"seed": seed})
 
 
 @pytest.mark.parametrize(
@@ -47,28 +47,28 @@ def every_second(made, zoo, named=False):
         (False, {"saved_epochs": [0, 2, 4]}, "by --saved-epochs 0,2,4"),
     ],
 )
-def test_every_second_epoch_meets_its_own_results(made, tmp_path, named, options, way):
-    every_second(made, tmp_path / "zoo", named)
+def test_every_second_epoch_is_joined_to_its_results(zoos, tmp_path, named, options, way):
+    every_second(zoos, tmp_path / "zoo", named)
     done = import_zoo(tmp_path / "zoo", tmp_path / "out", ImportOptions(shares=ALL, **options))
     assert done.joined == {way: 3} and in_words("out", done)[-1].endswith(f"results joined to weights {way}")
     member = first(tmp_path / "out")
     assert member.snapshots["epoch"].tolist() == [0, 2, 4]
-    assert member.snapshots["validation_loss"].tolist() == [made.results(0, epoch)["val_loss"] for epoch in (0, 2, 4)]
-    for row, state in zip(member.weights, made.states(made.small_cnn, 0, 3), strict=True):
+    assert member.snapshots["validation_loss"].tolist() == [zoos.results(0, epoch)["val_loss"] for epoch in (0, 2, 4)]
+    for row, state in zip(member.weights, zoos.states(zoos.small_cnn, 0, 3), strict=True):
         assert np.array_equal(row[: state["module_list.0.weight"].numel()], state["module_list.0.weight"].flatten())
 
 
-def test_what_nothing_tells_is_asked_for_and_no_number_is_suggested(made, tmp_path):
-    every_second(made, tmp_path / "zoo")
-    with pytest.raises(DataError, match=r"none of 3 runs can be read; .*nothing says which belong") as refused:
+def test_ambiguous_epochs_are_requested_without_a_suggestion(zoos, tmp_path):
+    every_second(zoos, tmp_path / "zoo")
+    with pytest.raises(DataError, match=r"none of 3 runs can be read; .*nothing shows which belong") as refused:
         import_zoo(tmp_path / "zoo", tmp_path / "out")
     assert "--epochs" not in str(refused.value) and not (tmp_path / "out").exists()
 
 
-def test_trials_of_one_start_are_told_before_training_and_kept_after(made, tmp_path, caplog):
+def test_trials_of_one_start_are_copies_before_training_and_kept_after(zoos, tmp_path, caplog):
     zoo = tmp_path / "zoo"
     for seed in range(4):
-        made.ray_run(zoo, seed, made.small_cnn, epochs=(0, 10))
+        zoos.ray_run(zoo, seed, zoos.small_cnn, epochs=(0, 10))
     start = folder_of(zoo, 0) / "checkpoint_000000" / "checkpoints"
     for seed in (1, 2, 3):
         shutil.copy(start, folder_of(zoo, seed) / "checkpoint_000000" / "checkpoints")
@@ -81,8 +81,8 @@ def test_trials_of_one_start_are_told_before_training_and_kept_after(made, tmp_p
     assert "delete" not in caplog.text
 
 
-def test_nothing_needs_a_deletion(made, ray, tmp_path):
-    """Whatever is wrong with a run, it can be left out by its name, and strict imports accept the rest."""
+def test_no_run_needs_to_be_deleted(zoos, ray, tmp_path):
+    """Every faulty run can be left out by its name, and strict imports accept the others."""
     bad = [folder_of(ray, seed) for seed in (1, 2)]
     (bad[0] / "result.json").write_text("")
     shutil.rmtree(bad[1] / "checkpoint_000010")
@@ -90,36 +90,32 @@ def test_nothing_needs_a_deletion(made, ray, tmp_path):
         import_zoo(ray, tmp_path / "strict", ImportOptions(strict=True))
     names = [bad[0].name, "*_seed=2_*"]
     done = import_zoo(ray, tmp_path / "out", ImportOptions(shares=ALL, strict=True, leave_out=names))
-    assert done.parts == {"train": 2} and done.left_out == [one.name for one in bad] and not done.skipped
+    assert done.parts == {"train": 2} and done.left_out == [path.name for path in bad] and not done.skipped
     assert "2 runs left out, 2 as asked" in in_words("out", done)[0]
     # Numbers stay those of the whole zoo.
     assert [path.stem for path in sorted((tmp_path / "out" / "members").iterdir())] == ["00000", "00003"]
 
 
-def test_a_run_that_is_left_out_sets_no_example_for_the_others(made, ray, tmp_path):
+def test_a_run_that_is_left_out_does_not_define_the_layout(zoos, ray, tmp_path):
     odd = folder_of(ray, 0)
     shutil.rmtree(odd)
-    made.ray_run(ray, 0, made.small_cnn)
+    zoos.ray_run(ray, 0, zoos.small_cnn)
     path = odd / "checkpoint_000010" / "checkpoints"
     torch.save({name: value * np.nan for name, value in torch.load(path).items()}, path)
     done = import_zoo(ray, tmp_path / "out", ImportOptions(shares=ALL))
     assert done.parts == {"train": 3} and list(done.skipped) == [odd.name] and "NaN" in done.skipped[odd.name]
 
 
-def test_import_json_keeps_all_options_and_the_account(ray, tmp_path):
+def test_import_json_has_all_options_and_the_result(ray, tmp_path):
     options = {"classes": ["a", "b", "c"], "epochs": [10], "validation": "test", "shares": (1, 0, 0), "seed": 5}
-    done = import_zoo(ray, tmp_path / "out", ImportOptions(**options))
+    import_zoo(ray, tmp_path / "out", ImportOptions(**options))
     about = json.loads((tmp_path / "out" / "import.json").read_text())
     kept = {**options, "shares": [1, 0, 0], "accuracies": "auto", "strict": False, "head": None, "leave_out": []}
     assert about["options"] == {**kept, "every": None, "saved_epochs": None}
-    assert is_import(tmp_path / "out") and not is_import(ray)
-    assert in_words("x", read_account(tmp_path / "out")) == in_words("x", done)
-    (tmp_path / "out" / "import.json").write_text("{}")
-    with pytest.raises(DataError, match=r"import\.json was written by an earlier version"):
-        read_account(tmp_path / "out")
+    assert about["recognised"]["architecture"] == "resnet18" and about["last_epochs"] == {"10": 4}
 
 
-def test_what_was_recognised_and_ignored_is_told(made, ray, tmp_path):
+def test_recognised_and_ignored_content_is_reported(zoos, ray, tmp_path):
     for seed in range(3):
         path = folder_of(ray, seed) / "checkpoint_000010" / "checkpoints"
         torch.save({"model": torch.load(path), "optimizer": {"state": {}}, "epoch": 3}, path)
@@ -179,8 +175,8 @@ def test_reordering_the_classes_of_a_sparsified_network_reorders_its_outputs(tmp
         return features @ weight.T + bias, features**2 @ log_sigma.exp().T
 
     before, after = outputs(member.weights[0]), outputs(reorder_weights(member.weights[0], member.layout, order))
-    for one, other in zip(before, after, strict=True):
-        assert torch.allclose(one[:, list(order)], other)
+    for values, reordered in zip(before, after, strict=True):
+        assert torch.allclose(values[:, list(order)], reordered)
 
 
 def test_the_number_of_classes_may_be_given(ray, tmp_path):
@@ -192,9 +188,9 @@ def test_the_number_of_classes_may_be_given(ray, tmp_path):
         import_zoo(ray, tmp_path / "none", ImportOptions(head="layer1"))
 
 
-def test_networks_of_an_activation_that_is_not_offered_are_aligned_but_never_run(made, tmp_path):
+def test_networks_of_an_activation_that_is_not_offered_are_aligned_but_never_run(zoos, tmp_path):
     for seed in range(3):
-        made.ray_run(tmp_path / "zoo", seed, **{"model::nlin": "elu", "model::type": "ResNet18Slim"})
+        zoos.ray_run(tmp_path / "zoo", seed, **{"model::nlin": "elu", "model::type": "ResNet18Slim"})
     done = import_zoo(tmp_path / "zoo", tmp_path / "out", ImportOptions(shares=(1, 1, 1)))
     assert done.recognised["activation"] == "elu" and "activation elu" in in_words("x", done)[-1]
     with open_zoo(tmp_path / "out" / "train.h5") as zoo, pytest.raises(DataError, match="trained with elu"):
@@ -209,10 +205,10 @@ def test_networks_of_an_activation_that_is_not_offered_are_aligned_but_never_run
     [("ResNet18Slim", "ReLU", "relu"), ("ResNet18Slim", "gelu", "gelu"), ("Resnet18", "gelu", "relu")],
 )
 def test_activations_come_from_hyper_parameters_unless_their_network_ignores_them(
-    made, tmp_path, kind, given, activation
+    zoos, tmp_path, kind, given, activation
 ):
     for seed in range(3):
-        made.ray_run(tmp_path / "zoo", seed, **{"model::nlin": given, "model::type": kind})
+        zoos.ray_run(tmp_path / "zoo", seed, **{"model::nlin": given, "model::type": kind})
     done = import_zoo(tmp_path / "zoo", tmp_path / "out", ImportOptions(shares=ALL))
     assert done.recognised["activation"] == activation
     with open_zoo(tmp_path / "out" / "train.h5") as zoo:
@@ -220,12 +216,12 @@ def test_activations_come_from_hyper_parameters_unless_their_network_ignores_the
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_their_small_cnn_is_recognised_with_what_hyper_parameters_give(made, tmp_path, known):
+def test_their_small_cnn_is_recognised_with_what_hyper_parameters_give(zoos, tmp_path, known):
     about = {"model::type": "CNN", "model::init_type": "uniform", "model::dropout": 0.2}
     about |= {"model::nlin": "tanh"} if known else {}
     make = lambda: network_for(CnnSmall(channels=1, dropout=0.2).layout(10, 28))  # noqa: E731
     for seed in range(3):
-        made.ray_run(tmp_path / "zoo", seed, make, **about)
+        zoos.ray_run(tmp_path / "zoo", seed, make, **about)
     done = import_zoo(tmp_path / "zoo", tmp_path / "out", ImportOptions(shares=ALL))
     assert (done.recognised["architecture"], done.recognised["parameters"]) == ("cnn-small", 2464)
     assert done.recognised["activation"] == ("tanh" if known else "unknown")

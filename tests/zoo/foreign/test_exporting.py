@@ -1,4 +1,4 @@
-"""Members as Ray Tune's zoos: others can load them, and an import gives them back."""
+"""Members as zoos in Ray Tune's layout: other programs can load them, and an import restores them."""
 
 import json
 
@@ -18,16 +18,15 @@ from wsl.zoo.index import open_zoo
 from wsl.zoo.member import Member, read_member, write_member
 
 
-def same(one, two):
-    assert np.array_equal(one.weights, two.weights) and np.array_equal(one.counters, two.counters)
-    pd.testing.assert_frame_equal(one.snapshots, two.snapshots, check_exact=True)
-    pd.testing.assert_frame_equal(one.history, two.history, check_exact=True)
-    assert (
-        two.plan == {**one.plan, "source": f"NN_tune_trainable_{one.plan['member']:05d}"} and two.layout == one.layout
-    )
+def same(member, copy):
+    assert np.array_equal(member.weights, copy.weights) and np.array_equal(member.counters, copy.counters)
+    pd.testing.assert_frame_equal(member.snapshots, copy.snapshots, check_exact=True)
+    pd.testing.assert_frame_equal(member.history, copy.history, check_exact=True)
+    assert copy.plan == {**member.plan, "source": f"NN_tune_trainable_{member.plan['member']:05d}"}
+    assert copy.layout == member.layout
 
 
-def test_an_import_of_an_export_gives_everything_back(zoo, tmp_path):
+def test_an_import_of_an_export_restores_everything(zoo, tmp_path):
     assert export_zoo([zoo.train, zoo.validation, zoo.test], tmp_path / "theirs") == 5
     done = import_zoo(tmp_path / "theirs", tmp_path / "ours")
     assert done.parts == {"train": 3, "validation": 1, "test": 1} and not done.skipped
@@ -39,8 +38,8 @@ def test_an_import_of_an_export_gives_everything_back(zoo, tmp_path):
             assert before.snapshots.equals(after.snapshots) and before.layout == after.layout
 
 
-def test_names_of_snapshots_come_back(train, tmp_path):
-    """Epoch 1 is the early one, and is called so only where it was asked for."""
+def test_names_of_snapshots_are_restored(train, tmp_path):
+    """Epoch 1 is the early one, and has this name only if it was requested."""
     for number, snapshots in enumerate(([0, 1, "max"], [0, "early", "max"], "geometric")):
         path = train(tmp_path / f"{number}.h5", member=number, snapshots=snapshots, seed=number)
         export_zoo([path], tmp_path / f"theirs{number}")
@@ -51,7 +50,7 @@ def test_names_of_snapshots_come_back(train, tmp_path):
     assert less.snapshots["snapshot"].tolist() == ["epoch0", "max"]
 
 
-def test_single_members_are_exported_as_others_read_them(zoo, tmp_path):
+def test_single_members_are_exported_as_other_programs_read_them(zoo, tmp_path):
     export_zoo(zoo.members[1:2], tmp_path / "theirs")
     (folder,) = (tmp_path / "theirs").iterdir()
     params = json.loads((folder / "params.json").read_text())
@@ -63,10 +62,8 @@ def test_single_members_are_exported_as_others_read_them(zoo, tmp_path):
         for row, epoch in enumerate((1, 3)):
             state = torch.load(folder / f"checkpoint_{epoch:06d}" / "checkpoints", weights_only=True)
             resnet18(2, 3).load_state_dict(state, strict=True)
-            assert (
-                state["conv1.weight"].flatten().tolist()
-                == file["weights"][row, : state["conv1.weight"].numel()].tolist()
-            )
+            first = state["conv1.weight"].flatten()
+            assert first.tolist() == file["weights"][row, : len(first)].tolist()
 
 
 def test_width_64_loads_in_torchvision(tmp_path):
@@ -86,15 +83,14 @@ def test_width_64_loads_in_torchvision(tmp_path):
     assert network.bn1.num_batches_tracked == 5
 
 
-def test_other_networks_go_out_and_come_back(made, tmp_path):
+def test_other_networks_are_exported_and_restored(zoos, tmp_path):
     for seed in range(3):
-        made.ray_run(tmp_path / "zoo", seed, made.small_cnn)
+        zoos.ray_run(tmp_path / "zoo", seed, zoos.small_cnn)
     import_zoo(tmp_path / "zoo", tmp_path / "one", ImportOptions(shares=(1, 0, 0)))
     export_zoo([tmp_path / "one" / "train.h5"], tmp_path / "theirs")
     import_zoo(tmp_path / "theirs", tmp_path / "two")
     for path in (tmp_path / "one" / "members").iterdir():
-        one, two = read_member(path), read_member(tmp_path / "two" / "members" / path.name)
-        same(one, two)
+        same(read_member(path), read_member(tmp_path / "two" / "members" / path.name))
 
 
 def test_what_cannot_be_exported_is_refused(zoo, train, tmp_path):

@@ -1,4 +1,4 @@
-"""Whole zoos of others through import, and through our own stages of weights after it."""
+"""Imports of whole zoos, and the stages of weights after them."""
 
 import json
 import shutil
@@ -29,17 +29,17 @@ RECIPE |= {"schedule": "constant", "keep": "best"}
 
 
 @pytest.fixture
-def weightclip(made, tmp_path):
-    """A zoo of WeightCLIP's kind: eight runs of two snapshots, and what else lies about in such folders."""
+def weightclip(zoos, tmp_path):
+    """A zoo in WeightCLIP's layout: eight runs of two snapshots, and other files of such folders."""
     zoo = tmp_path / "tune_zoo_x"
     for seed in range(1, 9):
-        made.weightclip_run(zoo, seed)
+        zoos.weightclip_run(zoo, seed)
     (zoo / "config.json").write_text("{}")
     (zoo / "dataset.pt").write_bytes(b"images")
     return zoo
 
 
-def test_weightclips_zoo_is_read(made, weightclip, tmp_path):
+def test_weightclips_zoo_is_read(zoos, weightclip, tmp_path):
     done = import_zoo(weightclip, tmp_path / "out", ImportOptions(shares=(6, 1, 1)))
     assert done.parts == {"train": 6, "validation": 1, "test": 1} and done.last_epochs == {4: 8}
     members = [read_member(path) for path in sorted((tmp_path / "out" / "members").iterdir())]
@@ -51,7 +51,7 @@ def test_weightclips_zoo_is_read(made, weightclip, tmp_path):
         assert member.layout == resnet18_layout(2, 3, stem=3)
         assert member.snapshots["snapshot"].tolist() == ["epoch3", "max"] and len(member.history) == 5
         for epoch, accuracy in zip(member.snapshots["epoch"], member.snapshots["validation_accuracy"], strict=True):
-            assert accuracy == pytest.approx(made.results(seed, epoch)["val_acc"])
+            assert accuracy == pytest.approx(zoos.results(seed, epoch)["val_acc"])
         assert member.snapshots["validation_accuracy"].max() < 1
         state = torch.load(folder_of(weightclip, seed) / "checkpoint_000004" / "checkpoints")
         columns = member.layout["layer3.0.downsample.1.running_var"].columns
@@ -61,10 +61,10 @@ def test_weightclips_zoo_is_read(made, weightclip, tmp_path):
 
 
 @pytest.mark.parametrize("network", ["SlimResNet", "small_cnn"])
-def test_stages_of_weights_run_on_an_import(made, network, tmp_path):
-    """A ResNet-18 and a network of which nothing is known but its layout."""
+def test_stages_of_weights_run_on_an_import(zoos, network, tmp_path):
+    """A ResNet-18, and a network of which only the layout is known."""
     for seed in range(8):
-        made.ray_run(tmp_path / "zoo", seed, getattr(made, network))
+        zoos.ray_run(tmp_path / "zoo", seed, getattr(zoos, network))
     out = tmp_path / "out"
     import_zoo(tmp_path / "zoo", out, ImportOptions(classes=("koala", "yak", "emu"), shares=(6, 1, 1)))
     train, validation = out / "train.h5", out / "validation.h5"
@@ -84,7 +84,7 @@ def test_stages_of_weights_run_on_an_import(made, network, tmp_path):
     embed_part(train, coefficients[train], fitted, out / "ae.st", out / "latents.h5", orders=2, seed=0)
     latents, snapshots = read_latents(out / "latents.h5")
     assert latents.shape == (24, 6) and snapshots["task"].nunique() == 2
-    # Twelve snapshots have no more than eleven components: of training weights nothing is lost by the linear stage.
+    # Twelve snapshots have at most eleven components, so the linear stage reproduces training weights.
     codec = load_codec(train, fitted, out / "ae.st")
     values, _ = read_coefficients(coefficients[train])
     assert codec.linear.decode(values[:12]) == pytest.approx(weights, abs=1e-4)
@@ -99,7 +99,7 @@ def test_stages_of_weights_run_on_an_import(made, network, tmp_path):
         with open_zoo(out / "aligned.h5") as aligned:
             assert aligned.layout == layout
     else:
-        with pytest.raises(DataError, match="none of the known architectures"):
+        with pytest.raises(DataError, match="any known architecture"):
             align_part(validation, train, out / "aligned.h5", seed=0)
 
 
@@ -118,45 +118,45 @@ def test_names_of_classes_must_fit_the_head(ray, tmp_path):
         import_zoo(ray, tmp_path / "out", ImportOptions(classes=["koala", "a/b", "emu"]))
 
 
-def test_results_on_test_images_stand_in_only_when_asked(made, ray, tmp_path):
+def test_results_on_test_images_are_used_only_on_request(zoos, ray, tmp_path):
     for path in ray.glob("*/result.json"):
         path.write_text(path.read_text().replace("val_", "other_"))
     with pytest.raises(DataError, match=r"no results on val images.*--validation test"):
         import_zoo(ray, tmp_path / "out")
     import_zoo(ray, tmp_path / "out", ImportOptions(validation="test", shares=(1, 0, 0)))
     member = read_member(tmp_path / "out" / "members" / "00003.h5")
-    assert member.snapshots["validation_loss"].tolist() == [made.results(3, e)["test_loss"] for e in (5, 10)]
+    assert member.snapshots["validation_loss"].tolist() == [zoos.results(3, e)["test_loss"] for e in (5, 10)]
     assert "test_loss" not in member.history
 
 
-def test_units_that_disagree_are_refused_unless_told(made, ray, tmp_path):
-    made.weightclip_run(ray, 77)
+def test_units_that_disagree_are_refused_unless_one_is_given(zoos, ray, tmp_path):
+    zoos.weightclip_run(ray, 77)
     with pytest.raises(DataError, match="--accuracies percent or --accuracies fraction"):
         import_zoo(ray, tmp_path / "out")
     import_zoo(ray, tmp_path / "out", ImportOptions(accuracies="percent", shares=(1, 0, 0)))
     assert read_member(tmp_path / "out" / "members" / "00004.h5").history["train_accuracy"].max() < 1
 
 
-def test_parts_are_dealt_by_shares_or_refused(made, tmp_path):
+def test_parts_follow_the_shares_or_are_refused(zoos, tmp_path):
     ray = tmp_path / "zoo"
     for seed in range(12):
-        made.ray_run(ray, seed, made.small_cnn, epochs=[10])
+        zoos.ray_run(ray, seed, zoos.small_cnn, epochs=[10])
     done = import_zoo(ray, tmp_path / "out", ImportOptions(shares=(2, 1, 1)))
     assert done.parts == {"train": 6, "validation": 3, "test": 3}
     with open_zoo(tmp_path / "out" / "train.h5") as zoo:
-        known = set(zoo.members["member"])
+        members = set(zoo.members["member"])
     again = import_zoo(ray, tmp_path / "again", ImportOptions(shares=(2, 1, 1)))
     with open_zoo(tmp_path / "again" / "train.h5") as zoo:
-        assert set(zoo.members["member"]) == known and again.parts == done.parts
+        assert set(zoo.members["member"]) == members and again.parts == done.parts
     with pytest.raises(ConfigError, match=r"leave the (test|validation) part empty; raise its share, as in 1,1,1"):
         import_zoo(ray, tmp_path / "empty", ImportOptions(shares=(998, 1, 1)))
     assert not (tmp_path / "empty").exists()
 
 
-def test_runs_on_one_set_of_classes_stay_together(made, tmp_path):
+def test_runs_on_one_set_of_classes_stay_together(zoos, tmp_path):
     for seed in range(12):
         task = [["a", "b", "c"], ["c", "b", "a"], ["a", "b", "d"], ["b", "c", "d"]][seed % 4]
-        made.ray_run(tmp_path / "zoo", seed, made.small_cnn, epochs=[10], **{"wsl::classes": task})
+        zoos.ray_run(tmp_path / "zoo", seed, zoos.small_cnn, epochs=[10], **{"wsl::classes": task})
     import_zoo(tmp_path / "zoo", tmp_path / "out", ImportOptions(shares=(1, 1, 1)))
     sets = []
     for part in ("train", "validation", "test"):
@@ -165,26 +165,26 @@ def test_runs_on_one_set_of_classes_stay_together(made, tmp_path):
     assert sum(map(len, sets)) == 3 and len(set.union(*sets)) == 3
 
 
-def test_what_a_zoo_says_of_itself_must_hold_for_all(made, tmp_path):
-    made.ray_run(tmp_path / "zoo", 1, **{"wsl::part": "train", "wsl::member": 7})
-    other = made.ray_run(tmp_path / "zoo", 2, **{"wsl::member": 7})
+def test_numbers_and_parts_of_a_zoo_must_be_consistent(zoos, tmp_path):
+    zoos.ray_run(tmp_path / "zoo", 1, **{"wsl::part": "train", "wsl::member": 7})
+    other = zoos.ray_run(tmp_path / "zoo", 2, **{"wsl::member": 7})
     with pytest.raises(DataError, match=r"seed=1_.* and .*seed=2_.* are both member 7"):
         import_zoo(tmp_path / "zoo", tmp_path / "out")
     shutil.rmtree(other)
-    made.ray_run(tmp_path / "zoo", 2, **{"wsl::member": 8})
-    with pytest.raises(DataError, match=r"seed=2_.* does not say its part"):
+    zoos.ray_run(tmp_path / "zoo", 2, **{"wsl::member": 8})
+    with pytest.raises(DataError, match=r"seed=2_.* has no part, but others have one"):
         import_zoo(tmp_path / "zoo", tmp_path / "out")
 
 
-def test_members_keep_their_own_numbers_when_another_cannot_be_read(made, tmp_path):
+def test_members_keep_their_own_numbers_when_another_cannot_be_read(zoos, tmp_path):
     for seed in range(3):
-        made.ray_run(tmp_path / "zoo", seed, made.small_cnn, **{"wsl::member": 70 + seed})
+        zoos.ray_run(tmp_path / "zoo", seed, zoos.small_cnn, **{"wsl::member": 70 + seed})
     (folder_of(tmp_path / "zoo", 1) / "result.json").unlink()
     import_zoo(tmp_path / "zoo", tmp_path / "out", ImportOptions(shares=(1, 0, 0)))
     assert sorted(path.stem for path in (tmp_path / "out" / "members").iterdir()) == ["00070", "00072"]
 
 
-def test_nothing_is_overwritten_and_no_zoo_is_no_zoo(ray, tmp_path):
+def test_nothing_is_overwritten_and_a_folder_without_a_zoo_is_refused(ray, tmp_path):
     (tmp_path / "out").mkdir()
     with pytest.raises(DataError, match="out exists already; name another folder"):
         import_zoo(ray, tmp_path / "out")
@@ -192,13 +192,11 @@ def test_nothing_is_overwritten_and_no_zoo_is_no_zoo(ray, tmp_path):
         import_zoo(tmp_path / "out", tmp_path / "new")
 
 
-def test_a_member_file_says_by_itself_what_it_holds(ray, tmp_path):
+def test_a_member_file_describes_itself(ray, tmp_path):
     import_zoo(ray, tmp_path / "out", ImportOptions(shares=(1, 0, 0)))
     with h5py.File(tmp_path / "out" / "members" / "00000.h5") as file:
         about = json.loads(file["layout"].asstr()[()])
-        assert (
-            about["entries"][0] == ["conv1.weight", [2, 3, 3, 3]]
-            and about["architecture"] == file.attrs["architecture"]
-        )
+        assert about["entries"][0] == ["conv1.weight", [2, 3, 3, 3]]
+        assert about["architecture"] == file.attrs["architecture"]
         assert json.loads(about["architecture"]) == {"name": "resnet18", "stem": 3, "width": 2}
         assert sum(int(np.prod(shape)) for _, shape in about["entries"]) == file["weights"].shape[1]

@@ -1,4 +1,4 @@
-"""Which checkpoint is of which epoch: an answer only where no way of saving would give another."""
+"""Epochs of checkpoints are determined only if every way of saving would give the same."""
 
 import itertools
 
@@ -9,14 +9,14 @@ from wsl.zoo.foreign.joining import BY_NAME, BY_NUMBER, IN_ORDER, NOT_SAID, Save
 
 
 def ray(first, count, every, at_end, newer, kept):
-    """What a run of Ray leaves: its epochs, and those of its checkpoints by number."""
+    """The epochs of a run of Ray, and those of its checkpoints by number."""
     epochs = list(range(first, first + count))
     saved = [epoch for epoch in epochs if epoch % every == 0 or (at_end and epoch == epochs[-1])]
     numbered = {place if newer else epoch: epoch for place, epoch in enumerate(saved)}
     return epochs, dict(list(numbered.items())[-kept:])
 
 
-def worlds():
+def possible_runs():
     settings = ((0, 1), range(1, 14), (1, 2, 3, 5), (False, True), (False, True), (1, 2, 3, 99))
     for setting in itertools.product(*settings):
         epochs, numbered = ray(*setting)
@@ -24,35 +24,35 @@ def worlds():
             yield epochs, numbered
 
 
-def test_answers_hold_in_every_way_in_which_ray_may_have_saved():
-    seen = {}
-    for epochs, numbered in worlds():
-        seen.setdefault((tuple(epochs), tuple(numbered)), []).append(numbered)
+def test_results_hold_for_every_way_in_which_ray_may_have_saved():
+    truths_of = {}
+    for epochs, numbered in possible_runs():
+        truths_of.setdefault((tuple(epochs), tuple(numbered)), []).append(numbered)
     answered = 0
-    for (epochs, numbers), truths in seen.items():
+    for (epochs, numbers), truths in truths_of.items():
         try:
-            found, _ = join("run", numbers, epochs, {}, NOT_SAID)
+            joined, _ = join("run", numbers, epochs, {}, NOT_SAID)
         except DataError:
             assert len(numbers) < len(epochs)  # as many of each are joined
             continue
         answered += 1
-        assert all(found == truth for truth in truths), (epochs, truths)
-    assert answered > len(seen) / 4
+        assert all(joined == truth for truth in truths), (epochs, truths)
+    assert answered > len(truths_of) / 4
 
 
 @pytest.mark.parametrize("first", [0, 1])
 @pytest.mark.parametrize("at_end", [False, True])
 @pytest.mark.parametrize("kept", [2, 99])
-def test_every_says_what_newer_versions_of_ray_do_not(first, at_end, kept):
+def test_an_interval_determines_epochs_in_newer_versions_of_ray(first, at_end, kept):
     for count, every in itertools.product(range(4, 14), (1, 2, 3)):
         epochs, numbered = ray(first, count, every, at_end, True, kept)
         truth = dict(numbered)
         try:
-            found, _ = join("run", list(numbered), epochs, {}, Saved(every=every))
+            joined, _ = join("run", list(numbered), epochs, {}, Saved(every=every))
         except DataError as error:  # other epochs are more likely, as far as numbers tell
             assert "contradicts" in str(error) and kept == 2
         else:
-            assert found == truth
+            assert joined == truth
 
 
 def test_names_in_the_results_come_first_and_others_are_left_out():
@@ -70,12 +70,12 @@ def test_older_zoos_are_joined_by_number_newer_in_order():
     ("numbers", "epochs"),
     [([0, 1, 2], range(6)), ([0, 1, 2, 3], range(5)), ([3], range(10)), ([3, 7, 15], [3, 7, 20]), ([0], range(3))],
 )
-def test_what_is_open_is_asked_for_without_a_suggestion(numbers, epochs):
-    with pytest.raises(DataError, match=r"nothing says which belong.*by --every N or by --saved-epochs with a list$"):
+def test_ambiguous_epochs_are_requested_without_a_suggestion(numbers, epochs):
+    with pytest.raises(DataError, match=r"nothing shows which belong.*by --every N or by --saved-epochs with a list$"):
         join("run", numbers, epochs, {}, NOT_SAID)
 
 
-def test_a_list_says_the_epoch_of_each_checkpoint():
+def test_a_list_gives_the_epoch_of_each_checkpoint():
     assert join("run", [0, 1, 2], range(6), {}, Saved(epochs=(1, 3, 4)))[0] == {0: 1, 1: 3, 2: 4}
     # Some of them were removed since.
     assert join("run", [1, 2], range(6), {}, Saved(epochs=(1, 3, 4)))[0] == {1: 3, 2: 4}
@@ -83,7 +83,7 @@ def test_a_list_says_the_epoch_of_each_checkpoint():
         join("run", [0, 1, 2], range(6), {}, Saved(epochs=(1, 3)))
 
 
-def test_what_is_said_must_fit_what_is_known():
+def test_options_must_agree_with_the_files():
     assert join("run", [2, 4, 5], range(6), {}, Saved(every=2)) == ({2: 2, 4: 4, 5: 5}, BY_NUMBER)
     with pytest.raises(DataError, match=r"checkpoint 1 is of epoch 1, known by .*name.*, which --every 2 contradicts"):
         join("run", [0, 1], range(6), {0: 0, 1: 1}, Saved(every=2))

@@ -1,4 +1,4 @@
-"""Runs of a zoo that cannot be read are left out and named; the others keep what they have."""
+"""Runs of a zoo that cannot be read are left out and named; the others keep their numbers."""
 
 import json
 import shutil
@@ -19,36 +19,36 @@ def spoil(folder, change):
     torch.save(state, path)
 
 
-def wider(made, folder):
+def wider(zoos, folder):
     shutil.rmtree(folder)
-    made.ray_run(folder.parent, 2, lambda: made.SlimResNet(3))
+    zoos.ray_run(folder.parent, 2, lambda: zoos.SlimResNet(3))
 
 
-def more_classes(made, folder):
+def more_classes(zoos, folder):
     spoil(folder, lambda state: state.update({"fc.weight": torch.zeros(4, 16), "fc.bias": torch.zeros(4)}))
 
 
-def hostile(made, folder):
-    torch.save({"fc.weight": made.Evil(folder.parent / "trace")}, folder / "checkpoint_000005" / "checkpoints")
+def hostile(zoos, folder):
+    torch.save({"fc.weight": zoos.Evil(folder.parent / "trace")}, folder / "checkpoint_000005" / "checkpoints")
 
 
-def twin(made, folder):
+def twin(zoos, folder):
     shutil.rmtree(folder)
     shutil.copytree(folder_of(folder.parent, 1), folder)
 
 
-def unmeasured(made, folder):
+def unmeasured(zoos, folder):
     lines = (folder / "result.json").read_text().splitlines()
     last = lines[10].replace('"val_loss": ', '"val_loss": NaN, "x": ')
     (folder / "result.json").write_text("\n".join([*lines[:10], last]))
 
 
-def unwritten(made, folder):
+def unwritten(zoos, folder):
     lines = (folder / "result.json").read_text().splitlines()
     (folder / "result.json").write_text("\n".join(lines[:10]))
 
 
-def torn(made, folder):
+def torn(zoos, folder):
     (folder / "result.json").write_text((folder / "result.json").read_text()[:-50])
 
 
@@ -56,7 +56,7 @@ def torn(made, folder):
     ("damage", "message"),
     [
         (
-            lambda made, f: spoil(f, lambda s: s["bn1.weight"].fill_(np.nan)),
+            lambda zoos, f: spoil(f, lambda s: s["bn1.weight"].fill_(np.nan)),
             r"checkpoints: bn1\.weight holds NaN.*by --epochs, or the run by --leave-out",
         ),
         (
@@ -71,12 +71,12 @@ def torn(made, folder):
         (twin, "is a copy of .*seed=1_.*, which is kept: equal weights and equal results"),
         (unmeasured, r"epoch 10 has no finite validation results; add them, .* among \[5\]"),
         (torn, r"epoch 10 has no finite validation results; add them, .* among \[5\]"),
-        (unwritten, r"2 checkpoints, 5, 10, and results of 10 epochs, .* nothing says which belong together"),
-        (lambda made, f: (f / "result.json").write_text("{\n"), r"result\.json, line 1 is not JSON"),
+        (unwritten, r"2 checkpoints, 5, 10, and results of 10 epochs, .* nothing shows which belong together"),
+        (lambda zoos, f: (f / "result.json").write_text("{\n"), r"result\.json, line 1 is not JSON"),
     ],
 )
-def test_a_run_that_cannot_be_read_is_left_out_and_named(made, ray, tmp_path, damage, message, caplog):
-    damage(made, folder_of(ray, 2))
+def test_a_run_that_cannot_be_read_is_left_out_and_named(zoos, ray, tmp_path, damage, message, caplog):
+    damage(zoos, folder_of(ray, 2))
     name = folder_of(ray, 2).name
     done = import_zoo(ray, tmp_path / "out", ImportOptions(shares=(1, 0, 0)))
     assert done.parts == {"train": 3} and list(done.skipped) == [name]

@@ -1,4 +1,4 @@
-"""Names and layouts of networks that others trained: equal outputs say that they are the same network."""
+"""Names and layouts of networks from other programs: equal outputs show that they are the same network."""
 
 from pathlib import Path
 
@@ -22,9 +22,9 @@ HERE = Path("here")
 
 @pytest.mark.parametrize("head", ["fc", "linear"])
 @pytest.mark.parametrize("wrap", ["", "module.", "_orig_mod.module."])
-def test_a_slim_resnet_with_shortcuts_answers_the_same(made, tmp_path, head, wrap):
+def test_a_narrow_resnet_with_shortcuts_gives_the_same_outputs(zoos, tmp_path, head, wrap):
     torch.manual_seed(0)
-    network = made.SlimResNet(4, 5, head)
+    network = zoos.SlimResNet(4, 5, head)
     network.train()(torch.randn(4, 3, 16, 16))
     torch.save({wrap + name: value for name, value in network.state_dict().items()}, tmp_path / "checkpoints")
     state, layout = as_known(HERE, read_state(tmp_path / "checkpoints").tensors)
@@ -41,8 +41,8 @@ def test_a_slim_resnet_with_shortcuts_answers_the_same(made, tmp_path, head, wra
 def test_torchvisions_own_keeps_its_names_and_may_lack_counters():
     state = torchvision_resnet18(num_classes=7).state_dict()
     floats = {name: value for name, value in reversed(state.items()) if value.is_floating_point()}
-    for given in (state, floats):
-        named, layout = as_known(HERE, given)
+    for variant in (state, floats):
+        named, layout = as_known(HERE, variant)
         assert layout == resnet18_layout(64, 7)
         weights, counters = to_vector(HERE, named, layout)
         assert not counters.any()
@@ -50,8 +50,8 @@ def test_torchvisions_own_keeps_its_names_and_may_lack_counters():
     assert all(torch.equal(back[name], value) for name, value in floats.items())
 
 
-def test_another_network_keeps_its_own_names_and_order(made):
-    state = made.small_cnn(4).state_dict()
+def test_another_network_keeps_its_own_names_and_order(zoos):
+    state = zoos.small_cnn(4).state_dict()
     named, layout = as_known(HERE, state)
     assert list(named) == list(state) == [entry.name for entry in layout.entries]
     assert layout.head == ("module_list.5.weight", "module_list.5.bias") and layout.classes == 4
@@ -68,7 +68,7 @@ def test_another_network_keeps_its_own_names_and_order(made):
         (Hints(head="left", classes=16), "left"),
     ],
 )
-def test_a_head_that_names_and_shapes_leave_open_is_asked_for(hints, head):
+def test_a_head_that_names_and_shapes_do_not_identify_is_requested(hints, head):
     state = nn.ModuleDict({"left": nn.Linear(4, 16), "right": nn.Linear(4, 10)}).state_dict()
     with pytest.raises(DataError, match=r"left \(16 rows\) or right \(10 rows\).*number of classes by --classes"):
         as_known(HERE, state)
@@ -77,24 +77,24 @@ def test_a_head_that_names_and_shapes_leave_open_is_asked_for(hints, head):
         as_known(HERE, state, Hints(head="centre"))
 
 
-def test_hyper_parameters_that_contradict_shapes_leave_the_head_open():
+def test_hyper_parameters_that_contradict_shapes_do_not_identify_the_head():
     state = nn.ModuleDict({"hidden": nn.Linear(4, 16), "classifier": nn.Linear(16, 10)}).state_dict()
     assert as_known(HERE, state, Hints(outputs=10))[1].classes == 10
     assert as_known(HERE, state, Hints(outputs=3))[1].classes == 10  # no module has as many
-    with pytest.raises(DataError, match="leave it open"):
+    with pytest.raises(DataError, match="do not identify it"):
         as_known(HERE, state, Hints(outputs=16))
 
 
-def test_a_network_of_another_activation_is_not_rebuilt_with_relu(made):
-    state = made.SlimResNet(2, 3).state_dict()
+def test_a_network_of_another_activation_is_not_rebuilt_with_relu(zoos):
+    state = zoos.SlimResNet(2, 3).state_dict()
     _, layout = as_known(HERE, state, Hints(activation="elu"))
     assert layout_from_text(layout_to_text(layout)) == layout != resnet18_layout(2, 3, stem=3)
     with pytest.raises(DataError, match="trained with elu, but can only be rebuilt with relu"):
         network_for(layout)
 
 
-def test_a_resnet_with_gelu_is_rebuilt_with_gelu(made, monkeypatch):
-    theirs = made.SlimResNet(2, 3).eval()
+def test_a_resnet_with_gelu_is_rebuilt_with_gelu(zoos, monkeypatch):
+    theirs = zoos.SlimResNet(2, 3).eval()
     state, layout = as_known(HERE, theirs.state_dict(), Hints(activation="gelu"))
     ours, plain = network_for(layout_from_text(layout_to_text(layout))), network_for(resnet18_layout(2, 3, stem=3))
     images = torch.randn(3, 3, 16, 16)
@@ -125,25 +125,25 @@ def test_an_activation_is_claimed_only_if_another_source_gives_it(kind, activati
 
 
 @pytest.mark.parametrize("extra", ["fc.weight", "layer1.0.downsample.0.weight"])
-def test_what_is_only_like_a_resnet_is_not_renamed(made, extra):
-    state = {**made.SlimResNet(2, 3, "linear").state_dict(), extra: torch.zeros(2, 2)}
+def test_a_network_with_further_parameters_is_not_renamed(zoos, extra):
+    state = {**zoos.SlimResNet(2, 3, "linear").state_dict(), extra: torch.zeros(2, 2)}
     _, layout = as_known(HERE, state, Hints(classes=3))
     assert layout["linear.weight"].shape == (3, 16)
-    with pytest.raises(DataError, match=r"none of the known architectures.*behaviour loss"):
+    with pytest.raises(DataError, match=r"any known architecture.*behaviour loss"):
         network_for(layout)
 
 
-def test_half_precision_becomes_single(made):
-    state = {name: value.half() for name, value in made.small_cnn().state_dict().items()}
+def test_half_precision_becomes_single(zoos):
+    state = {name: value.half() for name, value in zoos.small_cnn().state_dict().items()}
     weights, _ = to_vector(HERE, *as_known(HERE, state))
     assert weights.dtype == np.float32
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e300])
-def test_weights_that_are_not_finite_are_named(made, value):
-    state = {name: tensor.double() for name, tensor in made.small_cnn().state_dict().items()}
+def test_weights_that_are_not_finite_are_named(zoos, value):
+    state = {name: tensor.double() for name, tensor in zoos.small_cnn().state_dict().items()}
     state["module_list.4.bias"][2] = value
-    with pytest.raises(DataError, match=r"here: module_list\.4\.bias holds NaN or infinite.*--leave-out"):
+    with pytest.raises(DataError, match=r"here: module_list\.4\.bias holds NaN or infinity.*--leave-out"):
         to_vector(HERE, *as_known(HERE, state))
 
 
@@ -154,6 +154,6 @@ def test_weights_that_are_not_finite_are_named(made, value):
         (nn.Conv2d(3, 4, 3).state_dict(), "here: no parameter is a matrix"),
     ],
 )
-def test_what_is_no_classifier_is_refused(state, message):
+def test_other_state_dicts_are_refused(state, message):
     with pytest.raises(DataError, match=message):
         as_known(HERE, state)

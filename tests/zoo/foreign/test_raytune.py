@@ -1,4 +1,4 @@
-"""Runs in Ray Tune's layout: results and weights meet by the number of the epoch."""
+"""Runs in Ray Tune's layout: results and weights are joined by epochs."""
 
 import json
 import os
@@ -9,14 +9,14 @@ import pytest
 
 from wsl.errors import DataError
 from wsl.zoo.foreign.joining import BY_NAME
-from wsl.zoo.foreign.leaving_out import LeaveOut
 from wsl.zoo.foreign.raytune import read_run
+from wsl.zoo.foreign.run import LeaveOut
 
 
 @pytest.fixture
-def folder(made, tmp_path):
+def folder(zoos, tmp_path):
     """A run of seed 4 with checkpoints after 5 and 10 of 10 epochs."""
-    return made.ray_run(tmp_path / "zoo", 4)
+    return zoos.ray_run(tmp_path / "zoo", 4)
 
 
 def read(folder):
@@ -44,34 +44,34 @@ def shuffled(lines):
     ],
     ids=["as written", "shuffled", "sparse", "backwards", "without a start"],
 )
-def test_an_epoch_has_its_own_results_whatever_the_lines(made, folder, change):
+def test_an_epoch_has_its_own_results_whatever_the_lines(zoos, folder, change):
     rewrite(folder, change)
     run = read(folder)
     assert list(run.files) == [5, 10] and run.results.index.is_monotonic_increasing
     for epoch, path in run.files.items():
         assert path == folder / f"checkpoint_{epoch:06d}" / "checkpoints"
-        theirs = made.results(4, epoch)
+        theirs = zoos.results(4, epoch)
         assert run.results.loc[epoch, "validation_loss"] == theirs["val_loss"]
         assert run.results.loc[epoch, "train_accuracy"] == theirs["train_acc"]
         assert run.results.loc[epoch, "test_loss"] == theirs["test_loss"]
 
 
-def test_hyper_parameters_have_our_names(made, folder):
+def test_hyper_parameters_have_our_names(zoos, folder):
     run = read(folder)
     ours = {"seed": 4, "learning_rate": 4e-3, "optimizer": "adam", "batch_size": 8, "max_epoch": 10}
     assert run.about == ours and run.classes is None and run.part is None
-    run = read(made.weightclip_run(folder.parent, 7))
+    run = read(zoos.weightclip_run(folder.parent, 7))
     ours = {"seed": 7, "learning_rate": 0.05, "weight_decay": 5e-4, "momentum": 0.9, "batch_size": 256, "max_epoch": 4}
     assert run.about == ours
 
 
-def test_weightclips_epochs_are_those_of_its_checkpoints(made, tmp_path):
-    run = read(made.weightclip_run(tmp_path, 7))
+def test_weightclips_epochs_are_those_of_its_checkpoints(zoos, tmp_path):
+    run = read(zoos.weightclip_run(tmp_path, 7))
     assert list(run.files) == [3, 4]
-    assert run.results.loc[4, "validation_accuracy"] == made.results(7, 4, 100.0)["val_acc"]
+    assert run.results.loc[4, "validation_accuracy"] == zoos.results(7, 4, 100.0)["val_acc"]
 
 
-def test_numbers_of_checkpoints_need_no_zeros_and_other_folders_are_none(folder):
+def test_numbers_of_checkpoints_need_no_zeros_and_other_folders_are_ignored(folder):
     (folder / "checkpoint_000005").rename(folder / "checkpoint_5")
     (folder / "checkpoint_tmp123").mkdir()
     assert list(read(folder).files) == [5, 10]
@@ -82,13 +82,13 @@ def test_results_that_were_not_measured_are_nan(folder):
     assert read(folder).results["validation_loss"].isna().all()
 
 
-def test_a_last_line_cut_short_is_passed_over_and_told(folder):
+def test_a_last_line_cut_short_is_ignored_and_reported(folder):
     rewrite(folder, lambda lines: [*lines[:-1], lines[-1][:30]])
     run = read(folder)
     assert run.results.index.tolist() == list(range(10)) and run.notes == ("last line of results cut short, not read",)
 
 
-def test_of_several_results_of_one_epoch_the_last_counts_as_ray_does_it(folder):
+def test_the_last_of_several_results_of_an_epoch_is_used(folder):
     again = lambda line, loss: json.dumps(json.loads(line) | {"val_loss": loss}) + "\n"  # noqa: E731
     rewrite(folder, lambda lines: [*lines[:8], again(lines[6], 40.0), again(lines[7], 50.0), *lines[8:]])
     run = read(folder)
@@ -97,12 +97,13 @@ def test_of_several_results_of_one_epoch_the_last_counts_as_ray_does_it(folder):
 
 
 def test_results_name_their_checkpoints(folder):
-    """As Ray writes it since 2.7: the second checkpoint is of epoch 9, whatever its number."""
+    """As in Ray since 2.7: the second checkpoint is of epoch 9, whatever its number."""
     (folder / "checkpoint_000005").rename(folder / "checkpoint_000000")
     (folder / "checkpoint_000010").rename(folder / "checkpoint_000001")
     named = {3: "checkpoint_000000", 9: "checkpoint_000001"}
-    told = lambda i, line: json.dumps(json.loads(line) | {"checkpoint_dir_name": named.get(i)}) + "\n"  # noqa: E731
-    rewrite(folder, lambda lines: [told(i, line) for i, line in enumerate(lines)])
+    lines = [json.loads(line) for line in (folder / "result.json").read_text().splitlines()]
+    lines = [json.dumps({**line, "checkpoint_dir_name": named.get(i)}) + "\n" for i, line in enumerate(lines)]
+    (folder / "result.json").write_text("".join(lines))
     run = read(folder)
     assert run.joined == BY_NAME
     assert {epoch: path.parent.name for epoch, path in run.files.items()} == named
@@ -110,7 +111,7 @@ def test_results_name_their_checkpoints(folder):
     assert list(read(folder).files) == [3, 9] and "no result names" in read(folder).notes[0]
 
 
-def test_what_is_not_measured_before_training_is_no_result(folder):
+def test_results_that_are_not_measured_before_training_are_nan(folder):
     """ModelZooDataset writes -999 for the training results of epoch 0."""
     rewrite(
         folder,
@@ -120,16 +121,16 @@ def test_what_is_not_measured_before_training_is_no_result(folder):
     assert results.loc[0, ["train_loss", "train_accuracy"]].isna().all() and results.loc[1:].notna().all(axis=None)
 
 
-def test_checkpoints_that_are_not_wanted_are_left_out_by_name(folder):
+def test_checkpoints_are_left_out_by_name(folder):
     (folder / "checkpoint_000005" / "checkpoints").unlink()
     run = read_run(folder.parent, folder, LeaveOut([f"{folder.name}/checkpoint_000005"]))
     assert list(run.files) == [10]
     assert list(read_run(folder.parent, folder, LeaveOut(["*/checkpoint_000005"])).files) == [10]
-    with pytest.raises(DataError, match="none is left"):
+    with pytest.raises(DataError, match="no checkpoint is left"):
         read_run(folder.parent, folder, LeaveOut(["*/checkpoint_*"]))
 
 
-def test_a_trial_that_failed_is_told_by_rays_own_file(folder):
+def test_a_trial_that_failed_is_recognised_by_rays_file(folder):
     no_weights(folder)
     (folder / "error.txt").write_text("CUDA out of memory")
     with pytest.raises(DataError, match=r"has no checkpoint_.*: the trial failed, see its error\.txt; .*--leave-out"):
@@ -182,7 +183,7 @@ def elsewhere(folder, name):
         (lambda f: elsewhere(f, "checkpoint_000010"), "checkpoints lies outside"),
     ],
 )
-def test_what_is_wrong_is_named_with_a_remedy(folder, damage, message):
+def test_faults_are_named_with_a_remedy(folder, damage, message):
     damage(folder)
     with pytest.raises(DataError, match=message):
         read(folder)

@@ -1,4 +1,4 @@
-"""Loose state dicts and a CSV that says what they are."""
+"""State dicts and a CSV that describes them."""
 
 import os
 
@@ -13,22 +13,22 @@ from wsl.zoo.member import read_member
 
 
 @pytest.fixture
-def zoo(made, tmp_path):
+def zoo(zoos, tmp_path):
     """Three runs of two snapshots each, in files of three kinds, rows in no order: the folder and its table."""
     folder, rows = tmp_path / "loose", []
     (folder / "weights").mkdir(parents=True)
     for seed, suffix in ((1, "pt"), (2, "pth"), (3, "safetensors")):
-        for epoch, state in zip((2, 9), made.states(made.SlimResNet, seed, 2), strict=True):
+        for epoch, state in zip((2, 9), zoos.states(zoos.SlimResNet, seed, 2), strict=True):
             name = f"weights/{seed}-{epoch}.{suffix}"
             save_file(state, folder / name) if suffix == "safetensors" else torch.save(state, folder / name)
             row = {"file": name, "epoch": epoch, "member": f"run{seed}", "classes": "koala/yak/emu", "rate": seed / 8}
-            rows.append({**row, "optimizer": "adam", **made.results(seed, epoch)})
+            rows.append({**row, "optimizer": "adam", **zoos.results(seed, epoch)})
     table = pd.DataFrame(rows).sample(frac=1, random_state=1)
     table.to_csv(folder / "zoo.csv", index=False)
     return folder, table
 
 
-def test_snapshots_are_gathered_and_have_their_own_results(made, zoo, tmp_path):
+def test_snapshots_are_grouped_and_have_their_own_results(zoos, zoo, tmp_path):
     folder, _ = zoo
     done = import_zoo(folder, tmp_path / "out", ImportOptions(shares=(1, 0, 0)))
     assert done.parts == {"train": 3} and done.skipped == {}
@@ -36,12 +36,10 @@ def test_snapshots_are_gathered_and_have_their_own_results(made, zoo, tmp_path):
         member = read_member(tmp_path / "out" / "members" / f"{place:05d}.h5")
         assert member.plan["source"] == f"run{seed}" and member.plan["classes"] == ["koala", "yak", "emu"]
         assert member.plan["rate"] == seed / 8 and member.plan["optimizer"] == "adam"
-        assert member.snapshots["epoch"].tolist() == [2, 9] and member.snapshots["snapshot"].tolist() == [
-            "epoch2",
-            "max",
-        ]
-        assert member.snapshots["validation_loss"].tolist() == [made.results(seed, e)["val_loss"] for e in (2, 9)]
-        states = made.states(made.SlimResNet, seed, 2)
+        assert member.snapshots["epoch"].tolist() == [2, 9]
+        assert member.snapshots["snapshot"].tolist() == ["epoch2", "max"]
+        assert member.snapshots["validation_loss"].tolist() == [zoos.results(seed, e)["val_loss"] for e in (2, 9)]
+        states = zoos.states(zoos.SlimResNet, seed, 2)
         columns = member.layout["layer2.0.downsample.0.weight"].columns
         for row, state in zip(member.weights, states, strict=True):
             assert row[columns].tolist() == state["layer2.0.shortcut.0.weight"].flatten().tolist()
@@ -68,8 +66,15 @@ def test_numbers_of_members_are_kept(zoo, tmp_path):
     assert names == ["00007", "00014", "00021"]
 
 
+def test_a_number_of_classes_does_not_hide_names_that_do_not_fit_the_head(zoo, tmp_path):
+    folder, table = zoo
+    table.assign(classes="koala/yak").to_csv(folder / "zoo.csv", index=False)
+    with pytest.raises(DataError, match=r"distinguishes 3 classes, but 2 are named"):
+        import_zoo(folder, tmp_path / "out", ImportOptions(classes=3))
+
+
 def rows_of(table, separator=",", end="", decimal="."):
-    """A table as other programs write it."""
+    """Return a table as other programs write it."""
     lines = [separator.join(table.columns)]
     for row in table.itertuples(index=False):
         cells = [str(cell).replace(".", decimal) if isinstance(cell, float) else str(cell) for cell in row]
@@ -100,7 +105,7 @@ def test_decimal_commas_are_read(zoo, separator):
         assert run.about == plain[name].about and run.about["rate"] == int(name[3:]) / 8
 
 
-def test_labels_of_rows_that_pandas_writes_are_passed_over(zoo):
+def test_labels_of_rows_that_pandas_writes_are_ignored(zoo):
     folder, table = zoo
     table.to_csv(folder / "zoo.csv")
     assert len(find_runs(folder)) == 3
@@ -123,7 +128,7 @@ def test_files_and_members_are_left_out_by_name(zoo, tmp_path):
         import_zoo(folder, tmp_path / "none", ImportOptions(leave_out=["run2", "run7"]))
     with pytest.raises(DataError, match="--leave-out leaves nothing"):
         import_zoo(folder, tmp_path / "none", ImportOptions(leave_out=["*"]))
-    with pytest.raises(DataError, match="--every 2: a CSV says of which epoch each file is"):
+    with pytest.raises(DataError, match="--every 2: a CSV gives the epoch of each file"):
         import_zoo(folder, tmp_path / "none", ImportOptions(every=2))
 
 
@@ -137,7 +142,7 @@ def change(column, value, row=0):
 
 
 def outside(name):
-    """A row that names a real file outside of the folder."""
+    """Return a function that names a file outside of the folder in a row."""
 
     def apply(folder, table):
         target = folder.parent / "secret.pt"
@@ -161,11 +166,11 @@ def reading_all(folder):
         (outside("{target}"), r"secret\.pt lies outside"),
         (outside("link.pt"), r"link\.pt lies outside"),
         (change("file", "weights/9.pt"), r"9\.pt is missing; add the file"),
-        (change("file", "zoo.csv"), r"line 2: zoo\.csv is none of \.pt, \.pth, \.safetensors"),
+        (change("file", "zoo.csv"), r"line 2: zoo\.csv does not end in \.pt, \.pth, \.safetensors"),
         (change("file", "weights/./1-9.pt"), r"line 3: weights/1-9\.pt is named twice; take one"),
-        (change("epoch", "9"), "line 3: epoch 9 is there already, in .*line 2; .*--leave-out FILE"),
-        (change("epoch", "2.5"), "line 2: epoch is '2.5', not a whole number; correct it"),
-        (change("epoch", ""), "line 2: epoch is '', not a whole number"),
+        (change("epoch", "9"), "line 3: epoch 9 is already in .*line 2; .*--leave-out FILE"),
+        (change("epoch", "2.5"), "line 2: epoch is '2.5', not a non-negative integer; correct it"),
+        (change("epoch", ""), "line 2: epoch is '', not a non-negative integer"),
         (change("val_loss", "good"), "line 2: validation_loss is 'good', not a number; correct it"),
         (change("optimizer", "sgd"), r"member run1 has several values of optimizer \(\['adam', 'sgd'\]\); give it one"),
         (lambda folder, table: table.drop(columns="epoch").to_csv(folder / "zoo.csv"), r"zoo\.csv has no column epoch"),
@@ -186,7 +191,7 @@ def reading_all(folder):
         ),
     ],
 )
-def test_what_is_wrong_is_named_with_a_remedy(zoo, damage, message):
+def test_faults_are_named_with_a_remedy(zoo, damage, message):
     folder, table = zoo
     damage(folder, table)
     with pytest.raises(DataError, match=message):

@@ -1,11 +1,11 @@
-"""Percent or fractions: the values say it, and nothing is guessed where they disagree."""
+"""The unit of accuracies follows from the values; contradictions are refused."""
 
 import pandas as pd
 import pytest
 
 from wsl.errors import DataError
+from wsl.zoo.foreign.importing import accuracy_unit
 from wsl.zoo.foreign.run import ForeignRun
-from wsl.zoo.foreign.units import accuracy_unit
 
 
 def run(name="a", **columns):
@@ -18,7 +18,7 @@ ZEROS = run("z", train_accuracy=[0.0, 0.0])
 
 
 @pytest.mark.parametrize(
-    ("runs", "asked", "unit"),
+    ("runs", "option", "unit"),
     [
         ([FRACTION], "auto", 1),
         ([PERCENT], "auto", 100),
@@ -30,12 +30,12 @@ ZEROS = run("z", train_accuracy=[0.0, 0.0])
         ([FRACTION], "fraction", 1),
     ],
 )
-def test_the_unit_of_a_zoo(runs, asked, unit):
-    assert accuracy_unit(runs, asked) == unit
+def test_the_unit_of_a_zoo(runs, option, unit):
+    assert accuracy_unit(runs, option) == unit
 
 
 @pytest.mark.parametrize(
-    ("runs", "asked", "message"),
+    ("runs", "option", "message"),
     [
         ([FRACTION, PERCENT], "auto", "percent in p, train_accuracy, but like fractions in f, train_accuracy; .*--acc"),
         (
@@ -48,6 +48,6 @@ def test_the_unit_of_a_zoo(runs, asked, unit):
         ([run(train_accuracy=[-0.1, 0.5])], "percent", "of -0.1 is not an accuracy"),
     ],
 )
-def test_what_is_ambiguous_or_impossible_is_refused(runs, asked, message):
+def test_what_is_ambiguous_or_impossible_is_refused(runs, option, message):
     with pytest.raises(DataError, match=message):
-        accuracy_unit(runs, asked)
+        accuracy_unit(runs, option)

@@ -1,4 +1,4 @@
-"""What a dataset encoder is: how the images of a class become the numbers that stand for it."""
+"""Dataset encoders: their interface and their input files."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +14,14 @@ DATASET_ENCODERS: Registry = Registry("dataset encoder", "wsl.datasets.encoders"
 class DatasetEncoder(Named):
     """An encoder of the images of a class. Its functions are jobs of the workflow, named by module and function.
 
-    Every encoder begins with a class file of CLIP features, see ``wsl.datasets.class_means.embed_classes``.
+    It starts from a class file of CLIP features, see ``wsl.datasets.class_means.embed_classes``.
 
     Attributes:
         embed: ``embed(inputs: ClassFiles, out, model: ClipModel, job)`` writes a class file with another ``mean`` and
             ``features``; None: the file of CLIP features is the class file.
         fit: ``fit(inputs: ClassFiles, out, history, model: ClipModel, job)`` trains the encoder on the classes of
             training members and of the backbone; None: nothing is trained.
-        reads_names: whether class files keep the text features of the classes' names.
+        reads_names: whether class files keep the text features of class names.
         uses_gpu: whether ``embed`` runs on a GPU.
     """
 
@@ -38,7 +38,7 @@ class ClassFiles:
     Attributes:
         packed: packed images.
         clip: CLIP features.
-        encoder: what ``DatasetEncoder.fit`` wrote, if the encoder is trained; only for ``embed``.
+        encoder: the trained encoder, for ``embed``.
     """
 
     packed: Files

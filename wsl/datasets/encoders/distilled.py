@@ -1,4 +1,4 @@
-"""The dataset encoder `distilled`: a few synthetic images per class, made by dataset distillation."""
+"""The dataset encoder `distilled`: a few synthetic images per class, from dataset distillation."""
 
 from wsl.datasets.encoders.base import DATASET_ENCODERS, DatasetEncoder
 

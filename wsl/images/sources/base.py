@@ -1,4 +1,4 @@
-"""What an image source is: which classes there are, and the images of each."""
+"""The protocol of image sources: the classes, and the images of each."""
 
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,11 +20,11 @@ SOURCES: Registry = Registry("image source", "wsl.images.sources")
 class ImageSource(Named):
     """A source of images, which is its own settings.
 
-    A subclass implements ``names`` and ``images``. Sizes, splits, repeated images, the minimum and files are handled by
-    ``wsl.images.packing``.
+    A subclass implements ``names`` and ``images``; ``wsl.images.packing`` handles sizes, splits, repeated images, the
+    minimum and files.
 
     Attributes:
-        title: what messages call the source, for example ``the digits``.
+        title: name of the source in messages, for example ``the digits``.
     """
 
     title: ClassVar[str]
@@ -38,7 +38,7 @@ class ImageSource(Named):
         """Return the images of a class by part.
 
         Args:
-            name: of the class.
+            name: name of the class.
             packing: its ``size`` and ``validation_share``.
             seed: the run's seed.
 
@@ -46,7 +46,7 @@ class ImageSource(Named):
             ``train``; ``train`` and ``test``; or ``train``, ``validation`` and ``test``. Missing parts are split off
             from ``train``; a source without ``test`` derives from ``PooledSource``. A part is the path of a folder of
             image files, or an iterable over images: PIL images or uint8 arrays, (h, w) or (h, w, 3), of any size. An
-            image may come in a pair: text that tells where it comes from, and the image.
+            image may come in a pair of its origin, a text, and the image.
         """
 
     def find(self, wanted: Sequence[str] | int | None, minimum: int) -> tuple[list[str], list[str]]:
@@ -59,10 +59,10 @@ class ImageSource(Named):
         return choose(wanted, self.names(), f"in {self.title}")
 
     def check(self, names: Sequence[str] = ()) -> None:
-        """Refuse what is missing when a run starts; a plan alone needs no images.
+        """Refuse a source that lacks images when a run starts; a plan alone needs no images.
 
         Args:
-            names: of the run's classes; empty: their contents are not checked.
+            names: names of the run's classes; empty: their contents are not checked.
 
         Raises:
             ConfigError: with the key and the remedy of each fault.
@@ -73,7 +73,7 @@ class ImageSource(Named):
         return []
 
     def fingerprint(self, name: str) -> Any:
-        """Return plain values that change when the images of a class change: the class is then packed again."""
+        """Return plain values that change with the images of a class, so that the class is packed again."""
         return None
 
     def count(self, names: Sequence[str]) -> int:

@@ -19,24 +19,19 @@ from wsl.settings.sections import PositiveInt
 
 # One class per shape. Characters that look alike in some font share a class or are left out: the A of
 # three scripts, O and 0, c and C, З and 3. Class names are ASCII and differ in more than case, since they name files.
-CAPITALS = {letter: letter for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
-SMALL = {f"small-{letter}": letter for letter in "abdefghijmnrt"}
-NUMBERS = {digit: digit for digit in "123456789"}
-GREEK = {
+CHARACTERS = {
+    **{letter: letter for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"},
+    **{f"small-{letter}": letter for letter in "abdefghijmnrt"},
+    **{digit: digit for digit in "123456789"},
     **{"capital-gamma": "Γ", "capital-delta": "Δ", "capital-lambda": "Λ", "capital-xi": "Ξ", "capital-sigma": "Σ"},
     **{"capital-psi": "Ψ", "capital-omega": "Ω", "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ"},
     **{"epsilon": "ε", "zeta": "ζ", "theta": "θ", "lambda": "λ", "mu": "μ", "xi": "ξ", "pi": "π", "sigma": "σ"},
     **{"omega": "ω"},
-}
-CYRILLIC = {
     **{"be": "Б", "de": "Д", "zhe": "Ж", "cyrillic-i": "И", "el": "Л", "tse": "Ц", "che": "Ч", "sha": "Ш", "yery": "Ы"},
     **{"reversed-e": "Э", "yu": "Ю", "ya": "Я"},
-}
-SIGNS = {
     **{"ampersand": "&", "at": "@", "number-sign": "#", "percent": "%", "question-mark": "?", "dollar": "$"},
     **{"section-sign": "§", "euro": "€", "pound-sign": "£"},
 }
-CHARACTERS = CAPITALS | SMALL | NUMBERS | GREEK | CYRILLIC | SIGNS
 
 LEARNT_FONTS = (
     *("DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSans-BoldOblique"),
@@ -46,10 +41,13 @@ TEST_FONTS = ("DejaVuSerif", "DejaVuSerif-Bold", "STIXGeneral", "STIXGeneralBol"
 
 CANVAS = 96  # pixels; characters are drawn at this side and then scaled
 HEIGHT = 60  # of a font's letters on it, pixels
-# Distortions: standard deviations, and the largest values of those that are uniform.
+# Distortions: standard deviations, or the largest values of uniform ones.
 ROTATION, SHEAR, SCALE, SHIFT = 8.0, 0.1, 0.12, 3.0  # degrees; ratio; ratio; pixels of the canvas
 STROKE, BLUR, NOISE = 2, 1.5, 0.06  # pixels of the canvas; pixels of the canvas; of the range of grey levels
 CONTRAST = 0.35  # least difference of character and ground, of the range of grey levels
+
+
+_face = cache(ImageFont.truetype)
 
 
 @SOURCES.register("glyphs")
@@ -101,41 +99,26 @@ def font_files(names: tuple[str, ...]) -> list[Path]:
 
 
 def draw_glyph(character: str, font: Path, size: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw a character with random distortion.
+    """Return a randomly distorted character as grey levels, uint8 (size, size).
 
     Args:
-        character: to draw.
+        character: the character.
         font: a TrueType file.
         size: side of the image, pixels.
         rng: source of all randomness.
-
-    Returns:
-        Grey levels, uint8 (size, size).
     """
+    canvas, middle, face = Image.new("L", (CANVAS, CANVAS)), (CANVAS / 2, CANVAS / 2), _face(str(font), HEIGHT)
     stroke = int(rng.integers(0, STROKE + 1))
-    canvas = Image.new("L", (CANVAS, CANVAS))
-    middle = (CANVAS / 2, CANVAS / 2)
-    ImageDraw.Draw(canvas).text(
-        middle, character, fill=255, font=_face(font), anchor="mm", stroke_width=stroke, stroke_fill=255
-    )
-    moved = _affine(rng, _ink_centre(canvas))
+    ImageDraw.Draw(canvas).text(middle, character, 255, face, anchor="mm", stroke_width=stroke, stroke_fill=255)
+    # Fonts place characters by a baseline. Without centring, the place alone would distinguish some of them.
+    left, top, right, bottom = canvas.getbbox()
+    moved = _affine(rng, np.array([(left + right) / 2, (top + bottom) / 2]))
     canvas = canvas.transform(canvas.size, Image.Transform.AFFINE, moved.ravel().tolist(), Image.Resampling.BICUBIC)
     canvas = canvas.filter(ImageFilter.GaussianBlur(rng.uniform(0, BLUR)))
     ink = np.asarray(canvas.resize((size, size), Image.Resampling.BICUBIC), dtype=np.float64) / 255
     ground, shade = _grey_levels(rng)
     grey = ground + (shade - ground) * ink + NOISE * rng.standard_normal(ink.shape)
     return np.round(255 * grey.clip(0, 1)).astype(np.uint8)
-
-
-@cache
-def _face(font: Path) -> ImageFont.FreeTypeFont:
-    return ImageFont.truetype(str(font), HEIGHT)
-
-
-def _ink_centre(canvas: Image.Image) -> np.ndarray:
-    # Fonts place characters by a baseline. Without centring, the place alone would distinguish some of them.
-    left, top, right, bottom = canvas.getbbox()
-    return np.array([(left + right) / 2, (top + bottom) / 2])
 
 
 def _affine(rng: np.random.Generator, centre: np.ndarray) -> np.ndarray:

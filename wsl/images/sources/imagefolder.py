@@ -31,7 +31,7 @@ class ImageFolder(ImageSource):
     @model_validator(mode="before")
     @classmethod
     def _has_both_folders(cls, values: Any) -> Any:
-        if isinstance(values, dict) and not {*PARTS} <= {key for key, value in values.items() if value is not None}:
+        if isinstance(values, dict) and any(values.get(part) is None for part in PARTS):
             raise ValueError(
                 "imagefolder needs both `train` and `test` folders; write source: {name: imagefolder, train: ..., "
                 "test: ...}"
@@ -93,19 +93,18 @@ class ImageFolder(ImageSource):
         missing, few, untested = {part: [] for part in PARTS}, [], []
         unused = {part: [name for name in known if name not in names] for part, known in folders.items()}
         for name in names:
-            absent = [part for part in PARTS if name not in folders[part]]
-            for part in absent:
+            for part in [part for part in PARTS if name not in folders[part]]:
                 missing[part].append(
                     f"images.source.{part}: {getattr(self, part)} has no folder {name!r}{hint(name, unused[part])}; "
                     f"add it, or {REMEDY}"
                 )
             train, test = self.train / name, self.test / name
-            if "train" not in absent and (count := _count(train, minimum)) < minimum:
+            if name in folders["train"] and (count := _count(train, minimum)) < minimum:
                 few.append(
                     f"images.minimum: class {name!r} has {count} image files in {train}, fewer than {minimum}"
                     f"{_other_files(train)}; add images, lower the minimum or {REMEDY}"
                 )
-            if "test" not in absent and not _count(test, 1):
+            if name in folders["test"] and not _count(test, 1):
                 untested.append(
                     f"images.source.test: class {name!r} has no image file in {test}{_other_files(test)}; add some or "
                     f"{REMEDY}"
@@ -141,7 +140,7 @@ def _count(folder: Path, most: int) -> int:
 
 
 def _other_files(folder: Path) -> str:
-    """Return in parentheses which other files a class folder holds, or why it cannot be read."""
+    """Return in parentheses the other files in a class folder, or why it cannot be read."""
     try:
         kinds = unread_kinds(folder)
     except DataError as error:

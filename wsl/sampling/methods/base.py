@@ -1,4 +1,4 @@
-"""What a method is: a sampler, a baseline that samplers should beat, or a reference trained on the task itself."""
+"""Methods: samplers, baselines that samplers should beat, and references trained on the task itself."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -20,30 +20,30 @@ class NoSettings(Section):
 class Method(ABC):
     """A way to get a model for a task and a requested validation loss.
 
-    Class methods that take ``run`` are called when the workflow is planned, with the ``Run`` of ``wsl.runs.run``.
+    The workflow calls the class methods that take ``run`` when it is planned, with the ``Run`` of ``wsl.runs.run``.
 
     Attributes:
-        name: the name in the config, which ``METHODS.register`` sets.
+        name: in the config; set by ``METHODS.register``.
         kind: ``sampler``; ``baseline``, which samplers should beat; ``reference``, which was trained on the task.
-        recalibrate: whether its models get new batch-normalisation statistics. There is no default, so that it cannot
-            be forgotten: decoded or averaged weights need them.
+        recalibrate: whether to re-estimate batch-normalisation statistics, as decoded or averaged weights need. It has
+            no default, so that no method forgets it.
         Settings: its section of the config, ``sampling.<name>``.
-        label: its name in figures and in the report; empty: ``name``.
-        card_label: its name in model cards, whose readers need not know the run; empty: ``label``.
-        colour: hexadecimal; empty: chosen by the name.
+        label: name in figures and in the report; empty: ``name``.
+        card_label: name in model cards, for readers who may not know the run; empty: ``label``.
+        colour: hexadecimal; empty: derived from the name.
         marker: matplotlib's marker.
         line: matplotlib's line style.
-        remark: what readers must know about its models, for their model card.
-        uses_images: whether its models depend on how many images of the task it may see.
+        remark: a caution for the model card.
+        uses_images: whether its models depend on how many images of the task it may use.
         same_data: for baselines: whether it uses the same data as samplers, the task's images and the zoo. The report
-            compares samplers with the strongest of these.
-        uses_zoo: whether its models depend on the training members; ``growth`` shows no others.
-        learned: whether fits from different seeds differ, so that there are as many as ``sampling.draws``.
-        fit: the job function that fits it: its name in the module of the class, or a dotted name; empty: none.
+            compares samplers with the strongest of these baselines.
+        uses_zoo: whether its models depend on the training members; ``growth`` only shows such methods.
+        learned: whether fits from different seeds differ; it is then fitted ``sampling.draws`` times.
+        fit: name of the job function that fits it, in the module of the class, or a dotted name; empty: none.
         history: whether ``fit`` has an output ``history``, one row per epoch.
-        at_sampling: keys of ``Settings`` that ``fit`` does not depend on, so that a change refits nothing.
+        at_sampling: keys of ``Settings`` that ``fit`` does not use, so that changing them does not refit.
         own_images: for baselines: the files that ``wsl sample`` needs to compare it on a user's images; None: never.
-        space: what its codes are, ``latent`` (z_W) or ``coefficients`` (C_m); None: it makes whole weights.
+        space: of its codes, ``latent`` (z_W) or ``coefficients`` (C_m); None: it has no codes.
     """
 
     name: ClassVar[str]
@@ -77,23 +77,23 @@ class Method(ABC):
 
     @abstractmethod
     def sample(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray | None:
-        """Return flat weights (n_weights,); None where there is no such model.
+        """Return flat weights (n_weights,), or None without a model for this request.
 
         Args:
             task: see ``wsl.images.reading.join_task``.
             loss: requested validation loss, nats.
-            images: training images per class that may be used, the first ones; None: all; 0: the class's name.
-            seed: of everything random; methods with a single answer give it for every seed.
+            images: number of training images per class that may be used, the first ones; None: all; 0: only the name.
+            seed: random seed; deterministic methods ignore it.
         """
 
     @classmethod
     def applies(cls, run: Any) -> bool:
-        """Return whether a run can have this baseline or reference."""
+        """Return whether a run has the files of this baseline or reference."""
         return True
 
     @classmethod
     def files(cls, run: Any, draw: int | str) -> Files:
-        """Return the files of one draw, in addition to those of all methods (``wsl.sampling.inputs``)."""
+        """Return the files of one draw, in addition to ``wsl.sampling.inputs.common_files``."""
         return {"fitted": run.paths.fitted(cls.name, draw)} if cls.fit else {}
 
     @classmethod
@@ -123,24 +123,24 @@ class Method(ABC):
 
 
 class CodeSampler(Method):
-    """A sampler of codes of weights, which the run's weight encoder decodes: it only implements ``codes``.
+    """A sampler of codes, which the run's weight encoder decodes. Subclasses implement ``codes``.
 
-    Codes are PCA coefficients, unless ``space`` is ``latent``. With a job function ``fit(train, validation,
-    class_means, bins, out, history, settings, job)`` it learns from the codes of the training snapshots.
+    Codes are PCA coefficients unless ``space`` is ``latent``. A job function ``fit(train, validation, class_means,
+    bins, out, history, settings, job)`` can fit it to the codes of the training snapshots.
     """
 
     kind = "sampler"
-    recalibrate = True  # decoding changes weights, so the decoded statistics never fit them exactly
+    recalibrate = True  # decoded statistics do not fit decoded weights exactly
     space = "coefficients"
 
     @abstractmethod
     def codes(self, datasets: np.ndarray, losses: np.ndarray, seed: int = 0) -> np.ndarray:
-        """Return codes (n, code) of models.
+        """Return codes (n, code) of n models.
 
         Args:
-            datasets: z_D (n, classes * dimension), one row per model.
+            datasets: z_D (n, classes * dimension).
             losses: requested validation losses (n,), nats.
-            seed: of everything random; samplers with a single answer give it for every seed.
+            seed: random seed; deterministic samplers ignore it.
         """
 
     def sample(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray:
@@ -154,7 +154,7 @@ class CodeSampler(Method):
 
     @classmethod
     def files(cls, run: Any, draw: int | str) -> Files:
-        """Return the files of the weight encoder, and what the sampler learned."""
+        """Return the files of the weight encoder and of the fitted sampler."""
         return {**codec_files(run), **super().files(run, draw)}
 
     @classmethod
@@ -165,7 +165,7 @@ class CodeSampler(Method):
 
 
 class Methods(Registry):
-    """The registry of methods; it refuses an entry that leaves out a fact."""
+    """The registry of methods, which checks that an entry sets ``kind`` and ``recalibrate``."""
 
     def register(self, name: str) -> Callable[[type[Method]], type[Method]]:
         """Return a decorator that adds a class, see ``Registry.register``.
@@ -176,9 +176,10 @@ class Methods(Registry):
         add = super().register(name)
 
         def checked(entry: type[Method]) -> type[Method]:
-            for fact in ("kind", "recalibrate"):
-                if not hasattr(entry, fact):
-                    raise ConfigError(f"{module_file(entry)}: {name} does not set `{fact}`; see Method in {__file__}")
+            for attribute in ("kind", "recalibrate"):
+                if not hasattr(entry, attribute):
+                    message = f"{name} does not set `{attribute}`; see Method in {__file__}"
+                    raise ConfigError(f"{module_file(entry)}: {message}")
             return add(entry)
 
         return checked
@@ -192,7 +193,7 @@ METHODS: Methods = Methods("sampler or baseline", "wsl.sampling.methods")
 
 
 def codec_files(run: Any) -> Files:
-    """Return the files of a run's weight encoder: the PCA of each named parameter, and the encoder itself."""
+    """Return the files of a run's weight encoder: the PCA files of named parameters, and the encoder."""
     stage = "pca" if run.config.weights.budget is None else "gated"
     pca = [run.paths.pca(entry.name, stage) for entry in run.layout.entries]
     return {"pca": pca, "encoder": run.paths.weight_encoder}

@@ -1,4 +1,4 @@
-"""Baselines with the same weights for every task, up to random draws: scratch, the start and the mean of the zoo."""
+"""Baselines that do not depend on the task's classes: random weights, the members' start and the zoo's mean."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ class Scratch(Method):
 
 @METHODS.register("start")
 class Start(Method):
-    """What members start from; one random start of many where each member has its own."""
+    """The members' start, or one random start if each member has its own."""
 
     kind, recalibrate = "baseline", False
     label, colour, marker, line = "the zoo's start", "#999999", "x", ":"
@@ -70,12 +70,12 @@ def random_weights(layout: Any, task: str, seed: int) -> np.ndarray:
 
 
 def start_file(run: Any) -> dict[str, Any]:
-    """Return the file of the members' start, where they share one."""
+    """Return the file of the members' start if they share one."""
     return {"start": run.paths.start} if run.start() else {}
 
 
 def start_state(run: Any) -> dict[str, Any]:
-    """Return the state dict of the members' start, or of one random start where each member has its own."""
+    """Return the state dict of the members' start, or of one random start if each member has its own."""
     from wsl.files.tensors import read_tensors
     from wsl.zoo.network import state_dict
 

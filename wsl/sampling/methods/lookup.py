@@ -1,4 +1,4 @@
-"""Samplers that look up training snapshots: the memory bank, and retrieval of the nearest one."""
+"""Samplers that look up training snapshots: the memory bank, and retrieval of the nearest snapshot."""
 
 from typing import Any
 
@@ -13,14 +13,14 @@ WIDTH = 0.5  # standard deviation of the kernel of outcomes, in log nats
 
 
 class MemoryBankSettings(Section):
-    """The sampler `memory-bank`: a weighted mean of the codes of the training snapshots that fit best."""
+    """The sampler `memory-bank`: a weighted mean of the codes of the best training snapshots."""
 
-    top_k: PositiveInt = Field(8, description="number of snapshots, in any class order, that are averaged")
+    top_k: PositiveInt = Field(8, description="number of snapshots, in any class order, to average")
     temperature: PositiveFloat = Field(0.1, description="temperature of the softmax over their scores")
 
 
 class Lookup(CodeSampler):
-    """The training snapshots by dataset, outcome and code, in every class order that their file holds."""
+    """Dataset, outcome and code of training snapshots, in every class order of the file of codes."""
 
     def __init__(self, settings: Any, run: Any):
         super().__init__(settings, run)
@@ -36,20 +36,20 @@ class Lookup(CodeSampler):
 
         Args:
             codes: (n, code).
-            tasks: z_D of each distinct task (tasks, dataset).
-            rows: the row of ``tasks`` of each snapshot (n,).
+            tasks: z_D of the distinct tasks (tasks, dataset).
+            rows: for each snapshot, its row of ``tasks`` (n,).
             losses: validation losses (n,), nats.
         """
         self.known, self.rows, self.losses = codes, rows, losses
-        every = tasks[rows]
-        self._mean, deviation = every.mean(axis=0), every.std(axis=0)
+        datasets = tasks[rows]
+        self._mean, deviation = datasets.mean(axis=0), datasets.std(axis=0)
         self._scale = np.where(deviation > 0, deviation, 1)
         self._directions = self._direction(tasks)
 
     def similarities(self, datasets: np.ndarray) -> np.ndarray:
         """Return cosines (n, tasks) of z_D (n, dataset) and each task's z_D, standardised over the snapshots.
 
-        Without standardisation, what all tasks have in common would dominate the cosine.
+        Without standardisation, features shared by all tasks would dominate the cosine.
         """
         return self._direction(datasets) @ self._directions.T
 
@@ -74,7 +74,7 @@ class MemoryBank(Lookup):
     label, colour = "memory bank", "#56B4E9"
 
     def scores(self, datasets: np.ndarray, losses: np.ndarray) -> np.ndarray:
-        """Return how well each snapshot fits each condition (n, snapshots)."""
+        """Return the score of each snapshot for each condition (n, snapshots)."""
         distance = _log(losses)[:, None] - _log(self.losses)
         return self.similarities(datasets)[:, self.rows] + np.exp(-0.5 * (distance / WIDTH) ** 2)
 

@@ -1,4 +1,4 @@
-"""Baselines that return a training member: the one with the most similar dataset, without or with noise."""
+"""Baselines that return the training member with the most similar dataset, without or with noise."""
 
 from typing import ClassVar
 
@@ -12,7 +12,7 @@ class Nearest(Method):
     """The max snapshot of the training member with the most similar dataset, in the class order that fits best.
 
     Attributes:
-        noise: standard deviation of noise added to each named parameter, as a share of the parameter's own.
+        noise: standard deviation of the noise added to each named parameter, relative to the parameter's own.
     """
 
     kind, recalibrate = "baseline", True
@@ -33,11 +33,11 @@ class Nearest(Method):
 
         if images not in self._known:
             reordered = ([reorder_task(task, order) for task in self.tasks] for order in self.orders)
-            known = np.stack([self.run.class_means.embed(tasks, images) for tasks in reordered])
-            centre = known.mean(axis=(0, 1))
-            known = known - centre
-            known /= np.maximum(np.linalg.norm(known, axis=2, keepdims=True), 1e-12)
-            self._known[images] = centre, known
+            datasets = np.stack([self.run.class_means.embed(tasks, images) for tasks in reordered])
+            centre = datasets.mean(axis=(0, 1))
+            datasets = datasets - centre
+            datasets /= np.maximum(np.linalg.norm(datasets, axis=2, keepdims=True), 1e-12)
+            self._known[images] = centre, datasets
         return self._known[images]
 
     def sample(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray:
@@ -46,11 +46,11 @@ class Nearest(Method):
         from wsl.weights.orders import reorder_weights
         from wsl.zoo.index import read_snapshot
 
-        # Names are compared with names: CLIP's texts and images lie apart.
+        # Compare names with names, since CLIP's texts are far from its images.
         centre, known = self._datasets(0 if images == 0 else None)
         similarity = known @ (self.run.class_means.embed([task], images)[0] - centre)
-        order, place = np.unravel_index(similarity.argmax(), similarity.shape)
-        snapshot = read_snapshot(self.run.zoo, self.run.zoo.trained[place])
+        order, member = np.unravel_index(similarity.argmax(), similarity.shape)
+        snapshot = read_snapshot(self.run.zoo, self.run.zoo.trained[member])
         weights = reorder_weights(snapshot, self.run.layout, self.orders[order])
         return self._noised(weights, stream(seed, "noise", task)) if self.noise else weights
 

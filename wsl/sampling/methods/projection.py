@@ -14,8 +14,8 @@ class ProjectionSettings(Section):
 
     norm: Literal["training", "raw"] = Field(
         "training",
-        description="length of a projection, which NT-Xent leaves open: `training` scales it to the mean norm of "
-        "training latents, `raw` keeps it",
+        description="length of a projection, which NT-Xent does not determine: `training` scales it to the mean norm "
+        "of training latents, `raw` keeps it",
     )
 
 

@@ -1,4 +1,4 @@
-"""References: the held-out members themselves, as trained, and encoded and decoded."""
+"""References: the held-out members as trained, and encoded and decoded."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from wsl.sampling.methods.base import METHODS, Method, codec_files
 
 @METHODS.register("trained")
 class Trained(Method):
-    """The held-out members: each trained on its task with all training images."""
+    """The held-out members, each trained on all training images of its task."""
 
     kind, recalibrate = "reference", False
     label, colour, marker = "trained on the task", "black", "P"
@@ -20,7 +20,7 @@ class Trained(Method):
         self.rows = {zoo.snapshots["task"][row]: (zoo, int(row)) for zoo in run.held_out for row in zoo.trained}
 
     def sample(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray | None:
-        """Return the member's weights; None where it diverged."""
+        """Return the member's weights, or None if it diverged."""
         from wsl.zoo.index import read_snapshot
 
         return read_snapshot(*self.rows[task]) if task in self.rows else None
@@ -28,13 +28,13 @@ class Trained(Method):
 
 @METHODS.register("reconstructed")
 class Reconstructed(Trained):
-    """The held-out members, encoded and decoded: what compression alone loses."""
+    """The held-out members, encoded and decoded: shows the loss from compression alone."""
 
     recalibrate = True
     label, marker, line = "trained, reconstructed", "X", "--"
 
     def sample(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray | None:
-        """Return the decoded weights; None where the member diverged."""
+        """Return the decoded weights, or None if the member diverged."""
         weights = super().sample(task, loss, images, seed)
         if weights is None:
             return None

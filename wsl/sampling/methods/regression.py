@@ -28,13 +28,13 @@ class RegressionSettings(Learned):
 
     @cached_property
     def losses(self) -> Losses:
-        """Only the mean squared error: other losses leave the length of a prediction open."""
+        """The mean squared error alone: other losses do not determine the length of a prediction."""
         return Losses(mse=1.0)
 
 
 @METHODS.register("regression")
 class Regression(CodeSampler):
-    """The prediction itself: a single answer for each condition."""
+    """The prediction, the same for every seed."""
 
     Settings = RegressionSettings
     label, colour = "regression", "#009E73"

@@ -1,4 +1,4 @@
-"""Baselines that give a frozen body a head from the task's images: class prototypes, and linear probes."""
+"""Baselines that fit the head of a frozen body to the task's images: class prototypes and linear probes."""
 
 import warnings
 from abc import abstractmethod
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 PENALTIES, FOLDS = np.logspace(-4, 1, 6), 5
-FEW_IMAGES_PENALTY = 0.1  # where there are too few images to choose one
+FEW_IMAGES_PENALTY = 0.1  # with too few images for cross-validation
 
 
 class FrozenBody(Method):
-    """The members' start with a new head.
+    """A frozen body with a new head.
 
     Attributes:
-        body: whose body is frozen: ``start``, the members' start, or ``body``, the generator's.
+        body: ``start``, the members' start, or ``body``, the generator's.
     """
 
     kind, recalibrate = "baseline", False
@@ -36,7 +36,7 @@ class FrozenBody(Method):
         """Return weight (classes, F) and bias (classes,) from features (n, F) of each class's training images."""
 
     def sample(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray | None:
-        """Return flat weights; None without an image, since a head needs some."""
+        """Return flat weights (n_weights,), or None without images."""
         from wsl.zoo.network import flatten, with_head
 
         if images == 0:
@@ -55,7 +55,7 @@ class FrozenBody(Method):
 
 @METHODS.register("prototypes")
 class Prototypes(FrozenBody):
-    """The mean of each class's normalised features, normalised, so that the class of highest cosine wins."""
+    """The mean of each class's normalised features, normalised: predicts the class with the highest cosine."""
 
     label, colour, marker, line = "prototypes on the start", "#666666", "s", "--"
     card_label = "class prototypes on the members' start"
@@ -67,13 +67,13 @@ class Prototypes(FrozenBody):
         import torch
         from torch.nn import functional
 
-        means = torch.stack([functional.normalize(one, dim=1).mean(0) for one in features])
+        means = torch.stack([functional.normalize(rows, dim=1).mean(0) for rows in features])
         return functional.normalize(means, dim=1), torch.zeros(len(means))
 
 
 @METHODS.register("probe")
 class Probe(FrozenBody):
-    """Logistic regression on features; its penalty comes from cross-validation where each class has 5 images."""
+    """Logistic regression on features, see ``fit_probe``."""
 
     label, colour, marker, line = "probe on the start", "#666666", "^", "--"
     card_label = "linear probe on the members' start"
@@ -114,42 +114,42 @@ def body_state(run: Any) -> dict[str, "Tensor"]:
 
 
 def fit_probe(features: list["Tensor"]) -> tuple["Tensor", "Tensor"]:
-    """Fit a logistic regression, with a penalty from cross-validation where each class has 5 images.
+    """Return weight (classes, F) and bias (classes,) of a logistic regression.
+
+    Its penalty comes from cross-validation if each class has at least ``FOLDS`` images.
 
     Args:
         features: of the training images of each class (n, F).
-
-    Returns:
-        Weight (classes, F) and bias (classes,) of a linear head.
     """
     import torch
     from sklearn import config_context
     from sklearn.exceptions import ConvergenceWarning
 
     x = torch.cat(features).double().numpy()
-    y = np.repeat(np.arange(len(features)), [len(one) for one in features])
+    y = np.repeat(np.arange(len(features)), [*map(len, features)])
     mean, scale = x.mean(axis=0), np.maximum(x.std(axis=0), 1e-6)
     x = (x - mean) / scale
     with warnings.catch_warnings(), config_context(assume_finite=True, skip_parameter_validation=True):
         warnings.simplefilter("ignore", ConvergenceWarning)
-        enough = min(len(one) for one in features) >= FOLDS
+        enough = min(map(len, features)) >= FOLDS
         model = _regression(x, y, _best_penalty(x, y) if enough else FEW_IMAGES_PENALTY)
-    weight = model.coef_ if len(features) > 2 else np.concatenate([-model.coef_, model.coef_]) / 2
-    bias = model.intercept_ if len(features) > 2 else np.concatenate([-model.intercept_, model.intercept_]) / 2
+    weight, bias = model.coef_, model.intercept_
+    if len(features) == 2:
+        weight, bias = (np.concatenate([-values, values]) / 2 for values in (weight, bias))
     weight = weight / scale
     return torch.from_numpy(weight).float(), torch.from_numpy(bias - weight @ mean).float()
 
 
 def _best_penalty(x: np.ndarray, y: np.ndarray) -> float:
-    """Return the penalty with the highest accuracy in cross-validation, the strongest of equal ones.
+    """Return the strongest penalty with the highest accuracy in cross-validation.
 
-    As scikit-learn's ``GridSearchCV``, which takes twice as long for fits as short as these.
+    The same as scikit-learn's ``GridSearchCV``, in half the time for such short fits.
     """
     from sklearn.model_selection import StratifiedKFold
 
     folds = list(StratifiedKFold(FOLDS).split(x, y))
     accuracies = [
-        [np.mean(_regression(x[seen], y[seen], penalty).predict(x[left]) == y[left]) for seen, left in folds]
+        [np.mean(_regression(x[train], y[train], penalty).predict(x[test]) == y[test]) for train, test in folds]
         for penalty in PENALTIES
     ]
     return PENALTIES[np.average(accuracies, axis=1).argmax()]

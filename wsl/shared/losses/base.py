@@ -1,4 +1,4 @@
-"""What a loss between projections and codes of weights is, and the weighted sum of several."""
+"""Losses between projections and codes of weights: their interface, and the weighted sum of several."""
 
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Self
@@ -24,10 +24,10 @@ class Loss(ABC):
     """A loss between projections and codes.
 
     Attributes:
-        name: the name in the config.
+        name: in the config.
         Settings: its weight and its own settings.
-        summary: one line for the reference of the config.
-        compares_values: whether the loss compares codes number by number, so that outputs need the codes' scale.
+        summary: one line for the config reference.
+        compares_values: whether it compares codes number by number, so that outputs need the scale of the codes.
     """
 
     name: ClassVar[str]
@@ -44,12 +44,12 @@ class Loss(ABC):
             projections: tensor (n, code), in the units of the codes.
             codes: (n, code); row i belongs to projection i.
             scale: standard deviations of training codes (code,), or ones where no loss compares values.
-            settings: an instance of ``Settings``.
+            settings: instance of ``Settings``.
         """
 
     @staticmethod
     def chance(pairs: int, settings: Any) -> float:
-        """Return the loss of uninformative projections for a batch of ``pairs``; NaN where there is no such value."""
+        """Return the loss of uninformative projections for a batch of ``pairs``; NaN: it has no such value."""
         return float("nan")
 
 
@@ -78,5 +78,5 @@ def total_loss(projections: Any, codes: Any, scale: Any, losses: Losses) -> Any:
 
 
 def chance_of(pairs: int, losses: Losses) -> float:
-    """Return the total loss of uninformative projections; NaN where one of the losses has no such value."""
+    """Return the total loss of uninformative projections; NaN: one of the losses has no such value."""
     return sum(settings.weight * loss.chance(pairs, settings) for loss, settings in losses.used())

@@ -15,7 +15,7 @@ class NtXentSettings(LossSettings):
 
 @LOSSES.register("nt_xent")
 class NtXent(Loss):
-    """Contrasts each code with the other codes and projections of its batch: it fixes directions, not lengths."""
+    """Contrasts each code with the other codes and projections of its batch; lengths have no effect."""
 
     Settings = NtXentSettings
     summary = "NT-Xent (eq. 2.7): fixes the direction of a projection"

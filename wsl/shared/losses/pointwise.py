@@ -1,4 +1,4 @@
-"""Losses of each pair on its own: squared error, direction and length."""
+"""Losses that compare each projection with its own code: squared error, direction and length."""
 
 from wsl.shared.losses.base import LOSSES, Loss
 
@@ -36,5 +36,5 @@ class Norm(Loss):
 
     @staticmethod
     def compute(projections, codes, scale, settings):
-        own, wanted = (rows.norm(dim=1).clamp_min(1e-12).log() for rows in (projections, codes))
-        return (own - wanted).square().mean()
+        lengths = [rows.norm(dim=1).clamp_min(1e-12).log() for rows in (projections, codes)]
+        return (lengths[0] - lengths[1]).square().mean()

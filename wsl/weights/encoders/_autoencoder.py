@@ -12,22 +12,18 @@ from wsl.weights.training import EncoderData, Training
 
 
 class WeightAutoencoder(nn.Module):
-    """C_m -> z_W -> C_m.
+    """C_m -> z_W -> C_m, with normalisation by training statistics at both ends.
 
-    Normalisation by training statistics is part of the module, so both ends are raw coefficients.
-
-    Args:
-        coefficients: size of C_m.
-        latent: size of z_W; None: coefficients are only normalised.
-        hidden: sizes of the encoder's hidden layers, mirrored in the decoder; empty: both are linear (the thesis).
-        dropout: after each hidden layer.
+    Without ``latent``, the size of z_W, coefficients are only normalised. Hidden layers are mirrored in the decoder;
+    without any, encoder and decoder are linear (the thesis).
     """
 
     def __init__(self, coefficients: int, latent: int | None, hidden: Sequence[int] = (), dropout: float = 0.0):
         super().__init__()
-        both = latent is not None
-        self.encoder = mlp([coefficients, *hidden, latent], dropout) if both else nn.Identity()
-        self.decoder = mlp([latent, *reversed(hidden), coefficients], dropout) if both else nn.Identity()
+        self.encoder = self.decoder = nn.Identity()
+        if latent is not None:
+            self.encoder = mlp([coefficients, *hidden, latent], dropout)
+            self.decoder = mlp([latent, *reversed(hidden), coefficients], dropout)
         self.normalised = Standardiser(coefficients)
 
     def encode(self, coefficients: torch.Tensor) -> torch.Tensor:
@@ -45,14 +41,7 @@ class WeightAutoencoder(nn.Module):
 
 
 class PcaEncoder(CoefficientEncoder):
-    """W -> C_m -> z_W.
-
-    Args:
-        linear: the first stage.
-        latent: size of z_W; None: there is no second stage.
-        hidden: see ``WeightAutoencoder``.
-        dropout: see ``WeightAutoencoder``.
-    """
+    """W -> C_m -> z_W by PCA and ``WeightAutoencoder``, which describes the arguments."""
 
     def __init__(self, linear: LinearCodec, latent: int | None, hidden: Sequence[int] = (), dropout: float = 0.0):
         super().__init__(linear)
@@ -69,21 +58,15 @@ class PcaEncoder(CoefficientEncoder):
 
 def prepare(
     data: EncoderData,
-    latent: int | None,
-    hidden: Sequence[int],
-    dropout: float,
     normalise: str,
+    latent: int | None = None,
+    hidden: Sequence[int] = (),
+    dropout: float = 0.0,
     behaviour: float = 0.0,
 ) -> Training:
-    """Prepare the fit of the second stage to training coefficients (eq. 3.1).
+    """Prepare the fit of ``WeightAutoencoder`` to training coefficients (eq. 3.1).
 
-    Args:
-        data: of the run.
-        latent: see ``PcaEncoder``.
-        hidden: see ``WeightAutoencoder``.
-        dropout: see ``WeightAutoencoder``.
-        normalise: see ``wsl.training.fitting.Standardiser.fit``.
-        behaviour: weight of the behaviour loss.
+    ``normalise`` is that of ``wsl.training.fitting.Standardiser.fit``; ``behaviour`` weights the behaviour loss.
     """
     encoder = PcaEncoder(data.linear, latent, hidden, dropout).to(data.job.device)
     autoencoder = encoder.autoencoder

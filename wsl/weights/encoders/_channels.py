@@ -1,7 +1,8 @@
-"""The modules and the fit of `ae-pca`: the first stage by gradient steps, the second by an eigenvalue problem."""
+"""The modules and the fit of `ae-pca`: the first stage by gradient steps, the second by PCA."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from math import prod
 
 import numpy as np
 import torch
@@ -19,56 +20,38 @@ from wsl.zoo.index import read_weights
 from wsl.zoo.layout import Layout
 
 CHANNEL = 8  # size of the learned embedding of a channel
-STARTING = 64  # number of snapshots from whose rows' principal components the first stage starts
+STARTING = 64  # number of snapshots for the initial linear map of the first stage
 
 
 @dataclass(frozen=True)
 class Compression:
-    """How the two stages share the compression of a named parameter of d numbers to k.
+    """Sizes of both stages for one named parameter."""
 
-    Attributes:
-        channels: number of rows that the first stage encodes one by one: output channels; a vector is one row.
-        length: numbers per row.
-        codes: codes of the first stage per row; if equal to ``length``, the first stage is the identity.
-        components: principal components of the codes of all rows that the second stage keeps.
-    """
-
-    channels: int
-    length: int
-    codes: int
-    components: int
+    channels: int  # rows that the first stage encodes one by one: output channels; a vector is one row
+    length: int  # numbers per row
+    codes: int  # codes of the first stage per row; if equal to ``length``, the first stage is the identity
+    components: int  # principal components of the codes of all rows, in the second stage
 
 
 def share_compression(shape: tuple[int, ...], components: int, share: float, snapshots: int) -> Compression:
-    """Split the log compression ratio of a parameter between both stages.
+    """Split the log compression ratio of a parameter of d numbers, to k ``components``, between both stages.
 
     The first stage leaves d * (k / d)**share numbers, but at least one per row: at 0 it does nothing (PCA alone), at 1
-    it does all that it can.
-
-    Args:
-        shape: of the parameter.
-        components: k, limited to d and ``snapshots`` - 1.
-        share: of the first stage, 0 to 1.
-        snapshots: number of training snapshots.
+    it compresses as far as it can. k is limited to d and ``snapshots`` - 1.
     """
     channels = shape[0] if len(shape) > 1 else 1
-    numbers = int(np.prod(shape))
+    numbers = prod(shape)
     length = numbers // channels
-    wanted = min(components, numbers, snapshots - 1)
-    codes = min(length, max(1, round(length * (wanted / numbers) ** share)))
-    return Compression(channels, length, codes, min(wanted, channels * codes))
+    components = min(components, numbers, snapshots - 1)
+    codes = min(length, max(1, round(length * (components / numbers) ** share)))
+    return Compression(channels, length, codes, min(components, channels * codes))
 
 
 class RowAutoencoder(nn.Module):
     """Encodes rows of weights, one per output channel, by a linear map plus a network.
 
-    The network gets an embedding of the channel. Its last layer starts at zero, so that training starts from the linear
-    map.
-
-    Args:
-        sizes: see ``Compression``.
-        hidden: sizes of the network's hidden layers, mirrored in the decoder.
-        dropout: after each hidden layer.
+    The network also reads an embedding of the channel. Its hidden layers are mirrored in the decoder. Its last layer
+    starts at zero, so that training starts from the linear map.
     """
 
     def __init__(self, sizes: Compression, hidden: Sequence[int], dropout: float):
@@ -102,14 +85,19 @@ class RowAutoencoder(nn.Module):
         return torch.cat([rows, self.channels.weight.expand(len(rows), -1, -1)], dim=2)
 
 
-class ChannelEncoder(FittedEncoder):
-    """Each parameter's rows through an autoencoder, then PCA of all of the parameter's codes.
+class SameRows(nn.Module):
+    """The first stage of parameters that it does not compress."""
 
-    Args:
-        layout: of the weights.
-        stages: one ``Compression`` per parameter, or a dict of its attributes.
-        hidden: see ``RowAutoencoder``.
-        dropout: see ``RowAutoencoder``.
+    def encode(self, rows: torch.Tensor) -> torch.Tensor:
+        return rows
+
+    decode = encode
+
+
+class ChannelEncoder(FittedEncoder):
+    """An autoencoder of the rows of each parameter, then PCA of all codes of the parameter.
+
+    ``stages`` has one ``Compression`` per parameter, or a dict of its attributes.
     """
 
     def __init__(
@@ -119,7 +107,7 @@ class ChannelEncoder(FittedEncoder):
         self.layout = layout
         self.stages = [stage if isinstance(stage, Compression) else Compression(**stage) for stage in stages]
         self.rows = nn.ModuleList(
-            RowAutoencoder(stage, hidden, dropout) if stage.codes < stage.length else nn.Identity()
+            RowAutoencoder(stage, hidden, dropout) if stage.codes < stage.length else SameRows()
             for stage in self.stages
         )
         self.latent = sum(stage.components for stage in self.stages)
@@ -133,8 +121,8 @@ class ChannelEncoder(FittedEncoder):
 
     def encode(self, weights: torch.Tensor) -> torch.Tensor:
         latents = []
-        for place in range(len(self.stages)):
-            codes = self.codes(place, self.standard(place, weights))
+        for place, entry in enumerate(self.layout.entries):
+            codes = self.codes(place, weights[:, entry.columns])
             latents.append((codes - getattr(self, f"centre{place}")) @ getattr(self, f"components{place}").T)
         return torch.cat(latents, dim=1)
 
@@ -142,67 +130,57 @@ class ChannelEncoder(FittedEncoder):
         decoded = []
         for place, block in enumerate(latents.split([stage.components for stage in self.stages], dim=1)):
             codes = getattr(self, f"centre{place}") + block @ getattr(self, f"components{place}")
-            entry = self.layout.entries[place]
-            values = self.mean[entry.columns] + self.scale[place] * self.values(place, codes)
-            decoded.append(bounded(values, entry.name, float(self.least[place])))
+            name = self.layout.entries[place].name
+            decoded.append(bounded(self.values(place, codes), name, float(self.least[place])))
         return torch.cat(decoded, dim=1)
 
     def through_first_stage(self, weights: torch.Tensor) -> torch.Tensor:
-        """Return flat weights (n, n_weights) after the first stage and back, without the second."""
-        blocks = [
-            self.scale[place] * self.values(place, self.codes(place, self.standard(place, weights)))
-            for place in range(len(self.stages))
-        ]
-        return self.mean + torch.cat(blocks, dim=1)
+        """Return flat weights (n, n_weights) reconstructed by the first stage alone."""
+        entries = enumerate(self.layout.entries)
+        return torch.cat([self.values(i, self.codes(i, weights[:, entry.columns])) for i, entry in entries], dim=1)
 
-    def standard(self, place: int, weights: torch.Tensor) -> torch.Tensor:
-        """Return a parameter's numbers (n, d) in units of its deviation, centred on the training mean."""
-        columns = self.layout.entries[place].columns
-        return (weights[:, columns] - self.mean[columns]) / self.scale[place]
+    def standard_rows(self, place: int, values: torch.Tensor) -> torch.Tensor:
+        """Return standardised rows (n, channels, length) of the numbers (n, d) of a parameter."""
+        standard = (values - self.mean[self.layout.entries[place].columns]) / self.scale[place]
+        return standard.unflatten(1, (self.stages[place].channels, -1))
 
     def codes(self, place: int, values: torch.Tensor) -> torch.Tensor:
-        """Return the first stage's codes (n, channels * codes) of a parameter's standardised numbers (n, d)."""
-        stage, module = self.stages[place], self.rows[place]
-        if isinstance(module, nn.Identity):
-            return values
-        return module.encode(values.view(len(values), stage.channels, stage.length)).flatten(1)
+        """Return codes of the first stage (n, channels * codes) of the numbers (n, d) of a parameter."""
+        return self.rows[place].encode(self.standard_rows(place, values)).flatten(1)
 
     def values(self, place: int, codes: torch.Tensor) -> torch.Tensor:
-        """Return standardised numbers (n, d) of codes."""
-        stage, module = self.stages[place], self.rows[place]
-        if isinstance(module, nn.Identity):
-            return codes
-        return module.decode(codes.view(len(codes), stage.channels, stage.codes)).flatten(1)
+        """Return the numbers (n, d) of a parameter from codes of the first stage: the inverse of ``codes``."""
+        rows = self.rows[place].decode(codes.unflatten(1, (self.stages[place].channels, -1)))
+        return self.mean[self.layout.entries[place].columns] + self.scale[place] * rows.flatten(1)
 
     def loss(self, weights: torch.Tensor) -> torch.Tensor:
-        """Return the first stage's squared error over standardised numbers, averaged over numbers and models."""
+        """Return the squared error of the first stage over standardised numbers, averaged over numbers and models."""
         total = weights.new_zeros(())
         for place, module in enumerate(self.rows):
-            if not isinstance(module, nn.Identity):
-                values = self.standard(place, weights)
-                total = total + (self.values(place, self.codes(place, values)) - values).pow(2).sum()
+            if isinstance(module, RowAutoencoder):
+                rows = self.standard_rows(place, weights[:, self.layout.entries[place].columns])
+                total = total + (module.decode(module.encode(rows)) - rows).pow(2).sum()
         return total / weights.numel()
 
     @torch.no_grad()
     def fit_first(self, training: Snapshots) -> None:
-        """Take means, deviations and minima of training snapshots, and start the first stage from their components."""
+        """Set means, deviations and minima of training snapshots, and initialise the first stage."""
         for place, values in _parameters(training):
             self.mean[self.layout.entries[place].columns] = values.mean(0)
             self.scale[place] = values.var(0, correction=0).mean().sqrt().clamp(min=1e-12)
             self.least[place] = values.min()
-            if not isinstance(self.rows[place], nn.Identity):
-                some = values[:: max(1, len(values) // STARTING)]
-                rows = (some - values.mean(0)) / self.scale[place].cpu()
+            if isinstance(self.rows[place], RowAutoencoder):
+                sample = values[:: max(1, len(values) // STARTING)]
+                rows = (sample - values.mean(0)) / self.scale[place].cpu()
                 self.rows[place].start(rows.reshape(-1, self.stages[place].length))
 
     @torch.no_grad()
     def fit_second(self, training: Snapshots, seed: int, device: str = "cpu") -> None:
         """Fit the second stage: PCA of the codes of every parameter in all training rows."""
         for place, values in _parameters(training):
-            columns, stage = self.layout.entries[place].columns, self.stages[place]
-            standard = (values.to(device) - self.mean[columns]) / self.scale[place]
-            codes = torch.cat([self.codes(place, some) for some in standard.split(64)]).cpu().numpy()
-            settings = PcaSettings(variance_threshold=0.0, dimension_limit=0, components=stage.components)
+            codes = torch.cat([self.codes(place, batch) for batch in values.to(device).split(64)]).cpu().numpy()
+            components = self.stages[place].components
+            settings = PcaSettings(variance_threshold=0.0, dimension_limit=0, components=components)
             name = self.layout.entries[place].name
             fitted = ParameterPCA.fit(name, lambda part, codes=codes: codes[:, part], codes.shape, settings, seed)
             getattr(self, f"centre{place}").copy_(torch.from_numpy(fitted.mean))
@@ -213,10 +191,8 @@ class ChannelEncoder(FittedEncoder):
 def prepare(data: EncoderData, settings: AutoencoderPca) -> Training:
     """Prepare the fit of an encoder to whole snapshots."""
     layout, device, seed = data.training.layout, data.job.device, data.job.seed
-    stages = [
-        share_compression(entry.shape, settings.components, settings.share, data.training.count)
-        for entry in layout.entries
-    ]
+    limits = settings.components, settings.share, data.training.count
+    stages = [share_compression(entry.shape, *limits) for entry in layout.entries]
     encoder = ChannelEncoder(layout, stages, settings.hidden, settings.dropout).to(device)
     encoder.fit_first(data.training)
     behaviour_loss = data.behaviour(settings.behaviour)
@@ -234,7 +210,7 @@ def prepare(data: EncoderData, settings: AutoencoderPca) -> Training:
 
 
 def _parameters(training: Snapshots) -> Iterator[tuple[int, torch.Tensor]]:
-    """Yield each named parameter's place and its numbers in all training rows (n, d); the head in all class orders."""
+    """Yield the place of each parameter and its numbers in all training rows (n, d); the head in all class orders."""
     for place, entry in enumerate(training.layout.entries):
         values = read_weights(training.zoo, columns=entry.columns)
         if entry.name in training.layout.head:

@@ -7,62 +7,51 @@ import numpy as np
 import torch
 from torch import nn
 
-from wsl.weights.encoders.tokens import Tokens, tokens_of
+from wsl.weights.encoders.tokens import tokens_of
 from wsl.weights.fitted import FittedEncoder
 from wsl.zoo.layout import Layout, layout_from_text
 
 
 class Shape(NamedTuple):
-    """The shape of the transformer.
+    """The shape of the transformer."""
 
-    Attributes:
-        width: of its tokens.
-        depth: number of blocks, of encoder and of decoder.
-        heads: of attention.
-        window: number of tokens that are read at once.
-        halo: number of tokens on either side of a window that are seen too.
-    """
-
-    width: int = 64
-    depth: int = 2
-    heads: int = 4
-    window: int = 128
-    halo: int = 16
+    width: int = 64  # of tokens
+    depth: int = 2  # number of blocks, of encoder and of decoder
+    heads: int = 4  # of attention
+    window: int = 128  # number of tokens that are read at once
+    halo: int = 16  # number of additional tokens on either side of a window
 
 
 class Window(NamedTuple):
-    """Tokens that are read together, and those among them whose results are kept: the rest is a halo."""
+    """Tokens that are read together, and those among them whose results are kept: all without the halo."""
 
     seen: slice
     kept: slice
 
     def core(self, results: torch.Tensor) -> torch.Tensor:
-        """Return the results (n, kept, ...) of those that are kept, of all that are seen (n, seen, ...)."""
+        """Return the kept results (n, kept, ...) of all (n, seen, ...)."""
         start = self.kept.start - self.seen.start
         return results[:, start : start + self.kept.stop - self.kept.start]
 
 
 def windows_of(tokens: int, window: int, halo: int) -> list[Window]:
     """Cut a sequence into windows that keep ``window`` tokens each and see ``halo`` more on either side."""
-    return [
-        Window(
-            slice(max(0, start - halo), min(tokens, start + window + halo)), slice(start, min(tokens, start + window))
-        )
-        for start in range(0, tokens, window)
-    ]
+    windows = []
+    for start in range(0, tokens, window):
+        end = min(tokens, start + window)
+        windows.append(Window(slice(max(0, start - halo), min(tokens, end + halo)), slice(start, end)))
+    return windows
 
 
 class Positions(nn.Module):
-    """Learned embeddings of a token's position: in the sequence, its layer, and in the layer (SANE).
+    """Learned embeddings of the positions of a token (SANE): in the sequence, its layer, and in the layer.
 
-    Args:
-        most: number of values that each of the three can take.
-        width: of the embedding.
+    ``counts`` are the numbers of values of these three.
     """
 
-    def __init__(self, most: tuple[int, int, int], width: int):
+    def __init__(self, counts: tuple[int, int, int], width: int):
         super().__init__()
-        self.tables = nn.ModuleList(nn.Embedding(count, width) for count in most)
+        self.tables = nn.ModuleList(nn.Embedding(count, width) for count in counts)
         for table in self.tables:
             nn.init.normal_(table.weight, std=0.02)
 
@@ -72,20 +61,13 @@ class Positions(nn.Module):
 
 
 class TokenNetwork(nn.Module):
-    """Tokens -> latents -> tokens.
+    """Tokens of ``size`` numbers -> latents -> tokens; ``counts``: see ``Positions``."""
 
-    Args:
-        size: numbers per token.
-        latent: size of a latent.
-        most: see ``Positions``.
-        shape: of the transformers, one as encoder and one as decoder.
-    """
-
-    def __init__(self, size: int, latent: int, most: tuple[int, int, int], shape: Shape):
+    def __init__(self, size: int, latent: int, counts: tuple[int, int, int], shape: Shape):
         super().__init__()
         width = shape.width
         self.read, self.write = nn.Linear(size, width), nn.Linear(width, size)
-        self.reading, self.writing = Positions(most, width), Positions(most, width)
+        self.reading, self.writing = Positions(counts, width), Positions(counts, width)
         self.encoder, self.decoder = _transformer(shape), _transformer(shape)
         self.narrow, self.widen = nn.Linear(width, latent), nn.Linear(latent, width)
 
@@ -94,7 +76,7 @@ class TokenNetwork(nn.Module):
         return self.narrow(self.encoder(self.read(tokens) + self.reading(positions)))
 
     def decode(self, latents: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-        """Return tokens (n, T, size) of each token's latent (n, T, latent) or the network's (n, 1, latent)."""
+        """Return tokens (n, T, size) of latents of tokens (n, T, latent) or of the network (n, 1, latent)."""
         return self.write(self.decoder(self.widen(latents) + self.writing(positions)))
 
 
@@ -106,16 +88,11 @@ def _transformer(shape: Shape) -> nn.TransformerEncoder:
 
 
 class TokenSequence(nn.Module):
-    """Flat weights of one layout <-> standardised tokens.
-
-    Args:
-        layout: of the weights.
-        size: numbers per token.
-    """
+    """Flat weights of one layout <-> standardised tokens of ``size`` numbers."""
 
     def __init__(self, layout: Layout, size: int):
         super().__init__()
-        cut: Tokens = tokens_of(layout, size)
+        cut = tokens_of(layout, size)
         self.layout, self.tokens = layout, len(cut.places)
         inverse = np.empty(layout.size, dtype=np.int64)
         inverse[cut.places[cut.filled]] = np.flatnonzero(cut.filled)
@@ -131,29 +108,23 @@ class TokenSequence(nn.Module):
         return ((weights - self.mean) / self.scale)[:, self.places] * self.filled
 
     def join(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Return flat weights of tokens: the inverse of ``cut``, with running variances not below training's least."""
+        """Return flat weights of tokens: the inverse of ``cut``, with running variances at least those of training."""
         return torch.maximum(tokens.flatten(1)[:, self.inverse] * self.scale + self.mean, self.least)
 
 
 class TokenEncoder(FittedEncoder):
-    """Weights as tokens through a transformer.
+    """Weights as tokens of ``size`` numbers through a transformer, for networks of several layouts (as text).
 
-    Args:
-        layouts: those that it can encode, as text, see ``layout_to_text``; the first is the run's own.
-        size: numbers per token.
-        latent: size of a token's latent, or of a network's.
-        pooled: whether a network has one latent, the mean over its tokens, or each token has one.
-        shape: of the transformer.
+    The first layout is that of the run. If ``pooled``, a network has one latent, the mean over its tokens.
     """
 
     def __init__(self, layouts: Sequence[str], size: int, latent: int, pooled: bool, shape: Sequence[int] = Shape()):
         super().__init__()
         shape = Shape(*shape)
-        about = {"layouts": list(layouts), "size": size, "latent": latent, "pooled": pooled}
-        self.about = {**about, "shape": list(shape)}
+        self.about = {"layouts": list(layouts), "size": size, "latent": latent, "pooled": pooled, "shape": list(shape)}
         self.sequences = nn.ModuleList(TokenSequence(layout_from_text(layout), size) for layout in layouts)
-        most = torch.stack([sequence.positions.max(0).values for sequence in self.sequences]).max(0).values + 1
-        self.network = TokenNetwork(size, latent, tuple(most.tolist()), shape)
+        counts = torch.cat([sequence.positions for sequence in self.sequences]).max(0).values + 1
+        self.network = TokenNetwork(size, latent, tuple(counts.tolist()), shape)
         self.pooled, self.window, self.halo = pooled, shape.window, shape.halo
         self.latent = latent if pooled else latent * self.sequences[0].tokens
 
@@ -166,30 +137,26 @@ class TokenEncoder(FittedEncoder):
         return self.from_token_latents(latents.view(len(latents), tokens, -1))
 
     def embed(self, weights: torch.Tensor, layout: Layout) -> torch.Tensor:
-        """Return a model embedding (n, size of a latent) of weights of any known layout: the mean over its tokens."""
+        """Return model embeddings (n, latent) of weights of any known layout: the mean over its tokens."""
         return self.token_latents(weights, layout).mean(1)
 
     def sequence(self, layout: Layout | None) -> TokenSequence:
-        """Return what cuts a layout; None: the run's own.
-
-        Raises:
-            ValueError: the encoder was not trained on it.
-        """
+        """Return the sequence of a layout, one that the encoder was trained on; None: that of the run."""
         if layout is None:
             return self.sequences[0]
         for sequence in self.sequences:
-            if sequence.layout == layout._replace(activation=sequence.layout.activation):  # no network is run here
+            if sequence.layout == layout._replace(activation=sequence.layout.activation):  # no outputs are computed
                 return sequence
         raise ValueError("the encoder was not trained on networks of this width and number of classes")
 
     def token_latents(self, weights: torch.Tensor, layout: Layout | None = None) -> torch.Tensor:
-        """Return latents of every token (n, T, latent)."""
+        """Return latents of all tokens (n, T, latent)."""
         sequence = self.sequence(layout)
         tokens = sequence.cut(weights)
         return self._in_windows(sequence, lambda seen: self.network.encode(tokens[:, seen], sequence.positions[seen]))
 
     def from_token_latents(self, latents: torch.Tensor, layout: Layout | None = None) -> torch.Tensor:
-        """Return flat weights (n, n_weights) of latents of every token, or of the whole network (n, 1, latent)."""
+        """Return flat weights (n, n_weights) of latents of all tokens, or of the network (n, 1, latent)."""
         sequence = self.sequence(layout)
 
         def decoded(seen: slice) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""The fit of `sane` and `contrastive`: eq. 2.8 over two augmented views of every network, in windows of tokens."""
+"""The fit of `sane` and `contrastive`: eq. 2.8 over two augmented views of networks, in windows of tokens."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,6 @@ from wsl.training.fitting import mlp
 from wsl.training.ntxent import nt_xent
 from wsl.weights.encoders._token_encoder import Shape, TokenEncoder, TokenSequence, windows_of
 from wsl.weights.encoders.contrastive import TokenSettings
-from wsl.weights.pca import is_bounded
 from wsl.weights.snapshots import Snapshots
 from wsl.weights.symmetry import permutable, permutation_index, random_permutations
 from wsl.weights.training import EncoderData, Training
@@ -19,20 +18,16 @@ from wsl.zoo.index import read_weights
 from wsl.zoo.layout import Layout, layout_to_text
 
 SHAPE = Shape()
-PROJECTED = 64  # size of the embeddings in which two views are compared
+PROJECTED = 64  # size of the embeddings of views for NT-Xent
 TEMPERATURE = 0.1  # of NT-Xent
-NOISE = 0.05  # standard deviation of the noise that is added to standardised numbers
+NOISE = 0.05  # standard deviation of the noise on standardised numbers
 ERASE = 0.1  # fraction of standardised numbers that are set to 0, their mean
 
 
 class ViewLoss(nn.Module):
     """Eq. 2.8: beta * eq. 2.9 + (1 - beta) * NT-Xent between two views of each network.
 
-    Args:
-        encoder: trained with it.
-        beta: weight of reconstruction.
-        windows: number of windows of a network that are read in a step, drawn again each time.
-        permute: whether a view also permutes channels, see ``permuted``.
+    Each step reads as many random windows as ``windows``. If ``permute``, a view also permutes channels.
     """
 
     def __init__(self, encoder: TokenEncoder, beta: float, windows: int, permute: bool = False):
@@ -43,17 +38,20 @@ class ViewLoss(nn.Module):
 
     def forward(self, weights: torch.Tensor, layout: Layout, rng: np.random.Generator) -> torch.Tensor:
         """Return the loss of flat weights (n, n_weights) of one layout."""
-        sequence = self.encoder.sequence(layout)
+        sequence, network = self.encoder.sequence(layout), self.encoder.network
         cut = windows_of(sequence.tokens, self.encoder.window, self.encoder.halo)
         windows = [cut[place] for place in sorted(rng.permutation(len(cut))[: self.windows])]
         errors, embeddings = [], []
         for _ in range(2):
             clean = sequence.cut(permuted(weights, layout, rng) if self.permute else weights)
-            latents = [self._encode(sequence, clean, window.seen, rng) for window in windows]
+            latents = []
+            for seen, _ in windows:
+                noisy = with_noise(clean[:, seen], rng) * sequence.filled[seen]
+                latents.append(network.encode(noisy, sequence.positions[seen]))
             cores = [window.core(block) for window, block in zip(windows, latents, strict=True)]
             whole = torch.cat(cores, dim=1).mean(1, keepdim=True)
             for (seen, _), block in zip(windows, latents, strict=True):
-                decoded = self.encoder.network.decode(whole if self.encoder.pooled else block, sequence.positions[seen])
+                decoded = network.decode(whole if self.encoder.pooled else block, sequence.positions[seen])
                 filled = sequence.filled[seen]
                 errors.append(((decoded - clean[:, seen]).pow(2) * filled).sum() / (filled.sum() * len(weights)))
             embeddings.append(self.project(whole[:, 0]))
@@ -61,12 +59,6 @@ class ViewLoss(nn.Module):
         if self.beta == 1:
             return reconstruction
         return self.beta * reconstruction + (1 - self.beta) * nt_xent(*embeddings, TEMPERATURE)
-
-    def _encode(
-        self, sequence: TokenSequence, clean: torch.Tensor, window: slice, rng: np.random.Generator
-    ) -> torch.Tensor:
-        augmented = with_noise(clean[:, window], rng) * sequence.filled[window]
-        return self.encoder.network.encode(augmented, sequence.positions[window])
 
 
 def permuted(weights: torch.Tensor, layout: Layout, rng: np.random.Generator) -> torch.Tensor:
@@ -87,11 +79,10 @@ def prepare(data: EncoderData, settings: TokenSettings) -> Training:
     training, device = data.training, data.job.device
     zoos = {"train": [training, *data.others], "validation": [data.validation]}
     layouts = list(dict.fromkeys(zoo.layout for zoo in zoos["train"]))
-    latent = settings.latent_size(training.layout)
     for layout in layouts:
-        permutable(layout)  # refuses networks whose channels are not known
-    texts = [layout_to_text(layout) for layout in layouts]
-    encoder = TokenEncoder(texts, settings.size, latent, settings.pooled, SHAPE)
+        permutable(layout)  # raises for networks of unknown architecture
+    latent = settings.latent_size(training.layout)
+    encoder = TokenEncoder(list(map(layout_to_text, layouts)), settings.size, latent, settings.pooled, SHAPE)
     for layout in layouts:
         standardise(encoder.sequence(layout), [zoo for zoo in zoos["train"] if zoo.layout == layout])
     module = ViewLoss(encoder, settings.beta, settings.windows, settings.permute).to(device)
@@ -99,8 +90,8 @@ def prepare(data: EncoderData, settings: TokenSettings) -> Training:
     starts = {part: np.cumsum([0, *map(len, members)]) for part, members in zoos.items()}
 
     def loss(part: str, rows: torch.Tensor) -> torch.Tensor:
-        # Validation uses the same views each time, so that its losses can be compared. Those of training depend on
-        # torch's random numbers, which a resumed fit restores.
+        # Validation always uses the same views, so that its losses can be compared. Those of training depend on the
+        # random numbers of torch, which a resumed fit restores.
         if part == "validation":
             rng = stream(data.job.seed, "validation views")
         else:
@@ -121,12 +112,12 @@ def prepare(data: EncoderData, settings: TokenSettings) -> Training:
 
 
 def standardise(sequence: TokenSequence, zoos: Sequence[Snapshots]) -> None:
-    """Take means, deviations and least running variances of each named parameter over training snapshots."""
+    """Set means, deviations and minimum running variances of each named parameter over training snapshots."""
     for entry in sequence.layout.entries:
         values = np.concatenate([read_weights(zoo.zoo, columns=entry.columns) for zoo in zoos])
         mean = values.mean(axis=0)
         deviation = float(np.sqrt(((values - mean) ** 2).mean()))
         sequence.mean[entry.columns] = torch.as_tensor(mean)
         sequence.scale[entry.columns] = deviation or 1.0
-        if is_bounded(entry.name):
+        if entry.variance:
             sequence.least[entry.columns] = float(values.min())

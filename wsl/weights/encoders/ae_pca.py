@@ -1,4 +1,4 @@
-"""The encoder `ae-pca`: a non-linear first stage, then PCA, the reverse of the thesis' order (section 5.1)."""
+"""The encoder `ae-pca`: a non-linear first stage, then PCA (section 5.1)."""
 
 from typing import Annotated, Self
 

@@ -1,4 +1,4 @@
-"""What a weight encoder of the config is: its settings, what it reads, how it is fitted and loaded."""
+"""Weight encoders: their interface, and the files that they are fitted on."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ class EncoderInputs:
 
 
 class WeightEncoder(Named):
-    """A weight encoder, W -> z_W -> W: an entry of the config, whose fields are its settings.
+    """A weight encoder, W -> z_W -> W. Its fields are its settings.
 
     Attributes:
-        label: the name in figures.
+        label: name in figures.
         colours: colours in figures by the gate of the run's budget, ``uniform`` for none; others are chosen by name.
         reads_coefficients: whether it is fitted on PCA coefficients and starts from the run's PCA.
     """
@@ -72,39 +72,33 @@ class WeightEncoder(Named):
 
     @property
     def first_stage_share(self) -> float | None:
-        """Fraction of the log compression ratio that a non-linear first stage does; None: it has no such stages."""
+        """Fraction of the log compression ratio done by a non-linear first stage; None: it has no such stages."""
         return None
 
     def check(self, layout: Layout) -> None:
-        """Refuse settings that do not fit the members' networks, before any job.
+        """Check, before any job, that the settings fit the members' networks.
 
         Raises:
             ConfigError: they do not fit.
         """
 
     def numbers(self, coefficients: int) -> int:
-        """Return how many numbers a state of it holds, for the estimate of disk; 0: far fewer than the zoo.
-
-        Args:
-            coefficients: of a model.
-        """
+        """Return the size of a state for ``coefficients`` per model, to estimate disk space; 0: negligible."""
         return 0
 
     @abstractmethod
     def prepare(self, data: EncoderData) -> Training:
-        """Return the module to fit and its losses; a module without parameters is written as it is returned.
+        """Return the module to fit and its losses; a module without parameters is written without a fit.
 
-        torch's random numbers are seeded before the call.
+        The random numbers of torch are seeded before the call.
         """
 
     @classmethod
     @abstractmethod
     def load(cls, about: dict[str, Any], linear: LinearCodec) -> FittedEncoder:
-        """Return the module that belongs to a fitted file, before its tensors are loaded.
+        """Return the module of a fitted file, before its tensors are loaded.
 
-        Args:
-            about: what the module's ``about`` was when it was written.
-            linear: the PCA of the run.
+        ``about`` is that of the module that was written, ``linear`` is the PCA of the run.
         """
 
 

@@ -9,13 +9,9 @@ from wsl.weights.encoders.base import WEIGHT_ENCODERS, TrainedEncoder
 
 
 class TokenSettings(TrainedEncoder):
-    """A transformer over tokens: pieces of the weights of single channels.
+    """A transformer over tokens: pieces of the weights of single channels."""
 
-    Attributes:
-        pooled: whether a network has one latent, or each of its tokens.
-    """
-
-    pooled: ClassVar[bool]
+    pooled: ClassVar[bool]  # whether a network has one latent, or each of its tokens
     latent: PositiveInt
     size: PositiveInt = Field(289, description="numbers per token; a channel is cut into as many tokens as hold it")
     windows: PositiveInt = Field(4, description="windows of a network that a training step reads")
@@ -34,7 +30,7 @@ class TokenSettings(TrainedEncoder):
         return self.runs
 
     def latent_size(self, layout):
-        """Return the size of a latent of the transformer: a network's, or a token's."""
+        """Return the size of a latent of the transformer."""
         return self.latent
 
     def prepare(self, data):

@@ -1,4 +1,4 @@
-"""The encoder `pca`: PCA of every named parameter and nothing else."""
+"""The encoder `pca`: PCA of every named parameter alone."""
 
 from pydantic import Field
 
@@ -22,7 +22,7 @@ class Pca(WeightEncoder):
     def prepare(self, data):
         from wsl.weights.encoders._autoencoder import prepare
 
-        return prepare(data, None, (), 0.0, self.normalise)
+        return prepare(data, self.normalise)
 
     @classmethod
     def load(cls, about, linear):

@@ -26,7 +26,7 @@ class PcaAutoencoder(TrainedEncoder, Fitting):
     def prepare(self, data):
         from wsl.weights.encoders._autoencoder import prepare
 
-        return prepare(data, self.latent, self.hidden, self.dropout, self.normalise, self.behaviour)
+        return prepare(data, self.normalise, self.latent, self.hidden, self.dropout, self.behaviour)
 
     @classmethod
     def load(cls, about, linear):

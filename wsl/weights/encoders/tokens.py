@@ -12,11 +12,11 @@ NOTHING = -1
 
 
 class Tokens(NamedTuple):
-    """How a network of one layout is cut into T tokens.
+    """The T tokens of a network of one layout.
 
     Attributes:
-        places: index of each token's numbers in a flat snapshot, ``NOTHING`` where a token is padded (T, size).
-        positions: of each token: its place in the sequence, the number of its layer, its place in the layer (T, 3).
+        places: index of each number in a flat snapshot, ``NOTHING`` for padding (T, size).
+        positions: place in the sequence, number of the layer, place in the layer (T, 3).
     """
 
     places: np.ndarray
@@ -24,7 +24,7 @@ class Tokens(NamedTuple):
 
     @property
     def filled(self) -> np.ndarray:
-        """Which numbers of the tokens are weights (T, size)."""
+        """Whether each number is a weight, not padding (T, size)."""
         return self.places != NOTHING
 
 
@@ -33,11 +33,7 @@ def tokens_of(layout: Layout, size: int) -> Tokens:
 
     Layers come from the architecture (``token_rows``), for example a convolution with its batch normalisation, or a
     linear layer with its bias. A row holds all numbers of one output channel: its incoming weights, then those of
-    batch normalisation or the bias. Each row is cut into as few tokens as possible, and its last token is padded.
-
-    Args:
-        layout: of the network.
-        size: numbers per token.
+    batch normalisation or the bias. Each row is cut into as few tokens as possible; its last token is padded.
     """
     places, positions = [], []
     for number, layer in enumerate(architecture_of(layout).token_rows(layout)):
@@ -53,7 +49,7 @@ def tokens_of(layout: Layout, size: int) -> Tokens:
 
 
 def latent_a_token(layout: Layout, size: int, latent: int) -> int:
-    """Return the size of a token's latent for ``latent`` numbers per network.
+    """Return the size of the latent of a token for ``latent`` numbers per network.
 
     Raises:
         ConfigError: there are more tokens than numbers.

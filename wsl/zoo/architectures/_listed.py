@@ -15,7 +15,7 @@ from wsl.errors import ConfigError
 from wsl.settings.sections import PositiveInt
 from wsl.zoo.architectures._activations import Activation
 from wsl.zoo.architectures.base import UNKNOWN, Architecture, Recognised
-from wsl.zoo.layout import Shapes
+from wsl.zoo.head import Shapes
 
 if TYPE_CHECKING:
     from torch import nn

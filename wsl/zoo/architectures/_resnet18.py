@@ -10,10 +10,9 @@ from wsl.zoo.architectures._activations import activation_module
 
 
 class PixelwisePool(nn.MaxPool2d):
-    """Max pooling of images in channels-last order, which is several times as fast on a CPU."""
+    """``nn.MaxPool2d``, computed in channels-last order on a CPU, which is several times as fast."""
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Return exactly what ``nn.MaxPool2d`` returns."""
         if inputs.is_cuda:
             return super().forward(inputs)
         # ``memory_format`` would do the same, but vmap does not support it.
@@ -27,7 +26,6 @@ class BatchNorm(nn.BatchNorm2d):
     """
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Return normalised inputs (n, channels, height, width)."""
         return super().forward(inputs.float() if inputs.dtype == torch.bfloat16 else inputs)
 
 
@@ -38,8 +36,8 @@ class BasicBlock(nn.Module):
         super().__init__()
         downsample = None
         if channels != out or stride > 1:  # built first, as in torchvision, so that equal seeds give equal weights
-            shorter = nn.Conv2d(channels, out, kernel_size=1, stride=stride, bias=False)
-            downsample = nn.Sequential(shorter, BatchNorm(out))
+            convolution = nn.Conv2d(channels, out, kernel_size=1, stride=stride, bias=False)
+            downsample = nn.Sequential(convolution, BatchNorm(out))
         self.conv1 = nn.Conv2d(channels, out, kernel_size=3, stride=stride, padding=1, bias=False)
         self.bn1 = BatchNorm(out)
         self.relu = _activation(activation)
@@ -56,22 +54,19 @@ class BasicBlock(nn.Module):
 
 
 class SlimResNet18(nn.Module):
-    """Torchvision's ResNet-18 with ``width`` channels in its first stage in place of 64 (He et al. 2015).
+    """Torchvision's ResNet-18 with ``width`` instead of 64 channels in its first stage (He et al. 2015).
 
     With a ``stem`` of 3, the usual one for images of 32 pixels, the first convolution is 3 by 3 with stride 1, without
-    pooling. ``activation`` takes the place of all ReLUs.
-
-    Input: float images (n, 3, height, width), normalised by ``wsl.images.reading.MEAN`` and ``STD``.
-    Output: logits (n, classes).
+    pooling. ``activation`` replaces all ReLUs.
     """
 
     def __init__(self, width: int, classes: int, stem: int = 7, activation: str = "relu"):
         super().__init__()
-        wide = stem == 7
-        self.conv1 = nn.Conv2d(3, width, kernel_size=stem, stride=2 if wide else 1, padding=stem // 2, bias=False)
+        large = stem == 7
+        self.conv1 = nn.Conv2d(3, width, kernel_size=stem, stride=2 if large else 1, padding=stem // 2, bias=False)
         self.bn1 = BatchNorm(width)
         self.relu = _activation(activation)
-        self.maxpool = PixelwisePool(kernel_size=3, stride=2, padding=1) if wide else nn.Identity()
+        self.maxpool = PixelwisePool(kernel_size=3, stride=2, padding=1) if large else nn.Identity()
         self.layer1 = _stage(width, width, 1, activation)
         self.layer2 = _stage(width, width * 2, 2, activation)
         self.layer3 = _stage(width * 2, width * 4, 2, activation)

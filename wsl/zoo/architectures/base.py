@@ -1,4 +1,4 @@
-"""What an architecture is: how its networks are built, and what their parameters mean."""
+"""The base class of architectures: how a network is built, and the meaning of its parameters."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from wsl.errors import DataError
-from wsl.files.user_cache import cache_file, read_cached, write_cached
+from wsl.files.plain import cache_file, read_cached, write_cached
 from wsl.jobs.provenance import code_digest
 from wsl.settings.registry import Registry, module_file
 from wsl.settings.sections import Named, plain
-from wsl.zoo.layout import Entry, Layout, Shapes, layout_from, layout_from_text, layout_to_text
+from wsl.zoo.head import Shapes
+from wsl.zoo.layout import Entry, Layout, layout_from, layout_from_text, layout_to_text
 
 if TYPE_CHECKING:
     import torch
@@ -27,17 +28,11 @@ _LAYOUTS: dict[str, Layout] = {}
 
 
 class Recognised(NamedTuple):
-    """What names and shapes of a state dict tell of its network.
+    """The network that names and shapes of a state dict identify."""
 
-    Attributes:
-        architecture: with its settings.
-        classes: number of outputs.
-        size: side of the images in pixels; None: the network takes any.
-    """
-
-    architecture: Architecture
+    architecture: Architecture  # with its settings
     classes: int
-    size: int | None
+    size: int | None  # side of the images in pixels; None: the network takes any
 
     @property
     def layout(self) -> Layout:
@@ -47,45 +42,35 @@ class Recognised(NamedTuple):
 class Architecture(Named):
     """An architecture; an instance is its settings.
 
-    A new one defines ``build``, and what differs from the defaults below. All networks must be classifiers of images
-    (n, 3, size, size), normalised by ``wsl.images.reading.MEAN`` and ``STD``, that end in a linear layer.
-
-    Attributes:
-        sized: whether shapes of parameters depend on the size of images.
-        nonlinearity: name of the activation, by which networks that others trained are compared.
-        unseen: settings that neither names nor shapes of parameters show. ``recognise`` leaves those empty that it
-            cannot know; ``wsl.zoo.recognition.recognise`` takes them from what else is known of a network.
-        libraries: packages whose versions may change the layout.
+    A subclass defines ``build``, and overrides the defaults below where they do not fit. All networks must be
+    classifiers of images (n, 3, size, size), normalised by ``wsl.images.reading.MEAN`` and ``STD``, that end in a
+    linear layer.
     """
 
-    sized: ClassVar[bool] = True
-    nonlinearity: ClassVar[str] = "relu"
+    sized: ClassVar[bool] = True  # shapes of parameters depend on the size of images
+    nonlinearity: ClassVar[str] = "relu"  # name of the activation, to compare with that of imported networks
+    # Settings that neither names nor shapes of parameters show. ``recognise`` leaves those empty that it cannot know.
     unseen: ClassVar[tuple[str, ...]] = ()
-    libraries: ClassVar[tuple[str, ...]] = ("torch",)
+    libraries: ClassVar[tuple[str, ...]] = ("torch",)  # packages whose versions may change the layout
 
     def check(self, size: int) -> None:
-        """Refuse settings that cannot be used, before any job starts and without building a network.
-
-        Args:
-            size: side of the images in pixels.
+        """Refuse settings that cannot be used for images of ``size`` pixels, without building a network.
 
         Raises:
             ConfigError: the message names the key, or the smallest size.
         """
 
     def try_out(self, network: nn.Module, classes: int, size: int | None) -> None:
-        """Refuse a network without memory, from which the layout is derived; by default, none.
+        """Refuse a network on the meta device, from which the layout is derived; by default, none.
 
         Raises:
             ConfigError: the network does not accept images of this size.
         """
 
     def build(self, classes: int, size: int | None) -> nn.Module:
-        """Return a freshly initialised network; its random numbers come from torch's own generator.
+        """Return a network with ``classes`` outputs for images of ``size`` pixels (None if not ``sized``).
 
-        Args:
-            classes: number of outputs.
-            size: side of the images in pixels; None where ``sized`` is false.
+        Its random numbers come from torch's own generator.
         """
         raise NotImplementedError
 
@@ -99,29 +84,26 @@ class Architecture(Named):
         return linear[-1]
 
     def features_and_logits(self, network: nn.Module, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return what the head reads (n, features) and logits (n, classes) of images (n, 3, size, size)."""
-        seen: list[torch.Tensor] = []
+        """Return the inputs of the head (n, features) and logits (n, classes) of images (n, 3, size, size)."""
+        features: list[torch.Tensor] = []
         head = network.get_submodule(self.head(network))
-        hook = head.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
-        try:
+        with head.register_forward_pre_hook(lambda _module, inputs: features.append(inputs[0])):
             logits = network(images)
-        finally:
-            hook.remove()
-        return seen[-1], logits
+        return features[-1], logits
 
     def blocks(self, network: nn.Module) -> list[nn.Module]:
-        """Return the modules whose outputs are compared where two networks should compute alike: none by default."""
+        """Return the modules whose outputs two similar networks should share: none by default."""
         return []
 
     def channel_groups(self, layout: Layout) -> dict[str, Axes]:
-        """Return the permutation symmetries: by group, the axes that one permutation of channels reorders together."""
+        """Return the axes that one permutation of channels reorders together, by group: the permutation symmetries."""
         return {}
 
     def token_rows(self, layout: Layout) -> list[list[Entry]]:
-        """Return the parameters of each layer that tokens are cut from, all with one row per output channel.
+        """Return the parameters of each layer that is split into tokens; all have one row per output channel.
 
-        By default, each array of two or more axes starts a layer, which the vectors after it that have as many rows
-        belong to (a bias, batch normalisation).
+        By default, each array of two or more axes starts a layer, and the following vectors with as many rows (a bias,
+        batch normalisation) belong to it.
         """
         layers: list[list[Entry]] = []
         for entry in layout.entries:
@@ -134,18 +116,17 @@ class Architecture(Named):
 
     @classmethod
     def own_names(cls, names: Mapping[str, Any]) -> dict[str, str]:
-        """Return the names that this architecture has for parameters, by those that other programs gave them."""
+        """Return the names of parameters in this architecture, by those that other programs use."""
         return {name: name for name in names}
 
     @classmethod
     def recognise(cls, shapes: Shapes) -> Recognised | None:
-        """Return the network whose parameters have these names (see ``own_names``) and shapes; None: another's."""
+        """Return the network whose parameters have these names (see ``own_names``) and shapes; None: there is none."""
         return None
 
     def __str__(self) -> str:
-        return ", ".join(
-            [self.name, *(f"{key} {value}" for key, value in self.columns().items() if key != "architecture")]
-        )
+        settings = self.columns()
+        return ", ".join([settings.pop("architecture"), *(f"{key} {value}" for key, value in settings.items())])
 
     def __hash__(self) -> int:
         return hash(self.text())
@@ -156,32 +137,30 @@ class Architecture(Named):
 
     def columns(self) -> dict[str, Any]:
         """Return name and settings as columns of a table: numbers and text."""
-        settings = self.model_dump(mode="json")
-        settings = {key: UNKNOWN if one is None else one for key, one in settings.items()}
+        settings = {key: UNKNOWN if value is None else value for key, value in self.model_dump(mode="json").items()}
         simple = {key: one if isinstance(one, str | int | float) else json.dumps(one) for key, one in settings.items()}
         return {"architecture": self.name, **simple}
 
     def layout(self, classes: int, size: int | None) -> Layout:
-        """Return the layout of a network, from a build without memory; later calls read it from the user's cache.
+        """Return the layout of a network with ``classes`` outputs for images of ``size`` pixels.
 
-        Args:
-            classes: number of outputs.
-            size: side of the images in pixels.
+        It comes from a build on the meta device, or from the user's cache, so that torch need not be imported.
         """
         size = size if self.sized else None
         module = module_file(type(self))
         key = json.dumps([self.text(), classes, size, str(module)])
-        if key not in _LAYOUTS:
-            if "torch" in sys.modules:
-                _LAYOUTS[key] = self._built_layout(classes, size)
-            else:
-                known = [self.text(), classes, size, code_digest(module), *map(version, self.libraries)]
-                path = cache_file("layouts", f"{hashlib.sha256(json.dumps(known).encode()).hexdigest()[:32]}.json")
-                _LAYOUTS[key] = read_cached(path, layout_from_text)
-                if _LAYOUTS[key] is None:
-                    _LAYOUTS[key] = self._built_layout(classes, size)
-                    write_cached(path, layout_to_text(_LAYOUTS[key]))
-        return _LAYOUTS[key]
+        if key in _LAYOUTS:
+            return _LAYOUTS[key]
+        if "torch" in sys.modules:
+            layout = self._built_layout(classes, size)
+        else:
+            known = [self.text(), classes, size, code_digest(module), *map(version, self.libraries)]
+            path = cache_file("layouts", f"{hashlib.sha256(json.dumps(known).encode()).hexdigest()[:32]}.json")
+            layout = read_cached(path, layout_from_text)
+            if layout is None:
+                layout = self._built_layout(classes, size)
+                write_cached(path, layout_to_text(layout))
+        return _LAYOUTS.setdefault(key, layout)
 
     def _built_layout(self, classes: int, size: int | None) -> Layout:
         import torch
@@ -190,7 +169,7 @@ class Architecture(Named):
             network = self.build(classes, size)
         self.try_out(network, classes, size)
         state = network.state_dict()
-        named = [(name, tuple(value.shape)) for name, value in state.items() if value.is_floating_point()]
+        named = [(name, value.shape) for name, value in state.items() if value.is_floating_point()]
         counters = [name for name, value in state.items() if not value.is_floating_point()]
         module = self.head(network)
         head = [name for name in (f"{module}.weight", f"{module}.bias") if name in state]

@@ -7,9 +7,9 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from wsl.settings.sections import PositiveInt
 from wsl.zoo.architectures._activations import Activation
-from wsl.zoo.architectures.base import ARCHITECTURES, Architecture, Recognised
+from wsl.zoo.architectures.base import ARCHITECTURES, Architecture, Axes, Recognised
 
-SYNONYMS = (("shortcut.", "downsample."), ("linear.", "fc."))
+SYNONYMS = {"shortcut": "downsample", "linear": "fc"}  # parts of names in other programs
 
 
 @ARCHITECTURES.register("resnet18")
@@ -48,41 +48,31 @@ class ResNet18(Architecture):
         return [module for module in network.modules() if isinstance(module, BasicBlock)]
 
     def channel_groups(self, layout):
-        """Return the groups of channels.
-
-        Residual blocks add their output to their input, so all blocks of a stage share the channels of one *stream*
-        (``layer1`` to ``layer4``; the stem belongs to ``layer1``). Channels between the two convolutions of a block
-        are a group of their own (``layer1.0``, ...).
-        """
-        groups: dict[str, list[tuple[str, int]]] = {}
+        # Residual blocks add their output to their input, so all blocks of a stage share the channels of one *stream*
+        # (layer1 to layer4; the stem belongs to layer1). Channels between the two convolutions of a block are a group
+        # of their own (layer1.0, ...).
+        groups: dict[str, Axes] = {}
         for entry in layout.entries:
             for axis, group in enumerate(_channels(entry.name)):
                 if group:
-                    groups.setdefault(group, []).append((entry.name, axis))
-        return {group: tuple(axes) for group, axes in groups.items()}
+                    groups[group] = (*groups.get(group, ()), (entry.name, axis))
+        return groups
 
     @classmethod
     def own_names(cls, names):
-        return {name: _own_name(name) for name in names}
+        return {name: ".".join(SYNONYMS.get(part, part) for part in name.split(".")) for name in names}
 
     @classmethod
     def recognise(cls, shapes):
         first, head = (shapes.get(name, ()) for name in ("conv1.weight", "fc.weight"))
         if len(first) != 4 or len(head) != 2 or first[-1] not in (3, 7):
             return None
-        found = Recognised(cls(width=first[0], stem=first[-1]), head[0], None)
-        return found if shapes == {entry.name: entry.shape for entry in found.layout.entries} else None
-
-
-def _own_name(name: str) -> str:
-    for theirs, ours in SYNONYMS:
-        # Whole words only.
-        name = ours + name.removeprefix(theirs) if name.startswith(theirs) else name.replace("." + theirs, "." + ours)
-    return name
+        network = Recognised(cls(width=first[0], stem=first[-1]), head[0], None)
+        return network if shapes == {entry.name: entry.shape for entry in network.layout.entries} else None
 
 
 def _channels(name: str) -> tuple[str | None, ...]:
-    """Return the groups of a parameter's first axes; None: the axis belongs to no group."""
+    """Return the groups of a parameter's first axes; None: the axis does not belong to a group."""
     if name.startswith("fc."):
         return (None, "layer4") if name == "fc.weight" else (None,)
     if name.startswith(("conv1", "bn1")):

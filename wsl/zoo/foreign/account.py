@@ -5,98 +5,55 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from wsl.errors import DataError
-from wsl.files.plain import read_json, write_json
+from wsl.files.plain import write_json
 
 NAME = "import.json"
 OTHER = "other"  # in tables: a network of no known architecture
-FACTS = ("architecture", "classes", "head", "activation", "parameters")  # of what is recognised, besides settings
+FACTS = ("architecture", "classes", "head", "activation", "parameters")  # of a network; classes and parameters: numbers
 
 
 @dataclass
 class Imported:
-    """The result of an import.
+    """The result of an import; counters count members or files."""
 
-    Attributes:
-        zoo: the folder that was read.
-        options: all options of the import, by their names on the command line.
-        parts: number of members, by part.
-        recognised: of the network: ``architecture`` and its settings, ``classes`` (number), ``head`` (its module),
-            ``activation``, ``parameters`` (number).
-        joined: number of members, by how weights and results were matched.
-        taken: number of files, by the key of the wrapper around their weights.
-        ignored: number of files, by their other content.
-        notes: number of members, by what was ignored in their results.
-        last_epochs: number of members, by their last epoch.
-        accuracies_divided_by: 100 where the zoo gives percent.
-        left_out: names of runs that the user left out.
-        skipped: reasons why runs could not be read, by name.
-    """
-
-    zoo: str = ""
-    options: dict[str, Any] = field(default_factory=dict)
-    parts: dict[str, int] = field(default_factory=dict)
-    recognised: dict[str, Any] = field(default_factory=dict)
-    joined: Counter = field(default_factory=Counter)
-    taken: Counter = field(default_factory=Counter)
-    ignored: Counter = field(default_factory=Counter)
-    notes: Counter = field(default_factory=Counter)
-    last_epochs: Counter = field(default_factory=Counter)
-    accuracies_divided_by: float = 1.0
-    left_out: list[str] = field(default_factory=list)
-    skipped: dict[str, str] = field(default_factory=dict)
+    zoo: str = ""  # the folder that was read
+    options: dict[str, Any] = field(default_factory=dict)  # all, by their names on the command line
+    parts: dict[str, int] = field(default_factory=dict)  # members by part
+    recognised: dict[str, Any] = field(default_factory=dict)  # ``FACTS`` and settings of the architecture
+    joined: Counter = field(default_factory=Counter)  # members by how weights and results were matched
+    taken: Counter = field(default_factory=Counter)  # files by the key of the wrapper around their weights
+    ignored: Counter = field(default_factory=Counter)  # files by their other content
+    notes: Counter = field(default_factory=Counter)  # members by what was ignored in their results
+    last_epochs: Counter = field(default_factory=Counter)  # members by their last epoch
+    accuracies_divided_by: float = 1.0  # 100 if the zoo gives percent
+    left_out: list[str] = field(default_factory=list)  # names of runs that the user left out
+    skipped: dict[str, str] = field(default_factory=dict)  # why runs could not be read, by name
 
 
-def is_import(folder: str | Path) -> bool:
-    """Return whether ``wsl import`` made a folder."""
-    return (Path(folder) / NAME).is_file()
-
-
-def write_account(folder: Path, done: Imported) -> None:
+def write_account(folder: Path, result: Imported) -> None:
     """Write ``import.json`` into an import's folder."""
-    write_json(folder / NAME, vars(done))
+    write_json(folder / NAME, vars(result))
 
 
-def read_account(folder: str | Path) -> Imported:
-    """Read ``import.json`` of an import's folder.
-
-    Raises:
-        DataError: it is damaged, or of an earlier version.
-    """
-    path = Path(folder) / NAME
-    about = read_json(path)
-    if not isinstance(about, dict) or "recognised" not in about:
-        raise DataError(f"{path} was written by an earlier version of wsl; import the zoo again to read it")
-    known = {key: about[key] for key in Imported.__dataclass_fields__ if key in about}
-    done = Imported(**known)
-    done.last_epochs = Counter({int(epoch): count for epoch, count in done.last_epochs.items()})
-    return done
-
-
-def in_words(folder: str | Path, done: Imported) -> list[str]:
-    """Return lines that describe an import; the last one lists what was recognised, joined and ignored.
-
-    Args:
-        folder: that the import made.
-        done: its result.
-    """
-    counts = ", ".join(f"{count} {part}" for part, count in done.parts.items())
-    asked = f", {len(done.left_out)} as asked" if done.left_out else ""
-    out = len(done.skipped) + len(done.left_out)
-    lines = [f"{folder}: {sum(done.parts.values())} members ({counts}), {out} runs left out{asked}, see {NAME}"]
-    if len(done.last_epochs) > 1:
-        several = ", ".join(f"{count} in {epoch}" for epoch, count in sorted(done.last_epochs.items()))
-        lines.append(f"their last epochs differ: {several}; --epochs keeps those that have the ones you name")
-    lines += [f"{count} of them: {note}" for note, count in sorted(done.notes.items())]
-    about = done.recognised
-    settings = {key: about[key] for key in about if key not in FACTS}
-    network = ", ".join([about["architecture"], *(f"{key} {value}" for key, value in settings.items())])
+def in_words(folder: str | Path, result: Imported) -> list[str]:
+    """Return lines that describe an import into ``folder``; the last one lists what was recognised and ignored."""
+    counts = ", ".join(f"{count} {part}" for part, count in result.parts.items())
+    requested = f", {len(result.left_out)} as asked" if result.left_out else ""
+    out = len(result.skipped) + len(result.left_out)
+    lines = [f"{folder}: {sum(result.parts.values())} members ({counts}), {out} runs left out{requested}, see {NAME}"]
+    if len(result.last_epochs) > 1:
+        epochs = ", ".join(f"{count} in {epoch}" for epoch, count in sorted(result.last_epochs.items()))
+        lines.append(f"their last epochs differ: {epochs}; --epochs keeps those that have the ones you name")
+    lines += [f"{count} of them: {note}" for note, count in sorted(result.notes.items())]
+    about = result.recognised
+    settings = (f"{key} {value}" for key, value in about.items() if key not in FACTS)
+    network = ", ".join([about["architecture"], *settings])
     network = "a network of no known architecture" if about["architecture"] == OTHER else network
     activation = f", activation {about['activation']}" if about["activation"] != "relu" else ""
-    ways = sorted(done.joined.items())
+    ways = sorted(result.joined.items())
     joined = "; ".join(f"{way} ({count} members)" for way, count in ways) if len(ways) > 1 else ways[0][0]
-    taken = f"; weights under {', '.join(sorted(done.taken))}" if done.taken else ""
-    ignored = f"; ignored in their files: {', '.join(sorted(done.ignored))}" if done.ignored else ""
+    taken = f"; weights under {', '.join(sorted(result.taken))}" if result.taken else ""
+    ignored = f"; ignored in their files: {', '.join(sorted(result.ignored))}" if result.ignored else ""
     return [
         *lines,
         f"recognised: {network}, {about['classes']} classes, head {about['head']}{activation}; "

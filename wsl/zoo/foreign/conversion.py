@@ -4,7 +4,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +12,7 @@ from wsl.errors import DataError
 from wsl.zoo.architectures.base import UNKNOWN
 from wsl.zoo.foreign.account import OTHER
 from wsl.zoo.foreign.networks import Hints, as_known, same_parameters, to_vector
+from wsl.zoo.foreign.options import ImportOptions
 from wsl.zoo.foreign.run import METRICS, ForeignRun
 from wsl.zoo.layout import Layout, first_difference
 from wsl.zoo.member import Member
@@ -27,31 +27,20 @@ TRAINING = ("train_loss", "train_accuracy")
 class Conversion:
     """Converts the runs of one zoo one by one; all must have the layout of the first.
 
-    Args:
-        options: see ``wsl.zoo.foreign.options.ImportOptions``.
-        unit: divisor of accuracies.
-
-    Attributes:
-        layout: of the runs; None before the first.
-        taken: number of files by the key of the wrapper around their weights.
-        ignored: number of files by the name of their other content.
+    Accuracies are divided by ``unit``.
     """
 
-    def __init__(self, options: Any, unit: float):
+    def __init__(self, options: ImportOptions, unit: float):
         self.classes, self.head, self.epochs = options.classes, options.head, options.epochs
         self.unit, self.validation = unit, options.validation
-        self.layout: Layout | None = None
-        self.taken: Counter[str] = Counter()
-        self.ignored: Counter[str] = Counter()
+        self.layout: Layout | None = None  # of the runs; None before the first
+        self.taken: Counter[str] = Counter()  # files by the key of the wrapper around their weights
+        self.ignored: Counter[str] = Counter()  # files by their other content
         self._first: Path | None = None
-        self._seen: dict[bytes, ForeignRun] = {}
+        self._runs: dict[bytes, ForeignRun] = {}  # by digests of their last weights
 
     def __call__(self, number: int, run: ForeignRun) -> Member:
-        """Return a run as a member.
-
-        Args:
-            number: of the member.
-            run: to convert.
+        """Return a run as the member with this number.
 
         Raises:
             DataError: weights cannot be read, are not finite, have another layout, or are another run's; an epoch has
@@ -61,37 +50,31 @@ class Conversion:
         epochs = self._epochs(run, history)
         layout, weights, counters = self._weights([run.files[epoch] for epoch in epochs], self._hints(run))
         classes = self._classes(run, layout)
-        self._new(run, epochs[-1], weights[-1])
+        self._refuse_copy(run, epochs[-1], weights[-1])
         if self.layout is None:  # runs that are left out do not define the layout
             self._first, self.layout = run.files[epochs[0]], layout
         about = architecture_of(layout).columns() if layout.architecture else {"architecture": OTHER}
         about = {key: value for key, value in about.items() if value != UNKNOWN or key not in run.about}
         plan = {**run.about, **about, "member": number, "classes": classes, "source": run.name}
-        names = self._names(run, epochs)
+        names = _snapshot_names(run, epochs)
         snapshots = history.set_index("epoch").loc[epochs].reset_index()
         snapshots.insert(0, "snapshot", [names[epoch] for epoch in epochs])
         return Member(plan, weights, counters, snapshots, history, diverged=False, layout=layout)
 
     def _hints(self, run: ForeignRun) -> Hints:
-        told = self.classes if isinstance(self.classes, int) else self.classes or run.classes
-        classes = told if isinstance(told, int) or told is None else len(told)
+        classes = self.classes or run.classes
         activation = next((run.about[key] for key in ("activation", "nlin", "model::nlin") if key in run.about), None)
-        return Hints(classes, run.outputs, self.head, activation and str(activation).lower())
+        count = len(classes) if isinstance(classes, list) else classes
+        return Hints(count, run.outputs, self.head, activation and str(activation).lower())
 
     def _classes(self, run: ForeignRun, layout: Layout) -> list[str]:
-        if isinstance(self.classes, int):
-            if self.classes != layout.classes:
-                raise DataError(
-                    f"{run.name}: its head {layout.head[0]} distinguishes {layout.classes} classes, not "
-                    f"{self.classes}; correct --classes, or name the head by --head"
-                )
-            return list(run.classes or map(str, range(layout.classes)))
-        classes = list(self.classes or run.classes or map(str, range(layout.classes)))
+        start = f"{run.name}: its head {layout.head[0]} distinguishes {layout.classes} classes"
+        counted = isinstance(self.classes, int)
+        if counted and self.classes != layout.classes:
+            raise DataError(f"{start}, not {self.classes}; correct --classes, or name the head by --head")
+        classes = list((None if counted else self.classes) or run.classes or map(str, range(layout.classes)))
         if len(classes) != layout.classes:
-            raise DataError(
-                f"{run.name}: its head {layout.head[0]} distinguishes {layout.classes} classes, but {len(classes)} are "
-                "named; name them in the order of the head's rows"
-            )
+            raise DataError(f"{start}, but {len(classes)} are named; name them in the order of the head's rows")
         return classes
 
     def _history(self, run: ForeignRun) -> pd.DataFrame:
@@ -102,19 +85,16 @@ class Conversion:
             table = table.rename(columns={f"test_{kind}": f"validation_{kind}" for kind in ("loss", "accuracy")})
         if not set(NEEDED) <= set(table):
             other = "test" if self.validation == "val" else "val"
-            raise DataError(
-                f"{run.name} has no results on {self.validation} images (loss and accuracy are required); --validation "
-                f"{other} uses those on {other} images"
-            )
-        missing = [key for key in TRAINING if key not in table]
-        order = [key for key in METRICS.values() if key in {*table, *missing}]
+            lacking = f"no results on {self.validation} images (loss and accuracy)"
+            raise DataError(f"{run.name} has {lacking}; --validation {other} uses those on {other} images")
+        order = [key for key in METRICS.values() if key in {*table, *TRAINING}]
         return table.reindex(columns=order).rename_axis("epoch").reset_index()
 
     def _epochs(self, run: ForeignRun, history: pd.DataFrame) -> list[int]:
         epochs = sorted(run.files if self.epochs is None else set(self.epochs))
         measured = set(history["epoch"][np.isfinite(history[list(NEEDED)]).all(axis=1)].tolist())
-        for what, there in (("weights", set(run.files)), ("finite validation results", measured)):
-            if lacking := [epoch for epoch in epochs if epoch not in there]:
+        for what, available in (("weights", set(run.files)), ("finite validation results", measured)):
+            if lacking := [epoch for epoch in epochs if epoch not in available]:
                 raise DataError(
                     f"{run.name}: epoch {lacking[0]} has no {what}; add them, leave the run out by --leave-out, or "
                     f"choose by --epochs among {sorted(measured & set(run.files))}"
@@ -131,7 +111,7 @@ class Conversion:
             state, layout = as_known(path, saved.tensors, hints)
             if wanted is None:
                 first, wanted = path, layout
-            if layout != wanted and not same_parameters(layout, wanted):
+            if not same_parameters(layout, wanted):
                 raise DataError(
                     f"{path}: {first_difference(layout, wanted)}, which {first} has; all networks of an import must be "
                     "alike: leave the others out by --leave-out, and import them by themselves"
@@ -143,28 +123,23 @@ class Conversion:
             weights[row], counters[row] = to_vector(path, state, layout)
         return layout, weights, counters
 
-    def _new(self, run: ForeignRun, last: int, weights: np.ndarray) -> None:
-        """Refuse a run that ends with the weights of an earlier one, which could leak between parts.
+    def _refuse_copy(self, run: ForeignRun, last: int, weights: np.ndarray) -> None:
+        """Refuse a run that ends with the weights of an earlier one, which could leak between parts."""
+        other = self._runs.setdefault(hashlib.sha256(weights.tobytes()).digest(), run)
+        if other is run:
+            return
+        if run.about == other.about and run.results.equals(other.results):
+            raise DataError(f"{run.name} is a copy of {other.name}, which is kept: equal weights and equal results")
+        raise DataError(
+            f"{run.name} has at epoch {last}, its last here, the same weights as {other.name}, which is kept. Runs of "
+            "one start have the same weights before training: import a later epoch too, and all are kept"
+        )
 
-        Raises:
-            DataError: it does.
-        """
-        digest = hashlib.sha256(weights.tobytes()).digest()
-        if digest in self._seen:
-            other = self._seen[digest]
-            if run.about == other.about and run.results.equals(other.results):
-                raise DataError(f"{run.name} is a copy of {other.name}, which is kept: equal weights and equal results")
-            raise DataError(
-                f"{run.name} has at epoch {last}, its last here, the same weights as {other.name}, which is kept. Runs "
-                "of one start have the same weights before training: import a later epoch too, and all are kept"
-            )
-        self._seen[digest] = run
 
-    def _names(self, run: ForeignRun, epochs: Sequence[int]) -> dict[int, str]:
-        if run.names:
-            given = {epoch: run.names.get(epoch, "max") for epoch in epochs[:-1]}
-            named = {epoch: f"epoch{epoch}" if name == "max" else name for epoch, name in given.items()}
-            return {**named, epochs[-1]: "max"}
-        early = run.about.get("early_epoch")
-        asked = [*epochs, *(["early"] if early in epochs else []), "max"]
-        return snapshot_names(asked, early, epochs[-1])
+def _snapshot_names(run: ForeignRun, epochs: Sequence[int]) -> dict[int, str]:
+    if run.names:
+        names = {epoch: run.names.get(epoch, "max") for epoch in epochs[:-1]}
+        named = {epoch: f"epoch{epoch}" if name == "max" else name for epoch, name in names.items()}
+        return {**named, epochs[-1]: "max"}
+    early = run.about.get("early_epoch")
+    return snapshot_names([*epochs, *(["early"] if early in epochs else []), "max"], early, epochs[-1])

@@ -1,11 +1,10 @@
 """Export members as a zoo with Ray Tune's layout, see ``wsl.zoo.foreign.raytune``."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 
 from wsl.errors import DataError
@@ -14,8 +13,7 @@ from wsl.files.hdf5 import open_hdf5
 from wsl.files.plain import write_json
 from wsl.zoo.foreign.raytune import OWN, PARAMETERS, WEIGHTS
 from wsl.zoo.foreign.run import METRICS, PARTS
-from wsl.zoo.index import Zoo, open_zoo
-from wsl.zoo.layout import Layout
+from wsl.zoo.index import open_zoo
 from wsl.zoo.member import Member, read_member
 from wsl.zoo.network import state_dict
 
@@ -48,6 +46,7 @@ def export_zoo(files: Sequence[str | Path], out: str | Path) -> int:
 
 
 def _members(files: Sequence[str | Path]) -> Iterator[tuple[Path, str | None]]:
+    """Yield the file of each member, and its part if an index gives it."""
     for path in map(Path, files):
         with open_hdf5(path) as file:
             indexed = "members" in file
@@ -55,44 +54,36 @@ def _members(files: Sequence[str | Path]) -> Iterator[tuple[Path, str | None]]:
             yield path, None
             continue
         with open_zoo(path) as zoo:
-            sources = _sources(zoo, path)
-        for source in sources:
-            yield source, path.stem if path.stem in PARTS else None
-
-
-def _sources(zoo: Zoo, path: Path) -> list[Path]:
-    if not zoo.weights.is_virtual:
-        raise DataError(f"{path} holds weights of its own and no members' files; name the index that it was made from")
-    return [path.parent / source.file_name for source in zoo.weights.virtual_sources()]
+            if not zoo.weights.is_virtual:
+                raise DataError(f"{path} holds weights of its own; name the index that it was made from")
+            names = [source.file_name for source in zoo.weights.virtual_sources()]
+        for name in names:
+            yield path.parent / name, path.stem if path.stem in PARTS else None
 
 
 def _write(member: Member, part: str | None, place: Path) -> None:
-    layout = member.layout
-    params = _params(member, part, layout)
+    params = _params(member, part)
     place.mkdir()
     write_json(place / "params.json", params)
     folders = {int(epoch): f"checkpoint_{epoch:06d}" for epoch in member.snapshots["epoch"]}
-    lines = [{**line, "config": params} for line in _lines(member.history, folders)]
-    (place / "result.json").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    metrics = {ours: key for key, ours in METRICS.items()}
+    with open(place / "result.json", "w", encoding="utf-8") as file:
+        for row in member.history.to_dict("records"):
+            epoch = int(row.pop("epoch"))
+            line = {"training_iteration": epoch, "checkpoint_dir_name": folders.get(epoch)}
+            line |= {metrics[key]: value for key, value in row.items()}
+            file.write(json.dumps({**line, "config": params}) + "\n")
     for row, epoch in enumerate(member.snapshots["epoch"]):
         checkpoint = place / folders[int(epoch)]
         checkpoint.mkdir()
-        torch.save(state_dict(member.weights[row], layout, member.counters[row]), checkpoint / WEIGHTS)
+        torch.save(state_dict(member.weights[row], member.layout, member.counters[row]), checkpoint / WEIGHTS)
 
 
-def _params(member: Member, part: str | None, layout: Layout) -> dict[str, Any]:
-    theirs = {ours: key for key, ours in PARAMETERS.items()}
-    told = {**member.plan, **({"part": part} if part else {})}
-    plan = {theirs.get(key, OWN + key): value for key, value in told.items()}
-    # An early snapshot is called `early` or by its epoch, which the epoch alone does not tell.
+def _params(member: Member, part: str | None) -> dict[str, Any]:
+    keys = {ours: key for key, ours in PARAMETERS.items()}
+    plan = {**member.plan, **({"part": part} if part else {})}
+    plan = {keys.get(key, OWN + key): value for key, value in plan.items()}
+    # An early snapshot is called `early` or by its epoch, which cannot be derived from the epoch.
     names = {str(row["epoch"]): row["snapshot"] for row in member.snapshots.to_dict("records")}
-    about = {"model::type": member.plan.get("architecture", "resnet18"), "model::o_dim": layout.classes}
+    about = {"model::type": member.plan.get("architecture", "resnet18"), "model::o_dim": member.layout.classes}
     return {**about, **plan, OWN + "snapshots": names}
-
-
-def _lines(history: pd.DataFrame, folders: Mapping[int, str]) -> Iterator[dict[str, Any]]:
-    theirs = {ours: key for key, ours in METRICS.items()}
-    for row in history.to_dict("records"):
-        epoch = int(row.pop("epoch"))
-        named = {"training_iteration": epoch, "checkpoint_dir_name": folders.get(epoch)}
-        yield {**named, **{theirs[key]: value for key, value in row.items()}}

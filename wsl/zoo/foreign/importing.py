@@ -1,7 +1,7 @@
 """Import another program's zoo: members and one index per part in one folder."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,24 +9,21 @@ from typing import Any
 from wsl.errors import ConfigError, DataError
 from wsl.files.atomic import new_folder
 from wsl.files.plain import file_inside
-from wsl.randomness import part_of
+from wsl.randomness import assigned_part
 from wsl.zoo.foreign import raytune, table
 from wsl.zoo.foreign.account import OTHER, Imported, write_account
 from wsl.zoo.foreign.conversion import Conversion
 from wsl.zoo.foreign.joining import NOT_SAID, Saved
-from wsl.zoo.foreign.leaving_out import NOTHING, LeaveOut
 from wsl.zoo.foreign.options import ImportOptions
-from wsl.zoo.foreign.run import PARTS, ForeignRun, check_classes
-from wsl.zoo.foreign.units import accuracy_unit
+from wsl.zoo.foreign.run import NOTHING, PARTS, REMEDY, ForeignRun, LeaveOut, check_classes
 from wsl.zoo.index import write_index
 from wsl.zoo.layout import Layout
 from wsl.zoo.member import write_member
 from wsl.zoo.recognition import architecture_of
 
 log = logging.getLogger(__name__)
-Readers = dict[str, Callable[[], ForeignRun]]
 SHOWN = 5  # left-out runs on the terminal; import.json lists all
-Placed = tuple[ForeignRun, tuple[str, ...]]  # a run and its set of classes
+UNITS = {"fraction": 1.0, "percent": 100.0}
 
 
 def import_zoo(zoo: str | Path, out: str | Path, options: ImportOptions | None = None) -> Imported:
@@ -52,9 +49,10 @@ def import_zoo(zoo: str | Path, out: str | Path, options: ImportOptions | None =
     unwanted = LeaveOut(options.leave_out)
     saved = Saved(options.every, None if options.saved_epochs is None else tuple(options.saved_epochs))
 
-    def kept(name: str, call: Callable, *given):
+    def readable(name: str, call: Callable, *args: Any) -> Any:
+        """Return the result of a call; None: the run is skipped."""
         try:
-            return call(*given)
+            return call(*args)
         except DataError as error:
             if options.strict:
                 raise
@@ -64,27 +62,29 @@ def import_zoo(zoo: str | Path, out: str | Path, options: ImportOptions | None =
 
     readers = find_runs(zoo, unwanted, saved)
     result.left_out = [name for name in readers if name in unwanted]
-    runs = {name: None if name in unwanted else kept(name, read) for name, read in readers.items()}
+    all_runs = [None if name in unwanted else readable(name, read) for name, read in readers.items()]
     unwanted.check(zoo)
-    read = _numbered(runs)
-    result.accuracies_divided_by = accuracy_unit(list(read.values()), options.accuracies)
+    runs = _numbered(all_runs)
+    result.accuracies_divided_by = accuracy_unit(list(runs.values()), options.accuracies)
     convert = Conversion(options, result.accuracies_divided_by)
     with new_folder(out) as folder:
-        written = {}
-        for number, run in read.items():
-            if member := kept(run.name, convert, number, run):
-                write_member(folder / "members" / f"{number:05d}.h5", member)
-                written[number] = (run, tuple(sorted(member.plan["classes"])))
+        paths = {number: folder / "members" / f"{number:05d}.h5" for number in runs}
+        tasks = {}
+        for number, run in runs.items():
+            if member := readable(run.name, convert, number, run):
+                write_member(paths[number], member)
+                tasks[number] = tuple(sorted(member.plan["classes"]))
                 result.last_epochs[int(member.snapshots["epoch"].iloc[-1])] += 1
                 result.joined[run.joined] += 1
                 result.notes.update(run.notes)
-        if not written:
-            first = next((f"the first, {_reason(*one)}" for one in result.skipped.items()), "all are left out as asked")
-            raise DataError(f"{zoo}: none of {len(readers)} runs can be read; {first}")
+        if not tasks:
+            reasons = [f"the first, {_reason(*skip)}" for skip in result.skipped.items()]
+            reason = reasons[0] if reasons else "all are left out as asked"
+            raise DataError(f"{zoo}: none of {len(readers)} runs can be read; {reason}")
         if len(result.skipped) > SHOWN:
             log.warning("left out %d more, see import.json", len(result.skipped) - SHOWN)
-        for part, numbers in _parts(written, options, result.skipped).items():
-            write_index([folder / "members" / f"{number:05d}.h5" for number in numbers], folder / f"{part}.h5")
+        for part, numbers in _parts(runs, tasks, options, result.skipped).items():
+            write_index([paths[number] for number in numbers], folder / f"{part}.h5")
             result.parts[part] = len(numbers)
         result.recognised = _recognised(convert.layout)
         result.taken, result.ignored = convert.taken, convert.ignored
@@ -92,13 +92,8 @@ def import_zoo(zoo: str | Path, out: str | Path, options: ImportOptions | None =
     return result
 
 
-def find_runs(zoo: Path, leave_out: LeaveOut = NOTHING, saved: Saved = NOT_SAID) -> Readers:
-    """Return a function that reads each run of a zoo, by its name, in order.
-
-    Args:
-        zoo: its folder.
-        leave_out: checkpoints and files to leave out.
-        saved: epochs of checkpoints as given by the user.
+def find_runs(zoo: Path, leave_out: LeaveOut = NOTHING, saved: Saved = NOT_SAID) -> dict[str, Callable[[], ForeignRun]]:
+    """Return a function that reads each run in the folder of a zoo, by the name of the run, in order.
 
     Raises:
         DataError: the folder holds no zoo.
@@ -109,13 +104,39 @@ def find_runs(zoo: Path, leave_out: LeaveOut = NOTHING, saved: Saved = NOT_SAID)
     tables = sorted(zoo.glob("*.csv"))
     if len(tables) != 1:
         raise DataError(
-            f"{zoo} holds neither folders {raytune.FOLDERS} nor one CSV ({len(tables)} are there) that says what its "
-            "state dicts are; name the folder right above the runs, and unpack archives first"
+            f"{zoo} holds neither folders {raytune.FOLDERS} nor one CSV ({len(tables)} are there) that describes its "
+            "state dicts; name the folder right above the runs, and unpack archives first"
         )
     if saved.words:
-        raise DataError(f"{saved.words}: a CSV says of which epoch each file is; leave the option out")
+        raise DataError(f"{saved.words}: a CSV gives the epoch of each file; leave the option out")
     members = table.read_table(file_inside(zoo, tables[0].name), leave_out)
     return {name: partial(table.read_rows, tables[0], name, rows) for name, rows in members.items()}
+
+
+def accuracy_unit(runs: Sequence[ForeignRun], unit: str = "auto") -> float:
+    """Return the divisor that turns the accuracies of a zoo into fractions.
+
+    If ``unit`` is not ``percent`` or ``fraction`` but ``auto``, the largest value of each column of each run decides:
+    above 1 means percent, otherwise fractions; columns of zeros are ignored.
+
+    Raises:
+        DataError: values contradict each other, or one is out of the unit's range.
+    """
+    examples: dict[str, str] = {}  # by unit
+    for run in runs:
+        for column, values in run.accuracies.items():
+            low, high = values.min(), values.max()
+            if low < 0 or high > 100 or (unit == "fraction" and high > 1):
+                value = low if low < 0 else high
+                raise DataError(f"{run.name}: a {column} of {value:g} is not an accuracy; {REMEDY} {run.name}")
+            if high > 0:
+                examples.setdefault("percent" if high > 1 else "fraction", f"{run.name}, {column}")
+    if unit == "auto" and len(examples) > 1:
+        raise DataError(
+            f"accuracies look like percent in {examples['percent']}, but like fractions in {examples['fraction']}; "
+            "give the unit by --accuracies percent or --accuracies fraction"
+        )
+    return UNITS[next(iter(examples), "fraction") if unit == "auto" else unit]
 
 
 def _reason(name: str, why: object) -> str:
@@ -133,38 +154,39 @@ def _recognised(layout: Layout) -> dict[str, Any]:
     }
 
 
-def _numbered(runs: dict[str, ForeignRun | None]) -> dict[int, ForeignRun]:
+def _numbered(runs: list[ForeignRun | None]) -> dict[int, ForeignRun]:
     """Return the readable runs by their own numbers if all have one, otherwise by their positions among all runs."""
-    read = {place: run for place, run in enumerate(runs.values()) if run}
-    own = [run.about.pop("member", None) for run in read.values()]
-    if not all(isinstance(number, int) and number >= 0 for number in own):
-        return read
+    placed = {place: run for place, run in enumerate(runs) if run}
+    numbers = [run.about.pop("member", None) for run in placed.values()]
+    if not all(isinstance(number, int) and number >= 0 for number in numbers):
+        return placed
     numbered: dict[int, ForeignRun] = {}
-    for number, run in zip(own, read.values(), strict=True):
-        if number in numbered:
-            raise DataError(
-                f"{numbered[number].name} and {run.name} are both member {number}; give each a number of its own"
-            )
-        numbered[number] = run
+    for number, run in zip(numbers, placed.values(), strict=True):
+        other = numbered.setdefault(number, run)
+        if other is not run:
+            raise DataError(f"{other.name} and {run.name} are both member {number}; give each its own number")
     return numbered
 
 
-def _parts(runs: dict[int, Placed], options: ImportOptions, skipped: dict[str, str]) -> dict[str, list[int]]:
-    told = {number: run.part for number, (run, _) in runs.items() if run.part}
-    if told and len(told) < len(runs):
-        missing = next(run.name for run, _ in runs.values() if not run.part)
-        raise DataError(f"{missing} does not say its part, and others do; say it for all, or for none")
-    wanted = {part: share for part, share in zip(PARTS, options.shares, strict=False) if share}
-    if not told:
-        sets = sorted({classes for _, classes in runs.values()})
+def _parts(
+    runs: dict[int, ForeignRun], tasks: dict[int, tuple[str, ...]], options: ImportOptions, skipped: dict[str, str]
+) -> dict[str, list[int]]:
+    """Return the numbers of the members with ``tasks``, which are sorted class names, by part."""
+    parts = {number: runs[number].part for number in tasks if runs[number].part}
+    if parts and len(parts) < len(tasks):
+        missing = next(runs[number].name for number in tasks if number not in parts)
+        raise DataError(f"{missing} has no part, but others have one; give it for all, or for none")
+    if not parts:
+        shares = {part: share for part, share in zip(PARTS, options.shares, strict=False) if share}
+        sets = sorted(set(tasks.values()))
         # Test members must not share a task with training members, unless there is only one task.
-        alone = len(sets) == 1
-        places = {number: number if alone else sets.index(classes) for number, (_, classes) in runs.items()}
-        told = {number: part_of(options.seed, "imported", place, wanted) for number, place in places.items()}
-        if lacking := [part for part in wanted if part not in told.values()]:
-            out = next((f"; {len(skipped)} runs were left out: {_reason(*one)}" for one in skipped.items()), "")
+        places = {number: number if len(sets) == 1 else sets.index(task) for number, task in tasks.items()}
+        parts = {number: assigned_part(options.seed, "imported", place, shares) for number, place in places.items()}
+        if lacking := [part for part in shares if part not in parts.values()]:
+            out = next((f"; {len(skipped)} runs were left out: {_reason(*skip)}" for skip in skipped.items()), "")
             raise ConfigError(
                 f"--parts: {len(set(places.values()))} runs or sets of classes leave the {lacking[0]} part empty; "
                 f"raise its share, as in 1,1,1, or give it 0{out}"
             )
-    return {part: found for part in PARTS if (found := [number for number, own in told.items() if own == part])}
+    members = {part: [number for number in parts if parts[number] == part] for part in PARTS}
+    return {part: numbers for part, numbers in members.items() if numbers}

@@ -16,15 +16,10 @@ IN_ORDER = "in order, as many checkpoints as results"
 
 @dataclass(frozen=True)
 class Saved:
-    """The epochs at which checkpoints were saved, as given by the user.
+    """The epochs at which checkpoints were saved, as given by the user; None: not given."""
 
-    Attributes:
-        every: every so many epochs, and at the end; None: not given.
-        epochs: in the order of the checkpoints; None: not given.
-    """
-
-    every: int | None = None
-    epochs: tuple[int, ...] | None = None
+    every: int | None = None  # interval in epochs; the last epoch may be saved too
+    epochs: tuple[int, ...] | None = None  # in the order of the checkpoints
 
     @property
     def words(self) -> str:
@@ -40,7 +35,9 @@ NOT_SAID = Saved()
 def join(
     run: str, numbers: Sequence[int], epochs: Sequence[int], named: Mapping[int, int], saved: Saved
 ) -> tuple[dict[int, int], str]:
-    """Return the epoch of each checkpoint, and how it was determined.
+    """Return the epoch of each checkpoint by its number, and a description of how it was determined.
+
+    Checkpoints that no result names are left out if results name others.
 
     Args:
         run: its name, for messages.
@@ -49,29 +46,26 @@ def join(
         named: epochs by number of the checkpoints that the results name; may be empty.
         saved: given by the user, for runs whose files do not determine it; otherwise both must agree.
 
-    Returns:
-        Epochs by number of checkpoint (without those that no result names), and a description of the way.
-
     Raises:
         DataError: files are ambiguous and the user gave nothing, or what the user gave is impossible.
     """
-    found, how = _told(numbers, epochs, named)
-    if how and saved.words:
-        _check(run, found, how, epochs, saved)
+    joined, how = _from_files(numbers, epochs, named)
     if how:
-        return found, how
+        if saved.words:
+            _check(run, joined, how, epochs, saved)
+        return joined, how
     if saved.words:
-        return _said(run, numbers, epochs, saved), f"by {saved.words}"
+        return _from_user(run, numbers, epochs, saved), f"by {saved.words}"
     raise DataError(
         f"{run} has {len(numbers)} checkpoints, {_range(numbers)}, and results of {len(epochs)} epochs, "
-        f"{_range(epochs)}, and nothing says which belong together: before Ray 2.7 a checkpoint's number was its "
-        "epoch, and since then it counts checkpoints. Say at which epochs checkpoints were saved, by --every N or by "
-        "--saved-epochs with a list"
+        f"{_range(epochs)}, and nothing shows which belong together: before Ray 2.7 a checkpoint's number was its "
+        "epoch, and since then it counts checkpoints. Give the epochs at which checkpoints were saved, by --every N or "
+        "by --saved-epochs with a list"
     )
 
 
-def _told(numbers: Sequence[int], epochs: Sequence[int], named: Mapping[int, int]) -> tuple[dict[int, int], str]:
-    """Return what the files determine; empty: nothing."""
+def _from_files(numbers: Sequence[int], epochs: Sequence[int], named: Mapping[int, int]) -> tuple[dict[int, int], str]:
+    """Return the epochs that files determine, and how; both are empty if they do not."""
     if named:
         return {number: named[number] for number in numbers if number in named}, BY_NAME
     counted = list(numbers) == list(range(len(numbers)))
@@ -98,36 +92,36 @@ def _numbers_are_epochs(numbers: Sequence[int], epochs: Sequence[int], counted: 
     return step > 1 and list(numbers) == list(range(numbers[0], last + 1, step)) and numbers[0] % step == 0
 
 
-def _said(run: str, numbers: Sequence[int], epochs: Sequence[int], saved: Saved) -> dict[int, int]:
+def _from_user(run: str, numbers: Sequence[int], epochs: Sequence[int], saved: Saved) -> dict[int, int]:
     if saved.epochs is not None:
         if len(saved.epochs) == len(numbers):
-            found = dict(zip(numbers, saved.epochs, strict=True))
-        elif numbers[-1] < len(saved.epochs):
-            found = {number: saved.epochs[number] for number in numbers}
-        else:
-            raise DataError(
-                f"{run}: {saved.words} names {len(saved.epochs)} epochs, but there are {len(numbers)} checkpoints, "
-                f"{_range(numbers)}; name the epoch of each"
-            )
-    else:
-        first = -(-epochs[0] // saved.every) * saved.every
-        found = {number: first + number * saved.every for number in numbers}
-        last = numbers[-1]
-        if epochs[-1] < found[last] < epochs[-1] + saved.every:  # Ray's checkpoint_at_end
-            found[last] = epochs[-1]
-    beyond = [number for number, epoch in found.items() if epoch not in set(epochs)]
-    if beyond and saved.epochs is None:
+            return dict(zip(numbers, saved.epochs, strict=True))
+        if numbers[-1] < len(saved.epochs):
+            return {number: saved.epochs[number] for number in numbers}
         raise DataError(
-            f"{run}: by {saved.words} checkpoint {beyond[0]} is of epoch {found[beyond[0]]}, which has no results; "
-            f"results are of epochs {_range(epochs)}: correct the option, or name the epochs by --saved-epochs"
+            f"{run}: {saved.words} names {len(saved.epochs)} epochs, but there are {len(numbers)} checkpoints, "
+            f"{_range(numbers)}; name the epoch of each"
         )
-    return found
+    first, last = -(-epochs[0] // saved.every) * saved.every, numbers[-1]
+    joined = {number: first + number * saved.every for number in numbers}
+    if epochs[-1] < joined[last] < epochs[-1] + saved.every:  # Ray's checkpoint_at_end
+        joined[last] = epochs[-1]
+    for number, epoch in joined.items():
+        if epoch not in epochs:
+            raise DataError(
+                f"{run}: by {saved.words} checkpoint {number} is of epoch {epoch}, which has no results; results are "
+                f"of epochs {_range(epochs)}: correct the option, or name the epochs by --saved-epochs"
+            )
+    return joined
 
 
-def _check(run: str, found: Mapping[int, int], how: str, epochs: Sequence[int], saved: Saved) -> None:
-    for number, epoch in found.items():
-        often = saved.epochs is None and (epoch % saved.every == 0 or epoch == epochs[-1])
-        if not often and epoch not in (saved.epochs or ()):
+def _check(run: str, joined: Mapping[int, int], how: str, epochs: Sequence[int], saved: Saved) -> None:
+    for number, epoch in joined.items():
+        if saved.epochs is not None:
+            expected = epoch in saved.epochs
+        else:
+            expected = epoch % saved.every == 0 or epoch == epochs[-1]
+        if not expected:
             raise DataError(
                 f"{run}: checkpoint {number} is of epoch {epoch}, known {how}, which {saved.words} contradicts; leave "
                 f"the option out, or leave the run out by --leave-out {run}"

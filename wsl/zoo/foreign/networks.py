@@ -4,129 +4,106 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from wsl.errors import DataError
-from wsl.zoo.head import likely_heads, linear_modules
+from wsl.zoo.head import Shapes, likely_heads, linear_modules
 from wsl.zoo.layout import Layout, layout_from
-from wsl.zoo.network import flatten
+from wsl.zoo.network import State, flatten
 from wsl.zoo.recognition import recognise
 
 
 @dataclass(frozen=True)
 class Hints:
-    """What is known of a network besides its weights.
+    """What is known of a network besides its weights."""
 
-    Attributes:
-        classes: number of the head's rows, as the user or the zoo's class names say.
-        outputs: the same, as the zoo's hyper-parameters say; it decides only where names and shapes do not.
-        head: name of the head's module, as the user says.
-        activation: as the hyper-parameters say; None: they do not.
-    """
-
-    classes: int | None = None
-    outputs: int | None = None
-    head: str | None = None
-    activation: str | None = None
+    classes: int | None = None  # rows of the head, from the user or the zoo's class names
+    outputs: int | None = None  # the same from hyper-parameters; used only if names and shapes are ambiguous
+    head: str | None = None  # name of the head's module, from the user
+    activation: str | None = None  # from hyper-parameters
 
 
-def as_known(
-    path: Path, state: dict[str, torch.Tensor], hints: Hints | None = None
-) -> tuple[dict[str, torch.Tensor], Layout]:
-    """Return the state dict in a file, and its layout; with the names and order of its architecture where it is known.
+def as_known(path: Path, state: State, hints: Hints | None = None) -> tuple[State, Layout]:
+    """Return a state dict and its layout, with the names and order of its architecture if that is known.
 
     Names are changed only if all names and shapes are then those of the architecture. Integer buffers may be missing,
     as in old checkpoints. Any other network keeps its own names and order.
 
-    Args:
-        path: of the file, for messages.
-        state: its state dict, see ``wsl.zoo.states``.
-        hints: what else is known of the network; None: nothing.
-
     Raises:
-        DataError: the head is not known, or the state dict holds something else than weights and counters.
+        DataError: the head is unknown, or the state dict holds something else than weights and counters; the message
+            starts with ``path``.
     """
     hints = hints or Hints()
     shapes = {name: tuple(value.shape) for name, value in state.items() if value.is_floating_point()}
-    found = recognise(shapes, {"activation": hints.activation})
-    if found:
-        names, layout = found.architecture.own_names(state), found.layout
+    network = recognise(shapes, {"activation": hints.activation})
+    if network:
+        architecture, layout = network.architecture, network.layout
+        names = architecture.own_names(state)
         renamed = {names[name]: value for name, value in state.items()}
         counters = {name for name, value in renamed.items() if not value.is_floating_point()}
         if len(renamed) == len(state) and counters <= set(layout.counters):
             head = layout.head[0].rpartition(".")[0]
             theirs = next(name for name in state if names[name] == layout.head[0]).rpartition(".")[0]
             if hints.head not in (None, head, theirs):
-                raise DataError(
-                    f"{path}: the head of {found.architecture.name} is {head}, not {hints.head}; omit --head"
-                )
+                raise DataError(f"{path}: the head of {architecture.name} is {head}, not {hints.head}; omit --head")
             return renamed, layout._replace(activation=hints.activation or layout.activation)
-    return state, _own(path, state, hints)
+    return state, _unknown_layout(path, state, hints)
 
 
-def same_parameters(one: Layout, other: Layout) -> bool:
+def same_parameters(layout: Layout, other: Layout) -> bool:
     """Return whether two layouts differ only in the order of their parameters."""
-    mine, theirs = ({(entry.name, entry.shape) for entry in layout.entries} for layout in (one, other))
-    alike = all(
-        getattr(one, key) == getattr(other, key) for key in ("head", "activation", "architecture", "image_size")
-    )
-    return alike and mine == theirs and set(one.counters) == set(other.counters)
+    named, others = ({(entry.name, entry.shape) for entry in each.entries} for each in (layout, other))
+    facts, other_facts = (each._replace(entries=(), counters=set(each.counters)) for each in (layout, other))
+    return named == others and facts == other_facts
 
 
-def to_vector(path: Path, state: dict[str, torch.Tensor], layout: Layout) -> tuple[np.ndarray, np.ndarray]:
+def to_vector(path: Path, state: State, layout: Layout) -> tuple[np.ndarray, np.ndarray]:
     """Return flat weights, float32 (n_weights,), and integer buffers (n_counters,); missing buffers are 0.
 
     Raises:
         DataError: a weight is not finite.
     """
-    absent = dict.fromkeys(layout.counters, 0)
-    weights, counters = flatten({**absent, **state}, layout)
+    weights, counters = flatten({**dict.fromkeys(layout.counters, 0), **state}, layout)
     if not np.isfinite(weights).all():
         bad = next(name for name, values in layout.split(weights).items() if not np.isfinite(values).all())
-        raise DataError(
-            f"{path}: {bad} holds NaN or infinite numbers; leave its epoch out by --epochs, or the run by --leave-out"
-        )
+        raise DataError(f"{path}: {bad} holds NaN or infinity; omit the epoch by --epochs, or the run by --leave-out")
     return weights, counters
 
 
-def _own(path: Path, state: dict[str, torch.Tensor], hints: Hints) -> Layout:
-    named, counters = [], []
+def _unknown_layout(path: Path, state: State, hints: Hints) -> Layout:
+    """Return the layout of a network of no known architecture."""
+    shapes, counters = {}, []
     for name, value in state.items():
         if value.is_floating_point():
-            named.append((name, tuple(value.shape)))
+            shapes[name] = tuple(value.shape)
         elif value.numel() == 1 and not value.is_complex():
             counters.append(name)
         else:
             raise DataError(f"{path}: {name} holds {value.dtype}, which are not weights; take it out of the state dict")
-    if not any(len(shape) == 2 for _, shape in named):
-        raise DataError(
-            f"{path}: no parameter is a matrix, whose rows would be classes; only classifiers can be imported"
-        )
-    return layout_from(named, counters, _head(path, dict(named), hints), hints.activation or "relu")
+    if not any(len(shape) == 2 for shape in shapes.values()):
+        raise DataError(f"{path}: no parameter is a matrix with one row per class; only classifiers can be imported")
+    return layout_from(shapes.items(), counters, _head(path, shapes, hints), hints.activation or "relu")
 
 
-def _head(path: Path, shapes: dict[str, tuple[int, ...]], hints: Hints) -> tuple[str, ...]:
+def _head(path: Path, shapes: Shapes, hints: Hints) -> tuple[str, ...]:
     modules = linear_modules(shapes)
+    rows = {module: shapes[names[0]][0] for module, names in modules.items()}
+
+    def listed(candidates: list[str]) -> str:
+        return " or ".join(f"{module} ({rows[module]} rows)" for module in candidates)
+
     if hints.head is not None:
         if hints.head not in modules:
-            raise DataError(
-                f"{path}: no linear module is called {hints.head}; --head may be {_listed(modules, shapes)}"
-            )
+            raise DataError(f"{path}: no linear module is called {hints.head}; --head may be {listed([*modules])}")
         return modules[hints.head]
     likely = likely_heads(shapes, hints.classes)
-    rows = [shapes[names[0]][0] for names in modules.values()]
-    if hints.classes is None and hints.outputs in rows and [shapes[one[0]][0] for one in likely] != [hints.outputs]:
-        told = likely_heads(shapes, hints.outputs)
+    if hints.classes is None and hints.outputs in rows.values():
+        by_outputs = likely_heads(shapes, hints.outputs)
         # Where shapes and hyper-parameters disagree, the user must decide.
-        likely = told if len(likely) > 1 else [*likely, *told]
+        likely = by_outputs if len(likely) > 1 else list({*likely, *by_outputs})
     if len(likely) == 1:
         return likely[0]
-    open_ = {module: names for module, names in modules.items() if names in likely}
+    candidates = [module for module, names in modules.items() if names in likely]
     raise DataError(
-        f"{path}: the head may be {_listed(open_, shapes)}, and names and shapes leave it open; give the number of "
+        f"{path}: the head may be {listed(candidates)}; names and shapes do not identify it; give the number of "
         "classes by --classes, or the module by --head"
     )
-
-
-def _listed(modules: dict[str, tuple[str, ...]], shapes: dict[str, tuple[int, ...]]) -> str:
-    return " or ".join(f"{module} ({shapes[names[0]][0]} rows)" for module, names in modules.items())

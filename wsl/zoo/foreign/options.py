@@ -1,4 +1,4 @@
-"""What a user decides about the import of a zoo: settings of the library's function and options of the command."""
+"""Options of the import of a zoo."""
 
 from typing import Annotated, Any, Literal, Self
 
@@ -8,7 +8,6 @@ from wsl.settings.sections import PositiveInt, Section, Whole
 
 
 def _numbers(value: Any) -> Any:
-    """Return integers that are given as text, with commas between them."""
     if not isinstance(value, str):
         return value
     try:
@@ -28,7 +27,6 @@ def _shares(value: Any) -> Any:
 
 
 def _classes(value: Any) -> Any:
-    """Return names, or the number of classes, that are given as text."""
     if not isinstance(value, str):
         return value
     if not value.strip().isdigit():
@@ -49,18 +47,14 @@ class ImportOptions(Section):
         description="Names of the classes, in the order of the head's rows, or their number. "
         "[default: from the zoo, else numbers]",
     )
-    head: str | None = Field(
-        None, description="Name of the head's module; needed where names and shapes do not identify it."
-    )
+    head: str | None = Field(None, description="Name of the head's module, if names and shapes do not identify it.")
     epochs: Epochs = Field(None, description="Epochs to keep, as the zoo counts them. [default: all that have weights]")
     every: PositiveInt | None = Field(
         None,
         description="Interval of epochs between checkpoints; needed where checkpoints are numbered from 0 and the "
         "results do not name them.",
     )
-    saved_epochs: Epochs = Field(
-        None, description="Epochs of the checkpoints, in order; use it in place of --every for uneven intervals."
-    )
+    saved_epochs: Epochs = Field(None, description="Epochs of the checkpoints, in order, if --every does not fit.")
     leave_out: list[str] = Field(
         [],
         description="A run, a checkpoint (RUN/checkpoint_000005) or a file to leave out; * stands for any characters. "
@@ -84,5 +78,5 @@ class ImportOptions(Section):
     @model_validator(mode="after")
     def _one_source_of_epochs(self) -> Self:
         if self.every is not None and self.saved_epochs is not None:
-            raise ValueError("--every and --saved-epochs both say at which epochs checkpoints were saved; give one")
+            raise ValueError("--every and --saved-epochs are two ways to give the epochs of checkpoints; give one")
         return self

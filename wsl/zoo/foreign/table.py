@@ -10,8 +10,8 @@ import csv
 import io
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -19,44 +19,37 @@ from wsl.errors import DataError
 from wsl.files.plain import file_inside
 from wsl.files.text import read_text
 from wsl.images.reading import task_classes
-from wsl.zoo.foreign.leaving_out import NOTHING, LeaveOut
-from wsl.zoo.foreign.run import METRICS, ForeignRun, results_table, whole_number
+from wsl.zoo.foreign.run import METRICS, NOTHING, ForeignRun, LeaveOut, results_table, whole_number
 
 NEEDED = ("file", "epoch")
 TEXT = {"file", "member", "classes", "task", "part"}  # a comma in them is not a decimal mark
 SUFFIXES = (".pt", ".pth", ".safetensors")
-JOINED = "by the rows of {}"
 
 
 def read_table(path: Path, leave_out: LeaveOut = NOTHING) -> dict[str, pd.DataFrame]:
-    """Return the rows of each member, as text, by its name; the index is the line of the file.
+    """Return the rows of each member in a CSV, as text, by its name; the index is the line of the file.
 
-    Columns are separated by commas, semicolons or tabs. Where they are not separated by commas, numbers may have
-    decimal commas.
-
-    Args:
-        path: the CSV.
-        leave_out: members and files to leave out.
+    Columns are separated by commas, semicolons or tabs. If they are not separated by commas, numbers may have decimal
+    commas.
 
     Raises:
         DataError: the table is damaged, lacks a column, or names a file twice.
     """
     table = _rows(path)
     unwanted = [row["file"] in leave_out or row.get("member", "") in leave_out for _, row in table.iterrows()]
-    table = table[[not one for one in unwanted]]
+    table = table[[not left_out for left_out in unwanted]]
     if table.empty:
         raise DataError(f"{path}: --leave-out leaves nothing of it; name less")
-    twice = table.index[table["file"].map(os.path.normpath).duplicated()]
+    twice = table["file"][table["file"].map(os.path.normpath).duplicated()]
     if len(twice):
-        raise DataError(f"{path}, line {twice[0]}: {table['file'][twice[0]]} is named twice; take one of the lines out")
+        raise DataError(f"{path}, line {twice.index[0]}: {twice.iloc[0]} is named twice; take one of the lines out")
     return dict(tuple(table.groupby("member" if "member" in table else "file", sort=True)))
 
 
 def _rows(path: Path) -> pd.DataFrame:
-    """Return all rows of a CSV, as text; the index is the line of the file."""
     text = read_text(path)
     first = next((line for line in text.split("\n") if line.strip()), "")
-    separator = max(",;\t", key=lambda one: len(set(NEEDED) & {name.strip(' "') for name in first.split(one)}))
+    separator = max(",;\t", key=lambda mark: len(set(NEEDED) & {name.strip(' "') for name in first.split(mark)}))
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     rows: dict[int, list[str]] = {}
     try:
@@ -67,24 +60,21 @@ def _rows(path: Path) -> pd.DataFrame:
         raise DataError(f"{path}, line {reader.line_num}: it cannot be read as CSV ({error}); correct it") from error
     if len(rows) < 2:
         raise DataError(f"{path} cannot be read as CSV: it has no rows below its header; give a row per file")
-    (_, columns), *rest = rows.items()
-    unnamed = {place for place, name in enumerate(columns) if not name or name.startswith("Unnamed: ")}
-    labels = unnamed & {0}  # of rows, which pandas writes unasked
-    named = [place for place in range(len(columns)) if place not in unnamed]
-    for line, row in rest:
-        if any(cell for place, cell in enumerate(row) if place not in named and place not in labels):
+    (_, columns), *lines = rows.items()
+    named = {place: name for place, name in enumerate(columns) if name and not name.startswith("Unnamed: ")}
+    for line, row in lines:
+        if any(row[place] for place in range(1, len(row)) if place not in named):  # pandas may write labels at place 0
             raise DataError(
                 f"{path}, line {line}: it has {len(row)} values, and the header {len(columns)} names; name every "
                 "column, and quote values that hold a separator"
             )
-    wanted = [columns[place] for place in named]
-    if len(set(wanted)) < len(wanted):
-        name = next(name for name in wanted if wanted.count(name) > 1)
-        raise DataError(f"{path}: two columns are called {name}; rename one")
-    if lacking := [column for column in NEEDED if column not in wanted]:
+    names = list(named.values())
+    if repeated := [name for name in names if names.count(name) > 1]:
+        raise DataError(f"{path}: two columns are called {repeated[0]}; rename one")
+    if lacking := [column for column in NEEDED if column not in names]:
         raise DataError(f"{path} has no column {' or '.join(lacking)}; add it")
-    values = {line: {columns[place]: row[place] if place < len(row) else "" for place in named} for line, row in rest}
-    table = pd.DataFrame(list(values.values()), index=list(values), columns=wanted, dtype=str)
+    values = [[row[place] if place < len(row) else "" for place in named] for _, row in lines]
+    table = pd.DataFrame(values, index=[line for line, _ in lines], columns=names, dtype=str)
     if separator != ",":
         for column in table.columns.difference(list(TEXT)):
             table[column] = table[column].str.replace(r"^([-+]?\d*),(\d+([eE][-+]?\d+)?)$", r"\1.\2", regex=True)
@@ -92,26 +82,20 @@ def _rows(path: Path) -> pd.DataFrame:
 
 
 def read_rows(path: Path, name: str, rows: pd.DataFrame) -> ForeignRun:
-    """Read a run from its rows of a table.
-
-    Args:
-        path: the table's.
-        name: of the run.
-        rows: as ``read_table`` returns them.
+    """Return a run from its rows of a table, see ``read_table``.
 
     Raises:
         DataError: a file is missing or outside the table's folder, an epoch is there twice, or the rows of a member
             disagree on what it is.
     """
-    listed = rows.to_dict("index")
-    places = {line: f"{path}, line {line}" for line in listed}
-    epochs = {line: whole_number(places[line], "epoch", row["epoch"]) for line, row in listed.items()}
-    results = results_table((places[line], epochs[line], row) for line, row in listed.items())
+    placed = [(f"{path}, line {line}", row) for line, row in rows.to_dict("index").items()]
+    epochs = [(place, whole_number(place, "epoch", row["epoch"]), row) for place, row in placed]
+    results = results_table(epochs)
     files = {}
-    for line, row in listed.items():
-        files[epochs[line]] = file_inside(path.parent, row["file"])
-        if files[epochs[line]].suffix not in SUFFIXES:
-            raise DataError(f"{places[line]}: {row['file']} is none of {', '.join(SUFFIXES)}; rename it")
+    for place, epoch, row in epochs:
+        files[epoch] = file_inside(path.parent, row["file"])
+        if files[epoch].suffix not in SUFFIXES:
+            raise DataError(f"{place}: {row['file']} does not end in {', '.join(SUFFIXES)}; rename it")
     about = {}
     for column in rows.columns.difference([*NEEDED, *METRICS, *METRICS.values()]):
         values = set(rows[column])
@@ -123,12 +107,11 @@ def read_rows(path: Path, name: str, rows: pd.DataFrame) -> ForeignRun:
     if not isinstance(about.get("member"), int):
         about.pop("member", None)
     names = task_classes(classes) if classes else None
-    return ForeignRun(name, about, names, part or None, results, files, JOINED.format(path.name))
+    return ForeignRun(name, about, names, part or None, results, files, f"by the rows of {path.name}")
 
 
-def _value(text: str) -> Any:
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return text
-    return value if isinstance(value, int | float) else text
+def _value(text: str) -> str | float:
+    with suppress(ValueError):
+        if isinstance(value := json.loads(text), int | float):
+            return value
+    return text

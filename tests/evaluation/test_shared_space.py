@@ -1,4 +1,4 @@
-"""Retrieval against brute force and scikit-learn."""
+"""Retrieval in the shared space against brute force and scikit-learn, and the map of the space."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,8 @@ from sklearn.metrics.pairwise import cosine_similarity
 
 from wsl.datasets.class_means import ClassMeans
 from wsl.evaluation.recall import compare_all, curve_places, mean_ranks, measure_retrieval, recalls, retrieve
-from wsl.evaluation.shared_space import load_points
+from wsl.evaluation.shared_map import flatten_points, map_points, write_map
+from wsl.evaluation.shared_space import Points, load_points, unit_rows
 from wsl.outcomes.bins import read_bins
 from wsl.shared.predictor import load_predictor
 from wsl.weights.codec import embed_part, read_latents
@@ -49,7 +50,7 @@ def test_ranks_by_brute_force(related):
 
 def test_ties_count_as_if_broken_at_random():
     queries = np.eye(4)
-    candidates = np.eye(4)[[0, 0, 2, 3]]  # the first two are one point, and query 1 is equally far from all
+    candidates = np.eye(4)[[0, 0, 2, 3]]  # the first two are equal, and query 1 is equally far from all
     above, tied = compare_all(queries, candidates)
     assert above.tolist() == [0, 0, 0, 0] and tied.tolist() == [2, 4, 1, 1]
     assert mean_ranks(above, tied).tolist() == [1.5, 2.5, 1, 1]
@@ -68,7 +69,7 @@ def table(count):
 
 
 def test_recall_is_averaged_over_sets_of_classes():
-    # Queries find themselves but for two of the three of set {a, b}, which swap places.
+    # All queries find themselves, except two of the three of set {a, b}, which are exchanged.
     pairs = np.eye(5)
     snapshots = pd.DataFrame(
         {"member": [0, 1, 2, 3, 4], "task": ["a/b", "b/a", "a/b", "a/c", "b/c"], "snapshot": "max"}
@@ -114,7 +115,7 @@ def test_untrained_snapshots_are_neither_queries_nor_candidates(
     assert found[1][0]["candidates"].tolist() == [2, 2] and set(found[1][0]["snapshots"]) == {"max"}
 
 
-def test_embeddings_that_tell_nothing_apart_find_as_much_as_chance():
+def test_constant_embeddings_retrieve_at_chance():
     points = np.ones((8, 3)), np.random.default_rng(0).normal(size=(8, 3))
     summary, curves = retrieve("test", *points, table(8))
     back = summary.set_index("direction").loc["weights to pairs"]
@@ -131,7 +132,7 @@ def test_equal_embeddings_tie_in_spite_of_rounding():
     assert compare_all(rng.normal(size=(6, 5)), pairs)[1].tolist() == [2] * 6
 
 
-def test_broken_embeddings_find_nothing():
+def test_non_finite_embeddings_retrieve_nothing():
     values = np.random.default_rng(0).normal(size=(5, 3))
     broken = values.copy()
     broken[2] = np.nan
@@ -170,3 +171,56 @@ def test_held_out_parts_are_measured(autoencoder, class_means, bins, shared, tmp
     points = load_points(latents[1], list(class_means.values()), bins, shared.state)
     expected, _ = retrieve("train", points.pairs, points.weights, points.snapshots)
     assert table["top1"].iloc[2:].tolist() == pytest.approx(expected["top1"].tolist(), abs=1e-4)
+
+
+def cluster(rng, centre, count, classes):
+    """Points of ``count`` snapshots around a centre, with pairs near their weights."""
+    weights = centre + 0.05 * rng.normal(size=(count, 5))
+    table = {"member": np.arange(count), "snapshot": "max", "epoch": 3, "task": classes, "validation_accuracy": 0.5}
+    return Points(weights + 0.01 * rng.normal(size=(count, 5)), 7 * weights, pd.DataFrame(table))
+
+
+@pytest.fixture(scope="module")
+def parts():
+    rng = np.random.default_rng(0)
+    return {"train": cluster(rng, np.eye(5)[0], 9, "a/b/c"), "test": cluster(rng, np.eye(5)[1], 6, "b/c/a")}
+
+
+def test_a_map_shows_directions_and_not_lengths():
+    values = np.random.default_rng(0).normal(size=(12, 5))
+    scaled = values * np.arange(1, 13)[:, None]
+    assert np.linalg.norm(unit_rows(scaled), axis=1) == pytest.approx(1)
+    assert flatten_points(scaled, 0) == pytest.approx(flatten_points(values, 0), rel=1e-3, abs=1e-3)
+
+
+def test_a_map_keeps_clusters_together_and_is_reproducible(parts):
+    table = map_points(parts, {}, seed=3)
+    assert len(table) == 2 * (9 + 6) and set(table["kind"]) == {"weights", "pair"}
+    groups = [table.loc[table["part"] == part, ["x", "y"]].to_numpy() for part in ("train", "test")]
+    apart = np.linalg.norm(groups[0].mean(0) - groups[1].mean(0))
+    assert all(np.linalg.norm(group - group.mean(0), axis=1).max() < apart / 2 for group in groups)
+    assert map_points(parts, {}, seed=3).equals(table)
+
+
+def test_points_keep_their_order(parts):
+    table = map_points(parts, {"b": "insect"}, seed=0)
+    values = np.concatenate([side for points in parts.values() for side in (points.weights, points.pairs)])
+    assert table[["x", "y"]].to_numpy() == pytest.approx(flatten_points(values, 0))
+    assert table["kind"].tolist() == ["weights"] * 9 + ["pair"] * 9 + ["weights"] * 6 + ["pair"] * 6
+    assert table["superclass"].tolist() == ["a"] * 18 + ["insect"] * 12
+
+
+def test_non_finite_points_have_no_coordinates_and_are_logged(parts, caplog):
+    broken = parts["test"].pairs.copy()
+    broken[1] = np.nan
+    table = map_points({**parts, "test": parts["test"]._replace(pairs=broken)}, {}, seed=0)
+    assert table["x"].isna().sum() == 1 and "1 of 30 points" in caplog.text
+
+
+def test_a_map_holds_all_held_out_and_some_training_members(autoencoder, class_means, bins, shared, tmp_path):
+    latents = [autoencoder.latents[part] for part in ("train", "test")]
+    files = (latents, list(class_means.values()), bins, shared.state, tmp_path / "m.csv")
+    write_map(*files, superclasses={}, members=2)
+    table = pd.read_csv(tmp_path / "m.csv")
+    assert table.groupby("part")["member"].unique().map(list).to_dict() == {"train": [0, 1], "test": [4]}
+    assert len(table) == 2 * 6 and table.notna().all(axis=None)
