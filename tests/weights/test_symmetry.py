@@ -8,6 +8,7 @@ import torch
 from tests.networks import resnet18_layout
 from wsl.weights.alignment import align_part, match
 from wsl.weights.symmetry import group_sizes, permutable, permutation_index, random_permutations
+from wsl.zoo.architectures.base import Axis
 from wsl.zoo.index import open_zoo
 from wsl.zoo.network import flatten, network_for, state_dict
 
@@ -53,12 +54,12 @@ def test_each_group_alone_leaves_outputs_equal_and_moves_something(group):
 
 def test_groups_are_four_streams_and_eight_insides_and_hold_every_channel():
     assert len(group_sizes(LAYOUT)) == 12
-    held = {name for axes in permutable(LAYOUT).values() for name, _ in axes}
+    held = {axis.name for axes in permutable(LAYOUT).values() for axis in axes}
     assert held == {entry.name for entry in LAYOUT.entries} - {"fc.bias"}
-    assert permutable(LAYOUT)["layer1.0"] == (
-        ("layer1.0.conv1.weight", 0),
-        *((f"layer1.0.bn1.{key}", 0) for key in ("weight", "bias", "running_mean", "running_var")),
-        ("layer1.0.conv2.weight", 1),
+    assert permutable(LAYOUT)["layer1.0.conv1"] == (
+        Axis("layer1.0.conv1.weight", 0, 4),
+        *(Axis(f"layer1.0.bn1.{key}", 0, 4) for key in ("weight", "bias", "running_mean", "running_var")),
+        Axis("layer1.0.conv2.weight", 1, 4),
     )
 
 

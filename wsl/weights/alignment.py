@@ -10,6 +10,8 @@ from wsl.errors import DataError
 from wsl.files.hdf5 import new_hdf5
 from wsl.randomness import stream
 from wsl.weights.symmetry import Permutations, group_sizes, permutable, permutation_index, reorder
+from wsl.zoo.architectures.base import Axis
+from wsl.zoo.architectures.tracing import blocks
 from wsl.zoo.index import open_zoo, read_snapshot, read_weights
 from wsl.zoo.layout import Layout
 from wsl.zoo.recognition import architecture_of
@@ -35,11 +37,11 @@ def match(weights: np.ndarray, reference: np.ndarray, layout: Layout, seed: int 
         A permutation of every group, for ``wsl.weights.symmetry.permutation_index``.
 
     Raises:
-        DataError: the architecture declares no symmetry.
+        DataError: the architecture has no symmetry.
     """
     if not permutable(layout):
         raise DataError(
-            f"the architecture {architecture_of(layout).name} declares no permutation symmetry (channel_groups), so "
+            f"the architecture {architecture_of(layout).name} has no permutation symmetry (channel_groups), so "
             "its networks cannot be aligned; set weights.align to false"
         )
     ours, theirs = (layout.split(vector.astype(np.float64)) for vector in (weights, reference))
@@ -49,13 +51,21 @@ def match(weights: np.ndarray, reference: np.ndarray, layout: Layout, seed: int 
         moved = False
         for group in rng.permutation(list(permutations)):
             common = sum(
-                _common(theirs[name], reorder(ours[name], name, layout, permutations), axis)
-                for name, axis in _learned(layout, group)
+                _common(theirs[axis.name], reorder(ours[axis.name], axis.name, layout, permutations), axis)
+                for axis in _learned(layout, group)
             )
             _, order = linear_sum_assignment(common, maximize=True)
             gain = common[np.arange(len(order)), order].sum() - common.trace()
+            changed = permutations | {group: permutations[group][order]}
+            names = [axis.name for axis in _learned(layout, group)]
+            if len(set(names)) < len(names):  # two axes of a parameter move, so that products are not those of slices
+                before, after = (
+                    sum((theirs[name] * reorder(ours[name], name, layout, chosen)).sum() for name in sorted(set(names)))
+                    for chosen in (permutations, changed)
+                )
+                gain = after - before
             if gain > GAIN * abs(common).sum():
-                permutations[group], moved = permutations[group][order], True
+                permutations, moved = changed, True
         if not moved:
             break
     return permutations
@@ -88,12 +98,12 @@ def align_part(index: str | Path, train_index: str | Path, out: str | Path, seed
             log.info("member %s: %d channels moved", member, moved)
 
 
-def _learned(layout: Layout, group: str) -> list[tuple[str, int]]:
+def _learned(layout: Layout, group: str) -> list[Axis]:
     # Running statistics are measured, not learned, and their large squares would dominate.
-    return [(name, axis) for name, axis in permutable(layout)[group] if not layout[name].running]
+    return [axis for axis in permutable(layout)[group] if not layout[axis.name].running]
 
 
-def _common(theirs: np.ndarray, ours: np.ndarray, axis: int) -> np.ndarray:
-    """Return inner products (channels, channels) of two tensors' slices along an axis."""
-    rows = [np.moveaxis(values, axis, 0).reshape(values.shape[axis], -1) for values in (theirs, ours)]
+def _common(theirs: np.ndarray, ours: np.ndarray, axis: Axis) -> np.ndarray:
+    """Return inner products (channels, channels) of two tensors' slices along the channels of an axis."""
+    rows = [np.moveaxis(blocks(values, axis), axis.axis + 1, 0).reshape(axis.size, -1) for values in (theirs, ours)]
     return rows[0] @ rows[1].T

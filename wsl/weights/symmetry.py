@@ -4,7 +4,8 @@ from functools import cache
 
 import numpy as np
 
-from wsl.zoo.architectures.base import Axes
+from wsl.zoo.architectures.base import Axes, Axis
+from wsl.zoo.architectures.tracing import permuted
 from wsl.zoo.layout import Layout
 from wsl.zoo.recognition import architecture_of
 
@@ -16,8 +17,8 @@ def permutable(layout: Layout) -> dict[str, Axes]:
     """Return the groups of axes that one permutation of channels reorders together.
 
     Returns:
-        By group: names of parameters, each with the axis that the group's channels lie on; empty where the
-        architecture declares no symmetry.
+        By group: names of parameters, each with the axis that the group's channels lie on, and where on it; empty
+        where the architecture has no symmetry.
 
     Raises:
         DataError: the architecture of the layout is not known.
@@ -26,18 +27,18 @@ def permutable(layout: Layout) -> dict[str, Axes]:
 
 
 @cache
-def _groups_of(layout: Layout) -> dict[str, list[tuple[int, str]]]:
+def _groups_of(layout: Layout) -> dict[str, list[tuple[Axis, str]]]:
     """Return, by parameter, its axes that a permutation reorders, each with its group."""
-    groups: dict[str, list[tuple[int, str]]] = {}
+    groups: dict[str, list[tuple[Axis, str]]] = {}
     for group, axes in permutable(layout).items():
-        for name, axis in axes:
-            groups.setdefault(name, []).append((axis, group))
+        for axis in axes:
+            groups.setdefault(axis.name, []).append((axis, group))
     return groups
 
 
 def group_sizes(layout: Layout) -> dict[str, int]:
     """Return the number of channels of every group."""
-    return {group: layout[axes[0][0]].shape[axes[0][1]] for group, axes in permutable(layout).items()}
+    return {group: axes[0].size for group, axes in permutable(layout).items()}
 
 
 def reorder(values: np.ndarray, name: str, layout: Layout, permutations: Permutations) -> np.ndarray:
@@ -45,9 +46,9 @@ def reorder(values: np.ndarray, name: str, layout: Layout, permutations: Permuta
 
     Channel i becomes what was channel ``permutations[group][i]``; groups that are not given stay as they are.
     """
-    for axis, group in sorted(_groups_of(layout).get(name, ())):
+    for axis, group in _groups_of(layout).get(name, ()):
         if group in permutations:
-            values = np.take(values, permutations[group], axis)
+            values = permuted(values, axis, permutations[group])
     return values
 
 

@@ -14,6 +14,7 @@ from wsl.files.user_cache import cache_file, read_cached, write_cached
 from wsl.jobs.provenance import code_digest
 from wsl.settings.registry import Registry, module_file
 from wsl.settings.sections import Named, plain
+from wsl.zoo.architectures._channels import Axis
 from wsl.zoo.layout import Entry, Layout, Shapes, layout_from, layout_from_text, layout_to_text
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 ARCHITECTURES: Registry = Registry("architecture", "wsl.zoo.architectures")
-Axes = tuple[tuple[str, int], ...]  # names of parameters, each with one of its axes
+Axes = tuple[Axis, ...]
 _LAYOUTS: dict[str, Layout] = {}
 
 
@@ -91,8 +92,14 @@ class Architecture(Named):
         return []
 
     def channel_groups(self, layout: Layout) -> dict[str, Axes]:
-        """Return the permutation symmetries: by group, the axes that one permutation of channels reorders together."""
-        return {}
+        """Return the permutation symmetries: by group, the axes that one permutation of channels reorders together.
+
+        By default, those that a trace of the network finds (``wsl.zoo.architectures.tracing``); later calls read them
+        from the user's cache.
+        """
+        from wsl.zoo.architectures.tracing import groups_of
+
+        return groups_of(self, layout)
 
     def token_rows(self, layout: Layout) -> list[list[Entry]]:
         """Return the parameters of each layer that tokens are cut from, all with one row per output channel.

@@ -1,6 +1,5 @@
 """ResNet-18 of any width (He et al. 2015), with torchvision's names of modules and parameters."""
 
-import re
 from typing import Literal
 
 from pydantic import Field
@@ -34,20 +33,6 @@ class ResNet18(Architecture):
 
         return [module for module in network.modules() if isinstance(module, BasicBlock)]
 
-    def channel_groups(self, layout):
-        """Return the groups of channels.
-
-        Residual blocks add their output to their input, so all blocks of a stage share the channels of one *stream*
-        (``layer1`` to ``layer4``; the stem belongs to ``layer1``). Channels between the two convolutions of a block
-        are a group of their own (``layer1.0``, ...).
-        """
-        groups: dict[str, list[tuple[str, int]]] = {}
-        for entry in layout.entries:
-            for axis, group in enumerate(_channels(entry.name)):
-                if group:
-                    groups.setdefault(group, []).append((entry.name, axis))
-        return {group: tuple(axes) for group, axes in groups.items()}
-
     @classmethod
     def own_names(cls, names):
         return {name: _own_name(name) for name in names}
@@ -66,17 +51,3 @@ def _own_name(name: str) -> str:
         # Whole words only.
         name = ours + name.removeprefix(theirs) if name.startswith(theirs) else name.replace("." + theirs, "." + ours)
     return name
-
-
-def _channels(name: str) -> tuple[str | None, ...]:
-    """Return the groups of a parameter's first axes; None: the axis belongs to no group."""
-    if name.startswith("fc."):
-        return (None, "layer4") if name == "fc.weight" else (None,)
-    if name.startswith(("conv1", "bn1")):
-        return ("layer1", None) if name == "conv1.weight" else ("layer1",)
-    stage, block, part = re.match(r"layer(\d)\.(\d)\.(\w+)", name).groups()
-    stream, inner = f"layer{stage}", f"layer{stage}.{block}"
-    source = f"layer{int(stage) - 1}" if block == "0" and stage != "1" else stream
-    if part == "downsample":
-        return (stream, source) if ".downsample.0." in name else (stream,)
-    return {"conv1": (inner, source), "bn1": (inner,), "conv2": (stream, inner), "bn2": (stream,)}[part]

@@ -7,22 +7,82 @@ together, and which not at all (``_operators``). What is left are permutations t
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import operator
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wsl.zoo.architectures._channels import Axis, Channels, Factors, acting, fresh
+import numpy as np
+
+from wsl.files.user_cache import cache_file, read_cached, write_cached
+from wsl.jobs.provenance import code_digest
+from wsl.settings.registry import module_file
+from wsl.zoo.architectures._channels import Axis, Channels, Factors, acting, fix, fresh
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
     from torch.fx import Graph
 
+    from wsl.zoo.architectures.base import Architecture
+    from wsl.zoo.layout import Layout
+
 log = logging.getLogger(__name__)
 Groups = dict[str, tuple[Axis, ...]]
 TOLERANCE = 1e-6  # of outputs in double precision, relative to their largest value
+IMAGES, COLOURS, SIDE = 2, 3, 64  # of the inputs in a trace; the side where an architecture accepts any
+
+
+def groups_of(architecture: Architecture, layout: Layout) -> Groups:
+    """Return the permutation symmetries of an architecture, which are kept in the user's cache.
+
+    Args:
+        architecture: of the network.
+        layout: of the network.
+    """
+    module = module_file(type(architecture))
+    known = [architecture.text(), layout.classes, layout.image_size, code_digest(module), code_digest(Path(__file__))]
+    known += [f"{library} {_installed(library)}" for library in ("torch", "torchvision", "timm")]
+    path = cache_file("symmetries", f"{hashlib.sha256(json.dumps(known).encode()).hexdigest()[:32]}.json")
+    groups = read_cached(path, groups_from_text)
+    if groups is None:
+        groups = _built_groups(architecture, layout)
+        write_cached(path, json.dumps(groups))
+    return groups
+
+
+def groups_from_text(text: str) -> Groups:
+    """Return groups from JSON."""
+    return {group: tuple(Axis(*axis) for axis in axes) for group, axes in json.loads(text).items()}
+
+
+def _installed(library: str) -> str:
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return ""
+
+
+def _built_groups(architecture: Architecture, layout: Layout) -> Groups:
+    """Trace a build without memory, and try the groups on a build with memory."""
+    import torch
+
+    side = layout.image_size or SIDE
+    shape = (IMAGES, COLOURS, side, side)
+    with torch.device("meta"):
+        network = architecture.build(layout.classes, layout.image_size)
+    try:
+        groups = traced_groups(network, shape)
+        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+            return confirmed(groups, architecture.build(layout.classes, layout.image_size), shape)
+    except (RuntimeError, TypeError, ValueError, NotImplementedError) as error:
+        log.warning("%s cannot be traced, so none of its channels are permuted: %s", architecture, error)
+        return {}
 
 
 def traced_groups(network: nn.Module, shape: Sequence[int]) -> Groups:
@@ -39,8 +99,8 @@ def traced_groups(network: nn.Module, shape: Sequence[int]) -> Groups:
     tensors = _tensors(network)
     axes = {key: [fresh(size) for size in tensor.shape] for key, (tensor, _) in tensors.items()}
     for key, (_tensor, names) in tensors.items():
-        if not names:  # not a part of the state dict, so it cannot be permuted
-            _fix(axes[key])
+        for axis in () if names else axes[key]:
+            fix(axis)  # not a part of the state dict, so it cannot be permuted
     _interpret(_graph(network, {key: tensor for key, (tensor, _) in tensors.items()}, shape), list(axes.values()))
     acts: dict[Channels, list[Axis]] = {}
     by_name = {name: value for key, value in axes.items() for name in tensors[key][1]}
@@ -80,9 +140,9 @@ def confirmed(groups: Groups, network: nn.Module, shape: Sequence[int]) -> Group
     def outputs(chosen: list[str]) -> torch.Tensor:
         moved = dict(state)
         for group in chosen:
-            order = torch.randperm(groups[group][0].size, generator=generator)
+            order = torch.randperm(groups[group][0].size, generator=generator).numpy()
             for axis in groups[group]:
-                moved[axis.name] = permuted(moved[axis.name], axis, order)
+                moved[axis.name] = torch.from_numpy(permuted(moved[axis.name].numpy(), axis, order))
         network.load_state_dict(moved)
         with torch.no_grad():
             return network(images)
@@ -96,19 +156,23 @@ def confirmed(groups: Groups, network: nn.Module, shape: Sequence[int]) -> Group
     return {group: axes for group, axes in groups.items() if group not in wrong}
 
 
-def permuted(values: Any, axis: Axis, order: Any) -> Any:
-    """Return a parameter, numpy array or tensor, whose channels on an axis are reordered: i becomes ``order[i]``."""
+def blocks(values: np.ndarray, axis: Axis) -> np.ndarray:
+    """Return the part of a parameter that a permutation acts on, its axis viewed as (before, size, after)."""
+    stop = axis.start + axis.before * axis.size * axis.after
+    part = values[(*[slice(None)] * axis.axis, slice(axis.start, stop))]
+    shape = values.shape
+    return part.reshape(*shape[: axis.axis], axis.before, axis.size, axis.after, *shape[axis.axis + 1 :])
+
+
+def permuted(values: np.ndarray, axis: Axis, order: np.ndarray) -> np.ndarray:
+    """Return a parameter whose channels are reordered on an axis: channel i becomes what was ``order[i]``."""
+    part = np.take(blocks(values, axis), order, axis.axis + 1)
     length = axis.before * axis.size * axis.after
-    index = (slice(None),) * axis.axis
-    whole = axis.start == 0 and length == values.shape[axis.axis]
-    part = values if whole else values[(*index, slice(axis.start, axis.start + length))]
-    shape = part.shape
-    part = part.reshape(*shape[: axis.axis], axis.before, axis.size, axis.after, *shape[axis.axis + 1 :])
-    part = part[(*index, slice(None), order)].reshape(shape)
-    if whole:
-        return part
-    values = values.clone() if hasattr(values, "clone") else values.copy()
-    values[(*index, slice(axis.start, axis.start + length))] = part
+    if length == values.shape[axis.axis]:
+        return part.reshape(values.shape)
+    values = values.copy()
+    where = (*[slice(None)] * axis.axis, slice(axis.start, axis.start + length))
+    values[where] = part.reshape(values[where].shape)
     return values
 
 
@@ -174,13 +238,6 @@ def _interpret(graph: Graph, inputs: list[list[Factors]]) -> None:
             arguments, options = (map_arg(given, values.__getitem__) for given in (node.args, node.kwargs))
             outputs = apply(node.target, arguments, options, shapes)
             values[node] = outputs if several else outputs[0]
-
-
-def _fix(value: list[Factors]) -> None:
-    from wsl.zoo.architectures._channels import fix
-
-    for axis in value:
-        fix(axis)
 
 
 def _random(value: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
