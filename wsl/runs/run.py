@@ -53,8 +53,7 @@ class Run:
             architecture = self.config.zoo.architecture
             if self.config.weights.align and not architecture.channel_groups(self.layout):
                 raise ConfigError(
-                    f"weights.align: the architecture {architecture.name} has no permutation symmetry; "
-                    "set it to false"
+                    f"weights.align: the architecture {architecture.name} has no permutation symmetry; set it to false"
                 )
         if self.classes:
             with faults.noted():

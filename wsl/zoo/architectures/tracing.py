@@ -2,7 +2,7 @@
 
 The network runs once without memory (on the meta device), which records all operators of ATen that it calls. Each axis
 of each parameter starts as channels that may be permuted freely; each operator then says which axes must be permuted
-together, and which not at all (``_operators``). What is left are permutations that change no output.
+together, and which not at all (``_rules``). What is left are permutations that change no output.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import operator
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -102,20 +103,19 @@ def traced_groups(network: nn.Module, shape: Sequence[int]) -> Groups:
         for axis in () if names else axes[key]:
             fix(axis)  # not a part of the state dict, so it cannot be permuted
     _interpret(_graph(network, {key: tensor for key, (tensor, _) in tensors.items()}, shape), list(axes.values()))
-    acts: dict[Channels, list[Axis]] = {}
     by_name = {name: value for key, value in axes.items() for name in tensors[key][1]}
-    for name in network.state_dict():
-        for number, axis in enumerate(by_name.get(name, ())):
-            for channels, act in acting(name, number, axis):
-                acts.setdefault(channels, []).append(act)
+    named = [(name, number, axis) for name in network.state_dict() for number, axis in enumerate(by_name.get(name, ()))]
+    for place in named * 2:
+        acting(*place)  # merges copies of channels that are used together
+    acts: dict[Channels, list[Axis]] = {}
+    for place in named:
+        for channels, axis in acting(*place):
+            acts.setdefault(channels, []).append(axis)
     groups: Groups = {}
-    for found in acts.values():
-        module, number = found[0].name.rpartition(".")[0] or found[0].name, 1
-        name = module
-        while name in groups:
-            number += 1
-            name = f"{module}#{number}"
-        groups[name] = tuple(found)
+    for group in acts.values():
+        module = group[0].name.rpartition(".")[0] or group[0].name
+        names = (f"{module}#{number}" if number > 1 else module for number in count(1))
+        groups[next(name for name in names if name not in groups)] = tuple(group)
     return groups
 
 
@@ -183,8 +183,7 @@ def _tensors(network: nn.Module) -> dict[str, tuple[torch.Tensor, list[str]]]:
         names.setdefault(id(tensor), []).append(name)
     known = {**dict(network.named_parameters()), **dict(network.named_buffers())}
     return {
-        key: (tensor, names.get(id(tensor), []) if tensor.is_floating_point() else [])
-        for key, tensor in known.items()
+        key: (tensor, names.get(id(tensor), []) if tensor.is_floating_point() else []) for key, tensor in known.items()
     }
 
 
@@ -219,7 +218,9 @@ def _interpret(graph: Graph, inputs: list[list[Factors]]) -> None:
     """Restrict the channels of the inputs by all operators of a graph."""
     from torch.fx.node import map_arg
 
-    from wsl.zoo.architectures._operators import apply, fix_all, fixed
+    # The rules of views are imported by those of layers.
+    from wsl.zoo.architectures import _rules_of_layers  # noqa: F401
+    from wsl.zoo.architectures._rules import apply, fix_all, fixed
 
     values: dict[Any, Any] = {}
     waiting = iter(inputs)
