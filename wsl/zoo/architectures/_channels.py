@@ -179,7 +179,7 @@ def _copied(leading: Channels) -> bool:
     if source is None or leading.fixed or leading.size > MOST_COPIES:
         return False
     leaves = resolved(source.equal)[1:]
-    if not leaves or any(isinstance(leaf, Concatenation) or leaf.fixed for leaf in leaves):
+    if leading in leaves or not leaves or any(isinstance(leaf, Concatenation) or leaf.fixed for leaf in leaves):
         return False
     for leaf in leaves:
         leaf.copies = [fresh(leaf.size) for _ in range(leading.size)]

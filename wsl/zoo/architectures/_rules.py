@@ -56,7 +56,7 @@ def apply(target: Any, arguments: Sequence[Any], options: dict[str, Any], shapes
     """
     name = target._schema.name.removeprefix("aten::")
     elementwise = torch.Tag.pointwise in target.tags and torch.Tag.nondeterministic_seeded not in target.tags
-    function = RULES.get(name.removesuffix("_copy"), pointwise if elementwise else None)
+    function = RULES.get(name, pointwise if elementwise else None)
     outputs: list[Value] | None = None
     if function is not None:
         try:
@@ -68,7 +68,7 @@ def apply(target: Any, arguments: Sequence[Any], options: dict[str, Any], shapes
             if [shape_of(output) for output in outputs] != shapes:
                 fix_all(outputs)
                 outputs = None
-        except (UnknownCaseError, TypeError, IndexError, ValueError):
+        except (UnknownCaseError, TypeError, IndexError, ValueError, ArithmeticError):
             outputs = None
     if outputs is None:
         fix_all([arguments, options])

@@ -129,7 +129,7 @@ def _layer_norm(value: Value, shape: Sequence[int], *arguments: Any) -> Value:
     return value
 
 
-@rule("native_group_norm", "group_norm")
+@rule("native_group_norm")
 def _group_norm(value: Value, weight: Value | None, bias: Value | None, *arguments: Any) -> Value:
     view([value[1]], [arguments[-2], -1])
     for vector in (weight, bias):

@@ -21,7 +21,7 @@ from wsl.zoo.architectures._channels import (
 from wsl.zoo.architectures._rules import UnknownCaseError, Value, fix_all, rule, shape_of
 
 
-@rule("alias", "detach", "clone", "contiguous", "_to_copy", "lift_fresh", "dropout", "hardswish")
+@rule("alias", "detach", "clone", "contiguous", "_to_copy", "lift_fresh_copy", "dropout", "hardswish")
 @rule("softmax", "_softmax", "_safe_softmax", "log_softmax", "_log_softmax")
 def _unchanged(value: Value, *_: Any, **__: Any) -> Value:
     return value
@@ -31,12 +31,12 @@ def _unchanged(value: Value, *_: Any, **__: Any) -> Value:
 def view(value: Value, shape: Sequence[int]) -> Value:
     unknown = prod(shape_of(value)) // prod(size for size in shape if size != -1)
     shape = [unknown if size == -1 else size for size in shape]
-    waiting = [factor for axis in value for factor in resolved(axis)]
+    waiting = [factor for axis in value for factor in axis]
     result: Value = []
     for wanted in shape:
         axis: list[Any] = []
         while wanted > 1:
-            factor = waiting.pop(0)
+            factor, *waiting = resolved(tuple(waiting))  # a split changes all factors that are the same channels
             if factor.size > wanted:
                 if not isinstance(factor, Channels) or factor.size % wanted:
                     raise UnknownCaseError
