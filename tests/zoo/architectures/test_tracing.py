@@ -104,7 +104,7 @@ def convnext():
 def timm_convnext():
     from timm.models.convnext import ConvNeXt
 
-    return ConvNeXt(num_classes=3, depths=(1, 1), dims=(6, 8), use_grn=True)
+    return ConvNeXt(num_classes=3, depths=(1, 1, 1, 1), dims=(6, 8, 8, 8), use_grn=True)
 
 
 def shufflenet():
@@ -131,7 +131,7 @@ NETWORKS = {
     "torchvision_vit": (torchvision_vit, 1 + 2 * 4),
     "swin": (swin, 2 + 4 * 4),  # two streams
     "convnext": (convnext, 2 + 2),
-    "timm_convnext": (timm_convnext, 2 + 2),
+    "timm_convnext": (timm_convnext, 4 + 4),
     "shufflenet": (shufflenet, None),
     "gated": (gated, 1),
 }

@@ -145,8 +145,12 @@ def _split(value: Value, size: int, place: int = 0) -> tuple[Value, ...]:
 def _slice(value: Value, place: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Value:
     total = length(value[place])
     start, end, _ = slice(start, end).indices(total)
-    if step != 1 or end <= start:
+    if end <= start:
         raise UnknownCaseError
+    if step != 1:
+        fix(value[place])
+        place %= len(value)
+        return [*value[:place], fresh(len(range(start, end, step)), fixed=True), *value[place + 1 :]]
     if (start, end) == (0, total):
         return value
     lengths = [start, end - start, total - end]

@@ -28,7 +28,7 @@ from wsl.zoo.architectures._channels import Axis, Channels, Factors, acting, fix
 if TYPE_CHECKING:
     import torch
     from torch import nn
-    from torch.fx import Graph
+    from torch.fx import Graph, Node
 
     from wsl.zoo.architectures.base import Architecture
     from wsl.zoo.layout import Layout
@@ -233,12 +233,25 @@ def _interpret(graph: Graph, inputs: list[list[Factors]]) -> None:
             values[node] = fixed(node.meta["val"].shape)
         elif node.target is operator.getitem:
             values[node] = values[node.args[0]][node.args[1]]
+        elif _relabelled(node):
+            values[node] = values[node.args[0]]
         else:
             several = isinstance(node.meta["val"], list | tuple)
             shapes = [list(output.shape) for output in (node.meta["val"] if several else [node.meta["val"]])]
             arguments, options = (map_arg(given, values.__getitem__) for given in (node.args, node.kwargs))
             outputs = apply(node.target, arguments, options, shapes)
             values[node] = outputs if several else outputs[0]
+
+
+def _relabelled(node: Node) -> bool:
+    """Return whether an operator only changes strides of axes of length 1, as adaptive pooling does."""
+    if node.target._schema.name not in ("aten::as_strided", "aten::as_strided_"):
+        return False
+    before, after = (
+        (one.shape, [stride for size, stride in zip(one.shape, one.stride(), strict=True) if size > 1])
+        for one in (node.args[0].meta["val"], node.meta["val"])
+    )
+    return before == after and node.meta["val"].storage_offset() == node.args[0].meta["val"].storage_offset()
 
 
 def _random(value: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
