@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 Groups = dict[str, tuple[Axis, ...]]
 TOLERANCE = 1e-6  # of outputs in double precision, relative to their largest value
+MOST_CONFIRMED = 30_000_000  # weights; larger networks are only traced
 IMAGES, COLOURS, SIDE = 2, 3, 64  # of the inputs in a trace; the side where an architecture accepts any
 
 
@@ -79,6 +80,8 @@ def _built_groups(architecture: Architecture, layout: Layout) -> Groups:
         network = architecture.build(layout.classes, layout.image_size)
     try:
         groups = traced_groups(network, shape)
+        if layout.size > MOST_CONFIRMED:
+            return groups
         with torch.random.fork_rng(devices=[]), torch.device("cpu"):
             return confirmed(groups, architecture.build(layout.classes, layout.image_size), shape)
     except (RuntimeError, TypeError, ValueError, NotImplementedError) as error:
