@@ -104,7 +104,7 @@ def convnext():
 def timm_convnext():
     from timm.models.convnext import ConvNeXt
 
-    return ConvNeXt(num_classes=3, depths=(1, 1, 1, 1), dims=(6, 8, 8, 8), use_grn=True)
+    return ConvNeXt(num_classes=3, depths=(1, 1, 1, 1), dims=(6, 8, 8, 8), patch_size=2, use_grn=True)
 
 
 def shufflenet():
@@ -254,6 +254,7 @@ ORDERED = {
     "cumulated": lambda values: values.cumsum(1),
     "sorted by place": lambda values: values * torch.arange(6, device=values.device),
     "rolled": lambda values: values.roll(1, 1) + values,
+    "rolled as a whole": lambda values: values.roll(1) + values,
     "with itself reversed": lambda values: values + values.flip(1),
     "every second": lambda values: torch.cat([values[:, ::2], values[:, 1::2]], 1) + values,
     "unknown": lambda values: torch.fft.fft(values, dim=1).real,

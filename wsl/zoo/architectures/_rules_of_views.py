@@ -18,13 +18,18 @@ from wsl.zoo.architectures._channels import (
     take,
     unify,
 )
-from wsl.zoo.architectures._rules import UnknownCaseError, Value, fix_all, rule, shape_of
+from wsl.zoo.architectures._rules import Leading, UnknownCaseError, Value, fix_all, rule, shape_of
 
 
 @rule("alias", "detach", "clone", "contiguous", "_to_copy", "lift_fresh_copy", "dropout", "hardswish")
 @rule("softmax", "_softmax", "_safe_softmax", "log_softmax", "_log_softmax")
 def _unchanged(value: Value, *_: Any, **__: Any) -> Value:
     return value
+
+
+@rule("new_zeros", "new_ones", "new_full", "new_empty", "zeros_like", "ones_like", "full_like", "empty_like")
+def _constant(_value: Value, *_: Any, **__: Any) -> Value:
+    return Leading()
 
 
 @rule("view", "_unsafe_view", "reshape", "_reshape_alias")
@@ -185,14 +190,16 @@ def _embedding(table: Value, indices: Value, *_: Any) -> Value:
     return _index(table, [indices])
 
 
-@rule("roll", "flip")
-def _moved_along(value: Value, *arguments: Any) -> Value:
-    places = arguments[-1]
-    if not places:
-        raise UnknownCaseError
+@rule("flip")
+def _flip(value: Value, places: Sequence[int]) -> Value:
     for place in places:
         fix(value[place])
     return value
+
+
+@rule("roll")
+def _roll(value: Value, _shifts: Sequence[int], places: Sequence[int] = ()) -> Value:
+    return _flip(value, places or range(len(value)))
 
 
 @rule("constant_pad_nd")
