@@ -54,7 +54,8 @@ def groups_of(architecture: Architecture, layout: Layout) -> Groups:
     groups = read_cached(path, groups_from_text)
     if groups is None:
         groups = _built_groups(architecture, layout)
-        write_cached(path, json.dumps(groups))
+        if groups:  # another try may succeed
+            write_cached(path, json.dumps(groups))
     return groups
 
 
@@ -84,7 +85,7 @@ def _built_groups(architecture: Architecture, layout: Layout) -> Groups:
             return groups
         with torch.random.fork_rng(devices=[]), torch.device("cpu"):
             return confirmed(groups, architecture.build(layout.classes, layout.image_size), shape)
-    except (RuntimeError, TypeError, ValueError, NotImplementedError) as error:
+    except Exception as error:  # of any network's code
         log.warning("%s cannot be traced, so none of its channels are permuted: %s", architecture, error)
         return {}
 
