@@ -272,26 +272,50 @@ def test_channels_whose_order_counts_are_fixed(function):
     assert Outputs(build).change([(axis, np.array([1, 0, 2, 5, 3, 4])) for axis in axes]) > 1e-6
 
 
-@pytest.mark.parametrize(
-    "function",
-    [
-        lambda values: values[:, [5, 4, 3, 2, 1, 0]] + values,
-        lambda values: values.view(-1, 2, 3).transpose(1, 2).reshape(-1, 6) + values,
-        lambda values: torch.cat([values[:, 4:], values[:, :4]], 1) * values,
-        lambda values: values.unfold(1, 2, 2).flatten(1) + values,
-        lambda values: values.view(-1, 2, 3).cumsum(1).view(-1, 6),
-        lambda values: torch.cat([values[:, :3] * values[:, 3:], values[:, 3:]], 1),
-        lambda values: values.view(-1, 3, 2)[:, 0].repeat(1, 3) + values,
-    ],
-)
-def test_what_remains_of_shuffled_channels_changes_nothing(function):
+RESHAPED = [
+    lambda values: values[:, [5, 4, 3, 2, 1, 0]] + values,
+    lambda values: values.view(-1, 2, 3).transpose(1, 2).reshape(-1, 6) + values,
+    lambda values: torch.cat([values[:, 4:], values[:, :4]], 1) * values,
+    lambda values: torch.cat([values[:, :3] * values[:, 3:], values[:, 3:]], 1),
+    lambda values: torch.stack(values.view(-1, 2, 3).unbind(1), 2).flatten(1),
+    lambda values: values.unfold(1, 2, 2).flatten(1) + values,
+    lambda values: values.view(-1, 2, 3).cumsum(1).view(-1, 6),
+    lambda values: values.view(-1, 3, 2)[:, 0].repeat(1, 3) + values,
+    lambda values: values.view(-1, 2, 3)[:, 0].relu() * values.view(-1, 2, 3)[:, 1].tanh(),
+    lambda values: values.view(-1, 2, 3)[:, 0] + values.view(-1, 2, 3).mean(1),
+    lambda values: values.view(-1, 2, 3).softmax(1).flatten(1),
+    lambda values: values.view(-1, 3, 2).amax(2).repeat_interleave(2, 1) * values,
+    lambda values: values.view(-1, 2, 3) @ values.view(-1, 3, 2),
+    lambda values: values.view(-1, 2, 3) @ values.view(-1, 2, 3).transpose(1, 2) + values.view(-1, 3, 2)[:, :2],
+    lambda values: values[:, :, None] * values[:, None, :],
+    lambda values: (values[:, :, None] * values[:, None, :]).view(-1, 4, 9) + 1,
+    lambda values: (values[:, :, None] * values[:, None, :]).view(-1, 6, 3, 2).transpose(2, 3).reshape(-1, 36),
+    lambda values: torch.einsum("na,nb->nb", values, values.sigmoid()),
+    lambda values: nn.functional.group_norm(values, 2) + values.view(-1, 3, 2).sum(2).repeat(1, 2),
+    lambda values: nn.functional.pad(values[:, :4], (1, 1)) * values,
+    lambda values: nn.functional.pad(values, (1, -1)) * values,
+    lambda values: nn.functional.glu(values, 1),
+    lambda values: values.topk(3, 1)[0],
+    lambda values: torch.where(values > 0, values, values.sort(1)[0]),
+    lambda values: values.scatter_add(1, torch.zeros_like(values, dtype=torch.long), values),
+    lambda values: torch.cat([values.new_zeros(len(values), 1), values, values[:, :1]], 1),
+    lambda values: nn.functional.conv1d(values[:, None], torch.ones_like(values[:1, None, :3])),
+    lambda values: nn.functional.scaled_dot_product_attention(*values.view(-1, 1, 3, 2).unbind(2)[0:1] * 3),
+]
+
+
+@pytest.mark.parametrize("function", RESHAPED)
+def test_what_remains_of_reshaped_channels_changes_nothing(function):
+    flat = nn.Flatten()
+    read = flat(function(torch.randn(2, 6))).shape[1]
+
     def build():
-        return Applied(function)
+        return Applied(lambda values: flat(function(values)), read=read)
 
     outputs = Outputs(build)
     for axes in traced(build).values():
-        for shift in range(1, axes[0].size):
-            assert outputs.change([(axis, np.roll(np.arange(axis.size), shift)) for axis in axes]) < 1e-9
+        for order in (np.roll(np.arange(axes[0].size), 1), np.arange(axes[0].size)[::-1]):
+            assert outputs.change([(axis, order) for axis in axes]) < 1e-9
 
 
 def test_tied_parameters_move_together_and_other_tensors_never():
