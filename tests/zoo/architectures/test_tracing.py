@@ -104,7 +104,7 @@ def convnext():
 def timm_convnext():
     from timm.models.convnext import ConvNeXt
 
-    return ConvNeXt(num_classes=3, depths=(1, 1, 1, 1), dims=(6, 8, 8, 8), patch_size=2, use_grn=True)
+    return ConvNeXt(num_classes=3, depths=(1, 1, 1, 1), dims=(6, 8, 10, 12), patch_size=2, output_stride=8, use_grn=True)
 
 
 def shufflenet():
