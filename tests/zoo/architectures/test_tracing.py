@@ -104,7 +104,8 @@ def convnext():
 def timm_convnext():
     from timm.models.convnext import ConvNeXt
 
-    return ConvNeXt(num_classes=3, depths=(1, 1, 1, 1), dims=(6, 8, 10, 12), patch_size=2, output_stride=8, use_grn=True)
+    shape = {"depths": (1, 1, 1, 1), "dims": (6, 8, 10, 12), "patch_size": 2, "output_stride": 8}
+    return ConvNeXt(num_classes=3, use_grn=True, **shape)
 
 
 def shufflenet():
@@ -131,7 +132,7 @@ NETWORKS = {
     "torchvision_vit": (torchvision_vit, 1 + 2 * 4),
     "swin": (swin, 2 + 4 * 4),  # two streams
     "convnext": (convnext, 2 + 2),
-    "timm_convnext": (timm_convnext, 4 + 4),
+    "timm_convnext": (timm_convnext, 1 + 4 + 4),  # stem; streams and neurons of the stages
     "shufflenet": (shufflenet, None),
     "gated": (gated, 1),
 }
