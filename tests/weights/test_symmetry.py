@@ -4,12 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch import nn
 
 from tests.networks import resnet18_layout
 from tests.weights.conftest import logits
+from wsl.weights import alignment, symmetry
 from wsl.weights.alignment import align_part, match
 from wsl.weights.symmetry import group_sizes, permutable, permutation_index, random_permutations
+from wsl.zoo.architectures.base import Axis
+from wsl.zoo.architectures.tracing import traced_groups
 from wsl.zoo.index import open_zoo
+from wsl.zoo.layout import layout_from
 from wsl.zoo.network import flatten, network_for
 
 LAYOUT = resnet18_layout(4, 3)
@@ -51,12 +56,12 @@ def test_each_group_alone_moves_channels_and_leaves_outputs_equal(group):
 
 def test_groups_are_four_streams_and_eight_insides_and_hold_every_channel():
     assert len(group_sizes(LAYOUT)) == 12
-    names = {name for axes in permutable(LAYOUT).values() for name, _ in axes}
+    names = {axis.name for axes in permutable(LAYOUT).values() for axis in axes}
     assert names == {entry.name for entry in LAYOUT.entries} - {"fc.bias"}
-    assert permutable(LAYOUT)["layer1.0"] == (
-        ("layer1.0.conv1.weight", 0),
-        *((f"layer1.0.bn1.{key}", 0) for key in ("weight", "bias", "running_mean", "running_var")),
-        ("layer1.0.conv2.weight", 1),
+    assert permutable(LAYOUT)["layer1.0.conv1"] == (
+        Axis("layer1.0.conv1.weight", 0, 4),
+        *(Axis(f"layer1.0.bn1.{key}", 0, 4) for key in ("weight", "bias", "running_mean", "running_var")),
+        Axis("layer1.0.conv2.weight", 1, 4),
     )
 
 
@@ -64,6 +69,25 @@ def test_matching_puts_a_permuted_network_back_exactly():
     reference = random_network(0)
     moved = reference[permutation_index(LAYOUT, random_permutations(LAYOUT, np.random.default_rng(3)))]
     back = moved[permutation_index(LAYOUT, match(moved, reference, LAYOUT))]
+    np.testing.assert_array_equal(back, reference)
+
+
+class Residual(nn.Linear):
+    def forward(self, inputs):
+        return inputs + super().forward(inputs).relu()
+
+
+def test_matching_a_stream_that_one_matrix_reads_and_writes(monkeypatch):
+    network = nn.Sequential(nn.Flatten(), nn.Linear(48, 6), Residual(6, 6), Residual(6, 6), nn.Linear(6, 3))
+    layout = layout_from([(name, value.shape) for name, value in network.state_dict().items()], [])
+    groups = traced_groups(network, (2, 3, 4, 4))
+    assert {Axis("2.weight", 0, 6), Axis("2.weight", 1, 6)} < set(groups["1"]) and len(groups) == 1
+    for module in (symmetry, alignment):
+        monkeypatch.setattr(module, "permutable", lambda _: groups)
+    reference = np.random.default_rng(0).standard_normal(layout.size).astype(np.float32)
+    moved = reference[permutation_index(layout, random_permutations(layout, np.random.default_rng(3)))]
+    assert (moved != reference).any()
+    back = moved[permutation_index(layout, match(moved, reference, layout))]
     np.testing.assert_array_equal(back, reference)
 
 

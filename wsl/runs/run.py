@@ -54,7 +54,7 @@ class Run:
                     weights.encoder.check(self.layout)
             if self.config.weights.align and not network.channel_groups(self.layout):
                 raise ConfigError(
-                    f"weights.align: the architecture {network.name} declares no permutation symmetry; set it to false"
+                    f"weights.align: the architecture {network.name} has no permutation symmetry; set it to false"
                 )
         if self.classes:
             with faults.noted():

@@ -10,6 +10,8 @@ from wsl.errors import DataError
 from wsl.files.hdf5 import new_hdf5
 from wsl.randomness import stream
 from wsl.weights.symmetry import Permutations, group_sizes, permutable, permutation_index, reorder
+from wsl.zoo.architectures.base import Axis
+from wsl.zoo.architectures.tracing import blocks
 from wsl.zoo.index import open_zoo, read_snapshot, read_weights
 from wsl.zoo.layout import Layout
 from wsl.zoo.recognition import architecture_of
@@ -27,11 +29,11 @@ def match(weights: np.ndarray, reference: np.ndarray, layout: Layout, seed: int 
     order in which groups are visited.
 
     Raises:
-        DataError: the architecture declares no symmetry.
+        DataError: the architecture has no symmetry.
     """
     if not permutable(layout):
         raise DataError(
-            f"the architecture {architecture_of(layout).name} declares no permutation symmetry (channel_groups), so "
+            f"the architecture {architecture_of(layout).name} has no permutation symmetry (channel_groups), so "
             "its networks cannot be aligned; set weights.align to false"
         )
     values, target = (layout.split(vector.astype(np.float64)) for vector in (weights, reference))
@@ -41,15 +43,23 @@ def match(weights: np.ndarray, reference: np.ndarray, layout: Layout, seed: int 
         moved = False
         for group in rng.permutation(list(permutations)):
             # Running statistics are measured, not learned, and their large squares would dominate.
+            axes = [axis for axis in permutable(layout)[group] if not layout[axis.name].running]
             products = sum(
-                _inner_products(target[name], reorder(values[name], name, layout, permutations), axis)
-                for name, axis in permutable(layout)[group]
-                if not layout[name].running
+                _inner_products(target[axis.name], reorder(values[axis.name], axis.name, layout, permutations), axis)
+                for axis in axes
             )
             _, order = linear_sum_assignment(products, maximize=True)
             gain = products[np.arange(len(order)), order].sum() - products.trace()
+            changed = permutations | {group: permutations[group][order]}
+            names = sorted({axis.name for axis in axes})
+            if len(names) < len(axes):  # two axes of a parameter move, so that products are not those of slices
+                before, after = (
+                    sum((target[name] * reorder(values[name], name, layout, chosen)).sum() for name in names)
+                    for chosen in (permutations, changed)
+                )
+                gain = after - before
             if gain > GAIN * abs(products).sum():
-                permutations[group], moved = permutations[group][order], True
+                permutations, moved = changed, True
         if not moved:
             break
     return permutations
@@ -76,7 +86,7 @@ def align_part(index: str | Path, train_index: str | Path, out: str | Path, seed
             log.info("member %s: %d channels moved", member, moved)
 
 
-def _inner_products(target: np.ndarray, values: np.ndarray, axis: int) -> np.ndarray:
-    """Return inner products (channels, channels) of slices along an axis."""
-    rows = [np.moveaxis(tensor, axis, 0).reshape(tensor.shape[axis], -1) for tensor in (target, values)]
+def _inner_products(target: np.ndarray, values: np.ndarray, axis: Axis) -> np.ndarray:
+    """Return inner products (channels, channels) of slices along the channels of an axis."""
+    rows = [np.moveaxis(blocks(tensor, axis), axis.axis + 1, 0).reshape(axis.size, -1) for tensor in (target, values)]
     return rows[0] @ rows[1].T

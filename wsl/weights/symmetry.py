@@ -4,7 +4,8 @@ from functools import cache
 
 import numpy as np
 
-from wsl.zoo.architectures.base import Axes
+from wsl.zoo.architectures.base import Axes, Axis
+from wsl.zoo.architectures.tracing import permuted
 from wsl.zoo.layout import Layout
 from wsl.zoo.recognition import architecture_of
 
@@ -15,7 +16,7 @@ Permutations = dict[str, np.ndarray]
 def permutable(layout: Layout) -> dict[str, Axes]:
     """Return, by group, the parameters and axes that one permutation of channels reorders together.
 
-    It is empty where the architecture declares no symmetry.
+    It is empty where the architecture has no symmetry.
 
     Raises:
         DataError: the architecture of the layout is not known.
@@ -24,18 +25,18 @@ def permutable(layout: Layout) -> dict[str, Axes]:
 
 
 @cache
-def _groups_of(layout: Layout) -> dict[str, list[tuple[int, str]]]:
+def _groups_of(layout: Layout) -> dict[str, list[tuple[Axis, str]]]:
     """Return the axes of each parameter that permutations reorder, each with its group."""
-    groups: dict[str, list[tuple[int, str]]] = {}
+    groups: dict[str, list[tuple[Axis, str]]] = {}
     for group, axes in permutable(layout).items():
-        for name, axis in axes:
-            groups.setdefault(name, []).append((axis, group))
+        for axis in axes:
+            groups.setdefault(axis.name, []).append((axis, group))
     return groups
 
 
 def group_sizes(layout: Layout) -> dict[str, int]:
     """Return the number of channels of every group."""
-    return {group: layout[axes[0][0]].shape[axes[0][1]] for group, axes in permutable(layout).items()}
+    return {group: axes[0].size for group, axes in permutable(layout).items()}
 
 
 def reorder(values: np.ndarray, name: str, layout: Layout, permutations: Permutations) -> np.ndarray:
@@ -43,9 +44,9 @@ def reorder(values: np.ndarray, name: str, layout: Layout, permutations: Permuta
 
     Channel i is the old channel ``permutations[group][i]``; groups without a permutation do not change.
     """
-    for axis, group in sorted(_groups_of(layout).get(name, ())):
+    for axis, group in _groups_of(layout).get(name, ()):
         if group in permutations:
-            values = np.take(values, permutations[group], axis)
+            values = permuted(values, axis, permutations[group])
     return values
 
 

@@ -19,10 +19,11 @@ from wsl.sampling.model_files import model_layout
 from wsl.sampling.onnx import export_onnx
 from wsl.sampling.recalibration import Recalibration
 from wsl.sampling.settings import BodySettings
-from wsl.weights.alignment import align_part
+from wsl.weights.alignment import align_part, match
 from wsl.weights.encoders._token_encoder import Shape, TokenEncoder
 from wsl.weights.encoders.tokens import tokens_of
-from wsl.weights.symmetry import permutation_index, random_permutations
+from wsl.weights.symmetry import permutable, permutation_index, random_permutations
+from wsl.zoo.architectures.base import Architecture, Axis
 from wsl.zoo.foreign.exporting import export_zoo
 from wsl.zoo.foreign.importing import import_zoo
 from wsl.zoo.foreign.options import ImportOptions
@@ -69,14 +70,37 @@ def test_it_is_split_into_tokens_and_encoded(toy):
     assert encoder.decode(encoder.encode(weights)).shape == weights.shape
 
 
-def test_an_architecture_without_symmetries_is_not_permuted_or_aligned(toy, tmp_path):
+def test_its_symmetries_are_found_and_its_members_aligned(toy, tmp_path):
     layout = read_member(toy / "0.h5").layout
+    (axes,) = permutable(layout).values()
+    assert axes == (Axis("2.weight", 0, 5), Axis("2.bias", 0, 5), Axis("4.weight", 1, 5))
+    align_part(toy / "train.h5", toy / "train.h5", tmp_path / "aligned.h5", seed=0)
+    with open_zoo(toy / "train.h5") as zoo, open_zoo(tmp_path / "aligned.h5") as aligned:
+        images = torch.randn(4, 3, 16, 16)
+        reference = read_snapshot(zoo, 0)
+        for row in range(len(zoo.snapshots)):
+            before, after = read_snapshot(zoo, row), read_snapshot(aligned, row)
+            assert np.sort(before).tolist() == np.sort(after).tolist()
+            one, other = (logits(weights, layout, images) for weights in (before, after))
+            np.testing.assert_allclose(other, one, atol=1e-5)
+        assert ((after - reference) ** 2).sum() <= ((before - reference) ** 2).sum()
+
+
+def logits(weights, layout, images):
+    network = network_for(layout).eval()
+    network.load_state_dict(state_dict(weights, layout))
+    with torch.no_grad():
+        return network(images)
+
+
+def test_without_symmetries_nothing_is_permuted_and_alignment_is_refused(toy, tmp_path, monkeypatch):
+    layout = read_member(toy / "0.h5").layout
+    monkeypatch.setattr(Architecture, "channel_groups", lambda self, layout: {})
+    layout = layout._replace(counters=("another", "layout"))  # groups of each layout are kept
     places = permutation_index(layout, random_permutations(layout, np.random.default_rng(0)))
     assert np.array_equal(places, np.arange(layout.size))
-    with pytest.raises(
-        DataError, match=r"the architecture toy-mlp declares no permutation symmetry.*set weights.align"
-    ):
-        align_part(toy / "train.h5", toy / "train.h5", tmp_path / "aligned.h5", seed=0)
+    with pytest.raises(DataError, match=r"the architecture toy-mlp has no permutation symmetry.*set weights.align"):
+        match(np.zeros(layout.size), np.zeros(layout.size), layout)
 
 
 def test_it_is_exported_and_read_back(toy, tmp_path):

@@ -14,6 +14,7 @@ from wsl.files.plain import cache_file, read_cached, write_cached
 from wsl.jobs.provenance import code_digest
 from wsl.settings.registry import Registry, module_file
 from wsl.settings.sections import Named, plain
+from wsl.zoo.architectures._channels import Axis
 from wsl.zoo.head import Shapes
 from wsl.zoo.layout import Entry, Layout, layout_from, layout_from_text, layout_to_text
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 ARCHITECTURES: Registry = Registry("architecture", "wsl.zoo.architectures")
-Axes = tuple[tuple[str, int], ...]  # names of parameters, each with one of its axes
+Axes = tuple[Axis, ...]
 UNKNOWN = "unknown"  # an activation that neither names nor shapes show, in a layout
 _LAYOUTS: dict[str, Layout] = {}
 
@@ -51,7 +52,7 @@ class Architecture(Named):
     nonlinearity: ClassVar[str] = "relu"  # name of the activation, to compare with that of imported networks
     # Settings that neither names nor shapes of parameters show. ``recognise`` leaves those empty that it cannot know.
     unseen: ClassVar[tuple[str, ...]] = ()
-    libraries: ClassVar[tuple[str, ...]] = ("torch",)  # packages whose versions may change the layout
+    libraries: ClassVar[tuple[str, ...]] = ("torch",)  # packages whose versions may change the network
 
     def check(self, size: int) -> None:
         """Refuse settings that cannot be used for images of ``size`` pixels, without building a network.
@@ -96,8 +97,14 @@ class Architecture(Named):
         return []
 
     def channel_groups(self, layout: Layout) -> dict[str, Axes]:
-        """Return the axes that one permutation of channels reorders together, by group: the permutation symmetries."""
-        return {}
+        """Return the axes that one permutation of channels reorders together, by group: the permutation symmetries.
+
+        By default, those that a trace of the network finds (``wsl.zoo.architectures.tracing``); later calls read them
+        from the user's cache.
+        """
+        from wsl.zoo.architectures.tracing import groups_of
+
+        return groups_of(self, layout)
 
     def token_rows(self, layout: Layout) -> list[list[Entry]]:
         """Return the parameters of each layer that is split into tokens; all have one row per output channel.
