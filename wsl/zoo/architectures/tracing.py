@@ -1,8 +1,8 @@
 """Permutation symmetries of any network, from a trace of its operators (torch.fx).
 
 The network runs once without memory (on the meta device), which records all operators of ATen that it calls. Each axis
-of each parameter starts as channels that may be permuted freely; each operator then says which axes must be permuted
-together, and which not at all (``_rules``). What is left are permutations that change no output.
+of each parameter starts as channels that may be permuted freely; each operator then determines which axes must be
+permuted together, and which not at all (``_rules``). The remaining permutations change no output.
 """
 
 from __future__ import annotations
@@ -41,12 +41,7 @@ IMAGES, COLOURS, SIDE = 2, 3, 64  # of the inputs in a trace; the side where an 
 
 
 def groups_of(architecture: Architecture, layout: Layout) -> Groups:
-    """Return the permutation symmetries of an architecture, which are kept in the user's cache.
-
-    Args:
-        architecture: of the network.
-        layout: of the network.
-    """
+    """Return the permutation symmetries of an architecture's networks with this layout, also from the user's cache."""
     module = module_file(type(architecture))
     known = [architecture.text(), layout.classes, layout.image_size, code_digest(module), code_digest(Path(__file__))]
     known += map(version, architecture.libraries)
@@ -88,7 +83,7 @@ def traced_groups(network: nn.Module, shape: Sequence[int]) -> Groups:
 
     Args:
         network: on any device, the meta device included; it is not changed.
-        shape: of its inputs, with two or more images, so that the axis of images is no other axis.
+        shape: of its inputs, with two or more images: an axis of length 1 would not be recorded.
 
     Returns:
         By group: the axes that one permutation of channels reorders together, in the order of the state dict. A group
