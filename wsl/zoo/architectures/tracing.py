@@ -83,7 +83,7 @@ def traced_groups(network: nn.Module, shape: Sequence[int]) -> Groups:
 
     Args:
         network: on any device, the meta device included; it is not changed.
-        shape: of its inputs, with two or more images: an axis of length 1 would not be recorded.
+        shape: of its inputs, with two or more images, because axes of length 1 have no channels.
 
     Returns:
         By group: the axes that one permutation of channels reorders together, in the order of the state dict. A group
