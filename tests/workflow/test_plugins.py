@@ -22,7 +22,15 @@ def project(new_project, tiny_config, change):
         tiny_config,
         run="toys",
         plugins=[f"parts/{name}" for name in FILES if name.endswith(".py")],
-        images={"source": {"name": "stripes", "drawn": 40}, "classes": 5, "size": 16, "minimum": 5},
+        images={
+            "source": {"name": "stripes", "drawn": 40},
+            "classes": 5,
+            "size": 16,
+            "minimum": 5,
+            "classes_per_job": 5,
+        },
+        zoo__members=10,
+        zoo__cohort=10,  # few jobs, since most of their time is start-up
         zoo__architecture={"name": "toy-mlp", "hidden": 6},
         weights={"components": 8, "encoder": {"name": "rotation", "latent": 4, "epochs": 3}},
         shared__losses={"toy_hinge": {"weight": 0.5, "margin": 0.2}},
@@ -58,7 +66,7 @@ def test_the_run_consists_of_the_plugins(project):
 
 def test_the_report_shows_them(project):
     report = (project.results / "report.html").read_text(encoding="utf-8")
-    caption = "Validation accuracy by validation loss of the 8 members"
+    caption = "Validation accuracy by validation loss of the 10 members"
     assert "accuracy by validation loss" in report and caption in report
     assert "toy-ridge" in report and "toy-median" in report
 
@@ -71,8 +79,8 @@ def test_the_report_shows_them(project):
         ("toy_loss", {"train_shared"}),
         ("toy_weight_encoder", {"train_weight_encoder", "embed_weights"}),
         ("toy_figure", Counter(toy_figure=1, html_report=1)),
-        ("toy_architecture", {"train_member"}),
-        ("toy_source", {"pack_class"}),
+        ("toy_architecture", {"train_cohort"}),
+        ("toy_source", {"pack_classes_0"}),
     ],
 )
 def test_an_edit_of_a_plugin_reruns_what_uses_it_alone(project, name, first):
@@ -84,7 +92,14 @@ def test_an_edit_of_a_plugin_reruns_what_uses_it_alone(project, name, first):
     finally:
         path.write_text(text, encoding="utf-8")
     assert set(first) <= set(jobs)
-    stages = ["pack_class", "train_member", "fit_small_pca", "train_weight_encoder", "train_shared", "fit_toy-ridge"]
+    stages = [
+        "pack_classes_0",
+        "train_cohort",
+        "fit_small_pca",
+        "train_weight_encoder",
+        "train_shared",
+        "fit_toy-ridge",
+    ]
     earliest = min((stages.index(rule) for rule in first if rule in stages), default=len(stages))
     assert not set(stages[:earliest]) & set(jobs), "stages before the plug-in do not depend on it"
     if isinstance(first, Counter):

@@ -27,7 +27,7 @@ from wsl.weights.encoders.base import WEIGHT_ENCODERS
 from wsl.zoo.architectures.base import ARCHITECTURES
 
 WILDCARDS = SimpleNamespace(name="0", member="00000", part="train", draw="1", method="projection")
-GIVEN_BY_SCRIPT = {"device", "threads", "progress", "job"}
+RESERVED = {"device", "threads", "progress", "job"}  # of which a function gets `job`
 # Registered classes that functions look up by name, with the defaults of the config.
 ENCODER = WEIGHT_ENCODERS["pca-ae"]
 CODE_ONLY = ("wsl.evaluation.reconstruction.over_training", "wsl.evaluation.reconstruction.on_training_data")
@@ -151,8 +151,8 @@ def test_function_takes_what_rule_names(rule):
     keys = [*inputs, *named(rule.output), *settings]
     assert len(keys) == len(set(keys)), "one argument has two names"
     required = {name for name, parameter in parameters.items() if parameter.default is Parameter.empty}
-    assert required - GIVEN_BY_SCRIPT <= set(keys) <= set(parameters)
-    assert not set(keys) & GIVEN_BY_SCRIPT
+    assert required - {"job"} <= set(keys) <= set(parameters)
+    assert not set(keys) & RESERVED
     assert all(parameter.kind is not Parameter.VAR_KEYWORD for parameter in parameters.values())
 
 

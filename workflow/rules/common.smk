@@ -15,7 +15,7 @@ from wsl.errors import ConfigError, DataError
 from wsl.evaluation.bench import BenchSettings
 from wsl.files.text import forgive_output
 from wsl.jobs.devices import describe_devices
-from wsl.jobs.provenance import call_digest as digest_of_call
+from wsl.jobs.provenance import call_digest
 from wsl.launch.brief import print_in_brief
 from wsl.launch.stopping import FULL, PREFIX, Stopping, this_command
 from wsl.paths import Paths
@@ -84,10 +84,6 @@ PCA_FILES = FITTED_FILES if WEIGHTS.budget is None else GATED_FILES
 ON_BENCH = RUN.config.encoders() if RUN.config.evaluation.bench.encoders else {}
 
 
-def call_digest(function, *entries):
-    return digest_of_call(function, *entries, architecture=ARCHITECTURE)
-
-
 def call(function, entries=(), **values):
     """Return the params of a rule: the function that creates its outputs, a digest of its code, and its settings.
 
@@ -101,18 +97,18 @@ def call(function, entries=(), **values):
         return value(wildcards) if callable(value) and not isinstance(value, type) else value
 
     def code(wildcards):
-        return call_digest(of(function, wildcards), *of(entries, wildcards))
+        return call_digest(of(function, wildcards), *of(entries, wildcards), architecture=ARCHITECTURE)
 
     # One parameter for all values: Snakemake compares the *set* of a job's parameters, so it would miss two swapped
     # values if each were a parameter.
     def given(wildcards):
         return plain({key: of(value, wildcards) for key, value in values.items()})
 
-    by_job = callable(function) or callable(entries), any(map(callable, values.values()))
+    # Without wildcards, once for all jobs of the rule.
     return {
         "call": function,
-        "code": code if by_job[0] else code(None),
-        "settings": given if by_job[1] else given(None),
+        "code": code if callable(function) or callable(entries) else code(None),
+        "settings": given if any(map(callable, values.values())) else given(None),
     }
 
 

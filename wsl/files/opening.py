@@ -82,6 +82,18 @@ def _outputs(run: Path) -> set[str]:
         return set()
 
 
+def read_bytes(path: str | Path) -> bytes:
+    """Return the content of a file.
+
+    Raises:
+        DataError: it cannot be opened; the message names the cause and a remedy.
+    """
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise DataError(opening_fault(path, error)) from error
+
+
 def opening_fault(path: str | Path, error: OSError) -> str:
     """Return a sentence that names a file, why the system did not open it for reading, and a remedy."""
     path, code = Path(path), error.errno

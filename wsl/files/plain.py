@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from wsl.errors import DataError
 from wsl.files.atomic import written_whole
-from wsl.files.opening import opening_fault, remedy
+from wsl.files.opening import read_bytes, remedy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,10 +33,7 @@ def read_json(path: str | Path) -> Any:
     Raises:
         DataError: the file cannot be opened, or is not JSON.
     """
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise DataError(opening_fault(path, error)) from error
+    content = read_bytes(path)
     try:
         return json.loads(content.decode("utf-8-sig"))
     except ValueError as error:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from wsl.errors import DataError
-from wsl.files.opening import opening_fault
+from wsl.files.opening import read_bytes
 
 log = logging.getLogger(__name__)
 # UTF-32 comes first: its little-endian mark starts with that of UTF-16.
@@ -36,10 +36,7 @@ def read_text(path: str | Path, utf8_only: bool = False) -> str:
     Raises:
         DataError: the file cannot be opened, or has another encoding.
     """
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise DataError(opening_fault(path, error)) from error
+    data = read_bytes(path)
     mark = next((mark for mark in MARKS if data.startswith(mark)), b"")
     encoding = MARKS.get(mark, "utf-8")
     body = data.removeprefix(mark)

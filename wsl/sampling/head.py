@@ -176,7 +176,9 @@ def _regular(covariance: torch.Tensor) -> torch.Tensor:
 
 
 def _others(total: int, rows: torch.Tensor) -> torch.Tensor:
-    return torch.tensor([row for row in range(total) if row not in set(rows.tolist())])
+    others = torch.ones(total, dtype=torch.bool)
+    others[rows] = False
+    return others.nonzero().flatten()
 
 
 def _tasks(total: int, size: int, seed: int) -> list[torch.Tensor]:
