@@ -18,8 +18,6 @@ from wsl.launch.stopping import FULL
 
 REPOSITORY = Path(__file__).parents[2]
 FOLDERS = ("workflow", "wsl", "config", "profiles")
-# Jobs find compiled modules, wherever the tests run.
-NOT_INHERITED = ("SNAKEMAKE_PROFILE", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
 FILES = ("Snakefile", "environment.yml", "README.md", "pyproject.toml")
 # With this seed members 2 and 5 are test members, and so would a ninth, number 8, be.
 TINY = {
@@ -65,7 +63,7 @@ def call_snakemake(*arguments: str | Path, cwd: Path, **environment: str) -> sub
 
     It prints everything, with lists of files and reasons.
     """
-    inherited = {key: value for key, value in os.environ.items() if key not in NOT_INHERITED}
+    inherited = {key: value for key, value in os.environ.items() if key not in ("SNAKEMAKE_PROFILE", "PYTHONPATH")}
     return fork_snakemake([*FULL, *map(str, arguments)], cwd, {**inherited, "CUDA_VISIBLE_DEVICES": "", **environment})
 
 

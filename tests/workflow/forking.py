@@ -40,5 +40,4 @@ def _start(arguments: list[str], cwd: str, environment: dict[str, str], printed:
     os.chdir(cwd)
     sys.path.insert(0, cwd)  # as `python -m` does
     sys.argv = [cli.__file__.replace("cli.py", "__main__.py"), *arguments]
-    sys.dont_write_bytecode = "PYTHONDONTWRITEBYTECODE" in environment
     cli.main()
