@@ -34,7 +34,10 @@ CONFIG = {
         "snapshots": [0, "max"],
     },
 }
-MADE = {**CONFIG, "images": {**CONFIG["images"], "classes_per_job": 10}}  # few jobs, since they start for longer than they run
+MADE = {
+    **CONFIG,
+    "images": {**CONFIG["images"], "classes_per_job": 10},
+}  # few jobs, since they start for longer than they run
 MEMBERS = Counter(train_member=6, index_part=4)
 
 
