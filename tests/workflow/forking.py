@@ -12,9 +12,7 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(
-    ["snakemake.cli", "snakemake.report.html_reporter", "snakemake.logging", "pandas", "pydantic"]
-)
+SERVER.set_forkserver_preload(["snakemake.cli", "snakemake.report.html_reporter", "pandas", "pydantic"])
 
 
 def fork_snakemake(arguments: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> CompletedProcess:
