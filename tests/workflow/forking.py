@@ -36,6 +36,7 @@ def _start(arguments: list[str], cwd: str, environment: dict[str, str], printed:
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(cwd)
+    sys.dont_write_bytecode = False  # in which the server followed the tests
     sys.path.insert(0, cwd)  # as `python -m` does
     sys.argv = [cli.__file__.replace("cli.py", "__main__.py"), *arguments]
     cli.main()
