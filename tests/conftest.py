@@ -46,6 +46,7 @@ from wsl.zoo.settings import MemberTraining
 from wsl.zoo.training import train_member
 
 torch.set_num_threads(1)
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of processes that tests start find compiled modules
 # Few examples and the same ones each time, so that failures can be reproduced.
 UNTIMED = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.function_scoped_fixture]
 settings.register_profile("wsl", max_examples=40, deadline=None, derandomize=True, suppress_health_check=UNTIMED)

@@ -6,7 +6,7 @@ import pytest
 
 from wsl.errors import ConfigError
 from wsl.jobs.provenance import call_digest
-from wsl.settings.registry import PLUGINS, Registry, load_plugins, module_file, plugin_module
+from wsl.settings.registry import PLUGINS, Registry, load_plugins, module_file, offer_plugins, plugin_module
 from wsl.shared.losses.base import LOSSES
 
 PLUGIN = """
@@ -55,6 +55,18 @@ def test_a_plugin_adds_an_entry_after_the_built_in_ones(plugin):
     path = plugin("zero")
     load_plugins([path, path])
     assert list(LOSSES)[-1] == "zero" and module_file(LOSSES["zero"]) == path
+
+
+def test_an_offered_plugin_is_imported_for_a_name_that_needs_it(plugin):
+    files = [plugin("first"), plugin("second"), plugin("third")]
+    offer_plugins(files)
+    assert LOSSES["mse"].name == "mse" and not set(map(plugin_module, files)) & set(sys.modules)
+    assert LOSSES["second"].name == "second" and "third" not in LOSSES._entries
+    assert {plugin_module(path) for path in files} & set(sys.modules) == {plugin_module(files[1])}
+    with pytest.raises(ConfigError, match=r"unknown loss 'zero' \(known: .*first.*second.*third"):
+        LOSSES["zero"]
+    offer_plugins([plugin("fourth")])
+    assert "fourth" in list(LOSSES)
 
 
 def test_files_of_one_name_in_two_folders_are_two_plugins(plugin):

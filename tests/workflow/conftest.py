@@ -5,13 +5,13 @@ import fcntl
 import os
 import shutil
 import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from forking import fork_snakemake
 from printed import job_counts, jobs
 
 from wsl.launch.stopping import FULL
@@ -64,15 +64,7 @@ def call_snakemake(*arguments: str | Path, cwd: Path, **environment: str) -> sub
     It prints everything, with lists of files and reasons.
     """
     inherited = {key: value for key, value in os.environ.items() if key not in ("SNAKEMAKE_PROFILE", "PYTHONPATH")}
-    return subprocess.run(
-        [sys.executable, "-m", "snakemake", *FULL, *map(str, arguments)],
-        cwd=cwd,
-        env={**inherited, "CUDA_VISIBLE_DEVICES": "", **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    return fork_snakemake([*FULL, *map(str, arguments)], cwd, {**inherited, "CUDA_VISIBLE_DEVICES": "", **environment})
 
 
 class Project:
@@ -86,7 +78,7 @@ class Project:
     def __init__(self, root: Path, config: dict[str, Any], original: Path = REPOSITORY):
         self.root = root
         for name in FOLDERS:
-            shutil.copytree(original / name, root / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(original / name, root / name, ignore=shutil.ignore_patterns("*.pyc.*"))  # being written
         for name in FILES:
             shutil.copy2(original / name, root / name)
         self.write_config(config)

@@ -34,6 +34,10 @@ CONFIG = {
         "snapshots": [0, "max"],
     },
 }
+MADE = {
+    **CONFIG,
+    "images": {**CONFIG["images"], "classes_per_job": 10},
+}  # few jobs, since they start for longer than they run
 MEMBERS = Counter(train_member=6, index_part=4)
 
 
@@ -102,7 +106,7 @@ def test_a_missing_checkpoint_is_refused_before_any_job(change):
 @pytest.fixture(scope="module")
 def made(new_project):
     """The finetuned zoo, and a copy to restore it from."""
-    project = new_project(CONFIG)
+    project = new_project(MADE)
     project.run(*TARGETS, FITS)
     shutil.copytree(project.root, project.root.with_name("pristine"))
     return project
@@ -112,7 +116,7 @@ def made(new_project):
 def finished(made):
     shutil.rmtree(made.root)
     shutil.copytree(made.root.with_name("pristine"), made.root)
-    made.write_config(CONFIG)
+    made.write_config(MADE)
     return made
 
 
@@ -147,7 +151,7 @@ def test_what_a_change_of_the_regime_makes_stale(finished):
         ({"zoo__unseen__members": 1}, Counter(index_part=1)),
         ({"shared__epochs": 3}, Counter()),
     ):
-        finished.write_config(CONFIG)
+        finished.write_config(MADE)
         finished.configure(**changes)
         assert finished.would_run(*targets) == expected, changes
 

@@ -18,7 +18,7 @@ from wsl.jobs.job import Job
 from wsl.jobs.machine import note
 from wsl.jobs.process import job
 from wsl.jobs.progress import Progress
-from wsl.settings.registry import load_plugins
+from wsl.settings.registry import load_plugins, offer_plugins, plugin_module
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 begun = time.monotonic()  # before the libraries are imported, which takes longer than many jobs
 try:
     with job(snakemake.log[0], snakemake.threads, snakemake.resources.get("gpu", 0)) as device:
-        load_plugins(snakemake.config.get("plugins", ()))
-        params = snakemake.params
+        params, plugins = snakemake.params, snakemake.config.get("plugins", ())
+        load_plugins(path for path in plugins if params.call.startswith(f"{plugin_module(path)}."))
+        offer_plugins(plugins)
         made_of = [(path, Path(path).stat().st_mtime_ns, Path(path).stat().st_size) for path in snakemake.input]
         key = [params.call, params.code, params.settings, made_of]
         progress = Progress(snakemake.output[0], key, history=History(history_of(snakemake.log[0])))

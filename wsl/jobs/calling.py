@@ -8,6 +8,7 @@ from typing import Any, get_type_hints
 
 from pydantic import BaseModel
 
+from wsl.jobs.compiler import avoid_compiler
 from wsl.jobs.job import Job
 
 
@@ -29,6 +30,7 @@ def call_function(
     """
     module, _, attribute = name.rpartition(".")
     function = getattr(import_module(module), attribute)
+    avoid_compiler()
     parameters, annotations = signature(function).parameters, get_type_hints(function)
     arguments = {"inputs": annotations["inputs"](**inputs)} if "inputs" in parameters else dict(inputs)
     for key, value in settings.items():

@@ -15,6 +15,7 @@ from wsl.errors import ConfigError
 
 Entry = TypeVar("Entry", bound=type)
 PLUGINS = "wsl_plugins"  # the package that plug-in files appear in
+_WAITING: list[Path] = []  # plug-in files that nothing has needed yet
 
 
 class Registry(Generic[Entry]):
@@ -59,8 +60,7 @@ class Registry(Generic[Entry]):
         Raises:
             ConfigError: the name is unknown; the message lists the known names.
         """
-        self._discover()
-        if name not in self._entries:
+        if name not in self:
             close = get_close_matches(str(name), self._entries, n=1)
             hint = f"; did you mean {close[0]}?" if close else ""
             raise ConfigError(f"unknown {self.kind} {name!r}{hint} (known: {', '.join(sorted(self._entries))})")
@@ -68,11 +68,16 @@ class Registry(Generic[Entry]):
 
     def __contains__(self, name: object) -> bool:
         self._discover()
+        while name not in self._entries and _WAITING:
+            _WAITING.sort(key=lambda path: not _mentions(path, name))
+            load_plugins([_WAITING.pop(0)])
         return name in self._entries
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names: built-in entries in the order of their files, then plug-ins."""
         self._discover()
+        while _WAITING:
+            load_plugins([_WAITING.pop(0)])
         modules = {name: entry.__module__ for name, entry in self._entries.items()}
         # Not in the order of registration, which depends on what a process imports first.
         return iter(sorted(modules, key=lambda name: (modules[name].startswith(PLUGINS), modules[name])))
@@ -92,6 +97,22 @@ class Registry(Generic[Entry]):
 def module_file(entry: type) -> Path:
     """Return the file that defines a class."""
     return Path(sys.modules[entry.__module__].__file__)
+
+
+def offer_plugins(paths: Iterable[str | Path]) -> None:
+    """Import Python files as ``load_plugins`` does, but only once a name is looked up that is not known without them.
+
+    Files that contain the name come first. A job thus imports what it needs: plug-ins may import torch or matplotlib,
+    which takes longer than many jobs.
+
+    Args:
+        paths: relative to the working directory, or absolute.
+    """
+    _WAITING.extend(map(Path, paths))
+
+
+def _mentions(path: Path, name: object) -> bool:
+    return path.is_file() and str(name) in path.read_text(encoding="utf-8", errors="replace")
 
 
 def load_plugins(paths: Iterable[str | Path]) -> None:
