@@ -42,9 +42,7 @@ def through_slurm(new_project, change, tiny_config, hub, tmp_path_factory):
     """The run, watched: ``printed``, ``jobs`` as Slurm remembers them, ``most`` GPUs in use, ``cancelled`` comment."""
     if WHY_NOT:
         pytest.skip(f"no Slurm here: {WHY_NOT}")
-    project = new_project(
-        change(tiny_config, images__classes=3, zoo__classes_per_task=2, datasets={"model": "hf-hub:me/reader"})
-    )
+    project = new_project(change(tiny_config, datasets={"model": "hf-hub:me/reader"}))
     # Three PCA jobs of one group then want a GPU each, of which the node has two.
     for name, value in (("SMALL", "2**14"), ("LARGE", "2**18")):
         project.edit("workflow/rules/weights.smk", f"{name} = {value}", f"{name} = 2**11")
