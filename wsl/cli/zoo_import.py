@@ -17,7 +17,7 @@ def import_(
         Path,
         typer.Argument(
             help="A folder in Ray Tune's layout (NN_tune_trainable_* with params.json, result.json and "
-            "checkpoint_*/checkpoints), or a folder of state dicts (.pt, .pth, .safetensors) with a CSV table: columns "
+            "checkpoint_*/checkpoints), or a folder of state dicts of any suffix with a CSV table: columns "
             "file, epoch and results; optionally member, classes, part and others.",
             exists=True,
             file_okay=False,
