@@ -53,9 +53,9 @@ def test_a_download_of_several_zoos_lists_them(download, tmp_path):
     assert (
         lines[0].strip() == f"{download}/core-modelzoo/cnn-small_mnist/tune_zoo_mnist_uniform: 2 runs, CNN, 10 classes"
     )
-    assert lines[1].strip().endswith("tune_zoo_eurosat_cnn_kaiming_uniform: 1 runs, CNN, 10 classes")
+    assert lines[1].strip().endswith("tune_zoo_eurosat_cnn_kaiming_uniform: 1 run, CNN, 10 classes")
     assert lines[2].strip().endswith("vit-modelzoo/vit_cifar100_finetuned: 2 runs, vit_s_16, CIFAR100")
-    assert lines[3].strip().endswith("vit-modelzoo/vit_imagenet_pretrained: 1 runs, vit_s_16, ImageNet1K")
+    assert lines[3].strip().endswith("vit-modelzoo/vit_imagenet_pretrained: 1 run, vit_s_16, ImageNet1K")
     # Each line is a folder that can be imported.
     for line in lines:
         options = ImportOptions(shares=(1, 0, 0), validation="test")

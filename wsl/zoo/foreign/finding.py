@@ -52,7 +52,8 @@ def is_run(path: Path) -> bool:
 
 
 def _runs_in(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.iterdir()) if is_run(path)]
+    rays = [path for path in sorted(folder.glob(raytune.FOLDERS)) if path.is_dir()]
+    return rays or [path for path in sorted(folder.iterdir()) if is_run(path)]
 
 
 def _in_table(folder: Path, path: Path, leave_out: LeaveOut, saved: Saved) -> Readers:
@@ -98,7 +99,7 @@ def _only_zoo(folder: Path, zoos: dict[Path, list[Path]], tables: int) -> tuple[
             f"below it, nor one CSV ({tables} are there) that describes its state dicts; name the folder of the zoo, "
             "and unpack archives first"
         )
-    listed = [f"\n  {path}: {len(runs)} runs{_in_words(runs[0])}" for path, runs in zoos.items()]
+    listed = [f"\n  {path}: {len(runs)} run{'s' * (len(runs) > 1)}{_in_words(runs[0])}" for path, runs in zoos.items()]
     more = f"\n  and {len(zoos) - SHOWN} others" if len(zoos) > SHOWN else ""
     raise DataError(f"{folder} holds {len(zoos)} zoos; name the folder of one of them:{''.join(listed[:SHOWN])}{more}")
 

@@ -100,7 +100,7 @@ def read_run(zoo: Path, folder: Path, leave_out: LeaveOut = NOTHING, saved: Save
 
 def run_name(zoo: Path, folder: Path) -> str:
     """Return the name of the run in a folder: its path in the folder of its zoo."""
-    return folder.name if folder == zoo else folder.relative_to(zoo).as_posix()
+    return folder.resolve().name if folder == zoo else folder.relative_to(zoo).as_posix()
 
 
 def _about(params: Mapping[str, Any], from_zero: bool) -> dict[str, Any]:

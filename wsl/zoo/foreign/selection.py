@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from wsl.errors import DataError
-from wsl.zoo.architectures.base import ARCHITECTURES, UNKNOWN
+from wsl.zoo.architectures.base import ARCHITECTURES
 from wsl.zoo.foreign.run import ForeignRun
 
 SHOWN = 8  # values in a message
@@ -65,7 +65,7 @@ def ways_to_others(kept: Sequence[ForeignRun], others: Sequence[ForeignRun]) -> 
 
 
 def given_settings(texts: Sequence[str]) -> dict[str, Any]:
-    """Return settings of networks from texts ``key=value``; a value ``unknown`` becomes None.
+    """Return settings of networks from texts ``key=value``; a value ``unknown`` hides what files show.
 
     Raises:
         DataError: there is no such setting that weights do not show.
@@ -78,7 +78,7 @@ def given_settings(texts: Sequence[str]) -> dict[str, Any]:
             raise DataError(
                 f"--set: {key} is not a setting that weights do not show; there are {', '.join(sorted(possible))}"
             )
-        given[key] = None if value == UNKNOWN else _plain(value)
+        given[key] = _plain(value)
     return given
 
 
