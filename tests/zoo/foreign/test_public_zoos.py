@@ -233,7 +233,7 @@ def test_listings_in_place_of_pretrained_checkpoints_are_named(tmp_path):
     (path / "checkpoints").unlink()
     path.rmdir()
     path.write_text(json.dumps([{"name": "checkpoints", "type": "file"}]))
-    with pytest.raises(DataError, match=r"checkpoint_000000 is a file, not a folder.* rename the file and download"):
+    with pytest.raises(DataError, match=r"checkpoint_000000 is a file, not a folder.* rename the file, and download"):
         import_zoo(zoo, tmp_path / "out", ImportOptions(validation="test"))
     path.rename(path.with_suffix(".listing"))
     import_zoo(zoo, tmp_path / "out", ImportOptions(validation="test"))
