@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import timm
 import torch
@@ -13,6 +14,7 @@ from tests.zoo.foreign import public
 from wsl.errors import DataError
 from wsl.zoo.architectures.base import ARCHITECTURES
 from wsl.zoo.foreign.account import in_words
+from wsl.zoo.foreign.exporting import export_zoo
 from wsl.zoo.foreign.importing import import_zoo
 from wsl.zoo.foreign.networks import Hints, as_known
 from wsl.zoo.foreign.options import ImportOptions
@@ -258,3 +260,31 @@ def test_networks_of_libraries_are_recognised_by_name_and_strict_shapes(make, mo
     assert layout.classes == 3
     if found:
         assert network_for(layout).state_dict().keys() == state.keys()
+
+
+def test_two_architectures_in_one_folder_are_chosen_by_their_type(tmp_path):
+    runs = [(nn.Linear(4, 10), {"model::type": "MLP"}), (nn.Linear(6, 10), {"model::type": "CNN2"})] * 2
+    zoo = public.core_zoo(tmp_path, "zoo", runs, checkpoints=[50])
+    for path, factor in zip(sorted(zoo.glob("*/checkpoint_000050/checkpoints")), (1, 1, 2, 2), strict=True):
+        torch.save({name: value * factor for name, value in torch.load(path).items()}, path)
+    done = import_zoo(zoo, tmp_path / "out", ALL)
+    assert done.parts == {"train": 2} and done.others == {"--only model_type=CNN2": 2}
+    done = import_zoo(zoo, tmp_path / "others", ImportOptions(shares=(1, 0, 0), only=["model_type=cnn2"]))
+    assert done.parts == {"train": 2} and members(tmp_path / "others")[0].layout.size == 70
+
+
+@pytest.mark.parametrize(
+    ("make", "known"),
+    [
+        (lambda: public.Transformer(10, num_heads=3), "heads=3"),
+        (lambda: timm.create_model("test_efficientnet", num_classes=10), "model_type=test_efficientnet"),
+    ],
+)
+def test_an_export_of_an_import_has_the_same_architecture(tmp_path, make, known):
+    zoo = public.core_zoo(tmp_path, "zoo", [(make(), {})], checkpoints=[50], kind="mine")
+    import_zoo(zoo, tmp_path / "first", ImportOptions(known=[known]))
+    export_zoo([tmp_path / "first" / "train.h5"], tmp_path / "export")
+    import_zoo(tmp_path / "export", tmp_path / "second")
+    first, second = (members(tmp_path / name)[0] for name in ("first", "second"))
+    assert second.layout == first.layout and np.array_equal(second.weights, first.weights)
+    network_for(second.layout)

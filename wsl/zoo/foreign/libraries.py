@@ -1,14 +1,26 @@
 """Networks of torchvision and timm, known by a name beside the weights and by all names and shapes of parameters."""
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 from wsl.errors import ConfigError, DataError
-from wsl.zoo.architectures.base import ARCHITECTURES, Recognised
+from wsl.zoo.architectures.base import ARCHITECTURES, Architecture, Recognised
 from wsl.zoo.head import likely_heads
 
 LIBRARIES = ("torchvision", "timm")
-SIZES = (32, 224, 64, 28, 96, 128, 256, 384)  # of images, to try if it is not known; the first that fits is recorded
+SIZES = (
+    32,
+    224,
+    64,
+    28,
+    96,
+    128,
+    160,
+    240,
+    256,
+    384,
+)  # of images, to try if it is not known; the first that fits is recorded
 
 
 @lru_cache(maxsize=64)  # all checkpoints of a zoo ask the same
@@ -32,18 +44,27 @@ def from_library(
             if _plain(known) != _plain(name.partition(".")[0]):
                 continue
             for count in rows:
-                for side in [size] if size else SIZES:
-                    found = Recognised(cls(model=known), count, side)
-                    if _fits(found, wanted):
-                        return found
+                if found := _at_any_size(cls(model=known), count, wanted, [size] if size else SIZES):
+                    return found
     return None
 
 
-def _fits(network: Recognised, shapes: dict[str, tuple[int, ...]]) -> bool:
-    try:
-        return shapes == {entry.name: entry.shape for entry in network.layout.entries}
-    except (ConfigError, DataError):  # the network does not take images of this size
-        return False
+def _at_any_size(
+    architecture: Architecture, classes: int, wanted: dict[str, tuple[int, ...]], sizes: Sequence[int]
+) -> Recognised | None:
+    previous = None
+    for size in sizes:
+        found = Recognised(architecture, classes, size)
+        try:
+            shapes = {entry.name: entry.shape for entry in found.layout.entries}
+        except (ConfigError, DataError):  # the network does not take images of this size
+            continue
+        if shapes == wanted:
+            return found
+        if shapes == previous or shapes.keys() != wanted.keys():  # other sizes do not change that
+            return None
+        previous = shapes
+    return None
 
 
 def _plain(name: str) -> str:

@@ -43,7 +43,8 @@ def as_known(path: Path, state: State, hints: Hints | None = None) -> tuple[Stat
     shapes = {name: tuple(value.shape) for name, value in state.items() if value.is_floating_point()}
     network = recognise(shapes, {**hints.settings, "activation": hints.activation})
     if hints.model and (network is None or network.architecture.columns().get("heads") == UNKNOWN):
-        network = from_library(hints.model, tuple(sorted(shapes.items())), hints.classes, hints.size) or network
+        size = hints.size or (network.size if network else None)
+        network = from_library(hints.model, tuple(sorted(shapes.items())), hints.classes, size) or network
     if network:
         architecture, layout = network.architecture, network.layout
         names = architecture.own_names(state)
