@@ -59,8 +59,9 @@ def ways_to_others(kept: Sequence[ForeignRun], others: Sequence[ForeignRun]) -> 
         values = [tuple(one[key] for key in keys) for one in about]
         ours, theirs = set(values[: len(kept)]), Counter(values[len(kept) :])
         if len(ours) == 1 and not ours & set(theirs):
-            options = {one: [f"--only {key}={value}" for key, value in zip(keys, one, strict=True)] for one in theirs}
-            return Counter({" ".join(options[one]): count for one, count in theirs.items()})
+            named = {one: [pair for pair in zip(keys, one, strict=True) if pair[1] != "None"] for one in theirs}
+            options = {one: " ".join(f"--only {key}={value}" for key, value in pairs) for one, pairs in named.items()}
+            return Counter({options[one]: count for one, count in theirs.items() if options[one]})
     return Counter()
 
 
