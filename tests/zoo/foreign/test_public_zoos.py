@@ -11,7 +11,7 @@ from torch import nn
 from torchvision import models
 
 from tests.zoo.foreign import public
-from wsl.errors import DataError
+from wsl.errors import ConfigError, DataError
 from wsl.zoo.architectures.base import ARCHITECTURES
 from wsl.zoo.foreign.account import in_words
 from wsl.zoo.foreign.exporting import export_zoo
@@ -211,6 +211,8 @@ def test_heads_that_nothing_shows_are_asked_for(tmp_path):
     member = members(tmp_path / "out")[0]
     with pytest.raises(DataError, match=r"number of attention heads .* is not known; .* --set heads=N"):
         network_for(member.layout)
+    with pytest.raises(ConfigError, match="heads: not given; give the number of attention heads"):
+        ARCHITECTURES["vit"](heads=None).check(8)
     done = import_zoo(zoo, tmp_path / "given", ImportOptions(known=["heads=3"], **options))
     member, images = members(tmp_path / "given")[0], torch.randn(3, 3, 8, 8)
     torch.manual_seed(member.plan["seed"])
