@@ -16,9 +16,9 @@ def import_(
     zoo: Annotated[
         Path,
         typer.Argument(
-            help="A folder in Ray Tune's layout (NN_tune_trainable_* with params.json, result.json and "
-            "checkpoint_*/checkpoints), or a folder of state dicts (.pt, .pth, .safetensors) with a CSV table: columns "
-            "file, epoch and results; optionally member, classes, part and others.",
+            help="A folder in Ray Tune's layout (runs with params.json or config.json, result.json and "
+            "checkpoint_*/checkpoints): a zoo, a folder above it, or one run. Or a folder of state dicts with a CSV "
+            "table: columns file, epoch and results; optionally member, classes, part and others.",
             exists=True,
             file_okay=False,
         ),

@@ -22,7 +22,8 @@ def network_for(layout: Layout) -> nn.Module:
     if architecture.nonlinearity == UNKNOWN and (layout.activation == UNKNOWN or not layout.architecture):
         raise DataError(
             f"the activation of these networks ({architecture.name}) is not known, so they cannot be run; add it to "
-            "the zoo (`model::nlin` in params.json, or a column `activation` of a CSV) and import the zoo again"
+            "the zoo (`model::nlin` in params.json, or a column `activation` of a CSV), or give it by --set "
+            "activation=NAME, and import the zoo again"
         )
     if layout.activation != architecture.nonlinearity:
         possible = "other activations" if architecture.nonlinearity == UNKNOWN else architecture.nonlinearity

@@ -111,6 +111,7 @@ def test_import_json_has_all_options_and_the_result(ray, tmp_path):
     import_zoo(ray, tmp_path / "out", ImportOptions(**options))
     about = json.loads((tmp_path / "out" / "import.json").read_text())
     kept = {**options, "shares": [1, 0, 0], "accuracies": "auto", "strict": False, "head": None, "leave_out": []}
+    kept |= {"only": [], "known": []}
     assert about["options"] == {**kept, "every": None, "saved_epochs": None}
     assert about["recognised"]["architecture"] == "resnet18" and about["last_epochs"] == {"10": 4}
 

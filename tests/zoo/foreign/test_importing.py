@@ -188,7 +188,9 @@ def test_nothing_is_overwritten_and_a_folder_without_a_zoo_is_refused(ray, tmp_p
     (tmp_path / "out").mkdir()
     with pytest.raises(DataError, match="out exists already; name another folder"):
         import_zoo(ray, tmp_path / "out")
-    with pytest.raises(DataError, match=r"out holds neither folders NN_tune_trainable_\* nor one CSV \(0 are there\)"):
+    with pytest.raises(
+        DataError, match=r"out holds neither runs \(NN_tune_trainable_\*, .* nor one CSV \(0 are there\)"
+    ):
         import_zoo(tmp_path / "out", tmp_path / "new")
 
 

@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from wsl.errors import DataError
-from wsl.zoo.foreign.joining import BY_NAME, BY_NUMBER, IN_ORDER, NOT_SAID, Saved, join
+from wsl.zoo.foreign.joining import BY_NAME, BY_NUMBER, COUNTED, IN_ORDER, NOT_SAID, Numbering, Saved, join
 
 
 def ray(first, count, every, at_end, newer, kept):
@@ -91,3 +91,45 @@ def test_options_must_agree_with_the_files():
         join("run", [0, 1, 2], range(3), {}, Saved(epochs=(0, 2)))
     with pytest.raises(DataError, match=r"by --every 4 checkpoint 2 is of epoch 8, which has no results"):
         join("run", [0, 1, 2], range(5), {}, Saved(every=4))
+
+
+def test_a_checkpoint_before_the_first_result_is_not_joined_by_number():
+    """Numbers that begin at 0 are counts where iterations begin at 1."""
+    with pytest.raises(DataError, match="nothing shows which belong"):
+        join("run", [0, 10, 20], range(1, 91), {}, NOT_SAID)
+    counting = Numbering(interval=1)
+    assert join("run", [0, 10, 20], range(1, 91), {}, NOT_SAID, counting) == ({0: 1, 10: 11, 20: 21}, COUNTED)
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("newer", [False, True])
+def test_any_choice_of_checkpoints_of_every_epoch_has_its_own_epoch_or_is_refused(first, newer):
+    answered = 0
+    for count in range(2, 9):
+        epochs, numbered = ray(first, count, 1, False, newer, 99)
+        for length in range(1, count):
+            for chosen in itertools.combinations(numbered, length):
+                truth = {number: numbered[number] for number in chosen}
+                try:
+                    # Older results are recognised; that newer runs saved every epoch is known by the hyper-parameters.
+                    joined, _ = join("run", chosen, epochs, {}, NOT_SAID, Numbering(not newer, False, 1))
+                except DataError:
+                    assert newer
+                    continue
+                answered += 1
+                # Without a checkpoint 0, numbers of newer versions that end like epochs cannot be distinguished.
+                assert joined == truth or (newer and first and 0 not in chosen)
+    assert answered > 100
+
+
+def test_an_interval_of_hyper_parameters_is_not_believed_where_a_larger_one_fits():
+    for numbers in ([0, 1, 2], [1, 2], [0, 1, 2, 3]):
+        with pytest.raises(DataError, match="nothing shows which belong"):
+            join("run", numbers, range(6), {}, NOT_SAID, Numbering(interval=1))
+
+
+def test_checkpoints_of_transformers_count_results_from_0():
+    zoo = Numbering(counted=True, interval=1)
+    assert join("run", [10, 20, 30], range(1, 91), {}, NOT_SAID, zoo)[0] == {10: 11, 20: 21, 30: 31}
+    assert join("run", [*range(50)], range(1, 51), {}, NOT_SAID, zoo)[0] == {n: n + 1 for n in range(50)}
+    assert join("run", [4, 9], range(50), {}, NOT_SAID, zoo) == ({4: 4, 9: 9}, BY_NUMBER)

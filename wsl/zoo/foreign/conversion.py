@@ -2,8 +2,9 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,17 +23,22 @@ from wsl.zoo.states import read_state
 
 NEEDED = ("validation_loss", "validation_accuracy")
 TRAINING = ("train_loss", "train_accuracy")
+HEADS_BY_TYPE = {"vit_s_16": 6}  # attention heads of networks in the zoo of Falk et al. 2025, timm's small one
+
+
+class OtherNetworkError(DataError):
+    """A run whose networks are not those of the import."""
 
 
 class Conversion:
     """Converts the runs of one zoo one by one; all must have the layout of the first.
 
-    Accuracies are divided by ``unit``.
+    Accuracies are divided by ``unit``. ``settings`` are of all networks: those that weights do not show.
     """
 
-    def __init__(self, options: ImportOptions, unit: float):
+    def __init__(self, options: ImportOptions, unit: float, settings: Mapping[str, Any]):
         self.classes, self.head, self.epochs = options.classes, options.head, options.epochs
-        self.unit, self.validation = unit, options.validation
+        self.unit, self.validation, self.settings = unit, options.validation, settings
         self.layout: Layout | None = None  # of the runs; None before the first
         self.taken: Counter[str] = Counter()  # files by the key of the wrapper around their weights
         self.ignored: Counter[str] = Counter()  # files by their other content
@@ -63,9 +69,18 @@ class Conversion:
 
     def _hints(self, run: ForeignRun) -> Hints:
         classes = self.classes or run.classes
-        activation = next((run.about[key] for key in ("activation", "nlin", "model::nlin") if key in run.about), None)
-        count = len(classes) if isinstance(classes, list) else classes
-        return Hints(count, run.outputs, self.head, activation and str(activation).lower())
+        about = {**run.about, **self.settings}
+        activation = next((about[key] for key in ("activation", "nlin", "model::nlin") if key in about), None)
+        model, size = about.get("model", about.get("model_type")), about.get("image_size")
+        return Hints(
+            len(classes) if isinstance(classes, list) else classes,
+            run.outputs,
+            self.head,
+            activation and str(activation).lower(),
+            {"heads": about.get("heads", HEADS_BY_TYPE.get(model)), **self.settings},
+            model if isinstance(model, str) else None,
+            size if isinstance(size, int) else None,
+        )
 
     def _classes(self, run: ForeignRun, layout: Layout) -> list[str]:
         start = f"{run.name}: its head {layout.head[0]} distinguishes {layout.classes} classes"
@@ -112,9 +127,9 @@ class Conversion:
             if wanted is None:
                 first, wanted = path, layout
             if not same_parameters(layout, wanted):
-                raise DataError(
+                raise OtherNetworkError(
                     f"{path}: {first_difference(layout, wanted)}, which {first} has; all networks of an import must be "
-                    "alike: leave the others out by --leave-out, and import them by themselves"
+                    "alike: choose by --only or --leave-out, and import the others by themselves"
                 )
             layout = wanted  # file formats differ in the order of names
             if not row:  # avoids a second copy of all snapshots

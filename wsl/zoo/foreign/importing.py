@@ -2,20 +2,19 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from wsl.errors import ConfigError, DataError
 from wsl.files.atomic import new_folder
-from wsl.files.plain import file_inside
 from wsl.randomness import assigned_part
-from wsl.zoo.foreign import raytune, table
 from wsl.zoo.foreign.account import OTHER, Imported, write_account
-from wsl.zoo.foreign.conversion import Conversion
-from wsl.zoo.foreign.joining import NOT_SAID, Saved
+from wsl.zoo.foreign.conversion import Conversion, OtherNetworkError
+from wsl.zoo.foreign.finding import find_runs
+from wsl.zoo.foreign.joining import Saved
 from wsl.zoo.foreign.options import ImportOptions
-from wsl.zoo.foreign.run import NOTHING, PARTS, REMEDY, ForeignRun, LeaveOut, check_classes
+from wsl.zoo.foreign.run import PARTS, REMEDY, ForeignRun, LeaveOut, check_classes
+from wsl.zoo.foreign.selection import Only, given_settings, shared_settings, ways_to_others
 from wsl.zoo.index import write_index
 from wsl.zoo.layout import Layout
 from wsl.zoo.member import write_member
@@ -23,6 +22,7 @@ from wsl.zoo.recognition import architecture_of
 
 log = logging.getLogger(__name__)
 SHOWN = 5  # left-out runs on the terminal; import.json lists all
+SHARED = ("dropout", "initialisation")  # settings of the networks if they are equal in all runs
 UNITS = {"fraction": 1.0, "percent": 100.0}
 
 
@@ -33,7 +33,8 @@ def import_zoo(zoo: str | Path, out: str | Path, options: ImportOptions | None =
     the first by name is kept. Members are numbered by the order of their names, unless all have their own numbers.
 
     Args:
-        zoo: folder with Ray Tune's layout (``raytune``), or one with a CSV and state dicts (``table``).
+        zoo: folder with Ray Tune's layout (``raytune``), of one zoo or above it, or of one run; or a folder with a CSV
+            and state dicts (``table``).
         out: folder to make; it must not exist. It appears only when it is complete.
         options: how to import; None: the defaults.
 
@@ -46,7 +47,8 @@ def import_zoo(zoo: str | Path, out: str | Path, options: ImportOptions | None =
     zoo, result = Path(zoo), Imported(str(zoo), options.model_dump(mode="json"))
     if isinstance(options.classes, list):
         check_classes("--classes", options.classes)
-    unwanted = LeaveOut(options.leave_out)
+    unwanted, only, given = LeaveOut(options.leave_out), Only(options.only), given_settings(options.known)
+    others: list[ForeignRun] = []
     saved = Saved(options.every, None if options.saved_epochs is None else tuple(options.saved_epochs))
 
     def readable(name: str, call: Callable, *args: Any) -> Any:
@@ -54,6 +56,8 @@ def import_zoo(zoo: str | Path, out: str | Path, options: ImportOptions | None =
         try:
             return call(*args)
         except DataError as error:
+            if isinstance(error, OtherNetworkError):
+                others.append(args[-1])
             if options.strict:
                 raise
             result.skipped[name] = str(error)
@@ -64,9 +68,13 @@ def import_zoo(zoo: str | Path, out: str | Path, options: ImportOptions | None =
     result.left_out = [name for name in readers if name in unwanted]
     all_runs = [None if name in unwanted else readable(name, read) for name, read in readers.items()]
     unwanted.check(zoo)
-    runs = _numbered(all_runs)
+    only.check([run for run in all_runs if run])
+    result.left_out += [run.name for run in all_runs if run and not only(run)]
+    runs = _numbered([run if run and only(run) else None for run in all_runs])
     result.accuracies_divided_by = accuracy_unit(list(runs.values()), options.accuracies)
-    convert = Conversion(options, result.accuracies_divided_by)
+    convert = Conversion(
+        options, result.accuracies_divided_by, {**shared_settings(list(runs.values()), SHARED), **given}
+    )
     with new_folder(out) as folder:
         paths = {number: folder / "members" / f"{number:05d}.h5" for number in runs}
         tasks = {}
@@ -83,6 +91,9 @@ def import_zoo(zoo: str | Path, out: str | Path, options: ImportOptions | None =
             raise DataError(f"{zoo}: none of {len(readers)} runs can be read; {reason}")
         if len(result.skipped) > SHOWN:
             log.warning("left out %d more, see import.json", len(result.skipped) - SHOWN)
+        result.others = ways_to_others([runs[number] for number in tasks], others)
+        if len(readers) == 1 and options.shares == ImportOptions().shares:
+            options = options.model_copy(update={"shares": (1, 0, 0)})
         for part, numbers in _parts(runs, tasks, options, result.skipped).items():
             write_index([paths[number] for number in numbers], folder / f"{part}.h5")
             result.parts[part] = len(numbers)
@@ -90,27 +101,6 @@ def import_zoo(zoo: str | Path, out: str | Path, options: ImportOptions | None =
         result.taken, result.ignored = convert.taken, convert.ignored
         write_account(folder, result)
     return result
-
-
-def find_runs(zoo: Path, leave_out: LeaveOut = NOTHING, saved: Saved = NOT_SAID) -> dict[str, Callable[[], ForeignRun]]:
-    """Return a function that reads each run in the folder of a zoo, by the name of the run, in order.
-
-    Raises:
-        DataError: the folder holds no zoo.
-    """
-    folders = sorted(path for path in zoo.glob(raytune.FOLDERS) if path.is_dir())
-    if folders:
-        return {path.name: partial(raytune.read_run, zoo, path, leave_out, saved) for path in folders}
-    tables = sorted(zoo.glob("*.csv"))
-    if len(tables) != 1:
-        raise DataError(
-            f"{zoo} holds neither folders {raytune.FOLDERS} nor one CSV ({len(tables)} are there) that describes its "
-            "state dicts; name the folder right above the runs, and unpack archives first"
-        )
-    if saved.words:
-        raise DataError(f"{saved.words}: a CSV gives the epoch of each file; leave the option out")
-    members = table.read_table(file_inside(zoo, tables[0].name), leave_out)
-    return {name: partial(table.read_rows, tables[0], name, rows) for name, rows in members.items()}
 
 
 def accuracy_unit(runs: Sequence[ForeignRun], unit: str = "auto") -> float:

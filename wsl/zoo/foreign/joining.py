@@ -12,6 +12,7 @@ from wsl.errors import DataError
 BY_NAME = "by the checkpoint's name in the results"
 BY_NUMBER = "by the checkpoint's number"
 IN_ORDER = "in order, as many checkpoints as results"
+COUNTED = "by the checkpoint's number, which counts results from 0"
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,25 @@ class Saved:
 NOT_SAID = Saved()
 
 
+@dataclass(frozen=True)
+class Numbering:
+    """What the files of a run tell about the numbers of its checkpoints."""
+
+    iterations: bool = False  # the results are of a version of Ray whose checkpoints are numbered by iteration
+    counted: bool = False  # as in the zoo of vision transformers: numbers count results, from 0, if all are saved
+    interval: int | None = None  # interval in epochs between checkpoints, from the hyper-parameters
+
+
+UNKNOWN = Numbering()
+
+
 def join(
-    run: str, numbers: Sequence[int], epochs: Sequence[int], named: Mapping[int, int], saved: Saved
+    run: str,
+    numbers: Sequence[int],
+    epochs: Sequence[int],
+    named: Mapping[int, int],
+    saved: Saved,
+    numbering: Numbering = UNKNOWN,
 ) -> tuple[dict[int, int], str]:
     """Return the epoch of each checkpoint by its number, and a description of how it was determined.
 
@@ -45,11 +63,12 @@ def join(
         epochs: with results, ascending, not empty.
         named: epochs by number of the checkpoints that the results name; may be empty.
         saved: given by the user, for runs whose files do not determine it; otherwise both must agree.
+        numbering: what else the files tell.
 
     Raises:
         DataError: files are ambiguous and the user gave nothing, or what the user gave is impossible.
     """
-    joined, how = _from_files(numbers, epochs, named)
+    joined, how = _from_files(numbers, epochs, named, numbering)
     if how:
         if saved.words:
             _check(run, joined, how, epochs, saved)
@@ -64,18 +83,36 @@ def join(
     )
 
 
-def _from_files(numbers: Sequence[int], epochs: Sequence[int], named: Mapping[int, int]) -> tuple[dict[int, int], str]:
+def _from_files(
+    numbers: Sequence[int], epochs: Sequence[int], named: Mapping[int, int], numbering: Numbering
+) -> tuple[dict[int, int], str]:
     """Return the epochs that files determine, and how; both are empty if they do not."""
     if named:
         return {number: named[number] for number in numbers if number in named}, BY_NAME
+    by_number = {number: number for number in numbers}, BY_NUMBER
+    every = numbering.interval == 1 and numbers[-1] < len(epochs) == epochs[-1] - epochs[0] + 1
+    counting = ({number: epochs[number] for number in numbers}, COUNTED) if every and epochs[0] else by_number
+    if every and numbering.counted:
+        return counting
+    if numbering.iterations and set(numbers) <= set(epochs):
+        return by_number
     counted = list(numbers) == list(range(len(numbers)))
     if _numbers_are_epochs(numbers, epochs, counted):
-        return {number: number for number in numbers}, BY_NUMBER
+        return by_number
     if len(numbers) == len(epochs):
         pairs = dict(zip(numbers, epochs, strict=True))
         if counted or len({epoch - number for number, epoch in pairs.items()}) == 1:
             return pairs, IN_ORDER
+    # If every epoch was saved, both kinds of numbers are equal from epoch 0, and only counts begin before epoch 1.
+    if every and (epochs[0] == 0 or numbers[0] == 0) and not _may_be_sparser(numbers, epochs):
+        return counting
     return {}, ""
+
+
+def _may_be_sparser(numbers: Sequence[int], epochs: Sequence[int]) -> bool:
+    """Return whether the last number is that of a larger interval than 1, which the hyper-parameters may not tell."""
+    counts = (-(-len(epochs) // interval) for interval in range(2, len(epochs)))
+    return any(numbers[-1] + 1 in (count, count + 1) for count in counts)
 
 
 def _numbers_are_epochs(numbers: Sequence[int], epochs: Sequence[int], counted: bool) -> bool:
@@ -83,7 +120,7 @@ def _numbers_are_epochs(numbers: Sequence[int], epochs: Sequence[int], counted: 
     last, end = numbers[-1], epochs[-1]
     if last == end and (set(epochs) <= set(numbers) or set(numbers) <= set(epochs)):  # a count ends at a smaller number
         return True
-    if counted:
+    if counted or numbers[0] < epochs[0]:
         return False
     # With only every second epoch saved, and the end, there would be fewer checkpoints.
     if epochs[0] == 0 and last <= end <= 2 * (last - 1):

@@ -1,11 +1,15 @@
 """Layouts of state dicts from other programs."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from wsl.errors import DataError
+from wsl.zoo.architectures.base import UNKNOWN
+from wsl.zoo.foreign.libraries import from_library
 from wsl.zoo.head import Shapes, likely_heads, linear_modules
 from wsl.zoo.layout import Layout, layout_from
 from wsl.zoo.network import State, flatten
@@ -20,6 +24,9 @@ class Hints:
     outputs: int | None = None  # the same from hyper-parameters; used only if names and shapes are ambiguous
     head: str | None = None  # name of the head's module, from the user
     activation: str | None = None  # from hyper-parameters
+    settings: Mapping[str, Any] = field(default_factory=dict)  # other settings that weights do not show
+    model: str | None = None  # name of the network in its library
+    size: int | None = None  # side of the images in pixels
 
 
 def as_known(path: Path, state: State, hints: Hints | None = None) -> tuple[State, Layout]:
@@ -34,7 +41,10 @@ def as_known(path: Path, state: State, hints: Hints | None = None) -> tuple[Stat
     """
     hints = hints or Hints()
     shapes = {name: tuple(value.shape) for name, value in state.items() if value.is_floating_point()}
-    network = recognise(shapes, {"activation": hints.activation})
+    network = recognise(shapes, {**hints.settings, "activation": hints.activation})
+    if hints.model and (network is None or network.architecture.columns().get("heads") == UNKNOWN):
+        size = hints.size or (network.size if network else None)
+        network = from_library(hints.model, tuple(sorted(shapes.items())), hints.classes, size) or network
     if network:
         architecture, layout = network.architecture, network.layout
         names = architecture.own_names(state)
@@ -45,7 +55,9 @@ def as_known(path: Path, state: State, hints: Hints | None = None) -> tuple[Stat
             theirs = next(name for name in state if names[name] == layout.head[0]).rpartition(".")[0]
             if hints.head not in (None, head, theirs):
                 raise DataError(f"{path}: the head of {architecture.name} is {head}, not {hints.head}; omit --head")
-            return renamed, layout._replace(activation=hints.activation or layout.activation)
+            # An empty activation is that of a library's network, which no setting changes.
+            activation = layout.activation and (hints.activation or layout.activation)
+            return renamed, layout._replace(activation=activation)
     return state, _unknown_layout(path, state, hints)
 
 

@@ -36,6 +36,14 @@ def _classes(value: Any) -> Any:
     return int(value)
 
 
+def _assignments(value: Any) -> Any:
+    for text in value if isinstance(value, list) else []:
+        if not all(text.partition("=")):
+            raise ValueError(f"{text!r} is not of the form key=value")
+    return value
+
+
+Assignments = Annotated[list[str], BeforeValidator(_assignments)]
 Epochs = Annotated[list[Annotated[Whole, Field(ge=0)]] | None, BeforeValidator(_numbers)]
 
 
@@ -60,10 +68,21 @@ class ImportOptions(Section):
         description="A run, a checkpoint (RUN/checkpoint_000005) or a file to leave out; * stands for any characters. "
         "May be given several times.",
     )
+    only: Assignments = Field(
+        [],
+        description="A hyper-parameter and its value, such as activation=gelu: only runs with it are imported. May be "
+        "given several times.",
+    )
+    known: Assignments = Field(
+        [],
+        description="A setting of the networks that neither weights nor files show, such as heads=6 or "
+        "activation=relu; unknown: ignore what files show. May be given several times.",
+        json_schema_extra={"option": "--set"},
+    )
     shares: Annotated[tuple[int, int, int], BeforeValidator(_shares)] = Field(
         (70, 15, 15),
         description="Shares of the parts train, validation and test, where the zoo does not assign them; 0 makes no "
-        "such part. Runs with the same classes stay together.",
+        "such part. Runs with the same classes stay together. A single run is for training.",
         json_schema_extra={"option": "--parts"},
     )
     seed: Annotated[Whole, Field(ge=0)] = Field(0, description="Random seed of the split into parts.")

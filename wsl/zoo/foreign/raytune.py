@@ -5,7 +5,8 @@
     NN_tune_trainable_*/checkpoint_000050/checkpoints  a state dict; ``wsl.zoo.foreign.joining`` finds its epoch
 
 Source: Schürholt et al. 2022, *Model Zoos: A Dataset of Diverse Populations of Neural Network Models*. WeightCLIP's
-zoos (2026) have other keys, number the first epoch 0, and give accuracies in percent.
+zoos (2026) have other keys, number the first epoch 0, and give accuracies in percent. The zoo of vision transformers
+(Falk et al. 2025) has other names of folders, and config.json in place of params.json.
 """
 
 import json
@@ -17,11 +18,12 @@ from typing import Any
 from wsl.errors import DataError
 from wsl.files.plain import file_inside
 from wsl.files.text import read_text
-from wsl.zoo.foreign.joining import NOT_SAID, Saved, join
+from wsl.zoo.foreign.joining import NOT_SAID, Numbering, Saved, join
 from wsl.zoo.foreign.run import NOTHING, ForeignRun, LeaveOut, results_table, whole_number
 
 FOLDERS = "NN_tune_trainable_*"
 WEIGHTS = "checkpoints"
+DESCRIPTIONS = ("params.json", "config.json")  # the first that exists has the hyper-parameters
 NAMED = re.compile(r"(?:.*/)?checkpoint_(\d+)/*")
 TORN = "last line of results cut short, not read"
 OWN = "wsl::"  # prefix of keys of our plan that have no usual name
@@ -31,49 +33,59 @@ PARAMETERS |= {"training::batchsize": "batch_size", "training::epochs_train": "m
 # WeightCLIP's keys, and further hyper-parameters.
 ALSO = {"lr": "learning_rate", "weight_decay": "weight_decay", "momentum": "momentum", "batch_size": "batch_size"}
 ALSO |= {"num_epochs": "max_epoch", "model::nlin": "activation"}
-ALSO |= {"model::dropout": "dropout", "model::init_type": "initialisation"}
-RELU_ALWAYS = {f"Resnet{depth}" for depth in (18, 34, 50, 101, 152)}  # these classes ignore `model::nlin`
+ALSO |= {"model::dropout": "dropout", "model::init_type": "initialisation", "model::type": "model_type"}
+ALSO |= {"model::heads": "heads", "model::num_heads": "heads", "model::width": "width", "dataset::name": "dataset"}
+ALSO |= {"model::head::seed": "head_seed", "model::head::mlp": "head_mlp", "model::head::hidden_dim": "head_hidden"}
+ALSO |= {"model::freeze_encoder": "frozen", "training::mode": "mode"}
+ALSO |= {"pretraining::model": "pretrained", "pretraining::seed": "pretraining_seed"}
+ALSO |= {"pretraining::mode": "pretraining_mode", "training::label_smoothing": "label_smoothing"}
+ALSO |= {f"training::{key}": key for key in ("mixup", "cutmix", "randerase")}
+# These classes ignore `model::nlin`.
+FIXED = {f"Resnet{depth}": "relu" for depth in (18, 34, 50, 101, 152)} | {"vit_s_16": "gelu"}
+OLDER = "experiment_id"  # a key of results that Ray had until 2.4, when checkpoints were numbered by iteration
 Rows = Mapping[int, tuple[str, dict[str, Any]]]  # by epoch: the place of a line and its content
 
 
 def read_run(zoo: Path, folder: Path, leave_out: LeaveOut = NOTHING, saved: Saved = NOT_SAID) -> ForeignRun:
     """Read everything of a run except its weights.
 
-    Of several results of one epoch, which Ray writes after restoring a trial, the last counts. A truncated last line is
-    ignored.
+    The run's name is its path in ``zoo``. Of several results of one epoch, which Ray writes after restoring a trial,
+    the last counts. A truncated last line is ignored.
 
     Raises:
         DataError: a file is missing, damaged or outside ``zoo``; there are no results or no checkpoints; or they
             cannot be matched.
     """
+    name = run_name(zoo, folder)
     inside = folder.relative_to(zoo)
-    path = file_inside(zoo, inside / "params.json")
-    params = _json(path, read_text(path), folder)
-    about = {ours: params[theirs] for theirs, ours in (ALSO | PARAMETERS).items() if theirs in params}
-    if "activation" in about and params.get("model::type") in RELU_ALWAYS:
-        about["activation"] = "relu"
-    about |= {key.removeprefix(OWN): value for key, value in params.items() if key.startswith(OWN)}
-    rows, notes = _rows(file_inside(zoo, inside / "result.json"), folder)
-    if isinstance(params.get("num_epochs"), int) and about["max_epoch"] == params["num_epochs"] and 0 in rows:
-        about["max_epoch"] -= 1  # WeightCLIP numbers the first epoch 0
-    checkpoints = _checkpoints(folder)
+    described = next((file for file in DESCRIPTIONS if (folder / file).exists()), DESCRIPTIONS[0])
+    path = file_inside(zoo, inside / described)
+    params = _json(path, read_text(path), name)
+    rows, notes = _rows(file_inside(zoo, inside / "result.json"), folder, name)
+    about = _about(params, 0 in rows)
+    checkpoints = _checkpoints(folder, name)
     epochs = [*rows, *([max(rows) + 1] if TORN in notes else [])]  # a truncated line means that its epoch ended
     names = ((epoch, NAMED.fullmatch(str(row.get("checkpoint_dir_name")))) for epoch, (_, row) in rows.items())
-    named = {int(name[1]): epoch for epoch, name in names if name}
-    joined, how = join(folder.name, list(checkpoints), epochs, named, saved)
+    named = {int(match[1]): epoch for epoch, match in names if match}
+    numbering = Numbering(
+        iterations=any(OLDER in row for _, row in rows.values()),
+        counted=described != DESCRIPTIONS[0],
+        interval=params.get("training::output_epoch", 1 if described != DESCRIPTIONS[0] else None),
+    )
+    joined, how = join(name, list(checkpoints), epochs, named, saved, numbering)
     if len(joined) < len(checkpoints):
         notes.append("checkpoints that no result names, not read")
     files = {
         epoch: file_inside(zoo, inside / checkpoints[number].name / WEIGHTS)
         for number, epoch in joined.items()
-        if f"{folder.name}/{checkpoints[number].name}" not in leave_out
+        if f"{name}/{checkpoints[number].name}" not in leave_out
     }
     if not files:
-        raise DataError(f"{folder}: no checkpoint is left that results name; {_leave_out(folder)}")
+        raise DataError(f"{folder}: no checkpoint is left that results name; {_leave_out(name)}")
     outputs, names = params.get("model::o_dim"), about.get("snapshots")
     names = names if isinstance(names, dict) and all(map(str.isdecimal, names)) else {}
     return ForeignRun(
-        name=folder.name,
+        name=name,
         about={key: value for key, value in about.items() if isinstance(value, str | int | float)},
         classes=about.get("classes"),
         part=about.get("part"),
@@ -86,7 +98,31 @@ def read_run(zoo: Path, folder: Path, leave_out: LeaveOut = NOTHING, saved: Save
     )
 
 
-def _rows(path: Path, folder: Path) -> tuple[Rows, list[str]]:
+def run_name(zoo: Path, folder: Path) -> str:
+    """Return the name of the run in a folder: its path in the folder of its zoo."""
+    return folder.resolve().name if folder == zoo else folder.relative_to(zoo).as_posix()
+
+
+def _about(params: Mapping[str, Any], from_zero: bool) -> dict[str, Any]:
+    """Return hyper-parameters by our names.
+
+    Args:
+        params: by their names.
+        from_zero: whether the first epoch is 0.
+    """
+    about = {ours: params[theirs] for theirs, ours in (ALSO | PARAMETERS).items() if theirs in params}
+    about = {key: int(value) if isinstance(value, bool) else value for key, value in about.items()}
+    if "activation" in about:
+        about["activation"] = FIXED.get(str(params.get("model::type")), about["activation"])
+    if isinstance(params.get("num_epochs"), int) and about["max_epoch"] == params["num_epochs"] and from_zero:
+        about["max_epoch"] -= 1  # WeightCLIP numbers the first epoch 0
+    own = {key.removeprefix(OWN): value for key, value in params.items() if key.startswith(OWN)}
+    if own:  # an export of this project, whose `model::type` is for other programs
+        about.pop("model_type", None)
+    return about | own
+
+
+def _rows(path: Path, folder: Path, name: str) -> tuple[Rows, list[str]]:
     """Return the last line of each epoch, sorted by epoch, and notes."""
     text = read_text(path)
     lines = [(f"{path}, line {i}", line) for i, line in enumerate(text.split("\n"), 1) if line.strip()]
@@ -95,8 +131,8 @@ def _rows(path: Path, folder: Path) -> tuple[Rows, list[str]]:
         lines.pop()
         notes.append(TORN)
     if not lines:
-        raise DataError(f"{path} holds no results{_failed(folder)}; {_leave_out(folder)}")
-    contents = [(place, _json(place, line, folder)) for place, line in lines]
+        raise DataError(f"{path} holds no results{_failed(folder)}; {_leave_out(name)}")
+    contents = [(place, _json(place, line, name)) for place, line in lines]
     key = "training_iteration" if any("training_iteration" in row for _, row in contents) else "epoch"
     rows = {whole_number(place, key, row.get(key)): (place, row) for place, row in contents}
     if len(rows) < len(contents):
@@ -104,22 +140,28 @@ def _rows(path: Path, folder: Path) -> tuple[Rows, list[str]]:
     return dict(sorted(rows.items())), notes
 
 
-def _checkpoints(folder: Path) -> dict[int, Path]:
+def _checkpoints(folder: Path, run: str) -> dict[int, Path]:
     """Return folders of checkpoints by number, ascending."""
     checkpoints: dict[int, Path] = {}
     for path in sorted(folder.glob("checkpoint_*")):
         if not (name := NAMED.fullmatch(path.name)):
             continue
+        if path.is_file():
+            raise DataError(
+                f"{path} is a file, not a folder with {WEIGHTS}. wsl-modelzoo 0.1.1 saves a listing in place of each "
+                "checkpoint of a pre-trained model: rename the file, and download the weights to a folder with its "
+                "name, see the guide on zoos that others trained"
+            )
         other = checkpoints.setdefault(int(name[1]), path)
         if other != path:
-            raise DataError(f"{path} and {other.name} have one number; {_leave_out(folder)}, or move one elsewhere")
+            raise DataError(f"{path} and {other.name} have one number; {_leave_out(run)}, or move one elsewhere")
     if not checkpoints:
-        raise DataError(f"{folder} has no checkpoint_*/{WEIGHTS}{_failed(folder)}; add them, or {_leave_out(folder)}")
+        raise DataError(f"{folder} has no checkpoint_*/{WEIGHTS}{_failed(folder)}; add them, or {_leave_out(run)}")
     return dict(sorted(checkpoints.items()))
 
 
-def _leave_out(folder: Path) -> str:
-    return f"leave the run out by --leave-out {folder.name}"
+def _leave_out(run: str) -> str:
+    return f"leave the run out by --leave-out {run}"
 
 
 def _failed(folder: Path) -> str:
@@ -134,11 +176,11 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def _json(place: Path | str, text: str, folder: Path) -> dict[str, Any]:
+def _json(place: Path | str, text: str, run: str) -> dict[str, Any]:
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{place} is not JSON ({error}); correct it, or {_leave_out(folder)}") from error
+        raise DataError(f"{place} is not JSON ({error}); correct it, or {_leave_out(run)}") from error
     if not isinstance(content, dict):
-        raise DataError(f"{place} is not a JSON object; correct it, or {_leave_out(folder)}")
+        raise DataError(f"{place} is not a JSON object; correct it, or {_leave_out(run)}")
     return content

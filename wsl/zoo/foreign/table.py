@@ -23,7 +23,6 @@ from wsl.zoo.foreign.run import METRICS, NOTHING, ForeignRun, LeaveOut, results_
 
 NEEDED = ("file", "epoch")
 TEXT = {"file", "member", "classes", "task", "part"}  # a comma in them is not a decimal mark
-SUFFIXES = (".pt", ".pth", ".safetensors")
 
 
 def read_table(path: Path, leave_out: LeaveOut = NOTHING) -> dict[str, pd.DataFrame]:
@@ -92,10 +91,8 @@ def read_rows(path: Path, name: str, rows: pd.DataFrame) -> ForeignRun:
     epochs = [(place, whole_number(place, "epoch", row["epoch"]), row) for place, row in placed]
     results = results_table(epochs)
     files = {}
-    for place, epoch, row in epochs:
+    for _, epoch, row in epochs:
         files[epoch] = file_inside(path.parent, row["file"])
-        if files[epoch].suffix not in SUFFIXES:
-            raise DataError(f"{place}: {row['file']} does not end in {', '.join(SUFFIXES)}; rename it")
     about = {}
     for column in rows.columns.difference([*NEEDED, *METRICS, *METRICS.values()]):
         values = set(rows[column])
