@@ -22,12 +22,14 @@ def same(member, copy):
     assert np.array_equal(member.weights, copy.weights) and np.array_equal(member.counters, copy.counters)
     pd.testing.assert_frame_equal(member.snapshots, copy.snapshots, check_exact=True)
     pd.testing.assert_frame_equal(member.history, copy.history, check_exact=True)
-    assert copy.plan == {**member.plan, "source": f"NN_tune_trainable_{member.plan['member']:05d}"}
+    source = copy.plan.pop("source")
+    assert source.startswith(f"NN_tune_trainable_seed={member.plan['seed']}_")
+    assert copy.plan == {key: value for key, value in member.plan.items() if key != "source"}
     assert copy.layout == member.layout
 
 
 def test_an_import_of_an_export_restores_everything(zoo, tmp_path):
-    assert export_zoo([zoo.train, zoo.validation, zoo.test], tmp_path / "theirs") == 5
+    assert export_zoo([zoo.train, zoo.validation, zoo.test], tmp_path / "theirs") == (5, [1, 3], False)
     done = import_zoo(tmp_path / "theirs", tmp_path / "ours")
     assert done.parts == {"train": 3, "validation": 1, "test": 1} and not done.skipped
     for path in zoo.members:
@@ -76,7 +78,7 @@ def test_width_64_loads_in_torchvision(tmp_path):
     snapshots = history.assign(snapshot="max")[["snapshot", *history]]
     write_member(tmp_path / "9.h5", Member(plan, weights, counters, snapshots, history, False, layout))
     export_zoo([tmp_path / "9.h5"], tmp_path / "theirs")
-    state = torch.load(tmp_path / "theirs/NN_tune_trainable_00009/checkpoint_000002/checkpoints", weights_only=True)
+    state = torch.load(tmp_path / "theirs/NN_tune_trainable_seed=9_00000_0/checkpoint_000002/checkpoints", weights_only=True)
     network = torchvision_resnet18(num_classes=3)
     network.load_state_dict(state, strict=True)
     assert torch.equal(network.fc.weight.flatten(), torch.from_numpy(weights[0, layout["fc.weight"].columns]))

@@ -65,7 +65,7 @@ class Conversion:
         classes = self.classes or run.classes
         activation = next((run.about[key] for key in ("activation", "nlin", "model::nlin") if key in run.about), None)
         count = len(classes) if isinstance(classes, list) else classes
-        return Hints(count, run.outputs, self.head, activation and str(activation).lower())
+        return Hints(count, run.outputs, self.head, activation and str(activation).lower(), run.layout)
 
     def _classes(self, run: ForeignRun, layout: Layout) -> list[str]:
         start = f"{run.name}: its head {layout.head[0]} distinguishes {layout.classes} classes"

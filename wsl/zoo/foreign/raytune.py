@@ -24,7 +24,10 @@ FOLDERS = "NN_tune_trainable_*"
 WEIGHTS = "checkpoints"
 NAMED = re.compile(r"(?:.*/)?checkpoint_(\d+)/*")
 TORN = "last line of results cut short, not read"
-OWN = "wsl::"  # prefix of keys of our plan that have no usual name
+OWN = "wsl::"  # prefix of keys that `wsl export` adds; earlier versions: those of our plan that have no usual name
+LAYOUT = OWN + "layout"
+PLACEHOLDER = OWN + "placeholder"  # marks a line without results, which other programs need at this position
+KEPT = ("model::", "optim::", "training::", "scheduler::")  # prefixes of hyper-parameters that keep their names
 PARAMETERS = {"seed": "seed", "optim::optimizer": "optimizer", "optim::lr": "learning_rate"}
 PARAMETERS |= {"optim::wd": "weight_decay", "optim::momentum": "momentum", "optim::scheduler": "schedule"}
 PARAMETERS |= {"training::batchsize": "batch_size", "training::epochs_train": "max_epoch"}
@@ -51,8 +54,12 @@ def read_run(zoo: Path, folder: Path, leave_out: LeaveOut = NOTHING, saved: Save
     params = _json(path, read_text(path), folder)
     about = {ours: params[theirs] for theirs, ours in (ALSO | PARAMETERS).items() if theirs in params}
     if "activation" in about and params.get("model::type") in RELU_ALWAYS:
-        about["activation"] = "relu"
-    about |= {key.removeprefix(OWN): value for key, value in params.items() if key.startswith(OWN)}
+        came = {} if about["activation"] == "relu" else {"model::nlin": about["activation"]}
+        about |= {"activation": "relu", **came}
+    further = params.keys() - {*ALSO, *PARAMETERS, "model::o_dim"}
+    about |= {key: params[key] for key in params if key in further and key.startswith(KEPT)}
+    own = {key.removeprefix(OWN): value for key, value in params.items() if key.startswith(OWN)}
+    about = {**own["plan"], **own} if isinstance(own.get("plan"), dict) else about | own
     rows, notes = _rows(file_inside(zoo, inside / "result.json"), folder)
     if isinstance(params.get("num_epochs"), int) and about["max_epoch"] == params["num_epochs"] and 0 in rows:
         about["max_epoch"] -= 1  # WeightCLIP numbers the first epoch 0
@@ -70,6 +77,8 @@ def read_run(zoo: Path, folder: Path, leave_out: LeaveOut = NOTHING, saved: Save
     }
     if not files:
         raise DataError(f"{folder}: no checkpoint is left that results name; {_leave_out(folder)}")
+    results = results_table((place, epoch, row) for epoch, (place, row) in rows.items())
+    unmeasured = [key for key in results if key.startswith("test_") and results[key].isna().all()]
     outputs, names = params.get("model::o_dim"), about.get("snapshots")
     names = names if isinstance(names, dict) and all(map(str.isdecimal, names)) else {}
     return ForeignRun(
@@ -77,11 +86,12 @@ def read_run(zoo: Path, folder: Path, leave_out: LeaveOut = NOTHING, saved: Save
         about={key: value for key, value in about.items() if isinstance(value, str | int | float)},
         classes=about.get("classes"),
         part=about.get("part"),
-        results=results_table((place, epoch, row) for epoch, (place, row) in rows.items()),
+        results=results.drop(columns=unmeasured),
         files=dict(sorted(files.items())),
         joined=how,
         names={int(epoch): str(name) for epoch, name in names.items()},
         outputs=outputs if isinstance(outputs, int) else None,
+        layout=params.get(LAYOUT),
         notes=tuple(notes),
     )
 
@@ -97,6 +107,7 @@ def _rows(path: Path, folder: Path) -> tuple[Rows, list[str]]:
     if not lines:
         raise DataError(f"{path} holds no results{_failed(folder)}; {_leave_out(folder)}")
     contents = [(place, _json(place, line, folder)) for place, line in lines]
+    contents = [(place, row) for place, row in contents if PLACEHOLDER not in row]
     key = "training_iteration" if any("training_iteration" in row for _, row in contents) else "epoch"
     rows = {whole_number(place, key, row.get(key)): (place, row) for place, row in contents}
     if len(rows) < len(contents):
