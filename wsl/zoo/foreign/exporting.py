@@ -95,9 +95,9 @@ def _members(files: Sequence[str | Path]) -> Iterator[tuple[Path, str | None]]:
 def _measured(path: Path) -> dict[tuple[int, str], float]:
     """Return test accuracies by member and snapshot."""
     try:
-        table = pd.read_csv(path, float_precision="round_trip")
-        keys = zip(table["member"].astype(int), table["snapshot"].astype(str), strict=True)
-        return dict(zip(keys, table[TEST].astype(float), strict=True))
+        table = pd.read_csv(path, dtype=str)  # Python's numbers, since those of pandas may be rounded
+        keys = zip(table["member"].astype(int), table["snapshot"], strict=True)
+        return dict(zip(keys, map(float, table[TEST]), strict=True))
     except (ValueError, KeyError) as error:  # pandas raises derived classes
         raise DataError(
             f"{path} is not a table of member, snapshot and {TEST} ({error}); give evaluation/test_accuracies.csv of "

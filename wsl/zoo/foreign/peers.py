@@ -60,7 +60,7 @@ class PeerNetwork(NamedTuple):
     """A network as another program describes it."""
 
     params: dict[str, Any]  # `model::` keys of params.json
-    names: dict[str, str] = {}  # of parameters in its state dicts, by ours; without those that are equal
+    names: dict[str, str]  # of parameters in its state dicts, by ours; without those that are equal
 
 
 def network_for_peer(layout: Layout, plan: Mapping[str, Any], peer: Peer) -> PeerNetwork:
@@ -83,9 +83,10 @@ def network_for_peer(layout: Layout, plan: Mapping[str, Any], peer: Peer) -> Pee
         raise DataError(f"its code has no network like {architecture}")
     found = describe(architecture, layout, plan, peer)
     came = {key: value for key, value in plan.items() if key.startswith("model::")}
-    if came.get("model::type") == found.params["model::type"]:
-        found = found._replace(params={**found.params, **came})
-    return found
+    if came.get("model::type") != found.params["model::type"]:
+        return found
+    ignored = {key: came[key] for key in ("model::nlin",) if key in came}  # by a network that always has ReLU
+    return found._replace(params={**came, **found.params, **ignored})
 
 
 def check_optimizer(params: Mapping[str, Any]) -> None:
@@ -127,21 +128,22 @@ def _mlp(architecture: Architecture, layout: Layout, plan: Mapping[str, Any], pe
     inputs = architecture.channels * layout.image_size**2
     params = {"model::type": "MLP", "model::channels_in": architecture.channels, "model::i_dim": inputs}
     params |= {"model::h_dim": architecture.widths, "model::o_dim": layout.classes, "model::use_bias": True}
-    return PeerNetwork(params | _common(layout, plan, peer, frozenset({"elu", "celu"})))
+    return PeerNetwork(params | _common(layout, plan, peer, frozenset({"elu", "celu"})), {})
 
 
 def _resnet18(architecture: Architecture, layout: Layout, plan: Mapping[str, Any], peer: Peer) -> PeerNetwork:
     if architecture.stem != 3:
         raise DataError(f"its ResNet-18 has the stem 3, not {architecture.stem}")
-    params = {"model::channels_in": 3, "model::o_dim": layout.classes, "model::nlin": layout.activation}
-    params |= {"model::dropout": _known(plan, "dropout", 0.0), "model::init_type": _known(plan, "initialisation")}
+    params = {"model::channels_in": layout["conv1.weight"].shape[1], "model::o_dim": layout.classes}
+    params |= {"model::nlin": layout.activation, "model::dropout": _known(plan, "dropout", 0.0)}
+    params |= {"model::init_type": _known(plan, "initialisation")}
     if "ResNet18Slim" in peer.types:
         _check_activation(layout, ACTIVATIONS)
         params |= {"model::type": "ResNet18Slim", "model::width_mult": architecture.width / 64}
         return PeerNetwork(params, {name: name.replace("downsample", "shortcut") for name in _downsampling(layout)})
     if (architecture.width, layout.activation) != (64, "relu"):
         raise DataError(f"its ResNet-18 has width 64 and relu, not {architecture.width} and {layout.activation}")
-    return PeerNetwork({**params, "model::type": "Resnet18"})
+    return PeerNetwork({**params, "model::type": "Resnet18"}, {})
 
 
 def _torchvision(architecture: Architecture, layout: Layout, plan: Mapping[str, Any], peer: Peer) -> PeerNetwork:
@@ -151,7 +153,7 @@ def _torchvision(architecture: Architecture, layout: Layout, plan: Mapping[str, 
     if kind == "vit_b_16" and layout.image_size != 224:
         raise DataError(f"its vit_b_16 is made for 224 pixels, not {layout.image_size}")
     params = {"model::type": kind, "model::channels_in": 3, "model::o_dim": layout.classes}
-    return PeerNetwork(params | {"model::dropout": LIBRARY[kind], "model::nlin": None, "model::init_type": None})
+    return PeerNetwork(params | {"model::dropout": LIBRARY[kind], "model::nlin": None, "model::init_type": None}, {})
 
 
 def _unknown(_architecture: None, layout: Layout, plan: Mapping[str, Any], peer: Peer) -> PeerNetwork:
@@ -159,11 +161,9 @@ def _unknown(_architecture: None, layout: Layout, plan: Mapping[str, Any], peer:
     kind = plan.get("model::type")
     if kind not in peer.types - RECOGNISED:
         raise DataError("its code has no network like these, which have no known architecture")
-    activation = None if layout.activation == UNKNOWN else layout.activation
-    params = {"model::type": kind, "model::o_dim": layout.classes, "model::nlin": activation}
-    return PeerNetwork(
-        {**params, "model::dropout": _known(plan, "dropout"), "model::init_type": _known(plan, "initialisation")}
-    )
+    given = {"nlin": "activation", "dropout": "dropout", "init_type": "initialisation"}
+    params = {f"model::{key}": _known(plan, ours) for key, ours in given.items()}
+    return PeerNetwork({**params, "model::type": kind, "model::o_dim": layout.classes}, {})
 
 
 Describe = Callable[[Any, Layout, Mapping[str, Any], Peer], PeerNetwork]

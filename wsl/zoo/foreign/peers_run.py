@@ -46,7 +46,8 @@ def write_run(zoo: Path, position: int, member: Member, peer: Peer | None) -> No
     write_json(place / "params.json", params | _own(member))
     folders = {int(epoch): f"checkpoint_{epoch:06d}" for epoch in member.snapshots["epoch"]}
     lines = [
-        {"training_iteration": epoch, "trial_id": f"wsl_{position:05d}", "checkpoint_dir_name": folders.get(epoch)} | row
+        {"training_iteration": epoch, "trial_id": f"wsl_{position:05d}", "checkpoint_dir_name": folders.get(epoch)}
+        | row
         for epoch, row in enumerate(_results(member.history, bool(peer and peer.percent)))
     ]
     write_csv(place / "progress.csv", pd.DataFrame(lines))
@@ -71,7 +72,7 @@ def _network(member: Member, peer: Peer | None) -> PeerNetwork:
     named = {key: member.plan[ours] for key, ours in ALSO.items() if key.startswith("model::") and ours in member.plan}
     came = {key: value for key, value in member.plan.items() if key.startswith("model::")}
     kind = {"model::type": member.plan.get("architecture", OTHER), "model::o_dim": member.layout.classes}
-    return PeerNetwork(kind | named | came)
+    return PeerNetwork(kind | named | came, {})
 
 
 def _params(member: Member, network: PeerNetwork) -> dict[str, Any]:
