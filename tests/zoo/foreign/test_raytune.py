@@ -59,10 +59,12 @@ def test_an_epoch_has_its_own_results_whatever_the_lines(zoos, folder, change):
 def test_hyper_parameters_have_our_names(zoos, folder):
     run = read(folder)
     ours = {"seed": 4, "learning_rate": 4e-3, "optimizer": "adam", "batch_size": 8, "max_epoch": 10}
-    assert run.about == {**ours, "model::type": "Resnet18"} and run.classes is None and run.part is None
+    ours |= {"model_type": "Resnet18"}
+    assert run.about == ours and run.classes is None and run.part is None
     run = read(zoos.weightclip_run(folder.parent, 7))
     ours = {"seed": 7, "learning_rate": 0.05, "weight_decay": 5e-4, "momentum": 0.9, "batch_size": 256, "max_epoch": 4}
-    assert run.about == {**ours, "model::type": "ResNet18Slim"}
+    ours |= {"model_type": "ResNet18Slim"}
+    assert run.about == ours
 
 
 def test_weightclips_epochs_are_those_of_its_checkpoints(zoos, tmp_path):

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from wsl.errors import DataError
 from wsl.zoo.architectures.base import UNKNOWN, Architecture
+from wsl.zoo.foreign.raytune import ALSO
 from wsl.zoo.layout import Layout
 from wsl.zoo.recognition import architecture_of
 
@@ -68,7 +69,7 @@ def network_for_peer(layout: Layout, plan: Mapping[str, Any], peer: Peer) -> Pee
 
     Args:
         layout: of the network.
-        plan: of a member; hyper-parameters that an import found under `model::` have their full names.
+        plan: of a member, with the hyper-parameters that an import found.
         peer: the program.
 
     Raises:
@@ -82,11 +83,18 @@ def network_for_peer(layout: Layout, plan: Mapping[str, Any], peer: Peer) -> Pee
     if describe is None:
         raise DataError(f"its code has no network like {architecture}")
     found = describe(architecture, layout, plan, peer)
-    came = {key: value for key, value in plan.items() if key.startswith("model::")}
+    came = as_they_came(plan, "model::")
     if came.get("model::type") != found.params["model::type"]:
         return found
-    ignored = {key: came[key] for key in ("model::nlin",) if key in came}  # by a network that always has ReLU
+    ignored = {"model::nlin": plan["model::nlin"]} if "model::nlin" in plan else {}  # by networks with ReLU
     return found._replace(params={**came, **found.params, **ignored})
+
+
+def as_they_came(plan: Mapping[str, Any], start: str = "") -> dict[str, Any]:
+    """Return the hyper-parameters whose names in Ray Tune's layout have ``::`` and begin with ``start``."""
+    named = {theirs: plan[ours] for theirs, ours in ALSO.items() if ours in plan}
+    came = {**named, **{key: value for key, value in plan.items() if "::" in key}}
+    return {key: value for key, value in came.items() if "::" in key and key.startswith(start) and value != UNKNOWN}
 
 
 def check_optimizer(params: Mapping[str, Any]) -> None:
@@ -158,12 +166,10 @@ def _torchvision(architecture: Architecture, layout: Layout, plan: Mapping[str, 
 
 def _unknown(_architecture: None, layout: Layout, plan: Mapping[str, Any], peer: Peer) -> PeerNetwork:
     """Return the network of an imported zoo as it came, if the peer's code has its type."""
-    kind = plan.get("model::type")
-    if kind not in peer.types - RECOGNISED:
+    if plan.get("model_type") not in peer.types - RECOGNISED:
         raise DataError("its code has no network like these, which have no known architecture")
-    given = {"nlin": "activation", "dropout": "dropout", "init_type": "initialisation"}
-    params = {f"model::{key}": _known(plan, ours) for key, ours in given.items()}
-    return PeerNetwork({**params, "model::type": kind, "model::o_dim": layout.classes}, {})
+    missing = dict.fromkeys(("model::nlin", "model::dropout", "model::init_type"))
+    return PeerNetwork({**missing, **as_they_came(plan, "model::"), "model::o_dim": layout.classes}, {})
 
 
 Describe = Callable[[Any, Layout, Mapping[str, Any], Peer], PeerNetwork]

@@ -15,8 +15,8 @@ import torch
 from wsl.errors import DataError
 from wsl.files.plain import write_csv, write_json
 from wsl.zoo.foreign.account import OTHER
-from wsl.zoo.foreign.peers import PEERS, Peer, PeerNetwork, check_optimizer, network_for_peer
-from wsl.zoo.foreign.raytune import ALSO, LAYOUT, OWN, PARAMETERS, PLACEHOLDER, WEIGHTS
+from wsl.zoo.foreign.peers import PEERS, Peer, PeerNetwork, as_they_came, check_optimizer, network_for_peer
+from wsl.zoo.foreign.raytune import LAYOUT, OWN, PARAMETERS, PLACEHOLDER, WEIGHTS
 from wsl.zoo.foreign.run import METRICS
 from wsl.zoo.layout import layout_to_text
 from wsl.zoo.member import Member
@@ -69,16 +69,14 @@ def _network(member: Member, peer: Peer | None) -> PeerNetwork:
     except DataError as error:
         if peer:
             raise DataError(f"{peer.title} cannot read this member: {error}") from error
-    named = {key: member.plan[ours] for key, ours in ALSO.items() if key.startswith("model::") and ours in member.plan}
-    came = {key: value for key, value in member.plan.items() if key.startswith("model::")}
     kind = {"model::type": member.plan.get("architecture", OTHER), "model::o_dim": member.layout.classes}
-    return PeerNetwork(kind | named | came, {})
+    return PeerNetwork({**kind, **as_they_came(member.plan, "model::")}, {})
 
 
 def _params(member: Member, network: PeerNetwork) -> dict[str, Any]:
     """Return hyper-parameters by the names of other programs, and by those that they had before an import."""
-    came = {key: value for key, value in member.plan.items() if "::" in key and not key.startswith("model::")}
-    return {**network.params, **came, **{key: member.plan.get(ours) for key, ours in PARAMETERS.items()}}
+    usual = {key: member.plan.get(ours) for key, ours in PARAMETERS.items()}
+    return {**as_they_came(member.plan), **network.params, **usual}
 
 
 def _own(member: Member) -> dict[str, Any]:

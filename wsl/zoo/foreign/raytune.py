@@ -34,7 +34,7 @@ PARAMETERS |= {"training::batchsize": "batch_size", "training::epochs_train": "m
 # WeightCLIP's keys, and further hyper-parameters.
 ALSO = {"lr": "learning_rate", "weight_decay": "weight_decay", "momentum": "momentum", "batch_size": "batch_size"}
 ALSO |= {"num_epochs": "max_epoch", "model::nlin": "activation"}
-ALSO |= {"model::dropout": "dropout", "model::init_type": "initialisation"}
+ALSO |= {"model::dropout": "dropout", "model::init_type": "initialisation", "model::type": "model_type"}
 RELU_ALWAYS = {f"Resnet{depth}" for depth in (18, 34, 50, 101, 152)}  # these classes ignore `model::nlin`
 Rows = Mapping[int, tuple[str, dict[str, Any]]]  # by epoch: the place of a line and its content
 
