@@ -122,3 +122,17 @@ def test_by_default_a_zoo_is_written_next_to_its_index(zoo, tmp_path):
     assert "exists already" in call("export", tmp_path / "00000.h5", code=1)
     (tmp_path / "x.safetensors").touch()
     assert "give one model" in call("export", tmp_path / "00000.h5", tmp_path / "x.safetensors", code=2)
+
+
+def test_the_program_and_test_accuracies_reach_the_export(zoo, tmp_path):
+    message = call("export", zoo.train, "--out", tmp_path / "no", "--for", "weightclip", code=1)
+    assert "00000.h5: WeightCLIP cannot read this member: its ResNet-18 has the stem 3, not 7" in message
+    assert "'sane', 'sine'" in call("export", zoo.train, "--out", tmp_path / "no", "--for", "nobody", code=2)
+    (tmp_path / "x.safetensors").touch()
+    assert "are for zoos" in call("export", tmp_path / "x.safetensors", "--for", "sane", code=2)
+    rows = [f"{number},{name},0.{number}5" for number in range(3) for name in ("early", "max")]
+    (tmp_path / "accuracies.csv").write_text("\n".join(["member,snapshot,test_accuracy", *rows]))
+    options = ("--out", tmp_path / "theirs", "--test-accuracies", tmp_path / "accuracies.csv")
+    assert "theirs: 3 members; epochs that all have: 1, 3" in call("export", zoo.train, *options)
+    run = tmp_path / "theirs" / "NN_tune_trainable_seed=101_00001_1"
+    assert json.loads((run / "result.json").read_text().splitlines()[3])["test_acc"] == 0.15

@@ -249,6 +249,23 @@ def test_weightclips_zoo_goes_back_with_its_names(zoos, tmp_path):
     assert {key: line[key] for key in theirs} == pytest.approx(theirs)
 
 
+def test_dropout_without_modules_is_imported_and_goes_to_either_form(zoos, tmp_path):
+    """WeightCLIP's CNN has dropout as a function, and the others' as modules, which count in names."""
+    built = lambda dropout: listed(1, (8, 6, 4), *SMALL, 36, 10, nn.Tanh, dropout)  # noqa: E731
+    theirs = nn.Module()
+    theirs.module_list = built(False)
+    keys = {"model::type": "CNN", "model::channels_in": 1, "model::nlin": "tanh", "model::dropout": 0.2}
+    zoos.ray_run(tmp_path / "zoo", 3, lambda: theirs, **keys, **{"optim::wd": 0.0, "model::init_type": "uniform"})
+    import_zoo(tmp_path / "zoo", tmp_path / "ours", ImportOptions(shares=(1, 0, 0)))
+    for peer in ("weightclip", "sane"):
+        export_zoo([tmp_path / "ours" / "train.h5"], tmp_path / peer, peer)
+        run, params = only_run(tmp_path / peer)
+        assert {key: params[key] for key in keys} == keys
+        state = torch.load(run / "checkpoint_000010" / "checkpoints", weights_only=True)
+        state = {name.removeprefix("module_list."): value for name, value in state.items()}
+        built(peer == "sane").load_state_dict(state, strict=True)
+
+
 def test_a_damaged_description_is_refused_and_an_unknown_one_is_not_used(member, tmp_path):
     export_zoo([member(SLIM, 8, 3)], tmp_path / "theirs")
     run, params = only_run(tmp_path / "theirs")

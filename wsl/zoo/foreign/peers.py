@@ -61,7 +61,7 @@ class PeerNetwork(NamedTuple):
     """A network as another program describes it."""
 
     params: dict[str, Any]  # `model::` keys of params.json
-    names: dict[str, str]  # of parameters in its state dicts, by ours; without those that are equal
+    names: dict[str, str]  # of parameters in its state dicts, by ours; those that are equal may be missing
 
 
 def network_for_peer(layout: Layout, plan: Mapping[str, Any], peer: Peer) -> PeerNetwork:
@@ -122,12 +122,11 @@ def _cnn(architecture: Architecture, layout: Layout, plan: Mapping[str, Any], pe
         raise DataError(f"its {kind} always has 10 outputs, not {layout.classes}")
     params = {"model::type": kind, "model::channels_in": architecture.channels}
     params |= _common(layout, plan, peer) | {"model::o_dim": layout.classes}
-    names = {}
-    if kind == "CNN" and peer.functional_dropout and architecture.dropout:
-        without = architecture.model_copy(update={"dropout": 0.0}).layout(layout.classes, layout.image_size)
-        pairs = zip(layout.entries, without.entries, strict=True)
-        names = {entry.name: other.name for entry, other in pairs if entry.name != other.name}
-    return PeerNetwork(params, names)
+    counted = 0.0 if kind == "CNN" and peer.functional_dropout else params["model::dropout"]
+    theirs = architecture.model_copy(update={"dropout": counted}).layout(layout.classes, layout.image_size)
+    return PeerNetwork(
+        params, {entry.name: other.name for entry, other in zip(layout.entries, theirs.entries, strict=True)}
+    )
 
 
 def _mlp(architecture: Architecture, layout: Layout, plan: Mapping[str, Any], peer: Peer) -> PeerNetwork:
