@@ -1,17 +1,17 @@
 """Layouts of state dicts from other programs."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from wsl.errors import ConfigError, DataError
+from wsl.errors import DataError
+from wsl.zoo.foreign.exported import restored
 from wsl.zoo.head import Shapes, likely_heads, linear_modules
-from wsl.zoo.layout import Layout, layout_from, layout_from_text
+from wsl.zoo.layout import Layout, layout_from
 from wsl.zoo.network import State, flatten
-from wsl.zoo.recognition import architecture_of, recognise
+from wsl.zoo.recognition import recognise
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,9 @@ def as_known(path: Path, state: State, hints: Hints | None = None) -> tuple[Stat
     """
     hints = hints or Hints()
     if hints.layout is not None and hints.head is None:
-        restored = _restored(path, state, hints.layout)
-        if restored:
-            return restored
+        exported = restored(path, state, hints.layout)
+        if exported:
+            return exported
     shapes = {name: tuple(value.shape) for name, value in state.items() if value.is_floating_point()}
     network = recognise(shapes, {"activation": hints.activation})
     if network:
@@ -74,31 +74,6 @@ def to_vector(path: Path, state: State, layout: Layout) -> tuple[np.ndarray, np.
         bad = next(name for name, values in layout.split(weights).items() if not np.isfinite(values).all())
         raise DataError(f"{path}: {bad} holds NaN or infinity; omit the epoch by --epochs, or the run by --leave-out")
     return weights, counters
-
-
-def _restored(path: Path, state: State, described: Any) -> tuple[State, Layout] | None:
-    """Return an exported state dict with our names and its layout; None: its architecture is not known here.
-
-    Other programs may have other names for parameters, but their order is the same.
-    """
-    remedy = "export the zoo again, or leave the run out by --leave-out"
-    try:
-        layout = layout_from_text(json.dumps(described))
-        described_shapes = {entry.name: entry.shape for entry in layout.entries} | dict.fromkeys(layout.counters, ())
-        valid = set(layout.head) <= set(described_shapes)
-        if layout.architecture and valid:
-            known = architecture_of(layout).layout(layout.classes, layout.image_size)
-            valid = (known.entries, known.counters, known.head) == (layout.entries, layout.counters, layout.head)
-    except (ConfigError, DataError):
-        return None
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise DataError(f"{path}: wsl::layout in its params.json is damaged ({error}); {remedy}") from error
-    valid &= len(state) == len(described_shapes)
-    if state.keys() != described_shapes.keys():
-        state = dict(zip(described_shapes, state.values(), strict=False))
-    if not valid or described_shapes != {name: tuple(value.shape) for name, value in state.items()}:
-        raise DataError(f"{path}: its weights are not those that wsl::layout in its params.json describes; {remedy}")
-    return state, layout
 
 
 def _unknown_layout(path: Path, state: State, hints: Hints) -> Layout:

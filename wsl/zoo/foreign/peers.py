@@ -73,7 +73,7 @@ def network_for_peer(layout: Layout, plan: Mapping[str, Any], peer: Peer) -> Pee
         peer: the program.
 
     Raises:
-        DataError: its code cannot build the network; the message says why.
+        DataError: its code cannot build the network; the message gives the reason.
     """
     try:
         architecture = architecture_of(layout)

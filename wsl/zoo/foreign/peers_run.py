@@ -15,10 +15,10 @@ import torch
 from wsl.errors import DataError
 from wsl.files.plain import write_csv, write_json
 from wsl.zoo.foreign.account import OTHER
+from wsl.zoo.foreign.exported import PLACEHOLDER, own_keys
 from wsl.zoo.foreign.peers import PEERS, Peer, PeerNetwork, as_they_came, check_optimizer, network_for_peer
-from wsl.zoo.foreign.raytune import LAYOUT, OWN, PARAMETERS, PLACEHOLDER, WEIGHTS
+from wsl.zoo.foreign.raytune import PARAMETERS, WEIGHTS
 from wsl.zoo.foreign.run import METRICS
-from wsl.zoo.layout import layout_to_text
 from wsl.zoo.member import Member
 from wsl.zoo.network import state_dict
 
@@ -43,7 +43,7 @@ def write_run(zoo: Path, position: int, member: Member, peer: Peer | None) -> No
     seed = member.plan.get("seed", member.plan["member"])
     place = zoo / f"NN_tune_trainable_seed={seed}_{position:05d}_{position}"
     place.mkdir()
-    write_json(place / "params.json", params | _own(member))
+    write_json(place / "params.json", params | own_keys(member))
     folders = {int(epoch): f"checkpoint_{epoch:06d}" for epoch in member.snapshots["epoch"]}
     lines = [
         {"training_iteration": epoch, "trial_id": f"wsl_{position:05d}", "checkpoint_dir_name": folders.get(epoch)}
@@ -77,13 +77,6 @@ def _params(member: Member, network: PeerNetwork) -> dict[str, Any]:
     """Return hyper-parameters by the names of other programs, and by those that they had before an import."""
     usual = {key: member.plan.get(ours) for key, ours in PARAMETERS.items()}
     return {**as_they_came(member.plan), **network.params, **usual}
-
-
-def _own(member: Member) -> dict[str, Any]:
-    """Return what an import needs to restore a member."""
-    # An early snapshot is called `early` or by its epoch, which cannot be derived from the epoch.
-    names = {str(row["epoch"]): row["snapshot"] for row in member.snapshots.to_dict("records")}
-    return {f"{OWN}plan": member.plan, f"{OWN}snapshots": names, LAYOUT: json.loads(layout_to_text(member.layout))}
 
 
 def _results(history: pd.DataFrame, percent: bool) -> list[dict[str, Any]]:

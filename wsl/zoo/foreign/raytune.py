@@ -17,6 +17,7 @@ from typing import Any
 from wsl.errors import DataError
 from wsl.files.plain import file_inside
 from wsl.files.text import read_text
+from wsl.zoo.foreign.exported import LAYOUT, PLACEHOLDER, own_values
 from wsl.zoo.foreign.joining import NOT_SAID, Saved, join
 from wsl.zoo.foreign.run import NOTHING, ForeignRun, LeaveOut, results_table, whole_number
 
@@ -24,9 +25,6 @@ FOLDERS = "NN_tune_trainable_*"
 WEIGHTS = "checkpoints"
 NAMED = re.compile(r"(?:.*/)?checkpoint_(\d+)/*")
 TORN = "last line of results cut short, not read"
-OWN = "wsl::"  # prefix of keys that `wsl export` adds; earlier versions: those of our plan that have no usual name
-LAYOUT = OWN + "layout"
-PLACEHOLDER = OWN + "placeholder"  # marks a line without results, which other programs need at this position
 KEPT = ("model::", "optim::", "training::", "scheduler::")  # prefixes of hyper-parameters that keep their names
 PARAMETERS = {"seed": "seed", "optim::optimizer": "optimizer", "optim::lr": "learning_rate"}
 PARAMETERS |= {"optim::wd": "weight_decay", "optim::momentum": "momentum", "optim::scheduler": "schedule"}
@@ -58,8 +56,7 @@ def read_run(zoo: Path, folder: Path, leave_out: LeaveOut = NOTHING, saved: Save
         about |= {"activation": "relu", **came}
     further = params.keys() - {*ALSO, *PARAMETERS, "model::o_dim"}
     about |= {key: params[key] for key in params if key in further and key.startswith(KEPT)}
-    own = {key.removeprefix(OWN): value for key, value in params.items() if key.startswith(OWN)}
-    about = {**own["plan"], **own} if isinstance(own.get("plan"), dict) else about | own
+    about = own_values(params, about)
     rows, notes = _rows(file_inside(zoo, inside / "result.json"), folder)
     if isinstance(params.get("num_epochs"), int) and about["max_epoch"] == params["num_epochs"] and 0 in rows:
         about["max_epoch"] -= 1  # WeightCLIP numbers the first epoch 0
@@ -100,6 +97,7 @@ def _rows(path: Path, folder: Path) -> tuple[Rows, list[str]]:
     """Return the last line of each epoch, sorted by epoch, and notes."""
     text = read_text(path)
     lines = [(f"{path}, line {i}", line) for i, line in enumerate(text.split("\n"), 1) if line.strip()]
+    lines = [(place, line) for place, line in lines if PLACEHOLDER not in line]
     notes = []
     if lines and not text.endswith("\n") and not _is_json(lines[-1][1]):
         lines.pop()
@@ -107,7 +105,6 @@ def _rows(path: Path, folder: Path) -> tuple[Rows, list[str]]:
     if not lines:
         raise DataError(f"{path} holds no results{_failed(folder)}; {_leave_out(folder)}")
     contents = [(place, _json(place, line, folder)) for place, line in lines]
-    contents = [(place, row) for place, row in contents if PLACEHOLDER not in row]
     key = "training_iteration" if any("training_iteration" in row for _, row in contents) else "epoch"
     rows = {whole_number(place, key, row.get(key)): (place, row) for place, row in contents}
     if len(rows) < len(contents):
