@@ -30,7 +30,7 @@ def test_members_are_imported_and_inspected(zoo, theirs, tmp_path):
     assert "ours: 3 members (3 train), 0 runs left out" in output
     output = call("inspect", tmp_path / "ours" / "train.h5")
     assert output.split("train.h5")[1] == call("inspect", zoo.train).split("train.h5")[1]
-    assert "source NN_tune_trainable_00001" in call("inspect", tmp_path / "ours" / "members" / "00001.h5")
+    assert "source NN_tune_trainable_seed=101_00001_1" in call("inspect", tmp_path / "ours" / "members" / "00001.h5")
 
 
 def test_choices_reach_the_import(theirs, tmp_path):
@@ -43,7 +43,7 @@ def test_choices_reach_the_import(theirs, tmp_path):
 
 def test_parts_and_seed_reach_the_import(theirs, tmp_path):
     for path in theirs.glob("*/params.json"):
-        path.write_text(path.read_text().replace("wsl::part", "told"))
+        path.write_text(path.read_text().replace('"part"', '"told"'))
     members = {}
     for seed in (0, 1, 2):
         out = tmp_path / str(seed)
@@ -54,25 +54,24 @@ def test_parts_and_seed_reach_the_import(theirs, tmp_path):
 
 
 def test_runs_left_out_are_counted_and_strict_ends_at_one(theirs, tmp_path):
-    torch.save(
-        {"fc.weight": torch.full((3, 2), np.nan)}, theirs / "NN_tune_trainable_00001/checkpoint_000003/checkpoints"
-    )
+    name = "NN_tune_trainable_seed=101_00001_1"
+    torch.save({"fc.weight": torch.full((3, 2), np.nan)}, theirs / name / "checkpoint_000003/checkpoints")
     output = call("import", theirs, "--out", tmp_path / "ours")
     assert "2 members (2 train), 1 runs left out, see import.json" in output
-    assert list(json.loads((tmp_path / "ours/import.json").read_text())["skipped"]) == ["NN_tune_trainable_00001"]
+    assert list(json.loads((tmp_path / "ours/import.json").read_text())["skipped"]) == [name]
     output = call("import", theirs, "--out", tmp_path / "strict", "--strict", code=1)
-    assert "fc.weight (3, 2) in place of conv1.weight" in output and not (tmp_path / "strict").exists()
+    assert "not those that wsl::layout in its params.json describes" in output and not (tmp_path / "strict").exists()
 
 
 def test_the_last_line_names_the_architecture_and_the_match_of_results(theirs, tmp_path):
-    output = call("import", theirs, "--out", tmp_path / "ours", "--classes", 3, "--leave-out", "*_00002")
+    output = call("import", theirs, "--out", tmp_path / "ours", "--classes", 3, "--leave-out", "*_2")
     assert "ours: 2 members (2 train), 1 runs left out, 1 as asked, see import.json" in output
     assert output.endswith(
         "recognised: resnet18, width 2, stem 7, 3 classes, head fc; results joined to weights by the checkpoint's "
         "name in the results"
     )
     about = json.loads((tmp_path / "ours/import.json").read_text())
-    assert about["options"]["classes"] == 3 and about["options"]["leave_out"] == ["*_00002"]
+    assert about["options"]["classes"] == 3 and about["options"]["leave_out"] == ["*_2"]
 
 
 def test_options_for_checkpoints_reach_the_import(theirs, tmp_path):
@@ -91,7 +90,7 @@ def test_options_for_checkpoints_reach_the_import(theirs, tmp_path):
 
 
 def test_last_epochs_that_differ_are_reported(theirs, tmp_path):
-    shutil.rmtree(theirs / "NN_tune_trainable_00002" / "checkpoint_000003")
+    shutil.rmtree(theirs / "NN_tune_trainable_seed=102_00002_2" / "checkpoint_000003")
     assert "last epochs differ: 1 in 1, 2 in 3; --epochs" in call("import", theirs, "--out", tmp_path / "ours")
 
 
@@ -119,7 +118,21 @@ def test_invalid_options_are_refused(theirs, tmp_path, options, code, message):
 def test_by_default_a_zoo_is_written_next_to_its_index(zoo, tmp_path):
     shutil.copy(zoo.members[0], tmp_path / "00000.h5")
     assert "00000-ray-tune: 1 members" in call("export", tmp_path / "00000.h5")
-    assert (tmp_path / "00000-ray-tune" / "NN_tune_trainable_00000" / "result.json").is_file()
+    assert (tmp_path / "00000-ray-tune" / "NN_tune_trainable_seed=100_00000_0" / "result.json").is_file()
     assert "exists already" in call("export", tmp_path / "00000.h5", code=1)
     (tmp_path / "x.safetensors").touch()
     assert "give one model" in call("export", tmp_path / "00000.h5", tmp_path / "x.safetensors", code=2)
+
+
+def test_the_program_and_test_accuracies_reach_the_export(zoo, tmp_path):
+    message = call("export", zoo.train, "--out", tmp_path / "no", "--for", "weightclip", code=1)
+    assert "00000.h5: WeightCLIP cannot read this member: its ResNet-18 has the stem 3, not 7" in message
+    assert "'sane', 'sine'" in call("export", zoo.train, "--out", tmp_path / "no", "--for", "nobody", code=2)
+    (tmp_path / "x.safetensors").touch()
+    assert "are for zoos" in call("export", tmp_path / "x.safetensors", "--for", "sane", code=2)
+    rows = [f"{number},{name},0.{number}5" for number in range(3) for name in ("early", "max")]
+    (tmp_path / "accuracies.csv").write_text("\n".join(["member,snapshot,test_accuracy", *rows]))
+    options = ("--out", tmp_path / "theirs", "--test-accuracies", tmp_path / "accuracies.csv")
+    assert "theirs: 3 members; epochs that all have: 1, 3" in call("export", zoo.train, *options)
+    run = tmp_path / "theirs" / "NN_tune_trainable_seed=101_00001_1"
+    assert json.loads((run / "result.json").read_text().splitlines()[3])["test_acc"] == 0.15

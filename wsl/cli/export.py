@@ -1,7 +1,7 @@
 """`wsl export`: a sampled model, or members of a zoo, for other programs."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -24,12 +24,32 @@ def export(
             show_default=False,
         ),
     ] = None,
+    program: Annotated[
+        Literal["modelzoo", "sane", "sine", "weightclip"] | None,
+        typer.Option(
+            "--for",
+            help="The program whose code shall build the networks and read the results: ModelZooDataset, SANE, SINE "
+            "or WeightCLIP. Networks that it does not have are refused. [default: the form that most of them read, "
+            "if they have the network]",
+            show_default=False,
+        ),
+    ] = None,
+    test_accuracies: Annotated[
+        Path | None,
+        typer.Option(
+            help="A run's evaluation/test_accuracies.csv, for members without results on test images.",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the ONNX file if it exists.")] = False,
 ) -> None:
-    """Write a model as ONNX, or members as a zoo in Ray Tune's layout, which `wsl import` reads."""
+    """Write a model as ONNX, or members as a zoo in Ray Tune's layout, which other programs and `wsl import` read."""
     zoo = all(path.suffix == ".h5" for path in files)
     if not zoo and len(files) > 1:
         raise typer.BadParameter("give one model, or only members and indices (.h5)")
+    if not zoo and (program or test_accuracies):
+        raise typer.BadParameter("--for and --test-accuracies are for zoos; give members or indices (.h5)")
     if zoo and force:
         raise typer.BadParameter("--force replaces one file, never a folder; name another folder for the zoo")
     with mendable(), notes.status("Exporting"):
@@ -37,8 +57,7 @@ def export(
             from wsl.zoo.foreign.exporting import export_zoo
 
             out = out or files[0].with_name(f"{files[0].stem}-ray-tune")
-            count = export_zoo(files, out)
-            contents = f"{count} members; checkpoint_*/checkpoints hold state dicts, result.json the results per epoch"
+            contents = export_zoo(files, out, program, test_accuracies).in_words(program)
         else:
             from wsl.sampling.onnx import export_onnx, onnx_path
 

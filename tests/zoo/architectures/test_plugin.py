@@ -104,7 +104,7 @@ def test_without_symmetries_nothing_is_permuted_and_alignment_is_refused(toy, tm
 
 
 def test_it_is_exported_and_read_back(toy, tmp_path):
-    assert export_zoo([toy / "train.h5"], tmp_path / "theirs") == 3
+    assert export_zoo([toy / "train.h5"], tmp_path / "theirs").members == 3
     done = import_zoo(tmp_path / "theirs", tmp_path / "ours", ImportOptions(shares=(1, 0, 0)))
     assert done.recognised["architecture"] == "toy-mlp" and done.recognised["hidden"] == 5
     before, after = read_member(toy / "1.h5"), read_member(tmp_path / "ours" / "members" / "00001.h5")

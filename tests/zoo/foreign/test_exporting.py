@@ -22,12 +22,14 @@ def same(member, copy):
     assert np.array_equal(member.weights, copy.weights) and np.array_equal(member.counters, copy.counters)
     pd.testing.assert_frame_equal(member.snapshots, copy.snapshots, check_exact=True)
     pd.testing.assert_frame_equal(member.history, copy.history, check_exact=True)
-    assert copy.plan == {**member.plan, "source": f"NN_tune_trainable_{member.plan['member']:05d}"}
+    source = copy.plan.pop("source")
+    assert source.startswith(f"NN_tune_trainable_seed={member.plan['seed']}_")
+    assert copy.plan == {key: value for key, value in member.plan.items() if key != "source"}
     assert copy.layout == member.layout
 
 
 def test_an_import_of_an_export_restores_everything(zoo, tmp_path):
-    assert export_zoo([zoo.train, zoo.validation, zoo.test], tmp_path / "theirs") == 5
+    assert export_zoo([zoo.train, zoo.validation, zoo.test], tmp_path / "theirs") == (5, [1, 3], False)
     done = import_zoo(tmp_path / "theirs", tmp_path / "ours")
     assert done.parts == {"train": 3, "validation": 1, "test": 1} and not done.skipped
     for path in zoo.members:
@@ -55,10 +57,11 @@ def test_single_members_are_exported_as_other_programs_read_them(zoo, tmp_path):
     (folder,) = (tmp_path / "theirs").iterdir()
     params = json.loads((folder / "params.json").read_text())
     assert params["optim::optimizer"] == "sgd" and params["seed"] == 101 and params["model::o_dim"] == 3
-    lines = [json.loads(line) for line in (folder / "result.json").read_text().splitlines()]
+    start, *lines = [json.loads(line) for line in (folder / "result.json").read_text().splitlines()]
+    assert start["training_iteration"] == 0 and np.isnan(start["val_loss"])
     with h5py.File(zoo.members[1]) as file:
         assert [line["val_loss"] for line in lines] == file["history"]["validation_loss"][...].tolist()
-        assert [line["training_iteration"] for line in lines] == [1, 2, 3] and lines[0]["config"] == params
+        assert [line["training_iteration"] for line in lines] == [1, 2, 3]
         for row, epoch in enumerate((1, 3)):
             state = torch.load(folder / f"checkpoint_{epoch:06d}" / "checkpoints", weights_only=True)
             resnet18(2, 3).load_state_dict(state, strict=True)
@@ -66,8 +69,8 @@ def test_single_members_are_exported_as_other_programs_read_them(zoo, tmp_path):
             assert first.tolist() == file["weights"][row, : len(first)].tolist()
 
 
-def test_width_64_loads_in_torchvision(tmp_path):
-    layout = resnet18_layout(64, 3)
+def test_width_64_loads_in_torchvisions_network_with_the_stem_of_the_model_zoos(tmp_path):
+    layout = resnet18_layout(64, 3, stem=3)
     weights = np.random.default_rng(0).normal(size=(1, layout.size)).astype(np.float32)
     results = {"train_loss": 1.0, "train_accuracy": 0.5, "validation_loss": 1.0, "validation_accuracy": 0.25}
     history = pd.DataFrame([{"epoch": 2, **results}])
@@ -75,9 +78,14 @@ def test_width_64_loads_in_torchvision(tmp_path):
     counters = np.full((1, len(layout.counters)), 5)
     snapshots = history.assign(snapshot="max")[["snapshot", *history]]
     write_member(tmp_path / "9.h5", Member(plan, weights, counters, snapshots, history, False, layout))
-    export_zoo([tmp_path / "9.h5"], tmp_path / "theirs")
-    state = torch.load(tmp_path / "theirs/NN_tune_trainable_00009/checkpoint_000002/checkpoints", weights_only=True)
+    export_zoo([tmp_path / "9.h5"], tmp_path / "theirs", "sane")
+    folder = tmp_path / "theirs" / "NN_tune_trainable_seed=9_00000_0"
+    params = json.loads((folder / "params.json").read_text())
+    expected = {"type": "Resnet18", "channels_in": 3, "o_dim": 3, "nlin": "relu", "dropout": 0.0, "init_type": None}
+    assert {key: params[f"model::{key}"] for key in expected} == expected
+    state = torch.load(folder / "checkpoint_000002" / "checkpoints", weights_only=True)
     network = torchvision_resnet18(num_classes=3)
+    network.conv1 = torch.nn.Conv2d(3, 64, 3, 1, 1, bias=False)
     network.load_state_dict(state, strict=True)
     assert torch.equal(network.fc.weight.flatten(), torch.from_numpy(weights[0, layout["fc.weight"].columns]))
     assert network.bn1.num_batches_tracked == 5

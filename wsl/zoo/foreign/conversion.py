@@ -60,7 +60,8 @@ class Conversion:
         if self.layout is None:  # runs that are left out do not define the layout
             self._first, self.layout = run.files[epochs[0]], layout
         about = architecture_of(layout).columns() if layout.architecture else {"architecture": OTHER}
-        about = {key: value for key, value in about.items() if value != UNKNOWN or key not in run.about}
+        # Names of parameters do not show dropout that is not a module.
+        about = {key: value for key, value in about.items() if value not in (UNKNOWN, 0.0) or key not in run.about}
         plan = {**run.about, **about, "member": number, "classes": classes, "source": run.name}
         names = _snapshot_names(run, epochs)
         snapshots = history.set_index("epoch").loc[epochs].reset_index()
@@ -80,6 +81,7 @@ class Conversion:
             {"heads": about.get("heads", HEADS_BY_TYPE.get(model)), **self.settings},
             model if isinstance(model, str) else None,
             size if isinstance(size, int) else None,
+            run.layout,
         )
 
     def _classes(self, run: ForeignRun, layout: Layout) -> list[str]:

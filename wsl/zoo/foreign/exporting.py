@@ -1,48 +1,79 @@
-"""Export members as a zoo with Ray Tune's layout, see ``wsl.zoo.foreign.raytune``."""
+"""Export members as a zoo with Ray Tune's layout, see ``wsl.zoo.foreign.raytune``, for other programs and imports."""
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from math import nan
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-import torch
+import pandas as pd
 
 from wsl.errors import DataError
 from wsl.files.atomic import new_folder
 from wsl.files.hdf5 import open_hdf5
-from wsl.files.plain import write_json
-from wsl.zoo.foreign.raytune import OWN, PARAMETERS, WEIGHTS
-from wsl.zoo.foreign.run import METRICS, PARTS
+from wsl.zoo.foreign.peers import PEERS
+from wsl.zoo.foreign.peers_run import write_run
+from wsl.zoo.foreign.run import PARTS
 from wsl.zoo.index import open_zoo
 from wsl.zoo.member import Member, read_member
-from wsl.zoo.network import state_dict
+
+TEST = "test_accuracy"
 
 
-def export_zoo(files: Sequence[str | Path], out: str | Path) -> int:
-    """Write members as a zoo with Ray Tune's layout and return their number.
+class Exported(NamedTuple):
+    """The result of an export."""
 
-    State dicts keep the names of the members' parameters. Values without a key in Ray Tune's layout get the prefix
-    ``wsl::`` in ``params.json``, so that an import restores the members.
+    members: int
+    epochs: list[int]  # that all members have weights of
+    tested: bool  # whether all have results on test images
+
+    def in_words(self, peer: str | None) -> str:
+        """Return a description for the terminal."""
+        epochs = ", ".join(map(str, self.epochs)) or "none"
+        text = f"{self.members} members{f' for {PEERS[peer].title}' if peer else ''}; epochs that all have: {epochs}"
+        if peer and PEERS[peer].reads_test and not self.tested:
+            text += "; test_acc is NaN where there are no results on test images, which --test-accuracies can add"
+        return text
+
+
+def export_zoo(
+    files: Sequence[str | Path], out: str | Path, peer: str | None = None, accuracies: str | Path | None = None
+) -> Exported:
+    """Write members as a zoo with Ray Tune's layout, from which an import restores them.
 
     Args:
         files: members, or indices, which stand for their members (without diverged ones) and give them their part.
         out: folder to make; it must not exist. It appears only when it is complete.
+        peer: key of ``PEERS``: the program whose code shall build the networks and read the results. None: if
+            possible the form that most programs share, otherwise with the members' own names.
+        accuracies: CSV with ``member``, ``snapshot`` and ``test_accuracy``, as a run writes it; None: only results on
+            test images that the members have.
 
     Raises:
-        DataError: a file is neither, or a member is given twice or has diverged.
+        DataError: a file is neither, or a member is given twice or has diverged; the program's code cannot build a
+            network; or an accuracy is missing.
     """
-    count = 0
+    measured = None if accuracies is None else _measured(Path(accuracies))
+    epochs: dict[int, set[int]] = {}  # with weights, by member
+    tested = True
     with new_folder(out) as folder:
         for path, part in _members(files):
             member = read_member(path)
+            number = member.plan["member"]
             if member.diverged:
                 raise DataError(f"{path}: this member diverged, and has no last weights; leave it out")
-            place = folder / f"NN_tune_trainable_{member.plan['member']:05d}"
-            if place.exists():
-                raise DataError(f"{path}: member {member.plan['member']} comes twice; name its file or index once")
-            _write(member, part, place)
-            count += 1
-    return count
+            if number in epochs:
+                raise DataError(f"{path}: member {number} comes twice; name its file or index once")
+            if part:
+                member.plan["part"] = part
+            if measured is not None:
+                member.history[TEST] = _test_accuracies(path, member, measured)
+            try:
+                write_run(folder, len(epochs), member, peer and PEERS[peer])
+            except DataError as error:
+                raise DataError(f"{path}: {error}") from error
+            epochs[number] = set(member.snapshots["epoch"].astype(int))
+            tested &= TEST in member.history
+    return Exported(len(epochs), sorted(set.intersection(*epochs.values())), tested)
 
 
 def _members(files: Sequence[str | Path]) -> Iterator[tuple[Path, str | None]]:
@@ -61,29 +92,30 @@ def _members(files: Sequence[str | Path]) -> Iterator[tuple[Path, str | None]]:
             yield path.parent / name, path.stem if path.stem in PARTS else None
 
 
-def _write(member: Member, part: str | None, place: Path) -> None:
-    params = _params(member, part)
-    place.mkdir()
-    write_json(place / "params.json", params)
-    folders = {int(epoch): f"checkpoint_{epoch:06d}" for epoch in member.snapshots["epoch"]}
-    metrics = {ours: key for key, ours in METRICS.items()}
-    with open(place / "result.json", "w", encoding="utf-8") as file:
-        for row in member.history.to_dict("records"):
-            epoch = int(row.pop("epoch"))
-            line = {"training_iteration": epoch, "checkpoint_dir_name": folders.get(epoch)}
-            line |= {metrics[key]: value for key, value in row.items()}
-            file.write(json.dumps({**line, "config": params}) + "\n")
-    for row, epoch in enumerate(member.snapshots["epoch"]):
-        checkpoint = place / folders[int(epoch)]
-        checkpoint.mkdir()
-        torch.save(state_dict(member.weights[row], member.layout, member.counters[row]), checkpoint / WEIGHTS)
+def _measured(path: Path) -> dict[tuple[int, str], float]:
+    """Return test accuracies by member and snapshot."""
+    try:
+        table = pd.read_csv(path, dtype=str)  # Python's numbers, since those of pandas may be rounded
+        keys = zip(table["member"].astype(int), table["snapshot"], strict=True)
+        return dict(zip(keys, map(float, table[TEST]), strict=True))
+    except (ValueError, KeyError) as error:  # pandas raises derived classes
+        raise DataError(
+            f"{path} is not a table of member, snapshot and {TEST} ({error}); give evaluation/test_accuracies.csv of "
+            "the members' run"
+        ) from error
 
 
-def _params(member: Member, part: str | None) -> dict[str, Any]:
-    keys = {ours: key for key, ours in PARAMETERS.items()}
-    plan = {**member.plan, **({"part": part} if part else {})}
-    plan = {keys.get(key, OWN + key): value for key, value in plan.items()}
-    # An early snapshot is called `early` or by its epoch, which cannot be derived from the epoch.
-    names = {str(row["epoch"]): row["snapshot"] for row in member.snapshots.to_dict("records")}
-    about = {"model::type": member.plan.get("architecture", "resnet18"), "model::o_dim": member.layout.classes}
-    return {**about, **plan, OWN + "snapshots": names}
+def _test_accuracies(path: Path, member: Member, measured: Mapping[tuple[int, str], float]) -> list[float]:
+    """Return the test accuracy of each row of the history; NaN for epochs without weights."""
+    if TEST in member.history:
+        raise DataError(f"{path} has results on test images already; leave out --test-accuracies")
+    known = {}
+    for epoch, name in zip(member.snapshots["epoch"], member.snapshots["snapshot"], strict=True):
+        key = (member.plan["member"], name)
+        if key not in measured:
+            raise DataError(
+                f"--test-accuracies lacks member {key[0]}, snapshot {name} ({path}); give the table of the members' "
+                "run, or leave the option out"
+            )
+        known[epoch] = measured[key]
+    return [known.get(epoch, nan) for epoch in member.history["epoch"]]

@@ -9,6 +9,7 @@ import numpy as np
 
 from wsl.errors import DataError
 from wsl.zoo.architectures.base import UNKNOWN
+from wsl.zoo.foreign.exported import restored
 from wsl.zoo.foreign.libraries import from_library
 from wsl.zoo.head import Shapes, likely_heads, linear_modules
 from wsl.zoo.layout import Layout, layout_from
@@ -27,6 +28,7 @@ class Hints:
     settings: Mapping[str, Any] = field(default_factory=dict)  # other settings that weights do not show
     model: str | None = None  # name of the network in its library
     size: int | None = None  # side of the images in pixels
+    layout: Any = None  # as `wsl export` wrote it
 
 
 def as_known(path: Path, state: State, hints: Hints | None = None) -> tuple[State, Layout]:
@@ -40,6 +42,10 @@ def as_known(path: Path, state: State, hints: Hints | None = None) -> tuple[Stat
             starts with ``path``.
     """
     hints = hints or Hints()
+    if hints.layout is not None and hints.head is None:
+        exported = restored(path, state, hints.layout)
+        if exported:
+            return exported
     shapes = {name: tuple(value.shape) for name, value in state.items() if value.is_floating_point()}
     network = recognise(shapes, {**hints.settings, "activation": hints.activation})
     if hints.model and (network is None or network.architecture.columns().get("heads") == UNKNOWN):

@@ -18,6 +18,7 @@ from typing import Any
 from wsl.errors import DataError
 from wsl.files.plain import file_inside
 from wsl.files.text import read_text
+from wsl.zoo.foreign.exported import LAYOUT, PLACEHOLDER, own_values
 from wsl.zoo.foreign.joining import NOT_SAID, Numbering, Saved, join
 from wsl.zoo.foreign.run import NOTHING, ForeignRun, LeaveOut, results_table, whole_number
 
@@ -26,7 +27,7 @@ WEIGHTS = "checkpoints"
 DESCRIPTIONS = ("params.json", "config.json")  # the first that exists has the hyper-parameters
 NAMED = re.compile(r"(?:.*/)?checkpoint_(\d+)/*")
 TORN = "last line of results cut short, not read"
-OWN = "wsl::"  # prefix of keys of our plan that have no usual name
+KEPT = ("model::", "optim::", "training::", "scheduler::")  # prefixes of hyper-parameters that keep their names
 PARAMETERS = {"seed": "seed", "optim::optimizer": "optimizer", "optim::lr": "learning_rate"}
 PARAMETERS |= {"optim::wd": "weight_decay", "optim::momentum": "momentum", "optim::scheduler": "schedule"}
 PARAMETERS |= {"training::batchsize": "batch_size", "training::epochs_train": "max_epoch"}
@@ -82,6 +83,8 @@ def read_run(zoo: Path, folder: Path, leave_out: LeaveOut = NOTHING, saved: Save
     }
     if not files:
         raise DataError(f"{folder}: no checkpoint is left that results name; {_leave_out(name)}")
+    results = results_table((place, epoch, row) for epoch, (place, row) in rows.items())
+    unmeasured = [key for key in results if key.startswith("test_") and results[key].isna().all()]
     outputs, names = params.get("model::o_dim"), about.get("snapshots")
     names = names if isinstance(names, dict) and all(map(str.isdecimal, names)) else {}
     return ForeignRun(
@@ -89,11 +92,12 @@ def read_run(zoo: Path, folder: Path, leave_out: LeaveOut = NOTHING, saved: Save
         about={key: value for key, value in about.items() if isinstance(value, str | int | float)},
         classes=about.get("classes"),
         part=about.get("part"),
-        results=results_table((place, epoch, row) for epoch, (place, row) in rows.items()),
+        results=results.drop(columns=unmeasured),
         files=dict(sorted(files.items())),
         joined=how,
         names={int(epoch): str(name) for epoch, name in names.items()},
         outputs=outputs if isinstance(outputs, int) else None,
+        layout=params.get(LAYOUT),
         notes=tuple(notes),
     )
 
@@ -104,7 +108,7 @@ def run_name(zoo: Path, folder: Path) -> str:
 
 
 def _about(params: Mapping[str, Any], from_zero: bool) -> dict[str, Any]:
-    """Return hyper-parameters by our names.
+    """Return hyper-parameters by our names, and further ones by theirs.
 
     Args:
         params: by their names.
@@ -112,20 +116,21 @@ def _about(params: Mapping[str, Any], from_zero: bool) -> dict[str, Any]:
     """
     about = {ours: params[theirs] for theirs, ours in (ALSO | PARAMETERS).items() if theirs in params}
     about = {key: int(value) if isinstance(value, bool) else value for key, value in about.items()}
-    if "activation" in about:
-        about["activation"] = FIXED.get(str(params.get("model::type")), about["activation"])
+    fixed = FIXED.get(str(params.get("model::type")))
+    if fixed and about.get("activation", fixed) != fixed:
+        about |= {"activation": fixed, "model::nlin": about["activation"]}
+    further = params.keys() - {*ALSO, *PARAMETERS, "model::o_dim"}
+    about |= {key: params[key] for key in params if key in further and key.startswith(KEPT)}
     if isinstance(params.get("num_epochs"), int) and about["max_epoch"] == params["num_epochs"] and from_zero:
         about["max_epoch"] -= 1  # WeightCLIP numbers the first epoch 0
-    own = {key.removeprefix(OWN): value for key, value in params.items() if key.startswith(OWN)}
-    if own:  # an export of this project, whose `model::type` is for other programs
-        about.pop("model_type", None)
-    return about | own
+    return own_values(params, about)
 
 
 def _rows(path: Path, folder: Path, name: str) -> tuple[Rows, list[str]]:
     """Return the last line of each epoch, sorted by epoch, and notes."""
     text = read_text(path)
     lines = [(f"{path}, line {i}", line) for i, line in enumerate(text.split("\n"), 1) if line.strip()]
+    lines = [(place, line) for place, line in lines if PLACEHOLDER not in line]
     notes = []
     if lines and not text.endswith("\n") and not _is_json(lines[-1][1]):
         lines.pop()

@@ -35,6 +35,7 @@ class ForeignRun:
     joined: str = ""  # how weights and results were matched
     names: dict[int, str] = field(default_factory=dict)  # of snapshots by epoch, if the zoo has them
     outputs: int | None = None  # of the network
+    layout: Any = None  # of the network, as `wsl export` wrote it, not checked
     notes: tuple[str, ...] = ()  # what was ignored, in phrases that other runs may share
 
     def __post_init__(self) -> None:
