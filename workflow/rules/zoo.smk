@@ -62,6 +62,7 @@ if RUN.config.zoo.cohort == 1:
                 "wsl.zoo.training.train_member",
                 plan=lambda wildcards: RUN.training(wildcards.member),
                 settings=RUN.config.zoo.member_training(),
+                normalisation=RUN.config.images.normalisation,
             ),
 
 else:
@@ -90,6 +91,7 @@ else:
                 "wsl.zoo.cohort.train_cohort",
                 plans=lambda wildcards: [RUN.training(member) for member in cohort_members(wildcards.cohort)],
                 settings=RUN.config.zoo.member_training(),
+                normalisation=RUN.config.images.normalisation,
             ),
 
 

@@ -47,7 +47,8 @@ def measure_accuracies(
             runner, accuracies = Runner(zoo.layout, job.device), []
             for row, task in enumerate(zoo.snapshots["task"]):
                 inputs, labels = images.of_task(task, part="test")
-                accuracies.append(accuracy(runner.logits(read_snapshot(zoo, row), normalised(inputs)), labels))
+                inputs = normalised(inputs, zoo.layout.normalisation)
+                accuracies.append(accuracy(runner.logits(read_snapshot(zoo, row), inputs), labels))
             tables.append(zoo.snapshots[["member", "snapshot"]].assign(test_accuracy=accuracies))
     write_csv(out, pd.concat(tables, ignore_index=True))
 

@@ -92,7 +92,7 @@ class Scores:
         key = task, "validation" if part == "validation" else "test"
         if key != self._key:  # caches one task, since callers take one task after another
             images, self._labels = self.images.of_task(task, part=key[1])
-            self._key, self._inputs = key, normalised(images)
+            self._key, self._inputs = key, normalised(images, self.layout.normalisation)
         models = {0: weights}
         if tuned and self.finetuning.epochs:
             models |= fine_tuned(weights, task, self.images, self.layout, self.finetuning, self.device)

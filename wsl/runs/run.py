@@ -97,8 +97,13 @@ class Run:
     @property
     def network(self) -> Network:
         """The members' network."""
-        zoo = self.config.zoo
-        return Network(architecture=zoo.architecture, classes=zoo.classes_per_task, size=self.config.images.size)
+        zoo, images = self.config.zoo, self.config.images
+        return Network(
+            architecture=zoo.architecture,
+            classes=zoo.classes_per_task,
+            size=images.size,
+            normalisation=images.normalisation,
+        )
 
     @cached_property
     def layout(self) -> Layout:

@@ -13,7 +13,8 @@ State = dict[str, torch.Tensor]  # a state dict, or a part of one
 
 
 def network_for(layout: Layout) -> nn.Module:
-    """Return a freshly initialised network with this layout; ``architecture`` is an attribute of it.
+    """Return a freshly initialised network with this layout; it has the attributes ``architecture`` and
+    ``normalisation``.
 
     Raises:
         DataError: its architecture is unknown, or it was trained with another activation.
@@ -32,13 +33,14 @@ def network_for(layout: Layout) -> nn.Module:
             "behaviour loss"
         )
     network = architecture.build(layout.classes, layout.image_size)
-    network.architecture = architecture
+    network.architecture, network.normalisation = architecture, layout.normalisation
     return network
 
 
 def with_classes(layout: Layout, classes: int) -> Layout:
     """Return the layout of the same network with another number of outputs."""
-    return architecture_of(layout).layout(classes, layout.image_size)
+    other = architecture_of(layout).layout(classes, layout.image_size)
+    return other._replace(normalisation=layout.normalisation)
 
 
 def features_and_logits(network: nn.Module, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

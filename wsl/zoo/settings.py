@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from wsl.images.reading import USUAL, Normalisation
 from wsl.settings.distributions import Choice, Distribution, Integers, Normal
 from wsl.settings.sections import (
     BatchSizes,
@@ -59,10 +60,11 @@ class Network(Section):
     architecture: one_of(ARCHITECTURES, RESNET18)
     classes: PositiveInt  # of a task
     size: PositiveInt  # side of images in pixels
+    normalisation: Normalisation = USUAL
 
     @property
     def layout(self) -> Layout:
-        return self.architecture.layout(self.classes, self.size)
+        return self.architecture.layout(self.classes, self.size)._replace(normalisation=self.normalisation)
 
 
 class MemberTraining(Section):
