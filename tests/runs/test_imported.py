@@ -88,7 +88,7 @@ def test_the_normalisation_of_the_config_reaches_the_index(zoo, tmp_path):
         ({"images": {"size": 40}}, ["images.size", "read images of 21 pixels"]),
         ({"images": {"source": {"name": "none"}}, "weights": {"encoder": {"behaviour": 1}}}, ["behaviour to 0"]),
         ({"images": {"source": "none"}, "weights": {"budget": 9}}, ["weights.gate", "gate: variance"]),
-        ({"images": {"source": "none"}, "evaluation": {"bench": {"encoders": {"a": {"budget": None, "encoder": "pca"}}}}},
+        ({"images": {"source": "none"}, "evaluation": {"bench": {"encoders": {"a": {"encoder": "pca"}}}}},
          ["evaluation.bench", "images.source is none"]),
         ({"zoo": {"training": 7}}, ["zoo.training: 7 training members, but there are 3"]),
         ({"images": {"std": [1, 1, 0]}}, ["images.std", "greater than 0"]),

@@ -163,7 +163,8 @@ def write_weights_summary(members: str | Path, probes: str | Path, out: str | Pa
         classes_per_task: classes per task.
     """
     table = pd.read_csv(probes)
-    scores = {target: dict(zip(rows["encoder"], rows["score"])) for target, rows in table.groupby("target", sort=False)}
+    by_target = table.set_index("encoder").groupby("target", sort=False)["score"]
+    scores = {target: values.to_dict() for target, values in by_target}
     write_json(out, {**_of_members(members), "chance": 1 / classes_per_task, "accuracy": {}, "probes": scores})
 
 

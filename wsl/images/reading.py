@@ -28,6 +28,7 @@ class Normalisation(NamedTuple):
 
 USUAL = Normalisation()
 
+
 def join_task(classes: Sequence[str]) -> str:
     """Return a task as text in tables: its class names in order, ``tarantula/koala/goldfish``."""
     return TASK_SEPARATOR.join(classes)

@@ -24,10 +24,12 @@ def cautions(numbers: dict[str, Any], facts: dict[str, Any]) -> list[str]:
 def _of_training(numbers: dict[str, Any], facts: dict[str, Any]) -> Iterator[str]:
     accuracy, chance = numbers["validation_accuracy_max"], numbers["chance"]
     if accuracy < chance + NEAR_CHANCE * (1 - chance):
-        train = "Train them for longer (zoo.max_epoch), on more images, or from a trained backbone (zoo.init: finetuned)."
+        remedy = "Train them for longer (zoo.max_epoch), on more images, or from a trained backbone (zoo.init: finetuned)"
+        if facts["imported"]:
+            remedy = "Import a zoo that was trained for longer"
         yield (
             f"Members of the zoo reach {accuracy:.1%} validation accuracy, close to chance ({chance:.1%}): their "
-            f"weights contain nothing to learn. {'Import a zoo that was trained for longer.' if facts['imported'] else train}"
+            f"weights contain nothing to learn. {remedy}."
         )
     if numbers["members_diverged"]:
         yield (
@@ -53,10 +55,11 @@ def _of_training(numbers: dict[str, Any], facts: dict[str, Any]) -> Iterator[str
             "datasets.weights to get embeddings that depend on what images show."
         )
     if numbers["shared_validation_loss"] >= numbers["shared_chance_loss"]:
+        key = "" if facts["imported"] else " (zoo.init)"
         yield (
             f"The shared encoder's validation loss, {numbers['shared_validation_loss']:.2f}, is not below its chance "
             f"value, {numbers['shared_chance_loss']:.2f}: (D, R) of a new task contains no information about weights. "
-            f"Use more members, fewer shared.epochs, or members that share a start{'' if facts['imported'] else ' (zoo.init)'}."
+            f"Use more members, fewer shared.epochs, or members that share a start{key}."
         )
     if numbers["outcome_bins_filled"] < FEW_BINS:
         yield (
@@ -69,7 +72,7 @@ def _of_imported(numbers: dict[str, Any]) -> Iterator[str]:
     reported, recomputed = (numbers.get(key) for key in ("reported_accuracy", "recomputed_accuracy"))
     if reported is None or abs(recomputed - reported) <= FAR:
         return
-    both = f"Imported members reach {recomputed:.1%} on this run's validation images, but their zoo reports {reported:.1%}"
+    both = f"Imported members reach {recomputed:.1%} on validation images, but their zoo reports {reported:.1%}"
     if recomputed < reported:
         yield (
             f"{both}: they were probably trained with another normalisation (images.mean and images.std), order of "
