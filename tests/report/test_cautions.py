@@ -19,7 +19,7 @@ def test_a_good_run_has_none(numbers, run_facts):
         ({"outcome_bins_filled": 2}, {}, ["Only 2 outcome bins", "outcomes.spacing: quantiles"]),
         ({"validation_accuracy_max": 0.41}, {}, ["41.0% validation accuracy, close to chance", "zoo.max_epoch"]),
         ({"shared_validation_loss": 4.2}, {}, ["4.20, is not below its chance value, 4.10", "zoo.init"]),
-        ({"validation_accuracy_max": 0.41}, {"imported": "zoos/a"}, ["41.0% validation", "Import a zoo"]),
+        ({"validation_accuracy_max": 0.41}, {"imported": "zoos/a"}, ["41.0% validation", "Import another zoo"]),
         ({"reported_accuracy": 0.7, "recomputed_accuracy": 0.59}, {}, ["59.0%", "70.0%", "images.mean", "--classes"]),
         ({"reported_accuracy": 0.7, "recomputed_accuracy": 0.81}, {}, ["81.0%", "among their training images"]),
         ({}, {"one_task": True}, ["only follow R", "no intervals"]),

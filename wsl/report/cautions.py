@@ -24,12 +24,11 @@ def cautions(numbers: dict[str, Any], facts: dict[str, Any]) -> list[str]:
 def _of_training(numbers: dict[str, Any], facts: dict[str, Any]) -> Iterator[str]:
     accuracy, chance = numbers["validation_accuracy_max"], numbers["chance"]
     if accuracy < chance + NEAR_CHANCE * (1 - chance):
-        remedy = "Train them for longer (zoo.max_epoch), on more images, or from a trained backbone (zoo.init: finetuned)"
-        if facts["imported"]:
-            remedy = "Import a zoo that was trained for longer"
+        longer = "Train them for longer (zoo.max_epoch), on more images"
+        train = f"{longer}, or from a trained backbone (zoo.init: finetuned)."
         yield (
             f"Members of the zoo reach {accuracy:.1%} validation accuracy, close to chance ({chance:.1%}): their "
-            f"weights contain nothing to learn. {remedy}."
+            f"weights contain nothing to learn. {'Import another zoo.' if facts['imported'] else train}"
         )
     if numbers["members_diverged"]:
         yield (
