@@ -17,7 +17,6 @@ from wsl.training.epoch_loop import EpochLoop, Values
 from wsl.training.recipe import Recipe
 
 log = logging.getLogger(__name__)
-ROUNDING = 1e-6  # deviation relative to the mean, above that of rounded float32 sums of equal values
 
 
 def mlp(sizes: Sequence[int], dropout: float) -> nn.Sequential:
@@ -52,9 +51,7 @@ class Standardiser(nn.Module):
         elif how == "global":
             variance = variance.mean().expand_as(variance)
         self.mean.copy_(training.mean(0))
-        # The variance of equal values, such as datasets of a zoo with one task, can be a rounding error.
-        varies = variance > (ROUNDING * self.mean).square()
-        self.scale.copy_(torch.where(varies, variance.sqrt(), 1.0))
+        self.scale.copy_(torch.where(variance > 0, variance.sqrt(), 1.0))
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:
         """Return values (n, size) in standard units."""
