@@ -38,11 +38,9 @@ def methods(shown):
 
 def test_imported_members_are_checked_and_weights_alone_are_probed():
     assert "recomputed on validation images of this run: 97.0%" in lines(recomputed_accuracy=0.97)[3]
-    probes = {
-        "validation_loss": {"pca-ae": 0.5, "layer statistics": 0.75},
-        "epoch": {"pca-ae": -1, "layer statistics": 1},
-    }
+    loss, epoch = {"pca-ae": 0.5, "layer statistics": 0.75}, {"pca-ae": -1, "layer statistics": 1}
     about = {key: NUMBERS[key] for key in ("members", "members_diverged", "validation_accuracy_max")}
+    probes = {"validation_loss": loss, "epoch": epoch}
     shown = summary_lines(Path("report.html"), {**about, "accuracy": {}, "probes": probes})
     assert shown[-4:-1] == [
         "                      pca-ae              layer statistics",

@@ -103,7 +103,7 @@ def test_the_run_is_complete_and_trains_nothing(project, read_jobs):
     rules = {job["rule"] for job in read_jobs(project.printed)}
     assert {"index_part", "judge", "sample", "html_report", "check_imported"} <= rules
     assert not {"train_member", "start"} & rules and not (project.results / "zoo" / "members").exists()
-    assert "all members have the same classes" in project.printed
+    assert "all members have the same task" in project.printed
     page = (project.results / "report.html").read_text()
     assert "All members have the same task" in page and "zoos/digits" in page
     for path in (project.results / "sampling" / "models").iterdir():
