@@ -141,8 +141,8 @@ class Zoo(MemberTraining):
 
     imported: Path | None = Field(
         None,
-        description="folder that `wsl import` wrote, absolute or relative to the project: its members are used in place "
-        "of training. Of the other keys of `zoo`, only `training` can be given too",
+        description="folder that `wsl import` wrote, absolute or relative to the project: its members are used in "
+        "place of training. Of the other keys of `zoo`, only `training` can be given too",
     )
     members: Annotated[Whole, Field(ge=3)] = Field(48, description="number of training runs")
     training: PositiveInt | None = Field(
