@@ -30,8 +30,7 @@ rule all:
         rules.html_report.input.figures,
         rules.html_report.input.tables,
         [PATHS.figure(name, "pdf") for name in SHOWN_FIGURES],
-        rules.sample.output,
-        rules.describe_sampler.output,
+        [rules.sample.output, rules.describe_sampler.output] if RUN.has_images else [*map(PATHS.latents, RUN.parts)],
         rules.plan.output,
     localrule: True
 
@@ -40,9 +39,9 @@ onstart:
     refuse(lambda: RUN.check_data({str(path) for job in workflow.dag.needrun_jobs() for path in job.output}))
     print("Devices:", describe_devices())
     print("Disk:", refuse(lambda: check_disk(RUN, Path(OUT))))
-    for warning in few_sets(RUN.plan):
+    for warning in planned_warnings(RUN):
         print("Warning:", warning)
-    write_record(OUT, RUN.plan, recorded_jobs(workflow.dag), STOPPING.command)
+    write_record(OUT, RUN.trained, recorded_jobs(workflow.dag), STOPPING.command)
     STEPS.begin()
     logger.addHandler(STEPS)
     # Again, since Snakemake's scheduler has installed its own handler of SIGTERM, which waits for all running jobs.

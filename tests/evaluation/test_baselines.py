@@ -199,7 +199,7 @@ def test_trained_gives_each_held_out_member_and_none_where_it_diverged(zoo, trai
     assert read_member(broken).diverged
     write_index([zoo.members[4], broken], tmp_path / "test.h5")
     with open_zoo(tmp_path / "test.h5") as test, open_zoo(zoo.validation) as validation:
-        make = Trained(None, SimpleNamespace(held_out=[validation, test])).sample
+        make = Trained(None, SimpleNamespace(held_out=[validation, test], member=None)).sample
         for task, path in (("1/0/4", zoo.members[3]), ("0/3/2", zoo.members[4])):
             assert np.array_equal(make(task, 0.1), read_member(path).weights[1])
         assert make("4/0/1", 0.1) is None
@@ -210,7 +210,7 @@ def test_reconstructed_is_the_codecs_round_trip(zoo, fitted, autoencoder):
     latents, snapshots = read_latents(autoencoder.latents["test"])
     expected = codec.decode(latents[snapshots["snapshot"] == "max"])[0]
     with open_zoo(zoo.test) as test:
-        models = Reconstructed(None, SimpleNamespace(held_out=[test], codec=codec))
+        models = Reconstructed(None, SimpleNamespace(held_out=[test], codec=codec, member=None))
         np.testing.assert_allclose(models.sample("0/3/2", 0.1), expected, rtol=1e-3, atol=1e-4)
         assert models.sample("9/9/9", 0.1) is None
 

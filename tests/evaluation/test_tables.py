@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 from scipy.special import expit, logit
 
-from wsl.evaluation.tables import accuracy_table, chosen_sampler, reconstruction_table, write_summary
+from wsl.evaluation.tables import SummaryInputs, accuracy_table, chosen_sampler, reconstruction_table, write_summary
 from wsl.sampling.methods.base import METHODS
 
 RUN = {"regime": "shared", "run": "own", "members": 17}
@@ -234,14 +234,14 @@ def test_summary_quotes_the_tables(tmp_path):
     history = {"epoch": [1, 2, 3], "validation_loss": [3.0, 1.5, 2.0], "kept": [False, True, False]}
     bins = tmp_path / "bins.json"
     bins.write_text(json.dumps({"edges": [0, 1, 2, 3], "counts": [4, 0, 1]}))
-    write_summary(
+    write_summary(SummaryInputs(
         table("classes.csv", {"class": ["a", "b"], "skipped": [1, 4], "shared": [0, 2]}),
         table("members.csv", {"member": [0, 1, 2], "diverged": [False, True, False]}
               | {"max_validation_accuracy": [0.5, None, 0.9]}),
         table("r.csv", [dict(zip(columns, row, strict=True)) for row in metrics]),
         table("a.csv", [dict(zip(ACCURACY, row, strict=True)) for row in rows]),
         table("h.csv", {**history, "validation_chance": [2.7] * 3}),
-        bins,
+        bins),
         tmp_path / "summary.json",
         classes_per_task=4,
     )  # fmt: skip

@@ -19,6 +19,10 @@ def test_a_good_run_has_none(numbers, run_facts):
         ({"outcome_bins_filled": 2}, {}, ["Only 2 outcome bins", "outcomes.spacing: quantiles"]),
         ({"validation_accuracy_max": 0.41}, {}, ["41.0% validation accuracy, close to chance", "zoo.max_epoch"]),
         ({"shared_validation_loss": 4.2}, {}, ["4.20, is not below its chance value, 4.10", "zoo.init"]),
+        ({"validation_accuracy_max": 0.41}, {"imported": "zoos/a"}, ["41.0% validation", "Import another zoo"]),
+        ({"reported_accuracy": 0.7, "recomputed_accuracy": 0.59}, {}, ["59.0%", "70.0%", "images.mean", "--classes"]),
+        ({"reported_accuracy": 0.7, "recomputed_accuracy": 0.81}, {}, ["81.0%", "among their training images"]),
+        ({}, {"one_task": True}, ["only follow R", "no intervals"]),
         ({"sets": {"seen": 1}}, {}, ["Only 1 held-out set of classes that the zoo saw", "zoo.parts"]),
     ],
 )
@@ -34,6 +38,7 @@ def test_each_cause_has_one_sentence_with_a_remedy(numbers, run_facts, changes, 
         {"shared_validation_loss": 4.09},
         {"sets": {"seen": 10}},
         {"outcome_bins_filled": 3},
+        {"reported_accuracy": 0.7, "recomputed_accuracy": 0.61},
     ],
 )
 def test_values_at_the_limits_give_no_warning(numbers, run_facts, changes):

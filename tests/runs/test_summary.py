@@ -36,6 +36,19 @@ def methods(shown):
     return {line[2:].split()[0]: line for line in shown if line[2:18].strip() in KINDS}
 
 
+def test_imported_members_are_checked_and_weights_alone_are_probed():
+    assert "recomputed on validation images of this run: 97.0%" in lines(recomputed_accuracy=0.97)[3]
+    loss, epoch = {"pca-ae": 0.5, "layer statistics": 0.75}, {"pca-ae": -1, "layer statistics": 1}
+    about = {key: NUMBERS[key] for key in ("members", "members_diverged", "validation_accuracy_max")}
+    probes = {"validation_loss": loss, "epoch": epoch}
+    shown = summary_lines(Path("report.html"), {**about, "accuracy": {}, "probes": probes})
+    assert shown[-4:-1] == [
+        "                      pca-ae              layer statistics",
+        "  validation_loss     0.500               0.750",
+        "  epoch               -1.000              1.000",
+    ]
+
+
 def test_methods_are_sorted_by_accuracy_and_samplers_below_a_baseline_marked():
     rows = methods(lines())
     # The generator and the reconstructed members tie on seen classes; unseen ones decide.

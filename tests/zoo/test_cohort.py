@@ -44,7 +44,7 @@ def unequal(packed, tmp_path):
 def exact(monkeypatch):
     """Networks of float64: training in float32 amplifies rounding errors."""
     for module in (epochs, cohort):
-        monkeypatch.setattr(module, "normalised", lambda images: normalised(images).double())
+        monkeypatch.setattr(module, "normalised", lambda *given: normalised(*given).double())
     monkeypatch.setattr(training, "network_for", lambda layout: network_for(layout).double())
 
 

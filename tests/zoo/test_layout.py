@@ -7,7 +7,8 @@ import pytest
 from torchvision.models import resnet18 as torchvision_resnet18
 
 from tests.networks import resnet18, resnet18_layout
-from wsl.zoo.layout import layout_from, layout_from_text, layout_to_text
+from wsl.images.reading import Normalisation
+from wsl.zoo.layout import first_difference, layout_from, layout_from_text, layout_to_text
 
 
 @pytest.mark.parametrize(("width", "classes"), [(2, 3), (8, 5), (64, 3)])
@@ -45,4 +46,7 @@ def test_the_head_is_the_last_matrix_and_its_bias():
 
 def test_as_text_it_is_the_same():
     layout = resnet18_layout(2, 3)
-    assert layout_from_text(layout_to_text(layout)) == layout
+    other = layout._replace(normalisation=Normalisation((0.1, 0.2, 0.3), (0.4, 0.5, 0.6)))
+    assert [layout_from_text(layout_to_text(each)) for each in (layout, other)] == [layout, other]
+    assert "normalisation" not in layout_to_text(layout)  # files of earlier versions have none
+    assert first_difference(other, layout).startswith("the normalisation Normalisation(mean=(0.1")

@@ -11,13 +11,16 @@ from sklearn.metrics import accuracy_score, log_loss
 from tests.networks import resnet18, resnet18_layout, resnet18_network
 from wsl.files.tensors import write_tensors
 from wsl.images.inputs import load_task
+from wsl.images.reading import USUAL, Normalisation
 from wsl.jobs.job import Job
 from wsl.zoo.epochs import augmented, evaluate
 from wsl.zoo.index import open_zoo, read_weights, write_index
 from wsl.zoo.member import read_member
 from wsl.zoo.network import flatten, state_dict, with_zero_head
+from wsl.zoo.settings import MemberTraining
 from wsl.zoo.snapshots import snapshot_names
 from wsl.zoo.start import load_start, random_start
+from wsl.zoo.training import train_member
 
 
 @pytest.mark.parametrize("changes", [{}, {"optimizer": "sgd", "schedule": "cosine", "augment": True}])
@@ -46,6 +49,23 @@ def test_a_snapshot_has_the_validation_loss_of_its_row(zoo, packed, row):
     loss, accuracy = evaluate(network, images, labels)
     assert loss == pytest.approx(member.snapshots["validation_loss"][row], rel=1e-6)
     assert accuracy == pytest.approx(member.snapshots["validation_accuracy"][row])
+
+
+def test_a_member_learns_with_its_own_normalisation(packed, train, tmp_path):
+    files, by = [packed[name] for name in "012"], Normalisation((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
+    usual = read_member(train(tmp_path / "usual.h5"))
+    train_member(files, tmp_path / "own.h5", usual.plan, MemberTraining(architecture={"width": 2}), normalisation=by)
+    member = read_member(tmp_path / "own.h5")
+    assert (usual.layout.normalisation, member.layout.normalisation) == (USUAL, by)
+    network = resnet18(2, 3)
+    network.load_state_dict(state_dict(member.weights[1], member.layout, member.counters[1]))
+    images, labels = load_task(files, "validation")
+    inputs = (images.numpy() / 255 - np.reshape(by.mean, (3, 1, 1))) / np.reshape(by.std, (3, 1, 1))
+    with torch.no_grad():
+        logits = network.eval()(torch.from_numpy(inputs).float())
+    loss = torch.nn.functional.cross_entropy(logits, labels).item()
+    assert loss == pytest.approx(member.snapshots["validation_loss"][1], rel=1e-4)
+    assert not np.array_equal(member.weights, usual.weights)
 
 
 def test_evaluate_agrees_with_scikit_learn(packed):

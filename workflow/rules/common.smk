@@ -19,7 +19,7 @@ from wsl.jobs.provenance import call_digest
 from wsl.launch.brief import print_in_brief
 from wsl.launch.stopping import FULL, PREFIX, Stopping, this_command
 from wsl.paths import Paths
-from wsl.report.contents import TABLES
+from wsl.report.contents import TABLES, planned_warnings
 from wsl.report.facts import facts
 from wsl.runs.disk import check_disk
 from wsl.runs.run import Run
@@ -28,7 +28,6 @@ from wsl.sampling.inputs import choice_of, draws
 from wsl.sampling.methods.base import METHODS
 from wsl.settings.sections import plain
 from wsl.watch.record import COMPLETED, FAILED, INTERRUPTED, StepsHandler, write_record
-from wsl.zoo.few_sets import few_sets
 
 # Jobs ignore Ctrl-C; the main process receives it and stops them.
 shell.prefix(PREFIX)
@@ -73,7 +72,8 @@ config["facts"] = FACTS
 report: "../report/workflow.rst"
 
 
-ARCHITECTURE = type(RUN.config.zoo.architecture)
+# None: imported networks of an unknown architecture, which no job builds.
+ARCHITECTURE = RUN.config.zoo.architecture and type(RUN.config.zoo.architecture)
 WEIGHTS, SAMPLING = RUN.config.weights, RUN.config.sampling
 # Jobs that load the weight encoder look its class up by name, so their digest needs its code.
 ENCODER_ENTRIES = [type(WEIGHTS.encoder)]
@@ -173,7 +173,7 @@ def taken_by(job):
 
 
 def member_files(part):
-    return expand(f"{OUT}/zoo/members/{{member}}.h5", member=RUN.members(part))
+    return [*map(RUN.member_file, RUN.members(part))]
 
 
 def cohort_members(cohort, ending=""):

@@ -103,26 +103,77 @@ use rule job as accuracy_table with:
     params:
         **call(
             "wsl.evaluation.tables.accuracy_table",
-            about={"regime": RUN.config.zoo.init, "run": RUN.config.run, "members": len(RUN.members("train"))},
+            about={"regime": RUN.config.zoo.regime, "run": RUN.config.run, "members": len(RUN.members("train"))},
             kinds={name: METHODS[name].kind for name in compared(RUN)},
         ),
 
 
-use rule job as summary with:
-    input:
-        classes=rules.class_table.output.out,
-        members=rules.zoo_table.output.members,
-        reconstruction=rules.reconstruction_table.output.out,
-        accuracy=rules.accuracy_table.output.out,
-        shared_history=rules.train_shared.output.history,
-        bins=PATHS.bins,
-    output:
-        out=PATHS.summary,
-    log:
-        PATHS.log("summary"),
-    localrule: True
-    params:
-        **call("wsl.evaluation.tables.write_summary", classes_per_task=RUN.config.zoo.classes_per_task),
+if RUN.imported:
+
+    use rule job as check_imported with:
+        input:
+            index=PATHS.index("test"),
+            packed=PATHS.all_packed,
+        output:
+            out=PATHS / "evaluation/imported.csv",
+        log:
+            PATHS.log("check_imported"),
+        resources:
+            gpu=1,
+            mem_mb=8000,
+            runtime=60,
+        params:
+            **call("wsl.evaluation.imported.compare_accuracies"),
+
+
+if RUN.has_images:
+
+    use rule job as summary with:
+        input:
+            **({"imported": rules.check_imported.output.out} if RUN.imported else {}),
+            classes=rules.class_table.output.out,
+            members=rules.zoo_table.output.members,
+            reconstruction=rules.reconstruction_table.output.out,
+            accuracy=rules.accuracy_table.output.out,
+            shared_history=rules.train_shared.output.history,
+            bins=PATHS.bins,
+        output:
+            out=PATHS.summary,
+        log:
+            PATHS.log("summary"),
+        localrule: True
+        params:
+            **call("wsl.evaluation.tables.write_summary", classes_per_task=RUN.config.zoo.classes_per_task),
+
+else:
+
+    use rule job as probe_weights with:
+        input:
+            train_index=index_of("train"),
+            held_out=HELD_OUT_INDICES,
+            fitted=CODEC["pca"],
+            encoder=CODEC["encoder"],
+        output:
+            out=table_file("probes"),
+        log:
+            PATHS.log("probe_weights"),
+        resources:
+            mem_mb=16000,
+            runtime=120,
+        params:
+            **call("wsl.evaluation.probes.probe_weights", ENCODER_ENTRIES, name=WEIGHTS.encoder.name),
+
+    use rule job as summary with:
+        input:
+            members=rules.zoo_table.output.members,
+            probes=rules.probe_weights.output.out,
+        output:
+            out=PATHS.summary,
+        log:
+            PATHS.log("summary"),
+        localrule: True
+        params:
+            **call("wsl.evaluation.tables.write_weights_summary", classes_per_task=RUN.config.zoo.classes_per_task),
 
 
 # Further properties of samplers: control by R, retrieval, novelty and diversity, refinement, the shared space. They

@@ -50,4 +50,4 @@ use rule job as html_report with:
         PATHS.log("html_report"),
     localrule: True
     params:
-        **call("wsl.report.page.write_report", config=RUN.config, facts=FACTS, contents=CONTENTS),
+        **call("wsl.report.page.write_report", config=RUN.shown_config(), facts=FACTS, contents=CONTENTS),

@@ -321,7 +321,7 @@ if ON_BENCH:
                         "kind": weights.encoder.name,
                         "gate": "uniform" if weights.budget is None else weights.gate,
                         "share": share_of(weights),
-                        "regime": RUN.config.zoo.init,
+                        "regime": RUN.config.zoo.regime,
                     }
                     for name, weights in ON_BENCH.items()
                 ],

@@ -39,7 +39,10 @@ if START:
             **call(START[0], **START[1]),
 
 
-if RUN.config.zoo.cohort == 1:
+if RUN.imported:
+    pass  # their files are read where they are
+
+elif RUN.config.zoo.cohort == 1:
 
     use rule job as train_member with:
         input:
@@ -62,6 +65,7 @@ if RUN.config.zoo.cohort == 1:
                 "wsl.zoo.training.train_member",
                 plan=lambda wildcards: RUN.training(wildcards.member),
                 settings=RUN.config.zoo.member_training(),
+                normalisation=RUN.config.images.normalisation,
             ),
 
 else:
@@ -90,6 +94,7 @@ else:
                 "wsl.zoo.cohort.train_cohort",
                 plans=lambda wildcards: [RUN.training(member) for member in cohort_members(wildcards.cohort)],
                 settings=RUN.config.zoo.member_training(),
+                normalisation=RUN.config.images.normalisation,
             ),
 
 
@@ -105,7 +110,11 @@ use rule job as index_part with:
         PATHS.benchmark("index_part/{part}")
     localrule: True
     params:
-        **call("wsl.zoo.index.write_index"),
+        # Trained members know by which normalisation they were trained.
+        **call(
+            "wsl.zoo.index.write_index",
+            **({"normalisation": RUN.config.images.normalisation} if RUN.imported else {}),
+        ),
 
 
 use rule job as zoo_table with:

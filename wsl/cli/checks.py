@@ -9,10 +9,10 @@ from wsl.config.reading import read_yaml
 from wsl.config.schema import load_config
 from wsl.errors import DataError, Faults
 from wsl.images.names import read_names
+from wsl.report.contents import planned_warnings
 from wsl.runs.disk import measure_disk
 from wsl.runs.pretrained import Pretrained
 from wsl.runs.run import Run
-from wsl.zoo.few_sets import few_sets
 
 
 class Obstacles(Faults):
@@ -53,7 +53,7 @@ def check_config(path: Path) -> tuple[dict[str, Any], list[str], list[str]]:
         about["classes"] = len(run.classes)
         about["members"] = {part: len(run.members(part)) for part in run.parts}
         about["numbers_per_snapshot"] = run.layout.size
-        warnings += few_sets(run.plan)
+        warnings += planned_warnings(run)
         if disk := obstacles.attempt(lambda: measure_disk(run, Path("results", config.run))):
             about["disk"] = {
                 "results": str(disk.results),
@@ -68,7 +68,7 @@ def check_config(path: Path) -> tuple[dict[str, Any], list[str], list[str]]:
                 obstacles.lines.append(disk.fault)
     elif datasets.names is not None:
         obstacles.attempt(lambda: read_names(datasets.names))
-    if datasets.weights is None and not datasets.brings_weights:
+    if not (config.images.source.empty or datasets.weights or datasets.brings_weights):
         warnings.append("datasets.weights is empty: dataset embeddings are features of a random network")
     if find_spec("open_clip") is None:
         obstacles.lines.append("open_clip is not installed; pip install open-clip-torch")

@@ -55,6 +55,10 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
+        if self.images.source.empty and self.zoo.imported is None:
+            raise ValueError("images.source: members are trained on images; `none` is only possible with zoo.imported")
+        if self.zoo.imported is not None and self.images.classes is not None:
+            raise ValueError("images.classes: the classes are those of zoo.imported; remove the key")
         if self.evaluation.growth and not self.beside:
             raise ValueError("evaluation.growth: needs other runs; name runs with fewer members in `beside`")
         bench = self.evaluation.bench

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from wsl.images.reading import MEAN, STD
 from wsl.sampling.methods.base import METHODS
 
 CARD = """\
@@ -51,8 +50,7 @@ def card(name: str, about: dict[str, Any]) -> str:
         loss=losses(about),
         accuracies=_table(about) or "Unknown: no image was held out.",
         remarks="\n".join(f"- {remark}" for remark in [*remarks(about), *warnings(about)]),
-        mean=list(MEAN),
-        std=list(STD),
+        **{key: list(about["preprocessing"][key]) for key in ("mean", "std")},
     )
 
 

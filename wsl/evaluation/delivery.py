@@ -13,7 +13,7 @@ from wsl.evaluation.protocol import fine_tuned
 from wsl.evaluation.settings import FineTuning
 from wsl.files.atomic import written_whole
 from wsl.files.outputs import card_path, check_model
-from wsl.images.reading import MEAN, STD, task_classes
+from wsl.images.reading import task_classes
 from wsl.sampling.description import Description, load_description
 from wsl.sampling.methods.base import METHODS
 from wsl.sampling.model_files import write_model
@@ -72,7 +72,11 @@ def _description(model: UserModel, description: Description, request: Request) -
     return {
         **{key: description.about[key] for key in ("run", "architecture", "size")},
         "classes": model.classes,
-        "preprocessing": {"mean": MEAN, "std": STD, "scale": "pixels / 255", "crop": "centre square"},
+        "preprocessing": {
+            **model.run.layout.normalisation._asdict(),
+            "scale": "pixels / 255",
+            "crop": "centre square",
+        },
         "request": {"validation_loss": model.loss},
         "sampler": sampler,
         **({"sampler_remark": remark} if remark else {}),

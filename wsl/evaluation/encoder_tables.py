@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from wsl.evaluation.intervals import over_sets
+from wsl.evaluation.probes import COLUMNS
 from wsl.files.plain import write_csv
 
 METRICS = ("agreement", "correlation", "cosine")
@@ -70,8 +71,7 @@ def encoder_tables(
             rows.append({**row, **{key: group[key].mean() for key in AVERAGED}})
     write_csv(out, pd.DataFrame(rows).round(4))
     table = pd.concat([_by_encoder(probes, names), pd.read_csv(baselines)], ignore_index=True)
-    columns = ["encoder", "target", "score", "low", "high", "chance", "snapshots", "members", "sets", "features"]
-    write_csv(probed, table[columns].round(4))
+    write_csv(probed, table[COLUMNS].round(4))
 
 
 def _by_encoder(paths: Sequence[str | Path], names: Sequence[str]) -> pd.DataFrame:

@@ -153,7 +153,7 @@ def _members(codec: WeightCodec, inputs: BenchInputs, search: Search, seed: int,
                     latent = search_latent(codec.encoder, layout, weights, units, training_images, search, search_seed)
                     variants["_searched"] = recalibrate(codec.decode(latent[None])[0], training_images)
                 validation_images, labels = images.of_task(task, part="validation")
-                validation_images = normalised(validation_images)
+                validation_images = normalised(validation_images, layout.normalisation)
                 original = runner.logits(weights, validation_images)
                 scores = {"original_accuracy": accuracy(original, labels), "decode_seconds": seconds}
                 for suffix, vector in variants.items():

@@ -29,7 +29,8 @@ def estimate(model: UserModel, weights: np.ndarray) -> Estimate | None:
     images, labels = model.run.images.of_task(model.task, part="test")
     if not len(images):
         return None
-    logits = Runner(model.run.layout).logits(weights, normalised(images))
+    layout = model.run.layout
+    logits = Runner(layout).logits(weights, normalised(images, layout.normalisation))
     return {**_accuracy(logits, labels), "loss": functional.cross_entropy(logits, labels).item()}
 
 
@@ -46,7 +47,8 @@ def baselines(model: UserModel) -> tuple[dict[str, Estimate], list[str]]:
     images, labels = run.images.of_task(model.task, part="test")
     if not len(images):
         return {}, []
-    estimates, left_out, inputs, runner = {}, [], normalised(images), Runner(run.layout)
+    estimates, left_out, runner = {}, [], Runner(run.layout)
+    inputs = normalised(images, run.layout.normalisation)
     for name in METHODS:
         needed = METHODS[name].own_images
         if needed is None:

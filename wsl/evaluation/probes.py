@@ -16,6 +16,7 @@ from wsl.files.plain import Files, write_csv
 from wsl.images.inputs import normalised
 from wsl.images.tasks import TaskImages
 from wsl.jobs.job import Job
+from wsl.weights.codec import load_codec
 from wsl.weights.coefficients import load_linear
 from wsl.zoo.index import open_zoo, read_snapshot, read_weights
 from wsl.zoo.layout import Layout
@@ -24,6 +25,7 @@ PENALTIES = np.logspace(-3, 6, 19)
 TARGETS = ("test_accuracy", "validation_loss", "epoch", "generalisation_gap")
 QUANTILES = (0, 25, 50, 75, 100)
 BATCH = 16
+COLUMNS = ["encoder", "target", "score", "low", "high", "chance", "snapshots", "members", "sets", "features"]
 Features = Callable[[np.ndarray], np.ndarray]
 
 
@@ -47,7 +49,8 @@ def measure_accuracies(
             runner, accuracies = Runner(zoo.layout, job.device), []
             for row, task in enumerate(zoo.snapshots["task"]):
                 inputs, labels = images.of_task(task, part="test")
-                accuracies.append(accuracy(runner.logits(read_snapshot(zoo, row), normalised(inputs)), labels))
+                inputs = normalised(inputs, zoo.layout.normalisation)
+                accuracies.append(accuracy(runner.logits(read_snapshot(zoo, row), inputs), labels))
             tables.append(zoo.snapshots[["member", "snapshot"]].assign(test_accuracy=accuracies))
     write_csv(out, pd.concat(tables, ignore_index=True))
 
@@ -139,6 +142,30 @@ def _rows(
     return np.concatenate(values)[trained], truth[trained].reset_index(drop=True)
 
 
+def probe_weights(
+    train_index: str | Path,
+    held_out: Sequence[str | Path],
+    fitted: Sequence[str | Path],
+    encoder: str | Path,
+    out: str | Path,
+    name: str,
+) -> None:
+    """Write scores of probes of a run's latents, and of probes without an encoder, from weights and results alone.
+
+    Args:
+        train_index: see ``probe``.
+        held_out: see ``probe``.
+        fitted: PCA files.
+        encoder: the fitted weight encoder.
+        out: CSV, rows of ``probe`` with ``encoder``: ``name``, ``layer statistics`` or ``raw coefficients``.
+        name: of the encoder.
+    """
+    codec = load_codec(train_index, fitted, encoder)
+    own = probe(codec.encode, train_index, held_out).assign(encoder=name)
+    table = pd.concat([own, *_baselines(train_index, held_out, fitted, None)], ignore_index=True)
+    write_csv(out, table[COLUMNS].round(4))
+
+
 def measure_baselines(
     train_index: str | Path,
     held_out: Sequence[str | Path],
@@ -155,6 +182,12 @@ def measure_baselines(
         accuracies: see ``probe``.
         out: CSV, rows of ``probe`` with ``encoder``: ``layer statistics`` or ``raw coefficients``.
     """
+    write_csv(out, pd.concat(_baselines(train_index, held_out, fitted, accuracies), ignore_index=True))
+
+
+def _baselines(
+    train_index: str | Path, held_out: Sequence[str | Path], fitted: Sequence[str | Path], accuracies: str | Path | None
+) -> list[pd.DataFrame]:
     with open_zoo(train_index) as zoo:
         layout = zoo.layout
         linear = load_linear(fitted, layout)
@@ -163,5 +196,4 @@ def measure_baselines(
         "raw coefficients": lambda weights: linear.encode(lambda columns: weights[:, columns], len(weights)),
     }
     files = train_index, held_out, accuracies
-    tables = [probe(features, *files).assign(encoder=name) for name, features in kinds.items()]
-    write_csv(out, pd.concat(tables, ignore_index=True))
+    return [probe(features, *files).assign(encoder=name) for name, features in kinds.items()]

@@ -2,6 +2,7 @@
 
 import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -60,19 +61,29 @@ def judge(
         as_decoded = run.load_as_decoded()
         method = run.recalibrated(as_decoded)
         scores = Scores(run.images, run.layout, finetuning, job.device)
+        judged: dict[tuple, dict[int, float]] = {}  # members may have equal tasks
+
+        def score(method: Any, tuned: bool, *request: Any) -> dict[int, float]:
+            """Return the accuracies of a method's model for a part, a task and a number of images."""
+            part, task, images = request
+            own = run.member if as_decoded.kind == "reference" else None
+            key = (method is as_decoded, own, *request)
+            if key not in judged:
+                weights = method.sample(task, loss, images, seed=choice.draw)
+                judged[key] = scores(weights, task, part, tuned)
+            return judged[key]
+
         for part, tasks in held_out_tasks(inputs.held_out).groupby("part", sort=False):
             for key in tasks[["part", "member", "task"]].itertuples(index=False, name=None):
-                task = key[-1]
+                _, run.member, task = key
                 # Choices are made between models from all images.
                 all_only = part == "validation" or not as_decoded.uses_images
                 for images in [None] if all_only else [*counts, None]:
                     trained_on_task = as_decoded.kind == "reference"
                     tuned = images is None and part != "validation" and choice.draw == 0 and not trained_on_task
-                    weights = method.sample(task, loss, images, seed=choice.draw)
-                    record(key, images, True, scores(weights, task, part, tuned))
+                    record(key, images, True, score(method, tuned, part, task, images))
                 if method is not as_decoded:
-                    weights = as_decoded.sample(task, loss, None, seed=choice.draw)
-                    record(key, None, False, scores(weights, task, part, False))
+                    record(key, None, False, score(as_decoded, False, part, task, None))
             log.info("%s: tasks of part %s evaluated", choice.name, part)
     write_csv(out, pd.DataFrame(rows, columns=COLUMNS))
 
@@ -92,7 +103,7 @@ class Scores:
         key = task, "validation" if part == "validation" else "test"
         if key != self._key:  # caches one task, since callers take one task after another
             images, self._labels = self.images.of_task(task, part=key[1])
-            self._key, self._inputs = key, normalised(images)
+            self._key, self._inputs = key, normalised(images, self.layout.normalisation)
         models = {0: weights}
         if tuned and self.finetuning.epochs:
             models |= fine_tuned(weights, task, self.images, self.layout, self.finetuning, self.device)

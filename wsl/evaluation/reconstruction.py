@@ -100,7 +100,7 @@ def on_training_data(
             weights = read_snapshot(zoo, row)
             task = task_classes(zoo.snapshots["task"][row])
             images, labels = load_task([files[name] for name in task], "train", most)
-            images = normalised(images)
+            images = normalised(images, zoo.layout.normalisation)
             original = runner.logits(weights, images)
             decoded = {
                 "pca": codec.linear.decode(values[row : row + 1])[0],

@@ -1,6 +1,7 @@
 """Tables of the report: means over independent sets of classes with 95 % intervals."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from wsl.files.plain import read_json, write_csv, write_json
 TRAINED = "max"  # the snapshot of the fully trained model
 THESIS = ("early", "max")  # the snapshots that Table 4.1 of the thesis averages
 OUTPUTS = ("agreement", "cosine", "correlation")
+# Means over imported members in a summary, by the columns of their check.
+CHECKED = {"reported": "reported_accuracy", "recomputed": "recomputed_accuracy"}
 RECONSTRUCTION = (*OUTPUTS, "accuracy", "original_accuracy")
 
 
@@ -90,55 +93,54 @@ def _accuracies(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*keys, "accuracy", "low", "high", "tasks", "sets", "seeds"])
 
 
-def write_summary(
-    classes: str | Path,
-    members: str | Path,
-    reconstruction: str | Path,
-    accuracy: str | Path,
-    shared_history: str | Path,
-    bins: str | Path,
-    out: str | Path,
-    classes_per_task: int,
-) -> None:
+@dataclass(frozen=True)
+class SummaryInputs:
+    """Input files of ``write_summary``."""
+
+    classes: str | Path  # table of classes and their images
+    members: str | Path  # table of members
+    reconstruction: str | Path  # see ``reconstruction_table``
+    accuracy: str | Path  # see ``accuracy_table``
+    shared_history: str | Path  # losses of the shared encoder
+    bins: str | Path  # outcome bins
+    imported: str | Path | None = None  # see ``wsl.evaluation.imported.compare_accuracies``; None: trained members
+
+
+def write_summary(inputs: SummaryInputs, out: str | Path, classes_per_task: int) -> None:
     """Write the main numbers of a run as JSON, for the report and the end of a run.
 
     Args:
-        classes: table of classes and their images.
-        members: table of members.
-        reconstruction: see ``reconstruction_table``.
-        accuracy: see ``accuracy_table``.
-        shared_history: losses of the shared encoder.
-        bins: outcome bins.
+        inputs: files.
         out: JSON. Metrics of reconstructions are of fully trained models. ``accuracy``, ``accuracy_intervals`` and
             ``sets`` (of classes) are by kind of classes, with all images and without fine-tuning. Bounds are null for
             fewer than two sets.
         classes_per_task: classes per task.
     """
-    images, zoo = pd.read_csv(classes), pd.read_csv(members)
-    metrics = pd.read_csv(reconstruction)
+    images = pd.read_csv(inputs.classes)
+    metrics = pd.read_csv(inputs.reconstruction)
     metrics = metrics[metrics["snapshot"] == TRAINED].set_index(["stage", "metric"])
     latent = metrics.loc["latent"]
-    accuracies = pd.read_csv(accuracy)
+    accuracies = pd.read_csv(inputs.accuracy)
     accuracies = accuracies[accuracies["run"] == accuracies["run"].iloc[0]]
     held_out = accuracies[(accuracies["images"] == "all") & (accuracies["epochs"] == 0)]
     by_kind = {kind: group.set_index("sampler") for kind, group in held_out.groupby("classes", sort=False)}
-    history = pd.read_csv(shared_history)
+    history = pd.read_csv(inputs.shared_history)
+    checked = {} if inputs.imported is None else pd.read_csv(inputs.imported)[[*CHECKED]].mean().to_dict()
     write_json(
         out,
         {
             "classes": len(images),
             "images_skipped": int(images["skipped"].sum()),
             "images_shared": int(images["shared"].sum()),
-            "members": len(zoo),
-            "members_diverged": int(zoo["diverged"].sum()),
-            "validation_accuracy_max": float(zoo["max_validation_accuracy"].mean()),
+            **_of_members(inputs.members),
+            **{CHECKED[key]: value for key, value in checked.items()},
             **{metric: float(latent.loc[metric, "mean"]) for metric in OUTPUTS},
             "agreement_pca": float(metrics.loc["pca"].loc["agreement", "mean"]),
             "reconstruction_intervals": {metric: _bounds(latent.loc[metric]) for metric in OUTPUTS},
             "reconstruction_sets": int(latent.loc["agreement", "sets"]),
             "shared_validation_loss": float(history.loc[history["kept"], "validation_loss"].iloc[0]),
             "shared_chance_loss": float(history["validation_chance"].iloc[0]),
-            "outcome_bins_filled": int(np.count_nonzero(read_json(bins)["counts"])),
+            "outcome_bins_filled": int(np.count_nonzero(read_json(inputs.bins)["counts"])),
             "chance": 1 / classes_per_task,
             "chosen_sampler": str(accuracies.loc[accuracies["chosen"], "sampler"].iloc[0]),
             "kinds": dict(zip(held_out["sampler"], held_out["kind"], strict=True)),
@@ -149,6 +151,30 @@ def write_summary(
             "sets": {kind: int(group["sets"].max()) for kind, group in by_kind.items()},
         },
     )
+
+
+def write_weights_summary(members: str | Path, probes: str | Path, out: str | Path, classes_per_task: int) -> None:
+    """Write the main numbers of a run without images as JSON.
+
+    Args:
+        members: table of members.
+        probes: see ``wsl.evaluation.probes.probe_weights``.
+        out: JSON; ``probes`` has the scores by target and encoder.
+        classes_per_task: classes per task.
+    """
+    table = pd.read_csv(probes)
+    by_target = table.set_index("encoder").groupby("target", sort=False)["score"]
+    scores = {target: values.to_dict() for target, values in by_target}
+    write_json(out, {**_of_members(members), "chance": 1 / classes_per_task, "accuracy": {}, "probes": scores})
+
+
+def _of_members(members: str | Path) -> dict[str, float]:
+    zoo = pd.read_csv(members)
+    return {
+        "members": len(zoo),
+        "members_diverged": int(zoo["diverged"].sum()),
+        "validation_accuracy_max": float(zoo["max_validation_accuracy"].mean()),
+    }
 
 
 def _bounds(row: pd.Series) -> list[float | None]:

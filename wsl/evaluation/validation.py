@@ -44,13 +44,14 @@ class ValidationImages:
     """Runs flat weights on the validation images of tasks."""
 
     def __init__(self, images: TaskImages, layout: Layout, device: str = "cpu"):
-        self.images, self.runner = images, Runner(layout, device)
+        self.images, self.layout, self.runner = images, layout, Runner(layout, device)
         self._task, self._inputs, self._labels = "", torch.empty(0), torch.empty(0)
 
     def _load(self, task: str) -> None:
         if task != self._task:  # caches one task, since callers take one task after another
             images, labels = self.images.of_task(task, part="validation")
-            self._task, self._inputs, self._labels = task, normalised(images), labels
+            self._task, self._labels = task, labels
+            self._inputs = normalised(images, self.layout.normalisation)
 
     def predictions(self, weights: np.ndarray, task: str) -> np.ndarray:
         """Return the predicted class of each image (n,); -1, which is never right, for non-finite outputs."""

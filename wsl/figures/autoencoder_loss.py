@@ -11,6 +11,7 @@ FIGURE = {
     "category": "Weight encoder",
     "order": 1,
     "inputs": lambda run: {"history": run.paths.encoder_history},
+    "needs_images": False,
 }
 
 

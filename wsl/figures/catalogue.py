@@ -31,6 +31,7 @@ class Declared:
         settings: function of the run that returns the other arguments of ``draw``.
         when: function of the run that returns whether the figure is in the report; it can be made by its path anyway.
         order: place within the category; figures with equal places are ordered by name.
+        needs_images: whether it is made from images, and left out of a run without them.
     """
 
     title: str
@@ -39,6 +40,7 @@ class Declared:
     settings: Callable[[Any], dict[str, Any]] = lambda run: {}
     when: Callable[[Any], bool] = lambda run: True
     order: int = LAST
+    needs_images: bool = True
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,7 @@ def _of_run(name: str, path: Path, module: str, declared: Declared, run: Any) ->
         raise ConfigError(f"the figure {name} has no caption; write {caption}")
     try:
         values = {"inputs": declared.inputs(run), "settings": declared.settings(run), "shown": bool(declared.when(run))}
+        values["shown"] &= run.has_images or not declared.needs_images
     except (AttributeError, KeyError, NameError, TypeError) as error:
         raise ConfigError(f"{path}: a function in FIGURE fails ({type(error).__name__}: {error})") from error
     return Figure(name, declared.title, declared.category, **values, call=f"{module}.draw", caption=caption)

@@ -14,6 +14,8 @@ FIGURE = {
     "order": 2,
     "inputs": lambda run: {"measured": run.paths.measured("reconstruction_over_training")},
     "settings": lambda run: {"chance": 1 / run.config.zoo.classes_per_task},
+    "when": lambda run: run.runnable,
+    "needs_images": False,  # noise is enough
 }
 METRICS = {"agreement": (0.0, 1.03), "cosine": (-1.05, 1.05), "correlation": (-1.05, 1.05)}
 START = "epoch0"  # the snapshot before any training

@@ -15,7 +15,7 @@ FIGURE = {
     "category": "Shared space",
     "order": 3,
     "inputs": lambda run: {"curves": run.paths.measured("retrieval_curves")},
-    "when": lambda run: run.config.evaluation.properties,
+    "when": lambda run: run.config.evaluation.properties and not run.one_task,
 }
 TITLES = {"pairs to weights": "(D, R) → W", "weights to pairs": "W → (D, R)"}
 SHIFT = 1.02  # of the two parts along the axis of k, in opposite directions

@@ -16,6 +16,7 @@ FIGURE = {
     "title": "the zoo: learning curves, accuracies, losses",
     "category": "Zoo",
     "inputs": lambda run: {"members": run.paths.table("members"), "history": run.paths.zoo_history},
+    "needs_images": False,
 }
 COLOURS = {"early": ORANGE, "max": BLUE}
 SUFFIX = "_validation_loss"

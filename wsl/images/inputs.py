@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from wsl.images.reading import MEAN, STD, read_task
+from wsl.images.reading import USUAL, Normalisation, read_task
 
 
 def load_task(
@@ -19,9 +19,9 @@ def load_task(
     return torch.from_numpy(images).permute(0, 3, 1, 2).to(device), torch.from_numpy(labels).to(device)
 
 
-def normalised(images: torch.Tensor) -> torch.Tensor:
-    """Return uint8 images (n, 3, h, w) as a network's input, normalised by ImageNet's means and deviations."""
-    mean, std = (torch.tensor(values, device=images.device).view(3, 1, 1) for values in (MEAN, STD))
+def normalised(images: torch.Tensor, by: Normalisation = USUAL) -> torch.Tensor:
+    """Return uint8 images (n, 3, h, w) as a network's input; ``by`` is ``normalisation`` of its layout."""
+    mean, std = (torch.tensor(values, device=images.device).view(3, 1, 1) for values in by)
     # Contiguous: with channels_last inputs, training networks of 2 to 4 channels corrupts memory (torch 2.13, CPU).
     images = images.contiguous()
     return (images.float() / 255 - mean) / std

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,10 +13,20 @@ from wsl.files.plain import Files, listed, write_csv
 log = logging.getLogger(__name__)
 PARTS = ("train", "validation", "test")
 LEFT_OUT = ("skipped", "repeated", "leaked", "unread")  # see ``wsl.images.parts.LeftOut``
-# Torchvision's constants for ImageNet models: a sampled model expects inputs normalised by them.
+# Torchvision's constants for ImageNet models.
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 TASK_SEPARATOR = "/"  # no folder's name can contain it
+
+
+class Normalisation(NamedTuple):
+    """Means and deviations of the channels red, green and blue, of pixels in [0, 1], by which inputs are normalised."""
+
+    mean: tuple[float, float, float] = MEAN
+    std: tuple[float, float, float] = STD
+
+
+USUAL = Normalisation()
 
 
 def join_task(classes: Sequence[str]) -> str:

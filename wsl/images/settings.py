@@ -4,8 +4,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from wsl.images.reading import USUAL, Normalisation
 from wsl.images.sources.base import SOURCES, PooledSource
-from wsl.settings.sections import PositiveInt, Section, Share, Whole, one_of
+from wsl.settings.sections import PositiveFloat, PositiveInt, Section, Share, Whole, one_of
 
 
 class Packing(Section):
@@ -33,6 +34,20 @@ class Images(Packing):
     classes_per_job: PositiveInt = Field(
         1, description="classes that one job packs or embeds; larger values save job start-up time"
     )
+
+    mean: tuple[float, float, float] = Field(
+        USUAL.mean,
+        description="means of red, green and blue, of pixels in [0, 1], that networks' inputs are normalised by; for "
+        "imported members those of their training",
+    )
+    std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = Field(
+        USUAL.std, description="standard deviations of red, green and blue that networks' inputs are normalised by"
+    )
+
+    @property
+    def normalisation(self) -> Normalisation:
+        """The normalisation of networks' inputs."""
+        return Normalisation(self.mean, self.std)
 
     @property
     def packing(self) -> dict[str, Any]:

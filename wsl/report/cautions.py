@@ -8,6 +8,7 @@ from wsl.zoo.few_sets import FEW_SETS
 
 FEW_BINS = 3
 NEAR_CHANCE = 0.2  # fraction of the way from chance to 100 %
+FAR = 0.1  # accuracies that differ by more are not of the same images, or inputs
 
 
 def cautions(numbers: dict[str, Any], facts: dict[str, Any]) -> list[str]:
@@ -23,16 +24,20 @@ def cautions(numbers: dict[str, Any], facts: dict[str, Any]) -> list[str]:
 def _of_training(numbers: dict[str, Any], facts: dict[str, Any]) -> Iterator[str]:
     accuracy, chance = numbers["validation_accuracy_max"], numbers["chance"]
     if accuracy < chance + NEAR_CHANCE * (1 - chance):
+        longer = "Train them for longer (zoo.max_epoch), on more images"
+        train = f"{longer}, or from a trained backbone (zoo.init: finetuned)."
         yield (
             f"Members of the zoo reach {accuracy:.1%} validation accuracy, close to chance ({chance:.1%}): their "
-            "weights contain nothing to learn. Train them for longer (zoo.max_epoch), on more images, or from a "
-            "trained backbone (zoo.init: finetuned)."
+            f"weights contain nothing to learn. {'Import another zoo.' if facts['imported'] else train}"
         )
     if numbers["members_diverged"]:
         yield (
             f"{numbers['members_diverged']} of {numbers['members']} members diverged and were left out. If there are "
             "many, lower zoo.learning_rate."
         )
+    if not facts["images"]:
+        return
+    yield from _of_imported(numbers)
     if numbers["images_skipped"]:
         yield (
             f"{numbers['images_skipped']} image files could not be read and were skipped. The table classes counts "
@@ -49,10 +54,11 @@ def _of_training(numbers: dict[str, Any], facts: dict[str, Any]) -> Iterator[str
             "datasets.weights to get embeddings that depend on what images show."
         )
     if numbers["shared_validation_loss"] >= numbers["shared_chance_loss"]:
+        key = "" if facts["imported"] else " (zoo.init)"
         yield (
             f"The shared encoder's validation loss, {numbers['shared_validation_loss']:.2f}, is not below its chance "
             f"value, {numbers['shared_chance_loss']:.2f}: (D, R) of a new task contains no information about weights. "
-            "Use more members, fewer shared.epochs, or members that share a start (zoo.init)."
+            f"Use more members, fewer shared.epochs, or members that share a start{key}."
         )
     if numbers["outcome_bins_filled"] < FEW_BINS:
         yield (
@@ -61,11 +67,33 @@ def _of_training(numbers: dict[str, Any], facts: dict[str, Any]) -> Iterator[str
         )
 
 
+def _of_imported(numbers: dict[str, Any]) -> Iterator[str]:
+    reported, recomputed = (numbers.get(key) for key in ("reported_accuracy", "recomputed_accuracy"))
+    if reported is None or abs(recomputed - reported) <= FAR:
+        return
+    both = f"Imported members reach {recomputed:.1%} on validation images, but their zoo reports {reported:.1%}"
+    if recomputed < reported:
+        yield (
+            f"{both}: they were probably trained with another normalisation (images.mean and images.std), order of "
+            "classes (--classes of `wsl import`) or size of images (images.size). Accuracies of this run are wrong "
+            "until this is corrected."
+        )
+    else:
+        yield (
+            f"{both}: these images were probably among their training images, so accuracies of this run are too high. "
+            "Use the split of the zoo's authors."
+        )
+
+
 def _of_held_out_tasks(numbers: dict[str, Any], facts: dict[str, Any]) -> Iterator[str]:
-    chosen = numbers["chosen_sampler"]
+    if facts["one_task"] and facts["images"]:
+        yield (
+            "All members have the same task, so datasets D do not differ: the shared encoder and samplers can only "
+            "follow R, and accuracies have no intervals."
+        )
     for kind in kinds_in(numbers["accuracy"]):
-        sets = numbers.get("sets", facts["sets"]).get(kind)
-        if sets is not None and sets < FEW_SETS:
+        chosen, sets = numbers["chosen_sampler"], numbers.get("sets", facts["sets"]).get(kind)
+        if sets is not None and sets < FEW_SETS and not facts["one_task"]:
             yield (
                 f"Only {sets} held-out set{'s' * (sets != 1)} of {KINDS[kind]}: differences between methods may be "
                 "chance. Use more classes, or a larger test part (zoo.parts, zoo.unseen)."

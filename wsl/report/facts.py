@@ -5,18 +5,20 @@ from typing import Any
 from wsl.evaluation.settings import CONTROL_REQUESTS, MAP_MEMBERS, NOVELTY_SAMPLES
 from wsl.runs.run import Run
 from wsl.zoo.few_sets import count_sets
-from wsl.zoo.snapshots import snapshot_names
+from wsl.zoo.imported import chosen_epochs
 
 STARTS = {
     "independent": "random weights of its own, as in the thesis",
     "shared": "the same random weights",
     "finetuned": "the same trained backbone",
+    "imported": "weights that the zoo's authors chose",
 }
 # The network that prototypes, probes and fine-tuning use.
 BASES = {
     "independent": "a random start",
     "shared": "the random start that members share",
     "finetuned": "the backbone that members start from",
+    "imported": "a random start",
 }
 
 
@@ -27,14 +29,17 @@ def facts(run: Run) -> dict[str, Any]:
     sets = {kind: count_sets(run.plan, part) for kind, part in (("seen", "test"), ("unseen", "unseen"))}
     epochs = [str(count) for count in sorted(evaluation.finetuning.epochs)]
     return {
-        "start": STARTS[zoo.init],
-        "base": BASES[zoo.init],
+        "imported": "" if zoo.imported is None else str(zoo.imported),
+        "images": run.has_images,
+        "one_task": run.one_task,
+        "start": STARTS[zoo.regime],
+        "base": BASES[zoo.regime],
         "members": len(run.plan),
         "classes": len(run.classes),
         "per_task": zoo.classes_per_task,
         "tasks": _on_tasks(run),
         "chance": f"{100 / zoo.classes_per_task:.1f} %",
-        "snapshots": _snapshots(zoo.snapshots),
+        "snapshots": _snapshots(_names(run)),
         "snapshot_count": _snapshot_count(run),
         "sets": {kind: count for kind, (_, count) in sets.items() if count},
         "held_out": _tasks(*sets["seen"]),
@@ -56,6 +61,13 @@ def listed(words: list[str]) -> str:
     return " and ".join([", ".join(words[:-1])] * (len(words) > 1) + words[-1:])
 
 
+def _names(run: Run) -> list[str | int] | str:
+    """Return the snapshots as the config lists them; of imported members, those that any of them has."""
+    if run.imported is None:
+        return run.config.zoo.snapshots
+    return chosen_epochs(dict.fromkeys(name for row in run.plan for name in run.snapshots(row)))
+
+
 def _snapshots(snapshots: list[str | int] | str) -> str:
     if snapshots == "geometric":
         return "epoch 0 (the start), epochs 1, 2, 4, 8 and so on, and max (the last epoch)"
@@ -66,14 +78,14 @@ def _snapshots(snapshots: list[str | int] | str) -> str:
 
 def _snapshot_count(run: Run) -> str:
     """Return the number of snapshots per member, ``3`` or ``4 to 6``: several names may be of the same epoch."""
-    zoo = run.config.zoo
-    epochs = {(row["early_epoch"], row["max_epoch"]) for row in run.plan}
-    counts = sorted({len(snapshot_names(zoo.snapshots, early, last)) for early, last in epochs})
+    counts = sorted({len(run.snapshots(row)) for row in run.plan})
     return " to ".join(map(str, dict.fromkeys((counts[0], counts[-1]))))
 
 
 def _on_tasks(run: Run) -> str:
     size, unseen = run.config.zoo.classes_per_task, len(run.members("unseen"))
+    if run.one_task:
+        return f"one task of {size} classes"
     words = f"tasks of {size} out of {len(run.groups['tasks'])} classes"
     if unseen:
         words += f", {unseen} of them on tasks of {size} out of {len(run.groups['unseen'])} unseen classes"

@@ -10,7 +10,6 @@ from wsl.files.opening import check_writable, existing_folder
 from wsl.runs.run import Run
 from wsl.weights.settings import CHECKPOINTS, Weights
 from wsl.zoo.layout import Layout
-from wsl.zoo.snapshots import snapshot_names
 
 FLOAT = 4  # bytes
 FEATURES = 512  # features per image of CLIP ViT-B/32; other models have 256 to 1,024
@@ -26,12 +25,12 @@ def disk_needs(run: Run) -> dict[str, int]:
     zoo, weights, layout = run.config.zoo, run.config.weights, run.layout
     snapshots: Counter[str] = Counter()
     for row in run.plan:
-        snapshots[row["part"]] += len(snapshot_names(zoo.snapshots, row["early_epoch"], row["max_epoch"]))
+        snapshots[row["part"]] += len(run.snapshots(row))
     train, total = snapshots["train"], snapshots.total()
     numbers = total * layout.size
     images = run.config.images.source.count(run.classes)
     needs = {
-        "zoo": numbers * {"float32": 4, "float16": 2}[zoo.storage],
+        "zoo": numbers * {"float32": 4, "float16": 2}[zoo.storage] if run.trained else 0,
         "aligned zoo": numbers * FLOAT if weights.align else 0,
         "images": images * run.config.images.size**2 * 3,
         "features of images": images * FEATURES * FLOAT,

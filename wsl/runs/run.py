@@ -14,12 +14,16 @@ from wsl.images.reading import join_task
 from wsl.images.settings import Images
 from wsl.paths import Paths
 from wsl.randomness import integer_seed
+from wsl.runs.imported import adapted, faults_of
 from wsl.runs.pretrained import Pretrained
 from wsl.settings.distributions import Distribution
 from wsl.zoo.groups import group_classes
+from wsl.zoo.imported import ImportedZoo, read_imported
 from wsl.zoo.layout import Layout
 from wsl.zoo.plan import first_training, plan_members, plan_unseen
+from wsl.zoo.recognition import running_fault
 from wsl.zoo.settings import Network
+from wsl.zoo.snapshots import snapshot_names
 
 DRAWN = ("optimizer", "batch_size", "weight_decay", "early_epoch", "max_epoch")
 PARTS = ("train", "validation", "test", "unseen")
@@ -37,8 +41,16 @@ class Run:
 
     def __init__(self, raw: dict[str, Any]):
         self.config: Config = _checked(raw)
-        self.classes, lines = find_classes(self.config.images)
-        faults = Faults(lines)
+        self.imported: ImportedZoo | None = None
+        faults = Faults()
+        if (folder := self.config.zoo.imported) is not None:
+            self.imported = read_imported(folder)
+            faults.lines = faults_of(self.config, self.imported)
+            self.config = adapted(self.config, self.imported)
+        self.classes: list[str] = []
+        if not faults.lines:
+            self.classes, lines = find_classes(self.config.images)
+            faults.lines += lines
         with faults.noted():
             self.pretrained = Pretrained(self.config)
         names = self.config.datasets.names
@@ -48,18 +60,19 @@ class Run:
                 self._words, self.superclasses = read_names(names)
         with faults.noted():
             network = self.config.zoo.architecture
-            network.check(self.config.images.size)
+            if network is not None and self.has_images:
+                network.check(self.config.images.size)
             with faults.noted():
                 for weights in self.config.encoders().values():
                     weights.encoder.check(self.layout)
-            if self.config.weights.align and not network.channel_groups(self.layout):
-                raise ConfigError(
-                    f"weights.align: the architecture {network.name} has no permutation symmetry; set it to false"
-                )
-        if self.classes:
+            if self.config.weights.align and (network is None or not network.channel_groups(self.layout)):
+                known = "no known permutation symmetry" if network is None else "no permutation symmetry"
+                name = "other" if network is None else network.name
+                raise ConfigError(f"weights.align: the architecture {name} has {known}; set it to false")
+        if self.classes or not self.has_images:
             with faults.noted():
                 self._plan()
-        if faults.lines and self.classes:
+        if faults.lines and self.classes and self.imported is None:
             faults.lines += needs(self.config, len(self.classes), self._members)
         faults.refuse()
         self._rows = {row["member"]: row for row in self.plan}
@@ -67,6 +80,10 @@ class Run:
     def _plan(self) -> None:
         zoo, unseen = self.config.zoo, self.config.zoo.unseen
         seed, task = self.config.seed, zoo.classes_per_task
+        if self.imported is not None:
+            self.groups = {"tasks": self.classes, "backbone": [], "unseen": []}
+            self.plan = first_training(self.imported.plan, zoo.training)
+            return
         self.groups = group_classes(seed, self.classes, zoo.backbone.classes, unseen.classes, task)
         self.plan = first_training(self._members(self.groups["tasks"], zoo.members), zoo.training)
         if unseen.members is not None:
@@ -97,13 +114,58 @@ class Run:
     @property
     def network(self) -> Network:
         """The members' network."""
-        zoo = self.config.zoo
-        return Network(architecture=zoo.architecture, classes=zoo.classes_per_task, size=self.config.images.size)
+        zoo, images = self.config.zoo, self.config.images
+        return Network(
+            architecture=zoo.architecture,
+            classes=zoo.classes_per_task,
+            size=images.size,
+            normalisation=images.normalisation,
+        )
 
     @cached_property
     def layout(self) -> Layout:
         """Where each named parameter lies in a snapshot."""
+        if self.imported is not None:
+            return self.imported.layout._replace(normalisation=self.config.images.normalisation)
         return self.network.layout
+
+    @property
+    def has_images(self) -> bool:
+        """Whether the run has images; otherwise only stages that read nothing but weights run."""
+        return not self.config.images.source.empty
+
+    @property
+    def runnable(self) -> bool:
+        """Whether the members' networks can be built and run."""
+        return self.imported is None or running_fault(self.layout) is None
+
+    @property
+    def one_task(self) -> bool:
+        """Whether all members have the same task, so that datasets do not differ."""
+        return len({tuple(row["classes"]) for row in self.plan}) == 1
+
+    def snapshots(self, row: dict[str, Any]) -> list[str]:
+        """Return the names of the snapshots of a member, by its row of the plan."""
+        if self.imported is not None:
+            return self.imported.snapshots[row["member"]]
+        return list(snapshot_names(self.config.zoo.snapshots, row["early_epoch"], row["max_epoch"]).values())
+
+    def member_file(self, member: str) -> str:
+        """Return the file of a member, by its name."""
+        return self.paths.member(member) if self.imported is None else self.imported.file(member)
+
+    @property
+    def trained(self) -> list[dict[str, Any]]:
+        """The rows of the plan of members that this run trains."""
+        return self.plan if self.imported is None else []
+
+    def shown_config(self) -> dict[str, Any]:
+        """Return the config as the report shows it: of an imported zoo, only the keys that can be given."""
+        config = self.config
+        if self.imported is None:
+            return config.model_dump(mode="json")
+        shown = config.model_dump(mode="json", exclude={"zoo": True, "images": {"classes"}})
+        return shown | {"zoo": config.zoo.model_dump(mode="json", include={"imported", "training"})}
 
     @property
     def parts(self) -> list[str]:

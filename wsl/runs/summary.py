@@ -24,15 +24,21 @@ def summary_lines(report: Path, numbers: dict[str, Any]) -> list[str]:
 
     Only the path of the report may be wider.
     """
+    zoo = (
+        f"Zoo:     {numbers['members']} members ({numbers['members_diverged']} diverged), validation accuracy "
+        f"{numbers['validation_accuracy_max']:.1%}"
+    )
+    start = ["", f"Report:  {report}", zoo]
+    if "recomputed_accuracy" in numbers:
+        start.append(f"         recomputed on validation images of this run: {numbers['recomputed_accuracy']:.1%}")
+    if "probes" in numbers:
+        return [*start, *_probes(numbers["probes"]), ""]
     kinds = kinds_in(numbers["accuracy"])
     best = {kind: strongest_baseline(numbers["accuracy"][kind]) for kind in kinds}
     sets = {kind: f"({count} set{'s' * (count != 1)} of classes)" for kind, count in numbers["sets"].items()}
     agreement = _number(numbers["agreement"], numbers["reconstruction_intervals"]["agreement"])
     lines = [
-        "",
-        f"Report:  {report}",
-        f"Zoo:     {numbers['members']} members ({numbers['members_diverged']} diverged), validation accuracy "
-        f"{numbers['validation_accuracy_max']:.1%}",
+        *start,
         f"Held-out trained models and their reconstructions agree on {agreement.strip()} %.",
         "",
         "Accuracy on test images of held-out tasks, in %, with 95 % intervals over",
@@ -53,6 +59,16 @@ def summary_lines(report: Path, numbers: dict[str, Any]) -> list[str]:
         if best[kind] is not None:
             lines.append(f"< below the best baseline on {SHORT_KINDS[kind]}: {best[kind]}")
     return [*(line.rstrip() for line in lines), ""]
+
+
+def _probes(probes: dict[str, dict[str, float]]) -> list[str]:
+    """Return a table of the scores of probes by encoder and target."""
+    names = dict.fromkeys(name for scores in probes.values() for name in scores)
+    lines = ["", "Ridge probes of held-out weights: R², or accuracy for the optimizer", ""]
+    lines.append(f"  {'':<20}" + "".join(f"{name:<20}" for name in names))
+    for target, scores in probes.items():
+        lines.append(f"  {target:<20}" + "".join(f"{scores[name]:<20.3f}" for name in names))
+    return [line.rstrip() for line in lines]
 
 
 def _cell(numbers: dict[str, Any], kind: str, name: str, best: str | None) -> str:

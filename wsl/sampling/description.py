@@ -134,6 +134,8 @@ def load_description(run: str | Path) -> Description:
     """
     path = Path(run, NAME)
     if not path.is_file():
+        if Path(run, "summary.json").is_file():
+            raise DataError(f"{run} has no sampler, since its images.source is none; give a run with images")
         raise DataError(f"{run} has no {NAME}; give the folder of a finished run, results/<run>")
     content = read_json(path)
     version = content.pop("format", None)

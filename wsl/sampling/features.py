@@ -36,4 +36,5 @@ class BodyFeatures:
 
     @torch.no_grad()
     def _features(self, images: torch.Tensor) -> torch.Tensor:
-        return features_and_logits(self.network, normalised(images.to(self.device)))[0].cpu()
+        inputs = normalised(images.to(self.device), self.network.normalisation)
+        return features_and_logits(self.network, inputs)[0].cpu()

@@ -79,10 +79,12 @@ class OpenRun:
         images: of all classes.
         class_means: dataset embeddings from any number of images.
         recalibration: re-estimates statistics; None if the run does not.
+        member: the held-out member that references are asked for; None: any with the task.
     """
 
     def __init__(self, files: MethodFiles, choice: Choice, device: str = "cpu"):
         self.files, self.choice, self.device = files, choice, device
+        self.member: int | None = None
         self.images, self.class_means = TaskImages(files.packed), ClassMeansByCount(files.class_means)
         self._frozen: dict[str, tuple[State, BodyFeatures]] = {}
 

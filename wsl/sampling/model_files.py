@@ -12,6 +12,7 @@ import torch
 from wsl.errors import DataError
 from wsl.files.atomic import written_whole
 from wsl.files.tensors import read_tensors, write_tensors
+from wsl.images.reading import USUAL, Normalisation
 from wsl.zoo.layout import Layout
 from wsl.zoo.recognition import architecture_from, recognise
 
@@ -57,7 +58,9 @@ def model_layout(path: str | Path, state: dict[str, torch.Tensor], about: dict[s
         DataError: the file holds no model.
     """
     if "size" in about and "classes" in about and isinstance(about.get("architecture"), dict):
-        return architecture_from(about["architecture"]).layout(len(about["classes"]), about["size"])
+        layout = architecture_from(about["architecture"]).layout(len(about["classes"]), about["size"])
+        used = about.get("preprocessing", USUAL._asdict())
+        return layout._replace(normalisation=Normalisation(tuple(used["mean"]), tuple(used["std"])))
     recognised = recognise({name: tuple(value.shape) for name, value in state.items() if value.is_floating_point()})
     if recognised is None or "size" not in about:
         raise DataError(f"{path} holds no model; give one of `wsl sample`, or one in a run's sampling/models")

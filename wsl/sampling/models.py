@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from wsl.files.tensors import write_tensors
-from wsl.images.reading import MEAN, STD, task_classes
+from wsl.images.reading import task_classes
 from wsl.jobs.job import Job
 from wsl.outcomes.bins import read_bins
 from wsl.sampling.loading import Choice, MethodFiles, OpenRun
@@ -48,6 +48,6 @@ def sample_models(
                 "member": request["member"],
                 "classes": task_classes(request["task"]),
                 "request": {"outcome_bin": outcome_bin, "validation_loss": [low, high]},
-                "preprocessing": {"mean": MEAN, "std": STD, "scale": "pixels / 255"},
+                "preprocessing": {**run.layout.normalisation._asdict(), "scale": "pixels / 255"},
             }
             write_tensors(path, state, {**about, **metadata})

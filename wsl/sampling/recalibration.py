@@ -47,7 +47,7 @@ class Recalibration:
 
 @torch.no_grad()
 def re_estimate(network: nn.Module, images: torch.Tensor) -> None:
-    """Replace a network's running statistics by averages over uint8 images (n, 3, h, w)."""
+    """Replace running statistics of a network of ``network_for`` by averages over uint8 images (n, 3, h, w)."""
     layers = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
     if not layers:
         return
@@ -58,7 +58,7 @@ def re_estimate(network: nn.Module, images: torch.Tensor) -> None:
     network.train()
     # Batches of equal size, since all have the same weight.
     for batch in images.chunk(max(1, round(len(images) / BATCH))):
-        network(normalised(batch))
+        network(normalised(batch, network.normalisation))
     network.eval()
     for layer, momentum in zip(layers, momenta, strict=True):
         layer.momentum = momentum

@@ -106,7 +106,7 @@ def refine(
 
     def loss_of(code: torch.Tensor) -> torch.Tensor:
         batch = next(code_batches)
-        inputs = normalised(images[batch.to(images.device)])
+        inputs = normalised(images[batch.to(images.device)], network.normalisation)
         return functional.cross_entropy(functional_call(network, decoder.state(code), (inputs,)), labels[batch])
 
     start, scale = (torch.from_numpy(np.float32(values)).to(images.device) for values in (code, units))
@@ -119,6 +119,7 @@ def refine(
     network.train()
     for batch in batches(len(images), budget.batch_size, budget.steps, seed):
         optimizer.zero_grad()
-        functional.cross_entropy(network(normalised(images[batch.to(images.device)])), labels[batch]).backward()
+        inputs = normalised(images[batch.to(images.device)], network.normalisation)
+        functional.cross_entropy(network(inputs), labels[batch]).backward()
         optimizer.step()
     return Refined(before, refined, with_statistics())

@@ -53,7 +53,7 @@ def search_latent(
         expected_blocks.clear()
         decoded_blocks.clear()
         batch = torch.randint(0, len(images), (BATCH_SIZE,))
-        inputs = normalised(augmented(images[batch.to(images.device)]))
+        inputs = normalised(augmented(images[batch.to(images.device)]), layout.normalisation)
         with torch.no_grad():
             expected = original(inputs)
         state = learned_state(encoder.decode(code[None])[0], layout)

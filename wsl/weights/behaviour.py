@@ -38,7 +38,7 @@ class Behaviour:
         """
         losses = []
         for row, weights in zip(rows, decoded, strict=True):
-            inputs = normalised(self._draw(snapshots.task(row)))
+            inputs = normalised(self._draw(snapshots.task(row)), self.layout.normalisation)
             with torch.no_grad():
                 original = self.outputs(snapshots.weights([row])[0].to(self.device), inputs)
             losses.append(divergence(original, self.outputs(weights, inputs)))

@@ -86,7 +86,7 @@ def output_gradients(
     network = network_for(layout).to(device).eval()
     network.load_state_dict(state_dict(weights, layout))
     learned = dict(network.named_parameters())
-    logits = network(normalised(images.to(device)))
+    logits = network(normalised(images.to(device), layout.normalisation))
     logits = logits - logits.mean(1, keepdim=True)
     logits = logits / logits.detach().std().clamp(min=torch.finfo(logits.dtype).tiny)
     combinations = np.zeros((probes, layout.size), dtype=np.float32)

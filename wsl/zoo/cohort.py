@@ -11,7 +11,7 @@ from torch.func import functional_call, vmap
 from torch.nn import functional
 
 from wsl.images.inputs import normalised
-from wsl.images.reading import packed_by_class
+from wsl.images.reading import USUAL, Normalisation, packed_by_class
 from wsl.jobs.job import Job
 from wsl.jobs.progress import NOWHERE, Progress
 from wsl.zoo.epochs import Moves, Step, computing_in, moved, widened
@@ -28,6 +28,7 @@ def train_cohort(
     plans: Sequence[dict[str, Any]],
     settings: MemberTraining,
     start: str | Path | None = None,
+    normalisation: Normalisation = USUAL,
     job: Job = Job(),  # noqa: B008
 ) -> None:
     """Train members and write one file per member, with the results of separate trainings.
@@ -42,13 +43,15 @@ def train_cohort(
         plans: their rows of the plan, in the order of ``out``.
         settings: shared by all members.
         start: weights to start from; None: random ones.
+        normalisation: of images.
         job: threads, device and progress.
     """
     torch.set_num_threads(job.threads)
     by_class = packed_by_class(packed)
 
     def prepare(plan: dict[str, Any]) -> Training:
-        return Training([by_class[name] for name in plan["classes"]], plan, settings, start, job.device)
+        files = [by_class[name] for name in plan["classes"]]
+        return Training(files, plan, settings, start, job.device, normalisation)
 
     if job.device == "cpu" or draws_numbers(prepare(plans[0])):
         for plan, path in zip(plans, out, strict=True):
@@ -66,7 +69,7 @@ def train_cohort(
 def draws_numbers(training: Training) -> bool:
     """Return whether passes in training draw random numbers, as those with dropout do."""
     network = copy.deepcopy(training.network).cpu().train()
-    images = normalised(training.images["train"][0][:2].cpu())
+    images = normalised(training.images["train"][0][:2].cpu(), network.normalisation)
     before = torch.get_rng_state()
     network(images)
     return not torch.equal(torch.get_rng_state(), before)
@@ -125,7 +128,7 @@ class Stack:
             images = moved(images, Moves(torch.cat(flips), torch.cat(shifts, dim=1)))
         waiting = [i for i, on in enumerate(active) if not on]
         kept = {name: value[waiting].clone() for name, value in self.buffers.items()} if waiting else {}
-        inputs = normalised(images).unflatten(0, (count, -1))
+        inputs = normalised(images, self.template.normalisation).unflatten(0, (count, -1))
         losses, logits = vmap(self._loss)(self.parameters, self.buffers, inputs, labels)
         torch._foreach_zero_([value.grad for value in self.parameters.values()])
         losses.sum().backward()

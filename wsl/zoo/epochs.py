@@ -14,9 +14,12 @@ EVALUATION_BATCH = 512
 
 @torch.no_grad()
 def evaluate(network: torch.nn.Module, images: torch.Tensor, labels: torch.Tensor) -> tuple[float, float]:
-    """Return mean cross-entropy (nats) and accuracy in [0, 1] on uint8 images (n, 3, h, w)."""
+    """Return mean cross-entropy (nats) and accuracy in [0, 1] on uint8 images (n, 3, h, w).
+
+    ``network`` is one of ``wsl.zoo.network.network_for``.
+    """
     network.eval()
-    logits = torch.cat([network(normalised(batch)) for batch in images.split(EVALUATION_BATCH)])
+    logits = torch.cat([network(normalised(batch, network.normalisation)) for batch in images.split(EVALUATION_BATCH)])
     accuracy = (logits.argmax(1) == labels).float().mean()
     return functional.cross_entropy(logits, labels).item(), accuracy.item()
 
@@ -62,7 +65,8 @@ def train_epoch(
     count = 0
     for step in draw_steps(images, batch_size, augment):
         batch = step.batch.to(images.device)
-        inputs = normalised(moved(images[batch], step.moves) if step.moves else images[batch])
+        chosen = moved(images[batch], step.moves) if step.moves else images[batch]
+        inputs = normalised(chosen, network.normalisation)
         with computing_in(precision, images.device):
             features, logits = features_and_logits(network, inputs) if extra_loss else (None, network(inputs))
         loss = functional.cross_entropy(widened(logits), labels[batch])

@@ -16,7 +16,7 @@ import numpy as np
 from wsl.errors import DataError
 from wsl.files.hdf5 import get_table, new_hdf5, open_hdf5, put_table
 from wsl.files.opening import remedy
-from wsl.images.reading import join_task
+from wsl.images.reading import Normalisation, join_task
 from wsl.zoo.layout import Layout, first_difference
 from wsl.zoo.member import get_layout, open_member, put_layout
 from wsl.zoo.sources import Sources
@@ -69,11 +69,18 @@ class Zoo:
         return np.flatnonzero(self.snapshots["snapshot"] == "max")
 
 
-def write_index(paths: Sequence[str | Path], out: str | Path) -> None:
+def write_index(
+    paths: Sequence[str | Path], out: str | Path, normalisation: Sequence[Sequence[float]] | None = None
+) -> None:
     """Write the index ``out`` of the snapshots of members, except those that diverged.
 
     The index holds the content digest of every member: Snakemake compares small files by checksum, so an index of paths
     alone would leave later files silently stale.
+
+    Args:
+        paths: files of the members.
+        out: the index.
+        normalisation: of the images that the networks read; None: as the members' layout has it.
 
     Raises:
         DataError: all members diverged, or their layouts differ.
@@ -109,6 +116,8 @@ def write_index(paths: Sequence[str | Path], out: str | Path) -> None:
             f"members to index in {Path(out).name} are of several networks: {first_difference(others[0], layout)} in "
             f"{layouts[others[0]]} and {layouts[layout]}; index them separately"
         )
+    if normalisation is not None:
+        layout = layout._replace(normalisation=Normalisation(*map(tuple, normalisation)))
     virtual = h5py.VirtualLayout((sum(count for _, count, _ in sources), layout.size), dtype=np.float32)
     # By default h5py stores the time in virtual datasets, but equal members must give equal indices.
     virtual.dcpl.set_obj_track_times(False)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from wsl.errors import DataError
+from wsl.images.reading import USUAL, Normalisation
 from wsl.zoo.head import find_head
 
 
@@ -48,6 +49,7 @@ class Layout(NamedTuple):
     activation: str = "relu"
     architecture: str = ""  # name and settings as JSON, see ``wsl.zoo.architectures.base``; empty: unknown
     image_size: int | None = None  # side in pixels of the images that the network is built for; None: any
+    normalisation: Normalisation = USUAL  # of the images
 
     @property
     def size(self) -> int:
@@ -93,8 +95,10 @@ def layout_from(
 
 def layout_to_text(layout: Layout) -> str:
     """Return a layout as JSON, for files."""
-    named = [[entry.name, entry.shape] for entry in layout.entries]
-    return json.dumps(layout._asdict() | {"entries": named})
+    about = layout._asdict() | {"entries": [[entry.name, entry.shape] for entry in layout.entries]}
+    if layout.normalisation == USUAL:  # as in files of earlier versions
+        del about["normalisation"]
+    return json.dumps(about)
 
 
 @lru_cache(maxsize=64)  # thousands of members have the same text
@@ -102,7 +106,10 @@ def layout_from_text(text: str) -> Layout:
     """Return the layout that ``layout_to_text`` wrote; earlier versions stored only entries and counters."""
     about = json.loads(text)
     layout = layout_from(about["entries"], about["counters"], about.get("head"), about.get("activation", "relu"))
-    return layout._replace(architecture=about.get("architecture", ""), image_size=about.get("image_size"))
+    normalisation = Normalisation(*map(tuple, about.get("normalisation", USUAL)))
+    return layout._replace(
+        architecture=about.get("architecture", ""), image_size=about.get("image_size"), normalisation=normalisation
+    )
 
 
 def first_difference(layout: Layout, wanted: Layout) -> str:

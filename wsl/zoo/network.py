@@ -5,41 +5,31 @@ import torch
 from torch import nn
 
 from wsl.errors import DataError
-from wsl.zoo.architectures.base import UNKNOWN
 from wsl.zoo.layout import Layout
-from wsl.zoo.recognition import architecture_of
+from wsl.zoo.recognition import architecture_of, running_fault
 
 State = dict[str, torch.Tensor]  # a state dict, or a part of one
 
 
 def network_for(layout: Layout) -> nn.Module:
-    """Return a freshly initialised network with this layout; ``architecture`` is an attribute of it.
+    """Return a freshly initialised network with this layout; it has the attributes ``architecture`` and
+    ``normalisation``.
 
     Raises:
         DataError: its architecture is unknown, or it was trained with another activation.
     """
+    if fault := running_fault(layout):
+        raise DataError(fault)
     architecture = architecture_of(layout)
-    if architecture.nonlinearity == UNKNOWN and (layout.activation == UNKNOWN or not layout.architecture):
-        raise DataError(
-            f"the activation of these networks ({architecture.name}) is not known, so they cannot be run; add it to "
-            "the zoo (`model::nlin` in params.json, or a column `activation` of a CSV), or give it by --set "
-            "activation=NAME, and import the zoo again"
-        )
-    if layout.activation != architecture.nonlinearity:
-        possible = "other activations" if architecture.nonlinearity == UNKNOWN else architecture.nonlinearity
-        raise DataError(
-            f"these networks ({architecture.name}) were trained with {layout.activation}, but can only be rebuilt with "
-            f"{possible}; fit the stages that do not run networks: PCA, coefficients, weight encoders without a "
-            "behaviour loss"
-        )
     network = architecture.build(layout.classes, layout.image_size)
-    network.architecture = architecture
+    network.architecture, network.normalisation = architecture, layout.normalisation
     return network
 
 
 def with_classes(layout: Layout, classes: int) -> Layout:
     """Return the layout of the same network with another number of outputs."""
-    return architecture_of(layout).layout(classes, layout.image_size)
+    other = architecture_of(layout).layout(classes, layout.image_size)
+    return other._replace(normalisation=layout.normalisation)
 
 
 def features_and_logits(network: nn.Module, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

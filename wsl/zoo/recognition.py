@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wsl.errors import DataError
-from wsl.zoo.architectures.base import ARCHITECTURES, Architecture, Recognised
+from wsl.zoo.architectures.base import ARCHITECTURES, UNKNOWN, Architecture, Recognised
 from wsl.zoo.head import Shapes
 from wsl.zoo.layout import Layout
 
@@ -23,6 +23,28 @@ def architecture_from(described: Any) -> Architecture:
         return architecture.model_validate(settings)
     except ValueError as error:
         raise DataError(f"the architecture {architecture.name} has no settings {settings}: {error}") from error
+
+
+def running_fault(layout: Layout) -> str | None:
+    """Return why networks of this layout cannot be built and run; None: they can."""
+    try:
+        architecture = architecture_of(layout)
+    except DataError as error:
+        return str(error)
+    if architecture.nonlinearity == UNKNOWN and (layout.activation == UNKNOWN or not layout.architecture):
+        return (
+            f"the activation of these networks ({architecture.name}) is not known, so they cannot be run; add it to "
+            "the zoo (`model::nlin` in params.json, or a column `activation` of a CSV), or give it by --set "
+            "activation=NAME, and import the zoo again"
+        )
+    if layout.activation != architecture.nonlinearity:
+        possible = "other activations" if architecture.nonlinearity == UNKNOWN else architecture.nonlinearity
+        return (
+            f"these networks ({architecture.name}) were trained with {layout.activation}, but can only be rebuilt with "
+            f"{possible}; fit the stages that do not run networks: PCA, coefficients, weight encoders without a "
+            "behaviour loss"
+        )
+    return None
 
 
 def architecture_of(layout: Layout) -> Architecture:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from wsl.images.reading import USUAL, Normalisation
 from wsl.settings.distributions import Choice, Distribution, Integers, Normal
 from wsl.settings.sections import (
     BatchSizes,
@@ -59,10 +60,11 @@ class Network(Section):
     architecture: one_of(ARCHITECTURES, RESNET18)
     classes: PositiveInt  # of a task
     size: PositiveInt  # side of images in pixels
+    normalisation: Normalisation = USUAL
 
     @property
     def layout(self) -> Layout:
-        return self.architecture.layout(self.classes, self.size)
+        return self.architecture.layout(self.classes, self.size)._replace(normalisation=self.normalisation)
 
 
 class MemberTraining(Section):
@@ -137,6 +139,11 @@ class Unseen(Section):
 class Zoo(MemberTraining):
     """The members and how each is trained (thesis section 3.1, Table 3.1)."""
 
+    imported: Path | None = Field(
+        None,
+        description="folder that `wsl import` wrote, absolute or relative to the project: its members are used in "
+        "place of training. Of the other keys of `zoo`, only `training` can be given too",
+    )
     members: Annotated[Whole, Field(ge=3)] = Field(48, description="number of training runs")
     training: PositiveInt | None = Field(
         None,
@@ -166,9 +173,24 @@ class Zoo(MemberTraining):
         Normal(normal=(10, 1.5), clip=(5, 15)), description="distribution of the last epoch, the max snapshot"
     )
 
+    @property
+    def regime(self) -> str:
+        """How members start, in tables; ``imported`` where others trained them."""
+        return self.init if self.imported is None else "imported"
+
     def member_training(self) -> MemberTraining:
         """Return the settings of a member's training besides its plan."""
         return MemberTraining(**{key: getattr(self, key) for key in MemberTraining.model_fields})
+
+    @model_validator(mode="after")
+    def _imported_members_are_trained(self) -> Self:
+        described = [key for key in Zoo.model_fields if key in self.model_fields_set - {"imported", "training"}]
+        if self.imported is not None and described:
+            raise ValueError(
+                f"imported: its members are trained already, so {' and '.join(described)} would have no effect; remove "
+                f"{'it' if len(described) == 1 else 'them'}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _values_make_sense(self) -> Self:

@@ -10,12 +10,13 @@ import pandas as pd
 import torch
 
 from wsl.images.inputs import load_task
+from wsl.images.reading import USUAL, Normalisation
 from wsl.jobs.job import Job
 from wsl.training.epoch_loop import EpochLoop, Values
 from wsl.zoo.epochs import Step, draw_steps, evaluate, make_optimizer, train_epoch
 from wsl.zoo.member import Member, write_member
 from wsl.zoo.network import flatten, network_for
-from wsl.zoo.settings import MOMENTUM, MemberTraining
+from wsl.zoo.settings import MOMENTUM, MemberTraining, Network
 from wsl.zoo.snapshots import snapshot_names
 from wsl.zoo.start import load_start
 
@@ -33,6 +34,7 @@ class Training(EpochLoop):
         settings: shared by all members.
         start: weights to start from, see ``wsl.zoo.start``; None: random ones.
         device: ``cpu`` or ``cuda``.
+        normalisation: of images.
 
     Raises:
         FloatingPointError: a weight does not fit its storage.
@@ -45,6 +47,7 @@ class Training(EpochLoop):
         settings: MemberTraining,
         start: str | Path | None = None,
         device: str = "cpu",
+        normalisation: Normalisation = USUAL,
     ):
         torch.manual_seed(plan["seed"])
         self.plan, self.augment, self.precision = plan, settings.augment, settings.precision
@@ -53,7 +56,9 @@ class Training(EpochLoop):
         self._about = {"momentum": momentum, "schedule": settings.schedule, "augment": settings.augment}
         self._about |= architecture.columns()
         self.images = {part: load_task(packed, part, device=device) for part in ("train", "validation")}
-        self._layout = architecture.layout(len(packed), self.images["train"][0].shape[-1])
+        size = self.images["train"][0].shape[-1]
+        network = Network(architecture=architecture, classes=len(packed), size=size, normalisation=normalisation)
+        self._layout = network.layout
         self.network = network_for(self._layout).to(device)
         if start is not None:
             self.network.load_state_dict(load_start(start))
@@ -136,6 +141,7 @@ def train_member(
     plan: dict[str, Any],
     settings: MemberTraining,
     start: str | Path | None = None,
+    normalisation: Normalisation = USUAL,
     job: Job = Job(),  # noqa: B008
 ) -> None:
     """Train a member as planned and write its file ``out``, see ``Training``.
@@ -143,6 +149,6 @@ def train_member(
     The seed of the plan, not that of ``job``, draws weights, batches and augmentation.
     """
     torch.set_num_threads(job.threads)
-    training = Training(packed, plan, settings, start, job.device)
+    training = Training(packed, plan, settings, start, job.device, normalisation)
     training.run(job.progress)
     write_member(out, training.member())

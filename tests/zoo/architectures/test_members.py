@@ -72,7 +72,7 @@ def test_a_member_is_trained_indexed_and_rebuilt(kind, images, tmp_path):
 def exact(monkeypatch):
     """Networks and images in double precision, so that rounding does not grow in training."""
     for module in (cohort, epochs):
-        monkeypatch.setattr(module, "normalised", lambda images: normalised(images).double())
+        monkeypatch.setattr(module, "normalised", lambda *given: normalised(*given).double())
     monkeypatch.setattr(training, "network_for", lambda layout: network_for(layout).double())
 
 

@@ -25,9 +25,11 @@ class ImageSource(Named):
 
     Attributes:
         title: name of the source in messages, for example ``the digits``.
+        empty: whether the run has no images, so that only stages of weights run.
     """
 
     title: ClassVar[str]
+    empty: ClassVar[bool] = False
 
     @abstractmethod
     def names(self) -> list[str]:

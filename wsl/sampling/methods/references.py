@@ -17,13 +17,20 @@ class Trained(Method):
 
     def __init__(self, settings, run):
         super().__init__(settings, run)
-        self.rows = {zoo.snapshots["task"][row]: (zoo, int(row)) for zoo in run.held_out for row in zoo.trained}
+        self.rows: dict[str, dict[int, tuple[Any, int]]] = {}  # by task and member
+        for zoo in run.held_out:
+            for row in zoo.trained:
+                task, member = zoo.snapshots.loc[row, ["task", "member"]]
+                self.rows.setdefault(task, {})[int(member)] = (zoo, int(row))
 
     def sample(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray | None:
         """Return the member's weights, or None if it diverged."""
         from wsl.zoo.index import read_snapshot
 
-        return read_snapshot(*self.rows[task]) if task in self.rows else None
+        members = self.rows.get(task, {})
+        # Several members may have one task, as in a zoo of one data set.
+        row = next(reversed(members.values()), None) if self.run.member is None else members.get(self.run.member)
+        return read_snapshot(*row) if row else None
 
 
 @METHODS.register("reconstructed")

@@ -15,7 +15,7 @@ BIAS = 0.01  # initial value of all biases
 class ListedNetwork(nn.Module):
     """Modules that are applied in order.
 
-    Input: float images (n, 3, height, width), normalised by ``wsl.images.reading.MEAN`` and ``STD``; a network with one
+    Input: float images (n, 3, height, width), normalised by ``Layout.normalisation``; a network with one
     input channel averages the channels. Output: logits (n, classes).
 
     Args:

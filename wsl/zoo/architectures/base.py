@@ -44,8 +44,7 @@ class Architecture(Named):
     """An architecture; an instance is its settings.
 
     A subclass defines ``build``, and overrides the defaults below where they do not fit. All networks must be
-    classifiers of images (n, 3, size, size), normalised by ``wsl.images.reading.MEAN`` and ``STD``, that end in a
-    linear layer.
+    classifiers of images (n, 3, size, size), normalised by ``Layout.normalisation``, that end in a linear layer.
     """
 
     sized: ClassVar[bool] = True  # shapes of parameters depend on the size of images
