@@ -31,7 +31,7 @@ def network_for(layout: Layout) -> nn.Module:
             f"{possible}; fit the stages that do not run networks: PCA, coefficients, weight encoders without a "
             "behaviour loss"
         )
-    network = architecture.build(layout.classes, layout.image_size)
+    network = architecture.network(layout.classes, layout.image_size)
     network.architecture = architecture
     return network
 

@@ -7,7 +7,9 @@ import json
 import sys
 from collections.abc import Mapping
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
+
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from wsl.errors import DataError
 from wsl.files.plain import cache_file, read_cached, write_cached
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 
 ARCHITECTURES: Registry = Registry("architecture", "wsl.zoo.architectures")
 Axes = tuple[Axis, ...]
+COLOURS = 3  # channels of all images
+Channels = Annotated[
+    Literal[1, 3], Field(description="input channels; 1: the mean of the three channels of an image")
+]
 UNKNOWN = "unknown"  # an activation that neither names nor shapes show, in a layout
 _LAYOUTS: dict[str, Layout] = {}
 
@@ -45,13 +51,16 @@ class Architecture(Named):
 
     A subclass defines ``build``, and overrides the defaults below where they do not fit. All networks must be
     classifiers of images (n, 3, size, size), normalised by ``wsl.images.reading.MEAN`` and ``STD``, that end in a
-    linear layer.
+    linear layer. A subclass with the setting ``channels: Channels = 3`` builds networks for one input channel too.
     """
 
     sized: ClassVar[bool] = True  # shapes of parameters depend on the size of images
     nonlinearity: ClassVar[str] = "relu"  # name of the activation, to compare with that of imported networks
     # Settings that neither names nor shapes of parameters show. ``recognise`` leaves those empty that it cannot know.
     unseen: ClassVar[tuple[str, ...]] = ()
+    # Settings that earlier versions lacked, with the values of their networks, which descriptions leave out, so that
+    # those in existing files stay equal.
+    later: ClassVar[Mapping[str, Any]] = {}
     libraries: ClassVar[tuple[str, ...]] = ("torch",)  # packages whose versions may change the network
 
     def check(self, size: int) -> None:
@@ -67,6 +76,18 @@ class Architecture(Named):
         Raises:
             ConfigError: the network does not accept images of this size.
         """
+
+    @model_serializer(mode="wrap")
+    def _as_earlier_versions(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        settings = handler(self)
+        return {key: value for key, value in settings.items() if key not in self.later or value != self.later[key]}
+
+    def network(self, classes: int, size: int | None) -> nn.Module:
+        """Return a network of ``build`` that takes images of three channels, whatever its number of input channels."""
+        network = self.build(classes, size)
+        if getattr(self, "channels", COLOURS) == 1:
+            network.register_forward_pre_hook(_averaged)
+        return network
 
     def build(self, classes: int, size: int | None) -> nn.Module:
         """Return a network with ``classes`` outputs for images of ``size`` pixels (None if not ``sized``).
@@ -173,7 +194,7 @@ class Architecture(Named):
         import torch
 
         with torch.device("meta"):
-            network = self.build(classes, size)
+            network = self.network(classes, size)
         self.try_out(network, classes, size)
         state = network.state_dict()
         named = [(name, value.shape) for name, value in state.items() if value.is_floating_point()]
@@ -182,3 +203,8 @@ class Architecture(Named):
         head = [name for name in (f"{module}.weight", f"{module}.bias") if name in state]
         layout = layout_from(named, counters, head, self.nonlinearity)
         return layout._replace(architecture=self.text(), image_size=size)
+
+
+def _averaged(_network: nn.Module, inputs: tuple[torch.Tensor, ...]) -> torch.Tensor:
+    """Return the mean (n, 1, h, w) of the channels of the images that a network is called with."""
+    return inputs[0].mean(1, keepdim=True)

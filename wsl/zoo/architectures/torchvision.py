@@ -1,7 +1,9 @@
 """Classifiers of torchvision."""
 
+from pydantic import field_validator
+
 from wsl.zoo.architectures._library import LibraryClassifier
-from wsl.zoo.architectures.base import ARCHITECTURES
+from wsl.zoo.architectures.base import ARCHITECTURES, COLOURS, Channels
 
 
 @ARCHITECTURES.register("torchvision")
@@ -11,7 +13,17 @@ class Torchvision(LibraryClassifier):
     Weights are random.
     """
 
+    channels: Channels = 3
+
     libraries = ("torch", "torchvision")
+    later = {"channels": 3}  # noqa: RUF012
+
+    @field_validator("channels")
+    @classmethod
+    def _only_colours(cls, channels: int) -> int:
+        if channels != COLOURS:
+            raise ValueError("torchvision builds networks for three channels only; choose timm, or another architecture")
+        return channels
 
     def known(self):
         from torchvision import models

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from wsl.errors import ConfigError
 from wsl.settings.sections import PositiveFloat, PositiveInt
-from wsl.zoo.architectures.base import ARCHITECTURES, Architecture
+from wsl.zoo.architectures.base import ARCHITECTURES, Architecture, Channels
 
 
 @ARCHITECTURES.register("vit")
@@ -19,8 +19,10 @@ class Vit(Architecture):
     heads: PositiveInt = Field(2, description="attention heads per block")
     mlp_ratio: PositiveFloat = Field(2.0, description="units of a block's hidden layer per size of a token")
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="dropout rate")
+    channels: Channels = 3
 
     nonlinearity = "gelu"
+    later = {"channels": 3}  # noqa: RUF012
     libraries = ("torch", "timm")
 
     @model_validator(mode="after")
@@ -32,8 +34,8 @@ class Vit(Architecture):
     def check(self, size):
         if size % self.patch:
             raise ConfigError(
-                f"zoo.architecture.patch: images of {size} pixels cannot be cut into patches of {self.patch}; choose "
-                "a divisor"
+                f"zoo.architecture.patch: images of {size} pixels cannot be cut into patches of {self.patch}; choose a "
+                f"divisor, or set images.size to a multiple of {self.patch}"
             )
 
     def build(self, classes, size):
@@ -43,6 +45,7 @@ class Vit(Architecture):
         return VisionTransformer(
             img_size=size,
             patch_size=self.patch,
+            in_chans=self.channels,
             num_classes=classes,
             embed_dim=self.width,
             depth=self.depth,
