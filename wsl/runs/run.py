@@ -15,6 +15,7 @@ from wsl.images.settings import Images
 from wsl.paths import Paths
 from wsl.randomness import integer_seed
 from wsl.runs.pretrained import Pretrained
+from wsl.sampling.methods.base import METHODS
 from wsl.settings.distributions import Distribution
 from wsl.zoo.groups import group_classes
 from wsl.zoo.layout import Layout
@@ -52,6 +53,15 @@ class Run:
             with faults.noted():
                 for weights in self.config.encoders().values():
                     weights.encoder.check(self.layout)
+                sampling = self.config.sampling
+                for name in dict.fromkeys([*sampling.samplers, sampling.sampler]):
+                    METHODS[name].check(self.layout)
+            search = self.config.evaluation.bench.search
+            if "features" in search.model_fields_set and search.features and not network.has_blocks:
+                raise ConfigError(
+                    f"evaluation.bench.search.features: the architecture {network.name} has no residual blocks to compare; "
+                    "set it to 0"
+                )
             if self.config.weights.align and not network.channel_groups(self.layout):
                 raise ConfigError(
                     f"weights.align: the architecture {network.name} has no permutation symmetry; set it to false"

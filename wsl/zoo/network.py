@@ -91,6 +91,20 @@ def learned_state(weights: torch.Tensor, layout: Layout) -> State:
     return {entry.name: weights[entry.columns].view(entry.shape) for entry in entries}
 
 
+def batch_norms(network: nn.Module) -> list[nn.Module]:
+    """Return the layers of batch normalisation that have running statistics."""
+    layers = (module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm))
+    return [layer for layer in layers if layer.running_mean is not None]
+
+
+def with_batch_statistics(network: nn.Module) -> nn.Module:
+    """Return the network, set to normalise by the statistics of each batch; no layer draws random numbers."""
+    network.eval()
+    for layer in batch_norms(network):
+        layer.train()
+    return network
+
+
 class FlatNetwork:
     """A network in evaluation mode whose parameters and running statistics are views of one flat vector.
 

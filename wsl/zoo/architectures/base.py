@@ -111,11 +111,16 @@ class Architecture(Named):
         head = network.get_submodule(self.head(network))
         with head.register_forward_pre_hook(lambda _module, inputs: features.append(inputs[0])):
             logits = network(images)
-        return features[-1], logits
+        return features[-1].flatten(1), logits
 
     def blocks(self, network: nn.Module) -> list[nn.Module]:
         """Return the modules whose outputs two similar networks should share: none by default."""
         return []
+
+    @property
+    def has_blocks(self) -> bool:
+        """Whether the architecture defines ``blocks``."""
+        return type(self).blocks is not Architecture.blocks
 
     def channel_groups(self, layout: Layout) -> dict[str, Axes]:
         """Return the axes that one permutation of channels reorders together, by group: the permutation symmetries.

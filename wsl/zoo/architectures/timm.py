@@ -1,7 +1,7 @@
 """Classifiers of timm."""
 
 from wsl.zoo.architectures._library import LibraryClassifier
-from wsl.zoo.architectures.base import ARCHITECTURES, COLOURS, Channels
+from wsl.zoo.architectures.base import ARCHITECTURES, COLOURS
 
 
 @ARCHITECTURES.register("timm")
@@ -11,9 +11,6 @@ class Timm(LibraryClassifier):
     Weights are random.
     """
 
-    channels: Channels = 3
-
-    later = {"channels": 3}  # noqa: RUF012
     libraries = ("torch", "timm")
 
     def known(self):

@@ -3,7 +3,7 @@
 from pydantic import field_validator
 
 from wsl.zoo.architectures._library import LibraryClassifier
-from wsl.zoo.architectures.base import ARCHITECTURES, COLOURS, Channels
+from wsl.zoo.architectures.base import ARCHITECTURES, COLOURS
 
 
 @ARCHITECTURES.register("torchvision")
@@ -13,10 +13,7 @@ class Torchvision(LibraryClassifier):
     Weights are random.
     """
 
-    channels: Channels = 3
-
     libraries = ("torch", "torchvision")
-    later = {"channels": 3}  # noqa: RUF012
 
     @field_validator("channels")
     @classmethod
