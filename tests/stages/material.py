@@ -44,7 +44,7 @@ TASKS = {"train": ["ABC", "CDE", "EBD", "DAB"], "validation": ["BAE"], "test": [
 TASK = "A/D/C"  # of the test member
 RECIPE = {"learning_rate": 1e-2, "weight_decay": 0.0, "batch_size": 4, "epochs": 1}
 LEARNED = {"learning_rate": 1e-2, "batch_size": 4, "epochs": 1, "hidden": [4]}  # settings of samplers
-TOKEN = 64  # numbers
+TOKEN = 128  # numbers
 TINY_CLIP = {
     "embed_dim": 8,
     "vision_cfg": {"image_size": 16, "layers": 1, "width": 16, "patch_size": 8, "head_width": 8},
@@ -109,7 +109,14 @@ class Material:
     @property
     def samplers(self) -> list[str]:
         """The samplers of the package that these networks can have."""
-        return ["projection", "regression", "memory-bank", "retrieval", "flow", *["generator"] * (len(self.layout.head) == 2)]
+        return [
+            "projection",
+            "regression",
+            "memory-bank",
+            "retrieval",
+            "flow",
+            *["generator"] * (len(self.layout.head) == 2),
+        ]
 
     def packed(self, task: str) -> list[Path]:
         return [self.images.packed[name] for name in task]
@@ -158,15 +165,18 @@ class Material:
         return files
 
     def encoder_settings(self, name: str) -> dict:
-        """The smallest settings of a weight encoder, all except ``pca`` with a behaviour loss."""
+        """The smallest settings of a weight encoder."""
         if name == "pca":
             return {"name": name}
-        settings = {"name": name, **RECIPE, "behaviour": 0.1}
+        settings = {"name": name, **RECIPE}
         if name in ("sane", "contrastive"):
             tokens = len(tokens_of(self.layout, TOKEN).places)
-            settings |= {"permute": bool(permutable(self.layout)), "latent": 2 * tokens if name == "sane" else 8}
-            return {**settings, "size": TOKEN, "windows": 1}
-        return {**settings, "hidden": [4], **({"components": 8} if name == "ae-pca" else {"latent": 8})}
+            settings |= {"permute": bool(permutable(self.layout)), "windows": 1}
+            return {**settings, "size": TOKEN, "latent": tokens if name == "sane" else 8}
+        return {
+            **settings,
+            **({"hidden": [4], "components": 8} if name == "ae-pca" else {"latent": 8, "behaviour": 0.1}),
+        }
 
     def _fitted(self, name: str) -> Path:
         """The file of a fitted weight encoder."""

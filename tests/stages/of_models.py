@@ -1,13 +1,15 @@
 """Stages of conditional sampling and its evaluation, and the commands that read and write models."""
 
 import logging
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from tests.stages.material import FIRST, NAMES, SIZE, TASK, Material
+from tests.stages.material import FIRST, SIZE, TASK, Material
 from tests.stages.of_weights import logits
 from tests.stages.outcome import Outcome, refused, stage
 from wsl.cli.facts import read_facts
@@ -180,14 +182,20 @@ def measures_encoders(m: Material):
     assert (table["agreement"] > 0.95).all() and np.isfinite(table["accuracy_searched"]).all()
 
 
-@stage("`wsl sample`")
-def samples_for_a_user(m: Material):
+@cache
+def user_model(m: Material) -> tuple[Path, dict]:
+    """Sample a model for a user's photos, as ``wsl sample`` does; return its file and its metadata."""
     embedding = {"clip": {"model": str(m.images.clip), "weights": None, "seed": 0}, "prompts": []}
     about = {"run": "tiny", "architecture": plain(m.architecture), "size": SIZE, "encoder": {"encoder": "clip"}}
     inputs = m.method_files("regression")
     describe_sampler(inputs, m.root / NAME, m.choice("regression"), "best", embedding, about, TUNING)
     out = m.root / "model.safetensors"
-    content = deliver(m.root, out, Request(m.images.photos, held_out=0.5, refine=1), force=True)
+    return out, deliver(m.root, out, Request(m.images.photos, held_out=0.5, refine=1))
+
+
+@stage("`wsl sample`")
+def samples_for_a_user(m: Material):
+    out, content = user_model(m)
     state, about = read_model(out)
     assert model_layout(out, state, about) == m.layout and about["classes"] == ["A", "C", "D"]
     assert set(content["estimates"]) == {"as sampled", "refined"}
@@ -197,7 +205,7 @@ def samples_for_a_user(m: Material):
 
 @stage("`wsl inspect`")
 def describes_files(m: Material):
-    samples_for_a_user(m)
+    user_model(m)
     sampled = m.root / "models" / "0.safetensors"
     requests = [{"task": TASK, "member": 5}]
     about = {"run": "tiny", "architecture": plain(m.architecture), "size": SIZE}
@@ -228,10 +236,10 @@ def exports_and_imports(m: Material):
 @stage("`wsl export` to ONNX")
 def becomes_onnx(m: Material):
     onnxruntime = pytest.importorskip("onnxruntime")
-    samples_for_a_user(m)
+    model, _ = user_model(m)
     logging.getLogger("torch.onnx").setLevel(logging.CRITICAL)
-    export_onnx(m.root / "model.safetensors", m.root / "model.onnx", force=True)
-    state, about = read_model(m.root / "model.safetensors")
+    export_onnx(model, m.root / "model.onnx")
+    state, _ = read_model(model)
     weights = np.concatenate([state[entry.name].numpy().ravel() for entry in m.layout.entries])
     images = torch.randn(3, 3, SIZE, SIZE)
     session = onnxruntime.InferenceSession(m.root / "model.onnx")

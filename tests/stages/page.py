@@ -1,6 +1,8 @@
-"""Write docs/reference/architectures.md from what runs: ``python -m tests.stages.page > docs/reference/architectures.md``.
+"""Run all stages on all architectures and write the page of their outcomes.
 
-The stages are those of ``of_weights`` and ``of_models``. The page holds nothing else, so it cannot list what was not run.
+    python -m tests.stages.page > docs/reference/architectures.md
+
+The page has no other cells, so it lists nothing that was not run.
 """
 
 import json
@@ -22,7 +24,7 @@ START = """\
 Every stage is tested on every architecture, at its smallest: six members, images of 24 pixels, three classes. A number
 points to a remark below the tables. A stage that does not work refuses the config, and the remark is its message.
 `python -m tests.stages.page` runs all of it and writes this page; a test fails if the page differs from what ran.
-[Contributing](../contributing.md#an-architecture) shows how to add an architecture.
+[Contributing](../../CONTRIBUTING.md#an-architecture) shows how to add an architecture.
 
 """
 Column = dict[str, Outcome]  # by stage
@@ -81,9 +83,7 @@ def listed(page: str, section: str) -> dict[str, Column]:
         word, _, number = cell.partition(" ")
         return Outcome(word == "yes", notes[number.strip("()")] if number else "")
 
-    return {
-        label: {row[0]: outcome(row[place]) for row in rows} for place, label in enumerate(labels, 1)
-    }
+    return {label: {row[0]: outcome(row[place]) for row in rows} for place, label in enumerate(labels, 1)}
 
 
 def main() -> None:

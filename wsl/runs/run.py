@@ -59,8 +59,8 @@ class Run:
             search = self.config.evaluation.bench.search
             if "features" in search.model_fields_set and search.features and not network.has_blocks:
                 raise ConfigError(
-                    f"evaluation.bench.search.features: the architecture {network.name} has no residual blocks to compare; "
-                    "set it to 0"
+                    f"evaluation.bench.search.features: the architecture {network.name} has no residual blocks to "
+                    "compare; set it to 0"
                 )
             if self.config.weights.align and not network.channel_groups(self.layout):
                 raise ConfigError(

@@ -87,7 +87,9 @@ def output_gradients(
     network.load_state_dict(state_dict(weights, layout))
     for layer in batch_norms(network):
         if layer.weight is None:  # `_running_gradients` needs them
-            layer.weight, layer.bias = (nn.Parameter(make(layer.running_mean)) for make in (torch.ones_like, torch.zeros_like))
+            layer.weight, layer.bias = (
+                nn.Parameter(make(layer.running_mean)) for make in (torch.ones_like, torch.zeros_like)
+            )
     learned = dict(network.named_parameters())
     logits = network(normalised(images.to(device)))
     logits = logits - logits.mean(1, keepdim=True)

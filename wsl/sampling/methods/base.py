@@ -86,7 +86,7 @@ class Method(ABC):
             seed: random seed; deterministic methods ignore it.
         """
 
-    @classmethod
+    @classmethod  # noqa: B027
     def check(cls, layout: Any) -> None:
         """Refuse networks, by their layout, that a sampler cannot serve, before any job.
 

@@ -34,8 +34,8 @@ class TokenSettings(TrainedEncoder):
     def check(self, layout):
         if self.permute and not architecture_of(layout).channel_groups(layout):
             raise ConfigError(
-                f"weights.encoder.permute: the architecture {architecture_of(layout).name} has no permutation symmetry; "
-                "set it to false"
+                f"weights.encoder.permute: the architecture {architecture_of(layout).name} has no permutation "
+                "symmetry; set it to false"
             )
 
     def latent_size(self, layout):

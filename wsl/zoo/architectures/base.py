@@ -27,9 +27,7 @@ if TYPE_CHECKING:
 ARCHITECTURES: Registry = Registry("architecture", "wsl.zoo.architectures")
 Axes = tuple[Axis, ...]
 COLOURS = 3  # channels of all images
-Channels = Annotated[
-    Literal[1, 3], Field(description="input channels; 1: the mean of the three channels of an image")
-]
+Channels = Annotated[Literal[1, 3], Field(description="input channels; 1: the mean of the three channels of an image")]
 UNKNOWN = "unknown"  # an activation that neither names nor shapes show, in a layout
 _LAYOUTS: dict[str, Layout] = {}
 

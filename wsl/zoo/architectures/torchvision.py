@@ -19,7 +19,9 @@ class Torchvision(LibraryClassifier):
     @classmethod
     def _only_colours(cls, channels: int) -> int:
         if channels != COLOURS:
-            raise ValueError("torchvision builds networks for three channels only; choose timm, or another architecture")
+            raise ValueError(
+                "torchvision builds networks for three channels only; choose timm, or another architecture"
+            )
         return channels
 
     def known(self):
