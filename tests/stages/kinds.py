@@ -4,6 +4,8 @@ from contextlib import suppress
 from pathlib import Path
 
 import torch
+from torchvision import models
+from torchvision.models._api import register_model
 
 from tests.stages.outcome import Outcome, refused
 from wsl.config.schema import load_config
@@ -19,7 +21,7 @@ KINDS = {
     "mlp": {"name": "mlp", "widths": [6, 5], "channels": 1},
     "vit": {"name": "vit", "patch": 8, "width": 8},
     "timm": "timm:test_efficientnet",
-    "torchvision": "torchvision:shufflenet_v2_x0_5",
+    "torchvision": "torchvision:small_shufflenet",
     "plug-in": {"name": "toy-mlp"},
     "plug-in without bias": {"name": "toy-linear"},
 }
@@ -27,8 +29,18 @@ SIZES = (8, 28, 32, 64, 224)
 
 
 def register_plugins() -> None:
-    """Register the plug-ins of ``KINDS``."""
+    """Register the plug-ins of ``KINDS``, and its model of torchvision."""
     load_plugins(PLUGINS)
+    if "small_shufflenet" not in models.list_models():
+        register_model()(small_shufflenet)
+
+
+def small_shufflenet(weights: None = None, **settings) -> models.ShuffleNetV2:
+    """Return torchvision's ShuffleNetV2 with few channels: its own models have 50 times as many weights."""
+    return models.ShuffleNetV2([1, 1, 1], [8, 8, 16, 24, 16], **settings)
+
+
+small_shufflenet.__module__ = "torchvision.models.shufflenetv2"  # as those that `torchvision.models` exports
 
 
 def config_of(kind) -> dict:

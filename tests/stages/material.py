@@ -6,15 +6,18 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pytest
 from PIL import Image
 
 from tests.stages.kinds import config_of
 from wsl.datasets.class_means import embed_classes
 from wsl.datasets.settings import ClipModel
+from wsl.evaluation.probes import measure_accuracies
 from wsl.images.packing import pack_class
 from wsl.images.settings import Packing
 from wsl.jobs.job import Job
 from wsl.outcomes.bins import Outcomes, write_bins
+from wsl.sampling import head
 from wsl.sampling.body import fit_body
 from wsl.sampling.generator import fit_generator
 from wsl.sampling.loading import Choice, MethodFiles
@@ -242,8 +245,15 @@ class Material:
     @cached_property
     def generator(self) -> Path:
         out = self.root / "generator.safetensors"
-        fit_generator(self.body, self.images.means, self.images.files, out, list(NAMES), counts=[5])
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(head, "TASKS", 2)
+            fit_generator(self.body, self.images.means, self.images.files, out, list(NAMES), counts=[5])
         return out
+
+    @cached_property
+    def accuracies(self) -> Path:
+        measure_accuracies(list(self.index.values()), self.images.files, self.root / "accuracies.csv")
+        return self.root / "accuracies.csv"
 
     @cached_property
     def start(self) -> Path:
