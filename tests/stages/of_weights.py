@@ -168,7 +168,7 @@ def encodes(name: str):
             np.testing.assert_allclose(decoded, m.weights, atol=1e-4)
         else:
             history = pd.read_csv(m.fitted(name).with_suffix(".csv"))
-            assert np.isfinite(history[["train_loss", "validation_loss"]]).all(None)
+            assert np.isfinite(history[["train_loss", "validation_loss"]].to_numpy()).all()
         if hasattr(codec.encoder, "sequences"):
             tokens = tokens_of(m.layout, TOKEN)
             np.testing.assert_array_equal(np.sort(tokens.places[tokens.filled]), np.arange(m.layout.size))

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 ARCHITECTURES: Registry = Registry("architecture", "wsl.zoo.architectures")
 Axes = tuple[Axis, ...]
 COLOURS = 3  # channels of all images
-Channels = Annotated[Literal[1, 3], Field(description="input channels; 1: the mean of the three channels of an image")]
+Inputs = Literal[1, 3]
+Channels = Annotated[Inputs, Field(description="input channels; 1: the mean of the three channels of an image")]
 UNKNOWN = "unknown"  # an activation that neither names nor shapes show, in a layout
 _LAYOUTS: dict[str, Layout] = {}
 
@@ -82,8 +83,9 @@ class Architecture(Named):
 
     def network(self, classes: int, size: int | None) -> nn.Module:
         """Return a network of ``build`` that takes images of three channels, whatever its number of input channels."""
-        network = self.build(classes, size)
-        if getattr(self, "channels", COLOURS) == 1:
+        network, setting = self.build(classes, size), type(self).model_fields.get("channels")
+        # A plug-in may have a setting of this name and another type, with another meaning.
+        if setting is not None and setting.annotation == Inputs and self.channels == 1:
             network.register_forward_pre_hook(_averaged)
         return network
 
