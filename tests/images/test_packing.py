@@ -1,5 +1,6 @@
 """Packing: which part each image falls into, and what is refused."""
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
@@ -25,6 +26,16 @@ def test_the_val_folder_is_the_test_part_and_all_other_images_are_split(pack, re
     assert sorted(shades(parts["train"]) + shades(parts["validation"])) == list(range(0, 200, 10))
     assert skipped == []
     assert all(images.shape[1:] == (SIZE, SIZE, 3) and images.dtype == np.uint8 for images in parts.values())
+
+
+@pytest.mark.parametrize("source", ["digits", {"name": "glyphs", "drawn": 20}], ids=str)
+@pytest.mark.parametrize("size", [8, 224])
+def test_sources_deliver_every_size(source, size, tmp_path):
+    name = "3"
+    pack_class(tmp_path / "3.h5", name, Packing(source=source, size=size), seed=0)
+    with h5py.File(tmp_path / "3.h5") as file:
+        assert all(file[part].shape[1:] == (size, size, 3) and len(file[part]) for part in PARTS)
+        assert file["train"][...].std() > 20  # they show something
 
 
 def test_the_split_depends_on_the_seed(pack, read):

@@ -118,6 +118,20 @@ def test_momentum_and_mode_are_restored(weights):
     assert not any(module.training for module in network.modules())
 
 
+def test_dropout_changes_no_statistics():
+    layers = [nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.5), nn.Conv2d(4, 2, 3), nn.BatchNorm2d(2)]
+    network, images = nn.Sequential(*layers), some(16)
+    re_estimate(network, images)
+    with torch.no_grad():
+        first = layers[0](inputs_of(images).float())
+        normal = (first - first.mean((0, 2, 3), keepdim=True)) / (
+            first.var((0, 2, 3), keepdim=True, unbiased=False) + layers[1].eps
+        ).sqrt()
+        second = layers[3](normal)
+    torch.testing.assert_close(layers[1].running_mean, first.mean((0, 2, 3)), atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(layers[4].running_var, second.var((0, 2, 3)), atol=1e-4, rtol=1e-3)
+
+
 def test_recalibrated_models_have_statistics_of_the_images_that_may_be_used(zoo, packed):
     images = TaskImages(list(packed.values()))
     recalibration = Recalibration(LAYOUT, images.of_task("0/1/2/3/4")[0], 30.0)

@@ -13,7 +13,8 @@ from wsl.weights import sensitivity
 from wsl.weights.coefficients import load_linear
 from wsl.weights.gate import best_components, gate_components
 from wsl.weights.sensitivity import effects_of, measure_sensitivity, output_gradients
-from wsl.zoo.network import state_dict
+from wsl.zoo.layout import layout_from
+from wsl.zoo.network import flatten, state_dict
 
 
 @pytest.fixture
@@ -99,3 +100,28 @@ def test_a_budget_of_function_follows_the_table(zoo, fitted, linear, gated, pack
 def test_a_budget_too_small_for_centred_parameters_is_refused(gated):
     with pytest.raises(DataError, match=r"weights\.budget: 2 coefficients, but 123 numbers are only centred; raise it"):
         gated(budget=2)
+
+
+class Normalised(torch.nn.Sequential):
+    """A convolution, batch normalisation and a head; with a parameter that no output depends on."""
+
+    def __init__(self, affine):
+        layers = [torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4, affine=affine), torch.nn.Flatten()]
+        super().__init__(*layers, torch.nn.Linear(4 * 14 * 14, 3))
+        self.unused = torch.nn.Parameter(torch.ones(2))
+
+
+def test_effects_of_statistics_do_not_need_a_weight(monkeypatch):
+    images, gradients = torch.randint(0, 256, (6, 3, 16, 16), dtype=torch.uint8), {}
+    for affine in (False, True):
+        torch.manual_seed(1)
+        network = Normalised(affine)
+        state = {name: value for name, value in network.state_dict().items() if value.is_floating_point()}
+        layout = layout_from([(name, value.shape) for name, value in state.items()], ["1.num_batches_tracked"])
+        monkeypatch.setattr(sensitivity, "network_for", lambda layout, network=network: network)
+        generator = torch.Generator().manual_seed(0)
+        rows = output_gradients(flatten(network.state_dict(), layout)[0], layout, images, 2, False, generator)
+        gradients[affine] = {entry.name: rows[:, entry.columns] for entry in layout.entries}
+    assert not gradients[False]["unused"].any() and gradients[False]["1.running_mean"].any()
+    for name, values in gradients[False].items():
+        np.testing.assert_allclose(values, gradients[True][name], rtol=1e-4, atol=1e-6)

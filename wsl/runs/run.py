@@ -16,6 +16,7 @@ from wsl.paths import Paths
 from wsl.randomness import integer_seed
 from wsl.runs.imported import adapted, faults_of
 from wsl.runs.pretrained import Pretrained
+from wsl.sampling.methods.base import METHODS
 from wsl.settings.distributions import Distribution
 from wsl.zoo.groups import group_classes
 from wsl.zoo.imported import ImportedZoo, read_imported
@@ -65,9 +66,19 @@ class Run:
             with faults.noted():
                 for weights in self.config.encoders().values():
                     weights.encoder.check(self.layout)
-            if self.config.weights.align and (network is None or not network.channel_groups(self.layout)):
-                known = "no known permutation symmetry" if network is None else "no permutation symmetry"
-                name = "other" if network is None else network.name
+                if self.has_images:
+                    sampling = self.config.sampling
+                    for name in dict.fromkeys([*sampling.samplers, sampling.sampler]):
+                        METHODS[name].check(self.layout)
+            search = self.config.evaluation.bench.search
+            name = "other" if network is None else network.name
+            if "features" in search.model_fields_set and search.features and not (network and network.has_blocks):
+                raise ConfigError(
+                    f"evaluation.bench.search.features: the architecture {name} has no residual blocks to compare; set "
+                    "it to 0"
+                )
+            if self.config.weights.align and not (network and network.channel_groups(self.layout)):
+                known = "no permutation symmetry" if network else "no known permutation symmetry"
                 raise ConfigError(f"weights.align: the architecture {name} has {known}; set it to false")
         if self.classes or not self.has_images:
             with faults.noted():

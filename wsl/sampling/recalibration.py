@@ -6,7 +6,7 @@ from torch import nn
 
 from wsl.images.inputs import normalised
 from wsl.zoo.layout import Layout
-from wsl.zoo.network import FlatNetwork
+from wsl.zoo.network import FlatNetwork, batch_norms, with_batch_statistics
 
 BATCH = 512
 STRENGTH = 30.0  # see `Recalibration`
@@ -48,16 +48,14 @@ class Recalibration:
 @torch.no_grad()
 def re_estimate(network: nn.Module, images: torch.Tensor) -> None:
     """Replace running statistics of a network of ``network_for`` by averages over uint8 images (n, 3, h, w)."""
-    layers = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
-    if not layers:
-        return
+    layers = batch_norms(network)
     momenta = [layer.momentum for layer in layers]
     for layer in layers:
         layer.reset_running_stats()
         layer.momentum = None  # PyTorch then averages over batches
-    network.train()
+    with_batch_statistics(network)
     # Batches of equal size, since all have the same weight.
-    for batch in images.chunk(max(1, round(len(images) / BATCH))):
+    for batch in images.chunk(max(1, round(len(images) / BATCH))) if layers else ():
         network(normalised(batch, network.normalisation))
     network.eval()
     for layer, momentum in zip(layers, momenta, strict=True):

@@ -14,7 +14,7 @@ from wsl.sampling.recalibration import re_estimate
 from wsl.weights.code_search import search_code
 from wsl.weights.codec import WeightCodec
 from wsl.weights.fitted import LinearStage
-from wsl.zoo.network import flatten, learned_state, network_for, state_dict
+from wsl.zoo.network import flatten, learned_state, network_for, state_dict, with_batch_statistics
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def refine(
     load(decoder.weights(code))
     before = with_statistics()
 
-    network.train()
+    with_batch_statistics(network)
     code_batches = batches(len(images), budget.batch_size, budget.steps, seed)
 
     def loss_of(code: torch.Tensor) -> torch.Tensor:
@@ -116,7 +116,7 @@ def refine(
 
     load(before)
     optimizer = torch.optim.Adam(network.parameters(), lr=budget.fine_tuning_rate)
-    network.train()
+    with_batch_statistics(network)
     for batch in batches(len(images), budget.batch_size, budget.steps, seed):
         optimizer.zero_grad()
         inputs = normalised(images[batch.to(images.device)], network.normalisation)

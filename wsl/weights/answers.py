@@ -12,7 +12,7 @@ from wsl.weights.fitted import FittedEncoder
 from wsl.weights.settings import Search
 from wsl.zoo.epochs import augmented
 from wsl.zoo.layout import Layout
-from wsl.zoo.network import learned_state, network_for, state_dict
+from wsl.zoo.network import learned_state, network_for, state_dict, with_batch_statistics
 
 BATCH_SIZE = 64  # training images per step
 
@@ -43,7 +43,7 @@ def search_latent(
     """
     original = network_for(layout).to(images.device).eval()
     original.load_state_dict(state_dict(weights, layout))
-    network = network_for(layout).to(images.device).train()
+    network = with_batch_statistics(network_for(layout).to(images.device))
     expected_blocks, decoded_blocks = (_block_outputs(model) for model in (original, network))
     with torch.no_grad():
         start = encoder.encode(torch.from_numpy(weights)[None].to(images.device))[0]

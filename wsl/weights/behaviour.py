@@ -8,7 +8,7 @@ from wsl.images.inputs import normalised
 from wsl.images.tasks import TaskImages
 from wsl.weights.snapshots import Snapshots
 from wsl.zoo.layout import Layout
-from wsl.zoo.network import learned_state, network_for
+from wsl.zoo.network import learned_state, network_for, with_batch_statistics
 
 QUERIES = 8  # training images per class for each comparison of two models
 
@@ -29,7 +29,7 @@ class Behaviour:
     def __init__(self, layout: Layout, images: TaskImages, queries: int | None = None, device: str = "cpu"):
         self.layout, self.images, self.device = layout, images, device
         self.queries = QUERIES if queries is None else queries
-        self.network = network_for(layout).to(device).train()
+        self.network = with_batch_statistics(network_for(layout).to(device))
 
     def loss(self, snapshots: Snapshots, rows: list[int], decoded: torch.Tensor) -> torch.Tensor:
         """Return the mean divergence of outputs of decoded flat weights (rows, n_weights), differentiable.

@@ -17,7 +17,7 @@ from wsl.randomness import stream
 from wsl.weights.coefficients import LinearCodec, load_linear
 from wsl.zoo.index import open_zoo, read_snapshot
 from wsl.zoo.layout import Layout
-from wsl.zoo.network import network_for, state_dict
+from wsl.zoo.network import batch_norms, network_for, state_dict
 
 log = logging.getLogger(__name__)
 MEMBERS = 12  # maximum number of fully trained members that outputs are measured on
@@ -85,6 +85,11 @@ def output_gradients(
     """
     network = network_for(layout).to(device).eval()
     network.load_state_dict(state_dict(weights, layout))
+    for layer in batch_norms(network):
+        if layer.weight is None:  # `_running_gradients` needs them
+            layer.weight, layer.bias = (
+                nn.Parameter(make(layer.running_mean)) for make in (torch.ones_like, torch.zeros_like)
+            )
     learned = dict(network.named_parameters())
     logits = network(normalised(images.to(device), layout.normalisation))
     logits = logits - logits.mean(1, keepdim=True)
@@ -93,12 +98,16 @@ def output_gradients(
     for probe in combinations:
         signs = torch.randint(0, 2, logits.shape, generator=generator).to(logits) * 2 - 1
         total = (signs * logits).sum() / len(images) ** 0.5
-        slopes = torch.autograd.grad(total, list(learned.values()), retain_graph=True)
+        # A few networks have parameters that no output depends on.
+        slopes = torch.autograd.grad(
+            total, list(learned.values()), retain_graph=True, allow_unused=True, materialize_grads=True
+        )
         gradients = dict(zip(learned, slopes, strict=True))
         if not recalibrated:
             gradients |= _running_gradients(network, gradients)
-        for name, gradient in gradients.items():
-            probe[layout[name].columns] = gradient.detach().reshape(-1).cpu().numpy()
+        for entry in layout.entries:
+            if entry.name in gradients:
+                probe[entry.columns] = gradients[entry.name].detach().reshape(-1).cpu().numpy()
     return combinations
 
 
@@ -108,12 +117,11 @@ def _running_gradients(network: nn.Module, gradients: dict[str, torch.Tensor]) -
     Of y = weight * (x - mean) / sqrt(var + eps) + bias: dy/dmean = -dy/dbias * weight / sqrt(var + eps), and
     dy/dvar = -dy/dweight * weight / (2 * (var + eps)).
     """
-    results = {}
-    for name, layer in network.named_modules():
-        if isinstance(layer, nn.modules.batchnorm._BatchNorm):
-            spread = layer.running_var + layer.eps
-            results[f"{name}.running_mean"] = -gradients[f"{name}.bias"] * layer.weight / spread.sqrt()
-            results[f"{name}.running_var"] = -gradients[f"{name}.weight"] * layer.weight / (2 * spread)
+    results, names = {}, {layer: name for name, layer in network.named_modules()}
+    for layer in batch_norms(network):
+        name, spread = names[layer], layer.running_var + layer.eps
+        results[f"{name}.running_mean"] = -gradients[f"{name}.bias"] * layer.weight / spread.sqrt()
+        results[f"{name}.running_var"] = -gradients[f"{name}.weight"] * layer.weight / (2 * spread)
     return results
 
 

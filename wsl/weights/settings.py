@@ -31,7 +31,9 @@ class Search(Section):
     steps: Annotated[Whole, Field(ge=0)] = Field(0, description="gradient steps (Adam); 0: no search")
     learning_rate: PositiveFloat = Field(0.02, description="learning rate, in training deviations of the latent")
     features: NonNegativeFloat = Field(
-        10, description="weight of the outputs of residual blocks in the loss; 0: class probabilities only"
+        10,
+        description="weight of the outputs of residual blocks in the loss; 0, or an architecture without such blocks: "
+        "class probabilities only",
     )
 
 

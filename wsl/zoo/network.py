@@ -21,7 +21,7 @@ def network_for(layout: Layout) -> nn.Module:
     if fault := running_fault(layout):
         raise DataError(fault)
     architecture = architecture_of(layout)
-    network = architecture.build(layout.classes, layout.image_size)
+    network = architecture.network(layout.classes, layout.image_size)
     network.architecture, network.normalisation = architecture, layout.normalisation
     return network
 
@@ -80,6 +80,20 @@ def learned_state(weights: torch.Tensor, layout: Layout) -> State:
     """Return views of flat weights (n_weights,), shaped, by name, without running statistics."""
     entries = (entry for entry in layout.entries if not entry.running)
     return {entry.name: weights[entry.columns].view(entry.shape) for entry in entries}
+
+
+def batch_norms(network: nn.Module) -> list[nn.Module]:
+    """Return the layers of batch normalisation that have running statistics."""
+    layers = (module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm))
+    return [layer for layer in layers if layer.running_mean is not None]
+
+
+def with_batch_statistics(network: nn.Module) -> nn.Module:
+    """Return the network, set to normalise by the statistics of each batch; no layer draws random numbers."""
+    network.eval()
+    for layer in batch_norms(network):
+        layer.train()
+    return network
 
 
 class FlatNetwork:

@@ -43,7 +43,7 @@ def test_unknown_weights_are_refused_with_the_stages_that_still_work():
     layout = resnet18_layout(2, 3)._replace(architecture="")
     named = [(entry.name, entry.shape) for entry in layout.entries]
     for other in (
-        layout_from([("conv1.weight", (2, 1, 7, 7)), *named[1:]], layout.counters),
+        layout_from([("conv1.weight", (2, 2, 7, 7)), *named[1:]], layout.counters),
         layout_from(named[:-1], layout.counters),
         layout_from(named, layout.counters[:-1]),
         layout_from([named[1], named[0], *named[2:]], layout.counters),

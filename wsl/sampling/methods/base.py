@@ -86,6 +86,14 @@ class Method(ABC):
             seed: random seed; deterministic methods ignore it.
         """
 
+    @classmethod  # noqa: B027
+    def check(cls, layout: Any) -> None:
+        """Refuse networks, by their layout, that a sampler cannot serve, before any job.
+
+        Raises:
+            ConfigError: with the key and the remedy.
+        """
+
     @classmethod
     def applies(cls, run: Any) -> bool:
         """Return whether a run has the files of this baseline or reference."""

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
+from wsl.errors import ConfigError
 from wsl.sampling.methods.base import METHODS, Method
 from wsl.sampling.settings import BodySettings
 from wsl.settings.sections import NonNegativeFloat, PositiveInt, Section
@@ -54,6 +55,14 @@ class Generator(Method):
     def sample(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray:
         """Return flat weights (n_weights,), see ``HeadGenerator.sample``."""
         return self.heads.sample(task, loss, images, seed)
+
+    @classmethod
+    def check(cls, layout: Any) -> None:
+        if len(layout.head) != 2:
+            raise ConfigError(
+                "sampling.samplers: `generator` infers weight and bias of a head, and heads of these networks have no "
+                "bias; remove it, or choose another zoo.architecture"
+            )
 
     @classmethod
     def fit_files(cls, run: Any, draw: int | str) -> dict[str, Any]:

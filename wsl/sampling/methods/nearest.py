@@ -57,7 +57,7 @@ class Nearest(Method):
     def _noised(self, weights: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         noised = weights.copy()
         for entry in self.run.layout.entries:
-            if "running" not in entry.name:
+            if not entry.running:
                 values = weights[entry.columns]
                 noise = self.noise * values.std() * rng.standard_normal(len(values)).astype(np.float32)
                 noised[entry.columns] += noise

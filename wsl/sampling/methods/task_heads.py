@@ -46,7 +46,8 @@ class FrozenBody(Method):
 
     @classmethod
     def applies(cls, run: Any) -> bool:
-        return cls.body == "start" or "generator" in run.config.sampling.samplers
+        has_bias = len(run.layout.head) == 2
+        return has_bias and (cls.body == "start" or "generator" in run.config.sampling.samplers)
 
     @classmethod
     def files(cls, run: Any, draw: int | str) -> dict[str, Any]:

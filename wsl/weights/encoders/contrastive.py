@@ -4,8 +4,10 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from wsl.errors import ConfigError
 from wsl.settings.sections import RUN_NAME, PositiveInt
 from wsl.weights.encoders.base import WEIGHT_ENCODERS, TrainedEncoder
+from wsl.zoo.recognition import architecture_of
 
 
 class TokenSettings(TrainedEncoder):
@@ -28,6 +30,13 @@ class TokenSettings(TrainedEncoder):
     @property
     def other_runs(self) -> list[str]:
         return self.runs
+
+    def check(self, layout):
+        if self.permute and not architecture_of(layout).channel_groups(layout):
+            raise ConfigError(
+                f"weights.encoder.permute: the architecture {architecture_of(layout).name} has no permutation "
+                "symmetry; set it to false"
+            )
 
     def latent_size(self, layout):
         """Return the size of a latent of the transformer."""

@@ -14,7 +14,7 @@ from pydantic import Field
 from wsl.errors import ConfigError
 from wsl.settings.sections import PositiveInt
 from wsl.zoo.architectures._activations import Activation
-from wsl.zoo.architectures.base import UNKNOWN, Architecture, Recognised
+from wsl.zoo.architectures.base import UNKNOWN, Architecture, Channels, Recognised
 from wsl.zoo.head import Shapes
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ HIDDEN = 20  # units between the convolutions and the head
 
 class Listed(Architecture):
     """A list of modules. Parameters are named by position (``module_list.0.weight``), like the authors' own.
-
-    A network with one input channel also takes images (n, 3, size, size): it averages the three normalised channels.
 
     Attributes:
         always_has_dropout: whether modules of dropout are in the list, and counted in names, even if their rate is 0.
@@ -45,7 +43,7 @@ class Listed(Architecture):
         description="random initial weights, by the function of `torch.nn.init` with this name; biases start at 0.01; "
         "empty: as torch's layers initialise themselves",
     )
-    channels: Literal[1, 3] = Field(3, description="input channels; 1: the mean of the three channels of an image")
+    channels: Channels = 3
 
     unseen = ("activation", "dropout", "initialisation")
     always_has_dropout: ClassVar[bool] = False

@@ -15,8 +15,8 @@ BIAS = 0.01  # initial value of all biases
 class ListedNetwork(nn.Module):
     """Modules that are applied in order.
 
-    Input: float images (n, 3, height, width), normalised by ``Layout.normalisation``; a network with one
-    input channel averages the channels. Output: logits (n, classes).
+    Input: float images (n, channels, height, width), normalised by ``Layout.normalisation``. Output: logits
+    (n, classes).
 
     Args:
         modules: kind and sizes of each, see ``module``.
@@ -27,7 +27,7 @@ class ListedNetwork(nn.Module):
     def __init__(self, modules: Sequence[tuple[Any, ...]], settings: Listed):
         super().__init__()
         self.module_list = nn.ModuleList(module(*part, settings=settings) for part in modules)
-        self.grey, self.flat = settings.channels == 1, settings.flat
+        self.flat = settings.flat
         if settings.initialisation is not None:
             for part in self.module_list:
                 if isinstance(part, nn.Conv2d | nn.Linear):
@@ -35,9 +35,8 @@ class ListedNetwork(nn.Module):
                     nn.init.constant_(part.bias, BIAS)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return logits (n, classes) of images (n, 3, height, width), or (n, 1, height, width) for one channel."""
-        hidden = images.mean(1, keepdim=True) if self.grey else images
-        hidden = hidden.flatten(1) if self.flat else hidden
+        """Return logits (n, classes) of images (n, channels, height, width)."""
+        hidden = images.flatten(1) if self.flat else images
         for part in self.module_list:
             hidden = part(hidden)
         return hidden

@@ -57,13 +57,14 @@ class SlimResNet18(nn.Module):
     """Torchvision's ResNet-18 with ``width`` instead of 64 channels in its first stage (He et al. 2015).
 
     With a ``stem`` of 3, the usual one for images of 32 pixels, the first convolution is 3 by 3 with stride 1, without
-    pooling. ``activation`` replaces all ReLUs.
+    pooling. ``activation`` replaces all ReLUs, and ``channels`` are those of the images.
     """
 
-    def __init__(self, width: int, classes: int, stem: int = 7, activation: str = "relu"):
+    def __init__(self, width: int, classes: int, stem: int = 7, activation: str = "relu", channels: int = 3):
         super().__init__()
         large = stem == 7
-        self.conv1 = nn.Conv2d(3, width, kernel_size=stem, stride=2 if large else 1, padding=stem // 2, bias=False)
+        stride = 2 if large else 1
+        self.conv1 = nn.Conv2d(channels, width, kernel_size=stem, stride=stride, padding=stem // 2, bias=False)
         self.bn1 = BatchNorm(width)
         self.relu = _activation(activation)
         self.maxpool = PixelwisePool(kernel_size=3, stride=2, padding=1) if large else nn.Identity()
@@ -78,7 +79,7 @@ class SlimResNet18(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Return logits (n, classes) of images (n, 3, height, width)."""
+        """Return logits (n, classes) of images (n, channels, height, width)."""
         hidden = self.maxpool(self.relu(self.bn1(self.conv1(inputs))))
         hidden = self.layer4(self.layer3(self.layer2(self.layer1(hidden))))
         return self.fc(self.avgpool(hidden).flatten(1))

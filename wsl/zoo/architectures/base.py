@@ -7,7 +7,9 @@ import json
 import sys
 from collections.abc import Mapping
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
+
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from wsl.errors import DataError
 from wsl.files.plain import cache_file, read_cached, write_cached
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 
 ARCHITECTURES: Registry = Registry("architecture", "wsl.zoo.architectures")
 Axes = tuple[Axis, ...]
+COLOURS = 3  # channels of all images
+Inputs = Literal[1, 3]
+Channels = Annotated[Inputs, Field(description="input channels; 1: the mean of the three channels of an image")]
 UNKNOWN = "unknown"  # an activation that neither names nor shapes show, in a layout
 _LAYOUTS: dict[str, Layout] = {}
 
@@ -44,13 +49,17 @@ class Architecture(Named):
     """An architecture; an instance is its settings.
 
     A subclass defines ``build``, and overrides the defaults below where they do not fit. All networks must be
-    classifiers of images (n, 3, size, size), normalised by ``Layout.normalisation``, that end in a linear layer.
+    classifiers of images (n, 3, size, size), normalised by ``Layout.normalisation``, that end in a linear layer. A
+    subclass with the setting ``channels: Channels = 3`` builds networks for one input channel too.
     """
 
     sized: ClassVar[bool] = True  # shapes of parameters depend on the size of images
     nonlinearity: ClassVar[str] = "relu"  # name of the activation, to compare with that of imported networks
     # Settings that neither names nor shapes of parameters show. ``recognise`` leaves those empty that it cannot know.
     unseen: ClassVar[tuple[str, ...]] = ()
+    # Settings that earlier versions lacked, with the values of their networks, which descriptions leave out, so that
+    # those in existing files stay equal.
+    later: ClassVar[Mapping[str, Any]] = {}
     libraries: ClassVar[tuple[str, ...]] = ("torch",)  # packages whose versions may change the network
 
     def check(self, size: int) -> None:
@@ -66,6 +75,19 @@ class Architecture(Named):
         Raises:
             ConfigError: the network does not accept images of this size.
         """
+
+    @model_serializer(mode="wrap")
+    def _as_earlier_versions(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        settings = handler(self)
+        return {key: value for key, value in settings.items() if key not in self.later or value != self.later[key]}
+
+    def network(self, classes: int, size: int | None) -> nn.Module:
+        """Return a network of ``build`` that takes images of three channels, whatever its number of input channels."""
+        network, setting = self.build(classes, size), type(self).model_fields.get("channels")
+        # A plug-in may have a setting of this name and another type, with another meaning.
+        if setting is not None and setting.annotation == Inputs and self.channels == 1:
+            network.register_forward_pre_hook(_averaged)
+        return network
 
     def build(self, classes: int, size: int | None) -> nn.Module:
         """Return a network with ``classes`` outputs for images of ``size`` pixels (None if not ``sized``).
@@ -89,11 +111,16 @@ class Architecture(Named):
         head = network.get_submodule(self.head(network))
         with head.register_forward_pre_hook(lambda _module, inputs: features.append(inputs[0])):
             logits = network(images)
-        return features[-1], logits
+        return features[-1].flatten(1), logits
 
     def blocks(self, network: nn.Module) -> list[nn.Module]:
         """Return the modules whose outputs two similar networks should share: none by default."""
         return []
+
+    @property
+    def has_blocks(self) -> bool:
+        """Whether the architecture defines ``blocks``."""
+        return type(self).blocks is not Architecture.blocks
 
     def channel_groups(self, layout: Layout) -> dict[str, Axes]:
         """Return the axes that one permutation of channels reorders together, by group: the permutation symmetries.
@@ -172,7 +199,7 @@ class Architecture(Named):
         import torch
 
         with torch.device("meta"):
-            network = self.build(classes, size)
+            network = self.network(classes, size)
         self.try_out(network, classes, size)
         state = network.state_dict()
         named = [(name, value.shape) for name, value in state.items() if value.is_floating_point()]
@@ -181,3 +208,8 @@ class Architecture(Named):
         head = [name for name in (f"{module}.weight", f"{module}.bias") if name in state]
         layout = layout_from(named, counters, head, self.nonlinearity)
         return layout._replace(architecture=self.text(), image_size=size)
+
+
+def _averaged(_network: nn.Module, inputs: tuple[torch.Tensor, ...]) -> torch.Tensor:
+    """Return the mean (n, 1, h, w) of the channels of the images that a network is called with."""
+    return inputs[0].mean(1, keepdim=True)

@@ -1,12 +1,12 @@
 """ResNet-18 of any width (He et al. 2015), with torchvision's names of modules and parameters."""
 
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field
 
 from wsl.settings.sections import PositiveInt
 from wsl.zoo.architectures._activations import Activation
-from wsl.zoo.architectures.base import ARCHITECTURES, Architecture, Recognised
+from wsl.zoo.architectures.base import ARCHITECTURES, Architecture, Channels, Recognised
 
 SYNONYMS = {"shortcut": "downsample", "linear": "fc"}  # parts of names in other programs
 
@@ -22,24 +22,21 @@ class ResNet18(Architecture):
         "pixels",
     )
     activation: Activation = Field("relu", description="activation in all places of the usual ReLU")
+    channels: Channels = 3
 
     sized = False
     unseen = ("activation",)
+    later = {"activation": "relu", "channels": 3}  # noqa: RUF012
 
     @property
     def nonlinearity(self):
         """The activation, by its name in the config."""
         return self.activation
 
-    @model_serializer(mode="wrap")
-    def _as_earlier_versions(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Return the settings without the usual activation, so that descriptions in existing files stay equal."""
-        return {key: value for key, value in handler(self).items() if (key, value) != ("activation", "relu")}
-
     def build(self, classes, size):
         from wsl.zoo.architectures._resnet18 import SlimResNet18
 
-        return SlimResNet18(self.width, classes, self.stem, self.activation)
+        return SlimResNet18(self.width, classes, self.stem, self.activation, self.channels)
 
     def blocks(self, network):
         from wsl.zoo.architectures._resnet18 import BasicBlock
@@ -53,7 +50,7 @@ class ResNet18(Architecture):
     @classmethod
     def recognise(cls, shapes):
         first, head = (shapes.get(name, ()) for name in ("conv1.weight", "fc.weight"))
-        if len(first) != 4 or len(head) != 2 or first[-1] not in (3, 7):
+        if len(first) != 4 or len(head) != 2 or first[-1] not in (3, 7) or first[1] not in (1, 3):
             return None
-        network = Recognised(cls(width=first[0], stem=first[-1]), head[0], None)
+        network = Recognised(cls(width=first[0], stem=first[-1], channels=first[1]), head[0], None)
         return network if shapes == {entry.name: entry.shape for entry in network.layout.entries} else None

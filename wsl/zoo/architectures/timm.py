@@ -1,7 +1,7 @@
 """Classifiers of timm."""
 
 from wsl.zoo.architectures._library import LibraryClassifier
-from wsl.zoo.architectures.base import ARCHITECTURES
+from wsl.zoo.architectures.base import ARCHITECTURES, COLOURS
 
 
 @ARCHITECTURES.register("timm")
@@ -22,5 +22,7 @@ class Timm(LibraryClassifier):
         import timm
 
         config = timm.get_pretrained_cfg(self.model)
-        sizes = {"img_size": size} if config is not None and config.fixed_input_size else {}
-        return timm.create_model(self.model, pretrained=False, num_classes=classes, **sizes)
+        settings = {"img_size": size} if config is not None and config.fixed_input_size else {}
+        if self.channels != COLOURS:
+            settings["in_chans"] = self.channels
+        return timm.create_model(self.model, pretrained=False, num_classes=classes, **settings)

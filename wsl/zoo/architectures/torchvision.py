@@ -1,7 +1,9 @@
 """Classifiers of torchvision."""
 
+from pydantic import field_validator
+
 from wsl.zoo.architectures._library import LibraryClassifier
-from wsl.zoo.architectures.base import ARCHITECTURES
+from wsl.zoo.architectures.base import ARCHITECTURES, COLOURS
 
 
 @ARCHITECTURES.register("torchvision")
@@ -12,6 +14,15 @@ class Torchvision(LibraryClassifier):
     """
 
     libraries = ("torch", "torchvision")
+
+    @field_validator("channels")
+    @classmethod
+    def _only_colours(cls, channels: int) -> int:
+        if channels != COLOURS:
+            raise ValueError(
+                "torchvision builds networks for three channels only; choose timm, or another architecture"
+            )
+        return channels
 
     def known(self):
         from torchvision import models

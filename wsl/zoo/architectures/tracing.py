@@ -66,13 +66,13 @@ def _built_groups(architecture: Architecture, layout: Layout) -> Groups:
     side = layout.image_size or SIDE
     shape = (IMAGES, COLOURS, side, side)
     with torch.device("meta"):
-        network = architecture.build(layout.classes, layout.image_size)
+        network = architecture.network(layout.classes, layout.image_size)
     try:
         groups = traced_groups(network, shape)
         if layout.size > MOST_CONFIRMED:
             return groups
         with torch.random.fork_rng(devices=[]), torch.device("cpu"):
-            return confirmed(groups, architecture.build(layout.classes, layout.image_size), shape)
+            return confirmed(groups, architecture.network(layout.classes, layout.image_size), shape)
     except Exception as error:  # of any network's code
         log.warning("%s cannot be traced, so none of its channels are permuted: %s", architecture, error)
         return {}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from math import isqrt
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, model_validator
 
 from wsl.errors import ConfigError, DataError
 from wsl.settings.sections import PositiveFloat, PositiveInt
-from wsl.zoo.architectures.base import ARCHITECTURES, Architecture, Recognised
+from wsl.zoo.architectures.base import ARCHITECTURES, Architecture, Channels, Recognised
 
 HEADLESS = "the number of attention heads of these networks is not known; import the zoo again, with --set heads=N"
 
@@ -31,9 +31,11 @@ class Vit(Architecture):
     head_hidden: PositiveInt | None = Field(
         None, description="units of a hidden layer with ReLU between the features and the logits; empty: none"
     )
+    channels: Channels = 3
 
     nonlinearity = "gelu"
     unseen = ("heads", "dropout")
+    later = {"channels": 3, "head_hidden": None}  # noqa: RUF012
     libraries = ("torch", "timm")
 
     @model_validator(mode="after")
@@ -42,18 +44,13 @@ class Vit(Architecture):
             raise ValueError(f"width: {self.width} is not a multiple of heads, {self.heads}; change one of them")
         return self
 
-    @model_serializer(mode="wrap")
-    def _as_earlier_versions(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Return the settings without the usual head, so that descriptions in existing files stay equal."""
-        return {key: value for key, value in handler(self).items() if (key, value) != ("head_hidden", None)}
-
     def check(self, size):
         if self.heads is None:
             raise ConfigError("zoo.architecture.heads: not given; give the number of attention heads")
         if size % self.patch:
             raise ConfigError(
-                f"zoo.architecture.patch: images of {size} pixels cannot be cut into patches of {self.patch}; choose "
-                "a divisor"
+                f"zoo.architecture.patch: images of {size} pixels cannot be cut into patches of {self.patch}; choose a "
+                f"divisor, or set images.size to a multiple of {self.patch}"
             )
 
     def build(self, classes, size):
@@ -66,6 +63,7 @@ class Vit(Architecture):
         network = VisionTransformer(
             img_size=size,
             patch_size=self.patch,
+            in_chans=self.channels,
             num_classes=classes,
             embed_dim=self.width,
             depth=self.depth,
@@ -100,5 +98,6 @@ class Vit(Architecture):
         depth = len({name.split(".")[1] for name in shapes if name.startswith("blocks.")})
         settings = {"patch": patch, "width": width, "depth": depth, "mlp_ratio": ratio}
         settings |= {"heads": None, "dropout": None, "head_hidden": first[0] if first else None}
+        settings |= {"channels": patches[1]} if patches[1] == 1 else {}
         network = Recognised(cls(**settings), head[0], isqrt(places[1] - 1) * patch)
         return network if shapes == {entry.name: entry.shape for entry in network.layout.entries} else None
