@@ -52,7 +52,8 @@ def check_config(path: Path) -> tuple[dict[str, Any], list[str], list[str]]:
     if run:
         about["classes"] = len(run.classes)
         about["members"] = {part: len(run.members(part)) for part in run.parts}
-        about["numbers_per_snapshot"] = run.layout.size
+        sizes = {label: network.layout.size for label, network in run.networks.items()}
+        about["numbers_per_snapshot"] = sizes if run.mixed else run.layout.size
         warnings += few_sets(run.plan)
         if disk := obstacles.attempt(lambda: measure_disk(run, Path("results", config.run))):
             about["disk"] = {

@@ -14,12 +14,14 @@ from wsl.images.reading import join_task
 from wsl.images.settings import Images
 from wsl.paths import Paths
 from wsl.randomness import integer_seed
+from wsl.runs.mixed import mixed_faults
 from wsl.runs.pretrained import Pretrained
 from wsl.settings.distributions import Distribution
 from wsl.zoo.groups import group_classes
 from wsl.zoo.layout import Layout
+from wsl.zoo.mixture import with_architectures
 from wsl.zoo.plan import first_training, plan_members, plan_unseen
-from wsl.zoo.settings import Network
+from wsl.zoo.settings import MemberTraining, Network
 
 DRAWN = ("optimizer", "batch_size", "weight_decay", "early_epoch", "max_epoch")
 PARTS = ("train", "validation", "test", "unseen")
@@ -46,16 +48,11 @@ class Run:
         with faults.noted():
             if names is not None:
                 self._words, self.superclasses = read_names(names)
-        with faults.noted():
-            network = self.config.zoo.architecture
-            network.check(self.config.images.size)
+        if self.mixed:
+            faults.lines += mixed_faults(self.config)
+        for network in self.networks.values():
             with faults.noted():
-                for weights in self.config.encoders().values():
-                    weights.encoder.check(self.layout)
-            if self.config.weights.align and not network.channel_groups(self.layout):
-                raise ConfigError(
-                    f"weights.align: the architecture {network.name} has no permutation symmetry; set it to false"
-                )
+                self._check(network, faults)
         if self.classes:
             with faults.noted():
                 self._plan()
@@ -64,13 +61,33 @@ class Run:
         faults.refuse()
         self._rows = {row["member"]: row for row in self.plan}
 
+    def _check(self, network: Network, faults: Faults) -> None:
+        architecture = network.architecture
+        architecture.check(network.size)
+        with faults.noted():
+            for weights in self.config.encoders().values():
+                weights.encoder.check(network.layout)
+        if self.config.weights.align and not architecture.channel_groups(network.layout):
+            raise ConfigError(
+                f"weights.align: the architecture {architecture.name} has no permutation symmetry; set it to false"
+            )
+
     def _plan(self) -> None:
         zoo, unseen = self.config.zoo, self.config.zoo.unseen
         seed, task = self.config.seed, zoo.classes_per_task
         self.groups = group_classes(seed, self.classes, zoo.backbone.classes, unseen.classes, task)
-        self.plan = first_training(self._members(self.groups["tasks"], zoo.members), zoo.training)
+        self.plan = self._members(self.groups["tasks"], zoo.members)
         if unseen.members is not None:
             self.plan += plan_unseen(seed, self.groups["unseen"], unseen.members, task, *self._distributions())
+        if self.mixed:
+            self.plan = with_architectures(seed, self.plan, self.networks)
+        self.plan = first_training(self.plan, zoo.training)
+        for part in self.parts:
+            if len(missing := [label for label in self.networks if not self.members(part, label)]):
+                raise ConfigError(
+                    f"zoo.members: no {part} member has the architecture {missing[0]}: a mixed zoo of "
+                    f"{len(self.networks)} architectures needs as many members in every part; raise it, or zoo.parts"
+                )
 
     def _members(self, classes: list[str], count: int) -> list[dict[str, Any]]:
         zoo, task = self.config.zoo, self.config.zoo.classes_per_task
@@ -94,16 +111,27 @@ class Run:
             self.pretrained.check(fetched_now)
         faults.refuse()
 
-    @property
-    def network(self) -> Network:
-        """The members' network."""
+    @cached_property
+    def networks(self) -> dict[str, Network]:
+        """The members' networks by the label of their architecture: one, or those of a mixed zoo."""
         zoo = self.config.zoo
-        return Network(architecture=zoo.architecture, classes=zoo.classes_per_task, size=self.config.images.size)
+        about = {"classes": zoo.classes_per_task, "size": self.config.images.size}
+        return {label: Network(architecture=one, **about) for label, one in zoo.architectures.items()}
+
+    @property
+    def mixed(self) -> bool:
+        """Whether the zoo has several architectures; then there is no ``layout`` of all."""
+        return len(self.networks) > 1
+
+    def network_of(self, label: str | None) -> Network:
+        """Return the network of an architecture; None: the only one."""
+        (one,) = [label] if label else self.networks
+        return self.networks[one]
 
     @cached_property
     def layout(self) -> Layout:
         """Where each named parameter lies in a snapshot."""
-        return self.network.layout
+        return self.network_of(None).layout
 
     @property
     def parts(self) -> list[str]:
@@ -118,9 +146,10 @@ class Run:
         """Return the classes of several members' tasks, sorted."""
         return sorted({name for member in members for name in self.task(member)})
 
-    def members(self, part: str) -> list[str]:
-        """Return the names of a part's members, for example ``00017``."""
-        return [f"{row['member']:05d}" for row in self.plan if row["part"] == part]
+    def members(self, part: str, label: str | None = None) -> list[str]:
+        """Return the names of a part's members, for example ``00017``; with a label, those of this architecture."""
+        rows = (row for row in self.plan if row["part"] == part)
+        return [f"{row['member']:05d}" for row in rows if label in (None, row.get("architecture", label))]
 
     @property
     def known_classes(self) -> list[str]:
@@ -133,8 +162,16 @@ class Run:
         return [{"member": row["member"], "task": join_task(row["classes"])} for row in rows]
 
     def training(self, member: str) -> dict[str, Any]:
-        """Return what a member's training depends on: its row of the plan, without its part."""
-        return {key: value for key, value in self._rows[int(member)].items() if key != "part"}
+        """Return what a member's training depends on: its row of the plan, without its part and architecture."""
+        return {key: value for key, value in self._rows[int(member)].items() if key not in ("part", "architecture")}
+
+    def label(self, member: str) -> str | None:
+        """Return the label of a member's architecture in a mixed zoo."""
+        return self._rows[int(member)].get("architecture")
+
+    def member_training(self, member: str) -> MemberTraining:
+        """Return the settings of a member's training besides its plan."""
+        return self.config.zoo.member_training(self.network_of(self.label(member)).architecture)
 
     def beside(self) -> list[str]:
         """Return the existing accuracy tables of the runs named in the key ``beside``."""
@@ -142,15 +179,15 @@ class Run:
         return [path for path in tables if Path(path).is_file()]
 
     def start(self) -> tuple[str, dict[str, Any]] | None:
-        """Return the function that creates the members' common start, and its settings; None: no common start."""
+        """Return the function that creates the members' common start, and its settings but the network; None: none."""
         zoo, backbone = self.config.zoo, self.config.zoo.backbone
         if zoo.init == "independent":
             return None
         if zoo.init == "shared":
-            return "wsl.zoo.start.random_start", {"network": self.network, "seed": self.seed("start")}
+            return "wsl.zoo.start.random_start", {"seed": self.seed("start")}
         if backbone.checkpoint is not None:
-            return "wsl.zoo.start.import_backbone", {"network": self.network, "checkpoint": backbone.checkpoint}
-        settings = {"network": self.network, "settings": backbone.training(), "seed": self.seed("start")}
+            return "wsl.zoo.start.import_backbone", {"checkpoint": backbone.checkpoint}
+        settings = {"settings": backbone.training(), "seed": self.seed("start")}
         return "wsl.zoo.backbone.train_backbone", settings
 
     @property

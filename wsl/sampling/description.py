@@ -134,6 +134,9 @@ def load_description(run: str | Path) -> Description:
     """
     path = Path(run, NAME)
     if not path.is_file():
+        summary = Path(run, "summary.json")
+        if summary.is_file() and "architectures" in read_json(summary):
+            raise DataError(f"{run} has a mixed zoo, and so no sampler; name a run whose members have one architecture")
         raise DataError(f"{run} has no {NAME}; give the folder of a finished run, results/<run>")
     content = read_json(path)
     version = content.pop("format", None)

@@ -90,7 +90,7 @@ def selection(model: type[BaseModel], key: str) -> OneOf | None:
     return next((mark for mark in field.metadata if isinstance(mark, OneOf)), None) if field else None
 
 
-def one_of(registry: Registry, default: str) -> Any:
+def one_of(registry: Registry, default: str, several: bool = False) -> Any:
     """Return the type of a field that selects one entry of a registry and holds its settings.
 
     In YAML the value is a name (``resnet18``) or a mapping of the name and settings (``{name: resnet18, width: 16}``);
@@ -100,6 +100,7 @@ def one_of(registry: Registry, default: str) -> Any:
     Args:
         registry: registry of classes derived from ``Named``.
         default: name of the default entry.
+        several: whether the value may also be a list of two or more different entries.
     """
 
     def validate(value: Any) -> Any:
@@ -128,9 +129,18 @@ def one_of(registry: Registry, default: str) -> Any:
             raise ValueError(f"{name} needs a {entry.short}; write {name}:<{entry.short}>")
         return entry.model_validate(settings)
 
-    return Annotated[
-        Any, PlainValidator(validate), PlainSerializer(lambda value: value.described()), OneOf(registry, default)
-    ]
+    def validate_all(value: Any) -> Any:
+        if not (several and isinstance(value, list)):
+            return validate(value)
+        entries = list(map(validate, value))
+        if len(entries) < 2 or any(entry in entries[:place] for place, entry in enumerate(entries)):
+            raise ValueError(f"a list needs two or more different entries; give several, or one {registry.kind}")
+        return entries
+
+    def described(value: Any) -> Any:
+        return list(map(described, value)) if isinstance(value, list) else value.described()
+
+    return Annotated[Any, PlainValidator(validate_all), PlainSerializer(described), OneOf(registry, default)]
 
 
 class Sections(Section):

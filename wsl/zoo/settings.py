@@ -19,8 +19,9 @@ from wsl.settings.sections import (
     Whole,
     one_of,
 )
-from wsl.zoo.architectures.base import ARCHITECTURES
+from wsl.zoo.architectures.base import ARCHITECTURES, Architecture
 from wsl.zoo.layout import Layout
+from wsl.zoo.mixture import labelled
 
 RESNET18 = "resnet18"  # the default architecture
 MOMENTUM = 0.9  # of SGD
@@ -137,6 +138,11 @@ class Unseen(Section):
 class Zoo(MemberTraining):
     """The members and how each is trained (thesis section 3.1, Table 3.1)."""
 
+    architecture: one_of(ARCHITECTURES, RESNET18, several=True) = Field(
+        default_factory=lambda: ARCHITECTURES[RESNET18](),
+        description="the members' architecture and its settings; a list makes a mixed zoo, in which each has an equal "
+        "share of every part, for the weight encoders `sane` and `contrastive`",
+    )
     members: Annotated[Whole, Field(ge=3)] = Field(48, description="number of training runs")
     training: PositiveInt | None = Field(
         None,
@@ -166,9 +172,15 @@ class Zoo(MemberTraining):
         Normal(normal=(10, 1.5), clip=(5, 15)), description="distribution of the last epoch, the max snapshot"
     )
 
-    def member_training(self) -> MemberTraining:
-        """Return the settings of a member's training besides its plan."""
-        return MemberTraining(**{key: getattr(self, key) for key in MemberTraining.model_fields})
+    @property
+    def architectures(self) -> dict[str, Architecture]:
+        """The architectures by label: one, or those of a mixed zoo."""
+        return labelled(self.architecture if isinstance(self.architecture, list) else [self.architecture])
+
+    def member_training(self, architecture: Architecture | None = None) -> MemberTraining:
+        """Return the settings of a member's training besides its plan; ``architecture``: its own in a mixed zoo."""
+        values = {key: getattr(self, key) for key in MemberTraining.model_fields}
+        return MemberTraining(**values | ({} if architecture is None else {"architecture": architecture}))
 
     @model_validator(mode="after")
     def _values_make_sense(self) -> Self:
