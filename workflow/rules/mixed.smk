@@ -5,9 +5,11 @@ import re
 
 LABELS = list(RUN.networks)
 ENCODERS = RUN.config.encoders()
+TRAIN_OF_ALL, VALIDATION_OF_ALL = (
+    [PATHS.index(f"{label}/{part}") for label in LABELS] for part in ("train", "validation")
+)
 HELD_OUT_PARTS = [part for part in ("test", "unseen") if part in RUN.parts]
 HELD_OUT_OF_ALL = [PATHS.index(f"{label}/{part}") for part in HELD_OUT_PARTS for label in LABELS]
-TRAIN_OF_ALL = [PATHS.index(f"{label}/train") for label in LABELS]
 
 
 def encoder_of(wildcards):
@@ -18,16 +20,10 @@ def encoder_entries(wildcards):
     return [type(encoder_of(wildcards).encoder)]
 
 
-def mixed_inputs(wildcards):
-    """Files that a weight encoder is fitted on, by the names of ``EncoderInputs``."""
+def more_inputs(wildcards):
+    """What some encoders are fitted on besides the run's members."""
     encoder = encoder_of(wildcards).encoder
-    files = {}
-    for part in ("train", "validation"):
-        first, *others = [PATHS.index(f"{label}/{part}") for label in LABELS]
-        files |= {f"{part}_index": first, f"further_{part}": others}
-    if encoder.reads_images:
-        files["packed"] = PATHS.all_packed
-    return {**files, **other_zoos(encoder)}
+    return {**({"packed": PATHS.all_packed} if encoder.reads_images else {}), **other_zoos(encoder)}
 
 
 wildcard_constraints:
@@ -37,7 +33,11 @@ wildcard_constraints:
 
 use rule job as train_encoder with:
     input:
-        unpack(mixed_inputs),
+        unpack(more_inputs),
+        train_index=TRAIN_OF_ALL[0],
+        further_train=TRAIN_OF_ALL[1:],
+        validation_index=VALIDATION_OF_ALL[0],
+        further_validation=VALIDATION_OF_ALL[1:],
     output:
         out=PATHS / "weights/encoders/{encoder}.safetensors",
         history=PATHS / "weights/encoders/{encoder}_history.csv",

@@ -12,6 +12,7 @@ from pydantic import (
     PlainSerializer,
     PlainValidator,
     StringConstraints,
+    ValidationError,
     create_model,
     model_validator,
 )
@@ -129,10 +130,17 @@ def one_of(registry: Registry, default: str, several: bool = False) -> Any:
             raise ValueError(f"{name} needs a {entry.short}; write {name}:<{entry.short}>")
         return entry.model_validate(settings)
 
+    def validate_at(place: int, value: Any) -> Any:
+        try:
+            return validate(value)
+        except ValidationError as error:  # so that messages name the place in the list
+            faults = [{**fault, "loc": (place, *fault["loc"])} for fault in error.errors(include_url=False)]
+            raise ValidationError.from_exception_data(error.title, faults) from None
+
     def validate_all(value: Any) -> Any:
         if not (several and isinstance(value, list)):
             return validate(value)
-        entries = list(map(validate, value))
+        entries = [validate_at(place, item) for place, item in enumerate(value)]
         if len(entries) < 2 or any(entry in entries[:place] for place, entry in enumerate(entries)):
             raise ValueError(f"a list needs two or more different entries; give several, or one {registry.kind}")
         return entries
