@@ -1,5 +1,6 @@
 """A weight encoder of a mixed zoo and its evaluation, against numpy, scikit-learn and single networks."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import h5py
@@ -13,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from tests.models import outputs, photos
 from wsl.errors import DataError
 from wsl.evaluation.encoder_tables import mixed_tables
-from wsl.evaluation.mixed import measure_mixed, write_mixed_summary
+from wsl.evaluation.mixed import MixedInputs, measure_mixed, write_mixed_summary
 from wsl.evaluation.mixed_probes import probe_baselines, probe_mixed
 from wsl.evaluation.probes import PENALTIES, layer_statistics, measure_accuracies
 from wsl.files.plain import read_json
@@ -24,7 +25,7 @@ from wsl.weights.encoders import _token_training
 from wsl.weights.encoders._token_encoder import Shape
 from wsl.weights.encoders.base import EncoderInputs
 from wsl.weights.encoders.tokens import tokens_of
-from wsl.weights.settings import EncoderFit
+from wsl.weights.settings import EncoderFit, Search
 from wsl.weights.training import train_weight_encoder
 from wsl.zoo.index import open_zoo, read_weights, write_index
 
@@ -130,8 +131,9 @@ def test_latents_and_embeddings_of_a_part(mixed, tmp_path):
 @pytest.fixture(scope="module")
 def measured(mixed):
     files = [mixed.root / "measured.csv", mixed.root / "mean.csv"]
-    measure_mixed(mixed.train, mixed.test, mixed.packed, files[0], "sane", LABELS, encoder=mixed.encoder)
-    measure_mixed(mixed.train, mixed.test, mixed.packed, files[1], "mean of members", LABELS)
+    inputs = MixedInputs(mixed.train, mixed.test, mixed.packed)
+    measure_mixed(replace(inputs, encoder=mixed.encoder), files[0], "sane", LABELS, Search(steps=1))
+    measure_mixed(inputs, files[1], "mean of members", LABELS)
     return files
 
 
@@ -158,7 +160,7 @@ def test_reconstruction_is_measured_for_each_architecture(mixed, measured):
         codec = load_codec(train, (), mixed.encoder)
         expected = standard_error(values[rows], codec.decode(codec.encode(values[rows])), training, layout)
         assert table.loc[table["architecture"] == label, "error"].tolist() == pytest.approx(expected, rel=1e-3)
-    assert table[["agreement", "agreement_bn", "accuracy"]].stack().between(0, 1).all()
+    assert table[["agreement", "agreement_bn", "agreement_searched", "accuracy"]].stack().between(0, 1).all()
 
 
 @pytest.fixture(scope="module")

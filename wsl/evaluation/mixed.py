@@ -1,6 +1,7 @@
 """Evaluation of weight encoders on a mixed zoo: reconstructions of each architecture, and the main numbers."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -36,39 +37,43 @@ class MeanEncoder(FittedEncoder):
         return self.mean.expand(len(latents), -1)
 
 
+@dataclass(frozen=True)
+class MixedInputs:
+    """Input files of ``measure_mixed``."""
+
+    train: Indices  # of the training members, one index per architecture
+    held_out: Indices  # of the members to measure on
+    packed: Files  # packed images, one file per class, or a list of them
+    encoder: str | Path | None = None  # the fitted encoder; None: ``MeanEncoder``
+
+
 def measure_mixed(
-    train: Indices,
-    held_out: Indices,
-    packed: Files,
+    inputs: MixedInputs,
     out: str | Path,
     name: str,
     labels: Sequence[str],
     search: Search = Search(),  # noqa: B008
-    encoder: str | Path | None = None,
     job: Job = Job(),  # noqa: B008
 ) -> None:
     """Compare held-out members of each architecture with their reconstructions.
 
     Args:
-        train: indices of the training members, one per architecture.
-        held_out: indices of the members to measure on.
-        packed: packed images, one file per class, or a list of them.
+        inputs: files.
         out: CSV, rows of ``wsl.evaluation.encoders.measure_encoder`` with ``encoder``, ``architecture`` and ``error``,
             the mean squared error of weights in deviations of their named parameter over training snapshots.
         name: of the encoder.
-        labels: of the architectures, in the order of ``train``.
+        labels: of the architectures, in the order of the training indices.
         search: by outputs, see ``Search``.
-        encoder: the fitted encoder; None: ``MeanEncoder``.
         job: device, and seed of the search.
     """
     tables = []
-    for label, index in zip(labels, train, strict=True):
+    for label, index in zip(labels, inputs.train, strict=True):
         with open_zoo(index) as zoo:
             layout, counters, scale = zoo.layout, zoo.typical_counters, _deviations(zoo)
             mean = np.mean([read_snapshot(zoo, row) for row in zoo.trained], axis=0)
         baseline = WeightCodec(LinearCodec([], layout), MeanEncoder(mean), counters)
-        codec = baseline if encoder is None else load_codec(index, (), encoder)
-        files = Compared(index, of_layout(held_out, layout), packed)
+        codec = baseline if inputs.encoder is None else load_codec(index, (), inputs.encoder)
+        files = Compared(index, of_layout(inputs.held_out, layout), inputs.packed)
         table = compare_members(codec, files, search, job.seed, job.device, scale)
         tables.append(table.assign(architecture=label, latent_size=codec.encoder.latent, encoder=name))
     write_csv(out, pd.concat(tables, ignore_index=True))
