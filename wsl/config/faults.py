@@ -63,7 +63,7 @@ def _remedy(raw: Any, model: type[BaseModel], path: list[str], fault: Any) -> st
     if fault["type"] == "extra_forbidden":
         section, selected = model, None
         for part in path[:-1]:
-            if isinstance(raw, list):  # of selected entries
+            if isinstance(raw, list) and part.isdigit():  # of selected entries
                 raw = raw[int(part)]
                 section = selected.entry(raw) if selected else None
                 continue

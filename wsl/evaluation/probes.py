@@ -25,7 +25,6 @@ TARGETS = ("test_accuracy", "validation_loss", "epoch", "generalisation_gap")
 QUANTILES = (0, 25, 50, 75, 100)
 BATCH = 16
 Features = Callable[[np.ndarray], np.ndarray]
-Indices = str | Path | Sequence[str | Path]
 
 
 def measure_accuracies(
@@ -55,7 +54,7 @@ def measure_accuracies(
 
 def probe(
     features: Features | Mapping[Layout, Features],
-    train_index: Indices,
+    train_index: str | Path | Sequence[str | Path],
     held_out: Sequence[str | Path],
     accuracies: str | Path | None = None,
 ) -> pd.DataFrame:
