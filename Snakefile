@@ -16,21 +16,25 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/job.smk"
 include: "workflow/rules/images.smk"
 include: "workflow/rules/zoo.smk"
-include: "workflow/rules/weights.smk"
-include: "workflow/rules/datasets.smk"
-include: "workflow/rules/sampling.smk"
-include: "workflow/rules/evaluation.smk"
-include: "workflow/rules/report.smk"
+
+
+if RUN.mixed:
+
+    include: "workflow/rules/mixed.smk"
+
+else:
+
+    include: "workflow/rules/weights.smk"
+    include: "workflow/rules/datasets.smk"
+    include: "workflow/rules/sampling.smk"
+    include: "workflow/rules/evaluation.smk"
+    include: "workflow/rules/report.smk"
 
 
 rule all:
     default_target: True
     input:
-        rules.html_report.output,
-        rules.html_report.input.figures,
-        rules.html_report.input.tables,
-        [PATHS.figure(name, "pdf") for name in SHOWN_FIGURES],
-        [rules.sample.output, rules.describe_sampler.output] if RUN.has_images else [*map(PATHS.latents, RUN.parts)],
+        RESULTS_OF_RUN,
         rules.plan.output,
     localrule: True
 

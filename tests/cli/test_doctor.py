@@ -41,6 +41,15 @@ def test_a_config_that_can_run_is_counted(tmp_path, monkeypatch):
     assert sum(int(word) for word in re.findall(r"(\d+) (?:train|validation|test)\b", output)) == 20
 
 
+def test_each_network_of_a_mixed_zoo_is_counted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = DIGITS.replace("{width: 2}", "[mlp, {width: 2}]").replace("{source: digits}", "{source: digits, size: 16}")
+    (tmp_path / "mine.yaml").write_text(text + "weights: {encoder: {name: sane, latent: 5000}}\n")
+    output = " ".join(doctor("mine.yaml").split())
+    assert f"mlp {768 * 32 + 32 + 32 * 3 + 3:,} weights, resnet18 11,841 weights" in output
+    assert "random network" not in output
+
+
 def test_missing_downloads_are_reported(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     text = DIGITS.replace("width: 2}", "width: 2}, init: finetuned, backbone: {checkpoint: timm:resnet18}")

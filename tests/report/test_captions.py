@@ -76,6 +76,15 @@ def test_both_reports_show_the_same_plain_text(run, template, zoo):
     assert text.endswith(".") and not re.search(r"\*|``|\{|\}|\btwo snapshots\b|  ", text)
 
 
+def test_captions_of_a_mixed_zoo_name_its_architectures():
+    zoo = {"architecture": ["mlp", {"width": 2}], "members": 16, "parts": {"train": 1}}
+    given = {"run": "x", "images": {"source": "digits", "size": 16}, "zoo": zoo}
+    values = facts(Run({**given, "weights": {"encoder": {"name": "sane", "latent": 2000}}}))
+    for name in ("weight_encoders", "probes"):
+        assert "architecture" in caption(FOLDER / f"{name}.rst", values)
+        assert "architecture" not in caption(FOLDER / f"{name}.rst", {**values, "mixed": False})
+
+
 def test_a_caption_that_names_an_unknown_fact_is_refused(tmp_path):
     (tmp_path / "x.rst").write_text("{{ snakemake.config.facts.nothing }}")
     with pytest.raises(UndefinedError):

@@ -26,7 +26,8 @@ from wsl.shared.losses.base import LOSSES
 from wsl.weights.encoders.base import WEIGHT_ENCODERS
 from wsl.zoo.architectures.base import ARCHITECTURES
 
-WILDCARDS = SimpleNamespace(name="0", member="00000", part="train", draw="1", method="projection")
+WILDCARDS = SimpleNamespace(name="0", member="00000", part="train", draw="1", method="projection", encoder="sane")
+PARTS = ("train", "validation", "test")
 RESERVED = {"device", "threads", "progress", "job"}  # of which a function gets `job`
 # Registered classes that functions look up by name, with the defaults of the config.
 ENCODER = WEIGHT_ENCODERS["pca-ae"]
@@ -87,6 +88,11 @@ OTHERS = {
         "evaluation__bench": {"encoders": {"pca": {"encoder": "pca"}}},
     },
     "distilled": {"datasets__encoder": "distilled"},
+}
+MIXED = {"images": {"source": "digits", "size": 16}, "weights": {"encoder": {"name": "sane", "latent": 2000}}}
+MIXED |= {
+    "run": "tiny",
+    "zoo": {"architecture": ["mlp", {"width": 2}], "members": 16, "parts": dict.fromkeys(PARTS, 1)},
 }
 
 
@@ -181,7 +187,7 @@ def test_code_is_the_digest_of_what_is_called(rule):
     entries = ENTRIES.get(params["call"], ())
     if params["call"] == "wsl.images.packing.pack_classes":
         entries = [SOURCES[params["settings"]["settings"]["source"]["name"]]]
-    assert params["code"] == call_digest(params["call"], *entries, architecture=ARCHITECTURES["resnet18"])
+    assert params["code"] == call_digest(params["call"], *entries, architectures=[ARCHITECTURES["resnet18"]])
 
 
 def test_settings_are_plain_and_sorted(rule):
@@ -213,9 +219,9 @@ def test_rule_runs_locally_or_says_what_it_needs(rule):
 
 def test_other_rules_run_locally_or_say_what_they_need(tiny_config, change, tmp_path, repository):
     seen = set()
-    for place, changes in enumerate(OTHERS.values()):
+    for place, config in enumerate((*(change(tiny_config, **changes) for changes in OTHERS.values()), MIXED)):
         (tmp_path / str(place)).mkdir()
-        with read_rules(change(tiny_config, **changes), tmp_path / str(place), repository) as found:
+        with read_rules(config, tmp_path / str(place), repository) as found:
             seen |= set(found)
             assert [name for name, rule in found.items() if not runs_locally_or_says_what_it_needs(rule)] == []
             local = {name for name, rule in found.items() if name in rule.workflow._localrules}
@@ -227,6 +233,16 @@ def test_other_rules_run_locally_or_say_what_they_need(tiny_config, change, tmp_
         if re.match(r"\s*(use )?rule \w", line)
     }
     assert written <= seen | {*RULES, "job"}
+
+
+def test_rules_of_a_mixed_zoo_agree_with_their_functions(tmp_path, repository):
+    with read_rules(MIXED, tmp_path, repository) as found:
+        for name, rule in found.items():
+            if name != "all":
+                test_function_takes_what_rule_names(rule)
+                test_sections_of_the_config_are_valid_settings(rule)
+                test_settings_are_plain_and_sorted(rule)
+                test_rule_has_script_log_and_environment(rule, repository)
 
 
 def test_a_plug_in_adds_a_figure_and_its_caption(tiny_config, change, tmp_path, repository):

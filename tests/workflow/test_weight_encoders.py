@@ -1,5 +1,6 @@
 """The rules of weight encoders and gates other than the default's; test_rules.py sees those alone."""
 
+import re
 from collections import Counter
 
 import h5py
@@ -64,6 +65,22 @@ def test_runs_beside_are_learnt_from(project, read_jobs):
 def test_tokens_that_a_latent_cannot_hold_are_refused_before_any_work(project):
     printed = project(encoder={"name": "sane", "latent": 8}).snakemake("--dry-run").stdout
     assert "weights.encoder.latent: 8 numbers" in printed and "raise weights.encoder.size" in printed
+
+
+def test_a_mixed_zoo_is_planned_without_pca(new_project, change, tiny_config, read_jobs):
+    sections = {key: tiny_config[key] for key in ("run", "seed", "images", "zoo")}
+    given = change(sections, zoo__architecture=[{"width": 2}, {"width": 4}, "cnn-small"], zoo__members=24)
+    given = change(given, zoo__init="shared", weights__encoder={**ENCODERS["sane"], "behaviour": 1})
+    planned = read_jobs(new_project(given).dry_run())
+    counts = Counter(job["rule"] for job in planned)
+    assert (counts["train_member"], counts["start"], counts["index_part"], counts["embed_mixed"]) == (24, 3, 9, 9)
+    assert not {"fit_pca", "coefficients", "train_shared", "sample", "html_report"} & set(counts)
+    (fit,) = (job["input"].split(", ") for job in planned if job["rule"] == "train_encoder")
+    labels = ("resnet18-width-2", "resnet18-width-4", "cnn-small")
+    zoos = {f"results/tiny/zoo/{label}/{part}.h5" for label in labels for part in ("train", "validation")}
+    assert set(fit) == zoos | {"results/tiny/images/all.json"}
+    starts = [re.search(r"zoo/([^/]+)/start", job["input"])[1] for job in planned if job["rule"] == "train_member"]
+    assert Counter(starts) == dict.fromkeys(labels, 8)
 
 
 @pytest.mark.slow

@@ -72,13 +72,13 @@ config["facts"] = FACTS
 report: "../report/workflow.rst"
 
 
-# None: imported networks of an unknown architecture, which no job builds.
-ARCHITECTURE = RUN.config.zoo.architecture and type(RUN.config.zoo.architecture)
+# Empty: imported networks of an unknown architecture, which no job builds.
+ARCHITECTURES = list({type(architecture): None for architecture in RUN.config.zoo.architectures.values()})
 WEIGHTS, SAMPLING = RUN.config.weights, RUN.config.sampling
 # Jobs that load the weight encoder look its class up by name, so their digest needs its code.
 ENCODER_ENTRIES = [type(WEIGHTS.encoder)]
 FITTED_FILES, GATED_FILES = (
-    [PATHS.pca(entry.name, stage) for entry in RUN.layout.entries] for stage in ("pca", "gated")
+    [] if RUN.mixed else [PATHS.pca(entry.name, stage) for entry in RUN.layout.entries] for stage in ("pca", "gated")
 )
 PCA_FILES = FITTED_FILES if WEIGHTS.budget is None else GATED_FILES
 ON_BENCH = RUN.config.encoders() if RUN.config.evaluation.bench.encoders else {}
@@ -97,7 +97,7 @@ def call(function, entries=(), **values):
         return value(wildcards) if callable(value) and not isinstance(value, type) else value
 
     def code(wildcards):
-        return call_digest(of(function, wildcards), *of(entries, wildcards), architecture=ARCHITECTURE)
+        return call_digest(of(function, wildcards), *of(entries, wildcards), architectures=ARCHITECTURES)
 
     # One parameter for all values: Snakemake compares the *set* of a job's parameters, so it would miss two swapped
     # values if each were a parameter.
@@ -172,8 +172,8 @@ def taken_by(job):
     return min(max(shares), 1)
 
 
-def member_files(part):
-    return [*map(RUN.member_file, RUN.members(part))]
+def member_files(part, label=None):
+    return [*map(RUN.member_file, RUN.members(part, label))]
 
 
 def cohort_members(cohort, ending=""):

@@ -51,3 +51,12 @@ use rule job as html_report with:
     localrule: True
     params:
         **call("wsl.report.page.write_report", config=RUN.shown_config(), facts=FACTS, contents=CONTENTS),
+
+
+RESULTS_OF_RUN = [
+    *rules.html_report.output,
+    *rules.html_report.input.figures,
+    *rules.html_report.input.tables,
+    *[PATHS.figure(name, "pdf") for name in SHOWN_FIGURES],
+    *([*rules.sample.output, *rules.describe_sampler.output] if RUN.has_images else map(PATHS.latents, RUN.parts)),
+]

@@ -8,7 +8,7 @@ use rule job as plan with:
         **call("wsl.zoo.plan.write_plan", plan=RUN.plan),
 
 
-# The weights that members start from, if they share them.
+# The weights that members start from, if they share them: one file, in a mixed zoo one for each architecture.
 START = RUN.start()
 START_INPUT = {}
 if START and START[0].endswith("train_backbone"):
@@ -17,7 +17,7 @@ if START and START[0].endswith("train_backbone"):
         START_INPUT["taught"] = features(RUN.groups["backbone"])
 elif START and START[0].endswith("import_backbone"):
     START_INPUT["file"] = RUN.pretrained.checkpoint_files[0]
-START_FILE = {"start": PATHS.start} if START else {}
+START_FILE = PATHS / "zoo/{label}/start.safetensors" if RUN.mixed else PATHS.start
 if START:
 
     use rule job as start with:
@@ -25,18 +25,18 @@ if START:
             ancient(ALL_USABLE),
             **START_INPUT,
         output:
-            out=START_FILE["start"],
+            out=START_FILE,
         log:
-            PATHS.log("start"),
+            PATHS.log("start/{label}" if RUN.mixed else "start"),
         benchmark:
-            PATHS.benchmark("start")
+            PATHS.benchmark("start/{label}" if RUN.mixed else "start")
         threads: 1
         resources:
             gpu=1,
             mem_mb=4000,
             runtime=480,
         params:
-            **call(START[0], **START[1]),
+            **call(START[0], **{**START[1], "network": lambda wildcards: RUN.network_of(wildcards.get("label"))}),
 
 
 if RUN.imported:
@@ -47,7 +47,7 @@ elif RUN.config.zoo.cohort == 1:
     use rule job as train_member with:
         input:
             ancient(ALL_USABLE),
-            **START_FILE,
+            **({"start": lambda wildcards: START_FILE.format(label=RUN.label(wildcards.member))} if START else {}),
             packed=lambda wildcards: packed(RUN.task(wildcards.member)),
         output:
             out=PATHS.member("{member}"),
@@ -64,7 +64,7 @@ elif RUN.config.zoo.cohort == 1:
             **call(
                 "wsl.zoo.training.train_member",
                 plan=lambda wildcards: RUN.training(wildcards.member),
-                settings=RUN.config.zoo.member_training(),
+                settings=lambda wildcards: RUN.member_training(wildcards.member),
                 normalisation=RUN.config.images.normalisation,
             ),
 
@@ -74,7 +74,7 @@ else:
     use rule job as train_cohort with:
         input:
             ancient(ALL_USABLE),
-            **START_FILE,
+            **({"start": START_FILE} if START else {}),
             packed=lambda wildcards: packed(RUN.cohort_classes(cohort_members(wildcards.cohort))),
         output:
             out=cohort_members(f"{OUT}/zoo/members/{{cohort}}", ".h5"),
@@ -98,16 +98,20 @@ else:
             ),
 
 
-# One index per part: PCA depends on that of the training members only, so a new test member refits nothing.
+# One index per part: PCA depends on that of the training members only, so a new test member refits nothing. Members of
+# a mixed zoo have one per architecture too.
+INDEXED = "{label}/{part}" if RUN.mixed else "{part}"
+
+
 use rule job as index_part with:
     input:
-        paths=lambda wildcards: member_files(wildcards.part),
+        paths=lambda wildcards: member_files(wildcards.part, wildcards.get("label")),
     output:
-        out=PATHS.index("{part}"),
+        out=PATHS.index(INDEXED),
     log:
-        PATHS.log("index_part/{part}"),
+        PATHS.log(f"index_part/{INDEXED}"),
     benchmark:
-        PATHS.benchmark("index_part/{part}")
+        PATHS.benchmark(f"index_part/{INDEXED}")
     localrule: True
     params:
         # Trained members know by which normalisation they were trained.
@@ -119,7 +123,7 @@ use rule job as index_part with:
 
 use rule job as zoo_table with:
     input:
-        indices=expand(rules.index_part.output.out, part=RUN.parts),
+        indices=expand(rules.index_part.output.out, part=RUN.parts, label=list(RUN.networks)),
     output:
         members=table_file("members"),
         history=PATHS / "zoo/history.csv",

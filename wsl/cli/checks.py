@@ -52,7 +52,8 @@ def check_config(path: Path) -> tuple[dict[str, Any], list[str], list[str]]:
     if run:
         about["classes"] = len(run.classes)
         about["members"] = {part: len(run.members(part)) for part in run.parts}
-        about["numbers_per_snapshot"] = run.layout.size
+        sizes = {label: network.layout.size for label, network in run.networks.items()}
+        about["numbers_per_snapshot"] = sizes if run.mixed else run.layout.size
         warnings += planned_warnings(run)
         if disk := obstacles.attempt(lambda: measure_disk(run, Path("results", config.run))):
             about["disk"] = {
@@ -68,7 +69,8 @@ def check_config(path: Path) -> tuple[dict[str, Any], list[str], list[str]]:
                 obstacles.lines.append(disk.fault)
     elif datasets.names is not None:
         obstacles.attempt(lambda: read_names(datasets.names))
-    if not (config.images.source.empty or datasets.weights or datasets.brings_weights):
+    features = not config.images.source.empty and not (run and run.mixed)  # whether the run makes any
+    if features and not (datasets.weights or datasets.brings_weights):
         warnings.append("datasets.weights is empty: dataset embeddings are features of a random network")
     if find_spec("open_clip") is None:
         obstacles.lines.append("open_clip is not installed; pip install open-clip-torch")

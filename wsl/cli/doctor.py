@@ -96,7 +96,9 @@ def _show(report: dict[str, Any]) -> None:
         if "members" in about:
             members = ", ".join(f"{count} {part}" for part, count in about["members"].items())
             row("run", f"{about['run']}: {about['classes']} classes; members: {members}")
-            row("snapshot", f"{about['numbers_per_snapshot']:,} weights")
+            sizes = about["numbers_per_snapshot"]  # by architecture in a mixed zoo
+            sizes = sizes if isinstance(sizes, dict) else {"": sizes}
+            row("snapshot", ", ".join(f"{label} {size:,} weights".strip() for label, size in sizes.items()))
         if "disk" in about:
             row("disk needed", about["disk"]["summary"])
         for sentence in about.get("downloads", []):

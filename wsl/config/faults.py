@@ -61,8 +61,12 @@ def _keys(section: Any) -> dict[str, Any]:
 
 def _remedy(raw: Any, model: type[BaseModel], path: list[str], fault: Any) -> str:
     if fault["type"] == "extra_forbidden":
-        section: Any = model
+        section, selected = model, None
         for part in path[:-1]:
+            if isinstance(raw, list) and part.isdigit():  # of selected entries
+                raw = raw[int(part)]
+                section = selected.entry(raw) if selected else None
+                continue
             raw = raw.get(part) if isinstance(raw, dict) else None
             is_section = isinstance(section, type) and issubclass(section, BaseModel)
             selected = selection(section, part) if is_section else None

@@ -12,6 +12,8 @@ from wsl.files.plain import write_csv
 
 METRICS = ("agreement", "correlation", "cosine")
 ABOUT = dict.fromkeys(("encoder", "kind", "gate", "share", "regime"))  # the order of the columns
+MIXED = ["encoder", "architecture", "part"]
+PROBED = ("target", "score", "low", "high", "chance", "snapshots", "members", "sets", "features")
 AVERAGED = ("spread", "fit_seconds", "decode_seconds", "peak_mib")
 
 
@@ -51,20 +53,7 @@ def encoder_tables(
     for path, about in zip(measured, encoders, strict=True):
         name = about["encoder"]
         for part, group in pd.read_csv(path).groupby("part", sort=False):
-            suffixes = [suffix for suffix in ("", "_bn", "_searched") if f"agreement{suffix}" in group]
-            statistics = {
-                f"{metric}{suffix}": over_sets(group.assign(**{metric: group[f"{metric}{suffix}"]}), metric)
-                for metric in METRICS
-                for suffix in suffixes
-            }
-            row = {**ABOUT, **about, "part": part, "latent_size": int(group["latent_size"].iloc[0])}
-            row |= {key: values["mean"] for key, values in statistics.items()}
-            row |= {"members": len(group), "sets": statistics["agreement"]["sets"]}
-            for suffix, short in (("_bn", ""), ("_searched", "_searched")):
-                if suffix in suffixes:
-                    row |= {f"{end}{short}": statistics[f"agreement{suffix}"][end] for end in ("low", "high")}
-                    kept_share = group[f"accuracy{suffix}"].sum() / group["original_accuracy"].sum()
-                    row[f"accuracy_kept{short}"] = kept_share
+            row = {**ABOUT, **about, "part": part, **_agreement(group)}
             if name in kept.index:
                 columns = {"train": "train_loss", "validation": "validation_loss", "chance": "validation_chance"}
                 row |= {f"shared_{key}_loss": kept.loc[name, column] for key, column in columns.items()}
@@ -72,6 +61,47 @@ def encoder_tables(
     write_csv(out, pd.DataFrame(rows).round(4))
     table = pd.concat([_by_encoder(probes, names), pd.read_csv(baselines)], ignore_index=True)
     write_csv(probed, table[COLUMNS].round(4))
+
+
+def _agreement(group: pd.DataFrame) -> dict[str, float]:
+    """Return the size of the latent, and means of metrics over the members of a part."""
+    suffixes = [suffix for suffix in ("", "_bn", "_searched") if f"agreement{suffix}" in group]
+    statistics = {
+        f"{metric}{suffix}": over_sets(group.assign(**{metric: group[f"{metric}{suffix}"]}), metric)
+        for metric in METRICS
+        for suffix in suffixes
+    }
+    row = {"latent_size": int(group["latent_size"].iloc[0])}
+    row |= {key: values["mean"] for key, values in statistics.items()}
+    row |= {"members": len(group), "sets": statistics["agreement"]["sets"]}
+    for suffix, short in (("_bn", ""), ("_searched", "_searched")):
+        if suffix in suffixes:
+            row |= {f"{end}{short}": statistics[f"agreement{suffix}"][end] for end in ("low", "high")}
+            row[f"accuracy_kept{short}"] = group[f"accuracy{suffix}"].sum() / group["original_accuracy"].sum()
+    return row
+
+
+def mixed_tables(
+    measured: Sequence[str | Path], probes: Sequence[str | Path], out: str | Path, probed: str | Path
+) -> None:
+    """Write one row per encoder, architecture and part, and one row per encoder, architecture and probe.
+
+    Args:
+        measured: see ``wsl.evaluation.mixed.measure_mixed``.
+        probes: see ``wsl.evaluation.mixed_probes``.
+        out: CSV with the columns of ``encoder_tables`` that a mixed zoo has, and ``architecture``; ``error``, the mean
+            squared error of weights in deviations of their named parameter; ``original_accuracy``.
+        probed: CSV with ``encoder``, ``architecture`` (of the held-out members, or ``all``) and the columns of
+            ``wsl.evaluation.probes.probe``.
+    """
+    rows = []
+    for path in measured:
+        for (encoder, architecture, part), group in pd.read_csv(path).groupby(MIXED, sort=False):
+            row = {"encoder": encoder, "architecture": architecture, "part": part, "error": group["error"].mean()}
+            row |= {**_agreement(group), "original_accuracy": group["original_accuracy"].mean()}
+            rows.append({**row, **{key: group[key].mean() for key in ("spread", "decode_seconds")}})
+    write_csv(out, pd.DataFrame(rows).sort_values(["architecture", "part"], kind="stable").round(4))
+    write_csv(probed, pd.concat(map(pd.read_csv, probes))[["encoder", "architecture", *COLUMNS[1:]]].round(4))
 
 
 def _by_encoder(paths: Sequence[str | Path], names: Sequence[str]) -> pd.DataFrame:

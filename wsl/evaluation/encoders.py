@@ -53,6 +53,15 @@ class BenchInputs:
     other_zoos: Sequence[str | Path] = ()  # indices of other runs, see ``EncoderInputs``
 
 
+@dataclass(frozen=True)
+class Compared:
+    """Files that reconstructions of members are compared with; see ``BenchInputs``."""
+
+    train_index: str | Path
+    held_out: Sequence[str | Path]
+    packed: Files
+
+
 def measure_encoder(
     inputs: BenchInputs,
     out: str | Path,
@@ -81,7 +90,8 @@ def measure_encoder(
     with TemporaryDirectory() as name:
         folder = Path(name)
         codec, seconds = _fit(inputs, folder, settings, seeds, job)
-        table = _members(codec, inputs, settings.search, seeds["search"], job.device)
+        compared = Compared(inputs.train_index, inputs.held_out, inputs.packed)
+        table = compare_members(codec, compared, settings.search, seeds["search"], job.device)
         losses = [pd.read_csv(folder / "history.csv").assign(training="encoder")]
         losses.append(_fit_shared(inputs, folder, settings, seeds, job).assign(training="shared"))
         write_csv(history, pd.concat(losses, ignore_index=True))
@@ -129,7 +139,13 @@ def _fit_shared(
     return pd.read_csv(history)
 
 
-def _members(codec: WeightCodec, inputs: BenchInputs, search: Search, seed: int, device: str) -> pd.DataFrame:
+def compare_members(
+    codec: WeightCodec, inputs: Compared, search: Search, seed: int, device: str, scale: np.ndarray | None = None
+) -> pd.DataFrame:
+    """Compare held-out members with what an encoder decodes: the rows of ``measure_encoder``.
+
+    With deviations ``scale`` (n_weights,), also return ``error``, the mean squared error of weights in these units.
+    """
     images, layout, tables = TaskImages(inputs.packed), codec.linear.layout, []
     with open_zoo(inputs.train_index) as zoo:  # deviation of each number of z_W over fully trained training members
         units = np.concatenate([codec.encode(read_snapshot(zoo, row)[None]) for row in zoo.trained]).std(axis=0)
@@ -156,6 +172,8 @@ def _members(codec: WeightCodec, inputs: BenchInputs, search: Search, seed: int,
                 validation_images = normalised(validation_images, layout.normalisation)
                 original = runner.logits(weights, validation_images)
                 scores = {"original_accuracy": accuracy(original, labels), "decode_seconds": seconds}
+                if scale is not None:
+                    scores["error"] = float(np.square((decoded - weights) / scale).mean())
                 for suffix, vector in variants.items():
                     outputs = runner.logits(vector, validation_images)
                     metrics = {**compare(original, outputs), "accuracy": accuracy(outputs, labels)}

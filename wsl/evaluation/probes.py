@@ -1,6 +1,6 @@
 """Linear probes of latents and of statistics of weights (Unterthiner et al. 2021)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -56,13 +56,17 @@ def measure_accuracies(
 
 
 def probe(
-    features: Features, train_index: str | Path, held_out: Sequence[str | Path], accuracies: str | Path | None = None
+    features: Features | Mapping[Layout, Features],
+    train_index: str | Path | Sequence[str | Path],
+    held_out: Sequence[str | Path],
+    accuracies: str | Path | None = None,
 ) -> pd.DataFrame:
     """Fit ridge probes on the snapshots of training members and evaluate them on held-out members.
 
     Args:
-        features: returns numbers (n, k) of flat weights (n, n_weights).
-        train_index: of training members; penalties come from leave-one-out cross-validation on them.
+        features: returns numbers (n, k) of flat weights (n, n_weights); for a mixed zoo one function per layout.
+        train_index: of training members, or a list of one per architecture; penalties come from leave-one-out
+            cross-validation on them.
         held_out: indices of the members to evaluate on, named after their parts.
         accuracies: see ``measure_accuracies``; None: test accuracies that the zoo itself has.
 
@@ -77,7 +81,8 @@ def probe(
         DataError: there is no target to probe for.
     """
     measured = None if accuracies is None else pd.read_csv(accuracies)
-    train_features, truth = _rows(features, [train_index], measured)
+    training = [train_index] if isinstance(train_index, str | Path) else train_index
+    train_features, truth = _rows(features, training, measured)
     held_out_features, held_out_truth = _rows(features, held_out, measured)
     rows = []
     for target in TARGETS:
@@ -96,7 +101,7 @@ def probe(
         score = interval(by_set(table, "accuracy")["accuracy"].to_numpy(), RANGES["accuracy"])
         rows.append(_row("optimizer", score, chance, table))
     if not rows:
-        raise DataError(f"{train_index}: none of {', '.join(TARGETS)} has two finite values in each part")
+        raise DataError(f"{training[0]}: none of {', '.join(TARGETS)} has two finite values in each part")
     return pd.DataFrame(rows).assign(features=train_features.shape[1])
 
 
@@ -124,13 +129,14 @@ def layer_statistics(weights: np.ndarray, layout: Layout) -> np.ndarray:
 
 
 def _rows(
-    features: Features, indices: Sequence[str | Path], measured: pd.DataFrame | None
+    features: Features | Mapping[Layout, Features], indices: Sequence[str | Path], measured: pd.DataFrame | None
 ) -> tuple[np.ndarray, pd.DataFrame]:
     values, tables = [], []
     for path in indices:
         with open_zoo(path) as zoo:
             starts = range(0, len(zoo.snapshots), BATCH)
-            values += [features(read_weights(zoo, slice(start, start + BATCH))) for start in starts]
+            of = features[zoo.layout] if isinstance(features, Mapping) else features
+            values += [of(read_weights(zoo, slice(start, start + BATCH))) for start in starts]
             columns = [column for column in ("member", "optimizer") if column in zoo.members]
             tables.append(zoo.snapshots.merge(zoo.members[columns], on="member", how="left"))
     truth = pd.concat(tables, ignore_index=True)

@@ -52,6 +52,7 @@ def facts(run: Run) -> dict[str, Any]:
         "samples": NOVELTY_SAMPLES,
         "map_members": MAP_MEMBERS,
         "map_method": "t-SNE",
+        "mixed": run.mixed,
         "searched": evaluation.bench.search.steps > 0,
     }
 

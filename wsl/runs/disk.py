@@ -22,12 +22,14 @@ def disk_needs(run: Run) -> dict[str, int]:
     The zoo's size is exact except for file headers, since the plan contains all snapshots; the others are upper bounds.
     Images in missing folders are not counted.
     """
-    zoo, weights, layout = run.config.zoo, run.config.weights, run.layout
+    zoo, weights = run.config.zoo, run.config.weights
     snapshots: Counter[str] = Counter()
+    numbers = 0
     for row in run.plan:
-        snapshots[row["part"]] += len(run.snapshots(row))
+        count = len(run.snapshots(row))
+        snapshots[row["part"]] += count
+        numbers += count * (run.networks[row["architecture"]].layout if run.mixed else run.layout).size
     train, total = snapshots["train"], snapshots.total()
-    numbers = total * layout.size
     images = run.config.images.source.count(run.classes)
     needs = {
         "zoo": numbers * {"float32": 4, "float16": 2}[zoo.storage] if run.trained else 0,
@@ -35,7 +37,9 @@ def disk_needs(run: Run) -> dict[str, int]:
         "images": images * run.config.images.size**2 * 3,
         "features of images": images * FEATURES * FLOAT,
     }
-    stages = {"": weights}
+    if run.mixed:  # there is no PCA
+        return {name: needs[name] for name in ("zoo", "images") if needs[name]}
+    layout, stages = run.layout, {"": weights}
     if run.config.evaluation.bench.encoders:
         components = max(variant.components for variant in run.config.encoders().values())
         stages["bench: "] = weights.model_copy(update={"components": components})

@@ -15,15 +15,17 @@ from wsl.images.settings import Images
 from wsl.paths import Paths
 from wsl.randomness import integer_seed
 from wsl.runs.imported import adapted, faults_of
+from wsl.runs.mixed import mixed_faults
 from wsl.runs.pretrained import Pretrained
 from wsl.sampling.methods.base import METHODS
 from wsl.settings.distributions import Distribution
 from wsl.zoo.groups import group_classes
 from wsl.zoo.imported import ImportedZoo, read_imported
 from wsl.zoo.layout import Layout
+from wsl.zoo.mixture import with_architectures
 from wsl.zoo.plan import first_training, plan_members, plan_unseen
 from wsl.zoo.recognition import running_fault
-from wsl.zoo.settings import Network
+from wsl.zoo.settings import MemberTraining, Network
 from wsl.zoo.snapshots import snapshot_names
 
 DRAWN = ("optimizer", "batch_size", "weight_decay", "early_epoch", "max_epoch")
@@ -59,27 +61,11 @@ class Run:
         with faults.noted():
             if names is not None:
                 self._words, self.superclasses = read_names(names)
-        with faults.noted():
-            network = self.config.zoo.architecture
-            if network is not None and self.has_images:
-                network.check(self.config.images.size)
+        if self.mixed:
+            faults.lines += mixed_faults(self.config)
+        for network in self.networks.values() or [None]:
             with faults.noted():
-                for weights in self.config.encoders().values():
-                    weights.encoder.check(self.layout)
-                if self.has_images:
-                    sampling = self.config.sampling
-                    for name in dict.fromkeys([*sampling.samplers, sampling.sampler]):
-                        METHODS[name].check(self.layout)
-            search = self.config.evaluation.bench.search
-            name = "other" if network is None else network.name
-            if "features" in search.model_fields_set and search.features and not (network and network.has_blocks):
-                raise ConfigError(
-                    f"evaluation.bench.search.features: the architecture {name} has no residual blocks to compare; set "
-                    "it to 0"
-                )
-            if self.config.weights.align and not (network and network.channel_groups(self.layout)):
-                known = "no permutation symmetry" if network else "no known permutation symmetry"
-                raise ConfigError(f"weights.align: the architecture {name} has {known}; set it to false")
+                self._check(network, faults)
         if self.classes or not self.has_images:
             with faults.noted():
                 self._plan()
@@ -87,6 +73,30 @@ class Run:
             faults.lines += needs(self.config, len(self.classes), self._members)
         faults.refuse()
         self._rows = {row["member"]: row for row in self.plan}
+
+    def _check(self, network: Network | None, faults: Faults) -> None:
+        """Refuse settings that do not work with networks of one architecture; None: of an unknown one."""
+        architecture = network and network.architecture
+        name = architecture.name if architecture else "other"
+        if architecture and self.has_images:
+            architecture.check(network.size)
+        layout = network.layout if self.mixed else self.layout
+        with faults.noted():
+            for weights in self.config.encoders().values():
+                weights.encoder.check(layout)
+            if self.has_images and not self.mixed:
+                sampling = self.config.sampling
+                for method in dict.fromkeys([*sampling.samplers, sampling.sampler]):
+                    METHODS[method].check(layout)
+        search = self.config.evaluation.bench.search
+        if "features" in search.model_fields_set and search.features and not (architecture and architecture.has_blocks):
+            raise ConfigError(
+                f"evaluation.bench.search.features: the architecture {name} has no residual blocks to compare; set it "
+                "to 0"
+            )
+        if self.config.weights.align and not (architecture and architecture.channel_groups(layout)):
+            known = "no permutation symmetry" if architecture else "no known permutation symmetry"
+            raise ConfigError(f"weights.align: the architecture {name} has {known}; set it to false")
 
     def _plan(self) -> None:
         zoo, unseen = self.config.zoo, self.config.zoo.unseen
@@ -96,9 +106,18 @@ class Run:
             self.plan = first_training(self.imported.plan, zoo.training)
             return
         self.groups = group_classes(seed, self.classes, zoo.backbone.classes, unseen.classes, task)
-        self.plan = first_training(self._members(self.groups["tasks"], zoo.members), zoo.training)
+        self.plan = self._members(self.groups["tasks"], zoo.members)
         if unseen.members is not None:
             self.plan += plan_unseen(seed, self.groups["unseen"], unseen.members, task, *self._distributions())
+        if self.mixed:
+            self.plan = with_architectures(seed, self.plan, self.networks)
+        self.plan = first_training(self.plan, zoo.training)
+        for part in self.parts:
+            if len(missing := [label for label in self.networks if not self.members(part, label)]):
+                raise ConfigError(
+                    f"zoo.members: no {part} member has the architecture {missing[0]}: a mixed zoo of "
+                    f"{len(self.networks)} architectures needs as many members in every part; raise it, or zoo.parts"
+                )
 
     def _members(self, classes: list[str], count: int) -> list[dict[str, Any]]:
         zoo, task = self.config.zoo, self.config.zoo.classes_per_task
@@ -122,23 +141,29 @@ class Run:
             self.pretrained.check(fetched_now)
         faults.refuse()
 
-    @property
-    def network(self) -> Network:
-        """The members' network."""
+    @cached_property
+    def networks(self) -> dict[str, Network]:
+        """The members' networks by the label of their architecture; none if it is not known."""
         zoo, images = self.config.zoo, self.config.images
-        return Network(
-            architecture=zoo.architecture,
-            classes=zoo.classes_per_task,
-            size=images.size,
-            normalisation=images.normalisation,
-        )
+        about = {"classes": zoo.classes_per_task, "size": images.size, "normalisation": images.normalisation}
+        return {label: Network(architecture=one, **about) for label, one in zoo.architectures.items()}
+
+    @property
+    def mixed(self) -> bool:
+        """Whether the zoo has several architectures; then there is no ``layout`` of all."""
+        return len(self.networks) > 1
+
+    def network_of(self, label: str | None) -> Network:
+        """Return the network of an architecture; None: the only one."""
+        (one,) = [label] if label else self.networks
+        return self.networks[one]
 
     @cached_property
     def layout(self) -> Layout:
         """Where each named parameter lies in a snapshot."""
         if self.imported is not None:
             return self.imported.layout._replace(normalisation=self.config.images.normalisation)
-        return self.network.layout
+        return self.network_of(None).layout
 
     @property
     def has_images(self) -> bool:
@@ -191,9 +216,10 @@ class Run:
         """Return the classes of several members' tasks, sorted."""
         return sorted({name for member in members for name in self.task(member)})
 
-    def members(self, part: str) -> list[str]:
-        """Return the names of a part's members, for example ``00017``."""
-        return [f"{row['member']:05d}" for row in self.plan if row["part"] == part]
+    def members(self, part: str, label: str | None = None) -> list[str]:
+        """Return the names of a part's members, for example ``00017``; with a label, those of this architecture."""
+        rows = (row for row in self.plan if row["part"] == part)
+        return [f"{row['member']:05d}" for row in rows if label in (None, row.get("architecture", label))]
 
     @property
     def known_classes(self) -> list[str]:
@@ -206,8 +232,16 @@ class Run:
         return [{"member": row["member"], "task": join_task(row["classes"])} for row in rows]
 
     def training(self, member: str) -> dict[str, Any]:
-        """Return what a member's training depends on: its row of the plan, without its part."""
-        return {key: value for key, value in self._rows[int(member)].items() if key != "part"}
+        """Return what a member's training depends on: its row of the plan, without its part and architecture."""
+        return {key: value for key, value in self._rows[int(member)].items() if key not in ("part", "architecture")}
+
+    def label(self, member: str) -> str | None:
+        """Return the label of a member's architecture in a mixed zoo."""
+        return self._rows[int(member)].get("architecture")
+
+    def member_training(self, member: str) -> MemberTraining:
+        """Return the settings of a member's training besides its plan."""
+        return self.config.zoo.member_training(self.network_of(self.label(member)).architecture)
 
     def beside(self) -> list[str]:
         """Return the existing accuracy tables of the runs named in the key ``beside``."""
@@ -215,15 +249,15 @@ class Run:
         return [path for path in tables if Path(path).is_file()]
 
     def start(self) -> tuple[str, dict[str, Any]] | None:
-        """Return the function that creates the members' common start, and its settings; None: no common start."""
+        """Return the function that creates the members' common start, and its settings but the network; None: none."""
         zoo, backbone = self.config.zoo, self.config.zoo.backbone
         if zoo.init == "independent":
             return None
         if zoo.init == "shared":
-            return "wsl.zoo.start.random_start", {"network": self.network, "seed": self.seed("start")}
+            return "wsl.zoo.start.random_start", {"seed": self.seed("start")}
         if backbone.checkpoint is not None:
-            return "wsl.zoo.start.import_backbone", {"network": self.network, "checkpoint": backbone.checkpoint}
-        settings = {"network": self.network, "settings": backbone.training(), "seed": self.seed("start")}
+            return "wsl.zoo.start.import_backbone", {"checkpoint": backbone.checkpoint}
+        settings = {"settings": backbone.training(), "seed": self.seed("start")}
         return "wsl.zoo.backbone.train_backbone", settings
 
     @property

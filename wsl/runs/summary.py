@@ -7,14 +7,19 @@ from typing import Any
 from wsl.figures.methods import SHORT_KINDS, kinds_in, strongest_baseline
 from wsl.files.plain import read_json
 
-NAME, KIND, NUMBER = 16, 10, 23  # widths of columns
+NAME, KIND, NUMBER, WIDE_NAME = 16, 10, 23, 20  # widths of columns
 
 
 def print_summary(results: str | Path) -> None:
     """Print the main numbers of the finished run in a folder; without a summary, print nothing."""
     path = Path(results, "summary.json")
     if path.is_file():
-        text = "\n".join(summary_lines(Path(results, "report.html"), read_json(path)))
+        numbers = read_json(path)
+        if "architectures" in numbers:
+            lines = mixed_lines(Path(results, "tables"), numbers)
+        else:
+            lines = summary_lines(Path(results, "report.html"), numbers)
+        text = "\n".join(lines)
         encoding = sys.stdout.encoding or "ascii"  # which may lack characters of the path
         print(text.encode(encoding, "backslashreplace").decode(encoding))
 
@@ -69,6 +74,19 @@ def _probes(probes: dict[str, dict[str, float]]) -> list[str]:
     for target, scores in probes.items():
         lines.append(f"  {target:<20}" + "".join(f"{scores[name]:<20.3f}" for name in names))
     return [line.rstrip() for line in lines]
+
+
+def mixed_lines(tables: Path, numbers: dict[str, Any]) -> list[str]:
+    """Return the lines to print for ``wsl.evaluation.mixed.write_mixed_summary``."""
+    lines = ["", f"Tables:  {tables / 'weight_encoders.csv'}", f"         {tables / 'probes.csv'}"]
+    for label, zoo in numbers["architectures"].items():
+        about = f"{zoo['members']} members ({zoo['diverged']} diverged) of {zoo['numbers_per_snapshot']} numbers"
+        lines += ["", f"{label}: {about}, validation accuracy {zoo['validation_accuracy']:.1%}"]
+        for name, agreement in numbers["agreement"].items():
+            error = numbers["error"][name][label]
+            lines.append(f"  {name:<{WIDE_NAME}}agreement {agreement[label]:6.1%}   error of weights {error:.3f}")
+    lines += ["", "R² of test accuracy, from weights, over all architectures"]
+    return [*lines, *(f"  {name:<{WIDE_NAME}}{score:.2f}" for name, score in numbers["probes"].items()), ""]
 
 
 def _cell(numbers: dict[str, Any], kind: str, name: str, best: str | None) -> str:

@@ -12,6 +12,7 @@ from pydantic import (
     PlainSerializer,
     PlainValidator,
     StringConstraints,
+    ValidationError,
     create_model,
     model_validator,
 )
@@ -90,7 +91,7 @@ def selection(model: type[BaseModel], key: str) -> OneOf | None:
     return next((mark for mark in field.metadata if isinstance(mark, OneOf)), None) if field else None
 
 
-def one_of(registry: Registry, default: str) -> Any:
+def one_of(registry: Registry, default: str, several: bool = False) -> Any:
     """Return the type of a field that selects one entry of a registry and holds its settings.
 
     In YAML the value is a name (``resnet18``) or a mapping of the name and settings (``{name: resnet18, width: 16}``);
@@ -100,6 +101,7 @@ def one_of(registry: Registry, default: str) -> Any:
     Args:
         registry: registry of classes derived from ``Named``.
         default: name of the default entry.
+        several: whether the value may also be a list of two or more different entries.
     """
 
     def validate(value: Any) -> Any:
@@ -128,9 +130,25 @@ def one_of(registry: Registry, default: str) -> Any:
             raise ValueError(f"{name} needs a {entry.short}; write {name}:<{entry.short}>")
         return entry.model_validate(settings)
 
-    return Annotated[
-        Any, PlainValidator(validate), PlainSerializer(lambda value: value.described()), OneOf(registry, default)
-    ]
+    def validate_at(place: int, value: Any) -> Any:
+        try:
+            return validate(value)
+        except ValidationError as error:  # so that messages name the place in the list
+            faults = [{**fault, "loc": (place, *fault["loc"])} for fault in error.errors(include_url=False)]
+            raise ValidationError.from_exception_data(error.title, faults) from None
+
+    def validate_all(value: Any) -> Any:
+        if not (several and isinstance(value, list)):
+            return validate(value)
+        entries = [validate_at(place, item) for place, item in enumerate(value)]
+        if len(entries) < 2 or any(entry in entries[:place] for place, entry in enumerate(entries)):
+            raise ValueError(f"a list needs two or more different entries; give several, or one {registry.kind}")
+        return entries
+
+    def described(value: Any) -> Any:
+        return list(map(described, value)) if isinstance(value, list) else value.described()
+
+    return Annotated[Any, PlainValidator(validate_all), PlainSerializer(described), OneOf(registry, default)]
 
 
 class Sections(Section):

@@ -11,7 +11,7 @@ from wsl.files.hdf5 import get_table, new_hdf5, open_hdf5, part_of, put_table
 from wsl.weights.coefficients import LinearCodec, load_linear, read_coefficients
 from wsl.weights.fitted import CoefficientEncoder, FittedEncoder, load_encoder
 from wsl.weights.snapshots import Snapshots
-from wsl.zoo.index import open_zoo
+from wsl.zoo.index import open_zoo, read_snapshot
 
 
 class WeightCodec:
@@ -41,8 +41,14 @@ class WeightCodec:
 
 
 def load_codec(index: str | Path, fitted: Sequence[str | Path], encoder: str | Path) -> WeightCodec:
-    """Load the codec of a run: the index of training members, PCA files, and the fitted weight encoder."""
+    """Load the codec of a run: the index of training members, PCA files, and the fitted weight encoder.
+
+    Without PCA files: that of the index's architecture in a mixed zoo.
+    """
     with open_zoo(index) as zoo:
+        if not fitted:
+            linear = LinearCodec([], zoo.layout)
+            return WeightCodec(linear, load_encoder(encoder, linear).of(zoo.layout), zoo.typical_counters)
         linear = load_linear(fitted, zoo.layout)
         return WeightCodec(linear, load_encoder(encoder, linear), zoo.typical_counters)
 
@@ -72,6 +78,24 @@ def embed_part(
         file.attrs["part"] = part_of(coefficients)
         file.create_dataset("latents", data=latents.numpy())
         put_table(file, "snapshots", snapshots)
+
+
+def embed_mixed(index: str | Path, encoder: str | Path, out: str | Path) -> None:
+    """Write z_W of every snapshot of an index of a mixed zoo as HDF5.
+
+    ``latents`` (snapshots, latent) depend on the architecture in size, ``embeddings`` (snapshots, k) do not.
+    """
+    module, latents, embeddings = load_codec(index, (), encoder).encoder, [], []
+    with open_zoo(index) as zoo, torch.no_grad():
+        for row in range(len(zoo.snapshots)):
+            weights = torch.from_numpy(read_snapshot(zoo, row)[None])
+            latents.append(module.encode(weights))
+            embeddings.append(module.embed(weights, zoo.layout))
+        with new_hdf5(out) as file:
+            file.attrs["part"] = part_of(index)
+            file.create_dataset("latents", data=torch.cat(latents).numpy())
+            file.create_dataset("embeddings", data=torch.cat(embeddings).numpy())
+            put_table(file, "snapshots", zoo.snapshots)
 
 
 def read_latents(path: str | Path) -> tuple[np.ndarray, pd.DataFrame]:

@@ -14,6 +14,7 @@ from wsl.files.tensors import read_tensors, write_tensors
 from wsl.weights.coefficients import LinearCodec
 from wsl.weights.encoders.base import WEIGHT_ENCODERS
 from wsl.weights.pca import ParameterPCA
+from wsl.zoo.layout import Layout
 
 NUMBERS = 2**28  # maximum number of weights that are encoded or decoded at once
 MODELS = 256  # maximum number of models at once
@@ -43,6 +44,14 @@ class FittedEncoder(nn.Module, ABC):
     @abstractmethod
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """Return flat weights (n, n_weights) of z_W (n, latent)."""
+
+    def of(self, layout: Layout) -> "FittedEncoder":
+        """Return the same encoder for networks of one of the layouts of a mixed zoo."""
+        raise NotImplementedError
+
+    def embed(self, weights: torch.Tensor, layout: Layout) -> torch.Tensor:
+        """Return embeddings (n, k), with k the same for all layouts of a mixed zoo, of flat weights (n, n_weights)."""
+        raise NotImplementedError
 
 
 class LinearStage(nn.Module):

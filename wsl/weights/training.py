@@ -53,6 +53,7 @@ class EncoderData:
         validation: validation snapshots.
         others: training snapshots of other runs.
         parts: ``training`` and ``validation`` by part.
+        further: snapshots of further architectures of a mixed zoo, by part.
     """
 
     def __init__(self, inputs: EncoderInputs, orders: int, orders_seed: int, job: Job, stack: ExitStack):
@@ -61,6 +62,10 @@ class EncoderData:
         self.validation = stack.enter_context(Snapshots(inputs.validation_index))
         self.others = [stack.enter_context(Snapshots(path)) for path in inputs.other_zoos]
         self.parts = {"train": self.training, "validation": self.validation}
+        self.further = {
+            "train": [stack.enter_context(Snapshots(path, orders, orders_seed)) for path in inputs.further_train],
+            "validation": [stack.enter_context(Snapshots(path)) for path in inputs.further_validation],
+        }
 
     @cached_property
     def linear(self) -> LinearCodec:
@@ -81,8 +86,9 @@ class EncoderData:
         """Return the weighted behaviour loss of snapshots, rows and their decoded weights; None for weight 0."""
         if not weight:
             return None
-        behaviour = Behaviour(self.training.layout, TaskImages(self.inputs.packed), device=self.job.device)
-        return lambda snapshots, rows, decoded: weight * behaviour.loss(snapshots, rows, decoded)
+        images, zoos = TaskImages(self.inputs.packed), (self.training, *self.further["train"])
+        behaviours = {zoo.layout: Behaviour(zoo.layout, images, device=self.job.device) for zoo in zoos}
+        return lambda snapshots, rows, decoded: weight * behaviours[snapshots.layout].loss(snapshots, rows, decoded)
 
 
 def train_weight_encoder(

@@ -20,8 +20,9 @@ from wsl.settings.sections import (
     Whole,
     one_of,
 )
-from wsl.zoo.architectures.base import ARCHITECTURES
+from wsl.zoo.architectures.base import ARCHITECTURES, Architecture
 from wsl.zoo.layout import Layout
+from wsl.zoo.mixture import labelled
 
 RESNET18 = "resnet18"  # the default architecture
 MOMENTUM = 0.9  # of SGD
@@ -144,6 +145,11 @@ class Zoo(MemberTraining):
         description="folder that `wsl import` wrote, absolute or relative to the project: its members are used in "
         "place of training. Of the other keys of `zoo`, only `training` can be given too",
     )
+    architecture: one_of(ARCHITECTURES, RESNET18, several=True) = Field(
+        default_factory=lambda: ARCHITECTURES[RESNET18](),
+        description="the members' architecture and its settings; a list makes a mixed zoo, in which each has an equal "
+        "share of every part, for the weight encoders `sane` and `contrastive`",
+    )
     members: Annotated[Whole, Field(ge=3)] = Field(48, description="number of training runs")
     training: PositiveInt | None = Field(
         None,
@@ -178,9 +184,16 @@ class Zoo(MemberTraining):
         """How members start, in tables; ``imported`` where others trained them."""
         return self.init if self.imported is None else "imported"
 
-    def member_training(self) -> MemberTraining:
-        """Return the settings of a member's training besides its plan."""
-        return MemberTraining(**{key: getattr(self, key) for key in MemberTraining.model_fields})
+    @property
+    def architectures(self) -> dict[str, Architecture]:
+        """The architectures by label: one, those of a mixed zoo, or none for imported networks of an unknown one."""
+        several = self.architecture if isinstance(self.architecture, list) else [self.architecture]
+        return labelled([architecture for architecture in several if architecture is not None])
+
+    def member_training(self, architecture: Architecture | None = None) -> MemberTraining:
+        """Return the settings of a member's training besides its plan; ``architecture``: its own in a mixed zoo."""
+        values = {key: getattr(self, key) for key in MemberTraining.model_fields}
+        return MemberTraining(**values | ({} if architecture is None else {"architecture": architecture}))
 
     @model_validator(mode="after")
     def _imported_members_are_trained(self) -> Self:

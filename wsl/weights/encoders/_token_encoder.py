@@ -1,6 +1,7 @@
 """The module behind `sane`, one latent per token (Schürholt et al. 2024), and `contrastive`, one per network."""
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -126,14 +127,24 @@ class TokenEncoder(FittedEncoder):
         counts = torch.cat([sequence.positions for sequence in self.sequences]).max(0).values + 1
         self.network = TokenNetwork(size, latent, tuple(counts.tolist()), shape)
         self.pooled, self.window, self.halo = pooled, shape.window, shape.halo
-        self.latent = latent if pooled else latent * self.sequences[0].tokens
+        self._own = 0  # place of the layout that is encoded if none is named
+
+    @property
+    def latent(self) -> int:
+        size = self.about["latent"]
+        return size if self.pooled else size * self.sequence(None).tokens
+
+    def of(self, layout: Layout) -> "TokenEncoder":
+        encoder = copy(self)  # with the same parameters
+        encoder._own = list(self.sequences).index(self.sequence(layout))
+        return encoder
 
     def encode(self, weights: torch.Tensor) -> torch.Tensor:
         latents = self.token_latents(weights)
         return latents.mean(1) if self.pooled else latents.flatten(1)
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        tokens = 1 if self.pooled else self.sequences[0].tokens
+        tokens = 1 if self.pooled else self.sequence(None).tokens
         return self.from_token_latents(latents.view(len(latents), tokens, -1))
 
     def embed(self, weights: torch.Tensor, layout: Layout) -> torch.Tensor:
@@ -141,9 +152,9 @@ class TokenEncoder(FittedEncoder):
         return self.token_latents(weights, layout).mean(1)
 
     def sequence(self, layout: Layout | None) -> TokenSequence:
-        """Return the sequence of a layout, one that the encoder was trained on; None: that of the run."""
+        """Return the sequence of a layout, one that the encoder was trained on; None: that of the run, or of ``of``."""
         if layout is None:
-            return self.sequences[0]
+            return self.sequences[self._own]
         for sequence in self.sequences:
             if sequence.layout == layout._replace(activation=sequence.layout.activation):  # no outputs are computed
                 return sequence

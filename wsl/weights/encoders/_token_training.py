@@ -76,12 +76,13 @@ def with_noise(tokens: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
 
 def prepare(data: EncoderData, settings: TokenSettings) -> Training:
     """Prepare the fit of an encoder to whole snapshots."""
-    training, device = data.training, data.job.device
-    zoos = {"train": [training, *data.others], "validation": [data.validation]}
+    device = data.job.device
+    zoos = {part: [snapshots, *data.further[part]] for part, snapshots in data.parts.items()}
+    latent = min(settings.latent_size(zoo.layout) for zoo in zoos["train"])
+    zoos["train"] += data.others
     layouts = list(dict.fromkeys(zoo.layout for zoo in zoos["train"]))
     for layout in layouts:
         permutable(layout)  # raises for networks of unknown architecture
-    latent = settings.latent_size(training.layout)
     encoder = TokenEncoder(list(map(layout_to_text, layouts)), settings.size, latent, settings.pooled, SHAPE)
     for layout in layouts:
         standardise(encoder.sequence(layout), [zoo for zoo in zoos["train"] if zoo.layout == layout])
@@ -103,7 +104,8 @@ def prepare(data: EncoderData, settings: TokenSettings) -> Training:
                 weights = zoo.weights(places).to(device)
                 total = module(weights, zoo.layout, rng)
                 if behaviour_loss and zoo not in data.others:
-                    total = total + behaviour_loss(zoo, places, encoder.decode(encoder.encode(weights)))
+                    own = encoder.of(zoo.layout)
+                    total = total + behaviour_loss(zoo, places, own.decode(own.encode(weights)))
                 losses.append(total * len(places) / len(rows))
         return torch.stack(losses).sum()
 

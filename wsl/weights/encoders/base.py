@@ -36,6 +36,8 @@ class EncoderInputs:
         fitted: PCA files, in the order of the layout.
         packed: packed images, one file per class, or a list of them.
         other_zoos: indices of the training members of other runs.
+        further_train: indices of the training members of further architectures of a mixed zoo.
+        further_validation: indices of the validation members of further architectures, in the same order.
     """
 
     train_index: str | Path
@@ -45,6 +47,8 @@ class EncoderInputs:
     fitted: Sequence[str | Path] = ()
     packed: Files = ()
     other_zoos: Sequence[str | Path] = ()
+    further_train: Sequence[str | Path] = ()
+    further_validation: Sequence[str | Path] = ()
 
 
 class WeightEncoder(Named):
@@ -54,11 +58,13 @@ class WeightEncoder(Named):
         label: name in figures.
         colours: colours in figures by the gate of the run's budget, ``uniform`` for none; others are chosen by name.
         reads_coefficients: whether it is fitted on PCA coefficients and starts from the run's PCA.
+        mixed: whether one fit takes networks of several architectures; its module implements ``FittedEncoder.of``.
     """
 
     label: ClassVar[str]
     colours: ClassVar[Mapping[str, str]] = {}
     reads_coefficients: ClassVar[bool] = False
+    mixed: ClassVar[bool] = False
 
     @property
     def reads_images(self) -> bool:

@@ -13,6 +13,7 @@ from wsl.zoo.recognition import architecture_of
 class TokenSettings(TrainedEncoder):
     """A transformer over tokens: pieces of the weights of single channels."""
 
+    mixed = True
     pooled: ClassVar[bool]  # whether a network has one latent, or each of its tokens
     latent: PositiveInt
     size: PositiveInt = Field(289, description="numbers per token; a channel is cut into as many tokens as hold it")
