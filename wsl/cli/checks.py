@@ -68,7 +68,7 @@ def check_config(path: Path) -> tuple[dict[str, Any], list[str], list[str]]:
                 obstacles.lines.append(disk.fault)
     elif datasets.names is not None:
         obstacles.attempt(lambda: read_names(datasets.names))
-    if datasets.weights is None and not datasets.brings_weights:
+    if datasets.random_features:
         warnings.append("datasets.weights is empty: dataset embeddings are features of a random network")
     if find_spec("open_clip") is None:
         obstacles.lines.append("open_clip is not installed; pip install open-clip-torch")

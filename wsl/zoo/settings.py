@@ -101,7 +101,8 @@ class Backbone(Section):
     checkpoint: str | None = Field(
         None,
         description="used instead of training: `torchvision:<weights>` or `timm:<model>`, which are downloaded once, "
-        "or a file with a state dict (torch or safetensors)",
+        "`pip:<package>`, the weights in an installed Python package, or a file with a state dict (torch or "
+        "safetensors)",
     )
     sha256: Sha256 | None = Field(None, description="SHA-256 checksum of the checkpoint's file; others are refused")
     epochs: PositiveInt = Field(60, description="epochs of its training (SGD, one-cycle learning rate)")
