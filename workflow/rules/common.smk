@@ -73,7 +73,7 @@ config["facts"] = FACTS
 report: "../report/workflow.rst"
 
 
-ARCHITECTURE = type(RUN.config.zoo.architecture)
+ARCHITECTURE = type(RUN.config.zoo.member_architecture)
 WEIGHTS, SAMPLING = RUN.config.weights, RUN.config.sampling
 # Jobs that load the weight encoder look its class up by name, so their digest needs its code.
 ENCODER_ENTRIES = [type(WEIGHTS.encoder)]

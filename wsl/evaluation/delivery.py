@@ -17,8 +17,9 @@ from wsl.images.reading import MEAN, STD, task_classes
 from wsl.sampling.description import Description, load_description
 from wsl.sampling.methods.base import METHODS
 from wsl.sampling.model_files import write_model
+from wsl.sampling.peft_files import adapter_folder, write_adapter
 from wsl.sampling.user_classes import Request, UserModel, sampled_model
-from wsl.zoo.network import state_dict
+from wsl.zoo.network import whole_state
 
 ACCURACY_COLUMNS = {"run", "classes", "sampler", "images", "epochs", "accuracy", "low", "high"}
 
@@ -58,7 +59,9 @@ def deliver(
             "provenance": {"wsl": version("wsl"), "sampler_sha256": description.digest, "seed": model.seed},
         }
         check_model(out, force)  # another process may have written the files meanwhile
-        write_model(out, state_dict(weights, model.run.layout, model.run.counters), content)
+        write_model(out, whole_state(weights, model.run.layout, model.run.counters), content)
+        if model.run.layout.frozen is not None:
+            write_adapter(adapter_folder(out), weights, model.run.layout)
     with written_whole(card_path(out)) as unfinished:
         unfinished.write_text(card(Path(out).name, content), encoding="utf-8")
     return content

@@ -49,7 +49,7 @@ class Run:
             if names is not None:
                 self._words, self.superclasses = read_names(names)
         with faults.noted():
-            network = self.config.zoo.architecture
+            network = self.config.zoo.member_architecture
             network.check(self.config.images.size)
             with faults.noted():
                 for weights in self.config.encoders().values():
@@ -100,7 +100,7 @@ class Run:
     def network(self) -> Network:
         """The members' network."""
         zoo = self.config.zoo
-        return Network(architecture=zoo.architecture, classes=zoo.classes_per_task, size=self.config.images.size)
+        return Network(architecture=zoo.member_architecture, classes=zoo.classes_per_task, size=self.config.images.size)
 
     @cached_property
     def layout(self) -> Layout:
@@ -151,8 +151,8 @@ class Run:
         if zoo.init == "shared":
             return "wsl.zoo.start.random_start", {"network": self.network, "seed": self.seed("start")}
         if backbone.checkpoint is not None:
-            return "wsl.zoo.start.import_backbone", {"network": self.network, "checkpoint": backbone.checkpoint}
-        settings = {"network": self.network, "settings": backbone.training(), "seed": self.seed("start")}
+            return "wsl.zoo.start.import_backbone", {"network": self.network.whole, "checkpoint": backbone.checkpoint}
+        settings = {"network": self.network.whole, "settings": backbone.training(), "seed": self.seed("start")}
         return "wsl.zoo.backbone.train_backbone", settings
 
     @property

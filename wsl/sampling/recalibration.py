@@ -49,6 +49,7 @@ class Recalibration:
 def re_estimate(network: nn.Module, images: torch.Tensor) -> None:
     """Replace a network's running statistics by averages over uint8 images (n, 3, h, w)."""
     layers = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    layers = [layer for layer in layers if "running_mean" not in layer._non_persistent_buffers_set]  # not frozen ones
     if not layers:
         return
     momenta = [layer.momentum for layer in layers]

@@ -110,7 +110,7 @@ def _running_gradients(network: nn.Module, gradients: dict[str, torch.Tensor]) -
     """
     results = {}
     for name, layer in network.named_modules():
-        if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm) and f"{name}.bias" in gradients:
             spread = layer.running_var + layer.eps
             results[f"{name}.running_mean"] = -gradients[f"{name}.bias"] * layer.weight / spread.sqrt()
             results[f"{name}.running_var"] = -gradients[f"{name}.weight"] * layer.weight / (2 * spread)

@@ -119,7 +119,7 @@ def write_index(paths: Sequence[str | Path], out: str | Path) -> None:
         start += count
     with new_hdf5(out) as file:
         file.attrs["part"] = Path(out).stem
-        put_layout(file, layout)
+        put_layout(file, layout, out)
         # A missing member file reads as NaN, which `read_weights` reports.
         file.create_virtual_dataset("weights", virtual, fillvalue=np.nan)
         file.create_dataset("counters", data=np.concatenate(counters))

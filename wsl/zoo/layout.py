@@ -48,6 +48,7 @@ class Layout(NamedTuple):
     activation: str = "relu"
     architecture: str = ""  # name and settings as JSON, see ``wsl.zoo.architectures.base``; empty: unknown
     image_size: int | None = None  # side in pixels of the images that the network is built for; None: any
+    frozen: tuple[str, str] | None = None  # file of weights that all networks share, and its SHA-256; None: there are none
 
     @property
     def size(self) -> int:
@@ -94,7 +95,10 @@ def layout_from(
 def layout_to_text(layout: Layout) -> str:
     """Return a layout as JSON, for files."""
     named = [[entry.name, entry.shape] for entry in layout.entries]
-    return json.dumps(layout._asdict() | {"entries": named})
+    about = layout._asdict() | {"entries": named}
+    if layout.frozen is None:
+        del about["frozen"]  # as in files of earlier versions
+    return json.dumps(about)
 
 
 @lru_cache(maxsize=64)  # thousands of members have the same text
@@ -102,7 +106,10 @@ def layout_from_text(text: str) -> Layout:
     """Return the layout that ``layout_to_text`` wrote; earlier versions stored only entries and counters."""
     about = json.loads(text)
     layout = layout_from(about["entries"], about["counters"], about.get("head"), about.get("activation", "relu"))
-    return layout._replace(architecture=about.get("architecture", ""), image_size=about.get("image_size"))
+    frozen = tuple(about["frozen"]) if "frozen" in about else None
+    return layout._replace(
+        architecture=about.get("architecture", ""), image_size=about.get("image_size"), frozen=frozen
+    )
 
 
 def first_difference(layout: Layout, wanted: Layout) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -56,11 +57,14 @@ def write_member(path: str | Path, member: Member) -> None:
         file.create_dataset("counters", data=member.counters)
         put_table(file, "snapshots", member.snapshots)
         put_table(file, "history", member.history)
-        put_layout(file, member.layout)
+        put_layout(file, member.layout, path)
 
 
-def put_layout(file: h5py.File, layout: Layout) -> None:
-    """Store a layout in a member or an index."""
+def put_layout(file: h5py.File, layout: Layout, path: str | Path) -> None:
+    """Store a layout in a member or an index that will be at ``path``, with a path relative to it."""
+    if layout.frozen is not None:
+        frozen, digest = layout.frozen
+        layout = layout._replace(frozen=(os.path.relpath(frozen, Path(path).parent), digest))
     file["layout"] = layout_to_text(layout)
 
 
@@ -71,7 +75,11 @@ def get_layout(file: h5py.File) -> Layout:
         DataError: an earlier version wrote the file without a layout, and its plan does not determine one.
     """
     if "layout" in file:
-        return layout_from_text(file["layout"].asstr()[()])
+        layout = layout_from_text(file["layout"].asstr()[()])
+        if layout.frozen is None:
+            return layout
+        path = os.path.normpath(Path(file.filename).parent / layout.frozen[0])
+        return layout._replace(frozen=(path, layout.frozen[1]))
     # Earlier versions stored the settings of their only architecture in the plan of a member, or as attributes.
     plan = json.loads(file.attrs["plan"]) if "plan" in file.attrs else dict(file.attrs)
     classes = plan["classes"] if "plan" not in file.attrs else len(plan["classes"])

@@ -33,12 +33,13 @@ def network_for(layout: Layout) -> nn.Module:
         )
     network = architecture.build(layout.classes, layout.image_size)
     network.architecture = architecture
+    architecture.complete(network, layout)
     return network
 
 
 def with_classes(layout: Layout, classes: int) -> Layout:
     """Return the layout of the same network with another number of outputs."""
-    return architecture_of(layout).layout(classes, layout.image_size)
+    return architecture_of(layout).layout(classes, layout.image_size)._replace(frozen=layout.frozen)
 
 
 def features_and_logits(network: nn.Module, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -83,6 +84,13 @@ def state_dict(weights: np.ndarray, layout: Layout, counters: np.ndarray | None 
     counters = [0] * len(layout.counters) if counters is None else counters
     state = {name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in layout.split(weights).items()}
     return state | {name: torch.tensor(int(count)) for name, count in zip(layout.counters, counters, strict=True)}
+
+
+def whole_state(weights: np.ndarray, layout: Layout, counters: np.ndarray | None = None) -> State:
+    """Return the state dict of the complete network of a flat snapshot, with frozen weights, see ``state_dict``."""
+    if layout.frozen is None:
+        return state_dict(weights, layout, counters)
+    return architecture_of(layout).merged(weights, layout)
 
 
 def learned_state(weights: torch.Tensor, layout: Layout) -> State:

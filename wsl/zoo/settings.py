@@ -19,10 +19,12 @@ from wsl.settings.sections import (
     Whole,
     one_of,
 )
-from wsl.zoo.architectures.base import ARCHITECTURES
+from wsl.zoo.architectures.base import ARCHITECTURES, Architecture
+from wsl.zoo.architectures.lora import LoraSettings
 from wsl.zoo.layout import Layout
 
 RESNET18 = "resnet18"  # the default architecture
+LORA = "lora"
 MOMENTUM = 0.9  # of SGD
 TEACHER = "weight of a loss that pulls its features towards the CLIP features of the same images; 0: not used"
 
@@ -63,6 +65,11 @@ class Network(Section):
     @property
     def layout(self) -> Layout:
         return self.architecture.layout(self.classes, self.size)
+
+    @property
+    def whole(self) -> Self:
+        """The complete network, of which members may train a part."""
+        return self.model_copy(update={"architecture": self.architecture.whole})
 
 
 class MemberTraining(Section):
@@ -122,6 +129,12 @@ class Backbone(Section):
         return self
 
 
+class Adapter(Section):
+    """Members that are adapters and heads on one frozen backbone."""
+
+    lora: LoraSettings
+
+
 class Unseen(Section):
     """Tasks of classes that no other member is trained on, to measure generalisation."""
 
@@ -156,6 +169,9 @@ class Zoo(MemberTraining):
         "weights for all; `finetuned`: one trained backbone with a head of zeros for all",
     )
     backbone: Backbone = Backbone()
+    adapter: Adapter | None = Field(
+        None, description="train only a small part of the network, on top of a frozen backbone; empty: all of it"
+    )
     unseen: Unseen = Unseen()
     classes_per_task: Annotated[Whole, Field(ge=2)] = Field(3, description="classes per task")
     optimizer: Distribution = Field(Choice(choice=["adam", "sgd"]), description="distribution over `adam`, `sgd`")
@@ -169,7 +185,15 @@ class Zoo(MemberTraining):
 
     def member_training(self) -> MemberTraining:
         """Return the settings of a member's training besides its plan."""
-        return MemberTraining(**{key: getattr(self, key) for key in MemberTraining.model_fields})
+        settings = {key: getattr(self, key) for key in MemberTraining.model_fields}
+        return MemberTraining(**{**settings, "architecture": self.member_architecture})
+
+    @property
+    def member_architecture(self) -> Architecture:
+        """The architecture of members, with the settings of their adapters."""
+        if self.adapter is None:
+            return self.architecture
+        return ARCHITECTURES[LORA](base=self.architecture, **self.adapter.lora.model_dump())
 
     @model_validator(mode="after")
     def _values_make_sense(self) -> Self:
@@ -179,6 +203,14 @@ class Zoo(MemberTraining):
         if "early" in self.snapshots and early >= last:
             fault = f"early_epoch can reach {early:g}, but max_epoch can be as low as {last:g}"
             raise ValueError(f"{fault}; the early snapshot must come first")
+        return self
+
+    @model_validator(mode="after")
+    def _adapters_have_a_backbone(self) -> Self:
+        if self.architecture.name == LORA:
+            raise ValueError("architecture: give that of the frozen network, and set adapter: {lora: {...}}")
+        if self.adapter is not None and self.init != "finetuned":
+            raise ValueError(f"adapter: init: {self.init} has no trained backbone to freeze; set init: finetuned")
         return self
 
     @model_validator(mode="after")

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from wsl.errors import DataError
@@ -120,6 +121,31 @@ class Architecture(Named):
             else:
                 layers[-1].append(entry)
         return layers
+
+    # The following are overridden by architectures of which only a part is trained (``wsl.zoo.architectures.lora``).
+
+    @property
+    def whole(self) -> Architecture:
+        """The architecture of complete networks, which starts, written models and exports have."""
+        return self
+
+    def started(self, layout: Layout, start: str | Path | None) -> Layout:
+        """Return the layout of networks that start from a file, see ``wsl.zoo.start``."""
+        return layout
+
+    def complete(self, network: nn.Module, layout: Layout) -> None:
+        """Load weights that a layout names but does not contain; by default, there are none."""
+
+    def for_training(self, network: nn.Module) -> None:
+        """Give a network the parameters that training changes; by default, it has them."""
+
+    def snapshot(self, network: nn.Module) -> dict[str, torch.Tensor]:
+        """Return the state dict of a network during training, with the names of the layout."""
+        return network.state_dict()
+
+    def attainable(self, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Return the nearest state dict that training could reach."""
+        return state
 
     @classmethod
     def own_names(cls, names: Mapping[str, Any]) -> dict[str, str]:
