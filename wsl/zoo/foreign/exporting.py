@@ -35,6 +35,8 @@ def export_zoo(files: Sequence[str | Path], out: str | Path) -> int:
     with new_folder(out) as folder:
         for path, part in _members(files):
             member = read_member(path)
+            if member.layout.frozen is not None:
+                raise DataError(f"{path} holds adapters, whose frozen network other programs' zoos cannot name")
             if member.diverged:
                 raise DataError(f"{path}: this member diverged, and has no last weights; leave it out")
             place = folder / f"NN_tune_trainable_{member.plan['member']:05d}"
