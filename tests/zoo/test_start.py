@@ -189,19 +189,20 @@ def renamed(network):
     return state
 
 
-def test_other_names_are_matched_by_order_and_shapes(tmp_path, caplog):
+@pytest.mark.parametrize("other_names", [False, True])
+def test_a_librarys_classifier_is_matched_by_names_or_by_order_and_shapes(tmp_path, caplog, other_names):
     theirs, images = timm.create_model("resnet10t", pretrained=False, num_classes=7).eval(), torch.randn(2, 3, 32, 32)
     with torch.no_grad():
         for value in theirs.state_dict().values():
             value.add_(torch.rand(value.shape).to(value.dtype))
     network = Network(architecture="timm:resnet10t", classes=3, size=32)
-    torch.save(renamed(theirs), tmp_path / "renamed.pt")
-    import_backbone(tmp_path / "renamed.pt", tmp_path / "start.safetensors", network, "renamed")
+    torch.save(renamed(theirs) if other_names else theirs.state_dict(), tmp_path / "theirs.pt")
+    import_backbone(tmp_path / "theirs.pt", tmp_path / "start.safetensors", network, "theirs")
     ours = network_for(network.layout).eval()
     ours.load_state_dict(load_start(tmp_path / "start.safetensors"))
     with torch.no_grad():
         assert torch.equal(features_of(ours, images), theirs.forward_head(theirs.forward_features(images), True))
-    assert "by order and shapes" in caplog.text
+    assert ("by order and shapes" in caplog.text) == other_names
 
 
 @pytest.mark.parametrize(
