@@ -210,9 +210,15 @@ def test_a_librarys_classifier_is_matched_by_names_or_by_order_and_shapes(tmp_pa
     [
         (lambda state: dict(sorted(state.items())), "sorted by name"),
         (lambda state: dict(reversed(state.items())), r"in order, part\d+\.bias"),
-        (lambda state: {name: value for name, value in state.items() if name != "part3.weight"}, "floating-point tensors"),
+        (
+            lambda state: {name: value for name, value in state.items() if name != "part3.weight"},
+            "floating-point tensors",
+        ),
         (lambda state: {name.replace("1.running", "0.running"): value for name, value in state.items()}, "another"),
-        (lambda state: {name.replace("1.running", "99.running"): value for name, value in state.items()}, "several mod"),
+        (
+            lambda state: {name.replace("1.running", "99.running"): value for name, value in state.items()},
+            "several mod",
+        ),
         (lambda state: {name.replace("weight", "gamma"): value for name, value in state.items()}, "another"),
     ],
     ids=["sorted", "reversed", "one missing", "one module of two", "two modules of one", "other kinds"],

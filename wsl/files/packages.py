@@ -35,8 +35,12 @@ def package_file(source: str, key: str) -> Path:
     if len(paths) == 1:
         return paths[0]
     if len(paths) > 1:
-        raise ConfigError(f"{key}: {source} has several files of weights, {', '.join(names)}; write {PIP}{package}/FILE")
+        raise ConfigError(
+            f"{key}: {source} has several files of weights, {', '.join(names)}; write {PIP}{package}/FILE"
+        )
     if names:
-        raise ConfigError(f"{key}: {package} has no file {wanted or names[0]}; its files of weights: {', '.join(names)}")
+        raise ConfigError(
+            f"{key}: {package} has no file {wanted or names[0]}; its files of weights: {', '.join(names)}"
+        )
     kinds = ", ".join(SUFFIXES)
     raise ConfigError(f"{key}: the package {package} has no files of weights ({kinds}); choose another, or name a file")

@@ -18,6 +18,7 @@ from wsl.images.packing import pack_class
 from wsl.images.reading import join_task
 from wsl.images.settings import Packing
 from wsl.images.tasks import TaskImages
+from wsl.runs.run import Run
 from wsl.sampling.loading import Attainable
 from wsl.sampling.peft_files import write_adapter
 from wsl.weights.coefficients import encode_part, load_linear, read_coefficients
@@ -42,8 +43,11 @@ TASKS = ["012", "123", "230", "301"]
 def start_file(path, base=BASE, size=SIZE):
     """Write a frozen network of which every parameter is random."""
     layout = base.layout(3, size)
-    state = {name: value + 0.02 * torch.randn(value.shape) for name, value in network_for(layout).state_dict().items()
-             if value.is_floating_point()}
+    state = {
+        name: value + 0.02 * torch.randn(value.shape)
+        for name, value in network_for(layout).state_dict().items()
+        if value.is_floating_point()
+    }
     state |= {name: torch.tensor(3) for name in layout.counters}
     state = {name: value.abs() if name.endswith("running_var") else value for name, value in state.items()}
     write_start(path, with_zero_head(state, layout), layout, {})
@@ -248,7 +252,9 @@ def test_targets_choose_modules_as_in_peft(targets, expected):
 
 @pytest.mark.parametrize("targets", [["attn.query"], "mlp", ["qkv", "head"]])
 def test_a_target_without_a_module_is_refused_with_the_modules(targets):
-    with pytest.raises(ConfigError, match=r"^zoo\.adapter\.lora\.targets: .* choose from .*blocks\.0\.attn\.qkv, block"):
+    with pytest.raises(
+        ConfigError, match=r"^zoo\.adapter\.lora\.targets: .* choose from .*blocks\.0\.attn\.qkv, block"
+    ):
         Lora(base=BASE, rank=1, targets=targets).layout(3, SIZE)
 
 
@@ -260,3 +266,26 @@ def test_adapters_need_a_trained_backbone():
         Zoo(architecture={"name": "lora", "base": "vit"})
     zoo = Zoo(architecture="vit", init="finetuned", backbone={"classes": 2}, adapter=adapter)
     assert zoo.member_training().architecture == Lora(base=Vit(), rank=2)
+
+
+def test_a_run_plans_adapters_on_a_whole_start_and_refuses_what_needs_symmetries():
+    config = {
+        "run": "adapters",
+        "images": {"source": "digits", "size": SIZE},
+        "zoo": {
+            "architecture": {"name": "vit", "width": 16},
+            "init": "finetuned",
+            "backbone": {"classes": 3},
+            "adapter": {"lora": {"rank": 2, "targets": ["fc1"]}},
+        },
+    }
+    run = Run(config)
+    assert [entry.name for entry in run.layout.entries][-3:] == ["blocks.1.mlp.fc1.change", "head.weight", "head.bias"]
+    assert run.start()[1]["network"].architecture == run.config.zoo.architecture == Vit(width=16)
+    assert run.training(run.members("train")[0]).keys() >= {"seed", "classes"}
+    for weights in ({"align": True}, {"encoder": {"name": "contrastive", "permute": True}}):
+        with pytest.raises(ConfigError, match="no permutation symmetry"):
+            Run({**config, "weights": weights})
+    config["zoo"]["adapter"]["lora"]["targets"] = ["query"]
+    with pytest.raises(ConfigError, match=r"lora\.targets: query matches no module"):
+        Run(config)

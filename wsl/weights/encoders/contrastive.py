@@ -4,8 +4,10 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from wsl.errors import ConfigError
 from wsl.settings.sections import RUN_NAME, PositiveInt
 from wsl.weights.encoders.base import WEIGHT_ENCODERS, TrainedEncoder
+from wsl.zoo.recognition import architecture_of
 
 
 class TokenSettings(TrainedEncoder):
@@ -32,6 +34,14 @@ class TokenSettings(TrainedEncoder):
     def latent_size(self, layout):
         """Return the size of a latent of the transformer."""
         return self.latent
+
+    def check(self, layout):
+        architecture = architecture_of(layout)
+        if self.permute and architecture.whole is not architecture:
+            raise ConfigError(
+                "weights.encoder.permute: adapters have no permutation symmetry, since the frozen network fixes the "
+                "order of channels; set it to false"
+            )
 
     def prepare(self, data):
         from wsl.weights.encoders._token_training import prepare

@@ -21,4 +21,5 @@ class Sane(TokenSettings):
         return latent_a_token(layout, self.size, self.latent)
 
     def check(self, layout):
+        super().check(layout)
         self.latent_size(layout)

@@ -54,7 +54,9 @@ def adaptable(network: nn.Module, head: str) -> dict[str, nn.Module]:
 
     ``torch.nn.MultiheadAttention`` does not call its own linear layer, so peft's adapters would have no effect on it.
     """
-    inner = {f"{name}.out_proj" for name, module in network.named_modules() if isinstance(module, nn.MultiheadAttention)}
+    inner = {
+        f"{name}.out_proj" for name, module in network.named_modules() if isinstance(module, nn.MultiheadAttention)
+    }
     forwards = nn.Linear.forward, nn.Conv2d.forward
     return {
         name: module

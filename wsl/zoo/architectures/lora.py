@@ -116,7 +116,9 @@ class Lora(Architecture, LoraSettings):
         path, digest = layout.frozen
         state = read_tensors(path)[0]
         if file_digest(path) != digest:
-            raise DataError(f"{path} is not the frozen network of these adapters (SHA-256 {digest}); put that file back")
+            raise DataError(
+                f"{path} is not the frozen network of these adapters (SHA-256 {digest}); put that file back"
+            )
         return state
 
     def for_training(self, network):
