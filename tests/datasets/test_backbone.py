@@ -90,9 +90,7 @@ def test_a_checkpoint_that_is_missing_or_does_not_fit_is_refused(classes, encode
     missing = encoder.model_copy(update={"checkpoint": "pip:no-such-weights"})
     with pytest.raises(ConfigError, match=r"^datasets\.encoder\.checkpoint: the package no-such-weights is not inst"):
         Pretrained(config(missing))
-    other = encoder.model_copy(
-        update={"architecture": Backbone(architecture="timm:resnet14t", checkpoint="x").architecture}
-    )
+    other = Backbone(architecture="timm:resnet14t", checkpoint=encoder.checkpoint, size=32)
     with pytest.raises(ConfigError, match=r"^datasets\.encoder\.checkpoint: in .*weights\.pt"):
         embed_by_backbone([folder / "red.h5"], [tmp_path / "red.h5"], [[]], other)
     unknown = Backbone(architecture="timm:resnet99t", checkpoint="x")

@@ -29,18 +29,14 @@ def package_file(source: str, key: str) -> Path:
             f"{key}: the package {package} is not installed here; run `pip install {package}`, or name a file"
         ) from error
     weights = [file for file in files if file.suffix in SUFFIXES]
-    names = [str(file) for file in weights]
+    names = ", ".join(map(str, weights))
     found = [file for file in weights if f"/{file}".endswith(f"/{wanted}")] if wanted else weights
     paths = [path for path in (Path(file.locate()) for file in found) if path.is_file()]
     if len(paths) == 1:
         return paths[0]
     if len(paths) > 1:
-        raise ConfigError(
-            f"{key}: {source} has several files of weights, {', '.join(names)}; write {PIP}{package}/FILE"
-        )
+        raise ConfigError(f"{key}: {source} has several files of weights, {names}; write {PIP}{package}/FILE")
     if names:
-        raise ConfigError(
-            f"{key}: {package} has no file {wanted or names[0]}; its files of weights: {', '.join(names)}"
-        )
+        raise ConfigError(f"{key}: {package} has no such file, or it is missing; its files of weights: {names}")
     kinds = ", ".join(SUFFIXES)
     raise ConfigError(f"{key}: the package {package} has no files of weights ({kinds}); choose another, or name a file")

@@ -23,8 +23,8 @@ class Pretrained:
         config: of the run.
 
     Attributes:
-        clip: ``model`` and ``weights``, see ``wsl.datasets.settings.ClipModel``; or the settings of a dataset encoder that
-            does not use CLIP, with the path of its checkpoint.
+        clip: ``model`` and ``weights``, see ``wsl.datasets.settings.ClipModel``; or the settings of a dataset encoder
+            that does not use CLIP, with the path of its checkpoint.
         clip_files: files that this model is loaded from: inputs of jobs, so that replacing one reruns them.
         clip_folder: where ``wsl.datasets.fetching.fetch_clip`` writes everything except the weights; None: not fetched.
         clip_config: the model's JSON config, if its weights are fetched.

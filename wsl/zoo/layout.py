@@ -48,9 +48,7 @@ class Layout(NamedTuple):
     activation: str = "relu"
     architecture: str = ""  # name and settings as JSON, see ``wsl.zoo.architectures.base``; empty: unknown
     image_size: int | None = None  # side in pixels of the images that the network is built for; None: any
-    frozen: tuple[str, str] | None = (
-        None  # file of weights that all networks share, and its SHA-256; None: there are none
-    )
+    frozen: tuple[str, str] | None = None  # file of weights that all networks share, and its SHA-256; None: no file
 
     @property
     def size(self) -> int:

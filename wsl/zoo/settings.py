@@ -19,8 +19,8 @@ from wsl.settings.sections import (
     Whole,
     one_of,
 )
+from wsl.zoo.adapters import Adapter
 from wsl.zoo.architectures.base import ARCHITECTURES, Architecture
-from wsl.zoo.architectures.lora import LoraSettings
 from wsl.zoo.layout import Layout
 
 RESNET18 = "resnet18"  # the default architecture
@@ -129,12 +129,6 @@ class Backbone(Section):
         return self
 
 
-class Adapter(Section):
-    """Members that are adapters and heads on one frozen backbone."""
-
-    lora: LoraSettings
-
-
 class Unseen(Section):
     """Tasks of classes that no other member is trained on, to measure generalisation."""
 
@@ -169,9 +163,7 @@ class Zoo(MemberTraining):
         "weights for all; `finetuned`: one trained backbone with a head of zeros for all",
     )
     backbone: Backbone = Backbone()
-    adapter: Adapter | None = Field(
-        None, description="train only a small part of the network, on top of a frozen backbone; empty: all of it"
-    )
+    adapter: Adapter = Adapter()
     unseen: Unseen = Unseen()
     classes_per_task: Annotated[Whole, Field(ge=2)] = Field(3, description="classes per task")
     optimizer: Distribution = Field(Choice(choice=["adam", "sgd"]), description="distribution over `adam`, `sgd`")
@@ -191,7 +183,7 @@ class Zoo(MemberTraining):
     @property
     def member_architecture(self) -> Architecture:
         """The architecture of members, with the settings of their adapters."""
-        if self.adapter is None:
+        if self.adapter.lora.rank is None:
             return self.architecture
         return ARCHITECTURES[LORA](base=self.architecture, **self.adapter.lora.model_dump())
 
@@ -209,7 +201,7 @@ class Zoo(MemberTraining):
     def _adapters_have_a_backbone(self) -> Self:
         if self.architecture.name == LORA:
             raise ValueError("architecture: give that of the frozen network, and set adapter: {lora: {...}}")
-        if self.adapter is not None and self.init != "finetuned":
+        if self.adapter.lora.rank is not None and self.init != "finetuned":
             raise ValueError(f"adapter: init: {self.init} has no trained backbone to freeze; set init: finetuned")
         return self
 

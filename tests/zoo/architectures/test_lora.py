@@ -264,6 +264,8 @@ def test_adapters_need_a_trained_backbone():
         Zoo(architecture="vit", init="shared", adapter=adapter)
     with pytest.raises(ValueError, match=r"adapter: \{lora"):
         Zoo(architecture={"name": "lora", "base": "vit"})
+    with pytest.raises(ValueError, match="rank: adapters need one"):
+        Zoo(architecture="vit", init="finetuned", backbone={"classes": 2}, adapter={"lora": {"targets": ["qkv"]}})
     zoo = Zoo(architecture="vit", init="finetuned", backbone={"classes": 2}, adapter=adapter)
     assert zoo.member_training().architecture == Lora(base=Vit(), rank=2)
 

@@ -32,6 +32,8 @@ class Backbone(DatasetEncoder):
     reads_clip = False
 
     def check(self):
+        if self.architecture.whole is not self.architecture:
+            raise ConfigError("datasets.encoder.architecture: give that of a whole network, not of adapters")
         try:
             self.architecture.check(self.size)
             self.architecture.layout(1, self.size)

@@ -17,7 +17,7 @@ class Scratch(Method):
 
     @classmethod
     def applies(cls, run: Any) -> bool:
-        return run.config.zoo.adapter is None  # the frozen network is not random
+        return run.config.zoo.adapter.lora.rank is None  # the frozen network is not random
 
     def sample(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray:
         return random_weights(self.run.layout, task, seed)

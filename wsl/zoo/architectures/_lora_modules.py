@@ -54,13 +54,12 @@ def adaptable(network: nn.Module, head: str) -> dict[str, nn.Module]:
 
     ``torch.nn.MultiheadAttention`` does not call its own linear layer, so peft's adapters would have no effect on it.
     """
-    inner = {
-        f"{name}.out_proj" for name, module in network.named_modules() if isinstance(module, nn.MultiheadAttention)
-    }
+    modules = dict(network.named_modules())
+    inner = {f"{name}.out_proj" for name, module in modules.items() if isinstance(module, nn.MultiheadAttention)}
     forwards = nn.Linear.forward, nn.Conv2d.forward
     return {
         name: module
-        for name, module in network.named_modules()
+        for name, module in modules.items()
         if getattr(type(module), "forward", None) in forwards
         and getattr(module, "groups", 1) == 1
         and name not in {head, *inner}
@@ -68,7 +67,7 @@ def adaptable(network: nn.Module, head: str) -> dict[str, nn.Module]:
 
 
 def chosen_modules(network: nn.Module, head: str, targets: list[str] | str | None) -> list[str]:
-    """Return the names of the adapted modules, see ``LoraSettings.targets``.
+    """Return the names of the adapted modules, see ``wsl.zoo.adapters.Lora``.
 
     Raises:
         ConfigError: a target matches no module that can be adapted; the message lists those that can.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from wsl.errors import DataError
-from wsl.settings.sections import PositiveFloat, PositiveInt, Section, one_of
+from wsl.settings.sections import PositiveInt, one_of
+from wsl.zoo import adapters
 from wsl.zoo.architectures.base import ARCHITECTURES, Architecture
 
 if TYPE_CHECKING:
@@ -17,30 +18,23 @@ if TYPE_CHECKING:
     from wsl.zoo.layout import Layout
 
 
-class LoraSettings(Section):
-    """Low-rank adapters."""
-
-    rank: PositiveInt = Field(4, description="rank of the change of each adapted matrix")
-    alpha: PositiveFloat | None = Field(
-        None, description="scale of the changes, which are multiplied by alpha / rank during training; empty: `rank`"
-    )
-    targets: list[str] | str | None = Field(
-        None,
-        description="adapted modules: names or ends of names (`[attn.qkv, mlp.fc1]`), or a regular expression for the "
-        "whole name, as in peft; empty: all linear layers except the head, and all 1x1 convolutions without groups",
-    )
-
-
 @ARCHITECTURES.register("lora")
-class Lora(Architecture, LoraSettings):
+class Lora(Architecture, adapters.Lora):
     """Low-rank adapters and a head on a frozen network; set by `zoo.adapter`.
 
-    The weights of such a network are the *changes* of the adapted matrices, B A alpha / rank, with the matrices' shapes,
-    and the head. Any factors B and A with the same product are the same network. Everything else is frozen: it comes
-    from the file ``Layout.frozen``, and is not in state dicts.
+    The weights of such a network are the *changes* of the adapted matrices, B A alpha / rank, with the matrices'
+    shapes, and the head. Any factors B and A with the same product are the same network. Everything else is frozen: it
+    comes from the file ``Layout.frozen``, and is not in state dicts.
     """
 
+    rank: PositiveInt = Field(4, description="rank of the change of each adapted matrix")
     base: one_of(ARCHITECTURES, "resnet18") = Field(description="the frozen network")
+
+    @model_validator(mode="after")
+    def _base_is_whole(self) -> Self:
+        if self.base.whole is not self.base:
+            raise ValueError("base: give a whole network, not adapters")
+        return self
 
     @property
     def sized(self):
