@@ -9,6 +9,7 @@ from wsl.errors import ConfigError
 from wsl.files.opening import check_writable, existing_folder
 from wsl.runs.run import Run
 from wsl.weights.settings import CHECKPOINTS, Weights
+from wsl.zoo.factored import storage_of
 from wsl.zoo.layout import Layout
 from wsl.zoo.snapshots import snapshot_names
 
@@ -28,7 +29,7 @@ def disk_needs(run: Run) -> dict[str, int]:
     for row in run.plan:
         snapshots[row["part"]] += len(snapshot_names(zoo.snapshots, row["early_epoch"], row["max_epoch"]))
     train, total = snapshots["train"], snapshots.total()
-    numbers = total * layout.size
+    numbers = total * storage_of(layout).size
     images = run.config.images.source.count(run.classes)
     needs = {
         "zoo": numbers * {"float32": 4, "float16": 2}[zoo.storage],

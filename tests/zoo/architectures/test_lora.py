@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -28,6 +29,7 @@ from wsl.zoo.architectures._lora_modules import adapted_modules, factors
 from wsl.zoo.architectures.lora import Lora
 from wsl.zoo.architectures.vit import Vit
 from wsl.zoo.index import open_zoo, read_weights, write_index
+from wsl.zoo.member import read_member, write_member
 from wsl.zoo.network import flatten, network_for, state_dict, whole_state, with_zero_head
 from wsl.zoo.recognition import architecture_from
 from wsl.zoo.settings import MemberTraining, Zoo
@@ -37,6 +39,7 @@ from wsl.zoo.training import train_member
 SIZE, RANK = 8, 2
 BASE = Vit(width=16, patch=4, depth=2, heads=2)
 LORA = Lora(base=BASE, rank=RANK, alpha=6)
+SHAPES = 2 * [(48, 16), (16, 16), (32, 16), (16, 32)]  # of the matrices of BASE
 TASKS = ["012", "123", "230", "301"]
 
 
@@ -157,6 +160,22 @@ def test_sampled_changes_get_the_rank_of_the_adapters(lora_zoo):
     assert any(torch.linalg.matrix_rank(before[name], rtol=1e-4) > RANK for name in names)
     assert all(torch.linalg.matrix_rank(after[name], rtol=1e-4) <= RANK for name in names)
     assert torch.equal(before["head.weight"], after["head.weight"])
+
+
+def test_files_hold_factors_and_give_products(lora_zoo):
+    members = [read_member(lora_zoo.root / "members" / f"{number:05d}.h5") for number in range(len(TASKS))]
+    expected = np.concatenate([member.weights for member in members])
+    with open_zoo(lora_zoo.index) as zoo:
+        assert zoo.weights.shape == (len(expected), sum(RANK * sum(shape) for shape in SHAPES) + 3 * 16 + 3)
+        assert np.array_equal(read_weights(zoo), expected)
+        for columns in (slice(700, 2000), slice(10, 20), slice(4100, None), zoo.layout["head.bias"].columns):
+            assert np.array_equal(read_weights(zoo, slice(1, 4), columns), expected[1:4, columns])
+    empty = replace(members[0], weights=expected[:0], counters=members[0].counters[:0], diverged=True)
+    write_member(lora_zoo.root / "empty.h5", empty)
+    assert read_member(lora_zoo.root / "empty.h5").weights.shape == expected[:0].shape
+    half = replace(members[0], weights=np.float16(members[0].weights))
+    write_member(lora_zoo.root / "half.h5", half)
+    assert np.allclose(read_member(lora_zoo.root / "half.h5").weights, members[0].weights, atol=2e-3)
 
 
 def test_fine_tuning_keeps_the_rank(lora_zoo):

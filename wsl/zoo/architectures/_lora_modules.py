@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from wsl.errors import ConfigError
+from wsl.zoo import factored
 from wsl.zoo.layout import Layout
 
 if TYPE_CHECKING:
@@ -134,17 +135,9 @@ def load_frozen(network: nn.Module, state: State) -> None:
 
 
 def factors(change: torch.Tensor, rank: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return B (rows, rank) and A (rank, columns), whose product is the nearest to a change (truncated SVD).
-
-    The singular values are shared equally. Directions beyond those of the matrix are 0.
-    """
-    rows = change.detach().flatten(1).double()
-    left, values, right = torch.linalg.svd(rows, full_matrices=False)
-    kept = min(rank, len(values))
-    root = values[:kept].sqrt()
-    up, down = rows.new_zeros(rows.shape[0], rank), rows.new_zeros(rank, rows.shape[1])
-    up[:, :kept], down[:kept] = left[:, :kept] * root, root[:, None] * right[:kept]
-    return up.to(change.dtype), down.to(change.dtype)
+    """Return B (rows, rank) and A (rank, columns), whose product is the nearest to a change (truncated SVD)."""
+    up, down = factored.factors(change.detach().flatten(1).cpu().numpy(), rank)
+    return torch.from_numpy(up).to(change.device), torch.from_numpy(down).to(change.device)
 
 
 def factorise(network: nn.Module, rank: int, scale: float) -> None:

@@ -129,6 +129,10 @@ class Architecture(Named):
         """The architecture of complete networks, which starts, written models and exports have."""
         return self
 
+    def rank_of(self, entry: Entry) -> int | None:
+        """Return the rank of a parameter's matrix (rows, other axes); None: any."""
+        return None
+
     def started(self, layout: Layout, start: str | Path | None) -> Layout:
         """Return the layout of networks that start from a file, see ``wsl.zoo.start``."""
         return layout

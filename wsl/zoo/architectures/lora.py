@@ -84,6 +84,9 @@ class Lora(Architecture, adapters.Lora):
         """Return none: the frozen network fixes the order of its channels."""
         return {}
 
+    def rank_of(self, entry):
+        return self.rank if entry.name.endswith(".change") else None
+
     def started(self, layout, start):
         from wsl.files.plain import file_digest
 
