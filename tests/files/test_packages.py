@@ -4,8 +4,10 @@ import sys
 
 import pytest
 
+from wsl.config.schema import load_config
 from wsl.errors import ConfigError
 from wsl.files.packages import package_file
+from wsl.runs.pretrained import Pretrained
 
 
 @pytest.fixture
@@ -25,6 +27,13 @@ def install(tmp_path, monkeypatch):
         (about / "RECORD").write_text("".join(f"{file},,\n" for file in files))
 
     return run
+
+
+def test_a_backbone_starts_from_a_package(install, tmp_path):
+    install("some_weights/net.pth")
+    zoo = {"init": "finetuned", "backbone": {"checkpoint": "pip:some-weights"}}
+    pretrained = Pretrained(load_config({"run": "test", "zoo": zoo}))
+    assert pretrained.checkpoint_files == [str(tmp_path / "some_weights/net.pth")] and not pretrained.checkpoint_fetched
 
 
 @pytest.mark.parametrize("name", ["pip:some-weights", "pip:some_weights", "pip:some-weights/net.pth"])

@@ -36,7 +36,10 @@ def export_zoo(files: Sequence[str | Path], out: str | Path) -> int:
         for path, part in _members(files):
             member = read_member(path)
             if member.layout.frozen is not None:
-                raise DataError(f"{path} holds adapters, whose frozen network other programs' zoos cannot name")
+                raise DataError(
+                    f"{path} holds adapters, and a zoo of Ray Tune cannot name their frozen network; export models of "
+                    "`wsl sample`, which are complete"
+                )
             if member.diverged:
                 raise DataError(f"{path}: this member diverged, and has no last weights; leave it out")
             place = folder / f"NN_tune_trainable_{member.plan['member']:05d}"
