@@ -181,7 +181,7 @@ def test_code_is_the_digest_of_what_is_called(rule):
     entries = ENTRIES.get(params["call"], ())
     if params["call"] == "wsl.images.packing.pack_classes":
         entries = [SOURCES[params["settings"]["settings"]["source"]["name"]]]
-    assert params["code"] == call_digest(params["call"], *entries, architecture=ARCHITECTURES["resnet18"])
+    assert params["code"] == call_digest(params["call"], *entries, architectures=[ARCHITECTURES["resnet18"]])
 
 
 def test_settings_are_plain_and_sorted(rule):

@@ -73,7 +73,8 @@ config["facts"] = FACTS
 report: "../report/workflow.rst"
 
 
-ARCHITECTURE = type(RUN.config.zoo.member_architecture)
+# Two with adapters, otherwise one.
+ARCHITECTURES = [*dict.fromkeys(map(type, (RUN.config.zoo.member_architecture, RUN.config.zoo.architecture)))]
 WEIGHTS, SAMPLING = RUN.config.weights, RUN.config.sampling
 # Jobs that load the weight encoder look its class up by name, so their digest needs its code.
 ENCODER_ENTRIES = [type(WEIGHTS.encoder)]
@@ -97,7 +98,7 @@ def call(function, entries=(), **values):
         return value(wildcards) if callable(value) and not isinstance(value, type) else value
 
     def code(wildcards):
-        return call_digest(of(function, wildcards), *of(entries, wildcards), architecture=ARCHITECTURE)
+        return call_digest(of(function, wildcards), *of(entries, wildcards), architectures=ARCHITECTURES)
 
     # One parameter for all values: Snakemake compares the *set* of a job's parameters, so it would miss two swapped
     # values if each were a parameter.

@@ -4,7 +4,7 @@ import ast
 import hashlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -142,13 +142,13 @@ def code_digest(*entries: Path | str) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
-def call_digest(call: str, *entries: type, architecture: type | None = None) -> str:
+def call_digest(call: str, *entries: type, architectures: Sequence[type] = ()) -> str:
     """Return the digest of all code behind a job.
 
     Args:
         call: dotted name of its function, in ``wsl`` or in a loaded plug-in.
         entries: registered classes that the function looks up by name, so that no import leads to them.
-        architecture: of the run's networks: an entry too if the function looks architectures up by name.
+        architectures: of the run's networks: entries too if the function looks architectures up by name.
 
     Raises:
         ValueError: there is no such module.
@@ -157,6 +157,6 @@ def call_digest(call: str, *entries: type, architecture: type | None = None) -> 
     module = _module_file(name) or (Path(sys.modules[name].__file__) if name in sys.modules else None)
     if module is None:
         raise ValueError(f"no module of wsl and no plug-in contains {call}")
-    if architecture is not None and LOOKS_UP in code_files(module):
-        entries = (*entries, architecture)
+    if LOOKS_UP in code_files(module):
+        entries = (*entries, *architectures)
     return code_digest(module, *(Path(sys.modules[entry.__module__].__file__) for entry in entries))

@@ -135,9 +135,9 @@ def load_frozen(network: nn.Module, state: State) -> None:
 
 
 def factors(change: torch.Tensor, rank: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return B (rows, rank) and A (rank, columns), whose product is the nearest to a change (truncated SVD)."""
+    """Return B (rows, rank) and A (rank, columns) with the product nearest to a change, on the CPU (truncated SVD)."""
     up, down = factored.factors(change.detach().flatten(1).cpu().numpy(), rank)
-    return torch.from_numpy(up).to(change.device), torch.from_numpy(down).to(change.device)
+    return torch.from_numpy(up), torch.from_numpy(down)
 
 
 def factorise(network: nn.Module, rank: int, scale: float) -> None:
@@ -148,11 +148,11 @@ def factorise(network: nn.Module, rank: int, scale: float) -> None:
         change = module._parameters.pop(CHANGE).detach()
         up, down = factors(change / scale, rank)
         if not change.any():
-            # B is 0, so that the change stays 0.
+            # B is 0, so that the change stays 0. Drawn on the CPU, so that a GPU starts from the same numbers.
             nn.init.kaiming_uniform_(down, a=math.sqrt(5))
         module.scale = scale
-        module.register_parameter(DOWN, nn.Parameter(down))
-        module.register_parameter(UP, nn.Parameter(up))
+        module.register_parameter(DOWN, nn.Parameter(down.to(change.device)))
+        module.register_parameter(UP, nn.Parameter(up.to(change.device)))
 
 
 def changes(network: nn.Module) -> State:

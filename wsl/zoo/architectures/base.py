@@ -184,14 +184,14 @@ class Architecture(Named):
         It comes from a build on the meta device, or from the user's cache, so that torch need not be imported.
         """
         size = size if self.sized else None
-        module = module_file(type(self))
-        key = json.dumps([self.text(), classes, size, str(module)])
+        modules = sorted({module_file(type(one)) for one in (self, self.whole)})
+        key = json.dumps([self.text(), classes, size, *map(str, modules)])
         if key in _LAYOUTS:
             return _LAYOUTS[key]
         if "torch" in sys.modules:
             layout = self._built_layout(classes, size)
         else:
-            known = [self.text(), classes, size, code_digest(module), *map(version, self.libraries)]
+            known = [self.text(), classes, size, *map(code_digest, modules), *map(version, self.libraries)]
             path = cache_file("layouts", f"{hashlib.sha256(json.dumps(known).encode()).hexdigest()[:32]}.json")
             layout = read_cached(path, layout_from_text)
             if layout is None:

@@ -134,7 +134,7 @@ class Lora(Architecture, adapters.Lora):
 
         def nearest(value: torch.Tensor) -> torch.Tensor:
             up, down = factors(value, self.rank)
-            return (up @ down).view_as(value)
+            return (up @ down).view_as(value).to(value.device)
 
         return {name: nearest(value) if name.endswith(f".{CHANGE}") else value for name, value in state.items()}
 
