@@ -14,7 +14,8 @@ from wsl.errors import ConfigError
 from wsl.files.tensors import read_tensors
 from wsl.jobs.job import Job
 from wsl.zoo.layout import layout_to_text
-from wsl.zoo.network import features_and_logits, with_zero_head
+from wsl.zoo.network import features_and_logits, network_for, with_zero_head
+from wsl.zoo.settings import Network
 from wsl.zoo.start import import_backbone, load_start, random_start
 
 
@@ -120,7 +121,10 @@ def test_timms_resnet18_has_the_required_names(tmp_path):
             resnet18(4, 3).state_dict(),
             r"conv1\.weight has shape \(4, 3, 7, 7\).*resnet18, width 2, stem 7.* needs \(2, 3, 7, 7\)",
         ),
-        ({"trunk." + name: value for name, value in resnet18(2, 3).state_dict().items()}, r"conv1\.weight is missing"),
+        (
+            {"trunk." + name: value for name, value in resnet18(4, 3).state_dict().items()},
+            r"conv1\.weight is missing.*by order: in order, trunk\.conv1\.weight \(4, 3, 7, 7\) would be conv1\.weight",
+        ),
         ({"fc.weight": torch.zeros(3, 16)}, r"conv1\.weight is missing.*choose a checkpoint that fits"),
     ],
     ids=["wrong width", "other names", "head alone"],
@@ -174,3 +178,52 @@ def test_a_file_of_something_else_is_refused(tmp_path, content, suffix):
 def test_a_head_of_zeros_has_any_number_of_classes():
     state = with_zero_head(used(2, classes=7).state_dict(), resnet18_layout(2, 5))
     assert torch.equal(outputs(state, 2, 5, torch.randn(3, 3, 32, 32))[1], torch.zeros(3, 5))
+
+
+def renamed(network):
+    """The state dict of a network under names without meaning, module by module."""
+    state, modules = {}, {}
+    for name, value in network.state_dict().items():
+        module, _, kind = name.rpartition(".")
+        state[f"part{modules.setdefault(module, len(modules))}.{kind}"] = value
+    return state
+
+
+@pytest.mark.parametrize("other_names", [False, True])
+def test_a_librarys_classifier_is_matched_by_names_or_by_order_and_shapes(tmp_path, caplog, other_names):
+    theirs, images = timm.create_model("resnet10t", pretrained=False, num_classes=7).eval(), torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        for value in theirs.state_dict().values():
+            value.add_(torch.rand(value.shape).to(value.dtype))
+    network = Network(architecture="timm:resnet10t", classes=3, size=32)
+    torch.save(renamed(theirs) if other_names else theirs.state_dict(), tmp_path / "theirs.pt")
+    import_backbone(tmp_path / "theirs.pt", tmp_path / "start.safetensors", network, "theirs")
+    ours = network_for(network.layout).eval()
+    ours.load_state_dict(load_start(tmp_path / "start.safetensors"))
+    with torch.no_grad():
+        assert torch.equal(features_of(ours, images), theirs.forward_head(theirs.forward_features(images), True))
+    assert ("by order and shapes" in caplog.text) == other_names
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda state: dict(sorted(state.items())), "sorted by name"),
+        (lambda state: dict(reversed(state.items())), r"in order, part\d+\.bias"),
+        (
+            lambda state: {name: value for name, value in state.items() if name != "part3.weight"},
+            "floating-point tensors",
+        ),
+        (lambda state: {name.replace("1.running", "0.running"): value for name, value in state.items()}, "another"),
+        (
+            lambda state: {name.replace("1.running", "99.running"): value for name, value in state.items()},
+            "several mod",
+        ),
+        (lambda state: {name.replace("weight", "gamma"): value for name, value in state.items()}, "another"),
+    ],
+    ids=["sorted", "reversed", "one missing", "one module of two", "two modules of one", "other kinds"],
+)
+def test_an_ambiguous_order_is_refused(tmp_path, change, message):
+    torch.save(change(renamed(resnet18(2, 3))), tmp_path / "other.pt")
+    with pytest.raises(ConfigError, match=rf"conv1\.weight is missing.*could not be matched by order: .*{message}"):
+        import_backbone(tmp_path / "other.pt", tmp_path / "start.safetensors", resnet18_network(2, 3), "other.pt")

@@ -72,8 +72,9 @@ config["facts"] = FACTS
 report: "../report/workflow.rst"
 
 
-# Empty: imported networks of an unknown architecture, which no job builds.
-ARCHITECTURES = list({type(architecture): None for architecture in RUN.config.zoo.architectures.values()})
+# Empty: imported networks of an unknown architecture, which no job builds. Adapters have two: theirs and the frozen one.
+KINDS = [type(part) for one in RUN.config.zoo.architectures.values() for part in (one, one.whole)]
+ARCHITECTURES = list(dict.fromkeys(KINDS))
 WEIGHTS, SAMPLING = RUN.config.weights, RUN.config.sampling
 # Jobs that load the weight encoder look its class up by name, so their digest needs its code.
 ENCODER_ENTRIES = [type(WEIGHTS.encoder)]

@@ -25,7 +25,8 @@ for rule_name, log_name, names, classes_of in class_jobs("clip_features", "clip_
             runtime=60,
         params:
             **call(
-                "wsl.datasets.class_means.embed_classes",
+                ENCODER.features,
+                ENCODER.entries(),
                 prompts=lambda wildcards, of=classes_of: list(map(RUN.prompts, of(wildcards))),
                 model=EMBEDDING,
                 seed=RUN.seed("clip"),

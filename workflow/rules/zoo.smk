@@ -36,7 +36,7 @@ if START:
             mem_mb=4000,
             runtime=480,
         params:
-            **call(START[0], **{**START[1], "network": lambda wildcards: RUN.network_of(wildcards.get("label"))}),
+            **call(START[0], **{**START[1], "network": lambda wildcards: RUN.network_of(wildcards.get("label")).whole}),
 
 
 if RUN.imported:

@@ -69,8 +69,7 @@ def check_config(path: Path) -> tuple[dict[str, Any], list[str], list[str]]:
                 obstacles.lines.append(disk.fault)
     elif datasets.names is not None:
         obstacles.attempt(lambda: read_names(datasets.names))
-    features = not config.images.source.empty and not (run and run.mixed)  # whether the run makes any
-    if features and not (datasets.weights or datasets.brings_weights):
+    if datasets.random_features and not config.images.source.empty and not (run and run.mixed):
         warnings.append("datasets.weights is empty: dataset embeddings are features of a random network")
     if find_spec("open_clip") is None:
         obstacles.lines.append("open_clip is not installed; pip install open-clip-torch")

@@ -50,7 +50,7 @@ def embed_classes(
             name, images = file.attrs["class"], torch.from_numpy(file["train"][...]).permute(0, 3, 1, 2)
         features = encoder.features(images).cpu()
         text = encoder.text_features(sentences).mean(0).cpu().numpy() if sentences else None
-        _write_class(path, name, features.double().mean(0).float().numpy(), features.numpy(), text)
+        write_class(path, name, features.double().mean(0).float().numpy(), features.numpy(), text)
         log.info("class %s: mean of %d images, %d prompts", name, len(images), len(sentences))
 
 
@@ -61,10 +61,11 @@ def embed_name(name: str, prompts: Sequence[str], out: str | Path, clip: Clip, l
     """
     text = clip.text_features(prompts).mean(0).cpu().numpy()
     mean = np.float32(text * length / np.linalg.norm(text))
-    _write_class(out, name, mean, np.empty((0, len(text)), dtype=np.float32), text)
+    write_class(out, name, mean, np.empty((0, len(text)), dtype=np.float32), text)
 
 
-def _write_class(path: str | Path, name: str, mean: np.ndarray, features: np.ndarray, text: np.ndarray | None) -> None:
+def write_class(path: str | Path, name: str, mean: np.ndarray, features: np.ndarray, text: np.ndarray | None) -> None:
+    """Write a class file, see ``embed_classes``; ``text`` is None if the encoder reads no names."""
     with new_hdf5(path) as file:
         file.attrs["class"], file.attrs["images"] = name, len(features)
         for key, values in (("mean", mean), ("features", features), ("text", text)):

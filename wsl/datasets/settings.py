@@ -47,6 +47,11 @@ class Datasets(ClipModel):
         """Whether the model is a repository or a folder, which holds weights beside the config."""
         return self.model.startswith(("hf-hub:", "local-dir:"))
 
+    @property
+    def random_features(self) -> bool:
+        """Whether features of images come from a CLIP model with random weights."""
+        return self.encoder.reads_clip and self.weights is None and not self.brings_weights
+
     @model_validator(mode="after")
     def _keys_fit_together(self) -> Self:
         if self.brings_weights and self.weights is not None:
@@ -63,4 +68,7 @@ class Datasets(ClipModel):
         if self.prompts and not self.encoder.reads_names:
             encoder = self.encoder.name
             raise ValueError(f"prompts: the encoder `{encoder}` only reads images; remove this key or change `encoder`")
+        unused = {"model", "weights", "sha256"} & self.model_fields_set
+        if unused and not self.encoder.reads_clip:
+            raise ValueError(f"{min(unused)}: the encoder `{self.encoder.name}` does not use CLIP; remove this key")
         return self

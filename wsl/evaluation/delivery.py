@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from wsl.errors import DataError
 from wsl.evaluation.card import card
 from wsl.evaluation.estimates import PIXEL_IMAGES, PIXELS, baselines, estimate
 from wsl.evaluation.protocol import fine_tuned
@@ -17,8 +18,9 @@ from wsl.images.reading import task_classes
 from wsl.sampling.description import Description, load_description
 from wsl.sampling.methods.base import METHODS
 from wsl.sampling.model_files import write_model
+from wsl.sampling.peft_files import adapter_folder, write_adapter
 from wsl.sampling.user_classes import Request, UserModel, sampled_model
-from wsl.zoo.network import state_dict
+from wsl.zoo.network import whole_state
 
 ACCURACY_COLUMNS = {"run", "classes", "sampler", "images", "epochs", "accuracy", "low", "high"}
 
@@ -45,6 +47,9 @@ def deliver(
     description = load_description(run)
     description.check_sampler(run)
     with sampled_model(run, description, request, device) as model:
+        adapter = adapter_folder(out) if model.run.layout.frozen is not None else None
+        if adapter and adapter.exists() and not force:
+            raise DataError(f"{adapter} exists already; name another model, or replace it with --force")
         weights, estimates = model.weights, {"as sampled": estimate(model, model.weights)}
         if request.refine:
             settings = FineTuning(**description.finetuning, epochs=[request.refine])
@@ -58,7 +63,9 @@ def deliver(
             "provenance": {"wsl": version("wsl"), "sampler_sha256": description.digest, "seed": model.seed},
         }
         check_model(out, force)  # another process may have written the files meanwhile
-        write_model(out, state_dict(weights, model.run.layout, model.run.counters), content)
+        write_model(out, whole_state(weights, model.run.layout, model.run.counters), content)
+        if adapter:
+            write_adapter(adapter, weights, model.run.layout)
     with written_whole(card_path(out)) as unfinished:
         unfinished.write_text(card(Path(out).name, content), encoding="utf-8")
     return content

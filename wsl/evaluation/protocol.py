@@ -129,12 +129,13 @@ def fine_tuned(
     """
     network = network_for(layout).to(device)
     network.load_state_dict(state_dict(weights, layout))
+    torch.manual_seed(integer_seed(0, "fine-tuning", task))
+    network.architecture.for_training(network)
     optimizer = make_optimizer(network, settings.optimizer, settings.learning_rate, 0.0, 0.9)
     data = tuple(tensor.to(device) for tensor in images.of_task(task))
-    torch.manual_seed(integer_seed(0, "fine-tuning", task))
     tuned = {}
     for epoch in range(1, max(settings.epochs) + 1):
         train_epoch(network, optimizer, data, settings.batch_size, settings.augment)
         if epoch in settings.epochs:
-            tuned[epoch] = flatten(network.state_dict(), layout)[0]
+            tuned[epoch] = flatten(network.architecture.snapshot(network), layout)[0]
     return tuned

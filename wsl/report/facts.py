@@ -47,7 +47,7 @@ def facts(run: Run) -> dict[str, Any]:
         "names": 0 in evaluation.image_counts,
         "tuned": f"{listed(epochs) or 'no'} epoch{'s' * (epochs != ['1'])}",
         "body": "generator" in config.sampling.samplers,
-        "random_features": config.datasets.weights is None and not config.datasets.brings_weights,
+        "random_features": config.datasets.random_features,
         "requests": CONTROL_REQUESTS,
         "samples": NOVELTY_SAMPLES,
         "map_members": MAP_MEMBERS,

@@ -9,6 +9,7 @@ from wsl.errors import ConfigError
 from wsl.files.opening import check_writable, existing_folder
 from wsl.runs.run import Run
 from wsl.weights.settings import CHECKPOINTS, Weights
+from wsl.zoo.factored import storage_of
 from wsl.zoo.layout import Layout
 
 FLOAT = 4  # bytes
@@ -28,7 +29,8 @@ def disk_needs(run: Run) -> dict[str, int]:
     for row in run.plan:
         count = len(run.snapshots(row))
         snapshots[row["part"]] += count
-        numbers += count * (run.networks[row["architecture"]].layout if run.mixed else run.layout).size
+        layout = run.networks[row["architecture"]].layout if run.mixed else run.layout
+        numbers += count * storage_of(layout).size
     train, total = snapshots["train"], snapshots.total()
     images = run.config.images.source.count(run.classes)
     needs = {

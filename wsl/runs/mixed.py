@@ -13,6 +13,8 @@ def mixed_faults(config: Config) -> list[str]:
         faults["zoo.backbone.checkpoint"] = "a checkpoint has one architecture; give backbone.classes in its place"
     if zoo.backbone.teacher:
         faults["zoo.backbone.teacher"] = "a mixed zoo has no CLIP features; set it to 0"
+    if zoo.adapter.lora.rank is not None:
+        faults["zoo.adapter"] = "the zoos of adapters have one architecture; remove it"
     if zoo.cohort > 1:
         faults["zoo.cohort"] = "members of one job have one architecture; set it to 1"
     for name, weights in config.encoders().items():

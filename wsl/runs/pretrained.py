@@ -6,6 +6,7 @@ from pathlib import Path
 
 from wsl.config.schema import Config
 from wsl.errors import ConfigError
+from wsl.files.packages import PIP, package_file
 from wsl.files.plain import file_digest
 from wsl.paths import Paths
 
@@ -22,8 +23,9 @@ class Pretrained:
         config: of the run.
 
     Attributes:
-        clip: ``model`` and ``weights``, see ``wsl.datasets.settings.ClipModel``.
-        clip_files: files that CLIP is loaded from: inputs of jobs, so that replacing one reruns them.
+        clip: ``model`` and ``weights``, see ``wsl.datasets.settings.ClipModel``; or the settings of a dataset encoder
+            that does not use CLIP, with the path of its checkpoint.
+        clip_files: files that this model is loaded from: inputs of jobs, so that replacing one reruns them.
         clip_folder: where ``wsl.datasets.fetching.fetch_clip`` writes everything except the weights; None: not fetched.
         clip_config: the model's JSON config, if its weights are fetched.
         checkpoint_files: the file that members start from, if there is one.
@@ -36,16 +38,21 @@ class Pretrained:
     def __init__(self, config: Config):
         datasets, backbone = config.datasets, config.zoo.backbone
         downloads = Path(Paths.of_run(config.run).folder, "downloads")
-        self._clip(datasets.model, datasets.weights, downloads)
+        if datasets.encoder.reads_clip:
+            self._clip(datasets.model, datasets.weights, downloads)
+        else:
+            file = _existing(datasets.encoder.checkpoint, "datasets.encoder.checkpoint")
+            self.clip = datasets.encoder.model_copy(update={"checkpoint": file}).model_dump(mode="json")
+            self.clip_files, self.clip_folder, self.clip_config = [file], None, []
         name = backbone.checkpoint
         self.checkpoint_fetched = name is not None and name.startswith(("torchvision:", "timm:"))
         if self.checkpoint_fetched:
             name = str(downloads / _plain(name))
-        elif name is not None and not Path(name).is_file():
-            raise ConfigError(f"zoo.backbone.checkpoint: there is no file {name}; correct the path")
+        elif name is not None:
+            name = _existing(name, "zoo.backbone.checkpoint")
         self.checkpoint_files = [] if name is None else [name]
         self._checked = {
-            "datasets.sha256": (self.clip["weights"], datasets.sha256),
+            "datasets.sha256": (self.clip.get("weights"), datasets.sha256),
             "zoo.backbone.sha256": (name, backbone.sha256),
         }
         self._fetched = {}
@@ -93,6 +100,15 @@ class Pretrained:
             else f"{name} is missing: Snakemake fetches it into {path}, which needs a network"
             for path, name in self._fetched.items()
         ]
+
+
+def _existing(source: str, key: str) -> str:
+    """Return the path of a file that a config names, or of the weights in an installed package."""
+    if source.startswith(PIP):
+        return str(package_file(source, key))
+    if not Path(source).is_file():
+        raise ConfigError(f"{key}: there is no file {source}; correct the path")
+    return source
 
 
 def _plain(name: str) -> str:

@@ -56,6 +56,8 @@ class Run:
             faults.lines += lines
         with faults.noted():
             self.pretrained = Pretrained(self.config)
+        with faults.noted():
+            self.config.datasets.encoder.check()
         names = self.config.datasets.names
         self._words, self.superclasses = {}, {}
         with faults.noted():

@@ -53,8 +53,9 @@ def fit_body(
     network = network_for(with_classes(layout, len(packed))).to(job.device)
     network.load_state_dict({name: value for name, value in state.items() if name not in layout.head}, strict=False)
     re_estimate(network, mixed_images(packed, 40, job.seed).to(job.device))
+    network.architecture.for_training(network)
     if settings.epochs:
         training = ClassifierTraining(**{key: getattr(settings, key) for key in ClassifierTraining.model_fields})
         train_on_classes(network, packed, training, taught, job)
     about = {"classes": len(packed), "epochs": settings.epochs}
-    write_start(out, with_zero_head(network.state_dict(), layout), layout, about)
+    write_start(out, with_zero_head(network.architecture.snapshot(network), layout), layout, about)

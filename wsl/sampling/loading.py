@@ -19,6 +19,9 @@ from wsl.sampling.recalibration import Recalibration
 from wsl.settings.sections import Section
 from wsl.weights.codec import WeightCodec, load_codec
 from wsl.zoo.index import Zoo, open_zoo
+from wsl.zoo.layout import Layout
+from wsl.zoo.network import flatten, state_dict
+from wsl.zoo.recognition import architecture_of
 
 REFERENCE = 240  # images of the mixture for batch-normalisation statistics
 State = dict[str, torch.Tensor]
@@ -116,7 +119,9 @@ class OpenRun:
         return entry(entry.Settings.model_validate(settings or {}), self)
 
     def recalibrated(self, method: Method) -> Any:
-        """Return the method with re-estimated statistics if it needs them, otherwise unchanged."""
+        """Return the method with re-estimated statistics if it needs them, and with weights that training can reach."""
+        if self.layout.frozen is not None:
+            method = Attainable(method, self.layout)
         if self.recalibration is None or not method.recalibrate:
             return method
         return Recalibrated(method, self.images, self.recalibration)
@@ -146,6 +151,21 @@ class OpenRun:
             state = read(self)
             self._frozen[name] = state, BodyFeatures(state, self.layout, self.images, self.device)
         return self._frozen[name]
+
+
+class Attainable:
+    """A method of which each model is replaced by the nearest that training can reach, see ``Architecture``."""
+
+    def __init__(self, method: Method, layout: Layout):
+        self.method, self.layout, self.recalibrate = method, layout, method.recalibrate
+
+    def sample(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray | None:
+        """Return flat weights (n_weights,), see ``Method.sample``."""
+        weights = self.method.sample(task, loss, images, seed)
+        if weights is None:
+            return None
+        state = architecture_of(self.layout).attainable(state_dict(weights, self.layout))
+        return flatten(state, self.layout)[0]
 
 
 class Recalibrated:

@@ -10,7 +10,7 @@ from wsl.images.reading import task_classes
 from wsl.jobs.job import Job
 from wsl.outcomes.bins import read_bins
 from wsl.sampling.loading import Choice, MethodFiles, OpenRun
-from wsl.zoo.network import state_dict
+from wsl.zoo.network import whole_state
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ def sample_models(
         log.info("requested outcome %s: bin %d, validation loss %.4g to %.4g", outcome, outcome_bin, low, high)
         method, counters = run.load(), run.counters
         for request, path in zip(requests, models, strict=True):
-            state = state_dict(method.sample(request["task"], loss, seed=job.seed), run.layout, counters)
+            state = whole_state(method.sample(request["task"], loss, seed=job.seed), run.layout, counters)
             metadata = {
                 "sampler": choice.name,
                 "member": request["member"],

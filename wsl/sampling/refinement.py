@@ -93,7 +93,7 @@ def refine(
 
     def with_statistics() -> np.ndarray:
         re_estimate(network, images)
-        return flatten(network.state_dict(), decoder.layout)[0]
+        return flatten(network.architecture.snapshot(network), decoder.layout)[0]
 
     def load(weights: np.ndarray) -> None:
         network.load_state_dict(state_dict(weights, decoder.layout))
@@ -115,6 +115,7 @@ def refine(
     refined = with_statistics()
 
     load(before)
+    network.architecture.for_training(network)
     optimizer = torch.optim.Adam(network.parameters(), lr=budget.fine_tuning_rate)
     with_batch_statistics(network)
     for batch in batches(len(images), budget.batch_size, budget.steps, seed):

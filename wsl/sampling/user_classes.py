@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from wsl.datasets.backbone import embed_by_backbone
 from wsl.datasets.class_means import ClassMeans, embed_classes, embed_name
 from wsl.datasets.clip import Clip
+from wsl.datasets.encoders.backbone import Backbone
 from wsl.datasets.settings import ClipModel
 from wsl.errors import DataError
 from wsl.files.plain import listed
@@ -71,9 +73,10 @@ def sampled_model(
     """
     encoder, size = description.about["encoder"]["encoder"], description.about["size"]
     encoder = encoder["name"] if isinstance(encoder, dict) else encoder  # a name in earlier versions
-    if encoder != "clip":
+    if encoder not in ("clip", Backbone.name):
         raise DataError(
-            f"{path} embeds datasets by {encoder!r}, which works for its own images only; use a run with clip"
+            f"{path} embeds datasets by {encoder!r}, which works for its own images only; use a run with clip or "
+            f"{Backbone.name}"
         )
     with open_zoo(description.files["index"]) as zoo:
         needed = zoo.layout.classes
@@ -89,8 +92,12 @@ def sampled_model(
         else:
             share = request.held_out
             counts = [pack_own(folder, name, file, size, share, seed) for name, file in zip(names, packed, strict=True)]
-            model = ClipModel(model=description.clip["model"], weights=description.clip["weights"])
-            embed_classes(packed, means, prompts, model, Job(device, seed=description.clip["seed"]))
+            settings = {key: value for key, value in description.clip.items() if key != "seed"}
+            job = Job(device, seed=description.clip["seed"])
+            if encoder == Backbone.name:
+                embed_by_backbone(packed, means, prompts, Backbone(**settings), job)
+            else:
+                embed_classes(packed, means, prompts, ClipModel(**settings), job)
         files = {**description.files, "packed": [*listed(description.files["packed"]), *packed]}
         files["class_means"] = [*listed(description.files["class_means"]), *means]
         with OpenRun(MethodFiles(**files), description.choice, device) as run:

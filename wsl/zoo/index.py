@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from wsl.errors import DataError
 from wsl.files.hdf5 import get_table, new_hdf5, open_hdf5, put_table
 from wsl.files.opening import remedy
 from wsl.images.reading import Normalisation, join_task
+from wsl.zoo.factored import storage_of
 from wsl.zoo.layout import Layout, first_difference
 from wsl.zoo.member import get_layout, open_member, put_layout
 from wsl.zoo.sources import Sources
@@ -35,7 +36,7 @@ class Zoo:
 
     @property
     def weights(self) -> h5py.Dataset:
-        """The dataset (snapshots, n_weights), read as float32; do not keep it, see ``Sources``."""
+        """The dataset (snapshots, stored numbers), read as float32; do not keep it, see ``Sources``."""
         return self.sources.weights
 
     @cached_property
@@ -118,17 +119,18 @@ def write_index(
         )
     if normalisation is not None:
         layout = layout._replace(normalisation=Normalisation(*map(tuple, normalisation)))
-    virtual = h5py.VirtualLayout((sum(count for _, count, _ in sources), layout.size), dtype=np.float32)
+    size = storage_of(layout).size
+    virtual = h5py.VirtualLayout((sum(count for _, count, _ in sources), size), dtype=np.float32)
     # By default h5py stores the time in virtual datasets, but equal members must give equal indices.
     virtual.dcpl.set_obj_track_times(False)
     start = 0
     for path, count, dtype in sources:
         relative = os.path.relpath(path, Path(out).parent)
-        virtual[start : start + count] = h5py.VirtualSource(relative, "weights", (count, layout.size), dtype=dtype)
+        virtual[start : start + count] = h5py.VirtualSource(relative, "weights", (count, size), dtype=dtype)
         start += count
     with new_hdf5(out) as file:
         file.attrs["part"] = Path(out).stem
-        put_layout(file, layout)
+        put_layout(file, layout, out)
         # A missing member file reads as NaN, which `read_weights` reports.
         file.create_virtual_dataset("weights", virtual, fillvalue=np.nan)
         file.create_dataset("counters", data=np.concatenate(counters))
@@ -157,7 +159,7 @@ def read_weights(zoo: Zoo, rows: slice = slice(None), columns: slice = slice(Non
         DataError: a member file behind the index cannot be opened, is damaged or holds non-finite weights.
     """
     try:
-        values = zoo.sources.read(rows, columns)
+        values = storage_of(zoo.layout).unpack(partial(zoo.sources.read, rows), columns)
         finite = np.isfinite(values)
         if finite.all():
             return values
@@ -188,7 +190,7 @@ def _fault(zoo: Zoo, row: int, column: int) -> str:
     try:  # HDF5 does not report why it could not read a member file behind an index
         with open_member(path) as file:
             weights = file["weights"]
-            if weights.shape[0] <= place or weights.shape[1] != zoo.layout.size:
+            if weights.shape[0] <= place or weights.shape[1] != storage_of(zoo.layout).size:
                 return f"{path} holds other snapshots than {index} lists; {remedy(index, 'index the members again')}"
             if np.isfinite(weights[place]).all():
                 return f"{path} could not be read at first, but now it can: a lock or a slow disk; run again"

@@ -50,6 +50,7 @@ class Layout(NamedTuple):
     architecture: str = ""  # name and settings as JSON, see ``wsl.zoo.architectures.base``; empty: unknown
     image_size: int | None = None  # side in pixels of the images that the network is built for; None: any
     normalisation: Normalisation = USUAL  # of the images
+    frozen: tuple[str, str] | None = None  # file of weights that all networks share, and its SHA-256; None: no file
 
     @property
     def size(self) -> int:
@@ -96,8 +97,9 @@ def layout_from(
 def layout_to_text(layout: Layout) -> str:
     """Return a layout as JSON, for files."""
     about = layout._asdict() | {"entries": [[entry.name, entry.shape] for entry in layout.entries]}
-    if layout.normalisation == USUAL:  # as in files of earlier versions
-        del about["normalisation"]
+    for key, usual in (("normalisation", USUAL), ("frozen", None)):  # as in files of earlier versions
+        if about[key] == usual:
+            del about[key]
     return json.dumps(about)
 
 
@@ -107,8 +109,12 @@ def layout_from_text(text: str) -> Layout:
     about = json.loads(text)
     layout = layout_from(about["entries"], about["counters"], about.get("head"), about.get("activation", "relu"))
     normalisation = Normalisation(*map(tuple, about.get("normalisation", USUAL)))
+    frozen = tuple(about["frozen"]) if "frozen" in about else None
     return layout._replace(
-        architecture=about.get("architecture", ""), image_size=about.get("image_size"), normalisation=normalisation
+        architecture=about.get("architecture", ""),
+        image_size=about.get("image_size"),
+        normalisation=normalisation,
+        frozen=frozen,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from wsl.errors import DataError
 from wsl.files.hdf5 import get_table, new_hdf5, open_hdf5, put_table
 from wsl.files.opening import remedy
 from wsl.zoo.architectures.base import ARCHITECTURES
+from wsl.zoo.factored import storage_of
 from wsl.zoo.layout import Layout, layout_from_text, layout_to_text
 
 if TYPE_CHECKING:
@@ -44,7 +46,8 @@ class Member:
 
 def write_member(path: str | Path, member: Member) -> None:
     """Write a member's file atomically."""
-    digest = hashlib.sha256(np.ascontiguousarray(member.weights).tobytes())
+    stored = storage_of(member.layout).pack(member.weights)
+    digest = hashlib.sha256(np.ascontiguousarray(stored).tobytes())
     digest.update(member.snapshots.to_csv().encode())
     with new_hdf5(path) as file:
         file.attrs["format"] = FORMAT
@@ -52,15 +55,18 @@ def write_member(path: str | Path, member: Member) -> None:
         file.attrs["plan"] = json.dumps(member.plan, sort_keys=True)
         file.attrs["diverged"] = member.diverged
         file.attrs["digest"] = digest.hexdigest()
-        file.create_dataset("weights", data=member.weights)
+        file.create_dataset("weights", data=stored)
         file.create_dataset("counters", data=member.counters)
         put_table(file, "snapshots", member.snapshots)
         put_table(file, "history", member.history)
-        put_layout(file, member.layout)
+        put_layout(file, member.layout, path)
 
 
-def put_layout(file: h5py.File, layout: Layout) -> None:
-    """Store a layout in a member or an index."""
+def put_layout(file: h5py.File, layout: Layout, path: str | Path) -> None:
+    """Store a layout in a member or an index that will be at ``path``, with a path relative to it."""
+    if layout.frozen is not None:
+        frozen, digest = layout.frozen
+        layout = layout._replace(frozen=(os.path.relpath(frozen, Path(path).parent), digest))
     file["layout"] = layout_to_text(layout)
 
 
@@ -71,7 +77,11 @@ def get_layout(file: h5py.File) -> Layout:
         DataError: an earlier version wrote the file without a layout, and its plan does not determine one.
     """
     if "layout" in file:
-        return layout_from_text(file["layout"].asstr()[()])
+        layout = layout_from_text(file["layout"].asstr()[()])
+        if layout.frozen is None:
+            return layout
+        path = os.path.normpath(Path(file.filename).parent / layout.frozen[0])
+        return layout._replace(frozen=(path, layout.frozen[1]))
     # Earlier versions stored the settings of their only architecture in the plan of a member, or as attributes.
     plan = json.loads(file.attrs["plan"]) if "plan" in file.attrs else dict(file.attrs)
     classes = plan["classes"] if "plan" not in file.attrs else len(plan["classes"])
@@ -101,12 +111,13 @@ def open_member(path: str | Path) -> Iterator[h5py.File]:
 def read_member(path: str | Path) -> Member:
     """Read a whole member."""
     with open_member(path) as file:
+        layout, stored = get_layout(file), file["weights"].astype(np.float32)
         return Member(
             plan=json.loads(file.attrs["plan"]),
-            weights=file["weights"].astype(np.float32)[...],
+            weights=storage_of(layout).unpack(lambda columns: stored[:, columns]),
             counters=file["counters"][...],
             snapshots=get_table(file, "snapshots"),
             history=get_table(file, "history"),
             diverged=bool(file.attrs["diverged"]),
-            layout=get_layout(file),
+            layout=layout,
         )

@@ -23,13 +23,14 @@ def network_for(layout: Layout) -> nn.Module:
     architecture = architecture_of(layout)
     network = architecture.network(layout.classes, layout.image_size)
     network.architecture, network.normalisation = architecture, layout.normalisation
+    architecture.complete(network, layout)
     return network
 
 
 def with_classes(layout: Layout, classes: int) -> Layout:
     """Return the layout of the same network with another number of outputs."""
     other = architecture_of(layout).layout(classes, layout.image_size)
-    return other._replace(normalisation=layout.normalisation)
+    return other._replace(normalisation=layout.normalisation, frozen=layout.frozen)
 
 
 def features_and_logits(network: nn.Module, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -76,6 +77,13 @@ def state_dict(weights: np.ndarray, layout: Layout, counters: np.ndarray | None 
     return state | {name: torch.tensor(int(count)) for name, count in zip(layout.counters, counters, strict=True)}
 
 
+def whole_state(weights: np.ndarray, layout: Layout, counters: np.ndarray | None = None) -> State:
+    """Return the state dict of the complete network of a flat snapshot, with frozen weights, see ``state_dict``."""
+    if layout.frozen is None:
+        return state_dict(weights, layout, counters)
+    return architecture_of(layout).merged(weights, layout)
+
+
 def learned_state(weights: torch.Tensor, layout: Layout) -> State:
     """Return views of flat weights (n_weights,), shaped, by name, without running statistics."""
     entries = (entry for entry in layout.entries if not entry.running)
@@ -83,9 +91,10 @@ def learned_state(weights: torch.Tensor, layout: Layout) -> State:
 
 
 def batch_norms(network: nn.Module) -> list[nn.Module]:
-    """Return the layers of batch normalisation that have running statistics."""
+    """Return the layers of batch normalisation that have running statistics, except frozen ones."""
     layers = (module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm))
-    return [layer for layer in layers if layer.running_mean is not None]
+    learned = (layer for layer in layers if "running_mean" not in layer._non_persistent_buffers_set)
+    return [layer for layer in learned if layer.running_mean is not None]
 
 
 def with_batch_statistics(network: nn.Module) -> nn.Module:

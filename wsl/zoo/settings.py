@@ -20,11 +20,13 @@ from wsl.settings.sections import (
     Whole,
     one_of,
 )
+from wsl.zoo.adapters import Adapter
 from wsl.zoo.architectures.base import ARCHITECTURES, Architecture
 from wsl.zoo.layout import Layout
 from wsl.zoo.mixture import labelled
 
 RESNET18 = "resnet18"  # the default architecture
+LORA = "lora"
 MOMENTUM = 0.9  # of SGD
 TEACHER = "weight of a loss that pulls its features towards the CLIP features of the same images; 0: not used"
 
@@ -67,6 +69,11 @@ class Network(Section):
     def layout(self) -> Layout:
         return self.architecture.layout(self.classes, self.size)._replace(normalisation=self.normalisation)
 
+    @property
+    def whole(self) -> Self:
+        """The complete network, of which members may train a part."""
+        return self.model_copy(update={"architecture": self.architecture.whole})
+
 
 class MemberTraining(Section):
     """The training that all members share."""
@@ -104,7 +111,8 @@ class Backbone(Section):
     checkpoint: str | None = Field(
         None,
         description="used instead of training: `torchvision:<weights>` or `timm:<model>`, which are downloaded once, "
-        "or a file with a state dict (torch or safetensors)",
+        "`pip:<package>`, the weights in an installed Python package, or a file with a state dict (torch or "
+        "safetensors)",
     )
     sha256: Sha256 | None = Field(None, description="SHA-256 checksum of the checkpoint's file; others are refused")
     epochs: PositiveInt = Field(60, description="epochs of its training (SGD, one-cycle learning rate)")
@@ -168,6 +176,7 @@ class Zoo(MemberTraining):
         "weights for all; `finetuned`: one trained backbone with a head of zeros for all",
     )
     backbone: Backbone = Backbone()
+    adapter: Adapter = Adapter()
     unseen: Unseen = Unseen()
     classes_per_task: Annotated[Whole, Field(ge=2)] = Field(3, description="classes per task")
     optimizer: Distribution = Field(Choice(choice=["adam", "sgd"]), description="distribution over `adam`, `sgd`")
@@ -186,14 +195,22 @@ class Zoo(MemberTraining):
 
     @property
     def architectures(self) -> dict[str, Architecture]:
-        """The architectures by label: one, those of a mixed zoo, or none for imported networks of an unknown one."""
+        """The architectures by label: one, those of a mixed zoo, or none for imported networks of an unknown one.
+
+        With adapters, it has their settings.
+        """
         several = self.architecture if isinstance(self.architecture, list) else [self.architecture]
+        lora = self.adapter.lora
+        if lora.rank is not None:
+            several = [ARCHITECTURES[LORA](base=one, **lora.model_dump()) for one in several]
         return labelled([architecture for architecture in several if architecture is not None])
 
     def member_training(self, architecture: Architecture | None = None) -> MemberTraining:
         """Return the settings of a member's training besides its plan; ``architecture``: its own in a mixed zoo."""
         values = {key: getattr(self, key) for key in MemberTraining.model_fields}
-        return MemberTraining(**values | ({} if architecture is None else {"architecture": architecture}))
+        if architecture is None:
+            (architecture,) = self.architectures.values()
+        return MemberTraining(**values | {"architecture": architecture})
 
     @model_validator(mode="after")
     def _imported_members_are_trained(self) -> Self:
@@ -213,6 +230,17 @@ class Zoo(MemberTraining):
         if "early" in self.snapshots and early >= last:
             fault = f"early_epoch can reach {early:g}, but max_epoch can be as low as {last:g}"
             raise ValueError(f"{fault}; the early snapshot must come first")
+        return self
+
+    @model_validator(mode="after")
+    def _adapters_have_a_backbone(self) -> Self:
+        if (
+            any(architecture.name == LORA for architecture in self.architectures.values())
+            and self.adapter.lora.rank is None
+        ):
+            raise ValueError("architecture: give that of the frozen network, and set adapter: {lora: {...}}")
+        if self.adapter.lora.rank is not None and self.init != "finetuned":
+            raise ValueError(f"adapter: init: {self.init} has no trained backbone to freeze; set init: finetuned")
         return self
 
     @model_validator(mode="after")

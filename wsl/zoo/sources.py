@@ -32,7 +32,7 @@ class Sources:
 
     @property
     def weights(self) -> h5py.Dataset:
-        """The dataset (snapshots, n_weights); do not keep a reference, because ``read`` may close it."""
+        """The dataset (snapshots, stored numbers); do not keep a reference, because ``read`` may close it."""
         if self._weights is None:
             self._weights = self.file["weights"]
         return self._weights

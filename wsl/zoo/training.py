@@ -58,10 +58,11 @@ class Training(EpochLoop):
         self.images = {part: load_task(packed, part, device=device) for part in ("train", "validation")}
         size = self.images["train"][0].shape[-1]
         network = Network(architecture=architecture, classes=len(packed), size=size, normalisation=normalisation)
-        self._layout = network.layout
+        self._layout = architecture.started(network.layout, start)
         self.network = network_for(self._layout).to(device)
-        if start is not None:
+        if start is not None and self._layout.frozen is None:
             self.network.load_state_dict(load_start(start))
+        architecture.for_training(self.network)
         rate, decay = plan["learning_rate"], plan["weight_decay"]
         self.optimizer = make_optimizer(self.network, plan["optimizer"], rate, decay, momentum)
         scheduler = None
@@ -112,7 +113,7 @@ class Training(EpochLoop):
 
     def evaluate(self) -> Values:
         loss, accuracy = evaluate(self.network, *self.images["validation"])
-        self._flat = flatten(self.network.state_dict(), self._layout)
+        self._flat = flatten(self.network.architecture.snapshot(self.network), self._layout)
         return {"validation_loss": loss, "validation_accuracy": accuracy}
 
     def finite(self) -> bool:

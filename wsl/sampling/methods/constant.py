@@ -15,6 +15,10 @@ class Scratch(Method):
     label, colour, marker, line = "from scratch", "#999999", "+", ":"
     uses_images = same_data = uses_zoo = False
 
+    @classmethod
+    def applies(cls, run: Any) -> bool:
+        return run.config.zoo.adapter.lora.rank is None  # the frozen network is not random
+
     def sample(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray:
         return random_weights(self.run.layout, task, seed)
 
@@ -77,8 +81,10 @@ def start_file(run: Any) -> dict[str, Any]:
 def start_state(run: Any) -> dict[str, Any]:
     """Return the state dict of the members' start, or of one random start if each member has its own."""
     from wsl.files.tensors import read_tensors
-    from wsl.zoo.network import state_dict
+    from wsl.zoo.network import network_for, state_dict
 
+    if run.layout.frozen is not None:
+        return network_for(run.layout).state_dict()  # adapters that change nothing, and a head of zeros
     if "start" in run.files:
         return read_tensors(run.files["start"])[0]
     return state_dict(random_weights(run.layout, "start", 0), run.layout)

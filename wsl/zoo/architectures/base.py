@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
@@ -147,6 +148,35 @@ class Architecture(Named):
                 layers[-1].append(entry)
         return layers
 
+    # The following are overridden by architectures of which only a part is trained (``wsl.zoo.architectures.lora``).
+
+    @property
+    def whole(self) -> Architecture:
+        """The architecture of complete networks, which starts, written models and exports have."""
+        return self
+
+    def rank_of(self, entry: Entry) -> int | None:
+        """Return the rank of a parameter's matrix (rows, other axes); None: any."""
+        return None
+
+    def started(self, layout: Layout, start: str | Path | None) -> Layout:
+        """Return the layout of networks that start from a file, see ``wsl.zoo.start``."""
+        return layout
+
+    def complete(self, network: nn.Module, layout: Layout) -> None:
+        """Load weights that a layout names but does not contain; by default, there are none."""
+
+    def for_training(self, network: nn.Module) -> None:
+        """Give a network the parameters that training changes; by default, it has them."""
+
+    def snapshot(self, network: nn.Module) -> dict[str, torch.Tensor]:
+        """Return the state dict of a network during training, with the names of the layout."""
+        return network.state_dict()
+
+    def attainable(self, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Return the nearest state dict that training could reach."""
+        return state
+
     @classmethod
     def own_names(cls, names: Mapping[str, Any]) -> dict[str, str]:
         """Return the names of parameters in this architecture, by those that other programs use."""
@@ -180,14 +210,14 @@ class Architecture(Named):
         It comes from a build on the meta device, or from the user's cache, so that torch need not be imported.
         """
         size = size if self.sized else None
-        module = module_file(type(self))
-        key = json.dumps([self.text(), classes, size, str(module)])
+        modules = sorted({module_file(type(one)) for one in (self, self.whole)})
+        key = json.dumps([self.text(), classes, size, *map(str, modules)])
         if key in _LAYOUTS:
             return _LAYOUTS[key]
         if "torch" in sys.modules:
             layout = self._built_layout(classes, size)
         else:
-            known = [self.text(), classes, size, code_digest(module), *map(version, self.libraries)]
+            known = [self.text(), classes, size, *map(code_digest, modules), *map(version, self.libraries)]
             path = cache_file("layouts", f"{hashlib.sha256(json.dumps(known).encode()).hexdigest()[:32]}.json")
             layout = read_cached(path, layout_from_text)
             if layout is None:

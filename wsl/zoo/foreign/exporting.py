@@ -58,6 +58,11 @@ def export_zoo(
     with new_folder(out) as folder:
         for path, part in _members(files):
             member = read_member(path)
+            if member.layout.frozen is not None:
+                raise DataError(
+                    f"{path} holds adapters, and a zoo of Ray Tune cannot name their frozen network; export models of "
+                    "`wsl sample`, which are complete"
+                )
             number = member.plan["member"]
             if member.diverged:
                 raise DataError(f"{path}: this member diverged, and has no last weights; leave it out")
