@@ -302,7 +302,7 @@ def test_a_run_plans_adapters_on_a_whole_start_and_refuses_what_needs_symmetries
     }
     run = Run(config)
     assert [entry.name for entry in run.layout.entries][-3:] == ["blocks.1.mlp.fc1.change", "head.weight", "head.bias"]
-    assert run.start()[1]["network"].architecture == run.config.zoo.architecture == Vit(width=16)
+    assert run.network_of(None).whole.architecture == run.config.zoo.architecture == Vit(width=16)
     assert run.training(run.members("train")[0]).keys() >= {"seed", "classes"}
     for weights in ({"align": True}, {"encoder": {"name": "contrastive", "permute": True}}):
         with pytest.raises(ConfigError, match="no permutation symmetry"):
