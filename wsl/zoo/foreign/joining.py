@@ -97,7 +97,7 @@ def _from_files(
     if numbering.iterations and set(numbers) <= set(epochs):
         return by_number
     counted = list(numbers) == list(range(len(numbers)))
-    if _numbers_are_epochs(numbers, epochs, counted):
+    if _numbers_are_epochs(numbers, epochs, counted, numbering.interval):
         return by_number
     if len(numbers) == len(epochs):
         pairs = dict(zip(numbers, epochs, strict=True))
@@ -115,7 +115,9 @@ def _may_be_sparser(numbers: Sequence[int], epochs: Sequence[int]) -> bool:
     return any(numbers[-1] + 1 in (count, count + 1) for count in counts)
 
 
-def _numbers_are_epochs(numbers: Sequence[int], epochs: Sequence[int], counted: bool) -> bool:
+def _numbers_are_epochs(
+    numbers: Sequence[int], epochs: Sequence[int], counted: bool, interval: int | None = None
+) -> bool:
     """Return whether numbers of checkpoints must be epochs, and cannot be counts of checkpoints."""
     last, end = numbers[-1], epochs[-1]
     if last == end and (set(epochs) <= set(numbers) or set(numbers) <= set(epochs)):  # a count ends at a smaller number
@@ -125,6 +127,8 @@ def _numbers_are_epochs(numbers: Sequence[int], epochs: Sequence[int], counted: 
     # With only every second epoch saved, and the end, there would be fewer checkpoints.
     if epochs[0] == 0 and last <= end <= 2 * (last - 1):
         return True
+    if interval == 1:  # gaps show which checkpoints were downloaded, not which were saved
+        return False
     step = numbers[1] - numbers[0] if len(numbers) > 2 else 1
     return step > 1 and list(numbers) == list(range(numbers[0], last + 1, step)) and numbers[0] % step == 0
 
