@@ -81,7 +81,7 @@ def network_for_peer(layout: Layout, plan: Mapping[str, Any], peer: Peer) -> Pee
         architecture = None
     describe = DESCRIBED.get(architecture.name) if architecture else _unknown
     if describe is None:
-        raise DataError(f"its code has no network like {architecture}")
+        raise _lacking(f"its code has no network like {architecture}")
     found = describe(architecture, layout, plan, peer)
     came = as_they_came(plan, "model::")
     if came.get("model::type") != found.params["model::type"]:
@@ -115,11 +115,11 @@ def _cnn(architecture: Architecture, layout: Layout, plan: Mapping[str, Any], pe
     kind = CNNS.get((architecture.name, *architecture.filters))
     if kind is None:
         filters = " or ".join(", ".join(map(str, key[1:])) for key in CNNS if key[0] == architecture.name)
-        raise DataError(f"its {architecture.name} has the filters {filters}, not {architecture.filters}")
+        raise _lacking(f"its {architecture.name} has the filters {filters}, not {architecture.filters}")
     if architecture.side(layout.image_size) != architecture.side(architecture.published):
-        raise DataError(f"its {kind} is made for {architecture.published} pixels, not {layout.image_size}")
+        raise _lacking(f"its {kind} is made for {architecture.published} pixels, not {layout.image_size}")
     if layout.classes != 10 and not peer.any_classes:
-        raise DataError(f"its {kind} always has 10 outputs, not {layout.classes}")
+        raise _lacking(f"its {kind} always has 10 outputs, not {layout.classes}")
     params = {"model::type": kind, "model::channels_in": architecture.channels}
     params |= _common(layout, plan, peer) | {"model::o_dim": layout.classes}
     counted = 0.0 if kind == "CNN" and peer.functional_dropout else params["model::dropout"]
@@ -131,7 +131,7 @@ def _cnn(architecture: Architecture, layout: Layout, plan: Mapping[str, Any], pe
 
 def _mlp(architecture: Architecture, layout: Layout, plan: Mapping[str, Any], peer: Peer) -> PeerNetwork:
     if "MLP" not in peer.types:
-        raise DataError("its code has no MLP")
+        raise _lacking("its code has no MLP")
     inputs = architecture.channels * layout.image_size**2
     params = {"model::type": "MLP", "model::channels_in": architecture.channels, "model::i_dim": inputs}
     params |= {"model::h_dim": architecture.widths, "model::o_dim": layout.classes, "model::use_bias": True}
@@ -140,7 +140,7 @@ def _mlp(architecture: Architecture, layout: Layout, plan: Mapping[str, Any], pe
 
 def _resnet18(architecture: Architecture, layout: Layout, plan: Mapping[str, Any], peer: Peer) -> PeerNetwork:
     if architecture.stem != 3:
-        raise DataError(f"its ResNet-18 has the stem 3, not {architecture.stem}")
+        raise _lacking(f"its ResNet-18 has the stem 3, not {architecture.stem}")
     params = {"model::channels_in": layout["conv1.weight"].shape[1], "model::o_dim": layout.classes}
     params |= {"model::nlin": layout.activation, "model::dropout": _known(plan, "dropout", 0.0)}
     params |= {"model::init_type": _known(plan, "initialisation")}
@@ -149,16 +149,16 @@ def _resnet18(architecture: Architecture, layout: Layout, plan: Mapping[str, Any
         params |= {"model::type": "ResNet18Slim", "model::width_mult": architecture.width / 64}
         return PeerNetwork(params, {name: name.replace("downsample", "shortcut") for name in _downsampling(layout)})
     if (architecture.width, layout.activation) != (64, "relu"):
-        raise DataError(f"its ResNet-18 has width 64 and relu, not {architecture.width} and {layout.activation}")
+        raise _lacking(f"its ResNet-18 has width 64 and relu, not {architecture.width} and {layout.activation}")
     return PeerNetwork({**params, "model::type": "Resnet18"}, {})
 
 
 def _torchvision(architecture: Architecture, layout: Layout, plan: Mapping[str, Any], peer: Peer) -> PeerNetwork:
     kind = architecture.model
     if kind not in peer.types & set(LIBRARY):
-        raise DataError(f"its code does not build {kind} with torchvision's names and shapes")
+        raise _lacking(f"its code does not build {kind} with torchvision's names and shapes")
     if kind == "vit_b_16" and layout.image_size != 224:
-        raise DataError(f"its vit_b_16 is made for 224 pixels, not {layout.image_size}")
+        raise _lacking(f"its vit_b_16 is made for 224 pixels, not {layout.image_size}")
     params = {"model::type": kind, "model::channels_in": 3, "model::o_dim": layout.classes}
     return PeerNetwork(params | {"model::dropout": LIBRARY[kind], "model::nlin": None, "model::init_type": None}, {})
 
@@ -166,7 +166,7 @@ def _torchvision(architecture: Architecture, layout: Layout, plan: Mapping[str, 
 def _unknown(_architecture: None, layout: Layout, plan: Mapping[str, Any], peer: Peer) -> PeerNetwork:
     """Return the network of an imported zoo as it came, if the peer's code has its type."""
     if plan.get("model_type") not in peer.types - RECOGNISED:
-        raise DataError("its code has no network like these, which have no known architecture")
+        raise _lacking("its code has no network like these, which have no known architecture")
     missing = dict.fromkeys(("model::nlin", "model::dropout", "model::init_type"))
     return PeerNetwork({**missing, **as_they_came(plan, "model::"), "model::o_dim": layout.classes}, {})
 
@@ -192,6 +192,10 @@ def _common(
     return {"model::nlin": layout.activation, "model::dropout": dropout, "model::init_type": initialisation}
 
 
+def _lacking(reason: str) -> DataError:
+    return DataError(f"{reason}; export it without --for, for your own code or a later import")
+
+
 _ADD = "add it to the zoo (`model::{}` in params.json, or a column `{}` of a CSV) and import the zoo again"
 
 
@@ -199,7 +203,7 @@ def _check_activation(layout: Layout, known: frozenset[str]) -> None:
     if layout.activation == UNKNOWN:
         raise DataError("the activation of these networks is not known; " + _ADD.format("nlin", "activation"))
     if layout.activation not in known:
-        raise DataError(f"its code has no activation {layout.activation} for this network")
+        raise _lacking(f"its code has no activation {layout.activation} for this network")
 
 
 def _known(plan: Mapping[str, Any], key: str, default: Any = None) -> Any:
