@@ -9,7 +9,8 @@ from torchvision.models import resnet18 as torchvision_resnet18
 from wsl.config.schema import load_config
 from wsl.errors import ConfigError
 from wsl.files.tensors import read_tensors
-from wsl.zoo.architectures.base import ARCHITECTURES
+from wsl.settings.sections import PositiveInt
+from wsl.zoo.architectures.base import ARCHITECTURES, Architecture
 from wsl.zoo.network import network_for
 from wsl.zoo.recognition import recognise
 from wsl.zoo.settings import Network
@@ -85,3 +86,17 @@ def test_a_model_that_refuses_the_size_of_images_names_the_smallest():
     torchvision = ARCHITECTURES["torchvision"](model="vgg11")
     with pytest.raises(ConfigError, match="of the usual sizes, 32 is the smallest that it accepts"):
         torchvision.layout(3, 28)
+
+
+class Filters(Architecture):
+    """An architecture whose setting `channels` is not about images."""
+
+    channels: PositiveInt = 1
+
+    def build(self, classes, size):
+        layers = [torch.nn.Conv2d(3, self.channels, 1), torch.nn.Flatten()]
+        return torch.nn.Sequential(*layers, torch.nn.Linear(self.channels * size**2, classes))
+
+
+def test_a_setting_of_the_same_name_keeps_its_own_meaning():
+    assert Filters().network(2, 8)(torch.zeros(1, 3, 8, 8)).shape == (1, 2)
