@@ -8,14 +8,17 @@ The page has no other cells, so it lists nothing that was not run.
 import json
 import re
 import tempfile
+from functools import cache
 from pathlib import Path
 
+import pytest
 import torch
 
 from tests.stages import of_models, of_weights  # noqa: F401  they list the stages
 from tests.stages.kinds import KINDS, SIZES, accepted_channels, built, register_plugins
 from tests.stages.material import Images, Material
 from tests.stages.outcome import STAGES, Outcome
+from wsl.weights.pca import ParameterPCA
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "architectures.md"
 START = """\
@@ -34,13 +37,16 @@ Column = dict[str, Outcome]  # by stage
 def run_stages(label: str, images: Path, root: Path) -> Column:
     """Run all stages on one architecture of ``KINDS``, in an empty folder."""
     material, outcomes = Material(KINDS[label], images, root), {}
-    for name, function in STAGES.items():
-        torch.manual_seed(0)
-        try:
-            outcomes[name] = function(material) or Outcome()
-        except BaseException as error:
-            error.add_note(f"stage {name} of {label}")
-            raise
+    with pytest.MonkeyPatch.context() as patch:
+        # Stages load the PCA again and again, one file per named parameter.
+        patch.setattr(ParameterPCA, "read", staticmethod(cache(ParameterPCA.read)))
+        for name, function in STAGES.items():
+            torch.manual_seed(0)
+            try:
+                outcomes[name] = function(material) or Outcome()
+            except BaseException as error:
+                error.add_note(f"stage {name} of {label}")
+                raise
     return outcomes
 
 
