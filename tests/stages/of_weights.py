@@ -71,7 +71,7 @@ def trains_members_together(m: Material):
     plans = [{**m.plan(number), "max_epoch": 1, "optimizer": "adam"} for number in range(2)]
     with pytest.MonkeyPatch.context() as patch:  # double precision, so that rounding does not grow
         for module in (cohort, epochs):
-            patch.setattr(module, "normalised", lambda images: normalised(images).double())
+            patch.setattr(module, "normalised", lambda *given: normalised(*given).double())
         patch.setattr(training, "network_for", lambda layout: network_for(layout).double())
         settings = m.training.model_copy(update={"snapshots": ["max"]})
         alone, together = ([Training(m.packed("ABC"), plan, settings) for plan in plans] for _ in range(2))

@@ -9,18 +9,8 @@ from wsl.zoo.architectures.base import ARCHITECTURES, Architecture, Recognised
 from wsl.zoo.head import likely_heads
 
 LIBRARIES = ("torchvision", "timm")
-SIZES = (
-    32,
-    224,
-    64,
-    28,
-    96,
-    128,
-    160,
-    240,
-    256,
-    384,
-)  # of images, to try if it is not known; the first that fits is recorded
+# Of images, to try if it is not known; the first that fits is recorded.
+SIZES = (32, 224, 64, 28, 96, 128, 160, 240, 256, 384)
 
 
 @lru_cache(maxsize=64)  # all checkpoints of a zoo ask the same
