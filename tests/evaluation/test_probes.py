@@ -1,21 +1,21 @@
 """Probes of imported zoos, which have their own results and may lack some of this project's columns."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from wsl.errors import DataError
-from wsl.evaluation.probes import PENALTIES, layer_statistics, measure_accuracies, probe
+from wsl.evaluation.probes import PENALTIES, layer_statistics, measure_accuracies, measure_baselines, probe
+from wsl.runs.run import Run
+from wsl.weights.pca import fit_parameters
 from wsl.zoo.foreign.exporting import export_zoo
 from wsl.zoo.foreign.importing import import_zoo
 from wsl.zoo.index import open_zoo, read_weights
@@ -108,19 +108,21 @@ def test_an_import_of_our_own_members_is_probed_like_them(zoo, packed, tmp_path)
     pd.testing.assert_frame_equal(*tables)
 
 
-def test_the_guides_python_runs_on_an_import(tmp_path):
+def test_the_guides_config_without_images_plans_an_import(tmp_path, monkeypatch):
     write_zoo(tmp_path / "theirs", ["test_acc"], members=18)
     table = pd.read_csv(tmp_path / "theirs" / "zoo.csv", index_col=0)
     table["part"] = ["train", "train", "train", "test", "test", "validation"] * 3
     table.to_csv(tmp_path / "theirs" / "zoo.csv", index=False)
     import_zoo(tmp_path / "theirs", tmp_path / "zoos" / "cifar10")
     page = (ROOT / "docs" / "guides" / "other-zoos.md").read_text()
-    (text,) = re.findall(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    process = subprocess.run(
-        [sys.executable, "-c", text], cwd=tmp_path, env=environment, capture_output=True, text=True
-    )
-    assert process.returncode == 0, process.stderr
-    probes = pd.read_csv(tmp_path / "zoos" / "cifar10" / "probes.csv")
+    (text,) = re.findall(r"^```yaml title=\"cifar10-weights.yaml\"\n(.*?)^```$", page, re.DOTALL | re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+    run = Run(yaml.safe_load(text))
+    assert {part: len(run.members(part)) for part in run.parts} == {"train": 9, "validation": 3, "test": 6}
+    names, train = [entry.name for entry in run.layout.entries], "zoos/cifar10/train.h5"
+    fitted = [tmp_path / f"{name}.h5" for name in names]
+    fit_parameters(train, fitted, names, run.config.weights.pca())
+    measure_baselines(train, ["zoos/cifar10/test.h5"], fitted, None, "probes.csv")
+    probes = pd.read_csv("probes.csv")
     assert set(probes["encoder"]) == {"layer statistics", "raw coefficients"}
     assert set(probes["target"]) == {"test_accuracy", "validation_loss", "epoch"} and probes["score"].notna().all()

@@ -15,11 +15,14 @@ from typer.testing import CliRunner
 from tests.zoo.foreign.conftest import write_run
 from wsl.cli.main import app
 from wsl.evaluation.imported import compare_accuracies
+from wsl.evaluation.probes import probe_weights
+from wsl.evaluation.tables import write_weights_summary
 from wsl.files.plain import read_json
 from wsl.files.tensors import read_tensors
+from wsl.report.cautions import FAR
 from wsl.zoo.foreign.importing import import_zoo
 from wsl.zoo.foreign.options import ImportOptions
-from wsl.zoo.index import write_index
+from wsl.zoo.index import open_zoo, write_index
 from wsl.zoo.member import read_member, write_member
 
 pytestmark = pytest.mark.slow
@@ -122,7 +125,7 @@ def test_trained_accuracies_are_those_of_each_member(project):
 def test_recomputed_accuracies_agree_unless_the_normalisation_is_wrong(project, tmp_path):
     numbers = read_json(project.results / "summary.json")
     assert numbers["reported_accuracy"] == pytest.approx(numbers["recomputed_accuracy"], abs=0.05)
-    assert numbers["reported_accuracy"] > 0.8
+    assert numbers["reported_accuracy"] > 0.6
     assert "recomputed on validation images of this run: " in project.printed
     assert "probably" not in (project.results / "report.html").read_text()
     members = sorted((project.root / "zoos" / "digits" / "members").iterdir())
@@ -130,7 +133,7 @@ def test_recomputed_accuracies_agree_unless_the_normalisation_is_wrong(project, 
     packed = sorted((project.results / "images").glob("*.h5"))
     compare_accuracies(tmp_path / "index.h5", packed, tmp_path / "imported.csv")
     table = pd.read_csv(tmp_path / "imported.csv")
-    assert table["recomputed"].mean() < table["reported"].mean() - 0.2
+    assert table["recomputed"].mean() < table["reported"].mean() - FAR
 
 
 def test_commands_describe_the_run(project, monkeypatch):
@@ -146,19 +149,27 @@ def test_commands_describe_the_run(project, monkeypatch):
     assert "datasets.prompts" in sampled.output  # the same reason as for any run without prompts
 
 
-def test_without_images_weights_and_results_are_enough(project):
+def test_without_images_weights_and_results_are_enough(project, tmp_path):
     project.write_config(WITHOUT_IMAGES)
-    results = project.root / "results" / "weights"
-    printed = project.run("results/weights/summary.json")
-    left = project.would_run()
+    planned = project.would_run()
     project.write_config(CONFIG)
-    probes = pd.read_csv(results / "tables" / "probes.csv")
-    assert set(probes["encoder"]) == {"pca-ae", "layer statistics", "raw coefficients"}
-    assert {"validation_loss", "epoch"} <= set(probes["target"])
-    assert "Ridge probes" in printed and "images.source is none" in printed
-    figures = {"zoo_overview": 1, "autoencoder_loss": 1, "output_metrics": 1, "reconstruction_over_training": 1}
-    rest = {"plan": 1, "pca_table": 1, "coefficients": 1, "embed_weights": 3, "html_report": 1, "index_part": 0}
-    assert left == Counter(figures) + Counter(rest)
+    figures = Counter(zoo_overview=1, autoencoder_loss=1, output_metrics=1, reconstruction_over_training=1)
+    weights = Counter(fit_small_pca=1, pca_table=1, coefficients=3, train_weight_encoder=1, embed_weights=3)
+    assert planned == figures + weights + Counter(
+        plan=1, index_part=3, zoo_table=1, probe_weights=1, summary=1, html_report=1
+    )
+    # Its two jobs that no other run has, on files of the finished run.
+    zoo, coded = project.results / "zoo", project.results / "weights"
+    with open_zoo(zoo / "train.h5") as index:
+        fitted = [coded / "pca" / f"{entry.name}.h5" for entry in index.layout.entries]
+    probes, members = tmp_path / "probes.csv", project.results / "tables" / "members.csv"
+    probe_weights(zoo / "train.h5", [zoo / "test.h5"], fitted, coded / "encoder.safetensors", probes, "pca-ae")
+    write_weights_summary(members, probes, tmp_path / "summary.json", CLASSES)
+    table, numbers = pd.read_csv(probes), read_json(tmp_path / "summary.json")
+    assert set(table["encoder"]) == {"pca-ae", "layer statistics", "raw coefficients"}
+    assert set(numbers["probes"]) == set(table["target"]) >= {"validation_loss", "epoch"}
+    assert numbers["probes"]["epoch"]["pca-ae"] == table["score"][table["target"] == "epoch"].iloc[0]
+    assert (numbers["members"], numbers["chance"]) == (MEMBERS, 1 / CLASSES)
 
 
 def test_only_changed_members_make_jobs_stale(project):
