@@ -226,7 +226,7 @@ def test_tables_and_the_summary_name_every_encoder_and_architecture(mixed, measu
     shown = capsys.readouterr().out
     for text in ("resnet18: 5 members", "mlp: 6 members", "mean of members", "layer statistics", "probes.csv"):
         assert text in shown
-    with pytest.raises(DataError, match="has a mixed zoo, and so no sampler"):
+    with pytest.raises(DataError, match="has no sampler, since its zoo is mixed"):
         load_description(run)
 
 

@@ -9,6 +9,7 @@ from torch import nn
 
 from tests.models import LAYOUT, network_of, outputs, photos
 from tests.networks import resnet18
+from wsl.images.reading import USUAL
 from wsl.images.tasks import TaskImages
 from wsl.sampling.loading import Recalibrated
 from wsl.sampling.methods.references import Trained
@@ -121,6 +122,7 @@ def test_momentum_and_mode_are_restored(weights):
 def test_dropout_changes_no_statistics():
     layers = [nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.5), nn.Conv2d(4, 2, 3), nn.BatchNorm2d(2)]
     network, images = nn.Sequential(*layers), some(16)
+    network.normalisation = USUAL
     re_estimate(network, images)
     with torch.no_grad():
         first = layers[0](inputs_of(images).float())
@@ -142,5 +144,5 @@ def test_recalibrated_models_have_statistics_of_the_images_that_may_be_used(zoo,
     assert not np.allclose(sampled, models.sample("0/1/3", 0.1, 5))
     assert not np.allclose(sampled, models.sample("0/1/2", 0.1))
     with open_zoo(zoo.test) as test:
-        trained = Trained(None, SimpleNamespace(held_out=[test]))
+        trained = Trained(None, SimpleNamespace(held_out=[test], member=None))
         assert Recalibrated(trained, images, recalibration).sample("9/9/9", 0.1) is None

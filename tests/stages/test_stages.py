@@ -40,4 +40,5 @@ def test_the_page_lists_what_is_tested_and_nothing_else(images):
 
 
 def test_every_architecture_of_the_package_is_tested(images):
-    assert {name for name in ARCHITECTURES if ARCHITECTURES[name].__module__.startswith("wsl.")} <= set(KINDS)
+    built_in = {name for name in ARCHITECTURES if ARCHITECTURES[name].__module__.startswith("wsl.")}
+    assert built_in - {"lora"} <= set(KINDS)  # adapters of another architecture: tests/zoo/architectures/test_lora.py

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from wsl.errors import DataError
+from wsl.files.opening import remedy
 from wsl.files.plain import file_digest, read_json, within, write_json
 from wsl.jobs.job import Job
 from wsl.sampling.loading import Choice, MethodFiles
@@ -136,8 +137,8 @@ def load_description(run: str | Path) -> Description:
         if (summary := Path(run, "summary.json")).is_file():
             mixed = "architectures" in read_json(summary)
             reason = "its zoo is mixed" if mixed else "its images.source is none"
-            remedy = "whose members have one architecture" if mixed else "with images"
-            raise DataError(f"{run} has no sampler, since {reason}; give a run {remedy}")
+            kind = "whose members have one architecture" if mixed else "with images"
+            raise DataError(f"{run} has no sampler, since {reason}; give a run {kind}")
         raise DataError(f"{run} has no {NAME}; give the folder of a finished run, results/<run>")
     content = read_json(path)
     version = content.pop("format", None)

@@ -44,7 +44,7 @@ def test_networks_that_draw_numbers_are_trained_one_after_the_other(images, tmp_
     together = []
     monkeypatch.setattr(cohort, "train_together", lambda *given: together.append(given))
     real = cohort.Training
-    monkeypatch.setattr(cohort, "Training", lambda *given: real(*given[:-1], "cpu"))
+    monkeypatch.setattr(cohort, "Training", lambda *given: real(*given[:4], "cpu", *given[5:]))
     cohort.train_cohort(images, [tmp_path / "a.h5"], [PLAN], settings, job=Job("cuda"))
     train_member(images, tmp_path / "b.h5", PLAN, settings)
     assert not together
