@@ -13,9 +13,10 @@ BENCH ?= seeds profile_stages storage index pca zoo_cpu zoo_gpu decoding workflo
 run: .venv/run
 	@$(BIN)/wsl run $(CONFIG) --cores $(CORES) --resume '$(strip make run $(MAKEOVERRIDES))'
 
-# All tests that this machine can run, including slow ones; `.venv/bin/pytest` runs only the quick ones.
+# All tests that this machine can run, including slow ones; `.venv/bin/pytest` runs only the quick ones. Three processes,
+# since tests of Slurm, terminals and kills mostly wait.
 test: lint
-	$(BIN)/pytest -m "slow or not slow" --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -m "slow or not slow" --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 # Debian packages for the tests of a real one-node Slurm; run as root. Without them `make test` skips these tests.
 slurm:

@@ -12,7 +12,8 @@ from wsl.config.schema import load_config
 from wsl.errors import ConfigError
 from wsl.settings.registry import load_plugins
 
-PLUGINS = [str(Path(__file__).parents[1] / "plugins" / f"{name}.py") for name in ("toy_architecture", "toy_linear")]
+TESTS = Path(__file__).parents[1]
+PLUGINS = [str(TESTS / name) for name in ("plugins/toy_architecture.py", "stages/toy_linear.py")]
 # By column of the page: the value of `zoo.architecture`.
 KINDS = {
     "resnet18": {"name": "resnet18", "width": 2, "activation": "silu"},
