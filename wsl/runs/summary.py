@@ -35,7 +35,8 @@ def summary_lines(report: Path, numbers: dict[str, Any]) -> list[str]:
     )
     start = ["", f"Report:  {report}", zoo]
     if "recomputed_accuracy" in numbers:
-        start.append(f"         recomputed on validation images of this run: {numbers['recomputed_accuracy']:.1%}")
+        reported, recomputed = (f"{numbers[key]:.1%}" for key in ("reported_accuracy", "recomputed_accuracy"))
+        start.append(f"         test members: {reported} in their zoo, {recomputed} on images of this run")
     if "probes" in numbers:
         return [*start, *_probes(numbers["probes"]), ""]
     kinds = kinds_in(numbers["accuracy"])
