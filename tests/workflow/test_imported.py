@@ -29,24 +29,6 @@ pytestmark = pytest.mark.slow
 
 SIZE, CLASSES, MEMBERS = 21, 3, 8
 MEAN, STD = [0.2] * 3, [0.1] * 3
-CONFIG = {
-    "run": "own",
-    # With pooling, 20 and 21 pixels give equal shapes, and the import assumes the smaller one.
-    "images": {"source": "digits", "size": SIZE, "mean": MEAN, "std": STD, "classes_per_job": CLASSES},
-    "zoo": {"imported": "zoos/digits"},
-    "weights": {"components": 8, "encoder": {"latent": 8, "epochs": 4}},
-    "outcomes": {"bins": 3},
-    "shared": {"hidden": [16], "outcome_embedding": 8, "epochs": 4},
-    "sampling": {"samplers": ["projection"]},
-    "evaluation": {
-        "synthetic_images": 16,
-        "training_images": 20,
-        "heatmap_members": 2,
-        "image_counts": [5],
-        "finetuning": {"epochs": [1]},
-    },
-}
-WITHOUT_IMAGES = {**CONFIG, "run": "weights", "images": {"source": "none"}, "sampling": {}}
 
 
 def network():
@@ -92,8 +74,16 @@ def contents(folder):
 
 
 @pytest.fixture(scope="module")
-def project(new_project, tmp_path_factory):
-    project, foreign = new_project(CONFIG), tmp_path_factory.mktemp("foreign")
+def config(tiny_config, change):
+    # With pooling, 20 and 21 pixels give equal shapes, and the import assumes the smaller one.
+    images = {"source": "digits", "size": SIZE, "mean": MEAN, "std": STD, "classes_per_job": CLASSES}
+    imported = {"imported": "zoos/digits"}
+    return change(tiny_config, run="own", seed=0, images=images, zoo=imported, evaluation__image_counts=[5])
+
+
+@pytest.fixture(scope="module")
+def project(new_project, config, tmp_path_factory):
+    project, foreign = new_project(config), tmp_path_factory.mktemp("foreign")
     write_zoo(foreign)
     options = ImportOptions(classes=["0", "1", "2"], shares=[4, 2, 2], seed=1)
     import_zoo(foreign, project.root / "zoos" / "digits", options)
@@ -149,10 +139,10 @@ def test_commands_describe_the_run(project, monkeypatch):
     assert "datasets.prompts" in sampled.output  # the same reason as for any run without prompts
 
 
-def test_without_images_weights_and_results_are_enough(project, tmp_path):
-    project.write_config(WITHOUT_IMAGES)
+def test_without_images_weights_and_results_are_enough(project, config, change, tmp_path):
+    project.write_config(change(config, run="weights", images={"source": "none"}, sampling={}))
     planned = project.would_run()
-    project.write_config(CONFIG)
+    project.write_config(config)
     figures = Counter(zoo_overview=1, autoencoder_loss=1, output_metrics=1, reconstruction_over_training=1)
     weights = Counter(fit_small_pca=1, pca_table=1, coefficients=3, train_weight_encoder=1, embed_weights=3)
     assert planned == figures + weights + Counter(

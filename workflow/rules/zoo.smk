@@ -39,10 +39,8 @@ if START:
             **call(START[0], **{**START[1], "network": lambda wildcards: RUN.network_of(wildcards.get("label")).whole}),
 
 
-if RUN.imported:
-    pass  # their files are read where they are
-
-elif RUN.config.zoo.cohort == 1:
+# Files of imported members are read where they are.
+if RUN.trained and RUN.config.zoo.cohort == 1:
 
     use rule job as train_member with:
         input:
@@ -68,7 +66,7 @@ elif RUN.config.zoo.cohort == 1:
                 normalisation=RUN.config.images.normalisation,
             ),
 
-else:
+elif RUN.trained:
 
     # Cohort 4 of size ten trains members 40 to 49, so that names of files do not depend on the size.
     use rule job as train_cohort with:

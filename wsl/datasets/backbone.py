@@ -9,10 +9,9 @@ from pathlib import Path
 import torch
 from torch.nn import functional
 
-from wsl.datasets.class_means import write_class
+from wsl.datasets.class_means import embed_class
 from wsl.datasets.encoders.backbone import Backbone
 from wsl.errors import DataError
-from wsl.files.hdf5 import open_hdf5
 from wsl.jobs.job import Job
 from wsl.zoo.network import features_and_logits, network_for
 from wsl.zoo.settings import Network
@@ -41,11 +40,7 @@ def embed_by_backbone(
     torch.set_num_threads(job.threads)
     features_of = BackboneFeatures(model, job.device)
     for source, path in zip(packed, out, strict=True):
-        with open_hdf5(source) as file:
-            name, images = file.attrs["class"], torch.from_numpy(file["train"][...]).permute(0, 3, 1, 2)
-        features = features_of(images).cpu()
-        write_class(path, name, features.double().mean(0).float().numpy(), features.numpy(), None)
-        log.info("class %s: mean of %d images", name, len(images))
+        log.info("class %s: mean of %d images", *embed_class(source, path, features_of, None))
 
 
 class BackboneFeatures:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -46,12 +46,27 @@ def embed_classes(
     torch.set_num_threads(job.threads)
     encoder = Clip(model.model, model.weights, job.seed, job.device)
     for source, path, sentences in zip(packed, out, prompts, strict=True):
-        with open_hdf5(source) as file:
-            name, images = file.attrs["class"], torch.from_numpy(file["train"][...]).permute(0, 3, 1, 2)
-        features = encoder.features(images).cpu()
         text = encoder.text_features(sentences).mean(0).cpu().numpy() if sentences else None
-        write_class(path, name, features.double().mean(0).float().numpy(), features.numpy(), text)
-        log.info("class %s: mean of %d images, %d prompts", name, len(images), len(sentences))
+        name, count = embed_class(source, path, encoder.features, text)
+        log.info("class %s: mean of %d images, %d prompts", name, count, len(sentences))
+
+
+def embed_class(
+    packed: str | Path, out: str | Path, features_of: Callable[[torch.Tensor], torch.Tensor], text: np.ndarray | None
+) -> tuple[str, int]:
+    """Write the class file of one class, and return its name and number of images.
+
+    Args:
+        packed: its packed images.
+        out: HDF5 file, see ``embed_classes``.
+        features_of: returns features (n, dimension) of uint8 images (n, 3, h, w).
+        text: see ``write_class``.
+    """
+    with open_hdf5(packed) as file:
+        name, images = file.attrs["class"], torch.from_numpy(file["train"][...]).permute(0, 3, 1, 2)
+    features = features_of(images).cpu()
+    write_class(out, name, features.double().mean(0).float().numpy(), features.numpy(), text)
+    return name, len(images)
 
 
 def embed_name(name: str, prompts: Sequence[str], out: str | Path, clip: Clip, length: float) -> None:

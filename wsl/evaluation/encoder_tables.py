@@ -13,7 +13,6 @@ from wsl.files.plain import write_csv
 METRICS = ("agreement", "correlation", "cosine")
 ABOUT = dict.fromkeys(("encoder", "kind", "gate", "share", "regime"))  # the order of the columns
 MIXED = ["encoder", "architecture", "part"]
-PROBED = ("target", "score", "low", "high", "chance", "snapshots", "members", "sets", "features")
 AVERAGED = ("spread", "fit_seconds", "decode_seconds", "peak_mib")
 
 

@@ -71,9 +71,9 @@ def _probes(probes: dict[str, dict[str, float]]) -> list[str]:
     """Return a table of the scores of probes by encoder and target."""
     names = dict.fromkeys(name for scores in probes.values() for name in scores)
     lines = ["", "Ridge probes of held-out weights: R², or accuracy for the optimizer", ""]
-    lines.append(f"  {'':<20}" + "".join(f"{name:<20}" for name in names))
+    lines.append(f"  {'':<{WIDE_NAME}}" + "".join(f"{name:<{WIDE_NAME}}" for name in names))
     for target, scores in probes.items():
-        lines.append(f"  {target:<20}" + "".join(f"{scores[name]:<20.3f}" for name in names))
+        lines.append(f"  {target:<{WIDE_NAME}}" + "".join(f"{scores[name]:<{WIDE_NAME}.3f}" for name in names))
     return [line.rstrip() for line in lines]
 
 
