@@ -53,12 +53,13 @@ docs-serve: .venv/docs
 
 # One stamp for each set of packages, all of which include that of `run`; a change of pyproject.toml or constraints.txt
 # installs them again.
-EXTRA_test := [test]
-EXTRA_docs := [docs]
+EXTRA_run := workflow
+EXTRA_test := test
+EXTRA_docs := workflow,docs
 .venv/run .venv/test .venv/docs: .venv/%: pyproject.toml constraints.txt
 	@$(PYTHON) -c "import sys; sys.exit('wsl needs Python >= 3.11; select one: make PYTHON=python3.12' if sys.version_info < (3, 11) else 0)"
 	@$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".$(EXTRA_$*)"
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[$(EXTRA_$*)]"
 	touch .venv/run $@
 
 clean:

@@ -78,7 +78,7 @@ def test_other_files_are_counted_by_kind_with_the_remedy(tmp_path, without_heif,
         f"{tmp_path}: 3 images are used; left out: 9 not recognised as images: 3 .heic (to read them: "
     )
     for part in (
-        "pip install pillow-heif)",
+        "pip install 'weight-space-learning[heif]')",
         "2 in nested folders",
         "1 .txt",
         "1 nested folders without images",
@@ -119,7 +119,7 @@ HEIC = b"\0\0\0\x18ftypheic" + bytes(40)
         (b"<!DOCTYPE html><html>Not found</html>", "x.jpg", "it holds HTML and not an image"),
         (b"%PDF-1.7", "x.jpg", "it holds PDF and not an image"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "x.png", "it holds SVG and not an image"),
-        (HEIC, "x.jpg", r"a HEIF image \(to read them: pip install pillow-heif\)"),
+        (HEIC, "x.jpg", r"a HEIF image \(to read them: pip install 'weight-space-learning\[heif\]'\)"),
     ],
 )
 def test_the_reason_why_a_file_cannot_be_read_is_reported(tmp_path, content, name, reason):

@@ -8,12 +8,14 @@ import sys
 import pytest
 import torch
 
+import wsl
 from wsl.jobs import machine
 from wsl.jobs.machine import note, noted, this_machine
 
 
 def test_this_machine_is_described_without_torch():
     here = this_machine()
+    assert here.wsl == wsl.__version__
     assert here.python == platform.python_version()
     assert here.torch == torch.__version__ or torch.__version__.startswith(here.torch)
     assert here.cores == len(os.sched_getaffinity(0)) and here.gpu == ""
@@ -63,12 +65,3 @@ def test_models_of_gpus_are_named_for_jobs_on_them(tmp_path, monkeypatch):
         (tmp_path / name / "information").write_text(f"Model: \t\t {model}\nIRQ:   \t\t 40\n")
     monkeypatch.setattr(machine, "NVIDIA_DEVICES", tmp_path)
     assert (this_machine("cuda").gpu, this_machine("cpu").gpu) == ("NVIDIA H100", "")
-
-
-def test_the_version_is_that_of_the_library_beside_the_workflow(tmp_path, monkeypatch):
-    project = tmp_path / "pyproject.toml"
-    monkeypatch.setattr(machine, "PROJECT", project)
-    project.write_text('[project]\nname = "wsl"\nversion = "9.8.7"\n')
-    assert this_machine().wsl == "9.8.7"
-    project.write_text('[project]\nname = "another-package"\nversion = "1.2.3"\n')
-    assert this_machine().wsl != "1.2.3"

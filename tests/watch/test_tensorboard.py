@@ -114,5 +114,5 @@ def test_jobs_without_a_history_have_no_curve(folder, write, tmp_path):
 
 def test_without_tensorboard_the_error_names_the_remedy(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "tensorboard.summary.writer.event_file_writer", None)
-    with pytest.raises(ConfigError, match=r"pip install 'wsl\[tensorboard\]'"):
+    with pytest.raises(ConfigError, match=r"pip install 'weight-space-learning\[trackers\]'"):
         Events(tmp_path)

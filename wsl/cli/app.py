@@ -4,7 +4,6 @@ import json
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 from typing import Any
 
 import typer
@@ -12,6 +11,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
 
+from wsl import __version__
 from wsl.errors import ConfigError, DataError
 
 app = typer.Typer(
@@ -27,7 +27,7 @@ console, notes = Console(emoji=False), Console(stderr=True, emoji=False)
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        say(f"wsl {version('wsl')}")
+        say(f"wsl {__version__}")
         raise typer.Exit
 
 

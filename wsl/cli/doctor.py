@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
+from wsl import __version__
 from wsl.cli.app import app, console, notes, say_json, warn
 from wsl.jobs.devices import visible_devices
 
@@ -30,7 +31,7 @@ def doctor(
     The exit code is 1 if anything would stop the run.
     """
     report: dict[str, Any] = {
-        "wsl": version("wsl"),
+        "wsl": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": {name: _version(name) for name in PACKAGES},

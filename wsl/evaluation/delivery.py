@@ -1,12 +1,12 @@
 """Deliver a model for a user's own classes: sample, optionally train, evaluate and write it."""
 
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from wsl import __version__
 from wsl.errors import DataError
 from wsl.evaluation.card import card
 from wsl.evaluation.estimates import PIXEL_IMAGES, PIXELS, baselines, estimate
@@ -60,7 +60,7 @@ def deliver(
             **_description(model, description, request),
             "estimates": {key: value for key, value in estimates.items() if value},
             **_comparison(model, run, description),
-            "provenance": {"wsl": version("wsl"), "sampler_sha256": description.digest, "seed": model.seed},
+            "provenance": {"wsl": __version__, "sampler_sha256": description.digest, "seed": model.seed},
         }
         check_model(out, force)  # another process may have written the files meanwhile
         write_model(out, whole_state(weights, model.run.layout, model.run.counters), content)

@@ -1,12 +1,18 @@
-"""Files of weights in installed Python packages, found without importing the packages."""
+"""Installed Python packages: how to install what is missing, and files of weights in them, found without imports."""
 
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 from wsl.errors import ConfigError
 
+DISTRIBUTION = "weight-space-learning"  # on PyPI, where `wsl` is another project
 PIP = "pip:"
 SUFFIXES = (".pth", ".pt", ".safetensors", ".bin", ".ckpt", ".tar")  # of files that ``wsl.zoo.states`` reads
+
+
+def install_hint(extra: str) -> str:
+    """Return the command that installs the packages of an extra of pyproject.toml."""
+    return f"pip install '{DISTRIBUTION}[{extra}]'"
 
 
 def package_file(source: str, key: str) -> Path:

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from wsl.errors import DataError
+from wsl.files.packages import install_hint
 
 # Pillow's format for each suffix. None of these decoders calls another program, unlike that of EPS.
 FORMAT_OF = {
@@ -33,7 +34,7 @@ FORMAT_OF = {
 # Formats for which a module must be installed, and the remedy where it is not.
 MODULES = {
     "AVIF": ("PIL.AvifImagePlugin", "to read them: pip install 'pillow>=11.3'"),
-    "HEIF": ("pillow_heif", "to read them: pip install pillow-heif"),
+    "HEIF": ("pillow_heif", f"to read them: {install_hint('heif')}"),
 }
 # Formats and suffixes that can be read here.
 FORMATS = frozenset(name for name in FORMAT_OF.values() if name not in MODULES or find_spec(MODULES[name][0]))

@@ -4,15 +4,14 @@ import json
 import os
 import platform
 import re
-import tomllib
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from wsl import __version__
 from wsl.jobs.devices import NVIDIA_DEVICES
 
-PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 TAIL = 4096  # bytes at the end of a log that contain the note
 _NOTE = re.compile(r"INFO done in (?P<seconds>[\d.]+) s on (?P<machine>\{.*\})$", re.MULTILINE)
 
@@ -34,7 +33,7 @@ class Machine:
 def this_machine(device: str = "cpu") -> Machine:
     """Return a description of this machine for a job on ``device``, without importing torch, which few jobs need."""
     return Machine(
-        wsl=_own_version(),
+        wsl=__version__,
         python=platform.python_version(),
         torch=_version("torch"),
         cpu=_cpu(),
@@ -59,15 +58,6 @@ def noted(log: str | Path) -> tuple[float, Machine] | None:
         return float(notes[-1][0]), Machine(**json.loads(notes[-1][1]))
     except (OSError, IndexError, TypeError, ValueError):
         return None
-
-
-def _own_version() -> str:
-    # The library next to the workflow is used, even if another version is installed.
-    with suppress(OSError, tomllib.TOMLDecodeError, KeyError):
-        project = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]
-        if project["name"] == "wsl":
-            return project["version"]
-    return _version("wsl")
 
 
 def _version(package: str) -> str:

@@ -74,7 +74,8 @@ def _parsed(content: bytes, path: Path) -> Source:
         elif isinstance(node, ast.BinOp) and isinstance(node.right, ast.Constant) and ast.unparse(node.left) == HERE:
             beside.append(node.right.value)
     digest = hashlib.sha256(ast.dump(_without_prose(tree)).encode()).hexdigest()
-    return Source(digest, tuple(sorted(name for name in names if name.split(".")[0] == "wsl")), tuple(beside))
+    # The package itself, `wsl`, has the version and the names of the API, which change no result.
+    return Source(digest, tuple(sorted(name for name in names if name.startswith("wsl."))), tuple(beside))
 
 
 def _run_by_jobs(tree: ast.AST) -> Iterator[ast.AST]:

@@ -9,6 +9,7 @@ import torch
 from wsl.errors import DataError
 from wsl.files.atomic import written_whole
 from wsl.files.outputs import MODELS, check_outputs, check_suffix
+from wsl.files.packages import install_hint
 from wsl.sampling.model_files import model_layout, read_model
 from wsl.zoo.network import network_for
 
@@ -58,7 +59,7 @@ def export_onnx(model: str | Path, out: str | Path, force: bool = False) -> None
             verbose=False,
         )
     except ImportError as error:
-        raise DataError(f"ONNX needs packages that are not installed ({error}); pip install 'wsl[onnx]'") from error
+        raise DataError(f"ONNX needs packages that are not installed ({error}); {install_hint('onnx')}") from error
     program.model.metadata_props["wsl"] = json.dumps(about, sort_keys=True)
     with written_whole(out) as unfinished:
         program.save(unfinished, external_data=False)

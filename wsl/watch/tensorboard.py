@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from wsl.errors import ConfigError
+from wsl.files.packages import install_hint
 from wsl.jobs.history import history_of
 from wsl.watch.state import Epoch, Logs, State
 
@@ -56,9 +57,8 @@ class Events:
             from tensorboard.compat.proto import event_pb2, summary_pb2
             from tensorboard.summary.writer.event_file_writer import EventFileWriter
         except ImportError as error:
-            raise ConfigError(
-                f"TensorBoard is needed to write event files ({error}); pip install 'wsl[tensorboard]'"
-            ) from error
+            needed = f"TensorBoard is needed to write event files ({error}); {install_hint('trackers')}"
+            raise ConfigError(needed) from error
         self.folder = Path(folder)
         self._event, self._summary, self._new_writer = event_pb2, summary_pb2, EventFileWriter
         self._writers: dict[str, Any] = {}
