@@ -7,13 +7,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated, Any
 
+import psutil
 import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
 from wsl import __version__
 from wsl.cli.app import app, console, notes, say_json, warn
-from wsl.jobs.devices import visible_devices
+from wsl.jobs.devices import MPS, visible_devices
+from wsl.jobs.machine import this_machine
 
 PACKAGES = ("torch", "torchvision", "open_clip_torch", "snakemake", "h5py", "scikit-learn", "onnx")
 GB = 1e9
@@ -36,7 +38,7 @@ def doctor(
         "platform": platform.platform(),
         "packages": {name: _version(name) for name in PACKAGES},
         "cores": os.cpu_count(),
-        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "memory_bytes": psutil.virtual_memory().total,
         "disk_free_bytes": shutil.disk_usage(Path.cwd()).free,
         "devices": _devices(),
         "warnings": [],
@@ -67,11 +69,14 @@ def _version(name: str) -> str | None:
 
 def _devices() -> list[dict[str, Any]]:
     """Return the GPUs that torch can use, or a `fault` if it cannot use the visible ones."""
-    if not visible_devices():
+    visible = visible_devices()
+    if not visible:
         return []
     import torch
 
-    if not torch.cuda.is_available():
+    if visible == [MPS] and torch.backends.mps.is_available():
+        return [{"name": f"{this_machine(MPS).gpu} (MPS)", "memory_bytes": torch.mps.recommended_max_memory()}]
+    if visible == [MPS] or not torch.cuda.is_available():
         fault = "GPUs are visible, but torch cannot use them: install a version of torch that fits the driver"
         return [{"fault": fault}]
     gpus = map(torch.cuda.get_device_properties, range(torch.cuda.device_count()))

@@ -38,8 +38,14 @@ def written_whole(path: str | Path) -> Iterator[Path]:
     finally:
         temporary.unlink(missing_ok=True)
         for leftover in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
-            if not Path("/proc", leftover.name.split(".")[-2]).exists():  # its writer was killed
+            if not _runs(leftover.name.split(".")[-2]):  # its writer was killed
                 leftover.unlink(missing_ok=True)
+
+
+def _runs(process: str) -> bool:
+    import psutil  # rarely needed, and its import takes time
+
+    return process.isdecimal() and psutil.pid_exists(int(process))
 
 
 @contextmanager

@@ -34,8 +34,10 @@ def files_left() -> int:
     if soft == resource.RLIM_INFINITY:
         return MOST_FILES
     try:
-        used = len(os.listdir("/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd"))
-    except OSError:  # not even this folder can be opened
+        import psutil
+
+        used = psutil.Process().num_fds()
+    except OSError:  # not even the list of open files can be opened
         return 0
     return max(soft - used - SPARE_FILES, 0)
 

@@ -9,7 +9,7 @@ from wsl.jobs.progress import NOWHERE, Progress
 class Job:
     """The circumstances of one job."""
 
-    device: str = "cpu"  # or cuda
+    device: str = "cpu"  # cuda or mps
     threads: int = 1  # CPU threads that numeric libraries may use
     seed: int = 0  # seed of all random numbers in the job
     progress: Progress = NOWHERE  # saves states to resume from, and writes the history of epochs

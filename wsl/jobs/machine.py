@@ -4,13 +4,16 @@ import json
 import os
 import platform
 import re
+import subprocess
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import psutil
+
 from wsl import __version__
-from wsl.jobs.devices import NVIDIA_DEVICES
+from wsl.jobs.devices import MPS, NVIDIA_DEVICES
 
 TAIL = 4096  # bytes at the end of a log that contain the note
 _NOTE = re.compile(r"INFO done in (?P<seconds>[\d.]+) s on (?P<machine>\{.*\})$", re.MULTILINE)
@@ -37,11 +40,17 @@ def this_machine(device: str = "cpu") -> Machine:
         python=platform.python_version(),
         torch=_version("torch"),
         cpu=_cpu(),
-        cores=len(os.sched_getaffinity(0)),
-        memory=round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
+        cores=usable_cores(),
+        memory=round(psutil.virtual_memory().total / 1e9, 1),
         system=_system(),
-        gpu=", ".join(_gpus()) if device == "cuda" else "",
+        gpu="" if device == "cpu" else _cpu() if device == MPS else ", ".join(_gpus()),
     )
+
+
+def usable_cores() -> int:
+    """Return the number of cores that this process may use."""
+    # macOS has no affinity of processes.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def note(seconds: float, device: str = "cpu") -> str:
@@ -72,6 +81,10 @@ def _cpu() -> str:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
                 return " ".join(line.partition(":")[2].split())
+    if platform.system() == "Darwin":  # the name of an Apple chip, which is its GPU's too
+        with suppress(OSError, subprocess.SubprocessError):
+            command = ["sysctl", "-n", "machdep.cpu.brand_string"]
+            return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     return platform.processor() or platform.machine()
 
 

@@ -1,6 +1,5 @@
 """Start Snakemake for a run, show its progress, and report how it ended."""
 
-import fcntl
 import os
 import signal
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Self, TextIO
 
+from filelock import lock_descriptor
 from rich.console import Console
 
 from wsl.errors import ConfigError, DataError
@@ -146,13 +146,12 @@ def _opened(log: Path) -> Iterator[TextIO]:
     """Open a log for writing; Snakemake and its jobs inherit its lock."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "a", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        locked = True
+        with suppress(OSError):  # a file system without locks
+            locked = lock_descriptor(file.fileno(), blocking=False)
+        if not locked:
             folder = log.parents[1]
-            raise ConfigError(f"{folder} is being made by another process; watch it: wsl watch {folder}") from None
-        except OSError:  # a file system without locks
-            pass
+            raise ConfigError(f"{folder} is being made by another process; watch it: wsl watch {folder}")
         file.truncate(0)
         yield file
 

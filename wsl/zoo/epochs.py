@@ -1,6 +1,7 @@
 """Train a network for one epoch, or evaluate it, on images in memory."""
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import NamedTuple
 
 import torch
@@ -80,11 +81,13 @@ def train_epoch(
     return {"train_loss": total.item() / count, "train_accuracy": correct.item() / count}
 
 
-def computing_in(precision: str, device: torch.device) -> torch.autocast:
+def computing_in(precision: str, device: torch.device) -> AbstractContextManager:
     """Return a context in which forward passes compute in ``float32`` or, by autocast on a GPU, in ``bfloat16``.
 
     A CPU computes in float32: its gradients of narrow convolutions in bfloat16 are wrong, up to NaN (torch 2.15).
     """
+    if device.type == "mps":  # whose autocast is younger than the oldest torch that works
+        return nullcontext()
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16" and device.type == "cuda")
 
 
