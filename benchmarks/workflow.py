@@ -19,7 +19,7 @@ import yaml
 from runs import ROOT, snakemake
 from side_by_side import ratio, report, seconds
 
-PARTS = ("Snakefile", "environment.yml", "config", "profiles", "workflow", "wsl")
+PARTS = ("Snakefile", "config", "profiles", "workflow", "wsl")
 CALLED = "called"  # one line per job
 STUB = f"""
 from pathlib import Path
@@ -53,10 +53,10 @@ def pretended(folder: Path) -> Path:
         source = ROOT / name
         (shutil.copytree if source.is_dir() else shutil.copy)(source, folder / name)
     (folder / "workflow" / "scripts" / "call.py").write_text(STUB, encoding="utf-8")
-    snakefile = folder / "Snakefile"
+    snakefile = folder / "workflow" / "Snakefile"
     text = snakefile.read_text(encoding="utf-8")
-    snakefile.write_text(text[: text.index("onstart:")], encoding="utf-8")
-    return snakefile
+    snakefile.write_text(text.replace('include: "rules/handlers.smk"\n', ""), encoding="utf-8")
+    return folder / "Snakefile"
 
 
 def count_jobs(snakefile: Path, config: Path, work: Path) -> int:

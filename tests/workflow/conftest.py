@@ -18,7 +18,7 @@ from wsl.launch.stopping import FULL
 
 REPOSITORY = Path(__file__).parents[2]
 FOLDERS = ("workflow", "wsl", "config", "profiles")
-FILES = ("Snakefile", "environment.yml", "README.md", "pyproject.toml")
+FILES = ("Snakefile", "README.md", "pyproject.toml")
 # With this seed members 2 and 5 are test members, and so would a ninth, number 8, be.
 TINY = {
     "run": "tiny",

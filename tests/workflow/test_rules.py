@@ -204,7 +204,7 @@ def test_rule_has_script_log_and_environment(rule, repository):
     assert [str(log).split("{")[0] for log in rule.log] == [
         f"results/tiny/logs/{rule.name}/" if wildcards else f"results/tiny/logs/{rule.name}.log"
     ]
-    assert rule.conda_env == str(repository / "environment.yml")
+    assert rule.conda_env == "../envs/job.yaml"
 
 
 def runs_locally_or_says_what_it_needs(rule):

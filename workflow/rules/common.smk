@@ -2,32 +2,39 @@
 
 import os
 import sys
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.logging import logger
 from snakemake.settings.enums import Quietness
 
-# Import the library next to this workflow, not an installed one: the digest of its code decides which jobs are stale.
-sys.path.insert(0, workflow.basedir)
+# Not `workflow.basedir`: in a module, it is the folder of the Snakefile that uses the module.
+FOLDER = Path(str(workflow.current_basedir)).parent
+# Import the library next to this workflow, if there is one, and not an installed one: the digest of its code decides
+# which jobs are stale.
+if Path(FOLDER.parent, "wsl", "__init__.py").is_file():
+    sys.path.insert(0, str(FOLDER.parent))
 
-from wsl.config.reading import read_yaml
-from wsl.errors import ConfigError, DataError
-from wsl.evaluation.bench import BenchSettings
-from wsl.files.text import forgive_output
-from wsl.jobs.devices import describe_devices
-from wsl.jobs.provenance import call_digest
-from wsl.launch.brief import print_in_brief
-from wsl.launch.stopping import FULL, PREFIX, Stopping, this_command
-from wsl.paths import Paths
-from wsl.report.contents import TABLES, planned_warnings
-from wsl.report.facts import facts
-from wsl.runs.disk import check_disk
-from wsl.runs.run import Run
-from wsl.runs.summary import print_summary
-from wsl.sampling.inputs import choice_of, draws
-from wsl.sampling.methods.base import METHODS
-from wsl.settings.sections import plain
-from wsl.watch.record import COMPLETED, FAILED, INTERRUPTED, StepsHandler, write_record
+try:
+    from wsl.config.reading import read_yaml
+    from wsl.errors import ConfigError, DataError
+    from wsl.evaluation.bench import BenchSettings
+    from wsl.files.text import forgive_output
+    from wsl.jobs.provenance import call_digest
+    from wsl.launch.brief import print_in_brief
+    from wsl.launch.stopping import FULL, PREFIX, Stopping, this_command
+    from wsl.paths import Paths
+    from wsl.report.contents import TABLES
+    from wsl.report.facts import facts
+    from wsl.runs.run import Run
+    from wsl.sampling.inputs import choice_of, draws
+    from wsl.sampling.methods.base import METHODS
+    from wsl.settings.sections import plain
+except ImportError as error:
+    raise WorkflowError(
+        f"{sys.executable} cannot import the library of this workflow ({error}). Install the version that belongs to "
+        "the workflow: pip install 'weight-space-learning[workflow]'"
+    )
 
 # Jobs ignore Ctrl-C; the main process receives it and stops them.
 shell.prefix(PREFIX)
@@ -53,14 +60,16 @@ def refuse(check):
 
 
 forgive_output()
+MODULE = not workflow.modifier.is_main_snakefile()
+if MODULE and not config:
+    raise WorkflowError("a module of wsl needs a config; write `config: config` into its `module` statement")
 for path in workflow.configfiles:
     refuse(lambda: read_yaml(path))  # Snakemake's own reader keeps the last of two equal keys
 RUN = refuse(lambda: Run(config))
 
 PATHS = RUN.paths
 OUT = PATHS.folder
-STEPS = StepsHandler(OUT)
-ENVIRONMENT = str(Path(workflow.basedir, "environment.yml"))
+ENVIRONMENT = "../envs/job.yaml"
 CALL = "../scripts/call.py"
 # Each class has one file, whichever dataset encoder made it. With the encoder of the thesis it contains CLIP features.
 FEATURES = f"{OUT}/datasets/{'clip' if RUN.config.datasets.encoder.embed else 'class_means'}"
@@ -141,36 +150,6 @@ def class_jobs(one, several):
     else:
         for number, names in enumerate(RUN.class_groups):
             yield f"{several}_{number}", f"{several}_{number}", names, lambda wildcards, names=names: names
-
-
-def recorded_jobs(dag):
-    """Return all jobs that create files, in the order of their rules; `wsl watch` compares the run with them."""
-    places = {rule.name: place for place, rule in enumerate(workflow.rules)}
-    jobs = [job for job in sorted(dag.jobs, key=lambda job: places[job.rule.name]) if job.output]
-    place_of = {job: place for place, job in enumerate(jobs)}
-    return [
-        {
-            "outputs": list(map(str, job.output)),
-            "log": str(job.log[0]),
-            "due": dag.needrun(job),
-            "needs": sorted(place_of[need] for need in dag.dependencies[job]),
-            "share": taken_by(job),
-        }
-        for job in jobs
-    ]
-
-
-def taken_by(job):
-    """Return the fraction of this start's resources that a job takes: of cores and GPUs, or of a cluster's jobs."""
-    if not workflow.is_local(job.rule):
-        return 1 / workflow.nodes
-    limits = workflow.global_resources
-    # Numbers or objects, depending on the version of Snakemake; on a cluster, cores may be unlimited.
-    cores, devices = (getattr(limits.get(name), "value", limits.get(name)) for name in ("_cores", "gpu"))
-    shares = [job.threads / min(cores or 1, os.cpu_count())]
-    if devices:
-        shares.append(job.scheduler_resources.get("gpu", 0) / devices)
-    return min(max(shares), 1)
 
 
 def member_files(part, label=None):
@@ -275,4 +254,6 @@ def of_samplers(path):
 
 def caption_file(name, plugin=None):
     """The caption of a figure or table, as seen from the working directory, so that a moved project is not stale."""
-    return os.path.relpath(plugin or Path(workflow.basedir, "workflow", "report", f"{name}.rst"))
+    path = plugin or Path(FOLDER, "report", f"{name}.rst")
+    # A workflow that Snakemake reads from a git repository has no folder.
+    return os.path.relpath(path if path.is_file() else workflow.source_path(f"../report/{name}.rst"))

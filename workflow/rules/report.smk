@@ -23,7 +23,7 @@ for figure in FIGURES:
             pdf=PATHS.figure(figure.name, "pdf"),
             png=report(
                 PATHS.figure(figure.name),
-                caption=os.path.abspath(caption_file(figure.name, figure.caption)),
+                caption=figure.caption and str(figure.caption.absolute()) or f"../report/{figure.name}.rst",
                 category=figure.category,
                 labels={"figure": figure.title},
             ),

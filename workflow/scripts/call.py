@@ -9,8 +9,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-# The library of this project, whatever is installed: changes of its code make jobs stale.
-sys.path.insert(0, str(Path(__file__).parents[2]))
+# The library next to the workflow, if there is one, whatever is installed: changes of its code make jobs stale.
+BESIDE = Path(__file__).parents[2]
+if (BESIDE / "wsl" / "__init__.py").is_file():
+    sys.path.insert(0, str(BESIDE))
 
 from wsl.jobs.calling import call_function
 from wsl.jobs.history import History, history_of

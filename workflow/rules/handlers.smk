@@ -1,0 +1,89 @@
+# What happens at the start and the end of a run, besides its jobs.
+
+from wsl.jobs.devices import describe_devices
+from wsl.report.contents import planned_warnings
+from wsl.runs.disk import check_disk
+from wsl.runs.summary import print_summary
+from wsl.watch.record import COMPLETED, FAILED, INTERRUPTED, StepsHandler, write_record
+
+STEPS = StepsHandler(OUT)
+
+
+def begin():
+    refuse(lambda: RUN.check_data({str(path) for job in workflow.dag.needrun_jobs() for path in job.output}))
+    print("Devices:", describe_devices())
+    print("Disk:", refuse(lambda: check_disk(RUN, Path(OUT))))
+    for warning in planned_warnings(RUN):
+        print("Warning:", warning)
+    write_record(OUT, RUN.trained, recorded_jobs(workflow.dag), STOPPING.command)
+    STEPS.begin()
+    logger.addHandler(STEPS)
+    # Again, since Snakemake's scheduler has installed its own handler of SIGTERM, which waits for all running jobs.
+    STOPPING.install()
+    STOPPING.at_stop(lambda: STEPS.add(INTERRUPTED))
+
+
+def succeed():
+    STEPS.add(COMPLETED)
+    print_summary(OUT)
+
+
+def fail():
+    STOPPING.end()
+    STEPS.add(FAILED)
+    print(f"Jobs failed; finished files are kept. Resume: {STOPPING.command}")
+
+
+onstart:
+    begin()
+
+
+onsuccess:
+    succeed()
+
+
+onerror:
+    fail()
+
+
+# Snakemake calls only the handlers of its main Snakefile. If that one uses this workflow as a module, and has handlers
+# of its own, it can call `wsl.begin()`, `wsl.succeed()` and `wsl.fail()` in them.
+if MODULE:
+    for name, handler in (("_onstart", begin), ("_onsuccess", succeed), ("_onerror", fail)):
+        before = getattr(workflow, name)
+        setattr(workflow, name, lambda log, before=before, handler=handler: (before(log), handler()))
+
+
+def recorded_jobs(dag):
+    """Return all jobs that create files, in the order of their rules; `wsl watch` compares the run with them.
+
+    A Snakefile that uses this workflow as a module may add rules and further runs. Their jobs are left out.
+    """
+    own = [one.name for one in workflow.rules if one.module_globals.get("RUN") is RUN]
+    places = {name: place for place, name in enumerate(own)}
+    jobs = [job for job in dag.jobs if job.output and job.rule.name in places]
+    jobs.sort(key=lambda job: places[job.rule.name])
+    place_of = {job: place for place, job in enumerate(jobs)}
+    return [
+        {
+            "outputs": list(map(str, job.output)),
+            "log": str(job.log[0]),
+            "due": dag.needrun(job),
+            "needs": sorted(place_of[need] for need in dag.dependencies[job] if need in place_of),
+            "share": taken_by(job),
+        }
+        for job in jobs
+    ]
+
+
+def taken_by(job):
+    """Return the fraction of this start's resources that a job takes: of cores and GPUs, or of a cluster's jobs."""
+    if not workflow.is_local(job.rule):
+        return 1 / workflow.nodes
+    limits = workflow.global_resources
+    # Numbers or objects, depending on the version of Snakemake; on a cluster, cores may be unlimited.
+    cores, devices = (getattr(limits.get(name), "value", limits.get(name)) for name in ("_cores", "gpu"))
+    shares = [job.threads / min(cores or 1, os.cpu_count())]
+    if devices:
+        shares.append(job.scheduler_resources.get("gpu", 0) / devices)
+    return min(max(shares), 1)
