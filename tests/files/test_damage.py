@@ -85,6 +85,7 @@ def test_the_remedy_for_a_damaged_file_of_a_run_is_its_job(intact, zoo, fitted, 
     content = intact[name].read_bytes()
     (run / "zoo" / name).write_bytes(content[: len(content) // 2])
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "Snakefile").touch()
     with pytest.raises(DataError, match=rf"`snakemake --cores all --forcerun results/tiny/zoo/{name}`$"):
         READERS[name](f"results/tiny/zoo/{name}", RunFiles(zoo, fitted))
 

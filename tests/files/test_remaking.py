@@ -15,6 +15,7 @@ ALONE = {"needs": [], "share": 1.0}  # a job that needs no other
 def run(tmp_path, monkeypatch):
     """The folder of a run with a record, in the working directory."""
     monkeypatch.chdir(tmp_path)
+    Path("Snakefile").touch()
     jobs = [
         {
             "outputs": ["results/mine/zoo/members/00000.h5"],
@@ -40,6 +41,12 @@ def test_files_of_a_run_have_their_names_in_snakemake(run, name, monkeypatch):
     assert remedy(run / name, "do else").endswith(f"`snakemake --cores all --forcerun results/mine/{name}`")
     monkeypatch.chdir(run)
     assert run_target(name) == f"results/mine/{name}"
+
+
+def test_where_no_workflow_lies_the_installed_one_is_started(run):
+    Path("Snakefile").unlink()
+    name = "results/mine/zoo/members/00000.h5"
+    assert remedy(name, "do else").endswith(f"`wsl run CONFIG -- --forcerun {name}`")
 
 
 @pytest.mark.parametrize("name", ["mine.h5", "zoo/members/00001.h5", "zoo", ".", "../other/zoo/members/00000.h5"])

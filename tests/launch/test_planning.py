@@ -1,13 +1,17 @@
 """Runs are checked before the first of them starts."""
 
+import sys
+from pathlib import Path
+
 import pytest
 import yaml
 
 from wsl.errors import ConfigError
-from wsl.launch.planning import plan_runs
+from wsl.launch.planning import asks, plan_runs
 
 DIGITS = {"run": "one", "images": {"source": "digits", "classes": 5}, "zoo": {"members": 8}}
 
+ROOT = Path(__file__).parents[2]
 NOWHERE = {"source": {"name": "imagefolder", "train": "no/where", "test": "no/where"}}
 
 
@@ -67,20 +71,30 @@ def test_an_error_in_the_second_config_is_reported_before_the_first_run_starts(w
         plan_runs(written(one=DIGITS, two=second), [])
 
 
+def test_a_config_among_the_arguments_of_snakemake_is_refused(written):
+    with pytest.raises(ConfigError, match="give config files as arguments"):
+        plan_runs(written(one=DIGITS), ["--configfile", "x.yaml"])
+
+
+def test_without_snakemake_the_extra_is_named(written, monkeypatch):
+    monkeypatch.setitem(sys.modules, "snakemake", None)
+    with pytest.raises(ConfigError, match=r"not installed; pip install 'weight-space-learning\[workflow\]'$"):
+        plan_runs(written(one=DIGITS), [])
+
+
+def test_presets_have_the_names_of_their_runs_and_the_folders_own_config_comes_first(written, tmp_path):
+    written()
+    assert [(run.name, run.given) for run in plan_runs([], [])] == [("glyphs", "glyphs")]
+    assert plan_runs(["digits-thesis"], [])[0].config == ROOT / "config" / "digits-thesis.yaml"
+    written(config={**DIGITS, "run": "mine"})
+    assert [(run.name, run.given) for run in plan_runs([], [])] == [("mine", "config.yaml")]
+    with pytest.raises(ConfigError, match=r"there is no file gone\.yaml; .*\(glyphs, .*tiny.*\).*`wsl init FOLDER`"):
+        plan_runs(["gone.yaml"], [])
+
+
 @pytest.mark.parametrize(
-    "arguments, message",
-    [
-        (["--configfile", "x.yaml"], "give config files as arguments"),
-        (["-n"], r"snakemake --cores all --configfile \S*one\.yaml -n"),
-    ],
+    "arguments, asking",
+    [(["-n"], True), (["--report=x.zip"], True), (["--unlock"], True), (["--forcerun", "n"], False), ([], False)],
 )
-def test_arguments_that_do_not_fit_are_refused(written, arguments, message):
-    with pytest.raises(ConfigError, match=message):
-        plan_runs(written(one=DIGITS), arguments)
-
-
-def test_a_folder_without_a_workflow_is_refused(written, tmp_path):
-    configs = written(one=DIGITS)
-    (tmp_path / "Snakefile").unlink()
-    with pytest.raises(ConfigError, match="no Snakefile in this folder"):
-        plan_runs(configs, [])
+def test_requests_that_run_no_jobs_are_answered_in_the_terminal(arguments, asking):
+    assert asks(arguments) == asking

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from wsl import __version__
-from wsl.cli.app import app, console, notes, say_json, warn
+from wsl.cli.app import app, console, mendable, notes, say_json, warn
 from wsl.jobs.devices import MPS, visible_devices
 from wsl.jobs.machine import this_machine
 
@@ -24,7 +24,7 @@ GB = 1e9
 @app.command()
 def doctor(
     config: Annotated[
-        Path | None, typer.Argument(help="Config of a run to check as well.", exists=True, dir_okay=False)
+        str | None, typer.Argument(help="Config of a run to check as well: a file, or the name of a preset.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document with the same findings.")] = False,
 ) -> None:
@@ -46,8 +46,11 @@ def doctor(
     }
     if config is not None:
         from wsl.cli.checks import check_config
+        from wsl.launch.places import find_config
 
-        report["config"], report["warnings"], report["obstacles"] = check_config(config)
+        with mendable():
+            path = find_config(config)
+        report["config"], report["warnings"], report["obstacles"] = check_config(path)
     if as_json:
         say_json(report)
     else:

@@ -1,6 +1,5 @@
 """`wsl run`: make runs and show their progress."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -28,35 +27,39 @@ class _Passing(TyperCommand):
 def run(
     ctx: typer.Context,
     configs: Annotated[
-        list[Path],
+        list[str] | None,
         typer.Argument(
-            help="Configs of runs, made one after the other. After `--`: more arguments for Snakemake.",
-            metavar="CONFIG... [-- ARGUMENT...]",
-            exists=True,
-            dir_okay=False,
+            help="Configs of runs, made one after the other: files, or names of presets (`tiny`, `glyphs`, ...). Without "
+            "any: `config.yaml` or `config/config.yaml` of this folder if there is one, else the preset `glyphs`. After "
+            "`--`: more arguments for Snakemake.",
+            metavar="[CONFIG...] [-- ARGUMENT...]",
+            show_default=False,
         ),
-    ],
+    ] = None,
     cores: Annotated[str, typer.Option(help="Number of cores to use, or `all`.")] = "all",
     resume: Annotated[str | None, typer.Option(hidden=True, help="Command to print that resumes the runs.")] = None,
 ) -> None:
     """Make runs with Snakemake and show their progress: stages, members, losses, warnings, time left.
 
-    If the output is not a terminal, one line per minute is printed. Snakemake's own output goes to
-    `results/RUN/logs/snakemake.log`. Ctrl-C stops the jobs and keeps finished files; the same command resumes.
+    It works in any folder and writes to `results/RUN` there. If the output is not a terminal, one line per minute is
+    printed. Snakemake's own output goes to `results/RUN/logs/snakemake.log`. Ctrl-C stops the jobs and keeps finished
+    files; the same command resumes. For a dry run, append `-- -n`.
 
     Exit codes: 0, all runs are complete; 1, something failed; 130, Ctrl-C.
     """
     with mendable():
-        from wsl.launch.planning import plan_runs
-        from wsl.launch.running import Signals, make_run
+        from wsl.launch.planning import asks, plan_runs
+        from wsl.launch.running import Signals, Start, ask, make_run
         from wsl.launch.stopping import stopped, this_command
 
-        command = resume or this_command()
+        command, start = resume or this_command(), Start(cores, ctx.obj, again=resume is None)
+        if asks(ctx.obj):
+            raise typer.Exit(max(ask(planned, start) for planned in plan_runs(configs or [], ctx.obj)))
         with Signals() as signals:
-            runs = plan_runs(configs, ctx.obj)
+            runs = plan_runs(configs or [], ctx.obj)
             for number, planned in enumerate(runs, 1):
                 title = planned.name + (f" (run {number} of {len(runs)})" if runs[1:] else "")
-                ending = make_run(planned, title, cores, ctx.obj, console, signals)
+                ending = make_run(planned, title, start, console, signals)
                 if signals.number is not None:
                     say(stopped(signals.number, command))
                     raise typer.Exit(128 + signals.number)

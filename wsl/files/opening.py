@@ -61,7 +61,19 @@ def remedy(path: str | Path, otherwise: str) -> str:
     target = run_target(path)
     if target is None:
         return otherwise
-    return f"regenerate it, and what depends on it, with the run's config: `snakemake --cores all --forcerun {target}`"
+    folder = os.path.abspath(path).removesuffix(target)
+    return f"regenerate it, and what depends on it, with the run's config: `{rerun_command(target, folder)}`"
+
+
+def has_workflow(folder: str | Path) -> bool:
+    """Return whether Snakemake finds a workflow in a folder: a clone of the project, or a deployment."""
+    return any(Path(folder, place).is_file() for place in ("Snakefile", "workflow/Snakefile"))
+
+
+def rerun_command(target: str, folder: str | Path = ".") -> str:
+    """Return the command that makes a file, or runs a rule, again in a folder; the run's config is to be added."""
+    start = "snakemake --cores all" if has_workflow(folder) else "wsl run CONFIG --"
+    return f"{start} --forcerun {target}"
 
 
 def run_target(path: str | Path) -> str | None:

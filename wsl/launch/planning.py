@@ -1,8 +1,10 @@
 """The runs of one command, checked before the first of them starts."""
 
 import copy
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -10,19 +12,24 @@ import yaml
 
 from wsl.config.reading import read_yaml
 from wsl.errors import ConfigError
+from wsl.files.packages import install_hint
+from wsl.launch.places import find_config, presets
 from wsl.runs.run import Run
 
 CHANGES = ("--config", "-C")
-DRY = {"-n", "--dry-run", "--dryrun"}
+# Requests that Snakemake answers in the terminal, without jobs.
+ASKING = {"-n", "--dry-run", "--dryrun", "--unlock", "--touch", "--report", "--summary", "--lint", "--list-rules"}
+ASKING |= {"--dag", "--rulegraph", "--help", "-h"}
 CONFIGS = ("--configfile", "--configfiles")
 
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A run: its config file and its name."""
+    """A run: its config file, its name, and the config as given, which may be the name of a preset."""
 
     config: Path
     name: str
+    given: str
 
     @property
     def results(self) -> Path:
@@ -30,20 +37,29 @@ class PlannedRun:
         return Path("results", self.name)
 
 
-def plan_runs(configs: Sequence[Path], arguments: Sequence[str]) -> list[PlannedRun]:
-    """Check the configs (YAML) of several runs, with the changes that Snakemake's arguments make to each.
+def asks(arguments: Sequence[str]) -> bool:
+    """Return whether Snakemake's arguments are a request that it answers without jobs, such as a dry run."""
+    return bool(ASKING.intersection(argument.split("=")[0] for argument in arguments))
+
+
+def plan_runs(configs: Sequence[str | os.PathLike[str]], arguments: Sequence[str]) -> list[PlannedRun]:
+    """Check the configs of several runs, with the changes that Snakemake's arguments make to each.
+
+    Args:
+        configs: see ``wsl.launch.places.find_config``; empty: the default.
+        arguments: of Snakemake.
 
     Raises:
-        ConfigError: a config, its image folders or an argument cannot be used, or two runs have the same name.
+        ConfigError: Snakemake is not installed; a config, its image folders or an argument cannot be used; or two runs
+            have the same name.
     """
-    if not Path("Snakefile").is_file():
-        raise ConfigError("there is no Snakefile in this folder; run the command in the project's folder")
+    if find_spec("snakemake") is None:
+        raise ConfigError(f"wsl run needs Snakemake, which is not installed; {install_hint('workflow')}")
     if any(argument.split("=")[0] in CONFIGS for argument in arguments):
         raise ConfigError("give config files as arguments before `--` instead of with --configfile")
-    if DRY.intersection(arguments):
-        raise ConfigError(f"for a dry run, use Snakemake: snakemake --cores all --configfile {configs[0]} -n")
     runs: list[PlannedRun] = []
-    for config in configs:
+    for given in configs or [None]:
+        config = find_config(given)
         raw = _changed(read_yaml(config), _changes(arguments))
         try:
             run = Run(raw)
@@ -55,8 +71,13 @@ def plan_runs(configs: Sequence[Path], arguments: Sequence[str]) -> list[Planned
         for other in runs:
             if other.name == name:
                 raise ConfigError(f"{other.config} and {config} both make results/{name}; change `run` in one of them")
-        runs.append(PlannedRun(config, name))
+        runs.append(PlannedRun(config, name, _named(config) if given is None else str(given)))
     return runs
+
+
+def _named(config: Path) -> str:
+    """Return the name of a preset, or the path of another config."""
+    return next((name for name, path in presets().items() if path == config), str(config))
 
 
 def _changes(arguments: Sequence[str]) -> dict[str, Any]:

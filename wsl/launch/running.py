@@ -1,6 +1,7 @@
 """Start Snakemake for a run, show its progress, and report how it ended."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,8 +18,9 @@ from rich.console import Console
 
 from wsl.errors import ConfigError, DataError
 from wsl.launch.brief import CHATTER, PLACES
+from wsl.launch.places import snakefile
 from wsl.launch.planning import PlannedRun
-from wsl.launch.stopping import FULL
+from wsl.launch.stopping import COMMAND, FULL, this_program
 from wsl.watch.record import read_record
 from wsl.watch.remaining import timer
 from wsl.watch.screen import View
@@ -27,6 +29,7 @@ from wsl.watch.state import Logs, State, look
 NOTHING = "Nothing to be done"  # as Snakemake prints it
 LINES = 40  # last lines of a log that are shown
 LOG = "logs/snakemake.log"  # in a run's folder: everything that Snakemake prints
+ALL = "all"  # Snakemake's word for all cores
 PLANNING = 0.5  # seconds between two checks until the jobs are recorded
 MOST = 4  # the first signal stops the jobs, the next ones kill them, the fourth kills Snakemake as well
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -101,16 +104,54 @@ class Signals:
             os.killpg(self._process.pid, signal.SIGKILL)
 
 
-def make_run(
-    run: PlannedRun, title: str, cores: str, arguments: Sequence[str], console: Console, signals: Signals
-) -> Ending:
+@dataclass(frozen=True)
+class Start:
+    """How Snakemake is started.
+
+    Attributes:
+        cores: its ``--cores``.
+        arguments: its other arguments.
+        again: whether it prints the command ``wsl run`` that starts it again; False: its own command.
+    """
+
+    cores: str
+    arguments: Sequence[str] = ()
+    again: bool = True
+
+    def command(self, run: PlannedRun, *options: str) -> list[str]:
+        """Return the command that starts it for a run, with more options."""
+        place = snakefile()
+        options = (*options, *(("--snakefile", str(place)) if place else ()), "--configfile", str(run.config))
+        # `-P`: modules in the working directory do not replace those of Python. `--cores` is last, since it takes one
+        # value: a target after `--configfile` would be read as another config.
+        python = (sys.executable, "-P", "-m", "snakemake")
+        return [*python, *options, "--cores", self.cores, *self.arguments]
+
+    def environment(self, run: PlannedRun) -> dict[str, str]:
+        """Return its environment variables."""
+        if not self.again:
+            return {**os.environ}
+        cores = () if self.cores == ALL else ("--cores", self.cores)
+        rest = ("--", *self.arguments) if self.arguments else ()
+        return {**os.environ, COMMAND: shlex.join([this_program(), "run", run.given, *cores, *rest])}
+
+
+def ask(run: PlannedRun, start: Start) -> int:
+    """Pass a request on to Snakemake, see ``wsl.launch.planning.asks``; it answers in the terminal.
+
+    Returns:
+        Its exit code.
+    """
+    return subprocess.run(start.command(run), env=start.environment(run), check=False).returncode
+
+
+def make_run(run: PlannedRun, title: str, start: Start, console: Console, signals: Signals) -> Ending:
     """Make a run with Snakemake, and show its state until Snakemake ends.
 
     Args:
         run: the run.
         title: its name on the screen.
-        cores: Snakemake's ``--cores``.
-        arguments: more arguments of Snakemake.
+        start: how Snakemake is started.
         console: the screen.
         signals: passes signals on.
 
@@ -118,12 +159,10 @@ def make_run(
         ConfigError: another process is making this run.
     """
     log = run.results / LOG
-    # `--cores` is last, since it takes one value: a target after `--configfile` would be read as another config.
-    options = [*FULL, "--configfile", str(run.config), "--cores", cores]
-    command = [sys.executable, "-m", "snakemake", *options, *arguments]
+    streams = {"stdin": subprocess.DEVNULL, "stderr": subprocess.STDOUT}
     with _opened(log) as file:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
+            start.command(run, *FULL), env=start.environment(run), stdout=file, start_new_session=True, **streams
         )
     signals.attach(process)
     states, started = _states(run.results, process.pid), False

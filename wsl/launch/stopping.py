@@ -19,6 +19,7 @@ import psutil
 PREFIX = "set -euo pipefail; trap '' INT; "
 FULL = ("--quiet", "host")  # instead of the profile's: Snakemake prints everything, with reasons and lists of files
 SCRIPTS = ".snakemake/scripts/"  # in the command line of every job's script
+COMMAND = "WSL_COMMAND"  # environment variable: the command of `wsl run`, for the Snakemake that it starts
 AGAIN = 0.2  # seconds between two attempts: the first may miss a job that is just starting
 
 
@@ -85,18 +86,27 @@ def stopped(number: int, command: str) -> str:
 
 
 def this_command(left_out: Sequence[str] = ()) -> str:
-    """Return the command that started this process, as typed in a shell, without some consecutive arguments."""
-    program, arguments = Path(sys.argv[0]), sys.argv[1:]
-    if program.name == "__main__.py":  # python -m
-        program = Path(sys.executable).with_name(program.parent.name)
+    """Return the command that started this process, as typed in a shell, without some consecutive arguments.
+
+    The command of a Snakemake that `wsl run` started is `wsl run`.
+    """
+    if command := os.environ.get(COMMAND):
+        return command
+    arguments = sys.argv[1:]
     for place in range(len(arguments)):
         if left_out and arguments[place : place + len(left_out)] == [*left_out]:
             del arguments[place : place + len(left_out)]
             break
+    return shlex.join([this_program(), *arguments])
+
+
+def this_program() -> str:
+    """Return the program of this process, as typed in a shell: its name, or its path if a shell finds another one."""
+    program = Path(sys.argv[0])
+    if program.name == "__main__.py":  # python -m
+        program = Path(sys.executable).with_name(program.parent.name)
     installed = shutil.which(program.name)
     if installed and os.path.realpath(installed) == os.path.realpath(program):
-        name = program.name
-    else:
-        inside = program.absolute().is_relative_to(Path.cwd())
-        name = os.path.relpath(program) if inside else str(program.absolute())
-    return shlex.join([name, *arguments])
+        return program.name
+    inside = program.absolute().is_relative_to(Path.cwd())
+    return os.path.relpath(program) if inside else str(program.absolute())

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from wsl.config.schema import Config
 from wsl.errors import ConfigError
+from wsl.files.opening import rerun_command
 from wsl.files.packages import PIP, package_file
 from wsl.files.plain import file_digest
 from wsl.paths import Paths
@@ -88,7 +89,7 @@ class Pretrained:
         for key, (path, sha256) in self._checked.items():
             if not sha256 or path in fetched_now or not Path(path).is_file() or (digest := file_digest(path)) == sha256:
                 continue
-            again = f"fetch it again: `snakemake --cores all --forcerun {path}` with the run's config"
+            again = f"fetch it again: `{rerun_command(path)}` with the run's config"
             remedy = again if path in self._fetched else "name another file"
             raise ConfigError(f"{key}: {path} has the checksum {digest}, not {sha256}; correct the key, or {remedy}")
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from wsl.errors import DataError
 from wsl.files.opening import RECORD as NAME
-from wsl.files.opening import opening_fault
+from wsl.files.opening import opening_fault, rerun_command
 from wsl.files.plain import write_json
 
 STEPS = "logs/steps.jsonl"  # in a run's folder
@@ -154,7 +154,7 @@ def read_record(results: str | Path) -> Record:
         raise DataError(
             f"{path} is missing: {results} is not the folder of a run, or its workflow has not started; give "
             "results/RUN, and start Snakemake first (for a run that is complete without this file, "
-            "`snakemake --cores all --forcerun html_report` writes it)"
+            f"`{rerun_command('html_report')}` writes it)"
         ) from None
     except OSError as error:
         raise DataError(opening_fault(path, error)) from error

@@ -82,9 +82,15 @@ def reason(seen: Seen) -> str:
 
 def advice(state: State, results: str | Path) -> str:
     """Return the commands that complete a run that has ended, with its results in this folder."""
-    program, *arguments = shlex.split(state.record.command)
+    command = shlex.split(state.record.command)
+    # Snakemake's arguments follow its name or, in a command `wsl run`, two dashes.
+    place = 1
+    if command[1:2] == ["run"]:
+        command += [] if "--" in command else ["--"]
+        place = command.index("--") + 1
+    start, arguments = command[:place], command[place:]
     if state.phase == KILLED:
-        unlock = shlex.join([program, "--unlock", *arguments])
+        unlock = shlex.join([*start, "--unlock", *arguments])
         return f"Resume: {state.record.command}\nIf Snakemake finds a lock: {unlock}"
     if state.phase != DELETED:
         return f"Resume: {state.record.command}"
@@ -96,9 +102,8 @@ def advice(state: State, results: str | Path) -> str:
         place = next((place for place, argument in enumerate(arguments) if argument.startswith("-")), len(arguments))
         arguments[place:place] = ["--forcerun", *rules]
     else:
-        arguments += [*(() if "--" in arguments else ("--",)), *files]
-    command = shlex.join([program, *arguments])
-    return f"Deleted since the run ended: {listed}\nMake again: {command}"
+        arguments += [*(() if "--" in arguments or (place > 1 and not arguments) else ("--",)), *files]
+    return f"Deleted since the run ended: {listed}\nMake again: {shlex.join([*start, *arguments])}"
 
 
 def span(seconds: float) -> str:

@@ -1,0 +1,58 @@
+"""Where the workflow and its presets lie: in a clone of the project, or inside the installed package."""
+
+import os
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from wsl.config.reading import read_yaml
+from wsl.errors import ConfigError
+from wsl.files.opening import has_workflow
+
+LIBRARY = Path(__file__).parents[1]
+PACKAGED = LIBRARY / "_project"  # pyproject.toml puts the files there
+OWN = (Path("config.yaml"), Path("config", "config.yaml"))  # configs of a folder that need not be named
+
+
+def project() -> Path:
+    """Return the folder that holds ``workflow`` and ``config``: the clone from which ``wsl`` is imported, if any."""
+    clone = LIBRARY.parent
+    return clone if Path(clone, "workflow", "Snakefile").is_file() else PACKAGED
+
+
+def snakefile() -> Path | None:
+    """Return the workflow's Snakefile; None if Snakemake finds one in the working directory, which then counts."""
+    if has_workflow("."):
+        return None
+    root = project()
+    # A profile is next to the Snakefile that reads it: in a clone, to the one at the top.
+    return next(path for path in (root / "Snakefile", root / "workflow" / "Snakefile") if path.is_file())
+
+
+@cache
+def presets() -> Mapping[str, Path]:
+    """Return the configs that come with the workflow, by the names of their runs; the default is the first."""
+    folder = project() / "config"
+    default = folder / "config.yaml"
+    return {read_yaml(path)["run"]: path for path in (default, *sorted({*folder.glob("*.yaml")} - {default}))}
+
+
+def find_config(given: str | os.PathLike[str] | None = None) -> Path:
+    """Return the path of a config.
+
+    Args:
+        given: a file, or the name of a preset. None: the config of the working directory, else the default preset.
+
+    Raises:
+        ConfigError: there is no such file or preset.
+    """
+    if given is None:
+        return next((path for path in OWN if path.is_file()), next(iter(presets().values())))
+    if Path(given).is_file():
+        return Path(given)
+    if str(given) in presets():
+        return presets()[str(given)]
+    raise ConfigError(
+        f"there is no file {given}; correct the path, name a preset ({', '.join(presets())}), or write a config with "
+        "`wsl init FOLDER`"
+    )
