@@ -19,31 +19,7 @@ from wsl.launch.stopping import FULL
 REPOSITORY = Path(__file__).parents[2]
 FOLDERS = ("workflow", "wsl", "config", "profiles")
 FILES = ("Snakefile", "README.md", "pyproject.toml")
-# With this seed members 2 and 5 are test members, and so would a ninth, number 8, be.
-TINY = {
-    "run": "tiny",
-    "seed": 7,
-    "images": {"source": "digits", "classes": 5, "size": 32},
-    "zoo": {
-        "members": 8,
-        "parts": {"train": 4, "validation": 2, "test": 2},
-        "architecture": {"width": 2},
-        "optimizer": {"choice": ["adam", "sgd"]},
-        "early_epoch": 1,
-        "max_epoch": {"integers": [2, 3]},
-    },
-    "weights": {"components": 8, "encoder": {"latent": 8, "epochs": 4}},
-    "outcomes": {"bins": 3},
-    "shared": {"hidden": [16], "outcome_embedding": 8, "epochs": 4},
-    "sampling": {"samplers": ["projection"]},
-    "evaluation": {
-        "synthetic_images": 16,
-        "training_images": 20,
-        "heatmap_members": 2,
-        "image_counts": [1, 5],
-        "finetuning": {"epochs": [1]},
-    },
-}
+TINY = yaml.safe_load((REPOSITORY / ".test" / "config" / "config.yaml").read_text(encoding="utf-8"))
 
 
 def changed(config: dict[str, Any], **changes: Any) -> dict[str, Any]:
