@@ -8,7 +8,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("wsl", "workflow", "benchmarks")
 FILES = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".smk")]
-FILES = [*sorted(FILES), ROOT / "Snakefile"]
+FILES = [*sorted(FILES), ROOT / "Snakefile", ROOT / "workflow" / "Snakefile"]
 # Modules whose readers can run code in a file.
 FORBIDDEN_MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 FORBIDDEN_CALLS = {"eval", "exec", "compile", "os.system", "pd.read_pickle", "pandas.read_pickle", "torch.hub.load"}

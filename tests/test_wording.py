@@ -14,6 +14,7 @@ LIST = Path(__file__).with_name("wording.txt")
 CHECKED = (
     "*.md",
     "Snakefile",
+    "workflow/Snakefile",
     "Makefile",
     "Containerfile",
     "*.yml",
@@ -25,6 +26,7 @@ CHECKED = (
     "profiles/*/*",
     "tests/**/*.py",
     "workflow/**/*.smk",
+    "workflow/envs/*",
     "workflow/report/*",
     "workflow/scripts/*",
     "wsl/**/*.py",

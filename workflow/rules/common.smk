@@ -65,10 +65,16 @@ if MODULE and not config:
     raise WorkflowError("a module of wsl needs a config; write `config: config` into its `module` statement")
 for path in workflow.configfiles:
     refuse(lambda: read_yaml(path))  # Snakemake's own reader keeps the last of two equal keys
-RUN = refuse(lambda: Run(config))
+# A module is read again for each rule that is changed by `use rule ... with`; then its config contains the facts below.
+RUN = refuse(lambda: Run({key: value for key, value in config.items() if not (MODULE and key == "facts")}))
 
 PATHS = RUN.paths
 OUT = PATHS.folder
+if workflow.modifier.modify_path(OUT) != OUT:
+    raise WorkflowError(
+        "a module of wsl takes no `prefix` and no `replace_prefix`, since the files of a run name each other; remove it "
+        "from the `module` statement, and choose the run's folder by the key `run`, or start in another folder"
+    )
 ENVIRONMENT = "../envs/job.yaml"
 CALL = "../scripts/call.py"
 # Each class has one file, whichever dataset encoder made it. With the encoder of the thesis it contains CLIP features.

@@ -46,12 +46,13 @@ onerror:
     fail()
 
 
-# Snakemake calls only the handlers of its main Snakefile. If that one uses this workflow as a module, and has handlers
-# of its own, it can call `wsl.begin()`, `wsl.succeed()` and `wsl.fail()` in them.
-if MODULE:
+# Snakemake calls only the handlers of its main Snakefile, and reads a module again for each rule that is changed by
+# `use rule ... with`. Handlers that the main Snakefile defines before its `module` statement are called first.
+if MODULE and OUT not in vars(workflow).setdefault("wsl_modules", set()):
+    workflow.wsl_modules.add(OUT)
     for name, handler in (("_onstart", begin), ("_onsuccess", succeed), ("_onerror", fail)):
-        before = getattr(workflow, name)
-        setattr(workflow, name, lambda log, before=before, handler=handler: (before(log), handler()))
+        first = getattr(workflow, name)
+        setattr(workflow, name, lambda log, first=first, handler=handler: (first(log), handler()))
 
 
 def recorded_jobs(dag):
@@ -59,7 +60,7 @@ def recorded_jobs(dag):
 
     A Snakefile that uses this workflow as a module may add rules and further runs. Their jobs are left out.
     """
-    own = [one.name for one in workflow.rules if one.module_globals.get("RUN") is RUN]
+    own = [one.name for one in workflow.rules if one.module_globals.get("OUT") == OUT]
     places = {name: place for place, name in enumerate(own)}
     jobs = [job for job in dag.jobs if job.output and job.rule.name in places]
     jobs.sort(key=lambda job: places[job.rule.name])

@@ -56,11 +56,11 @@ def _section(path: str, model: type[BaseModel], text: str, defaults: Any, listed
         listed: sections by registry (its ``id``) whose entries are listed already; extended.
     """
     prefix = f"{path}." if path else ""
-    yield f"\n## {f'`{path}`' if path else 'Top level'}\n\n{_prose(text)}\n\n"
+    yield f"\n## {f'`{path}`' if path else 'Top level'}\n\n{prose(text)}\n\n"
     rows: list[Row] = []
     sections: list[tuple[str, type[BaseModel], str, Any]] = []
     for key, annotation, default, meaning in _rows(model, defaults):
-        if not _is_section(annotation):
+        if not is_section(annotation):
             rows.append((key, annotation, default, meaning))
         elif _has_one_key(annotation):
             rows += [(f"{key}.{name}", *rest) for name, *rest in _rows(annotation, default)]
@@ -74,13 +74,13 @@ def _section(path: str, model: type[BaseModel], text: str, defaults: Any, listed
             return
         for name in model.registry:
             key, entry = name.replace("-", "_"), model.registry[name]
-            settings, summary = entry.Settings, _summary(entry)
+            settings, about = entry.Settings, summary_of(entry)
             default = settings.model_validate(model.defaults.get(key, {}))
             if _has_one_key(settings):
                 name, *rest, meaning = _rows(settings, default)[0]
-                rows.append((f"{key}.{name}", *rest, f"{summary.rstrip('.')}; {meaning}"))
+                rows.append((f"{key}.{name}", *rest, f"{about.rstrip('.')}; {meaning}"))
             elif settings.model_fields:
-                sections.append((key, settings, summary, default))
+                sections.append((key, settings, about, default))
     if rows:
         yield TABLE
     for key, annotation, default, meaning in rows:
@@ -108,14 +108,15 @@ def _rows(model: type[BaseModel], defaults: Any) -> list[Row]:
     ]
 
 
-def _is_section(annotation: Any) -> bool:
+def is_section(annotation: Any) -> bool:
+    """Return whether a field is a section."""
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 def _has_one_key(model: type[BaseModel]) -> bool:
     """Return whether a section has a single key, so that a row of its parent's table is enough."""
     annotations = [field.annotation for field in model.model_fields.values()]
-    return len(annotations) == 1 and not _is_section(annotations[0]) and not issubclass(model, Sections)
+    return len(annotations) == 1 and not is_section(annotations[0]) and not issubclass(model, Sections)
 
 
 def _registered(path: str, selection: OneOf) -> Iterator[str]:
@@ -137,7 +138,7 @@ def _registered(path: str, selection: OneOf) -> Iterator[str]:
 def _summaries(title: str, registry: Registry, names: list[str]) -> Iterator[str]:
     if names:
         yield f"\n| {title} | description |\n|---|---|\n"
-    yield from (f"| `{name}` | {_cell(_summary(registry[name]))} |\n" for name in names)
+    yield from (f"| `{name}` | {_cell(summary_of(registry[name]))} |\n" for name in names)
 
 
 def _short(entry: type[Named]) -> str:
@@ -147,7 +148,7 @@ def _short(entry: type[Named]) -> str:
 def _leaves(model: type[BaseModel], defaults: Any) -> Iterator[Row]:
     """Yield the rows of a section and of the sections in it, with dotted keys."""
     for key, annotation, default, meaning in _rows(model, defaults):
-        if _is_section(annotation):
+        if is_section(annotation):
             yield from ((f"{key}.{name}", *rest) for name, *rest in _leaves(annotation, default))
         else:
             yield key, annotation, default, meaning
@@ -157,14 +158,14 @@ def _selections(annotation: Any) -> list[OneOf]:
     return [item for item in getattr(annotation, "__metadata__", ()) if isinstance(item, OneOf)]
 
 
-def _summary(entry: type) -> str:
+def summary_of(entry: type) -> str:
     """Return the summary of an entry: its own, or the first paragraph of its settings' or its own docstring."""
     settings = getattr(entry, "Settings", None)
     documented = settings if settings and settings.model_fields else entry
     return getattr(entry, "summary", None) or (getdoc(documented) or "").split("\n\n")[0]
 
 
-def _prose(text: str) -> str:
+def prose(text: str) -> str:
     """Return a docstring as Markdown, without its sections of arguments."""
     for heading in ("\nAttributes:", "\nArgs:"):
         text = text.partition(heading)[0]
@@ -172,7 +173,7 @@ def _prose(text: str) -> str:
 
 
 def _cell(text: str | None) -> str:
-    return " ".join(_prose(text or "").split()).replace("|", "\\|")
+    return " ".join(prose(text or "").split()).replace("|", "\\|")
 
 
 def _values(annotation: Any) -> str:
@@ -182,13 +183,13 @@ def _values(annotation: Any) -> str:
         if selections := _selections(annotation):
             registry = selections[0].registry
             return ", ".join(f"`{name}`" + _short(registry[name]) for name in registry)
-        return "distribution" if _is_distribution(inner) else _values(inner) + _bounds(metadata)
+        return "distribution" if is_distribution(inner) else _values(inner) + _bounds(metadata)
     if annotation is None or annotation is type(None):
         return "empty"
     if get_origin(annotation) is Literal:
         return ", ".join(f"`{value}`" for value in get_args(annotation))
     if get_origin(annotation) is UnionType or str(get_origin(annotation)) == "typing.Union":
-        return "distribution" if _is_distribution(annotation) else " or ".join(map(_values, get_args(annotation)))
+        return "distribution" if is_distribution(annotation) else " or ".join(map(_values, get_args(annotation)))
     if get_origin(annotation) in (list, tuple):
         return f"list of {_values(get_args(annotation)[0])}"
     if get_origin(annotation) is dict:
@@ -196,7 +197,8 @@ def _values(annotation: Any) -> str:
     return TYPES.get(annotation.__name__, annotation.__name__) if isinstance(annotation, type) else "any"
 
 
-def _is_distribution(annotation: Any) -> bool:
+def is_distribution(annotation: Any) -> bool:
+    """Return whether a field is a distribution."""
     return any(get_args(arg)[:1] == (Choice,) for arg in get_args(annotation) if get_origin(arg) is Annotated)
 
 

@@ -73,8 +73,8 @@ class Named(Section):
 class OneOf:
     """Marks a field whose value is one registered entry, for the config reference and for messages."""
 
-    def __init__(self, registry: Registry, default: str):
-        self.registry, self.default = registry, default
+    def __init__(self, registry: Registry, default: str, several: bool = False):
+        self.registry, self.default, self.several = registry, default, several
 
     def entry(self, value: Any) -> type[Named] | None:
         """Return the entry that a value in YAML selects; None: its name is unknown."""
@@ -148,7 +148,7 @@ def one_of(registry: Registry, default: str, several: bool = False) -> Any:
     def described(value: Any) -> Any:
         return list(map(described, value)) if isinstance(value, list) else value.described()
 
-    return Annotated[Any, PlainValidator(validate_all), PlainSerializer(described), OneOf(registry, default)]
+    return Annotated[Any, PlainValidator(validate_all), PlainSerializer(described), OneOf(registry, default, several)]
 
 
 class Sections(Section):
