@@ -19,7 +19,7 @@ from wsl.launch.stopping import FULL
 REPOSITORY = Path(__file__).parents[2]
 FOLDERS = ("workflow", "wsl", "config", "profiles")
 FILES = ("Snakefile", "README.md", "pyproject.toml")
-TINY = yaml.safe_load((REPOSITORY / ".test" / "config" / "config.yaml").read_text(encoding="utf-8"))
+TINY = yaml.safe_load(Path(REPOSITORY, "config", "tiny.yaml").read_text(encoding="utf-8"))  # the preset
 
 
 def changed(config: dict[str, Any], **changes: Any) -> dict[str, Any]:
