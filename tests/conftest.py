@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, settings
 from PIL import Image
 
 from tests.networks import resnet18_layout
-from tests.places import disk, fill, site  # noqa: F401
+from tests.places import disk, fake_hub, fill, site  # noqa: F401
 from wsl.datasets.class_means import embed_classes
 from wsl.datasets.encoders.base import DATASET_ENCODERS
 from wsl.datasets.settings import ClipModel

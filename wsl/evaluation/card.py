@@ -129,6 +129,12 @@ def warnings(about: dict[str, Any]) -> list[str]:
         lines.append(f"No image was held out of: {', '.join(without)}. The accuracies do not cover these classes.")
         if len(without) == len(about["classes"]) - 1:
             lines.append("All held-out images show one class: they do not show whether the model distinguishes any.")
+    if about.get("without_images"):
+        statistics = "are those of your images alone" if about["made_from"]["images"] else "are as decoded"
+        lines.append(
+            f"The run was pushed without its packed images, so batch-normalisation statistics {statistics}: the "
+            "original run gives another model."
+        )
     for task in about["held_out_tasks"]:
         if task["above_chance"]:
             continue

@@ -76,6 +76,8 @@ def _description(model: UserModel, description: Description, request: Request) -
     used, held_out = (_counts(model, part) for part in ("train", "test"))
     sampler = description.choice.name
     remark = METHODS[sampler].remark
+    recalibrated = description.choice.recalibrate and METHODS[sampler].recalibrate
+    lacks = description.without_images and recalibrated and any(entry.running for entry in model.run.layout.entries)
     return {
         **{key: description.about[key] for key in ("run", "architecture", "size")},
         "classes": model.classes,
@@ -87,6 +89,7 @@ def _description(model: UserModel, description: Description, request: Request) -
         "request": {"validation_loss": model.loss},
         "sampler": sampler,
         **({"sampler_remark": remark} if remark else {}),
+        **({"without_images": True} if lacks else {}),
         "made_from": {"images": sum(used.values()), "by_class": used, "names": bool(description.prompts)},
         "refined_epochs": request.refine,
         "held_out": {

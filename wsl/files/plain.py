@@ -118,8 +118,18 @@ def file_inside(folder: Path, name: str | Path) -> Path:
         DataError: the file is missing, or its name or a link leads outside the folder.
     """
     path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
+    if not any(path.resolve().is_relative_to(place) for place in _own_places(folder)):
         raise DataError(f"{path} lies outside {folder}; only files in that folder are read: copy the file into it")
     if not path.is_file():
         raise DataError(f"{path} is missing; add the file, or remove the entry that names it")
     return path
+
+
+def _own_places(folder: Path) -> list[Path]:
+    """Return where the files of a folder may lie: in the folder, or in the Hub's cache if the folder is part of it."""
+    folder = folder.resolve()
+    for above in (folder, *folder.parents):
+        # In the cache all files are links to blobs, which are not in the repository's folder.
+        if above.parent.name == "snapshots" and (above.parent.parent / "blobs").is_dir():
+            return [folder, above.parent.parent / "blobs"]
+    return [folder]

@@ -22,8 +22,6 @@ def write_tensors(path: str | Path, tensors: dict[str, torch.Tensor], about: dic
     Raises:
         DataError: a value is not finite, which would spread to everything computed from the file.
     """
-    from safetensors.torch import save_file
-
     for name, value in tensors.items():
         if not value.isfinite().all():
             raise DataError(
@@ -31,7 +29,24 @@ def write_tensors(path: str | Path, tensors: dict[str, torch.Tensor], about: dic
             )
     ready = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     with written_whole(path) as temporary:
-        save_file(ready, temporary, metadata={"wsl": json.dumps(about, sort_keys=True)})
+        save_tensors(temporary, ready, about)
+
+
+def save_tensors(path: str | Path, tensors: dict[str, torch.Tensor], about: dict[str, Any]) -> None:
+    """Write contiguous tensors on the CPU; other programs read from the metadata that they are torch's."""
+    from safetensors.torch import save_file
+
+    save_file(tensors, path, metadata={"format": "pt", "wsl": json.dumps(about, sort_keys=True)})
+    # The library writes the metadata in a random order, but equal content must give equal files.
+    with open(path, "r+b") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode().ljust(length)
+        if len(text) != length:
+            raise ValueError(f"the header of {path} would change its length")
+        file.seek(8)
+        file.write(text)
 
 
 def is_safetensors(path: str | Path) -> bool:

@@ -21,6 +21,8 @@ from wsl.zoo.recognition import architecture_of
 FORMAT = 3
 READABLE = (1, 2, FORMAT)  # see `_upgraded`
 NAME = Path("sampling", "sampler.json")  # in a run's folder
+PUSHED = "pushed.json"  # in the folder of a run that was fetched from the Hub: what was not sent, see ``wsl.hub``
+CLIP_FOLDER = NAME.parent / "clip"  # of such a run: CLIP's files that lay outside of the run's folder
 # Names of files in formats 1 and 2 that have changed, with their new names.
 OLD_FILES = {
     "train_index": "index",
@@ -107,6 +109,7 @@ class Description:
     plugin: str | None  # name of the plug-in file that defines the sampler; None: it is part of ``wsl``
     files: dict[str, Any]  # paths by name
     digest: str  # of the description
+    without_images: bool = False  # the run was pushed without its packed images
 
     def check_sampler(self, run: str | Path) -> None:
         """Check that the sampler is registered. Plug-ins run code, so only the user can pass one.
@@ -158,12 +161,17 @@ def load_description(run: str | Path) -> Description:
 
     # CLIP's weights may lie anywhere; all other files lie in the run's folder.
     for key, value in content.pop("clip_files").items():
-        content["clip"][key] = str(existing(Path(os.path.normpath(path.parent / value))))
+        file, sent = Path(os.path.normpath(path.parent / value)), Path(run, CLIP_FOLDER, Path(value).name)
+        content["clip"][key] = str(existing(sent if sent.is_file() else file))
+    without_images = (pushed := Path(run, PUSHED)).is_file() and "images" in read_json(pushed)["left_out"]
+    if without_images:  # see `wsl.sampling.loading.OpenRun`
+        content["files"]["packed"] = content["choice"]["known"] = []
     content["files"] = {key: absolute(value) for key, value in content["files"].items()}
     if isinstance(content["about"].get("architecture"), str):
         content["about"] = _about_with_architecture(content["about"], content["files"]["index"])
     del content["sha256"]
-    return Description(**{**content, "choice": Choice(**content["choice"])}, digest=file_digest(path))
+    content["choice"] = Choice(**content["choice"])
+    return Description(**content, digest=file_digest(path), without_images=without_images)
 
 
 def _about_with_architecture(about: dict[str, Any], index: Path) -> dict[str, Any]:

@@ -98,7 +98,9 @@ class OpenRun:
         self.recalibration = None
         if self.choice.recalibrate:
             known = [self.images.files[name] for name in self.choice.known]
-            reference = mixed_images(known, max(1, REFERENCE // len(known)), seed=0)
+            reference = torch.empty(0)  # of a run that was pushed without its images
+            if known:
+                reference = mixed_images(known, max(1, REFERENCE // len(known)), seed=0)
             self.recalibration = Recalibration(self.layout, reference, device=self.device)
         return self
 

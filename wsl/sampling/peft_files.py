@@ -1,13 +1,12 @@
 """Adapters in the format of peft: `adapter_config.json` and `adapter_model.safetensors`."""
 
-import json
 from pathlib import Path
 
 import numpy as np
-from safetensors.torch import save_file
 
 from wsl.files.atomic import written_whole
 from wsl.files.plain import write_json
+from wsl.files.tensors import save_tensors
 from wsl.zoo.architectures._lora_modules import CHANGE, DOWN, UP, factors
 from wsl.zoo.layout import Layout
 from wsl.zoo.network import state_dict
@@ -55,5 +54,5 @@ def write_adapter(folder: str | Path, weights: np.ndarray, layout: Layout) -> No
     folder.mkdir(parents=True, exist_ok=True)
     about = {"frozen_sha256": layout.frozen[1], "architecture": lora.base.described(), "classes": layout.classes}
     with written_whole(folder / "adapter_model.safetensors") as temporary:
-        save_file(tensors, temporary, metadata={"format": "pt", "wsl": json.dumps(about, sort_keys=True)})
+        save_tensors(temporary, tensors, about)
     write_json(folder / "adapter_config.json", config)

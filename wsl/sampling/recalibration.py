@@ -31,7 +31,12 @@ class Recalibration:
         self.flat = FlatNetwork(layout, device)
 
     def __call__(self, weights: np.ndarray, images: torch.Tensor) -> np.ndarray:
-        """Return flat weights (n_weights,) with statistics from uint8 images (n, 3, h, w) of the task, maybe none."""
+        """Return flat weights (n_weights,) with statistics from uint8 images (n, 3, h, w) of the task, maybe none.
+
+        Without images of the task and without reference images the weights are returned unchanged.
+        """
+        if not len(images) and not len(self.reference):
+            return weights
         share_of_task, total = 1.0, 0.0
         if len(self.reference):
             share_of_task = len(images) / (len(images) + self.strength) if len(images) else 0.0

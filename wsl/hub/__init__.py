@@ -1,0 +1,1 @@
+"""Models, members, zoos and runs on the Hugging Face Hub."""

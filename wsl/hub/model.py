@@ -1,0 +1,138 @@
+"""A model as a class that `huggingface_hub` loads and saves, and the files of its repository."""
+
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from huggingface_hub import ModelCard, PyTorchModelHubMixin, hf_hub_download
+from PIL import Image
+from torch import nn
+
+from wsl.errors import DataError
+from wsl.files.huggingface import reaching
+from wsl.files.plain import write_json
+from wsl.hub.cards import model_card
+from wsl.hub.contents import MODEL
+from wsl.images.inputs import normalised
+from wsl.images.parts import cropped
+from wsl.images.pixels import as_seen
+from wsl.sampling.model_files import model_layout, read_model, write_model
+from wsl.zoo.network import State, network_for
+
+CONFIG = "config.json"
+
+
+class HubModel(nn.Module, PyTorchModelHubMixin, library_name="wsl", tags=["wsl"]):
+    """A classifier of `wsl`: a network with its classes and preprocessing.
+
+    ``HubModel.from_pretrained("owner/name")`` loads what `wsl push` sent, as does the path of a local folder.
+
+    Args:
+        state: state dict of the network.
+        about: metadata of its file, see ``wsl.sampling.model_files``.
+        source: of the model, for messages.
+
+    Attributes:
+        network: in evaluation mode; its state dict has the names of torchvision or timm.
+        classes: in the order of the outputs.
+        size: side of the images in pixels; None: any.
+        about: metadata.
+
+    Raises:
+        DataError: the state dict is not that of the network which the metadata describe.
+    """
+
+    def __init__(self, state: State, about: dict[str, Any], source: str = "the model"):
+        super().__init__()
+        self.layout = model_layout(source, state, about)
+        self.network = network_for(self.layout).eval()
+        try:
+            self.network.load_state_dict(state)
+        except RuntimeError as error:
+            raise DataError(f"{source} does not hold the weights of its architecture; give a model of wsl") from error
+        self.about, self.classes, self.size = about, list(about["classes"]), about["size"]
+        self.eval()
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Return logits (n, classes) of normalised images (n, 3, size, size)."""
+        return self.network(images)
+
+    def preprocess(self, *images: Image.Image) -> torch.Tensor:
+        """Return PIL images as the input (n, 3, size, size) of the network: upright, cropped, scaled, normalised.
+
+        Raises:
+            DataError: the size of the network's images is not known.
+        """
+        if self.size is None:
+            raise DataError("the metadata of this model have no size of images; crop, scale and normalise them yourself")
+        pixels = np.stack([cropped(as_seen(image)[0], self.size) for image in images])
+        return normalised(torch.from_numpy(pixels).permute(0, 3, 1, 2), self.layout.normalisation)
+
+    @torch.no_grad()
+    def classify(self, *images: Image.Image) -> list[str]:
+        """Return the class of each PIL image."""
+        return [self.classes[place] for place in self(self.preprocess(*images)).argmax(1).tolist()]
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Self:
+        """Return the model in a file of `wsl sample`, see ``wsl.sampling.model_files.read_model``."""
+        return cls(*read_model(path), source=str(path))
+
+    @classmethod
+    def _from_pretrained(cls, *, model_id: str, map_location: str = "cpu", strict: bool = True, **options: Any) -> Self:
+        options = {key: options.get(key) for key in ("revision", "cache_dir", "token")} | {
+            key: options.get(key, False) for key in ("force_download", "local_files_only")
+        }
+        path = Path(model_id, MODEL)
+        if not Path(model_id).is_dir():
+            with reaching(model_id):
+                path = Path(hf_hub_download(model_id, MODEL, **options))
+        return cls.from_file(path).to(map_location)
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        write_model(save_directory / MODEL, self.network.state_dict(), self.about)
+        write_config(save_directory / CONFIG, self)
+
+    def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:
+        """Return the model card."""
+        return ModelCard(model_card(self.about, **kwargs))
+
+
+def write_config(path: Path, model: HubModel) -> None:
+    """Write ``config.json``: what timm needs to load a network of timm, and the metadata of all models."""
+    config: dict[str, Any] = {}
+    about, layout = model.about, model.layout
+    architecture = about["architecture"] if isinstance(about.get("architecture"), dict) else {}
+    if architecture.get("name") == "timm" and architecture.get("channels", 3) == 3:
+        config = _timm_config(model, architecture["model"])
+    keys = ("architecture", "classes", "size", "preprocessing", "run", "sampler")
+    config |= {"library_name": "timm" if config else "wsl", "wsl": {key: about[key] for key in keys if key in about}}
+    write_json(path, {**config, "id2label": {str(place): name for place, name in enumerate(model.classes)}})
+
+
+def _timm_config(model: HubModel, name: str) -> dict[str, Any]:
+    """Return what timm reads from ``config.json``: the architecture, and how images are prepared."""
+    import timm
+
+    published = timm.get_pretrained_cfg(name)
+    fixed = published is not None and published.fixed_input_size
+    mean, std = model.layout.normalisation
+    prepared = {"input_size": [3, model.size, model.size], "interpolation": "bicubic", "crop_pct": 1.0}
+    return {
+        "architecture": name,
+        "num_classes": len(model.classes),
+        "num_features": model.network.num_features,
+        "label_names": model.classes,
+        "pretrained_cfg": {
+            **prepared,
+            "crop_mode": "center",
+            "mean": list(mean),
+            "std": list(std),
+            "fixed_input_size": fixed,
+            "num_classes": len(model.classes),
+            "custom_load": False,
+            **{key: getattr(published, key) for key in ("first_conv", "classifier") if published and getattr(published, key)},
+        },
+        "model_args": {"img_size": model.size} if fixed else {},
+    }
