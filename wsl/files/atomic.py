@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
+
 from wsl.errors import DataError
 from wsl.files.opening import full_disk, writing_fault
 
@@ -63,6 +65,27 @@ def new_folder(path: str | Path) -> Iterator[Path]:
     try:
         yield temporary
         os.rename(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def staging(folder: str | Path) -> Iterator[Path]:
+    """Yield a temporary folder in ``folder``, on the same disk, to move complete files from.
+
+    It is removed at the end, as are those of processes that were killed.
+
+    Raises:
+        DataError: the folder cannot be written.
+    """
+    folder = Path(folder)
+    with _temporary(folder / "new") as temporary:
+        for leftover in folder.glob(".new.*.part"):
+            if not psutil.pid_exists(int(leftover.name.split(".")[-2])):
+                shutil.rmtree(leftover, ignore_errors=True)
+        temporary.mkdir()
+    try:
+        yield temporary
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -81,3 +81,21 @@ def name_fault(name: str) -> str | None:
     if len(name.encode()) > LONGEST:
         return f"is longer than {LONGEST} bytes"
     return None
+
+
+def safe_names(names: Sequence[str]) -> list[str]:
+    """Return the class names of a dataset as names of files: without characters that they cannot have, and distinct.
+
+    ``A`` and ``a``, which some disks treat as the same, become ``A`` and ``a-2``.
+    """
+    safe, used = [], set()
+    for name in names:
+        plain = "".join("-" if letter == "\\" or name_fault(f"x{letter}") else letter for letter in name)
+        plain = plain.strip().lstrip(".").encode()[: LONGEST - 8].decode(errors="ignore") or "unnamed"
+        candidate, number = plain, 1
+        while unicodedata.normalize("NFKC", candidate).casefold() in used:
+            number += 1
+            candidate = f"{plain}-{number}"
+        used.add(unicodedata.normalize("NFKC", candidate).casefold())
+        safe.append(candidate)
+    return safe

@@ -4,19 +4,16 @@ import logging
 import os
 import warnings
 from collections.abc import Collection, Sequence
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from wsl.images.contents import FORMAT_OF, FORMATS, SYSTEM_KIND, contents, described, format_by_content, remedy
-from wsl.images.parts import Collector, LeftOut, Part, cropped
-from wsl.images.pixels import as_seen
+from wsl.images.decoding import decoded, decoders
+from wsl.images.parts import Collector, LeftOut, Part
 
 log = logging.getLogger(__name__)
-# Recognised by a file's content, whatever its suffix. TGA and others have no mark, so their suffix must name them.
-MARKED = ("JPEG", "PNG", "PPM", "BMP", "TIFF", "WEBP", "GIF", "JPEG2000", "AVIF", "HEIF")
 NAMED = 3  # files in a message
 
 
@@ -70,32 +67,11 @@ def read_image(path: Path, size: int) -> tuple[np.ndarray, str | None]:
         raise ValueError("a link that leads nowhere" if path.is_symlink() else "not a regular file")
     if not path.stat().st_size:
         raise ValueError("an empty file")
-    marked, named = _decoders(), FORMAT_OF.get(path.suffix.lower())
-    formats = marked if named in marked or named not in FORMATS else (*marked, named)
+    named = FORMAT_OF.get(path.suffix.lower())
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of Pillow; errors report what matters
-            with Image.open(path, formats=formats) as image:
-                image.draft("RGB", (size, size))  # lets a JPEG be decoded at a smaller scale; others ignore it
-                seen, note = as_seen(image)
+        return decoded(path, size, named if named in FORMATS and named not in decoders() else None)
     except UnidentifiedImageError:
         raise ValueError(_unidentified(path)) from None
-    except MemoryError:
-        raise ValueError("too large for the memory of this machine") from None
-    except Exception as error:  # decoders raise almost any exception for damaged files
-        raise ValueError(str(error) or type(error).__name__) from error
-    return cropped(seen, size), note
-
-
-@cache
-def _decoders() -> tuple[str, ...]:
-    """Return the formats of ``MARKED`` that can be decoded here."""
-    if "HEIF" in FORMATS:
-        import pillow_heif
-
-        pillow_heif.register_heif_opener()
-    Image.init()
-    return tuple(name for name in MARKED if name in Image.OPEN)
 
 
 def _unidentified(path: Path) -> str:
@@ -105,7 +81,7 @@ def _unidentified(path: Path) -> str:
         return f"not a {named} image, or damaged" if named else "not an image, or damaged"
     if content not in FORMAT_OF.values():
         return f"it holds {content} and not an image"
-    if content not in _decoders():
+    if content not in decoders():
         return f"a {content} image{remedy(content)}"
     reason = ""
     with open(path, "rb") as file, warnings.catch_warnings():

@@ -87,7 +87,7 @@ def _split(parts: dict[str, Part], name: str, settings: Packing, seed: int) -> d
     if "test" in parts:
         validation = max(1, validation)
         return {**parts, "train": source.at(order[validation:]), "validation": source.at(order[:validation])}
-    ends = np.cumsum([validation, round(len(order) * settings.source.test_share)])
+    ends = np.cumsum([validation, round(len(order) * settings.source.owner(name)[0].test_share)])
     return dict(zip(("validation", "test", "train"), map(source.at, np.split(order, ends)), strict=True))
 
 

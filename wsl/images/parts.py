@@ -1,15 +1,20 @@
 """The images of one part of a class: each once, scaled to one size, with its origin."""
 
 import hashlib
+import logging
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, UnidentifiedImageError
 
 from wsl.images.contents import described
+from wsl.images.decoding import cropped, decoded
 from wsl.images.pixels import as_seen
+
+log = logging.getLogger(__name__)
+NAMED = 3  # images in a message
 
 
 @dataclass
@@ -80,24 +85,45 @@ class Collector:
 def collect(images: Iterable[Any], size: int, label: str, left_out: LeftOut, excluded: Collection[int] = ()) -> Part:
     """Return images that a source yields, see ``ImageSource.images`` and ``Collector``.
 
+    One warning counts and names the images that cannot be read, which are added to ``left_out``.
+
     Args:
-        images: PIL images or uint8 arrays, each alone or in a pair of its origin and the image.
+        images: PIL images, uint8 arrays or encoded files, each alone or in a pair of its origin and the image. An error
+            in place of an image is the reason why it cannot be read.
         size: side of the images, pixels.
         label: the origin of images that come alone, followed by their number.
         left_out: receives the origins of images that are left out.
         excluded: see ``Collector``.
 
     Raises:
-        ValueError: see ``as_seen``.
+        ValueError: see ``as_seen``; not for encoded files.
     """
-    collector = Collector(size, excluded)
+    collector, faults = Collector(size, excluded), {}
     for index, item in enumerate(images):
         origin, image = item if isinstance(item, tuple) else (f"{label}, {index}", item)
-        rgb, _ = as_seen(image if isinstance(image, Image.Image) else Image.fromarray(image))
-        collector.add(cropped(rgb, size), origin)
-    return collector.part(left_out)
+        if isinstance(image, bytes):
+            image = _decoded(image, size)
+        elif not isinstance(image, Exception):
+            rgb, _ = as_seen(image if isinstance(image, Image.Image) else Image.fromarray(image))
+            image = cropped(rgb, size)
+        if isinstance(image, Exception):
+            faults[origin] = image
+        else:
+            collector.add(image, origin)
+    part = collector.part(left_out)
+    left_out.skipped += faults
+    if faults:
+        named = "; ".join(f"{origin}: {fault}" for origin, fault in list(faults.items())[:NAMED])
+        more = "; ..." if len(faults) > NAMED else ""
+        log.warning("%s: %d images are used; not readable: %d (%s%s)", label, len(part.files), len(faults), named, more)
+    return part
 
 
-def cropped(rgb: Image.Image, size: int) -> np.ndarray:
-    """Return an RGB image, scaled and centre-cropped, as uint8 (size, size, 3)."""
-    return np.asarray(ImageOps.fit(rgb, (size, size), Image.Resampling.BICUBIC))
+def _decoded(content: bytes, size: int) -> np.ndarray | Exception:
+    """Return the image in an encoded file, or why it cannot be read."""
+    try:
+        return decoded(content, size)[0]
+    except UnidentifiedImageError:
+        return ValueError("not an image of a known format, or damaged" if content else "an empty file")
+    except ValueError as error:
+        return error

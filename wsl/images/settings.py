@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from wsl.images.reading import USUAL, Normalisation
 from wsl.images.sources.base import SOURCES, PooledSource
+from wsl.images.sources.several import Labelled
 from wsl.settings.sections import PositiveFloat, PositiveInt, Section, Share, Whole, one_of
 
 
@@ -28,6 +29,9 @@ class Packing(Section):
 class Images(Packing):
     """Where images come from and how they are split."""
 
+    sources: Labelled | None = Field(
+        None, description="in place of `source`: a list of sources, or a mapping of labels to sources, for one zoo"
+    )
     classes: list[str] | PositiveInt | Literal["imagenet-1k"] | None = Field(
         None, description="class names; or a number: the first classes; or `imagenet-1k`: its 1,000 classes; empty: all"
     )
@@ -55,7 +59,18 @@ class Images(Packing):
         return {key: getattr(self, key) for key in Packing.model_fields}
 
     @model_validator(mode="after")
+    def _has_one_source(self) -> Self:
+        if self.sources is not None:
+            if "source" in self.model_fields_set:
+                raise ValueError("give `source` or `sources`, not both")
+            # The section is frozen for its users; it is not complete yet.
+            self.__dict__ |= {"source": SOURCES["several"](of=self.sources), "sources": None}
+        return self
+
+    @model_validator(mode="after")
     def _leaves_training_images(self) -> Self:
-        if isinstance(self.source, PooledSource) and self.validation_share + self.source.test_share >= 1:
+        sources = getattr(self.source, "of", {"": self.source}).values()
+        shares = [source.test_share for source in sources if isinstance(source, PooledSource)]
+        if self.validation_share + max(shares, default=0) >= 1:
             raise ValueError("validation_share and test_share leave no image to train on; make them smaller")
         return self

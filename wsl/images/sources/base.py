@@ -12,6 +12,7 @@ from wsl.settings.registry import Registry
 from wsl.settings.sections import Named, Share
 
 if TYPE_CHECKING:
+    from wsl.images.fetched import FetchedSource
     from wsl.images.settings import Packing
 
 SOURCES: Registry = Registry("image source", "wsl.images.sources")
@@ -47,8 +48,9 @@ class ImageSource(Named):
         Returns:
             ``train``; ``train`` and ``test``; or ``train``, ``validation`` and ``test``. Missing parts are split off
             from ``train``; a source without ``test`` derives from ``PooledSource``. A part is the path of a folder of
-            image files, or an iterable over images: PIL images or uint8 arrays, (h, w) or (h, w, 3), of any size. An
-            image may come in a pair of its origin, a text, and the image.
+            image files, or an iterable over images: PIL images, uint8 arrays, (h, w) or (h, w, 3), or the bytes of image
+            files, of any size. An image may come in a pair of its origin, a text, and the image. An exception in place
+            of an image is the reason why it cannot be read.
         """
 
     def find(self, wanted: Sequence[str] | int | None, minimum: int) -> tuple[list[str], list[str]]:
@@ -74,6 +76,18 @@ class ImageSource(Named):
         """Return the folders of images that do not exist."""
         return []
 
+    def fetched(self) -> list["FetchedSource"]:
+        """Return the sources that a local rule fetches before the first class is packed."""
+        return []
+
+    def owner(self, name: str) -> tuple["ImageSource", str]:
+        """Return the source that has a class, and the name of the class there: one of several sources, or this one."""
+        return self, name
+
+    def group(self, name: str) -> str:
+        """Return the label of the source that has a class, among several sources."""
+        return ""
+
     def fingerprint(self, name: str) -> Any:
         """Return plain values that change with the images of a class, so that the class is packed again."""
         return None
@@ -86,4 +100,6 @@ class ImageSource(Named):
 class PooledSource(ImageSource):
     """A source without test images of its own: a share of all of its images is set aside."""
 
-    test_share: Share = Field(0.2, description="share of a class's images set aside for the final evaluation")
+    test_share: Share = Field(
+        0.2, description="share of a class's images set aside for the final evaluation, if the source has no test images"
+    )

@@ -1,0 +1,211 @@
+"""The image source `torchvision`: classification datasets of torchvision, by name."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from pydantic import Field, field_validator
+
+from wsl.errors import ConfigError
+from wsl.files.atomic import staging
+from wsl.images.fetched import FetchedSource, Index
+from wsl.images.sources.base import SOURCES
+
+
+class Kind(NamedTuple):
+    """How a dataset of torchvision is opened.
+
+    Attributes:
+        parts: arguments of each part.
+        variant: name of the argument that chooses a variant of the dataset; None: there are none.
+        values: values of this argument, the default first.
+        classes: names of the classes, if they are known without the data.
+        downloads: whether torchvision downloads it.
+    """
+
+    parts: dict[str, dict[str, Any]]
+    classes: tuple[str, ...] = ()
+    variant: str | None = None
+    values: tuple[Any, ...] = ()
+    downloads: bool = True
+
+
+def _split(**parts: str) -> dict[str, dict[str, Any]]:
+    return {part: {"split": split} for part, split in parts.items()}
+
+
+BY_TRAIN = {"train": {"train": True}, "test": {"train": False}}
+TWO, THREE = _split(train="train", test="test"), _split(train="train", validation="val", test="test")
+WHOLE: dict[str, dict[str, Any]] = {"train": {}}
+DIGITS = tuple("0123456789")
+WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+MNIST = tuple(f"{number} - {word}" for number, word in enumerate(WORDS))
+KINDS = {
+    "CIFAR10": Kind(BY_TRAIN, tuple("airplane automobile bird cat deer dog frog horse ship truck".split())),
+    "CIFAR100": Kind(BY_TRAIN),
+    "Caltech101": Kind(WHOLE),
+    "Caltech256": Kind(WHOLE),
+    "Country211": Kind(_split(train="train", validation="valid", test="test")),
+    "DTD": Kind(THREE, variant="partition", values=tuple(range(1, 11))),
+    "EMNIST": Kind(BY_TRAIN, (), "split", ("balanced", "letters", "digits", "byclass", "bymerge", "mnist")),
+    "EuroSAT": Kind(
+        WHOLE,
+        tuple(
+            "AnnualCrop Forest HerbaceousVegetation Highway Industrial Pasture PermanentCrop Residential River "
+            "SeaLake".split()
+        ),
+    ),
+    "FGVCAircraft": Kind(THREE, (), "annotation_level", ("variant", "family", "manufacturer")),
+    "FashionMNIST": Kind(
+        BY_TRAIN,
+        ("T-shirt-top", *"Trouser Pullover Dress Coat Sandal Shirt Sneaker Bag".split(), "Ankle boot"),
+    ),
+    "Flowers102": Kind(THREE),
+    "Food101": Kind(TWO),
+    "GTSRB": Kind(TWO, tuple(f"{number:02d}" for number in range(43))),
+    "Imagenette": Kind(_split(train="train", test="val"), (), "size", ("full", "320px", "160px")),
+    "KMNIST": Kind(BY_TRAIN, tuple("o ki su tsu na ha ma ya re wo".split())),
+    "MNIST": Kind(BY_TRAIN, MNIST),
+    "OxfordIIITPet": Kind(_split(train="trainval", test="test")),
+    "PCAM": Kind(THREE),
+    "QMNIST": Kind(BY_TRAIN, MNIST),
+    "RenderedSST2": Kind(THREE, ("negative", "positive")),
+    "SEMEION": Kind(WHOLE, DIGITS),
+    "STL10": Kind(TWO, tuple("airplane bird car cat deer dog horse monkey ship truck".split())),
+    "SUN397": Kind(WHOLE),
+    "SVHN": Kind(TWO, DIGITS),
+    "StanfordCars": Kind(TWO, downloads=False),
+    "USPS": Kind(BY_TRAIN, DIGITS),
+}
+FOLDERS = ("ImageNet", "ImageFolder", "DatasetFolder")
+URLS = ("url", "_URL", "_IMAGES_URL", "mirrors")  # attributes of torchvision's classes
+
+
+@SOURCES.register("torchvision")
+class Torchvision(FetchedSource):
+    """A dataset of torchvision, downloaded once and checked by torchvision's checksums."""
+
+    short = "dataset"
+    library = ("torchvision", None)
+
+    dataset: str = Field(
+        description="name of torchvision's class, as `CIFAR10`; a variant follows a slash, as `EMNIST/letters`"
+    )
+    root: Path | None = Field(
+        None, description="torchvision's `root`, with files that are there already; empty: `data/torchvision/<dataset>`"
+    )
+
+    @field_validator("dataset")
+    @classmethod
+    def _is_known(cls, value: str) -> str:
+        name, slash, variant = value.partition("/")
+        if name in FOLDERS:
+            raise ValueError(f"{name} has class folders; use source: {{name: imagefolder, train: ..., test: ...}}")
+        if name not in KINDS:
+            raise ValueError(f"{name} is not a dataset with class labels that is read here; there are {', '.join(KINDS)}")
+        values = list(map(str, KINDS[name].values))
+        if slash and variant not in values:
+            raise ValueError(f"{name} has no variant {variant!r}; it has {', '.join(values) or 'none'}")
+        return value
+
+    @property
+    def kind(self) -> Kind:
+        """How the dataset is opened."""
+        return KINDS[self.dataset.partition("/")[0]]
+
+    def place(self):
+        return self.root or Path("data", "torchvision", self.dataset.partition("/")[0])
+
+    def names_without_data(self):
+        return list(self.kind.classes) or None
+
+    def fetch(self):
+        """See ``FetchedSource.fetch``: into a temporary folder, whose content is moved when it is complete."""
+        try:
+            return self._open_all(self.place())
+        except ConfigError:
+            raise
+        except Exception as error:  # torchvision raises several for missing and damaged files
+            fault = error
+        if not self.kind.downloads:
+            raise ConfigError(f"images.source: torchvision does not download {self.label} ({fault}); {self.by_hand()}")
+        place = self.place()
+        if self.root is None and place.is_dir():
+            self._refuse([path.name for path in place.iterdir() if not path.name.startswith(".")], fault)
+        with staging(place) as folder:
+            self._open_all(folder, download=True)
+            files = list(folder.iterdir())
+            self._refuse([file.name for file in files if (place / file.name).exists()], fault)
+            for file in files:
+                os.replace(file, place / file.name)
+
+    def _refuse(self, there: Iterable[str], fault: Exception) -> None:
+        if names := ", ".join(sorted(there)):
+            raise ConfigError(
+                f"images.source: {self.label} in {self.place()} is not complete, or not as published ({fault}); move "
+                f"{names} elsewhere, then it is downloaded again"
+            )
+
+    def by_hand(self):
+        import torchvision
+
+        entry = getattr(torchvision.datasets, self.dataset.partition("/")[0])
+        urls = [value for name in URLS if (value := getattr(entry, name, None))]
+        found = f" (from {', '.join([urls[0]] if isinstance(urls[0], str) else urls[0])})" if urls else ""
+        return f"{super().by_hand()}; or put the files{found} where torchvision expects them below {self.place()}"
+
+    def contents(self):
+        datasets = self._open_all(self.place())
+        labels = {part: _labels(dataset) for part, dataset in datasets.items()}
+        (first, *_) = datasets.values()
+        names = self.kind.classes or getattr(first, "classes", None) or first.categories
+        return Index([name if isinstance(name, str) else name[0] for name in names], labels)
+
+    def read(self, part, numbers, index):
+        dataset = self._open(part, self.place())
+        for number in numbers.tolist():
+            try:
+                image: Any = dataset[number][0]
+            except Exception as error:  # of a decoder
+                image = ValueError(str(error) or type(error).__name__)
+            yield f"{self.label} {part} {number}", image
+
+    def _open_all(self, root: Path, download: bool = False) -> dict[str, Any]:
+        datasets = {}
+        for part in self.kind.parts:
+            try:
+                datasets[part] = self._open(part, root)
+            except Exception:  # several for files that are not there
+                if not download:
+                    raise
+                datasets[part] = self._open(part, root, download=True)
+        return datasets
+
+    def _open(self, part: str, root: Path, download: bool = False) -> Any:
+        import torchvision
+
+        name, _, variant = self.dataset.partition("/")
+        if any(root.glob("*/processed/*.pt")):
+            raise ConfigError(
+                f"images.source: {root} has files that an old torchvision pickled; they are not read, since there is no "
+                "checksum: use another root"
+            )
+        arguments = dict(self.kind.parts[part])
+        if self.kind.variant:
+            chosen = [value for value in self.kind.values if str(value) == variant]
+            arguments[self.kind.variant] = (chosen or self.kind.values)[0]
+        if self.kind.downloads:
+            arguments["download"] = download
+        return getattr(torchvision.datasets, name)(root, **arguments)
+
+
+def _labels(dataset: Any) -> np.ndarray:
+    """Return the class numbers of a dataset of torchvision (n,), without decoding its images if it holds them."""
+    for name in ("targets", "labels", "_labels", "y"):
+        if (values := getattr(dataset, name, None)) is not None:
+            values = np.asarray(values, dtype=np.int64)
+            return values if values.ndim == 1 else values[:, 0]  # QMNIST has further columns
+    samples = getattr(dataset, "_samples", None)
+    return np.array([item[1] for item in samples or dataset], dtype=np.int64)
