@@ -17,6 +17,7 @@ from tests.networks import resnet18
 from wsl.config.schema import Config, load_config
 from wsl.files.tensors import write_tensors
 from wsl.images.inputs import normalised
+from wsl.images.objects import images_of
 from wsl.images.own import own_classes
 from wsl.images.reading import MEAN, STD
 from wsl.settings.sections import fields_of
@@ -93,7 +94,7 @@ def run_python(text, folder):
 
 def test_the_tutorial_draws_images_that_can_be_sampled_for(tutorial):
     folder, _ = tutorial
-    assert own_classes(folder / "suits", None, 3) == ["club", "heart", "spade"]
+    assert own_classes(images_of(folder / "suits"), None, 3) == ["club", "heart", "spade"]
     for suit in ("club", "heart", "spade"):
         images = np.array([np.asarray(Image.open(path)) for path in sorted((folder / "suits" / suit).iterdir())])
         assert images.shape == (40, 48, 48)

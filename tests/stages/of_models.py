@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 
+import wsl
 from tests.stages.material import FIRST, SIZE, TASK, Material
 from tests.stages.of_weights import logits
 from tests.stages.outcome import Outcome, refused, stage
@@ -16,7 +17,6 @@ from wsl.cli.facts import read_facts
 from wsl.cli.inspect import _neighbours
 from wsl.evaluation.bench import BenchSettings
 from wsl.evaluation.control import judge_control
-from wsl.evaluation.delivery import deliver
 from wsl.evaluation.encoders import BenchInputs, measure_encoder
 from wsl.evaluation.novelty import judge_novelty
 from wsl.evaluation.probes import measure_baselines
@@ -34,7 +34,6 @@ from wsl.sampling.models import sample_models
 from wsl.sampling.onnx import export_onnx
 from wsl.sampling.recalibration import Recalibration
 from wsl.sampling.refinement import Budget
-from wsl.sampling.user_classes import Request
 from wsl.settings.sections import plain
 from wsl.shared.predictor import load_predictor
 from wsl.shared.settings import Shared
@@ -190,8 +189,9 @@ def user_model(m: Material) -> tuple[Path, dict]:
     about = {"run": "tiny", "architecture": plain(m.architecture), "size": SIZE, "encoder": {"encoder": "clip"}}
     inputs = m.method_files("regression")
     describe_sampler(inputs, m.root / NAME, m.choice("regression"), "best", embedding, about, TUNING)
-    out = m.root / "model.safetensors"
-    return out, deliver(m.root, out, Request(m.images.photos, held_out=0.5, refine=1))
+    run = wsl.open(m.root)
+    model = run.sample(run.embed(m.images.photos, held_out=0.5), refine=1)
+    return model.save(m.root / "model.safetensors"), model.about
 
 
 @stage("`wsl sample`")

@@ -46,27 +46,13 @@ def inspect(
 
 
 def _neighbours(document: Document, run: Path, count: int) -> list[dict[str, Any]]:
-    from wsl.sampling.description import load_description
-    from wsl.weights.codec import load_codec, neighbours
-    from wsl.zoo.network import flatten
+    import wsl
 
     if document.weights is None:
         raise DataError(
             f"{document.path} ({document.kind}) has no weights of one model, so it has no neighbours; leave --from out"
         )
-    files = load_description(run).files
-    codec = load_codec(files["index"], files["pca"], files["encoder"])
-    layout, weights = codec.linear.layout, document.weights
-    if isinstance(weights, Mapping):
-        shapes = {name: tuple(value.shape) for name, value in weights.items()}
-        if any(shapes.get(entry.name) != entry.shape for entry in layout.entries):
-            raise DataError(f"{document.path} has other parameters than the members of {run}; name its own run")
-        weights = flatten({**dict.fromkeys(layout.counters, 0), **weights}, layout)[0]
-    elif len(weights) != layout.size:
-        raise DataError(
-            f"{document.path} has snapshots of {len(weights)} numbers, and {run} of {layout.size}; name its own run"
-        )
-    return neighbours(codec, files["latents"], weights, count).to_dict("records")
+    return wsl.open(run).neighbours(document.path, n=count).to_dict("records")
 
 
 def _show(document: Document) -> None:

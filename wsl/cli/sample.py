@@ -14,7 +14,6 @@ from wsl.images.contents import class_folders
 from wsl.images.names import split_names
 from wsl.jobs.devices import lease
 from wsl.sampling.options import SampleOptions
-from wsl.settings.registry import load_plugins
 
 
 @app.command()
@@ -59,15 +58,17 @@ def sample(
     with mendable():
         check_model(out, force)
     with mendable(), lease() as device:
-        load_plugins(plugin or ())
-        from wsl.evaluation.delivery import deliver
-        from wsl.sampling.user_classes import Request
+        import wsl
 
+        finished = wsl.open(run, plugins=plugin or (), device=device)
         known = class_folders(folder) if folder is not None and folder.is_dir() else []
         names = split_names(classes, known) if classes else None
-        with notes.status("Sampling"):
-            request = Request(folder, names, options.loss, options.held_out, options.refine, options.seed)
-            about = deliver(run, out, request, device, force)
+        with notes.status(f"Sampling by {finished.sampler}"):
+            chosen = None if folder is None else names
+            data = finished.embed(names if folder is None else folder, chosen, options.held_out, options.seed)
+            model = finished.sample(data, options.loss, seed=options.seed, refine=options.refine)
+            model.save(out, force)
+            about = model.about
         _show(out, about)
 
 

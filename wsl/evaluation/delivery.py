@@ -1,5 +1,6 @@
-"""Deliver a model for a user's own classes: sample, optionally train, evaluate and write it."""
+"""The metadata and files of a model for a user's own classes: what it is made from, its evaluation, its card."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,68 +11,83 @@ from wsl import __version__
 from wsl.errors import DataError
 from wsl.evaluation.card import card
 from wsl.evaluation.estimates import PIXEL_IMAGES, PIXELS, baselines, estimate
-from wsl.evaluation.protocol import fine_tuned
-from wsl.evaluation.settings import FineTuning
 from wsl.files.atomic import written_whole
 from wsl.files.outputs import card_path, check_model
 from wsl.images.reading import task_classes
-from wsl.sampling.description import Description, load_description
+from wsl.sampling.description import Description
 from wsl.sampling.methods.base import METHODS
 from wsl.sampling.model_files import write_model
 from wsl.sampling.peft_files import adapter_folder, write_adapter
-from wsl.sampling.user_classes import Request, UserModel, sampled_model
+from wsl.sampling.user_classes import UserModel
+from wsl.zoo.layout import Layout
 from wsl.zoo.network import whole_state
 
 ACCURACY_COLUMNS = {"run", "classes", "sampler", "images", "epochs", "accuracy", "low", "high"}
 
 
-def deliver(
-    run: str | Path, out: str | Path, request: Request, device: str = "cpu", force: bool = False
+def about_model(
+    model: UserModel, run: str | Path, description: Description, weights: Mapping[str, np.ndarray], epochs: int = 0
 ) -> dict[str, Any]:
-    """Sample a model, evaluate it and baselines, and write it with a card.
+    """Evaluate a model and baselines, and return its metadata, which the card has in words.
 
     Args:
-        run: folder of a finished run.
-        out: file of the model, see ``wsl.sampling.model_files.write_model``; its card: ``wsl.files.outputs.card_path``.
-        request: the classes and their images.
-        device: ``cpu`` or ``cuda``.
-        force: replace existing files.
+        model: as sampled.
+        run: folder of its run.
+        description: of its sampler.
+        weights: flat weights (n_weights,) to evaluate, by ``as sampled`` and ``refined``.
+        epochs: of training on the user's images.
+    """
+    estimates = {key: estimate(model, values) for key, values in weights.items()}
+    return {
+        **_description(model, description, epochs),
+        "estimates": {key: value for key, value in estimates.items() if value},
+        **_comparison(model, run, description),
+        "provenance": {"wsl": __version__, "sampler_sha256": description.digest, "seed": model.seed},
+    }
 
-    Returns:
-        The model's metadata, which the card has in words.
+
+def check_delivery(out: str | Path, layout: Layout, force: bool = False) -> None:
+    """Refuse a path for a model if a file or folder that ``deliver`` writes exists or cannot be written.
 
     Raises:
-        DataError: the files exist or cannot be written, or see ``load_description`` and ``sampled_model``.
+        DataError: see ``check_model``; or the folder of the adapter exists.
     """
     check_model(out, force)
-    description = load_description(run)
-    description.check_sampler(run)
-    with sampled_model(run, description, request, device) as model:
-        adapter = adapter_folder(out) if model.run.layout.frozen is not None else None
-        if adapter and adapter.exists() and not force:
-            raise DataError(f"{adapter} exists already; name another model, or replace it with --force")
-        weights, estimates = model.weights, {"as sampled": estimate(model, model.weights)}
-        if request.refine:
-            settings = FineTuning(**description.finetuning, epochs=[request.refine])
-            inputs = weights, model.task, model.run.images, model.run.layout
-            weights = fine_tuned(*inputs, settings, device)[request.refine]
-            estimates["refined"] = estimate(model, weights)
-        content = {
-            **_description(model, description, request),
-            "estimates": {key: value for key, value in estimates.items() if value},
-            **_comparison(model, run, description),
-            "provenance": {"wsl": __version__, "sampler_sha256": description.digest, "seed": model.seed},
-        }
-        check_model(out, force)  # another process may have written the files meanwhile
-        write_model(out, whole_state(weights, model.run.layout, model.run.counters), content)
-        if adapter:
-            write_adapter(adapter, weights, model.run.layout)
+    adapter = adapter_folder(out)
+    if layout.frozen is not None and adapter.exists() and not force:
+        raise DataError(f"{adapter} exists already; name another model, or replace it with --force")
+
+
+def deliver(
+    out: str | Path,
+    weights: np.ndarray,
+    layout: Layout,
+    counters: np.ndarray,
+    about: dict[str, Any],
+    force: bool = False,
+) -> None:
+    """Write a model, its card and, for adapters, a folder that PEFT reads.
+
+    Args:
+        out: file of the model, see ``wsl.sampling.model_files.write_model``; its card: ``wsl.files.outputs.card_path``.
+        weights: flat weights (n_weights,).
+        layout: of the weights.
+        counters: integer buffers (n_counters,).
+        about: see ``about_model``.
+        force: replace existing files.
+
+    Raises:
+        DataError: see ``check_delivery``.
+    """
+    check_delivery(out, layout, force)
+    write_model(out, whole_state(weights, layout, counters), about)
+    if layout.frozen is not None:
+        write_adapter(adapter_folder(out), weights, layout)
     with written_whole(card_path(out)) as unfinished:
-        unfinished.write_text(card(Path(out).name, content), encoding="utf-8")
-    return content
+        unfinished.write_text(card(Path(out).name, about), encoding="utf-8")
 
 
-def _description(model: UserModel, description: Description, request: Request) -> dict[str, Any]:
+def _description(model: UserModel, description: Description, epochs: int) -> dict[str, Any]:
     """Return the part of the metadata that does not depend on the evaluation."""
     used, held_out = (_counts(model, part) for part in ("train", "test"))
     sampler = description.choice.name
@@ -91,7 +107,7 @@ def _description(model: UserModel, description: Description, request: Request) -
         **({"sampler_remark": remark} if remark else {}),
         **({"without_images": True} if lacks else {}),
         "made_from": {"images": sum(used.values()), "by_class": used, "names": bool(description.prompts)},
-        "refined_epochs": request.refine,
+        "refined_epochs": epochs,
         "held_out": {
             "images": sum(held_out.values()),
             "by_class": held_out,

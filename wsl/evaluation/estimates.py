@@ -41,11 +41,12 @@ def baselines(model: UserModel) -> tuple[dict[str, Estimate], list[str]]:
 
     Returns:
         Estimates without ``loss`` of the methods with ``own_images``, and of ``pixels`` for tiny images; and the names
-        of methods whose files the run lacks. Both are empty if no image was held out.
+        of methods whose files the run lacks. Both are empty if no image was held out, or if the model is made from
+        names alone.
     """
     run = model.run
     images, labels = run.images.of_task(model.task, part="test")
-    if not len(images):
+    if not len(images) or not len(run.images.of_task(model.task)[0]):
         return {}, []
     estimates, left_out, runner = {}, [], Runner(run.layout)
     inputs = normalised(images, run.layout.normalisation)

@@ -48,6 +48,11 @@ class LeftOut:
         return f" ({'; '.join(parts)})" if parts else ""
 
 
+def digest(image: np.ndarray) -> int:
+    """Return 64 bits that identify an image, uint8 (size, size, 3)."""
+    return int.from_bytes(hashlib.blake2b(np.ascontiguousarray(image), digest_size=8).digest(), "little")
+
+
 class Collector:
     """Collects the images of a part, each once; they are compared after scaling, not by the bytes of their files.
 
@@ -65,13 +70,13 @@ class Collector:
 
     def add(self, image: np.ndarray, origin: str) -> None:
         """Add an image, uint8 (size, size, 3), unless it is excluded or has been added before."""
-        digest = int.from_bytes(hashlib.blake2b(np.ascontiguousarray(image), digest_size=8).digest(), "little")
-        if digest in self.excluded:
+        key = digest(image)
+        if key in self.excluded:
             self.leaked.append(origin)
-        elif digest in self._files:
+        elif key in self._files:
             self.repeated.append(origin)
         else:
-            self._files[digest] = origin
+            self._files[key] = origin
             self._images.append(image)
 
     def part(self, left_out: LeftOut) -> Part:

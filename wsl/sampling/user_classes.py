@@ -1,6 +1,8 @@
-"""A model for a user's own classes, from their images or their names, by the sampler of a finished run."""
+"""A user's own classes for a finished run, and models for them: from images or names, by the run's sampler."""
 
+import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,30 +19,84 @@ from wsl.errors import DataError
 from wsl.files.plain import listed
 from wsl.images.classes import name_fault
 from wsl.images.names import repeated_names
-from wsl.images.own import PREFIX, own_classes, pack_nothing, pack_own
+from wsl.images.objects import ImagesLike, images_of
+from wsl.images.own import PREFIX, own_classes, pack_nothing, pack_own, pack_test
 from wsl.images.reading import join_task
 from wsl.jobs.job import Job
-from wsl.outcomes.bins import read_bins
 from wsl.sampling.description import Description
 from wsl.sampling.loading import MethodFiles, OpenRun
 from wsl.zoo.index import open_zoo
 
 
-@dataclass(frozen=True)
-class Request:
-    """A user's request for a model."""
+class TemporaryFolder:
+    """A folder that vanishes when it is closed, when nothing refers to this object, or when the process ends."""
 
-    folder: Path | None = None  # of class folders of images; None: the model is made from class names
-    classes: Sequence[str] | None = None  # folders, or names of classes, in the order of the model's outputs
-    outcome: str | float | None = None  # requested validation loss (nats), or ``best``; None: the run's
-    held_out: float = 0.2  # fraction of each class's images that is held out
-    refine: int = 0  # epochs of training on the other images
-    seed: int | None = None  # None: the run's
+    def __init__(self) -> None:
+        self._path = Path(tempfile.mkdtemp(prefix="wsl-"))
+        self._remove = weakref.finalize(self, shutil.rmtree, self._path, ignore_errors=True)
+
+    @property
+    def path(self) -> Path:
+        """The folder.
+
+        Raises:
+            DataError: it was closed.
+        """
+        if not self._remove.alive:
+            raise DataError("the images of these classes were closed; embed them again")
+        return self._path
+
+    def close(self) -> None:
+        """Remove the folder."""
+        self._remove()
+
+
+@dataclass(frozen=True)
+class UserClasses:
+    """A user's classes: packed images and dataset embeddings, in a temporary folder."""
+
+    classes: list[str]  # in the order of the model's outputs
+    counts: list[int]  # images of each class that models are made from
+    packed: list[str]  # names of the packed files
+    means: list[str]  # names of the class files
+    seed: int  # of the split
+    files: TemporaryFolder
+    embedded: TemporaryFolder  # the folder of the class files
+
+    @property
+    def task(self) -> str:
+        """The classes as a task, see ``join_task``."""
+        return join_task([PREFIX + name for name in self.classes])
+
+    def paths(self) -> tuple[list[Path], list[Path]]:
+        """Return the packed files and the class files."""
+        packed, means = self.files.path, self.embedded.path
+        return [packed / name for name in self.packed], [means / name for name in self.means]
+
+    def embedding(self, description: Description) -> np.ndarray:
+        """Return z_D (classes * dimension,), as samplers read it."""
+        _, means = self.paths()
+        count = max(self.counts)
+        # A name's embedding has the length of the run's class means.
+        known = [] if count else listed(description.files["class_means"])
+        return ClassMeans([*known, *means], count).embed([self.task])[0]
+
+    def with_test(self, images: ImagesLike) -> "UserClasses":
+        """Return the same classes with other test images.
+
+        Raises:
+            DataError: a class is missing, or has no readable image.
+        """
+        given, files = images_of(images), TemporaryFolder()
+        names = own_classes(given, self.classes, len(self.classes))
+        for name, packed, file in zip(names, self.paths()[0], self.packed, strict=True):
+            pack_test(given, name, packed, files.path / file)
+        return UserClasses(**{**vars(self), "files": files})
 
 
 @dataclass(frozen=True)
 class UserModel:
-    """A sampled model.
+    """A model for a user's classes, while the files of its run are open.
 
     ``run`` also has the user's files: ``train`` images, which the model is made from, and held-out ``test`` images.
     """
@@ -53,20 +109,25 @@ class UserModel:
     run: OpenRun
 
 
-@contextmanager
-def sampled_model(
-    path: str | Path, description: Description, request: Request, device: str = "cpu"
-) -> Iterator[UserModel]:
-    """Sample a model for classes that the run need not have seen, without training.
+def embed_user_classes(
+    run: str | Path,
+    description: Description,
+    given: ImagesLike | Sequence[str],
+    classes: Sequence[str] | None = None,
+    held_out: float = 0.2,
+    seed: int | None = None,
+    device: str = "cpu",
+) -> UserClasses:
+    """Pack and embed a user's classes, which the run need not have seen.
 
     Args:
-        path: folder of the run.
+        run: folder of the run, for messages.
         description: of its sampler.
-        request: the classes and their images.
+        given: images by class, or names of classes.
+        classes: which classes of the images, in the order of the model's outputs; None: all.
+        held_out: share of each class's images that is held out.
+        seed: of the split; None: the run's.
         device: ``cpu`` or ``cuda``.
-
-    Yields:
-        The model; its files exist within the context.
 
     Raises:
         DataError: the run or the images cannot be used.
@@ -75,42 +136,71 @@ def sampled_model(
     encoder = encoder["name"] if isinstance(encoder, dict) else encoder  # a name in earlier versions
     if encoder not in ("clip", Backbone.name):
         raise DataError(
-            f"{path} embeds datasets by {encoder!r}, which works for its own images only; use a run with clip or "
+            f"{run} embeds datasets by {encoder!r}, which works for its own images only; use a run with clip or "
             f"{Backbone.name}"
         )
     with open_zoo(description.files["index"]) as zoo:
         needed = zoo.layout.classes
-    seed = description.seed if request.seed is None else request.seed
-    folder = request.folder
-    names = _checked_names(request, needed) if folder is None else own_classes(folder, request.classes, needed)
-    with tempfile.TemporaryDirectory(prefix="wsl-") as work:
-        packed, means = ([Path(work, f"{kind}-{place}.h5") for place in range(needed)] for kind in ("images", "means"))
-        prompts = [[prompt.replace("{}", name) for prompt in description.prompts] for name in names]
-        if folder is None:
-            counts = [pack_nothing(name, file, size) for name, file in zip(names, packed, strict=True)]
-            _embed_names(names, prompts, means, description, device)
+    seed = description.seed if seed is None else seed
+    by_name = isinstance(given, list | tuple) and all(isinstance(name, str) for name in given)
+    images = None if by_name else images_of(given)
+    names = _checked_names(given, needed) if images is None else own_classes(images, classes, needed)
+    files = TemporaryFolder()
+    packed, means = ([f"{kind}-{place}.h5" for place in range(needed)] for kind in ("images", "means"))
+    images_at, means_at = ([files.path / name for name in one] for one in (packed, means))
+    prompts = [[prompt.replace("{}", name) for prompt in description.prompts] for name in names]
+    if images is None:
+        counts = [pack_nothing(name, file, size) for name, file in zip(names, images_at, strict=True)]
+        _embed_names(names, prompts, means_at, description, device)
+    else:
+        counts = [
+            pack_own(images, name, file, size, held_out, seed) for name, file in zip(names, images_at, strict=True)
+        ]
+        settings = {key: value for key, value in description.clip.items() if key != "seed"}
+        job = Job(device, seed=description.clip["seed"])
+        if encoder == Backbone.name:
+            embed_by_backbone(images_at, means_at, prompts, Backbone(**settings), job)
         else:
-            share = request.held_out
-            counts = [pack_own(folder, name, file, size, share, seed) for name, file in zip(names, packed, strict=True)]
-            settings = {key: value for key, value in description.clip.items() if key != "seed"}
-            job = Job(device, seed=description.clip["seed"])
-            if encoder == Backbone.name:
-                embed_by_backbone(packed, means, prompts, Backbone(**settings), job)
-            else:
-                embed_classes(packed, means, prompts, ClipModel(**settings), job)
-        files = {**description.files, "packed": [*listed(description.files["packed"]), *packed]}
-        files["class_means"] = [*listed(description.files["class_means"]), *means]
-        with OpenRun(MethodFiles(**files), description.choice, device) as run:
-            outcome = description.outcome if request.outcome is None else request.outcome
-            loss = read_bins(run.files.bins).requested_loss(outcome)
-            task = join_task([PREFIX + name for name in names])
-            # Classes may have different numbers of images; the largest number allows all.
-            weights = run.load().sample(task, loss, max(counts), seed)
-            yield UserModel(weights, names, task, loss, seed, run)
+            embed_classes(images_at, means_at, prompts, ClipModel(**settings), job)
+    return UserClasses(names, counts, packed, means, seed, files, files)
 
 
-def _checked_names(request: Request, needed: int) -> list[str]:
-    classes = request.classes or ()
+@contextmanager
+def open_with(description: Description, user: UserClasses, device: str = "cpu") -> Iterator[OpenRun]:
+    """Open the files of a run together with those of a user's classes."""
+    packed, means = user.paths()
+    files = {**description.files, "packed": [*listed(description.files["packed"]), *packed]}
+    files["class_means"] = [*listed(description.files["class_means"]), *means]
+    with OpenRun(MethodFiles(**files), description.choice, device) as run:
+        yield run
+
+
+def sample_weights(run: OpenRun, user: UserClasses, loss: float, seeds: Sequence[int]) -> list[np.ndarray]:
+    """Return one model per seed, flat weights (n_weights,), of the sampler of an opened run.
+
+    Args:
+        run: see ``open_with``.
+        user: the classes.
+        loss: requested validation loss, nats.
+        seeds: of the samples.
+
+    Raises:
+        DataError: two seeds give the same model.
+    """
+    sampler, models = run.load(), []
+    for seed in seeds:
+        # Classes may have different numbers of images; the largest number allows all.
+        models.append(sampler.sample(user.task, loss, max(user.counts), seed))
+        if len(models) > 1 and np.array_equal(models[-1], models[-2]):
+            raise DataError(
+                f"the sampler {run.choice.name!r} of this run gives the same model for every seed, so several samples "
+                "would be equal; ask for one, for several losses, or use a run whose sampler draws at random "
+                "(`flow`, or `generator` with a temperature above 0)"
+            )
+    return models
+
+
+def _checked_names(classes: Sequence[str], needed: int) -> list[str]:
     if repeated := repeated_names(classes):
         raise DataError(f"the class {repeated[0]!r} is listed twice in --classes; list each class once")
     if len(classes) != needed:

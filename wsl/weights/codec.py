@@ -104,19 +104,40 @@ def read_latents(path: str | Path) -> tuple[np.ndarray, pd.DataFrame]:
         return file["latents"][...], get_table(file, "snapshots")
 
 
-def neighbours(codec: WeightCodec, train_latents: str | Path, weights: np.ndarray, count: int) -> pd.DataFrame:
-    """Return the ``count`` training members that are nearest to flat weights (n_weights,), the nearest first.
+def neighbours(codec: WeightCodec, latents: str | Path, weights: np.ndarray, count: int) -> pd.DataFrame:
+    """Return the ``count`` members of a part that are nearest to flat weights (n_weights,), the nearest first.
+
+    Args:
+        codec: of the run.
+        latents: of the part, see ``embed_part``.
+        weights: of one model.
+        count: number of members.
+
+    Returns:
+        See ``nearest_members``; cosines are of latents standardised by the snapshots of the part.
+    """
+    values, snapshots = read_latents(latents)
+    mean, deviation = values.mean(axis=0), values.std(axis=0)
+    scale = np.where(deviation > 0, deviation, 1)
+    known, query = ((rows - mean) / scale for rows in (values, codec.encode(weights[None])))
+    return nearest_members(known, query[0], snapshots, count)
+
+
+def nearest_members(codes: np.ndarray, query: np.ndarray, snapshots: pd.DataFrame, count: int) -> pd.DataFrame:
+    """Return the ``count`` members whose codes have the highest cosines with a query, the nearest first.
+
+    Args:
+        codes: of snapshots, in any class orders (n, code).
+        query: (code,).
+        snapshots: table, n rows.
+        count: number of members.
 
     Returns:
         One row per member, of its nearest snapshot and class order: ``member``, ``snapshot``, ``task``,
-        ``validation_loss``, ``validation_accuracy``, and ``cosine`` of latents standardised by the training snapshots.
+        ``validation_loss``, ``validation_accuracy``, ``cosine``.
     """
-    latents, snapshots = read_latents(train_latents)
-    mean, deviation = latents.mean(axis=0), latents.std(axis=0)
-    scale = np.where(deviation > 0, deviation, 1)
-    training, query = ((values - mean) / scale for values in (latents, codec.encode(weights[None])))
-    lengths = np.linalg.norm(training, axis=1) * np.linalg.norm(query)
-    cosines = training @ query[0] / np.maximum(lengths, 1e-12)
+    lengths = np.linalg.norm(codes, axis=1) * np.linalg.norm(query)
+    cosines = codes @ query / np.maximum(lengths, 1e-12)
     columns = ["member", "snapshot", "task", "validation_loss", "validation_accuracy"]
     table = snapshots[columns].assign(cosine=cosines).sort_values("cosine", ascending=False)
     return table.drop_duplicates("member").head(count).reset_index(drop=True)

@@ -12,11 +12,8 @@ from wsl.zoo.index import open_zoo
 METRICS = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 
 
-def write_overview(indices: Sequence[str | Path], members: str | Path, history: str | Path) -> None:
-    """Write two CSV files about the members of all parts.
-
-    ``members`` has one row per member (plan, part, metrics of each snapshot), ``history`` one per member and epoch.
-    """
+def overview(indices: Sequence[str | Path]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return a table of the members of all parts (plan, part, metrics of each snapshot), and one of all epochs."""
     tables, histories = [], []
     for path in indices:
         with open_zoo(path) as zoo:
@@ -26,5 +23,10 @@ def write_overview(indices: Sequence[str | Path], members: str | Path, history: 
             table.insert(1, "part", part_of(path))
             tables.append(table)
             histories.append(zoo.history)
-    write_csv(members, pd.concat(tables).sort_values("member"))
-    write_csv(history, pd.concat(histories).sort_values(["member", "epoch"]))
+    return pd.concat(tables).sort_values("member"), pd.concat(histories).sort_values(["member", "epoch"])
+
+
+def write_overview(indices: Sequence[str | Path], members: str | Path, history: str | Path) -> None:
+    """Write two CSV files about the members of all parts, see ``overview``."""
+    for table, path in zip(overview(indices), (members, history), strict=True):
+        write_csv(path, table)
