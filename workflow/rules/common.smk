@@ -21,6 +21,7 @@ from wsl.launch.stopping import FULL, PREFIX, Stopping, this_command
 from wsl.paths import Paths
 from wsl.report.contents import TABLES, planned_warnings
 from wsl.report.facts import facts
+from wsl.runs.borrowed import described
 from wsl.runs.disk import check_disk
 from wsl.runs.run import Run
 from wsl.runs.summary import print_summary
@@ -57,6 +58,8 @@ for path in workflow.configfiles:
     refuse(lambda: read_yaml(path))  # Snakemake's own reader keeps the last of two equal keys
 RUN = refuse(lambda: Run(config))
 
+if RUN.borrowed:  # jobs look up the members' architecture
+    config["plugins"] = [*map(str, dict.fromkeys([*RUN.config.plugins, *RUN.borrowed.plugins]))]
 PATHS = RUN.paths
 OUT = PATHS.folder
 STEPS = StepsHandler(OUT)

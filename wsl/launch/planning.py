@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from wsl.config.reading import read_yaml
+from wsl.config.schema import load_config
 from wsl.errors import ConfigError
 from wsl.runs.run import Run
 
@@ -46,17 +47,27 @@ def plan_runs(configs: Sequence[Path], arguments: Sequence[str]) -> list[Planned
     for config in configs:
         raw = _changed(read_yaml(config), _changes(arguments))
         try:
-            run = Run(raw)
-            # Weights are checked at the start of each run: Snakemake may fetch them again.
-            run.config.images.source.check()
+            if _awaits(raw, runs):  # checked in full once the other run has made its zoo
+                name = load_config(raw).run
+            else:
+                run = Run(raw)
+                # Weights are checked at the start of each run: Snakemake may fetch them again.
+                run.config.images.source.check()
+                name = run.config.run
         except ConfigError as error:
             raise ConfigError(f"{config}: {error}") from None
-        name = run.config.run
         for other in runs:
             if other.name == name:
                 raise ConfigError(f"{other.config} and {config} both make results/{name}; change `run` in one of them")
         runs.append(PlannedRun(config, name))
     return runs
+
+
+def _awaits(raw: Mapping[str, Any], earlier: Sequence[PlannedRun]) -> bool:
+    """Return whether a config uses the zoo of an earlier run."""
+    zoo = raw.get("zoo")
+    folder = zoo.get("from") if isinstance(zoo, Mapping) else None
+    return isinstance(folder, str) and Path(folder).resolve() in [other.results.resolve() for other in earlier]
 
 
 def _changes(arguments: Sequence[str]) -> dict[str, Any]:
