@@ -136,7 +136,8 @@ def test_every_key_of_the_config_is_on_its_page(site):
 
     def missing(model, path=""):
         parent, _, section = path.rpartition(".")
-        for name, field in model.model_fields.items():
+        for key, field in model.model_fields.items():
+            name = field.alias or key
             if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
                 yield from missing(field.annotation, f"{path}.{name}".lstrip("."))
             elif not (listed(path, name) or listed(parent, f"{section}.{name}")):

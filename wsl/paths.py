@@ -15,25 +15,36 @@ def _files(pattern: str) -> Callable[..., str]:
     return lambda paths, *names: paths / (pattern % names)
 
 
+def _zoo_file(name: str) -> property:
+    return property(lambda paths: str(Path(paths.zoo or paths.folder, name)))
+
+
+def _zoo_files(pattern: str) -> Callable[..., str]:
+    return lambda paths, *names: str(Path(paths.zoo or paths.folder, pattern % names))
+
+
 @dataclass(frozen=True)
 class Paths:
     """Paths of a run's files, as text; arguments may be wildcards of Snakemake, such as ``"{part}"``.
 
     Attributes:
         folder: folder of the run, ``results/<run>``.
+        zoo: folder of the run whose members and packed images this run uses; empty: its own.
     """
 
     folder: str
+    zoo: str = ""
 
     log = _files("logs/%s.log")  # by the name of a job: its rule and its wildcards, such as pack_class/{name}
     benchmark = _files("benchmarks/%s.tsv")  # run time and memory of a job, by the same name
-    packed = _files("images/%s.h5")  # packed images of a class
-    all_packed = _file("images/all.json")  # list of all packed images: one file for jobs that read all of them
+    packed = _zoo_files("images/%s.h5")  # packed images of a class
+    all_packed = _zoo_file("images/all.json")  # list of all packed images: one file for jobs that read all of them
     class_mean = _files("datasets/class_means/%s.h5")  # dataset embedding of a class
     class_means = _file("datasets/class_means.json")  # list of all dataset embeddings
-    member = _files("zoo/members/%s.h5")  # snapshots of a member
+    member = _zoo_files("zoo/members/%s.h5")  # snapshots of a member
     zoo_history = _file("zoo/history.csv")  # metrics of all members by epoch
-    start = _file("zoo/start.safetensors")  # initial weights of all members
+    start = _zoo_file("zoo/start.safetensors")  # initial weights of all members
+    zoo_description = _file("zoo/zoo.json")  # see ``wsl.zoo.borrowed``
     coefficients = _files("weights/coefficients/%s.h5")  # PCA coefficients of a part's snapshots
     weight_encoder = _file("weights/encoder.safetensors")
     encoder_history = _file("weights/encoder_history.csv")  # losses of the weight encoder by epoch
@@ -51,9 +62,9 @@ class Paths:
     report = _file("report.html")
 
     @classmethod
-    def of_run(cls, run: str) -> "Paths":
+    def of_run(cls, run: str, zoo: str = "") -> "Paths":
         """Return the paths of a run by its name, relative to the working directory."""
-        return cls(f"{RESULTS}/{run}")
+        return cls(f"{RESULTS}/{run}", zoo)
 
     def __truediv__(self, name: str) -> str:
         return str(Path(self.folder, name))

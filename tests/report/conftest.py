@@ -11,7 +11,7 @@ NUMBERS = {
     "accuracy_intervals": {"seen": {"flow": [0.701, 0.776], "trained": [None, None]}}, "sets": {"seen": 24},
 }  # fmt: skip
 FACTS = {"per_task": 3, "tasks": "tasks of 3 out of 6 classes", "random_features": False, "sets": {"seen": 24}}
-FACTS |= {"imported": "", "images": True, "one_task": False}
+FACTS |= {"imported": "", "borrowed": {}, "images": True, "one_task": False}
 
 
 @pytest.fixture

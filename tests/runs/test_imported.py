@@ -42,7 +42,7 @@ def zoo(tmp_path):
 
 
 def run_on(folder, **sections):
-    return Run({"run": "own", **sections, "zoo": {"imported": str(folder), **sections.get("zoo", {})}})
+    return Run({"run": "own", **sections, "zoo": {"import": str(folder), **sections.get("zoo", {})}})
 
 
 def test_the_folder_defines_members_network_classes_and_size(zoo):
@@ -84,7 +84,7 @@ def test_the_normalisation_of_the_config_reaches_the_index(zoo, tmp_path):
     [
         ({"zoo": {"members": 9, "optimizer": "adam"}}, ["members and optimizer would have no effect", "remove them"]),
         ({"zoo": {"architecture": "resnet18"}}, ["architecture would have no effect; remove it"]),
-        ({"images": {"classes": 3}}, ["images.classes", "those of zoo.imported"]),
+        ({"images": {"classes": 3}}, ["images.classes", "those of zoo.import"]),
         ({"images": {"size": 40}}, ["images.size", "read images of 21 pixels"]),
         ({"images": {"source": {"name": "none"}}, "weights": {"encoder": {"behaviour": 1}}}, ["behaviour to 0"]),
         ({"images": {"source": "none"}, "weights": {"budget": 9}}, ["weights.gate", "gate: variance"]),
@@ -132,7 +132,7 @@ def test_networks_that_cannot_run_have_only_stages_of_weights(tmp_path, layout, 
         run_on(zoo)
     run = run_on(zoo, images={"source": "none"})
     assert run.layout == layout and not run.runnable
-    assert run.shown_config()["zoo"] == {"imported": str(zoo), "training": None}
+    assert run.shown_config()["zoo"] == {"import": str(zoo), "training": None}
 
 
 def test_unknown_networks_cannot_be_aligned(tmp_path):

@@ -77,7 +77,7 @@ def contents(folder):
 def config(tiny_config, change):
     # With pooling, 20 and 21 pixels give equal shapes, and the import assumes the smaller one.
     images = {"source": "digits", "size": SIZE, "mean": MEAN, "std": STD, "classes_per_job": CLASSES}
-    imported = {"imported": "zoos/digits"}
+    imported = {"import": "zoos/digits"}
     return change(tiny_config, run="own", seed=0, images=images, zoo=imported, evaluation__image_counts=[5])
 
 

@@ -26,6 +26,7 @@ try:
     from wsl.paths import Paths
     from wsl.report.contents import TABLES
     from wsl.report.facts import facts
+    from wsl.runs.borrowed import described
     from wsl.runs.run import Run
     from wsl.sampling.inputs import choice_of, draws
     from wsl.sampling.methods.base import METHODS
@@ -68,6 +69,8 @@ for path in workflow.configfiles:
 # A module is read again for each rule that is changed by `use rule ... with`; then its config contains the facts below.
 RUN = refuse(lambda: Run({key: value for key, value in config.items() if not (MODULE and key == "facts")}))
 
+if RUN.borrowed:  # jobs look up the members' architecture
+    config["plugins"] = [*map(str, dict.fromkeys([*RUN.config.plugins, *RUN.borrowed.plugins]))]
 PATHS = RUN.paths
 OUT = PATHS.folder
 if workflow.modifier.modify_path(OUT) != OUT:

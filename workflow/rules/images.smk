@@ -3,7 +3,8 @@
 IMAGES = RUN.config.images
 
 
-for rule_name, log_name, names, classes_of in class_jobs("pack_class", "pack_classes"):
+# Images of the zoo of another run are packed already.
+for rule_name, log_name, names, classes_of in () if RUN.borrowed else class_jobs("pack_class", "pack_classes"):
 
     rule:
         name:
@@ -52,7 +53,7 @@ use rule job as list_packed with:
     input:
         files=packed(RUN.classes),
     output:
-        out=PATHS.all_packed,
+        out=PATHS / "images/all.json",  # not `all_packed`, which may be another run's
     log:
         PATHS.log("list_packed"),
     localrule: True

@@ -1,11 +1,12 @@
 use rule job as plan with:
     output:
         out=PATHS / "zoo/plan.csv",
+        description=PATHS.zoo_description,
     log:
         PATHS.log("plan"),
     localrule: True
     params:
-        **call("wsl.zoo.plan.write_plan", plan=RUN.plan),
+        **call("wsl.zoo.plan.write_plan", plan=RUN.plan, about=described(RUN)),
 
 
 # The weights that members start from, if they share them: one file, in a mixed zoo one for each architecture.
@@ -18,7 +19,7 @@ if START and START[0].endswith("train_backbone"):
 elif START and START[0].endswith("import_backbone"):
     START_INPUT["file"] = RUN.pretrained.checkpoint_files[0]
 START_FILE = PATHS / "zoo/{label}/start.safetensors" if RUN.mixed else PATHS.start
-if START:
+if START and not RUN.borrowed:
 
     use rule job as start with:
         input:
@@ -39,7 +40,7 @@ if START:
             **call(START[0], **{**START[1], "network": lambda wildcards: RUN.network_of(wildcards.get("label")).whole}),
 
 
-# Files of imported members are read where they are.
+# Files of imported members and of the zoo of another run are read where they are.
 if RUN.trained and RUN.config.zoo.cohort == 1:
 
     use rule job as train_member with:

@@ -12,6 +12,7 @@ from wsl.errors import DataError
 from wsl.files.hdf5 import open_hdf5
 from wsl.files.plain import read_json
 from wsl.files.tensors import is_safetensors, read_tensors
+from wsl.zoo.borrowed import zoo_folder
 
 KNOWN = (
     "members and indices of a zoo (HDF5), models and checkpoints (safetensors, or state dicts of torch.save), and "
@@ -82,6 +83,8 @@ def _folder(path: Path) -> Document:
             "(imported zoos); give another folder"
         )
     summary = read_json(path / "summary.json")
+    if (zoo := zoo_folder(path)) != path:
+        summary["zoo_of"] = str(zoo)
     accuracies, bounds, kinds = (summary.pop(key, {}) for key in ("accuracy", "accuracy_intervals", "kinds"))
     tables = {}
     for kind in sorted(accuracies, key=[*TASKS, *accuracies].index):

@@ -99,7 +99,7 @@ def _rows(model: type[BaseModel], defaults: Any) -> list[Row]:
     """Return key, annotation, default and description of each field of a section."""
     return [
         (
-            name,
+            field.alias or name,
             Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation,
             field.get_default(call_default_factory=True) if defaults is None else getattr(defaults, name),
             field.description,

@@ -40,6 +40,7 @@ RENAMED = {
     "weights.sensitivity": GONE,
     "evaluation.bench.shared": GONE,
     "evaluation.bench.search.batch_size": GONE,
+    "zoo.imported": "now zoo.import",
     "zoo.width": "now zoo.architecture.width",
     "zoo.momentum": "no longer a setting, remove it; SGD has a momentum of 0.9",
     "zoo.backbone.learning_rate": "no longer a setting, remove it; its peak is 0.1",

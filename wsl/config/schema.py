@@ -56,9 +56,15 @@ class Config(Section):
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         if self.images.source.empty and self.zoo.imported is None:
-            raise ValueError("images.source: members are trained on images; `none` is only possible with zoo.imported")
+            raise ValueError("images.source: members are trained on images; `none` is only possible with zoo.import")
         if self.zoo.imported is not None and self.images.classes is not None:
-            raise ValueError("images.classes: the classes are those of zoo.imported; remove the key")
+            raise ValueError("images.classes: the classes are those of zoo.import; remove the key")
+        given = [key for key in Images.model_fields if key in self.images.model_fields_set - {"classes_per_job"}]
+        if self.zoo.borrowed is not None and given:
+            raise ValueError(
+                f"images: {' and '.join(given)} would have no effect, since the packed images are those of zoo.from; "
+                f"remove {'it' if len(given) == 1 else 'them'}"
+            )
         if self.evaluation.growth and not self.beside:
             raise ValueError("evaluation.growth: needs other runs; name runs with fewer members in `beside`")
         bench = self.evaluation.bench

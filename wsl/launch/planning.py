@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from wsl.config.reading import read_yaml
+from wsl.config.schema import load_config
 from wsl.errors import ConfigError
 from wsl.files.packages import install_hint
 from wsl.launch.places import find_config, presets
@@ -62,12 +63,15 @@ def plan_runs(configs: Sequence[str | os.PathLike[str]], arguments: Sequence[str
         config = find_config(given)
         raw = _changed(read_yaml(config), _changes(arguments))
         try:
-            run = Run(raw)
-            # Weights are checked at the start of each run: Snakemake may fetch them again.
-            run.config.images.source.check()
+            if _awaits(raw, runs):  # checked in full once the other run has made its zoo
+                name = load_config(raw).run
+            else:
+                run = Run(raw)
+                # Weights are checked at the start of each run: Snakemake may fetch them again.
+                run.config.images.source.check()
+                name = run.config.run
         except ConfigError as error:
             raise ConfigError(f"{config}: {error}") from None
-        name = run.config.run
         for other in runs:
             if other.name == name:
                 raise ConfigError(f"{other.config} and {config} both make results/{name}; change `run` in one of them")
@@ -78,6 +82,13 @@ def plan_runs(configs: Sequence[str | os.PathLike[str]], arguments: Sequence[str
 def _named(config: Path) -> str:
     """Return the name of a preset, or the path of another config."""
     return next((name for name, path in presets().items() if path == config), str(config))
+
+
+def _awaits(raw: Mapping[str, Any], earlier: Sequence[PlannedRun]) -> bool:
+    """Return whether a config uses the zoo of an earlier run."""
+    zoo = raw.get("zoo")
+    folder = zoo.get("from") if isinstance(zoo, Mapping) else None
+    return isinstance(folder, str) and Path(folder).resolve() in [other.results.resolve() for other in earlier]
 
 
 def _changes(arguments: Sequence[str]) -> dict[str, Any]:

@@ -1,9 +1,12 @@
 """Facts about a run for captions and warnings, from its config and its plan."""
 
+from pathlib import Path
 from typing import Any
 
 from wsl.evaluation.settings import CONTROL_REQUESTS, MAP_MEMBERS, NOVELTY_SAMPLES
+from wsl.paths import Paths
 from wsl.runs.run import Run
+from wsl.zoo.borrowed import seen_from
 from wsl.zoo.few_sets import count_sets
 from wsl.zoo.imported import chosen_epochs
 
@@ -30,6 +33,7 @@ def facts(run: Run) -> dict[str, Any]:
     epochs = [str(count) for count in sorted(evaluation.finetuning.epochs)]
     return {
         "imported": "" if zoo.imported is None else str(zoo.imported),
+        "borrowed": _other_run(run),
         "images": run.has_images,
         "one_task": run.one_task,
         "start": STARTS[zoo.regime],
@@ -60,6 +64,15 @@ def facts(run: Run) -> dict[str, Any]:
 def listed(words: list[str]) -> str:
     """Return words as a list in a sentence: ``1, 5 and all``."""
     return " and ".join([", ".join(words[:-1])] * (len(words) > 1) + words[-1:])
+
+
+def _other_run(run: Run) -> dict[str, str]:
+    """Return name and folder of the run whose zoo is used, and its report as seen from this run's; empty: its own."""
+    if run.borrowed is None:
+        return {}
+    folder = run.borrowed.owner
+    report = Path(Paths(str(folder)).report)
+    return {"run": folder.name, "folder": str(folder), "report": seen_from(run.paths.folder, report)}
 
 
 def _names(run: Run) -> list[str | int] | str:

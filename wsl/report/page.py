@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 import pandas as pd
 import yaml
+from markupsafe import Markup
 
 from wsl.figures.methods import KINDS, kinds_in, method, strongest_baseline
 from wsl.files.atomic import written_whole
@@ -33,7 +35,7 @@ def write_report(
     config: dict[str, Any],
     facts: dict[str, Any],
 ) -> None:
-    """Write the report: an HTML file without links to other files, in the run's folder.
+    """Write the report: an HTML file that needs no other file, in the run's folder.
 
     Args:
         figures: PNG files, in the order of ``contents``.
@@ -62,13 +64,19 @@ def write_report(
         ranking={"kinds": [KINDS[kind] for kind in kinds_in(numbers["accuracy"])], "rows": ranking(numbers)},
         warnings=cautions(numbers, facts),
         written=f"Report written on {origin.written:%Y-%m-%d} by wsl {this_machine().wsl}; seed {config['seed']}.",
-        origin=origin_rows(origin, config["run"], config["seed"]),
+        origin=[*origin_rows(origin, config["run"], config["seed"]), *zoo_rows(facts["borrowed"])],
         figures=[(category, list(group)) for category, group in groupby(shown, key=lambda item: item["category"])],
         tables=items[len(figures) :],
         config=yaml.safe_dump(config, sort_keys=False, allow_unicode=True),
     )
     with written_whole(out) as temporary:
         temporary.write_text(page, encoding="utf-8")
+
+
+def zoo_rows(other: dict[str, str]) -> list[tuple[str, str]]:
+    """Return a row of the table of the origin that links the report of the run whose zoo is used; none for its own."""
+    link = Markup('that of the run <a href="{}">{}</a> ({})')
+    return [("zoo", link.format(quote(other["report"]), other["run"], other["folder"]))] if other else []
 
 
 def caption(template: str | Path, facts: dict[str, Any]) -> str:

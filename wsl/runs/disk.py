@@ -7,6 +7,7 @@ from pathlib import Path
 
 from wsl.errors import ConfigError
 from wsl.files.opening import check_writable, existing_folder
+from wsl.runs.borrowed import count_images
 from wsl.runs.run import Run
 from wsl.weights.settings import CHECKPOINTS, Weights
 from wsl.zoo.factored import storage_of
@@ -32,11 +33,12 @@ def disk_needs(run: Run) -> dict[str, int]:
         layout = run.networks[row["architecture"]].layout if run.mixed else run.layout
         numbers += count * storage_of(layout).size
     train, total = snapshots["train"], snapshots.total()
-    images = run.config.images.source.count(run.classes)
+    size, source = run.config.images.size, run.config.images.source
+    images = count_images(run, size) if run.borrowed else source.count(run.classes)
     needs = {
         "zoo": numbers * {"float32": 4, "float16": 2}[zoo.storage] if run.trained else 0,
         "aligned zoo": numbers * FLOAT if weights.align else 0,
-        "images": images * run.config.images.size**2 * 3,
+        "images": 0 if run.borrowed else images * size**2 * 3,
         "features of images": images * FEATURES * FLOAT,
     }
     if run.mixed:  # there is no PCA

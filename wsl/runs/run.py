@@ -14,6 +14,7 @@ from wsl.images.reading import join_task
 from wsl.images.settings import Images
 from wsl.paths import Paths
 from wsl.randomness import integer_seed
+from wsl.runs.borrowed import BorrowedZoo, needed_files, read_borrowed, with_borrowed
 from wsl.runs.imported import adapted, faults_of
 from wsl.runs.mixed import mixed_faults
 from wsl.runs.pretrained import Pretrained
@@ -45,7 +46,11 @@ class Run:
     def __init__(self, raw: dict[str, Any]):
         self.config: Config = _checked(raw)
         self.imported: ImportedZoo | None = None
+        self.borrowed: BorrowedZoo | None = None
         faults = Faults()
+        if self.config.zoo.borrowed is not None:
+            self.borrowed = read_borrowed(self.config)
+            self.config = with_borrowed(self.config, self.borrowed)
         if (folder := self.config.zoo.imported) is not None:
             self.imported = read_imported(folder)
             faults.lines = faults_of(self.config, self.imported)
@@ -71,7 +76,7 @@ class Run:
         if self.classes or not self.has_images:
             with faults.noted():
                 self._plan()
-        if faults.lines and self.classes and self.imported is None:
+        if faults.lines and self.classes and self.imported is None and self.borrowed is None:
             faults.lines += needs(self.config, len(self.classes), self._members)
         faults.refuse()
         self._rows = {row["member"]: row for row in self.plan}
@@ -103,6 +108,12 @@ class Run:
     def _plan(self) -> None:
         zoo, unseen = self.config.zoo, self.config.zoo.unseen
         seed, task = self.config.seed, zoo.classes_per_task
+        if self.borrowed is not None:
+            self.groups = self.borrowed.about.groups
+            self.plan = first_training(self.borrowed.about.plan, zoo.training)
+            self.borrowed.check(needed_files(self))
+            self._check_parts()
+            return
         if self.imported is not None:
             self.groups = {"tasks": self.classes, "backbone": [], "unseen": []}
             self.plan = first_training(self.imported.plan, zoo.training)
@@ -114,6 +125,10 @@ class Run:
         if self.mixed:
             self.plan = with_architectures(seed, self.plan, self.networks)
         self.plan = first_training(self.plan, zoo.training)
+        self._check_parts()
+
+    def _check_parts(self) -> None:
+        """Refuse a mixed zoo with a part that lacks an architecture."""
         for part in self.parts:
             if len(missing := [label for label in self.networks if not self.members(part, label)]):
                 raise ConfigError(
@@ -131,8 +146,8 @@ class Run:
 
     @property
     def paths(self) -> Paths:
-        """Paths of the run's files."""
-        return Paths.of_run(self.config.run)
+        """Paths of the run's files, among them those of the zoo that it uses."""
+        return Paths.of_run(self.config.run, str(self.borrowed.owner) if self.borrowed else "")
 
     def check_data(self, fetched_now: Container[str] = ()) -> None:
         """Refuse missing folders of images, and weights with another checksum, except for weights fetched now."""
@@ -195,15 +210,18 @@ class Run:
     @property
     def trained(self) -> list[dict[str, Any]]:
         """The rows of the plan of members that this run trains."""
-        return self.plan if self.imported is None else []
+        return self.plan if self.imported is None and self.borrowed is None else []
 
     def shown_config(self) -> dict[str, Any]:
-        """Return the config as the report shows it: of an imported zoo, only the keys that can be given."""
-        config = self.config
-        if self.imported is None:
-            return config.model_dump(mode="json")
-        shown = config.model_dump(mode="json", exclude={"zoo": True, "images": {"classes"}})
-        return shown | {"zoo": config.zoo.model_dump(mode="json", include={"imported", "training"})}
+        """Return the config as the report shows it: of the zoo of others, only the keys that can be given."""
+        dump = self.config.model_dump(mode="json", by_alias=True)
+        if self.borrowed is not None:
+            dump["zoo"] = {key: dump["zoo"][key] for key in ("from", "training")}
+            dump["images"] = {"classes_per_job": dump["images"]["classes_per_job"]}
+        elif self.imported is not None:
+            dump["zoo"] = {key: dump["zoo"][key] for key in ("import", "training")}
+            del dump["images"]["classes"]
+        return dump
 
     @property
     def parts(self) -> list[str]:

@@ -15,6 +15,7 @@ from wsl.sampling.methods.base import METHODS
 from wsl.sampling.recalibration import STRENGTH
 from wsl.settings.registry import PLUGINS, module_file
 from wsl.settings.sections import plain
+from wsl.zoo.borrowed import zoo_folder
 from wsl.zoo.index import open_zoo
 from wsl.zoo.recognition import architecture_of
 
@@ -152,13 +153,17 @@ def load_description(run: str | Path) -> Description:
         content = _upgraded(path, content)
 
     def absolute(value: Any) -> Any:
-        return [*map(absolute, value)] if isinstance(value, list) else existing(within(run, path.parent / value))
+        return [*map(absolute, value)] if isinstance(value, list) else existing(inside(path.parent / value))
+
+    def inside(file: Path) -> Path:
+        return within(zoo if Path(os.path.abspath(file)).is_relative_to(os.path.abspath(zoo)) else run, file)
 
     def existing(file: Path) -> Path:
         if not file.is_file():
             raise DataError(f"{file} is missing, which {path} names; {remedy(file, 'put it back')}")
         return file
 
+    zoo = zoo_folder(run)  # of the run whose members and images it uses
     # CLIP's weights may lie anywhere; all other files lie in the run's folder.
     for key, value in content.pop("clip_files").items():
         file, sent = Path(os.path.normpath(path.parent / value)), Path(run, CLIP_FOLDER, Path(value).name)

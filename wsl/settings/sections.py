@@ -50,7 +50,7 @@ class Section(BaseModel):
 
 def fields_of(model: type[BaseModel]) -> dict[str, Any]:
     """Return the keys of a section with their annotations."""
-    fields = {key: field.annotation for key, field in model.model_fields.items()}
+    fields = {field.alias or key: field.annotation for key, field in model.model_fields.items()}
     return fields | model.subsections() if issubclass(model, Sections) else fields
 
 

@@ -10,7 +10,7 @@ from wsl.images.reading import task_classes
 from wsl.zoo.layout import Layout, first_difference
 
 PARTS = ("train", "validation", "test")
-KEY = "zoo.imported"
+KEY = "zoo.import"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from math import comb, inf
 from typing import Any
 
 from wsl.errors import ConfigError
-from wsl.files.plain import write_csv
+from wsl.files.plain import write_csv, write_json
 from wsl.images.reading import join_task
 from wsl.randomness import assigned_part, integer_seed, stream
 from wsl.settings.distributions import Distribution
@@ -120,7 +120,7 @@ def first_training(plan: list[dict[str, Any]], count: int | None) -> list[dict[s
     if count is None:
         return plan
     if count > len(training):
-        raise ConfigError(f"zoo.training: {count} training members, but there are {len(training)}; raise zoo.members")
+        raise ConfigError(f"zoo.training: {count} training members, but there are {len(training)}; lower it")
     dropped = set(training[count:])
     return [row for row in plan if row["member"] not in dropped]
 
@@ -153,8 +153,16 @@ def _row(
     return {**task, "seed": integer_seed(seed, "member", index, "training"), "learning_rate": rate, **values}
 
 
-def write_plan(plan: list[dict[str, Any]], out: str) -> None:
-    """Write the plan as a CSV file for readers; jobs get their rows as parameters."""
+def write_plan(plan: list[dict[str, Any]], out: str, description: str, about: dict[str, Any]) -> None:
+    """Write the plan as a CSV file for readers; jobs get their rows as parameters.
+
+    Args:
+        plan: one dict per member.
+        out: CSV.
+        description: JSON, see ``wsl.zoo.borrowed``.
+        about: its content besides the plan.
+    """
     import pandas as pd
 
+    write_json(description, {**about, "plan": plan})
     write_csv(out, pd.DataFrame([{**row, "classes": join_task(row["classes"])} for row in plan]))

@@ -150,8 +150,16 @@ class Zoo(MemberTraining):
 
     imported: Path | None = Field(
         None,
+        alias="import",
         description="folder that `wsl import` wrote, absolute or relative to the project: its members are used in "
         "place of training. Of the other keys of `zoo`, only `training` can be given too",
+    )
+    borrowed: Path | None = Field(
+        None,
+        alias="from",
+        description="folder of another run, `results/<run>`, absolute or relative to the project: its members, start, "
+        "classes and packed images are used and not changed. Of the other keys of `zoo` and `images`, only "
+        "`zoo.training` and `images.classes_per_job` can be given too",
     )
     architecture: one_of(ARCHITECTURES, RESNET18, several=True) = Field(
         default_factory=lambda: ARCHITECTURES[RESNET18](),
@@ -213,12 +221,14 @@ class Zoo(MemberTraining):
         return MemberTraining(**values | {"architecture": architecture})
 
     @model_validator(mode="after")
-    def _imported_members_are_trained(self) -> Self:
-        described = [key for key in Zoo.model_fields if key in self.model_fields_set - {"imported", "training"}]
-        if self.imported is not None and described:
+    def _members_are_trained_already(self) -> Self:
+        given = [key for key in ("imported", "borrowed") if getattr(self, key) is not None]
+        described = [key for key in Zoo.model_fields if key in self.model_fields_set - {*given[:1], "training"}]
+        if given and described:
+            names = [Zoo.model_fields[key].alias or key for key in (given[0], *described)]
             raise ValueError(
-                f"imported: its members are trained already, so {' and '.join(described)} would have no effect; remove "
-                f"{'it' if len(described) == 1 else 'them'}"
+                f"{names[0]}: its members are trained already, so {' and '.join(names[1:])} would have no effect; "
+                f"remove {'it' if len(described) == 1 else 'them'}"
             )
         return self
 

@@ -5,7 +5,7 @@ from wsl.images.sources.base import SOURCES, ImageSource
 
 @SOURCES.register("none")
 class NoImages(ImageSource):
-    """No images: only stages that read nothing but weights run, on members of `zoo.imported`."""
+    """No images: only stages that read nothing but weights run, on members of `zoo.import`."""
 
     title = "a source without images"
     empty = True

@@ -1,0 +1,157 @@
+"""A run on the zoo of another run: its members, start, classes and packed images are used as they are."""
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from wsl.config.schema import Config
+from wsl.errors import ConfigError, DataError
+from wsl.images.settings import Images
+from wsl.images.sources.base import ImageSource
+from wsl.images.sources.none import NoImages
+from wsl.paths import RESULTS
+from wsl.settings.registry import offer_plugins
+from wsl.settings.sections import plain
+from wsl.zoo.borrowed import Description, placed, read_description, seen_from
+from wsl.zoo.settings import Zoo
+
+if TYPE_CHECKING:
+    from wsl.runs.run import Run
+
+KEY = "zoo.from"
+OWN = {"imported", "borrowed", "training"}  # fields of ``Zoo`` that do not describe members
+
+
+class PackedImages(ImageSource):
+    """Images that another run has packed."""
+
+    title = "the other run's packed images"
+    classes: list[str]
+
+    def names(self):
+        return self.classes
+
+    def images(self, name, packing, seed):
+        raise AssertionError("they are packed already")
+
+
+PackedImages.name = "packed"
+
+
+@dataclass(frozen=True)
+class BorrowedZoo:
+    """The zoo of another run.
+
+    Attributes:
+        folder: of the run that the config names.
+        owner: folder of the run that made the members, or that imported them, and packed the images.
+        about: its description.
+        plugins: files that may register its architecture.
+    """
+
+    folder: Path
+    owner: Path
+    about: Description
+    plugins: list[Path]
+
+    def check(self, files: Iterable[str]) -> None:
+        """Refuse files that do not exist.
+
+        Raises:
+            ConfigError: the message says how many are missing, and how to make them.
+        """
+        files = list(files)
+        missing = [path for path in files if not Path(path).is_file()]
+        if missing:
+            through = f", whose zoo is that of {self.owner}" if self.owner != self.folder else ""
+            raise ConfigError(
+                f"{KEY}: {len(missing)} of {len(files)} files of the zoo of {self.folder}{through} are missing, such as "
+                f"{missing[0]}; put them back, or finish that run with its config. A smaller zoo.training uses only "
+                "the first training members"
+            )
+
+
+def described(run: "Run") -> dict[str, Any]:
+    """Return the content of ``wsl.zoo.borrowed.Description`` but the plan."""
+    config, folder = run.config, run.paths.folder
+    zoo: dict[str, Any] = {"import": seen_from(folder, config.zoo.imported)} if run.imported else {}
+    zoo = zoo or config.zoo.model_dump(mode="json", by_alias=True, exclude=OWN)
+    images = config.images.model_dump(mode="json", include={"size", "mean", "std"}) if run.has_images else {}
+    plugins = [*config.plugins, *(run.borrowed.plugins if run.borrowed else ())]
+    return plain(
+        {
+            "run": config.run,
+            "zoo": zoo,
+            "images": images,
+            "plugins": [seen_from(folder, path) for path in plugins],
+            "classes": run.classes,
+            "groups": run.groups,
+            "zoo_of": seen_from(folder, run.borrowed.owner) if run.borrowed else None,
+        }
+    )
+
+
+def read_borrowed(config: Config) -> BorrowedZoo:
+    """Read the description of the zoo that a config names in ``zoo.from``.
+
+    Raises:
+        ConfigError: it is the run itself, or the description is missing or damaged.
+    """
+    folder, own = config.zoo.borrowed, Path(RESULTS, config.run)
+    try:
+        about = read_description(folder)
+    except DataError as error:
+        raise ConfigError(f"{KEY}: {error}") from error
+    owner = folder if about.zoo_of is None else placed(folder, about.zoo_of)
+    for path in (folder, owner):
+        if os.path.realpath(path) == os.path.realpath(own):
+            raise ConfigError(f"{KEY}: {folder} uses the zoo of this run, {own}; change `run`, or name another run")
+    plugins = [placed(folder, path) for path in about.plugins]
+    offer_plugins(plugins)
+    return BorrowedZoo(folder, owner, about, plugins)
+
+
+def with_borrowed(config: Config, borrowed: BorrowedZoo) -> Config:
+    """Return a config with the members and images of the other run.
+
+    Raises:
+        ConfigError: this version, with its plug-ins, does not know them.
+    """
+    about = borrowed.about
+    values = dict(about.zoo)
+    if "import" in values:
+        values["import"] = placed(borrowed.folder, values["import"])
+    source = PackedImages(classes=about.classes) if about.images else NoImages()
+    try:
+        zoo = Zoo.model_validate(values)
+        images = Images.model_validate(about.images)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise ConfigError(
+            f"{KEY}: the zoo of {borrowed.folder} cannot be used here ({'.'.join(map(str, fault['loc']))}: "
+            f"{fault['msg']}); name the plug-ins of that run in `plugins`, or use the version of wsl that made it"
+        ) from error
+    own = {"borrowed": config.zoo.borrowed, "training": config.zoo.training}
+    if zoo.imported is None:
+        own["backbone"] = zoo.backbone.model_copy(update={"checkpoint": None, "sha256": None})  # the start is there
+    shown = {"source": source, "classes": about.classes or None, "classes_per_job": config.images.classes_per_job}
+    sections = {"zoo": zoo.model_copy(update=own), "images": images.model_copy(update=shown)}
+    return config.model_copy(update=sections)
+
+
+def needed_files(run: "Run") -> list[str]:
+    """Return the files of the other run's zoo that a run reads: members, packed images, the common start."""
+    members = [run.member_file(f"{row['member']:05d}") for row in run.plan]
+    images = [*map(run.paths.packed, run.classes), run.paths.all_packed] if run.has_images else []
+    start = [run.paths.start] if run.start() and not run.mixed else []
+    return [*members, *images, *start]
+
+
+def count_images(run: "Run", side: int) -> int:
+    """Return the number of packed images, an upper bound from the sizes of their files."""
+    paths: Sequence[Path] = [Path(run.paths.packed(name)) for name in run.classes]
+    return sum(path.stat().st_size for path in paths if path.is_file()) // (3 * side**2)
