@@ -33,7 +33,7 @@ def write_report(
     config: dict[str, Any],
     facts: dict[str, Any],
 ) -> None:
-    """Write the report: an HTML file without links to other files, in the run's folder.
+    """Write the report: an HTML file in the run's folder, whose one link to another file is to `explore.html`.
 
     Args:
         figures: PNG files, in the order of ``contents``.
