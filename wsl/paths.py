@@ -60,6 +60,7 @@ class Paths:
     table = _files("tables/%s.csv")
     summary = _file("summary.json")  # the run's main numbers
     report = _file("report.html")
+    explore = _file("explore.html")  # the interactive page
 
     @classmethod
     def of_run(cls, run: str, zoo: str = "") -> "Paths":

@@ -53,8 +53,35 @@ use rule job as html_report with:
         **call("wsl.report.page.write_report", config=RUN.shown_config(), facts=FACTS, contents=CONTENTS),
 
 
+use rule job as explore with:
+    input:
+        **(
+            {
+                "accuracy": PATHS.table("accuracy"),
+                "packed": PATHS.all_packed,
+                "class_means": PATHS.class_means,
+                "bins": PATHS.bins,
+                "shared": PATHS.shared(),
+            }
+            if RUN.has_images
+            else {}
+        ),
+        latents=[*map(PATHS.latents, RUN.parts)],
+        members=PATHS.table("members"),
+        history=PATHS.zoo_history,
+        summary=PATHS.summary,
+    output:
+        out=PATHS.explore,
+    log:
+        PATHS.log("explore"),
+    localrule: True
+    params:
+        **call("wsl.explore.page.make_page", run=RUN.config.run, superclasses=RUN.superclasses, seed=RUN.seed("map")),
+
+
 RESULTS_OF_RUN = [
     *rules.html_report.output,
+    *rules.explore.output,
     *rules.html_report.input.figures,
     *rules.html_report.input.tables,
     *[PATHS.figure(name, "pdf") for name in SHOWN_FIGURES],

@@ -35,7 +35,7 @@ def write_report(
     config: dict[str, Any],
     facts: dict[str, Any],
 ) -> None:
-    """Write the report: an HTML file that needs no other file, in the run's folder.
+    """Write the report: an HTML file in the run's folder, whose one link to another file is to `explore.html`.
 
     Args:
         figures: PNG files, in the order of ``contents``.
