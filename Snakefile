@@ -51,6 +51,7 @@ onstart:
     # Again, since Snakemake's scheduler has installed its own handler of SIGTERM, which waits for all running jobs.
     STOPPING.install()
     STOPPING.at_stop(lambda: STEPS.add(INTERRUPTED))
+    start_server(workflow.dag.needrun_jobs())
 
 
 onsuccess:

@@ -17,6 +17,7 @@ from wsl.files.text import forgive_output
 from wsl.jobs.devices import describe_devices
 from wsl.jobs.provenance import call_digest
 from wsl.launch.brief import print_in_brief
+from wsl.launch.serving import FEWEST, JobServer, modules_of
 from wsl.launch.stopping import FULL, PREFIX, Stopping, this_command
 from wsl.paths import Paths
 from wsl.report.contents import TABLES, planned_warnings
@@ -32,6 +33,7 @@ from wsl.watch.record import COMPLETED, FAILED, INTERRUPTED, StepsHandler, write
 # Jobs ignore Ctrl-C; the main process receives it and stops them.
 shell.prefix(PREFIX)
 STOPPING = Stopping(this_command(FULL))
+SERVER = JobServer(PREFIX, lambda: STOPPING.number is not None)
 if workflow.is_main_process:
     STOPPING.install()
     # `--quiet host` replaces the profile's setting and prints everything.
@@ -158,6 +160,15 @@ def recorded_jobs(dag):
         }
         for job in jobs
     ]
+
+
+def start_server(jobs):
+    """Start the server of jobs if enough of them run on this machine, in this Python."""
+    calls = [job.params["call"] for job in jobs if "call" in job.params.keys()]
+    here = workflow.is_main_process and workflow.local_exec and not workflow.touch
+    if here and not workflow.deployment_settings.deployment_method and len(calls) >= FEWEST:
+        SERVER.start(modules_of(calls), sys.modules["snakemake.shell"])
+        STOPPING.at_stop(SERVER.stop)
 
 
 def taken_by(job):
