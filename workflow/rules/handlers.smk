@@ -1,12 +1,14 @@
 # What happens at the start and the end of a run, besides its jobs.
 
 from wsl.jobs.devices import describe_devices
+from wsl.launch.serving import FEWEST, JobServer, modules_of
 from wsl.report.contents import planned_warnings
 from wsl.runs.disk import check_disk
 from wsl.runs.summary import print_summary
 from wsl.watch.record import COMPLETED, FAILED, INTERRUPTED, StepsHandler, write_record
 
 STEPS = StepsHandler(OUT)
+SERVER = JobServer(PREFIX, lambda: STOPPING.number is not None)
 
 
 def begin():
@@ -21,6 +23,7 @@ def begin():
     # Again, since Snakemake's scheduler has installed its own handler of SIGTERM, which waits for all running jobs.
     STOPPING.install()
     STOPPING.at_stop(lambda: STEPS.add(INTERRUPTED))
+    start_server(workflow.dag.needrun_jobs())
 
 
 def succeed():
@@ -75,6 +78,15 @@ def recorded_jobs(dag):
         }
         for job in jobs
     ]
+
+
+def start_server(jobs):
+    """Start the server of jobs if enough of them run on this machine, in this Python."""
+    calls = [job.params["call"] for job in jobs if "call" in job.params.keys()]
+    here = workflow.is_main_process and workflow.local_exec and not workflow.touch
+    if here and not workflow.deployment_settings.deployment_method and len(calls) >= FEWEST:
+        SERVER.start(modules_of(calls), sys.modules["snakemake.shell"])
+        STOPPING.at_stop(SERVER.stop)
 
 
 def taken_by(job):

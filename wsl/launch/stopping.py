@@ -14,6 +14,8 @@ from types import FrameType
 
 import psutil
 
+from wsl.jobs import server
+
 # Before every job's command. Ctrl-C reaches all processes of a terminal. Jobs ignore it, since Python would print a
 # traceback; Snakemake's main process stops them. `set` is Snakemake's own prefix.
 PREFIX = "set -euo pipefail; trap '' INT; "
@@ -74,7 +76,9 @@ def jobs_of(main: psutil.Process) -> list[psutil.Process]:
     jobs = []
     for process in main.children(recursive=True):
         with suppress(psutil.NoSuchProcess):
-            if any(SCRIPTS in part for part in process.cmdline()) and not process.children():
+            command = process.cmdline()
+            served = server.__file__ in command and process.ppid() != main.pid  # the server itself is a child of main
+            if served or (any(SCRIPTS in part for part in command) and not process.children()):
                 jobs.append(process)
     return jobs
 
