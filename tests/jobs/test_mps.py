@@ -26,5 +26,12 @@ def test_the_pretended_device_refuses_float64_and_numpy(mps):
 
 def test_a_member(mps, packed, tmp_path):
     from tests.conftest import plan_row
-    train_member([packed[n] for n in "012"], tmp_path/"m.h5", plan_row(), MemberTraining(architecture={"width":2}), job=Job("mps"))
+
+    train_member(
+        [packed[n] for n in "012"],
+        tmp_path / "m.h5",
+        plan_row(),
+        MemberTraining(architecture={"width": 2}),
+        job=Job("mps"),
+    )
     print(sorted(mps.functions))

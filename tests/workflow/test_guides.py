@@ -1,10 +1,13 @@
-"""The guides work as written: every block of them is executed, in order, in an empty folder."""
+"""The tutorial and the guides work as written: every block of them is executed, in order, in one folder."""
 
 import json
+import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
-from guides.pages import execute
+from pages import execute
+from PIL import Image
 
 from wsl.zoo.index import open_zoo
 
@@ -29,3 +32,18 @@ def test_own_architecture(tmp_path):
         assert json.loads(zoo.layout.architecture) == {"name": "patches", "width": 8}
     accuracies = pd.read_csv(tmp_path / "results" / "patches" / "tables" / "accuracy.csv")
     assert {"projection", "prototypes"} <= set(accuracies["sampler"])
+
+
+def test_tutorial(made, tmp_path):
+    """From `Look at the results` on with the tiny run in place of both, which is not made anew."""
+    pristine = made[2]
+    for name in (".snakemake", "results"):
+        shutil.copytree(pristine / name, tmp_path / name)
+    before = (tmp_path / "results" / "tiny" / "zoo" / "train.h5").stat().st_mtime_ns
+    first, *_, changed = execute("docs/tutorial.md", tmp_path, {"results/glyphs": "results/tiny"})
+    assert "nothing to do" in first
+    assert "complete" in changed and (tmp_path / "results" / "tiny" / "zoo" / "train.h5").stat().st_mtime_ns == before
+    for suit in ("club", "heart", "spade"):
+        images = np.array([np.asarray(Image.open(path)) for path in sorted((tmp_path / "suits" / suit).iterdir())])
+        assert images.shape == (40, 48, 48)
+        assert len(np.unique(images, axis=0)) == 40  # a repeated image would be left out
