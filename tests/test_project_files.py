@@ -9,6 +9,7 @@ import yaml
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
+FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 # What a file must and may hold, after the pages of the programs that read it.
 CATALOG = {"mandatory-flags", "software-stack-deployment", "report"}
@@ -50,7 +51,9 @@ def test_paths_in_workflows_exist():
     assert len(paths) > 5 and all((ROOT / path).is_dir() for path in paths)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml")), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml")), ids=lambda path: path.name
+)
 def test_issue_forms_have_the_required_parts(path):
     form = yaml.safe_load(path.read_text(encoding="utf-8"))
     if path.name == "config.yml":
@@ -80,7 +83,12 @@ def test_catalog_finds_what_it_takes():
     usage = read(".snakemake-workflow-catalog.yml")["usage"]
     assert set(usage) <= CATALOG and set(usage["mandatory-flags"]) == {"desc", "flags"}
     assert set(usage["software-stack-deployment"]) <= DEPLOYMENT and any(usage["software-stack-deployment"].values())
-    for name in ("workflow/Snakefile", "config/README.md", "workflow/schemas/config.schema.json", ".test/config/config.yaml"):
+    for name in (
+        "workflow/Snakefile",
+        "config/README.md",
+        "workflow/schemas/config.schema.json",
+        ".test/config/config.yaml",
+    ):
         assert (ROOT / name).is_file(), name
 
 

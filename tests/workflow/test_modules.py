@@ -1,4 +1,4 @@
-"""The workflow as a module of another Snakefile, as `snakedeploy deploy-workflow` sets it up from a repository on GitHub.
+"""The workflow as a module of another Snakefile, which `snakedeploy deploy-workflow` sets up.
 
 No network is needed: git reads github.com from a folder. The repository there holds the workflow without the
 library, which is imported by its name as an installed one is.
@@ -136,7 +136,11 @@ def test_a_snakefile_renames_rules_changes_one_and_adds_handlers_jobs_and_a_sect
         "    shell: 'cp {input} {output}'\n",
     )
     planned = job_counts(deployment.printed("--dry-run", "--forceall"))
-    assert planned.pop("copy") == 1 and all(rule.startswith("net_") for rule in planned) and planned["net_train_member"] == 8
+    assert (
+        planned.pop("copy") == 1
+        and all(rule.startswith("net_") for rule in planned)
+        and planned["net_train_member"] == 8
+    )
     printed = deployment.printed("--cores", "1")
     places = [printed.index(text) for text in ("first mine", "Devices: ", "rule copy:", "mine too", "Accuracy on test")]
     assert places == sorted(places) and printed.count("Devices: ") == 1

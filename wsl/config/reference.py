@@ -19,7 +19,8 @@ This page is generated from the schema (`python -m wsl.config.reference`), and a
 config file that you give with `--configfile` replaces `config.yaml`: keys that you leave out take the defaults below,
 not the values in `config.yaml`. You can set single keys with `--config 'zoo={members: 100}'`. An unknown key, a wrong
 type or an impossible value stops the run before any job starts. Renamed keys are reported with their new name. The
-[glossary](../docs/glossary.md) explains the terms.
+[glossary](../docs/glossary.md) explains the terms. `schema.json` describes the same keys for editors: one that knows
+YAML completes and checks a config with the first line of the presets.
 
 - `config.yaml`: the default; images that come with a dependency, minutes on two cores, no network.
 - `digits-thesis.yaml`: the setting of the thesis on scikit-learn's digits; `make run` runs it too.
