@@ -4,7 +4,6 @@ No network is needed: git reads github.com from a folder. The repository there h
 library, which is imported by its name as an installed one is.
 """
 
-import os
 import shutil
 import subprocess
 from collections import Counter
@@ -174,6 +173,5 @@ def test_the_catalogs_test_plans_the_tiny_run(tmp_path, printed):
     done = call_snakemake(
         *("--snakefile", "workflow/Snakefile", "--directory", tmp_path / ".test", "--dry-run"),
         cwd=REPOSITORY,
-        PYTHONPATH=os.pathsep,
     )
     assert done.returncode == 0 and seen(done.stdout) == seen(printed)
