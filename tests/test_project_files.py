@@ -9,6 +9,7 @@ import yaml
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[1]
+FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 # What a file must and may hold, after the pages of the programs that read it.
 CATALOG = {"mandatory-flags", "software-stack-deployment", "report"}

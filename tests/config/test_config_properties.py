@@ -1,5 +1,9 @@
-"""Any config: accepted values are read back after writing, and faults are named by their path."""
+"""Any config: accepted values are read back after writing, and faults are named by their path.
 
+The schema for editors accepts and refuses the same.
+"""
+
+import math
 import types
 from collections.abc import Iterator
 from functools import reduce
@@ -10,8 +14,10 @@ import pytest
 import yaml
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from jsonschema import Draft7Validator
 from pydantic import BaseModel
 
+from wsl.config.json_schema import json_schema
 from wsl.config.renamed import RENAMED
 from wsl.config.schema import Config, load_config
 from wsl.errors import ConfigError
@@ -102,6 +108,7 @@ def written(changes: dict[tuple[str, ...], Any]) -> dict[str, Any]:
     return raw
 
 
+EDITOR = Draft7Validator(json_schema())
 INSIDE, OUTSIDE = leaves(within), leaves(outside)
 some = st.lists(st.sampled_from(sorted(INSIDE)), min_size=1, max_size=4, unique=True)
 changes = some.flatmap(lambda paths: st.fixed_dictionaries({path: INSIDE[path] for path in paths}))
@@ -120,7 +127,9 @@ def test_an_accepted_config_is_read_back_after_writing(values):
     except ConfigError as error:  # keys that contradict each other, each in its limit bounds
         assert "\n  " in str(error)
         assume(False)
-    again = load_config(yaml.safe_load(yaml.safe_dump(loaded.model_dump(mode="json"))))
+    whole = yaml.safe_load(yaml.safe_dump(loaded.model_dump(mode="json")))
+    assert EDITOR.is_valid(written(values)) and EDITOR.is_valid(whole)
+    again = load_config(whole)
     assert again == loaded
     for path, value in values.items():
         assert reduce(getattr, path, loaded) == value
@@ -133,6 +142,7 @@ def test_an_unknown_key_is_refused_in_every_section(path, key):
     with pytest.raises(ConfigError) as refusal:
         load_config(written({(*path, key): 1}))
     assert f"\n  {'.'.join((*path, key))}: unknown key; the keys here are " in str(refusal.value)
+    assert not EDITOR.is_valid(written({(*path, key): 1}))
 
 
 @settings(max_examples=150)
@@ -142,6 +152,7 @@ def test_a_value_out_of_range_is_refused(case):
     with pytest.raises(ConfigError) as refusal:
         load_config(written({path: value}))
     assert f"\n  {'.'.join(path)}: " in str(refusal.value)
+    assert not (math.isfinite(value) and EDITOR.is_valid(written({path: value})))  # JSON knows no other numbers
 
 
 @pytest.mark.parametrize("key", RENAMED)

@@ -49,6 +49,13 @@ def test_a_job_is_one_short_line(printed):
     ]
 
 
+@pytest.mark.parametrize("log", [[], ["logs/publish.log"]])
+def test_a_job_of_another_snakefile_has_the_name_of_its_rule(printed, log):
+    logger, text, _ = printed()
+    logger.info(None, extra=job(rule_name="publish", log=log))
+    assert text().endswith(" starts publish\n")
+
+
 def test_the_last_step_is_printed(printed):
     logger, text, _ = printed()
     logger.info(None, extra=job())

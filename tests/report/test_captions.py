@@ -108,5 +108,6 @@ def test_snakemakes_report_opens_with_an_explanation(run):
     )
     parts = publish_parts(template.render(categories=categories, files=[], **context), writer="html")
     shown = " ".join(re.sub(r"<[^>]+>", "", parts["body"]).split())
-    assert parts["title"] == "Report of the run x" and "problematic" not in parts["body"]
+    assert parts["title"] == "Report of the run x"
+    assert "problematic" not in parts["body"] and "system-message" not in parts["body"]
     assert "trained 52 classifiers of 3 classes each" in shown and "figures and tables by stage: Images, Zoo." in shown

@@ -119,6 +119,15 @@ def test_steps_after_the_end_of_a_run_are_not_written(folder, seen):
     assert statuses(seen())["train_member/00000"] == "stopped"
 
 
+@pytest.mark.parametrize("log", ["publish.log", "../other/logs/publish.log"])
+def test_steps_of_jobs_of_other_runs_and_snakefiles_are_not_written(folder, log):
+    before = (folder.root / "logs" / "steps.jsonl").read_text()
+    record = {"event": "job_info", "jobid": 3, "log": [str(folder.root / log)]}
+    folder.steps.handle(logging.makeLogRecord(record))
+    folder.steps.handle(logging.makeLogRecord({"event": "job_finished", "job_id": 3}))
+    assert (folder.root / "logs" / "steps.jsonl").read_text() == before
+
+
 def test_an_earlier_starts_end_is_not_this_ones(folder, seen):
     folder.step("interrupted", ago=5)
     folder.start()

@@ -1,10 +1,9 @@
-"""The workflow as a module of another Snakefile, as `snakedeploy deploy-workflow` sets it up from a repository on GitHub.
+"""The workflow as a module of another Snakefile, which `snakedeploy deploy-workflow` sets up.
 
-No network is needed: git is told to find github.com in a folder. The repository there holds the workflow without the
+No network is needed: git reads github.com from a folder. The repository there holds the workflow without the
 library, which is imported by its name as an installed one is.
 """
 
-import os
 import shutil
 import subprocess
 from collections import Counter
@@ -131,12 +130,16 @@ def test_a_snakefile_renames_rules_changes_one_and_adds_handlers_jobs_and_a_sect
         before='onstart:\n    print("first mine")\n\nonsuccess:\n    print("mine too")\n',
         config='config["networks"]',
         rules="as net_*",
-        after="use rule judge from wsl as net_judge with:\n    threads: 2\n\n"
+        after="use rule train_member from wsl as net_train_member with:\n    threads: 2\n\n"
         "rule copy:\n    default_target: True\n    input: 'results/tiny/report.html'\n    output: 'copy.html'\n"
         "    shell: 'cp {input} {output}'\n",
     )
     planned = job_counts(deployment.printed("--dry-run", "--forceall"))
-    assert planned.pop("copy") == 1 and all(rule.startswith("net_") for rule in planned) and planned["net_judge"] > 1
+    assert (
+        planned.pop("copy") == 1
+        and all(rule.startswith("net_") for rule in planned)
+        and planned["net_train_member"] == 8
+    )
     printed = deployment.printed("--cores", "1")
     places = [printed.index(text) for text in ("first mine", "Devices: ", "rule copy:", "mine too", "Accuracy on test")]
     assert places == sorted(places) and printed.count("Devices: ") == 1
@@ -170,6 +173,5 @@ def test_the_catalogs_test_plans_the_tiny_run(tmp_path, printed):
     done = call_snakemake(
         *("--snakefile", "workflow/Snakefile", "--directory", tmp_path / ".test", "--dry-run"),
         cwd=REPOSITORY,
-        PYTHONPATH=os.pathsep,
     )
     assert done.returncode == 0 and seen(done.stdout) == seen(printed)

@@ -39,12 +39,14 @@ except ImportError as error:
 
 # Jobs ignore Ctrl-C; the main process receives it and stops them.
 shell.prefix(PREFIX)
-STOPPING = Stopping(this_command(FULL))
-if workflow.is_main_process:
-    STOPPING.install()
-    # `--quiet host` replaces the profile's setting and prints everything.
-    if Quietness.REASON in (workflow.output_settings.quiet or ()):
-        STOPPING.at_stop(print_in_brief(logger, lambda: workflow.dryrun))
+if "wsl_stopping" not in vars(workflow):  # a module may be read several times, see handlers.smk
+    workflow.wsl_stopping = Stopping(this_command(FULL))
+    if workflow.is_main_process:
+        workflow.wsl_stopping.install()
+        # `--quiet host` replaces the profile's setting and prints everything.
+        if Quietness.REASON in (workflow.output_settings.quiet or ()):
+            workflow.wsl_stopping.at_stop(print_in_brief(logger, lambda: workflow.dryrun))
+STOPPING = workflow.wsl_stopping
 
 
 wildcard_constraints:

@@ -11,8 +11,13 @@ STEPS = StepsHandler(OUT)
 SERVER = JobServer(PREFIX, lambda: STOPPING.number is not None)
 
 
+def own(jobs):
+    """Return the jobs of this run: a Snakefile that uses the workflow as a module may add rules and other runs."""
+    return [job for job in jobs if job.rule.module_globals.get("OUT") == OUT]
+
+
 def begin():
-    refuse(lambda: RUN.check_data({str(path) for job in workflow.dag.needrun_jobs() for path in job.output}))
+    refuse(lambda: RUN.check_data({str(path) for job in own(workflow.dag.needrun_jobs()) for path in job.output}))
     print("Devices:", describe_devices())
     print("Disk:", refuse(lambda: check_disk(RUN, Path(OUT))))
     for warning in planned_warnings(RUN):
@@ -59,14 +64,9 @@ if MODULE and OUT not in vars(workflow).setdefault("wsl_modules", set()):
 
 
 def recorded_jobs(dag):
-    """Return all jobs that create files, in the order of their rules; `wsl watch` compares the run with them.
-
-    A Snakefile that uses this workflow as a module may add rules and further runs. Their jobs are left out.
-    """
-    own = [one.name for one in workflow.rules if one.module_globals.get("OUT") == OUT]
-    places = {name: place for place, name in enumerate(own)}
-    jobs = [job for job in dag.jobs if job.output and job.rule.name in places]
-    jobs.sort(key=lambda job: places[job.rule.name])
+    """Return all jobs that create files, in the order of their rules; `wsl watch` compares the run with them."""
+    places = {one.name: place for place, one in enumerate(workflow.rules)}
+    jobs = [job for job in sorted(own(dag.jobs), key=lambda job: places[job.rule.name]) if job.output]
     place_of = {job: place for place, job in enumerate(jobs)}
     return [
         {

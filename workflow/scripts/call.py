@@ -2,6 +2,7 @@
 
 Inputs without a name only order jobs.
 """
+# ruff: noqa: E402
 
 import logging
 import sys

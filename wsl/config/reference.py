@@ -19,12 +19,14 @@ This page is generated from the schema (`python -m wsl.config.reference`), and a
 config file that you give with `--configfile` replaces `config.yaml`: keys that you leave out take the defaults below,
 not the values in `config.yaml`. You can set single keys with `--config 'zoo={members: 100}'`. An unknown key, a wrong
 type or an impossible value stops the run before any job starts. Renamed keys are reported with their new name. The
-[glossary](../docs/glossary.md) explains the terms.
+[glossary](../docs/glossary.md) explains the terms. `schema.json` describes the same keys for editors: one that knows
+YAML completes and checks a config with the first line of the presets.
 
 - `config.yaml`: the default; images that come with a dependency, minutes on two cores, no network.
 - `digits-thesis.yaml`: the setting of the thesis on scikit-learn's digits; `make run` runs it too.
 - `tiny-imagenet.yaml`: photographs at 64 pixels from folders; copy it for your own photographs.
 - `thesis.yaml`: the thesis at full size.
+- `tiny.yaml`: every stage, figure and table in about a minute; a first run that shows how the workflow works.
 
 A *distribution* is a value, or `{choice: [...]}`, `{uniform: [low, high]}`, `{loguniform: [low, high]}`, `{integers:
 [low, high]}` (both included) or `{normal: [mean, deviation], clip: [low, high]}` (rounded to integers). Paths are

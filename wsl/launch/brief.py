@@ -91,7 +91,8 @@ class BriefHandler(logging.StreamHandler):
 
 def _name(record: logging.LogRecord) -> str:
     """Return a job's name, as in the path of its log: ``results/<run>/logs/train_member/00017.log``."""
-    return job_name(record.log[0].partition("/logs/")[2]) if record.log else record.rule_name
+    inside = record.log[0].partition("/logs/")[2] if record.log else ""
+    return job_name(inside) or record.rule_name  # a rule of a Snakefile that uses the workflow as a module
 
 
 def _message(text: str, level: int) -> str:

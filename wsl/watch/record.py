@@ -197,8 +197,10 @@ class StepsHandler(logging.Handler):
         if self._over:  # jobs of an interrupted run are stopped; they do not fail
             return
         if event == "job_info" and record.log:
-            self._names[record.jobid] = job_name(_relative(record.log[0], self.results))
-            self.add(STARTS, self._names[record.jobid])
+            log = _relative(record.log[0], self.results)
+            if log.startswith("logs/"):  # not a job of another run in the same workflow
+                self._names[record.jobid] = job_name(log)
+                self.add(STARTS, self._names[record.jobid])
         elif event == "job_finished" and record.job_id in self._names:
             self.add(ENDS, self._names[record.job_id])
         elif event == "job_error" and record.jobid in self._names:
