@@ -125,7 +125,7 @@ def _numbers(table: pd.DataFrame, columns: Sequence[str], training: pd.DataFrame
             values = values.fillna(known.mean()).astype(float)
             features.append(values)
             if known.min() > 0:
-                features.append(np.log(np.maximum(values, known.min())))
+                features.append(np.log(values.where(values > 0, known.min())))
         else:
             features += [(values == value).astype(float) for value in sorted(known.dropna().unique(), key=str)]
     return np.column_stack(features) if features else np.empty((len(table), 0))
