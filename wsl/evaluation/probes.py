@@ -115,7 +115,7 @@ def probe_hyperparameters(train_index: str | Path, held_out: Sequence[str | Path
 
 
 def _numbers(table: pd.DataFrame, columns: Sequence[str], training: pd.DataFrame) -> np.ndarray:
-    """Return hyper-parameters (n, k) as numbers; columns without a difference between training rows are left out."""
+    """Return hyper-parameters (n, k) as numbers; columns that are equal in all training rows are left out."""
     features = []
     for column in columns:
         known, values = training[column], table.get(column, pd.Series(np.nan, index=table.index))
@@ -125,8 +125,8 @@ def _numbers(table: pd.DataFrame, columns: Sequence[str], training: pd.DataFrame
             values = values.fillna(known.mean()).astype(float)
             features.append(values)
             if known.min() > 0:
-                features.append(np.log(np.maximum(values, known.min())))
-        else:
+                features.append(np.log(values.where(values > 0, known.min())))
+        elif known.nunique() < training["member"].nunique():  # otherwise it is a name
             features += [(values == value).astype(float) for value in sorted(known.dropna().unique(), key=str)]
     return np.column_stack(features) if features else np.empty((len(table), 0))
 

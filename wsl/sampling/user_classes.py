@@ -156,7 +156,9 @@ def embed_user_classes(
         counts = [
             pack_own(images, name, file, size, held_out, seed) for name, file in zip(names, images_at, strict=True)
         ]
-        settings = {key: value for key, value in description.clip.items() if key != "seed"}
+        entry = Backbone if encoder == Backbone.name else ClipModel
+        # Earlier versions had further settings, such as the size of batches.
+        settings = {key: value for key, value in description.clip.items() if key in entry.model_fields}
         job = Job(device, seed=description.clip["seed"])
         if encoder == Backbone.name:
             embed_by_backbone(images_at, means_at, prompts, Backbone(**settings), job)
