@@ -11,6 +11,7 @@ from wsl.files.opening import has_workflow
 
 LIBRARY = Path(__file__).parents[1]
 PACKAGED = LIBRARY / "_project"  # pyproject.toml puts the files there
+FIRST = Path(__file__).with_name("first.yaml")  # a config to start from, see `wsl init`
 OWN = (Path("config.yaml"), Path("config", "config.yaml"))  # configs of a folder that need not be named
 
 
