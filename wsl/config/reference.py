@@ -25,6 +25,7 @@ type or an impossible value stops the run before any job starts. Renamed keys ar
 - `digits-thesis.yaml`: the setting of the thesis on scikit-learn's digits; `make run` runs it too.
 - `tiny-imagenet.yaml`: photographs at 64 pixels from folders; copy it for your own photographs.
 - `thesis.yaml`: the thesis at full size.
+- `tiny.yaml`: every stage, figure and table in about a minute; a first run that shows how the workflow works.
 
 A *distribution* is a value, or `{choice: [...]}`, `{uniform: [low, high]}`, `{loguniform: [low, high]}`, `{integers:
 [low, high]}` (both included) or `{normal: [mean, deviation], clip: [low, high]}` (rounded to integers). Paths are
