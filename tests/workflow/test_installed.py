@@ -66,7 +66,9 @@ def test_the_tiny_run_outside_the_clone(installed, tmp_path):
     results = installed.folder / "results" / "tiny"
     assert "; complete, took " in shown and (results / "report.html").is_file()
     assert sorted(path.name for path in installed.folder.iterdir()) == [".snakemake", "results"]
-    assert (results / "figures" / "accuracy.png").is_file() and "Members of the zoo" in (results / "report.html").read_text()
+    assert (results / "figures" / "accuracy.png").is_file() and "Members of the zoo" in (
+        results / "report.html"
+    ).read_text()
 
     again = installed.call("wsl", "run", "tiny", "--cores", "2").splitlines()
     assert again[0] == "tiny: nothing to do"  # the digests of the installed code are the same
