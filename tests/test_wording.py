@@ -34,6 +34,7 @@ CHECKED = (
     "workflow/scripts/*",
     "wsl/**/*.py",
     "wsl/**/*.jinja",
+    "wsl/**/*.yaml",
 )
 CODE = "\0"  # replaces code, so that no phrase reaches across it
 

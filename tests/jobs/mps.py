@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.overrides import TorchFunctionMode
 from torch.utils._pytree import tree_iter, tree_map
 
@@ -22,7 +23,7 @@ class PretendedMps(TorchFunctionMode):
     def __init__(self):
         super().__init__()
         self.functions: set[str] = set()
-        self._there: dict[int, torch.UntypedStorage] = {}  # kept, so that no address is used twice
+        self._there: dict[int, StorageWeakRef] = {}  # while one exists, its address is not used again
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         with torch._C.DisableTorchFunction():
@@ -39,12 +40,18 @@ class PretendedMps(TorchFunctionMode):
         moved = to or func in READ or any(named(value, "cpu") for value in given)
         args, kwargs = tree_map(lambda value: "cpu" if named(value, "mps") else value, (args, kwargs))
         result = func(*args, **kwargs)
-        if moved:  # `to` returns the same tensor if it need not move it
-            result = tree_map(lambda value: value.clone() if self._has(value) != to else value, result)
+        if moved:
+            result = tree_map(lambda value: self._moved(value, to), result)
         return tree_map(lambda value: self._placed(func, value), result) if to or (there and not moved) else result
 
     def _has(self, value: Any) -> bool:
         return _stored(value) and value.untyped_storage()._cdata in self._there
+
+    def _moved(self, value: Any, to: bool) -> Any:
+        if named(value, "cpu") and to:  # what `Module.to` reads its arguments by
+            return torch.device("mps")
+        # `to` returns the same tensor if it need not move it.
+        return value.clone() if _stored(value) and self._has(value) != to else value
 
     def _placed(self, func, value):
         if _stored(value):
@@ -53,7 +60,7 @@ class PretendedMps(TorchFunctionMode):
                 raise TypeError(f"MPS has no float64: {name}")
             self.functions.add(name)
             storage = value.untyped_storage()
-            self._there[storage._cdata] = storage
+            self._there[storage._cdata] = StorageWeakRef(storage)
         return value
 
 

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from wsl.errors import ConfigError
+from wsl.launch.places import presets
 from wsl.launch.planning import asks, plan_runs
 
 DIGITS = {"run": "one", "images": {"source": "digits", "classes": 5}, "zoo": {"members": 8}}
@@ -82,8 +83,11 @@ def test_without_snakemake_the_extra_is_named(written, monkeypatch):
         plan_runs(written(one=DIGITS), [])
 
 
-def test_presets_have_the_names_of_their_runs_and_the_folders_own_config_comes_first(written, tmp_path):
+def test_presets_have_the_names_of_their_runs_and_the_folders_own_config_comes_first(written):
     written()
+    assert {name: yaml.safe_load(path.read_text())["run"] for name, path in presets().items()} == {
+        name: name for name in ("glyphs", "digits-thesis", "thesis", "tiny", "tiny-imagenet")
+    }
     assert [(run.name, run.given) for run in plan_runs([], [])] == [("glyphs", "glyphs")]
     assert plan_runs(["digits-thesis"], [])[0].config == ROOT / "config" / "digits-thesis.yaml"
     written(config={**DIGITS, "run": "mine"})

@@ -1,15 +1,20 @@
 """`wsl run` without jobs; complete runs are in tests/workflow/test_terminal.py."""
 
 import fcntl
+import os
+import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 
 import pytest
 import yaml
 from typer.testing import CliRunner
 
 from wsl.cli.main import app
-from wsl.launch.running import LOG, Ending
+from wsl.errors import ConfigError
+from wsl.launch.running import LOG, Ending, _opened
 
 CONFIG = {"run": "one", "images": {"source": "digits", "classes": 5}, "zoo": {"members": 8}}
 
@@ -61,6 +66,31 @@ def test_a_run_that_another_process_makes_is_left_alone(project):
         fcntl.flock(file, fcntl.LOCK_EX)
         assert "is being made by another process; watch it: wsl watch results/one" in run(code=1)
     assert log.read_text() == "so far"
+
+
+def test_processes_that_outlive_the_command_keep_the_lock(tmp_path):
+    log = tmp_path / "results" / "one" / LOG
+    with _opened(log) as file:
+        child = subprocess.Popen(["sh", "-c", "sleep 60 & echo $!; wait"], stdout=file)  # Snakemake, and a job of it
+    while not log.read_text():
+        time.sleep(0.01)
+    child.kill()
+    child.wait()
+    with pytest.raises(ConfigError, match="is being made by another process"), _opened(log):
+        pass
+    os.kill(int(log.read_text()), signal.SIGKILL)
+    for _ in range(500):  # until the system has ended it
+        with suppress(ConfigError), _opened(log):
+            return
+        time.sleep(0.01)
+    pytest.fail("the lock outlives all processes")
+
+
+def test_the_command_to_resume_is_that_of_wsl_run(project, monkeypatch, capfd):
+    project("import os\nprint('Resume:', os.environ.get('WSL_COMMAND'))\nrule all:\n    output: 'made'\n")
+    monkeypatch.setattr(sys, "argv", ["/somewhere/bin/wsl", "run"])
+    assert CliRunner().invoke(app, ["run", "one.yaml", "--cores", "2", "--", "-n", "--config", "seed=3"]).exit_code == 0
+    assert "Resume: /somewhere/bin/wsl run one.yaml --cores 2 -- -n --config seed=3" in capfd.readouterr().out
 
 
 def test_the_end_of_a_long_log_is_shown_without_chatter(tmp_path):

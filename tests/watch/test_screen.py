@@ -8,6 +8,7 @@ import subprocess
 import sys
 from itertools import zip_longest
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -15,7 +16,8 @@ from typer.testing import CliRunner
 
 from wsl.cli.main import app
 from wsl.watch.remaining import looks
-from wsl.watch.screen import View, follow, line
+from wsl.watch.screen import View, advice, follow, line
+from wsl.watch.state import DELETED, KILLED
 
 PACKED = ("pack_classes_0", "pack_classes_1")
 OTHERS = ("train_shared", "html_report")
@@ -166,6 +168,20 @@ def test_files_deleted_after_a_run_are_named_with_a_command_that_makes_them(fold
     output = watch(folder.root, "--once", code=1)
     assert f"Deleted since the run ended: {path}\n" in output
     assert f"Make again: snakemake --cores 2 --configfile made-up.yaml -- {path}\n" in output
+
+
+@pytest.mark.parametrize(
+    ("command", "phase", "advised"),
+    [
+        ("wsl run tiny", DELETED, "Make again: wsl run tiny -- results/tiny/report.html"),
+        ("wsl run a.yaml -- -C seed=1", DELETED, "Make again: wsl run a.yaml -- -C seed=1 -- results/tiny/report.html"),
+        ("wsl run tiny --cores 2", KILLED, "If Snakemake finds a lock: wsl run tiny --cores 2 -- --unlock"),
+        ("wsl run a.yaml -- all", KILLED, "If Snakemake finds a lock: wsl run a.yaml -- --unlock all"),
+    ],
+)
+def test_runs_of_wsl_run_are_completed_by_it(command, phase, advised):
+    state = SimpleNamespace(record=SimpleNamespace(command=command), phase=phase, missing=["report.html"])
+    assert advice(state, "results/tiny").splitlines()[-1] == advised
 
 
 def test_a_folder_that_is_not_a_run_is_refused(tmp_path):

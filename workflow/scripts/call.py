@@ -10,12 +10,11 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-# The library next to the workflow, if there is one, whatever is installed: changes of its code make jobs stale. The
-# workflow of an installed package lies inside the library, which another environment of the jobs may lack.
+# The library next to the workflow, if there is one, whatever is installed: changes of its code make jobs stale.
 BESIDE = Path(__file__).parents[2]
 if (BESIDE / "wsl" / "__init__.py").is_file():
     sys.path.insert(0, str(BESIDE))
-elif BESIDE.parent.name == "wsl":
+else:  # in an installed package: the workflow lies inside the library, which a conda environment of the jobs lacks
     sys.path.append(str(BESIDE.parents[1]))
 
 from wsl.jobs.calling import call_function

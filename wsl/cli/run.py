@@ -29,9 +29,9 @@ def run(
     configs: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Configs of runs, made one after the other: files, or names of presets (`tiny`, `glyphs`, ...). Without "
-            "any: `config.yaml` or `config/config.yaml` of this folder if there is one, else the preset `glyphs`. After "
-            "`--`: more arguments for Snakemake.",
+            help="Configs of runs, made one after the other: files, or names of presets (`tiny`, `glyphs`, ...). "
+            "Without any: `config.yaml` or `config/config.yaml` of this folder if there is one, else `glyphs`. "
+            "After `--`: more arguments for Snakemake.",
             metavar="[CONFIG...] [-- ARGUMENT...]",
             show_default=False,
         ),

@@ -1,4 +1,4 @@
-"""Installed Python packages: how to install what is missing, and files of weights in them, found without imports."""
+"""Installed Python packages: how to install missing ones, and files of weights in them, found without imports."""
 
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path

@@ -74,7 +74,7 @@ class BriefHandler(logging.StreamHandler):
         if self._jobs > DRY + 1:
             return ""
         if self._jobs == DRY + 1:
-            return "... and more jobs; `snakemake -n --quiet host` shows all, with their files and reasons"
+            return "... and more jobs; Snakemake's options `-n --quiet host` show all, with their files and reasons"
         why = textwrap.shorten(str(record.reason), WIDTH, placeholder=" ...") if record.reason else ""
         return f"would run {_name(record)}" + (f" ({why})" if why else "")
 

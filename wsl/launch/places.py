@@ -1,16 +1,15 @@
 """Where the workflow and its presets lie: in a clone of the project, or inside the installed package."""
 
 import os
-from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 
-from wsl.config.reading import read_yaml
 from wsl.errors import ConfigError
 from wsl.files.opening import has_workflow
 
 LIBRARY = Path(__file__).parents[1]
 PACKAGED = LIBRARY / "_project"  # pyproject.toml puts the files there
+FIRST = Path(__file__).with_name("first.yaml")  # a config to start from, see `wsl init`
+DEFAULT = "glyphs"  # the run of config.yaml; the other presets have the names of their files
 OWN = (Path("config.yaml"), Path("config", "config.yaml"))  # configs of a folder that need not be named
 
 
@@ -29,12 +28,11 @@ def snakefile() -> Path | None:
     return next(path for path in (root / "Snakefile", root / "workflow" / "Snakefile") if path.is_file())
 
 
-@cache
-def presets() -> Mapping[str, Path]:
+def presets() -> dict[str, Path]:
     """Return the configs that come with the workflow, by the names of their runs; the default is the first."""
     folder = project() / "config"
-    default = folder / "config.yaml"
-    return {read_yaml(path)["run"]: path for path in (default, *sorted({*folder.glob("*.yaml")} - {default}))}
+    others = {path.stem: path for path in sorted(folder.glob("*.yaml")) if path.stem != "config"}
+    return {DEFAULT: folder / "config.yaml", **others}
 
 
 def find_config(given: str | os.PathLike[str] | None = None) -> Path:
