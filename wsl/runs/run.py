@@ -214,14 +214,15 @@ class Run:
 
     def shown_config(self) -> dict[str, Any]:
         """Return the config as the report shows it: of the zoo of others, only the keys that can be given."""
-        dump = self.config.model_dump(mode="json", by_alias=True)
+        plain = {"mode": "json", "by_alias": True}
+        if self.borrowed is None and self.imported is None:
+            return self.config.model_dump(**plain)
+        zoo, images = {"imported", "training"}, {"exclude": {"classes"}}
         if self.borrowed is not None:
-            dump["zoo"] = {key: dump["zoo"][key] for key in ("from", "training")}
-            dump["images"] = {"classes_per_job": dump["images"]["classes_per_job"]}
-        elif self.imported is not None:
-            dump["zoo"] = {key: dump["zoo"][key] for key in ("import", "training")}
-            del dump["images"]["classes"]
-        return dump
+            zoo, images = {"borrowed", "training"}, {"include": {"classes_per_job"}}
+        shown = self.config.model_dump(**plain, exclude={"zoo", "images"})
+        shown["images"] = self.config.images.model_dump(**plain, **images)
+        return shown | {"zoo": self.config.zoo.model_dump(**plain, include=zoo)}
 
     @property
     def parts(self) -> list[str]:
