@@ -86,7 +86,7 @@ def search(
     names = own_classes(folder, wanted, len(wanted or class_folders(folder)) if folder.is_dir() else 0)
     if len(names) < 2:
         raise DataError(f"{folder} has {len(names)} class folders; give a folder with one for each of two or more classes")
-    searched = [SearchedZoo(path) for path in zoos]
+    searched = [SearchedZoo(path, options.size) for path in zoos]
     with tempfile.TemporaryDirectory(prefix="wsl-") as work:
         photos = Photos(folder, names, options, Path(work))
         chosen = Selection(photos, searched, device)

@@ -19,6 +19,10 @@ class SearchOptions(Section):
     images: PositiveInt = Field(
         200, description="Most training images of each class that scores and heads use; more take longer."
     )
+    size: Annotated[Whole, Field(ge=8)] | None = Field(
+        None,
+        description="Side of the images in pixels, for imported networks that read any size. [default: the run's]",
+    )
     held_out: Annotated[float, Field(ge=0, le=0.9)] = Field(
         0.2, description="Fraction of each class's images that is set aside, only to evaluate what was found."
     )

@@ -12,7 +12,7 @@ from wsl.errors import DataError
 from wsl.images.inputs import normalised
 from wsl.paths import Paths
 from wsl.sampling.description import load_description
-from wsl.zoo.borrowed import zoo_folder
+from wsl.zoo.borrowed import read_description, zoo_folder, zoo_is_described
 from wsl.zoo.index import Zoo, open_zoo, read_snapshot
 from wsl.zoo.layout import Layout
 from wsl.zoo.network import FlatNetwork, features_and_logits
@@ -48,6 +48,7 @@ class SearchedZoo:
 
     Args:
         path: a run's folder, or a folder with one index per part.
+        size: side of images in pixels, for networks that read any size; None: the run's.
 
     Attributes:
         run: the run's folder; None: an imported zoo.
@@ -56,7 +57,7 @@ class SearchedZoo:
         DataError: there are no indices, or their networks cannot be run.
     """
 
-    def __init__(self, path: str | Path):
+    def __init__(self, path: str | Path, size: int | None = None):
         self.name, folder = str(path), Path(path)
         self.run = folder if (folder / "zoo").is_dir() else None
         inside = folder / "zoo" if self.run else folder
@@ -73,16 +74,18 @@ class SearchedZoo:
             with open_zoo(index) as zoo:
                 if fault := running_fault(zoo.layout):
                     raise DataError(f"{index}: {fault}")
-                self.layouts[index] = zoo.layout._replace(image_size=zoo.layout.image_size or self._size(index))
+                self.layouts[index] = zoo.layout._replace(image_size=zoo.layout.image_size or size or self._size())
                 table = zoo.snapshots.iloc[zoo.trained]
                 for row, member, task in zip(zoo.trained, table["member"], table["task"], strict=True):
                     self.candidates.append(Candidate(self.name, index, int(row), int(member), index.stem, task))
 
-    def _size(self, index: Path) -> int:
-        """Return the size of images of an index of an earlier version, which does not contain it."""
-        if self.run is None:
-            raise DataError(f"{index} does not say which size of images its networks read; import the zoo again")
-        return load_description(self.run).about["size"]
+    def _size(self) -> int:
+        """Return the size of a run's images, for networks that read any size."""
+        if self.run is not None and zoo_is_described(self.run):
+            return read_description(self.run).images["size"]
+        if self.run is not None:
+            return load_description(self.run).about["size"]
+        raise DataError(f"the networks of {self.name} read images of any size; give that of their training by --size")
 
     @cached_property
     def start(self) -> dict[Path, Path]:
