@@ -136,7 +136,10 @@ def test_what_cannot_be_searched_is_refused(zoo, photos, tmp_path):
         ((photos, "--in", zoo.root, "--classes", "apple,fig"), ["fig"]),
         ((photos, "--in", zoo.root, "--out", tmp_path / "a.onnx"), [".onnx", ".safetensors"]),
         ((photos, "--in", zoo.root), ["images of any size", "--size"]),
-        ((photos, "--in", zoo.root, "--size", 16, "--out", tmp_path / "a.pt", "--by", "luck"), ["luck found no member", "logme"]),
+        (
+            (photos, "--in", zoo.root, "--size", 16, "--out", tmp_path / "a.pt", "--by", "luck"),
+            ["luck found no member", "logme"],
+        ),
     ):
         done = wsl("search", *arguments)
         assert done.exit_code == 1 and all(part in done.output for part in parts), done.output

@@ -43,14 +43,18 @@ def test_leep_is_the_expected_prediction_through_joint_frequencies():
     for label, row in zip(labels, own, strict=True):
         joint[label] += row / len(own)
     given_own = joint / joint.sum(axis=0)
-    expected = np.mean([np.log(sum(given_own[y, z] * row[z] for z in range(5))) for y, row in zip(labels, own, strict=True)])
+    expected = np.mean(
+        [np.log(sum(given_own[y, z] * row[z] for z in range(5))) for y, row in zip(labels, own, strict=True)]
+    )
     assert leep(given) == pytest.approx(expected)
 
 
 def test_the_h_score_is_the_sum_of_squared_canonical_correlations_for_many_images():
     given = answers(count=60_000, spread=2.0)
     indicators = np.eye(3)[given.labels.numpy()][:, :2]
-    pairs = CCA(2, max_iter=5000, tol=1e-10).fit(given.features.numpy(), indicators).transform(given.features, indicators)
+    pairs = (
+        CCA(2, max_iter=5000, tol=1e-10).fit(given.features.numpy(), indicators).transform(given.features, indicators)
+    )
     correlations = [np.corrcoef(pairs[0][:, place], pairs[1][:, place])[0, 1] for place in range(2)]
     assert h_score(given) == pytest.approx(np.square(correlations).sum(), rel=0.02)
 

@@ -189,8 +189,8 @@ def test_runs_of_one_command_may_use_zoos_that_are_made_before(project, monkeypa
         Path(f"{name}.yaml").write_text(yaml.safe_dump({"run": name, **sections}))
     paths = [Path("first.yaml"), Path("second.yaml")]
     assert [run.name for run in plan_runs(paths, [])] == ["first", "second"]
-    with pytest.raises(ConfigError, match="second.yaml: zoo.from: there is no folder results/first"):
+    with pytest.raises(ConfigError, match=r"second.yaml: zoo.from: there is no folder results/first"):
         plan_runs(paths[::-1], [])
     Path("second.yaml").write_text(yaml.safe_dump({"run": "second", "zoo": {"from": "results/first", "width": 2}}))
-    with pytest.raises(ConfigError, match="zoo.width"):
+    with pytest.raises(ConfigError, match=r"zoo.width"):
         plan_runs(paths, [])

@@ -1,11 +1,14 @@
 """Runs on the zoo of the tiny run: they use it as it is, and get the results of a run with a zoo of its own."""
 
+import re
 import shutil
 
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
+from printed import jobs as read
 from typer.testing import CliRunner
 
 from wsl.cli.main import app
@@ -63,3 +66,18 @@ def test_a_changed_member_reruns_what_uses_it(project):
     member.unlink()
     refused = project.snakemake("--dry-run")
     assert refused.returncode and "zoo.from: 1 of" in refused.stdout and "00002.h5" in refused.stdout
+
+
+def test_the_guides_recipe_compares_two_encoders_on_one_zoo(project, repository, tiny_config, change):
+    page = (repository / "docs" / "guides" / "encoders.md").read_text(encoding="utf-8")
+    (recipe,) = re.findall(r'^```yaml title="photos-pca.yaml"\n(.*?)^```$', page, re.DOTALL | re.MULTILINE)
+    recipe = yaml.safe_load(recipe.replace("results/photos", "results/tiny").replace("[photos]", "[tiny]"))
+    others = {key: value for key, value in tiny_config.items() if key not in {"images", *recipe}}
+    own = project.config
+    project.write_config({**others, **recipe, "sampling": {}, "evaluation": {"properties": False}})
+    jobs = read(project.dry_run())
+    project.write_config(own)
+    rules = {job["rule"] for job in jobs}
+    assert {"train_weight_encoder", "judge", "html_report"} <= rules and not {"train_member", "pack_class"} & rules
+    (table,) = [job for job in jobs if job["rule"] == "accuracy_table"]
+    assert "results/tiny/tables/accuracy.csv" in table["input"].split(", ")

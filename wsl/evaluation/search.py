@@ -85,7 +85,9 @@ def search(
     wanted = options.classes or None
     names = own_classes(folder, wanted, len(wanted or class_folders(folder)) if folder.is_dir() else 0)
     if len(names) < 2:
-        raise DataError(f"{folder} has {len(names)} class folders; give a folder with one for each of two or more classes")
+        raise DataError(
+            f"{folder} has {len(names)} class folders; give a folder with one for each of two or more classes"
+        )
     searched = [SearchedZoo(path, options.size) for path in zoos]
     with tempfile.TemporaryDirectory(prefix="wsl-") as work:
         photos = Photos(folder, names, options, Path(work))
@@ -215,7 +217,9 @@ class Worth:
         for method in self.chosen.scores:
             best = self.chosen.best(method, self.options.best)
             for rank, (candidate, value) in enumerate(best, 1):
-                rows.append({**self._about(candidate), "kind": "member", "method": method, "rank": rank, "score": value})
+                rows.append(
+                    {**self._about(candidate), "kind": "member", "method": method, "rank": rank, "score": value}
+                )
             accuracies = [self.estimates[one].get("accuracy", np.nan) for one, _ in best]
             means[method] = float(np.mean(accuracies)) if accuracies else np.nan
         rows.append({**self._about(self.drawn[0]), "kind": "baseline", "model": "a random member"})

@@ -69,8 +69,8 @@ class BorrowedZoo:
         if missing:
             through = f", whose zoo is that of {self.owner}" if self.owner != self.folder else ""
             raise ConfigError(
-                f"{KEY}: {len(missing)} of {len(files)} files of the zoo of {self.folder}{through} are missing, such as "
-                f"{missing[0]}; put them back, or finish that run with its config. A smaller zoo.training uses only "
+                f"{KEY}: {len(missing)} of {len(files)} files of the zoo of {self.folder}{through} are missing, such "
+                f"as {missing[0]}; put them back, or finish that run with its config. A smaller zoo.training uses only "
                 "the first training members"
             )
 
