@@ -151,6 +151,19 @@ def needed_files(run: "Run") -> list[str]:
     return [*members, *images, *start]
 
 
+def shown(run: "Run") -> dict[str, Any]:
+    """Return a run's config, of the zoo of another run or program only the keys that can be given beside it."""
+    options = {"mode": "json", "by_alias": True}
+    if run.borrowed is None and run.imported is None:
+        return run.config.model_dump(**options)
+    zoo, images = {"imported", "training"}, {"exclude": {"classes"}}
+    if run.borrowed is not None:
+        zoo, images = {"borrowed", "training"}, {"include": {"classes_per_job"}}
+    dump = run.config.model_dump(**options, exclude={"zoo", "images"})
+    dump |= {"images": run.config.images.model_dump(**options, **images)}
+    return dump | {"zoo": run.config.zoo.model_dump(**options, include=zoo)}
+
+
 def count_images(run: "Run", side: int) -> int:
     """Return the number of packed images, an upper bound from the sizes of their files."""
     paths: Sequence[Path] = [Path(run.paths.packed(name)) for name in run.classes]

@@ -14,7 +14,7 @@ from wsl.images.reading import join_task
 from wsl.images.settings import Images
 from wsl.paths import Paths
 from wsl.randomness import integer_seed
-from wsl.runs.borrowed import BorrowedZoo, needed_files, read_borrowed, with_borrowed
+from wsl.runs.borrowed import BorrowedZoo, needed_files, read_borrowed, shown, with_borrowed
 from wsl.runs.imported import adapted, faults_of
 from wsl.runs.mixed import mixed_faults
 from wsl.runs.pretrained import Pretrained
@@ -214,15 +214,7 @@ class Run:
 
     def shown_config(self) -> dict[str, Any]:
         """Return the config as the report shows it: of the zoo of others, only the keys that can be given."""
-        plain = {"mode": "json", "by_alias": True}
-        if self.borrowed is None and self.imported is None:
-            return self.config.model_dump(**plain)
-        zoo, images = {"imported", "training"}, {"exclude": {"classes"}}
-        if self.borrowed is not None:
-            zoo, images = {"borrowed", "training"}, {"include": {"classes_per_job"}}
-        shown = self.config.model_dump(**plain, exclude={"zoo", "images"})
-        shown["images"] = self.config.images.model_dump(**plain, **images)
-        return shown | {"zoo": self.config.zoo.model_dump(**plain, include=zoo)}
+        return shown(self)
 
     @property
     def parts(self) -> list[str]:
