@@ -29,7 +29,7 @@ def search(
         typer.Argument(help="A folder that holds a folder of images for each class.", exists=True, file_okay=False),
     ],
     zoo: Annotated[
-        list[Path],
+        list[str],
         typer.Option("--in", help="Folder of a run, results/RUN, or one that `wsl import` wrote. Repeatable."),
     ],
     out: Annotated[
@@ -95,7 +95,8 @@ def _show(table: "pd.DataFrame", options: SearchOptions) -> None:
     for name in ("seconds", f"mean accuracy of its best {options.best}"):
         methods.add_column(name, justify="right")
     for method, seconds in attrs["seconds"].items():
-        methods.add_row(escape(method), f"{seconds:.1f}", f"{attrs['mean_accuracy'][method]:.1%}")
+        mean = attrs["mean_accuracy"][method]
+        methods.add_row(escape(method), f"{seconds:.1f}", f"{mean:.1%}" if mean == mean else "unknown")
     console.print(methods)
     for method, reason in attrs["left_out"].items():
         say(f"left out: {method}: {reason}")
