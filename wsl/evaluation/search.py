@@ -107,11 +107,11 @@ class Worth:
         self.estimates: dict[Candidate, dict[str, float]] = {}
         for candidate, weights, opened in weights_of([*dict.fromkeys([*ranked, *self.drawn])]):
             layout = layouts[candidate.index]
-            head, self.estimates[candidate] = self._judged(weights, layout)
+            head, self.estimates[candidate] = self._evaluated(weights, layout)
             self.found[candidate] = Found(candidate, layout, weights, opened.counters[candidate.row], head)
 
-    def _judged(self, weights: np.ndarray, layout: Layout) -> tuple[Any, dict[str, float]]:
-        """Return a head fitted to the training images, and its accuracy on the held-out ones."""
+    def _evaluated(self, weights: np.ndarray, layout: Layout) -> tuple[Any, dict[str, float]]:
+        """Return a head fitted to the training images, and its accuracy on held-out images."""
         networks = self.chosen.networks
         train, test = (self.chosen.inputs.of(layout, part) for part in ("train", "test"))
         features, _ = networks.answers(weights, layout, train[0])
@@ -173,7 +173,7 @@ class Worth:
                     weights, name = flatten(read_tensors(zoo.start[index])[0], layout)[0], "the members' common start"
                 else:
                     weights, name = random_weights(layout, "start", 0), "random weights"
-                rows.append({"model": name + of, **self._judged(weights, layout)[1]})
+                rows.append({"model": name + of, **self._evaluated(weights, layout)[1]})
             rows += self._body(zoo, of_zoo)
         return [{"kind": "baseline", **row} for row in rows]
 
@@ -183,7 +183,7 @@ class Worth:
         if not file or not file.is_file() or layout.frozen:
             return []
         weights = flatten(body_state(SimpleNamespace(files={"body": file})), layout)[0]
-        return [{"model": f"the generator's body{of}", **self._judged(weights, layout)[1]}]
+        return [{"model": f"the generator's body{of}", **self._evaluated(weights, layout)[1]}]
 
     def _pixels(self) -> dict[str, float]:
         """Return the accuracy of the head on pixels in [0, 1], of images scaled down to ``TINY`` pixels."""

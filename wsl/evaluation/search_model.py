@@ -28,7 +28,7 @@ trained on {task}, with a new head.
 
 ## Accuracy on held-out images
 
-On {judged}.
+On {evaluated}.
 
 | model | accuracy | 95 % interval |
 |---|---|---|
@@ -113,7 +113,7 @@ def _card(name: str, about: dict[str, Any], architecture: str) -> str:
         method=about["found_by"],
         head=HEADS[about["head"]],
         used=about["made_from"]["images"],
-        judged=judged_on(about),
+        evaluated=judged_on(about),
         rows="\n".join(f"| {label} | {one['accuracy']:.1%} | {interval(one)} |" for label, one in rows),
         **{key: about[key] for key in ("member", "zoo", "size")},
         **{key: list(about["preprocessing"][key]) for key in ("mean", "std")},

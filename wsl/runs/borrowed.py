@@ -62,7 +62,7 @@ class BorrowedZoo:
         """Refuse files that do not exist.
 
         Raises:
-            ConfigError: the message says how many are missing, and how to make them.
+            ConfigError: some are missing; the message has their number and the remedy.
         """
         files = list(files)
         missing = [path for path in files if not Path(path).is_file()]
