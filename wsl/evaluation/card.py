@@ -58,7 +58,7 @@ def ranking(about: dict[str, Any]) -> list[tuple[str, dict[str, float], bool]]:
     """Return label, estimate and whether it is the model, of the model and its baselines, the most accurate first."""
     epochs = _count(about["refined_epochs"], "epoch")
     labels = {"as sampled": "this model, as sampled", "refined": f"this model, trained for {epochs}"}
-    rows = [(labels[name], estimate, True) for name, estimate in about["estimates"].items()]
+    rows = [(labels.get(name, f"this model, {name}"), estimate, True) for name, estimate in about["estimates"].items()]
     rows += [(label(name), estimate, False) for name, estimate in about.get("baselines", {}).items()]
     return sorted(rows, key=lambda row: -row[1]["accuracy"])
 

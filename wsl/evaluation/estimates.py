@@ -31,7 +31,7 @@ def estimate(model: UserModel, weights: np.ndarray) -> Estimate | None:
         return None
     layout = model.run.layout
     logits = Runner(layout).logits(weights, normalised(images, layout.normalisation))
-    return {**_accuracy(logits, labels), "loss": functional.cross_entropy(logits, labels).item()}
+    return {**accuracy_of(logits, labels), "loss": functional.cross_entropy(logits, labels).item()}
 
 
 def baselines(model: UserModel) -> tuple[dict[str, Estimate], list[str]]:
@@ -58,9 +58,9 @@ def baselines(model: UserModel) -> tuple[dict[str, Estimate], list[str]]:
             left_out.append(name)
             continue
         weights = run.recalibrated(run.method(name)).sample(model.task, model.loss)
-        estimates[name] = _accuracy(runner.logits(weights, inputs), labels)
+        estimates[name] = accuracy_of(runner.logits(weights, inputs), labels)
     if images.shape[-1] <= TINY:
-        estimates[PIXELS] = _accuracy(_pixel_logits(run.images, model.task), labels)
+        estimates[PIXELS] = accuracy_of(_pixel_logits(run.images, model.task), labels)
     return estimates, left_out
 
 
@@ -74,7 +74,8 @@ def _pixel_logits(images: TaskImages, task: str) -> torch.Tensor:
     return torch.cat(pixels("test")) @ weight.T + bias
 
 
-def _accuracy(logits: torch.Tensor, labels: torch.Tensor) -> Estimate:
+def accuracy_of(logits: torch.Tensor, labels: torch.Tensor) -> Estimate:
+    """Return the accuracy of logits (n, classes), Wilson's 95 % interval and the number of images, see ``estimate``."""
     correct = int((logits.argmax(1) == labels).sum())
     interval = binomtest(correct, len(labels)).proportion_ci(method="wilson")
     return {"accuracy": correct / len(labels), "low": interval.low, "high": interval.high, "images": len(labels)}

@@ -62,15 +62,15 @@ class BorrowedZoo:
         """Refuse files that do not exist.
 
         Raises:
-            ConfigError: the message says how many are missing, and how to make them.
+            ConfigError: some are missing; the message has their number and the remedy.
         """
         files = list(files)
         missing = [path for path in files if not Path(path).is_file()]
         if missing:
             through = f", whose zoo is that of {self.owner}" if self.owner != self.folder else ""
             raise ConfigError(
-                f"{KEY}: {len(missing)} of {len(files)} files of the zoo of {self.folder}{through} are missing, such as "
-                f"{missing[0]}; put them back, or finish that run with its config. A smaller zoo.training uses only "
+                f"{KEY}: {len(missing)} of {len(files)} files of the zoo of {self.folder}{through} are missing, such "
+                f"as {missing[0]}; put them back, or finish that run with its config. A smaller zoo.training uses only "
                 "the first training members"
             )
 
@@ -149,6 +149,19 @@ def needed_files(run: "Run") -> list[str]:
     images = [*map(run.paths.packed, run.classes), run.paths.all_packed] if run.has_images else []
     start = [run.paths.start] if run.start() and not run.mixed else []
     return [*members, *images, *start]
+
+
+def shown(run: "Run") -> dict[str, Any]:
+    """Return a run's config, of the zoo of another run or program only the keys that can be given beside it."""
+    options = {"mode": "json", "by_alias": True}
+    if run.borrowed is None and run.imported is None:
+        return run.config.model_dump(**options)
+    zoo, images = {"imported", "training"}, {"exclude": {"classes"}}
+    if run.borrowed is not None:
+        zoo, images = {"borrowed", "training"}, {"include": {"classes_per_job"}}
+    dump = run.config.model_dump(**options, exclude={"zoo", "images"})
+    dump |= {"images": run.config.images.model_dump(**options, **images)}
+    return dump | {"zoo": run.config.zoo.model_dump(**options, include=zoo)}
 
 
 def count_images(run: "Run", side: int) -> int:

@@ -14,7 +14,7 @@ from wsl.images.reading import join_task
 from wsl.images.settings import Images
 from wsl.paths import Paths
 from wsl.randomness import integer_seed
-from wsl.runs.borrowed import BorrowedZoo, needed_files, read_borrowed, with_borrowed
+from wsl.runs.borrowed import BorrowedZoo, needed_files, read_borrowed, shown, with_borrowed
 from wsl.runs.imported import adapted, faults_of
 from wsl.runs.mixed import mixed_faults
 from wsl.runs.pretrained import Pretrained
@@ -214,14 +214,7 @@ class Run:
 
     def shown_config(self) -> dict[str, Any]:
         """Return the config as the report shows it: of the zoo of others, only the keys that can be given."""
-        dump = self.config.model_dump(mode="json", by_alias=True)
-        if self.borrowed is not None:
-            dump["zoo"] = {key: dump["zoo"][key] for key in ("from", "training")}
-            dump["images"] = {"classes_per_job": dump["images"]["classes_per_job"]}
-        elif self.imported is not None:
-            dump["zoo"] = {key: dump["zoo"][key] for key in ("import", "training")}
-            del dump["images"]["classes"]
-        return dump
+        return shown(self)
 
     @property
     def parts(self) -> list[str]:

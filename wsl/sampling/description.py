@@ -156,14 +156,16 @@ def load_description(run: str | Path) -> Description:
         return [*map(absolute, value)] if isinstance(value, list) else existing(inside(path.parent / value))
 
     def inside(file: Path) -> Path:
-        return within(zoo if Path(os.path.abspath(file)).is_relative_to(os.path.abspath(zoo)) else run, file)
+        path = Path(os.path.abspath(file))
+        return within(next((folder for folder in places if path.is_relative_to(os.path.abspath(folder))), run), file)
 
     def existing(file: Path) -> Path:
         if not file.is_file():
             raise DataError(f"{file} is missing, which {path} names; {remedy(file, 'put it back')}")
         return file
 
-    zoo = zoo_folder(run)  # of the run whose members and images it uses
+    zoo = zoo_folder(run)  # of the run whose start and images it uses
+    places = [] if zoo == Path(run) else [zoo / "zoo", zoo / "images"]
     # CLIP's weights may lie anywhere; all other files lie in the run's folder.
     for key, value in content.pop("clip_files").items():
         file, sent = Path(os.path.normpath(path.parent / value)), Path(run, CLIP_FOLDER, Path(value).name)
