@@ -143,9 +143,7 @@ def test_a_member_is_sent_with_its_last_snapshot(fake_hub, zoo, tmp_path):
     assert (tmp_path / "member" / "member.h5").read_bytes() == zoo.members[1].read_bytes()
     member, images = read_member(zoo.members[1]), torch.randn(2, 3, 16, 16)
     with torch.no_grad():
-        assert torch.equal(
-            HubModel.from_pretrained("me/member")(images), network_of(member.weights[-1])(images)
-        )
+        assert torch.equal(HubModel.from_pretrained("me/member")(images), network_of(member.weights[-1])(images))
     card = ModelCard((tmp_path / "member" / "README.md").read_text())
     accuracy = member.snapshots["validation_accuracy"].iloc[-1]
     assert card.data.eval_results[0].metric_value == pytest.approx(accuracy, abs=1e-4)

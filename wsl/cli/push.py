@@ -15,8 +15,8 @@ def push(
     path: Annotated[
         Path,
         typer.Argument(
-            help="A model of `wsl sample`, a member (.h5), a zoo (results/RUN/zoo, or a folder of `wsl import`), or the "
-            "folder of a finished run."
+            help="A model of `wsl sample`, a member (.h5), a zoo (results/RUN/zoo, or a folder of `wsl import`), or "
+            "the folder of a finished run."
         ),
     ],
     to: Annotated[str, typer.Option("--to", help="Repository: owner/name. It is created if it does not exist.")],
@@ -30,7 +30,7 @@ def push(
     license: Annotated[
         str | None,
         typer.Option(
-            help="Licence, as the Hub names it, such as mit or cc-by-4.0. [default: the card states that none is given]",
+            help="Licence, as the Hub names it, such as mit. [default: the card states that none is given]",
             show_default=False,
         ),
     ] = None,

@@ -10,6 +10,7 @@ from rich.table import Column, Table
 from wsl.cli.app import app, console, mendable, notes, warn
 from wsl.cli.options import section_options
 from wsl.files.outputs import card_path, check_model
+from wsl.hub.fetching import local_copy
 from wsl.images.contents import class_folders
 from wsl.images.names import split_names
 from wsl.jobs.devices import lease
@@ -20,7 +21,9 @@ from wsl.settings.registry import load_plugins
 @app.command()
 @section_options
 def sample(
-    run: Annotated[Path, typer.Option("--from", help="Folder of a finished run, results/RUN.")],
+    run: Annotated[
+        str, typer.Option("--from", help="Folder of a finished run, results/RUN, or a run on the Hub, hf://owner/name.")
+    ],
     folder: Annotated[
         Path | None, typer.Argument(help="A folder that holds a folder of images for each class.", show_default=False)
     ] = None,
@@ -58,6 +61,7 @@ def sample(
         raise typer.BadParameter("give a folder of images, or names by --classes")
     with mendable():
         check_model(out, force)
+        local = local_copy(run)
     with mendable(), lease() as device:
         load_plugins(plugin or ())
         from wsl.evaluation.delivery import deliver
@@ -67,7 +71,7 @@ def sample(
         names = split_names(classes, known) if classes else None
         with notes.status("Sampling"):
             request = Request(folder, names, options.loss, options.held_out, options.refine, options.seed)
-            about = deliver(run, out, request, device, force)
+            about = deliver(local, out, request, device, force)
         _show(out, about)
 
 

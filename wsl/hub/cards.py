@@ -1,7 +1,5 @@
 """Cards of repositories on the Hugging Face Hub: metadata in YAML, and text in Markdown."""
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from wsl.evaluation.card import card, interval
@@ -10,6 +8,7 @@ from wsl.files.huggingface import hub
 from wsl.files.plain import read_json
 from wsl.hub.contents import Contents
 from wsl.images.reading import task_classes
+from wsl.zoo.imported import KEY
 from wsl.zoo.index import Zoo, open_zoo
 from wsl.zoo.member import Member
 
@@ -36,15 +35,20 @@ MEMBER = """\
 
 A network ({architecture}) that was trained to distinguish {classes} (in this order).
 
-## Results
+After epoch {epoch}, on validation images: accuracy {validation_accuracy:.1%}, loss {validation_loss:.3g} nats. Guessing
+reaches {chance:.1%}.
 
-{results}
-
-## Trained with
-
+| trained with | value |
+|---|---|
 {settings}
 
 `member.h5` holds all snapshots, which `wsl inspect` describes, and `model.safetensors` the last one.
+"""
+SAMPLED = """\
+# {title}
+
+A network ({architecture}) that distinguishes {classes} (in this order), sampled for a held-out task of the run `{run}`
+by its sampler `{sampler}`. It was not evaluated by itself; the report of the run has the accuracy of the sampler.
 """
 ZOO = """\
 # {title}
@@ -67,7 +71,7 @@ A zoo of {count} networks with their results: data for learning from weights.
     wsl pull hf://datasets/{repo} --out zoo
     wsl inspect zoo/train.h5
 
-A config with `zoo: {{imported: zoo}}` runs all stages of `wsl` on it. Each file in `members/` is a network in HDF5: flat
+A config with `zoo: {{{key}: zoo}}` runs all stages of `wsl` on it. Each file in `members/` is a network in HDF5: flat
 weights of its snapshots (`weights`), results (`snapshots`, `history`), hyper-parameters (the attribute `plan`), and the
 names and shapes of parameters (`layout`). `pip install weight-space-learning` installs `wsl`.
 """
@@ -92,45 +96,49 @@ weight-space-learning` installs `wsl`.
 """
 
 
-def model_card(
-    about: dict[str, Any], repo: str = "owner/name", license: str | None = None, tags: Sequence[str] = ()
-) -> str:
+def model_card(about: dict[str, Any], repo: str = "owner/name", license: str | None = None) -> str:
     """Return the card of a model of ``wsl sample``, or of a member that ``member_about`` describes.
 
     Args:
         about: metadata of its file.
         repo: owner and name of the repository.
         license: identifier of its licence on the Hub; None: the card states that none is given.
-        tags: further tags.
     """
     name = repo.rpartition("/")[2]
-    text = card(name, about) if "estimates" in about else member_text(name, about)
+    text = card(name, about) if "estimates" in about else _text(name, about)
     values = [row["accuracy"] for row in about.get("estimates", {}).values()] or [about.get("validation_accuracy")]
     results = []
     if values[-1] is not None:
         judged = "held-out images of its classes" if "estimates" in about else "validation images of its classes"
         results = [result(judged, values[-1])]
-    architecture = about["architecture"]
-    timm = architecture.get("name") == "timm" and architecture.get("channels", 3) == 3
+    of_timm, library = timm_name(about["architecture"]), about["architecture"]["name"]
+    if library == "resnet18":  # the names of its parameters are those of torchvision
+        library = "torchvision"
     loading = LOAD.format(
         repo=repo,
-        names=f" with the parameter names of {'timm' if timm else 'torchvision' if _of_torchvision(architecture) else 'wsl'}",
-        timm=TIMM.format(repo=repo) if timm else "",
+        names=f" with the parameter names of {library}" if library in ("timm", "torchvision") else "",
+        timm=TIMM.format(repo=repo) if of_timm else "",
     )
-    further = ["timm"] if timm else []
+    further = ["timm"] if of_timm else []
     data = hub().ModelCardData(
         library_name="wsl",
         pipeline_tag=TASK,
         license=license,
-        tags=[*TAGS, *further, *tags],
+        tags=[*TAGS, *further],
         model_name=name,
         eval_results=results or None,
     )
     return _card(data, f"{text}\n{loading}", license)
 
 
-def _of_torchvision(architecture: dict[str, Any]) -> bool:
-    return architecture.get("name") in ("resnet18", "torchvision")
+def timm_name(architecture: dict[str, Any]) -> str | None:
+    """Return the name of a network that timm itself can load; None: it cannot.
+
+    Args:
+        architecture: its name here and its settings.
+    """
+    loadable = architecture["name"] == "timm" and architecture.get("channels", 3) == 3
+    return architecture["model"] if loadable else None
 
 
 def member_about(member: Member, architecture: dict[str, Any]) -> dict[str, Any]:
@@ -149,21 +157,24 @@ def member_about(member: Member, architecture: dict[str, Any]) -> dict[str, Any]
     }
 
 
-def member_text(name: str, about: dict[str, Any]) -> str:
-    """Return the text of the card of a member."""
-    architecture = about["architecture"]
-    rows = [f"| {key.replace('_', ' ')} | {value} |" for key, value in about.get("plan", {}).items()]
+def _text(name: str, about: dict[str, Any]) -> str:
+    """Return the text about a member, or about a model in a run's ``sampling/models``."""
+    common = {
+        "title": name,
+        "architecture": _architecture(about["architecture"]),
+        "classes": ", ".join(about["classes"]),
+    }
+    if "plan" not in about:
+        return SAMPLED.format(**common, run=about.get("run"), sampler=about.get("sampler"))
     return MEMBER.format(
-        title=name,
-        architecture=_architecture(architecture),
-        classes=", ".join(about["classes"]),
-        results=f"After epoch {about['epoch']}, on validation images: accuracy {about['validation_accuracy']:.1%}, loss "
-        f"{about['validation_loss']:.3g} nats. Guessing reaches {1 / len(about['classes']):.1%}.",
-        settings="\n".join(["| setting | value |", "|---|---|", *rows]),
+        **common,
+        **{key: about[key] for key in ("epoch", "validation_accuracy", "validation_loss")},
+        chance=1 / len(about["classes"]),
+        settings="\n".join(f"| {key.replace('_', ' ')} | {value} |" for key, value in about["plan"].items()),
     )
 
 
-def zoo_card(contents: Contents, repo: str, license: str | None = None, tags: Sequence[str] = ()) -> str:
+def zoo_card(contents: Contents, repo: str, license: str | None = None) -> str:
     """Return the card of a zoo: members, architecture, hyper-parameters, classes and the spread of accuracies."""
     import pandas as pd
 
@@ -188,13 +199,14 @@ def zoo_card(contents: Contents, repo: str, license: str | None = None, tags: Se
         classes=shown,
         settings="\n".join(f"| {name.replace('_', ' ')} | {value} |" for name, value in settings.items() if value),
         repo=repo,
+        key=KEY.rpartition(".")[2],
     )
     size = "n<1K" if count < 1000 else "1K<n<10K" if count < 10_000 else "10K<n<100K"
-    data = hub().DatasetCardData(license=license, tags=[*TAGS, "model-zoo", *tags], size_categories=[size])
+    data = hub().DatasetCardData(license=license, tags=[*TAGS, "model-zoo"], size_categories=[size])
     return _card(data, text, license)
 
 
-def run_card(contents: Contents, repo: str, license: str | None = None, tags: Sequence[str] = ()) -> str:
+def run_card(contents: Contents, repo: str, license: str | None = None) -> str:
     """Return the card of a run: its sampler beside the strongest baseline, all methods, and what is not included."""
     numbers = read_json(contents.path / "summary.json")
     results = []
@@ -213,7 +225,7 @@ def run_card(contents: Contents, repo: str, license: str | None = None, tags: Se
         library_name="wsl",
         pipeline_tag=TASK,
         license=license,
-        tags=[*TAGS, *tags],
+        tags=[*TAGS],
         model_name=name,
         eval_results=results or None,
     )
@@ -256,7 +268,9 @@ def _accuracies(numbers: dict[str, Any]) -> str:
             low, high = bounds.get(name, (None, None))
             between = "" if low is None or high is None else interval({"low": low, "high": high})
             label, role = method(name).label, numbers["kinds"].get(name, "")
-            lines.append(f"| {f'**{label}**' if name == sampler else label} | {role} | {accuracies[name]:.1%} | {between} |")
+            lines.append(
+                f"| {f'**{label}**' if name == sampler else label} | {role} | {accuracies[name]:.1%} | {between} |"
+            )
         lines.append("")
     return "\n".join(lines).rstrip()
 
@@ -281,8 +295,3 @@ def _values(column: Any) -> str:
 def _architecture(architecture: dict[str, Any]) -> str:
     settings = [f"{key} {value}" for key, value in architecture.items() if key != "name"]
     return ", ".join([architecture["name"], *settings])
-
-
-def write_card(path: Path, text: str) -> None:
-    """Write a card."""
-    path.write_text(text, encoding="utf-8")
