@@ -84,9 +84,6 @@ class FakeHub:
         return self
 
     def __exit__(self, *failure: object) -> None:
-        self.close()
-
-    def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
 

@@ -95,7 +95,7 @@ def test_tensors_are_read_back_with_their_description(tmp_path):
 
 def test_equal_tensors_give_equal_files_that_say_they_are_torchs(tmp_path):
     """The library itself writes the two entries of the metadata in a random order."""
-    written, about = set(), {"classes": ["fourmi", "œuf\n\"\x01"]}
+    written, about = set(), {"classes": ["fourmi", 'œuf\n"\x01']}
     for _ in range(12):
         write_tensors(tmp_path / "x.safetensors", {"é": torch.ones(2, 3), "b": torch.zeros(1)}, about)
         written.add((tmp_path / "x.safetensors").read_bytes())

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from huggingface_hub import DatasetCard
+from huggingface_hub import DatasetCard, constants
 from typer.testing import CliRunner
 
 from tests.hub_server import TOKEN
@@ -135,7 +135,7 @@ def test_faults_name_the_remedy(fake_hub, zoo, tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"no repository me/secret, or it is private.*HF_TOKEN"):
         pull("hf://me/secret", tmp_path / "secret")
     monkeypatch.setenv("HF_TOKEN", TOKEN)
-    fake_hub.close()
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")  # nothing listens there
     assert "cannot be reached" in command("push", member, "--to", "me/x", code=1)
     assert "cannot be reached" in command("pull", "hf://me/other", "--out", tmp_path / "x", code=1)
     assert (local_copy("hf://me/secret") / "a").read_bytes() == b"a"  # from the cache

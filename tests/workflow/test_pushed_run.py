@@ -42,7 +42,7 @@ def test_a_pulled_run_samples_the_same_model(results, photos, fake_hub, tmp_path
     expected, said = sampled(photos, results, tmp_path / "own.safetensors")
     assert "without its packed images" not in said
     said = command("push", results, "--to", "me/tiny", "--with-images")
-    assert "(run) to the model repository me/tiny (public" in said and "not sent: logs" in said
+    assert "(run) to the model repository me/tiny (public" in said and "not sent: logs (" in said
     files = fake_hub.repositories["model", "me/tiny"].files
     local = {path.relative_to(results).as_posix() for path in results.rglob("*") if path.is_file()}
     missing = {name.split("/")[0] for name in local - set(files)}

@@ -10,9 +10,9 @@ from rich.table import Column, Table
 
 from wsl.cli.app import app, console, mendable, say, say_json
 from wsl.cli.facts import Document, read_facts
-from wsl.cli.sources import source
+from wsl.cli.sources import local, source
 from wsl.errors import DataError
-from wsl.hub.fetching import is_hub, local_copy
+from wsl.hub.fetching import is_hub
 
 MOST = 20  # rows of a table of tensors on a terminal
 
@@ -40,9 +40,9 @@ def inspect(
     if count is not None and run is None:
         raise typer.BadParameter("--neighbours needs --from, the run whose members are compared")
     with mendable():
-        document = read_facts(local_copy(path))
+        document = read_facts(local(path))
         if run is not None:
-            document.tables[f"nearest training members of {run}"] = _neighbours(document, local_copy(run), count or 5)
+            document.tables[f"nearest training members of {run}"] = _neighbours(document, local(run), count or 5)
         if as_json:
             content = {"path": str(path), "kind": document.kind, "facts": document.facts, "tables": document.tables}
             say_json(content)

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from wsl.cli.app import app, mendable, notes, say
+from wsl.cli.app import app, mendable, say
+from wsl.cli.sources import bars_on_terminals
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -60,12 +61,12 @@ def push(
             total = sum(size for _, size in contents.sizes.values())
             say(f"  {f'{len(contents.files)} files':<28}{in_bytes(total):>10}")
             for name, reason in contents.left_out.items():
-                say(f"not sent: {name}: {reason}")
+                say(f"not sent: {name} ({reason})")
             if dry_run:
                 say("nothing was sent, since this is a dry run")
                 return
+            bars_on_terminals()
             url = send(contents, target)
-        notes.print()
         say(f"sent to {url}")
 
 

@@ -9,8 +9,8 @@ from rich.table import Column, Table
 
 from wsl.cli.app import app, console, mendable, notes, warn
 from wsl.cli.options import section_options
+from wsl.cli.sources import local
 from wsl.files.outputs import card_path, check_model
-from wsl.hub.fetching import local_copy
 from wsl.images.contents import class_folders
 from wsl.images.names import split_names
 from wsl.jobs.devices import lease
@@ -61,7 +61,7 @@ def sample(
         raise typer.BadParameter("give a folder of images, or names by --classes")
     with mendable():
         check_model(out, force)
-        local = local_copy(run)
+        folder_of_run = local(run)
     with mendable(), lease() as device:
         load_plugins(plugin or ())
         from wsl.evaluation.delivery import deliver
@@ -71,7 +71,7 @@ def sample(
         names = split_names(classes, known) if classes else None
         with notes.status("Sampling"):
             request = Request(folder, names, options.loss, options.held_out, options.refine, options.seed)
-            about = deliver(local, out, request, device, force)
+            about = deliver(folder_of_run, out, request, device, force)
         _show(out, about)
 
 

@@ -7,7 +7,7 @@ import typer
 
 from wsl.cli.app import app, console, mendable, say
 from wsl.cli.options import section_options
-from wsl.cli.sources import source
+from wsl.cli.sources import bars_on_terminals, source
 from wsl.errors import DataError
 from wsl.hub.fetching import is_hub
 from wsl.zoo.foreign.options import ImportOptions
@@ -45,6 +45,7 @@ def import_(
         if is_hub(zoo):
             from wsl.hub.foreign import fetch_zoo
 
+            bars_on_terminals()
             folder, options = fetch_zoo(zoo, options)
         with console.status("Importing"):
             account = import_zoo(folder, out, options)

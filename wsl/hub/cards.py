@@ -15,7 +15,7 @@ from wsl.zoo.member import Member
 TAGS = ("wsl", "weight-space-learning")
 TASK = "image-classification"
 # Columns of a zoo's tables that are not hyper-parameters.
-NOT_SETTINGS = {"member", "task", "diverged", "digest", "part", "seed", "classes"}
+NOT_SETTINGS = {"architecture", "member", "task", "diverged", "digest", "part", "seed", "classes"}
 MOST_NAMES = 20
 LOAD = """\
 ## Load it
@@ -186,7 +186,7 @@ def zoo_card(contents: Contents, repo: str, license: str | None = None) -> str:
                 tables.append(zoo.members)
                 count, layout = count + len(zoo.members), zoo.layout
     members = pd.concat(tables, ignore_index=True)
-    classes = list(dict.fromkeys(name for task in members["task"] for name in task_classes(task)))
+    classes = sorted({name for task in members["task"] for name in task_classes(task)})
     columns = [column for column in members if column not in NOT_SETTINGS]
     settings = {column: _values(members[column].dropna()) for column in columns}
     shown = ", ".join(classes[:MOST_NAMES]) + (f" and {len(classes) - MOST_NAMES} more" if classes[MOST_NAMES:] else "")

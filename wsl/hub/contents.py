@@ -19,10 +19,10 @@ KNOWN = (
 MODEL, MEMBER = "model.safetensors", "member.h5"  # in a repository of one model
 PARTS_OF_ZOO = (*PARTS, "unseen")
 # Files of a run that are never sent, and why.
-LOCAL = {"logs": "logs hold paths of this machine", "benchmarks": "times of this machine"}
-WITH_IMAGES = "packed images, and the page that shows some of them; --with-images sends them"
-WITHOUT_MEMBERS = "members, left out by --without-members"
-OUTSIDE = "members, which are not in the run's folder; push their zoo as well"
+LOCAL = {"logs": "messages, with paths of the machine", "benchmarks": "run times and memory of jobs"}
+IMAGES = "packed images, and the page that shows some of them; only sent with --with-images"
+MEMBERS = "weights of the members"
+OUTSIDE = "weights of the members, which are not in the folder of the run"
 
 
 @dataclass
@@ -105,9 +105,9 @@ def _zoo(folder: Path) -> Contents:
 
 def _run(run: Path, members: bool, images: bool) -> Contents:
     contents = Contents("run", run, left_out=dict(LOCAL))
-    reasons = {} if images else {"images": WITH_IMAGES}
+    reasons = {} if images else {"images": IMAGES}
     if not members:
-        reasons["members"] = WITHOUT_MEMBERS
+        reasons["members"] = MEMBERS
     elif not any(run.glob("zoo/**/members/*.h5")):
         reasons["members"] = OUTSIDE
     for path in sorted(run.rglob("*")):

@@ -101,6 +101,7 @@ def send(contents: Contents, target: Target) -> str:
     with reaching(target.repo):
         if hub().get_token() is None:
             raise DataError(f"sending to {target.repo} needs a token of the Hub: {LOG_IN}")
+        _check_card(contents, target)  # before a repository is created
         url = api.create_repo(target.repo, private=target.private or None, exist_ok=True, **options)
         if target.private and not api.repo_info(target.repo, **options).private:
             raise DataError(
@@ -117,6 +118,14 @@ def send(contents: Contents, target: Target) -> str:
             message = f"Add a {contents.kind} of wsl{place}"
             api.create_commit(target.repo, batch, commit_message=message, revision=target.revision, **options)
     return str(url)
+
+
+def _check_card(contents: Contents, target: Target) -> None:
+    text = contents.files[CARD].read_text(encoding="utf-8")
+    try:
+        hub().RepoCard(text).validate(repo_type=contents.repo_type)
+    except ValueError as error:
+        raise DataError(f"the Hub does not accept the card of {target.repo} ({error}); correct --license") from error
 
 
 def push(path: str | Path, target: Target, members: bool = True, images: bool = False) -> str:
