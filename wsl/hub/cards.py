@@ -24,11 +24,13 @@ LOAD = """\
 from wsl.hub.model import HubModel
 
 model = HubModel.from_pretrained("{repo}")
-model.classify(image)  # PIL images
+{call}
 ```
 
 `model.safetensors` is a state dict{names}. `pip install weight-space-learning` installs `wsl`.{timm}
 """
+CLASSIFY = "model.classify(image)  # PIL images"
+CALL = "model(images)  # of the size that it was trained on, normalised by model.about['preprocessing']"
 TIMM = ' Or without `wsl`: `timm.create_model("hf-hub:{repo}", pretrained=True)`.'
 MEMBER = """\
 # {title}
@@ -47,8 +49,10 @@ reaches {chance:.1%}.
 SAMPLED = """\
 # {title}
 
-A network ({architecture}) that distinguishes {classes} (in this order), sampled for a held-out task of the run `{run}`
-by its sampler `{sampler}`. It was not evaluated by itself; the report of the run has the accuracy of the sampler.
+A network ({architecture}) that distinguishes {classes} (in this order).
+
+The sampler `{sampler}` of the run `{run}` made it for a held-out task. It was not evaluated by itself; the report of the
+run has the accuracy of the sampler.
 """
 ZOO = """\
 # {title}
@@ -116,6 +120,7 @@ def model_card(about: dict[str, Any], repo: str = "owner/name", license: str | N
         library = "torchvision"
     loading = LOAD.format(
         repo=repo,
+        call=CLASSIFY if about["size"] else CALL,
         names=f" with the parameter names of {library}" if library in ("timm", "torchvision") else "",
         timm=TIMM.format(repo=repo) if of_timm else "",
     )
@@ -125,8 +130,7 @@ def model_card(about: dict[str, Any], repo: str = "owner/name", license: str | N
         pipeline_tag=TASK,
         license=license,
         tags=[*TAGS, *further],
-        model_name=name,
-        eval_results=results or None,
+        **({"model_name": name, "eval_results": results} if results else {}),
     )
     return _card(data, f"{text}\n{loading}", license)
 
@@ -226,8 +230,7 @@ def run_card(contents: Contents, repo: str, license: str | None = None) -> str:
         pipeline_tag=TASK,
         license=license,
         tags=[*TAGS],
-        model_name=name,
-        eval_results=results or None,
+        **({"model_name": name, "eval_results": results} if results else {}),
     )
     return _card(data, text, license)
 

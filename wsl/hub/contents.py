@@ -76,6 +76,8 @@ def contents_of(path: str | Path, members: bool = True, images: bool = False) ->
             raise DataError(f"{path} is not a finished run; --with-images and --without-members are for runs")
         if any((path / f"{part}.h5").is_file() for part in PARTS_OF_ZOO):
             return _zoo(path)
+        if alone := [path / name for name in (MEMBER, MODEL) if (path / name).is_file()]:
+            return contents_of(alone[0])
         if (path / "logs" / "jobs.json").is_file():
             raise DataError(f"{path} is an unfinished run; finish it, and push it then")
         raise DataError(f"{path} holds nothing that wsl can push; give {KNOWN}")

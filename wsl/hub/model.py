@@ -103,6 +103,11 @@ class HubModel(nn.Module, PyTorchModelHubMixin, library_name="wsl", tags=["wsl"]
         """Return the model card."""
         return ModelCard(model_card(self.about, **kwargs))
 
+    def push_to_hub(self, repo_id: str, **options: Any) -> str:
+        """Send the model with its card and return the address of the commit, see ``PyTorchModelHubMixin``."""
+        card = {"repo": repo_id, **(options.pop("model_card_kwargs", None) or {})}
+        return super().push_to_hub(repo_id, model_card_kwargs=card, **options)
+
 
 def write_config(path: Path, model: HubModel) -> None:
     """Write ``config.json``: what timm needs to load a network of timm, and the metadata of all models."""
