@@ -51,8 +51,8 @@ SAMPLED = """\
 
 A network ({architecture}) that distinguishes {classes} (in this order).
 
-The sampler `{sampler}` of the run `{run}` made it for a held-out task. It was not evaluated by itself; the report of the
-run has the accuracy of the sampler.
+The sampler `{sampler}` of the run `{run}` made it for a held-out task. It was not evaluated by itself; the report of
+the run has the accuracy of the sampler.
 """
 ZOO = """\
 # {title}
@@ -113,8 +113,8 @@ def model_card(about: dict[str, Any], repo: str = "owner/name", license: str | N
     values = [row["accuracy"] for row in about.get("estimates", {}).values()] or [about.get("validation_accuracy")]
     results = []
     if values[-1] is not None:
-        judged = "held-out images of its classes" if "estimates" in about else "validation images of its classes"
-        results = [result(judged, values[-1])]
+        images = "held-out images of its classes" if "estimates" in about else "validation images of its classes"
+        results = [result(images, values[-1])]
     of_timm, library = timm_name(about["architecture"]), about["architecture"]["name"]
     if library == "resnet18":  # the names of its parameters are those of torchvision
         library = "torchvision"

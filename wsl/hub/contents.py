@@ -92,7 +92,7 @@ def contents_of(path: str | Path, members: bool = True, images: bool = False) ->
             if "plan" in file.attrs:
                 return Contents("member", path, {MEMBER: path})
         raise DataError(f"{path} is not a member; to push a zoo, give its folder, {path.parent}")
-    raise DataError(f"{path} is no file that wsl can push; give {KNOWN}")
+    raise DataError(f"{path} is not a file that wsl can push; give {KNOWN}")
 
 
 def _zoo(folder: Path) -> Contents:
@@ -107,7 +107,7 @@ def _zoo(folder: Path) -> Contents:
 
 def _run(run: Path, members: bool, images: bool) -> Contents:
     contents = Contents("run", run, left_out=dict(LOCAL))
-    reasons = {} if images else {"images": IMAGES}
+    reasons = {} if images and (run / "images").is_dir() else {"images": IMAGES}
     if not members:
         reasons["members"] = MEMBERS
     elif not any(run.glob("zoo/**/members/*.h5")):

@@ -22,10 +22,10 @@ def fetch_zoo(source: str, options: ImportOptions) -> tuple[Path, ImportOptions]
     """
     if not options.only and not options.leave_out:
         return local_copy(source), options
-    folder = local_copy(source, only=[f"*{name}" for name in DESCRIPTIONS])
     try:
+        folder = local_copy(source, only=[*(f"*{name}" for name in DESCRIPTIONS), "*.csv"])
         zoo, runs = ray_runs(folder)
-    except DataError:  # a table, or an empty folder
+    except DataError:  # a table, or a folder that the import refuses
         return local_copy(source), options
     names = {run_name(zoo, run): run for run in runs}
     unwanted, only = LeaveOut(options.leave_out), Only(options.only)
