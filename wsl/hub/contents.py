@@ -10,6 +10,7 @@ from wsl.files.outputs import MODELS
 from wsl.files.plain import read_json
 from wsl.sampling.description import CLIP_FOLDER, NAME, PUSHED
 from wsl.zoo.imported import PARTS
+from wsl.zoo.member import get_layout
 
 Kind = Literal["model", "member", "zoo", "run"]
 KNOWN = (
@@ -102,6 +103,7 @@ def _zoo(folder: Path) -> Contents:
     members = sorted((folder / "members").glob("*.h5"))
     if not members:
         raise DataError(f"{folder} has no members/, which its indices refer to; push the folder that holds them")
+    _check_frozen(folder, next(path for path in indices if path.is_file()), "push the whole run")
     return Contents("zoo", folder, {path.relative_to(folder).as_posix(): path for path in [*files, *members]})
 
 
@@ -123,7 +125,17 @@ def _run(run: Path, members: bool, images: bool) -> Contents:
     contents.left_out |= reasons
     if (run / NAME).is_file():
         contents.files |= _clip_files(run)
+    for index in sorted(run.glob("zoo/**/train.h5")):
+        _check_frozen(run, index, "copy them into its folder downloads, and make the run with this path")
     return contents
+
+
+def _check_frozen(folder: Path, index: Path, remedy: str) -> None:
+    """Refuse members that consist of adapters if the frozen network lies outside of a folder."""
+    with open_hdf5(index) as file:
+        frozen = get_layout(file).frozen
+    if frozen is not None and not Path(frozen[0]).resolve().is_relative_to(folder.resolve()):
+        raise DataError(f"the members of {folder} need the frozen weights {frozen[0]}, which lie outside; {remedy}")
 
 
 def _clip_files(run: Path) -> dict[str, Path]:

@@ -71,7 +71,7 @@ def _write_model(folder: Path, contents: Contents, target: Target) -> None:
     from wsl.settings.sections import plain
     from wsl.zoo.member import read_member
     from wsl.zoo.network import whole_state
-    from wsl.zoo.recognition import architecture_of
+    from wsl.zoo.recognition import architecture_of, running_fault
 
     if contents.kind == "model":
         model = HubModel.from_file(contents.path)
@@ -79,6 +79,8 @@ def _write_model(folder: Path, contents: Contents, target: Target) -> None:
         member = read_member(contents.path)
         if not len(member.weights):
             raise DataError(f"{contents.path} has no snapshot, since its training diverged; push another member")
+        if fault := running_fault(member.layout):
+            raise DataError(f"{contents.path} cannot be sent as a network, but as a part of its zoo: {fault}")
         state = whole_state(member.weights[-1], member.layout, member.counters[-1])
         about = member_about(member, plain(architecture_of(member.layout).whole))
         model = HubModel(state, about, str(contents.path))
