@@ -1,22 +1,15 @@
-"""Cards of repositories on the Hugging Face Hub: metadata in YAML, and text in Markdown."""
+"""Cards of models and members on the Hugging Face Hub: metadata in YAML, and text in Markdown."""
 
+from collections.abc import Sequence
+from math import isfinite
 from typing import Any
 
-from wsl.evaluation.card import card, interval
-from wsl.figures.methods import KINDS, kinds_in, method, strongest_baseline
+from wsl.evaluation.card import card
 from wsl.files.huggingface import hub
-from wsl.files.plain import read_json
-from wsl.hub.contents import Contents
-from wsl.images.reading import task_classes
-from wsl.zoo.imported import KEY
-from wsl.zoo.index import Zoo, open_zoo
 from wsl.zoo.member import Member
 
 TAGS = ("wsl", "weight-space-learning")
 TASK = "image-classification"
-# Columns of a zoo's tables that are not hyper-parameters.
-NOT_SETTINGS = {"architecture", "member", "task", "diverged", "digest", "part", "seed", "classes"}
-MOST_NAMES = 20
 LOAD = """\
 ## Load it
 
@@ -54,50 +47,6 @@ A network ({architecture}) that distinguishes {classes} (in this order).
 The sampler `{sampler}` of the run `{run}` made it for a held-out task. It was not evaluated by itself; the report of
 the run has the accuracy of the sampler.
 """
-ZOO = """\
-# {title}
-
-A zoo of {count} networks with their results: data for learning from weights.
-
-| part | networks | snapshots | classes of each | accuracy on validation images: lowest, median, highest |
-|---|---|---|---|---|
-{parts}
-
-- architecture: {architecture}, {size:,} numbers per snapshot
-- classes: {classes}
-
-| hyper-parameter | values |
-|---|---|
-{settings}
-
-## Use it
-
-    wsl pull hf://datasets/{repo} --out zoo
-    wsl inspect zoo/train.h5
-
-A config with `zoo: {{{key}: zoo}}` runs all stages of `wsl` on it. Each file in `members/` is a network in HDF5: flat
-weights of its snapshots (`weights`), results (`snapshots`, `history`), hyper-parameters (the attribute `plan`), and the
-names and shapes of parameters (`layout`). `pip install weight-space-learning` installs `wsl`.
-"""
-RUN = """\
-# {title}
-
-A run of `wsl`: a sampler of network weights, P(W | D, R), with everything that it was fitted to. The report is
-[report.html](report.html).
-
-{results}
-
-## Use it
-
-    wsl sample my-photos --from hf://{repo} --out model.safetensors
-
-`my-photos` holds one folder of images per class. `wsl pull hf://{repo}` gets all files. `pip install
-weight-space-learning` installs `wsl`.
-
-## Not included
-
-{left_out}
-"""
 
 
 def model_card(about: dict[str, Any], repo: str = "owner/name", license: str | None = None) -> str:
@@ -112,7 +61,7 @@ def model_card(about: dict[str, Any], repo: str = "owner/name", license: str | N
     text = card(name, about) if "estimates" in about else _text(name, about)
     values = [row["accuracy"] for row in about.get("estimates", {}).values()] or [about.get("validation_accuracy")]
     results = []
-    if values[-1] is not None:
+    if values[-1] is not None and isfinite(values[-1]):
         images = "held-out images of its classes" if "estimates" in about else "validation images of its classes"
         results = [result(images, values[-1])]
     of_timm, library = timm_name(about["architecture"]), about["architecture"]["name"]
@@ -125,14 +74,7 @@ def model_card(about: dict[str, Any], repo: str = "owner/name", license: str | N
         timm=TIMM.format(repo=repo) if of_timm else "",
     )
     further = ["timm"] if of_timm else []
-    data = hub().ModelCardData(
-        library_name="wsl",
-        pipeline_tag=TASK,
-        license=license,
-        tags=[*TAGS, *further],
-        **({"model_name": name, "eval_results": results} if results else {}),
-    )
-    return _card(data, f"{text}\n{loading}", license)
+    return with_metadata(f"{text}\n{loading}", model_metadata(name, license, results, further), license)
 
 
 def timm_name(architecture: dict[str, Any]) -> str | None:
@@ -178,63 +120,6 @@ def _text(name: str, about: dict[str, Any]) -> str:
     )
 
 
-def zoo_card(contents: Contents, repo: str, license: str | None = None) -> str:
-    """Return the card of a zoo: members, architecture, hyper-parameters, classes and the spread of accuracies."""
-    import pandas as pd
-
-    rows, tables, count, layout = [], [], 0, None
-    for name, path in contents.files.items():
-        if name.endswith(".h5") and "/" not in name:
-            with open_zoo(path) as zoo:
-                rows.append(_part(name.removesuffix(".h5"), zoo))
-                tables.append(zoo.members)
-                count, layout = count + len(zoo.members), zoo.layout
-    members = pd.concat(tables, ignore_index=True)
-    classes = sorted({name for task in members["task"] for name in task_classes(task)})
-    columns = [column for column in members if column not in NOT_SETTINGS]
-    settings = {column: _values(members[column].dropna()) for column in columns}
-    shown = ", ".join(classes[:MOST_NAMES]) + (f" and {len(classes) - MOST_NAMES} more" if classes[MOST_NAMES:] else "")
-    text = ZOO.format(
-        title=repo.rpartition("/")[2],
-        count=count,
-        parts="\n".join(rows),
-        architecture=members["architecture"].iloc[0] if "architecture" in members else "unknown",
-        size=layout.size,
-        classes=shown,
-        settings="\n".join(f"| {name.replace('_', ' ')} | {value} |" for name, value in settings.items() if value),
-        repo=repo,
-        key=KEY.rpartition(".")[2],
-    )
-    size = "n<1K" if count < 1000 else "1K<n<10K" if count < 10_000 else "10K<n<100K"
-    data = hub().DatasetCardData(license=license, tags=[*TAGS, "model-zoo"], size_categories=[size])
-    return _card(data, text, license)
-
-
-def run_card(contents: Contents, repo: str, license: str | None = None) -> str:
-    """Return the card of a run: its sampler beside the strongest baseline, all methods, and what is not included."""
-    numbers = read_json(contents.path / "summary.json")
-    results = []
-    if "accuracy" in numbers and numbers.get("chosen_sampler"):
-        sampler = numbers["chosen_sampler"]
-        for kind in kinds_in(numbers["accuracy"]):
-            if sampler in numbers["accuracy"][kind]:
-                results.append(result(f"held-out tasks of {KINDS[kind]}", numbers["accuracy"][kind][sampler]))
-        text = _accuracies(numbers)
-    else:
-        text = "The numbers are in the report and in `summary.json`."
-    name = repo.rpartition("/")[2]
-    left_out = [f"- {what}: {why}" for what, why in contents.left_out.items()]
-    text = RUN.format(title=name, results=text, repo=repo, left_out="\n".join(left_out))
-    data = hub().ModelCardData(
-        library_name="wsl",
-        pipeline_tag=TASK,
-        license=license,
-        tags=[*TAGS],
-        **({"model_name": name, "eval_results": results} if results else {}),
-    )
-    return _card(data, text, license)
-
-
 def result(images: str, accuracy: float) -> Any:
     """Return an accuracy from 0 to 1 as a result of the metadata."""
     return hub().EvalResult(
@@ -246,53 +131,17 @@ def result(images: str, accuracy: float) -> Any:
     )
 
 
-def _card(data: Any, text: str, license: str | None) -> str:
-    """Return metadata in YAML and text."""
+def model_metadata(name: str, license: str | None, results: list[Any], tags: Sequence[str] = ()) -> Any:
+    """Return the metadata of a repository of a model or a run."""
+    measured = {"model_name": name, "eval_results": results} if results else {}
+    return hub().ModelCardData(library_name="wsl", pipeline_tag=TASK, license=license, tags=[*TAGS, *tags], **measured)
+
+
+def with_metadata(text: str, data: Any, license: str | None) -> str:
+    """Return a card: metadata in YAML, and text."""
     if license is None:
         text += "\nNo licence is given: ask the owner before you use this in your own work.\n"
     return f"---\n{data.to_yaml()}\n---\n\n{text}"
-
-
-def _accuracies(numbers: dict[str, Any]) -> str:
-    """Return all methods by their accuracy on each kind of held-out tasks, and a sentence about the sampler."""
-    lines, sampler = [], numbers["chosen_sampler"]
-    for kind in kinds_in(numbers["accuracy"]):
-        accuracies, bounds = numbers["accuracy"][kind], numbers["accuracy_intervals"][kind]
-        best = strongest_baseline(accuracies)
-        if best is not None and sampler in accuracies:
-            lines += [
-                f"On held-out tasks of {KINDS[kind]}, the sampler `{sampler}` reaches {accuracies[sampler]:.1%}, and "
-                f"the strongest baseline, {method(best).label}, {accuracies[best]:.1%}. Guessing reaches "
-                f"{numbers['chance']:.1%}.",
-                "",
-            ]
-        lines += ["| method | kind | accuracy | 95 % interval |", "|---|---|---|---|"]
-        for name in sorted(accuracies, key=accuracies.get, reverse=True):
-            low, high = bounds.get(name, (None, None))
-            between = "" if low is None or high is None else interval({"low": low, "high": high})
-            label, role = method(name).label, numbers["kinds"].get(name, "")
-            lines.append(
-                f"| {f'**{label}**' if name == sampler else label} | {role} | {accuracies[name]:.1%} | {between} |"
-            )
-        lines.append("")
-    return "\n".join(lines).rstrip()
-
-
-def _part(name: str, zoo: Zoo) -> str:
-    """Return the row of a part."""
-    accuracies = zoo.snapshots["validation_accuracy"][zoo.trained]
-    spread = ", ".join(f"{accuracies.quantile(place):.1%}" for place in (0, 0.5, 1)) if len(accuracies) else ""
-    return f"| {name} | {len(zoo.members)} | {len(zoo.snapshots)} | {zoo.layout.classes} | {spread} |"
-
-
-def _values(column: Any) -> str:
-    """Return the values of a hyper-parameter: all, if they are few, or the range of numbers."""
-    distinct = sorted(set(column), key=str)
-    if len(distinct) <= 5:
-        return ", ".join(f"{value:.4g}" if isinstance(value, float) else str(value) for value in distinct)
-    if all(isinstance(value, int | float) for value in distinct):
-        return f"{min(distinct):.4g} to {max(distinct):.4g}"
-    return f"{len(distinct)} different"
 
 
 def _architecture(architecture: dict[str, Any]) -> str:

@@ -48,7 +48,7 @@ class Target:
 @contextmanager
 def prepared(contents: Contents, target: Target) -> Iterator[Contents]:
     """Yield contents with the files that are written for the repository: the card, and what loads a model."""
-    from wsl.hub.cards import run_card, zoo_card
+    from wsl.hub.folder_cards import run_card, zoo_card
 
     target.check()
     hub()  # refuse early if it is not installed
