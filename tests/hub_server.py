@@ -84,9 +84,6 @@ class FakeHub:
         return self
 
     def __exit__(self, *failure: object) -> None:
-        self.close()
-
-    def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
 
@@ -101,13 +98,15 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self.answer_all(b"")
 
-    do_GET = do_HEAD
+    def do_GET(self) -> None:
+        self.answer_all(b"")
 
     def do_POST(self) -> None:
         length = self.headers.get("Content-Length")
         self.answer_all(self.rfile.read(int(length)) if length else self.chunks())
 
-    do_PUT = do_POST
+    def do_PUT(self) -> None:
+        self.do_POST()
 
     def chunks(self) -> bytes:
         parts = []

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors import safe_open
 
 from wsl.errors import DataError
 from wsl.files.atomic import new_folder, written_whole
@@ -90,6 +91,18 @@ def test_tensors_are_read_back_with_their_description(tmp_path):
     assert set(again) == set(tensors)
     for name, value in tensors.items():
         assert again[name].dtype == value.dtype and torch.equal(again[name], value)
+
+
+def test_equal_tensors_give_equal_files_that_say_they_are_torchs(tmp_path):
+    """The library itself writes the two entries of the metadata in a random order."""
+    written, about = set(), {"classes": ["fourmi", 'œuf\n"\x01']}
+    for _ in range(12):
+        write_tensors(tmp_path / "x.safetensors", {"é": torch.ones(2, 3), "b": torch.zeros(1)}, about)
+        written.add((tmp_path / "x.safetensors").read_bytes())
+    assert len(written) == 1
+    with safe_open(tmp_path / "x.safetensors", "np") as file:
+        assert file.metadata()["format"] == "pt" and file.get_tensor("é").tolist() == [[1, 1, 1], [1, 1, 1]]
+    assert read_tensors(tmp_path / "x.safetensors")[1] == about
 
 
 def test_a_list_of_files_names_them_and_changes_with_them(tmp_path):
@@ -186,6 +199,20 @@ def test_tensors_have_the_permissions_of_other_new_files(tmp_path, mask):
         os.umask(before)
     modes = {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
     assert modes == {0o666 & ~mask}
+
+
+def test_files_in_the_hubs_cache_are_links_to_its_blobs(tmp_path):
+    """Only the blobs of the same repository count as inside."""
+    cache = tmp_path / "models--me--x"
+    folder, secret = cache / "snapshots" / "0a1b" / "zoo", tmp_path / "secret"
+    for path in (folder, cache / "blobs"):
+        path.mkdir(parents=True)
+    for name, target in (("good", cache / "blobs" / "77"), ("bad", secret)):
+        target.write_text(name)
+        (folder / name).symlink_to(target)
+    assert file_inside(folder, "good").read_text() == "good"
+    with pytest.raises(DataError, match="lies outside"):
+        file_inside(folder, "bad")
 
 
 def test_the_part_is_an_attribute_or_the_name_of_the_file(tmp_path):

@@ -161,3 +161,8 @@ def test_the_mixin_saves_what_push_sends(fake_hub, tmp_path, images):
     assert ModelCard.load(tmp_path / "saved" / "README.md").data.library_name == "wsl"
     shutil.copy(tmp_path / "saved" / "model.safetensors", tmp_path / "model.safetensors")
     assert torch.equal(HubModel.from_file(tmp_path / "model.safetensors")(images), network(images))
+    model.push_to_hub("me/again")
+    assert 'from_pretrained("me/again")' in fake_hub.repositories["model", "me/again"].files["README.md"].decode()
+    assert "(model) to the model repository me/third" in done(
+        "push", tmp_path / "saved", "--to", "me/third", "--dry-run"
+    )

@@ -1,7 +1,7 @@
 """Facts and tables about a file or a folder, which `wsl inspect` prints."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 from zipfile import BadZipFile, ZipFile
@@ -16,7 +16,7 @@ from wsl.zoo.borrowed import zoo_folder
 
 KNOWN = (
     "members and indices of a zoo (HDF5), models and checkpoints (safetensors, or state dicts of torch.save), and "
-    "folders of finished runs and of imported zoos"
+    "folders of finished runs and of zoos"
 )
 ESTIMATE = ("accuracy", "low", "high", "images", "loss")
 TASKS = {
@@ -25,6 +25,7 @@ TASKS = {
     "validation": "validation tasks, by validation images",
 }
 PARTS = ("train", "validation", "test", "unseen")
+ONE_MODEL = ("member.h5", "model.safetensors")  # in the folder of a pushed member or model
 
 
 @dataclass
@@ -33,8 +34,8 @@ class Document:
 
     Attributes:
         path: the path as given.
-        kind: ``run``, ``import``, ``index``, ``member``, ``model``, ``tensors`` (another file that wsl wrote) or
-            ``checkpoint`` (a state dict of another program).
+        kind: ``run``, ``import``, ``zoo`` (of a run), ``index``, ``member``, ``model``, ``tensors`` (another file that
+            wsl wrote) or ``checkpoint`` (a state dict of another program).
         facts: values by name; values may be nested mappings and lists.
         tables: lists of rows by title.
         weights: a member's last snapshot (n_weights,) or a state dict, for finding neighbours; not printed.
@@ -71,16 +72,19 @@ def _folder(path: Path) -> Document:
     if (path / "import.json").is_file():
         about = read_json(path / "import.json")
         skipped = about.pop("skipped", {})
-        parts = [{"part": part, **_counts(path / f"{part}.h5")} for part in PARTS if (path / f"{part}.h5").is_file()]
         left_out = [{"run": name, "reason": reason} for name, reason in skipped.items()]
         facts = {**about, "runs_left_out": len(skipped)}
-        return Document(path, "import", facts, {"parts": parts, "runs left out": left_out})
+        return Document(path, "import", facts, {"parts": _parts(path), "runs left out": left_out})
     if not (path / "summary.json").is_file():
+        if alone := [path / name for name in ONE_MODEL if (path / name).is_file()]:
+            return replace(read_facts(alone[0]), path=path)
+        if parts := _parts(path):
+            return Document(path, "zoo", {"members": sum(part["members"] for part in parts)}, {"parts": parts})
         if (path / "logs" / "jobs.json").is_file():
             raise DataError(f"{path} is an unfinished run: `wsl watch {path}` shows its state")
         raise DataError(
             f"{path} is not a folder that wsl knows: it contains neither summary.json (finished runs) nor import.json "
-            "(imported zoos); give another folder"
+            "(imported zoos), no index of a zoo and no model; give another folder"
         )
     summary = read_json(path / "summary.json")
     if (zoo := zoo_folder(path)) != path:
@@ -94,6 +98,11 @@ def _folder(path: Path) -> Document:
             limits = dict(zip(("low", "high"), bounds.get(kind, {}).get(method, ()), strict=False))
             rows.append({"method": method, **about, "accuracy": accuracy, **limits})
     return Document(path, "run", summary, tables)
+
+
+def _parts(folder: Path) -> list[dict[str, Any]]:
+    """Return a row per index of a zoo."""
+    return [{"part": part, **_counts(path)} for part in PARTS if (path := folder / f"{part}.h5").is_file()]
 
 
 def _hdf5(path: Path) -> Document:

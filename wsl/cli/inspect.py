@@ -10,7 +10,9 @@ from rich.table import Column, Table
 
 from wsl.cli.app import app, console, mendable, say, say_json
 from wsl.cli.facts import Document, read_facts
+from wsl.cli.sources import local, source
 from wsl.errors import DataError
+from wsl.hub.fetching import is_hub
 
 MOST = 20  # rows of a table of tensors on a terminal
 
@@ -18,11 +20,14 @@ MOST = 20  # rows of a table of tensors on a terminal
 @app.command()
 def inspect(
     path: Annotated[
-        Path,
-        typer.Argument(help="A member or an index, a model, a checkpoint, a run, or an imported zoo.", exists=True),
+        str,
+        typer.Argument(
+            help="A member or an index, a model, a checkpoint, a run, or a zoo; also on the Hub, hf://owner/name.",
+            callback=source,
+        ),
     ],
     run: Annotated[
-        Path | None,
+        str | None,
         typer.Option("--from", help="Find the nearest training members of this run, for a member or a model."),
     ] = None,
     count: Annotated[
@@ -35,14 +40,14 @@ def inspect(
     if count is not None and run is None:
         raise typer.BadParameter("--neighbours needs --from, the run whose members are compared")
     with mendable():
-        document = read_facts(path)
+        document = read_facts(local(path))
         if run is not None:
-            document.tables[f"nearest training members of {run}"] = _neighbours(document, run, count or 5)
+            document.tables[f"nearest training members of {run}"] = _neighbours(document, local(run), count or 5)
         if as_json:
             content = {"path": str(path), "kind": document.kind, "facts": document.facts, "tables": document.tables}
             say_json(content)
         else:
-            _show(document)
+            _show(document, path if is_hub(path) else document.path.resolve().name)
 
 
 def _neighbours(document: Document, run: Path, count: int) -> list[dict[str, Any]]:
@@ -55,19 +60,19 @@ def _neighbours(document: Document, run: Path, count: int) -> list[dict[str, Any
     return wsl.open(run).neighbours(document.path, n=count).to_dict("records")
 
 
-def _show(document: Document) -> None:
+def _show(document: Document, title: str) -> None:
     table = Table("", Column(overflow="fold"), show_header=False)
     for key, value in _flat(document.facts):
         table.add_row(escape(_words(key)), escape(_text(value)))
-    _print(f"{document.path.resolve().name} ({document.kind})", table)
-    for title, rows in document.tables.items():
-        shown = rows[:MOST] if title == "tensors" else rows
+    _print(f"{title} ({document.kind})", table)
+    for name, rows in document.tables.items():
+        shown = rows[:MOST] if name == "tensors" else rows
         keys = dict.fromkeys(key for row in rows for key in row)  # a row may lack some keys
         table = Table(*(Column(escape(_words(key)), overflow="fold") for key in keys))
         for row in shown:
             table.add_row(*(escape(_text(row.get(key))) for key in keys))
         if rows:
-            _print(_words(title), table)
+            _print(_words(name), table)
         if len(shown) < len(rows):
             say(f"{len(rows) - len(shown)} more; --json lists them all")
 

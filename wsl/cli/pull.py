@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from wsl.cli.app import app, mendable, say
+from wsl.cli.sources import bars_on_terminals
 
 
 @app.command()
@@ -30,6 +31,7 @@ def pull(
     with mendable():
         from wsl.hub.fetching import parse_source, pull
 
+        bars_on_terminals()
         parsed = parse_source(source)
         out = out or Path(Path(parsed.folder or parsed.repo).name)
         files = pull(source, out)

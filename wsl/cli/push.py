@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from wsl.cli.app import app, mendable, notes, say
+from wsl.cli.app import app, mendable, say
+from wsl.cli.sources import bars_on_terminals
 
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -15,8 +16,8 @@ def push(
     path: Annotated[
         Path,
         typer.Argument(
-            help="A model of `wsl sample`, a member (.h5), a zoo (results/RUN/zoo, or a folder of `wsl import`), or the "
-            "folder of a finished run."
+            help="A model of `wsl sample`, a member (.h5), a zoo (results/RUN/zoo, or a folder of `wsl import`), or "
+            "the folder of a finished run."
         ),
     ],
     to: Annotated[str, typer.Option("--to", help="Repository: owner/name. It is created if it does not exist.")],
@@ -30,7 +31,7 @@ def push(
     license: Annotated[
         str | None,
         typer.Option(
-            help="Licence, as the Hub names it, such as mit or cc-by-4.0. [default: the card states that none is given]",
+            help="Licence, as the Hub names it, such as mit. [default: the card states that none is given]",
             show_default=False,
         ),
     ] = None,
@@ -60,12 +61,12 @@ def push(
             total = sum(size for _, size in contents.sizes.values())
             say(f"  {f'{len(contents.files)} files':<28}{in_bytes(total):>10}")
             for name, reason in contents.left_out.items():
-                say(f"not sent: {name}: {reason}")
+                say(f"not sent: {name} ({reason})")
             if dry_run:
                 say("nothing was sent, since this is a dry run")
                 return
+            bars_on_terminals()
             url = send(contents, target)
-        notes.print()
         say(f"sent to {url}")
 
 

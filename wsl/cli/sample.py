@@ -9,6 +9,7 @@ from rich.table import Column, Table
 
 from wsl.cli.app import app, console, mendable, notes, warn
 from wsl.cli.options import section_options
+from wsl.cli.sources import local
 from wsl.files.outputs import card_path, check_model
 from wsl.images.contents import class_folders
 from wsl.images.names import split_names
@@ -19,7 +20,9 @@ from wsl.sampling.options import SampleOptions
 @app.command()
 @section_options
 def sample(
-    run: Annotated[Path, typer.Option("--from", help="Folder of a finished run, results/RUN.")],
+    run: Annotated[
+        str, typer.Option("--from", help="Folder of a finished run, results/RUN, or a run on the Hub, hf://owner/name.")
+    ],
     folder: Annotated[
         Path | None, typer.Argument(help="A folder that holds a folder of images for each class.", show_default=False)
     ] = None,
@@ -57,10 +60,11 @@ def sample(
         raise typer.BadParameter("give a folder of images, or names by --classes")
     with mendable():
         check_model(out, force)
+        folder_of_run = local(run)
     with mendable(), lease() as device:
         import wsl
 
-        finished = wsl.open(run, plugins=plugin or (), device=device)
+        finished = wsl.open(folder_of_run, plugins=plugin or (), device=device)
         known = class_folders(folder) if folder is not None and folder.is_dir() else []
         names = split_names(classes, known) if classes else None
         with notes.status(f"Sampling by {finished.sampler}"):

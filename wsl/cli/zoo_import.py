@@ -7,6 +7,9 @@ import typer
 
 from wsl.cli.app import app, console, mendable, say
 from wsl.cli.options import section_options
+from wsl.cli.sources import bars_on_terminals, source
+from wsl.errors import DataError
+from wsl.hub.fetching import is_hub
 from wsl.zoo.foreign.options import ImportOptions
 
 
@@ -14,13 +17,13 @@ from wsl.zoo.foreign.options import ImportOptions
 @section_options
 def import_(
     zoo: Annotated[
-        Path,
+        str,
         typer.Argument(
             help="A folder in Ray Tune's layout (runs with params.json or config.json, result.json and "
             "checkpoint_*/checkpoints): a zoo, a folder above it, or one run. Or a folder of state dicts with a CSV "
-            "table: columns file, epoch and results; optionally member, classes, part and others.",
-            exists=True,
-            file_okay=False,
+            "table: columns file, epoch and results; optionally member, classes, part and others. Also on the Hub, "
+            "hf://[datasets/]owner/name[@revision][/FOLDER].",
+            callback=source,
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder to create: members/, one index per part, import.json.")],
@@ -36,7 +39,15 @@ def import_(
         from wsl.zoo.foreign.account import in_words
         from wsl.zoo.foreign.importing import import_zoo
 
+        if out.exists():  # before a download
+            raise DataError(f"{out} exists already; name another folder")
+        folder = Path(zoo)
+        if is_hub(zoo):
+            from wsl.hub.foreign import fetch_zoo
+
+            bars_on_terminals()
+            folder, options = fetch_zoo(zoo, options)
         with console.status("Importing"):
-            account = import_zoo(zoo, out, options)
+            account = import_zoo(folder, out, options)
     for line in in_words(out, account):
         say(line)

@@ -43,13 +43,12 @@ def _in_words(repository: str, error: Exception) -> str:
     from huggingface_hub import errors, get_token
 
     status = getattr(getattr(error, "response", None), "status_code", None)
-    text = " ".join(str(error).split())
+    # An error of an upload names the file only.
+    text = " ".join(f"{error} {error.__cause__}".split() if type(error) is RuntimeError else str(error).split())
     if token := get_token():
         text = text.replace(token, "***")
     if isinstance(error, errors.HFValidationError):
         return f"{repository} is not the name of a repository ({text}); give it as owner/name"
-    if isinstance(error, ValueError) and "metadata in README.md" in text:
-        return f"the Hub does not accept the card of {repository} ({text}); correct --license"
     if isinstance(error, errors.GatedRepoError):
         return f"{repository} asks its readers to accept conditions: accept them on its page on the Hub, and {LOG_IN}"
     if isinstance(error, errors.RepositoryNotFoundError):

@@ -10,6 +10,7 @@ from wsl.files.outputs import MODELS
 from wsl.files.plain import read_json
 from wsl.sampling.description import CLIP_FOLDER, NAME, PUSHED
 from wsl.zoo.imported import PARTS
+from wsl.zoo.member import get_layout
 
 Kind = Literal["model", "member", "zoo", "run"]
 KNOWN = (
@@ -19,10 +20,10 @@ KNOWN = (
 MODEL, MEMBER = "model.safetensors", "member.h5"  # in a repository of one model
 PARTS_OF_ZOO = (*PARTS, "unseen")
 # Files of a run that are never sent, and why.
-LOCAL = {"logs": "logs hold paths of this machine", "benchmarks": "times of this machine"}
-WITH_IMAGES = "packed images, and the page that shows some of them; --with-images sends them"
-WITHOUT_MEMBERS = "members, left out by --without-members"
-OUTSIDE = "members, which are not in the run's folder; push their zoo as well"
+LOCAL = {"logs": "messages, with paths of the machine", "benchmarks": "run times and memory of jobs"}
+IMAGES = "packed images, and the page that shows some of them; only sent with --with-images"
+MEMBERS = "weights of the members"
+OUTSIDE = "weights of the members, which are not in the folder of the run"
 
 
 @dataclass
@@ -76,6 +77,8 @@ def contents_of(path: str | Path, members: bool = True, images: bool = False) ->
             raise DataError(f"{path} is not a finished run; --with-images and --without-members are for runs")
         if any((path / f"{part}.h5").is_file() for part in PARTS_OF_ZOO):
             return _zoo(path)
+        if alone := [path / name for name in (MEMBER, MODEL) if (path / name).is_file()]:
+            return contents_of(alone[0])
         if (path / "logs" / "jobs.json").is_file():
             raise DataError(f"{path} is an unfinished run; finish it, and push it then")
         raise DataError(f"{path} holds nothing that wsl can push; give {KNOWN}")
@@ -90,7 +93,7 @@ def contents_of(path: str | Path, members: bool = True, images: bool = False) ->
             if "plan" in file.attrs:
                 return Contents("member", path, {MEMBER: path})
         raise DataError(f"{path} is not a member; to push a zoo, give its folder, {path.parent}")
-    raise DataError(f"{path} is no file that wsl can push; give {KNOWN}")
+    raise DataError(f"{path} is not a file that wsl can push; give {KNOWN}")
 
 
 def _zoo(folder: Path) -> Contents:
@@ -100,14 +103,15 @@ def _zoo(folder: Path) -> Contents:
     members = sorted((folder / "members").glob("*.h5"))
     if not members:
         raise DataError(f"{folder} has no members/, which its indices refer to; push the folder that holds them")
+    _check_frozen(folder, next(path for path in indices if path.is_file()), "push the whole run")
     return Contents("zoo", folder, {path.relative_to(folder).as_posix(): path for path in [*files, *members]})
 
 
 def _run(run: Path, members: bool, images: bool) -> Contents:
     contents = Contents("run", run, left_out=dict(LOCAL))
-    reasons = {} if images else {"images": WITH_IMAGES}
+    reasons = {} if images and (run / "images").is_dir() else {"images": IMAGES}
     if not members:
-        reasons["members"] = WITHOUT_MEMBERS
+        reasons["members"] = MEMBERS
     elif not any(run.glob("zoo/**/members/*.h5")):
         reasons["members"] = OUTSIDE
     for path in sorted(run.rglob("*")):
@@ -121,7 +125,17 @@ def _run(run: Path, members: bool, images: bool) -> Contents:
     contents.left_out |= reasons
     if (run / NAME).is_file():
         contents.files |= _clip_files(run)
+    for index in sorted(run.glob("zoo/**/train.h5")):
+        _check_frozen(run, index, "copy them into its folder downloads, and make the run with this path")
     return contents
+
+
+def _check_frozen(folder: Path, index: Path, remedy: str) -> None:
+    """Refuse members that consist of adapters if the frozen network lies outside of a folder."""
+    with open_hdf5(index) as file:
+        frozen = get_layout(file).frozen
+    if frozen is not None and not Path(frozen[0]).resolve().is_relative_to(folder.resolve()):
+        raise DataError(f"the members of {folder} need the frozen weights {frozen[0]}, which lie outside; {remedy}")
 
 
 def _clip_files(run: Path) -> dict[str, Path]:

@@ -12,12 +12,13 @@ from torch import nn
 from wsl.errors import DataError
 from wsl.files.huggingface import reaching
 from wsl.files.plain import write_json
-from wsl.hub.cards import model_card
+from wsl.hub.cards import model_card, timm_name
 from wsl.hub.contents import MODEL
 from wsl.images.inputs import normalised
 from wsl.images.parts import cropped
 from wsl.images.pixels import as_seen
 from wsl.sampling.model_files import model_layout, read_model, write_model
+from wsl.settings.sections import plain
 from wsl.zoo.network import State, network_for
 
 CONFIG = "config.json"
@@ -51,6 +52,8 @@ class HubModel(nn.Module, PyTorchModelHubMixin, library_name="wsl", tags=["wsl"]
             self.network.load_state_dict(state)
         except RuntimeError as error:
             raise DataError(f"{source} does not hold the weights of its architecture; give a model of wsl") from error
+        if not isinstance(about.get("architecture"), dict):  # earlier versions stored its name
+            about = {**about, "architecture": plain(self.network.architecture)}
         self.about, self.classes, self.size = about, list(about["classes"]), about["size"]
         self.eval()
 
@@ -65,7 +68,9 @@ class HubModel(nn.Module, PyTorchModelHubMixin, library_name="wsl", tags=["wsl"]
             DataError: the size of the network's images is not known.
         """
         if self.size is None:
-            raise DataError("the metadata of this model have no size of images; crop, scale and normalise them yourself")
+            raise DataError(
+                "the metadata of this model have no size of images; crop, scale and normalise them yourself"
+            )
         pixels = np.stack([cropped(as_seen(image)[0], self.size) for image in images])
         return normalised(torch.from_numpy(pixels).permute(0, 3, 1, 2), self.layout.normalisation)
 
@@ -98,17 +103,19 @@ class HubModel(nn.Module, PyTorchModelHubMixin, library_name="wsl", tags=["wsl"]
         """Return the model card."""
         return ModelCard(model_card(self.about, **kwargs))
 
+    def push_to_hub(self, repo_id: str, **options: Any) -> str:
+        """Send the model with its card and return the address of the commit, see ``PyTorchModelHubMixin``."""
+        card = {"repo": repo_id, **(options.pop("model_card_kwargs", None) or {})}
+        return super().push_to_hub(repo_id, model_card_kwargs=card, **options)
+
 
 def write_config(path: Path, model: HubModel) -> None:
     """Write ``config.json``: what timm needs to load a network of timm, and the metadata of all models."""
-    config: dict[str, Any] = {}
-    about, layout = model.about, model.layout
-    architecture = about["architecture"] if isinstance(about.get("architecture"), dict) else {}
-    if architecture.get("name") == "timm" and architecture.get("channels", 3) == 3:
-        config = _timm_config(model, architecture["model"])
+    name = timm_name(model.about["architecture"])
+    config = {"library_name": "wsl"} if name is None else {"library_name": "timm", **_timm_config(model, name)}
     keys = ("architecture", "classes", "size", "preprocessing", "run", "sampler")
-    config |= {"library_name": "timm" if config else "wsl", "wsl": {key: about[key] for key in keys if key in about}}
-    write_json(path, {**config, "id2label": {str(place): name for place, name in enumerate(model.classes)}})
+    config["id2label"] = {str(place): label for place, label in enumerate(model.classes)}
+    write_json(path, {**config, "wsl": {key: model.about[key] for key in keys if key in model.about}})
 
 
 def _timm_config(model: HubModel, name: str) -> dict[str, Any]:
@@ -116,23 +123,23 @@ def _timm_config(model: HubModel, name: str) -> dict[str, Any]:
     import timm
 
     published = timm.get_pretrained_cfg(name)
-    fixed = published is not None and published.fixed_input_size
-    mean, std = model.layout.normalisation
-    prepared = {"input_size": [3, model.size, model.size], "interpolation": "bicubic", "crop_pct": 1.0}
+    fixed, normalisation = published is not None and published.fixed_input_size, model.layout.normalisation
+    modules = {key: getattr(published, key, None) for key in ("first_conv", "classifier")}
     return {
-        "architecture": name,
+        "architecture": name.partition(".")[0],
         "num_classes": len(model.classes),
         "num_features": model.network.num_features,
         "label_names": model.classes,
         "pretrained_cfg": {
-            **prepared,
+            "input_size": [3, model.size, model.size],
+            "interpolation": "bicubic",
+            "crop_pct": 1.0,
             "crop_mode": "center",
-            "mean": list(mean),
-            "std": list(std),
+            "mean": list(normalisation.mean),
+            "std": list(normalisation.std),
             "fixed_input_size": fixed,
             "num_classes": len(model.classes),
-            "custom_load": False,
-            **{key: getattr(published, key) for key in ("first_conv", "classifier") if published and getattr(published, key)},
+            **{key: value for key, value in modules.items() if value is not None},
         },
         "model_args": {"img_size": model.size} if fixed else {},
     }

@@ -48,7 +48,7 @@ class Target:
 @contextmanager
 def prepared(contents: Contents, target: Target) -> Iterator[Contents]:
     """Yield contents with the files that are written for the repository: the card, and what loads a model."""
-    from wsl.hub.cards import run_card, zoo_card
+    from wsl.hub.folder_cards import run_card, zoo_card
 
     target.check()
     hub()  # refuse early if it is not installed
@@ -71,7 +71,7 @@ def _write_model(folder: Path, contents: Contents, target: Target) -> None:
     from wsl.settings.sections import plain
     from wsl.zoo.member import read_member
     from wsl.zoo.network import whole_state
-    from wsl.zoo.recognition import architecture_of
+    from wsl.zoo.recognition import architecture_of, running_fault
 
     if contents.kind == "model":
         model = HubModel.from_file(contents.path)
@@ -79,6 +79,8 @@ def _write_model(folder: Path, contents: Contents, target: Target) -> None:
         member = read_member(contents.path)
         if not len(member.weights):
             raise DataError(f"{contents.path} has no snapshot, since its training diverged; push another member")
+        if fault := running_fault(member.layout):
+            raise DataError(f"{contents.path} cannot be sent as a network, but as a part of its zoo: {fault}")
         state = whole_state(member.weights[-1], member.layout, member.counters[-1])
         about = member_about(member, plain(architecture_of(member.layout).whole))
         model = HubModel(state, about, str(contents.path))
@@ -101,6 +103,7 @@ def send(contents: Contents, target: Target) -> str:
     with reaching(target.repo):
         if hub().get_token() is None:
             raise DataError(f"sending to {target.repo} needs a token of the Hub: {LOG_IN}")
+        _check_card(contents, target)  # before a repository is created
         url = api.create_repo(target.repo, private=target.private or None, exist_ok=True, **options)
         if target.private and not api.repo_info(target.repo, **options).private:
             raise DataError(
@@ -117,6 +120,14 @@ def send(contents: Contents, target: Target) -> str:
             message = f"Add a {contents.kind} of wsl{place}"
             api.create_commit(target.repo, batch, commit_message=message, revision=target.revision, **options)
     return str(url)
+
+
+def _check_card(contents: Contents, target: Target) -> None:
+    text = contents.files[CARD].read_text(encoding="utf-8")
+    try:
+        hub().RepoCard(text).validate(repo_type=contents.repo_type)
+    except ValueError as error:
+        raise DataError(f"the Hub does not accept the card of {target.repo} ({error}); correct --license") from error
 
 
 def push(path: str | Path, target: Target, members: bool = True, images: bool = False) -> str:

@@ -27,19 +27,22 @@ def find_runs(folder: Path, leave_out: LeaveOut = NOTHING, saved: Saved = NOT_SA
     Raises:
         DataError: the folder holds no zoo, or several zoos are below it; the message lists them.
     """
-    direct = _runs_in(folder)
-    if not direct and is_run(folder):
-        direct = [folder]
-    if direct:
-        zoo = folder
-    elif len(tables := sorted(folder.glob("*.csv"))) == 1:
+    tables = sorted(folder.glob("*.csv"))
+    if len(tables) == 1 and not _runs_in(folder) and not is_run(folder):
         return _in_table(folder, tables[0], leave_out, saved)
-    else:
-        zoo, direct = _only_zoo(folder, _zoos_below(folder), len(tables))
-    names = [raytune.run_name(zoo, run) for run in direct]
-    return {
-        name: partial(raytune.read_run, zoo, run, leave_out, saved) for name, run in zip(names, direct, strict=True)
-    }
+    zoo, runs = ray_runs(folder)
+    return {raytune.run_name(zoo, run): partial(raytune.read_run, zoo, run, leave_out, saved) for run in runs}
+
+
+def ray_runs(folder: Path) -> tuple[Path, list[Path]]:
+    """Return the only zoo in Ray Tune's layout in a folder or below it, and the folders of its runs.
+
+    Raises:
+        DataError: see ``find_runs``.
+    """
+    if direct := _runs_in(folder) or ([folder] if is_run(folder) else []):
+        return folder, direct
+    return _only_zoo(folder, _zoos_below(folder), len([*folder.glob("*.csv")]))
 
 
 def is_run(path: Path) -> bool:

@@ -63,7 +63,7 @@ def read_run(zoo: Path, folder: Path, leave_out: LeaveOut = NOTHING, saved: Save
     path = file_inside(zoo, inside / described)
     params = _json(path, read_text(path), name)
     rows, notes = _rows(file_inside(zoo, inside / "result.json"), folder, name)
-    about = _about(params, 0 in rows)
+    about = hyper_parameters(params, 0 in rows)
     checkpoints = _checkpoints(folder, name)
     epochs = [*rows, *([max(rows) + 1] if TORN in notes else [])]  # a truncated line means that its epoch ended
     names = ((epoch, NAMED.fullmatch(str(row.get("checkpoint_dir_name")))) for epoch, (_, row) in rows.items())
@@ -107,7 +107,7 @@ def run_name(zoo: Path, folder: Path) -> str:
     return folder.resolve().name if folder == zoo else folder.relative_to(zoo).as_posix()
 
 
-def _about(params: Mapping[str, Any], from_zero: bool) -> dict[str, Any]:
+def hyper_parameters(params: Mapping[str, Any], from_zero: bool = False) -> dict[str, Any]:
     """Return hyper-parameters by our names, and further ones by theirs.
 
     Args:

@@ -21,7 +21,11 @@ class Only:
         self._wanted = dict(text.split("=", 1) for text in wanted)
 
     def __call__(self, run: ForeignRun) -> bool:
-        return all(key in run.about and _same(run.about[key], value) for key, value in self._wanted.items())
+        return self.holds(run.about)
+
+    def holds(self, about: Mapping[str, Any]) -> bool:
+        """Return whether all texts hold for hyper-parameters."""
+        return all(key in about and _same(about[key], value) for key, value in self._wanted.items())
 
     def check(self, runs: Sequence[ForeignRun]) -> None:
         """Refuse keys and values that no run has.
