@@ -10,6 +10,7 @@ const DIRECTIONS = {
 };
 const directions = Object.keys(snapshots.neighbours);
 const chart = echarts.init(byId('map'));
+const drawn = {}; // by kind: the snapshots whose points the chart has
 let pointed = null; // {kind, snapshot} that the list of neighbours points to
 
 const at = (kind, snapshot) => [snapshots.places[kind][2 * snapshot], snapshots.places[kind][2 * snapshot + 1]];
@@ -32,12 +33,13 @@ function drawMap() {
   const { selected, visible } = state;
   const faint = selected === null ? 0.8 : 0.25;
   const size = visible.length > 1500 ? 6 : 8;
+  const pointsOf = (kind, of) => (isShown(kind) ? of.map((snapshot) => [...at(kind, snapshot), snapshot]) : []);
   const series = kinds.map((kind) => ({
     id: kind,
     type: 'scatter',
     symbol: POINTS[kind].symbol,
     symbolSize: kind === 'pairs' ? size + 1 : size,
-    data: isShown(kind) ? visible.map((snapshot) => [...at(kind, snapshot), snapshot]) : [],
+    ...(drawn[kind] === visible && isShown(kind) ? {} : { data: pointsOf(kind, visible) }),
     itemStyle: { color: (point) => of(point.value[2]), opacity: faint },
     z: 2,
   }));
@@ -63,6 +65,7 @@ function drawMap() {
     const one = selected === null ? [] : [{ snapshot: selected }];
     return ring(`selected ${kind}`, kind, one, of, { borderColor: '#000', borderWidth: 2.5 }, 17, 5);
   });
+  for (const kind of kinds) drawn[kind] = isShown(kind) ? visible : null;
   chart.setOption({ series: [...series, ...lines, ...rings, ...own, pointer()] });
 }
 
