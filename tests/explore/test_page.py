@@ -89,7 +89,8 @@ def test_data_are_those_of_the_tables(written, space, tmp_path):
     data = data_of(tmp_path / "explore.html")
     members, snapshots = data["members"], data["snapshots"]
     tasks = ["/".join(members["classes"][place] for place in task) for task in members["tasks"]]
-    assert tasks == run.members["task"].tolist()
+    assert [tasks[place] for place in members["task"]] == run.members["task"].tolist()
+    assert len(set(tasks)) == len(tasks)
     assert set(members["columns"]) == {"part", "learning_rate", "optimizer", "diverged"}
     optimizers = members["columns"]["optimizer"]
     assert [optimizers["text"][code] for code in optimizers["values"]] == run.members["optimizer"].tolist()

@@ -1,11 +1,15 @@
 """The interactive page of the tiny run in a browser: hovering, clicking, filtering, sorting, by mouse and keyboard."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 from browser import errors, missing, open_browser
 
 from wsl.evaluation.shared_space import load_points, unit_rows
+from wsl.explore.notebook import figure
+from wsl.explore.page import write_page
 from wsl.paths import Paths
 
 pytestmark = pytest.mark.slow
@@ -175,6 +179,30 @@ def test_methods_are_sorted_and_the_strongest_baseline_is_marked(run, results):
     )
     baselines = table[(table["kind"] == "baseline") & (table["sampler"] != "scratch")].set_index("sampler")["accuracy"]
     assert accuracies[best] == baselines.max()
+
+
+def test_a_notebook_shows_the_same_page(driver, run, results, points, tmp_path):
+    (tmp_path / "notebook.html").write_text(figure(results)._repr_html_(), encoding="utf-8")
+    try:
+        driver.get((tmp_path / "notebook.html").as_uri())
+        driver.switch_to.frame(0)
+        assert run("return snapshots.members.length") == len(points[2])
+        assert run("return document.querySelectorAll('#map canvas').length") == 1
+        assert run("return byId('report')") is None  # a notebook has no report next to it
+    finally:
+        driver.switch_to.default_content()
+        driver.get((results / "explore.html").as_uri())
+
+
+def test_the_page_of_an_earlier_run(results, tmp_path):
+    write_page(results, tmp_path / "explore.html")
+    made, expected = (
+        json.loads(path.read_text("utf-8").split('id="data">')[1].split("</script>")[0])
+        for path in (tmp_path / "explore.html", results / "explore.html")
+    )
+    for data in (made, expected):
+        del data["snapshots"]["places"], data["run"]  # another seed of t-SNE, and the name of the folder
+    assert made == expected
 
 
 @pytest.mark.parametrize("width", [1280, 390])

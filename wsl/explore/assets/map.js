@@ -90,7 +90,7 @@ function pointTo(kind, snapshot) {
 function tip(point) {
   const snapshot = point.value[2];
   const member = memberOf(snapshot);
-  const kind = kinds.find((name) => point.seriesId.endsWith(name)) || DIRECTIONS[point.seriesId.slice(5)].to;
+  const kind = kinds.find((name) => point.seriesId.endsWith(name));
   const title = `${memberName(member)}, ${snapshotName(snapshot)}: ${POINTS[kind].label}`;
   const plan = PLAN.filter((name) => distinct(columns.get(name)) > 1 && name !== 'seed');
   return node('div', { class: 'tip' }, node('b', {}, title), ...classRows(member, 6), facts(RESULTS, snapshot), facts(plan, snapshot));
