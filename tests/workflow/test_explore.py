@@ -14,6 +14,7 @@ from wsl.paths import Paths
 
 pytestmark = pytest.mark.slow
 PARTS = ("train", "validation", "test")
+BORDER = 1  # of the map, in pixels
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,7 @@ def mouse(driver, run):
         run("arguments[0].scrollIntoView({block: 'center'})", element)
         place = "return chart.convertToPixel({xAxisIndex: 0, yAxisIndex: 0}, at(arguments[0], arguments[1]))"
         x, y = run(place, kind, snapshot)
-        x, y = x - element.size["width"] / 2, y - element.size["height"] / 2
+        x, y = x + BORDER - element.size["width"] / 2, y + BORDER - element.size["height"] / 2
         return ActionChains(driver, duration=20).move_to_element_with_offset(element, round(x), round(y))
 
     return move

@@ -32,13 +32,13 @@ function drawMap() {
   byId('legend').replaceChildren(node('b', {}, words(column.name)), ...legend);
   const { selected, visible } = state;
   const faint = selected === null ? 0.8 : 0.25;
-  const size = visible.length > 1500 ? 6 : 8;
+  const size = visible.length > 1500 ? 6 : 9;
   const pointsOf = (kind, of) => (isShown(kind) ? of.map((snapshot) => [...at(kind, snapshot), snapshot]) : []);
   const series = kinds.map((kind) => ({
     id: kind,
     type: 'scatter',
     symbol: POINTS[kind].symbol,
-    symbolSize: kind === 'pairs' ? size + 1 : size,
+    symbolSize: kind === 'pairs' ? size + 2 : size,
     ...(drawn[kind] === visible && isShown(kind) ? {} : { data: pointsOf(kind, visible) }),
     itemStyle: { color: (point) => of(point.value[2]), opacity: faint },
     z: 2,
@@ -129,7 +129,7 @@ function startMap() {
   const inside = { type: 'inside', filterMode: 'none', zoomOnMouseWheel: 'ctrl', minSpan: 2 };
   chart.setOption({
     animation: false,
-    grid: { left: 8, right: 8, top: 8, bottom: 8 },
+    grid: { left: 8, right: 8, top: 44, bottom: 8 }, // no point lies below the buttons
     xAxis: extent(0),
     yAxis: extent(1),
     dataZoom: [{ ...inside, xAxisIndex: 0 }, { ...inside, yAxisIndex: 0 }],
