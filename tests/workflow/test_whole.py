@@ -50,6 +50,7 @@ METHODS = (
 LAYOUT = resnet18_layout(2, 3)
 RESULTS = {
     "report.html",
+    "explore.html",
     "summary.json",
     "images/complete",
     "images/all.json",
@@ -169,7 +170,7 @@ def test_report_is_one_file_with_everything(results, tiny_config):
     text = (results / "report.html").read_text(encoding="utf-8")
     page = _Page()
     page.feed(text)
-    assert all(link.startswith(("data:", "#")) for link in page.loads)
+    assert all(link.startswith(("data:", "#")) or link == "explore.html" for link in page.loads)
     assert "url(" not in page.style and "@import" not in page.style
     assert "<script" not in text
     assert {name: base64.b64decode(source.split("base64,")[1]) for name, source in page.figures.items()} == {

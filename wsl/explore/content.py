@@ -18,19 +18,22 @@ HIDDEN = ("member", "task", "digest")  # columns of members that have a place of
 def members_of(table: pd.DataFrame, superclasses: Mapping[str, str]) -> dict[str, Any]:
     """Return the members with their hyper-parameters, from the table of members: rows and columns of the page.
 
-    ``tasks`` holds the positions of each member's classes in ``classes``.
+    ``task`` is the position of each member's task in ``tasks``, which are positions in ``classes``.
     """
-    tasks = [task_classes(str(task)) for task in table["task"]]
+    task_of, distinct = pd.factorize(table["task"].astype(str))
+    tasks = [task_classes(task) for task in distinct]
     classes = sorted({name for task in tasks for name in task})
     positions = {name: position for position, name in enumerate(classes)}
     columns = {
         name: column(values) for name, values in table.items() if name not in HIDDEN and not str(name).endswith(METRICS)
     }
     if superclasses:
-        columns["kind of the first class"] = column(pd.Series([superclasses.get(task[0], task[0]) for task in tasks]))
+        first = [tasks[position][0] for position in task_of]
+        columns["kind of the first class"] = column(pd.Series([superclasses.get(name, name) for name in first]))
     return {
         "names": [int(member) for member in table["member"]],
         "classes": classes,
+        "task": task_of.tolist(),
         "tasks": [[positions[name] for name in task] for task in tasks],
         "columns": columns,
     }
@@ -81,7 +84,7 @@ def snapshots_of(space: Space, members: Sequence[int], seed: int) -> dict[str, A
         "columns": columns,
         "places": {kind: numbers(values.ravel()) for kind, values in place(space, seed).items()},
         "neighbours": {
-            direction: {"count": rows.shape[1], "rows": rows.ravel().tolist(), "cosines": numbers(values.ravel(), 3)}
+            direction: {"count": rows.shape[1], "rows": rows.ravel().tolist(), "cosines": numbers(values.ravel())}
             for direction, (rows, values) in found.items()
         },
     }

@@ -107,9 +107,11 @@ def nearest(
     similarity[:, ~allowed] = NOTHING
     if same:
         np.fill_diagonal(similarity, NOTHING)
-    k = min(count, int(allowed.sum()) - same)
-    rows = np.argsort(-similarity, axis=1, kind="stable")[:, : max(k, 0)]
-    return rows, np.take_along_axis(similarity, rows, axis=1)
+    k = max(min(count, int(allowed.sum()) - same), 0)
+    rows = np.argpartition(-similarity, max(k - 1, 0), axis=1)[:, :k]
+    cosines = np.take_along_axis(similarity, rows, axis=1)
+    order = np.lexsort((rows, -cosines), axis=1)
+    return np.take_along_axis(rows, order, axis=1), np.take_along_axis(cosines, order, axis=1)
 
 
 def own_ranks(space: Space, trained: np.ndarray) -> pd.DataFrame:

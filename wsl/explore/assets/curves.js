@@ -1,5 +1,6 @@
 // Learning curves: all members in grey, the selected and the kept ones in colour.
 
+const greyDrawn = { visible: null, part: null }; // what the grey curves show
 const curveCharts = { loss: echarts.init(byId('loss-curves')), accuracy: echarts.init(byId('accuracy-curves')) };
 
 /** Return the points [epoch, value] of a member's curve. */
@@ -23,13 +24,15 @@ const curveColour = (place) => data.palette[place % data.palette.length];
 function drawCurves() {
   const part = document.querySelector('#curve-controls [name=part]:checked').value;
   const bold = curveMembers();
+  const unchanged = greyDrawn.visible === state.visible && greyDrawn.part === part; // keeps its many points
+  Object.assign(greyDrawn, { visible: state.visible, part });
   const visible = [...new Set(state.visible.map(memberOf))];
   for (const [metric, drawn] of Object.entries(curveCharts)) {
     const name = `${part}_${metric}`;
     const faint = {
       id: 'all',
       type: 'line',
-      data: visible.flatMap((member) => [...curve(member, name), ['-', '-']]),
+      ...(unchanged ? {} : { data: visible.flatMap((member) => [...curve(member, name), ['-', '-']]) }),
       showSymbol: false,
       silent: true,
       lineStyle: { color: '#8a9199', width: 0.8, opacity: 0.45 },

@@ -29,7 +29,7 @@ function addFilter(name) {
 
 function filterBody(name, filter) {
   if (name === AS_CLASS) {
-    return textFilter(filter, (snapshot) => members.tasks[memberOf(snapshot)].map(className), members.classes, true);
+    return textFilter(filter, (snapshot) => taskOf(memberOf(snapshot)).map(className), members.classes, true);
   }
   const column = columns.get(name);
   if (!isCategorical(column)) return rangeFilter(filter, column);

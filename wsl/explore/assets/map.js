@@ -10,6 +10,7 @@ const DIRECTIONS = {
 };
 const directions = Object.keys(snapshots.neighbours);
 const chart = echarts.init(byId('map'));
+const drawn = {}; // by kind: the snapshots whose points the chart has
 let pointed = null; // {kind, snapshot} that the list of neighbours points to
 
 const at = (kind, snapshot) => [snapshots.places[kind][2 * snapshot], snapshots.places[kind][2 * snapshot + 1]];
@@ -31,13 +32,14 @@ function drawMap() {
   byId('legend').replaceChildren(node('b', {}, words(column.name)), ...legend);
   const { selected, visible } = state;
   const faint = selected === null ? 0.8 : 0.25;
-  const size = visible.length > 1500 ? 6 : 8;
+  const size = visible.length > 1500 ? 6 : 9;
+  const pointsOf = (kind, of) => (isShown(kind) ? of.map((snapshot) => [...at(kind, snapshot), snapshot]) : []);
   const series = kinds.map((kind) => ({
     id: kind,
     type: 'scatter',
     symbol: POINTS[kind].symbol,
-    symbolSize: kind === 'pairs' ? size + 1 : size,
-    data: isShown(kind) ? visible.map((snapshot) => [...at(kind, snapshot), snapshot]) : [],
+    symbolSize: kind === 'pairs' ? size + 2 : size,
+    ...(drawn[kind] === visible && isShown(kind) ? {} : { data: pointsOf(kind, visible) }),
     itemStyle: { color: (point) => of(point.value[2]), opacity: faint },
     z: 2,
   }));
@@ -63,6 +65,7 @@ function drawMap() {
     const one = selected === null ? [] : [{ snapshot: selected }];
     return ring(`selected ${kind}`, kind, one, of, { borderColor: '#000', borderWidth: 2.5 }, 17, 5);
   });
+  for (const kind of kinds) drawn[kind] = isShown(kind) ? visible : null;
   chart.setOption({ series: [...series, ...lines, ...rings, ...own, pointer()] });
 }
 
@@ -87,7 +90,7 @@ function pointTo(kind, snapshot) {
 function tip(point) {
   const snapshot = point.value[2];
   const member = memberOf(snapshot);
-  const kind = kinds.find((name) => point.seriesId.endsWith(name)) || DIRECTIONS[point.seriesId.slice(5)].to;
+  const kind = kinds.find((name) => point.seriesId.endsWith(name));
   const title = `${memberName(member)}, ${snapshotName(snapshot)}: ${POINTS[kind].label}`;
   const plan = PLAN.filter((name) => distinct(columns.get(name)) > 1 && name !== 'seed');
   return node('div', { class: 'tip' }, node('b', {}, title), ...classRows(member, 6), facts(RESULTS, snapshot), facts(plan, snapshot));
@@ -126,7 +129,7 @@ function startMap() {
   const inside = { type: 'inside', filterMode: 'none', zoomOnMouseWheel: 'ctrl', minSpan: 2 };
   chart.setOption({
     animation: false,
-    grid: { left: 8, right: 8, top: 8, bottom: 8 },
+    grid: { left: 8, right: 8, top: 44, bottom: 8 }, // no point lies below the buttons
     xAxis: extent(0),
     yAxis: extent(1),
     dataZoom: [{ ...inside, xAxisIndex: 0 }, { ...inside, yAxisIndex: 0 }],

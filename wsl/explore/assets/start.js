@@ -15,6 +15,6 @@ startCurves();
 startMethods();
 views.push(drawDetails);
 applyFilters();
-for (const drawn of [chart, ...Object.values(curveCharts)]) {
-  new ResizeObserver(() => drawn.getDom().clientWidth && drawn.resize()).observe(drawn.getDom());
+for (const one of [chart, ...Object.values(curveCharts)]) {
+  new ResizeObserver(() => one.getDom().clientWidth && one.resize()).observe(one.getDom());
 }

@@ -54,18 +54,20 @@ function shown(column, snapshot) {
 function short(value) {
   if (Number.isInteger(value)) return String(value);
   const size = Math.abs(value);
-  return size !== 0 && (size < 1e-3 || size >= 1e5) ? value.toExponential(2) : String(Number(value.toPrecision(3)));
+  return size !== 0 && (size < 1e-4 || size >= 1e5) ? value.toExponential(2) : String(Number(value.toPrecision(3)));
 }
 
 const words = (name) => name.replaceAll('_', ' ');
 const memberName = (member) => `member ${members.names[member]}`;
 const snapshotName = (snapshot) => shown(columns.get('snapshot'), snapshot);
 const className = (position) => members.classes[position];
-const taskName = (member) => members.tasks[member].map(className).join(' / ');
+const taskOf = (member) => members.tasks[members.task[member]];
+const FIRST = 6; // classes in the name of a task
+const taskName = (member) => taskOf(member).slice(0, FIRST).map(className).join(' / ') + (taskOf(member).length > FIRST ? ' …' : '');
 
 /** Return a task's classes as rows with example images, at most `most` of them. */
 function classRows(member, most) {
-  const task = members.tasks[member];
+  const task = taskOf(member);
   const rows = task.slice(0, most).map((position) => {
     const picture = data.pictures[position];
     const image = picture ? node('img', { src: picture, alt: `examples of ${className(position)}` }) : null;
