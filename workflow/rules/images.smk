@@ -1,6 +1,32 @@
-# Packed images, and pretrained weights that the config names by tag or repository.
+# Images that the config names, packed images, and pretrained weights that the config names by tag or repository.
 
 IMAGES = RUN.config.images
+FETCHED = [(source, str(source.index_file)) for source in IMAGES.source.fetched()]
+
+
+# Fetched where Snakemake runs, into folders that runs share. Packing reads the index; a new one of the same data changes
+# no image, hence `ancient`.
+for number, (source, index) in enumerate(FETCHED):
+
+    rule:
+        name:
+            f"fetch_images_{number}"
+        output:
+            out=index,
+        log:
+            PATHS.log(f"fetch_images_{number}"),
+        localrule: True
+        conda:
+            ENVIRONMENT
+        params:
+            **call(
+                "wsl.images.fetched.fetch_images",
+                [type(source)],
+                settings={"source": source.described()},
+                stamp=source.stamp(),
+            ),
+        script:
+            CALL
 
 
 for rule_name, log_name, names, classes_of in class_jobs("pack_class", "pack_classes"):
@@ -8,6 +34,8 @@ for rule_name, log_name, names, classes_of in class_jobs("pack_class", "pack_cla
     rule:
         name:
             rule_name
+        input:
+            [ancient(index) for _, index in FETCHED],
         output:
             out=packed(names),
         log:
@@ -20,7 +48,7 @@ for rule_name, log_name, names, classes_of in class_jobs("pack_class", "pack_cla
         params:
             **call(
                 "wsl.images.packing.pack_classes",
-                [type(IMAGES.source)],
+                IMAGES.source_types,
                 classes=classes_of,
                 settings=IMAGES.packing,
                 fingerprints=lambda wildcards, of=classes_of: list(map(IMAGES.source.fingerprint, of(wildcards))),

@@ -1,6 +1,6 @@
 """All commands, for the entry point."""
 
-from wsl.cli import doctor, export, inspect, run, sample, watch, zoo_import  # noqa: F401
+from wsl.cli import doctor, export, fetch, inspect, run, sample, watch, zoo_import  # noqa: F401
 from wsl.cli.app import app
 from wsl.files.opening import raise_file_limit
 from wsl.files.text import forgive_output

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+
 from wsl.errors import ConfigError, DataError
 from wsl.files.atomic import written_whole
 from wsl.images.classes import choose, safe_names
@@ -106,10 +107,13 @@ class FetchedSource(PooledSource):
             pass
         return None
 
-    def names(self):
+    def known(self) -> list[str] | None:
+        """Return the names of the classes if they are known before the data are fetched, or since they were."""
         index = self.index()
-        known = self.names_without_data() if index is None else index["classes"].tolist()
-        if known is None:
+        return self.names_without_data() if index is None else index["classes"].tolist()
+
+    def names(self):
+        if (known := self.known()) is None:
             raise ConfigError(
                 f"images.source: the classes of {self.label} are known only when its data are here; "
                 "run `wsl fetch` with this config first, or list images.classes"
@@ -148,6 +152,9 @@ class FetchedSource(PooledSource):
         chosen = np.isin(index["classes"], names)
         return int(sum(index[key][chosen].sum() for key in _counts(index)))
 
+    def missing(self):
+        return [] if self.index() is not None else [self.place()]
+
     def fetches(self) -> str:
         """Return one sentence: whether the data are here."""
         if self.index() is not None and self.place().exists():
@@ -168,9 +175,7 @@ class FetchedSource(PooledSource):
             {part: arrays[f"place_{part}"] for part in PARTS if f"place_{part}" in arrays},
         )
         number = classes.index(name)
-        return {
-            part: self.read(part, np.flatnonzero(labels == number), index) for part, labels in index.labels.items()
-        }
+        return {part: self.read(part, np.flatnonzero(labels == number), index) for part, labels in index.labels.items()}
 
     def _keys(self) -> list[str]:
         try:
@@ -194,8 +199,10 @@ def fetch(source: FetchedSource) -> None:
     except (ConfigError, DataError):
         raise
     except Exception as error:  # of the network, the disk, or the library
-        reason = str(error) or type(error).__name__
-        raise ConfigError(f"images.source: {source.label} cannot be fetched or read ({reason}); {source.by_hand()}") from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ConfigError(
+            f"images.source: {source.label} cannot be fetched or read ({reason}); {source.by_hand()}"
+        ) from error
 
 
 def write_index(source: FetchedSource) -> None:
@@ -229,13 +236,11 @@ def fetch_images(out: str | Path, settings: OneSource, stamp: Any = None) -> Non
     """Fetch a source, and write its index ``out``, which jobs of packing read.
 
     Args:
-        out: ``FetchedSource.index_file``.
+        out: ``FetchedSource.index_file``, which Snakemake has removed.
         settings: the source.
         stamp: unused, but a change of the user's files makes the job stale.
     """
     fetch(settings.source)
-    if not Path(out).is_file():  # Snakemake removes it before the job
-        write_index(settings.source)
 
 
 def _counts(arrays: Any) -> list[str]:

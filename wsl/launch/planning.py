@@ -9,7 +9,9 @@ from typing import Any
 import yaml
 
 from wsl.config.reading import read_yaml
+from wsl.config.schema import load_config
 from wsl.errors import ConfigError
+from wsl.images.fetched import fetch
 from wsl.runs.run import Run
 
 CHANGES = ("--config", "-C")
@@ -46,6 +48,7 @@ def plan_runs(configs: Sequence[Path], arguments: Sequence[str]) -> list[Planned
     for config in configs:
         raw = _changed(read_yaml(config), _changes(arguments))
         try:
+            _fetch_unknown(raw)
             run = Run(raw)
             # Weights are checked at the start of each run: Snakemake may fetch them again.
             run.config.images.source.check()
@@ -57,6 +60,22 @@ def plan_runs(configs: Sequence[Path], arguments: Sequence[str]) -> list[Planned
                 raise ConfigError(f"{other.config} and {config} both make results/{name}; change `run` in one of them")
         runs.append(PlannedRun(config, name))
     return runs
+
+
+def _fetch_unknown(raw: dict[str, Any]) -> None:
+    """Fetch images whose classes are not known without their data: a run cannot be planned before.
+
+    Raises:
+        ConfigError: they cannot be fetched.
+    """
+    try:
+        images = load_config(raw).images
+    except ConfigError:  # `Run` reports it, with other faults
+        return
+    for source in images.source.fetched() if not isinstance(images.classes, list) else []:
+        if source.known() is None:
+            print(f"Fetching {source.label} into {source.place()}", flush=True)
+            fetch(source)
 
 
 def _changes(arguments: Sequence[str]) -> dict[str, Any]:

@@ -101,5 +101,6 @@ class PooledSource(ImageSource):
     """A source without test images of its own: a share of all of its images is set aside."""
 
     test_share: Share = Field(
-        0.2, description="share of a class's images set aside for the final evaluation, if the source has no test images"
+        0.2,
+        description="share of a class's images set aside for the final evaluation, if the source has no test images",
     )

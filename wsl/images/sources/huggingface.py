@@ -32,7 +32,9 @@ class HuggingFace(FetchedSource):
     validation: str | None = Field(None, description="validation split; empty: `validation` if there is `test` too")
     test: str | None = Field(None, description="test split; empty: `test`, else `validation`, else a share of `train`")
     image_column: str | None = Field(None, description="column of images; empty: the only one of that type")
-    label_column: str | None = Field(None, description="column of labels; empty: the only one with class names, or `label`")
+    label_column: str | None = Field(
+        None, description="column of labels; empty: the only one with class names, or `label`"
+    )
     root: Path = Field(Path("data", "huggingface"), description="folder that datasets from the Hub are written to")
 
     def place(self):
@@ -140,7 +142,9 @@ class HuggingFace(FetchedSource):
         from datasets import ClassLabel, Image
 
         features = dataset.features
-        image = self._column("image_column", self.image_column, features, [n for n, f in features.items() if isinstance(f, Image)])
+        image = self._column(
+            "image_column", self.image_column, features, [n for n, f in features.items() if isinstance(f, Image)]
+        )
         named = [name for name, feature in features.items() if isinstance(feature, ClassLabel)]
         named = named if len(named) == 1 else [name for name in LABELS if name in (named or features)][:1]
         label = self._column("label_column", self.label_column, features, named)

@@ -107,7 +107,7 @@ class WebDataset(FetchedSource):
             found = [row for number, file in enumerate(self.files(part)) for row in self._samples(number, file)]
             if not found:
                 kinds = f"{', '.join(IMAGES)} with {self.key or ', '.join(LABELS)}"
-                raise DataError(f"images.source: {self.label} has no labelled image: files of one name ending in {kinds}")
+                raise DataError(f"images.source: {self.label} has no labelled image, files of one name in {kinds}")
             texts, *rest = zip(*found, strict=True)
             labels[part], places[part] = np.array(texts), np.array(rest, dtype=np.int64).T
         classes = sorted(set(labels["train"].tolist()), key=in_order)
@@ -156,5 +156,6 @@ class WebDataset(FetchedSource):
 def _check(path: Path, known: str | None, shard: str) -> None:
     if known and (digest := file_digest(path)) != known:
         raise ConfigError(
-            f"images.source.sha256: {shard} has the checksum {digest}, not {known}; correct the key, or get the file anew"
+            f"images.source.sha256: {shard} has the checksum {digest}, not {known}; correct the key, or get the file "
+            "again"
         )
