@@ -1,4 +1,4 @@
-"""The image source `torchvision`: read as torchvision reads it, fetched once, and never unpickled without a checksum."""
+"""The image source `torchvision`: read as torchvision reads it, fetched once, and not unpickled by chance."""
 
 import gzip
 import hashlib
@@ -123,7 +123,7 @@ def test_pickles_of_an_old_torchvision_are_refused(laid_out, tmp_path):
     source = laid_out("MNIST")
     (tmp_path / "root" / "MNIST" / "processed").mkdir()
     (tmp_path / "root" / "MNIST" / "processed" / "training.pt").write_bytes(pickle.dumps(Bomb()))
-    with pytest.raises(ConfigError, match="pickled; they are not read"):
+    with pytest.raises(ConfigError, match="pickled; without checksums they are not read"):
         fetch(source)
     assert not (tmp_path / "exploded").exists()
 
@@ -183,7 +183,7 @@ def test_a_dataset_is_downloaded_once_and_appears_whole(mirror, tmp_path):
     fetch(source)
     assert len(mirror) == asked
     (tmp_path / "data" / "torchvision" / "MNIST" / "MNIST" / "raw" / "t10k-labels-idx1-ubyte").unlink()
-    with pytest.raises(ConfigError, match="not complete, or not as published .* move MNIST elsewhere"):
+    with pytest.raises(ConfigError, match=r"not complete, or not as published .* move MNIST elsewhere"):
         fetch(source)
     assert len(mirror) == asked
 

@@ -139,5 +139,5 @@ def test_shards_that_cannot_be_read_are_refused_before_any_job(shards):
     with pytest.raises(ConfigError, match=r"no shard has the name train-5.tar"):
         WebDataset(train="train-0.tar", sha256={"train-5.tar": "0" * 64}).check()
     write_tar("empty.tar", [("a.png", encoded(0)), ("b.cls", b"1")])
-    with pytest.raises(Exception, match=r"wds:empty.tar has no labelled image: files of one name"):
+    with pytest.raises(Exception, match=r"wds:empty.tar has no labelled image, files of one name"):
         fetch(WebDataset(train="empty.tar"))

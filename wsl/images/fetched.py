@@ -34,7 +34,7 @@ class Index(NamedTuple):
 
     classes: list[str]
     labels: dict[str, np.ndarray]
-    places: dict[str, np.ndarray] = {}
+    places: dict[str, np.ndarray] | None = None
 
 
 class FetchedSource(PooledSource):
@@ -217,7 +217,7 @@ def write_index(source: FetchedSource) -> None:
     if known is not None and known != names:
         raise ConfigError(f"images.source: {source.label} has the classes {names}, not {known}; check {source.place()}")
     arrays = {f"label_{part}": numbers[values].astype(np.int32) for part, values in labels.items()}
-    arrays |= {f"place_{part}": values for part, values in places.items()}
+    arrays |= {f"place_{part}": values for part, values in (places or {}).items()}
     arrays |= {f"count_{part}": values[used] for part, values in counts.items()}
     stamp = json.dumps(plain({"stamp": source.stamp()}))
     content = io.BytesIO()

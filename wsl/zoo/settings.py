@@ -181,7 +181,7 @@ class Zoo(MemberTraining):
     classes_per_task: Annotated[Whole, Field(ge=2)] = Field(3, description="classes per task")
     tasks: Literal["within", "across"] = Field(
         "within",
-        description="with several image sources: `within`: the classes of a task are of one source, each source equally "
+        description="with several image sources: `within`: a task has the classes of one source, each equally "
         "often; `across`: of any sources",
     )
     optimizer: Distribution = Field(Choice(choice=["adam", "sgd"]), description="distribution over `adam`, `sgd`")

@@ -59,8 +59,8 @@ class HuggingFace(FetchedSource):
 
     def by_hand(self):
         return (
-            f"{super().by_hand()}; or fetch the repository (`hf download {self.dataset} --repo-type dataset --local-dir "
-            "FOLDER`) and set images.source: hf:FOLDER"
+            f"{super().by_hand()}; or run `hf download {self.dataset} --repo-type dataset --local-dir FOLDER` and set "
+            "images.source: hf:FOLDER"
         )
 
     def fetch(self):
@@ -83,7 +83,7 @@ class HuggingFace(FetchedSource):
     def contents(self):
         labels, classes = {}, None
         for part, dataset in self._opened().items():
-            dataset, image, column = self._columns(dataset)
+            dataset, _, column = self._columns(dataset)
             feature = dataset.features[column]
             values = dataset.select_columns([column]).with_format("numpy")[:][column]
             if hasattr(feature, "names"):

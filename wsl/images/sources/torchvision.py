@@ -191,7 +191,7 @@ class Torchvision(FetchedSource):
         name, _, variant = self.dataset.partition("/")
         if any(root.glob("*/processed/*.pt")):
             raise ConfigError(
-                f"images.source: {root} has files that an old torchvision pickled; without a checksum they are not read: "
+                f"images.source: {root} holds files that torchvision pickled; without checksums they are not read; "
                 "use another root"
             )
         arguments = dict(self.kind.parts[part])
