@@ -13,7 +13,7 @@ from wsl.images.packing import pack_class
 from wsl.images.settings import Images, Packing
 from wsl.images.sources.huggingface import HuggingFace
 
-datasets = pytest.importorskip("datasets", reason="needs the package datasets, of the extra `hub`")
+datasets = pytest.importorskip("datasets", reason="needs the package datasets, of the extra `data`")
 NAMES = ["traffic light/red", "traffic light/green", "A", "a"]
 SAFE = ["traffic light-red", "traffic light-green", "A", "a-2"]
 
@@ -77,12 +77,16 @@ def test_a_repository_of_parquet_files_is_fetched_once_into_the_root(saved, tmp_
     table(2, 8).to_parquet(str(tmp_path / "repository" / "data" / "validation-00000-of-00001.parquet"))
     source = HuggingFace(dataset="repository")
     fetch(source)
-    place = tmp_path / "data" / "huggingface" / "repository"
+    (place,) = (tmp_path / "data" / "huggingface").iterdir()
     assert place == tmp_path / source.place() and not list(place.glob(".cache"))
     assert source.count(source.names()) == 48 and set(source.index("count_test")) == {"count_test"}
     made = {path: path.stat().st_mtime_ns for path in place.rglob("*")}
     fetch(source)
     assert made == {path: path.stat().st_mtime_ns for path in place.rglob("*")}
+    table(2, 12).to_parquet(str(tmp_path / "repository" / "data" / "validation-00000-of-00001.parquet"))
+    assert source.index() is None
+    fetch(source)
+    assert source.count(source.names()) == 52
 
 
 def test_damaged_images_are_left_out_and_texts_are_classes(saved, tmp_path, read):

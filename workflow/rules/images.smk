@@ -4,8 +4,8 @@ IMAGES = RUN.config.images
 FETCHED = [(source, str(source.index_file)) for source in IMAGES.source.fetched()]
 
 
-# Fetched where Snakemake runs, into folders that runs share. Packing reads the index; a new one of the same data changes
-# no image, hence `ancient`.
+# Fetched where Snakemake runs, so that no node of a cluster needs a network, into folders that runs share. Packing reads
+# the index. Not `ancient`: Snakemake would miss the changed fingerprints of classes behind it.
 for number, (source, index) in enumerate(FETCHED):
 
     rule:
@@ -35,7 +35,7 @@ for rule_name, log_name, names, classes_of in class_jobs("pack_class", "pack_cla
         name:
             rule_name
         input:
-            [ancient(index) for _, index in FETCHED],
+            [index for _, index in FETCHED],
         output:
             out=packed(names),
         log:

@@ -17,7 +17,7 @@ def fetch(
 ) -> None:
     """Fetch the images that configs name (`torchvision:`, `hf:`, `wds:`), and index their labels.
 
-    What is there is not fetched again. `wsl run` and Snakemake fetch images as well. This command is for a machine with
+    Existing files are not fetched again. `wsl run` and Snakemake fetch images as well. This command is for a machine with
     a network, whose files you then copy, and for plain Snakemake where the classes are not known without the data.
     """
     with mendable():

@@ -23,6 +23,7 @@ type or an impossible value stops the run before any job starts. Renamed keys ar
 
 - `config.yaml`: the default; images that come with a dependency, minutes on two cores, no network.
 - `digits-thesis.yaml`: the setting of the thesis on scikit-learn's digits; `make run` runs it too.
+- `cifar10.yaml`: CIFAR-10 by its name, downloaded once.
 - `tiny-imagenet.yaml`: photographs at 64 pixels from folders; copy it for your own photographs.
 - `thesis.yaml`: the thesis at full size.
 

@@ -52,7 +52,7 @@ class FetchedSource(PooledSource):
 
     @abstractmethod
     def fetch(self) -> None:
-        """Make sure that the data are in their place; what is there is not fetched again.
+        """Make sure that the data are in their place; existing files are not fetched again.
 
         Raises:
             Exception: of the network, or of files that are not as published.
@@ -153,13 +153,13 @@ class FetchedSource(PooledSource):
         return int(sum(index[key][chosen].sum() for key in _counts(index)))
 
     def missing(self):
-        return [] if self.index() is not None else [self.place()]
+        return [] if self.index() is not None else [self.index_file]
 
     def fetches(self) -> str:
         """Return one sentence: whether the data are here."""
         if self.index() is not None and self.place().exists():
             return f"{self.label} is here: {self.place()}"
-        return f"{self.label} is not indexed yet: what is missing in {self.place()} is fetched before the first job"
+        return f"{self.label} is not indexed yet: missing files in {self.place()} are fetched before the first class is packed"
 
     def images(self, name, packing, seed):
         arrays = self.index("classes", *self._keys())
@@ -189,7 +189,7 @@ def fetch(source: FetchedSource) -> None:
     """Fetch a source and write the index of its labels, unless both are there.
 
     Raises:
-        ConfigError: a package is missing, or the data cannot be fetched or read; the message says what to do by hand.
+        ConfigError: a package is missing, or the data cannot be fetched or read; the message names a way by hand.
     """
     source.check()
     try:

@@ -16,7 +16,7 @@ from wsl.randomness import assigned_part, integer_seed, stream
 from wsl.settings.distributions import Distribution
 
 Distributions = dict[str, Distribution]
-GAPS = 20  # with so many times the sets that one pool needs, chance leaves no part of several pools without sets
+GAPS = 20  # factor: with this many more sets than one pool needs, no part of several pools is without sets
 UNSEEN_FROM = 1_000_000  # first number of unseen members, beyond those of all others
 
 

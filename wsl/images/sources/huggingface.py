@@ -1,7 +1,10 @@
 """The image source `hf`: datasets of the Hugging Face Hub, and datasets that its library saved to disk."""
 
+import hashlib
+import json
 import re
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +26,7 @@ class HuggingFace(FetchedSource):
     """A dataset of the Hugging Face Hub, `owner/name`, or a folder: one that `save_to_disk` wrote, or a repository."""
 
     short = "dataset"
-    library = ("datasets", "hub")
+    library = ("datasets", "data")
 
     dataset: str = Field(description="`owner/name` on the Hub, or the path of a folder")
     config: str | None = Field(None, description="name of the dataset's config; empty: its only or default one")
@@ -40,14 +43,17 @@ class HuggingFace(FetchedSource):
     def place(self):
         if self._is_saved():
             return Path(self.dataset)
-        parts = [self.dataset.strip("/"), self.config, self.revision and f"@{self.revision}"]
+        stamp = self.stamp()  # of a local repository: a copy of its own for each state
+        state = stamp and hashlib.sha256(json.dumps(stamp).encode()).hexdigest()[:12]
+        parts = [self.dataset.strip("/"), self.config, self.revision and f"@{self.revision}", state]
         return self.root / re.sub(r"[^A-Za-z0-9._@-]+", "--", "--".join(filter(None, parts)).lstrip("."))
 
     def stamp(self):
         if not Path(self.dataset).is_dir():
             return None
-        files = sorted(path for path in Path(self.dataset).rglob("*") if path.is_file())
-        return [[str(path), path.stat().st_mtime_ns, path.stat().st_size] for path in files]
+        # Not deeper: files of images that are added or removed change the times of their folders.
+        paths = sorted([*Path(self.dataset).glob("*"), *Path(self.dataset).glob("*/*")])
+        return [[str(path), path.stat().st_mtime_ns, path.stat().st_size] for path in paths]
 
     def fingerprint(self, name):
         return self.stamp()
@@ -70,8 +76,10 @@ class HuggingFace(FetchedSource):
         """
         if self._is_saved() or self.place().is_dir():
             return
-        from datasets import DatasetDict, load_dataset
+        from datasets import DatasetDict, disable_progress_bars, load_dataset
 
+        if not sys.stderr.isatty():
+            disable_progress_bars()
         with new_folder(self.place()) as folder:
             cache = folder / ".cache"  # tables that the library makes from the files of the repository
             splits = load_dataset(self.dataset, self.config, revision=self.revision, cache_dir=str(cache))

@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import tarfile
-import urllib.request
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -90,6 +89,8 @@ class WebDataset(FetchedSource):
         return f"download {', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''} by hand into {self.root}"
 
     def fetch(self):
+        import urllib.request  # slow, and only needed here
+
         for shards in self.shards().values():
             for shard in shards:
                 path, known = self._file(shard), self.sha256.get(self._file(shard).name)
