@@ -32,7 +32,7 @@ def call(*arguments, code=0):
 def test_a_config_is_fetched_before_it_can_be_planned(config):
     before = call("doctor", config, code=1)
     assert "run `wsl fetch` with this config first, or list images.classes" in before
-    assert "torchvision:Flowers102 is not indexed yet: missing files in flowers are fetched before" in before
+    assert "torchvision:Flowers102 is not indexed yet: a first job fetches missing files into flowers" in before
     assert call("fetch", config) == "torchvision:Flowers102 is here: flowers; 102 classes, 408 images"
     after = call("doctor", config)
     assert "mine: 102 classes" in after and "torchvision:Flowers102 is here: flowers" in after

@@ -4,12 +4,10 @@ import io
 import json
 import pickle
 import tarfile
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import numpy as np
 import pytest
+from loopback import Loopback
 from PIL import Image
 from pydantic import ValidationError
 
@@ -97,35 +95,26 @@ def test_labels_are_texts_or_json_and_nothing_is_unpickled(tmp_path, monkeypatch
 
 
 @pytest.fixture
-def server(shards):
-    """The shards at a URL; returns it and the paths that were asked for."""
+def site(shards):
+    """The shards on a server of this machine."""
     (shards / "served").mkdir()
     for file in shards.glob("*.tar"):
         file.rename(shards / "served" / file.name)
-    asked = []
-
-    class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, *args):
-            asked.append(self.path)
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=shards / "served"))
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}", asked
-    server.shutdown()
-    server.server_close()
+    with Loopback(shards / "served") as site:
+        yield site
 
 
-def test_urls_are_downloaded_once_and_checked(server, tmp_path):
-    url, asked = server
+def test_urls_are_downloaded_once_and_checked(site, tmp_path):
+    url = site.url
     right, wrong = file_digest(tmp_path / "served" / "train-0.tar"), "0" * 64
     with pytest.raises(ConfigError, match=r"sha256: http.*train-0.tar has the checksum .*, not 000"):
         fetch(WebDataset(train=f"{url}/train-{{0..1}}.tar", sha256={"train-0.tar": wrong}))
     assert not list(tmp_path.glob("data/wds/*"))
     source = WebDataset(train=f"{url}/train-{{0..1}}.tar", sha256={"train-0.tar": right})
     fetch(source)
-    assert source.count(source.names()) == 48 and len(asked) == 3
+    assert source.count(source.names()) == 48 and site.sent.total() == 3
     fetch(source)
-    assert len(asked) == 3
+    assert site.sent.total() == 3
     with pytest.raises(ConfigError, match=r"404.*download http.*/none.tar by hand into data/wds"):
         fetch(WebDataset(train=f"{url}/none.tar"))
 

@@ -17,8 +17,8 @@ def fetch(
 ) -> None:
     """Fetch the images that configs name (`torchvision:`, `hf:`, `wds:`), and index their labels.
 
-    Existing files are not fetched again. `wsl run` and Snakemake fetch images as well. This command is for a machine with
-    a network, whose files you then copy, and for plain Snakemake where the classes are not known without the data.
+    Existing files are not fetched again. `wsl run` and Snakemake fetch images as well. Use this command on a machine
+    with a network, to copy its files, and before plain Snakemake if the classes are not known without the data.
     """
     with mendable():
         from wsl.config.reading import read_yaml

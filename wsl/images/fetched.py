@@ -159,7 +159,7 @@ class FetchedSource(PooledSource):
         """Return one sentence: whether the data are here."""
         if self.index() is not None and self.place().exists():
             return f"{self.label} is here: {self.place()}"
-        return f"{self.label} is not indexed yet: missing files in {self.place()} are fetched before the first class is packed"
+        return f"{self.label} is not indexed yet: a first job fetches missing files into {self.place()}"
 
     def images(self, name, packing, seed):
         arrays = self.index("classes", *self._keys())
@@ -191,11 +191,15 @@ def fetch(source: FetchedSource) -> None:
     Raises:
         ConfigError: a package is missing, or the data cannot be fetched or read; the message names a way by hand.
     """
+    from filelock import FileLock  # here, since few starts fetch anything
+
     source.check()
     try:
-        source.fetch()
-        if source.index() is None:
-            write_index(source)
+        INDICES.mkdir(parents=True, exist_ok=True)
+        with FileLock(INDICES / f".{source.index_file.stem}.lock"):  # two runs may start together
+            source.fetch()
+            if source.index() is None:
+                write_index(source)
     except (ConfigError, DataError):
         raise
     except Exception as error:  # of the network, the disk, or the library
