@@ -1,6 +1,32 @@
-# Packed images, and pretrained weights that the config names by tag or repository.
+# Images that the config names, packed images, and pretrained weights that the config names by tag or repository.
 
 IMAGES = RUN.config.images
+FETCHED = [(source, str(source.index_file)) for source in IMAGES.source.fetched()]
+
+
+# Fetched where Snakemake runs, so that no node of a cluster needs a network, into folders that runs share. Packing reads
+# the index. Not `ancient`: Snakemake would miss the changed fingerprints of classes behind it.
+for number, (source, index) in enumerate(FETCHED):
+
+    rule:
+        name:
+            f"fetch_images_{number}"
+        output:
+            out=index,
+        log:
+            PATHS.log(f"fetch_images_{number}"),
+        localrule: True
+        conda:
+            ENVIRONMENT
+        params:
+            **call(
+                "wsl.images.fetched.fetch_images",
+                [type(source)],
+                settings={"source": source.described()},
+                stamp=source.stamp(),
+            ),
+        script:
+            CALL
 
 
 # Images of the zoo of another run are packed already.
@@ -9,6 +35,8 @@ for rule_name, log_name, names, classes_of in () if RUN.borrowed else class_jobs
     rule:
         name:
             rule_name
+        input:
+            [index for _, index in FETCHED],
         output:
             out=packed(names),
         log:
@@ -21,7 +49,7 @@ for rule_name, log_name, names, classes_of in () if RUN.borrowed else class_jobs
         params:
             **call(
                 "wsl.images.packing.pack_classes",
-                [type(IMAGES.source)],
+                IMAGES.source_types,
                 classes=classes_of,
                 settings=IMAGES.packing,
                 fingerprints=lambda wildcards, of=classes_of: list(map(IMAGES.source.fingerprint, of(wildcards))),

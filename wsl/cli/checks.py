@@ -46,9 +46,10 @@ def check_config(path: Path) -> tuple[dict[str, Any], list[str], list[str]]:
     pretrained = run.pretrained if run else obstacles.attempt(lambda: Pretrained(config))
     datasets = config.datasets
     obstacles.attempt(lambda: config.images.source.check())
+    about["downloads"] = [source.fetches() for source in config.images.source.fetched()]
     if pretrained:
         obstacles.attempt(pretrained.check)
-        about["downloads"] = pretrained.fetches()
+        about["downloads"] += pretrained.fetches()
     if run:
         about["classes"] = len(run.classes)
         about["members"] = {part: len(run.members(part)) for part in run.parts}

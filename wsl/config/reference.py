@@ -24,6 +24,7 @@ YAML completes and checks a config with the first line of the presets.
 
 - `config.yaml`: the default; images that come with a dependency, minutes on two cores, no network.
 - `digits-thesis.yaml`: the setting of the thesis on scikit-learn's digits; `make run` runs it too.
+- `cifar10.yaml`: CIFAR-10 by its name, downloaded once.
 - `tiny-imagenet.yaml`: photographs at 64 pixels from folders; copy it for your own photographs.
 - `thesis.yaml`: the thesis at full size.
 - `tiny.yaml`: every stage, figure and table in about a minute; a first run that shows how the workflow works.

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
-
 from wsl.errors import DataError
 from wsl.files.opening import full_disk, writing_fault
 
@@ -78,6 +76,8 @@ def staging(folder: str | Path) -> Iterator[Path]:
     Raises:
         DataError: the folder cannot be written.
     """
+    import psutil  # slow, and rarely needed
+
     folder = Path(folder)
     with _temporary(folder / "new") as temporary:
         for leftover in folder.glob(".new.*.part"):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+
 from wsl.errors import ConfigError, DataError
 from wsl.files.atomic import written_whole
 from wsl.images.classes import choose, safe_names
@@ -33,7 +34,7 @@ class Index(NamedTuple):
 
     classes: list[str]
     labels: dict[str, np.ndarray]
-    places: dict[str, np.ndarray] = {}
+    places: dict[str, np.ndarray] | None = None
 
 
 class FetchedSource(PooledSource):
@@ -51,7 +52,7 @@ class FetchedSource(PooledSource):
 
     @abstractmethod
     def fetch(self) -> None:
-        """Make sure that the data are in their place; what is there is not fetched again.
+        """Make sure that the data are in their place; existing files are not fetched again.
 
         Raises:
             Exception: of the network, or of files that are not as published.
@@ -106,10 +107,13 @@ class FetchedSource(PooledSource):
             pass
         return None
 
-    def names(self):
+    def known(self) -> list[str] | None:
+        """Return the names of the classes if they are known before the data are fetched, or since they were."""
         index = self.index()
-        known = self.names_without_data() if index is None else index["classes"].tolist()
-        if known is None:
+        return self.names_without_data() if index is None else index["classes"].tolist()
+
+    def names(self):
+        if (known := self.known()) is None:
             raise ConfigError(
                 f"images.source: the classes of {self.label} are known only when its data are here; "
                 "run `wsl fetch` with this config first, or list images.classes"
@@ -148,11 +152,14 @@ class FetchedSource(PooledSource):
         chosen = np.isin(index["classes"], names)
         return int(sum(index[key][chosen].sum() for key in _counts(index)))
 
+    def missing(self):
+        return [] if self.index() is not None else [self.index_file]
+
     def fetches(self) -> str:
         """Return one sentence: whether the data are here."""
         if self.index() is not None and self.place().exists():
             return f"{self.label} is here: {self.place()}"
-        return f"{self.label} is not indexed yet: what is missing in {self.place()} is fetched before the first job"
+        return f"{self.label} is not indexed yet: a first job fetches missing files into {self.place()}"
 
     def images(self, name, packing, seed):
         arrays = self.index("classes", *self._keys())
@@ -168,9 +175,7 @@ class FetchedSource(PooledSource):
             {part: arrays[f"place_{part}"] for part in PARTS if f"place_{part}" in arrays},
         )
         number = classes.index(name)
-        return {
-            part: self.read(part, np.flatnonzero(labels == number), index) for part, labels in index.labels.items()
-        }
+        return {part: self.read(part, np.flatnonzero(labels == number), index) for part, labels in index.labels.items()}
 
     def _keys(self) -> list[str]:
         try:
@@ -184,18 +189,24 @@ def fetch(source: FetchedSource) -> None:
     """Fetch a source and write the index of its labels, unless both are there.
 
     Raises:
-        ConfigError: a package is missing, or the data cannot be fetched or read; the message says what to do by hand.
+        ConfigError: a package is missing, or the data cannot be fetched or read; the message names a way by hand.
     """
+    from filelock import FileLock  # here, since few starts fetch anything
+
     source.check()
     try:
-        source.fetch()
-        if source.index() is None:
-            write_index(source)
+        INDICES.mkdir(parents=True, exist_ok=True)
+        with FileLock(INDICES / f".{source.index_file.stem}.lock"):  # two runs may start together
+            source.fetch()
+            if source.index() is None:
+                write_index(source)
     except (ConfigError, DataError):
         raise
     except Exception as error:  # of the network, the disk, or the library
-        reason = str(error) or type(error).__name__
-        raise ConfigError(f"images.source: {source.label} cannot be fetched or read ({reason}); {source.by_hand()}") from error
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ConfigError(
+            f"images.source: {source.label} cannot be fetched or read ({reason}); {source.by_hand()}"
+        ) from error
 
 
 def write_index(source: FetchedSource) -> None:
@@ -210,7 +221,7 @@ def write_index(source: FetchedSource) -> None:
     if known is not None and known != names:
         raise ConfigError(f"images.source: {source.label} has the classes {names}, not {known}; check {source.place()}")
     arrays = {f"label_{part}": numbers[values].astype(np.int32) for part, values in labels.items()}
-    arrays |= {f"place_{part}": values for part, values in places.items()}
+    arrays |= {f"place_{part}": values for part, values in (places or {}).items()}
     arrays |= {f"count_{part}": values[used] for part, values in counts.items()}
     stamp = json.dumps(plain({"stamp": source.stamp()}))
     content = io.BytesIO()
@@ -229,13 +240,11 @@ def fetch_images(out: str | Path, settings: OneSource, stamp: Any = None) -> Non
     """Fetch a source, and write its index ``out``, which jobs of packing read.
 
     Args:
-        out: ``FetchedSource.index_file``.
+        out: ``FetchedSource.index_file``, which Snakemake has removed.
         settings: the source.
         stamp: unused, but a change of the user's files makes the job stale.
     """
     fetch(settings.source)
-    if not Path(out).is_file():  # Snakemake removes it before the job
-        write_index(settings.source)
 
 
 def _counts(arrays: Any) -> list[str]:

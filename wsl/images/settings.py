@@ -54,6 +54,11 @@ class Images(Packing):
         return Normalisation(self.mean, self.std)
 
     @property
+    def source_types(self) -> list[type]:
+        """The classes of the source, and of those in it."""
+        return list(dict.fromkeys(map(type, [self.source, *getattr(self.source, "of", {}).values()])))
+
+    @property
     def packing(self) -> dict[str, Any]:
         """The settings that packed images depend on."""
         return {key: getattr(self, key) for key in Packing.model_fields}

@@ -15,6 +15,7 @@ from wsl.config.schema import load_config
 from wsl.errors import ConfigError
 from wsl.files.packages import install_hint
 from wsl.launch.places import find_config, presets
+from wsl.images.fetched import fetch
 from wsl.runs.run import Run
 
 CHANGES = ("--config", "-C")
@@ -63,6 +64,7 @@ def plan_runs(configs: Sequence[str | os.PathLike[str]], arguments: Sequence[str
         config = find_config(given)
         raw = _changed(read_yaml(config), _changes(arguments))
         try:
+            _fetch_unknown(raw)
             if _awaits(raw, runs):  # checked in full once the other run has made its zoo
                 name = load_config(raw).run
             else:
@@ -89,6 +91,22 @@ def _awaits(raw: Mapping[str, Any], earlier: Sequence[PlannedRun]) -> bool:
     zoo = raw.get("zoo")
     folder = zoo.get("from") if isinstance(zoo, Mapping) else None
     return isinstance(folder, str) and Path(folder).resolve() in [other.results.resolve() for other in earlier]
+
+
+def _fetch_unknown(raw: dict[str, Any]) -> None:
+    """Fetch images whose classes are not known without their data: a run cannot be planned before.
+
+    Raises:
+        ConfigError: they cannot be fetched.
+    """
+    try:
+        images = load_config(raw).images
+    except ConfigError:  # `Run` reports it, with other faults
+        return
+    for source in images.source.fetched() if not isinstance(images.classes, list) else []:
+        if source.known() is None:
+            print(f"Fetching {source.label} into {source.place()}", flush=True)
+            fetch(source)
 
 
 def _changes(arguments: Sequence[str]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """A run: its checked config, classes and plan, as the workflow's rules use them."""
 
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from wsl.runs.mixed import mixed_faults
 from wsl.runs.pretrained import Pretrained
 from wsl.sampling.methods.base import METHODS
 from wsl.settings.distributions import Distribution
-from wsl.zoo.groups import group_classes
+from wsl.zoo.groups import check_sources, group_classes
 from wsl.zoo.imported import ImportedZoo, read_imported
 from wsl.zoo.layout import Layout
 from wsl.zoo.mixture import with_architectures
@@ -119,9 +119,11 @@ class Run:
             self.plan = first_training(self.imported.plan, zoo.training)
             return
         self.groups = group_classes(seed, self.classes, zoo.backbone.classes, unseen.classes, task)
+        if zoo.tasks == "within":
+            check_sources(self.groups["tasks"], self.config.images.source.group, task)
         self.plan = self._members(self.groups["tasks"], zoo.members)
         if unseen.members is not None:
-            self.plan += plan_unseen(seed, self.groups["unseen"], unseen.members, task, *self._distributions())
+            self.plan += plan_unseen(seed, self.groups["unseen"], unseen.members, task, *self._draws_from())
         if self.mixed:
             self.plan = with_architectures(seed, self.plan, self.networks)
         self.plan = first_training(self.plan, zoo.training)
@@ -138,11 +140,14 @@ class Run:
 
     def _members(self, classes: list[str], count: int) -> list[dict[str, Any]]:
         zoo, task = self.config.zoo, self.config.zoo.classes_per_task
-        return plan_members(self.config.seed, classes, count, task, zoo.parts.model_dump(), *self._distributions())
+        return plan_members(self.config.seed, classes, count, task, zoo.parts.model_dump(), *self._draws_from())
 
-    def _distributions(self) -> tuple[dict[str, Distribution], dict[str, Distribution]]:
+    def _draws_from(self) -> tuple[dict[str, Distribution], dict[str, Distribution], Callable[[str], str] | None]:
+        """Return the last arguments of ``plan_members``."""
         zoo = self.config.zoo
-        return {key: getattr(zoo, key) for key in DRAWN}, {"adam": zoo.learning_rate.adam, "sgd": zoo.learning_rate.sgd}
+        rates = {"adam": zoo.learning_rate.adam, "sgd": zoo.learning_rate.sgd}
+        group = self.config.images.source.group if zoo.tasks == "within" else None
+        return {key: getattr(zoo, key) for key in DRAWN}, rates, group
 
     @property
     def paths(self) -> Paths:
@@ -281,7 +286,8 @@ class Run:
 
     def prompts(self, name: str) -> list[str]:
         """Return the prompts with a class's name in words."""
-        return [prompt.replace("{}", self._words.get(name, name)) for prompt in self.config.datasets.prompts]
+        words = self._words.get(name) or self.config.images.source.owner(name)[1]
+        return [prompt.replace("{}", words) for prompt in self.config.datasets.prompts]
 
     def seed(self, purpose: str, *draw: int) -> int:
         """Return the integer seed of a job, by its purpose and, if it is repeated, the number of the draw."""

@@ -1,6 +1,7 @@
 """Divide the classes among the backbone, the members' tasks and the tasks of unseen classes."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from wsl.errors import ConfigError, DataError, Faults
@@ -47,6 +48,26 @@ def group_classes(
             faults.lines.append(f"zoo.{group}.classes: {fault}")
     faults.refuse()
     return groups
+
+
+def check_sources(classes: Sequence[str], group: Callable[[str], str], needed: int) -> None:
+    """Refuse classes for tasks of one source each if a source has too few of them for a task.
+
+    Args:
+        classes: names of the classes for tasks.
+        group: returns the label of a class's source.
+        needed: classes per task.
+
+    Raises:
+        ConfigError: the message names the sources.
+    """
+    counts = Counter(map(group, classes))
+    few = ", ".join(f"{label} ({count})" for label, count in counts.items() if count < needed)
+    if few:
+        raise ConfigError(
+            f"zoo.tasks: a task of one source needs {needed} classes, but fewer are left for tasks of {few}; use more "
+            "classes of it, leave it out, or set zoo.tasks: across"
+        )
 
 
 def _chosen(key: str, choice: ClassChoice, classes: list[str], left: list[str], rng) -> set[str]:

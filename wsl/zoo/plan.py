@@ -3,9 +3,11 @@
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import combinations
+from itertools import chain, combinations
 from math import comb, inf
 from typing import Any
+
+import numpy as np
 
 from wsl.errors import ConfigError
 from wsl.files.plain import write_csv, write_json
@@ -14,6 +16,7 @@ from wsl.randomness import assigned_part, integer_seed, stream
 from wsl.settings.distributions import Distribution
 
 Distributions = dict[str, Distribution]
+GAPS = 20  # factor: with this many more sets than one pool needs, no part of several pools is without sets
 UNSEEN_FROM = 1_000_000  # first number of unseen members, beyond those of all others
 
 
@@ -22,10 +25,25 @@ def class_set_rank(classes: tuple[int, ...]) -> int:
     return sum(comb(index, place + 1) for place, index in enumerate(sorted(classes)))
 
 
+def _pools(classes: Sequence[str], size: int, group: Callable[[str], str] | None) -> list[np.ndarray]:
+    """Return the places of the classes that tasks are drawn from together; pools without a whole task are left out."""
+    groups: dict[str, list[int]] = {}
+    for place, name in enumerate(classes):
+        groups.setdefault(group(name) if group else "", []).append(place)
+    return [np.array(places) for places in groups.values() if len(places) >= size]
+
+
 def _task_draws(
-    seed: int, classes: Sequence[str], size: int, available: float, owns: Callable = lambda task: True
+    seed: int,
+    classes: Sequence[str],
+    size: int,
+    available: float,
+    pools: Sequence[np.ndarray],
+    owns: Callable = lambda task: True,
 ) -> Callable[[int], list[str]]:
     """Return a function that draws the task of a member: class names in the order of its head.
+
+    The classes of a task are of one of ``pools``, see ``_pools``, each pool equally often.
 
     Call it for the members of one part, in their order. They get distinct *sets* of classes until all ``available``
     sets of the part, for which ``owns`` is true, are used; then every set may be drawn again. Two orders of one set
@@ -39,7 +57,8 @@ def _task_draws(
             used.clear()
         rng = stream(seed, "member", member, "task")
         while True:
-            task = tuple(rng.choice(len(classes), size, replace=False).tolist())
+            pool = pools[rng.integers(len(pools))] if len(pools) > 1 else pools[0]
+            task = tuple(pool[rng.choice(len(pool), size, replace=False)].tolist())
             rank = class_set_rank(task)
             if rank not in used and owns(task):
                 used.add(rank)
@@ -48,13 +67,16 @@ def _task_draws(
     return draw
 
 
-def _sets_per_part(seed: int, n_classes: int, size: int, members: int, shares: dict[str, int]) -> dict[str, float]:
+def _sets_per_part(
+    seed: int, pools: Sequence[np.ndarray], size: int, members: int, shares: dict[str, int]
+) -> dict[str, float]:
     """Return the number of sets of classes of each part; infinite where no part can run out."""
     # Sets are assigned to parts in blocks, by the same shares as members: with a whole block of sets, and two sets per
-    # member, each part has at least as many sets as members.
-    if comb(n_classes, size) > max(2 * members, sum(shares.values())):
+    # member, each part has at least as many sets as members. The sets of several pools leave gaps in the blocks.
+    enough = max(2 * members, sum(shares.values())) * (1 if len(pools) == 1 else GAPS)
+    if sum(comb(len(pool), size) for pool in pools) > enough:
         return dict.fromkeys(shares, inf)
-    sets = combinations(range(n_classes), size)
+    sets = chain.from_iterable(combinations(pool.tolist(), size) for pool in pools)
     counts = Counter(assigned_part(seed, "tasks", class_set_rank(classes), shares) for classes in sets)
     return {part: counts[part] for part in shares}
 
@@ -67,6 +89,7 @@ def plan_members(
     shares: dict[str, int],
     distributions: Distributions,
     learning_rates: Distributions,
+    group: Callable[[str], str] | None = None,
 ) -> list[dict[str, Any]]:
     """Return the plan: one dict per member.
 
@@ -80,6 +103,7 @@ def plan_members(
         shares: shares of members in train, validation and test.
         distributions: of ``optimizer``, ``batch_size``, ``weight_decay``, ``early_epoch``, ``max_epoch``.
         learning_rates: one distribution per optimiser.
+        group: returns the source of a class: then the classes of a task are of one source.
 
     Raises:
         ConfigError: a part would be empty, or would not have a task of its own.
@@ -90,7 +114,8 @@ def plan_members(
         raise ConfigError(
             f"zoo.parts: {members} members leave the {missing[0]} part empty; raise zoo.members or that part's share"
         )
-    available = _sets_per_part(seed, len(classes), classes_per_task, members, shares)
+    pools = _pools(classes, classes_per_task, group)
+    available = _sets_per_part(seed, pools, classes_per_task, members, shares)
     if not all(available.values()):
         raise ConfigError(
             f"zoo.classes_per_task: {classes_per_task} of {len(classes)} classes make too few tasks to give each part "
@@ -102,7 +127,7 @@ def plan_members(
         return assigned_part(seed, "tasks", class_set_rank(task), shares) == part
 
     draws = {
-        part: _task_draws(seed, classes, classes_per_task, count, partial(owns, part))
+        part: _task_draws(seed, classes, classes_per_task, count, pools, partial(owns, part))
         for part, count in available.items()
     }
     return [
@@ -132,9 +157,16 @@ def plan_unseen(
     classes_per_task: int,
     distributions: Distributions,
     learning_rates: Distributions,
+    group: Callable[[str], str] | None = None,
 ) -> list[dict[str, Any]]:
     """Return the plan of members on tasks of unseen classes, numbered from ``UNSEEN_FROM``; see ``plan_members``."""
-    draw = _task_draws(seed, classes, classes_per_task, comb(len(classes), classes_per_task))
+    pools = _pools(classes, classes_per_task, group)
+    if not pools:
+        raise ConfigError(
+            f"zoo.unseen.classes: no source has {classes_per_task} unseen classes for a task; name more of one source"
+        )
+    sets = sum(comb(len(pool), classes_per_task) for pool in pools)
+    draw = _task_draws(seed, classes, classes_per_task, sets, pools)
     indices = range(UNSEEN_FROM, UNSEEN_FROM + members)
     return [_row(seed, index, "unseen", draw(index), distributions, learning_rates) for index in indices]
 

@@ -187,6 +187,11 @@ class Zoo(MemberTraining):
     adapter: Adapter = Adapter()
     unseen: Unseen = Unseen()
     classes_per_task: Annotated[Whole, Field(ge=2)] = Field(3, description="classes per task")
+    tasks: Literal["within", "across"] = Field(
+        "within",
+        description="with several image sources: `within`: a task has the classes of one source, each equally "
+        "often; `across`: of any sources",
+    )
     optimizer: Distribution = Field(Choice(choice=["adam", "sgd"]), description="distribution over `adam`, `sgd`")
     learning_rate: LearningRates = LearningRates()
     weight_decay: Decays = Field(Choice(choice=[0.0]), description="distribution of the weight decay (L2)")

@@ -48,9 +48,9 @@ class ImageSource(Named):
         Returns:
             ``train``; ``train`` and ``test``; or ``train``, ``validation`` and ``test``. Missing parts are split off
             from ``train``; a source without ``test`` derives from ``PooledSource``. A part is the path of a folder of
-            image files, or an iterable over images: PIL images, uint8 arrays, (h, w) or (h, w, 3), or the bytes of image
-            files, of any size. An image may come in a pair of its origin, a text, and the image. An exception in place
-            of an image is the reason why it cannot be read.
+            image files, or an iterable over images: PIL images, uint8 arrays, (h, w) or (h, w, 3), or the bytes of
+            image files, of any size. An image may come in a pair of its origin, a text, and the image. An exception in
+            place of an image is the reason why it cannot be read.
         """
 
     def find(self, wanted: Sequence[str] | int | None, minimum: int) -> tuple[list[str], list[str]]:
@@ -101,5 +101,6 @@ class PooledSource(ImageSource):
     """A source without test images of its own: a share of all of its images is set aside."""
 
     test_share: Share = Field(
-        0.2, description="share of a class's images set aside for the final evaluation, if the source has no test images"
+        0.2,
+        description="share of a class's images set aside for the final evaluation, if the source has no test images",
     )

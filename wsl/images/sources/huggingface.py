@@ -1,7 +1,10 @@
 """The image source `hf`: datasets of the Hugging Face Hub, and datasets that its library saved to disk."""
 
+import hashlib
+import json
 import re
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +26,7 @@ class HuggingFace(FetchedSource):
     """A dataset of the Hugging Face Hub, `owner/name`, or a folder: one that `save_to_disk` wrote, or a repository."""
 
     short = "dataset"
-    library = ("datasets", "hub")
+    library = ("datasets", "data")
 
     dataset: str = Field(description="`owner/name` on the Hub, or the path of a folder")
     config: str | None = Field(None, description="name of the dataset's config; empty: its only or default one")
@@ -32,20 +35,25 @@ class HuggingFace(FetchedSource):
     validation: str | None = Field(None, description="validation split; empty: `validation` if there is `test` too")
     test: str | None = Field(None, description="test split; empty: `test`, else `validation`, else a share of `train`")
     image_column: str | None = Field(None, description="column of images; empty: the only one of that type")
-    label_column: str | None = Field(None, description="column of labels; empty: the only one with class names, or `label`")
+    label_column: str | None = Field(
+        None, description="column of labels; empty: the only one with class names, or `label`"
+    )
     root: Path = Field(Path("data", "huggingface"), description="folder that datasets from the Hub are written to")
 
     def place(self):
         if self._is_saved():
             return Path(self.dataset)
-        parts = [self.dataset.strip("/"), self.config, self.revision and f"@{self.revision}"]
+        stamp = self.stamp()  # of a local repository: a copy of its own for each state
+        state = stamp and hashlib.sha256(json.dumps(stamp).encode()).hexdigest()[:12]
+        parts = [self.dataset.strip("/"), self.config, self.revision and f"@{self.revision}", state]
         return self.root / re.sub(r"[^A-Za-z0-9._@-]+", "--", "--".join(filter(None, parts)).lstrip("."))
 
     def stamp(self):
         if not Path(self.dataset).is_dir():
             return None
-        files = sorted(path for path in Path(self.dataset).rglob("*") if path.is_file())
-        return [[str(path), path.stat().st_mtime_ns, path.stat().st_size] for path in files]
+        # Not deeper: files of images that are added or removed change the times of their folders.
+        paths = sorted([*Path(self.dataset).glob("*"), *Path(self.dataset).glob("*/*")])
+        return [[str(path), path.stat().st_mtime_ns, path.stat().st_size] for path in paths]
 
     def fingerprint(self, name):
         return self.stamp()
@@ -57,8 +65,8 @@ class HuggingFace(FetchedSource):
 
     def by_hand(self):
         return (
-            f"{super().by_hand()}; or fetch the repository (`hf download {self.dataset} --repo-type dataset --local-dir "
-            "FOLDER`) and set images.source: hf:FOLDER"
+            f"{super().by_hand()}; or run `hf download {self.dataset} --repo-type dataset --local-dir FOLDER` and set "
+            "images.source: hf:FOLDER"
         )
 
     def fetch(self):
@@ -68,8 +76,10 @@ class HuggingFace(FetchedSource):
         """
         if self._is_saved() or self.place().is_dir():
             return
-        from datasets import DatasetDict, load_dataset
+        from datasets import DatasetDict, disable_progress_bars, load_dataset
 
+        if not sys.stderr.isatty():
+            disable_progress_bars()
         with new_folder(self.place()) as folder:
             cache = folder / ".cache"  # tables that the library makes from the files of the repository
             splits = load_dataset(self.dataset, self.config, revision=self.revision, cache_dir=str(cache))
@@ -81,7 +91,7 @@ class HuggingFace(FetchedSource):
     def contents(self):
         labels, classes = {}, None
         for part, dataset in self._opened().items():
-            dataset, image, column = self._columns(dataset)
+            dataset, _, column = self._columns(dataset)
             feature = dataset.features[column]
             values = dataset.select_columns([column]).with_format("numpy")[:][column]
             if hasattr(feature, "names"):
@@ -140,7 +150,9 @@ class HuggingFace(FetchedSource):
         from datasets import ClassLabel, Image
 
         features = dataset.features
-        image = self._column("image_column", self.image_column, features, [n for n, f in features.items() if isinstance(f, Image)])
+        image = self._column(
+            "image_column", self.image_column, features, [n for n, f in features.items() if isinstance(f, Image)]
+        )
         named = [name for name, feature in features.items() if isinstance(feature, ClassLabel)]
         named = named if len(named) == 1 else [name for name in LABELS if name in (named or features)][:1]
         label = self._column("label_column", self.label_column, features, named)

@@ -63,7 +63,7 @@ def _plain(sources: dict[str, ImageSource]) -> dict[str, Any]:
     return {label: source.described() for label, source in sources.items()}
 
 
-Labelled = Annotated[Any, PlainValidator(labelled), PlainSerializer(_plain)]
+Labelled = Annotated[list[str] | dict[str, str], PlainValidator(labelled), PlainSerializer(_plain)]
 
 
 @SOURCES.register("several")

@@ -36,44 +36,41 @@ def _split(**parts: str) -> dict[str, dict[str, Any]]:
     return {part: {"split": split} for part, split in parts.items()}
 
 
+def _words(text: str) -> tuple[str, ...]:
+    """Return names of classes; an underscore is a space."""
+    return tuple(word.replace("_", " ") for word in text.split())
+
+
 BY_TRAIN = {"train": {"train": True}, "test": {"train": False}}
 TWO, THREE = _split(train="train", test="test"), _split(train="train", validation="val", test="test")
 WHOLE: dict[str, dict[str, Any]] = {"train": {}}
-DIGITS = tuple("0123456789")
-WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-MNIST = tuple(f"{number} - {word}" for number, word in enumerate(WORDS))
+DIGITS = _words("0 1 2 3 4 5 6 7 8 9")
+MNIST = _words("0_-_zero 1_-_one 2_-_two 3_-_three 4_-_four 5_-_five 6_-_six 7_-_seven 8_-_eight 9_-_nine")
+CLOTHES = _words("T-shirt-top Trouser Pullover Dress Coat Sandal Shirt Sneaker Bag Ankle_boot")
+LAND = "AnnualCrop Forest HerbaceousVegetation Highway Industrial Pasture PermanentCrop Residential River SeaLake"
 KINDS = {
-    "CIFAR10": Kind(BY_TRAIN, tuple("airplane automobile bird cat deer dog frog horse ship truck".split())),
+    "CIFAR10": Kind(BY_TRAIN, _words("airplane automobile bird cat deer dog frog horse ship truck")),
     "CIFAR100": Kind(BY_TRAIN),
     "Caltech101": Kind(WHOLE),
     "Caltech256": Kind(WHOLE),
     "Country211": Kind(_split(train="train", validation="valid", test="test")),
-    "DTD": Kind(THREE, variant="partition", values=tuple(range(1, 11))),
+    "DTD": Kind(THREE, (), "partition", tuple(range(1, 11))),
     "EMNIST": Kind(BY_TRAIN, (), "split", ("balanced", "letters", "digits", "byclass", "bymerge", "mnist")),
-    "EuroSAT": Kind(
-        WHOLE,
-        tuple(
-            "AnnualCrop Forest HerbaceousVegetation Highway Industrial Pasture PermanentCrop Residential River "
-            "SeaLake".split()
-        ),
-    ),
+    "EuroSAT": Kind(WHOLE, _words(LAND)),
     "FGVCAircraft": Kind(THREE, (), "annotation_level", ("variant", "family", "manufacturer")),
-    "FashionMNIST": Kind(
-        BY_TRAIN,
-        ("T-shirt-top", *"Trouser Pullover Dress Coat Sandal Shirt Sneaker Bag".split(), "Ankle boot"),
-    ),
+    "FashionMNIST": Kind(BY_TRAIN, CLOTHES),
     "Flowers102": Kind(THREE),
     "Food101": Kind(TWO),
     "GTSRB": Kind(TWO, tuple(f"{number:02d}" for number in range(43))),
     "Imagenette": Kind(_split(train="train", test="val"), (), "size", ("full", "320px", "160px")),
-    "KMNIST": Kind(BY_TRAIN, tuple("o ki su tsu na ha ma ya re wo".split())),
+    "KMNIST": Kind(BY_TRAIN, _words("o ki su tsu na ha ma ya re wo")),
     "MNIST": Kind(BY_TRAIN, MNIST),
     "OxfordIIITPet": Kind(_split(train="trainval", test="test")),
     "PCAM": Kind(THREE),
     "QMNIST": Kind(BY_TRAIN, MNIST),
     "RenderedSST2": Kind(THREE, ("negative", "positive")),
     "SEMEION": Kind(WHOLE, DIGITS),
-    "STL10": Kind(TWO, tuple("airplane bird car cat deer dog horse monkey ship truck".split())),
+    "STL10": Kind(TWO, _words("airplane bird car cat deer dog horse monkey ship truck")),
     "SUN397": Kind(WHOLE),
     "SVHN": Kind(TWO, DIGITS),
     "StanfordCars": Kind(TWO, downloads=False),
@@ -104,7 +101,9 @@ class Torchvision(FetchedSource):
         if name in FOLDERS:
             raise ValueError(f"{name} has class folders; use source: {{name: imagefolder, train: ..., test: ...}}")
         if name not in KINDS:
-            raise ValueError(f"{name} is not a dataset with class labels that is read here; there are {', '.join(KINDS)}")
+            raise ValueError(
+                f"{name} is not a dataset with class labels that is read here; there are {', '.join(KINDS)}"
+            )
         values = list(map(str, KINDS[name].values))
         if slash and variant not in values:
             raise ValueError(f"{name} has no variant {variant!r}; it has {', '.join(values) or 'none'}")
@@ -128,20 +127,23 @@ class Torchvision(FetchedSource):
         except ConfigError:
             raise
         except Exception as error:  # torchvision raises several for missing and damaged files
-            fault = error
+            fault = str(error).split(" You can")[0] or type(error).__name__  # "You can use download=True"
         if not self.kind.downloads:
             raise ConfigError(f"images.source: torchvision does not download {self.label} ({fault}); {self.by_hand()}")
         place = self.place()
         if self.root is None and place.is_dir():
             self._refuse([path.name for path in place.iterdir() if not path.name.startswith(".")], fault)
         with staging(place) as folder:
-            self._open_all(folder, download=True)
+            try:
+                self._open_all(folder, download=True)
+            except Exception as error:
+                raise OSError(f"{place}: {fault}; download: {error}") from error
             files = list(folder.iterdir())
             self._refuse([file.name for file in files if (place / file.name).exists()], fault)
             for file in files:
                 os.replace(file, place / file.name)
 
-    def _refuse(self, there: Iterable[str], fault: Exception) -> None:
+    def _refuse(self, there: Iterable[str], fault: str) -> None:
         if names := ", ".join(sorted(there)):
             raise ConfigError(
                 f"images.source: {self.label} in {self.place()} is not complete, or not as published ({fault}); move "
@@ -189,8 +191,8 @@ class Torchvision(FetchedSource):
         name, _, variant = self.dataset.partition("/")
         if any(root.glob("*/processed/*.pt")):
             raise ConfigError(
-                f"images.source: {root} has files that an old torchvision pickled; they are not read, since there is no "
-                "checksum: use another root"
+                f"images.source: {root} holds files that torchvision pickled; without checksums they are not read; "
+                "use another root"
             )
         arguments = dict(self.kind.parts[part])
         if self.kind.variant:

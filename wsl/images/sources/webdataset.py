@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import tarfile
-import urllib.request
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -90,6 +89,8 @@ class WebDataset(FetchedSource):
         return f"download {', '.join(missing[:3])}{', ...' if len(missing) > 3 else ''} by hand into {self.root}"
 
     def fetch(self):
+        import urllib.request  # slow, and only needed here
+
         for shards in self.shards().values():
             for shard in shards:
                 path, known = self._file(shard), self.sha256.get(self._file(shard).name)
@@ -107,7 +108,7 @@ class WebDataset(FetchedSource):
             found = [row for number, file in enumerate(self.files(part)) for row in self._samples(number, file)]
             if not found:
                 kinds = f"{', '.join(IMAGES)} with {self.key or ', '.join(LABELS)}"
-                raise DataError(f"images.source: {self.label} has no labelled image: files of one name ending in {kinds}")
+                raise DataError(f"images.source: {self.label} has no labelled image, files of one name in {kinds}")
             texts, *rest = zip(*found, strict=True)
             labels[part], places[part] = np.array(texts), np.array(rest, dtype=np.int64).T
         classes = sorted(set(labels["train"].tolist()), key=in_order)
@@ -156,5 +157,6 @@ class WebDataset(FetchedSource):
 def _check(path: Path, known: str | None, shard: str) -> None:
     if known and (digest := file_digest(path)) != known:
         raise ConfigError(
-            f"images.source.sha256: {shard} has the checksum {digest}, not {known}; correct the key, or get the file anew"
+            f"images.source.sha256: {shard} has the checksum {digest}, not {known}; correct the key, or get the file "
+            "again"
         )
