@@ -26,6 +26,7 @@ from typing import Any
 
 PROJECT = Path(__file__).parents[2]
 PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl
+_forked: list[str] = []  # in a fork: its script
 
 
 class Server:
@@ -167,6 +168,7 @@ def run(script: str, directory: str, environment: dict[str, str]) -> None:
         os.environ.update(environment)
         tempfile.tempdir = None
         sys.argv, sys.path[0] = [script], str(Path(script).parent)
+        _forked.append(script)
         runpy.run_path(script, run_name="__main__")
     except SystemExit as error:
         code = error.code
@@ -184,9 +186,17 @@ def run(script: str, directory: str, environment: dict[str, str]) -> None:
     os._exit((code or 0) & 0xFF if not isinstance(code, str) else 1)
 
 
+def leave_fork() -> None:
+    """Run the script again in a Python that has imported nothing, if this process is a fork of the server.
+
+    It has the same number and the same parent.
+    """
+    if _forked:
+        os.execv(sys.executable, [sys.executable, *_forked])
+
+
 def main(control: str, *modules: str) -> None:
     """Import modules, serve, and run a job in each fork."""
-    sys.path[0] = str(PROJECT)
     preload(modules)
     if len(os.listdir("/proc/self/task")) > 1:  # the other threads would be missing in a fork
         os._exit(1)
@@ -196,4 +206,7 @@ def main(control: str, *modules: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sys.path[0] = str(PROJECT)
+    from wsl.jobs import server  # under this name jobs know it
+
+    server.main(*sys.argv[1:])
