@@ -33,15 +33,17 @@ class Server:
     """Forks one process per request, and reports how it ends.
 
     A request is a socket of its own, received through ``control`` with the three standard streams of the job. It
-    contains one line of JSON: the script, its working directory and its environment. The answers are two lines: the number of the process, and its exit code as
-    in ``subprocess``. A socket that closes before the first answer was not accepted.
+    contains one line of JSON: the script, its working directory and its environment. The answers are two lines: the
+    number of the process, and its exit code as in ``subprocess``. If the socket closes before the first answer, the
+    request was refused.
     """
 
     def __init__(self, control: socket.socket):
-        self._control, self._jobs = control, {}  # the requests by process
+        self._control = control
+        self._jobs: dict[int, socket.socket] = {}  # the requests by process
         self._stopped, self._code = False, code_files()
-        self._woken, wakes = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
+        self._woken, self._wakes = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(self._wakes, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         signal.signal(signal.SIGTERM, self._stop)
         self._selector = selectors.DefaultSelector()
@@ -111,9 +113,10 @@ class Server:
             ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGTERM)
             if os.getppid() != server:
                 os._exit(1)
-            self._selector.close()
-            for open_socket in (self._control, job, *self._jobs.values()):
-                open_socket.close()
+            for opened in (self._selector, self._control, job, *self._jobs.values()):
+                opened.close()
+            os.close(self._woken)
+            os.close(self._wakes)
             return request
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])

@@ -10,7 +10,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, BinaryIO
 
