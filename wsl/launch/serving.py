@@ -18,7 +18,7 @@ import psutil
 from wsl.jobs import server
 from wsl.jobs.process import THREAD_VARIABLES
 
-FEWEST = 5  # jobs for which a server is started: it takes as long to start as a few jobs
+FEWEST = 3  # jobs for which a server is started: it takes as long to start as a job
 SWITCH = "WSL_JOB_SERVER"  # environment variable; 0: no server
 COMMON = (
     "wsl.config.schema",
