@@ -14,7 +14,9 @@ run: .venv/run
 	@$(BIN)/wsl run $(CONFIG) --cores $(CORES) --resume '$(strip make run $(MAKEOVERRIDES))'
 
 # All tests that this machine can run, including slow ones; `.venv/bin/pytest` runs only the quick ones. Three processes,
-# since tests of Slurm, terminals and kills mostly wait.
+# since tests of Slurm, terminals and kills mostly wait; with one thread each, since more would compete for the cores.
+test: export OMP_NUM_THREADS = 1
+test: export OPENBLAS_NUM_THREADS = 1
 test: lint
 	$(BIN)/pytest -m "slow or not slow" --numprocesses 3 --dist loadfile --no-loadscope-reorder
 

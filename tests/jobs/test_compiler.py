@@ -1,4 +1,4 @@
-"""Optimisers without torch's compiler."""
+"""Optimisers and layouts of networks without torch's compiler."""
 
 import subprocess
 import sys
@@ -6,7 +6,10 @@ import sys
 STEPS = """
 import sys, torch
 from wsl.jobs.compiler import avoid_compiler
+from wsl.zoo.settings import MemberTraining
 compiled = len(sys.argv) > 1
+layout = MemberTraining(architecture="resnet18").architecture.layout(3, 32)
+assert compiled or layout.size > 100_000 and "torch.fx.experimental.symbolic_shapes" not in sys.modules
 compiled or avoid_compiler()
 for kind, settings in (("Adam", {}), ("AdamW", {"weight_decay": 0.1}), ("SGD", {"momentum": 0.9})):
     torch.manual_seed(0)

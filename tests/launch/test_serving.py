@@ -189,7 +189,7 @@ def waiting(served, tmp_path, monkeypatch):
 
 
 def test_the_job_of_a_killed_server_ends_and_starts_again_without_it(waiting):
-    workflow, job, parent = waiting
+    _, job, parent = waiting
     parent.kill()
     assert job.wait() == 7 and Path("stopped").exists() and not psutil.pid_exists(job.pid)
 

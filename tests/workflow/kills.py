@@ -19,8 +19,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from wsl.launch.serving import SWITCH
+
 VICTIMS = {"training": "/train_member/", "PCA": "/fit_small_pca", "snakemake": None}  # part of the path of a job's log
-MOMENTS = {"training": 3.0, "PCA": 0.2, "snakemake": 20.0}  # seconds after its start, at most
+MOMENTS = {"training": 0.4, "PCA": 0.2, "snakemake": 10.0}  # seconds after its start, at most
 PATIENCE = 600  # seconds for one start of Snakemake
 
 
@@ -62,12 +64,13 @@ class Campaign:
         return False
 
     def finish(self) -> None:
-        """Run to the end."""
+        """Run to the end, without the server of jobs, from which the other starts fork theirs."""
         while self._orphans():  # jobs of a Snakemake that was killed
             time.sleep(0.1)
         done = subprocess.run(
-            self.command, cwd=self.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE
-        )
+            self.command, cwd=self.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=PATIENCE,
+            env={**os.environ, SWITCH: "0"},
+        )  # fmt: skip
         assert done.returncode == 0, done.stdout[-5000:]
 
     def _unlock(self) -> None:

@@ -10,9 +10,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 pytestmark = pytest.mark.slow
@@ -24,10 +26,15 @@ PATIENCE = 300
 
 @dataclass
 class Shown:
-    """What a command printed, without control codes, and its exit code; negative: the signal that ended it."""
+    """What a command printed, without control codes, and its exit code; negative: the signal that ended it.
+
+    ``forks`` counts the server of jobs and its forks at a signal, and ``left`` the processes that outlived the command.
+    """
 
     text: str
     code: int
+    forks: int = 0
+    left: int = 0
 
 
 class Terminal:
@@ -45,12 +52,18 @@ class Terminal:
         """Run a command off a terminal, and send a signal to its processes, as a terminal does, at a moment."""
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
         running = subprocess.Popen(command, cwd=self.root, env=self.environment, start_new_session=True, **streams)
+        processes, forks = [], 0
         if number is not None:
             end = time.monotonic() + PATIENCE
             while running.poll() is None and time.monotonic() < end and not when():
                 time.sleep(0.02)
+            for process in psutil.Process(running.pid).children(recursive=True):
+                with suppress(psutil.NoSuchProcess):
+                    forks += any(part.endswith("wsl/jobs/server.py") for part in process.cmdline())
+                    processes.append(process)
             os.killpg(running.pid, number)
-        return Shown(running.communicate(timeout=PATIENCE)[0], running.returncode)
+        text = running.communicate(timeout=PATIENCE)[0]
+        return Shown(text, running.returncode, forks, len(psutil.wait_procs(processes, timeout=5)[1]))
 
     def interrupted_on_terminal(self, *command: str, when: str) -> Shown:
         """Run a command on a terminal, and press Ctrl-C once its screen shows this."""
@@ -86,9 +99,9 @@ def in_training(root: Path, members: int) -> Callable[[], bool]:
 
 
 @pytest.fixture(scope="module")
-def story(new_project, tiny_config):
+def story(new_project, tiny_config, change):
     """What the commands of a story show, and the files that some of them leave otherwise than they should."""
-    project = new_project(tiny_config)
+    project = new_project(change(tiny_config, zoo__max_epoch=20))  # long enough to be interrupted
     terminal = Terminal(project.root)
     asked = ("--configfile", "tiny.yaml", "--cores", "2", TARGET)
     run = (*WSL, "run", "tiny.yaml", "--cores", "2", "--resume", "make run", "--", TARGET)
@@ -136,7 +149,8 @@ def test_a_stopped_run_ends_with_one_line_and_leaves_nothing_torn(story, name, n
     word = {2: "Interrupted", 15: "Terminated"}[number]
     (line,) = last_lines(shown[name])
     assert re.fullmatch(rf"{word}; finished files are kept\. Resume: \S*{re.escape(command)}", line)
-    assert shown[name].text.count("Resume") == 1 and torn[name] == []
+    assert shown[name].text.count("Resume") == 1 and torn[name] == [] and shown[name].left == 0
+    assert shown[name].forks >= 2 or name == "on a terminal"
 
 
 def test_a_watch_agrees_after_ctrl_c(story):

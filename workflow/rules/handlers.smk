@@ -82,10 +82,12 @@ def recorded_jobs(dag):
 
 def start_server(jobs):
     """Start the server of jobs if enough of them run on this machine, in this Python."""
-    calls = [job.params["call"] for job in jobs if "call" in job.params.keys()]
+    jobs = [job for job in jobs if job.rule.script]
     here = workflow.is_main_process and workflow.local_exec and not workflow.touch
-    if here and not workflow.deployment_settings.deployment_method and len(calls) >= FEWEST:
-        SERVER.start(modules_of(calls), sys.modules["snakemake.shell"])
+    if here and not workflow.deployment_settings.deployment_method and len(jobs) >= FEWEST:
+        every = [job.params for job in {job.rule: job for job in jobs}.values()]  # of one job per rule
+        # Rules of other Snakefiles, which use this one as a module, call no function.
+        SERVER.start(modules_of(params["call"] for params in every if "call" in params.keys()), sys.modules["snakemake.shell"])
         STOPPING.at_stop(SERVER.stop)
 
 

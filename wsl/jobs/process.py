@@ -14,7 +14,8 @@ from types import FrameType
 from wsl.errors import ConfigError, DataError
 from wsl.files.opening import raise_file_limit
 from wsl.files.text import forgive_output
-from wsl.jobs.devices import lease
+from wsl.jobs.devices import lease, visible_devices
+from wsl.jobs.server import leave_fork
 
 FORMAT = "%(asctime)s %(levelname)s %(message)s"
 FAILED, STOPPED = "the job failed", "the job was stopped"  # messages; an error follows the first
@@ -40,6 +41,8 @@ def job(log: str | Path, threads: int = 1, gpu: int = 0) -> Iterator[str]:
         SystemExit: an error that the user can fix; its message is the last line of the log.
         BaseException: any other error; the log ends with its traceback.
     """
+    if gpu and visible_devices():
+        leave_fork()  # torch, which may be imported already, looks for devices once
     raise_file_limit()
     forgive_output()
     for variable in THREAD_VARIABLES:

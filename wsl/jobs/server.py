@@ -26,21 +26,24 @@ from typing import Any
 
 PROJECT = Path(__file__).parents[2]
 PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl
+_forked: list[str] = []  # in a fork: its script
 
 
 class Server:
     """Forks one process per request, and reports how it ends.
 
     A request is a socket of its own, received through ``control`` with the three standard streams of the job. It
-    contains one line of JSON: the script, its working directory and its environment. The answers are two lines: the number of the process, and its exit code as
-    in ``subprocess``. A socket that closes before the first answer was not accepted.
+    contains one line of JSON: the script, its working directory and its environment. The answers are two lines: the
+    number of the process, and its exit code as in ``subprocess``. If the socket closes before the first answer, the
+    request was refused.
     """
 
     def __init__(self, control: socket.socket):
-        self._control, self._jobs = control, {}  # the requests by process
+        self._control = control
+        self._jobs: dict[int, socket.socket] = {}  # the requests by process
         self._stopped, self._code = False, code_files()
-        self._woken, wakes = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
+        self._woken, self._wakes = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        signal.set_wakeup_fd(self._wakes, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
         signal.signal(signal.SIGTERM, self._stop)
         self._selector = selectors.DefaultSelector()
@@ -110,9 +113,10 @@ class Server:
             ctypes.CDLL(None).prctl(PARENT_DEATH_SIGNAL, signal.SIGTERM)
             if os.getppid() != server:
                 os._exit(1)
-            self._selector.close()
-            for open_socket in (self._control, job, *self._jobs.values()):
-                open_socket.close()
+            for opened in (self._selector, self._control, job, *self._jobs.values()):
+                opened.close()
+            os.close(self._woken)
+            os.close(self._wakes)
             return request
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
@@ -167,6 +171,7 @@ def run(script: str, directory: str, environment: dict[str, str]) -> None:
         os.environ.update(environment)
         tempfile.tempdir = None
         sys.argv, sys.path[0] = [script], str(Path(script).parent)
+        _forked.append(script)
         runpy.run_path(script, run_name="__main__")
     except SystemExit as error:
         code = error.code
@@ -184,9 +189,17 @@ def run(script: str, directory: str, environment: dict[str, str]) -> None:
     os._exit((code or 0) & 0xFF if not isinstance(code, str) else 1)
 
 
+def leave_fork() -> None:
+    """Run the script again in a Python that has imported nothing, if this process is a fork of the server.
+
+    It has the same number and the same parent.
+    """
+    if _forked:
+        os.execv(sys.executable, [sys.executable, *_forked])
+
+
 def main(control: str, *modules: str) -> None:
     """Import modules, serve, and run a job in each fork."""
-    sys.path[0] = str(PROJECT)
     preload(modules)
     if len(os.listdir("/proc/self/task")) > 1:  # the other threads would be missing in a fork
         os._exit(1)
@@ -196,4 +209,7 @@ def main(control: str, *modules: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    sys.path[0] = str(PROJECT)
+    from wsl.jobs import server  # under this name jobs know it
+
+    server.main(*sys.argv[1:])

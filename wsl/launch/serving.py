@@ -10,16 +10,15 @@ import sys
 import threading
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, BinaryIO
 
 import psutil
 
 from wsl.jobs import server
 from wsl.jobs.process import THREAD_VARIABLES
 
-FEWEST = 5  # jobs for which a server is started: it takes as long to start as a few jobs
+FEWEST = 3  # jobs for which a server is started: it takes as long to start as a job
 SWITCH = "WSL_JOB_SERVER"  # environment variable; 0: no server
 COMMON = (
     "wsl.config.schema",
@@ -83,13 +82,13 @@ class JobServer:
         """Start a command: a job by the server, any other as ``subprocess`` does."""
 
         def directly() -> subprocess.Popen:
-            return subprocess.Popen(command, **options)
+            return subprocess.Popen("exit 143" if self._stopped() else command, **options)
 
         streams = [options.get(name) for name in ("stdin", "stdout", "stderr")]
         script = None if subprocess.PIPE in streams else self._script(command)
         environment = options.get("env") or {}
         if script is None or any(environment.get(name, "1") != "1" for name in THREAD_VARIABLES):
-            return directly()
+            return subprocess.Popen(command, **options)
         request = {"script": script, "directory": os.getcwd(), "environment": environment}
         standard = [number if stream is None else stream.fileno() for number, stream in enumerate(streams)]
         with suppress(OSError, ValueError):
@@ -99,7 +98,7 @@ class JobServer:
             ours.sendall(json.dumps(request).encode() + b"\n")
             answers = ours.makefile("rb")
             ours.close()  # once `answers` is closed
-            return ServedJob(int(answers.readline()), answers, directly, self._stopped)
+            return ServedJob(int(answers.readline()), answers, directly)
         return directly()
 
     def _script(self, command: str) -> str | None:
@@ -112,9 +111,9 @@ class JobServer:
 class ServedJob:
     """A job of the server, with what Snakemake uses of ``Popen``."""
 
-    def __init__(self, pid: int, answers: Any, directly: Callable[[], subprocess.Popen], stopped: Callable[[], bool]):
+    def __init__(self, pid: int, answers: BinaryIO, directly: Callable[[], subprocess.Popen]):
         self.pid, self.returncode = pid, None
-        self._answers, self._directly, self._stopped = answers, directly, stopped
+        self._answers, self._directly = answers, directly
 
     def wait(self) -> int:
         """Return the exit code; start the job again if the server was killed."""
@@ -125,7 +124,7 @@ class ServedJob:
         else:
             with suppress(psutil.NoSuchProcess):
                 psutil.Process(self.pid).wait()  # the kernel has sent it a signal
-            self.returncode = 128 + 15 if self._stopped() else self._directly().wait()
+            self.returncode = self._directly().wait()
         return self.returncode
 
 

@@ -228,7 +228,9 @@ class Architecture(Named):
     def _built_layout(self, classes: int, size: int | None) -> Layout:
         import torch
 
-        with torch.device("meta"):
+        from wsl.zoo.architectures._empty import NoValues
+
+        with torch.device("meta"), NoValues():
             network = self.network(classes, size)
         self.try_out(network, classes, size)
         state = network.state_dict()
