@@ -14,8 +14,8 @@ from wsl.config.reading import read_yaml
 from wsl.config.schema import load_config
 from wsl.errors import ConfigError
 from wsl.files.packages import install_hint
-from wsl.launch.places import find_config, presets
 from wsl.images.fetched import fetch
+from wsl.launch.places import find_config, presets
 from wsl.runs.run import Run
 
 CHANGES = ("--config", "-C")
