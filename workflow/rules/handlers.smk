@@ -87,7 +87,9 @@ def start_server(jobs):
     if here and not workflow.deployment_settings.deployment_method and len(jobs) >= FEWEST:
         every = [job.params for job in {job.rule: job for job in jobs}.values()]  # of one job per rule
         # Rules of other Snakefiles, which use this one as a module, call no function.
-        SERVER.start(modules_of(params["call"] for params in every if "call" in params.keys()), sys.modules["snakemake.shell"])
+        SERVER.start(
+            modules_of(params["call"] for params in every if "call" in params.keys()), sys.modules["snakemake.shell"]
+        )
         STOPPING.at_stop(SERVER.stop)
 
 
