@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.images.hub import served
 from wsl.errors import ConfigError
 from wsl.images.classes import find_classes
 from wsl.images.fetched import fetch
@@ -138,3 +139,19 @@ def test_without_a_network_the_remedy_is_named(tmp_path, monkeypatch):
     with pytest.raises(ConfigError, match=r"hf:me/birds cannot be .*reach the Hub.*`hf download me/birds .*hf:FOLDER"):
         fetch(HuggingFace(dataset="me/birds"))
     assert not list((tmp_path / "data" / "huggingface").iterdir())
+
+
+def test_a_repository_of_the_hub_is_fetched_once(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for split, count in (("train", 40), ("test", 8)):
+        table(count, count).to_parquet(str(tmp_path / "repository" / "data" / f"{split}-00000-of-00001.parquet"))
+    with served(tmp_path / "repository", "me/birds", monkeypatch) as asked:
+        source = HuggingFace(dataset="me/birds", revision="main")
+        fetch(source)
+        assert source.names() == SAFE and source.count(SAFE) == 48
+        assert str(source.place()) == "data/huggingface/me--birds--@main" and source.place().is_dir()
+        sent = len(asked)
+        fetch(source)
+        next((tmp_path / "data" / "index").glob("*.npz")).unlink()
+        fetch(source)
+        assert len(asked) == sent > 0

@@ -123,6 +123,12 @@ def test_shards_that_cannot_be_read_are_refused_before_any_job(shards):
     for text in ("pipe:cat x.tar", "s3://bucket/x.tar"):
         with pytest.raises(ValidationError, match="is not read; give paths, or URLs of http or https"):
             WebDataset(train=text)
+    write_tar("test-1.tar", [("a.png", encoded(0)), ("a.cls", b"1")])
+    source = WebDataset(train="train-0.tar", test="test-1.tar")
+    fetch(source)
+    faults = find_classes(Images(source=source))[1]
+    assert "images.minimum: wds:train-0.tar has fewer than 10 images of '0' (8), '1' (8), '2' (8); lower" in faults[0]
+    assert "images.source: wds:train-0.tar has no test images of '0', '2'; leave them out" in faults[1]
     with pytest.raises(ConfigError, match=r"no file train-2.tar; correct the path"):
         WebDataset(train="train-{1..2}.tar").check()
     with pytest.raises(ConfigError, match=r"no shard has the name train-5.tar"):

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -103,7 +104,7 @@ class FetchedSource(PooledSource):
             with np.load(self.index_file) as file:
                 if json.loads(str(file["stamp"])) == plain({"stamp": self.stamp()}):
                     return {key: file[key] for key in (keys or [*_counts(file), "classes"])}
-        except (OSError, ValueError, KeyError, EOFError):  # missing, or not complete
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile):  # missing, or not complete
             pass
         return None
 
@@ -133,12 +134,17 @@ class FetchedSource(PooledSource):
         return names, faults
 
     def _few(self, names: Sequence[str], index: dict[str, Any], minimum: int) -> list[str]:
-        classes, key = index["classes"].tolist(), "images.minimum"
-        counts = index["count_train"] + index.get("count_validation", 0)
-        few = [(name, counts[classes.index(name)]) for name in names if counts[classes.index(name)] < minimum]
-        named = ", ".join(f"{name!r} ({count})" for name, count in few[:SHOWN]) + (", ..." if len(few) > SHOWN else "")
-        remedy = "lower the minimum, or leave the classes out of images.classes"
-        return [f"{key}: classes of {self.label} with fewer than {minimum} images: {named}; {remedy}"] if few else []
+        place = {name: number for number, name in enumerate(index["classes"].tolist())}
+        counts, remedy = index["count_train"] + index.get("count_validation", 0), "leave them out of images.classes"
+        few = [f"{name!r} ({counts[place[name]]})" for name in names if counts[place[name]] < minimum]
+        faults = []
+        if few:
+            lower = f"lower the minimum, or {remedy}"
+            faults = [f"images.minimum: {self.label} has fewer than {minimum} images of {_some(few)}; {lower}"]
+        untested = [repr(name) for name in names if "count_test" in index and not index["count_test"][place[name]]]
+        if untested:
+            faults.append(f"images.source: {self.label} has no test images of {_some(untested)}; {remedy}")
+        return faults
 
     def check(self, names=()):
         if self.library and find_spec(self.library[0]) is None:
@@ -167,8 +173,7 @@ class FetchedSource(PooledSource):
             raise DataError(f"images.source: {self.index_file} is missing or out of date; run `wsl fetch` again")
         classes = arrays["classes"].tolist()
         if name not in classes:
-            known = ", ".join(classes[:SHOWN]) + (", ..." if len(classes) > SHOWN else "")
-            raise DataError(f"images.classes: {self.label} has no class {name!r}; its classes are {known}")
+            raise DataError(f"images.classes: {self.label} has no class {name!r}; its classes are {_some(classes)}")
         index = Index(
             classes,
             {part: arrays[f"label_{part}"] for part in PARTS if f"label_{part}" in arrays},
@@ -245,6 +250,10 @@ def fetch_images(out: str | Path, settings: OneSource, stamp: Any = None) -> Non
         stamp: unused, but a change of the user's files makes the job stale.
     """
     fetch(settings.source)
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
 
 
 def _counts(arrays: Any) -> list[str]:

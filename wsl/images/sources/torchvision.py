@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -71,7 +72,6 @@ KINDS = {
     "RenderedSST2": Kind(THREE, ("negative", "positive")),
     "SEMEION": Kind(WHOLE, DIGITS),
     "STL10": Kind(TWO, _words("airplane bird car cat deer dog horse monkey ship truck")),
-    "SUN397": Kind(WHOLE),
     "SVHN": Kind(TWO, DIGITS),
     "StanfordCars": Kind(TWO, downloads=False),
     "USPS": Kind(BY_TRAIN, DIGITS),
@@ -132,14 +132,14 @@ class Torchvision(FetchedSource):
             raise ConfigError(f"images.source: torchvision does not download {self.label} ({fault}); {self.by_hand()}")
         place = self.place()
         if self.root is None and place.is_dir():
-            self._refuse([path.name for path in place.iterdir() if not path.name.startswith(".")], fault)
+            self._refuse(_filled(place.iterdir()), fault)
         with staging(place) as folder:
             try:
                 self._open_all(folder, download=True)
             except Exception as error:
                 raise OSError(f"{place}: {fault}; download: {error}") from error
             files = list(folder.iterdir())
-            self._refuse([file.name for file in files if (place / file.name).exists()], fault)
+            self._refuse(_filled(place / file.name for file in files), fault)
             for file in files:
                 os.replace(file, place / file.name)
 
@@ -166,7 +166,7 @@ class Torchvision(FetchedSource):
         return Index([name if isinstance(name, str) else name[0] for name in names], labels)
 
     def read(self, part, numbers, index):
-        dataset = self._open(part, self.place())
+        dataset = _opened(self, part)
         for number in numbers.tolist():
             try:
                 image: Any = dataset[number][0]
@@ -178,14 +178,15 @@ class Torchvision(FetchedSource):
         datasets = {}
         for part in self.kind.parts:
             try:
-                datasets[part] = self._open(part, root)
+                datasets[part] = self.open(part, root)
             except Exception:  # several for files that are not there
                 if not download:
                     raise
-                datasets[part] = self._open(part, root, download=True)
+                datasets[part] = self.open(part, root, download=True)
         return datasets
 
-    def _open(self, part: str, root: Path, download: bool = False) -> Any:
+    def open(self, part: str, root: Path, download: bool = False) -> Any:
+        """Return a part of the dataset as torchvision's object."""
         import torchvision
 
         name, _, variant = self.dataset.partition("/")
@@ -201,6 +202,17 @@ class Torchvision(FetchedSource):
         if self.kind.downloads:
             arguments["download"] = download
         return getattr(torchvision.datasets, name)(root, **arguments)
+
+
+def _filled(paths: Iterable[Path]) -> list[str]:
+    """Return the names of files, and of folders with files; torchvision creates some empty folders."""
+    paths = [path for path in paths if not path.name.startswith(".")]
+    return [path.name for path in paths if path.is_file() or any(file.is_file() for file in path.rglob("*"))]
+
+
+@lru_cache(maxsize=3)  # the parts of one dataset, for a job that packs several classes
+def _opened(source: Torchvision, part: str) -> Any:
+    return source.open(part, source.place())
 
 
 def _labels(dataset: Any) -> np.ndarray:
