@@ -28,7 +28,7 @@ ZOO = {
     "max_epoch": {"integers": [3, 4]},
     "snapshots": [0, 1, "max"],
 }
-IMAGES = {"source": "digits", "size": 16, "mean": [0.4, 0.4, 0.4]}
+IMAGES = {"source": "digits", "size": 16, "classes_per_job": 2, "mean": [0.4, 0.4, 0.4]}
 
 
 def made(name, root=Path(), **sections):
@@ -60,7 +60,7 @@ def test_members_images_and_groups_are_those_of_the_other_run():
     assert {"train", "validation", "test", "unseen"} == set(own.parts) and own.layout == other.layout
     assert own.known_classes == other.known_classes and own.config.zoo.regime == "finetuned"
     assert [own.snapshots(row) for row in own.plan] == [other.snapshots(row) for row in other.plan]
-    assert needed_files(own) == needed_files(other)
+    assert needed_files(own) == needed_files(other) and own.config.images.classes_per_job == 2
     assert own.trained == [] and own.seed("pca") != other.seed("pca")
     assert {key: own.paths.index(key) for key in own.parts} == {key: f"results/own/zoo/{key}.h5" for key in own.parts}
     assert not {"zoo", "images"} & set(disk_needs(own)) and disk_needs(own)["components"]

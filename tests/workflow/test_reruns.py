@@ -60,7 +60,7 @@ CONFIG_CHANGES = {
         {"zoo__max_epoch": 4},
         Counter(plan=1) + EVERY_MEMBER,
     ),
-    "schedule": ({"zoo__schedule": "cosine"}, EVERY_MEMBER),
+    "schedule": ({"zoo__schedule": "cosine"}, Counter(plan=1) + EVERY_MEMBER),
     "images": ({"images__validation_share": 0.3}, EVERYTHING - Counter(plan=1)),
     "seed": ({"seed": 8}, EVERYTHING),
     "run": ({"run": "other"}, EVERYTHING),

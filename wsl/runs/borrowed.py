@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from wsl.runs.run import Run
 
 KEY = "zoo.from"
+IMAGES = {"size", "mean", "std", "classes_per_job"}
 OWN = {"imported", "borrowed", "training"}  # fields of ``Zoo`` that do not describe members
 
 
@@ -79,8 +80,8 @@ def described(run: "Run") -> dict[str, Any]:
     """Return the content of ``wsl.zoo.borrowed.Description`` but the plan."""
     config, folder = run.config, run.paths.folder
     zoo: dict[str, Any] = {"import": seen_from(folder, config.zoo.imported)} if run.imported else {}
-    zoo = zoo or config.zoo.model_dump(mode="json", by_alias=True, exclude=OWN)
-    images = config.images.model_dump(mode="json", include={"size", "mean", "std"}) if run.has_images else {}
+    zoo = zoo or config.zoo.model_dump(mode="json", exclude=OWN)
+    images = config.images.model_dump(mode="json", include=IMAGES) if run.has_images else {}
     plugins = [*config.plugins, *(run.borrowed.plugins if run.borrowed else ())]
     return plain(
         {
@@ -138,8 +139,10 @@ def with_borrowed(config: Config, borrowed: BorrowedZoo) -> Config:
     own = {"borrowed": config.zoo.borrowed, "training": config.zoo.training}
     if zoo.imported is None:
         own["backbone"] = zoo.backbone.model_copy(update={"checkpoint": None, "sha256": None})  # the start is there
-    shown = {"source": source, "classes": about.classes or None, "classes_per_job": config.images.classes_per_job}
-    sections = {"zoo": zoo.model_copy(update=own), "images": images.model_copy(update=shown)}
+    given = {"source": source, "classes": about.classes or None}
+    if "classes_per_job" in config.images.model_fields_set:
+        given["classes_per_job"] = config.images.classes_per_job
+    sections = {"zoo": zoo.model_copy(update=own), "images": images.model_copy(update=given)}
     return config.model_copy(update=sections)
 
 
@@ -153,15 +156,14 @@ def needed_files(run: "Run") -> list[str]:
 
 def shown(run: "Run") -> dict[str, Any]:
     """Return a run's config, of the zoo of another run or program only the keys that can be given beside it."""
-    options = {"mode": "json", "by_alias": True}
     if run.borrowed is None and run.imported is None:
-        return run.config.model_dump(**options)
+        return run.config.model_dump(mode="json")
     zoo, images = {"imported", "training"}, {"exclude": {"classes"}}
     if run.borrowed is not None:
         zoo, images = {"borrowed", "training"}, {"include": {"classes_per_job"}}
-    dump = run.config.model_dump(**options, exclude={"zoo", "images"})
-    dump |= {"images": run.config.images.model_dump(**options, **images)}
-    return dump | {"zoo": run.config.zoo.model_dump(**options, include=zoo)}
+    dump = run.config.model_dump(mode="json", exclude={"zoo", "images"})
+    dump |= {"images": run.config.images.model_dump(mode="json", **images)}
+    return dump | {"zoo": run.config.zoo.model_dump(mode="json", include=zoo)}
 
 
 def count_images(run: "Run", side: int) -> int:

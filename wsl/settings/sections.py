@@ -45,7 +45,10 @@ Decays = Annotated[Distribution, AfterValidator(lambda d: check_numbers(d, low=0
 class Section(BaseModel):
     """A section of the config: unknown keys are refused, and values cannot be changed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
+    # By alias, since `import` and `from` are keys but cannot be attributes.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True, serialize_by_alias=True
+    )
 
 
 def fields_of(model: type[BaseModel]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ class Description(BaseModel):
     Attributes:
         run: name of the run.
         zoo: the keys of ``zoo`` that describe its members.
-        images: ``size``, ``mean`` and ``std`` of its packed images; empty: there are no images.
+        images: ``size``, ``mean``, ``std`` and ``classes_per_job`` of its packed images; empty: there are no images.
         plugins: files that may register its architecture.
         classes: of the packed images, in order.
         groups: classes by use, see ``wsl.zoo.groups``.
