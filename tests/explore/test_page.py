@@ -59,7 +59,7 @@ def decoded(address):
 
 @pytest.fixture
 def space(monkeypatch):
-    """Puts random points in the place of those of the run, without t-SNE: ``space(snapshots)``."""
+    """Uses random points instead of those of the run, without t-SNE: ``space(snapshots)``."""
 
     def give(snapshots, dimension=16):
         rng = np.random.default_rng(1)
