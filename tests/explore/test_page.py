@@ -6,6 +6,7 @@ import io
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -200,6 +201,17 @@ def test_a_notebook_shows_the_page(tmp_path):
 
 
 def test_an_incomplete_run_is_refused(tmp_path):
-    with pytest.raises(DataError, match="finish it"):
-        write_page(tmp_path, tmp_path / "explore.html")
+    paths = Paths(str(tmp_path))
+    for present, missing in (
+        (paths.latents("train"), paths.table("members")),
+        (paths.table("members"), paths.zoo_history),
+        (paths.zoo_history, paths.summary),
+        (paths.summary, None),
+        (paths.shared(), paths.class_means),
+    ):
+        Path(present).parent.mkdir(parents=True, exist_ok=True)
+        Path(present).touch()
+        if missing:
+            with pytest.raises(DataError, match=f"^{re.escape(missing)} is missing.*finish it"):
+                write_page(tmp_path, tmp_path / "explore.html")
     assert not (tmp_path / "explore.html").exists()
