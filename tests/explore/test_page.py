@@ -6,6 +6,7 @@ import io
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -59,7 +60,7 @@ def decoded(address):
 
 @pytest.fixture
 def space(monkeypatch):
-    """Puts random points in the place of those of the run, without t-SNE: ``space(snapshots)``."""
+    """Uses random points instead of those of the run, without t-SNE: ``space(snapshots)``."""
 
     def give(snapshots, dimension=16):
         rng = np.random.default_rng(1)
@@ -200,6 +201,17 @@ def test_a_notebook_shows_the_page(tmp_path):
 
 
 def test_an_incomplete_run_is_refused(tmp_path):
-    with pytest.raises(DataError, match="finish it"):
-        write_page(tmp_path, tmp_path / "explore.html")
+    paths = Paths(str(tmp_path))
+    for present, missing in (
+        (paths.latents("train"), paths.table("members")),
+        (paths.table("members"), paths.zoo_history),
+        (paths.zoo_history, paths.summary),
+        (paths.summary, None),
+        (paths.shared(), paths.class_means),
+    ):
+        Path(present).parent.mkdir(parents=True, exist_ok=True)
+        Path(present).touch()
+        if missing:
+            with pytest.raises(DataError, match=f"^{re.escape(missing)} is missing.*finish it"):
+                write_page(tmp_path, tmp_path / "explore.html")
     assert not (tmp_path / "explore.html").exists()

@@ -193,9 +193,13 @@ def test_changed_title_of_a_table(finished):
     assert finished.would_run() == REPORT
 
 
-def test_changed_template(finished):
-    finished.append("wsl/report/report.html.jinja", "<!-- the same again -->\n")
-    assert finished.would_run() == REPORT
+@pytest.mark.parametrize(
+    "path, expected",
+    [("report/report.html.jinja", REPORT), ("explore/assets/page.html.jinja", Counter(explore=1))],
+)
+def test_changed_template(finished, path, expected):
+    finished.append(f"wsl/{path}", "<!-- the same again -->\n")
+    assert finished.would_run() == expected
 
 
 def test_changed_model_of_ours(finished):

@@ -49,7 +49,7 @@ def column(values: pd.Series) -> dict[str, Any]:
 
 
 def numbers(values: Sequence[float] | np.ndarray | pd.Series, digits: int = 4) -> list[float | int | None]:
-    """Return numbers with few significant digits, None for those that are not finite; whole numbers stay whole."""
+    """Return numbers with few significant digits, None for those that are not finite; integers stay integers."""
     array = np.asarray(values)
     if array.dtype.kind in "iu":
         return array.tolist()

@@ -53,14 +53,15 @@ class PageFiles:
         """
         latents = [path for path in map(paths.latents, PARTS) if Path(path).is_file()]
         needed = {"members": paths.table("members"), "history": paths.zoo_history, "summary": paths.summary}
+        if Path(paths.shared()).is_file():
+            needed |= {"shared": paths.shared(), "class_means": paths.class_means, "bins": paths.bins}
         absent = [path for path in needed.values() if not Path(path).is_file()]
         if absent or not latents:
             raise DataError(
                 f"{absent[0] if absent else paths.latents('train')} is missing, so the run has no map: finish it; runs "
                 "of several architectures have none"
             )
-        further = {"accuracy": paths.table("accuracy"), "packed": paths.all_packed, "shared": paths.shared()}
-        further |= {"class_means": paths.class_means, "bins": paths.bins}
+        further = {"accuracy": paths.table("accuracy"), "packed": paths.all_packed}
         return cls(latents, **needed, **{name: path for name, path in further.items() if Path(path).is_file()})
 
 
