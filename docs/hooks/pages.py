@@ -1,5 +1,6 @@
 """Pages that are generated while the site is built, and links that work both on GitHub and on the site."""
 
+import json
 import posixpath
 import re
 from pathlib import Path
@@ -8,6 +9,7 @@ import typer
 from mkdocs.structure.files import File
 from typer.cli import get_docs_for_click
 
+import wsl
 from wsl.cli.main import app
 
 ROOT = Path(__file__).parents[2]
@@ -23,12 +25,14 @@ PAGES = {
 }
 LINK = re.compile(r"(?<=\]\()([^)#:\s]+)")
 # `wsl.zoo.plan` and the like become links to the API. An unknown name stops the build.
+PUBLIC = {f"wsl.{name}": f"{module}.{name}" for name, module in wsl._MODULES.items()}  # `wsl.open` and the like
 NAME = re.compile(r"(?<![`\[])`(wsl(?:\.\w+)+)`(?!`)")
 
 
 def on_files(files, config):
     """Add the pages from outside docs/, and one page of the API for each that the navigation lists."""
     pages = {PAGES[name]: site_text(name) for name in PAGES if name != "README.md"}
+    pages |= {f"notebooks/{path.stem}.md": notebook(path) for path in sorted((ROOT / "docs/notebooks").glob("*.ipynb"))}
     pages |= {uri: api(Path(uri).stem) for uri in pages_of(config.nav) if uri.startswith(API)}
     for uri, content in pages.items():
         files.append(File.generated(config, uri, content=content))
@@ -54,8 +58,21 @@ def on_page_markdown(markdown, page, **_):
         path = posixpath.normpath(posixpath.join("docs", here, match[1]))
         return posixpath.relpath(PAGES[path], here or ".") if path in PAGES else match[1]
 
-    markdown = NAME.sub(r"[`\1`][\1]", LINK.sub(link, markdown))
+    markdown = NAME.sub(lambda match: f"[`{match[1]}`][{PUBLIC.get(match[1], match[1])}]", LINK.sub(link, markdown))
     return markdown.replace(HELP, commands()) if HELP in markdown else markdown
+
+
+def notebook(path):
+    """Return the cells of a notebook as a page, with a link to the file."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    texts = ["".join(cell["source"]) for cell in cells]
+    fenced = [
+        text if cell["cell_type"] == "markdown" else f"```python\n{text}\n```"
+        for cell, text in zip(cells, texts, strict=True)
+    ]
+    title, *others = fenced[0].split("\n\n", 1)
+    link = f"This page is a notebook: [{path.name}]({path.name})."
+    return "\n\n".join([title, link, *others, *fenced[1:]])
 
 
 def commands():
@@ -68,6 +85,8 @@ def commands():
 
 def api(name):
     """Return the page of a package; `wsl` stands for the modules that are in no package."""
+    if name == "api":  # with what classes inherit, since their bases only divide them into files
+        return "::: wsl.api\n    options: {inherited_members: true}\n"
     if name != "wsl":
         return f"::: wsl.{name}\n"
     modules = sorted(path.stem for path in (ROOT / "wsl").glob("*.py") if path.stem != "__init__")

@@ -11,13 +11,14 @@ import torch
 from sklearn.linear_model import RidgeCV
 from sklearn.preprocessing import StandardScaler
 
+import wsl
 from tests.models import outputs, photos
 from wsl.errors import DataError
 from wsl.evaluation.encoder_tables import mixed_tables
 from wsl.evaluation.mixed import MixedInputs, measure_mixed, write_mixed_summary
 from wsl.evaluation.mixed_probes import probe_baselines, probe_mixed
 from wsl.evaluation.probes import PENALTIES, layer_statistics, measure_accuracies
-from wsl.files.plain import read_json
+from wsl.files.plain import read_json, write_json
 from wsl.runs.summary import print_summary
 from wsl.sampling.description import load_description
 from wsl.weights.codec import embed_mixed, load_codec
@@ -28,6 +29,7 @@ from wsl.weights.encoders.tokens import tokens_of
 from wsl.weights.settings import EncoderFit, Search
 from wsl.weights.training import train_weight_encoder
 from wsl.zoo.index import open_zoo, read_weights, write_index
+from wsl.zoo.network import state_dict
 
 LABELS = ["resnet18", "mlp"]
 MLP = {"name": "mlp", "widths": [3]}
@@ -237,3 +239,32 @@ def test_a_view_of_another_architecture_shares_the_parameters(mixed):
     vectors = torch.from_numpy(weights_of(mixed.train[0])[0])
     assert torch.allclose(back.encode(vectors), first.encode(vectors))
     assert back.network is second.network and second.latent != back.latent == first.latent
+
+
+def test_a_mixed_run_encodes_own_weights_by_the_architecture_that_fits(mixed, tmp_path):
+    for label, index in zip(LABELS, mixed.train, strict=True):
+        (tmp_path / "zoo").mkdir(exist_ok=True)
+        (tmp_path / "zoo" / label).symlink_to(index.parent)
+    (tmp_path / "weights" / "encoders").mkdir(parents=True)
+    (tmp_path / "weights" / "encoders" / "sane.safetensors").symlink_to(mixed.encoder)
+    about = {label: {"members": 3} for label in LABELS}
+    write_json(tmp_path / "summary.json", {"architectures": about, "accuracy": {}})
+    run = wsl.open(tmp_path)
+    for label, index in zip(LABELS, mixed.train, strict=True):
+        values, layout, _, _ = weights_of(index)
+        codec = load_codec(index, (), mixed.encoder)
+        latent = run.encode(state_dict(values[1], layout))
+        assert latent == pytest.approx(codec.encode(values[1:2])[0], abs=1e-5)
+        decoded = run.decode(latent, label)
+        assert decoded[layout.entries[0].name].shape == layout.entries[0].shape
+        assert type(run.network(decoded)) is type(run.network(decoded, label))
+    assert "architectures='resnet18, mlp'" in repr(run)
+    for call, message in (
+        (lambda: run.decode(np.zeros(3)), "is mixed; give architecture: resnet18 or mlp"),
+        (lambda: run.encode({"a": torch.zeros(3)}), "has the parameters of none of the architectures of"),
+        (lambda: run.neighbours({"a": torch.zeros(3)}), "is mixed: latents of several architectures differ in size"),
+        (lambda: run.embed(["a", "b", "c"]), "has no sampler, since its zoo is mixed; give a run whose members"),
+        (lambda: run.config, "report.html is missing, which contains the config of the run; runs of mixed zoos"),
+    ):
+        with pytest.raises(DataError, match=message):
+            call()

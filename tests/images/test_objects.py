@@ -39,7 +39,7 @@ def pixels(folder):
 
 
 class Image_:  # noqa: N801
-    """Stands for the feature type of the same name of Hugging Face, but for the underscore."""
+    """Stands for the feature type that Hugging Face calls `Image`."""
 
 
 Image_.__name__ = "Image"

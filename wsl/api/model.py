@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wsl.api.opening import hub_module
 from wsl.api.options import one_thread
 from wsl.api.views import Markdown, as_html, as_text
 from wsl.errors import DataError
@@ -205,6 +206,22 @@ class SampledModel:
         check_delivery(path, self._made.layout, force)
         deliver(path, self.flat, self._made.layout, self._made.counters, self.about, force)
         return Path(path)
+
+    def push_to_hub(self, repository: str, **options: Any) -> str:
+        """Send the model and its card to the Hugging Face Hub.
+
+        Args:
+            repository: ``owner/name``.
+            options: those of ``wsl.hub.pushing.Target``, for example ``private=True``.
+
+        Returns:
+            The address of the repository.
+
+        Raises:
+            DataError: the libraries of the Hub are not installed, or the Hub refuses.
+        """
+        pushing = hub_module("pushing", f"{repository} is on the Hugging Face Hub")
+        return pushing.push_model((self.weights, self.about), pushing.Target(repository, **options))
 
     def _evaluated(self, user: UserClasses) -> dict[str, Any]:
         from wsl.evaluation.delivery import about_model

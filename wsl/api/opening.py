@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wsl.errors import DataError
 
@@ -53,12 +53,18 @@ def local(source: str | Path) -> Path:
     """
     if not str(source).startswith(HUB):
         return Path(source)
+    return hub_module("fetching", f"{source} is on the Hugging Face Hub").local_copy(source)
+
+
+def hub_module(name: str, reason: str) -> Any:
+    """Return a module of ``wsl.hub``, which needs the libraries of an extra.
+
+    Raises:
+        DataError: they are not installed; ``reason`` states what they are needed for.
+    """
     try:
-        # By name: the package needs libraries of its own extra.
-        fetching = import_module("wsl.hub.fetching")
+        return import_module(f"wsl.hub.{name}")
     except ImportError as error:
         raise DataError(
-            f"{source} is on the Hugging Face Hub, and {error.name} is not installed here; run `pip install "
-            "'weight-space-learning[hub]'`, or download it and give its folder"
+            f"{reason}, and {error.name} is not installed here; run `pip install 'weight-space-learning[hub]'`"
         ) from error
-    return fetching.local_copy(source)

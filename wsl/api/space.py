@@ -131,10 +131,10 @@ class EncodedRun(WrittenRun):
             DataError: the map cannot be made here.
         """
         try:
-            explore = import_module("wsl.explore")
-            return explore.map_of(self.path)
-        except (ImportError, AttributeError) as error:
-            raise DataError(f"the map of {self.path} cannot be shown here ({error})") from error
+            explore = import_module("wsl.explore.notebook")
+        except ImportError as error:
+            raise DataError(f"the map of {self.path} needs {error.name}, which is not installed here") from error
+        return explore.figure(self.path)
 
     def _own(self, data: Data) -> Data:
         if data.run.resolve() != self.path.resolve():
