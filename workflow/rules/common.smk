@@ -164,11 +164,11 @@ def recorded_jobs(dag):
 
 def start_server(jobs):
     """Start the server of jobs if enough of them run on this machine, in this Python."""
-    jobs = [job for job in jobs if job.rule.script]
+    jobs = [job for job in jobs if job.rule.script and job.params.get("call")]
     here = workflow.is_main_process and workflow.local_exec and not workflow.touch
     if here and not workflow.deployment_settings.deployment_method and len(jobs) >= FEWEST:
         one_per_rule = {job.rule: job for job in jobs}.values()
-        SERVER.start(modules_of(job.params["call"] for job in one_per_rule), sys.modules["snakemake.shell"])
+        SERVER.start(modules_of(job.params.call for job in one_per_rule), sys.modules["snakemake.shell"])
         STOPPING.at_stop(SERVER.stop)
 
 
