@@ -2,11 +2,13 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from typer.testing import CliRunner
 
 from wsl.cli.main import app
@@ -137,3 +139,19 @@ def test_the_program_and_test_accuracies_reach_the_export(zoo, tmp_path):
     assert "theirs: 3 members; epochs that all have: 1, 3" in call("export", zoo.train, *options)
     run = tmp_path / "theirs" / "NN_tune_trainable_seed=101_00001_1"
     assert json.loads((run / "result.json").read_text().splitlines()[3])["test_acc"] == 0.15
+
+
+def test_a_plugin_registers_the_architecture(tmp_path):
+    plugin = Path(__file__).parents[1] / "plugins" / "toy_architecture.py"
+    rows = ["file,epoch,val_loss,val_acc"]
+    (tmp_path / "theirs").mkdir()
+    for seed in range(3):
+        torch.manual_seed(seed)
+        layers = (nn.AvgPool2d(4), nn.Flatten(), nn.Linear(48, 5), nn.ReLU(), nn.Linear(5, 3))
+        torch.save(nn.Sequential(*layers).state_dict(), tmp_path / "theirs" / f"{seed}.pt")
+        rows.append(f"{seed}.pt,1,1.1,0.3")
+    (tmp_path / "theirs" / "results.csv").write_text("\n".join(rows))
+    parts = ("--parts", "1,1,1")
+    assert "toy-mlp" not in call("import", tmp_path / "theirs", "--out", tmp_path / "unknown", *parts)
+    output = call("import", tmp_path / "theirs", "--out", tmp_path / "known", "--plugin", plugin, *parts)
+    assert "recognised: toy-mlp, hidden 5, 3 classes" in output

@@ -10,6 +10,7 @@ from wsl.cli.options import section_options
 from wsl.cli.sources import bars_on_terminals, source
 from wsl.errors import DataError
 from wsl.hub.fetching import is_hub
+from wsl.settings.registry import load_plugins
 from wsl.zoo.foreign.options import ImportOptions
 
 
@@ -27,6 +28,15 @@ def import_(
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder to create: members/, one index per part, import.json.")],
+    plugin: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A Python file that registers the architecture of the networks. It is executed, so check it first. "
+            "Repeatable.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
     options: ImportOptions,
 ) -> None:
     """Import a zoo that other software made, so that the stages after the zoo can use it.
@@ -36,6 +46,7 @@ def import_(
     reports the recognised architecture and how results were matched to weights.
     """
     with mendable():
+        load_plugins(plugin or ())
         from wsl.zoo.foreign.account import in_words
         from wsl.zoo.foreign.importing import import_zoo
 
