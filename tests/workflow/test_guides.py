@@ -35,7 +35,7 @@ def test_own_architecture(tmp_path):
 
 
 def test_tutorial(made, tmp_path):
-    """From `Look at the results` on with the tiny run in place of both, which is not made anew."""
+    """From `Look at the results` on with the tiny run in place of both, which is not made again."""
     pristine = made[2]
     for name in (".snakemake", "results"):
         shutil.copytree(pristine / name, tmp_path / name)
