@@ -15,6 +15,7 @@ from wsl.cli.main import app
 ROOT = Path(__file__).parents[2]
 CONFIG = "reference/config.md"
 API = "reference/api/"
+INTERFACE = ("opening", "run", "data", "model", "zoo")  # modules of `wsl.api` for users, the first on its page
 HELP = "<!-- wsl --help -->"  # replaced by the output of `--help` of every command
 # Files outside docs/ that are pages of the site. Links to them, which work on GitHub, are redirected to the pages.
 PAGES = {
@@ -86,7 +87,11 @@ def commands():
 def api(name):
     """Return the page of a package; `wsl` stands for the modules that are in no package."""
     if name == "api":  # with what classes inherit, since their bases only divide them into files
-        return "::: wsl.api\n    options: {inherited_members: true}\n"
+        options = "options: {heading_level: 2, inherited_members: true}"
+        modules = sorted(path.stem for path in (ROOT / "wsl/api").glob("*.py") if path.stem != "__init__")
+        modules.sort(key=lambda module: INTERFACE.index(module) if module in INTERFACE else len(INTERFACE))
+        sections = "".join(f"::: wsl.api.{module}\n    {options}\n\n" for module in modules)
+        return f'# <a id="wsl.api"></a>The Python interface\n\n{sections}'
     if name != "wsl":
         return f"::: wsl.{name}\n"
     modules = sorted(path.stem for path in (ROOT / "wsl").glob("*.py") if path.stem != "__init__")

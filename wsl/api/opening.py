@@ -33,7 +33,7 @@ def open(source: str | Path, *, plugins: Iterable[str | Path] = (), device: str 
         DataError: the folder is not a finished run.
         ConfigError: a plug-in cannot be loaded.
 
-    Example:
+    Examples:
         >>> run = wsl.open("results/glyphs")
         >>> model = run.sample("letters/", loss=0.3)
         >>> model.evaluate("letters-test/")

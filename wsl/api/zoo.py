@@ -193,7 +193,7 @@ def import_zoo(source: str | Path, out: str | Path, **options: Any) -> Zoo:
         DataError: the folder cannot be read, or no run in it.
         ConfigError: an option is unknown or does not fit.
 
-    Example:
+    Examples:
         >>> zoo = wsl.import_zoo("tune_zoo_cifar10_resnet18", out="zoos/cifar10")
         >>> zoo.probe("test_accuracy")
     """

@@ -69,10 +69,10 @@ def sample(
         names = split_names(classes, known) if classes else None
         with notes.status(f"Sampling by {finished.sampler}"):
             chosen = None if folder is None else names
-            data = finished.embed(names if folder is None else folder, chosen, options.held_out, options.seed)
-            model = finished.sample(data, options.loss, seed=options.seed, refine=options.refine)
-            model.save(out, force)
-            about = model.about
+            with finished.embed(names if folder is None else folder, chosen, options.held_out, options.seed) as data:
+                model = finished.sample(data, options.loss, seed=options.seed, refine=options.refine)
+                model.save(out, force)
+                about = model.about
         _show(out, about)
 
 

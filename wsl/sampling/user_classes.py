@@ -50,6 +50,15 @@ class TemporaryFolder:
         """Remove the folder."""
         self._remove()
 
+    @contextmanager
+    def kept_if_filled(self) -> Iterator[None]:
+        """Remove the folder at once if the block, which fills it, fails; otherwise the error would keep it."""
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
+
 
 @dataclass(frozen=True)
 class UserClasses:
@@ -89,8 +98,9 @@ class UserClasses:
         """
         given, files = images_of(images), TemporaryFolder()
         names = own_classes(given, self.classes, len(self.classes))
-        for name, packed, file in zip(names, self.paths()[0], self.packed, strict=True):
-            pack_test(given, name, packed, files.path / file)
+        with files.kept_if_filled():
+            for name, packed, file in zip(names, self.paths()[0], self.packed, strict=True):
+                pack_test(given, name, packed, files.path / file)
         return UserClasses(**{**vars(self), "files": files})
 
 
@@ -149,21 +159,22 @@ def embed_user_classes(
     packed, means = ([f"{kind}-{place}.h5" for place in range(needed)] for kind in ("images", "means"))
     images_at, means_at = ([files.path / name for name in one] for one in (packed, means))
     prompts = [[prompt.replace("{}", name) for prompt in description.prompts] for name in names]
-    if images is None:
-        counts = [pack_nothing(name, file, size) for name, file in zip(names, images_at, strict=True)]
-        _embed_names(names, prompts, means_at, description, device)
-    else:
-        counts = [
-            pack_own(images, name, file, size, held_out, seed) for name, file in zip(names, images_at, strict=True)
-        ]
-        entry = Backbone if encoder == Backbone.name else ClipModel
-        # Earlier versions had further settings, such as the size of batches.
-        settings = {key: value for key, value in description.clip.items() if key in entry.model_fields}
-        job = Job(device, seed=description.clip["seed"])
-        if encoder == Backbone.name:
-            embed_by_backbone(images_at, means_at, prompts, Backbone(**settings), job)
+    with files.kept_if_filled():
+        if images is None:
+            counts = [pack_nothing(name, file, size) for name, file in zip(names, images_at, strict=True)]
+            _embed_names(names, prompts, means_at, description, device)
         else:
-            embed_classes(images_at, means_at, prompts, ClipModel(**settings), job)
+            counts = [
+                pack_own(images, name, file, size, held_out, seed) for name, file in zip(names, images_at, strict=True)
+            ]
+            entry = Backbone if encoder == Backbone.name else ClipModel
+            # Earlier versions had further settings, such as the size of batches.
+            settings = {key: value for key, value in description.clip.items() if key in entry.model_fields}
+            job = Job(device, seed=description.clip["seed"])
+            if encoder == Backbone.name:
+                embed_by_backbone(images_at, means_at, prompts, Backbone(**settings), job)
+            else:
+                embed_classes(images_at, means_at, prompts, ClipModel(**settings), job)
     return UserClasses(names, counts, packed, means, seed, files, files)
 
 
