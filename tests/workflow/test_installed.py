@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
 BUILD = ("wheel", "--no-deps", "--no-build-isolation", "--no-index", "--quiet", "--wheel-dir")
 # Fewer jobs, since most of their time is their start.
-GROUPED = ("images={classes_per_job: 5}", "zoo={cohort: 8}")
+GROUPED = ("images={classes_per_job: 5}", "zoo={cohort: 10}")
 RUN = ("wsl", "run", "tiny", "--cores", "2", "--", "--config", *GROUPED)
 INSTALL = ("install", "--no-deps", "--no-index", "--quiet")
 
