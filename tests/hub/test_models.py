@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import timm
 import torch
+import torchvision
 from huggingface_hub import ModelCard
 from PIL import Image
 from safetensors import safe_open
-from torchvision.models import resnet18 as torchvision_resnet18
+from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from tests.hub_server import TOKEN
@@ -23,10 +24,12 @@ from wsl.sampling.model_files import read_model, write_model
 from wsl.settings.sections import plain
 from wsl.zoo.architectures.resnet18 import ResNet18
 from wsl.zoo.architectures.timm import Timm
+from wsl.zoo.architectures.torchvision import Torchvision
 from wsl.zoo.member import read_member
 from wsl.zoo.network import network_for
 
 CLASSES = ["ape", "bee", "cat"]
+MEAN_AND_STD = [[0.5, 0.4, 0.3], [0.2, 0.3, 0.4]]
 ESTIMATES = {"as sampled": {"accuracy": 0.75, "low": 0.6, "high": 0.9, "images": 20, "loss": 0.5}}
 BASELINES = {"pixels": {"accuracy": 0.85, "low": 0.7, "high": 0.95, "images": 20}}
 
@@ -50,7 +53,7 @@ def model_of(architecture, size=16, path=None, **more):
         if name.endswith("running_mean"):
             value.uniform_(-0.1, 0.1)
     about = {"architecture": plain(architecture), "size": size, "classes": CLASSES, "run": "tiny", "sampler": "flow"}
-    about |= {"preprocessing": {"mean": [0.5, 0.4, 0.3], "std": [0.2, 0.3, 0.4], "scale": "pixels / 255"}}
+    about |= {"preprocessing": {**dict(zip(("mean", "std"), MEAN_AND_STD, strict=True)), "scale": "pixels / 255"}}
     about |= {"request": {"validation_loss": 0.3}, "refined_epochs": 0, "estimates": ESTIMATES, "baselines": BASELINES}
     about |= {"made_from": {"images": 9, "by_class": dict.fromkeys(CLASSES, 3), "names": False}, "held_out_tasks": []}
     about |= {"held_out": {"images": 20, "by_class": dict.fromkeys(CLASSES, 7), "classes_without": []}}
@@ -118,22 +121,22 @@ def test_the_card_has_the_accuracy_and_the_baselines(fake_hub, tmp_path):
     assert said.exit_code == 1 and "correct --license" in said.output
 
 
-def test_torchvision_and_timm_load_the_files(fake_hub, tmp_path, images):
-    _, network = model_of(ResNet18(width=64), path=tmp_path / "wide.safetensors")
-    done("push", tmp_path / "wide.safetensors", "--to", "me/wide")
-    done("pull", "hf://me/wide", "--out", tmp_path / "wide")
-    other = torchvision_resnet18(num_classes=3)
-    other.load_state_dict(read_model(tmp_path / "wide" / "model.safetensors")[0])
+def test_torchvision_and_timm_load_the_files(fake_hub, tmp_path):
+    images = torch.randn(2, 3, 32, 32)
+    _, network = model_of(Torchvision(model="shufflenet_v2_x0_5"), 32, tmp_path / "thin.safetensors")
+    done("push", tmp_path / "thin.safetensors", "--to", "me/thin")
+    other = torchvision.models.shufflenet_v2_x0_5(num_classes=3)
+    other.load_state_dict(load_file(local_copy("hf://me/thin") / "model.safetensors"))
     assert torch.equal(other.eval()(images), network(images))
 
-    _, network = model_of(Timm(model="resnet10t"), 32, tmp_path / "thin.safetensors")
-    push_model(tmp_path / "thin.safetensors", Target("me/thin"))
-    done("pull", "hf://me/thin", "--out", tmp_path / "thin")
-    loaded = timm.create_model(f"local-dir:{tmp_path / 'thin'}", pretrained=True).eval()
-    images = torch.randn(2, 3, 32, 32)
-    assert torch.allclose(loaded(images), network(images), atol=1e-6)
+    _, network = model_of(Timm(model="test_vit"), 32, tmp_path / "thinner.safetensors")
+    push_model(tmp_path / "thinner.safetensors", Target("me/thinner"))
+    done("pull", "hf://me/thinner", "--out", tmp_path / "thinner")
+    for place in (f"local-dir:{tmp_path / 'thinner'}", "hf-hub:me/thinner"):
+        loaded = timm.create_model(place, pretrained=True).eval()
+        assert torch.allclose(loaded(images), network(images), atol=1e-6)
     config = timm.data.resolve_model_data_config(loaded)
-    assert (config["input_size"], config["mean"], config["std"]) == ((3, 32, 32), (0.5, 0.4, 0.3), (0.2, 0.3, 0.4))
+    assert [*map(list, (config["input_size"], config["mean"], config["std"]))] == [[3, 32, 32], *MEAN_AND_STD]
     assert loaded.pretrained_cfg["label_names"] == CLASSES
 
 
