@@ -76,7 +76,8 @@ def test_nothing_is_loaded_from_elsewhere(report):
     page = Page(text)
     assert page.open == []
     links = [source for source in page.sources if not source.startswith("#")]
-    assert len(links) == 1 and links[0].startswith("data:image/png;base64,")
+    assert links[0] == "explore.html"  # a link, next to the report
+    assert len(links) == 2 and links[1].startswith("data:image/png;base64,")
     assert not re.search(r"https?://", text)
 
 
