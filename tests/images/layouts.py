@@ -243,7 +243,7 @@ def country211(root, monkeypatch):
 
 
 def caltech101(root, monkeypatch):
-    """Numbered images by category, and a folder that is no category."""
+    """Numbered images by category, and a folder of other images."""
     folder = root / "caltech101" / "101_ObjectCategories"
     names = ["BACKGROUND_Google", "Faces", "airplanes", "crab", "yin_yang"]
     images_at(folder / name / f"image_{number:04d}.jpg" for name in names for number in range(1, 9))
