@@ -6,6 +6,7 @@ import json
 import pickle
 import struct
 
+import h5py
 import numpy as np
 from PIL import Image
 from scipy.io import savemat
@@ -259,6 +260,16 @@ def rendered_sst2(root, monkeypatch):
         )
 
 
+def pcam(root, monkeypatch):
+    """HDF5 files of images and labels of each part."""
+    (root / "pcam").mkdir(parents=True)
+    for seed, files in enumerate(datasets.PCAM._FILES.values()):
+        with h5py.File(root / "pcam" / files["images"][0], "w") as file:
+            file["x"] = noise(seed, 8, 10, 10, 3)
+        with h5py.File(root / "pcam" / files["targets"][0], "w") as file:
+            file["y"] = np.array(labels_of(8, 2)).reshape(8, 1, 1, 1)
+
+
 LAYOUTS = {
     "CIFAR10": cifar10,
     "CIFAR100": cifar100,
@@ -274,6 +285,7 @@ LAYOUTS = {
     "Imagenette/160px": imagenette,
     "MNIST": mnist,
     "OxfordIIITPet": pets,
+    "PCAM": pcam,
     "QMNIST": qmnist,
     "RenderedSST2": rendered_sst2,
     "SEMEION": semeion,

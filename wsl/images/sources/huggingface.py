@@ -30,7 +30,9 @@ class HuggingFace(FetchedSource):
 
     dataset: str = Field(description="`owner/name` on the Hub, or the path of a folder")
     config: str | None = Field(None, description="name of the dataset's config; empty: its only or default one")
-    revision: str | None = Field(None, description="branch, tag or commit of the repository; empty: the newest")
+    revision: str | None = Field(
+        None, description="branch, tag or commit of the repository; empty: the newest when it is fetched"
+    )
     train: str | None = Field(None, description="split to train on; empty: `train`, or the only split")
     validation: str | None = Field(None, description="validation split; empty: `validation` if there is `test` too")
     test: str | None = Field(None, description="test split; empty: `test`, else `validation`, else a share of `train`")
