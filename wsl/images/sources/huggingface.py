@@ -45,8 +45,9 @@ class HuggingFace(FetchedSource):
     def place(self):
         if self._is_saved():
             return Path(self.dataset)
-        stamp = self.stamp()  # of a local repository: a copy of its own for each state
-        state = stamp and hashlib.sha256(json.dumps(stamp).encode()).hexdigest()[:12]
+        # Each choice of splits and columns, and each state of a local repository, has a copy of its own.
+        chosen = [self.train, self.validation, self.test, self.image_column, self.label_column, self.stamp()]
+        state = any(chosen) and hashlib.sha256(json.dumps(chosen).encode()).hexdigest()[:12]
         parts = [self.dataset.strip("/"), self.config, self.revision and f"@{self.revision}", state]
         return self.root / re.sub(r"[^A-Za-z0-9._@-]+", "--", "--".join(filter(None, parts)).lstrip("."))
 
