@@ -6,6 +6,7 @@ import json
 import pickle
 import struct
 
+import h5py
 import numpy as np
 from PIL import Image
 from scipy.io import savemat
@@ -243,7 +244,7 @@ def country211(root, monkeypatch):
 
 
 def caltech101(root, monkeypatch):
-    """Numbered images by category, and a folder that does not hold a category."""
+    """Numbered images by category, and a folder of other images."""
     folder = root / "caltech101" / "101_ObjectCategories"
     names = ["BACKGROUND_Google", "Faces", "airplanes", "crab", "yin_yang"]
     images_at(folder / name / f"image_{number:04d}.jpg" for name in names for number in range(1, 9))
@@ -257,6 +258,16 @@ def rendered_sst2(root, monkeypatch):
             (root / "rendered-sst2" / split / name / f"{n}.png" for name in ("negative", "positive") for n in range(4)),
             seed,
         )
+
+
+def pcam(root, monkeypatch):
+    """HDF5 files of images and labels of each part."""
+    (root / "pcam").mkdir(parents=True)
+    for seed, files in enumerate(datasets.PCAM._FILES.values()):
+        with h5py.File(root / "pcam" / files["images"][0], "w") as file:
+            file["x"] = noise(seed, 8, 10, 10, 3)
+        with h5py.File(root / "pcam" / files["targets"][0], "w") as file:
+            file["y"] = np.array(labels_of(8, 2)).reshape(8, 1, 1, 1)
 
 
 LAYOUTS = {
@@ -274,6 +285,7 @@ LAYOUTS = {
     "Imagenette/160px": imagenette,
     "MNIST": mnist,
     "OxfordIIITPet": pets,
+    "PCAM": pcam,
     "QMNIST": qmnist,
     "RenderedSST2": rendered_sst2,
     "SEMEION": semeion,

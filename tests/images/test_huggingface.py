@@ -155,3 +155,6 @@ def test_a_repository_of_the_hub_is_fetched_once(tmp_path, monkeypatch):
         next((tmp_path / "data" / "index").glob("*.npz")).unlink()
         fetch(source)
         assert len(asked) == sent > 0
+        other = HuggingFace(dataset="me/birds", revision="main", test="train", train="test")
+        fetch(other)
+        assert other.index("count_train")["count_train"].sum() == 8

@@ -1,12 +1,12 @@
 # Images that the config names, packed images, and pretrained weights that the config names by tag or repository.
 
 IMAGES = RUN.config.images
-FETCHED = [(source, str(source.index_file)) for source in IMAGES.source.fetched()]
+FETCHED = {str(source.index_file): source for source in IMAGES.source.fetched()}
 
 
 # Fetched where Snakemake runs, so that no node of a cluster needs a network, into folders that runs share. Packing reads
 # the index. Not `ancient`: Snakemake would miss the changed fingerprints of classes behind it.
-for number, (source, index) in enumerate(FETCHED):
+for number, (index, source) in enumerate(FETCHED.items()):
 
     rule:
         name:
@@ -36,7 +36,7 @@ for rule_name, log_name, names, classes_of in () if RUN.borrowed else class_jobs
         name:
             rule_name
         input:
-            [index for _, index in FETCHED],
+            list(FETCHED),
         output:
             out=packed(names),
         log:

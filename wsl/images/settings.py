@@ -69,7 +69,7 @@ class Images(Packing):
             if "source" in self.model_fields_set:
                 raise ValueError("give `source` or `sources`, not both")
             # The section is frozen for its users; it is not complete yet.
-            self.__dict__ |= {"source": SOURCES["several"](of=self.sources), "sources": None}
+            self.__dict__.update(source=SOURCES["several"](of=self.sources), sources=None)
         return self
 
     @model_validator(mode="after")

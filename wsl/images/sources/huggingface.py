@@ -30,7 +30,9 @@ class HuggingFace(FetchedSource):
 
     dataset: str = Field(description="`owner/name` on the Hub, or the path of a folder")
     config: str | None = Field(None, description="name of the dataset's config; empty: its only or default one")
-    revision: str | None = Field(None, description="branch, tag or commit of the repository; empty: the newest")
+    revision: str | None = Field(
+        None, description="branch, tag or commit of the repository; empty: the newest when it is fetched"
+    )
     train: str | None = Field(None, description="split to train on; empty: `train`, or the only split")
     validation: str | None = Field(None, description="validation split; empty: `validation` if there is `test` too")
     test: str | None = Field(None, description="test split; empty: `test`, else `validation`, else a share of `train`")
@@ -43,8 +45,9 @@ class HuggingFace(FetchedSource):
     def place(self):
         if self._is_saved():
             return Path(self.dataset)
-        stamp = self.stamp()  # of a local repository: a copy of its own for each state
-        state = stamp and hashlib.sha256(json.dumps(stamp).encode()).hexdigest()[:12]
+        # Each choice of splits and columns, and each state of a local repository, has a copy of its own.
+        chosen = [self.train, self.validation, self.test, self.image_column, self.label_column, self.stamp()]
+        state = any(chosen) and hashlib.sha256(json.dumps(chosen).encode()).hexdigest()[:12]
         parts = [self.dataset.strip("/"), self.config, self.revision and f"@{self.revision}", state]
         return self.root / re.sub(r"[^A-Za-z0-9._@-]+", "--", "--".join(filter(None, parts)).lstrip("."))
 

@@ -67,7 +67,7 @@ KINDS = {
     "KMNIST": Kind(BY_TRAIN, _words("o ki su tsu na ha ma ya re wo")),
     "MNIST": Kind(BY_TRAIN, MNIST),
     "OxfordIIITPet": Kind(_split(train="trainval", test="test")),
-    "PCAM": Kind(THREE),
+    "PCAM": Kind(THREE, ("normal", "tumor")),
     "QMNIST": Kind(BY_TRAIN, MNIST),
     "RenderedSST2": Kind(THREE, ("negative", "positive")),
     "SEMEION": Kind(WHOLE, DIGITS),
@@ -131,7 +131,7 @@ class Torchvision(FetchedSource):
         if not self.kind.downloads:
             raise ConfigError(f"images.source: torchvision does not download {self.label} ({fault}); {self.by_hand()}")
         place = self.place()
-        if self.root is None and place.is_dir():
+        if self.root is None and place.is_dir() and not self.kind.variant:  # variants may have files of their own
             self._refuse(_filled(place.iterdir()), fault)
         with staging(place) as folder:
             try:
@@ -221,5 +221,5 @@ def _labels(dataset: Any) -> np.ndarray:
         if (values := getattr(dataset, name, None)) is not None:
             values = np.asarray(values, dtype=np.int64)
             return values if values.ndim == 1 else values[:, 0]  # QMNIST has further columns
-    samples = getattr(dataset, "_samples", None)
-    return np.array([item[1] for item in samples or dataset], dtype=np.int64)
+    samples = getattr(dataset, "_samples", None) or (dataset[number] for number in range(len(dataset)))
+    return np.array([item[1] for item in samples], dtype=np.int64)
