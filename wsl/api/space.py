@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from importlib import import_module
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,7 +119,7 @@ class EncodedRun(WrittenRun):
             return self._neighbours_of_pair(self._own(query), loss, n, latents)
         if loss is not None:
             raise DataError("a loss belongs to a dataset; embed the dataset, or leave the loss out for weights")
-        if isinstance(query, int):
+        if isinstance(query, Integral):
             found = neighbours(self._codec(), latents, self._member(query), n + 1)
             return found[found["member"] != query].head(n).reset_index(drop=True)
         codec, flat = self._encodable(query)
