@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from wsl.api.opening import open
     from wsl.api.run import FinishedRun
     from wsl.api.zoo import Zoo, import_zoo, open_zoo
-    from wsl.images.objects import write_images
+    from wsl.images.writing import write_images
 
 __version__ = "0.1.0"
 __all__ = [
@@ -35,7 +35,7 @@ _MODULES = {
     "import_zoo": "wsl.api.zoo",
     "open": "wsl.api.opening",
     "open_zoo": "wsl.api.zoo",
-    "write_images": "wsl.images.objects",
+    "write_images": "wsl.images.writing",
 }
 
 

@@ -173,7 +173,7 @@ def test_members_and_weights_have_the_neighbours_of_the_command(run, opened, zoo
     for table in shown:
         assert table["member"].iloc[0] == 1 and table["cosine"].iloc[0] == pytest.approx(1, abs=1e-3)
         assert table.equals(shown[0])
-    others = opened.neighbours(1, n=3)
+    others = opened.neighbours(shown[0]["member"].iloc[0], n=3)
     assert list(others["member"]) == list(shown[0]["member"][1:])
     with pytest.raises(DataError, match="has no member 77 with weights"):
         opened.neighbours(77)

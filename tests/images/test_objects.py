@@ -9,11 +9,12 @@ from torchvision.datasets import FakeData, ImageFolder
 from torchvision.transforms import ToTensor
 
 from wsl.errors import DataError
-from wsl.images.objects import images_of, write_images
+from wsl.images.objects import images_of
 from wsl.images.packing import pack_class
 from wsl.images.parts import LeftOut
 from wsl.images.reading import read_task
 from wsl.images.settings import Packing
+from wsl.images.writing import write_images
 
 SIZE = 8
 

@@ -44,8 +44,8 @@ def codec_files(folder: Path, described: Mapping[str, Any] | None) -> dict[str, 
         encoders = [path for path in (folder / "weights" / "encoders").glob("*.safetensors")]
         encoders = [path for path in encoders if not path.stem.endswith("_checkpoints")]
         if len(encoders) != 1:
-            names = ", ".join(path.stem for path in encoders) or "none"
-            raise DataError(f"{folder} has several weight encoders on a bench ({names}); use a run with one")
+            known = ", ".join(path.stem for path in encoders) or "none"
+            raise DataError(f"{folder} has several weight encoders on a bench ({known}); use a run with one")
         return {label: CodecFiles(Path(paths.index(f"{label}/train")), [], encoders[0]) for label in labels}
     weights = read_config(folder)["weights"]
     index = Path(paths.index("train", weights["align"]))

@@ -234,7 +234,8 @@ class SampledModel:
 
     def _facts(self) -> dict[str, Any]:
         made = self._made
-        facts = {"run": made.run.name, "sampler": made.run.description.choice.name, "classes": ", ".join(self.classes)}
+        facts: dict[str, Any] = {"run": made.run.name, "sampler": made.run.description.choice.name}
+        facts["classes"] = ", ".join(self.classes)
         facts |= {"loss": round(self.loss, 4), "seed": self.seed}
         return {**facts, "refine": made.refine} if made.refine else facts
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from importlib import import_module
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,8 +119,8 @@ class EncodedRun(WrittenRun):
             return self._neighbours_of_pair(self._own(query), loss, n, latents)
         if loss is not None:
             raise DataError("a loss belongs to a dataset; embed the dataset, or leave the loss out for weights")
-        if isinstance(query, int):
-            found = neighbours(self._codec(), latents, self._member(query), n + 1)
+        if isinstance(query, Integral):
+            found = neighbours(self._codec(), latents, self._member(int(query)), n + 1)
             return found[found["member"] != query].head(n).reset_index(drop=True)
         codec, flat = self._encodable(query)
         return neighbours(codec, latents, flat, n)
@@ -212,8 +213,8 @@ class EncodedRun(WrittenRun):
     def _latents(self, part: str) -> Path:
         folder = self.path / "weights" / "latents"
         known = {path.stem: path for path in sorted(folder.glob("*.h5"))}
-        if "latents" in (self._described or {}):
-            known["train"] = Path(self._described["latents"])
+        if "latents" in (described := self._described or {}):
+            known["train"] = Path(described["latents"])
         if part not in known:
             if len(self._codec_files) > 1:
                 raise DataError(
