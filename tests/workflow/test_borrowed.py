@@ -12,6 +12,7 @@ from printed import jobs as read
 from typer.testing import CliRunner
 
 from wsl.cli.main import app
+from wsl.zoo.member import read_member, write_member
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +41,7 @@ def test_another_run_trains_nothing_and_gets_equal_results(project, results, rea
     assert not {"train_member", "start", "pack_class", "list_packed"} & {*planned}
     before = state(project.root / "results" / "tiny")
     printed = project.run("results/other/evaluation/protocol/projection-0.csv", "results/other/zoo/plan.csv")
-    assert {"clip_features", "train_shared", "judge"} <= {job["rule"] for job in read_jobs(printed)}
+    assert {"clip_features_0", "train_shared", "judge"} <= {job["rule"] for job in read_jobs(printed)}
     assert state(project.root / "results" / "tiny") == before
     assert not (project.results / "zoo" / "members").exists()
     for name in ("weights/latents/train.h5", "zoo/test.h5"):
@@ -59,11 +60,13 @@ def test_another_run_trains_nothing_and_gets_equal_results(project, results, rea
 def test_a_changed_member_reruns_what_uses_it(project):
     finished = ("results/other/evaluation/protocol/projection-0.csv",)
     assert not project.would_run(*finished)
-    member = project.root / "results" / "tiny" / "zoo" / "members" / "00002.h5"  # a test member
-    member.touch()
+    path = project.root / "results" / "tiny" / "zoo" / "members" / "00002.h5"  # a test member
+    member = read_member(path)
+    member.weights[-1] += 0.01
+    write_member(path, member)
     stale = project.would_run(*finished)
     assert stale["index_part"] == 1 and stale["judge"] == 1 and not stale["train_weight_encoder"]
-    member.unlink()
+    path.unlink()
     refused = project.snakemake("--dry-run")
     assert refused.returncode and "zoo.from: 1 of" in refused.stdout and "00002.h5" in refused.stdout
 
