@@ -10,8 +10,9 @@ if TYPE_CHECKING:
     from wsl import errors
     from wsl.api.data import Data
     from wsl.api.model import SampledModel
-    from wsl.api.opening import open
+    from wsl.api.opening import load_model, open
     from wsl.api.run import FinishedRun
+    from wsl.api.searching import search
     from wsl.api.zoo import Zoo, import_zoo, open_zoo
     from wsl.images.writing import write_images
 
@@ -23,8 +24,10 @@ __all__ = [
     "Zoo",
     "errors",
     "import_zoo",
+    "load_model",
     "open",
     "open_zoo",
+    "search",
     "write_images",
 ]
 _MODULES = {
@@ -33,8 +36,10 @@ _MODULES = {
     "SampledModel": "wsl.api.model",
     "Zoo": "wsl.api.zoo",
     "import_zoo": "wsl.api.zoo",
+    "load_model": "wsl.api.opening",
     "open": "wsl.api.opening",
     "open_zoo": "wsl.api.zoo",
+    "search": "wsl.api.searching",
     "write_images": "wsl.images.writing",
 }
 

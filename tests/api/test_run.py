@@ -277,3 +277,11 @@ def test_runs_that_embed_only_their_own_images_and_lack_a_shared_space_say_so(sa
         own.embed(images)
     with pytest.raises(DataError, match=r"datasets\.prompts are empty; give a folder of images, or a run with prompts"):
         wsl.open(run).embed(NAMES)
+
+
+def test_a_saved_model_is_loaded_again(model, photos, tmp_path):
+    loaded = wsl.load_model(model.save(tmp_path / "fruit.safetensors"))
+    files = [photos / name / "000.png" for name in NAMES]
+    assert loaded.classes == NAMES and loaded.classify(*map(Image.open, files)) == model.predict(files)
+    with pytest.raises(DataError, match=r"gone\.safetensors"):
+        wsl.load_model(tmp_path / "gone.safetensors")

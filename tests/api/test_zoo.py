@@ -109,10 +109,8 @@ def test_unknown_targets_members_and_options_are_refused(imported, theirs, tmp_p
 
 
 def test_sources_on_the_hub_name_what_is_missing(monkeypatch):
-    monkeypatch.setitem(sys.modules, "wsl.hub.fetching", None)
-    with pytest.raises(
-        DataError, match=r"hf://me/zoo is on the Hugging Face Hub, and .*`pip install 'weight-space-learning"
-    ):
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    with pytest.raises(DataError, match=r"needs a package that is not installed .*pip install 'weight-space-learning"):
         wsl.open_zoo("hf://me/zoo")
 
 

@@ -9,11 +9,14 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+import wsl as package
 from wsl.cli.main import app
+from wsl.errors import ConfigError
 from wsl.evaluation.search import search
 from wsl.evaluation.search_options import SearchOptions
 from wsl.evaluation.search_scores import Answers, nearest_mean
 from wsl.images.inputs import normalised
+from wsl.images.objects import images_of
 from wsl.images.own import pack_own
 from wsl.images.tasks import TaskImages
 from wsl.sampling.features import BodyFeatures
@@ -65,7 +68,7 @@ def test_scores_use_training_images_and_accuracies_held_out_ones(table, zoo, pho
     """Recomputed for every member with the classes that samplers use."""
     paths = [tmp_path / f"{name}.h5" for name in FRUIT]
     for name, path in zip(FRUIT, paths, strict=True):
-        pack_own(photos, name, path, 16, 0.2, 0)
+        pack_own(images_of(photos), name, path, 16, 0.2, 0)
     images, names = TaskImages(paths), [f"own: {name}" for name in FRUIT]
     rows = table[table["method"] == "nearest-mean"].set_index("member")
     scores = {}
@@ -106,7 +109,7 @@ def test_the_best_member_is_written_with_its_new_head(table, finished, photos, t
     network.load_state_dict(state)
     right = []
     for place, name in enumerate(FRUIT):
-        pack_own(photos, name, tmp_path / f"{name}.h5", 16, 0.2, 0)
+        pack_own(images_of(photos), name, tmp_path / f"{name}.h5", 16, 0.2, 0)
         held_out = TaskImages([tmp_path / f"{name}.h5"]).of_class(f"own: {name}", part="test")
         with torch.no_grad():
             right.append(network(normalised(held_out, layout.normalisation)).argmax(1) == place)
@@ -143,3 +146,10 @@ def test_what_cannot_be_searched_is_refused(zoo, photos, tmp_path):
     ):
         done = wsl("search", *arguments)
         assert done.exit_code == 1 and all(part in done.output for part in parts), done.output
+
+
+def test_python_and_the_command_find_the_same(table, finished, photos):
+    found = package.search(photos, finished, best=2)
+    assert found.drop(columns="score").equals(table.drop(columns="score"))
+    with pytest.raises(ConfigError, match="unknown option 'bset'"):
+        package.search(photos, finished, bset=2)

@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wsl.api.opening import hub_module
 from wsl.api.options import one_thread
 from wsl.api.views import Markdown, as_html, as_text
 from wsl.errors import DataError
@@ -220,8 +219,12 @@ class SampledModel:
         Raises:
             DataError: the libraries of the Hub are not installed, or the Hub refuses.
         """
-        pushing = hub_module("pushing", f"{repository} is on the Hugging Face Hub")
-        return pushing.push_model((self.weights, self.about), pushing.Target(repository, **options))
+        from wsl.files.huggingface import hub
+
+        hub()
+        from wsl.hub.pushing import Target, push_model
+
+        return push_model((self.weights, self.about), Target(repository, **options))
 
     def _evaluated(self, user: UserClasses) -> dict[str, Any]:
         from wsl.evaluation.delivery import about_model

@@ -1,18 +1,16 @@
-"""Open a finished run."""
+"""Open a finished run, and load a model."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from wsl.errors import DataError
+from wsl.hub.fetching import local_copy
 
 if TYPE_CHECKING:
     from wsl.api.run import FinishedRun
-
-HUB = "hf://"
+    from wsl.hub.model import HubModel
 
 
 def open(source: str | Path, *, plugins: Iterable[str | Path] = (), device: str = "cpu") -> FinishedRun:
@@ -42,29 +40,25 @@ def open(source: str | Path, *, plugins: Iterable[str | Path] = (), device: str 
     from wsl.settings.registry import load_plugins
 
     load_plugins(plugins)
-    return FinishedRun(local(source), device)
+    return FinishedRun(local_copy(source), device)
 
 
-def local(source: str | Path) -> Path:
-    """Return the path of a folder, which is downloaded first if the source is on the Hugging Face Hub.
+def load_model(source: str | Path) -> HubModel:
+    """Load a model that ``SampledModel.save``, ``wsl sample`` or ``wsl search`` wrote, or that was pushed to the Hub.
 
-    Raises:
-        DataError: the Hub cannot be read here.
-    """
-    if not str(source).startswith(HUB):
-        return Path(source)
-    return hub_module("fetching", f"{source} is on the Hugging Face Hub").local_copy(source)
+    Args:
+        source: file of the model; a folder of a pushed model; or ``hf://owner/name``.
 
-
-def hub_module(name: str, reason: str) -> Any:
-    """Return a module of ``wsl.hub``, which needs the libraries of an extra.
+    Returns:
+        The model, with its ``network``, ``classes`` and ``about``; ``classify`` names the classes of PIL images.
 
     Raises:
-        DataError: they are not installed; ``reason`` states what they are needed for.
+        DataError: there is no model, or it cannot be read.
+
+    Examples:
+        >>> wsl.load_model("letters.safetensors").classify(Image.open("letter.png"))
     """
-    try:
-        return import_module(f"wsl.hub.{name}")
-    except ImportError as error:
-        raise DataError(
-            f"{reason}, and {error.name} is not installed here; run `pip install 'weight-space-learning[hub]'`"
-        ) from error
+    from wsl.hub.model import HubModel
+
+    path = local_copy(source)
+    return HubModel.from_pretrained(str(path)) if path.is_dir() else HubModel.from_file(path)

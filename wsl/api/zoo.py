@@ -6,10 +6,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from wsl.api.opening import local
 from wsl.api.options import checked, one_thread
 from wsl.api.views import as_html, as_text
 from wsl.errors import DataError
+from wsl.hub.fetching import local_copy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -174,7 +174,7 @@ def open_zoo(folder: str | Path) -> Zoo:
     Raises:
         DataError: the folder holds no zoo.
     """
-    return Zoo(local(folder))
+    return Zoo(local_copy(folder))
 
 
 def import_zoo(source: str | Path, out: str | Path, **options: Any) -> Zoo:
@@ -200,5 +200,5 @@ def import_zoo(source: str | Path, out: str | Path, **options: Any) -> Zoo:
     from wsl.zoo.foreign.importing import import_zoo as imported
     from wsl.zoo.foreign.options import ImportOptions
 
-    imported(local(source), out, checked(ImportOptions, **options))
+    imported(local_copy(source), out, checked(ImportOptions, **options))
     return Zoo(out)

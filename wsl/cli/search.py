@@ -9,6 +9,7 @@ from rich.table import Column, Table
 
 from wsl.cli.app import app, console, mendable, notes, say, say_json
 from wsl.cli.options import section_options
+from wsl.cli.sources import local
 from wsl.evaluation.search_options import SearchOptions
 from wsl.files.outputs import card_path, check_model
 from wsl.images.contents import class_folders
@@ -30,7 +31,7 @@ def search(
     ],
     zoo: Annotated[
         list[str],
-        typer.Option("--in", help="Folder of a run, results/RUN, or one that `wsl import` wrote. Repeatable."),
+        typer.Option("--in", help="Folder of a run, or one that `wsl import` wrote; also hf://owner/name. Repeatable."),
     ],
     out: Annotated[
         Path | None,
@@ -60,7 +61,7 @@ def search(
         if options.classes:
             options = options.model_copy(update={"classes": split_names(options.classes, class_folders(folder))})
         with notes.status("Searching"):
-            table = searching.search(folder, zoo, options, device)
+            table = searching.search(folder, [local(one) for one in zoo], options, device)
         about = None if out is None else write_found(table, by, options.head, out, force)
         if as_json:
             attrs = {key: value for key, value in table.attrs.items() if key not in NOT_SHOWN}

@@ -21,7 +21,7 @@ from wsl.evaluation.search_options import SearchOptions
 from wsl.evaluation.search_selection import Photos, Selection
 from wsl.evaluation.search_zoos import Candidate, SearchedZoo, network_name, weights_of
 from wsl.files.tensors import read_tensors
-from wsl.images.contents import class_folders
+from wsl.images.objects import ImagesLike, images_of
 from wsl.images.own import own_classes
 from wsl.randomness import stream
 from wsl.sampling.methods.constant import random_weights
@@ -56,12 +56,13 @@ class Found:
 
 
 def search(
-    folder: str | Path, zoos: Sequence[str | Path], options: SearchOptions = DEFAULTS, device: str = "cpu"
+    images: ImagesLike, zoos: Sequence[str | Path], options: SearchOptions = DEFAULTS, device: str = "cpu"
 ) -> pd.DataFrame:
     """Search zoos for the members that suit a folder of images best.
 
     Args:
-        folder: holds a folder of images for each class.
+        images: a folder that holds a folder of images for each class, or other images by class, see
+            ``wsl.images.objects.images_of``.
         zoos: folders of runs, or that ``wsl import`` wrote.
         options: how many members to evaluate, and how.
         device: ``cpu`` or ``cuda``.
@@ -77,16 +78,15 @@ def search(
     Raises:
         DataError: a folder cannot be used.
     """
-    folder = Path(folder)
-    wanted = options.classes or None
-    names = own_classes(folder, wanted, len(wanted or class_folders(folder)) if folder.is_dir() else 0)
+    given, wanted = images_of(images), options.classes or None
+    names = own_classes(given, wanted, len(wanted or given.names))
     if len(names) < 2:
         raise DataError(
-            f"{folder} has {len(names)} class folders; give one with a folder for each of two or more classes"
+            f"{given.place} has {len(names)} class folders; give one with a folder for each of two or more classes"
         )
     searched = [SearchedZoo(path, options.size) for path in zoos]
     with tempfile.TemporaryDirectory(prefix="wsl-") as work:
-        photos = Photos(folder, names, options, Path(work))
+        photos = Photos(given, names, options, Path(work))
         chosen = Selection(photos, searched, device)
         return Worth(photos, searched, chosen, options, device).table()
 

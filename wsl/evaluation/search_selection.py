@@ -11,6 +11,7 @@ from wsl.evaluation.search_data import RunSpaces
 from wsl.evaluation.search_options import SearchOptions
 from wsl.evaluation.search_scores import SCORES, Answers, score
 from wsl.evaluation.search_zoos import Candidate, Inputs, Networks, SearchedZoo, weights_of
+from wsl.images.objects import ImageClasses
 from wsl.images.own import PREFIX, pack_own
 from wsl.images.reading import join_task
 from wsl.images.tasks import TaskImages
@@ -21,8 +22,8 @@ SHARED, DATASET = "shared-space", "nearest-dataset"
 class Photos:
     """A user's images, packed once per size."""
 
-    def __init__(self, folder: Path, names: list[str], options: SearchOptions, work: Path):
-        self.folder, self.names, self.options, self.work = folder, names, options, work
+    def __init__(self, images: ImageClasses, names: list[str], options: SearchOptions, work: Path):
+        self.images, self.names, self.options, self.work = images, names, options, work
         self._packed: dict[int, list[Path]] = {}
         self.used, self.held_out = {}, {}
 
@@ -31,7 +32,7 @@ class Photos:
         if size not in self._packed:
             paths = [self.work / f"{size}-{place}.h5" for place in range(len(self.names))]
             for name, path in zip(self.names, paths, strict=True):
-                pack_own(self.folder, name, path, size, self.options.held_out, self.options.seed)
+                pack_own(self.images, name, path, size, self.options.held_out, self.options.seed)
             self._packed[size] = paths
             images = TaskImages(paths)
             for name in self.names:

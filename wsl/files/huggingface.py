@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from types import ModuleType
 
 from wsl.errors import ConfigError, DataError
+from wsl.files.packages import install_hint
 
 LOG_IN = "log in by `hf auth login`, or set the environment variable HF_TOKEN"
 
@@ -18,8 +19,8 @@ def hub() -> ModuleType:
     try:
         import huggingface_hub
     except ImportError as error:
-        hint = "pip install 'weight-space-learning[hub]'"
-        raise DataError(f"the Hugging Face Hub needs a package that is not installed ({error}); {hint}") from error
+        reason = f"the Hugging Face Hub needs a package that is not installed ({error})"
+        raise DataError(f"{reason}; {install_hint('hub')}") from error
     return huggingface_hub
 
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from wsl.errors import ConfigError, DataError
 from wsl.files.atomic import written_whole
+from wsl.files.packages import install_hint
 from wsl.images.classes import choose, safe_names
 from wsl.images.sources.base import SOURCES, PooledSource
 from wsl.settings.sections import Section, one_of, plain
@@ -149,7 +150,8 @@ class FetchedSource(PooledSource):
     def check(self, names=()):
         if self.library and find_spec(self.library[0]) is None:
             package, extra = self.library
-            raise ConfigError(f"images.source: {self.label} needs the package {package}; {_install_hint(extra)}")
+            remedy = install_hint(extra) if extra else f"pip install {package}"
+            raise ConfigError(f"images.source: {self.label} needs the package {package}; {remedy}")
 
     def count(self, names):
         index = self.index()
@@ -258,10 +260,6 @@ def _some(names: Sequence[str]) -> str:
 
 def _counts(arrays: Any) -> list[str]:
     return [key for key in arrays if key.startswith("count_")]
-
-
-def _install_hint(extra: str | None) -> str:
-    return f"pip install 'weight-space-learning[{extra}]'" if extra else "install it"
 
 
 def in_order(name: str) -> tuple[bool, int, str]:
