@@ -5,19 +5,16 @@ from pathlib import Path
 
 import numpy as np
 
-from wsl.datasets.backbone import embed_by_backbone
-from wsl.datasets.class_means import ClassMeans, embed_classes
-from wsl.datasets.encoders.backbone import Backbone
-from wsl.datasets.settings import ClipModel
+from wsl.datasets.class_means import ClassMeans
 from wsl.errors import DataError
 from wsl.evaluation.search_zoos import PARTS, Candidate, SearchedZoo
 from wsl.evaluation.shared_space import unit_rows
 from wsl.files.hdf5 import open_hdf5
 from wsl.images.reading import task_classes
-from wsl.jobs.job import Job
 from wsl.outcomes.bins import read_bins
 from wsl.paths import Paths
 from wsl.sampling.description import Description, load_description
+from wsl.sampling.user_classes import embed_images
 from wsl.shared.predictor import load_predictor
 from wsl.weights.codec import read_latents
 from wsl.weights.orders import class_orders
@@ -44,7 +41,7 @@ class RunSpaces:
         self.zoo, self.paths = zoo, Paths(str(zoo.run))
         self.description = load_description(zoo.run)
         self.known = ClassMeans(self.description.files["class_means"]).means
-        self.means = embed_new(self.description, packed, work, device)
+        self.means = embed_new(zoo.run, self.description, packed, work, device)
 
     def by_dataset(self) -> dict[Candidate, float]:
         """Return the similarity of each member's classes to the new ones: the best assignment of class means.
@@ -100,24 +97,16 @@ class RunSpaces:
         return scores
 
 
-def embed_new(description: Description, packed: Sequence[Path], work: Path, device: str = "cpu") -> np.ndarray:
+def embed_new(
+    run: str | Path, description: Description, packed: Sequence[Path], work: Path, device: str = "cpu"
+) -> np.ndarray:
     """Return the class means (classes, dimension) of packed images in a run's embedding of datasets.
 
     Raises:
         DataError: the run's dataset encoder works for its own images only.
     """
-    encoder = description.about["encoder"]["encoder"]
-    encoder = encoder["name"] if isinstance(encoder, dict) else encoder
     out = [work / f"mean-{place}.h5" for place in range(len(packed))]
-    settings = {key: value for key, value in description.clip.items() if key != "seed"}
-    job = Job(device, seed=description.clip["seed"])
-    nothing = [()] * len(packed)
-    if encoder == Backbone.name:
-        embed_by_backbone(packed, out, nothing, Backbone(**settings), job)
-    elif encoder == "clip":
-        embed_classes(packed, out, nothing, ClipModel(**settings), job)
-    else:
-        raise DataError(f"it embeds datasets by {encoder!r}, which works for its own images only")
+    embed_images(run, description, packed, out, [()] * len(packed), device)
     means = []
     for path in out:
         with open_hdf5(path) as file:

@@ -142,13 +142,8 @@ def embed_user_classes(
     Raises:
         DataError: the run or the images cannot be used.
     """
-    encoder, size = description.about["encoder"]["encoder"], description.about["size"]
-    encoder = encoder["name"] if isinstance(encoder, dict) else encoder  # a name in earlier versions
-    if encoder not in ("clip", Backbone.name):
-        raise DataError(
-            f"{run} embeds datasets by {encoder!r}, which works for its own images only; use a run with clip or "
-            f"{Backbone.name}"
-        )
+    size = description.about["size"]
+    encoder_of(run, description)
     with open_zoo(description.files["index"]) as zoo:
         needed = zoo.layout.classes
     seed = description.seed if seed is None else seed
@@ -167,15 +162,52 @@ def embed_user_classes(
             counts = [
                 pack_own(images, name, file, size, held_out, seed) for name, file in zip(names, images_at, strict=True)
             ]
-            entry = Backbone if encoder == Backbone.name else ClipModel
-            # Earlier versions had further settings, such as the size of batches.
-            settings = {key: value for key, value in description.clip.items() if key in entry.model_fields}
-            job = Job(device, seed=description.clip["seed"])
-            if encoder == Backbone.name:
-                embed_by_backbone(images_at, means_at, prompts, Backbone(**settings), job)
-            else:
-                embed_classes(images_at, means_at, prompts, ClipModel(**settings), job)
+            embed_images(run, description, images_at, means_at, prompts, device)
     return UserClasses(names, counts, packed, means, seed, files, files)
+
+
+def encoder_of(run: str | Path, description: Description) -> type[Backbone | ClipModel]:
+    """Return the settings of a run's dataset encoder.
+
+    Raises:
+        DataError: it works for the run's own images only.
+    """
+    encoder = description.about["encoder"]["encoder"]
+    encoder = encoder["name"] if isinstance(encoder, dict) else encoder  # a name in earlier versions
+    if encoder not in ("clip", Backbone.name):
+        raise DataError(
+            f"{run} embeds datasets by {encoder!r}, which works for its own images only; use a run with clip or "
+            f"{Backbone.name}"
+        )
+    return Backbone if encoder == Backbone.name else ClipModel
+
+
+def embed_images(
+    run: str | Path,
+    description: Description,
+    packed: Sequence[Path],
+    out: Sequence[Path],
+    prompts: Sequence[Sequence[str]],
+    device: str = "cpu",
+) -> None:
+    """Embed packed images as a run embeds its own.
+
+    Args:
+        run: folder of the run, for messages.
+        description: of its sampler.
+        packed: packed images, one file per class.
+        out: one file per class, see ``wsl.datasets.class_means.embed_classes``.
+        prompts: of each class.
+        device: ``cpu`` or ``cuda``.
+
+    Raises:
+        DataError: see ``encoder_of``.
+    """
+    encoder, job = encoder_of(run, description), Job(device, seed=description.clip["seed"])
+    # Earlier versions had further settings, such as the size of batches.
+    settings = encoder(**{key: value for key, value in description.clip.items() if key in encoder.model_fields})
+    embed = embed_by_backbone if encoder is Backbone else embed_classes
+    embed(packed, out, prompts, settings, job)
 
 
 @contextmanager
