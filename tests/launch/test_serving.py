@@ -232,3 +232,10 @@ def test_modules_are_those_of_the_functions_of_this_package():
     found = modules_of(["wsl.zoo.index.write_index", "wsl.zoo.index.other", "wsl_plugins.x.fit"])
     assert found[-1] == "wsl.zoo.index" and found.count("wsl.zoo.index") == 1
     assert not any(name.startswith("wsl_plugins") for name in found)
+
+
+def test_the_libraries_of_jobs_start_no_thread(served, tmp_path):
+    """With a thread, the server gives up."""
+    used = served("pyarrow", "pandas", "torch", "h5py", "sklearn.decomposition")
+    job = used.popen(command(tmp_path, "import sys; sys.exit('torch' not in sys.modules)"), shell=True, env=ONE_THREAD)
+    assert isinstance(job, ServedJob) and job.wait() == 0

@@ -52,6 +52,12 @@ def execute(page: str, folder: Path, changes: Mapping[str, str] | None = None) -
     return printed
 
 
+def blocks(page: str, kind: str) -> list[str]:
+    """Return the texts of the fenced blocks of a kind."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return [block["text"] for block in BLOCK.finditer(text) if block["kind"] == kind]
+
+
 def _run(kind: str, content: str, folder: Path) -> str:
     command = ["bash", "-e", "-o", "pipefail", "-c", content] if kind == "bash" else [sys.executable, "-c", content]
     environment = {

@@ -34,6 +34,16 @@ def test_own_architecture(tmp_path):
     assert {"projection", "prototypes"} <= set(accuracies["sampler"])
 
 
+def test_own_photographs(class_folders, tmp_path):
+    counts = {"koala": 24, "tarantula": 20, "yak": 22, "zebra": 20, "adder": 26}
+    photos = class_folders({"train": counts, "val": dict.fromkeys(counts, 8)})
+    (tmp_path / "photos").symlink_to(photos)
+    *_, sampled = execute("docs/guides/own-photographs.md", tmp_path)
+    packed = pd.read_csv(tmp_path / "results" / "trial" / "tables" / "classes.csv").set_index("class")
+    assert (packed["train"] + packed["validation"]).to_dict() == counts and set(packed["test"]) == {8}
+    assert "koala, tarantula, yak" in sampled and (tmp_path / "model.safetensors").is_file()
+
+
 def test_tutorial(made, tmp_path):
     """From `Look at the results` on with the tiny run in place of both, which is not made again."""
     pristine = made[2]

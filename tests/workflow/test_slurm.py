@@ -13,13 +13,15 @@ import pytest
 import torch
 from cluster import Cluster, missing
 from loopback import Loopback
+from pages import blocks
 
 from wsl.datasets.clip import Clip
 from wsl.launch.stopping import FULL
 
 pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 WHY_NOT = missing() or (None if find_spec("snakemake_executor_plugin_slurm") else "pip install '.[slurm]' first")
-PROFILE = ("--configfile", "tiny.yaml", "--profile", "profiles/slurm")
+(COMMAND,) = blocks("docs/clusters.md", "bash")  # the guide's, with another config
+PROGRAM, *PROFILE = COMMAND.replace("config/thesis.yaml", "tiny.yaml").split()
 # No accounting here, and jobs that take seconds.
 HERE = ("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "10")
 TARGETS = ("results/tiny/weights/coefficients/train.h5", "results/tiny/datasets/class_means.json")
@@ -48,7 +50,7 @@ def through_slurm(new_project, change, tiny_config, hub, tmp_path_factory):
         project.edit("workflow/rules/weights.smk", f"{name} = {value}", f"{name} = 2**11")
     environment = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path_factory.mktemp("home"))}
     with Cluster(tmp_path_factory.mktemp("slurm"), GPUS) as cluster:
-        command = [sys.executable, "-m", "snakemake", *FULL, *PROFILE, *HERE, *TARGETS]
+        command = [sys.executable, "-m", PROGRAM, *FULL, *PROFILE, *HERE, *TARGETS]
         with open(project.root / "printed", "w+", encoding="utf-8") as file:
             running = subprocess.Popen(
                 command, cwd=project.root, stdout=file, stderr=subprocess.STDOUT, env=environment
@@ -104,6 +106,6 @@ def test_a_cancelled_job_is_submitted_anew(through_slurm):
 
 def test_a_finished_run_has_nothing_to_do(through_slurm):
     project, *_ = through_slurm
-    asked = [sys.executable, "-m", "snakemake", *PROFILE, *HERE, *TARGETS]
+    asked = [sys.executable, "-m", PROGRAM, *PROFILE, *HERE, *TARGETS]
     done = subprocess.run(asked, cwd=project.root, capture_output=True, text=True)
     assert done.returncode == 0 and "Nothing to be done" in done.stdout + done.stderr

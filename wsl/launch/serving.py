@@ -59,7 +59,9 @@ class JobServer:
         self._control, other = socket.socketpair()
         with other:
             command = [sys.executable, server.__file__, str(other.fileno()), *modules]
-            environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1")}
+            # pandas imports pyarrow where it is installed, whose allocator would start a thread.
+            allocator = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
+            environment = {**os.environ, **dict.fromkeys(THREAD_VARIABLES, "1"), **allocator}
             # Ctrl-C reaches all processes of a terminal; the workflow stops its jobs.
             ignoring = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", *command]
             self._process = subprocess.Popen(ignoring, env=environment, pass_fds=[other.fileno()])
