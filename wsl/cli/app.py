@@ -16,7 +16,7 @@ from wsl.errors import ConfigError, DataError
 
 app = typer.Typer(
     name="wsl",
-    help="Models for your own images, from a finished run of the workflow.",
+    help="Weight-space learning: make runs, sample models for your own images, and share zoos.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
