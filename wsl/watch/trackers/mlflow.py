@@ -79,9 +79,10 @@ class MLflow(Tracker):
         """Do nothing: everything is written."""
 
     def view(self) -> str:
-        """Return the command of its server; that of the full package, since mlflow-skinny has none."""
-        address = "" if self.place() else f" --backend-store-uri {shlex.quote(f'sqlite:///{self._database}')}"
-        return f"mlflow ui{address}"
+        """Return the command of its server, which only the full package has, or where the server is."""
+        if self.place():
+            return f"its server is in {ADDRESS}"
+        return f"mlflow ui --backend-store-uri {shlex.quote(f'sqlite:///{self._database}')}"
 
     def _run(self, title: str, start: float | None = None) -> str:
         """Return the id of a run of MLflow; an empty title is the run itself."""

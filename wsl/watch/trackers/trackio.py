@@ -23,9 +23,8 @@ class Trackio(Tracker):
 
     def __init__(self, folder, run):
         super().__init__(folder, run)
-        self._own = FOLDER not in os.environ
-        if self._own:
-            os.environ[FOLDER] = str(self.folder.resolve())  # trackio reads it during its import
+        own = str(self.folder.resolve())
+        self._own = os.environ.setdefault(FOLDER, own) == own  # trackio reads it during its import
         self._trackio = self.tool("trackio")
 
     def place(self) -> str:
