@@ -2,13 +2,17 @@
 
 import json
 import math
+import os
+import signal
 import sys
 
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from wsl.cli.main import app
 from wsl.errors import ConfigError, DataError
 from wsl.files.hdf5 import put_table
 from wsl.paths import Paths
@@ -132,6 +136,30 @@ def test_errors_of_a_tool_name_it_without_passwords(history, update, calls, monk
     assert "secret" not in str(got.value)
     monkeypatch.setattr(calls, "fails", False)
     assert update() == [("train_shared", [1], False)]
+
+
+def test_sigterm_closes_the_trackers(folder, history, calls, tmp_path, monkeypatch):
+    monkeypatch.setattr(calls, "log", lambda self, news: os.kill(os.getpid(), signal.SIGTERM))
+    before = signal.getsignal(signal.SIGTERM)
+    history("train_shared", 1)
+    ended = CliRunner().invoke(app, ["track", str(folder.root), "--to", "recording", "--out", str(tmp_path)])
+    assert ended.exit_code == 143 and calls.calls == ["closed"] and signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_run_that_has_ended_is_sent_at_once(folder, history, calls, tmp_path):
+    history("train_shared", 1)
+    folder.ended()
+    ended = CliRunner().invoke(app, ["track", str(folder.root), "--to", " recording,", "--out", str(tmp_path)])
+    assert ended.exit_code == 1 and calls.calls == [("train_shared", [1], False), "closed"]
+    assert "recording: look" in ended.output and "Resume: snakemake" in ended.output
+
+
+def test_a_finished_run_is_sent_with_its_results(folder, calls, tmp_path):
+    folder.finish(*(seen.name for seen in read_record(folder.root).jobs))
+    folder.write("report.html", '<details id="config"><pre>zoo:\n  members: 8\nname: a&lt;b</pre></details>')
+    arguments = ["track", str(folder.root), "--to", "recording", "--out", str(tmp_path)]
+    assert CliRunner().invoke(app, arguments).exit_code == 0
+    assert calls.calls == [({}, {"zoo": {"members": 8}, "name": "a<b"}, 1), "closed"]
 
 
 def test_two_processes_do_not_write_to_one_place(folder, tmp_path, calls):

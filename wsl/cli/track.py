@@ -9,6 +9,7 @@ import typer
 from wsl.cli.app import app, console, mendable, say
 from wsl.cli.watch import show_end
 from wsl.errors import ConfigError, DataError
+from wsl.jobs.process import stopped_by_sigterm
 
 
 @app.command()
@@ -29,7 +30,7 @@ def track(
     this machine, unless you are logged in to Weights & Biases or variables of a tool name a server. The run is not
     changed. Exit codes are those of `wsl watch`.
     """
-    with mendable():
+    with mendable(), stopped_by_sigterm():
         from wsl.runs.config_file import read_config
         from wsl.watch.remaining import looks
         from wsl.watch.screen import follow

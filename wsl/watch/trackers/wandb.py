@@ -13,7 +13,14 @@ from wsl.watch.written import News
 
 MODE, ADDRESS, PROJECT = "WANDB_MODE", "WANDB_BASE_URL", "WANDB_PROJECT"  # variables of Weights & Biases
 KEYS = ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE")
-QUIET = {"silent": True, "console": "off", "x_disable_stats": True, "disable_git": True, "disable_code": True}
+SETTINGS = {
+    "silent": True,
+    "console": "off",
+    "disable_git": True,
+    "disable_code": True,
+    "x_disable_stats": True,
+    "x_transaction_log_flush_interval": 1.0,  # seconds of values that are lost if this process is killed
+}
 
 
 @TRACKERS.register("wandb")
@@ -35,7 +42,7 @@ class WeightsAndBiases(Tracker):
     def _logged(self) -> Any:
         """The run of Weights & Biases, which is started when it is needed."""
         if self._open is None:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            known = getattr(self._wandb.Settings, "model_fields", SETTINGS)  # those with x_ depend on its version
             self._open = self._wandb.init(
                 project=os.environ.get(PROJECT) or "wsl",
                 name=self.run,
@@ -43,7 +50,7 @@ class WeightsAndBiases(Tracker):
                 resume="allow",
                 dir=str(self.folder.parent),  # it appends its own name
                 mode=self._mode,
-                settings=self._wandb.Settings(**QUIET),
+                settings=self._wandb.Settings(**{key: SETTINGS[key] for key in SETTINGS if key in known}),
             )
             self._open.define_metric("epoch", hidden=True)
             self._open.define_metric("*", step_metric="epoch")
