@@ -263,6 +263,7 @@ def logged(monkeypatch, tmp_path):
         "WANDB_API_KEY",
         "WANDB_IDENTITY_TOKEN_FILE",
         "WANDB_BASE_URL",
+        "WANDB_ENTITY",
         "NETRC",
         "WANDB_PROJECT",
     ):

@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -67,7 +68,7 @@ class Tracker(ABC):
         self.written = Written(self.folder / run / "written.jsonl", self.place())
 
     def place(self) -> str:
-        """Return a name of the place where the data goes, if the environment determines it; see ``hidden``."""
+        """Return a name of the place where the data goes, if the environment determines it; see ``place_of``."""
         return ""
 
     @abstractmethod
@@ -102,9 +103,10 @@ class Tracker(ABC):
             ) from error
 
 
-def hidden(place: str) -> str:
-    """Return a digest of a place, whose address may contain a password; empty for an empty place."""
-    return place and hashlib.sha256(place.encode()).hexdigest()[:12]
+def place_of(*variables: str) -> str:
+    """Return a digest of variables of the environment, since addresses may contain passwords; empty: none is set."""
+    values = [os.environ.get(name, "") for name in variables]
+    return hashlib.sha256("\n".join(values).encode()).hexdigest()[:12] if any(values) else ""
 
 
 def grouped(epoch: Epoch) -> dict[str, float]:

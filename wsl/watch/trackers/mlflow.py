@@ -7,7 +7,7 @@ import shlex
 import time
 from typing import Any
 
-from wsl.watch.trackers.base import TRACKERS, Results, Tracker, flat, grouped, hidden
+from wsl.watch.trackers.base import TRACKERS, Results, Tracker, flat, grouped, place_of
 from wsl.watch.written import News, titled
 
 ADDRESS, EXPERIMENT = "MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"  # variables of MLflow
@@ -26,14 +26,13 @@ class MLflow(Tracker):
         self._entities = self.tool("mlflow.entities")
         # After the import, which sets a level; messages about a new database help nobody.
         logging.getLogger("mlflow").setLevel(logging.WARNING)
-        if not self.place():
+        self._address = os.environ.get(ADDRESS)
+        if not self._address:
             self.tool("alembic")
-            self.folder.mkdir(parents=True, exist_ok=True)
-        address = os.environ.get(ADDRESS) or f"sqlite:///{self._database}"
-        self._client = self.tool("mlflow.tracking").MlflowClient(address)
+        self._client = self.tool("mlflow.tracking").MlflowClient(self._address or f"sqlite:///{self._database}")
         name = os.environ.get(EXPERIMENT) or "wsl"
         found = self._client.get_experiment_by_name(name)
-        place = {} if self.place() else {"artifact_location": (self.folder.resolve() / "artifacts").as_uri()}
+        place = {} if self._address else {"artifact_location": (self.folder.resolve() / "artifacts").as_uri()}
         self._experiment = found.experiment_id if found else self._client.create_experiment(name, **place)
         self._runs = self._existing()
 
@@ -42,8 +41,8 @@ class MLflow(Tracker):
         return (self.folder.resolve() / "mlflow.db").as_posix()
 
     def place(self) -> str:
-        """Return a digest of the address of a server."""
-        return hidden(os.environ.get(ADDRESS, ""))
+        """Return a digest of what the environment names."""
+        return place_of(ADDRESS, EXPERIMENT)
 
     def log(self, news: News) -> None:
         """Write metrics to the child run of a curve."""
@@ -80,7 +79,7 @@ class MLflow(Tracker):
 
     def view(self) -> str:
         """Return the command of its server, which only the full package has, or where the server is."""
-        if self.place():
+        if self._address:
             return f"its server is in {ADDRESS}"
         return f"mlflow ui --backend-store-uri {shlex.quote(f'sqlite:///{self._database}')}"
 

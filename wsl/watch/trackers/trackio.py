@@ -7,7 +7,7 @@ from contextlib import redirect_stdout
 from typing import Any
 
 from wsl.errors import ConfigError
-from wsl.watch.trackers.base import TRACKERS, Results, Tracker, grouped, hidden
+from wsl.watch.trackers.base import TRACKERS, Results, Tracker, grouped, place_of
 from wsl.watch.written import News, titled
 
 FOLDER = "TRACKIO_DIR"  # variables of trackio
@@ -29,10 +29,8 @@ class Trackio(Tracker):
 
     def place(self) -> str:
         """Return a digest of what the environment names."""
-        named = [os.environ.get(name, "") for name in SERVERS]
-        folder = os.environ.get(FOLDER, "")
-        own = str(self.folder.resolve())
-        return hidden("\n".join([folder if folder != own else "", *named]).strip())
+        own = os.environ.get(FOLDER) == str(self.folder.resolve())
+        return place_of(*SERVERS) if own else place_of(FOLDER, *SERVERS)
 
     def log(self, news: News) -> None:
         """Write the epochs to the run of the curve."""

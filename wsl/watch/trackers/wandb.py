@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from wsl.watch.trackers.base import TRACKERS, Results, Tracker
+from wsl.watch.trackers.base import TRACKERS, Results, Tracker, place_of
 from wsl.watch.written import News
 
-MODE, ADDRESS, PROJECT = "WANDB_MODE", "WANDB_BASE_URL", "WANDB_PROJECT"  # variables of Weights & Biases
+# Variables of Weights & Biases.
+MODE, ADDRESS, ENTITY, PROJECT = "WANDB_MODE", "WANDB_BASE_URL", "WANDB_ENTITY", "WANDB_PROJECT"
 KEYS = ("WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE")
 SETTINGS = {
     "silent": True,
@@ -37,6 +38,10 @@ class WeightsAndBiases(Tracker):
         self._wandb = self.tool("wandb")
         self._mode = os.environ.get(MODE) or ("online" if _logged_in() else "offline")
         self._open: Any = None
+
+    def place(self) -> str:
+        """Return a digest of what the environment names."""
+        return place_of(ADDRESS, ENTITY, PROJECT)
 
     @property
     def _logged(self) -> Any:
