@@ -105,7 +105,7 @@ def test_the_end_of_a_long_log_is_shown_without_chatter(tmp_path):
 def test_no_torch_is_imported_by_the_commands_that_only_start_and_watch(tmp_path):
     code = (
         "import sys, wsl.cli.main, wsl.launch.running, wsl.launch.planning, wsl.launch.brief\n"
-        "import wsl.watch.screen, wsl.watch.tensorboard\n"
+        "import wsl.watch.screen, wsl.watch.tracking, wsl.watch.trackers.tensorboard\n"
         "sys.exit(str({'torch', 'snakemake', 'sklearn'} & set(sys.modules) or '') or None)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

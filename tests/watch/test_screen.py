@@ -191,12 +191,13 @@ def test_a_folder_that_is_not_a_run_is_refused(tmp_path):
 def test_neither_torch_nor_snakemake_is_imported(folder, tmp_path):
     code = (
         "import sys; from wsl.cli.main import app\n"
-        f"try: app(['watch', {str(folder.root)!r}, '--once', '--tensorboard', {str(tmp_path / 'events')!r}])\n"
-        "except SystemExit as end: assert end.code == 3\n"
+        f"try: app(['track', {str(folder.root)!r}, '--to', 'tensorboard', '--out', {str(tmp_path)!r}])\n"
+        "except SystemExit as end: assert end.code == 1\n"
         "sys.exit(str({'torch', 'snakemake', 'tensorflow', 'sklearn'} & set(sys.modules) or '') or None)"
     )
     folder.train("train_member/00012", (7, 4), **EPOCH)
+    folder.ended()
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert list((tmp_path / "events" / "made-up" / "members" / "00012").glob("events.out.tfevents.*"))
+    assert list((tmp_path / "tensorboard" / "made-up" / "members" / "00012").glob("events.out.tfevents.*"))

@@ -1,15 +1,20 @@
-"""Event files, read back by TensorBoard's own reader."""
+"""Event files and the files of the Projector, read back by TensorBoard's own readers."""
 
-import sys
+import io
 import time
 
+import numpy as np
+import pandas as pd
 import pytest
+from google.protobuf import text_format
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
+from tensorboard.util.tensor_util import make_ndarray
 
-from wsl.errors import ConfigError
 from wsl.watch.record import read_record
 from wsl.watch.state import Logs, look
-from wsl.watch.tensorboard import Events, curves
+from wsl.watch.trackers.base import Results
+from wsl.watch.tracking import tracking
 
 
 def near(*pairs):
@@ -19,23 +24,28 @@ def near(*pairs):
 
 @pytest.fixture
 def write(folder, tmp_path):
-    """Writes event files of the folder's histories, as a new watch does: ``write()``."""
+    """Writes event files of the folder's histories, as a new process does: ``write()``."""
 
     def run() -> None:
-        events, logs = Events(tmp_path / "events"), Logs(folder.root)
-        events.write(curves(look(folder.root, read_record(folder.root), logs), logs))
-        events.close()
+        with tracking(folder.root, ["tensorboard"], tmp_path) as kept:
+            logs = Logs(folder.root)
+            kept.update(look(folder.root, read_record(folder.root), logs), logs)
 
     return run
 
 
 @pytest.fixture
-def scalars(tmp_path):
+def events(tmp_path):
+    """Reads the events of a curve, or of the results."""
+    return lambda name="": EventAccumulator(str(tmp_path / "tensorboard" / "made-up" / name)).Reload()
+
+
+@pytest.fixture
+def scalars(events):
     """Reads a curve's values by tag: ``scalars("members/00000")`` returns (epoch, value) pairs, or more of each."""
 
     def read(name: str, *keys: str) -> dict[str, list[tuple]]:
-        keys = keys or ("step", "value")
-        accumulator = EventAccumulator(str(tmp_path / "events" / name)).Reload()
+        accumulator, keys = events(name), keys or ("step", "value")
         return {
             tag: [tuple(getattr(scalar, key) for key in keys) for scalar in accumulator.Scalars(tag)]
             for tag in accumulator.Tags()["scalars"]
@@ -66,29 +76,6 @@ def test_a_cohort_has_a_curve_per_member(folder, write, scalars):
     assert scalars("members/00008")["loss/train"] == near((1, 0.5))
 
 
-def test_each_epoch_is_written_once_by_several_watches(folder, write, scalars):
-    moment = time.time()
-    for count in (1, 3, 3):
-        folder.train("train_shared", *((time.time() - moment + 50 - epoch, epoch) for epoch in range(1, count + 1)))
-        write()
-    assert scalars("train_shared")["loss/train"] == near((1, 0.5), (2, 0.5), (3, 0.5))
-    folder.train("train_shared", *((time.time() - moment + 50 - epoch, epoch) for epoch in (1, 2, 3, 4)))
-    folder.finish("train_shared")
-    write()
-    assert scalars("train_shared")["loss/train"] == near((1, 0.5), (2, 0.5), (3, 0.5), (4, 0.5))
-
-
-def test_a_watch_that_continues_writes_new_values(folder, tmp_path, scalars):
-    events, logs, moment = Events(tmp_path / "events"), Logs(folder.root), time.time()
-    for count in (1, 1, 3):
-        epochs = ((time.time() - moment + 40 - epoch, epoch) for epoch in range(count))
-        folder.train("train_member/00012", *epochs, member=12)
-        events.write(curves(look(folder.root, read_record(folder.root), logs), logs))
-        assert [epoch for epoch, _ in scalars("members/00012")["loss/train"]] == list(range(count))
-    events.close()
-    assert len(list((tmp_path / "events" / "members" / "00012").iterdir())) == 1
-
-
 def test_times_are_those_of_the_epochs(folder, write, scalars):
     expected = time.time() - 3600
     folder.train("train_shared", (3600, 1))
@@ -106,13 +93,47 @@ def test_epochs_that_are_trained_again_replace_the_old_ones(folder, write, scala
     assert scalars("train_shared")["loss/train"] == near((1, 0.5), (2, 0.1), (3, 0.1))
 
 
+def test_one_process_follows_a_run_in_one_file(folder, tmp_path, scalars):
+    with tracking(folder.root, ["tensorboard"], tmp_path) as kept:
+        logs, start = Logs(folder.root), time.time() - 100
+        rows = [{"time": start + epoch, "member": "00012", "epoch": epoch, "epochs": 5} for epoch in range(3)]
+        for count in (1, 1, 3):
+            folder.train("train_member/00012", member=12)
+            lines = pd.DataFrame(rows[:count]).assign(train_loss=0.5)
+            folder.write("logs/train_member/00012.jsonl", lines.to_json(orient="records", lines=True))
+            kept.update(look(folder.root, read_record(folder.root), logs), logs)
+            assert [epoch for epoch, _ in scalars("members/00012")["loss/train"]] == list(range(count))
+    assert len(list((tmp_path / "tensorboard/made-up/members/00012").iterdir())) == 1
+
+
 def test_jobs_without_a_history_have_no_curve(folder, write, tmp_path):
     folder.finish("train_member/00000", "train_shared")
     write()
-    assert not (tmp_path / "events").exists()
+    assert list(tmp_path.rglob("events.out.tfevents.*")) == []
 
 
-def test_without_tensorboard_the_error_names_the_remedy(monkeypatch, tmp_path):
-    monkeypatch.setitem(sys.modules, "tensorboard.summary.writer.event_file_writer", None)
-    with pytest.raises(ConfigError, match=r"pip install 'weight-space-learning\[trackers\]'"):
-        Events(tmp_path)
+def test_results_are_scalars_texts_and_points_of_the_projector(folder, tmp_path, events):
+    latents = np.float32([[0.25, -1.5, 3], [1e-3, 0, 2]])
+    snapshots = pd.DataFrame({"part": ["train", "test"], "task": ["a\tb/c", "d/e"], "validation_accuracy": [0.5, 0.75]})
+    table = pd.DataFrame({"sampler": ["flow|x", "mean"], "accuracy": [0.5, 0.25]})
+    config = {"zoo": {"members": 8}}
+    results = Results("digest", config, {"accuracy/seen/flow": 0.5}, {"accuracy": table}, latents, snapshots)
+    with tracking(folder.root, ["tensorboard"], tmp_path) as kept:
+        kept.trackers[0].finish(results, 1)
+    read = events()
+    assert [(one.step, one.value) for one in read.Scalars("accuracy/seen/flow")] == [(1, 0.5)]
+    texts = {tag: make_ndarray(read.Tensors(tag)[0].tensor_proto).item().decode() for tag in ("config", "accuracy")}
+    assert '"members": 8' in texts["config"]
+    assert texts["accuracy"].splitlines() == [
+        "| sampler | accuracy |",
+        "| --- | --- |",
+        "| flow/x | 0.5 |",
+        "| mean | 0.25 |",
+    ]
+    assert read.SummaryMetadata("accuracy").plugin_data.plugin_name == "text"
+    own = tmp_path / "tensorboard" / "made-up"
+    (one,) = text_format.Parse((own / "projector_config.pbtxt").read_text(), ProjectorConfig()).embeddings
+    assert list(one.tensor_shape) == [2, 3]
+    assert np.loadtxt(own / one.tensor_path, dtype=np.float32).tolist() == latents.tolist()
+    metadata = pd.read_csv(io.StringIO((own / one.metadata_path).read_text()), sep="\t")
+    assert metadata.to_dict("list") == {**snapshots.to_dict("list"), "task": ["a b/c", "d/e"]}

@@ -2,11 +2,14 @@
 
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from wsl.cli.app import app, console, mendable, say, say_json
+
+if TYPE_CHECKING:
+    from wsl.watch.state import State
 
 INCOMPLETE, STILL_RUNNING = 1, 3  # exit codes; 2 is a wrong command
 
@@ -22,10 +25,6 @@ def watch(
             min=0.1, help="Seconds between two updates. [default: 2 on a terminal, else 60]", show_default=False
         ),
     ] = None,
-    tensorboard: Annotated[
-        Path | None,
-        typer.Option(help="A folder for TensorBoard event files: losses and accuracies of every training."),
-    ] = None,
 ) -> None:
     """Watch a run while Snakemake makes it, here or on a cluster. Nothing is changed.
 
@@ -38,16 +37,23 @@ def watch(
         raise typer.BadParameter("cannot be combined with --once", param_hint="--every")
     with mendable():
         from wsl.watch.remaining import looks
-        from wsl.watch.screen import advice, draw, facts, follow
+        from wsl.watch.screen import draw, facts, follow
 
         name = results.resolve().name
-        with closing(looks(results, tensorboard)) as states:
+        with closing(looks(results)) as states:
             if once:
                 state = next(states)
                 say_json(facts(name, state)) if as_json else console.print(draw(name, state))
             else:
                 state = follow(results, states, console, every)
-    if state.over and not state.complete and not as_json:
+    show_end(state, results, not as_json)
+
+
+def show_end(state: "State", results: Path, advise: bool = True) -> None:
+    """Print what completes a run that has ended too early, and exit with the code of its state."""
+    from wsl.watch.screen import advice
+
+    if state.over and not state.complete and advise:
         say(advice(state, results))
     if not state.complete:
         raise typer.Exit(INCOMPLETE if state.over else STILL_RUNNING)

@@ -23,7 +23,7 @@ def import_(
             help="A folder in Ray Tune's layout (runs with params.json or config.json, result.json and "
             "checkpoint_*/checkpoints): a zoo, a folder above it, or one run. Or a folder of state dicts with a CSV "
             "table: columns file, epoch and results; optionally member, classes, part and others. Also on the Hub, "
-            "`hf://[datasets/]owner/name[@revision][/FOLDER]`.",
+            "hf://[datasets/]owner/name, with @revision or /FOLDER after it.",
             callback=source,
         ),
     ],

@@ -52,7 +52,7 @@ def job(log: str | Path, threads: int = 1, gpu: int = 0) -> Iterator[str]:
         logging.getLogger(library).setLevel(logging.WARNING)
     with ExitStack() as stack:
         stack.enter_context(_standard_error_to(Path(log)))
-        stack.enter_context(_stopped_by_sigterm())
+        stack.enter_context(stopped_by_sigterm())
         logging.basicConfig(level=logging.INFO, stream=sys.stderr, format=FORMAT, force=True)
         logging.captureWarnings(True)
         warnings.simplefilter("default")
@@ -103,7 +103,7 @@ def _messages(log: str) -> Iterator[tuple[str, str]]:
 
 
 @contextmanager
-def _stopped_by_sigterm() -> Iterator[None]:
+def stopped_by_sigterm() -> Iterator[None]:
     """Make SIGTERM raise SystemExit, so that temporary files are removed and no traceback is printed."""
 
     def stop(number: int, frame: FrameType | None) -> None:

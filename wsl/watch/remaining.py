@@ -11,14 +11,12 @@ import heapq
 import math
 from bisect import insort
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import fmean, median
 
 from wsl.watch.record import STEPS, Record, durations, read_record, rule_of
 from wsl.watch.state import Epoch, Logs, Seen, State, look, trained
-from wsl.watch.tensorboard import Events, curves
 
 KNOWN = 1 / 3  # least fraction of jobs that are done or have a duration of their own rule; with less, time is unknown
 AHEAD = 64  # most ready jobs that are skipped in the search for one whose share is free
@@ -111,23 +109,19 @@ def timer(results: str | Path) -> Callable[[State], State]:
     return lambda state: replace(state, left=steady(remaining(state), state.time))
 
 
-def looks(results: Path, tensorboard: Path | None = None) -> Iterator[State]:
-    """Yield the states of the run in a folder until it has ended, and update its event files in another folder.
+def looks(results: Path, update: Callable[[State, Logs], None] | None = None) -> Iterator[State]:
+    """Yield the states of the run in a folder until it has ended; ``update`` is called with each one before.
 
     Raises:
-        ConfigError: event files are requested, and TensorBoard is not installed.
         DataError: the run has not started.
     """
     logs, timed, over = Logs(results), timer(results), False
-    with ExitStack() as stack:
-        if tensorboard is not None:
-            events = stack.enter_context(closing(Events(tensorboard / results.resolve().name)))
-        while not over:
-            state = timed(look(results, read_record(results), logs))
-            if tensorboard is not None:
-                events.write(curves(state, logs))
-            yield state
-            over = state.over
+    while not over:
+        state = timed(look(results, read_record(results), logs))
+        if update is not None:
+            update(state, logs)
+        yield state
+        over = state.over
 
 
 def _learn(rule: _Rule, seen: Seen, record: Record) -> None:
