@@ -31,7 +31,7 @@ def unused(monkeypatch):
     def fail(*_, **__):
         raise AssertionError("work began")
 
-    monkeypatch.setattr("wsl.evaluation.delivery.sampled_model", fail)
+    monkeypatch.setattr("wsl.sampling.user_classes.embed_user_classes", fail)
     monkeypatch.setattr("wsl.sampling.onnx.read_model", fail)
 
 
@@ -97,14 +97,14 @@ def test_a_second_model_replaces_the_first_only_with_force(run, photos, tmp_path
 
 def test_a_file_that_appears_meanwhile_is_kept(run, photos, tmp_path, monkeypatch):
     """As when two calls write to one default name at the same time."""
-    from wsl.evaluation import delivery as module
+    from wsl.sampling import user_classes as module
 
     def slow(*arguments):
         (tmp_path / "m.pt").write_text("another call's")
-        return sampled_model(*arguments)
+        return embed_user_classes(*arguments)
 
-    sampled_model = module.sampled_model
-    monkeypatch.setattr(module, "sampled_model", slow)
+    embed_user_classes = module.embed_user_classes
+    monkeypatch.setattr(module, "embed_user_classes", slow)
     assert "m.pt exists already" in call("sample", photos, "--from", run, "--out", tmp_path / "m.pt", code=1)
     assert (tmp_path / "m.pt").read_text() == "another call's" and not (tmp_path / "m.pt.md").exists()
 

@@ -86,7 +86,7 @@ def test_without_snakemake_the_extra_is_named(written, monkeypatch):
 def test_presets_have_the_names_of_their_runs_and_the_folders_own_config_comes_first(written):
     written()
     assert {name: yaml.safe_load(path.read_text())["run"] for name, path in presets().items()} == {
-        name: name for name in ("glyphs", "digits-thesis", "thesis", "tiny", "tiny-imagenet")
+        name: name for name in ("cifar10", "glyphs", "digits-thesis", "thesis", "tiny", "tiny-imagenet")
     }
     assert [(run.name, run.given) for run in plan_runs([], [])] == [("glyphs", "glyphs")]
     assert plan_runs(["digits-thesis"], [])[0].config == ROOT / "config" / "digits-thesis.yaml"

@@ -59,7 +59,7 @@ RESULTS = {
     *(f"datasets/class_means/{digit}.h5" for digit in range(5)),
     *(f"zoo/members/{member:05d}.h5" for member in range(8)),
     *(f"zoo/{part}.h5" for part in PARTS),
-    *("zoo/plan.csv", "zoo/history.csv", "outcomes/bins.json"),
+    *("zoo/plan.csv", "zoo/zoo.json", "zoo/history.csv", "outcomes/bins.json"),
     *(f"weights/pca/{entry.name}.h5" for entry in LAYOUT.entries),
     *(f"weights/{stage}/{part}.h5" for stage in ("coefficients", "latents") for part in PARTS),
     *("weights/encoder.safetensors", "weights/encoder_checkpoints.safetensors"),

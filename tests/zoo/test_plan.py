@@ -1,5 +1,6 @@
 """The plan: repeatable, with exact parts that do not share tasks."""
 
+import json
 from collections import Counter
 from itertools import combinations
 
@@ -115,7 +116,8 @@ def test_rank_of_a_class_set_is_its_place_in_colexicographic_order(size):
 
 
 def test_a_written_plan_has_one_row_per_member(tmp_path):
-    write_plan(plan(20), tmp_path / "plan.csv")
+    write_plan(plan(20), tmp_path / "plan.csv", tmp_path / "zoo.json", {"run": "mine"})
+    assert json.loads((tmp_path / "zoo.json").read_text()) == {"run": "mine", "plan": plan(20)}
     table = pd.read_csv(tmp_path / "plan.csv")
     assert table["member"].tolist() == list(range(20))
     assert table["classes"].str.split("/").tolist() == [row["classes"] for row in plan(20)]

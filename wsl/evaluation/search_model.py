@@ -1,11 +1,11 @@
 """Write a found member with its new head as a model, with a card."""
 
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from wsl import __version__
 from wsl.errors import DataError
 from wsl.evaluation.card import interval, judged_on
 from wsl.evaluation.search import Found
@@ -98,7 +98,7 @@ def _about(table: pd.DataFrame, found: Found, row: pd.Series, head: str) -> dict
         "refined_epochs": 0,
         "estimates": {"with a new head": estimate(row)} if row["images"] > 0 else {},
         "baselines": {row["model"]: estimate(row) for _, row in baselines.iterrows()},
-        "provenance": {"wsl": version("wsl")},
+        "provenance": {"wsl": __version__},
     }
 
 
