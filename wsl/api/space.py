@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from importlib import import_module
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -131,11 +130,9 @@ class EncodedRun(WrittenRun):
         Raises:
             DataError: the map cannot be made here.
         """
-        try:
-            explore = import_module("wsl.explore.notebook")
-        except ImportError as error:
-            raise DataError(f"the map of {self.path} needs {error.name}, which is not installed here") from error
-        return explore.figure(self.path)
+        from wsl.explore.notebook import figure
+
+        return figure(self.path)
 
     def _own(self, data: Data) -> Data:
         if data.run.resolve() != self.path.resolve():

@@ -7,22 +7,17 @@ from typing import Annotated
 import typer
 
 from wsl.cli.app import app, console, mendable, say
-from wsl.cli.watch import show_end
+from wsl.cli.watch import Every, Results, show_end
 from wsl.errors import ConfigError, DataError
 from wsl.jobs.process import stopped_by_sigterm
 
 
 @app.command()
 def track(
-    results: Annotated[Path, typer.Argument(help="Folder of a run, results/RUN.", exists=True, file_okay=False)],
+    results: Results,
     to: Annotated[str, typer.Option(help="Tools, separated by commas: tensorboard, wandb, mlflow, trackio.")],
     out: Annotated[Path, typer.Option(help="Folder for their local data, one folder per tool.")] = Path("tracking"),
-    every: Annotated[
-        float | None,
-        typer.Option(
-            min=0.1, help="Seconds between two updates. [default: 2 on a terminal, else 60]", show_default=False
-        ),
-    ] = None,
+    every: Every = None,
 ) -> None:
     """Send learning curves and results to TensorBoard, Weights & Biases, MLflow or trackio.
 

@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from wsl.watch.state import State
 
 INCOMPLETE, STILL_RUNNING = 1, 3  # exit codes; 2 is a wrong command
+Results = Annotated[Path, typer.Argument(help="Folder of a run, results/RUN.", exists=True, file_okay=False)]
+Every = Annotated[
+    float | None,
+    typer.Option(min=0.1, help="Seconds between two updates. [default: 2 on a terminal, else 60]", show_default=False),
+]
 
 
 @app.command()
 def watch(
-    results: Annotated[Path, typer.Argument(help="Folder of a run, results/RUN.", exists=True, file_okay=False)],
+    results: Results,
     once: Annotated[bool, typer.Option("--once", help="Print the state of the run once.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="With --once: print it as JSON.")] = False,
-    every: Annotated[
-        float | None,
-        typer.Option(
-            min=0.1, help="Seconds between two updates. [default: 2 on a terminal, else 60]", show_default=False
-        ),
-    ] = None,
+    every: Every = None,
 ) -> None:
     """Watch a run while Snakemake makes it, here or on a cluster. Nothing is changed.
 

@@ -4,6 +4,14 @@ from typing import Any
 
 from wsl.sampling.methods.base import METHODS
 
+USE = """\
+## Use
+
+Scale and centre-crop an image to {size} x {size} pixels, divide by 255, and normalise channels by mean {mean} and
+standard deviation {std}. The largest of its outputs is the class.
+
+The model knows only these classes and assigns every other image to one of them.
+"""
 CARD = """\
 # {name}
 
@@ -21,13 +29,8 @@ A network ({architecture}) that distinguishes {classes} (in this order), {way}.
 
 {remarks}
 
-## Use
-
-Scale and centre-crop an image to {size} x {size} pixels, divide by 255, and normalise channels by mean {mean} and
-standard deviation {std}. The largest of its outputs is the class.
-
-The model knows only these classes and assigns every other image to one of them.
 """
+CARD += USE
 PIXELS = "logistic regression on raw pixels"
 
 

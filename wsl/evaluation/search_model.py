@@ -7,7 +7,7 @@ import pandas as pd
 
 from wsl import __version__
 from wsl.errors import DataError
-from wsl.evaluation.card import interval, judged_on
+from wsl.evaluation.card import USE, interval, judged_on
 from wsl.evaluation.search import Found
 from wsl.files.atomic import written_whole
 from wsl.files.outputs import card_path, check_model
@@ -36,13 +36,8 @@ On {evaluated}.
 
 The held-out images chose neither the member nor the head.
 
-## Use
-
-Scale and centre-crop an image to {size} x {size} pixels, divide by 255, and normalise channels by mean {mean} and
-standard deviation {std}. The largest of its outputs is the class.
-
-The model knows only these classes and assigns every other image to one of them.
 """
+CARD += USE
 HEADS = {"probe": "linear probe (logistic regression)", "prototypes": "class prototypes"}
 
 
