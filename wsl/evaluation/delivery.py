@@ -97,11 +97,7 @@ def _description(model: UserModel, description: Description, epochs: int) -> dic
     return {
         **{key: description.about[key] for key in ("run", "architecture", "size")},
         "classes": model.classes,
-        "preprocessing": {
-            **model.run.layout.normalisation._asdict(),
-            "scale": "pixels / 255",
-            "crop": "centre square",
-        },
+        "preprocessing": model.run.layout.normalisation.preprocessing,
         "request": {"validation_loss": model.loss},
         "sampler": sampler,
         **({"sampler_remark": remark} if remark else {}),

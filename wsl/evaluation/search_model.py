@@ -82,7 +82,7 @@ def _about(table: pd.DataFrame, found: Found, row: pd.Series, head: str) -> dict
     return {
         "classes": table.attrs["classes"],
         "size": found.layout.image_size,
-        "preprocessing": {**found.layout.normalisation._asdict(), "scale": "pixels / 255", "crop": "centre square"},
+        "preprocessing": found.layout.normalisation.preprocessing,
         "zoo": found.candidate.zoo,
         "member": found.candidate.member,
         "task": task_classes(found.candidate.task),

@@ -96,7 +96,7 @@ def member_about(member: Member, architecture: dict[str, Any]) -> dict[str, Any]
         "architecture": architecture,
         "classes": list(member.plan["classes"]),
         "size": layout.image_size,
-        "preprocessing": {**layout.normalisation._asdict(), "scale": "pixels / 255", "crop": "centre square"},
+        "preprocessing": layout.normalisation.preprocessing,
         "epoch": int(last["epoch"]),
         "plan": plan,
         **metrics,

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -24,6 +24,11 @@ class Normalisation(NamedTuple):
 
     mean: tuple[float, float, float] = MEAN
     std: tuple[float, float, float] = STD
+
+    @property
+    def preprocessing(self) -> dict[str, Any]:
+        """How an image becomes a network's input, for the metadata of a model."""
+        return {**self._asdict(), "scale": "pixels / 255", "crop": "centre square"}
 
 
 USUAL = Normalisation()
