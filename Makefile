@@ -8,34 +8,45 @@ CONFIG ?= config/digits-thesis.yaml config/config.yaml
 # nothing else on the machine.
 BENCH ?= seeds profile_stages storage index pca zoo_cpu zoo_gpu decoding workflow growth
 
-.PHONY: run test slurm browser lint format bench docs docs-serve clean
+.PHONY: run test debian slurm browser lint lint-code lint-layers lint-rules format bench docs docs-serve clean
+
+# Packages are installed without compiled modules, and the first import of a module leaves its own.
+unexport PYTHONDONTWRITEBYTECODE
 
 run: .venv/run
 	@$(BIN)/wsl run $(CONFIG) --cores $(CORES) --resume '$(strip make run $(MAKEOVERRIDES))'
 
-# All tests that this machine can run, including slow ones; `.venv/bin/pytest` runs only the quick ones. Three processes,
-# since tests of Slurm, terminals and kills mostly wait; with one thread each, since more would compete for the cores.
+# All tests that this machine can run, including slow ones; `.venv/bin/pytest` runs only the quick ones. Two processes
+# more than cores, since tests of Slurm, terminals and kills mostly wait; with one thread each, since more would compete
+# for the cores. `make --jobs slurm browser test` installs everything at the same time, and then tests.
 test: export OMP_NUM_THREADS = 1
 test: export OPENBLAS_NUM_THREADS = 1
-test: lint
-	$(BIN)/pytest -m "slow or not slow" --numprocesses 3 --dist loadfile --no-loadscope-reorder
+test: lint | $(filter slurm browser,$(MAKECMDGOALS))
+	$(BIN)/pytest -m "slow or not slow" --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # Debian packages for the tests of a real one-node Slurm; run as root. Without them `make test` skips these tests.
-slurm:
-	apt-get update --quiet=2
+slurm: debian
 	DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends \
 	  munge slurmctld slurmd slurm-client
 
 # A browser for the tests of the reports; on Debian, run as root.
-browser:
-	apt-get update --quiet=2
+browser: debian | $(filter slurm,$(MAKECMDGOALS))
 	DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --yes --no-install-recommends chromium chromium-driver
 
-lint: .venv/test
+debian:
+	apt-get update --quiet=2
+
+lint: lint-code lint-layers lint-rules
+
+lint-code: .venv/test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile workflow
+
+lint-layers: .venv/test
 	$(BIN)/lint-imports
+
+lint-rules: .venv/test
 	$(BIN)/snakemake --lint
 
 format: .venv/test
@@ -61,7 +72,7 @@ EXTRA_docs := workflow,docs
 .venv/run .venv/test .venv/docs: .venv/%: pyproject.toml constraints.txt
 	@$(PYTHON) -c "import sys; sys.exit('wsl needs Python >= 3.11; select one: make PYTHON=python3.12' if sys.version_info < (3, 11) else 0)"
 	@$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[$(EXTRA_$*)]"
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt --editable ".[$(EXTRA_$*)]"
 	touch .venv/run $@
 
 clean:
