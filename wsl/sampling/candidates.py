@@ -7,7 +7,9 @@ import torch
 from torch.nn import functional
 
 from wsl.errors import DataError
+from wsl.files.hdf5 import open_hdf5
 from wsl.images.inputs import normalised
+from wsl.images.reading import task_classes
 from wsl.zoo.layout import Layout
 from wsl.zoo.network import network_for
 
@@ -46,15 +48,15 @@ class Candidates:
         return np.array(losses)
 
     def _load(self, task: str) -> None:
-        try:
-            images, labels = self.run.images.of_task(task, part="validation")
-        except KeyError:  # classes of a user
-            images, labels = torch.empty(0), torch.empty(0)
-        if not len(images):
-            raise DataError(
-                f"the sampler {self.run.choice.name!r} selects models on validation images, and the task {task} has "
-                "none; use a run with another sampler, for example `kde`"
-            )
+        for name in task_classes(task):
+            with open_hdf5(self.run.images.files[name]) as file:
+                count = len(file["validation"]) if "validation" in file else 0  # classes of a user have none
+            if not count:
+                raise DataError(
+                    f"the sampler {self.run.choice.name!r} selects models on validation images, and the class {name!r} "
+                    "has none; use a run with another sampler, for example `kde`"
+                )
+        images, labels = self.run.images.of_task(task, part="validation")
         inputs = normalised(images.to(self.run.device), self.run.layout.normalisation)
         self._task, self._inputs, self._labels = task, inputs.split(BATCH), labels.to(self.run.device)
 
