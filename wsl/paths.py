@@ -56,6 +56,7 @@ class Paths:
     body = _file("sampling/body.safetensors")  # body of generated models
     sampler = _file("sampling/sampler.json")  # description of the run's sampler, which ``wsl sample`` reads
     judged = _files("evaluation/protocol/%s-%s.csv")  # accuracies of a sampler or baseline in one draw
+    novelty = _files("evaluation/novelty/%s-%s.csv")  # distances of a method's models from the training snapshots
     measured = _files("evaluation/%s.csv")  # a measurement that tables and figures are generated from
     table = _files("tables/%s.csv")
     summary = _file("summary.json")  # the run's main numbers

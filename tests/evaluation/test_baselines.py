@@ -64,7 +64,7 @@ def nearest(opened, class_means):
 
 
 def nearest_of(entry, zoo, means):
-    return entry(None, SimpleNamespace(zoo=zoo, layout=zoo.layout, class_means=ClassMeansByCount(means)))
+    return entry(entry.Settings(), SimpleNamespace(zoo=zoo, layout=zoo.layout, class_means=ClassMeansByCount(means)))
 
 
 def best_member(features, task, images):

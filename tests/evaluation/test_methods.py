@@ -20,7 +20,8 @@ OTHERS = METHODS.of_kind("reference", "baseline")
 # Methods whose models get new batch-normalisation statistics.
 RECALIBRATED = {
     *("projection", "regression", "memory-bank", "retrieval", "flow"),
-    *("reconstructed", "mean", "nearest", "noised"),
+    *("kde", "kde-subsampled", "kde-bootstrapped"),
+    *("reconstructed", "mean", "nearest", "noised", "prompt", "interpolation"),
 }
 
 

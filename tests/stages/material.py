@@ -47,6 +47,7 @@ TASKS = {"train": ["ABC", "CDE", "EBD", "DAB"], "validation": ["BAE"], "test": [
 TASK = "A/D/C"  # of the test member
 RECIPE = {"learning_rate": 1e-2, "weight_decay": 0.0, "batch_size": 4, "epochs": 1}
 LEARNED = {"learning_rate": 1e-2, "batch_size": 4, "epochs": 1, "hidden": [4]}  # settings of samplers
+FEW = {"kde-subsampled": {"candidates": 2}, "kde-bootstrapped": {"candidates": 2, "keep": 1, "iterations": 2}}
 TOKEN = 128  # numbers
 TINY_CLIP = {
     "embed_dim": 8,
@@ -266,7 +267,8 @@ class Material:
         if "generator" in self.samplers:
             others |= {"start": self.start, "body": self.body}
         others |= {"latents": self.latents()["train"], "coefficients": self.coefficients["train"]}
-        others |= {"codes": self.coefficients["train"], "shared": self.shared}
+        space = "latents" if METHODS[name].space == "latent" else "coefficients"
+        others |= {"codes": others[space], "shared": self.shared}
         if name in ("regression", "flow", "generator"):  # the others are not fitted
             others |= {"fitted": getattr(self, name), "regression": self.regression}
         common = (self.index["train"], self.images.means, self.images.files, self.bins)
@@ -274,7 +276,7 @@ class Material:
 
     @staticmethod
     def choice(name: str, recalibrate: bool = True) -> Choice:
-        return Choice(name=name, known=list(NAMES), recalibrate=recalibrate)
+        return Choice(name=name, settings=FEW.get(name, {}), known=list(NAMES), recalibrate=recalibrate)
 
     @cached_property
     def weights(self) -> np.ndarray:

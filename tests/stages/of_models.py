@@ -89,7 +89,7 @@ for method in METHODS.of_kind("sampler"):
 
 @stage("baselines and references")
 def has_models_of_baselines(m: Material):
-    member, run = read_member(m.members["test"][0]), Run(m.config(sampling={"samplers": [m.samplers[-1]]}))
+    member, run = read_member(m.members["test"][0]), Run(m.config(sampling={"samplers": ["kde", m.samplers[-1]]}))
     names = [name for name in METHODS.of_kind("baseline", "reference") if name in BUILT_IN]
     applied = [name for name in names if METHODS[name].applies(run)]
     for name in applied:

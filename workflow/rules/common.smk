@@ -258,9 +258,14 @@ def judging(function, **values):
     )
 
 
+def of_draws(path, methods):
+    """A file of every draw of some methods."""
+    return [path.format(method=method, draw=draw) for method, draw in draws(RUN, methods)]
+
+
 def of_samplers(path):
     """A file of every sampler and draw."""
-    return [path.format(method=method, draw=draw) for method, draw in draws(RUN, SAMPLING.samplers)]
+    return of_draws(path, SAMPLING.samplers)
 
 
 def caption_file(name, plugin=None):

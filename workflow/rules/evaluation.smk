@@ -1,6 +1,6 @@
 # Evaluation: reconstruction, accuracy of samplers and baselines, and further properties of samplers.
 
-from wsl.sampling.inputs import compared
+from wsl.sampling.inputs import compared, of_members
 from wsl.sampling.methods.base import codec_files
 
 EVALUATION = RUN.config.evaluation
@@ -105,6 +105,7 @@ use rule job as accuracy_table with:
             "wsl.evaluation.tables.accuracy_table",
             about={"regime": RUN.config.zoo.regime, "run": RUN.config.run, "members": len(RUN.members("train"))},
             kinds={name: METHODS[name].kind for name in compared(RUN)},
+            selecting=[name for name in compared(RUN) if METHODS[name].selects],
         ),
 
 
@@ -214,7 +215,7 @@ use rule job as judge_novelty with:
         **METHOD_FILES,
         held_out=HELD_OUT_INDICES,
     output:
-        out=PATHS / "evaluation/novelty/{method}-{draw}.csv",
+        out=PATHS.novelty("{method}", "{draw}"),
         diversity=PATHS / "evaluation/diversity/{method}-{draw}.csv",
     log:
         PATHS.log("judge_novelty/{method}-{draw}"),
@@ -228,8 +229,8 @@ use rule job as judge_novelty with:
 
 use rule job as novelty_table with:
     input:
-        measured=of_samplers(rules.judge_novelty.output.out),
-        diversity=of_samplers(rules.judge_novelty.output.diversity),
+        measured=of_draws(rules.judge_novelty.output.out, of_members(RUN)),
+        diversity=of_draws(rules.judge_novelty.output.diversity, of_members(RUN)),
     output:
         out=table_file("novelty"),
     log:

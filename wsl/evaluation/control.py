@@ -10,7 +10,7 @@ from scipy import stats
 
 from wsl.evaluation.intervals import over_sets
 from wsl.evaluation.settings import CONTROL_REQUESTS
-from wsl.evaluation.validation import ValidationImages, held_out_tasks, requested_losses
+from wsl.evaluation.validation import ValidationImages, few_per_task, held_out_tasks, repeats, requested_losses
 from wsl.files.plain import write_csv
 from wsl.jobs.job import Job
 from wsl.sampling.loading import Choice, MethodFiles, OpenRun
@@ -28,7 +28,7 @@ def measure_control(
     Args:
         method: samples the models.
         tasks: see ``held_out_tasks``.
-        requests: validation losses, nats; request i has the seed i.
+        requests: validation losses, nats; request i has the seed i, and seeds go on where members share a task.
         images: of the tasks.
         about: ``sampler`` and ``draw``, columns to add.
 
@@ -37,8 +37,8 @@ def measure_control(
         outputs), ``accuracy``.
     """
     rows = []
-    for task in tasks.itertuples(index=False):
-        for seed, loss in enumerate(requests):
+    for task, repeat in zip(tasks.itertuples(index=False), repeats(tasks["task"]), strict=True):
+        for seed, loss in enumerate(requests, repeat * len(requests)):
             weights = method.sample(task.task, float(loss), seed=seed)
             if weights is None:  # for example, the member diverged
                 log.warning("task %s: no model of %s", task.task, about["sampler"])
@@ -123,4 +123,5 @@ def judge_control(
         losses = requested_losses(run.zoo.snapshots["validation_loss"].to_numpy(), requests)
         images = ValidationImages(run.images, run.layout, job.device)
         about = {"sampler": choice.name, "draw": choice.draw}
-        write_csv(out, measure_control(run.load(), held_out_tasks(inputs.held_out), losses, images, about))
+        tasks = few_per_task(held_out_tasks(inputs.held_out))
+        write_csv(out, measure_control(run.load(), tasks, losses, images, about))

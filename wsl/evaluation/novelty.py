@@ -14,7 +14,7 @@ from scipy import stats
 from wsl.evaluation.distances import cosine, exact_distance, learned, measure_distances
 from wsl.evaluation.intervals import over_sets
 from wsl.evaluation.settings import NOVELTY_SAMPLES
-from wsl.evaluation.validation import ValidationImages, held_out_tasks
+from wsl.evaluation.validation import ValidationImages, few_per_task, held_out_tasks, repeats
 from wsl.files.hdf5 import part_of
 from wsl.files.plain import write_csv
 from wsl.jobs.job import Job
@@ -35,14 +35,17 @@ def sampled_weights(
 ) -> Iterator[tuple[h5py.Dataset, np.ndarray]]:
     """Sample models with seeds 0, 1, ... for each task, into a temporary file, since they may not fit into memory.
 
+    If members share a task, the seeds of the next member follow.
+
     Yields:
         Flat weights (tasks * samples, n_weights), ordered by task, and a mask of those that are finite; the others are
         zeros.
     """
     with TemporaryDirectory(dir=folder) as temporary, h5py.File(Path(temporary, "samples.h5"), "w") as file:
         weights, finite = None, np.ones(len(tasks) * samples, dtype=bool)
-        for row in range(len(finite)):
-            vector = method.sample(tasks[row // samples], loss, seed=row % samples)
+        seeds = np.add.outer(samples * np.array(repeats(tasks), dtype=int), np.arange(samples)).ravel().tolist()
+        for row, seed in enumerate(seeds):
+            vector = method.sample(tasks[row // samples], loss, seed=seed)
             if vector is None:  # for example, the member diverged
                 finite[row] = False
                 continue
@@ -87,10 +90,10 @@ def measure_novelty(
 
     Returns:
         One row per sample: the task's columns, ``seed``, ``finite``, and for finite samples ``nearest_member`` and
-        ``nearest_snapshot`` (by L2 distance of learned weights, among all snapshots), ``distance`` to it (1 is the
-        median distance between training members), ``cosine`` to it, also centred on the training mean
-        (``centred_cosine``), and the Jaccard index of errors on validation images with those of that snapshot
-        (``nearest_``) and of the model trained on the task (``trained_``), both also at chance.
+        ``nearest_snapshot`` (by L2 distance of learned weights, among all snapshots), the distance to it in units of
+        weights (``l2``) and of the median distance between training members (``distance``), ``cosine`` to it, also
+        centred on the training mean (``centred_cosine``), and the Jaccard index of errors on validation images with
+        those of that snapshot (``nearest_``) and of the model trained on the task (``trained_``), both also at chance.
 
         One row per task: number of finite ``samples``, and their ``sample_distance`` and ``sample_disagreement``,
         averaged over pairs.
@@ -111,12 +114,14 @@ def measure_novelty(
                 errors = predictions[sample] != labels
                 nearest = int(np.argmin(distances.to_training[sample]))
                 ours, theirs = weights[sample], read_snapshot(training, nearest)
+                apart = exact_distance(ours[mask], theirs[mask])
                 # The snapshot's head is for another task, but is evaluated on this one.
                 nearest_errors = images.predictions(theirs, task.task) != labels
                 row |= {
                     "nearest_member": int(training.snapshots["member"][nearest]),
                     "nearest_snapshot": training.snapshots["snapshot"][nearest],
-                    "distance": exact_distance(ours[mask], theirs[mask]) / distances.unit,
+                    "l2": apart,
+                    "distance": apart / distances.unit,
                     "cosine": cosine(ours[mask], theirs[mask]),
                     "centred_cosine": distances.cosines[sample, nearest],
                     "nearest_jaccard": jaccard(errors, nearest_errors),
@@ -132,7 +137,7 @@ def measure_novelty(
             "sample_disagreement": disagreement(np.array(list(predictions.values()))),
         }
         diversity.append({**task._asdict(), "samples": len(kept), **spread})
-    columns = [*tasks.columns, "seed", "finite", "nearest_member", "nearest_snapshot", *NOVELTY]
+    columns = [*tasks.columns, "seed", "finite", "nearest_member", "nearest_snapshot", "l2", *NOVELTY]
     return pd.DataFrame(rows).reindex(columns=columns), pd.DataFrame(diversity)
 
 
@@ -167,18 +172,18 @@ def judge_novelty(
     samples: int = NOVELTY_SAMPLES,
     job: Job = Job(),  # noqa: B008
 ) -> None:
-    """Write ``measure_novelty`` of one sampler: rows of samples to ``out``, and of held-out tasks to ``diversity``.
+    """Write ``measure_novelty`` of one method: rows of samples to ``out``, and of held-out tasks to ``diversity``.
 
     Args:
-        inputs: the sampler's files.
+        inputs: the method's files.
         out: CSV.
         diversity: CSV.
-        choice: the sampler.
+        choice: the method.
         outcome: requested validation loss (nats) or ``best``.
         samples: number of models per task.
         job: its device.
     """
-    tasks, folder = held_out_tasks(inputs.held_out), Path(out).parent
+    tasks, folder = few_per_task(held_out_tasks(inputs.held_out)), Path(out).parent
     folder.mkdir(parents=True, exist_ok=True)
     with OpenRun(inputs, choice, job.device) as run:
         loss = read_bins(inputs.bins).requested_loss(outcome)

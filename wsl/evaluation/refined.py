@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from wsl.evaluation.intervals import over_sets
-from wsl.evaluation.validation import ValidationImages, held_out_tasks
+from wsl.evaluation.validation import ValidationImages, few_per_task, held_out_tasks, repeats
 from wsl.files.plain import write_csv
 from wsl.jobs.job import Job
 from wsl.outcomes.bins import read_bins
@@ -41,8 +41,8 @@ def measure_refinement(
     """
     run, rows = sampler.run, []
     decoder, validation = Decoder(run.codec, sampler.space, device), ValidationImages(run.images, run.layout, device)
-    for seed, task in enumerate(tasks.itertuples(index=False)):
-        code = sampler.codes(run.class_means.embed([task.task]), np.array([loss]), 0)[0]
+    for seed, (task, repeat) in enumerate(zip(tasks.itertuples(index=False), repeats(tasks["task"]), strict=True)):
+        code = sampler.codes(run.class_means.embed([task.task]), np.array([loss]), repeat)[0]
         images, labels = run.images.of_task(task.task)
         refined = refine(decoder, code, units, images.to(device), labels.to(device), budget, seed)
         for stage in STAGES:
@@ -86,7 +86,7 @@ def judge_refinement(
         budget: see ``refine``.
         job: its device.
     """
-    measured, tasks = pd.DataFrame(columns=COLUMNS), held_out_tasks(inputs.held_out)
+    measured, tasks = pd.DataFrame(columns=COLUMNS), few_per_task(held_out_tasks(inputs.held_out))
     with OpenRun(inputs, choice, job.device) as run:
         sampler = run.load_as_decoded()  # refinement re-estimates statistics itself
         if sampler.space is None:

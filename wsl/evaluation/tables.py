@@ -48,6 +48,7 @@ def accuracy_table(
     about: dict[str, str | int],
     kinds: dict[str, str],
     beside: Sequence[str | Path] = (),
+    selecting: Sequence[str] = (),
 ) -> None:
     """Write the accuracy of every method, one row per kind of classes, method, number of images and epochs.
 
@@ -56,11 +57,13 @@ def accuracy_table(
         out: CSV with ``run``, ``regime``, ``members``, ``classes`` (``seen`` by other members, ``unseen``, or
             ``validation``: seen, evaluated on validation images), ``sampler`` (the method's name), ``images``,
             ``epochs``, the results of ``over_sets``, ``seeds`` (number of draws), ``kind`` (``sampler``, ``baseline``,
-            ``reference``), and ``chosen``, see ``chosen_sampler``.
+            ``reference``), ``selection`` (``validation images`` if models are the best of several by their loss on
+            validation images of their tasks, else ``none``), and ``chosen``, see ``chosen_sampler``.
         recalibration: CSV of accuracies as decoded and with re-estimated batch-normalisation statistics.
         about: ``run`` (its name), ``regime`` (start of its members) and ``members`` (their number).
         kinds: of methods by name.
         beside: tables like ``out`` of other runs, appended.
+        selecting: names of methods with ``Method.selects``.
     """
     table = pd.concat([pd.read_csv(path, dtype={"images": str}) for path in measured], ignore_index=True)
     table = table.assign(classes=table["part"].replace({"test": "seen"})).rename(columns={"method": "sampler"})
@@ -68,6 +71,7 @@ def accuracy_table(
     for column, key in enumerate(("run", "regime", "members")):
         rows.insert(column, key, about[key])
     rows["kind"] = rows["sampler"].map(kinds)
+    rows["selection"] = np.where(rows["sampler"].isin(selecting), "validation images", "none")
     rows["chosen"] = rows["sampler"] == chosen_sampler(rows)
     others = [pd.read_csv(path) for path in beside]
     # The table of another run may itself contain rows of further runs.
@@ -79,9 +83,14 @@ def accuracy_table(
 
 
 def chosen_sampler(table: pd.DataFrame) -> str:
-    """Return the sampler of the highest accuracy on validation tasks, with all images, without fine-tuning."""
+    """Return the sampler of the highest accuracy on validation tasks, with all images, without fine-tuning.
+
+    Samplers that select models on these images are left out if there are others.
+    """
     candidates = table[(table["classes"] == "validation") & (table["images"] == "all") & (table["epochs"] == 0)]
     candidates = candidates[candidates["kind"] == "sampler"]
+    unselected = candidates[candidates["selection"] == "none"]
+    candidates = unselected if len(unselected) else candidates
     return candidates.loc[candidates["accuracy"].idxmax(), "sampler"]
 
 

@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional
 
 from wsl.evaluation.outputs import Runner, accuracy
+from wsl.evaluation.settings import SHARED_TASK
 from wsl.files.hdf5 import part_of
 from wsl.images.inputs import normalised
 from wsl.images.tasks import TaskImages
@@ -26,6 +27,19 @@ def held_out_tasks(indices: Sequence[str | Path]) -> pd.DataFrame:
         with open_zoo(path) as zoo:
             tables.append(zoo.members[["member", "task"]].assign(part=part_of(path)))
     return pd.concat(tables, ignore_index=True)[["part", "member", "task"]]
+
+
+def few_per_task(tasks: pd.DataFrame, most: int = SHARED_TASK) -> pd.DataFrame:
+    """Return the first ``most`` rows of each part and task of ``held_out_tasks``.
+
+    Properties of samplers are measured for these: members with one task ask for the same models.
+    """
+    return tasks.groupby(["part", "task"], sort=False).head(most).reset_index(drop=True)
+
+
+def repeats(tasks: Sequence[str]) -> list[int]:
+    """Return how often each task (n,) occurs before, so that requests for one task can have seeds of their own."""
+    return pd.Series(list(tasks)).groupby(list(tasks)).cumcount().tolist()
 
 
 def requested_losses(outcomes: np.ndarray, count: int) -> np.ndarray:

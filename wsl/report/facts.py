@@ -6,6 +6,7 @@ from typing import Any
 from wsl.evaluation.settings import CONTROL_REQUESTS, MAP_MEMBERS, NOVELTY_SAMPLES
 from wsl.paths import Paths
 from wsl.runs.run import Run
+from wsl.sampling.methods.base import METHODS
 from wsl.zoo.borrowed import seen_from
 from wsl.zoo.few_sets import count_sets
 from wsl.zoo.imported import chosen_epochs
@@ -51,6 +52,7 @@ def facts(run: Run) -> dict[str, Any]:
         "names": 0 in evaluation.image_counts,
         "tuned": f"{listed(epochs) or 'no'} epoch{'s' * (epochs != ['1'])}",
         "body": "generator" in config.sampling.samplers,
+        "prompt_members": any(METHODS[name].from_prompts for name in config.sampling.samplers),
         "random_features": config.datasets.random_features,
         "requests": CONTROL_REQUESTS,
         "samples": NOVELTY_SAMPLES,

@@ -95,6 +95,8 @@ class Run:
                 sampling = self.config.sampling
                 for method in dict.fromkeys([*sampling.samplers, sampling.sampler]):
                     METHODS[method].check(layout)
+                for method in dict.fromkeys([*METHODS.of_kind("baseline"), *sampling.samplers, sampling.sampler]):
+                    METHODS[method].check_config(self.config)
         search = self.config.evaluation.bench.search
         if "features" in search.model_fields_set and search.features and not (architecture and architecture.has_blocks):
             raise ConfigError(

@@ -18,12 +18,15 @@ def common_files(run: Any) -> Files:
 
 def choice_of(run: Any, name: str, draw: int = 0) -> dict[str, Any]:
     """Return the values of ``wsl.sampling.loading.Choice`` for a method of a run."""
+    sampling = run.config.sampling
+    prompts = {"prompt_members": sampling.prompt_members} if METHODS[name].from_prompts else {}
     return {
         "name": name,
         "draw": draw,
         "settings": METHODS[name].own_settings(run),
         "known": run.known_classes,
-        "recalibrate": run.config.sampling.recalibration.enabled,
+        "recalibrate": sampling.recalibration.enabled,
+        **prompts,
     }
 
 
@@ -31,6 +34,11 @@ def compared(run: Any) -> list[str]:
     """Return the methods of a run's accuracy table: references, baselines, and the configured samplers."""
     others = [name for name in METHODS.of_kind("reference", "baseline") if METHODS[name].applies(run)]
     return [*others, *run.config.sampling.samplers]
+
+
+def of_members(run: Any) -> list[str]:
+    """Return the methods whose novelty is measured: the samplers, and the baselines made of members' weights."""
+    return [name for name in compared(run) if METHODS[name].kind == "sampler" or METHODS[name].of_members]
 
 
 def draws(run: Any, names: list[str]) -> list[tuple[str, int]]:

@@ -15,6 +15,7 @@ from wsl.images.inputs import mixed_images
 from wsl.images.tasks import TaskImages
 from wsl.sampling.features import BodyFeatures
 from wsl.sampling.methods.base import METHODS, Method
+from wsl.sampling.prompt_members import PromptSettings
 from wsl.sampling.recalibration import Recalibration
 from wsl.settings.sections import Section
 from wsl.weights.codec import WeightCodec, load_codec
@@ -71,6 +72,7 @@ class Choice(Section):
     settings: dict[str, Any] = Field(default_factory=dict)  # see ``Method.Settings``
     known: list[str]  # classes that the zoo saw; their training images are the reference of ``Recalibration``
     recalibrate: bool = True  # re-estimate batch-normalisation statistics for methods with ``Method.recalibrate``
+    prompt_members: PromptSettings = PromptSettings()  # of methods with ``Method.from_prompts``
 
 
 class OpenRun:

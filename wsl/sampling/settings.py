@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import AfterValidator, Field, field_validator
 
 from wsl.sampling.methods.base import METHODS
+from wsl.sampling.prompt_members import PromptSettings
 from wsl.settings.sections import NonNegativeFloat, PositiveFloat, PositiveInt, Section, Sections, Whole
 from wsl.training.recipe import Fitting
 
@@ -66,10 +67,11 @@ class Sampling(Sections):
     samplers: Annotated[list[SamplerName], Field(min_length=1)] = Field(
         ["projection", "regression", "memory-bank", "retrieval", "flow"],
         description="samplers to compare: `projection` (the thesis), `regression`, `memory-bank`, `retrieval`, `flow`, "
-        "`generator`, or a plug-in's",
+        "`generator`, `kde`, `kde-subsampled`, `kde-bootstrapped`, or a plug-in's",
     )
     draws: PositiveInt = Field(1, description="number of fits of each learned sampler, from different seeds")
     recalibration: RecalibrationSettings = RecalibrationSettings()
+    prompt_members: PromptSettings = PromptSettings()
 
     @classmethod
     def subsections(cls) -> dict[str, type[Section]]:

@@ -42,6 +42,12 @@ class Method(ABC):
         fit: name of the job function that fits it, in the module of the class, or a dotted name; empty: none.
         history: whether ``fit`` has an output ``history``, one row per epoch.
         at_sampling: keys of ``Settings`` that ``fit`` does not use, so that changing them does not refit.
+        from_prompts: whether its models start from prompt members, see ``wsl.sampling.prompt_members``. Baselines with
+            it are compared in runs that have such a sampler.
+        of_members: for baselines: whether its models are made of members' weights, so that their novelty is measured
+            too.
+        selects: whether a model is the best of several by its loss on *validation* images of the task. The accuracy
+            table says so, and such a sampler is chosen only if there is no other.
         own_images: for baselines: the files that ``wsl sample`` needs to compare it on a user's images; None: never.
         space: of its codes, ``latent`` (z_W) or ``coefficients`` (C_m); None: it has no codes.
     """
@@ -63,6 +69,9 @@ class Method(ABC):
     fit: ClassVar[str] = ""
     history: ClassVar[bool] = True
     at_sampling: ClassVar[tuple[str, ...]] = ()
+    from_prompts: ClassVar[bool] = False
+    of_members: ClassVar[bool] = False
+    selects: ClassVar[bool] = False
     own_images: ClassVar[tuple[str, ...] | None] = None
     space: ClassVar[Literal["latent", "coefficients"] | None] = None
 
@@ -89,6 +98,14 @@ class Method(ABC):
     @classmethod  # noqa: B027
     def check(cls, layout: Any) -> None:
         """Refuse networks, by their layout, that a sampler cannot serve, before any job.
+
+        Raises:
+            ConfigError: with the key and the remedy.
+        """
+
+    @classmethod  # noqa: B027
+    def check_config(cls, config: Any) -> None:
+        """Refuse settings that do not fit the rest of the config, before any job.
 
         Raises:
             ConfigError: with the key and the remedy.

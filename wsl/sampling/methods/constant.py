@@ -51,6 +51,7 @@ class Mean(Method):
 
     kind, recalibrate = "baseline", True
     label, colour, marker, line = "mean of the zoo", "#999999", "v", ":"
+    of_members = True
 
     def __init__(self, settings, run):
         super().__init__(settings, run)

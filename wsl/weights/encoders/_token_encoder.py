@@ -130,9 +130,13 @@ class TokenEncoder(FittedEncoder):
         self._own = 0  # place of the layout that is encoded if none is named
 
     @property
+    def tokens(self) -> int:
+        """Number of latents of a network: one per token, or one."""
+        return 1 if self.pooled else self.sequence(None).tokens
+
+    @property
     def latent(self) -> int:
-        size = self.about["latent"]
-        return size if self.pooled else size * self.sequence(None).tokens
+        return self.about["latent"] * self.tokens
 
     def of(self, layout: Layout) -> "TokenEncoder":
         encoder = copy(self)  # with the same parameters
@@ -144,8 +148,7 @@ class TokenEncoder(FittedEncoder):
         return latents.mean(1) if self.pooled else latents.flatten(1)
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        tokens = 1 if self.pooled else self.sequence(None).tokens
-        return self.from_token_latents(latents.view(len(latents), tokens, -1))
+        return self.from_token_latents(latents.view(len(latents), self.tokens, -1))
 
     def embed(self, weights: torch.Tensor, layout: Layout) -> torch.Tensor:
         """Return model embeddings (n, latent) of weights of any known layout: the mean over its tokens."""

@@ -58,12 +58,14 @@ class WeightEncoder(Named):
         label: name in figures.
         colours: colours in figures by the gate of the run's budget, ``uniform`` for none; others are chosen by name.
         reads_coefficients: whether it is fitted on PCA coefficients and starts from the run's PCA.
+        per_token: whether z_W consists of one latent per token; its module has ``tokens``, their number.
         mixed: whether one fit takes networks of several architectures; its module implements ``FittedEncoder.of``.
     """
 
     label: ClassVar[str]
     colours: ClassVar[Mapping[str, str]] = {}
     reads_coefficients: ClassVar[bool] = False
+    per_token: ClassVar[bool] = False
     mixed: ClassVar[bool] = False
 
     @property

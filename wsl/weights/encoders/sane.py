@@ -14,7 +14,7 @@ class Sane(TokenSettings):
 
     label = "SANE"
     colours = {"uniform": "black"}  # noqa: RUF012
-    pooled = False
+    pooled, per_token = False, True
     latent: PositiveInt = Field(64, description="maximum size of the weight latent z_W, shared equally by the tokens")
 
     def latent_size(self, layout):
