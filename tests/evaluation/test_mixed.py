@@ -22,8 +22,6 @@ from wsl.files.plain import read_json, write_json
 from wsl.runs.summary import print_summary
 from wsl.sampling.description import load_description
 from wsl.weights.codec import embed_mixed, load_codec
-from wsl.weights.encoders import _token_training
-from wsl.weights.encoders._token_encoder import Shape
 from wsl.weights.encoders.base import EncoderInputs
 from wsl.weights.encoders.tokens import tokens_of
 from wsl.weights.settings import EncoderFit, Search
@@ -35,6 +33,7 @@ LABELS = ["resnet18", "mlp"]
 MLP = {"name": "mlp", "widths": [3]}
 PARTS = {"train": ["012", "234", "413"], "validation": ["104"], "test": ["032", "124"]}
 SANE = {"name": "sane", "size": 64, "latent": 1000, "windows": 2, "learning_rate": 1e-2, "batch_size": 6}
+SANE |= {"width": 16, "depth": 1, "heads": 2, "window": 60, "halo": 8}
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +57,9 @@ def mixed(zoo, train, packed, tmp_path_factory):
     further = {f"further_{part}": by_part[part][1:] for part in ("train", "validation")}
     inputs = EncoderInputs(by_part["train"][0], by_part["validation"][0], packed=files.packed, **further)
     settings = EncoderFit(encoder={**SANE, "epochs": 20, "keep": "last", "beta": 1.0})
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_token_training, "SHAPE", Shape(width=16, depth=1, heads=2, window=60, halo=8))
-        train_weight_encoder(inputs, files.encoder, root / "history.csv", root / "states", settings)
-        behaving = EncoderFit(encoder={**SANE, "epochs": 1, "behaviour": 1.0})
-        train_weight_encoder(inputs, root / "behaving", root / "behaving.csv", root / "s", behaving)
+    train_weight_encoder(inputs, files.encoder, root / "history.csv", root / "states", settings)
+    behaving = EncoderFit(encoder={**SANE, "epochs": 1, "behaviour": 1.0})
+    train_weight_encoder(inputs, root / "behaving", root / "behaving.csv", root / "s", behaving)
     files.accuracies = root / "accuracies.csv"
     measure_accuracies([*files.train, *files.test], files.packed, files.accuracies)
     return files

@@ -115,11 +115,15 @@ class _Fit(EpochLoop):
         self.optimizer = torch.optim.AdamW(
             module.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
         )
-        scheduler = None
+        scheduler = self.cycle = None
         if recipe.schedule == "cosine":
             scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, recipe.epochs)
+        elif recipe.schedule == "one-cycle":
+            steps = recipe.epochs * len(self._batches(torch.arange(counts["train"])))
+            self.cycle = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, recipe.learning_rate, steps)
         self.best = {"loss": math.inf, "epoch": 0, "state": copy.deepcopy(module.state_dict())}
         parts, kept = {"module": module, "optimizer": self.optimizer}, {"best": self.best, "saved": saved}
+        parts |= {"cycle": self.cycle} if self.cycle else {}
         device = str(next(module.parameters()).device)
         super().__init__(recipe.epochs, parts, kept, scheduler, recipe.patience, device=device)
 
@@ -134,6 +138,8 @@ class _Fit(EpochLoop):
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
+            if self.cycle:
+                self.cycle.step()
             train_loss += loss.item() * len(indices) / count
         return {"train_loss": train_loss}
 

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from wsl.settings.sections import NonNegativeFloat, PositiveFloat, PositiveInt, Section, Whole
 
-Schedule = Literal["constant", "cosine"]
+Schedule = Literal["constant", "cosine", "one-cycle"]
 Keep = Literal["best", "last"]
 KEEP = "state that is used: the one of lowest validation loss, or the last"
 Normalisation = Literal["per-coefficient", "per-parameter", "global"]
@@ -28,7 +28,7 @@ class Recipe(Section):
     patience: PositiveInt | None = Field(
         None, description="stop after this many epochs without a lower validation loss; empty: never"
     )
-    schedule: Schedule = Field("constant", description="learning rate over the epochs")
+    schedule: Schedule = Field("constant", description="learning rate over the epochs, or over the steps of one cycle")
     keep: Keep = Field("best", description=KEEP)
 
 

@@ -26,10 +26,12 @@ class FittedEncoder(nn.Module, ABC):
 
     Attributes:
         latent: size of z_W.
+        tokens: number of latents of equal size that z_W is made of, one after the other.
         about: arguments of ``WeightEncoder.load``, as JSON types.
     """
 
     latent: int
+    tokens: int = 1
     about: dict[str, Any]
 
     @property

@@ -1,14 +1,16 @@
 """Whole snapshots of a part in several class orders: training data of weight encoders."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from wsl.weights.orders import class_orders, reorder_task, reorder_weights
-from wsl.zoo.index import open_zoo, read_snapshot
+from wsl.zoo.index import open_zoo, read_snapshot, read_weights
 
+MEMORY = 2**26  # maximum number of weights of an index that are kept in memory
 
 class Snapshots:
     """Snapshots of an index, in the rows of a coefficient file: see ``wsl.weights.coefficients.encode_part``.
@@ -35,10 +37,18 @@ class Snapshots:
     def weights(self, rows: Sequence[int]) -> torch.Tensor:
         """Return flat weights, float32 (rows, n_weights)."""
         weights = [
-            reorder_weights(read_snapshot(self.zoo, row % self.count), self.layout, self.orders[row // self.count])
+            reorder_weights(self._snapshot(row % self.count), self.layout, self.orders[row // self.count])
             for row in rows
         ]
         return torch.from_numpy(np.stack(weights))
+
+    def _snapshot(self, row: int) -> np.ndarray:
+        return read_snapshot(self.zoo, row) if self._all is None else self._all[row]
+
+    @cached_property
+    def _all(self) -> np.ndarray | None:
+        """All snapshots in their own class order (count, n_weights), if memory holds them."""
+        return read_weights(self.zoo) if self.count * self.layout.size <= MEMORY else None
 
     def task(self, row: int) -> str:
         """Return the task of a row, its classes in the row's order."""

@@ -18,13 +18,14 @@ from wsl.weights.snapshots import Snapshots
 
 RECIPE = {"learning_rate": 0.003, "batch_size": 8, "epochs": 2}
 ORDERS = {"orders": 3, "seed": 5}
-TOKENS = {"size": 64, "permute": True, "beta": 0.8, "windows": 1, **RECIPE}
+TOKENS = {"size": 64, "permute": True, "beta": 0.8, **RECIPE}
 ENCODERS = {
     "pca": {"normalise": "global"},
     "pca-ae": {"latent": 6, "hidden": [8], "normalise": "global", **RECIPE},
     "ae-pca": {"components": 4, "hidden": [8], **RECIPE},
-    "contrastive": {"latent": 2, **TOKENS},
-    "sane": {"latent": 1000, **TOKENS},
+    "contrastive": {"latent": 2, "windows": 1, **TOKENS},
+    "hyper": {"latent": 5, **TOKENS},
+    "sane": {"latent": 1000, "windows": 1, **TOKENS},
 }
 
 

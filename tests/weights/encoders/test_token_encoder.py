@@ -7,8 +7,7 @@ import torch
 from tests.networks import resnet18_layout
 from tests.weights.conftest import LAYOUT
 from wsl.errors import ConfigError
-from wsl.weights.encoders import _token_training
-from wsl.weights.encoders._token_encoder import Shape, TokenEncoder, TokenSequence, Window, windows_of
+from wsl.weights.encoders._token_encoder import TokenEncoder, TokenSequence, Window, windows_of
 from wsl.weights.encoders._token_training import standardise
 from wsl.weights.encoders.base import WEIGHT_ENCODERS
 from wsl.weights.encoders.tokens import latent_a_token, tokens_of
@@ -17,7 +16,7 @@ from wsl.weights.snapshots import Snapshots
 from wsl.zoo.index import write_index
 from wsl.zoo.layout import layout_to_text
 
-SMALL = Shape(width=16, depth=1, heads=2, window=60, halo=8)
+SMALL = {"width": 16, "depth": 1, "heads": 2}
 RECIPE = {"learning_rate": 0.003, "batch_size": 6, "epochs": 3, "keep": "last"}
 
 
@@ -27,11 +26,11 @@ def weights(weights):
 
 
 @pytest.fixture
-def fit(train_encoder, monkeypatch):
+def fit(train_encoder):
     def run(kind="sane", latent=3, other_zoos=(), packed=(), **changes):
-        monkeypatch.setattr(_token_training, "SHAPE", SMALL)
-        total = latent if kind == "contrastive" else latent * len(tokens_of(LAYOUT, 64).places)
-        encoder = {"name": kind, "latent": total, "size": 64, "windows": 2, **RECIPE, **changes}
+        total = latent * len(tokens_of(LAYOUT, 64).places) if kind == "sane" else latent
+        windows = {} if kind == "hyper" else {"windows": 2, "window": 60, "halo": 8}
+        encoder = {"name": kind, "latent": total, "size": 64, **SMALL, **windows, **RECIPE, **changes}
         return train_encoder(encoder, packed=packed, other_zoos=other_zoos)
 
     return run
@@ -60,32 +59,37 @@ def test_numbers_are_standardised_by_named_parameter(zoo, weights):
 
 
 def test_windows_keep_every_token_once_and_see_a_halo():
-    assert windows_of(10, 4, 1) == [
-        Window(slice(0, 5), slice(0, 4)),
-        Window(slice(3, 9), slice(4, 8)),
-        Window(slice(7, 10), slice(8, 10)),
-    ]
+    """By hand, and as SANE's own code cuts 10 tokens with 2 kept per window: at an end, the other side gives more."""
+    seen = [(0, 4), (1, 5), (3, 7), (5, 9), (6, 10)]
+    kept = [(0, 2), (2, 4), (4, 6), (6, 8), (8, 10)]
+    assert windows_of(10, 4, 1) == [Window(slice(*a), slice(*b)) for a, b in zip(seen, kept, strict=True)]
     assert windows_of(3, 128, 16) == [Window(slice(0, 3), slice(0, 3))]
 
 
-def encoder(pooled=False, **changes):
+def encoder(pooled=False, windows=(60, 8)):
     torch.manual_seed(0)
-    return TokenEncoder([layout_to_text(LAYOUT)], 64, 3, pooled, SMALL._replace(**changes)).eval()
+    return TokenEncoder([layout_to_text(LAYOUT)], 64, 3, pooled, tuple(SMALL.values()), windows).eval()
 
 
-def test_a_halo_as_wide_as_the_network_equals_one_window(weights):
-    whole, halo, blind = (encoder(window=window, halo=h) for window, h in ((10**6, 0), (50, 10**6), (50, 0)))
-    expected = whole.encode(weights)
-    assert torch.allclose(halo.encode(weights), expected, atol=1e-4)
-    assert not torch.allclose(blind.encode(weights), expected, atol=1e-2)
-    assert torch.allclose(halo.decode(expected), whole.decode(expected), atol=1e-4)
+def test_windows_are_encoded_as_sequences_of_their_own(weights):
+    module = encoder(windows=(60, 8))
+    sequence, network, latents = module.sequence(None), module.network, module.token_latents(weights)
+    tokens, place = sequence.cut(weights), network.reading(sequence.positions)
+    assert torch.allclose(network.encode(tokens[:, 36:96], place[36:96])[:, 8:52], latents[:, 44:88], atol=1e-5)
+    assert torch.allclose(network.encode(tokens[:, -60:], place[-60:])[:, -1], latents[:, -1], atol=1e-5)
+    whole = encoder(windows=(10**6, 0))
+    assert torch.allclose(whole.token_latents(weights), whole.network.encode(tokens, place), atol=1e-5)
+    assert not torch.allclose(whole.token_latents(weights), latents, atol=1e-3)
 
 
-@pytest.mark.parametrize(("pooled", "size"), [(False, 3 * len(tokens_of(LAYOUT, 64).places)), (True, 3)])
-def test_latents_are_of_tokens_or_of_the_network(weights, pooled, size):
+@pytest.mark.parametrize(("pooled", "tokens"), [(False, len(tokens_of(LAYOUT, 64).places)), (True, 1)])
+def test_latents_are_of_tokens_or_of_the_network(weights, pooled, tokens):
     module = encoder(pooled)
     latents = module.encode(weights)
-    assert module.latent == size and latents.shape == (6, size)
+    assert (module.tokens, module.latent) == (tokens, 3 * tokens) and latents.shape == (6, 3 * tokens)
+    if not pooled:  # what samplers of tokens use
+        assert torch.equal(latents.view(6, module.tokens, -1), module.token_latents(weights))
+        assert torch.equal(module.from_token_latents(latents.view(6, tokens, 3)), module.decode(latents))
     assert module.decode(latents).shape == weights.shape
     assert torch.allclose(module.embed(weights, LAYOUT), module.token_latents(weights).mean(1))
     alone = torch.cat([module.encode(vector[None]) for vector in weights])
@@ -99,7 +103,7 @@ def test_too_few_numbers_for_the_tokens_are_refused():
         WEIGHT_ENCODERS["sane"](size=64, latent=tokens - 1).check(LAYOUT)
 
 
-@pytest.mark.parametrize("kind", ["sane", "contrastive"])
+@pytest.mark.parametrize("kind", ["sane", "contrastive", "hyper"])
 def test_training_lowers_the_error_of_reconstruction(fit, weights, kind):
     def lost(files):
         module = load_encoder(files[0], None)
@@ -129,7 +133,7 @@ def test_networks_of_two_widths_are_encoded_by_one(fit, train, weights, tmp_path
 
 def test_networks_of_two_stems_have_their_own_sequences():
     layouts = [resnet18_layout(2, 3, stem) for stem in (7, 3)]
-    both = TokenEncoder([layout_to_text(layout) for layout in layouts], 64, 3, False, SMALL).eval()
+    both = TokenEncoder([layout_to_text(layout) for layout in layouts], 64, 3, False, tuple(SMALL.values())).eval()
     for layout in layouts:
         torch.manual_seed(0)
         vectors = torch.randn(2, layout.size)
@@ -148,7 +152,7 @@ def test_running_variances_are_not_below_those_of_training(fit, weights):
             assert decoded[:, entry.columns].min() >= weights[:, entry.columns].min()
 
 
-@pytest.mark.parametrize("changes", [{}, {"kind": "contrastive", "beta": 0.5}])
+@pytest.mark.parametrize("changes", [{}, {"kind": "contrastive", "beta": 0.5, "permute": True}, {"kind": "hyper"}])
 def test_same_seed_gives_the_same_bytes(fit, changes):
     assert [path.read_bytes() for path in fit(**changes)] == [path.read_bytes() for path in fit(**changes)]
 

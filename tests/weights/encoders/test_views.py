@@ -8,12 +8,13 @@ from tests.networks import resnet18
 from tests.weights.conftest import LAYOUT, logits
 from wsl.training.ntxent import nt_xent
 from wsl.weights.encoders import _token_training
-from wsl.weights.encoders._token_encoder import Shape, TokenEncoder
-from wsl.weights.encoders._token_training import ViewLoss, permuted, with_noise
+from wsl.weights.encoders._token_training import ViewLoss, permuted, spoiled
+from wsl.weights.encoders.base import WEIGHT_ENCODERS
+from wsl.weights.encoders.tokens import tokens_of
 from wsl.zoo.layout import layout_to_text
 from wsl.zoo.network import flatten
 
-SMALL = Shape(width=16, depth=1, heads=2, window=60, halo=8)
+TOKENS = len(tokens_of(LAYOUT, 64).places)
 
 
 @pytest.fixture
@@ -33,65 +34,98 @@ def test_a_permuted_view_is_the_same_network(weights):
         np.testing.assert_allclose(logits(view, images), logits(vector, images), rtol=1e-5, atol=1e-4)
 
 
-@pytest.fixture
-def augment(monkeypatch):
-    """Sets the augmentation of views: ``augment(noise, erase)``."""
-
-    def set_constants(noise, erase):
-        monkeypatch.setattr(_token_training, "NOISE", noise)
-        monkeypatch.setattr(_token_training, "ERASE", erase)
-
-    return set_constants
+def settings(kind, **changes):
+    """Settings of a small encoder without augmentation, unless ``changes`` has it."""
+    windows = {} if kind == "hyper" else {"window": 60, "halo": 8, "windows": 3}
+    small = {"size": 64, "width": 16, "depth": 1, "heads": 2, "noise": 0, **windows}
+    return WEIGHT_ENCODERS[kind](**{"latent": 5 * TOKENS if kind == "sane" else 5, **small, **changes})
 
 
-def test_noise_and_erasing_have_the_given_strength(augment):
-    tokens = torch.full((50, 40, 64), 3.0)
-    rng = np.random.default_rng(0)
-    augment(noise=0.5, erase=0)
-    assert (with_noise(tokens, rng) - tokens).std().item() == pytest.approx(0.5, rel=0.02)
-    augment(noise=0, erase=0.25)
-    erased = with_noise(tokens, rng)
+def module(kind, **changes):
+    torch.manual_seed(0)
+    chosen = settings(kind, **changes)
+    return ViewLoss(chosen.module([layout_to_text(LAYOUT)], 64, 5), chosen, getattr(chosen, "windows", 1))
+
+
+def test_noise_and_erasing_have_the_given_strength():
+    tokens, rng = torch.full((50, 40, 64), 3.0), np.random.default_rng(0)
+    tokens[..., 60:] = 0  # padding
+    added = spoiled(tokens, settings("sane", noise=0.5, noise_kind="additive"), rng) - tokens
+    assert added[..., :60].std().item() == pytest.approx(0.5, rel=0.02) and (added[..., 60:] == 0).all()
+    scaled = spoiled(tokens, settings("sane", noise=0.5), rng)[..., :60] / 3 - 1
+    assert scaled.std().item() == pytest.approx(0.5, rel=0.02)
+    erased = spoiled(tokens, settings("sane", erase=0.25), rng)[..., :60]
     assert (erased == 0).float().mean().item() == pytest.approx(0.25, abs=0.01)
     assert set(erased.unique().tolist()) == {0.0, 3.0}
-    augment(noise=0, erase=0)
-    assert torch.equal(with_noise(tokens, rng), tokens)
-
-
-def module(kind, beta, windows=10**6, permute=False):
-    torch.manual_seed(0)
-    encoder = TokenEncoder([layout_to_text(LAYOUT)], 64, 5, kind == "contrastive", SMALL)
-    return ViewLoss(encoder, beta, windows, permute)
+    assert torch.equal(spoiled(tokens, settings("sane"), rng), tokens)
 
 
 @pytest.mark.parametrize("kind", ["sane", "contrastive"])
-def test_without_augmentation_it_is_eq_2_8(weights, kind, augment):
-    augment(noise=0, erase=0)
-    loss = module(kind, 0.7)
+@pytest.mark.parametrize("permute", [False, True])
+def test_without_noise_it_is_eq_2_8(weights, kind, permute):
+    """Eq. 2.8 by hand: each network's own windows, the second view permuted, errors of clean numbers only."""
+    loss = module(kind, beta=0.7, permute=permute)
     network, sequence = loss.encoder.network, loss.encoder.sequences[0]
-    tokens, positions = sequence.cut(weights), sequence.positions
-    # Windows of 60 that see 8 more on either side; all windows are read, for both views.
-    cuts = [slice(max(0, s - 8), min(len(positions), s + 68)) for s in range(0, len(positions), 60)]
-    latents = [network.encode(tokens[:, cut], positions[cut]) for cut in cuts]
-    cores = torch.cat([block[:, (8 if place else 0) :][:, :60] for place, block in enumerate(latents)], 1)  # no halos
-    whole = cores.mean(1, keepdim=True)
-    assert cores.shape[1] == len(positions)
-    errors = []
-    for cut, block in zip(cuts, latents, strict=True):
-        back = network.decode(whole if kind == "contrastive" else block, positions[cut])
-        errors.append((back - tokens[:, cut])[:, sequence.filled[cut]].pow(2).mean())
-    embedded = loss.project(whole[:, 0])
-    expected = 0.7 * torch.stack(errors).mean() + 0.3 * nt_xent(embedded, embedded, _token_training.TEMPERATURE)
-    assert loss(weights, LAYOUT, np.random.default_rng(0)).item() == pytest.approx(expected.item(), rel=1e-4)
+    rng = np.random.default_rng(4)
+    starts = rng.integers(TOKENS - 60 + 1, size=(9, 1))[:, 0]  # three windows of 60 for each of three networks
+    views = [weights, permuted(weights, LAYOUT, rng) if permute else weights]
+    errors, numbers, embedded = 0.0, 0, []
+    for view in views:
+        tokens, means = sequence.cut(view), []
+        for row in range(3):
+            cuts = [slice(start, start + 60) for start in starts[3 * row : 3 * row + 3]]
+            read, written = ([place[cut] for cut in cuts] for place in (
+                network.reading(sequence.positions), network.writing(sequence.positions)))  # fmt: skip
+            latents = [network.encode(tokens[row : row + 1, cut], at) for cut, at in zip(cuts, read, strict=True)]
+            whole = torch.cat(latents, 1).mean(1)
+            for cut, at, block in zip(cuts, written, latents, strict=True):
+                back = network.decode(whole[:, None] if kind == "contrastive" else block, at)
+                filled = sequence.filled[cut]
+                errors = errors + (back[0] - tokens[row, cut])[filled].pow(2).sum()
+                numbers += int(filled.sum())
+            means.append(loss.project(whole))
+        embedded.append(torch.cat(means))
+    expected = 0.7 * errors / numbers + 0.3 * nt_xent(*embedded, _token_training.TEMPERATURE)
+    assert loss(weights, LAYOUT, np.random.default_rng(4)).item() == pytest.approx(expected.item(), rel=1e-4)
 
 
-def test_with_beta_1_it_is_reconstruction_alone(weights):
-    loss = module("sane", 1.0, windows=1, permute=True)
+@pytest.mark.parametrize("kind", ["sane", "hyper"])
+def test_with_beta_1_one_view_is_read(weights, kind, monkeypatch):
+    loss, read = module(kind, beta=1.0, permute=True), []
+    monkeypatch.setattr(_token_training, "permuted", None)  # would fail
+    through = loss.encoder.through
+    monkeypatch.setattr(loss.encoder, "through", lambda *given: (read.append(len(given[1])), through(*given))[1])
     loss(weights, LAYOUT, np.random.default_rng(0)).backward()
+    assert read == [9 if kind == "sane" else 3]
     assert all(parameter.grad is None for parameter in loss.project.parameters())
-    assert loss.encoder.network.write.weight.grad.abs().max() > 0
+
+
+def test_every_parameter_counts_the_same_in_the_loss_by_parameter():
+    """A mean over named parameters of the mean squared error of each, whatever their sizes."""
+    loss = module("hyper", beta=1.0, loss="parameter")
+    sequence, rows = loss.encoder.sequences[0], torch.randn(2, LAYOUT.size)
+    tokens, rng = sequence.cut(rows), np.random.default_rng(0)
+    loss.encoder.through = lambda sequence, tokens, index, windows: (torch.zeros_like(tokens), None)
+    errors = [rows[:, entry.columns].pow(2).mean().item() for entry in LAYOUT.entries]
+    assert loss(rows, LAYOUT, rng).item() == pytest.approx(np.mean(errors), rel=1e-5)
+    assert tokens.shape[1] == TOKENS
+
+
+def test_the_latent_of_a_whole_network_is_a_linear_map_of_all_its_tokens(weights):
+    """`hyper` by hand: maps of each layer, blocks, one linear map of all tokens, and the way back."""
+    encoder = module("hyper").encoder
+    sequence = encoder.sequences[0]
+    tokens, layers = sequence.cut(weights), sequence.positions[:, 1]
+    read = torch.stack([encoder.read.maps[layer](tokens[:, place]) for place, layer in enumerate(layers)], 1)
+    hidden = encoder.encoder(read + encoder.reading(sequence.positions)).flatten(1)
+    latents = hidden @ encoder.narrow.weight.T + encoder.narrow.bias
+    assert torch.allclose(encoder.encode(weights), latents, atol=1e-5) and latents.shape == (3, 5)
+    back = encoder.decoder(encoder.widen(latents).view(3, TOKENS, 16) + encoder.writing(sequence.positions))
+    back = torch.stack([encoder.write.maps[layer](back[:, place]) for place, layer in enumerate(layers)], 1)
+    assert torch.allclose(encoder.decode(latents), sequence.join(back), atol=1e-5)
 
 
 def test_the_same_generator_gives_the_same_views(weights):
-    loss = module("contrastive", 0.5, windows=1, permute=True)
+    loss = module("contrastive", beta=0.5, windows=1, permute=True, noise=0.1)
     losses = [loss(weights, LAYOUT, np.random.default_rng(seed)).item() for seed in (0, 0, 1)]
     assert losses[0] == losses[1] != losses[2]

@@ -8,19 +8,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from wsl.weights.encoders.tokens import tokens_of
+from wsl.weights.encoders._token_network import Shape, TokenNetwork
+from wsl.weights.encoders.tokens import Norms, tokens_of
 from wsl.weights.fitted import FittedEncoder
 from wsl.zoo.layout import Layout, layout_from_text
 
-
-class Shape(NamedTuple):
-    """The shape of the transformer."""
-
-    width: int = 64  # of tokens
-    depth: int = 2  # number of blocks, of encoder and of decoder
-    heads: int = 4  # of attention
-    window: int = 128  # number of tokens that are read at once
-    halo: int = 16  # number of additional tokens on either side of a window
+TOGETHER = 2**22  # numbers in tokens that are encoded or decoded at once
 
 
 class Window(NamedTuple):
@@ -36,64 +29,26 @@ class Window(NamedTuple):
 
 
 def windows_of(tokens: int, window: int, halo: int) -> list[Window]:
-    """Cut a sequence into windows that keep ``window`` tokens each and see ``halo`` more on either side."""
-    windows = []
-    for start in range(0, tokens, window):
-        end = min(tokens, start + window)
-        windows.append(Window(slice(max(0, start - halo), min(tokens, end + halo)), slice(start, end)))
-    return windows
+    """Cut a sequence into windows of equal length, of which all but ``halo`` tokens at either end are kept.
 
-
-class Positions(nn.Module):
-    """Learned embeddings of the positions of a token (SANE): in the sequence, its layer, and in the layer.
-
-    ``counts`` are the numbers of values of these three.
+    At an end of the sequence there is no halo, and a window reads more on its other side (SANE). A sequence of at most
+    ``window`` tokens is one window.
     """
-
-    def __init__(self, counts: tuple[int, int, int], width: int):
-        super().__init__()
-        self.tables = nn.ModuleList(nn.Embedding(count, width) for count in counts)
-        for table in self.tables:
-            nn.init.normal_(table.weight, std=0.02)
-
-    def forward(self, positions: torch.Tensor) -> torch.Tensor:
-        """Return embeddings (T, width) of positions (T, 3)."""
-        return sum(table(positions[:, kind]) for kind, table in enumerate(self.tables))
-
-
-class TokenNetwork(nn.Module):
-    """Tokens of ``size`` numbers -> latents -> tokens; ``counts``: see ``Positions``."""
-
-    def __init__(self, size: int, latent: int, counts: tuple[int, int, int], shape: Shape):
-        super().__init__()
-        width = shape.width
-        self.read, self.write = nn.Linear(size, width), nn.Linear(width, size)
-        self.reading, self.writing = Positions(counts, width), Positions(counts, width)
-        self.encoder, self.decoder = _transformer(shape), _transformer(shape)
-        self.narrow, self.widen = nn.Linear(width, latent), nn.Linear(latent, width)
-
-    def encode(self, tokens: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-        """Return latents (n, T, latent) of a window of tokens (n, T, size) at positions (T, 3)."""
-        return self.narrow(self.encoder(self.read(tokens) + self.reading(positions)))
-
-    def decode(self, latents: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-        """Return tokens (n, T, size) of latents of tokens (n, T, latent) or of the network (n, 1, latent)."""
-        return self.write(self.decoder(self.widen(latents) + self.writing(positions)))
-
-
-def _transformer(shape: Shape) -> nn.TransformerEncoder:
-    layer = nn.TransformerEncoderLayer(
-        shape.width, shape.heads, 4 * shape.width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
-    )
-    return nn.TransformerEncoder(layer, shape.depth, norm=nn.LayerNorm(shape.width), enable_nested_tensor=False)
+    if tokens <= window:
+        return [Window(slice(0, tokens), slice(0, tokens))]
+    kept, windows = window - 2 * halo, []
+    for start in range(0, tokens, kept):
+        first = min(max(0, start - halo), tokens - window)
+        windows.append(Window(slice(first, first + window), slice(start, min(tokens, start + kept))))
+    return windows
 
 
 class TokenSequence(nn.Module):
     """Flat weights of one layout <-> standardised tokens of ``size`` numbers."""
 
-    def __init__(self, layout: Layout, size: int):
+    def __init__(self, layout: Layout, size: int, norms: Norms = "own"):
         super().__init__()
-        cut = tokens_of(layout, size)
+        cut = tokens_of(layout, size, norms)
         self.layout, self.tokens = layout, len(cut.places)
         inverse = np.empty(layout.size, dtype=np.int64)
         inverse[cut.places[cut.filled]] = np.flatnonzero(cut.filled)
@@ -104,9 +59,17 @@ class TokenSequence(nn.Module):
         self.register_buffer("scale", torch.ones(layout.size))
         self.register_buffer("least", torch.full((layout.size,), torch.finfo().min))
 
-    def cut(self, weights: torch.Tensor) -> torch.Tensor:
-        """Return tokens (n, T, size) of flat weights (n, n_weights), standardised, padded with zeros."""
-        return ((weights - self.mean) / self.scale)[:, self.places] * self.filled
+    def cut(self, weights: torch.Tensor, index: torch.Tensor | None = None) -> torch.Tensor:
+        """Return tokens (n, T, size) of flat weights (n, n_weights), standardised, padded with zeros.
+
+        With ``index`` (windows, t), as many of each network in turn: those tokens alone (windows, t, size).
+        """
+        if index is None:
+            return ((weights - self.mean) / self.scale)[:, self.places] * self.filled
+        rows = torch.arange(len(index), device=index.device) // (len(index) // len(weights))
+        places = self.places[index]
+        values = weights[rows[:, None, None], places]
+        return (values - self.mean[places]) / self.scale[places] * self.filled[index]
 
     def join(self, tokens: torch.Tensor) -> torch.Tensor:
         """Return flat weights of tokens: the inverse of ``cut``, with running variances at least those of training."""
@@ -116,17 +79,27 @@ class TokenSequence(nn.Module):
 class TokenEncoder(FittedEncoder):
     """Weights as tokens of ``size`` numbers through a transformer, for networks of several layouts (as text).
 
-    The first layout is that of the run. If ``pooled``, a network has one latent, the mean over its tokens.
+    The first layout is that of the run. If ``pooled``, a network has one latent, the mean over its tokens. ``windows``:
+    tokens that are read at once, and those of them at either end that are context only.
     """
 
-    def __init__(self, layouts: Sequence[str], size: int, latent: int, pooled: bool, shape: Sequence[int] = Shape()):
+    def __init__(
+        self,
+        layouts: Sequence[str],
+        size: int,
+        latent: int,
+        pooled: bool,
+        shape: Sequence[int] = Shape(),
+        windows: Sequence[int] = (160, 16),
+        norms: Norms = "own",
+    ):
         super().__init__()
-        shape = Shape(*shape)
-        self.about = {"layouts": list(layouts), "size": size, "latent": latent, "pooled": pooled, "shape": list(shape)}
-        self.sequences = nn.ModuleList(TokenSequence(layout_from_text(layout), size) for layout in layouts)
+        self.about = {"layouts": list(layouts), "size": size, "latent": latent, "pooled": pooled}
+        self.about |= {"shape": list(shape), "windows": list(windows), "norms": norms}
+        self.sequences = nn.ModuleList(TokenSequence(layout_from_text(layout), size, norms) for layout in layouts)
         counts = torch.cat([sequence.positions for sequence in self.sequences]).max(0).values + 1
-        self.network = TokenNetwork(size, latent, tuple(counts.tolist()), shape)
-        self.pooled, self.window, self.halo = pooled, shape.window, shape.halo
+        self.network = TokenNetwork(size, latent, tuple(counts.tolist()), Shape(*shape))
+        self.pooled, (self.window, self.halo) = pooled, windows
         self._own = 0  # place of the layout that is encoded if none is named
 
     @property
@@ -137,6 +110,10 @@ class TokenEncoder(FittedEncoder):
     @property
     def latent(self) -> int:
         return self.about["latent"] * self.tokens
+
+    @property
+    def models_at_once(self) -> int:
+        return max(1, min(256, TOGETHER // self.sequence(None).places.numel()))
 
     def of(self, layout: Layout) -> "TokenEncoder":
         encoder = copy(self)  # with the same parameters
@@ -166,17 +143,35 @@ class TokenEncoder(FittedEncoder):
     def token_latents(self, weights: torch.Tensor, layout: Layout | None = None) -> torch.Tensor:
         """Return latents of all tokens (n, T, latent)."""
         sequence = self.sequence(layout)
-        tokens = sequence.cut(weights)
-        return self._in_windows(sequence, lambda seen: self.network.encode(tokens[:, seen], sequence.positions[seen]))
+        tokens, place = sequence.cut(weights), self.network.reading(sequence.positions)
+        return self._in_windows(sequence, lambda seen: self.network.encode(tokens[:, seen], place[seen]))
 
     def from_token_latents(self, latents: torch.Tensor, layout: Layout | None = None) -> torch.Tensor:
         """Return flat weights (n, n_weights) of latents of all tokens, or of the network (n, 1, latent)."""
         sequence = self.sequence(layout)
+        place = self.network.writing(sequence.positions)
 
         def decoded(seen: slice) -> torch.Tensor:
-            return self.network.decode(latents if self.pooled else latents[:, seen], sequence.positions[seen])
+            return self.network.decode(latents if self.pooled else latents[:, seen], place[seen])
 
         return sequence.join(self._in_windows(sequence, decoded))
+
+    def through(
+        self, sequence: TokenSequence, tokens: torch.Tensor, index: torch.Tensor | None, windows: int
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return decoded tokens, and the mean latents of networks (n, latent), for training.
+
+        ``tokens`` (n * windows, t, size) are windows that begin anywhere, see ``TokenSequence.cut``.
+        """
+        network, views = self.network, 1 if index is None else len(tokens) // len(index)
+        reading, writing = (
+            place if index is None else place[index].repeat(views, 1, 1)
+            for place in (network.reading(sequence.positions), network.writing(sequence.positions))
+        )
+        latents = network.encode(tokens, reading)
+        whole = latents.unflatten(0, (-1, windows)).mean((1, 2))
+        kept = whole.repeat_interleave(windows, 0)[:, None] if self.pooled else latents
+        return network.decode(kept, writing), whole
 
     def _in_windows(self, sequence: TokenSequence, results: Callable[[slice], torch.Tensor]) -> torch.Tensor:
         windows = windows_of(sequence.tokens, self.window, self.halo)

@@ -1,4 +1,4 @@
-"""The fit of `sane` and `contrastive`: eq. 2.8 over two augmented views of networks, in windows of tokens."""
+"""The fit of encoders of tokens: eq. 2.8 over augmented views of networks."""
 
 from collections.abc import Sequence
 
@@ -9,84 +9,102 @@ from torch import nn
 from wsl.randomness import stream
 from wsl.training.fitting import mlp
 from wsl.training.ntxent import nt_xent
-from wsl.weights.encoders._token_encoder import Shape, TokenEncoder, TokenSequence, windows_of
-from wsl.weights.encoders.contrastive import TokenSettings
+from wsl.weights.encoders._token_encoder import TokenEncoder, TokenSequence
+from wsl.weights.encoders._token_hyper import HyperEncoder
+from wsl.weights.encoders._token_settings import Centre, LossPer, TokenSettings
+from wsl.weights.encoders.tokens import token_size
 from wsl.weights.snapshots import Snapshots
 from wsl.weights.symmetry import permutable, permutation_index, random_permutations
 from wsl.weights.training import EncoderData, Training
 from wsl.zoo.index import read_weights
 from wsl.zoo.layout import Layout, layout_to_text
 
-SHAPE = Shape()
 PROJECTED = 64  # size of the embeddings of views for NT-Xent
 TEMPERATURE = 0.1  # of NT-Xent
-NOISE = 0.05  # standard deviation of the noise on standardised numbers
-ERASE = 0.1  # fraction of standardised numbers that are set to 0, their mean
 
 
 class ViewLoss(nn.Module):
     """Eq. 2.8: beta * eq. 2.9 + (1 - beta) * NT-Xent between two views of each network.
 
-    Each step reads as many random windows as ``windows``. If ``permute``, a view also permutes channels.
+    Each view is spoiled (``spoiled``), and the second one also permutes channels if ``permute``. If the encoder reads
+    windows, both views are the same ``windows`` windows, at a random place of each network (SANE). The reconstruction
+    error is that of the clean numbers, over both views. With beta 1 there is one view.
     """
 
-    def __init__(self, encoder: TokenEncoder, beta: float, windows: int, permute: bool = False):
+    def __init__(self, encoder: TokenEncoder | HyperEncoder, settings: TokenSettings, windows: int = 1):
         super().__init__()
-        self.encoder, self.beta, self.windows, self.permute = encoder, beta, windows, permute
-        latent = encoder.network.narrow.out_features
-        self.project = mlp([latent, encoder.network.narrow.in_features, PROJECTED], 0.0)
+        self.encoder, self.settings, self.windows = encoder, settings, windows
+        self.project = mlp([encoder.about["latent"], encoder.about["shape"][0], PROJECTED], 0.0)
+        for place, sequence in enumerate(encoder.sequences):
+            self.register_buffer(f"importance{place}", importance(sequence, settings.loss), persistent=False)
 
     def forward(self, weights: torch.Tensor, layout: Layout, rng: np.random.Generator) -> torch.Tensor:
         """Return the loss of flat weights (n, n_weights) of one layout."""
-        sequence, network = self.encoder.sequence(layout), self.encoder.network
-        cut = windows_of(sequence.tokens, self.encoder.window, self.encoder.halo)
-        windows = [cut[place] for place in sorted(rng.permutation(len(cut))[: self.windows])]
-        errors, embeddings = [], []
-        for _ in range(2):
-            clean = sequence.cut(permuted(weights, layout, rng) if self.permute else weights)
-            latents = []
-            for seen, _ in windows:
-                noisy = with_noise(clean[:, seen], rng) * sequence.filled[seen]
-                latents.append(network.encode(noisy, sequence.positions[seen]))
-            cores = [window.core(block) for window, block in zip(windows, latents, strict=True)]
-            whole = torch.cat(cores, dim=1).mean(1, keepdim=True)
-            for (seen, _), block in zip(windows, latents, strict=True):
-                decoded = network.decode(whole if self.encoder.pooled else block, sequence.positions[seen])
-                filled = sequence.filled[seen]
-                errors.append(((decoded - clean[:, seen]).pow(2) * filled).sum() / (filled.sum() * len(weights)))
-            embeddings.append(self.project(whole[:, 0]))
-        reconstruction = torch.stack(errors).mean()
-        if self.beta == 1:
+        settings, encoder, sequence = self.settings, self.encoder, self.encoder.sequence(layout)
+        weight, index, windows = getattr(self, f"importance{list(encoder.sequences).index(sequence)}"), None, 1
+        if sequence.tokens > encoder.window:
+            windows = self.windows
+            starts = rng.integers(sequence.tokens - encoder.window + 1, size=(len(weights) * windows, 1))
+            index = torch.from_numpy(starts + np.arange(encoder.window)).to(weights.device)
+            weight = weight[index]
+        clean = sequence.cut(weights, index)
+        weight = weight.expand(clean.shape)
+        if settings.beta < 1:
+            second = sequence.cut(permuted(weights, layout, rng), index) if settings.permute else clean
+            clean, weight = torch.cat([clean, second]), weight.repeat(2, 1, 1)
+        decoded, latents = encoder.through(sequence, spoiled(clean, settings, rng), index, windows)
+        reconstruction = ((decoded - clean).square() * weight).sum() / weight.sum()
+        if settings.beta == 1:
             return reconstruction
-        return self.beta * reconstruction + (1 - self.beta) * nt_xent(*embeddings, TEMPERATURE)
+        contrast = nt_xent(*self.project(latents).chunk(2), TEMPERATURE)
+        return settings.beta * reconstruction + (1 - settings.beta) * contrast
 
 
 def permuted(weights: torch.Tensor, layout: Layout, rng: np.random.Generator) -> torch.Tensor:
     """Return flat weights (n, n_weights) with the channels of each network permuted, which changes no output."""
-    places = [permutation_index(layout, random_permutations(layout, rng)) for _ in weights]
-    return weights.gather(1, torch.from_numpy(np.stack(places)).to(weights.device))
+    places = (permutation_index(layout, random_permutations(layout, rng)) for _ in weights)
+    return torch.stack([row[torch.from_numpy(order).to(row.device)] for row, order in zip(weights, places, strict=True)])
 
 
-def with_noise(tokens: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """Return standardised tokens with noise added and some numbers erased (section 2.5)."""
+def spoiled(tokens: torch.Tensor, settings: TokenSettings, rng: np.random.Generator) -> torch.Tensor:
+    """Return standardised tokens with noise and some numbers erased (section 2.5); padding stays 0."""
     generator = torch.Generator(tokens.device).manual_seed(int(rng.integers(2**63)))
-    noisy = tokens + NOISE * torch.randn(tokens.shape, generator=generator, device=tokens.device)
-    return noisy * (torch.rand(tokens.shape, generator=generator, device=tokens.device) >= ERASE)
+    if settings.noise:
+        noise = settings.noise * torch.randn(tokens.shape, generator=generator, device=tokens.device)
+        tokens = tokens * (1 + noise) if settings.noise_kind == "multiplicative" else tokens + noise * (tokens != 0)
+    if settings.erase:
+        tokens = tokens * (torch.rand(tokens.shape, generator=generator, device=tokens.device) >= settings.erase)
+    return tokens
+
+
+def importance(sequence: TokenSequence, per: LossPer) -> torch.Tensor:
+    """Return the weight of each number of tokens in the reconstruction error (T, size), 0 for padding.
+
+    With ``parameter``, a number of a named parameter of d numbers weighs 1 / d.
+    """
+    numbers = torch.ones(sequence.layout.size)
+    if per == "parameter":
+        for entry in sequence.layout.entries:
+            numbers[entry.columns] = 1 / entry.size
+    return numbers[sequence.places] * sequence.filled
 
 
 def prepare(data: EncoderData, settings: TokenSettings) -> Training:
     """Prepare the fit of an encoder to whole snapshots."""
     device = data.job.device
     zoos = {part: [snapshots, *data.further[part]] for part, snapshots in data.parts.items()}
-    latent = min(settings.latent_size(zoo.layout) for zoo in zoos["train"])
+    own = [zoo.layout for zoo in zoos["train"]]
     zoos["train"] += data.others
     layouts = list(dict.fromkeys(zoo.layout for zoo in zoos["train"]))
     for layout in layouts:
         permutable(layout)  # raises for networks of unknown architecture
-    encoder = TokenEncoder(list(map(layout_to_text, layouts)), settings.size, latent, settings.pooled, SHAPE)
+    size = settings.size or max(token_size(layout, settings.norms) for layout in layouts)
+    latent = min(settings.latent_size(layout, size) for layout in own)
+    encoder = settings.module(list(map(layout_to_text, layouts)), size, latent)
     for layout in layouts:
-        standardise(encoder.sequence(layout), [zoo for zoo in zoos["train"] if zoo.layout == layout])
-    module = ViewLoss(encoder, settings.beta, settings.windows, settings.permute).to(device)
+        matching = [zoo for zoo in zoos["train"] if zoo.layout == layout]
+        standardise(encoder.sequence(layout), matching, settings.centre)
+    module = ViewLoss(encoder, settings, getattr(settings, "windows", 1)).to(device)
     behaviour_loss = data.behaviour(settings.behaviour)
     starts = {part: np.cumsum([0, *map(len, members)]) for part, members in zoos.items()}
 
@@ -113,11 +131,14 @@ def prepare(data: EncoderData, settings: TokenSettings) -> Training:
     return Training(encoder, loss, counts, trained=module)
 
 
-def standardise(sequence: TokenSequence, zoos: Sequence[Snapshots]) -> None:
-    """Set means, deviations and minimum running variances of each named parameter over training snapshots."""
+def standardise(sequence: TokenSequence, zoos: Sequence[Snapshots], centre: Centre = "weight") -> None:
+    """Set means, deviations and minimum running variances over training snapshots.
+
+    A named parameter has one deviation, around the means of its numbers (``weight``) or their common mean.
+    """
     for entry in sequence.layout.entries:
         values = np.concatenate([read_weights(zoo.zoo, columns=entry.columns) for zoo in zoos])
-        mean = values.mean(axis=0)
+        mean = values.mean(axis=0) if centre == "weight" else values.mean()
         deviation = float(np.sqrt(((values - mean) ** 2).mean()))
         sequence.mean[entry.columns] = torch.as_tensor(mean)
         sequence.scale[entry.columns] = deviation or 1.0

@@ -1,14 +1,16 @@
 """Weights as sequences of tokens of equal size, one or more per output channel (Schürholt et al. 2024, SANE)."""
 
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from wsl.errors import ConfigError
-from wsl.zoo.layout import Layout
+from wsl.zoo.layout import Entry, Layout
 from wsl.zoo.recognition import architecture_of
 
 NOTHING = -1
+Norms = Literal["own", "shared"]  # whether batch-normalisation values have tokens of their own
 
 
 class Tokens(NamedTuple):
@@ -28,15 +30,14 @@ class Tokens(NamedTuple):
         return self.places != NOTHING
 
 
-def tokens_of(layout: Layout, size: int) -> Tokens:
+def tokens_of(layout: Layout, size: int, norms: Norms = "own") -> Tokens:
     """Cut a layout into tokens of ``size`` numbers.
 
-    Layers come from the architecture (``token_rows``), for example a convolution with its batch normalisation, or a
-    linear layer with its bias. A row holds all numbers of one output channel: its incoming weights, then those of
-    batch normalisation or the bias. Each row is cut into as few tokens as possible; its last token is padded.
+    A row holds the numbers of one output channel of a layer, for example its incoming weights and its bias. Each row
+    is cut into as few tokens as possible; its last token is padded.
     """
     places, positions = [], []
-    for number, layer in enumerate(architecture_of(layout).token_rows(layout)):
+    for number, layer in enumerate(_layers(layout, norms)):
         rows = np.concatenate(
             [np.arange(entry.offset, entry.offset + entry.size).reshape((*entry.shape, 1)[0], -1) for entry in layer], 1
         )
@@ -48,16 +49,38 @@ def tokens_of(layout: Layout, size: int) -> Tokens:
     return Tokens(np.concatenate(places), np.concatenate([np.arange(len(layers))[:, None], layers], axis=1))
 
 
-def latent_a_token(layout: Layout, size: int, latent: int) -> int:
+def _layers(layout: Layout, norms: Norms) -> Iterator[list[Entry]]:
+    """Yield the parameters of each layer, see ``Architecture.token_rows``.
+
+    With ``own``, vectors of another module than the layer's matrices, those of a normalisation, are a layer themselves.
+    """
+    for layer in architecture_of(layout).token_rows(layout):
+        matrices = {_module(entry) for entry in layer if len(entry.shape) > 1 or norms == "shared"}
+        parts: dict[str, list[Entry]] = {}
+        for entry in layer:
+            parts.setdefault("" if _module(entry) in matrices else _module(entry), []).append(entry)
+        yield from parts.values()
+
+
+def _module(entry: Entry) -> str:
+    return entry.name.rpartition(".")[0]
+
+
+def token_size(layout: Layout, norms: Norms) -> int:
+    """Return the numbers of the longest row: one token then holds any row."""
+    return max(sum(entry.size // (*entry.shape, 1)[0] for entry in layer) for layer in _layers(layout, norms))
+
+
+def latent_a_token(layout: Layout, size: int, latent: int, norms: Norms = "own") -> int:
     """Return the size of the latent of a token for ``latent`` numbers per network.
 
     Raises:
         ConfigError: there are more tokens than numbers.
     """
-    tokens = len(tokens_of(layout, size).places)
+    tokens = len(tokens_of(layout, size, norms).places)
     if latent < tokens:
         raise ConfigError(
             f"weights.encoder.latent: {latent} numbers, but networks of this zoo have {tokens} tokens, and each needs "
-            "one; raise it, or raise weights.encoder.size"
+            "one; raise it, raise weights.encoder.size, or set weights.encoder.norms to shared"
         )
     return latent // tokens
