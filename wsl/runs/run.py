@@ -95,6 +95,12 @@ class Run:
                 sampling = self.config.sampling
                 for method in dict.fromkeys([*sampling.samplers, sampling.sampler]):
                     METHODS[method].check(layout)
+                    if METHODS[method].needs_encoder not in ("", self.config.weights.encoder.name):
+                        raise ConfigError(
+                            f"sampling.samplers: {method} samples codes of the weight encoder "
+                            f"{METHODS[method].needs_encoder}, but that of this run is "
+                            f"{self.config.weights.encoder.name}; set weights.encoder, or choose other samplers"
+                        )
         search = self.config.evaluation.bench.search
         if "features" in search.model_fields_set and search.features and not (architecture and architecture.has_blocks):
             raise ConfigError(

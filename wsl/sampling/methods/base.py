@@ -44,6 +44,7 @@ class Method(ABC):
         at_sampling: keys of ``Settings`` that ``fit`` does not use, so that changing them does not refit.
         own_images: for baselines: the files that ``wsl sample`` needs to compare it on a user's images; None: never.
         space: of its codes, ``latent`` (z_W) or ``coefficients`` (C_m); None: it has no codes.
+        needs_encoder: name of the weight encoder whose codes it samples; empty: of any.
     """
 
     name: ClassVar[str]
@@ -65,6 +66,7 @@ class Method(ABC):
     at_sampling: ClassVar[tuple[str, ...]] = ()
     own_images: ClassVar[tuple[str, ...] | None] = None
     space: ClassVar[Literal["latent", "coefficients"] | None] = None
+    needs_encoder: ClassVar[str] = ""
 
     def __init__(self, settings: Any, run: Any):
         """Load what the method needs.

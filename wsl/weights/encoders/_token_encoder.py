@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from wsl.weights.encoders.tokens import tokens_of
+from wsl.weights.encoders.tokens import Tokens, tokens_of
 from wsl.weights.fitted import FittedEncoder
 from wsl.zoo.layout import Layout, layout_from_text
 
@@ -89,11 +89,11 @@ def _transformer(shape: Shape) -> nn.TransformerEncoder:
 
 
 class TokenSequence(nn.Module):
-    """Flat weights of one layout <-> standardised tokens of ``size`` numbers."""
+    """Flat weights of one layout <-> standardised tokens of ``size`` numbers; ``cutting``: how they are cut."""
 
-    def __init__(self, layout: Layout, size: int):
+    def __init__(self, layout: Layout, size: int, cutting: Callable[[Layout, int], Tokens] = tokens_of):
         super().__init__()
-        cut = tokens_of(layout, size)
+        cut = cutting(layout, size)
         self.layout, self.tokens = layout, len(cut.places)
         inverse = np.empty(layout.size, dtype=np.int64)
         inverse[cut.places[cut.filled]] = np.flatnonzero(cut.filled)

@@ -48,6 +48,13 @@ def tokens_of(layout: Layout, size: int) -> Tokens:
     return Tokens(np.concatenate(places), np.concatenate([np.arange(len(layers))[:, None], layers], axis=1))
 
 
+def chunks_of(layout: Layout, size: int) -> Tokens:
+    """Cut flat weights into chunks of ``size`` numbers, whatever the layers (Bedionita et al. 2025, IGPG)."""
+    places = np.pad(np.arange(layout.size), (0, -layout.size % size), constant_values=NOTHING).reshape(-1, size)
+    order = np.arange(len(places))
+    return Tokens(places, np.stack([order, np.zeros_like(order), order], axis=1))
+
+
 def latent_a_token(layout: Layout, size: int, latent: int) -> int:
     """Return the size of the latent of a token for ``latent`` numbers per network.
 
