@@ -37,8 +37,9 @@ def encoder_tables(
             (``_bn``, with ``low`` and ``high``) and after a search (``_searched``, with ``low_searched`` and
             ``high_searched``), means over sets of classes with 95 % intervals; ``correlation`` and ``cosine`` likewise;
             ``accuracy_kept`` and ``accuracy_kept_searched``, the accuracy of recalibrated models relative to the
-            originals'; ``members`` and ``sets``; means of ``spread`` and costs over models; and the shared encoder's
-            ``shared_train_loss``, ``shared_validation_loss`` and ``shared_chance_loss`` in the kept epoch.
+            originals'; ``members`` and ``sets``; means of ``spread`` and costs over models; the shared encoder's
+            ``shared_train_loss``, ``shared_validation_loss`` and ``shared_chance_loss`` in the kept epoch; and facts of
+            encoders (``fact_``), such as the use of a codebook.
         probed: CSV with ``encoder`` and the columns of ``wsl.evaluation.probes.probe``.
         losses: CSV, all histories by ``encoder``.
         encoders: for each, ``encoder`` (its name on the bench), ``kind``, ``gate`` (of its budget, or ``uniform``),
@@ -56,7 +57,8 @@ def encoder_tables(
             if name in kept.index:
                 columns = {"train": "train_loss", "validation": "validation_loss", "chance": "validation_chance"}
                 row |= {f"shared_{key}_loss": kept.loc[name, column] for key, column in columns.items()}
-            rows.append({**row, **{key: group[key].mean() for key in AVERAGED}})
+            facts = {key.removeprefix("fact_"): group[key].iloc[0] for key in group if key.startswith("fact_")}
+            rows.append({**row, **{key: group[key].mean() for key in AVERAGED}, **facts})
     write_csv(out, pd.DataFrame(rows).round(4))
     table = pd.concat([_by_encoder(probes, names), pd.read_csv(baselines)], ignore_index=True)
     write_csv(probed, table[COLUMNS].round(4))

@@ -79,7 +79,8 @@ def measure_encoder(
             metrics of ``compare``, as decoded, recalibrated on the original's training images (``_bn``) and after a
             search and recalibration (``_searched``); ``original_accuracy``; ``spread`` of the part's decoded members
             relative to that of the originals (near 0 if all decode to one model); ``fit_seconds``, ``decode_seconds``
-            per model, and ``peak_mib`` of memory.
+            per model, and ``peak_mib`` of memory; ``fact_<name>`` and ``fact_train_<name>``, what
+            ``FittedEncoder.facts`` returns of the part's members and of the training members.
         probes: CSV, see ``wsl.evaluation.probes.probe``.
         history: CSV, one row per epoch: ``training`` (``encoder``, or ``shared`` for the shared encoder on its
             latents), ``epoch``, ``train_loss``, ``validation_loss``, ``kept``; for ``shared`` also losses at chance.
@@ -148,17 +149,19 @@ def compare_members(
     """
     images, layout, tables = TaskImages(inputs.packed), codec.linear.layout, []
     with open_zoo(inputs.train_index) as zoo:  # deviation of each number of z_W over fully trained training members
-        units = np.concatenate([codec.encode(read_snapshot(zoo, row)[None]) for row in zoo.trained]).std(axis=0)
+        known = np.concatenate([codec.encode(read_snapshot(zoo, row)[None]) for row in zoo.trained])
+    units, facts = known.std(axis=0), {f"fact_train_{name}": value for name, value in codec.facts(known).items()}
     mask, runner = learned(layout), Runner(layout, device)
     recalibrate = Recalibration(layout, torch.empty(0), 0.0, device)
     for path in inputs.held_out:
-        rows, spread, original_spread = [], Spread(), Spread()
+        rows, latents, spread, original_spread = [], [], Spread(), Spread()
         with open_zoo(path) as zoo:
             for row in zoo.trained:
                 weights, task = read_snapshot(zoo, row), zoo.snapshots["task"][row]
                 member = int(zoo.snapshots["member"][row])
                 started = time.perf_counter()
-                decoded = codec.decode(codec.encode(weights[None]))[0]
+                latents.append(codec.encode(weights[None]))
+                decoded = codec.decode(latents[-1])[0]
                 seconds = time.perf_counter() - started
                 spread.add(decoded[mask])
                 original_spread.add(weights[mask])
@@ -180,5 +183,7 @@ def compare_members(
                     scores |= {f"{name}{suffix}": value for name, value in metrics.items()}
                 rows.append({"part": part_of(path), "member": member, "task": task, **scores})
         log.info("%s: %d members measured", part_of(path), len(rows))
-        tables.append(pd.DataFrame(rows).assign(spread=float(spread) / max(float(original_spread), 1e-300)))
+        own = {f"fact_{name}": value for name, value in codec.facts(np.concatenate(latents)).items()}
+        spreads = float(spread) / max(float(original_spread), 1e-300)
+        tables.append(pd.DataFrame(rows).assign(spread=spreads, **own, **facts))
     return pd.concat(tables, ignore_index=True)

@@ -50,6 +50,7 @@ ENCODERS = {
     ("ae-pca", "uniform"): GREEN,
     ("contrastive", "uniform"): PURPLE,
     ("sane", "uniform"): "black",
+    ("vq", "uniform"): "#8C564B",
 }
 
 

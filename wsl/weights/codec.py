@@ -35,6 +35,11 @@ class WeightCodec:
         return self._in_batches(self.encoder.decode, latents)
 
     @torch.no_grad()
+    def facts(self, latents: np.ndarray) -> dict[str, float]:
+        """Return facts of the encoder by name about z_W (n, latent)."""
+        return self.encoder.facts(torch.from_numpy(latents))
+
+    @torch.no_grad()
     def _in_batches(self, function: Callable[[torch.Tensor], torch.Tensor], rows: np.ndarray) -> np.ndarray:
         batches = torch.from_numpy(np.float32(rows)).split(self.encoder.models_at_once)
         return torch.cat([function(batch) for batch in batches]).numpy()

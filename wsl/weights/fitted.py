@@ -47,6 +47,10 @@ class FittedEncoder(nn.Module, ABC):
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """Return flat weights (n, n_weights) of z_W (n, latent)."""
 
+    def facts(self, latents: torch.Tensor) -> dict[str, float]:
+        """Return facts by name about z_W (n, latent) of some networks, for the table of the bench."""
+        return {}
+
     def of(self, layout: Layout) -> "FittedEncoder":
         """Return the same encoder for networks of one of the layouts of a mixed zoo."""
         raise NotImplementedError

@@ -36,6 +36,7 @@ class Training:
         counts: number of rows per part.
         finish: fits, in closed form, what depends on the trained parameters; called before a state is kept.
         trained: module of the encoder and what is trained with it and not kept; None: the encoder alone.
+        facts: returns further values of the last epoch, for the history.
     """
 
     encoder: FittedEncoder
@@ -43,6 +44,7 @@ class Training:
     counts: dict[str, int]
     finish: Callable[[], None] = lambda: None
     trained: nn.Module | None = None
+    facts: Callable[[], dict[str, float]] = dict
 
 
 class EncoderData:
@@ -134,9 +136,10 @@ def fit_and_write(
     if any(True for _ in module.parameters()):
         wanted = checkpoint_epochs(settings.epochs, CHECKPOINTS)
 
-        def after_epoch(epoch: int) -> None:
+        def after_epoch(epoch: int) -> dict[str, float]:
             if epoch in wanted:
                 keep(epoch)
+            return training.facts()
 
         losses = fit(module, training.loss, training.counts, settings, job.seed, after_epoch, job.progress, states)
     else:

@@ -38,7 +38,7 @@ def fit(train_encoder):
 
 @pytest.mark.parametrize("size", [40, 64, 151])
 def test_cutting_and_joining_is_the_identity(weights, size):
-    sequence = TokenSequence(LAYOUT, size)
+    sequence = TokenSequence(LAYOUT, tokens_of(LAYOUT, size))
     sequence.mean.copy_(weights.mean(0))
     sequence.scale.fill_(0.3)
     tokens = sequence.cut(weights)
@@ -48,7 +48,7 @@ def test_cutting_and_joining_is_the_identity(weights, size):
 
 
 def test_numbers_are_standardised_by_named_parameter(zoo, weights):
-    sequence = TokenSequence(LAYOUT, 64)
+    sequence = TokenSequence(LAYOUT, tokens_of(LAYOUT, 64))
     with Snapshots(zoo.train) as training:
         standardise(sequence, [training])
     standard = ((weights - sequence.mean) / sequence.scale).double()

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from wsl.weights.encoders._token_network import Shape, TokenNetwork
-from wsl.weights.encoders.tokens import Norms, tokens_of
+from wsl.weights.encoders.tokens import Norms, Tokens, tokens_of
 from wsl.weights.fitted import FittedEncoder
 from wsl.zoo.layout import Layout, layout_from_text
 
@@ -44,11 +44,10 @@ def windows_of(tokens: int, window: int, halo: int) -> list[Window]:
 
 
 class TokenSequence(nn.Module):
-    """Flat weights of one layout <-> standardised tokens of ``size`` numbers."""
+    """Flat weights of one layout <-> standardised tokens, which are cut as in ``cut``."""
 
-    def __init__(self, layout: Layout, size: int, norms: Norms = "own"):
+    def __init__(self, layout: Layout, cut: Tokens):
         super().__init__()
-        cut = tokens_of(layout, size, norms)
         self.layout, self.tokens = layout, len(cut.places)
         inverse = np.empty(layout.size, dtype=np.int64)
         inverse[cut.places[cut.filled]] = np.flatnonzero(cut.filled)
@@ -96,7 +95,9 @@ class TokenEncoder(FittedEncoder):
         super().__init__()
         self.about = {"layouts": list(layouts), "size": size, "latent": latent, "pooled": pooled}
         self.about |= {"shape": list(shape), "windows": list(windows), "norms": norms}
-        self.sequences = nn.ModuleList(TokenSequence(layout_from_text(layout), size, norms) for layout in layouts)
+        self.sequences = nn.ModuleList(
+            TokenSequence(layout, tokens_of(layout, size, norms)) for layout in map(layout_from_text, layouts)
+        )
         counts = torch.cat([sequence.positions for sequence in self.sequences]).max(0).values + 1
         self.network = TokenNetwork(size, latent, tuple(counts.tolist()), Shape(*shape))
         self.pooled, (self.window, self.halo) = pooled, windows

@@ -7,7 +7,7 @@ from torch import nn
 
 from wsl.weights.encoders._token_encoder import TokenSequence
 from wsl.weights.encoders._token_network import Positions, Shape, transformer
-from wsl.weights.encoders.tokens import Norms
+from wsl.weights.encoders.tokens import Norms, tokens_of
 from wsl.weights.fitted import FittedEncoder
 from wsl.zoo.layout import Layout, layout_from_text
 
@@ -40,7 +40,8 @@ class HyperEncoder(FittedEncoder):
         (layout,), shape = layouts, Shape(*shape)
         self.about = {"layouts": [layout], "size": size, "latent": latent, "shape": list(shape), "norms": norms}
         self.latent = latent
-        self.sequences = nn.ModuleList([TokenSequence(layout_from_text(layout), size, norms)])
+        network = layout_from_text(layout)
+        self.sequences = nn.ModuleList([TokenSequence(network, tokens_of(network, size, norms))])
         positions, width = self.sequences[0].positions, shape.width
         self.window, counts = len(positions), positions[:, 1].bincount().tolist()
         sizes = tuple((positions.max(0).values + 1).tolist())

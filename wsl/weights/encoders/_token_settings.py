@@ -46,9 +46,12 @@ class TokenSettings(TrainedEncoder):
         "biases and batch normalisation weigh as much as large matrices",
     )
     beta: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.95, description="weight of the reconstruction; the contrastive term gets the rest (eq. 2.8); at 1, one view is read"
+        0.95,
+        description="weight of the reconstruction; the contrastive term gets the rest (eq. 2.8); at 1, one view is read",
     )
-    permute: bool = Field(False, description="permute the channels of the second view of the contrastive term at random")
+    permute: bool = Field(
+        False, description="permute the channels of the second view of the contrastive term at random"
+    )
     noise: NonNegativeFloat = Field(
         0.1, description="standard deviation of noise on the standardised numbers that the encoder reads in training"
     )

@@ -63,7 +63,9 @@ class ViewLoss(nn.Module):
 def permuted(weights: torch.Tensor, layout: Layout, rng: np.random.Generator) -> torch.Tensor:
     """Return flat weights (n, n_weights) with the channels of each network permuted, which changes no output."""
     places = (permutation_index(layout, random_permutations(layout, rng)) for _ in weights)
-    return torch.stack([row[torch.from_numpy(order).to(row.device)] for row, order in zip(weights, places, strict=True)])
+    return torch.stack(
+        [row[torch.from_numpy(order).to(row.device)] for row, order in zip(weights, places, strict=True)]
+    )
 
 
 def spoiled(tokens: torch.Tensor, settings: TokenSettings, rng: np.random.Generator) -> torch.Tensor:

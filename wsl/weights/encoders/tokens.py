@@ -71,6 +71,13 @@ def token_size(layout: Layout, norms: Norms) -> int:
     return max(sum(entry.size // (*entry.shape, 1)[0] for entry in layer) for layer in _layers(layout, norms))
 
 
+def chunks_of(layout: Layout, size: int) -> Tokens:
+    """Cut flat weights into chunks of ``size`` numbers, whatever the layers (Bedionita et al. 2025, IGPG)."""
+    places = np.pad(np.arange(layout.size), (0, -layout.size % size), constant_values=NOTHING).reshape(-1, size)
+    order = np.arange(len(places))
+    return Tokens(places, np.stack([order, np.zeros_like(order), order], axis=1))
+
+
 def latent_a_token(layout: Layout, size: int, latent: int, norms: Norms = "own") -> int:
     """Return the size of the latent of a token for ``latent`` numbers per network.
 
