@@ -45,6 +45,13 @@ class FittedEncoder(nn.Module, ABC):
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """Return flat weights (n, n_weights) of z_W (n, latent)."""
 
+    def features(self, weights: torch.Tensor) -> torch.Tensor:
+        """Return what probes read (n, k) of flat weights (n, n_weights): z_W, unless an encoder has a better summary.
+
+        An encoder with one latent per token may return moments over its tokens, as the published probes do.
+        """
+        return self.encode(weights)
+
     def of(self, layout: Layout) -> "FittedEncoder":
         """Return the same encoder for networks of one of the layouts of a mixed zoo."""
         raise NotImplementedError

@@ -59,12 +59,14 @@ class WeightEncoder(Named):
         colours: colours in figures by the gate of the run's budget, ``uniform`` for none; others are chosen by name.
         reads_coefficients: whether it is fitted on PCA coefficients and starts from the run's PCA.
         mixed: whether one fit takes networks of several architectures; its module implements ``FittedEncoder.of``.
+        decodes: whether latents can be decoded; otherwise the encoder is only probed and aligned, on the bench.
     """
 
     label: ClassVar[str]
     colours: ClassVar[Mapping[str, str]] = {}
     reads_coefficients: ClassVar[bool] = False
     mixed: ClassVar[bool] = False
+    decodes: ClassVar[bool] = True
 
     @property
     def reads_images(self) -> bool:
