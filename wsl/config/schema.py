@@ -51,7 +51,8 @@ class Config(Section):
         """Return the search by outputs for an encoder on the bench; without steps if it is not to be searched with."""
         search = self.evaluation.bench.search
         values = search.model_dump(exclude={"encoders"})
-        return Search(**values if name in (search.encoders or [name]) else {**values, "steps": 0})
+        searched = name in (search.encoders or [name]) and self.encoders()[name].encoder.decodes
+        return Search(**values if searched else {**values, "steps": 0})
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
@@ -67,6 +68,13 @@ class Config(Section):
             )
         if self.evaluation.growth and not self.beside:
             raise ValueError("evaluation.growth: needs other runs; name runs with fewer members in `beside`")
+        if not self.weights.encoder.decodes and not self.images.source.empty:
+            name = self.weights.encoder.name
+            raise ValueError(
+                f"weights.encoder: {name} does not decode, but samplers and reconstructions are decoded; choose another, "
+                f"for example pca-ae. Probes of {name} are in tables/probes.csv beside those of every encoder on the "
+                "bench (evaluation.bench)"
+            )
         bench = self.evaluation.bench
         for name, variant in bench.encoders.items():
             if name == self.weights.encoder.name:
@@ -81,6 +89,10 @@ class Config(Section):
             if name not in self.encoders():
                 known = ", ".join(self.encoders())
                 raise ValueError(f"evaluation.bench.search.encoders: {name} is not on the bench; there are {known}")
+            if not self.encoders()[name].encoder.decodes:
+                raise ValueError(
+                    f"evaluation.bench.search.encoders: {name} does not decode, so there is no search; remove it"
+                )
         if self.sampling.generator.names and not self.datasets.prompts:
             raise ValueError("sampling.generator.names: CLIP needs prompts for class names; set datasets.prompts")
         return self

@@ -30,6 +30,10 @@ class WeightCodec:
         """Return z_W (n, latent) of flat weights (n, n_weights)."""
         return self._in_batches(self.encoder.encode, weights)
 
+    def features(self, weights: np.ndarray) -> np.ndarray:
+        """Return what probes read (n, k) of flat weights (n, n_weights)."""
+        return self._in_batches(self.encoder.features, weights)
+
     def decode(self, latents: np.ndarray) -> np.ndarray:
         """Return flat weights (n, n_weights) of z_W (n, latent)."""
         return self._in_batches(self.encoder.decode, latents)

@@ -60,6 +60,7 @@ class WeightEncoder(Named):
         reads_coefficients: whether it is fitted on PCA coefficients and starts from the run's PCA.
         per_token: whether z_W consists of one latent per token; its module has ``tokens``, their number.
         mixed: whether one fit takes networks of several architectures; its module implements ``FittedEncoder.of``.
+        decodes: whether latents can be decoded; otherwise the encoder is only probed and aligned, on the bench.
     """
 
     label: ClassVar[str]
@@ -67,6 +68,7 @@ class WeightEncoder(Named):
     reads_coefficients: ClassVar[bool] = False
     per_token: ClassVar[bool] = False
     mixed: ClassVar[bool] = False
+    decodes: ClassVar[bool] = True
 
     @property
     def reads_images(self) -> bool:
