@@ -38,7 +38,6 @@ def test_each_source_is_equally_often_in_each_part_and_its_task_is_all_its_class
         assert max(by_label[label] for label in SOURCES) - min(by_label[label] for label in SOURCES) <= 1
     assert all(row["classes"] == [f"{row['dataset']}.{digit}" for digit in DIGITS] for row in plan)
     assert run_of(seed=seed, members=40).plan == plan[:40]
-    assert [sum(by_label.values()) for by_label in counts.values()][0] >= 0.7 * members - 3
 
 
 def test_one_source_is_one_task_and_intervals_are_over_members():
@@ -56,7 +55,7 @@ def test_a_left_out_source_is_named_by_its_label_or_its_classes():
     by_label = run_of(unseen={"classes": ["c"], "members": 6})
     assert by_label.plan == run_of(unseen={"classes": [f"c.{digit}" for digit in DIGITS], "members": 6}).plan
     datasets = {part: {row["dataset"] for row in by_label.plan if row["part"] == part} for part in by_label.parts}
-    assert datasets == {**dict.fromkeys(("train", "validation", "test"), {"a", "b"}), "unseen": {"c"}}
+    assert datasets == {part: {"c"} if part == "unseen" else {"a", "b"} for part in by_label.parts}
     assert facts(by_label)["tasks"] == "2 data sets of 10 classes, 6 of them on 1 that no other member saw"
 
 
@@ -65,9 +64,9 @@ def test_a_left_out_source_is_named_by_its_label_or_its_classes():
     [
         (
             {"classes_per_task": 3},
-            r"images\.classes: .* classes_per_task, 3; others .* of a \(10\), b \(10\), c \(10\)",
+            r"images\.classes: .*classes_per_task, 3; others .* of a \(10\), b \(10\), c \(10\)",
         ),
-        ({"unseen": {"classes": ["b.1", "b.2"], "members": 4}}, r"images\.classes: .* tasks of b \(8\)"),
+        ({"unseen": {"classes": ["c", "b.1"], "members": 4}}, r"images\.classes: .* tasks of b \(9\)"),
         ({"unseen": {"classes": 30, "members": 4}}, "0 classes are left for tasks"),
         ({"members": 4}, r"zoo\.parts: 4 members leave"),
     ],
@@ -136,12 +135,8 @@ def test_initial_weights_have_the_distribution_of_torch(name):
         values = layer.weight.detach().numpy().ravel()
         # He et al. 2015 (gain sqrt(2)): deviation sqrt(2 / inputs), so uniform up to sqrt(6 / inputs).
         bound = np.sqrt(6 / inputs)
-        expected = {
-            "uniform": stats.uniform(),
-            "normal": stats.norm(),
-            "kaiming-normal": stats.norm(0, (2 / inputs) ** 0.5),
-        }
-        expected["kaiming-uniform"] = stats.uniform(-bound, 2 * bound)
+        expected = {"uniform": stats.uniform(), "kaiming-uniform": stats.uniform(-bound, 2 * bound)}
+        expected |= {"normal": stats.norm(), "kaiming-normal": stats.norm(0, np.sqrt(2 / inputs))}
         assert stats.kstest(values, expected[name].cdf).pvalue > 0.01
     assert (convolution.bias == 0.01).all() and linear.bias is None
     assert (norm.weight == 1).all() and (norm.bias == 0).all()

@@ -96,8 +96,8 @@ def _of_held_out_tasks(numbers: dict[str, Any], facts: dict[str, Any]) -> Iterat
         if sets is not None and sets < FEW_SETS:
             what, of, more = ("member", "on", "members") if facts["unit"] == MEMBERS else ("set", "of", "classes")
             yield (
-                f"Only {sets} held-out {what}{'s' * (sets != 1)} {of} {KINDS[kind]}: differences between methods may be "
-                f"chance. Use more {more}, or a larger test part (zoo.parts, zoo.unseen)."
+                f"Only {sets} held-out {what}{'s' * (sets != 1)} {of} {KINDS[kind]}: differences between methods may "
+                f"be chance. Use more {more}, or a larger test part (zoo.parts, zoo.unseen)."
             )
         accuracies = numbers["accuracy"][kind]
         best = strongest_baseline(accuracies)
