@@ -51,7 +51,7 @@ class BootstrappedSettings(SubsampledSettings):
     @model_validator(mode="after")
     def _keeps_fewer(self) -> Self:
         if self.keep >= self.candidates:
-            raise ValueError(f"keep: {self.keep} of {self.candidates} candidates is no selection; lower it")
+            raise ValueError(f"keep: {self.keep} of {self.candidates} candidates leaves nothing to select; lower it")
         return self
 
 
@@ -60,7 +60,7 @@ class Kde(CodeSampler):
     """The code of a prompt member with noise."""
 
     Settings = KdeSettings
-    label, colour = "kernel density", "#8C564B"
+    label, colour = "kernel density", "#882255"
     space = "latent"
     from_prompts = True
 
@@ -149,7 +149,7 @@ class Subsampled(Kde):
     """The best of several models on validation images."""
 
     Settings = SubsampledSettings
-    label, colour = "kernel density, best of several", "#6A3D9A"
+    label, colour = "kernel density, best of several", "#AA4499"
     selects = True
     remark = "The sampler draws several models and keeps the one with the lowest loss on validation images of the task."
 
@@ -175,7 +175,7 @@ class Bootstrapped(Subsampled):
     """The best model of a density that is fitted several times to the best of its own models."""
 
     Settings = BootstrappedSettings
-    label, colour = "kernel density, bootstrapped", "#1B9E9E"
+    label, colour = "kernel density, bootstrapped", "#999933"
     remark = (
         "The sampler fits its density again to those of its models that have the lowest losses on validation images of "
         "the task, and keeps the best model of all."
