@@ -110,7 +110,8 @@ def test_draws_are_averaged_first_then_tasks_of_one_set():
     assert by_set(TABLE.dropna(), "accuracy")["accuracy"].to_dict() == pytest.approx({"a/b": 0.6, "a/c": 0.8})
     found = over_sets(TABLE, "accuracy", "accuracy")
     expected = interval(np.array([0.6, 0.8]), SHARE)
-    assert found == pytest.approx({"accuracy": 0.7, "low": expected.low, "high": expected.high, "tasks": 3, "sets": 2})
+    assert (found.pop("unit"), found["tasks"], found["sets"]) == ("sets of classes", 3, 2)
+    assert list(found.values())[:3] == pytest.approx([0.7, expected.low, expected.high])
 
 
 def test_repeating_tasks_in_other_orders_narrows_no_interval():
@@ -120,6 +121,22 @@ def test_repeating_tasks_in_other_orders_narrows_no_interval():
     again = once.assign(member=once["member"] + 4, task=[task[::-1] for task in tasks])
     single, repeated = over_sets(once, "accuracy"), over_sets(pd.concat([once, again]), "accuracy")
     assert repeated == pytest.approx({**single, "tasks": 8})
+
+
+def test_over_members_each_is_a_value_of_its_own():
+    found = over_sets(TABLE, "accuracy", unit="members")
+    expected = interval(np.array([0.5, 0.7, 0.8]), SHARE)  # member 1 has two draws
+    assert [found[key] for key in ("mean", "low", "high")] == pytest.approx(list(expected))
+    assert (found["tasks"], found["sets"], found["unit"]) == (3, 2, "members")
+
+
+def test_an_interval_over_members_of_one_task_is_near_that_of_the_bootstrap():
+    values = np.random.default_rng(0).beta(30, 20, 180)  # accuracies far from 0 and 1
+    table = pd.DataFrame({"member": range(180), "task": "a/b", "accuracy": values})
+    found = over_sets(table, "accuracy", unit="members")
+    bounds = stats.bootstrap((values,), np.mean, rng=np.random.default_rng(1)).confidence_interval
+    assert (found["low"], found["high"]) == pytest.approx(tuple(bounds), abs=0.002)
+    assert np.isnan(over_sets(table, "accuracy")["low"])  # one set of classes
 
 
 def test_without_values_the_interval_is_nan():

@@ -1,6 +1,7 @@
 """The protocol: which models are evaluated, on which images, and the effect of fine-tuning."""
 
 import shutil
+from types import MappingProxyType
 
 import h5py
 import numpy as np
@@ -36,10 +37,28 @@ def altered(packed, folder, change):
 def judged(zoo, method_files, packed, tmp_path):
     """Returns the rows of a method by ``judged(method, **changes)``."""
 
-    def run(method, draw=0, held_out=(zoo.validation, zoo.test), images=None, counts=(2,), recalibrate=True, **own):
+    def run(
+        method,
+        draw=0,
+        tuning=MappingProxyType({}),
+        held_out=(zoo.validation, zoo.test),
+        images=None,
+        counts=(2,),
+        recalibrate=True,
+        unit="sets of classes",
+        **own,
+    ):
         inputs = method_files(held_out, packed=images or list(packed.values()), **own)
         choice = Choice(name=method, draw=draw, known=list("01234"), recalibrate=recalibrate)
-        judge(inputs, tmp_path / "out.csv", choice, "best", list(counts), FineTuning(epochs=[1, 3], **RECIPE))
+        judge(
+            inputs,
+            tmp_path / "out.csv",
+            choice,
+            "best",
+            list(counts),
+            FineTuning(epochs=[1, 3], **{**RECIPE, **tuning}),
+            unit,
+        )
         return pd.read_csv(tmp_path / "out.csv", dtype={"images": str})
 
     return run
@@ -132,3 +151,26 @@ def test_scores_after_fine_tuning_are_those_of_the_tuned_weights(judged, method_
 @pytest.mark.parametrize("method", ["trained", "reconstructed"])
 def test_references_are_not_fine_tuned(judged, method):
     assert set(judged(method)["epochs"]) == {0}
+
+
+@pytest.fixture
+def same_task(train, tmp_path_factory):
+    """An index of three members of one task, test members of a zoo of whole tasks."""
+    root = tmp_path_factory.mktemp("same")
+    paths = [train(root / f"{number}.h5", "032", member=number, seed=number, max_epoch=2) for number in (5, 6, 7)]
+    write_index(paths, root / "test.h5")
+    return root / "test.h5"
+
+
+def test_members_that_share_a_task_get_samples_of_their_own(judged, same_task):
+    rows = judged("noised", held_out=[same_task], counts=(), unit="members", tuning={"members": 2})
+    whole = rows[rows["recalibrated"] & (rows["epochs"] == 0)]
+    assert whole["member"].tolist() == [5, 6, 7] and whole["accuracy"].nunique() > 1
+    assert rows.loc[rows["epochs"] == 3, "member"].tolist() == [5, 6]  # finetuning.members
+    # With sets of classes as unit, all rows of one task are of one sample.
+    assert judged("noised", held_out=[same_task], counts=())["accuracy"].nunique() <= 4
+
+
+def test_copies_of_one_model_have_one_row_and_references_each_their_own(judged, same_task):
+    assert judged("mean", held_out=[same_task], counts=(), unit="members")["member"].unique().tolist() == [5]
+    assert judged("trained", held_out=[same_task], counts=(), unit="members")["member"].tolist() == [5, 6, 7]

@@ -213,7 +213,7 @@ def test_summary_quotes_the_tables(tmp_path):
 
     # Untrained models and the mean of both kinds do not enter the summary.
     metrics = [
-        (stage, kind, metric, value, value - 0.05, value + 0.05, 4)
+        (stage, kind, metric, value, value - 0.05, value + 0.05, 4, "sets of classes")
         for kind, worse in (("max", 0.0), ("early+max", 0.2), ("epoch0", 0.3))
         for stage, metric, value in (
             *(("pca", "agreement", 0.7 - worse), ("pca", "cosine", 0.3), ("pca", "correlation", 0.3)),
@@ -221,7 +221,7 @@ def test_summary_quotes_the_tables(tmp_path):
             ("latent", "correlation", 0.4 - worse),
         )
     ]
-    columns = ("stage", "snapshot", "metric", "mean", "low", "high", "sets")
+    columns = ("stage", "snapshot", "metric", "mean", "low", "high", "sets", "unit")
     rows = [
         ("own", "validation", "flow", "sampler", "all", 0, 0.55, 0.5, 0.6, 3, True),
         ("own", "seen", "flow", "sampler", "5", 0, 0.4, 0.3, 0.5, 6, True),
@@ -270,5 +270,5 @@ def test_summary_quotes_the_tables(tmp_path):
     expected["sets"] = {"validation": 3, "seen": 6, "unseen": 1}
     expected["kinds"] = {"flow": "sampler", "trained": "reference"}
     assert {key: summary[key] for key in expected} == expected
-    assert summary["reconstruction_sets"] == 4
+    assert (summary["reconstruction_sets"], summary["unit"]) == (4, "sets of classes")
     assert summary["reconstruction_intervals"]["agreement"] == pytest.approx([0.55, 0.65])

@@ -10,7 +10,13 @@ NUMBERS = {
     "accuracy": {"seen": {"trained": 0.8, "prototypes": 0.7, "probe": 0.65, "flow": 0.74, "start": 0.33}},
     "accuracy_intervals": {"seen": {"flow": [0.701, 0.776], "trained": [None, None]}}, "sets": {"seen": 24},
 }  # fmt: skip
-FACTS = {"per_task": 3, "tasks": "tasks of 3 out of 6 classes", "random_features": False, "sets": {"seen": 24}}
+FACTS = {
+    "per_task": 3,
+    "tasks": "tasks of 3 out of 6 classes",
+    "random_features": False,
+    "sets": {"seen": 24},
+    "unit": "sets of classes",
+}
 FACTS |= {"imported": "", "borrowed": {}, "images": True, "one_task": False}
 
 

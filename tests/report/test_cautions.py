@@ -22,7 +22,7 @@ def test_a_good_run_has_none(numbers, run_facts):
         ({"validation_accuracy_max": 0.41}, {"imported": "zoos/a"}, ["41.0% validation", "Import another zoo"]),
         ({"reported_accuracy": 0.7, "recomputed_accuracy": 0.59}, {}, ["59.0%", "70.0%", "images.mean", "--classes"]),
         ({"reported_accuracy": 0.7, "recomputed_accuracy": 0.81}, {}, ["81.0%", "among their training images"]),
-        ({}, {"one_task": True}, ["only follow R", "no intervals"]),
+        ({}, {"one_task": True}, ["only follow R", "over members"]),
         ({"sets": {"seen": 1}}, {}, ["Only 1 held-out set of classes that the zoo saw", "zoo.parts"]),
     ],
 )

@@ -61,7 +61,7 @@ use rule job as reconstruction_table with:
         PATHS.log("reconstruction_table"),
     localrule: True
     params:
-        **call("wsl.evaluation.tables.reconstruction_table"),
+        **call("wsl.evaluation.tables.reconstruction_table", unit=RUN.unit),
 
 
 # The one rule that reads test images.
@@ -87,6 +87,7 @@ use rule job as judge with:
             outcome=SAMPLING.outcome,
             counts=EVALUATION.image_counts,
             finetuning=EVALUATION.finetuning,
+            unit=RUN.unit,
         ),
 
 
@@ -103,7 +104,12 @@ use rule job as accuracy_table with:
     params:
         **call(
             "wsl.evaluation.tables.accuracy_table",
-            about={"regime": RUN.config.zoo.regime, "run": RUN.config.run, "members": len(RUN.members("train"))},
+            about={
+                "regime": RUN.config.zoo.regime,
+                "run": RUN.config.run,
+                "members": len(RUN.members("train")),
+                "unit": RUN.unit,
+            },
             kinds={name: METHODS[name].kind for name in compared(RUN)},
             selecting=[name for name in compared(RUN) if METHODS[name].selects],
         ),
@@ -206,7 +212,7 @@ use rule job as control_table with:
         PATHS.log("control_table"),
     localrule: True
     params:
-        **call("wsl.evaluation.control.control_table"),
+        **call("wsl.evaluation.control.control_table", unit=RUN.unit),
 
 
 use rule job as judge_novelty with:
@@ -237,7 +243,7 @@ use rule job as novelty_table with:
         PATHS.log("novelty_table"),
     localrule: True
     params:
-        **call("wsl.evaluation.novelty.novelty_table"),
+        **call("wsl.evaluation.novelty.novelty_table", unit=RUN.unit),
 
 
 # Samplers of whole weights have no code to refine, and leave an empty table.
@@ -269,7 +275,7 @@ use rule job as refinement_table with:
         PATHS.log("refinement_table"),
     localrule: True
     params:
-        **call("wsl.evaluation.refined.refinement_table"),
+        **call("wsl.evaluation.refined.refinement_table", unit=RUN.unit),
 
 
 use rule job as measure_retrieval with:
@@ -285,7 +291,7 @@ use rule job as measure_retrieval with:
         PATHS.log("measure_retrieval"),
     localrule: True
     params:
-        **call("wsl.evaluation.recall.measure_retrieval"),
+        **call("wsl.evaluation.recall.measure_retrieval", unit=RUN.unit),
 
 
 use rule job as map_shared_space with:

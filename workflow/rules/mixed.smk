@@ -188,7 +188,7 @@ use rule job as mixed_tables with:
         PATHS.log("mixed_tables"),
     localrule: True
     params:
-        **call("wsl.evaluation.encoder_tables.mixed_tables"),
+        **call("wsl.evaluation.encoder_tables.mixed_tables", unit=RUN.unit),
 
 
 use rule job as mixed_summary with:

@@ -322,6 +322,7 @@ if ON_BENCH:
                         "gate": "uniform" if weights.budget is None else weights.gate,
                         "share": share_of(weights),
                         "regime": RUN.config.zoo.regime,
+                        "unit": RUN.unit,
                     }
                     for name, weights in ON_BENCH.items()
                 ],

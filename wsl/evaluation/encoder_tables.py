@@ -9,6 +9,7 @@ import pandas as pd
 from wsl.evaluation.intervals import over_sets
 from wsl.evaluation.probes import COLUMNS
 from wsl.files.plain import write_csv
+from wsl.zoo.few_sets import SETS
 
 METRICS = ("agreement", "correlation", "cosine")
 ABOUT = dict.fromkeys(("encoder", "kind", "gate", "share", "regime"))  # the order of the columns
@@ -42,7 +43,8 @@ def encoder_tables(
         probed: CSV with ``encoder`` and the columns of ``wsl.evaluation.probes.probe``.
         losses: CSV, all histories by ``encoder``.
         encoders: for each, ``encoder`` (its name on the bench), ``kind``, ``gate`` (of its budget, or ``uniform``),
-            ``share`` (fraction of the compression by a first stage, or None) and ``regime`` (start of members).
+            ``share`` (fraction of the compression by a first stage, or None), ``regime`` (start of members) and
+            ``unit`` (of intervals, see ``wsl.zoo.few_sets``).
     """
     names = [encoder["encoder"] for encoder in encoders]
     curves = _by_encoder(histories, names)
@@ -52,7 +54,7 @@ def encoder_tables(
     for path, about in zip(measured, encoders, strict=True):
         name = about["encoder"]
         for part, group in pd.read_csv(path).groupby("part", sort=False):
-            row = {**ABOUT, **about, "part": part, **_agreement(group)}
+            row = {**ABOUT, **about, "part": part, **_agreement(group, about.get("unit", SETS))}
             if name in kept.index:
                 columns = {"train": "train_loss", "validation": "validation_loss", "chance": "validation_chance"}
                 row |= {f"shared_{key}_loss": kept.loc[name, column] for key, column in columns.items()}
@@ -62,17 +64,17 @@ def encoder_tables(
     write_csv(probed, table[COLUMNS].round(4))
 
 
-def _agreement(group: pd.DataFrame) -> dict[str, float]:
+def _agreement(group: pd.DataFrame, unit: str) -> dict[str, float | str]:
     """Return the size of the latent, and means of metrics over the members of a part."""
     suffixes = [suffix for suffix in ("", "_bn", "_searched") if f"agreement{suffix}" in group]
     statistics = {
-        f"{metric}{suffix}": over_sets(group.assign(**{metric: group[f"{metric}{suffix}"]}), metric)
+        f"{metric}{suffix}": over_sets(group.assign(**{metric: group[f"{metric}{suffix}"]}), metric, unit=unit)
         for metric in METRICS
         for suffix in suffixes
     }
     row = {"latent_size": int(group["latent_size"].iloc[0])}
     row |= {key: values["mean"] for key, values in statistics.items()}
-    row |= {"members": len(group), "sets": statistics["agreement"]["sets"]}
+    row |= {"members": len(group), "sets": statistics["agreement"]["sets"], "unit": unit}
     for suffix, short in (("_bn", ""), ("_searched", "_searched")):
         if suffix in suffixes:
             row |= {f"{end}{short}": statistics[f"agreement{suffix}"][end] for end in ("low", "high")}
@@ -81,7 +83,7 @@ def _agreement(group: pd.DataFrame) -> dict[str, float]:
 
 
 def mixed_tables(
-    measured: Sequence[str | Path], probes: Sequence[str | Path], out: str | Path, probed: str | Path
+    measured: Sequence[str | Path], probes: Sequence[str | Path], out: str | Path, probed: str | Path, unit: str = SETS
 ) -> None:
     """Write one row per encoder, architecture and part, and one row per encoder, architecture and probe.
 
@@ -92,12 +94,13 @@ def mixed_tables(
             squared error of weights in deviations of their named parameter; ``original_accuracy``.
         probed: CSV with ``encoder``, ``architecture`` (of the held-out members, or ``all``) and the columns of
             ``wsl.evaluation.probes.probe``.
+        unit: of intervals, see ``wsl.zoo.few_sets``.
     """
     rows = []
     for path in measured:
         for (encoder, architecture, part), group in pd.read_csv(path).groupby(MIXED, sort=False):
             row = {"encoder": encoder, "architecture": architecture, "part": part, "error": group["error"].mean()}
-            row |= {**_agreement(group), "original_accuracy": group["original_accuracy"].mean()}
+            row |= {**_agreement(group, unit), "original_accuracy": group["original_accuracy"].mean()}
             rows.append({**row, **{key: group[key].mean() for key in ("spread", "decode_seconds")}})
     write_csv(out, pd.DataFrame(rows).sort_values(["architecture", "part"], kind="stable").round(4))
     write_csv(probed, pd.concat(map(pd.read_csv, probes))[["encoder", "architecture", *COLUMNS[1:]]].round(4))

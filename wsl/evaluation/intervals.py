@@ -1,4 +1,7 @@
-"""95 % intervals of means over independent sets of classes, which stay inside the range of their metric."""
+"""95 % intervals of means over independent sets of classes, which stay inside the range of their metric.
+
+In a zoo of whole tasks the unit is the member instead, see ``wsl.zoo.few_sets.unit_of``.
+"""
 
 from collections.abc import Callable, Sequence
 from math import exp, inf, isfinite, log, nan
@@ -10,6 +13,7 @@ from scipy import stats
 from scipy.special import expit, logit
 
 from wsl.images.reading import join_task, task_classes
+from wsl.zoo.few_sets import SETS
 
 Bounds = tuple[float, float]
 SHARE, CORRELATION, POSITIVE, AT_MOST_ONE, UNBOUNDED = (0.0, 1.0), (-1.0, 1.0), (0.0, inf), (-inf, 1.0), (-inf, inf)
@@ -47,7 +51,7 @@ def interval(values: np.ndarray, bounds: Bounds = UNBOUNDED) -> Interval:
     plain intervals 53 and 80 %.
 
     Args:
-        values: (n,), one per independent set of classes.
+        values: (n,), one per independent set of classes, or member.
         bounds: the metric's range, see ``RANGES``.
 
     Returns:
@@ -117,30 +121,33 @@ def class_set(task: str) -> str:
     return join_task(sorted(task_classes(task)))
 
 
-def by_set(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
+def by_set(table: pd.DataFrame, *columns: str, unit: str = SETS) -> pd.DataFrame:
     """Return one row per set of classes: the mean over members of the means over a member's rows.
 
     Args:
         table: with ``member`` and ``task``, and any number of rows per member: draws, snapshots, samples.
         columns: to average; NaN for a set without finite values.
+        unit: of ``wsl.zoo.few_sets``; with ``members``, one row per member.
     """
-    members = table.groupby(["member", table["task"].map(class_set).rename("set")])[list(columns)].mean()
+    sets = table["task"].map(class_set) if unit == SETS else table["member"]
+    members = table.groupby(["member", sets.rename("set")])[list(columns)].mean()
     return members.groupby("set").mean()
 
 
-def over_sets(table: pd.DataFrame, column: str, name: str = "mean") -> dict[str, float | int]:
+def over_sets(table: pd.DataFrame, column: str, name: str = "mean", unit: str = SETS) -> dict[str, float | int | str]:
     """Return the mean of a column over sets of classes with its 95 % interval, see ``by_set``.
 
     Args:
         table: see ``by_set``; rows without a value are left out.
         column: of the metric, with its range in ``RANGES``.
         name: of the mean in the result.
+        unit: see ``by_set``.
 
     Returns:
-        The mean by its name, ``low``, ``high``, the number of ``tasks`` with a value, and that of their ``sets`` of
-        classes, the n of the interval.
+        The mean by its name, ``low``, ``high``, the number of ``tasks`` (members) with a value, that of their ``sets``
+        of classes, and the ``unit``. The n of the interval is ``tasks`` if the unit is ``members``, else ``sets``.
     """
     known = table.dropna(subset=column)
-    values = by_set(known, column)[column].to_numpy()
-    mean, low, high = interval(values, RANGES[column])
-    return {name: mean, "low": low, "high": high, "tasks": int(known["member"].nunique()), "sets": len(values)}
+    mean, low, high = interval(by_set(known, column, unit=unit)[column].to_numpy(), RANGES[column])
+    counts = {"tasks": int(known["member"].nunique()), "sets": int(known["task"].map(class_set).nunique())}
+    return {name: mean, "low": low, "high": high, **counts, "unit": unit}

@@ -21,6 +21,7 @@ from wsl.jobs.job import Job
 from wsl.outcomes.bins import read_bins
 from wsl.sampling.loading import Choice, MethodFiles, OpenRun
 from wsl.sampling.methods.base import Method
+from wsl.zoo.few_sets import SETS
 from wsl.zoo.index import Zoo, open_zoo, read_snapshot
 
 log = logging.getLogger(__name__)
@@ -141,7 +142,9 @@ def measure_novelty(
     return pd.DataFrame(rows).reindex(columns=columns), pd.DataFrame(diversity)
 
 
-def novelty_table(measured: Sequence[str | Path], diversity: Sequence[str | Path], out: str | Path) -> None:
+def novelty_table(
+    measured: Sequence[str | Path], diversity: Sequence[str | Path], out: str | Path, unit: str = SETS
+) -> None:
     """Write one row per part, sampler and measure: see ``over_sets``, and the ``non_finite`` samples of all ``models``.
 
     An overlap of errors is not defined if both models make none, nor a distance between fewer than two samples.
@@ -150,6 +153,7 @@ def novelty_table(measured: Sequence[str | Path], diversity: Sequence[str | Path
         measured: tables of samples, of all samplers and draws, see ``measure_novelty``.
         diversity: tables of tasks.
         out: CSV.
+        unit: of intervals, see ``wsl.zoo.few_sets``.
     """
     samples, spreads = (pd.concat(map(pd.read_csv, paths), ignore_index=True) for paths in (measured, diversity))
     rows = []
@@ -159,7 +163,7 @@ def novelty_table(measured: Sequence[str | Path], diversity: Sequence[str | Path
         for table, names in ((group, NOVELTY), (tasks, DIVERSITY)):
             for name in names:
                 about = {"part": part, "sampler": sampler, "measure": name}
-                rows.append({**about, **over_sets(table, name), **counts})
+                rows.append({**about, **over_sets(table, name, unit=unit), **counts})
     write_csv(out, pd.DataFrame(rows).round(4))
 
 

@@ -1,6 +1,9 @@
 """The protocol: accuracy of samplers and baselines on held-out tasks, by number of images and epochs of fine-tuning."""
 
 import logging
+from collections import Counter
+from hashlib import sha256
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from wsl.outcomes.bins import read_bins
 from wsl.randomness import integer_seed
 from wsl.sampling.loading import Choice, MethodFiles, OpenRun
 from wsl.zoo.epochs import make_optimizer, train_epoch
+from wsl.zoo.few_sets import MEMBERS, SETS
 from wsl.zoo.layout import Layout
 from wsl.zoo.network import flatten, network_for, state_dict
 
@@ -33,9 +37,13 @@ def judge(
     outcome: str | float,
     counts: list[int],
     finetuning: FineTuning,
+    unit: str = SETS,
     job: Job = Job(),  # noqa: B008
 ) -> None:
     """Write the accuracy of one method's models on every held-out task.
+
+    Where members share tasks, each member's model is another sample. A method that gives two members of a part the same
+    weights, since it draws nothing, has a row for the first of them only: copies of one model are no evidence.
 
     Args:
         inputs: the method's files.
@@ -47,6 +55,7 @@ def judge(
         outcome: requested validation loss (nats), or ``best``.
         counts: numbers of images per class that may be used, in addition to all.
         finetuning: epochs after which models are evaluated, and the recipe.
+        unit: of intervals, see ``wsl.zoo.few_sets``; with ``members``, the seed of a sample depends on the member too.
         job: device and threads; the draw is the seed.
     """
     torch.set_num_threads(job.threads)
@@ -62,10 +71,17 @@ def judge(
         method = run.recalibrated(as_decoded)
         scores = Scores(run.images, run.layout, finetuning, job.device)
         judged: dict[tuple, dict[int, float]] = {}  # members may have equal tasks
+        seen: set[tuple] = set()  # weights that have a row already
 
         def score(method: Any, tuned: bool, *request: Any) -> dict[int, float]:
             """Return the accuracies of a method's model for a part, a task and a number of images."""
             part, task, images = request
+            if unit == MEMBERS:
+                weights = method.sample(task, loss, images, seed=sample_seed(choice.draw, unit, run.member))
+                key = (method is as_decoded, *request, None if weights is None else sha256(weights).digest())
+                new = key not in seen
+                seen.add(key)
+                return scores(weights if new else None, task, part, tuned)
             own = run.member if as_decoded.kind == "reference" else None
             key = (method is as_decoded, own, *request)
             if key not in judged:
@@ -74,6 +90,7 @@ def judge(
             return judged[key]
 
         for part, tasks in held_out_tasks(inputs.held_out).groupby("part", sort=False):
+            tuned_of = Counter()  # members by task
             for key in tasks[["part", "member", "task"]].itertuples(index=False, name=None):
                 _, run.member, task = key
                 # Choices are made between models from all images.
@@ -81,11 +98,18 @@ def judge(
                 for images in [None] if all_only else [*counts, None]:
                     trained_on_task = as_decoded.kind == "reference"
                     tuned = images is None and part != "validation" and choice.draw == 0 and not trained_on_task
+                    tuned = tuned and tuned_of[task] < (finetuning.members or inf)
+                    tuned_of[task] += tuned
                     record(key, images, True, score(method, tuned, part, task, images))
                 if method is not as_decoded:
                     record(key, None, False, score(as_decoded, False, part, task, None))
             log.info("%s: tasks of part %s evaluated", choice.name, part)
     write_csv(out, pd.DataFrame(rows, columns=COLUMNS))
+
+
+def sample_seed(draw: int, unit: str, member: int) -> int:
+    """Return the seed of a sample for a held-out member: the draw, or one of its own where members share tasks."""
+    return integer_seed(draw, "sample", member) if unit == MEMBERS else draw
 
 
 class Scores:

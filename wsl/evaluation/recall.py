@@ -13,6 +13,7 @@ from wsl.evaluation.intervals import by_set, over_sets
 from wsl.evaluation.shared_space import load_points, unit_rows
 from wsl.files.hdf5 import part_of
 from wsl.files.plain import Files, write_csv
+from wsl.zoo.few_sets import SETS
 
 DIRECTIONS = ("pairs to weights", "weights to pairs")
 TOPS = (1, 5)
@@ -50,7 +51,7 @@ def curve_places(count: int) -> np.ndarray:
 
 
 def retrieve(
-    part: str, pairs: np.ndarray, weights: np.ndarray, snapshots: pd.DataFrame
+    part: str, pairs: np.ndarray, weights: np.ndarray, snapshots: pd.DataFrame, unit: str = SETS
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Retrieve in both directions among the snapshots of a part.
 
@@ -59,12 +60,13 @@ def retrieve(
         pairs: z_proj (n, latent), one row per snapshot.
         weights: z_W (n, latent).
         snapshots: their table, n rows with ``member``, ``task`` and ``snapshot``.
+        unit: of intervals, see ``wsl.zoo.few_sets``.
 
     Returns:
         One row per direction: number of ``candidates`` and kinds of ``snapshots`` among them, ``top1`` and ``top5``
         (recall, means over sets of classes) with 95 % intervals (``_low``, ``_high``), ``median_rank``, all also at
-        chance, ``tasks`` and ``sets``; and one row per direction, set of classes and k of ``curve_places``: ``set``,
-        ``recall`` (mean over the set) and ``chance``.
+        chance, ``tasks``, ``sets`` and ``unit``; and one row per direction, unit (set of classes or member) and k of
+        ``curve_places``: ``set``, ``recall`` (mean over the set), ``chance`` and ``unit``.
     """
     summary, curves = [], []
     count, kinds = len(pairs), ", ".join(dict.fromkeys(snapshots["snapshot"]))
@@ -73,17 +75,17 @@ def retrieve(
         above, tied = compare_all(*sides)
         row = {"part": part, "direction": direction, "snapshots": kinds, "candidates": count}
         for k in TOPS:
-            means = over_sets(snapshots.assign(recall=recalls(above, tied, k)), "recall")
+            means = over_sets(snapshots.assign(recall=recalls(above, tied, k)), "recall", unit=unit)
             row |= {f"top{k}": means["mean"], f"top{k}_low": means["low"], f"top{k}_high": means["high"]}
             row[f"chance_top{k}"] = chance[min(k, count) - 1]
         row |= {"median_rank": np.median(mean_ranks(above, tied)), "chance_median_rank": (count + 1) / 2}
-        summary.append({**row, "tasks": means["tasks"], "sets": means["sets"]})
+        summary.append({**row, **{key: means[key] for key in ("tasks", "sets", "unit")}})
         places = curve_places(count)
         columns = [*map(str, places)]
         by_k = pd.DataFrame(recalls(above, tied, places[:, None]).T, columns=columns, index=snapshots.index)
-        curve = by_set(snapshots[["member", "task"]].join(by_k), *columns).stack().rename("recall")
+        curve = by_set(snapshots[["member", "task"]].join(by_k), *columns, unit=unit).stack().rename("recall")
         curve = curve.rename_axis(["set", "k"]).reset_index().astype({"k": int})
-        curves.append(curve.assign(part=part, direction=direction, chance=curve["k"] / count))
+        curves.append(curve.assign(part=part, direction=direction, chance=curve["k"] / count, unit=unit))
     return pd.DataFrame(summary), pd.concat(curves, ignore_index=True)
 
 
@@ -94,6 +96,7 @@ def measure_retrieval(
     shared: str | Path,
     out: str | Path,
     curves: str | Path,
+    unit: str = SETS,
 ) -> None:
     """Measure retrieval on the trained snapshots of held-out members.
 
@@ -104,12 +107,13 @@ def measure_retrieval(
         shared: the shared encoder.
         out: CSV of summaries, see ``retrieve``.
         curves: CSV of recalls by k.
+        unit: of intervals, see ``wsl.zoo.few_sets``.
     """
     tables = []
     for path in latents:
         points = load_points(path, class_means, bins, shared)
         trained = (points.snapshots["epoch"] > 0).to_numpy()
-        tables.append(retrieve(part_of(path), *(values[trained] for values in points)))
+        tables.append(retrieve(part_of(path), *(values[trained] for values in points), unit))
     summary, curve = (pd.concat(parts, ignore_index=True) for parts in zip(*tables, strict=True))
     write_csv(out, summary.round(4))
     write_csv(curves, curve)

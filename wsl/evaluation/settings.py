@@ -22,6 +22,11 @@ class FineTuning(Section):
     learning_rate: PositiveFloat = Field(1e-3, description="learning rate")
     batch_size: Annotated[Whole, Field(ge=2)] = Field(32, description="images per batch")
     augment: bool = Field(True, description="random flips and shifts")
+    members: PositiveInt | None = Field(
+        None,
+        description="held-out members per part and task whose models are fine-tuned, the first ones; empty: all. Whole "
+        "tasks have many members each",
+    )
 
 
 class Evaluation(Section):

@@ -1,4 +1,4 @@
-"""Tables of the report: means over independent sets of classes with 95 % intervals."""
+"""Tables of the report: means over independent sets of classes, or members, with 95 % intervals."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ import pandas as pd
 
 from wsl.evaluation.intervals import over_sets
 from wsl.files.plain import read_json, write_csv, write_json
+from wsl.zoo.few_sets import MEMBERS, SETS
 
 TRAINED = "max"  # the snapshot of the fully trained model
 THESIS = ("early", "max")  # the snapshots that Table 4.1 of the thesis averages
@@ -18,13 +19,14 @@ CHECKED = {"reported": "reported_accuracy", "recomputed": "recomputed_accuracy"}
 RECONSTRUCTION = (*OUTPUTS, "accuracy", "original_accuracy")
 
 
-def reconstruction_table(measured: str | Path, out: str | Path) -> None:
+def reconstruction_table(measured: str | Path, out: str | Path, unit: str = SETS) -> None:
     """Write Table 4.1: one row per stage, kind of snapshot and metric.
 
     Args:
         measured: see ``wsl.evaluation.reconstruction.on_training_data``.
         out: CSV with ``stage``, ``snapshot``, ``metric`` and the results of ``over_sets``. ``snapshot`` is ``max`` (the
             trained model), ``early+max`` (both averaged per member, as in the thesis) or another kept epoch.
+        unit: of intervals, see ``wsl.zoo.few_sets``.
     """
     table = pd.read_csv(measured)
     kept = list(dict.fromkeys(table["snapshot"]))
@@ -33,7 +35,10 @@ def reconstruction_table(measured: str | Path, out: str | Path) -> None:
         kinds["+".join(THESIS)] = THESIS
     kinds |= {name: (name,) for name in reversed(kept) if name != TRAINED}
     rows = [
-        {"stage": stage, "snapshot": kind, "metric": metric, **over_sets(group[group["snapshot"].isin(names)], metric)}
+        {
+            **{"stage": stage, "snapshot": kind, "metric": metric},
+            **over_sets(group[group["snapshot"].isin(names)], metric, unit=unit),
+        }
         for stage, group in table.groupby("stage")
         for kind, names in kinds.items()
         for metric in RECONSTRUCTION
@@ -60,14 +65,16 @@ def accuracy_table(
             ``reference``), ``selection`` (``validation images`` if models are the best of several by their loss on
             validation images of their tasks, else ``none``), and ``chosen``, see ``chosen_sampler``.
         recalibration: CSV of accuracies as decoded and with re-estimated batch-normalisation statistics.
-        about: ``run`` (its name), ``regime`` (start of its members) and ``members`` (their number).
+        about: ``run`` (its name), ``regime`` (start of its members), ``members`` (their number) and ``unit`` (of
+            intervals, see ``wsl.zoo.few_sets``).
         kinds: of methods by name.
         beside: tables like ``out`` of other runs, appended.
         selecting: names of methods with ``Method.selects``.
     """
     table = pd.concat([pd.read_csv(path, dtype={"images": str}) for path in measured], ignore_index=True)
     table = table.assign(classes=table["part"].replace({"test": "seen"})).rename(columns={"method": "sampler"})
-    rows = _accuracies(table[table["recalibrated"]], ["classes", "sampler", "images", "epochs"])
+    unit = about.get("unit", SETS)
+    rows = _accuracies(table[table["recalibrated"]], ["classes", "sampler", "images", "epochs"], unit)
     for column, key in enumerate(("run", "regime", "members")):
         rows.insert(column, key, about[key])
     rows["kind"] = rows["sampler"].map(kinds)
@@ -79,7 +86,7 @@ def accuracy_table(
     write_csv(out, pd.concat([rows.round(4), *others], ignore_index=True))
     sampled = table[(table["images"] == "all") & (table["epochs"] == 0) & (table["draw"] == 0)]
     both = sampled[sampled["sampler"].isin(sampled.loc[~sampled["recalibrated"], "sampler"])]
-    write_csv(recalibration, _accuracies(both, ["classes", "sampler", "recalibrated"]).round(4))
+    write_csv(recalibration, _accuracies(both, ["classes", "sampler", "recalibrated"], unit).round(4))
 
 
 def chosen_sampler(table: pd.DataFrame) -> str:
@@ -94,12 +101,12 @@ def chosen_sampler(table: pd.DataFrame) -> str:
     return candidates.loc[candidates["accuracy"].idxmax(), "sampler"]
 
 
-def _accuracies(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+def _accuracies(table: pd.DataFrame, keys: list[str], unit: str) -> pd.DataFrame:
     rows = [
-        [*key, *over_sets(group, "accuracy").values(), group["draw"].nunique()]
+        [*key, *over_sets(group, "accuracy", unit=unit).values(), group["draw"].nunique()]
         for key, group in table.groupby(keys, sort=False)
     ]
-    return pd.DataFrame(rows, columns=[*keys, "accuracy", "low", "high", "tasks", "sets", "seeds"])
+    return pd.DataFrame(rows, columns=[*keys, "accuracy", "low", "high", "tasks", "sets", "unit", "seeds"])
 
 
 @dataclass(frozen=True)
@@ -121,14 +128,16 @@ def write_summary(inputs: SummaryInputs, out: str | Path, classes_per_task: int)
     Args:
         inputs: files.
         out: JSON. Metrics of reconstructions are of fully trained models. ``accuracy``, ``accuracy_intervals`` and
-            ``sets`` (of classes) are by kind of classes, with all images and without fine-tuning. Bounds are null for
-            fewer than two sets.
+            ``sets`` (the number of the ``unit`` of intervals) are by kind of classes, with all images and without
+            fine-tuning. Bounds are null for fewer than two.
         classes_per_task: classes per task.
     """
     images = pd.read_csv(inputs.classes)
     metrics = pd.read_csv(inputs.reconstruction)
     metrics = metrics[metrics["snapshot"] == TRAINED].set_index(["stage", "metric"])
     latent = metrics.loc["latent"]
+    unit = latent.loc["agreement", "unit"]
+    counted = "tasks" if unit == MEMBERS else "sets"
     accuracies = pd.read_csv(inputs.accuracy)
     accuracies = accuracies[accuracies["run"] == accuracies["run"].iloc[0]]
     held_out = accuracies[(accuracies["images"] == "all") & (accuracies["epochs"] == 0)]
@@ -146,7 +155,7 @@ def write_summary(inputs: SummaryInputs, out: str | Path, classes_per_task: int)
             **{metric: float(latent.loc[metric, "mean"]) for metric in OUTPUTS},
             "agreement_pca": float(metrics.loc["pca"].loc["agreement", "mean"]),
             "reconstruction_intervals": {metric: _bounds(latent.loc[metric]) for metric in OUTPUTS},
-            "reconstruction_sets": int(latent.loc["agreement", "sets"]),
+            "reconstruction_sets": int(latent.loc["agreement", counted]),
             "shared_validation_loss": float(history.loc[history["kept"], "validation_loss"].iloc[0]),
             "shared_chance_loss": float(history["validation_chance"].iloc[0]),
             "outcome_bins_filled": int(np.count_nonzero(read_json(inputs.bins)["counts"])),
@@ -157,7 +166,8 @@ def write_summary(inputs: SummaryInputs, out: str | Path, classes_per_task: int)
             "accuracy_intervals": {
                 kind: {name: _bounds(row) for name, row in group.iterrows()} for kind, group in by_kind.items()
             },
-            "sets": {kind: int(group["sets"].max()) for kind, group in by_kind.items()},
+            "sets": {kind: int(group[counted].max()) for kind, group in by_kind.items()},
+            "unit": unit,
         },
     )
 

@@ -9,6 +9,7 @@ import pandas as pd
 from wsl.explore.points import Space, nearest, own_ranks, place
 from wsl.figures.methods import KINDS, kinds_in, method, strongest_baseline
 from wsl.images.reading import task_classes
+from wsl.zoo.few_sets import SETS
 from wsl.zoo.overview import METRICS
 
 MOST_EPOCHS = 40_000  # of all learning curves together
@@ -113,7 +114,8 @@ def methods_of(accuracy: pd.DataFrame) -> dict[str, Any]:
 
     Returns:
         ``methods`` with their look, and ``cells``: one per kind of classes, number of images, number of epochs and
-        method, with the 95 % interval and whether it is the ``strongest`` baseline of its column.
+        method, with the 95 % interval and whether it is the ``strongest`` baseline of its column; and the ``unit`` of
+        intervals.
     """
     table = accuracy[accuracy["run"] == accuracy["run"].iloc[0]]  # rows of other runs follow its own
     table = table[table["classes"].isin(kinds_in(set(table["classes"])))]
@@ -139,4 +141,5 @@ def methods_of(accuracy: pd.DataFrame) -> dict[str, Any]:
             for name, look in looks.items()
         },
         "cells": cells,
+        "unit": table["unit"].iloc[0] if "unit" in table and len(table) else SETS,
     }

@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from wsl.figures.methods import KINDS, kinds_in, method
 from wsl.figures.style import COLUMN, place_axes, placed_figure, row_axes
+from wsl.zoo.few_sets import MEMBERS, SETS
 
 ACROSS = ("trained", "reconstructed", "start")  # references, drawn as lines across all rows
 # Inches: heights of a row, of the titles above a block, and of the legend below all blocks; width of the values at the
@@ -28,8 +29,18 @@ def read_accuracies(table: str | Path) -> pd.DataFrame:
 
 
 def unit(rows: pd.DataFrame) -> str:
-    """Return the number and unit of samples in intervals: ``24 sets of classes``, or tasks in tables without sets."""
-    name, what = ("sets", "sets of classes") if "sets" in rows and rows["sets"].notna().any() else ("tasks", "tasks")
+    """Return the number and unit of samples in intervals: ``24 sets of classes``, or tasks in tables without sets.
+
+    Rows of several runs may have several units: ``24 sets of classes or 180 members``.
+    """
+    units = rows["unit"].fillna(SETS) if "unit" in rows else pd.Series(SETS, index=rows.index)
+    return " or ".join(_counted(group, name) for name, group in rows.groupby(units, sort=False))
+
+
+def _counted(rows: pd.DataFrame, unit: str) -> str:
+    name, what = "tasks", unit if unit == MEMBERS else "tasks"
+    if unit == SETS and "sets" in rows and rows["sets"].notna().any():
+        name, what = "sets", SETS
     counts = sorted({int(count) for count in rows[name].dropna()})
     return f"{' to '.join(map(str, dict.fromkeys((counts[0], counts[-1]))))} {what}"
 

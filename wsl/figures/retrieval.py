@@ -22,7 +22,7 @@ SHIFT = 1.02  # of the two parts along the axis of k, in opposite directions
 
 
 def draw(curves: str | Path, pdf: str | Path, png: str | Path) -> None:
-    """Draw recall@k in both directions: means over sets of classes with intervals, sets as points, and chance.
+    """Draw recall@k in both directions: means over sets of classes or members, with intervals, each as a point; chance.
 
     The table is that of ``wsl.evaluation.retrieval``.
     """
@@ -47,7 +47,7 @@ def draw(curves: str | Path, pdf: str | Path, png: str | Path) -> None:
         axes.set(title=title, xscale="log", ylim=(-0.02, 1.03))
         axes.xaxis.set_major_formatter("{x:g}")
     panels[0].set_ylabel("recall@k")
-    sets = table.groupby("part")["set"].nunique().rename("sets").reset_index()
-    figure.supxlabel(f"k (bars: 95 % intervals over {unit(sets)})", fontsize=8)
+    counts = table.groupby(["part", "unit"])["set"].agg(sets="nunique", tasks="nunique").reset_index()
+    figure.supxlabel(f"k (bars: 95 % intervals over {unit(counts)})", fontsize=8)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     save(figure, pdf, png)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from wsl.figures.methods import KINDS, kinds_in, method, strongest_baseline
-from wsl.zoo.few_sets import FEW_SETS
+from wsl.zoo.few_sets import FEW_SETS, MEMBERS
 
 FEW_BINS = 3
 NEAR_CHANCE = 0.2  # fraction of the way from chance to 100 %
@@ -89,14 +89,15 @@ def _of_held_out_tasks(numbers: dict[str, Any], facts: dict[str, Any]) -> Iterat
     if facts["one_task"] and facts["images"]:
         yield (
             "All members have the same task, so datasets D do not differ: the shared encoder and samplers can only "
-            "follow R, and accuracies have no intervals."
+            "follow R. Intervals are over members, and hold for this task alone."
         )
     for kind in kinds_in(numbers["accuracy"]):
         chosen, sets = numbers["chosen_sampler"], numbers.get("sets", facts["sets"]).get(kind)
-        if sets is not None and sets < FEW_SETS and not facts["one_task"]:
+        if sets is not None and sets < FEW_SETS:
+            what, of, more = ("member", "on", "members") if facts["unit"] == MEMBERS else ("set", "of", "classes")
             yield (
-                f"Only {sets} held-out set{'s' * (sets != 1)} of {KINDS[kind]}: differences between methods may be "
-                "chance. Use more classes, or a larger test part (zoo.parts, zoo.unseen)."
+                f"Only {sets} held-out {what}{'s' * (sets != 1)} {of} {KINDS[kind]}: differences between methods may "
+                f"be chance. Use more {more}, or a larger test part (zoo.parts, zoo.unseen)."
             )
         accuracies = numbers["accuracy"][kind]
         best = strongest_baseline(accuracies)

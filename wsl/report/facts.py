@@ -8,7 +8,7 @@ from wsl.paths import Paths
 from wsl.runs.run import Run
 from wsl.sampling.methods.base import METHODS
 from wsl.zoo.borrowed import seen_from
-from wsl.zoo.few_sets import count_sets
+from wsl.zoo.few_sets import DATASET, MEMBERS, count_sets, count_units
 from wsl.zoo.imported import chosen_epochs
 
 STARTS = {
@@ -30,7 +30,7 @@ def facts(run: Run) -> dict[str, Any]:
     """Return facts by name: text, numbers and truth values."""
     config = run.config
     zoo, evaluation = config.zoo, config.evaluation
-    sets = {kind: count_sets(run.plan, part) for kind, part in (("seen", "test"), ("unseen", "unseen"))}
+    sets = {kind: count_units(run.plan, part) for kind, part in (("seen", "test"), ("unseen", "unseen"))}
     epochs = [str(count) for count in sorted(evaluation.finetuning.epochs)]
     return {
         "imported": "" if zoo.imported is None else str(zoo.imported),
@@ -47,8 +47,9 @@ def facts(run: Run) -> dict[str, Any]:
         "snapshots": _snapshots(_names(run)),
         "snapshot_count": _snapshot_count(run),
         "sets": {kind: count for kind, (_, count) in sets.items() if count},
-        "held_out": _tasks(*sets["seen"]),
-        "unseen": _tasks(*sets["unseen"]) if sets["unseen"][1] else "",
+        "unit": run.unit,
+        "held_out": _tasks(run, "test"),
+        "unseen": _tasks(run, "unseen") if sets["unseen"][1] else "",
         "names": 0 in evaluation.image_counts,
         "tuned": f"{listed(epochs) or 'no'} epoch{'s' * (epochs != ['1'])}",
         "body": "generator" in config.sampling.samplers,
@@ -102,13 +103,20 @@ def _on_tasks(run: Run) -> str:
     size, unseen = run.config.zoo.classes_per_task, len(run.members("unseen"))
     if run.one_task:
         return f"one task of {size} classes"
+    if all(DATASET in row for row in run.plan):
+        seen, other = (len({row[DATASET] for row in run.plan if (row["part"] == "unseen") == part}) for part in (0, 1))
+        words = f"{seen} data set{'s' * (seen > 1)} of {size} classes"
+        return words + f", {unseen} of them on {other} that no other member saw" * bool(unseen)
     words = f"tasks of {size} out of {len(run.groups['tasks'])} classes"
     if unseen:
         words += f", {unseen} of them on tasks of {size} out of {len(run.groups['unseen'])} unseen classes"
     return words
 
 
-def _tasks(tasks: int, sets: int) -> str:
+def _tasks(run: Run, part: str) -> str:
+    tasks, sets = count_sets(run.plan, part)
+    if run.unit == MEMBERS:
+        return f"{tasks} member{'s' * (tasks > 1)} on {sets} task{'s' * (sets > 1)}"
     words = f"{tasks} task{'s' * (tasks > 1)}"
     if tasks == sets:
         return words + " with distinct sets of classes" * (tasks > 1)

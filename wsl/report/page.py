@@ -18,6 +18,7 @@ from wsl.files.plain import read_json
 from wsl.jobs.machine import this_machine
 from wsl.report.cautions import cautions
 from wsl.report.origin import origin_rows, read_origin
+from wsl.zoo.few_sets import counted
 
 TEMPLATE = Path(__file__).parent / "report.html.jinja"
 LONG_TABLE = 30  # rows
@@ -60,7 +61,7 @@ def write_report(
         run=config["run"],
         facts=facts,
         numbers=numbers,
-        tiles=tiles(numbers, facts["sets"]),
+        tiles=tiles(numbers, facts["sets"], facts["unit"]),
         ranking={"kinds": [KINDS[kind] for kind in kinds_in(numbers["accuracy"])], "rows": ranking(numbers)},
         warnings=cautions(numbers, facts),
         written=f"Report written on {origin.written:%Y-%m-%d} by wsl {this_machine().wsl}; seed {config['seed']}.",
@@ -112,14 +113,14 @@ def _cell(value: Any) -> str:
     return str(value)
 
 
-def tiles(numbers: dict[str, Any], sets: dict[str, int]) -> list[dict[str, Any]]:
+def tiles(numbers: dict[str, Any], sets: dict[str, int], unit: str) -> list[dict[str, Any]]:
     """Return one tile per kind of held-out tasks: the chosen sampler and the strongest baseline, the better one first.
 
-    ``sets`` are the numbers of sets of classes by kind, for a summary without these numbers.
+    ``sets`` are the numbers of units of intervals by kind, for a summary without these numbers.
     """
     content = []
     for kind in kinds_in(numbers["accuracy"]):
-        accuracies = numbers["accuracy"][kind]
+        accuracies, count = numbers["accuracy"][kind], numbers.get("sets", sets).get(kind)
         roles = {numbers["chosen_sampler"]: "chosen sampler", strongest_baseline(accuracies): "strongest baseline"}
         methods = [
             {"label": method(name).label, "role": role, "accuracy": accuracies[name]}
@@ -129,7 +130,7 @@ def tiles(numbers: dict[str, Any], sets: dict[str, int]) -> list[dict[str, Any]]
         content.append(
             {
                 "title": KINDS[kind],
-                "sets": numbers.get("sets", sets).get(kind),
+                "units": count and counted(count, unit),
                 "methods": sorted(methods, key=lambda entry: -entry["accuracy"]),
                 "trained": accuracies.get("trained"),
             }

@@ -20,14 +20,17 @@ from wsl.runs.mixed import mixed_faults
 from wsl.runs.pretrained import Pretrained
 from wsl.sampling.methods.base import METHODS
 from wsl.settings.distributions import Distribution
+from wsl.zoo.few_sets import unit_of
+from wsl.zoo.grid import with_grid
 from wsl.zoo.groups import check_sources, group_classes
 from wsl.zoo.imported import ImportedZoo, read_imported
 from wsl.zoo.layout import Layout
 from wsl.zoo.mixture import with_architectures
 from wsl.zoo.plan import first_training, plan_members, plan_unseen
 from wsl.zoo.recognition import running_fault
-from wsl.zoo.settings import MemberTraining, Network
+from wsl.zoo.settings import DEFAULT, MemberTraining, Network
 from wsl.zoo.snapshots import snapshot_names
+from wsl.zoo.whole import by_source, check_whole, plan_whole, plan_whole_unseen
 
 DRAWN = ("optimizer", "batch_size", "weight_decay", "early_epoch", "max_epoch")
 PARTS = ("train", "validation", "test", "unseen")
@@ -120,12 +123,18 @@ class Run:
             self.groups = {"tasks": self.classes, "backbone": [], "unseen": []}
             self.plan = first_training(self.imported.plan, zoo.training)
             return
-        self.groups = group_classes(seed, self.classes, zoo.backbone.classes, unseen.classes, task)
+        group = self.config.images.source.group
+        self.groups = group_classes(seed, self.classes, zoo.backbone.classes, unseen.classes, task, group)
         if zoo.tasks == "within":
-            check_sources(self.groups["tasks"], self.config.images.source.group, task)
+            check_sources(self.groups["tasks"], group, task)
         self.plan = self._members(self.groups["tasks"], zoo.members)
-        if unseen.members is not None:
+        if unseen.members is not None and zoo.tasks == "whole":
+            sources = self._whole("zoo.unseen.classes", self.groups["unseen"])
+            self.plan += plan_whole_unseen(seed, sources, unseen.members, *self._hyperparameters())
+        elif unseen.members is not None:
             self.plan += plan_unseen(seed, self.groups["unseen"], unseen.members, task, *self._draws_from())
+        if zoo.design == "grid":
+            self.plan = with_grid(seed, self.plan, *self._hyperparameters())
         if self.mixed:
             self.plan = with_architectures(seed, self.plan, self.networks)
         self.plan = first_training(self.plan, zoo.training)
@@ -141,15 +150,30 @@ class Run:
                 )
 
     def _members(self, classes: list[str], count: int) -> list[dict[str, Any]]:
-        zoo, task = self.config.zoo, self.config.zoo.classes_per_task
-        return plan_members(self.config.seed, classes, count, task, zoo.parts.model_dump(), *self._draws_from())
+        zoo, shares = self.config.zoo, self.config.zoo.parts.model_dump()
+        if zoo.tasks == "whole":
+            sources = self._whole("images.classes", classes)
+            return plan_whole(self.config.seed, sources, count, shares, *self._hyperparameters())
+        return plan_members(self.config.seed, classes, count, zoo.classes_per_task, shares, *self._draws_from())
+
+    def _whole(self, key: str, classes: list[str]) -> dict[str, list[str]]:
+        """Return classes, chosen by a key of the config, by their source, of which each is a whole task."""
+        source = self.config.images.source
+        sources = by_source(classes, source.group, source.name)
+        check_whole(sources, self.config.zoo.classes_per_task, key)
+        return sources
+
+    def _hyperparameters(self) -> tuple[dict[str, Distribution], dict[str, Distribution]]:
+        """Return the distributions of hyper-parameters, and those of the learning rate by optimiser."""
+        zoo = self.config.zoo
+        varied = ["initialisation"] if zoo.initialisation.choice != [DEFAULT] else []
+        rates = {"adam": zoo.learning_rate.adam, "sgd": zoo.learning_rate.sgd}
+        return {key: getattr(zoo, key) for key in (*DRAWN, *varied)}, rates
 
     def _draws_from(self) -> tuple[dict[str, Distribution], dict[str, Distribution], Callable[[str], str] | None]:
         """Return the last arguments of ``plan_members``."""
-        zoo = self.config.zoo
-        rates = {"adam": zoo.learning_rate.adam, "sgd": zoo.learning_rate.sgd}
-        group = self.config.images.source.group if zoo.tasks == "within" else None
-        return {key: getattr(zoo, key) for key in DRAWN}, rates, group
+        group = self.config.images.source.group if self.config.zoo.tasks == "within" else None
+        return *self._hyperparameters(), group
 
     @property
     def paths(self) -> Paths:
@@ -198,6 +222,11 @@ class Run:
     def runnable(self) -> bool:
         """Whether the members' networks can be built and run."""
         return self.imported is None or running_fault(self.layout) is None
+
+    @cached_property
+    def unit(self) -> str:
+        """The unit of intervals, see ``wsl.zoo.few_sets.unit_of``."""
+        return unit_of(self.plan)
 
     @property
     def one_task(self) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 from wsl.figures.methods import SHORT_KINDS, kinds_in, strongest_baseline
 from wsl.files.plain import read_json
+from wsl.zoo.few_sets import SETS, counted
 
 NAME, KIND, NUMBER, WIDE_NAME = 16, 10, 23, 20  # widths of columns
 
@@ -41,14 +42,15 @@ def summary_lines(report: Path, numbers: dict[str, Any]) -> list[str]:
         return [*start, *_probes(numbers["probes"]), ""]
     kinds = kinds_in(numbers["accuracy"])
     best = {kind: strongest_baseline(numbers["accuracy"][kind]) for kind in kinds}
-    sets = {kind: f"({count} set{'s' * (count != 1)} of classes)" for kind, count in numbers["sets"].items()}
+    unit = numbers.get("unit", SETS)
+    sets = {kind: f"({counted(count, unit)})" for kind, count in numbers["sets"].items()}
     agreement = _number(numbers["agreement"], numbers["reconstruction_intervals"]["agreement"])
     lines = [
         *start,
         f"Held-out trained models and their reconstructions agree on {agreement.strip()} %.",
         "",
         "Accuracy on test images of held-out tasks, in %, with 95 % intervals over",
-        "independent sets of classes. All methods may use all training images of a task,",
+        f"independent {unit}. All methods may use all training images of a task,",
         f"but only references train a network on them. Chance: {numbers['chance']:.1%}.",
         "",
         f"  {'method':<{NAME}}{'kind':<{KIND}}" + "".join(f"{SHORT_KINDS[kind]:<{NUMBER}}" for kind in kinds),

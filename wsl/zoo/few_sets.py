@@ -1,8 +1,10 @@
-"""Distinct sets of classes in the parts of a plan, and warnings where held-out parts have too few."""
+"""What counts as independent in a zoo: sets of classes or members, and warnings where held-out parts have too few."""
 
 from collections.abc import Sequence
 from typing import Any
 
+SETS, MEMBERS = "sets of classes", "members"  # units of intervals
+DATASET = "dataset"  # column of plans in which a task is all classes of one image source: the source's label
 FEW_SETS = 10  # with fewer, the t quantile alone widens an interval by over 15 %
 HELD_OUT = {
     "test": ("tasks of seen classes", "zoo.members or the share zoo.parts.test", "more classes for tasks"),
@@ -16,20 +18,46 @@ def count_sets(plan: Sequence[dict[str, Any]], part: str) -> tuple[int, int]:
     return len(tasks), len(set(tasks))
 
 
-def few_sets(plan: Sequence[dict[str, Any]]) -> list[str]:
-    """Return a warning for each held-out part of a plan that has fewer than ``FEW_SETS`` distinct sets of classes.
+def unit_of(plan: Sequence[dict[str, Any]]) -> str:
+    """Return the unit of intervals: ``members`` if they share whole tasks, or all have one; else ``sets of classes``.
 
-    Intervals are over sets, so few sets make every headline number imprecise.
+    Members with the same task are independent only given its classes. So intervals over members hold for other members
+    on these classes, and say nothing about other classes.
     """
+    whole = all(DATASET in row for row in plan)
+    return MEMBERS if whole or len({tuple(row["classes"]) for row in plan}) == 1 else SETS
+
+
+def counted(count: int, unit: str) -> str:
+    """Return a number of units in words: ``1 set of classes``, ``24 members``."""
+    return f"{count} {unit if count != 1 else {SETS: 'set of classes', MEMBERS: 'member'}[unit]}"
+
+
+def count_units(plan: Sequence[dict[str, Any]], part: str) -> tuple[int, int]:
+    """Return how many tasks a part of a plan has, and how many of the units of intervals these are."""
+    members, sets = count_sets(plan, part)
+    return members, members if unit_of(plan) == MEMBERS else sets
+
+
+def few_sets(plan: Sequence[dict[str, Any]]) -> list[str]:
+    """Return a warning if all members have one task, and one for each held-out part with fewer than ``FEW_SETS`` units.
+
+    Few units make every headline number imprecise.
+    """
+    warnings, unit = [], unit_of(plan)
     if len({tuple(row["classes"]) for row in plan}) == 1 and count_sets(plan, "train")[0]:
-        return [
+        warnings.append(
             "all members have the same task, so datasets D do not differ: the shared encoder and samplers can only "
-            "follow R, and accuracies have no intervals, since these are over sets of classes."
-        ]
-    warnings = []
+            "follow R. Intervals are over members, and hold for this task alone."
+        )
     for part, (tasks, more_members, more_classes) in HELD_OUT.items():
-        members, count = count_sets(plan, part)
-        if 0 < count < FEW_SETS:
+        members, count = count_units(plan, part)
+        if 0 < count < FEW_SETS and unit == MEMBERS:
+            warnings.append(
+                f"the {tasks} have {count} held-out member{'s' * (count > 1)}. Intervals are over members and will be "
+                f"wide; raise {more_members}."
+            )
+        elif 0 < count < FEW_SETS:
             remedy = f"use {more_classes}" if count < members else f"raise {more_members}"
             warnings.append(
                 f"the {members} held-out {tasks} are {count} distinct set{'s' * (count > 1)} of classes. "

@@ -13,7 +13,12 @@ ClassChoice = Sequence[str] | int | Path | None
 
 
 def group_classes(
-    seed: int, classes: list[str], backbone: ClassChoice, unseen: ClassChoice, needed: int
+    seed: int,
+    classes: list[str],
+    backbone: ClassChoice,
+    unseen: ClassChoice,
+    needed: int,
+    group: Callable[[str], str] = lambda name: "",
 ) -> dict[str, list[str]]:
     """Divide the run's classes into the disjoint groups ``tasks``, ``backbone`` and ``unseen``, each in their order.
 
@@ -24,16 +29,19 @@ def group_classes(
         backbone: names, a number of classes to draw, a text file (see ``wsl.images.names.listed_names``), or None.
         unseen: the same, for tasks of unseen classes.
         needed: classes per task.
+        group: returns the label of a class's source among several. A label in a list of names stands for all classes of
+            the source.
 
     Raises:
         ConfigError: a class is unknown, listed twice or in two groups, or a group is too small; all faults are listed.
     """
     choices, faults = {"unseen": unseen, "backbone": backbone}, Faults()
     left, groups = list(classes), {"unseen": [], "backbone": []}
-    for group in sorted(choices, key=lambda group: isinstance(choices[group], int)):
+    for use in sorted(choices, key=lambda use: isinstance(choices[use], int)):
         with faults.noted():
-            chosen = _chosen(f"zoo.{group}.classes", choices[group], classes, left, stream(seed, "classes", group))
-            groups[group] = [name for name in classes if name in chosen]
+            choice = _without_labels(choices[use], classes, group)
+            chosen = _chosen(f"zoo.{use}.classes", choice, classes, left, stream(seed, "classes", use))
+            groups[use] = [name for name in classes if name in chosen]
             left = [name for name in left if name not in chosen]
     faults.refuse()  # the sizes of groups follow from their names
     groups["tasks"] = left
@@ -42,10 +50,10 @@ def group_classes(
             f"images.classes: {len(left)} classes are left for tasks, but a task has {needed}; "
             "use more classes, or keep fewer for the backbone and unseen tasks"
         )
-    for group, least in (("unseen", needed), ("backbone", 2)):
-        if choices[group] is not None and (count := len(groups[group])) < least:
+    for use, least in (("unseen", needed), ("backbone", 2)):
+        if choices[use] is not None and (count := len(groups[use])) < least:
             fault = f"{count} classes are too few; give at least {least}, or leave it out"
-            faults.lines.append(f"zoo.{group}.classes: {fault}")
+            faults.lines.append(f"zoo.{use}.classes: {fault}")
     faults.refuse()
     return groups
 
@@ -68,6 +76,14 @@ def check_sources(classes: Sequence[str], group: Callable[[str], str], needed: i
             f"zoo.tasks: a task of one source needs {needed} classes, but fewer are left for tasks of {few}; use more "
             "classes of it, leave it out, or set zoo.tasks: across"
         )
+
+
+def _without_labels(choice: ClassChoice, classes: Sequence[str], group: Callable[[str], str]) -> ClassChoice:
+    """Return a choice in which the names of classes replace the label of their source in a list."""
+    if not isinstance(choice, list):
+        return choice
+    labels = {label: [name for name in classes if group(name) == label] for label in choice if label}
+    return [name for label in choice for name in labels.get(label) or [label]]
 
 
 def _chosen(key: str, choice: ClassChoice, classes: list[str], left: list[str], rng) -> set[str]:

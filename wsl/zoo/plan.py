@@ -108,12 +108,7 @@ def plan_members(
     Raises:
         ConfigError: a part would be empty, or would not have a task of its own.
     """
-    parts = [assigned_part(seed, "members", index, shares) for index in range(members)]
-    missing = [part for part in shares if part not in parts]
-    if missing:
-        raise ConfigError(
-            f"zoo.parts: {members} members leave the {missing[0]} part empty; raise zoo.members or that part's share"
-        )
+    parts = member_parts(seed, members, shares)
     pools = _pools(classes, classes_per_task, group)
     available = _sets_per_part(seed, pools, classes_per_task, members, shares)
     if not all(available.values()):
@@ -131,8 +126,24 @@ def plan_members(
         for part, count in available.items()
     }
     return [
-        _row(seed, index, part, draws[part](index), distributions, learning_rates) for index, part in enumerate(parts)
+        member_row(seed, index, part, draws[part](index), distributions, learning_rates)
+        for index, part in enumerate(parts)
     ]
+
+
+def member_parts(seed: int, members: int, shares: dict[str, int]) -> list[str]:
+    """Return the part of each member.
+
+    Raises:
+        ConfigError: a part would be empty.
+    """
+    parts = [assigned_part(seed, "members", index, shares) for index in range(members)]
+    missing = [part for part in shares if part not in parts]
+    if missing:
+        raise ConfigError(
+            f"zoo.parts: {members} members leave the {missing[0]} part empty; raise zoo.members or that part's share"
+        )
+    return parts
 
 
 def first_training(plan: list[dict[str, Any]], count: int | None) -> list[dict[str, Any]]:
@@ -168,12 +179,14 @@ def plan_unseen(
     sets = sum(comb(len(pool), classes_per_task) for pool in pools)
     draw = _task_draws(seed, classes, classes_per_task, sets, pools)
     indices = range(UNSEEN_FROM, UNSEEN_FROM + members)
-    return [_row(seed, index, "unseen", draw(index), distributions, learning_rates) for index in indices]
+    return [member_row(seed, index, "unseen", draw(index), distributions, learning_rates) for index in indices]
 
 
-def _row(
+def member_row(
     seed: int, index: int, part: str, classes: list[str], distributions: Distributions, learning_rates: Distributions
 ) -> dict[str, Any]:
+    """Return a member's row of the plan, see ``plan_members``."""
+
     def draw(key: str, distribution: Distribution) -> Any:
         # Creating a random stream takes longer than everything else for a member.
         choices = getattr(distribution, "choice", ())

@@ -28,6 +28,9 @@ from wsl.zoo.mixture import labelled
 RESNET18 = "resnet18"  # the default architecture
 LORA = "lora"
 MOMENTUM = 0.9  # of SGD
+DEFAULT = "default"  # initial weights as the architecture defines them
+# Others, by the names of functions of torch.nn.init with a hyphen, see wsl.zoo.initialisation.
+INITIALISATIONS = ("uniform", "normal", "kaiming-uniform", "kaiming-normal")
 TEACHER = "weight of a loss that pulls its features towards the CLIP features of the same images; 0: not used"
 
 
@@ -187,10 +190,22 @@ class Zoo(MemberTraining):
     adapter: Adapter = Adapter()
     unseen: Unseen = Unseen()
     classes_per_task: Annotated[Whole, Field(ge=2)] = Field(3, description="classes per task")
-    tasks: Literal["within", "across"] = Field(
+    tasks: Literal["within", "across", "whole"] = Field(
         "within",
-        description="with several image sources: `within`: a task has the classes of one source, each equally "
-        "often; `across`: of any sources",
+        description="`within`: a task has some classes of one image source, each source equally often; `across`: of "
+        "any sources; `whole`: all classes of one source, in their order, so that members of a source share a task. "
+        "Then the parts of the zoo are divided by member, and intervals are over members",
+    )
+    design: Literal["random", "grid"] = Field(
+        "random",
+        description="hyper-parameters of members; `random`: drawn for each; `grid`: the full product of all `choice` "
+        "distributions below, where member i has combination i modulo their number, and others are drawn",
+    )
+    initialisation: Distribution = Field(
+        Choice(choice=["default"]),
+        description="distribution of members' random initial weights: `default`, as the architecture defines them, or "
+        "by the function of `torch.nn.init` for weights of layers, `uniform` (0 to 1), `normal` (deviation 1), "
+        "`kaiming-uniform` and `kaiming-normal`, with biases of 0.01, as in the published model zoos",
     )
     optimizer: Distribution = Field(Choice(choice=["adam", "sgd"]), description="distribution over `adam`, `sgd`")
     learning_rate: LearningRates = LearningRates()
@@ -241,6 +256,12 @@ class Zoo(MemberTraining):
     def _values_make_sense(self) -> Self:
         if not isinstance(self.optimizer, Choice) or not set(self.optimizer.choice) <= {"adam", "sgd"}:
             raise ValueError("optimizer: only adam and sgd are known; write {choice: [adam, sgd]} or one of them")
+        starts = self.initialisation
+        if not isinstance(starts, Choice) or not set(starts.choice) <= {DEFAULT, *INITIALISATIONS}:
+            known = ", ".join([DEFAULT, *INITIALISATIONS])
+            raise ValueError(f"initialisation: known are {known}; write one of them, or {{choice: [...]}} of several")
+        if starts.choice != [DEFAULT] and self.init != "independent":
+            raise ValueError(f"initialisation: init: {self.init} gives all members one start; leave one of them out")
         early, last = self.early_epoch.bounds()[1], self.max_epoch.bounds()[0]
         if "early" in self.snapshots and early >= last:
             fault = f"early_epoch can reach {early:g}, but max_epoch can be as low as {last:g}"

@@ -14,9 +14,10 @@ from wsl.images.reading import USUAL, Normalisation
 from wsl.jobs.job import Job
 from wsl.training.epoch_loop import EpochLoop, Values
 from wsl.zoo.epochs import Step, draw_steps, evaluate, make_optimizer, train_epoch
+from wsl.zoo.initialisation import initialise
 from wsl.zoo.member import Member, write_member
 from wsl.zoo.network import flatten, network_for
-from wsl.zoo.settings import MOMENTUM, MemberTraining, Network
+from wsl.zoo.settings import DEFAULT, MOMENTUM, MemberTraining, Network
 from wsl.zoo.snapshots import snapshot_names
 from wsl.zoo.start import load_start
 
@@ -59,7 +60,9 @@ class Training(EpochLoop):
         size = self.images["train"][0].shape[-1]
         network = Network(architecture=architecture, classes=len(packed), size=size, normalisation=normalisation)
         self._layout = architecture.started(network.layout, start)
-        self.network = network_for(self._layout).to(device)
+        self.network = network_for(self._layout)
+        initialise(self.network, plan.get("initialisation", DEFAULT))
+        self.network.to(device)
         if start is not None and self._layout.frozen is None:
             self.network.load_state_dict(load_start(start))
         architecture.for_training(self.network)
