@@ -46,8 +46,8 @@ class Method(ABC):
             it are compared in runs that have such a sampler.
         of_members: for baselines: whether its models are made of members' weights, so that their novelty is measured
             too.
-        selects: whether a model is the best of several by its loss on *validation* images of the task. It is then marked
-            in the accuracy table, and such a sampler is chosen only if there is no other.
+        selects: whether a model is the best of several by its loss on *validation* images of the task. The accuracy
+            table marks such methods, and such a sampler is chosen only if there is no other.
         own_images: for baselines: the files that ``wsl sample`` needs to compare it on a user's images; None: never.
         space: of its codes, ``latent`` (z_W) or ``coefficients`` (C_m); None: it has no codes.
     """
