@@ -20,7 +20,7 @@ from wsl.evaluation.novelty import (
     novelty_table,
     sampled_weights,
 )
-from wsl.evaluation.validation import ValidationImages
+from wsl.evaluation.validation import ValidationImages, few_per_task
 from wsl.images.tasks import TaskImages
 from wsl.sampling.loading import Choice
 from wsl.zoo.index import open_zoo
@@ -109,10 +109,27 @@ def test_samples_are_stored_in_a_file_with_a_mask_of_finite_ones(made, tmp_path)
         assert not weights[4].any()
 
 
+def test_members_with_one_task_get_samples_of_their_own(tmp_path):
+    asked = []
+
+    class Noting:
+        def sample(self, task, loss, images=None, seed=0):
+            asked.append((task, seed))
+            return np.zeros(3, dtype=np.float32)
+
+    with sampled_weights(Noting(), ["a/b", "c/d", "a/b", "a/b"], 0.5, 2, tmp_path):
+        pass
+    seeds = [seed for _, seed in asked]
+    assert [task for task, _ in asked[::2]] == ["a/b", "c/d", "a/b", "a/b"] and seeds == [0, 1, 0, 1, 2, 3, 4, 5]
+    tasks = pd.DataFrame({"part": ["test"] * 4 + ["unseen"], "member": range(5), "task": [*"aaba", "a"]})
+    assert few_per_task(tasks, 2)["member"].tolist() == [0, 1, 2, 4]
+    assert few_per_task(tasks).equals(tasks)
+
+
 def test_a_copy_is_detected(measured):
     copy = measured[0].iloc[0]
     assert (copy["nearest_member"], copy["nearest_snapshot"]) == (1, "max")
-    assert copy["distance"] == 0
+    assert copy["distance"] == 0 and copy["l2"] == 0
     assert (copy["cosine"], copy["centred_cosine"]) == pytest.approx((1, 1))
     assert copy["nearest_jaccard"] == 1 and copy["nearest_jaccard_chance"] < 1
 
@@ -123,6 +140,7 @@ def test_nearest_snapshots_distances_and_cosines_by_brute_force(measured, made, 
     for row in samples[samples["finite"]].itertuples():
         a = without_statistics(made[row.task, row.seed])[None]
         nearest = cdist(a, b).argmin()
+        assert row.l2 == pytest.approx(cdist(a, b).min(), rel=1e-5, abs=1e-9)
         assert (row.nearest_member, row.nearest_snapshot) == (nearest // 2, ("early", "max")[nearest % 2])
         assert row.distance == pytest.approx(cdist(a, b).min() / unit, rel=1e-6)
         assert row.cosine == pytest.approx(1 - cdist(a, b, "cosine")[0, nearest])

@@ -115,6 +115,24 @@ def test_the_sampler_is_chosen_on_validation_tasks_alone(make):
     assert chosen_sampler(table.assign(accuracy=1 - table["accuracy"])) == "projection"
 
 
+def test_samplers_that_select_on_validation_images_are_marked_and_not_chosen_among_others(tmp_path):
+    rows = [*VALIDATION, *judgement("kde-subsampled", [0.95, 0.96], "validation")]
+    frame, paths = pd.DataFrame(rows, columns=COLUMNS), []
+    for name, group in frame.groupby("method"):
+        paths.append(tmp_path / f"{name}.csv")
+        group.to_csv(paths[-1], index=False)
+    files = tmp_path / "accuracy.csv", tmp_path / "recalibration.csv"
+    accuracy_table(paths, *files, RUN, KINDS, selecting=["kde-subsampled"])
+    table = pd.read_csv(files[0]).set_index("sampler")
+    assert table["selection"].to_dict() == {
+        "flow": "none", "projection": "none", "kde-subsampled": "validation images"
+    }  # fmt: skip
+    assert table.index[table["chosen"]].tolist() == ["flow"]
+    accuracy_table([path for path in paths if "kde" in path.name], *files, RUN, KINDS, selecting=["kde-subsampled"])
+    assert pd.read_csv(files[0])["chosen"].all()  # there is no other
+    assert {name for name in METHODS if METHODS[name].selects} == {"kde-subsampled", "kde-bootstrapped"}
+
+
 def test_models_as_decoded_are_only_in_the_table_of_recalibration(make):
     rows = [*VALIDATION, *judgement("flow", [0.6, 0.8]), *judgement("flow", [0.2, 0.4], recalibrated=False)]
     rows += [*judgement("flow", [0.9, 0.9], draw=1), *judgement("flow", [0.95, 0.95], epochs=1)]

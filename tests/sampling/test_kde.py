@@ -189,7 +189,7 @@ def test_the_sampler_that_noise_is_compared_with_must_be_compared():
         Run({"run": "a", "sampling": {"samplers": ["flow"], "noised": {"noise": "kde"}}})
     with pytest.raises(ConfigError, match="give a number, or the name of a sampler"):
         load_config({"run": "a", "sampling": {"noised": {"noise": "nearest"}}})
-    with pytest.raises(ConfigError, match="10 of 10 candidates is no selection"):
+    with pytest.raises(ConfigError, match="10 of 10 candidates leaves nothing to select"):
         load_config({"run": "a", "sampling": {"kde_bootstrapped": {"candidates": 10}}})
 
 

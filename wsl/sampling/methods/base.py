@@ -47,7 +47,7 @@ class Method(ABC):
         of_members: for baselines: whether its models are made of members' weights, so that their novelty is measured
             too.
         selects: whether a model is the best of several by its loss on *validation* images of the task. The accuracy
-            table says so, and such a sampler is chosen only if there is no other.
+            table marks such methods, and such a sampler is chosen only if there is no other.
         own_images: for baselines: the files that ``wsl sample`` needs to compare it on a user's images; None: never.
         space: of its codes, ``latent`` (z_W) or ``coefficients`` (C_m); None: it has no codes.
     """

@@ -51,7 +51,7 @@ class BootstrappedSettings(SubsampledSettings):
     @model_validator(mode="after")
     def _keeps_fewer(self) -> Self:
         if self.keep >= self.candidates:
-            raise ValueError(f"keep: {self.keep} of {self.candidates} candidates is no selection; lower it")
+            raise ValueError(f"keep: {self.keep} of {self.candidates} candidates leaves nothing to select; lower it")
         return self
 
 
@@ -60,7 +60,7 @@ class Kde(CodeSampler):
     """The code of a prompt member with noise."""
 
     Settings = KdeSettings
-    label, colour = "kernel density", "#8C564B"
+    label, colour = "kernel density", "#882255"
     space = "latent"
     from_prompts = True
 
@@ -149,7 +149,7 @@ class Subsampled(Kde):
     """The best of several models on validation images."""
 
     Settings = SubsampledSettings
-    label, colour = "kernel density, best of several", "#6A3D9A"
+    label, colour = "kernel density, best of several", "#AA4499"
     selects = True
     remark = "The sampler draws several models and keeps the one with the lowest loss on validation images of the task."
 
@@ -158,6 +158,13 @@ class Subsampled(Kde):
         from wsl.sampling.candidates import Candidates
 
         self.candidates = Candidates(run)
+        self._last: tuple[Any, np.ndarray | None] = (None, None)  # evaluations ask for each model twice in a row
+
+    def sample(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray:
+        """Return the decoded weights (n_weights,) of the best model, see ``Method.sample``."""
+        if self._last[0] != (request := (task, loss, images, seed)):
+            self._last = request, super().sample(*request)
+        return self._last[1]
 
     def code(self, prompts: np.ndarray, task: str, loss: float, images: int | None, seed: int) -> np.ndarray:
         """Return the best code (code,)."""
@@ -175,7 +182,7 @@ class Bootstrapped(Subsampled):
     """The best model of a density that is fitted several times to the best of its own models."""
 
     Settings = BootstrappedSettings
-    label, colour = "kernel density, bootstrapped", "#1B9E9E"
+    label, colour = "kernel density, bootstrapped", "#999933"
     remark = (
         "The sampler fits its density again to those of its models that have the lowest losses on validation images of "
         "the task, and keeps the best model of all."
