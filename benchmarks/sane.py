@@ -212,9 +212,9 @@ def compare(zoo: Zoo, given: argparse.Namespace) -> list[dict[str, Any]]:
         original = Original(given.checkout, zoo, given, seed)
         arms = {
             "SANE's code": Arm(original.step, original.decoded),
-            "ours, its settings": ours(zoo, given, seed),
-            "ours, loss by parameter": ours(zoo, given, seed, loss="parameter"),
-            "ours, no contrast": ours(zoo, given, seed, beta=1.0),
+            "ours, its recipe": ours(zoo, given, seed),
+            "ours, reconstruction alone": ours(zoo, given, seed, beta=1.0, noise=0.0),
+            "ours, alone, by parameter": ours(zoo, given, seed, beta=1.0, noise=0.0, loss="parameter"),
         }
         seconds: dict[str, list[float]] = {name: [] for name in arms}
         for first in range(0, given.steps, given.round):

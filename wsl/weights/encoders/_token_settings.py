@@ -97,7 +97,7 @@ class WindowSettings(TokenSettings):
         16, description="tokens at either end of a window that encoding and decoding read as context only (SANE)"
     )
     windows: PositiveInt = Field(
-        1, description="windows that a training step reads of each network, each at a random place (SANE)"
+        4, description="windows that a training step reads of each network, each at a random place (SANE)"
     )
     runs: list[Annotated[str, Field(pattern=RUN_NAME)]] = Field(
         [], description="names of finished runs, of any width, whose training members are used too"
