@@ -12,6 +12,7 @@ from wsl.zoo.index import open_zoo, read_snapshot, read_weights
 
 MEMORY = 2**26  # maximum number of weights of an index that are kept in memory
 
+
 class Snapshots:
     """Snapshots of an index, in the rows of a coefficient file: see ``wsl.weights.coefficients.encode_part``.
 

@@ -26,9 +26,10 @@ class TokenSettings(TrainedEncoder):
     """A transformer over tokens: pieces of the weights of single channels."""
 
     latent: PositiveInt
-    size: PositiveInt | None = Field(
+    size: PositiveInt = Field(
         289,
-        description="numbers per token; a channel is cut into as many tokens as hold it; empty: the largest channel's",
+        description="maximum numbers per token; a channel is cut into as many tokens as hold it, and tokens are not "
+        "larger than the largest channel",
     )
     norms: Norms = Field(
         "own",
@@ -46,9 +47,12 @@ class TokenSettings(TrainedEncoder):
         "biases and batch normalisation weigh as much as large matrices",
     )
     beta: Annotated[float, Field(ge=0, le=1)] = Field(
-        0.95, description="weight of the reconstruction; the contrastive term gets the rest (eq. 2.8); at 1, one view is read"
+        0.95,
+        description="weight of the reconstruction; the contrastive term gets the rest (eq. 2.8); at 1, one view is read",
     )
-    permute: bool = Field(False, description="permute the channels of the second view of the contrastive term at random")
+    permute: bool = Field(
+        False, description="permute the channels of the second view of the contrastive term at random"
+    )
     noise: NonNegativeFloat = Field(
         0.1, description="standard deviation of noise on the standardised numbers that the encoder reads in training"
     )

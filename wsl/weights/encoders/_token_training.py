@@ -63,7 +63,9 @@ class ViewLoss(nn.Module):
 def permuted(weights: torch.Tensor, layout: Layout, rng: np.random.Generator) -> torch.Tensor:
     """Return flat weights (n, n_weights) with the channels of each network permuted, which changes no output."""
     places = (permutation_index(layout, random_permutations(layout, rng)) for _ in weights)
-    return torch.stack([row[torch.from_numpy(order).to(row.device)] for row, order in zip(weights, places, strict=True)])
+    return torch.stack(
+        [row[torch.from_numpy(order).to(row.device)] for row, order in zip(weights, places, strict=True)]
+    )
 
 
 def spoiled(tokens: torch.Tensor, settings: TokenSettings, rng: np.random.Generator) -> torch.Tensor:
@@ -98,7 +100,7 @@ def prepare(data: EncoderData, settings: TokenSettings) -> Training:
     layouts = list(dict.fromkeys(zoo.layout for zoo in zoos["train"]))
     for layout in layouts:
         permutable(layout)  # raises for networks of unknown architecture
-    size = settings.size or max(token_size(layout, settings.norms) for layout in layouts)
+    size = min(settings.size, max(token_size(layout, settings.norms) for layout in layouts))
     latent = min(settings.latent_size(layout, size) for layout in own)
     encoder = settings.module(list(map(layout_to_text, layouts)), size, latent)
     for layout in layouts:
