@@ -33,13 +33,13 @@ class TokenSettings(TrainedEncoder):
     )
     norms: Norms = Field(
         "own",
-        description="batch-normalisation values of a channel: in a token of their own (SANE), or `shared`, in the token "
-        "of the channel's weights, which makes sequences shorter",
+        description="batch-normalisation values of a channel: in a token of their own (SANE), or `shared`, in the "
+        "token of the channel's weights, which makes sequences shorter",
     )
     centre: Centre = Field(
         "weight",
-        description="mean that is subtracted from weights: of each weight over training snapshots, or of the whole named "
-        "parameter (SANE). Both divide by the parameter's deviation",
+        description="mean that is subtracted from weights: of each weight over training snapshots, or of the named "
+        "parameter as a whole (SANE). Both divide by the parameter's deviation",
     )
     loss: LossPer = Field(
         "number",
@@ -48,7 +48,7 @@ class TokenSettings(TrainedEncoder):
     )
     beta: Annotated[float, Field(ge=0, le=1)] = Field(
         0.95,
-        description="weight of the reconstruction; the contrastive term gets the rest (eq. 2.8); at 1, one view is read",
+        description="weight of the reconstruction; the contrastive term gets the rest (eq. 2.8); with 1 there is one view",
     )
     permute: bool = Field(
         False, description="permute the channels of the second view of the contrastive term at random"
@@ -115,8 +115,8 @@ class WindowSettings(TokenSettings):
         super().check(layout)
         if 2 * self.halo >= self.window:
             raise ConfigError(
-                f"weights.encoder.halo: {self.halo} tokens at either end leave none of a window of {self.window}; lower "
-                "it, or raise weights.encoder.window"
+                f"weights.encoder.halo: {self.halo} tokens at either end leave none of a window of {self.window}; "
+                "lower it, or raise weights.encoder.window"
             )
 
     def module(self, layouts, size, latent):
