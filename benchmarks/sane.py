@@ -75,14 +75,10 @@ def train_zoo(folder: Path) -> dict[str, Path]:
     rng, first = np.random.default_rng(0), 0
     indices = {part: folder / f"{part}-index.h5" for part in MEMBERS}
     for part, count in MEMBERS.items():
+        shared = {"classes": classes, "optimizer": "adam", "batch_size": 32, "weight_decay": 1e-3}
+        shared |= {"early_epoch": 2, "max_epoch": 6}
         plans = [
-            {"member": member, "classes": classes, "seed": member, "optimizer": "adam", "batch_size": 32}
-            | {
-                "learning_rate": float(10 ** rng.uniform(-3, -2)),
-                "weight_decay": 1e-3,
-                "early_epoch": 2,
-                "max_epoch": 6,
-            }
+            {**shared, "member": member, "seed": member, "learning_rate": float(10 ** rng.uniform(-3, -2))}
             for member in range(first, first + count)
         ]
         files = [folder / f"member-{plan['member']}.h5" for plan in plans]
@@ -153,20 +149,11 @@ class Original:
         stack = [[augmentations.NoiseAugmentation(0.1)] for _ in range(2)]
         split = augmentations.TwoViewSplit(*stack, mode="permutation" if given.permute else "copy")
         counts = (self.positions.max(0).values + 1).tolist()
-        config = {
-            "seed": seed,
-            "device": "cpu",
-            "trainset::batchsize": given.batch,
-            "training::windowsize": self.window,
-        }
-        config |= {
-            "ae:transformer_type": "gpt2",
-            "ae:i_dim": size,
-            "ae:lat_dim": given.latent,
-            "ae:d_model": given.width,
-        }
-        config |= {"ae:nhead": given.heads, "ae:num_layers": given.depth, "ae:max_positions": counts}
-        config |= {"training::gamma": 0.05, "optim::lr": given.learning_rate, "optim::wd": WEIGHT_DECAY}
+        config = {"seed": seed, "device": "cpu", "trainset::batchsize": given.batch}
+        config |= {"training::windowsize": self.window, "ae:max_positions": counts, "ae:transformer_type": "gpt2"}
+        config |= {"ae:i_dim": size, "ae:lat_dim": given.latent, "ae:d_model": given.width}
+        config |= {"ae:nhead": given.heads, "ae:num_layers": given.depth, "training::gamma": 0.05}
+        config |= {"optim::lr": given.learning_rate, "optim::wd": WEIGHT_DECAY}
         self.module = AEModule(config)
         self.module.scaler = torch.amp.GradScaler("cuda", enabled=False)
         self.module.criterion.loss_recon.loss_mean = 1.0
@@ -212,15 +199,8 @@ class Original:
         else:
             back = self._through(tokens, positions)
         reference = self.checkpoint(torch.zeros(self.zoo.layout.size))
-        flat = [
-            torch.cat(
-                [
-                    values.flatten()
-                    for values in self.tools.tokens_to_checkpoint(row, self.positions, reference).values()
-                ]
-            )
-            for row in back
-        ]
+        named = (self.tools.tokens_to_checkpoint(row, self.positions, reference) for row in back)
+        flat = [torch.cat([values.flatten() for values in checkpoint.values()]) for checkpoint in named]
         return torch.stack(flat) * self.zoo.standard.scale + self.zoo.standard.mean
 
     def _through(self, tokens: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
@@ -242,17 +222,14 @@ def compare(zoo: Zoo, given: argparse.Namespace) -> list[dict[str, Any]]:
         for first in range(0, given.steps, given.round):
             for name, arm in arms.items():
                 torch.manual_seed(1000 * seed + first)
-                batches = [
-                    torch.randint(len(zoo.train), (given.batch,)) for _ in range(min(given.round, given.steps - first))
-                ]
+                batches = torch.randint(len(zoo.train), (min(given.round, given.steps - first), given.batch))
                 begun = time.process_time()
                 for batch in batches:
                     arm.step(batch)
                 seconds[name].append((time.process_time() - begun) / len(batches))
         for name, arm in arms.items():
-            rows.append(
-                {"arm": name, "seed": seed, **zoo.errors(arm.decoded()), "ms per step": 1e3 * min(seconds[name])}
-            )
+            taken = {"ms per step": 1e3 * min(seconds[name])}
+            rows.append({"arm": name, "seed": seed, **zoo.errors(arm.decoded()), **taken})
         mean = zoo.errors(zoo.train.mean(0).expand_as(zoo.test))
     return [*rows, {"arm": "mean of the training members", "seed": 0, **mean, "ms per step": 0.0}]
 

@@ -48,7 +48,7 @@ class TokenSettings(TrainedEncoder):
     )
     beta: Annotated[float, Field(ge=0, le=1)] = Field(
         0.95,
-        description="weight of the reconstruction; the contrastive term gets the rest (eq. 2.8); with 1 there is one view",
+        description="weight of the reconstruction; the contrastive term has the rest (eq. 2.8); 1: there is one view",
     )
     permute: bool = Field(
         False, description="permute the channels of the second view of the contrastive term at random"
