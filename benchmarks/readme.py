@@ -20,6 +20,7 @@ REPORTS = {
     "zoo_cpu": ("zoo_cpu",),
     "zoo_gpu": ("zoo_gpu",),
     "decoding": ("decoding",),
+    "sane": ("sane",),
     "workflow": ("starts", "planning", "scheduling"),
     "growth": ("growth",),
 }

@@ -1,6 +1,7 @@
 """The encoder `sane` compared with SANE's own code on one zoo: error of decoded held-out weights, and time per step.
 
-sane.py CHECKOUT    (of https://github.com/HSG-AIML/SANE, which is imported from there and needs its own packages)
+sane.py CHECKOUT    (a folder with https://github.com/HSG-AIML/SANE, which is imported from there and needs its own
+packages; or the environment variable SANE)
 
 Both see the same snapshots, centred by weight and divided by the deviation of the named parameter, in the same tokens,
 with transformers of one size, equal batches, numbers of steps and learning rates (one cycle). Errors are those of
@@ -10,6 +11,7 @@ the explained variance that it computes in each step for its log.
 """
 
 import argparse
+import os
 import random
 import sys
 import tempfile
@@ -30,7 +32,7 @@ from wsl.jobs.job import Job
 from wsl.weights.encoders._token_encoder import TokenSequence
 from wsl.weights.encoders._token_training import ViewLoss, permuted, standardise
 from wsl.weights.encoders.base import WEIGHT_ENCODERS
-from wsl.weights.encoders.tokens import token_size, tokens_of
+from wsl.weights.encoders.tokens import token_size
 from wsl.weights.snapshots import Snapshots
 from wsl.zoo.cohort import train_cohort
 from wsl.zoo.index import write_index
@@ -73,9 +75,10 @@ def train_zoo(folder: Path) -> dict[str, Path]:
     rng, first = np.random.default_rng(0), 0
     indices = {part: folder / f"{part}-index.h5" for part in MEMBERS}
     for part, count in MEMBERS.items():
+        shared = {"classes": classes, "optimizer": "adam", "batch_size": 32, "weight_decay": 1e-3}
+        shared |= {"early_epoch": 2, "max_epoch": 6}
         plans = [
-            {"member": member, "classes": classes, "seed": member, "optimizer": "adam", "batch_size": 32}
-            | {"learning_rate": float(10 ** rng.uniform(-3, -2)), "weight_decay": 1e-3, "early_epoch": 2, "max_epoch": 6}
+            {**shared, "member": member, "seed": member, "learning_rate": float(10 ** rng.uniform(-3, -2))}
             for member in range(first, first + count)
         ]
         files = [folder / f"member-{plan['member']}.h5" for plan in plans]
@@ -85,10 +88,10 @@ def train_zoo(folder: Path) -> dict[str, Path]:
     return indices
 
 
-def read_zoo(train: Path, test: Path, size: int | None) -> Zoo:
+def read_zoo(train: Path, test: Path, size: int) -> Zoo:
     """Read the snapshots of two indices."""
     with Snapshots(train) as training, Snapshots(test) as held_out:
-        sequence = TokenSequence(training.layout, size or token_size(training.layout, "own"))
+        sequence = TokenSequence(training.layout, min(size, token_size(training.layout, "own")))
         standardise(sequence, [training])
         parts = (part.weights(range(len(part))) for part in (training, held_out))
         return Zoo(training.layout, *parts, sequence)
@@ -146,10 +149,11 @@ class Original:
         stack = [[augmentations.NoiseAugmentation(0.1)] for _ in range(2)]
         split = augmentations.TwoViewSplit(*stack, mode="permutation" if given.permute else "copy")
         counts = (self.positions.max(0).values + 1).tolist()
-        config = {"seed": seed, "device": "cpu", "trainset::batchsize": given.batch, "training::windowsize": self.window}
-        config |= {"ae:transformer_type": "gpt2", "ae:i_dim": size, "ae:lat_dim": given.latent, "ae:d_model": given.width}
-        config |= {"ae:nhead": given.heads, "ae:num_layers": given.depth, "ae:max_positions": counts}
-        config |= {"training::gamma": 0.05, "optim::lr": given.learning_rate, "optim::wd": WEIGHT_DECAY}
+        config = {"seed": seed, "device": "cpu", "trainset::batchsize": given.batch}
+        config |= {"training::windowsize": self.window, "ae:max_positions": counts, "ae:transformer_type": "gpt2"}
+        config |= {"ae:i_dim": size, "ae:lat_dim": given.latent, "ae:d_model": given.width}
+        config |= {"ae:nhead": given.heads, "ae:num_layers": given.depth, "training::gamma": 0.05}
+        config |= {"optim::lr": given.learning_rate, "optim::wd": WEIGHT_DECAY}
         self.module = AEModule(config)
         self.module.scaler = torch.amp.GradScaler("cuda", enabled=False)
         self.module.criterion.loss_recon.loss_mean = 1.0
@@ -195,10 +199,8 @@ class Original:
         else:
             back = self._through(tokens, positions)
         reference = self.checkpoint(torch.zeros(self.zoo.layout.size))
-        flat = [
-            torch.cat([values.flatten() for values in self.tools.tokens_to_checkpoint(row, self.positions, reference).values()])
-            for row in back
-        ]
+        named = (self.tools.tokens_to_checkpoint(row, self.positions, reference) for row in back)
+        flat = [torch.cat([values.flatten() for values in checkpoint.values()]) for checkpoint in named]
         return torch.stack(flat) * self.zoo.standard.scale + self.zoo.standard.mean
 
     def _through(self, tokens: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
@@ -212,37 +214,40 @@ def compare(zoo: Zoo, given: argparse.Namespace) -> list[dict[str, Any]]:
         original = Original(given.checkout, zoo, given, seed)
         arms = {
             "SANE's code": Arm(original.step, original.decoded),
-            "ours, its settings": ours(zoo, given, seed),
-            "ours, loss by parameter": ours(zoo, given, seed, loss="parameter"),
-            "ours, no contrast": ours(zoo, given, seed, beta=1.0),
+            "ours, its recipe": ours(zoo, given, seed),
+            "ours, reconstruction alone": ours(zoo, given, seed, beta=1.0, noise=0.0),
+            "ours, alone, by parameter": ours(zoo, given, seed, beta=1.0, noise=0.0, loss="parameter"),
         }
         seconds: dict[str, list[float]] = {name: [] for name in arms}
         for first in range(0, given.steps, given.round):
             for name, arm in arms.items():
                 torch.manual_seed(1000 * seed + first)
-                batches = [torch.randint(len(zoo.train), (given.batch,)) for _ in range(min(given.round, given.steps - first))]
+                batches = torch.randint(len(zoo.train), (min(given.round, given.steps - first), given.batch))
                 begun = time.process_time()
                 for batch in batches:
                     arm.step(batch)
                 seconds[name].append((time.process_time() - begun) / len(batches))
         for name, arm in arms.items():
-            rows.append({"arm": name, "seed": seed, **zoo.errors(arm.decoded()), "ms per step": 1e3 * min(seconds[name])})
+            taken = {"ms per step": 1e3 * min(seconds[name])}
+            rows.append({"arm": name, "seed": seed, **zoo.errors(arm.decoded()), **taken})
         mean = zoo.errors(zoo.train.mean(0).expand_as(zoo.test))
     return [*rows, {"arm": "mean of the training members", "seed": 0, **mean, "ms per step": 0.0}]
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("checkout", type=Path, help="folder of SANE's repository")
+    own = os.environ.get("SANE")
+    parser.add_argument("checkout", type=Path, nargs="?", default=own, help="folder of SANE's repository")
     parser.add_argument("--train", type=Path, help="index of a run's training members; default: a small zoo is trained")
     parser.add_argument("--test", type=Path, help="index of held-out members")
-    parser.add_argument("--size", type=int, help="numbers per token; default: the longest channel's")
     parser.add_argument("--permute", action="store_true", help="a permuted copy is the second view")
     parser.add_argument("--learning-rate", type=float, default=3e-3)
     for name, value in {"seeds": 2, "steps": 600, "batch": 32, "round": 25, "latent": 16, "width": 64, "depth": 2,
-                        "heads": 4, "window": 64, "halo": 8}.items():  # fmt: skip
+                        "heads": 4, "window": 64, "halo": 8, "size": 289}.items():  # fmt: skip
         parser.add_argument(f"--{name}", type=int, default=value)
     given = parser.parse_args()
+    if not given.checkout:
+        parser.error("give the folder of a checkout of github.com/HSG-AIML/SANE, or set SANE to it")
     if bool(given.train) != bool(given.test):
         parser.error("give both --train and --test, or neither")
     warnings.filterwarnings("ignore", category=FutureWarning)
@@ -250,5 +255,6 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         indices = {"train": given.train, "test": given.test} if given.train else train_zoo(Path(folder))
         zoo = read_zoo(**indices, size=given.size)
-        recipe = {key: str(value) for key, value in vars(given).items()} | {"snapshots": len(zoo.train)}
-        report("sane", compare(zoo, given), {"recipe": recipe}, keep=given.train is None)
+        recipe = {key: value for key, value in vars(given).items() if key not in ("checkout", "train", "test")}
+        counts = {"weights": zoo.layout.size, "snapshots": len(zoo.train), "held-out snapshots": len(zoo.test)}
+        report("sane", compare(zoo, given), {"recipe": recipe, "zoo": counts})

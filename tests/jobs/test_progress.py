@@ -156,7 +156,9 @@ def test_a_backbone_under_a_teacher_ends_as_if_it_had_not_been_killed(
     assert (tmp_path / "again").read_bytes() == (tmp_path / "whole").read_bytes()
 
 
-@pytest.mark.parametrize("changes", [{}, {"schedule": "cosine"}, {"keep": "last"}, {"patience": 2}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"schedule": "cosine"}, {"schedule": "one-cycle"}, {"keep": "last"}, {"patience": 2}]
+)
 def test_a_fit_ends_as_if_it_had_not_been_killed(progress, dies, changes, monkeypatch):
     torch.manual_seed(0)
     inputs, targets = torch.randn(40, 5), torch.randn(40, 2)

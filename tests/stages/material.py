@@ -173,10 +173,11 @@ class Material:
         if name == "pca":
             return {"name": name}
         settings = {"name": name, **RECIPE}
-        if name in ("sane", "contrastive"):
+        if name in ("sane", "contrastive", "hyper"):
             tokens = len(tokens_of(self.layout, TOKEN).places)
-            settings |= {"permute": bool(permutable(self.layout)), "windows": 1}
-            return {**settings, "size": TOKEN, "latent": tokens if name == "sane" else 8}
+            settings |= {"permute": bool(permutable(self.layout)), "size": TOKEN, "width": 16, "depth": 1}
+            settings |= {} if name == "hyper" else {"windows": 1}
+            return {**settings, "latent": tokens if name == "sane" else 8}
         return {
             **settings,
             **({"hidden": [4], "components": 8} if name == "ae-pca" else {"latent": 8, "behaviour": 0.1}),

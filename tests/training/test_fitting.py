@@ -111,6 +111,26 @@ def test_weight_decay_is_decoupled():
     assert module.weight.item() == pytest.approx(before * (1 - 0.1 * 0.5))
 
 
+def test_one_cycle_rises_and_falls_by_steps():
+    """Smith and Topin's cycle by hand: from 1/25 up to the rate in 3 tenths of the steps, then down to 1/250,000.
+
+    Without a gradient, decoupled weight decay shows the rate of each step.
+    """
+    module, seen = nn.Linear(1, 1, bias=False), []
+
+    def loss_of(part, indices):
+        seen.extend([module.weight.item()] if part == "train" else [])
+        return 0 * module.weight.sum() + 1
+
+    fit(module, loss_of, COUNTS, recipe(schedule="one-cycle", learning_rate=0.1, weight_decay=1, batch_size=4, epochs=1,
+                                        keep="last"), seed=0)  # fmt: skip
+    rates = 1 - np.divide([*seen[1:], module.weight.item()], seen)
+    turn, low, last = 2, 0.1 / 25, 0.1 / 250_000  # ten steps, the third of which is the highest
+    up = low + (0.1 - low) * (1 - np.cos(np.pi * np.arange(3) / turn)) / 2
+    down = last + (0.1 - last) * (1 + np.cos(np.pi * np.arange(1, 8) / 7)) / 2
+    assert rates == pytest.approx(np.concatenate([up, down]), abs=1e-6)
+
+
 def test_an_mlp_has_relu_and_dropout_between_its_linear_layers():
     assert [type(layer) for layer in mlp([5, 4, 3, 2], 0.1)] == [nn.Linear, nn.ReLU, nn.Dropout] * 2 + [nn.Linear]
     assert [type(layer) for layer in mlp([5, 2], 0.1)] == [nn.Linear]

@@ -13,6 +13,7 @@ ENCODERS = {
     "pca": {},
     "ae-pca": {"hidden": [8], "epochs": 1},
     "contrastive": {"latent": 8, "epochs": 1},
+    "hyper": {"latent": 8, "epochs": 1},
     "sane": {"latent": 1000, "epochs": 1},
     "pca-ae": {"latent": 8, "epochs": 1, "behaviour": 1},
 }

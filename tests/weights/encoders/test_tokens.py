@@ -17,9 +17,7 @@ def test_every_weight_is_in_one_token(width, size):
 
 def test_a_row_is_a_channels_incoming_weights_and_with_shared_norms_its_batch_normalisation():
     layout = resnet18_layout(2, 3)
-    tokens = tokens_of(
-        layout, 40, "shared"
-    )  # rows of the stem have 3 * 7 * 7 + 4 = 151 numbers: four tokens per channel
+    tokens = tokens_of(layout, 40, "shared")  # rows of the stem have 3 * 7 * 7 + 4 = 151 numbers
     vector = np.arange(layout.size, dtype=np.float32)[None]
     second = vector[0][tokens.places[4:8].ravel()[:151]]
     named = layout.split(vector[0])

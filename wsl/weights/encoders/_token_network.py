@@ -51,13 +51,8 @@ class Block(nn.Module):
 
 
 def transformer(shape: Shape) -> nn.Sequential:
-    """Return the blocks of an encoder or a decoder, initialised as in GPT-2 (SANE)."""
-    blocks = nn.Sequential(*(Block(shape.width, shape.heads) for _ in range(shape.depth)))
-    for name, parameter in blocks.named_parameters():
-        if parameter.dim() > 1:
-            residual = name.endswith(("mix.weight", "narrow.weight"))
-            nn.init.normal_(parameter, std=0.02 / ((2 * shape.depth) ** 0.5 if residual else 1))
-    return blocks
+    """Return the blocks of an encoder or a decoder."""
+    return nn.Sequential(*(Block(shape.width, shape.heads) for _ in range(shape.depth)))
 
 
 class TokenNetwork(nn.Module):

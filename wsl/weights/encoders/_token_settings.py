@@ -26,19 +26,20 @@ class TokenSettings(TrainedEncoder):
     """A transformer over tokens: pieces of the weights of single channels."""
 
     latent: PositiveInt
-    size: PositiveInt | None = Field(
+    size: PositiveInt = Field(
         289,
-        description="numbers per token; a channel is cut into as many tokens as hold it; empty: the largest channel's",
+        description="maximum numbers per token; a channel is cut into as many tokens as hold it, and tokens are not "
+        "larger than the largest channel",
     )
     norms: Norms = Field(
         "own",
-        description="batch-normalisation values of a channel: in a token of their own (SANE), or `shared`, in the token "
-        "of the channel's weights, which makes sequences shorter",
+        description="batch-normalisation values of a channel: in a token of their own (SANE), or `shared`, in the "
+        "token of the channel's weights, which makes sequences shorter",
     )
     centre: Centre = Field(
         "weight",
-        description="mean that is subtracted from weights: of each weight over training snapshots, or of the whole named "
-        "parameter (SANE). Both divide by the parameter's deviation",
+        description="mean that is subtracted from weights: of each weight over training snapshots, or of the named "
+        "parameter as a whole (SANE). Both divide by the parameter's deviation",
     )
     loss: LossPer = Field(
         "number",
@@ -47,7 +48,7 @@ class TokenSettings(TrainedEncoder):
     )
     beta: Annotated[float, Field(ge=0, le=1)] = Field(
         0.95,
-        description="weight of the reconstruction; the contrastive term gets the rest (eq. 2.8); at 1, one view is read",
+        description="weight of the reconstruction; the contrastive term has the rest (eq. 2.8); 1: there is one view",
     )
     permute: bool = Field(
         False, description="permute the channels of the second view of the contrastive term at random"
@@ -100,7 +101,7 @@ class WindowSettings(TokenSettings):
         16, description="tokens at either end of a window that encoding and decoding read as context only (SANE)"
     )
     windows: PositiveInt = Field(
-        1, description="windows that a training step reads of each network, each at a random place (SANE)"
+        4, description="windows that a training step reads of each network, each at a random place (SANE)"
     )
     runs: list[Annotated[str, Field(pattern=RUN_NAME)]] = Field(
         [], description="names of finished runs, of any width, whose training members are used too"
@@ -114,8 +115,8 @@ class WindowSettings(TokenSettings):
         super().check(layout)
         if 2 * self.halo >= self.window:
             raise ConfigError(
-                f"weights.encoder.halo: {self.halo} tokens at either end leave none of a window of {self.window}; lower "
-                "it, or raise weights.encoder.window"
+                f"weights.encoder.halo: {self.halo} tokens at either end leave none of a window of {self.window}; "
+                "lower it, or raise weights.encoder.window"
             )
 
     def module(self, layouts, size, latent):

@@ -100,7 +100,7 @@ def prepare(data: EncoderData, settings: TokenSettings) -> Training:
     layouts = list(dict.fromkeys(zoo.layout for zoo in zoos["train"]))
     for layout in layouts:
         permutable(layout)  # raises for networks of unknown architecture
-    size = settings.size or max(token_size(layout, settings.norms) for layout in layouts)
+    size = min(settings.size, max(token_size(layout, settings.norms) for layout in layouts))
     latent = min(settings.latent_size(layout, size) for layout in own)
     encoder = settings.module(list(map(layout_to_text, layouts)), size, latent)
     for layout in layouts:

@@ -6,7 +6,7 @@ from wsl.errors import ConfigError
 from wsl.settings.sections import PositiveInt
 from wsl.weights.encoders._token_settings import TokenSettings
 from wsl.weights.encoders.base import WEIGHT_ENCODERS
-from wsl.weights.encoders.tokens import token_size, tokens_of
+from wsl.weights.encoders.tokens import tokens_of
 
 MOST = 1024  # tokens of a network
 
@@ -21,7 +21,7 @@ class Hyper(TokenSettings):
 
     def check(self, layout):
         super().check(layout)
-        tokens = len(tokens_of(layout, self.size or token_size(layout, self.norms), self.norms).places)
+        tokens = len(tokens_of(layout, self.size, self.norms).places)
         if tokens > MOST:
             raise ConfigError(
                 f"weights.encoder: `hyper` reads whole networks of at most {MOST:,} tokens, and those of this zoo have "

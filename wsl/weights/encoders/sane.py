@@ -5,7 +5,7 @@ from pydantic import Field
 from wsl.settings.sections import PositiveInt
 from wsl.weights.encoders._token_settings import WindowSettings
 from wsl.weights.encoders.base import WEIGHT_ENCODERS
-from wsl.weights.encoders.tokens import latent_a_token, token_size
+from wsl.weights.encoders.tokens import latent_a_token
 
 
 @WEIGHT_ENCODERS.register("sane")
@@ -22,4 +22,4 @@ class Sane(WindowSettings):
 
     def check(self, layout):
         super().check(layout)
-        self.latent_size(layout, self.size or token_size(layout, self.norms))
+        self.latent_size(layout, self.size)
