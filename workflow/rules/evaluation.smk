@@ -161,7 +161,12 @@ else:
             mem_mb=16000,
             runtime=120,
         params:
-            **call("wsl.evaluation.probes.probe_weights", ENCODER_ENTRIES, name=WEIGHTS.encoder.name),
+            **call(
+                "wsl.evaluation.probe_baselines.probe_encoder",
+                ENCODER_ENTRIES,
+                name=WEIGHTS.encoder.name,
+                by_member=BY_MEMBER,
+            ),
 
     use rule job as summary with:
         input:
