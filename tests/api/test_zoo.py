@@ -60,7 +60,7 @@ def test_probes_of_weights_and_of_hyperparameters_are_those_of_scikit_learn(impo
     table = pd.read_csv(theirs / "table.csv")
     test = (table["part"] == "test").to_numpy()
     probed = imported.probe("test_accuracy").set_index("predicted from")
-    assert set(probed.index) == {"hyper-parameters", "layer statistics", "raw coefficients"}
+    assert set(probed.index) == {"hyper-parameters", "statistics", "flat"}
     states = [torch.load(theirs / name, weights_only=True) for name in table["file"]]
     statistics = [
         [
@@ -72,7 +72,7 @@ def test_probes_of_weights_and_of_hyperparameters_are_those_of_scikit_learn(impo
     ]
     rate = table["lr"]
     for name, features in (
-        ("layer statistics", statistics),
+        ("statistics", statistics),
         ("hyper-parameters", np.column_stack([rate, np.log(rate)])),
     ):
         features, truth = np.array(features, dtype=float), table["test_acc"].to_numpy()

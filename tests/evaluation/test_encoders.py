@@ -6,20 +6,23 @@ import pandas as pd
 import pytest
 import torch
 from scipy.special import expit, logit
-from sklearn.linear_model import RidgeCV
-from sklearn.preprocessing import StandardScaler
+from sklearn.metrics import r2_score
 
 from tests.networks import resnet18_layout
+from tests.ridge import searched_ridge
+from wsl.evaluation.accuracies import measure_accuracies
 from wsl.evaluation.bench import BenchSettings
 from wsl.evaluation.distances import Spread
 from wsl.evaluation.encoder_tables import encoder_tables
 from wsl.evaluation.encoders import BenchInputs, measure_encoder
-from wsl.evaluation.probes import layer_statistics, measure_accuracies, measure_baselines, probe
+from wsl.evaluation.probe_baselines import measure_baselines
+from wsl.evaluation.probes import probe
 from wsl.files.hdf5 import new_hdf5, put_table
 from wsl.shared.settings import Shared
 from wsl.shared.training import train_shared
 from wsl.training.fitting import Standardiser
 from wsl.weights.coefficients import read_coefficients
+from wsl.weights.encoders._features import layer_statistics
 from wsl.weights.sensitivity import measure_sensitivity
 from wsl.zoo.index import open_zoo, write_index
 
@@ -72,7 +75,7 @@ def test_encoders_keep_the_configured_number_of_components(measure, coefficients
     whole = sum(n if size <= 4 else min(n, components) for n, size in zip(owners, sizes, strict=True))
     table, probes = measure(components=components, budget=budget)
     assert (table["latent_size"] == (size or whole)).all()
-    assert (probes["features"] == (size or whole)).all()
+    assert (probes.loc[~probes["with_statistics"], "features"] == (size or whole)).all()
 
 
 def test_an_encoder_that_decodes_to_nearly_one_model_has_little_spread(measure):
@@ -125,18 +128,26 @@ def test_probes_are_scikit_learns_ridge(zoo, accuracies, packed):
     def features(weights):
         return layer_statistics(weights, LAYOUT)[:, :20]
 
-    found = probe(features, zoo.train, [zoo.test], accuracies).set_index("target")
+    table = probe(features, zoo.train, [zoo.test], accuracies).set_index("target")
+    found, joint = table[~table["with_statistics"]], table[table["with_statistics"]]
     truth = pd.read_csv(accuracies).set_index(["member", "snapshot"])["test_accuracy"]
-    values, wanted = {}, {}
+    values, statistics, wanted, members = {}, {}, {}, {}
     for part in ("train", "test"):
         with open_zoo(getattr(zoo, part)) as opened, h5py.File(getattr(zoo, part)) as file:
             values[part] = features(file["weights"][...])
+            statistics[part] = layer_statistics(file["weights"][...], LAYOUT)
             keys = zip(opened.snapshots["member"], opened.snapshots["snapshot"], strict=True)
             wanted[part] = [truth[key] for key in keys]
-    scaler = StandardScaler().fit(values["train"])
-    model = RidgeCV(np.logspace(-3, 6, 19)).fit(scaler.transform(values["train"]), wanted["train"])
-    expected = model.score(scaler.transform(values["test"]), wanted["test"])
-    assert found.loc["test_accuracy", "score"] == pytest.approx(expected, rel=1e-3)
+            members[part] = opened.snapshots["member"]
+    both = {part: np.concatenate([values[part], statistics[part]], axis=1) for part in values}
+    expected = {}
+    for name, inputs in {"alone": values, "statistics": statistics, "both": both}.items():
+        model = searched_ridge(inputs["train"], wanted["train"], members["train"])
+        expected[name] = r2_score(wanted["test"], model.predict(inputs["test"]))
+    assert found.loc["test_accuracy", "score"] == pytest.approx(expected["alone"], rel=1e-3)
+    assert found.loc["test_accuracy", "gain"] == pytest.approx(expected["alone"] - expected["statistics"], rel=1e-2)
+    assert joint.loc["test_accuracy", "score"] == pytest.approx(expected["both"], rel=1e-3)
+    assert (joint["features"] == 20 + 7 * len(LAYOUT.entries)).all()
     assert list(found.index) == ["test_accuracy", "validation_loss", "epoch", "generalisation_gap", "optimizer"]
     assert (found["snapshots"] == 2).all() and (found["features"] == 20).all()
     assert (found[["members", "sets"]] == 1).all(axis=None) and found["low"].isna().all()
@@ -155,7 +166,7 @@ def test_probes_only_use_trained_snapshots(zoo, accuracies, train, packed, tmp_p
         write_index(members, tmp_path / f"{name}.h5")
         indices = [zoo.train, tmp_path / f"{name}.h5"]
         measure_accuracies(indices, list(packed.values()), tmp_path / "a.csv")
-        found[name] = probe(features, zoo.train, indices[1:], tmp_path / "a.csv")
+        found[name] = probe(features, zoo.train, indices[1:], tmp_path / "a.csv", compared=False)
     pd.testing.assert_frame_equal(found["with"], found["without"])
     assert (found["with"]["snapshots"] == 4).all() and (found["with"]["sets"] == 2).all()
     scores = found["with"].set_index("target").loc[["test_accuracy", "validation_loss", "epoch"]]
@@ -173,7 +184,7 @@ def test_layer_statistics_are_numpys(zoo):
     )
 
 
-def test_tables_by_hand(zoo, fitted, accuracies, tmp_path):
+def test_tables_by_hand(zoo, accuracies, tmp_path):
     rows = pd.DataFrame(
         {
             "part": ["test", "test", "unseen"],
@@ -198,7 +209,7 @@ def test_tables_by_hand(zoo, fitted, accuracies, tmp_path):
     probes = {"target": ["epoch"], "score": 0.5, "low": 0.4, "high": 0.6, "chance": 0.0}
     probes |= {"snapshots": 4, "members": 2, "sets": 2, "features": 7}
     pd.DataFrame(probes).to_csv(tmp_path / "p.csv", index=False)
-    measure_baselines(zoo.train, [zoo.test], fitted, accuracies, tmp_path / "b.csv")
+    measure_baselines(zoo.train, [zoo.test], accuracies, tmp_path / "b.csv")
     losses = {"training": ["encoder", "shared", "shared"], "epoch": [1, 1, 2], "kept": [True, False, True]}
     losses |= {"train_loss": [9.0, 3.0, 1.0], "validation_loss": [9.0, 3.5, 2.5], "validation_chance": [None, 4.0, 4.0]}
     pd.DataFrame(losses).to_csv(tmp_path / "h.csv", index=False)
@@ -225,5 +236,5 @@ def test_tables_by_hand(zoo, fitted, accuracies, tmp_path):
     assert table.loc["unseen", shared].tolist() == [1, 2.5, 4]
     assert pd.read_csv(tmp_path / "losses.csv")["encoder"].tolist() == ["a", "a", "a"]
     probed = pd.read_csv(tmp_path / "probed.csv")
-    assert set(probed["encoder"]) == {"a", "layer statistics", "raw coefficients"}
-    assert (probed["encoder"] == "a").sum() == 1 and (probed["encoder"] == "raw coefficients").sum() == 5
+    assert set(probed["encoder"]) == {"a", "statistics", "flat"}
+    assert (probed["encoder"] == "a").sum() == 1 and (probed["encoder"] == "flat").sum() == 5

@@ -8,20 +8,20 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.linear_model import RidgeCV
-from sklearn.preprocessing import StandardScaler
 
 import wsl
 from tests.models import outputs, photos
+from tests.ridge import searched_ridge
 from wsl.errors import DataError
+from wsl.evaluation.accuracies import measure_accuracies
 from wsl.evaluation.encoder_tables import mixed_tables
 from wsl.evaluation.mixed import MixedInputs, measure_mixed, write_mixed_summary
 from wsl.evaluation.mixed_probes import probe_baselines, probe_mixed
-from wsl.evaluation.probes import PENALTIES, layer_statistics, measure_accuracies
 from wsl.files.plain import read_json, write_json
 from wsl.runs.summary import print_summary
 from wsl.sampling.description import load_description
 from wsl.weights.codec import embed_mixed, load_codec
+from wsl.weights.encoders._features import layer_statistics
 from wsl.weights.encoders.base import EncoderInputs
 from wsl.weights.encoders.tokens import tokens_of
 from wsl.weights.settings import EncoderFit, Search
@@ -177,8 +177,8 @@ def test_probes_over_all_architectures_are_scikit_learns(mixed, probed):
     accuracies = pd.read_csv(mixed.accuracies)
     parts = {}
     for part, indices in (("train", mixed.train), ("test", mixed.test)):
-        features = {"sane": [], "architecture": [], "layer statistics": []}
-        truth, names = [], []
+        features = {"sane": [], "architecture": [], "statistics": []}
+        truth, names, numbers = [], [], []
         units = [layer_statistics(*weights_of(index)[:2]) for index in mixed.train]
         for place, index in enumerate(indices):
             values, layout, _, snapshots = weights_of(index)
@@ -190,14 +190,19 @@ def test_probes_over_all_architectures_are_scikit_learns(mixed, probed):
             latents = load_codec(mixed.train[place], (), mixed.encoder).encode(values)
             features["sane"].append(latents.reshape(len(values), -1, 3).mean(1))
             features["architecture"].append(one)
-            features["layer statistics"].append(np.concatenate([one, *blocks], axis=1))
+            features["statistics"].append(np.concatenate([one, *blocks], axis=1))
             truth.append(snapshots.merge(accuracies, on=["member", "snapshot"])["test_accuracy"])
             names += [LABELS[place]] * len(values)
-        parts[part] = {name: np.concatenate(rows) for name, rows in features.items()}, np.concatenate(truth), names
-    (training, y, _), (held_out, truth, names) = parts["train"], parts["test"]
+            numbers += snapshots["member"].tolist()
+        parts[part] = (
+            {name: np.concatenate(rows) for name, rows in features.items()},
+            np.concatenate(truth),
+            names,
+            numbers,
+        )
+    (training, y, _, members), (held_out, truth, names, _) = parts["train"], parts["test"]
     for name, x in training.items():
-        scaler = StandardScaler().fit(x)
-        predicted = RidgeCV(PENALTIES).fit(scaler.transform(x), y).predict(scaler.transform(held_out[name]))
+        predicted = searched_ridge(x, y, members).predict(held_out[name])
         for label in ("all", *LABELS):
             rows = np.array([label in ("all", other) for other in names])
             error = ((predicted - truth)[rows] ** 2).sum() / ((truth[rows] - truth[rows].mean()) ** 2).sum()
@@ -223,7 +228,7 @@ def test_tables_and_the_summary_name_every_encoder_and_architecture(mixed, measu
     assert {label: about["members"] for label, about in summary["architectures"].items()} == {"resnet18": 5, "mlp": 6}
     print_summary(run)
     shown = capsys.readouterr().out
-    for text in ("resnet18: 5 members", "mlp: 6 members", "mean of members", "layer statistics", "probes.csv"):
+    for text in ("resnet18: 5 members", "mlp: 6 members", "mean of members", "statistics", "probes.csv"):
         assert text in shown
     with pytest.raises(DataError, match="has no sampler, since its zoo is mixed"):
         load_description(run)

@@ -8,14 +8,19 @@ import pandas as pd
 import pytest
 import torch
 import yaml
+from scipy.stats import kendalltau
 from sklearn.linear_model import RidgeCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from wsl.errors import DataError
-from wsl.evaluation.probes import PENALTIES, layer_statistics, measure_accuracies, measure_baselines, probe
+from wsl.evaluation import probes
+from wsl.evaluation.accuracies import measure_accuracies
+from wsl.evaluation.probe_baselines import measure_baselines
+from wsl.evaluation.probes import probe, probe_weights
+from wsl.evaluation.ridge import PENALTIES
 from wsl.runs.run import Run
-from wsl.weights.pca import fit_parameters
+from wsl.weights.encoders._features import layer_statistics
 from wsl.zoo.foreign.exporting import export_zoo
 from wsl.zoo.foreign.importing import import_zoo
 from wsl.zoo.index import open_zoo, read_weights
@@ -59,14 +64,29 @@ def head_weight(weights):
 
 
 def test_a_zoos_own_test_accuracies_are_the_target(imported):
-    found = probe(head_weight, imported / "train.h5", [imported / "test.h5"]).set_index("target")
+    files = imported / "train.h5", [imported / "test.h5"]
+    found = probe(head_weight, *files, compared=False).set_index("target")
     assert set(found.index) == {"test_accuracy", "validation_loss", "epoch", "generalisation_gap"}  # and no optimiser
     assert found.loc["test_accuracy", "score"] > 0.99 and found["snapshots"].tolist() == [4] * 4
     with open_zoo(imported / "train.h5") as train, open_zoo(imported / "test.h5") as test:
         model = make_pipeline(StandardScaler(), RidgeCV(PENALTIES))
         model.fit(head_weight(read_weights(train)), train.snapshots["validation_loss"])
         score = model.score(head_weight(read_weights(test)), test.snapshots["validation_loss"])
+        truth = test.snapshots["validation_loss"]
+        tau = kendalltau(truth, model.predict(head_weight(read_weights(test)))).statistic
     assert found.loc["validation_loss", "score"] == pytest.approx(score)
+    assert found.loc["validation_loss", "kendall"] == pytest.approx(tau)
+    # All members have the same classes, so intervals are over members, here of one snapshot.
+    assert set(found["unit"]) == {"members"} and found["sets"].eq(1).all()
+
+
+@pytest.mark.parametrize("at_once", [10**6, 40])  # all 31 columns at once, and 5
+def test_weights_are_probed_in_blocks_of_columns(imported, monkeypatch, at_once):
+    monkeypatch.setattr(probes, "NUMBERS", at_once)
+    files = imported / "train.h5", [imported / "test.h5"]
+    found, expected = probe_weights(*files), probe(lambda weights: weights, *files, compared=False)
+    pd.testing.assert_frame_equal(found, expected, rtol=1e-5)
+    assert (found["features"] == 31).all()
 
 
 def test_measured_accuracies_replace_the_zoos_own(imported, tmp_path):
@@ -75,7 +95,8 @@ def test_measured_accuracies_replace_the_zoos_own(imported, tmp_path):
         with open_zoo(imported / f"{part}.h5") as zoo:
             tables.append(zoo.snapshots[["member", "snapshot"]].assign(test_accuracy=RNG.random(len(zoo.snapshots))))
     pd.concat(tables).to_csv(tmp_path / "measured.csv", index=False)
-    found = probe(head_weight, imported / "train.h5", [imported / "test.h5"], tmp_path / "measured.csv")
+    files = imported / "train.h5", [imported / "test.h5"], tmp_path / "measured.csv"
+    found = probe(head_weight, *files, compared=False)
     assert found.set_index("target").loc["test_accuracy", "score"] < 0.9  # of noise
     assert len(found) == 4
 
@@ -83,7 +104,7 @@ def test_measured_accuracies_replace_the_zoos_own(imported, tmp_path):
 def test_targets_that_a_zoo_does_not_have_are_left_out(tmp_path):
     write_zoo(tmp_path / "theirs", ["optimizer"])
     import_zoo(tmp_path / "theirs", tmp_path / "ours")
-    found = probe(head_weight, tmp_path / "ours" / "train.h5", [tmp_path / "ours" / "test.h5"])
+    found = probe(head_weight, tmp_path / "ours" / "train.h5", [tmp_path / "ours" / "test.h5"], compared=False)
     assert found["target"].tolist() == ["validation_loss", "epoch"]
     table = (tmp_path / "theirs" / "zoo.csv").read_text().splitlines()
     same = [",".join([*row.split(",")[:2], "7", row.split(",")[3], "1.0", "0.5", "sgd"]) for row in table[1:]]
@@ -119,10 +140,7 @@ def test_the_guides_config_without_images_plans_an_import(tmp_path, monkeypatch)
     monkeypatch.chdir(tmp_path)
     run = Run(yaml.safe_load(text))
     assert {part: len(run.members(part)) for part in run.parts} == {"train": 9, "validation": 3, "test": 6}
-    names, train = [entry.name for entry in run.layout.entries], "zoos/cifar10/train.h5"
-    fitted = [tmp_path / f"{name}.h5" for name in names]
-    fit_parameters(train, fitted, names, run.config.weights.pca())
-    measure_baselines(train, ["zoos/cifar10/test.h5"], fitted, None, "probes.csv")
+    measure_baselines("zoos/cifar10/train.h5", ["zoos/cifar10/test.h5"], None, "probes.csv")
     probes = pd.read_csv("probes.csv")
-    assert set(probes["encoder"]) == {"layer statistics", "raw coefficients"}
+    assert set(probes["encoder"]) == {"statistics", "flat"}
     assert set(probes["target"]) == {"test_accuracy", "validation_loss", "epoch"} and probes["score"].notna().all()

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from sklearn.linear_model import Ridge, RidgeCV
-from sklearn.model_selection import GridSearchCV, LeaveOneGroupOut
+from sklearn.linear_model import RidgeCV
 
+from tests.ridge import searched_ridge
 from wsl.evaluation.ridge import PENALTIES, Standard, fit_ridge, in_row_space
 
 RNG = np.random.default_rng(0)
@@ -23,16 +23,10 @@ def test_penalties_and_predictions_are_those_of_a_search_that_leaves_members_out
     features, targets = data(columns)
     ours = fit_ridge(features, targets, MEMBERS)
     for place, target in enumerate(targets.T):
-        search = GridSearchCV(Ridge(), {"alpha": PENALTIES}, cv=LeaveOneGroupOut(), scoring=total_error)
-        search.fit(features, target, groups=MEMBERS)
-        assert ours.penalties[place] == search.best_params_["alpha"]
-        assert ours.predict(features)[:, place] == pytest.approx(search.predict(features), rel=1e-6)
+        model = searched_ridge(features, target, MEMBERS)
+        assert ours.penalties[place] == model[-1].best_params_["alpha"]
+        assert ours.predict(features)[:, place] == pytest.approx(model.predict(features), rel=1e-6)
     assert len(set(ours.penalties)) == 2
-
-
-def total_error(model, features, target):
-    """The sum over rows, since members with more snapshots count for more."""
-    return -np.square(model.predict(features) - target).sum()
 
 
 def test_members_of_one_row_and_a_single_member_are_leave_one_out():

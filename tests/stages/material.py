@@ -12,7 +12,7 @@ from PIL import Image
 from tests.stages.kinds import config_of
 from wsl.datasets.class_means import embed_classes
 from wsl.datasets.settings import ClipModel
-from wsl.evaluation.probes import measure_accuracies
+from wsl.evaluation.accuracies import measure_accuracies
 from wsl.images.packing import pack_class
 from wsl.images.settings import Packing
 from wsl.jobs.job import Job

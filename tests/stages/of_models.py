@@ -19,7 +19,7 @@ from wsl.evaluation.bench import BenchSettings
 from wsl.evaluation.control import judge_control
 from wsl.evaluation.encoders import BenchInputs, measure_encoder
 from wsl.evaluation.novelty import judge_novelty
-from wsl.evaluation.probes import measure_baselines
+from wsl.evaluation.probe_baselines import measure_baselines
 from wsl.evaluation.protocol import judge
 from wsl.evaluation.reconstruction import ReconstructionInputs, on_training_data, over_training
 from wsl.evaluation.refined import judge_refinement
@@ -162,9 +162,9 @@ def measures_properties(m: Material):
 @stage("probes")
 def fits_probes(m: Material):
     held_out = [m.index["validation"], m.index["test"]]
-    measure_baselines(m.index["train"], held_out, m.pca, m.accuracies, m.root / "probes.csv")
+    measure_baselines(m.index["train"], held_out, m.accuracies, m.root / "probes.csv")
     table = pd.read_csv(m.root / "probes.csv")
-    assert set(table["encoder"]) == {"layer statistics", "raw coefficients"} and {"optimizer"} < set(table["target"])
+    assert set(table["encoder"]) == {"statistics", "flat"} and {"optimizer"} < set(table["target"])
 
 
 @stage("bench of weight encoders")

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from tests.zoo.foreign.conftest import write_run
 from wsl.cli.main import app
 from wsl.evaluation.imported import compare_accuracies
-from wsl.evaluation.probes import probe_weights
+from wsl.evaluation.probe_baselines import probe_encoder
 from wsl.evaluation.tables import write_weights_summary
 from wsl.files.plain import read_json
 from wsl.files.tensors import read_tensors
@@ -153,10 +153,10 @@ def test_without_images_weights_and_results_are_enough(project, config, change, 
     with open_zoo(zoo / "train.h5") as index:
         fitted = [coded / "pca" / f"{entry.name}.h5" for entry in index.layout.entries]
     probes, members = tmp_path / "probes.csv", project.results / "tables" / "members.csv"
-    probe_weights(zoo / "train.h5", [zoo / "test.h5"], fitted, coded / "encoder.safetensors", probes, "pca-ae")
+    probe_encoder(zoo / "train.h5", [zoo / "test.h5"], fitted, coded / "encoder.safetensors", probes, "pca-ae")
     write_weights_summary(members, probes, tmp_path / "summary.json", CLASSES)
     table, numbers = pd.read_csv(probes), read_json(tmp_path / "summary.json")
-    assert set(table["encoder"]) == {"pca-ae", "layer statistics", "raw coefficients"}
+    assert set(table["encoder"]) == {"pca-ae", "statistics", "flat"}
     assert set(numbers["probes"]) == set(table["target"]) >= {"validation_loss", "epoch"}
     assert numbers["probes"]["epoch"]["pca-ae"] == table["score"][table["target"] == "epoch"].iloc[0]
     assert (numbers["members"], numbers["chance"]) == (MEMBERS, 1 / CLASSES)

@@ -138,5 +138,5 @@ def test_a_bench_makes_its_tables(finished):
     assert table[["agreement", "agreement_bn", "agreement_searched"]].stack().between(0, 1).all()
     assert (table["shared_validation_loss"] > 0).all() and table["shared_chance_loss"].nunique() == 1
     probes = pd.read_csv(finished.root / BENCH_TABLES[1])
-    assert set(probes["encoder"]) == {*table.index, "layer statistics", "raw coefficients"}
+    assert set(probes["encoder"]) == {*table.index, "statistics", "flat"}
     assert "Nothing to be done" in finished.dry_run(*BENCH_TABLES)

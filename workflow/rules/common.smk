@@ -229,6 +229,7 @@ def bench_settings(name):
         gate=weights.gate,
         search=RUN.config.search_with(name),
         shared=RUN.config.shared,
+        unit=RUN.unit,
     )
 
 

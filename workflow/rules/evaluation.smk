@@ -168,7 +168,12 @@ else:
             mem_mb=16000,
             runtime=120,
         params:
-            **call("wsl.evaluation.probes.probe_weights", ENCODER_ENTRIES, name=WEIGHTS.encoder.name),
+            **call(
+                "wsl.evaluation.probe_baselines.probe_encoder",
+                ENCODER_ENTRIES,
+                name=WEIGHTS.encoder.name,
+                unit=RUN.unit,
+            ),
 
     use rule job as summary with:
         input:

@@ -88,7 +88,7 @@ use rule job as test_accuracies with:
         mem_mb=8000,
         runtime=120,
     params:
-        **call("wsl.evaluation.probes.measure_accuracies"),
+        **call("wsl.evaluation.accuracies.measure_accuracies"),
 
 
 use rule job as measure_mixed with:

@@ -235,7 +235,7 @@ if ON_BENCH:
             mem_mb=8000,
             runtime=120,
         params:
-            **call("wsl.evaluation.probes.measure_accuracies"),
+            **call("wsl.evaluation.accuracies.measure_accuracies"),
 
     use rule job as measure_encoder with:
         input:
@@ -287,7 +287,6 @@ if ON_BENCH:
         input:
             train_index=index_of("train"),
             held_out=BENCH_PARTS,
-            fitted=PCA_FILES,
             accuracies=rules.measure_accuracies.output.out,
         output:
             out=PATHS / "evaluation/probe_baselines.csv",
@@ -297,7 +296,7 @@ if ON_BENCH:
             mem_mb=16000,
             runtime=120,
         params:
-            **call("wsl.evaluation.probes.measure_baselines"),
+            **call("wsl.evaluation.probe_baselines.measure_baselines", unit=RUN.unit),
 
     use rule job as encoder_tables with:
         input:

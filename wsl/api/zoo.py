@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from wsl.api.options import checked, one_thread
@@ -117,16 +116,17 @@ class Zoo:
             encoder: a finished run with members of the same architecture, whose latents are features too; None: none.
 
         Returns:
-            One row per target and features: ``hyper-parameters`` (with the epoch, without weights), ``layer
-            statistics`` (mean, variance and quartiles of each named parameter), ``raw coefficients`` (PCA of the
-            training members' parameters), and the encoder's latents. ``score`` is R², or accuracy for the optimizer,
-            with its 95 % interval ``low`` to ``high`` over sets of classes (NaN if all members have one), and
-            ``chance``.
+            One row per target and features: ``hyper-parameters`` (with the epoch, without weights), ``statistics``
+            (mean, variance and quantiles of each named parameter), ``flat`` (the weights themselves), and the encoder's
+            latents, alone and ``with_statistics``. ``score`` is R², or accuracy for the optimizer, with its 95 %
+            interval ``low`` to ``high`` over sets of classes, or over members if all have one set; ``gain`` is the R²
+            above that of ``statistics``, with its interval; ``kendall`` the rank correlation; ``chance``.
 
         Raises:
             DataError: the zoo has no held-out members, or no such target.
         """
-        from wsl.evaluation.probes import OPTIMIZER, TARGETS, probes_of
+        from wsl.evaluation.probe_baselines import probes_of
+        from wsl.evaluation.probes import OPTIMIZER, TARGETS
 
         if target is not None and target not in (known := (*TARGETS, OPTIMIZER)):
             raise DataError(f"there is no target {target!r}; give one of {', '.join(known)}")
@@ -137,8 +137,8 @@ class Zoo:
                 "part, as in --parts 70,15,15"
             )
         named = {} if encoder is None else {f"latents of {encoder.name}": encoder.codec_for(self.layout)}
-        with TemporaryDirectory(prefix="wsl-") as folder, one_thread():
-            table = probes_of(self._index("train"), held_out, Path(folder), named)
+        with one_thread():
+            table = probes_of(self._index("train"), held_out, named)
         found = table if target is None else table[table["target"] == target]
         if not len(found):
             there = ", ".join(table["target"].unique())

@@ -71,9 +71,8 @@ class Config(Section):
         if not self.weights.encoder.decodes and not self.images.source.empty:
             name = self.weights.encoder.name
             raise ValueError(
-                f"weights.encoder: {name} does not decode, but samplers and reconstructions are decoded; choose another, "
-                f"for example pca-ae. Probes of {name} are in tables/probes.csv beside those of every encoder on the "
-                "bench (evaluation.bench)"
+                f"weights.encoder: {name} does not decode, but samples and reconstructions are decoded; choose "
+                f"another, for example pca-ae, and put {name} on the bench (evaluation.bench.encoders)"
             )
         bench = self.evaluation.bench
         for name, variant in bench.encoders.items():

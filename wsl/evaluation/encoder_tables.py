@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from wsl.evaluation.intervals import over_sets
+from wsl.evaluation.intervals import by_set, class_set, over_sets
+from wsl.evaluation.probe_baselines import with_baselines
 from wsl.evaluation.probes import COLUMNS
 from wsl.files.plain import write_csv
 from wsl.zoo.few_sets import SETS
@@ -15,6 +16,7 @@ METRICS = ("agreement", "correlation", "cosine")
 ABOUT = dict.fromkeys(("encoder", "kind", "gate", "share", "regime"))  # the order of the columns
 MIXED = ["encoder", "architecture", "part"]
 AVERAGED = ("spread", "fit_seconds", "decode_seconds", "peak_mib")
+DIVERSITIES = ("diversity", "original_diversity")
 
 
 def encoder_tables(
@@ -33,15 +35,17 @@ def encoder_tables(
         measured: see ``wsl.evaluation.encoders.measure_encoder``, in the order of ``encoders``.
         probes: see ``measure_encoder``.
         histories: see ``measure_encoder``.
-        baselines: see ``wsl.evaluation.probes.measure_baselines``.
+        baselines: see ``wsl.evaluation.probe_baselines.measure_baselines``.
         out: CSV with the keys of ``encoders``, ``part``, ``latent_size``; ``agreement`` as decoded, recalibrated
             (``_bn``, with ``low`` and ``high``) and after a search (``_searched``, with ``low_searched`` and
             ``high_searched``), means over sets of classes with 95 % intervals; ``correlation`` and ``cosine`` likewise;
             ``accuracy_kept`` and ``accuracy_kept_searched``, the accuracy of recalibrated models relative to the
-            originals'; ``members`` and ``sets``; means of ``spread`` and costs over models; the shared encoder's
-            ``shared_train_loss``, ``shared_validation_loss`` and ``shared_chance_loss`` in the kept epoch; and facts of
-            encoders (``fact_``), such as the use of a codebook.
-        probed: CSV with ``encoder`` and the columns of ``wsl.evaluation.probes.probe``.
+            originals'; ``members`` and ``sets``; ``diversity`` of recalibrated models and ``original_diversity``,
+            means over sets of classes with two or more members; means of ``spread`` and costs over models; and the
+            shared encoder's ``shared_train_loss``, ``shared_validation_loss`` and ``shared_chance_loss`` in the kept
+            epoch; and facts of encoders, such as the use of a codebook. What needs decoded models is empty for encoders that do not decode.
+        probed: CSV with ``encoder`` and the columns of ``wsl.evaluation.probes.probe``; the rows of baselines that are
+            not on the bench themselves are last.
         losses: CSV, all histories by ``encoder``.
         encoders: for each, ``encoder`` (its name on the bench), ``kind``, ``gate`` (of its budget, or ``uniform``),
             ``share`` (fraction of the compression by a first stage, or None), ``regime`` (start of members) and
@@ -60,10 +64,9 @@ def encoder_tables(
                 columns = {"train": "train_loss", "validation": "validation_loss", "chance": "validation_chance"}
                 row |= {f"shared_{key}_loss": kept.loc[name, column] for key, column in columns.items()}
             facts = {key.removeprefix("fact_"): group[key].iloc[0] for key in group if key.startswith("fact_")}
-            rows.append({**row, **{key: group[key].mean() for key in AVERAGED}, **facts})
+            rows.append({**row, **_means(group, AVERAGED), **facts})
     write_csv(out, pd.DataFrame(rows).round(4))
-    table = pd.concat([_by_encoder(probes, names), pd.read_csv(baselines)], ignore_index=True)
-    write_csv(probed, table[COLUMNS].round(4))
+    write_csv(probed, with_baselines(_by_encoder(probes, names), pd.read_csv(baselines)).round(4))
 
 
 def _agreement(group: pd.DataFrame, unit: str) -> dict[str, float | str]:
@@ -76,12 +79,20 @@ def _agreement(group: pd.DataFrame, unit: str) -> dict[str, float | str]:
     }
     row = {"latent_size": int(group["latent_size"].iloc[0])}
     row |= {key: values["mean"] for key, values in statistics.items()}
-    row |= {"members": len(group), "sets": statistics["agreement"]["sets"], "unit": unit}
+    row |= {"members": len(group), "sets": group["task"].map(class_set).nunique(), "unit": unit}
+    row |= _means(group, DIVERSITIES)
     for suffix, short in (("_bn", ""), ("_searched", "_searched")):
         if suffix in suffixes:
             row |= {f"{end}{short}": statistics[f"agreement{suffix}"][end] for end in ("low", "high")}
             row[f"accuracy_kept{short}"] = group[f"accuracy{suffix}"].sum() / group["original_accuracy"].sum()
     return row
+
+
+def _means(group: pd.DataFrame, columns: Sequence[str]) -> dict[str, float]:
+    """Return means of those columns that are there: of diversities over sets of classes, otherwise over rows."""
+    there = [column for column in columns if column in group]
+    rows = by_set(group, *there) if columns is DIVERSITIES else group
+    return {column: rows[column].mean() for column in there}
 
 
 def mixed_tables(
@@ -103,7 +114,7 @@ def mixed_tables(
         for (encoder, architecture, part), group in pd.read_csv(path).groupby(MIXED, sort=False):
             row = {"encoder": encoder, "architecture": architecture, "part": part, "error": group["error"].mean()}
             row |= {**_agreement(group, unit), "original_accuracy": group["original_accuracy"].mean()}
-            rows.append({**row, **{key: group[key].mean() for key in ("spread", "decode_seconds")}})
+            rows.append({**row, **_means(group, ("spread", "decode_seconds"))})
     write_csv(out, pd.DataFrame(rows).sort_values(["architecture", "part"], kind="stable").round(4))
     write_csv(probed, pd.concat(map(pd.read_csv, probes))[["encoder", "architecture", *COLUMNS[1:]]].round(4))
 

@@ -102,18 +102,28 @@ def r_squared(truth: np.ndarray, predicted: np.ndarray, sets: Sequence[str]) -> 
     Args:
         truth: (n,).
         predicted: (n,).
-        sets: the set of classes of each value (n,), see ``class_set``.
+        sets: the set of classes of each value (n,), see ``class_set``, or its member.
     """
     truth, predicted = np.asarray(truth, dtype=float), np.asarray(predicted, dtype=float)
-    sums = pd.DataFrame({"error": (truth - predicted) ** 2, "spread": (truth - truth.mean()) ** 2})
-    sums = sums.groupby(np.asarray(sets)).sum()
-    count, spread = len(sums), sums["spread"].sum()
-    if not spread:
-        return Interval(nan, nan, nan)
-    ratio = sums["error"].sum() / spread
-    squares = np.square(sums["error"] - ratio * sums["spread"]).sum()
-    error = float(np.sqrt(squares * count / (count - 1)) / spread) if count > 1 else nan
-    return around(float(1 - ratio), error, count, AT_MOST_ONE)
+    ratio, error, count = _ratio(np.square(truth - predicted), np.square(truth - truth.mean()), sets)
+    return around(1 - ratio, error, count, AT_MOST_ONE)
+
+
+def r_squared_gain(truth: np.ndarray, predicted: np.ndarray, other: np.ndarray, sets: Sequence[str]) -> Interval:
+    """Return R² of predictions minus that of others of the same values (n,), with its interval; see ``r_squared``."""
+    fewer = np.square(truth - other) - np.square(truth - predicted)
+    return around(*_ratio(fewer, np.square(truth - truth.mean()), sets))
+
+
+def _ratio(above: np.ndarray, below: np.ndarray, sets: Sequence[str]) -> tuple[float, float, int]:
+    """Return a ratio of sums over values (n,), its standard error over sets, and their number."""
+    sums = pd.DataFrame({"above": above, "below": below}).groupby(np.asarray(sets)).sum()
+    count, whole = len(sums), sums["below"].sum()
+    if not whole:
+        return nan, nan, count
+    ratio = float(sums["above"].sum() / whole)
+    squares = np.square(sums["above"] - ratio * sums["below"]).sum()
+    return ratio, float(np.sqrt(squares * count / (count - 1)) / whole) if count > 1 else nan, count
 
 
 def class_set(task: str) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from wsl.evaluation.encoders import Compared, compare_members
+from wsl.evaluation.comparison import Compared, compare_members
 from wsl.files.plain import Files, write_csv, write_json
 from wsl.jobs.job import Job
 from wsl.weights.codec import WeightCodec, load_codec

@@ -10,9 +10,11 @@ import torch
 
 from wsl.errors import DataError
 from wsl.evaluation.mixed import Indices, of_layout
-from wsl.evaluation.probes import Features, layer_statistics, probe
+from wsl.evaluation.probe_baselines import STATISTICS
+from wsl.evaluation.probes import Features, probe
 from wsl.files.plain import write_csv
 from wsl.weights.codec import WeightCodec, load_codec
+from wsl.weights.encoders._features import layer_statistics
 from wsl.zoo.index import open_zoo, read_snapshot
 from wsl.zoo.layout import Layout
 
@@ -39,7 +41,7 @@ def probe_baselines(
 ) -> None:
     """Write scores of probes without an encoder.
 
-    They read the ``architecture`` alone, or also ``layer statistics``: those of each architecture, standardised over
+    They read the ``architecture`` alone, or also ``statistics``: those of each architecture, standardised over
     its training snapshots, are features of their own, which are 0 for the others. So a probe has its own slopes for
     each architecture, and one penalty.
     """
@@ -55,7 +57,7 @@ def probe_baselines(
         one = np.eye(len(units))[place]
         which[layout] = lambda weights, one=one: np.repeat(one[None], len(weights), axis=0)
         statistics[layout] = _in_own_columns(layout, units, which[layout])
-    kinds = {"architecture": which, "layer statistics": statistics}
+    kinds = {"architecture": which, STATISTICS: statistics}
     _write_probes(kinds, train, held_out, accuracies, labels, out)
 
 

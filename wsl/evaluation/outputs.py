@@ -6,14 +6,32 @@ from torch.nn import functional
 
 from wsl.zoo.layout import Layout
 from wsl.zoo.network import FlatNetwork
+from wsl.zoo.stacked import Networks
+
+BLOCK = 128  # images at once of small networks that run together
+NUMBERS = 2**25  # maximum number of weights that are held at once
+MODELS = 64  # maximum number of models
 
 
 class Runner:
-    """Runs flat weights of a layout, always in the same network."""
+    """Runs flat weights of a layout, always in the same network; small networks also several at once."""
 
     def __init__(self, layout: Layout, device: str = "cpu"):
         self.device = device
-        self.flat = FlatNetwork(layout, device)
+        self.flat, self.networks = FlatNetwork(layout, device), Networks(layout, device)
+        self.at_once = max(1, min(NUMBERS // layout.size, MODELS))
+
+    def groups(self, rows: np.ndarray) -> list[np.ndarray]:
+        """Return rows of snapshots (n,) in groups whose weights fit in memory."""
+        return [rows[start : start + self.at_once] for start in range(0, len(rows), self.at_once)]
+
+    @torch.no_grad()
+    def logits_of(self, weights: np.ndarray, inputs: torch.Tensor) -> torch.Tensor:
+        """Return logits (m, n, classes) of normalised inputs (n, 3, h, w) under flat weights (m, n_weights)."""
+        if not self.networks.small:
+            return torch.stack([self.logits(vector, inputs) for vector in weights])
+        vectors = torch.from_numpy(weights).to(self.device)
+        return torch.cat([self.networks(vectors, block.to(self.device)).cpu() for block in inputs.split(BLOCK)], dim=1)
 
     @torch.no_grad()
     def logits(self, weights: np.ndarray, inputs: torch.Tensor) -> torch.Tensor:
@@ -45,6 +63,25 @@ def compare(original: torch.Tensor, reconstructed: torch.Tensor) -> dict[str, fl
         "cosine": functional.cosine_similarity(a, b, dim=1).mean().item(),
         "correlation": (centred.prod(0).sum() / norms).item() if norms > 0 else 0.0,
     }
+
+
+def disagreement(predictions: torch.Tensor, classes: int) -> float:
+    """Return the fraction of images on which two models differ, averaged over images and pairs of models.
+
+    The pairs with equal predictions are counted by class, so the time is linear in the number of models.
+
+    Args:
+        predictions: predicted classes of the same images (m, n), for two or more models.
+        classes: number of classes.
+
+    Returns:
+        In [0, 1]; NaN for fewer than two models.
+    """
+    models = len(predictions)
+    if models < 2:
+        return float("nan")
+    votes = functional.one_hot(predictions, classes).sum(0).double()  # (n, classes)
+    return 1 - (votes * (votes - 1)).sum(1).mean().item() / (models * (models - 1))
 
 
 def accuracy(logits: torch.Tensor, labels: torch.Tensor) -> float:

@@ -1,98 +1,133 @@
-"""Linear probes of latents and of statistics of weights (Unterthiner et al. 2021)."""
+"""Linear probes: how well weights, or what encoders make of them, predict results (Unterthiner et al. 2020)."""
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from sklearn.linear_model import RidgeClassifierCV, RidgeCV
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from scipy.stats import kendalltau
 
 from wsl.errors import DataError
-from wsl.evaluation.intervals import RANGES, Interval, by_set, class_set, interval, r_squared
-from wsl.evaluation.outputs import Runner, accuracy
-from wsl.files.plain import Files, write_csv
-from wsl.images.inputs import normalised
-from wsl.images.tasks import TaskImages
-from wsl.jobs.job import Job
-from wsl.weights.codec import WeightCodec, load_codec
-from wsl.weights.coefficients import load_linear
-from wsl.weights.pca import fit_parameters
-from wsl.weights.pca_settings import PcaSettings
-from wsl.zoo.few_sets import DATASET, MEMBERS, SETS
-from wsl.zoo.index import open_zoo, read_snapshot, read_weights
+from wsl.evaluation.intervals import RANGES, class_set, interval, r_squared, r_squared_gain
+from wsl.evaluation.ridge import Standard, fit_ridge, in_row_space
+from wsl.weights.encoders._features import layer_statistics
+from wsl.zoo.few_sets import MEMBERS, SETS
+from wsl.zoo.index import Zoo, open_zoo, read_weights
 from wsl.zoo.layout import Layout
 
-PENALTIES = np.logspace(-3, 6, 19)
 TARGETS = ("test_accuracy", "validation_loss", "epoch", "generalisation_gap")
 OPTIMIZER = "optimizer"
 NO_HYPERPARAMETERS = ("member", "task", "seed", "digest", "diverged")  # other columns of members
-QUANTILES = (0, 25, 50, 75, 100)
-BATCH = 16
-COLUMNS = ["encoder", "target", "score", "low", "high", "chance", "snapshots", "members", "sets", "unit", "features"]
+NUMBERS = 2**25  # maximum number of weights that are read at once
+COLUMNS = ["encoder", "target", "with_statistics", "score", "low", "high", "gain", "gain_low", "gain_high"]
+COLUMNS += ["kendall", "chance", "snapshots", "members", "sets", "unit", "features"]
 Features = Callable[[np.ndarray], np.ndarray]
+Index = str | Path
 
 
-def measure_accuracies(
-    indices: Sequence[str | Path],
-    packed: Files,
-    out: str | Path,
-    job: Job = Job(),  # noqa: B008
-) -> None:
-    """Write the test accuracy of every snapshot, a target of probes.
+class Table(NamedTuple):
+    """What probes read of the trained snapshots of some indices.
 
-    Args:
-        indices: of members.
-        packed: packed images, one file per class, or a list of them.
-        out: CSV with ``member``, ``snapshot``, ``test_accuracy``.
-        job: its device.
+    Attributes:
+        features: (n, k).
+        statistics: s(W) (n, 7 * parameters); None: not needed.
+        truth: one row per snapshot, see ``_truth``.
     """
-    images, tables = TaskImages(packed), []
-    for path in indices:
-        with open_zoo(path) as zoo:
-            runner, accuracies = Runner(zoo.layout, job.device), []
-            for row, task in enumerate(zoo.snapshots["task"]):
-                inputs, labels = images.of_task(task, part="test")
-                inputs = normalised(inputs, zoo.layout.normalisation)
-                accuracies.append(accuracy(runner.logits(read_snapshot(zoo, row), inputs), labels))
-            tables.append(zoo.snapshots[["member", "snapshot"]].assign(test_accuracy=accuracies))
-    write_csv(out, pd.concat(tables, ignore_index=True))
+
+    features: np.ndarray
+    statistics: np.ndarray | None
+    truth: pd.DataFrame
 
 
 def probe(
     features: Features | Mapping[Layout, Features],
-    train_index: str | Path | Sequence[str | Path],
-    held_out: Sequence[str | Path],
-    accuracies: str | Path | None = None,
+    train_index: Index | Sequence[Index],
+    held_out: Sequence[Index],
+    accuracies: Index | None = None,
+    unit: str = SETS,
+    compared: bool = True,
 ) -> pd.DataFrame:
     """Fit ridge probes on the snapshots of training members and evaluate them on held-out members.
 
     Args:
         features: returns numbers (n, k) of flat weights (n, n_weights); for a mixed zoo one function per layout.
-        train_index: of training members, or a list of one per architecture; penalties come from leave-one-out
-            cross-validation on them.
+        train_index: of training members, or a list of one per architecture; penalties come from leaving out one of
+            these members after the other, see ``fit_ridge``.
         held_out: indices of the members to evaluate on, named after their parts.
-        accuracies: see ``measure_accuracies``; None: test accuracies that the zoo itself has.
+        accuracies: see ``wsl.evaluation.accuracies.measure_accuracies``; None: test accuracies that the zoo has itself.
+        unit: of intervals, see ``wsl.zoo.few_sets``; members if all have one set of classes.
+        compared: whether to compare with s(W), see below; a mixed zoo is not.
 
     Returns:
         One row per target: ``target``, ``score`` (R² over held-out snapshots, or accuracy for the optimiser) with its
-        95 % interval (``low``, ``high``), ``chance`` (0, or the fraction of the most frequent optimiser), the numbers
-        of ``snapshots``, ``members`` and ``sets`` of classes, the ``unit`` of intervals, which is members if they share
-        whole tasks (``wsl.zoo.few_sets.unit_of``), and the number of ``features``. Targets are
-        those of ``TARGETS`` and the optimiser that have several finite values in both training and held-out members.
-        Untrained snapshots are left out, since those with a shared start are equal.
+        95 % interval (``low``, ``high``) over ``unit``: sets of classes, or members if they are independent or share
+        one set; ``kendall``, the rank correlation of predictions and truth; ``chance`` (0, or the fraction of the most
+        frequent optimiser); the numbers of ``snapshots``, ``members`` and ``sets`` of classes, and of ``features``.
+        ``gain`` is the R² above that of s(W) on the same snapshots, with its interval. Rows ``with_statistics`` are
+        those of probes of the features and s(W) together.
+
+        Targets are those of ``TARGETS`` and the optimiser that have several finite values in both training and held-out
+        members. Untrained snapshots are left out, since those with a shared start are equal.
 
     Raises:
         DataError: there is no target to probe for.
     """
     measured = None if accuracies is None else pd.read_csv(accuracies)
     training = [train_index] if isinstance(train_index, str | Path) else train_index
-    return _scores(*_rows(features, training, measured), *_rows(features, held_out, measured), training[0])
+    compared = compared and not isinstance(features, Mapping)
+    known, other = (_table(features, paths, measured, compared) for paths in (training, held_out))
+    own = _predicted(known.features, known.truth, other.features, other.truth)
+    if not own:
+        raise DataError(f"{training[0]}: none of {', '.join(TARGETS)} has two finite values in each part")
+    if not compared:
+        return _scores(own, other.truth, unit, known.features.shape[1])
+    reference = _predicted(known.statistics, known.truth, other.statistics, other.truth)
+    both = [np.concatenate([table.features, table.statistics], axis=1) for table in (known, other)]
+    joint = _predicted(both[0], known.truth, both[1], other.truth)
+    tables = [_scores(own, other.truth, unit, known.features.shape[1], reference)]
+    tables.append(_scores(joint, other.truth, unit, both[0].shape[1], reference).assign(with_statistics=True))
+    return pd.concat(tables, ignore_index=True)
 
 
-def probe_hyperparameters(train_index: str | Path, held_out: Sequence[str | Path]) -> pd.DataFrame:
+def probe_statistics(
+    train_index: Index, held_out: Sequence[Index], accuracies: Index | None = None, unit: str = SETS
+) -> pd.DataFrame:
+    """Fit probes of s(W); see ``probe``."""
+    with open_zoo(train_index) as zoo:
+        layout = zoo.layout
+    features = lambda weights: layer_statistics(weights, layout)  # noqa: E731
+    return probe(features, train_index, held_out, accuracies, unit, compared=False)
+
+
+def probe_weights(
+    train_index: Index, held_out: Sequence[Index], accuracies: Index | None = None, unit: str = SETS
+) -> pd.DataFrame:
+    """Fit probes of the weights themselves, read in blocks of columns, since networks may be large; see ``probe``."""
+    measured = None if accuracies is None else pd.read_csv(accuracies)
+    truth, held_out_truth = _truth([train_index], measured), _truth(held_out, measured)
+    products = np.zeros((len(truth), len(truth))), np.zeros((len(held_out_truth), len(truth)))
+    with open_zoo(train_index) as zoo:
+        size = zoo.layout.size
+    step = max(NUMBERS // max(len(truth), len(held_out_truth)), 1)
+    if size <= len(truth) and size <= step:
+        known, other = _columns([train_index], slice(None)), _columns(held_out, slice(None))
+    else:
+        for start in range(0, size, step):
+            columns = slice(start, min(start + step, size))
+            block = _columns([train_index], columns)
+            standard = Standard.of(block)
+            block = standard(block)
+            products[0][...] += block @ block.T
+            products[1][...] += standard(_columns(held_out, columns)) @ block.T
+        known, other = in_row_space(*products)
+    predicted = _predicted(known, truth, other, held_out_truth, standard=size <= len(truth) and size <= step)
+    if not predicted:
+        raise DataError(f"{train_index}: none of {', '.join(TARGETS)} has two finite values in each part")
+    return _scores(predicted, held_out_truth, unit, size)
+
+
+def probe_hyperparameters(train_index: Index, held_out: Sequence[Index]) -> pd.DataFrame:
     """Fit ridge probes on hyper-parameters and the epoch in place of weights: what is known without weights.
 
     Numbers are read as they are and, if positive, by their logarithm; texts by indicators of the training members'
@@ -100,6 +135,9 @@ def probe_hyperparameters(train_index: str | Path, held_out: Sequence[str | Path
 
     Returns:
         See ``probe``.
+
+    Raises:
+        DataError: all members have the same hyper-parameters.
     """
     with open_zoo(train_index) as zoo:
         columns = ["epoch", *(column for column in zoo.members if column not in NO_HYPERPARAMETERS)]
@@ -108,9 +146,9 @@ def probe_hyperparameters(train_index: str | Path, held_out: Sequence[str | Path
     for target in (*TARGETS, OPTIMIZER):
         used = [column for column in columns if column != target]
         known, other = (_numbers(table, used, truth) for table in (truth, held_out_truth))
-        if known.shape[1]:
-            with suppress(DataError):  # there is nothing to predict
-                tables.append(_scores(known, truth, other, held_out_truth, train_index, [target]))
+        predicted = _predicted(known, truth, other, held_out_truth, [target]) if known.shape[1] else {}
+        if predicted:
+            tables.append(_scores(predicted, held_out_truth, False, known.shape[1]))
     if not tables:
         raise DataError(f"{train_index}: all members have the same hyper-parameters")
     return pd.concat(tables, ignore_index=True)
@@ -133,44 +171,35 @@ def _numbers(table: pd.DataFrame, columns: Sequence[str], training: pd.DataFrame
     return np.column_stack(features) if features else np.empty((len(table), 0))
 
 
-def _scores(
-    train_features: np.ndarray,
+def _predicted(
+    known: np.ndarray,
     truth: pd.DataFrame,
-    held_out_features: np.ndarray,
-    held_out_truth: pd.DataFrame,
-    index: str | Path,
+    other: np.ndarray,
+    held_out: pd.DataFrame,
     targets: Sequence[str] = (*TARGETS, OPTIMIZER),
-) -> pd.DataFrame:
-    """Fit probes of features (n, k) and return their scores, see ``probe``."""
-    rows, unit = [], _unit(truth, held_out_truth)
+    standard: bool = True,
+) -> dict[str, np.ndarray]:
+    """Return predictions (m,) of held-out snapshots by target, from features (n, k) and (m, k).
+
+    ``standard``: whether to standardise each feature.
+    """
+    predictions: dict[str, np.ndarray] = {}
+    masks: dict[bytes, list[str]] = {}
     for target in targets:
-        if target == OPTIMIZER:
-            continue
-        fitted, evaluated = _finite(truth, target), _finite(held_out_truth, target)
-        if fitted.any() and evaluated.any():
-            model = make_pipeline(StandardScaler(), RidgeCV(PENALTIES))
-            model.fit(train_features[fitted], truth[target][fitted])
-            table = held_out_truth[evaluated]
-            predicted = model.predict(held_out_features[evaluated])
-            sets = table["task"].map(class_set) if unit == SETS else table["member"]
-            rows.append(_row(target, r_squared(table[target], predicted, sets), 0.0, table))
-    several = OPTIMIZER in truth and OPTIMIZER in held_out_truth and truth[OPTIMIZER].nunique() > 1
+        if target != OPTIMIZER and (fitted := _finite(truth, target)).any() and _finite(held_out, target).any():
+            masks.setdefault(fitted.tobytes(), []).append(target)
+    for mask, names in masks.items():  # targets with the same rows share one decomposition
+        fitted = np.frombuffer(mask, dtype=bool)
+        to_units = Standard.of(known[fitted]) if standard else np.asarray
+        model = fit_ridge(to_units(known[fitted]), truth[names].to_numpy()[fitted], truth["member"].to_numpy()[fitted])
+        predictions |= dict(zip(names, model.predict(to_units(other)).T, strict=True))
+    several = OPTIMIZER in truth and OPTIMIZER in held_out and truth[OPTIMIZER].nunique() > 1
     if several and OPTIMIZER in targets:
-        model = make_pipeline(StandardScaler(), RidgeClassifierCV(PENALTIES)).fit(train_features, truth[OPTIMIZER])
-        chance = held_out_truth[OPTIMIZER].value_counts(normalize=True).max()
-        table = held_out_truth.assign(accuracy=model.predict(held_out_features) == held_out_truth[OPTIMIZER])
-        score = interval(by_set(table, "accuracy", unit=unit)["accuracy"].to_numpy(), RANGES["accuracy"])
-        rows.append(_row(OPTIMIZER, score, chance, table))
-    if not rows:
-        raise DataError(f"{index}: none of {', '.join(TARGETS)} has two finite values in each part")
-    return pd.DataFrame(rows).assign(unit=unit, features=train_features.shape[1])
-
-
-def _unit(*tables: pd.DataFrame) -> str:
-    """Return the unit of intervals of members in tables of training and held-out snapshots, see ``unit_of``."""
-    tasks = pd.concat([table["task"] for table in tables]).unique()
-    whole = all(DATASET in table for table in tables)
-    return MEMBERS if whole or len(tasks) == 1 else SETS
+        names, to_units = np.unique(truth[OPTIMIZER]), Standard.of(known) if standard else np.asarray
+        indicators = np.where(truth[OPTIMIZER].to_numpy()[:, None] == names, 1.0, -1.0)
+        model = fit_ridge(to_units(known), indicators, truth["member"].to_numpy(), together=True)
+        predictions[OPTIMIZER] = names[model.predict(to_units(other)).argmax(axis=1)]
+    return {target: predictions[target] for target in targets if target in predictions}
 
 
 def _finite(table: pd.DataFrame, target: str) -> np.ndarray:
@@ -180,38 +209,74 @@ def _finite(table: pd.DataFrame, target: str) -> np.ndarray:
     return finite if finite.any() and table[target][finite].nunique() > 1 else none
 
 
-def _row(target: str, score: Interval, chance: float, table: pd.DataFrame) -> dict[str, float | str]:
-    scores = {"score": score.mean, "low": score.low, "high": score.high, "chance": chance}
-    sets = table["task"].map(class_set).nunique()
-    counts = {"snapshots": len(table), "members": table["member"].nunique(), "sets": sets}
-    return {"target": target, **scores, **counts}
+def _scores(
+    predictions: Mapping[str, np.ndarray],
+    truth: pd.DataFrame,
+    unit: str,
+    features: int,
+    reference: Mapping[str, np.ndarray] | None = None,
+) -> pd.DataFrame:
+    """Return the scores of predictions of held-out snapshots, and their gain over other predictions; see ``probe``."""
+    rows = []
+    for target, predicted in predictions.items():
+        kept = np.ones(len(truth), dtype=bool) if target == OPTIMIZER else _finite(truth, target)
+        table, values = truth[kept], predicted[kept]
+        sets = table["task"].map(class_set)
+        alone = unit == MEMBERS or sets.nunique() == 1
+        units = (table["member"] if alone else sets).to_numpy()
+        about = {"members": table["member"].nunique(), "sets": sets.nunique(), "unit": MEMBERS if alone else SETS}
+        row = {"target": target, "with_statistics": False, **dict.fromkeys(COLUMNS[6:10], np.nan)}
+        if target == OPTIMIZER:
+            right = pd.DataFrame({"unit": units, "member": table["member"], "right": values == table[target]})
+            means = right.groupby(["unit", "member"])["right"].mean().groupby("unit").mean()
+            score, chance = interval(means.to_numpy(), RANGES["accuracy"]), table[target].value_counts(True).max()
+        else:
+            score, chance = r_squared(table[target], values, units), 0.0
+            row["kendall"] = kendalltau(table[target], values).statistic
+            if reference is not None:
+                gain = r_squared_gain(table[target].to_numpy(), values, reference[target][kept], units)
+                row |= dict(zip(("gain", "gain_low", "gain_high"), gain, strict=True))
+        scores = {"score": score.mean, "low": score.low, "high": score.high, "chance": chance}
+        rows.append({**row, **scores, "snapshots": len(table), **about, "features": features})
+    return pd.DataFrame(rows)
 
 
-def layer_statistics(weights: np.ndarray, layout: Layout) -> np.ndarray:
-    """Return mean, variance and quartiles of each named parameter (n, 7 * parameters) of weights (n, n_weights)."""
-    statistics = []
-    for entry in layout.entries:
-        values = weights[:, entry.columns]
-        statistics += [values.mean(1), values.var(1), *np.percentile(values, QUANTILES, axis=1)]
-    return np.stack(statistics, axis=1)
+def _blocks(zoo: Zoo) -> Iterator[np.ndarray]:
+    """Yield the weights of trained snapshots (n, n_weights), as many as ``NUMBERS`` allows."""
+    count, step = len(zoo.snapshots), max(NUMBERS // zoo.layout.size, 1)
+    trained = (zoo.snapshots["epoch"] > 0).to_numpy()
+    for start in range(0, count, step):
+        yield read_weights(zoo, slice(start, start + step))[trained[start : start + step]]
 
 
-def _rows(
-    features: Features | Mapping[Layout, Features], indices: Sequence[str | Path], measured: pd.DataFrame | None
-) -> tuple[np.ndarray, pd.DataFrame]:
+def _columns(indices: Sequence[Index], columns: slice) -> np.ndarray:
+    """Return some columns of all trained snapshots, float32 (n, columns)."""
     values = []
     for path in indices:
         with open_zoo(path) as zoo:
-            starts = range(0, len(zoo.snapshots), BATCH)
+            values.append(read_weights(zoo, columns=columns)[(zoo.snapshots["epoch"] > 0).to_numpy()])
+    return np.concatenate(values)
+
+
+def _table(
+    features: Features | Mapping[Layout, Features],
+    indices: Sequence[Index],
+    measured: pd.DataFrame | None,
+    with_statistics: bool,
+) -> Table:
+    values, statistics = [], []
+    for path in indices:
+        with open_zoo(path) as zoo:
             of = features[zoo.layout] if isinstance(features, Mapping) else features
-            values += [of(read_weights(zoo, slice(start, start + BATCH))) for start in starts]
-    truth = _truth(indices, measured, trained=False)
-    trained = (truth["epoch"] > 0).to_numpy()
-    return np.concatenate(values)[trained], truth[trained].reset_index(drop=True)
+            for weights in _blocks(zoo):
+                values.append(of(weights))
+                if with_statistics:
+                    statistics.append(layer_statistics(weights, zoo.layout))
+    return Table(np.concatenate(values), np.concatenate(statistics) if statistics else None, _truth(indices, measured))
 
 
-def _truth(indices: Sequence[str | Path], measured: pd.DataFrame | None = None, trained: bool = True) -> pd.DataFrame:
-    """Return one row per snapshot: its results, and the plan of its member; ``trained``: without untrained ones."""
+def _truth(indices: Sequence[Index], measured: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Return one row per trained snapshot: its results, and the plan of its member."""
     tables = []
     for path in indices:
         with open_zoo(path) as zoo:
@@ -222,86 +287,4 @@ def _truth(indices: Sequence[str | Path], measured: pd.DataFrame | None = None, 
     if measured is not None:
         truth = truth.drop(columns="test_accuracy", errors="ignore")  # of an imported zoo
         truth = truth.merge(measured, on=["member", "snapshot"], how="left")
-    return truth[truth["epoch"] > 0].reset_index(drop=True) if trained else truth
-
-
-def probe_weights(
-    train_index: str | Path,
-    held_out: Sequence[str | Path],
-    fitted: Sequence[str | Path],
-    encoder: str | Path,
-    out: str | Path,
-    name: str,
-) -> None:
-    """Write scores of probes of a run's latents, and of probes without an encoder, from weights and results alone.
-
-    Args:
-        train_index: see ``probe``.
-        held_out: see ``probe``.
-        fitted: PCA files.
-        encoder: the fitted weight encoder.
-        out: CSV, rows of ``probe`` with ``encoder``: ``name``, ``layer statistics`` or ``raw coefficients``.
-        name: of the encoder.
-    """
-    codec = load_codec(train_index, fitted, encoder)
-    own = probe(codec.encode, train_index, held_out).assign(encoder=name)
-    table = pd.concat([own, *_baselines(train_index, held_out, fitted, None)], ignore_index=True)
-    write_csv(out, table[COLUMNS].round(4))
-
-
-def probes_of(
-    train_index: str | Path, held_out: Sequence[str | Path], folder: Path, codecs: Mapping[str, WeightCodec]
-) -> pd.DataFrame:
-    """Return scores of probes of a zoo that need no run: of weights, of hyper-parameters, and of given encoders.
-
-    Args:
-        train_index: see ``probe``.
-        held_out: see ``probe``.
-        folder: empty folder for PCA files of the training members.
-        codecs: further encoders by name.
-
-    Returns:
-        Rows of ``probe`` with ``encoder``: ``hyper-parameters``, ``layer statistics``, ``raw coefficients`` or a name.
-    """
-    with open_zoo(train_index) as zoo:
-        names = [entry.name for entry in zoo.layout.entries]
-    fitted = [folder / f"{place}.h5" for place in range(len(names))]
-    fit_parameters(train_index, fitted, names, PcaSettings())
-    tables = [probe(codec.encode, train_index, held_out).assign(encoder=name) for name, codec in codecs.items()]
-    tables += _baselines(train_index, held_out, fitted, None)
-    with suppress(DataError):  # all are equal
-        tables.append(probe_hyperparameters(train_index, held_out).assign(encoder="hyper-parameters"))
-    return pd.concat(tables, ignore_index=True)[COLUMNS].rename(columns={"encoder": "predicted from"})
-
-
-def measure_baselines(
-    train_index: str | Path,
-    held_out: Sequence[str | Path],
-    fitted: Sequence[str | Path],
-    accuracies: str | Path | None,
-    out: str | Path,
-) -> None:
-    """Write scores of probes without an encoder.
-
-    Args:
-        train_index: see ``probe``.
-        held_out: see ``probe``.
-        fitted: PCA files.
-        accuracies: see ``probe``.
-        out: CSV, rows of ``probe`` with ``encoder``: ``layer statistics`` or ``raw coefficients``.
-    """
-    write_csv(out, pd.concat(_baselines(train_index, held_out, fitted, accuracies), ignore_index=True))
-
-
-def _baselines(
-    train_index: str | Path, held_out: Sequence[str | Path], fitted: Sequence[str | Path], accuracies: str | Path | None
-) -> list[pd.DataFrame]:
-    with open_zoo(train_index) as zoo:
-        layout = zoo.layout
-        linear = load_linear(fitted, layout)
-    kinds: dict[str, Features] = {
-        "layer statistics": lambda weights: layer_statistics(weights, layout),
-        "raw coefficients": lambda weights: linear.encode(lambda columns: weights[:, columns], len(weights)),
-    }
-    files = train_index, held_out, accuracies
-    return [probe(features, *files).assign(encoder=name) for name, features in kinds.items()]
+    return truth[truth["epoch"] > 0].reset_index(drop=True)

@@ -177,11 +177,11 @@ def write_weights_summary(members: str | Path, probes: str | Path, out: str | Pa
 
     Args:
         members: table of members.
-        probes: see ``wsl.evaluation.probes.probe_weights``.
+        probes: see ``wsl.evaluation.probe_baselines.probe_encoder``.
         out: JSON; ``probes`` has the scores by target and encoder.
         classes_per_task: classes per task.
     """
-    table = pd.read_csv(probes)
+    table = pd.read_csv(probes).query("not with_statistics")
     by_target = table.set_index("encoder").groupby("target", sort=False)["score"]
     scores = {target: values.to_dict() for target, values in by_target}
     write_json(out, {**_of_members(members), "chance": 1 / classes_per_task, "accuracy": {}, "probes": scores})

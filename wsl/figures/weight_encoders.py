@@ -27,9 +27,10 @@ def draw(table: str | Path, pdf: str | Path, png: str | Path, chance: float) -> 
 
     Crosses mark the result of a search by outputs. Encoders of one kind and gate are joined. If several have the same
     size, the line goes through the best one; the others are hollow and named. The table is that of
-    ``wsl.evaluation.encoder_tables``; ``chance`` is the agreement of two independent models.
+    ``wsl.evaluation.encoder_tables``; ``chance`` is the agreement of two independent models. Encoders that do not
+    decode are left out.
     """
-    rows = pd.read_csv(table)
+    rows = pd.read_csv(table).dropna(subset="agreement_bn")
     parts = parts_in(rows, PARTS)
     figure = Figure(figsize=(2 * COLUMN, 3.3))
     for axes, part in zip(figure.subplots(1, len(parts), sharey=True, squeeze=False)[0], parts, strict=True):

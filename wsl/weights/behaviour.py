@@ -1,55 +1,78 @@
-"""The behaviour loss: it compares outputs of a decoded model with those of its original (Meynert et al. 2025)."""
+"""The behaviour loss: it compares outputs of decoded models with those of their originals (Meynert et al. 2025)."""
+
+from typing import Literal
 
 import torch
-from torch.func import functional_call
 from torch.nn import functional
 
 from wsl.images.inputs import normalised
+from wsl.images.reading import task_classes
 from wsl.images.tasks import TaskImages
 from wsl.weights.snapshots import Snapshots
 from wsl.zoo.layout import Layout
-from wsl.zoo.network import learned_state, network_for, with_batch_statistics
+from wsl.zoo.stacked import Networks
 
-QUERIES = 8  # training images per class for each comparison of two models
+QUERIES = 8  # training images per class for each comparison of models
+Measure = Literal["divergence", "probabilities"]
 
 
 def divergence(original: torch.Tensor, decoded: torch.Tensor) -> torch.Tensor:
-    """Return the divergence KL(original || decoded) of class probabilities, nats, averaged over logits (n, classes)."""
-    probabilities = decoded.log_softmax(1), original.log_softmax(1)
+    """Return the divergence KL(original || decoded) of class probabilities, nats, averaged over logits (..., classes).
+
+    The mean is over all but the last dimension.
+    """
+    probabilities = decoded.log_softmax(-1).flatten(0, -2), original.log_softmax(-1).flatten(0, -2)
     return functional.kl_div(*probabilities, log_target=True, reduction="batchmean")
+
+
+def probability_error(original: torch.Tensor, decoded: torch.Tensor) -> torch.Tensor:
+    """Return the mean squared difference of class probabilities of logits (..., classes)."""
+    return functional.mse_loss(decoded.softmax(-1), original.softmax(-1))
+
+
+MEASURES = {"divergence": divergence, "probabilities": probability_error}
 
 
 class Behaviour:
     """Compares outputs of originals and decoded models on training images of the originals' tasks.
 
     Both use the batch-normalisation statistics of these images, as after recalibration, so decoded running statistics
-    have no effect. Each comparison draws ``queries`` images per class (None: ``QUERIES``).
+    have no effect. Each comparison draws ``queries`` images per class (None: ``QUERIES``), which rows of one task share.
     """
 
-    def __init__(self, layout: Layout, images: TaskImages, queries: int | None = None, device: str = "cpu"):
+    def __init__(
+        self,
+        layout: Layout,
+        images: TaskImages,
+        queries: int | None = None,
+        device: str = "cpu",
+        measure: Measure = "divergence",
+    ):
         self.layout, self.images, self.device = layout, images, device
-        self.queries = QUERIES if queries is None else queries
-        self.network = with_batch_statistics(network_for(layout).to(device))
+        self.queries, self.measure = QUERIES if queries is None else queries, MEASURES[measure]
+        self.networks = Networks(layout, device, batch_statistics=True)
 
     def loss(self, snapshots: Snapshots, rows: list[int], decoded: torch.Tensor) -> torch.Tensor:
-        """Return the mean divergence of outputs of decoded flat weights (rows, n_weights), differentiable.
+        """Return the mean over rows of the measure of outputs of decoded flat weights (rows, n_weights).
 
-        ``rows`` are those of their originals.
+        It is differentiable. ``rows`` are those of their originals.
         """
-        losses = []
-        for row, weights in zip(rows, decoded, strict=True):
-            inputs = normalised(self._draw(snapshots.task(row)), self.layout.normalisation)
+        by_task: dict[str, list[int]] = {}
+        for place, row in enumerate(rows):
+            by_task.setdefault(snapshots.task(row), []).append(place)
+        total = decoded.new_zeros(())
+        for task, places in by_task.items():
+            inputs = normalised(self._draw(task), self.layout.normalisation)
             with torch.no_grad():
-                original = self.outputs(snapshots.weights([row])[0].to(self.device), inputs)
-            losses.append(divergence(original, self.outputs(weights, inputs)))
-        return torch.stack(losses).mean()
-
-    def outputs(self, weights: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
-        """Return logits (n, classes) of inputs under flat weights (n_weights,), differentiable in both."""
-        return functional_call(self.network, learned_state(weights, self.layout), (inputs,))
+                weights = snapshots.weights([rows[place] for place in places]).to(self.device)
+                original = self.networks(weights, inputs)
+            total = total + self.measure(original, self.networks(decoded[places], inputs)) * len(places)
+        return total / len(rows)
 
     def _draw(self, task: str) -> torch.Tensor:
-        images, labels = self.images.of_task(task)
-        by_class = [torch.nonzero(labels == label)[:, 0] for label in labels.unique()]
-        chosen = [places[torch.randperm(len(places))[: self.queries]] for places in by_class]
-        return images[torch.cat(chosen)].to(self.device)
+        """Return uint8 images (classes * queries, 3, h, w) of a task, those of a class next to each other."""
+        drawn = []
+        for name in task_classes(task):
+            images = self.images.of_class(name)
+            drawn.append(images[torch.randperm(len(images))[: self.queries]])
+        return torch.cat(drawn).to(self.device)

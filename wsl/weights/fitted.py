@@ -50,6 +50,7 @@ class FittedEncoder(nn.Module, ABC):
     def facts(self, latents: torch.Tensor) -> dict[str, float]:
         """Return facts by name about z_W (n, latent) of some networks, for the table of the bench."""
         return {}
+
     def features(self, weights: torch.Tensor) -> torch.Tensor:
         """Return what probes read (n, k) of flat weights (n, n_weights): z_W, unless an encoder has a better summary.
 

@@ -18,7 +18,7 @@ from wsl.jobs.job import Job
 from wsl.training.fitting import fit
 from wsl.weights.behaviour import Behaviour
 from wsl.weights.coefficients import LinearCodec, load_linear, owners, read_coefficients
-from wsl.weights.encoders.base import EncoderInputs, WeightEncoder
+from wsl.weights.encoders.base import EncoderInputs, TrainedEncoder, WeightEncoder
 from wsl.weights.fitted import FittedEncoder, States, write_states
 from wsl.weights.settings import CHECKPOINTS, EncoderFit
 from wsl.weights.snapshots import Snapshots
@@ -56,7 +56,10 @@ class EncoderData:
         others: training snapshots of other runs.
         parts: ``training`` and ``validation`` by part.
         further: snapshots of further architectures of a mixed zoo, by part.
+        settings: of the encoder; None: the defaults of the behaviour loss.
     """
+
+    settings: WeightEncoder | None = None
 
     def __init__(self, inputs: EncoderInputs, orders: int, orders_seed: int, job: Job, stack: ExitStack):
         self.inputs, self.job = inputs, job
@@ -89,7 +92,10 @@ class EncoderData:
         if not weight:
             return None
         images, zoos = TaskImages(self.inputs.packed), (self.training, *self.further["train"])
-        behaviours = {zoo.layout: Behaviour(zoo.layout, images, device=self.job.device) for zoo in zoos}
+        about = {"device": self.job.device}
+        if isinstance(self.settings, TrainedEncoder):
+            about |= {"queries": self.settings.behaviour_queries, "measure": self.settings.behaviour_measure}
+        behaviours = {zoo.layout: Behaviour(zoo.layout, images, **about) for zoo in zoos}
         return lambda snapshots, rows, decoded: weight * behaviours[snapshots.layout].loss(snapshots, rows, decoded)
 
 
@@ -116,6 +122,7 @@ def train_weight_encoder(
     torch.manual_seed(job.seed)
     with ExitStack() as stack:
         data = EncoderData(inputs, settings.orders, orders_seed, job, stack)
+        data.settings = settings.encoder
         fit_and_write(settings.encoder, settings.encoder.prepare(data), out, history, checkpoints, job)
 
 

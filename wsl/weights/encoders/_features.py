@@ -1,5 +1,6 @@
 """The modules behind `statistics` and `flat`, which describe networks and cannot be decoded."""
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -8,25 +9,20 @@ from wsl.weights.fitted import FittedEncoder
 from wsl.weights.training import EncoderData, Training
 from wsl.zoo.layout import Layout
 
-QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
+QUANTILES = (0, 25, 50, 75, 100)  # percent
 
 
-def layer_statistics(weights: torch.Tensor, layout: Layout) -> torch.Tensor:
+def layer_statistics(weights: np.ndarray, layout: Layout) -> np.ndarray:
     """Return the statistics s(W) of each named parameter (n, 7 * parameters) of flat weights (n, n_weights).
 
     These are the mean, the variance, and the quantiles 0, 25, 50, 75 and 100 %, linear between two values (Unterthiner
     et al. 2020, section 3). SANE's code takes 1 and 99 % in place of minimum and maximum.
     """
-    blocks = []
+    statistics = []
     for entry in layout.entries:
-        values = weights[:, entry.columns].sort(dim=1).values
-        places = torch.tensor(QUANTILES, dtype=torch.float64, device=values.device) * (entry.size - 1)
-        below = places.floor().long()
-        lower, upper = values[:, below], values[:, (below + 1).clamp(max=entry.size - 1)]
-        quantiles = torch.lerp(lower, upper, (places - below).to(values.dtype))
-        moments = torch.stack([values.mean(1), values.var(1, correction=0)], dim=1)
-        blocks.append(torch.cat([moments, quantiles], dim=1))
-    return torch.cat(blocks, dim=1)
+        values = weights[:, entry.columns]
+        statistics += [values.mean(1), values.var(1), *np.percentile(values, QUANTILES, axis=1)]
+    return np.stack(statistics, axis=1)
 
 
 class Description(FittedEncoder):
@@ -53,7 +49,7 @@ class LayerStatistics(Description):
         return (2 + len(QUANTILES)) * len(self.layout.entries)
 
     def encode(self, weights: torch.Tensor) -> torch.Tensor:
-        return layer_statistics(weights, self.layout)
+        return torch.from_numpy(np.float32(layer_statistics(weights.numpy(), self.layout)))
 
 
 class FlatWeights(Description):

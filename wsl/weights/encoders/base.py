@@ -6,13 +6,13 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from wsl.files.plain import Files
 from wsl.settings.registry import Registry
-from wsl.settings.sections import Named, NonNegativeFloat
+from wsl.settings.sections import Named, NonNegativeFloat, PositiveInt
 from wsl.training.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -117,8 +117,16 @@ class TrainedEncoder(WeightEncoder, Recipe):
 
     behaviour: NonNegativeFloat = Field(
         0.0,
-        description="weight of the behaviour loss, the KL divergence (nats) of a decoded model's outputs on training "
-        "images from its original's; the loss over weights is then averaged over numbers",
+        description="weight of the behaviour loss, which compares a decoded model's outputs on training images with its "
+        "original's; the loss over weights is then averaged over numbers",
+    )
+    behaviour_queries: PositiveInt = Field(
+        8, description="training images per class for the behaviour loss, drawn anew for each batch of snapshots"
+    )
+    behaviour_measure: Literal["divergence", "probabilities"] = Field(
+        "divergence",
+        description="measure of the behaviour loss: KL divergence (nats), or the mean squared difference of class "
+        "probabilities (Meynert et al. 2025)",
     )
 
     @property

@@ -1,4 +1,4 @@
-"""The encoder `statistics`: statistics of each named parameter, to predict results from weights (Unterthiner et al.)."""
+"""The encoder `statistics`: layer statistics, which predict results well (Unterthiner et al. 2020)."""
 
 from wsl.weights.encoders.base import WEIGHT_ENCODERS, WeightEncoder
 
