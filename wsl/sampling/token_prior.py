@@ -46,9 +46,7 @@ class Block(nn.Module):
         if past is not None:
             key, value = torch.cat([past[0], key], 2), torch.cat([past[1], value], 2)
         rate = self.rate if self.training else 0.0
-        attended = functional.scaled_dot_product_attention(
-            query, key, value, dropout_p=rate, is_causal=past is None
-        )
+        attended = functional.scaled_dot_product_attention(query, key, value, dropout_p=rate, is_causal=past is None)
         x = x + self.dropout(self.out(attended.transpose(1, 2).flatten(2)))
         return x + self.dropout(self.mlp(self.between(x))), (key, value)
 
