@@ -56,3 +56,11 @@ def test_links_lead_to_files_of_the_repository():
     inside = [(page, link) for page, link in links if "://" not in link]
     assert len(inside) > 40
     assert [(str(page), link) for page, link in inside if not (page.parent / link).is_file()] == []
+
+
+def test_methods_of_the_guide_are_those_of_the_tests():
+    guide = (ROOT / "docs" / "guides" / "add-your-method.md").read_text()
+    titled = re.findall(r'^```python title="parts/(\w+\.py)"\n(.*?)^```$', guide, re.DOTALL | re.MULTILINE)
+    assert [name for name, _ in titled] == ["toy_weight_encoder.py", "toy_sampler.py"]
+    for name, code in titled:
+        assert code == (ROOT / "tests" / "plugins" / name).read_text()

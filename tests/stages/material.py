@@ -25,6 +25,7 @@ from wsl.sampling.methods.base import METHODS
 from wsl.sampling.methods.regression import RegressionSettings, fit_regression
 from wsl.sampling.residual_flow import FlowFiles, fit_flow
 from wsl.sampling.settings import BodySettings
+from wsl.sampling.token_prior import PriorFiles, fit_prior
 from wsl.shared.settings import Shared
 from wsl.shared.training import train_shared
 from wsl.weights.codec import WeightCodec, embed_part, load_codec
@@ -118,6 +119,7 @@ class Material:
             "regression",
             "memory-bank",
             "retrieval",
+            "autoregressive",
             "flow",
             *["generator"] * (len(self.layout.head) == 2),
         ]
@@ -173,6 +175,8 @@ class Material:
         if name == "pca":
             return {"name": name}
         settings = {"name": name, **RECIPE}
+        if name == "vq":
+            return {**settings, "size": TOKEN, "entries": 8, "dim": 2, "width": 4, "depth": 1}
         if name in ("sane", "contrastive", "hyper"):
             tokens = len(tokens_of(self.layout, TOKEN).places)
             settings |= {"permute": bool(permutable(self.layout)), "size": TOKEN, "width": 16, "depth": 1}
@@ -239,6 +243,14 @@ class Material:
         return out
 
     @cached_property
+    def autoregressive(self) -> Path:
+        out, (train, validation) = self.root / "prior.safetensors", [*self.latents("vq").values()][:2]
+        inputs = PriorFiles(train, validation, self.images.means, self.bins, self.fitted("vq"))
+        settings = METHODS["autoregressive"].Settings(**RECIPE, width=4, depth=1)
+        fit_prior(inputs, out, self.root / "prior.csv", settings)
+        return out
+
+    @cached_property
     def body(self) -> Path:
         out = self.root / "body.safetensors"
         fit_body(self.index["train"], self.images.files, out, BodySettings(epochs=1))
@@ -264,13 +276,13 @@ class Material:
 
     def method_files(self, name: str) -> MethodFiles:
         """The files of a method."""
-        others = {"pca": self.pca, "encoder": self.fitted(FIRST)}
+        others = {"pca": self.pca, "encoder": self.fitted(METHODS[name].needs_encoder or FIRST)}
         if "generator" in self.samplers:
             others |= {"start": self.start, "body": self.body}
         others |= {"latents": self.latents()["train"], "coefficients": self.coefficients["train"]}
         space = "latents" if METHODS[name].space == "latent" else "coefficients"
         others |= {"codes": others[space], "shared": self.shared}
-        if name in ("regression", "flow", "generator"):  # the others are not fitted
+        if name in ("regression", "flow", "autoregressive", "generator"):  # the others are not fitted
             others |= {"fitted": getattr(self, name), "regression": self.regression}
         common = (self.index["train"], self.images.means, self.images.files, self.bins)
         return MethodFiles(*common, [self.index["validation"], self.index["test"]], **others)

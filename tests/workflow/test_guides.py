@@ -44,6 +44,18 @@ def test_own_photographs(class_folders, tmp_path):
     assert "koala, tarantula, yak" in sampled and (tmp_path / "model.safetensors").is_file()
 
 
+def test_add_your_method(made, tmp_path):
+    """On the tiny run, and planned alone: tests/workflow/test_plugins.py runs both methods through the workflow."""
+    for name in (".snakemake", "results"):
+        shutil.copytree(made[2] / name, tmp_path / name)
+    changes = {"glyphs": "tiny", "wsl run mine.yaml": "wsl run mine.yaml -- -n", "results/mine --out": "--out"}
+    planned, gathered = execute("docs/guides/add-your-method.md", tmp_path, changes)
+    assert "measure_encoder/vq" in planned and "fit_toy-ridge/0" in planned and "train_member" not in planned
+    table = pd.read_csv(tmp_path / "tables" / "accuracy.csv")
+    assert "accuracy.csv" in gathered and set(table["run"]) == {"tiny"} and set(table["run_seed"]) == {7}
+    assert table[["wsl", "torch", "machine", "config"]].notna().all(axis=None)
+
+
 def test_tutorial(made, tmp_path):
     """From `Look at the results` on with the tiny run in place of both, which is not made again."""
     pristine = made[2]

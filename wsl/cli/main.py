@@ -1,6 +1,21 @@
 """All commands, for the entry point."""
 
-from wsl.cli import doctor, export, fetch, init, inspect, pull, push, run, sample, search, track, watch, zoo_import  # noqa: F401
+from wsl.cli import (  # noqa: F401
+    doctor,
+    export,
+    fetch,
+    init,
+    inspect,
+    pull,
+    push,
+    run,
+    sample,
+    search,
+    tables,
+    track,
+    watch,
+    zoo_import,
+)
 from wsl.cli.app import app
 from wsl.files.opening import raise_file_limit
 from wsl.files.text import forgive_output

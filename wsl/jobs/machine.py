@@ -31,6 +31,7 @@ class Machine:
     memory: float  # GB
     system: str
     gpu: str = ""  # models of the machine's GPUs if the job used one
+    numpy: str = ""  # version
 
 
 def this_machine(device: str = "cpu") -> Machine:
@@ -44,6 +45,7 @@ def this_machine(device: str = "cpu") -> Machine:
         memory=round(psutil.virtual_memory().total / 1e9, 1),
         system=_system(),
         gpu="" if device == "cpu" else _cpu() if device == MPS else ", ".join(_gpus()),
+        numpy=_version("numpy"),
     )
 
 

@@ -79,7 +79,7 @@ def origin_rows(origin: Origin, run: str, seed: int) -> list[tuple[str, str]]:
     for machine, count in origin.machines:
         of_jobs = f" ({count} job{'s' * (count != 1)})" if len(origin.machines) > 1 else ""
         versions = f"wsl {machine.wsl}, Python {machine.python}, torch {machine.torch}"
-        rows += [(f"versions{of_jobs}", versions), (f"machine{of_jobs}", _hardware(machine))]
+        rows += [(f"versions{of_jobs}", versions), (f"machine{of_jobs}", hardware(machine))]
     return rows
 
 
@@ -92,6 +92,7 @@ def span(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {left} s"
 
 
-def _hardware(machine: Machine) -> str:
+def hardware(machine: Machine) -> str:
+    """Return a machine in words, without its software."""
     parts = [machine.cpu, f"{machine.cores} core{'s' * (machine.cores != 1)}", f"{machine.memory:g} GB of memory"]
     return ", ".join([*parts, *([machine.gpu] if machine.gpu else []), machine.system])

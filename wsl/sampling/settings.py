@@ -67,7 +67,7 @@ class Sampling(Sections):
     samplers: Annotated[list[SamplerName], Field(min_length=1)] = Field(
         ["projection", "regression", "memory-bank", "retrieval", "flow"],
         description="samplers to compare: `projection` (the thesis), `regression`, `memory-bank`, `retrieval`, `flow`, "
-        "`generator`, `kde`, `kde-subsampled`, `kde-bootstrapped`, or a plug-in's",
+        "`kde`, `kde-subsampled`, `kde-bootstrapped`, `autoregressive`, `generator`, or a plug-in's",
     )
     draws: PositiveInt = Field(1, description="number of fits of each learned sampler, from different seeds")
     recalibration: RecalibrationSettings = RecalibrationSettings()

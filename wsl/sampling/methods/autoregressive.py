@@ -63,8 +63,8 @@ class Autoregressive(CodeSampler):
         encoder = config.weights.encoder.name
         if encoder != "vq":
             raise ConfigError(
-                f"sampling.samplers: {cls.name} samples codes of the weight encoder vq, but that of this run is {encoder}; "
-                "set weights.encoder to vq, or choose other samplers"
+                f"sampling.samplers: {cls.name} samples codes of the weight encoder vq, but that of this run is "
+                f"{encoder}; set weights.encoder to vq, or choose other samplers"
             )
 
     @classmethod

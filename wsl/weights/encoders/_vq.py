@@ -1,4 +1,4 @@
-"""The module behind `vq`: networks as sequences of codes, the entries of a codebook that are nearest to their chunks."""
+"""The module behind `vq`: networks as sequences of codes, the numbers of the entries nearest to their chunks."""
 
 from collections.abc import Callable
 

@@ -72,7 +72,7 @@ def shares_of(layout: Layout, balance: float) -> torch.Tensor:
 
 
 def prepare(data: EncoderData, settings: Vq) -> Training:
-    """Prepare the fit of an encoder to whole snapshots, with a codebook of k-means of the untrained encoder's vectors."""
+    """Prepare the fit of an encoder to whole snapshots, with a codebook by k-means of untrained vectors."""
     device, layout = data.job.device, data.training.layout
     encoder = VqEncoder(layout_to_text(layout), **{key: getattr(settings, key) for key in SHAPE})
     standardise(encoder.sequence, [data.training])
