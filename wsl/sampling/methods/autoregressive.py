@@ -5,7 +5,6 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from wsl.errors import ConfigError
 from wsl.sampling.methods.base import METHODS, CodeSampler
 from wsl.settings.sections import NonNegativeFloat, PositiveInt, Whole
 from wsl.training.recipe import IMAGE_COUNTS, ImageCounts, Recipe
@@ -40,6 +39,7 @@ class Autoregressive(CodeSampler):
     label, colour, marker = "autoregressive", "#8C564B", "D"
     learned = True
     space = "latent"
+    needs_encoder = "vq"
     fit = "wsl.sampling.token_prior.fit_prior"
     at_sampling = ("temperature", "top_k", "top_p")
 
@@ -57,15 +57,6 @@ class Autoregressive(CodeSampler):
         chosen = Choosing(self.settings.temperature, self.settings.top_k, self.settings.top_p)
         codes = sample_codes(self.prior, datasets, self.bins.position(losses), chosen, seed)
         return self.prior.codebook[codes].flatten(1).numpy()
-
-    @classmethod
-    def check_config(cls, config: Any) -> None:
-        encoder = config.weights.encoder.name
-        if encoder != "vq":
-            raise ConfigError(
-                f"sampling.samplers: {cls.name} samples codes of the weight encoder vq, but that of this run is "
-                f"{encoder}; set weights.encoder to vq, or choose other samplers"
-            )
 
     @classmethod
     def fit_files(cls, run: Any, draw: int | str) -> dict[str, Any]:

@@ -48,6 +48,7 @@ class Method(ABC):
             too.
         selects: whether a model is the best of several by its loss on *validation* images of the task. The accuracy
             table marks such methods, and such a sampler is chosen only if there is no other.
+        needs_encoder: name of the weight encoder whose codes it samples; empty: of any.
         own_images: for baselines: the files that ``wsl sample`` needs to compare it on a user's images; None: never.
         space: of its codes, ``latent`` (z_W) or ``coefficients`` (C_m); None: it has no codes.
     """
@@ -72,6 +73,7 @@ class Method(ABC):
     from_prompts: ClassVar[bool] = False
     of_members: ClassVar[bool] = False
     selects: ClassVar[bool] = False
+    needs_encoder: ClassVar[str] = ""
     own_images: ClassVar[tuple[str, ...] | None] = None
     space: ClassVar[Literal["latent", "coefficients"] | None] = None
 
@@ -103,13 +105,19 @@ class Method(ABC):
             ConfigError: with the key and the remedy.
         """
 
-    @classmethod  # noqa: B027
+    @classmethod
     def check_config(cls, config: Any) -> None:
-        """Refuse settings that do not fit the rest of the config, before any job.
+        """Refuse settings that do not fit the rest of the config, before any job: by default, another encoder.
 
         Raises:
             ConfigError: with the key and the remedy.
         """
+        encoder = config.weights.encoder.name
+        if cls.needs_encoder not in ("", encoder):
+            raise ConfigError(
+                f"sampling.samplers: {cls.name} samples codes of the weight encoder {cls.needs_encoder}, but that of "
+                f"this run is {encoder}; set weights.encoder, or choose other samplers"
+            )
 
     @classmethod
     def applies(cls, run: Any) -> bool:
