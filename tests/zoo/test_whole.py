@@ -56,7 +56,7 @@ def test_a_left_out_source_is_named_by_its_label_or_its_classes():
     assert by_label.plan == run_of(unseen={"classes": [f"c.{digit}" for digit in DIGITS], "members": 6}).plan
     datasets = {part: {row["dataset"] for row in by_label.plan if row["part"] == part} for part in by_label.parts}
     assert datasets == {part: {"c"} if part == "unseen" else {"a", "b"} for part in by_label.parts}
-    assert facts(by_label)["tasks"] == "2 data sets of 10 classes, 6 of them on 1 that no other member saw"
+    assert facts(by_label)["tasks"] == "2 datasets of 10 classes, 6 of them on 1 that no other member saw"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from wsl.sampling.inputs import compared
 from wsl.sampling.methods.base import codec_files
+from wsl.zoo.few_sets import MEMBERS
 
 EVALUATION = RUN.config.evaluation
 CODEC = codec_files(RUN)
@@ -198,7 +199,7 @@ use rule job as judge_control with:
         mem_mb=16000,
         runtime=240,
     params:
-        **judging("wsl.evaluation.control.judge_control"),
+        **judging("wsl.evaluation.control.judge_control", distinct=RUN.unit == MEMBERS),
 
 
 use rule job as control_table with:
@@ -211,7 +212,7 @@ use rule job as control_table with:
         PATHS.log("control_table"),
     localrule: True
     params:
-        **call("wsl.evaluation.control.control_table", unit=RUN.unit),
+        **call("wsl.evaluation.control.control_table"),
 
 
 use rule job as judge_novelty with:
@@ -229,7 +230,7 @@ use rule job as judge_novelty with:
         mem_mb=16000,
         runtime=240,
     params:
-        **judging("wsl.evaluation.novelty.judge_novelty", outcome=SAMPLING.outcome),
+        **judging("wsl.evaluation.novelty.judge_novelty", outcome=SAMPLING.outcome, distinct=RUN.unit == MEMBERS),
 
 
 use rule job as novelty_table with:
@@ -242,7 +243,7 @@ use rule job as novelty_table with:
         PATHS.log("novelty_table"),
     localrule: True
     params:
-        **call("wsl.evaluation.novelty.novelty_table", unit=RUN.unit),
+        **call("wsl.evaluation.novelty.novelty_table"),
 
 
 # Samplers of whole weights have no code to refine, and leave an empty table.
@@ -262,7 +263,7 @@ use rule job as judge_refinement with:
         mem_mb=16000,
         runtime=240,
     params:
-        **judging("wsl.evaluation.refined.judge_refinement", outcome=SAMPLING.outcome),
+        **judging("wsl.evaluation.refined.judge_refinement", outcome=SAMPLING.outcome, distinct=RUN.unit == MEMBERS),
 
 
 use rule job as refinement_table with:
@@ -274,7 +275,7 @@ use rule job as refinement_table with:
         PATHS.log("refinement_table"),
     localrule: True
     params:
-        **call("wsl.evaluation.refined.refinement_table", unit=RUN.unit),
+        **call("wsl.evaluation.refined.refinement_table"),
 
 
 use rule job as measure_retrieval with:
