@@ -2,6 +2,7 @@
 
 from collections import Counter
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from scipy import stats
 from torch import nn
 
 from tests.conftest import plan_row
+from wsl.config.reading import read_yaml
+from wsl.config.schema import load_config
 from wsl.errors import ConfigError
 from wsl.report.contents import planned_warnings
 from wsl.report.facts import facts
@@ -150,3 +153,21 @@ def test_a_member_starts_as_planned(packed):
     same, normal = start(initialisation="default"), start(initialisation="normal")
     assert all(torch.equal(value, same[key]) for key, value in start().items())
     assert abs(normal["fc.weight"]).mean() > 3 * abs(same["fc.weight"]).mean()
+
+
+STUDIES = Path(__file__).parents[2] / "docs" / "studies" / "cnn-zoo"
+
+
+@pytest.mark.parametrize("path", sorted(STUDIES.glob("*.yaml")), ids=lambda path: path.name)
+def test_configs_of_the_study_are_valid(path):
+    zoo = load_config(read_yaml(path)).zoo
+    assert zoo.borrowed is not None or zoo.tasks == "whole"
+
+
+def test_studies_on_embedded_images_have_whole_grids_and_datasets():
+    run = Run(read_yaml(STUDIES / "one-dataset-tiny.yaml"))
+    combinations = Counter((row["initialisation"], row["learning_rate"]) for row in run.plan)
+    assert (len(run.plan), set(combinations.values()), len(combinations)) == (20, {2, 3}, 8)
+    several = Run(read_yaml(STUDIES / "datasets-tiny.yaml"))
+    counts = Counter((row["dataset"], row["part"] == "unseen") for row in several.plan)
+    assert counts == {(label, label == "characters"): 10 for label in several.config.images.source.of}
