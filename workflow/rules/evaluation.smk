@@ -2,7 +2,6 @@
 
 from wsl.sampling.inputs import compared
 from wsl.sampling.methods.base import codec_files
-from wsl.zoo.few_sets import MEMBERS
 
 EVALUATION = RUN.config.evaluation
 CODEC = codec_files(RUN)
@@ -199,7 +198,7 @@ use rule job as judge_control with:
         mem_mb=16000,
         runtime=240,
     params:
-        **judging("wsl.evaluation.control.judge_control", distinct=RUN.unit == MEMBERS),
+        **judging("wsl.evaluation.control.judge_control"),
 
 
 use rule job as control_table with:
@@ -212,7 +211,7 @@ use rule job as control_table with:
         PATHS.log("control_table"),
     localrule: True
     params:
-        **call("wsl.evaluation.control.control_table"),
+        **call("wsl.evaluation.control.control_table", unit=RUN.unit),
 
 
 use rule job as judge_novelty with:
@@ -230,7 +229,7 @@ use rule job as judge_novelty with:
         mem_mb=16000,
         runtime=240,
     params:
-        **judging("wsl.evaluation.novelty.judge_novelty", outcome=SAMPLING.outcome, distinct=RUN.unit == MEMBERS),
+        **judging("wsl.evaluation.novelty.judge_novelty", outcome=SAMPLING.outcome),
 
 
 use rule job as novelty_table with:
@@ -243,7 +242,7 @@ use rule job as novelty_table with:
         PATHS.log("novelty_table"),
     localrule: True
     params:
-        **call("wsl.evaluation.novelty.novelty_table"),
+        **call("wsl.evaluation.novelty.novelty_table", unit=RUN.unit),
 
 
 # Samplers of whole weights have no code to refine, and leave an empty table.
@@ -263,7 +262,7 @@ use rule job as judge_refinement with:
         mem_mb=16000,
         runtime=240,
     params:
-        **judging("wsl.evaluation.refined.judge_refinement", outcome=SAMPLING.outcome, distinct=RUN.unit == MEMBERS),
+        **judging("wsl.evaluation.refined.judge_refinement", outcome=SAMPLING.outcome),
 
 
 use rule job as refinement_table with:
@@ -275,7 +274,7 @@ use rule job as refinement_table with:
         PATHS.log("refinement_table"),
     localrule: True
     params:
-        **call("wsl.evaluation.refined.refinement_table"),
+        **call("wsl.evaluation.refined.refinement_table", unit=RUN.unit),
 
 
 use rule job as measure_retrieval with:

@@ -15,6 +15,7 @@ from wsl.files.plain import write_csv
 from wsl.jobs.job import Job
 from wsl.sampling.loading import Choice, MethodFiles, OpenRun
 from wsl.sampling.methods.base import Method
+from wsl.zoo.few_sets import SETS
 
 log = logging.getLogger(__name__)
 SCORES = ("prompt_alignment", "spearman")
@@ -73,7 +74,7 @@ def rank_correlation(requested: np.ndarray, achieved: np.ndarray) -> float:
     return float(stats.spearmanr(requested, achieved).statistic)
 
 
-def summarise_control(rows: pd.DataFrame) -> pd.DataFrame:
+def summarise_control(rows: pd.DataFrame, unit: str = SETS) -> pd.DataFrame:
     """Return one row per part and sampler: means over sets of classes with 95 % intervals.
 
     Scores are averaged over the draws of a task, then over the tasks of a set. The ``non_finite`` losses among those of
@@ -82,6 +83,7 @@ def summarise_control(rows: pd.DataFrame) -> pd.DataFrame:
 
     Args:
         rows: see ``measure_control``, of all samplers and draws.
+        unit: of intervals, see ``wsl.zoo.few_sets``.
     """
     table = []
     for (part, sampler), group in rows.groupby(["part", "sampler"], sort=False):
@@ -96,19 +98,20 @@ def summarise_control(rows: pd.DataFrame) -> pd.DataFrame:
         scores = pd.DataFrame(by_draw, columns=["member", "task", *SCORES]).dropna()
         row = {"part": part, "sampler": sampler}
         for name in SCORES:
-            means = over_sets(scores, name)
+            means = over_sets(scores, name, unit=unit)
             row |= {name: means["mean"], f"{name}_low": means["low"], f"{name}_high": means["high"]}
         pooled = rank_correlation(*finite[["requested", "achieved"]].to_numpy().T)
-        counts = {"tasks": means["tasks"], "sets": means["sets"], "models": len(group), "non_finite": non_finite}
+        counts = {key: means[key] for key in ("tasks", "sets", "unit")}
+        counts |= {"models": len(group), "non_finite": non_finite}
         table.append({**row, "pooled_spearman": pooled, **counts})
     return pd.DataFrame(table)
 
 
-def control_table(measured: Sequence[str | Path], out: str | Path, points: str | Path) -> None:
+def control_table(measured: Sequence[str | Path], out: str | Path, points: str | Path, unit: str = SETS) -> None:
     """Write the summary of all samplers and draws, and their rows (``points``) for the figure."""
     rows = pd.concat(map(pd.read_csv, measured), ignore_index=True)
     write_csv(points, rows)
-    write_csv(out, summarise_control(rows).round(4))
+    write_csv(out, summarise_control(rows, unit).round(4))
 
 
 def judge_control(
@@ -116,16 +119,11 @@ def judge_control(
     out: str | Path,
     choice: Choice,
     requests: int = CONTROL_REQUESTS,
-    distinct: bool = False,
     job: Job = Job(),  # noqa: B008
 ) -> None:
-    """Write ``measure_control`` of one sampler on held-out tasks, for losses from ``requested_losses``.
-
-    ``distinct``: see ``held_out_tasks``.
-    """
+    """Write ``measure_control`` of one sampler on held-out tasks, for losses from ``requested_losses``."""
     with OpenRun(inputs, choice, job.device) as run:
         losses = requested_losses(run.zoo.snapshots["validation_loss"].to_numpy(), requests)
         images = ValidationImages(run.images, run.layout, job.device)
         about = {"sampler": choice.name, "draw": choice.draw}
-        tasks = held_out_tasks(inputs.held_out, distinct)
-        write_csv(out, measure_control(run.load(), tasks, losses, images, about))
+        write_csv(out, measure_control(run.load(), held_out_tasks(inputs.held_out), losses, images, about))

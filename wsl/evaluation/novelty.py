@@ -21,6 +21,7 @@ from wsl.jobs.job import Job
 from wsl.outcomes.bins import read_bins
 from wsl.sampling.loading import Choice, MethodFiles, OpenRun
 from wsl.sampling.methods.base import Method
+from wsl.zoo.few_sets import SETS
 from wsl.zoo.index import Zoo, open_zoo, read_snapshot
 
 log = logging.getLogger(__name__)
@@ -136,7 +137,9 @@ def measure_novelty(
     return pd.DataFrame(rows).reindex(columns=columns), pd.DataFrame(diversity)
 
 
-def novelty_table(measured: Sequence[str | Path], diversity: Sequence[str | Path], out: str | Path) -> None:
+def novelty_table(
+    measured: Sequence[str | Path], diversity: Sequence[str | Path], out: str | Path, unit: str = SETS
+) -> None:
     """Write one row per part, sampler and measure: see ``over_sets``, and the ``non_finite`` samples of all ``models``.
 
     An overlap of errors is not defined if both models make none, nor a distance between fewer than two samples.
@@ -145,6 +148,7 @@ def novelty_table(measured: Sequence[str | Path], diversity: Sequence[str | Path
         measured: tables of samples, of all samplers and draws, see ``measure_novelty``.
         diversity: tables of tasks.
         out: CSV.
+        unit: of intervals, see ``wsl.zoo.few_sets``.
     """
     samples, spreads = (pd.concat(map(pd.read_csv, paths), ignore_index=True) for paths in (measured, diversity))
     rows = []
@@ -154,7 +158,7 @@ def novelty_table(measured: Sequence[str | Path], diversity: Sequence[str | Path
         for table, names in ((group, NOVELTY), (tasks, DIVERSITY)):
             for name in names:
                 about = {"part": part, "sampler": sampler, "measure": name}
-                rows.append({**about, **over_sets(table, name), **counts})
+                rows.append({**about, **over_sets(table, name, unit=unit), **counts})
     write_csv(out, pd.DataFrame(rows).round(4))
 
 
@@ -165,7 +169,6 @@ def judge_novelty(
     choice: Choice,
     outcome: str | float,
     samples: int = NOVELTY_SAMPLES,
-    distinct: bool = False,
     job: Job = Job(),  # noqa: B008
 ) -> None:
     """Write ``measure_novelty`` of one sampler: rows of samples to ``out``, and of held-out tasks to ``diversity``.
@@ -177,10 +180,9 @@ def judge_novelty(
         choice: the sampler.
         outcome: requested validation loss (nats) or ``best``.
         samples: number of models per task.
-        distinct: measure each task once, see ``held_out_tasks``.
         job: its device.
     """
-    tasks, folder = held_out_tasks(inputs.held_out, distinct), Path(out).parent
+    tasks, folder = held_out_tasks(inputs.held_out), Path(out).parent
     folder.mkdir(parents=True, exist_ok=True)
     with OpenRun(inputs, choice, job.device) as run:
         loss = read_bins(inputs.bins).requested_loss(outcome)

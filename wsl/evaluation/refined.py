@@ -16,6 +16,7 @@ from wsl.sampling.loading import Choice, MethodFiles, OpenRun
 from wsl.sampling.methods.base import CodeSampler
 from wsl.sampling.refinement import Budget, Decoder, refine
 from wsl.shared.pairs import read_codes
+from wsl.zoo.few_sets import SETS
 
 log = logging.getLogger(__name__)
 STAGES = ("before", "refined", "fine_tuned")
@@ -52,18 +53,19 @@ def measure_refinement(
     return pd.DataFrame(rows, columns=[*tasks.columns, *COLUMNS[3:]])
 
 
-def refinement_table(measured: Sequence[str | Path], out: str | Path) -> None:
+def refinement_table(measured: Sequence[str | Path], out: str | Path, unit: str = SETS) -> None:
     """Write one row per part, sampler and method: see ``over_sets``, and the number of ``non_finite`` models.
 
     Args:
         measured: see ``measure_refinement``, of all samplers and draws.
         out: CSV.
+        unit: of intervals, see ``wsl.zoo.few_sets``.
     """
     table, rows = pd.concat(map(pd.read_csv, measured), ignore_index=True), []
     for (part, sampler, method), group in table.groupby(["part", "sampler", "method"], sort=False):
         about = {"part": part, "sampler": sampler, "method": method}
         non_finite = int((~np.isfinite(group["loss"])).sum())
-        rows.append({**about, **over_sets(group, "accuracy", "accuracy"), "non_finite": non_finite})
+        rows.append({**about, **over_sets(group, "accuracy", "accuracy", unit), "non_finite": non_finite})
     write_csv(out, pd.DataFrame(rows).round(4))
 
 
@@ -73,7 +75,6 @@ def judge_refinement(
     choice: Choice,
     outcome: str | float,
     budget: Budget = Budget(),  # noqa: B008
-    distinct: bool = False,
     job: Job = Job(),  # noqa: B008
 ) -> None:
     """Measure refinement of one sampler's models on held-out tasks.
@@ -85,10 +86,9 @@ def judge_refinement(
         choice: the sampler.
         outcome: requested validation loss (nats) or ``best``.
         budget: see ``refine``.
-        distinct: measure each task once, see ``held_out_tasks``.
         job: its device.
     """
-    measured, tasks = pd.DataFrame(columns=COLUMNS), held_out_tasks(inputs.held_out, distinct)
+    measured, tasks = pd.DataFrame(columns=COLUMNS), held_out_tasks(inputs.held_out)
     with OpenRun(inputs, choice, job.device) as run:
         sampler = run.load_as_decoded()  # refinement re-estimates statistics itself
         if sampler.space is None:

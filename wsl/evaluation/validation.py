@@ -19,17 +19,13 @@ from wsl.zoo.layout import Layout
 LOW, HIGH = 0.025, 0.975
 
 
-def held_out_tasks(indices: Sequence[str | Path], distinct: bool = False) -> pd.DataFrame:
-    """Return one row per held-out member, also of diverged ones: ``part`` (its index's name), ``member``, ``task``.
-
-    ``distinct``: only the first member of each part and task, where members share whole tasks.
-    """
+def held_out_tasks(indices: Sequence[str | Path]) -> pd.DataFrame:
+    """Return one row per held-out member, also of diverged ones: ``part`` (its index's name), ``member``, ``task``."""
     tables = []
     for path in indices:
         with open_zoo(path) as zoo:
             tables.append(zoo.members[["member", "task"]].assign(part=part_of(path)))
-    table = pd.concat(tables, ignore_index=True)[["part", "member", "task"]]
-    return table.drop_duplicates(["part", "task"], ignore_index=True) if distinct else table
+    return pd.concat(tables, ignore_index=True)[["part", "member", "task"]]
 
 
 def requested_losses(outcomes: np.ndarray, count: int) -> np.ndarray:

@@ -13,6 +13,7 @@ from wsl.figures.dots import unit
 from wsl.figures.methods import method
 from wsl.figures.palette import GREY, PARTS, RED
 from wsl.figures.style import COLUMN, draw_intervals, save
+from wsl.zoo.few_sets import SETS
 
 FIGURE = {
     "title": "control by R",
@@ -27,7 +28,7 @@ APART = 0.12  # distance of the two parts, as a fraction of the distance of two 
 
 
 def draw(measured: str | Path, table: str | Path, pdf: str | Path, png: str | Path) -> None:
-    """Draw one panel per sampler: means over sets of classes with 95 % intervals, and every set as a faint point.
+    """Draw one panel per sampler: means over sets of classes (or members) with 95 % intervals, each as a faint point.
 
     ``measured`` has the rows of all samplers, see ``wsl.evaluation.control``, and ``table`` their summary.
     """
@@ -66,7 +67,7 @@ def _part(axes: Axes, rows: pd.DataFrame, part: str, scores: pd.Series, place: i
     shift = (2 * place - 1) * APART / 2 * (np.diff(requests).min() if len(requests) > 1 else 0)
     means = []
     for requested, group in rows[np.isfinite(rows["achieved"])].groupby("requested"):
-        values = by_set(group, "achieved")["achieved"].to_numpy()
+        values = by_set(group, "achieved", unit=scores.get("unit", SETS))["achieved"].to_numpy()
         axes.plot(np.full(len(values), requested + shift), values, ".", color=colour, alpha=0.35, ms=4, mew=0)
         means.append({"requested": requested, **interval(values, POSITIVE)._asdict()})
     if means:
