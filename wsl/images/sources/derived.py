@@ -1,8 +1,8 @@
 """The image source `derived`: some classes of another source, or changed copies of its images."""
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from wsl.images import transforms
 from wsl.images.sources.base import SOURCES, ImageSource
@@ -11,7 +11,7 @@ from wsl.settings.sections import PositiveInt, one_of
 Transform = Annotated[str, AfterValidator(transforms.check)]
 
 
-def _listed(value: Any) -> Any:
+def _listed(value: str | list[str]) -> list[str]:
     return [value] if isinstance(value, str) else value
 
 
@@ -25,7 +25,7 @@ class Derived(ImageSource):
 
     title = "the derived source"
     source: one_of(SOURCES, "digits") = Field(description="the original source")
-    transform: Annotated[list[Transform], BeforeValidator(_listed)] = Field(
+    transform: Annotated[Transform | list[Transform], AfterValidator(_listed)] = Field(
         [],
         description="changes of images, one or a list: `invert`, `rotate` (by 90 degrees, anticlockwise), `recolour` "
         "(two random colours of the run's seed in place of black and white) or `recolour:<black>-<white>`",
