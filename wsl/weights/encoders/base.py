@@ -115,8 +115,8 @@ class TrainedEncoder(WeightEncoder, Recipe):
 
     behaviour: NonNegativeFloat = Field(
         0.0,
-        description="weight of the behaviour loss, which compares a decoded model's outputs on training images with its "
-        "original's; the loss over weights is then averaged over numbers",
+        description="weight of the behaviour loss, which compares a decoded model's outputs on training images with "
+        "its original's; the loss over weights is then averaged over numbers",
     )
     behaviour_queries: PositiveInt = Field(
         8, description="training images per class for the behaviour loss, drawn anew for each batch of snapshots"
