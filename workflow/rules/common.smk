@@ -102,8 +102,6 @@ FITTED_FILES, GATED_FILES = (
     [] if RUN.mixed else [PATHS.pca(entry.name, stage) for entry in RUN.layout.entries] for stage in ("pca", "gated")
 )
 PCA_FILES = FITTED_FILES if WEIGHTS.budget is None else GATED_FILES
-# Intervals of probes are over members where these are independent: with one task per image source.
-BY_MEMBER = RUN.config.zoo.tasks == "whole"
 ON_BENCH = RUN.config.encoders() if RUN.config.evaluation.bench.encoders else {}
 
 
@@ -231,7 +229,6 @@ def bench_settings(name):
         gate=weights.gate,
         search=RUN.config.search_with(name),
         shared=RUN.config.shared,
-        by_member=BY_MEMBER,
     )
 
 

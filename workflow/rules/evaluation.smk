@@ -161,12 +161,7 @@ else:
             mem_mb=16000,
             runtime=120,
         params:
-            **call(
-                "wsl.evaluation.probe_baselines.probe_encoder",
-                ENCODER_ENTRIES,
-                name=WEIGHTS.encoder.name,
-                by_member=BY_MEMBER,
-            ),
+            **call("wsl.evaluation.probe_baselines.probe_encoder", ENCODER_ENTRIES, name=WEIGHTS.encoder.name),
 
     use rule job as summary with:
         input:

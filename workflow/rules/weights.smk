@@ -296,7 +296,7 @@ if ON_BENCH:
             mem_mb=16000,
             runtime=120,
         params:
-            **call("wsl.evaluation.probe_baselines.measure_baselines", by_member=BY_MEMBER),
+            **call("wsl.evaluation.probe_baselines.measure_baselines"),
 
     use rule job as encoder_tables with:
         input:

@@ -69,4 +69,3 @@ class BenchSettings(EncoderFit):
     gate: Literal["variance", "function"]
     search: Search
     shared: Shared
-    by_member: bool = False  # see ``wsl.evaluation.probes.probe``
