@@ -41,3 +41,16 @@ def test_a_search_applies_to_the_encoders_that_it_names():
     bench["search"] = {"encoders": ["plane"]}
     with pytest.raises(ConfigError, match="plane is not on the bench; there are pca-ae, plain"):
         load_config({"run": "a", "evaluation": {"bench": bench}})
+
+
+def test_an_encoder_that_does_not_decode_is_only_for_the_bench_or_a_run_without_images():
+    with pytest.raises(ConfigError, match=r"weights.encoder: statistics does not decode.*pca-ae.*evaluation.bench"):
+        load_config({"run": "a", "weights": {"encoder": "statistics"}})
+    without = {"images": {"source": {"name": "none"}}, "zoo": {"import": "zoos/theirs"}}
+    assert load_config({"run": "a", "weights": {"encoder": "flat"}, **without}).weights.encoder.name == "flat"
+    bench = {"encoders": {"s": {"encoder": "statistics"}}, "search": {"steps": 9}}
+    loaded = load_config({"run": "a", "evaluation": {"bench": bench}})
+    assert [loaded.search_with(name).steps for name in ("s", "pca-ae")] == [0, 9]
+    bench["search"]["encoders"] = ["s"]
+    with pytest.raises(ConfigError, match=r"search.encoders: s does not decode"):
+        load_config({"run": "a", "evaluation": {"bench": bench}})

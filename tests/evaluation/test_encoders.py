@@ -1,5 +1,7 @@
 """The bench of weight encoders against the codec, scikit-learn and manual calculations."""
 
+from itertools import combinations
+
 import h5py
 import numpy as np
 import pandas as pd
@@ -12,19 +14,27 @@ from tests.networks import resnet18_layout
 from tests.ridge import searched_ridge
 from wsl.evaluation.accuracies import measure_accuracies
 from wsl.evaluation.bench import BenchSettings
+from wsl.evaluation.comparison import Compared, compare_members
 from wsl.evaluation.distances import Spread
 from wsl.evaluation.encoder_tables import encoder_tables
 from wsl.evaluation.encoders import BenchInputs, measure_encoder
+from wsl.evaluation.outputs import Runner, disagreement
 from wsl.evaluation.probe_baselines import measure_baselines
 from wsl.evaluation.probes import probe
 from wsl.files.hdf5 import new_hdf5, put_table
+from wsl.images.inputs import normalised
+from wsl.images.reading import join_task
+from wsl.images.tasks import TaskImages
 from wsl.shared.settings import Shared
 from wsl.shared.training import train_shared
 from wsl.training.fitting import Standardiser
-from wsl.weights.coefficients import read_coefficients
+from wsl.weights.codec import WeightCodec
+from wsl.weights.coefficients import LinearCodec, read_coefficients
 from wsl.weights.encoders._features import layer_statistics
+from wsl.weights.fitted import FittedEncoder
 from wsl.weights.sensitivity import measure_sensitivity
-from wsl.zoo.index import open_zoo, write_index
+from wsl.weights.settings import Search
+from wsl.zoo.index import open_zoo, read_weights, write_index
 
 RECIPE = {"learning_rate": 0.003, "weight_decay": 0.0, "batch_size": 4, "epochs": 2, "patience": None}
 RECIPE |= {"schedule": "constant", "keep": "last"}
@@ -81,6 +91,19 @@ def test_encoders_keep_the_configured_number_of_components(measure, coefficients
 def test_an_encoder_that_decodes_to_nearly_one_model_has_little_spread(measure):
     table, _ = measure(budget=124)  # one component, and parameters that are only centred
     assert table.loc[table["part"] == "train", "spread"].max() < 0.5
+
+
+@pytest.mark.parametrize(("encoder", "size"), [("statistics", 7 * len(LAYOUT.entries)), ("flat", LAYOUT.size)])
+def test_encoders_that_do_not_decode_are_probed_and_aligned_alone(measure, tmp_path, encoder, size):
+    table, probes = measure(encoder=encoder)
+    assert list(table) == ["member", "task", "part", "latent_size", "fit_seconds", "peak_mib"]
+    assert (table["latent_size"] == size).all() and len(table) == 4
+    alone = probes[~probes["with_statistics"]]
+    assert (alone["features"] == size).all() and len(alone) == 5
+    if encoder == "statistics":
+        assert alone["gain"].dropna().abs().max() < 1e-5 and alone["gain"].notna().sum() == 4
+    history = pd.read_csv(tmp_path / "h.csv").set_index("training")
+    assert history.loc["shared", "validation_loss"].gt(0).all() and np.isnan(history.loc["encoder", "train_loss"])
 
 
 def test_spread_is_numpys():
@@ -184,6 +207,46 @@ def test_layer_statistics_are_numpys(zoo):
     )
 
 
+def test_disagreement_is_that_of_all_pairs():
+    predictions = torch.randint(0, 4, (6, 50))
+    pairs = [(a != b).double().mean().item() for a, b in combinations(predictions, 2)]
+    assert disagreement(predictions, 4) == pytest.approx(np.mean(pairs))
+    assert np.isnan(disagreement(predictions[:1], 4))
+
+
+def test_diversity_compares_members_of_one_set_in_any_class_order(zoo, train, packed, tmp_path):
+    """Two members have the same classes in other orders, and one is alone."""
+    tasks = {7: "032", 8: "203", 9: "014"}
+    members = [train(tmp_path / f"{n}.h5", task, member=n, seed=n, snapshots=["max"]) for n, task in tasks.items()]
+    write_index(members, tmp_path / "test.h5")
+    with open_zoo(tmp_path / "test.h5") as opened:
+        weights, counters = read_weights(opened), opened.typical_counters
+    images, predicted = TaskImages(list(packed.values())), []
+    for task, vector in zip(tasks.values(), weights, strict=True):
+        inputs, labels = images.of_task(join_task(task), part="validation")
+        logits = Runner(LAYOUT).logits(vector, normalised(inputs))
+        by_class = {task[label]: logits[labels == label].argmax(1).tolist() for label in range(3)}
+        predicted.append([task[index] for name in sorted(task) for index in by_class[name]])
+    expected = np.mean(np.array(predicted[0]) != np.array(predicted[1]))
+    codec = WeightCodec(LinearCodec([], LAYOUT), Same(), counters)
+    compared = Compared(zoo.train, [tmp_path / "test.h5"], list(packed.values()))
+    table = compare_members(codec, compared, Search(), 0, "cpu")
+    assert table["member"].tolist() == [7, 8, 9] and table["agreement"].eq(1).all()
+    assert table["original_diversity"][:2].tolist() == pytest.approx([expected] * 2) and expected > 0
+    assert table.loc[2, ["diversity", "original_diversity"]].isna().all() and table["diversity"][:2].notna().all()
+
+
+class Same(FittedEncoder):
+    """The identity."""
+
+    latent, about = LAYOUT.size, {}
+
+    def encode(self, weights):
+        return weights
+
+    decode = encode
+
+
 def test_tables_by_hand(zoo, accuracies, tmp_path):
     rows = pd.DataFrame(
         {
@@ -200,6 +263,8 @@ def test_tables_by_hand(zoo, accuracies, tmp_path):
             "accuracy_searched": [0.5, 0.7, 0.5],
             "original_accuracy": [0.6, 0.9, 0.5],
             "spread": 0.5,
+            "diversity": [0.2, 0.4, np.nan],
+            "original_diversity": [0.3, 0.6, np.nan],
             "fit_seconds": 3.0,
             "decode_seconds": [0.1, 0.3, 0.2],
             "peak_mib": 100.0,
@@ -207,21 +272,28 @@ def test_tables_by_hand(zoo, accuracies, tmp_path):
     )
     rows.to_csv(tmp_path / "m.csv", index=False)
     probes = {"target": ["epoch"], "score": 0.5, "low": 0.4, "high": 0.6, "chance": 0.0}
-    probes |= {"snapshots": 4, "members": 2, "sets": 2, "features": 7}
+    probes |= {"snapshots": 4, "members": 2, "sets": 2, "features": 7, "with_statistics": False, "unit": "members"}
+    probes |= dict.fromkeys(("gain", "gain_low", "gain_high", "kendall"), 0.1)
     pd.DataFrame(probes).to_csv(tmp_path / "p.csv", index=False)
     measure_baselines(zoo.train, [zoo.test], accuracies, tmp_path / "b.csv")
     losses = {"training": ["encoder", "shared", "shared"], "epoch": [1, 1, 2], "kept": [True, False, True]}
     losses |= {"train_loss": [9.0, 3.0, 1.0], "validation_loss": [9.0, 3.5, 2.5], "validation_chance": [None, 4.0, 4.0]}
     pd.DataFrame(losses).to_csv(tmp_path / "h.csv", index=False)
     files = tuple(tmp_path / f"{name}.csv" for name in ("b", "t", "probed", "losses"))
+    # An encoder that does not decode has neither reconstructions nor a second row of the baseline of its name.
+    rows[["part", "member", "task", "latent_size", "fit_seconds", "peak_mib"]].to_csv(tmp_path / "n.csv", index=False)
+    about = {"gate": "uniform", "share": None, "regime": "shared"}
     encoder_tables(
-        [tmp_path / "m.csv"],
-        [tmp_path / "p.csv"],
-        [tmp_path / "h.csv"],
+        [tmp_path / "m.csv", tmp_path / "n.csv"],
+        [tmp_path / "p.csv"] * 2,
+        [tmp_path / "h.csv"] * 2,
         *files,
-        encoders=[{"encoder": "a", "kind": "sane", "gate": "uniform", "share": None, "regime": "shared"}],
+        encoders=[{"encoder": "a", "kind": "sane", **about}, {"encoder": "statistics", "kind": "statistics", **about}],
     )
     table = pd.read_csv(tmp_path / "t.csv").set_index("part")
+    described, table = table[table["encoder"] == "statistics"], table[table["encoder"] == "a"]
+    assert described[["agreement", "low", "accuracy_kept", "diversity", "spread"]].isna().all(axis=None)
+    assert described["sets"].tolist() == [2, 1] and described["shared_validation_loss"].eq(2.5).all()
     assert table.loc["test", "agreement_bn"] == pytest.approx(0.3)
     # On logits: t of one degree of freedom, error 0.1.
     ends = expit([logit(0.3) - 12.7062 * 0.1 / 0.21, logit(0.3) + 12.7062 * 0.1 / 0.21])
@@ -230,11 +302,13 @@ def test_tables_by_hand(zoo, accuracies, tmp_path):
     assert table.loc["test", "accuracy_kept"] == pytest.approx(0.9 / 1.5)
     assert table.loc["test", ["members", "decode_seconds"]].tolist() == [2, 0.2]
     assert table.loc["unseen", "accuracy_kept"] == 1
+    assert table.loc["test", ["diversity", "original_diversity"]].tolist() == pytest.approx([0.3, 0.45])
+    assert np.isnan(table.loc["unseen", "diversity"])
     assert table.loc["test", "accuracy_kept_searched"] == pytest.approx(1.2 / 1.5)
     assert table.loc["test", "low_searched"] == table.loc["test", "low"]
     shared = [f"shared_{key}_loss" for key in ("train", "validation", "chance")]
     assert table.loc["unseen", shared].tolist() == [1, 2.5, 4]
-    assert pd.read_csv(tmp_path / "losses.csv")["encoder"].tolist() == ["a", "a", "a"]
+    assert pd.read_csv(tmp_path / "losses.csv")["encoder"].tolist() == ["a"] * 3 + ["statistics"] * 3
     probed = pd.read_csv(tmp_path / "probed.csv")
     assert set(probed["encoder"]) == {"a", "statistics", "flat"}
-    assert (probed["encoder"] == "a").sum() == 1 and (probed["encoder"] == "flat").sum() == 5
+    assert probed["encoder"].value_counts().to_dict() == {"a": 1, "statistics": 1, "flat": 5}

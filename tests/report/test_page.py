@@ -64,7 +64,7 @@ def report(tmp_path, numbers, run_facts):
 def test_a_run_without_images_shows_its_probes(report, numbers, run_facts):
     run_facts |= {"images": False, "imported": "zoos/a", "one_task": True, "sets": {}}
     kept = {key: numbers[key] for key in ("members", "members_diverged", "validation_accuracy_max", "chance")}
-    scores = {"validation_loss": {"pca-ae": 0.5, "layer statistics": 0.75}}
+    scores = {"validation_loss": {"pca-ae": 0.5, "statistics": 0.75}}
     numbers.clear()
     text = report({**kept, "accuracy": {}, "probes": scores})
     assert "<b>0.50</b> R² of probes of latents: validation loss (layer statistics: 0.75)" in text

@@ -172,7 +172,7 @@ class Material:
 
     def encoder_settings(self, name: str) -> dict:
         """The smallest settings of a weight encoder."""
-        if name == "pca":
+        if name in ("pca", "statistics", "flat"):
             return {"name": name}
         settings = {"name": name, **RECIPE}
         if name == "vq":

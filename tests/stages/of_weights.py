@@ -159,8 +159,11 @@ def encodes(name: str):
     def run(m: Material):
         codec = m.codec(name)
         latents = codec.encode(m.weights[None])
+        assert latents.shape == (1, codec.encoder.latent) and np.isfinite(latents).all()
+        if not WEIGHT_ENCODERS[name].decodes:
+            return
         decoded = codec.decode(latents)[0]
-        assert latents.shape == (1, codec.encoder.latent) and decoded.shape == m.weights.shape
+        assert decoded.shape == m.weights.shape
         assert np.isfinite(decoded).all()
         for entry in m.layout.entries:
             assert not entry.variance or (decoded[entry.columns] > 0).all()

@@ -1,5 +1,7 @@
 """The behaviour loss against separately computed probabilities."""
 
+from contextlib import ExitStack
+
 import numpy as np
 import pytest
 import torch
@@ -8,8 +10,11 @@ from scipy.stats import entropy
 
 from tests.networks import resnet18
 from wsl.images.inputs import normalised
-from wsl.weights.behaviour import Behaviour
+from wsl.jobs.job import Job
+from wsl.weights.behaviour import MEASURES, Behaviour
+from wsl.weights.encoders.base import WEIGHT_ENCODERS, EncoderInputs
 from wsl.weights.snapshots import Snapshots
+from wsl.weights.training import EncoderData
 from wsl.zoo.network import state_dict
 
 
@@ -44,6 +49,51 @@ def test_it_is_the_divergence_of_probabilities(snapshots, behaviour, images):
         vectors = snapshots.weights([row])[0], vector
         expected.append(entropy(*(probabilities(v, snapshots.layout, inputs) for v in vectors), axis=1).mean())
     assert behaviour.loss(snapshots, rows, decoded).item() == pytest.approx(np.mean(expected), rel=1e-3)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+def test_rows_of_one_task_together_are_the_mean_of_single_rows(snapshots, images, measure):
+    """All images of a class are drawn, so that their order alone is random."""
+    behaviour = Behaviour(snapshots.layout, images, queries=10**6, measure=measure)
+    rows, found = [0, 1, 2, 1], []
+    start = 1.05 * snapshots.weights([1, 2, 3, 4])
+    for together in (True, False):
+        decoded = start.clone().requires_grad_()
+        if together:
+            loss = behaviour.loss(snapshots, rows, decoded)
+        else:
+            loss = sum(behaviour.loss(snapshots, [row], decoded[i : i + 1]) for i, row in enumerate(rows)) / len(rows)
+        loss.backward()
+        found.append((loss.detach(), decoded.grad))
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-4 * theirs.abs().max().item())
+
+
+def test_the_published_measure_is_the_squared_difference_of_probabilities(snapshots, images):
+    behaviour = Behaviour(snapshots.layout, images, queries=10**6, measure="probabilities")
+    inputs = normalised(images.of_task(snapshots.task(1))[0])
+    vectors = snapshots.weights([1, 3])
+    ours, theirs = (probabilities(vector, snapshots.layout, inputs) for vector in vectors)
+    loss = behaviour.loss(snapshots, [1], vectors[1:]).item()
+    assert loss == pytest.approx(np.square(ours - theirs).mean(), rel=1e-3)
+
+
+def test_a_relative_loss_is_1_for_the_mean_of_training_snapshots(zoo, packed):
+    inputs = EncoderInputs(zoo.train, zoo.validation, packed=list(packed.values()))
+    given = {"behaviour": 3, "behaviour_queries": 10**6}
+    with ExitStack() as stack:
+        data = EncoderData(inputs, 1, 0, Job(), stack)
+        mean = data.training.weights(range(6)).mean(0).expand(6, -1)
+        losses, states = [], []
+        for relative in (False, True):
+            data.settings = WEIGHT_ENCODERS["contrastive"](behaviour_relative=relative, **given)
+            torch.manual_seed(0)
+            of = data.behaviour(3)
+            states.append(torch.get_rng_state())
+            losses.append([of(data.training, list(range(6)), scale * mean).item() for scale in (1, 1.1)])
+    assert torch.equal(*states)  # so that batches do not depend on the unit
+    assert losses[1][0] == pytest.approx(3, rel=1e-4)
+    assert losses[1][1] / losses[1][0] == pytest.approx(losses[0][1] / losses[0][0], rel=1e-3)
 
 
 def test_gradients_reach_the_weights_and_not_running_statistics(snapshots, behaviour):

@@ -229,7 +229,6 @@ def bench_settings(name):
         gate=weights.gate,
         search=RUN.config.search_with(name),
         shared=RUN.config.shared,
-        unit=RUN.unit,
     )
 
 

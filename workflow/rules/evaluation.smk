@@ -168,12 +168,7 @@ else:
             mem_mb=16000,
             runtime=120,
         params:
-            **call(
-                "wsl.evaluation.probe_baselines.probe_encoder",
-                ENCODER_ENTRIES,
-                name=WEIGHTS.encoder.name,
-                unit=RUN.unit,
-            ),
+            **call("wsl.evaluation.probe_baselines.probe_encoder", ENCODER_ENTRIES, name=WEIGHTS.encoder.name),
 
     use rule job as summary with:
         input:

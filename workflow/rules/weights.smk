@@ -296,7 +296,7 @@ if ON_BENCH:
             mem_mb=16000,
             runtime=120,
         params:
-            **call("wsl.evaluation.probe_baselines.measure_baselines", unit=RUN.unit),
+            **call("wsl.evaluation.probe_baselines.measure_baselines"),
 
     use rule job as encoder_tables with:
         input:

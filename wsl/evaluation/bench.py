@@ -7,7 +7,6 @@ from pydantic import Field, model_validator
 from wsl.settings.sections import RUN_NAME, PositiveInt, Section
 from wsl.shared.settings import Shared
 from wsl.weights.settings import EncoderFit, Search, Weights
-from wsl.zoo.few_sets import SETS
 
 FORMER = ("autoencoder", "tokens", "normalise", "share")
 
@@ -70,4 +69,3 @@ class BenchSettings(EncoderFit):
     gate: Literal["variance", "function"]
     search: Search
     shared: Shared
-    unit: str = SETS  # of intervals, see ``wsl.zoo.few_sets``

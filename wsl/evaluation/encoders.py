@@ -82,7 +82,7 @@ def measure_encoder(
         losses.append(_fit_shared(inputs, folder, settings, seeds, job).assign(training="shared"))
         write_csv(history, pd.concat(losses, ignore_index=True))
         files = inputs.train_index, inputs.held_out, inputs.accuracies
-        write_csv(probes, probe(codec.features, *files, settings.unit))
+        write_csv(probes, probe(codec.features, *files))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     write_csv(out, table.assign(latent_size=codec.encoder.latent, fit_seconds=seconds, peak_mib=peak))
 

@@ -9,7 +9,6 @@ from wsl.errors import DataError
 from wsl.evaluation.probes import COLUMNS, Index, probe, probe_hyperparameters, probe_statistics, probe_weights
 from wsl.files.plain import write_csv
 from wsl.weights.codec import WeightCodec, load_codec
-from wsl.zoo.few_sets import SETS
 
 STATISTICS, FLAT = "statistics", "flat"  # the weight encoders of these names
 
@@ -19,7 +18,6 @@ def measure_baselines(
     held_out: Sequence[Index],
     accuracies: Index | None,
     out: Index,
-    unit: str = SETS,
 ) -> None:
     """Write scores of probes of s(W) and of W.
 
@@ -28,17 +26,14 @@ def measure_baselines(
         held_out: see ``probe``.
         accuracies: see ``probe``.
         out: CSV, rows of ``probe`` with ``encoder``: ``statistics`` or ``flat``.
-        unit: see ``probe``.
     """
-    tables = _baselines(train_index, held_out, accuracies, unit)
+    tables = _baselines(train_index, held_out, accuracies)
     write_csv(out, pd.concat(tables, ignore_index=True)[COLUMNS])
 
 
-def _baselines(
-    train_index: Index, held_out: Sequence[Index], accuracies: Index | None = None, unit: str = SETS
-) -> list[pd.DataFrame]:
+def _baselines(train_index: Index, held_out: Sequence[Index], accuracies: Index | None = None) -> list[pd.DataFrame]:
     kinds = {STATISTICS: probe_statistics, FLAT: probe_weights}
-    return [of(train_index, held_out, accuracies, unit).assign(encoder=name) for name, of in kinds.items()]
+    return [of(train_index, held_out, accuracies).assign(encoder=name) for name, of in kinds.items()]
 
 
 def with_baselines(encoders: pd.DataFrame, baselines: pd.DataFrame) -> pd.DataFrame:
@@ -54,7 +49,6 @@ def probe_encoder(
     encoder: Index,
     out: Index,
     name: str,
-    unit: str = SETS,
 ) -> None:
     """Write scores of probes of a run's latents, and of probes without an encoder, from weights and results alone.
 
@@ -65,11 +59,10 @@ def probe_encoder(
         encoder: the fitted weight encoder.
         out: CSV, rows of ``probe`` with ``encoder``: ``name``, ``statistics`` or ``flat``.
         name: of the encoder.
-        unit: see ``probe``.
     """
     codec = load_codec(train_index, fitted, encoder)
-    own = probe(codec.features, train_index, held_out, unit=unit).assign(encoder=name)
-    baselines = pd.concat(_baselines(train_index, held_out, unit=unit))
+    own = probe(codec.features, train_index, held_out).assign(encoder=name)
+    baselines = pd.concat(_baselines(train_index, held_out))
     write_csv(out, with_baselines(own, baselines).round(4))
 
 

@@ -12,7 +12,7 @@ from wsl.errors import DataError
 from wsl.evaluation.intervals import RANGES, class_set, interval, r_squared, r_squared_gain
 from wsl.evaluation.ridge import Standard, fit_ridge, in_row_space
 from wsl.weights.encoders._features import layer_statistics
-from wsl.zoo.few_sets import MEMBERS, SETS
+from wsl.zoo.few_sets import DATASET, MEMBERS, SETS
 from wsl.zoo.index import Zoo, open_zoo, read_weights
 from wsl.zoo.layout import Layout
 
@@ -20,7 +20,8 @@ TARGETS = ("test_accuracy", "validation_loss", "epoch", "generalisation_gap")
 OPTIMIZER = "optimizer"
 NO_HYPERPARAMETERS = ("member", "task", "seed", "digest", "diverged")  # other columns of members
 NUMBERS = 2**25  # maximum number of weights that are read at once
-COLUMNS = ["encoder", "target", "with_statistics", "score", "low", "high", "gain", "gain_low", "gain_high"]
+GAIN = ("gain", "gain_low", "gain_high")
+COLUMNS = ["encoder", "target", "with_statistics", "score", "low", "high", *GAIN]
 COLUMNS += ["kendall", "chance", "snapshots", "members", "sets", "unit", "features"]
 Features = Callable[[np.ndarray], np.ndarray]
 Index = str | Path
@@ -45,7 +46,6 @@ def probe(
     train_index: Index | Sequence[Index],
     held_out: Sequence[Index],
     accuracies: Index | None = None,
-    unit: str = SETS,
     compared: bool = True,
 ) -> pd.DataFrame:
     """Fit ridge probes on the snapshots of training members and evaluate them on held-out members.
@@ -56,16 +56,15 @@ def probe(
             these members after the other, see ``fit_ridge``.
         held_out: indices of the members to evaluate on, named after their parts.
         accuracies: see ``wsl.evaluation.accuracies.measure_accuracies``; None: test accuracies that the zoo has itself.
-        unit: of intervals, see ``wsl.zoo.few_sets``; members if all have one set of classes.
         compared: whether to compare with s(W), see below; a mixed zoo is not.
 
     Returns:
         One row per target: ``target``, ``score`` (R² over held-out snapshots, or accuracy for the optimiser) with its
-        95 % interval (``low``, ``high``) over ``unit``: sets of classes, or members if they are independent or share
-        one set; ``kendall``, the rank correlation of predictions and truth; ``chance`` (0, or the fraction of the most
-        frequent optimiser); the numbers of ``snapshots``, ``members`` and ``sets`` of classes, and of ``features``.
-        ``gain`` is the R² above that of s(W) on the same snapshots, with its interval. Rows ``with_statistics`` are
-        those of probes of the features and s(W) together.
+        95 % interval (``low``, ``high``) over ``unit``: sets of classes, or members if all have one task or each has a
+        whole image source as its task; ``kendall``, the rank correlation of predictions and truth; ``chance`` (0, or
+        the fraction of the most frequent optimiser); the numbers of ``snapshots``, ``members`` and ``sets`` of classes,
+        and of ``features``. ``gain`` is the R² above that of s(W) on the same snapshots, with its interval. Rows
+        ``with_statistics`` are those of probes of the features and s(W) together.
 
         Targets are those of ``TARGETS`` and the optimiser that have several finite values in both training and held-out
         members. Untrained snapshots are left out, since those with a shared start are equal.
@@ -81,28 +80,24 @@ def probe(
     if not own:
         raise DataError(f"{training[0]}: none of {', '.join(TARGETS)} has two finite values in each part")
     if not compared:
-        return _scores(own, other.truth, unit, known.features.shape[1])
+        return _scores(own, known.truth, other.truth, known.features.shape[1])
     reference = _predicted(known.statistics, known.truth, other.statistics, other.truth)
     both = [np.concatenate([table.features, table.statistics], axis=1) for table in (known, other)]
     joint = _predicted(both[0], known.truth, both[1], other.truth)
-    tables = [_scores(own, other.truth, unit, known.features.shape[1], reference)]
-    tables.append(_scores(joint, other.truth, unit, both[0].shape[1], reference).assign(with_statistics=True))
+    tables = [_scores(own, known.truth, other.truth, known.features.shape[1], reference)]
+    tables.append(_scores(joint, known.truth, other.truth, both[0].shape[1], reference).assign(with_statistics=True))
     return pd.concat(tables, ignore_index=True)
 
 
-def probe_statistics(
-    train_index: Index, held_out: Sequence[Index], accuracies: Index | None = None, unit: str = SETS
-) -> pd.DataFrame:
+def probe_statistics(train_index: Index, held_out: Sequence[Index], accuracies: Index | None = None) -> pd.DataFrame:
     """Fit probes of s(W); see ``probe``."""
     with open_zoo(train_index) as zoo:
         layout = zoo.layout
     features = lambda weights: layer_statistics(weights, layout)  # noqa: E731
-    return probe(features, train_index, held_out, accuracies, unit, compared=False)
+    return probe(features, train_index, held_out, accuracies, compared=False)
 
 
-def probe_weights(
-    train_index: Index, held_out: Sequence[Index], accuracies: Index | None = None, unit: str = SETS
-) -> pd.DataFrame:
+def probe_weights(train_index: Index, held_out: Sequence[Index], accuracies: Index | None = None) -> pd.DataFrame:
     """Fit probes of the weights themselves, read in blocks of columns, since networks may be large; see ``probe``."""
     measured = None if accuracies is None else pd.read_csv(accuracies)
     truth, held_out_truth = _truth([train_index], measured), _truth(held_out, measured)
@@ -124,7 +119,7 @@ def probe_weights(
     predicted = _predicted(known, truth, other, held_out_truth, standard=size <= len(truth) and size <= step)
     if not predicted:
         raise DataError(f"{train_index}: none of {', '.join(TARGETS)} has two finite values in each part")
-    return _scores(predicted, held_out_truth, unit, size)
+    return _scores(predicted, truth, held_out_truth, size)
 
 
 def probe_hyperparameters(train_index: Index, held_out: Sequence[Index]) -> pd.DataFrame:
@@ -148,7 +143,7 @@ def probe_hyperparameters(train_index: Index, held_out: Sequence[Index]) -> pd.D
         known, other = (_numbers(table, used, truth) for table in (truth, held_out_truth))
         predicted = _predicted(known, truth, other, held_out_truth, [target]) if known.shape[1] else {}
         if predicted:
-            tables.append(_scores(predicted, held_out_truth, False, known.shape[1]))
+            tables.append(_scores(predicted, truth, held_out_truth, known.shape[1]))
     if not tables:
         raise DataError(f"{train_index}: all members have the same hyper-parameters")
     return pd.concat(tables, ignore_index=True)
@@ -211,31 +206,35 @@ def _finite(table: pd.DataFrame, target: str) -> np.ndarray:
 
 def _scores(
     predictions: Mapping[str, np.ndarray],
+    training: pd.DataFrame,
     truth: pd.DataFrame,
-    unit: str,
     features: int,
     reference: Mapping[str, np.ndarray] | None = None,
 ) -> pd.DataFrame:
     """Return the scores of predictions of held-out snapshots, and their gain over other predictions; see ``probe``."""
+    tasks = pd.concat([training["task"], truth["task"]])
+    alone = tasks.nunique() == 1 or (DATASET in training and DATASET in truth)
     rows = []
     for target, predicted in predictions.items():
         kept = np.ones(len(truth), dtype=bool) if target == OPTIMIZER else _finite(truth, target)
         table, values = truth[kept], predicted[kept]
         sets = table["task"].map(class_set)
-        alone = unit == MEMBERS or sets.nunique() == 1
         units = (table["member"] if alone else sets).to_numpy()
         about = {"members": table["member"].nunique(), "sets": sets.nunique(), "unit": MEMBERS if alone else SETS}
-        row = {"target": target, "with_statistics": False, **dict.fromkeys(COLUMNS[6:10], np.nan)}
+        row = {"target": target, "with_statistics": False, **dict.fromkeys((*GAIN, "kendall"), np.nan)}
         if target == OPTIMIZER:
             right = pd.DataFrame({"unit": units, "member": table["member"], "right": values == table[target]})
             means = right.groupby(["unit", "member"])["right"].mean().groupby("unit").mean()
-            score, chance = interval(means.to_numpy(), RANGES["accuracy"]), table[target].value_counts(True).max()
+            score, chance = (
+                interval(means.to_numpy(), RANGES["accuracy"]),
+                table[target].value_counts(normalize=True).max(),
+            )
         else:
             score, chance = r_squared(table[target], values, units), 0.0
             row["kendall"] = kendalltau(table[target], values).statistic
             if reference is not None:
                 gain = r_squared_gain(table[target].to_numpy(), values, reference[target][kept], units)
-                row |= dict(zip(("gain", "gain_low", "gain_high"), gain, strict=True))
+                row |= dict(zip(GAIN, gain, strict=True))
         scores = {"score": score.mean, "low": score.low, "high": score.high, "chance": chance}
         rows.append({**row, **scores, "snapshots": len(table), **about, "features": features})
     return pd.DataFrame(rows)

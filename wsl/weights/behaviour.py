@@ -37,7 +37,7 @@ class Behaviour:
     """Compares outputs of originals and decoded models on training images of the originals' tasks.
 
     Both use the batch-normalisation statistics of these images, as after recalibration, so decoded running statistics
-    have no effect. Each comparison draws ``queries`` images per class (None: ``QUERIES``), which rows of one task share.
+    have no effect. Each comparison draws ``queries`` images per class (None: ``QUERIES``); rows of one task share them.
     """
 
     def __init__(

@@ -23,6 +23,7 @@ from wsl.weights.fitted import FittedEncoder, States, write_states
 from wsl.weights.settings import CHECKPOINTS, EncoderFit
 from wsl.weights.snapshots import Snapshots
 
+MEAN_OF = 64  # training snapshots for the unit of the behaviour loss
 BehaviourLoss = Callable[[Snapshots, list[int], torch.Tensor], torch.Tensor]
 
 
@@ -92,11 +93,27 @@ class EncoderData:
         if not weight:
             return None
         images, zoos = TaskImages(self.inputs.packed), (self.training, *self.further["train"])
-        about = {"device": self.job.device}
+        about, relative = {"device": self.job.device}, False
         if isinstance(self.settings, TrainedEncoder):
             about |= {"queries": self.settings.behaviour_queries, "measure": self.settings.behaviour_measure}
+            relative = self.settings.behaviour_relative
         behaviours = {zoo.layout: Behaviour(zoo.layout, images, **about) for zoo in zoos}
-        return lambda snapshots, rows, decoded: weight * behaviours[snapshots.layout].loss(snapshots, rows, decoded)
+        units = {zoo.layout: self._of_the_mean(zoo, behaviours[zoo.layout]) if relative else 1.0 for zoo in zoos}
+
+        def loss(snapshots: Snapshots, rows: list[int], decoded: torch.Tensor) -> torch.Tensor:
+            total = behaviours[snapshots.layout].loss(snapshots, rows, decoded)
+            return weight / units[snapshots.layout] * total
+
+        return loss
+
+    @torch.no_grad()
+    def _of_the_mean(self, snapshots: Snapshots, behaviour: Behaviour) -> float:
+        """Return the behaviour loss of the mean of training snapshots; other random numbers do not depend on it."""
+        rows = np.unique(np.linspace(0, snapshots.count - 1, MEAN_OF).round().astype(int)).tolist()
+        weights = snapshots.weights(rows).to(self.job.device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(self.job.seed)
+            return behaviour.loss(snapshots, rows, weights.mean(0).expand_as(weights)).item() or 1.0
 
 
 def train_weight_encoder(

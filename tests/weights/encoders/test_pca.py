@@ -6,10 +6,7 @@ import pytest
 import torch
 
 from wsl.weights.coefficients import read_coefficients
-from wsl.weights.encoders._autoencoder import PcaEncoder
 from wsl.weights.fitted import LinearStage, load_encoder
-
-RECIPE = {"learning_rate": 0.01, "batch_size": 4, "epochs": 8, "keep": "last"}
 
 
 def test_the_pca_files_is_the_codecs(linear, weights):
@@ -36,13 +33,3 @@ def test_latents_of_pca_alone_are_normalised_coefficients(train_encoder, pca_fil
     assert pd.read_csv(files[1]).to_dict("records") == [
         {"epoch": 0, "train_loss": 0.0, "validation_loss": 0.0, "kept": True}
     ]
-
-
-def test_a_behaviour_loss_changes_the_encoder(train_encoder, pca_files, packed, linear):
-    encoders = []
-    for weight in (0.0, 5.0):
-        settings = {"name": "pca-ae", "latent": 4, "behaviour": weight, **RECIPE}
-        state, *_ = train_encoder(settings, packed=list(packed.values()), **pca_files)
-        encoders.append(load_encoder(state, linear))
-    assert all(isinstance(encoder, PcaEncoder) for encoder in encoders)
-    assert not torch.allclose(*(encoder.autoencoder.encoder[0].weight for encoder in encoders))

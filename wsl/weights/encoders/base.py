@@ -117,11 +117,16 @@ class TrainedEncoder(WeightEncoder, Recipe):
 
     behaviour: NonNegativeFloat = Field(
         0.0,
-        description="weight of the behaviour loss, which compares a decoded model's outputs on training images with its "
-        "original's; the loss over weights is then averaged over numbers",
+        description="weight of the behaviour loss, which compares a decoded model's outputs on training images with "
+        "its original's; the loss over weights is then averaged over numbers",
+    )
+    behaviour_relative: bool = Field(
+        False,
+        description="measure the behaviour loss in units of its value when every network is decoded to the mean of "
+        "training snapshots, so that one weight suits all zoos and measures",
     )
     behaviour_queries: PositiveInt = Field(
-        8, description="training images per class for the behaviour loss, drawn anew for each batch of snapshots"
+        8, description="training images per class for the behaviour loss, drawn for each batch of snapshots"
     )
     behaviour_measure: Literal["divergence", "probabilities"] = Field(
         "divergence",
