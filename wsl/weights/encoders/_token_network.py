@@ -51,8 +51,9 @@ class Block(nn.Module):
 
 
 def transformer(shape: Shape) -> nn.Sequential:
-    """Return the blocks of an encoder or a decoder."""
-    return nn.Sequential(*(Block(shape.width, shape.heads) for _ in range(shape.depth)))
+    """Return the blocks of an encoder or a decoder, whose results are normalised."""
+    blocks = (Block(shape.width, shape.heads) for _ in range(shape.depth))
+    return nn.Sequential(*blocks, nn.LayerNorm(shape.width, bias=False))
 
 
 class TokenNetwork(nn.Module):
