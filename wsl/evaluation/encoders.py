@@ -183,7 +183,8 @@ def compare_members(
                     scores |= {f"{name}{suffix}": value for name, value in metrics.items()}
                 rows.append({"part": part_of(path), "member": member, "task": task, **scores})
         log.info("%s: %d members measured", part_of(path), len(rows))
-        own = {f"fact_{name}": value for name, value in codec.facts(np.concatenate(latents)).items()}
+        own = codec.facts(np.concatenate(latents)) if latents else {}
+        own = {f"fact_{name}": value for name, value in own.items()}
         spreads = float(spread) / max(float(original_spread), 1e-300)
         tables.append(pd.DataFrame(rows).assign(spread=spreads, **own, **facts))
     return pd.concat(tables, ignore_index=True)
