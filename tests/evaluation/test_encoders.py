@@ -67,7 +67,8 @@ def measure(zoo, fitted, coefficients, packed, class_means, bins, accuracies, tm
     return run
 
 
-def test_members_that_pca_fits_exactly_are_reconstructed(measure):
+def test_members_that_pca_fits_exactly_are_reconstructed(measure, monkeypatch):
+    monkeypatch.setattr(FittedEncoder, "facts", lambda encoder, latents: {"networks": len(latents)})
     table, _ = measure()
     training = table[table["part"] == "train"]
     assert training["agreement"].min() > 0.97 and len(training) == 3  # fully trained snapshots alone
@@ -75,6 +76,7 @@ def test_members_that_pca_fits_exactly_are_reconstructed(measure):
     assert (table["latent_size"] == table["latent_size"].iloc[0]).all()
     assert training["spread"].to_numpy() == pytest.approx(1, abs=0.01)
     assert (table[["fit_seconds", "decode_seconds", "peak_mib"]] > 0).all(axis=None)
+    assert table["fact_networks"].tolist() == [1, 3, 3, 3] and (table["fact_train_networks"] == 3).all()
 
 
 @pytest.mark.parametrize(("components", "budget", "size"), [(2, None, None), (32, 150, 150), (1, 140, 140)])
@@ -268,6 +270,7 @@ def test_tables_by_hand(zoo, accuracies, tmp_path):
             "fit_seconds": 3.0,
             "decode_seconds": [0.1, 0.3, 0.2],
             "peak_mib": 100.0,
+            "fact_perplexity": [4.0, 4.0, 5.0],
         }
     )
     rows.to_csv(tmp_path / "m.csv", index=False)
@@ -301,7 +304,7 @@ def test_tables_by_hand(zoo, accuracies, tmp_path):
     assert table["sets"].tolist() == [2, 1] and np.isnan(table.loc["unseen", "low"])
     assert table.loc["test", "accuracy_kept"] == pytest.approx(0.9 / 1.5)
     assert table.loc["test", ["members", "decode_seconds"]].tolist() == [2, 0.2]
-    assert table.loc["unseen", "accuracy_kept"] == 1
+    assert table.loc["unseen", "accuracy_kept"] == 1 and table["perplexity"].tolist() == [4, 5]
     assert table.loc["test", ["diversity", "original_diversity"]].tolist() == pytest.approx([0.3, 0.45])
     assert np.isnan(table.loc["unseen", "diversity"])
     assert table.loc["test", "accuracy_kept_searched"] == pytest.approx(1.2 / 1.5)

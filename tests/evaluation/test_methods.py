@@ -19,7 +19,7 @@ STATISTICS = [entry.columns for entry in LAYOUT.entries if "running" in entry.na
 OTHERS = METHODS.of_kind("reference", "baseline")
 # Methods whose models get new batch-normalisation statistics.
 RECALIBRATED = {
-    *("projection", "regression", "memory-bank", "retrieval", "flow"),
+    *("projection", "regression", "memory-bank", "retrieval", "flow", "autoregressive"),
     *("kde", "kde-subsampled", "kde-bootstrapped"),
     *("reconstructed", "mean", "nearest", "noised", "prompt", "interpolation"),
 }

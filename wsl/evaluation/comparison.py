@@ -121,7 +121,7 @@ class Comparison:
                 values[classes] = disagreement(torch.cat([pair[place] for pair in pairs]), self.layout.classes)
             table[name] = table["task"].map(class_set).map(values)
         spreads = float(spread) / max(float(original_spread), 1e-300)
-        return table.assign(spread=spreads, **self._facts(np.concatenate(latents)))
+        return table.assign(spread=spreads, **(self._facts(np.concatenate(latents)) if latents else {}))
 
     def _scores(
         self, task: str, members: Sequence[int], weights: np.ndarray, decoded: np.ndarray

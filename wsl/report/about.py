@@ -24,7 +24,7 @@ def write_about(tables: Sequence[str | Path], out: str | Path, config: dict[str,
     """Write the origin of a run's tables.
 
     Args:
-        tables: all of them; they are made before.
+        tables: all of them, so that they are complete; their content is not read.
         out: JSON: ``run``, ``run_seed``, ``config`` (SHA-256 of the checked config), ``commit`` (empty: wsl did not
             run from a git repository), the versions ``wsl``, ``python``, ``torch`` and ``numpy``, ``machine``, and
             ``written`` (date, UTC). Several versions or machines, of jobs of different starts, are joined by ``; ``.
@@ -33,7 +33,7 @@ def write_about(tables: Sequence[str | Path], out: str | Path, config: dict[str,
     origin = read_origin(Path(out).parents[1], out)
 
     def of_jobs(value: Callable[[Machine], str]) -> str:
-        return "; ".join(dict.fromkeys(value(machine) for machine, _ in origin.machines))
+        return "; ".join(dict.fromkeys(filter(None, (value(machine) for machine, _ in origin.machines))))
 
     text = json.dumps(config, sort_keys=True, default=str)
     about = {"run": config["run"], "run_seed": config["seed"], "config": hashlib.sha256(text.encode()).hexdigest()}
@@ -76,7 +76,7 @@ def gather_tables(runs: Sequence[str | Path], out: str | Path) -> dict[str, int]
         if not (folder / ABOUT).is_file():
             raise DataError(
                 f"{folder / ABOUT} is missing: {run} is not the folder of a finished run, or an earlier version of wsl "
-                "made it; start the run with its config, which writes this file and changes no other result"
+                "made it; start the run with its config, which also writes this file"
             )
         about = read_json(folder / ABOUT)
         for path in sorted(folder.glob("*.csv")):
