@@ -173,6 +173,15 @@ def test_models_are_evaluated_as_by_their_network(filters):
         torch.testing.assert_close(logits.float(), expected, atol=1e-5, rtol=1e-5)
 
 
+def test_each_token_has_a_density_of_its_own(opened, monkeypatch):
+    with opened("kde", fit="token", bandwidth=1e-6) as run:
+        monkeypatch.setattr(type(run.codec.encoder), "tokens", 4, raising=False)
+        sampler = run.load_as_decoded()  # four tokens of two numbers
+        drawn = sampler.draw(np.arange(24.0).reshape(3, 8), 30, 0)
+    assert {tuple(np.rint(token)) for token in drawn[:, 2:4]} == {(2, 3), (10, 11), (18, 19)}
+    assert (np.rint(drawn) // 8 != np.rint(drawn[:, :1]) // 8).any(axis=1).mean() > 0.8  # of several members
+
+
 def test_tokens_need_an_encoder_of_tokens():
     sampling = {"samplers": ["kde"], "kde": {"fit": "token"}}
     with pytest.raises(ConfigError, match=r"sampling.kde.fit: the encoder pca-ae has no latents of tokens"):

@@ -103,13 +103,13 @@ def measure_novelty(
     distances, mask = measure_distances(training, weights), learned(training.layout)
     trained = trained_predictions(indices, images)
     rows, diversity = [], []
-    for i, task in enumerate(tasks.itertuples(index=False)):
+    for i, (task, repeat) in enumerate(zip(tasks.itertuples(index=False), repeats(tasks["task"]), strict=True)):
         labels = images.labels(task.task)
         samples = range(i * each, (i + 1) * each)
         kept = [sample for sample in samples if finite[sample]]
         predictions = {sample: images.predictions(weights[sample], task.task) for sample in kept}
         trained_model = trained.get((task.part, task.member))  # None if the member diverged
-        for seed, sample in enumerate(samples):
+        for seed, sample in enumerate(samples, repeat * each):
             row = {**task._asdict(), "seed": seed, "finite": bool(finite[sample])}
             if finite[sample]:
                 errors = predictions[sample] != labels

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from wsl.errors import ConfigError
-from wsl.sampling.methods.base import METHODS, CodeSampler
+from wsl.sampling.methods.base import METHODS, CodeSampler, finite
 from wsl.settings.sections import PositiveFloat, PositiveInt, Section
 
 
@@ -70,15 +70,14 @@ class Kde(CodeSampler):
         from wsl.shared.pairs import read_codes
 
         self.space, self.members = settings.space, PromptMembers(run)
+        self._about = dict(enumerate(zip(run.zoo.snapshots["member"], run.zoo.snapshots["task"], strict=True)))
         codes, snapshots = read_codes(run.files["codes"], self.space)
         fully = (snapshots["snapshot"] == "max").to_numpy()
         places = zip(snapshots["member"][fully], snapshots["task"][fully], strict=True)
         self._known = dict(zip(places, codes[fully], strict=True))
-        first = codes[fully & (snapshots["order"] == 0).to_numpy()]
-        self.noise = settings.bandwidth * (
-            first.std(axis=0) if settings.units == "deviations" else np.ones(len(first.T))
-        )
-        size = codes.shape[1]
+        size, trained = codes.shape[1], codes[fully & (snapshots["order"] == 0).to_numpy()]
+        unit = trained.std(axis=0) if settings.units == "deviations" else np.ones(size)
+        self.noise = settings.bandwidth * unit
         self.width = {"network": size, "number": 1}.get(settings.fit) or size // run.codec.encoder.tokens
 
     def codes(self, datasets: np.ndarray, losses: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -88,8 +87,6 @@ class Kde(CodeSampler):
 
     def sample(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray:
         """Return the decoded weights (n_weights,), see ``Method.sample``."""
-        from wsl.sampling.methods.base import finite
-
         dataset = self.run.class_means.embed([task], images)[0]
         code = self.code(self.prompts(dataset, loss, seed, names=images == 0), task, loss, images, seed)
         return finite(self.run.decode(code[None], self.space)[0], self.run.layout, task)
@@ -115,28 +112,22 @@ class Kde(CodeSampler):
         from wsl.sampling.prompt_members import read_members
         from wsl.weights.orders import reorder_task
 
-        about = self.run.zoo.snapshots.loc[member.row]
-        key = about["member"], reorder_task(about["task"], member.order)
-        if key not in self._known:
-            weights = read_members(self.run, [member])
-            linear = self.space == "coefficients"
-            codec = self.run.codec
-            self._known[key] = (
-                codec.linear.encode(lambda columns: weights[:, columns], 1) if linear else codec.encode(weights)
-            )[0]
+        number, task = self._about[member.row]
+        if (key := (number, reorder_task(task, member.order))) not in self._known:
+            weights, codec = read_members(self.run, [member]), self.run.codec
+            coded = codec.encode(weights) if self.space == "latent" else codec.linear.encode(lambda c: weights[:, c], 1)
+            self._known[key] = coded[0]
         return self._known[key]
 
     @classmethod
     def check_config(cls, config: Any) -> None:
         settings, encoder = config.sampling.of(cls.name), config.weights.encoder
-        key = f"sampling.{cls.name.replace('-', '_')}"
-        if cls.name not in {config.sampling.sampler, *config.sampling.samplers} or settings.fit != "token":
-            return
-        if settings.space == "coefficients" or not encoder.per_token:
+        used = cls.name in {config.sampling.sampler, *config.sampling.samplers}
+        if used and settings.fit == "token" and (settings.space == "coefficients" or not encoder.per_token):
             one = "PCA coefficients have" if settings.space == "coefficients" else f"the encoder {encoder.name} has"
             raise ConfigError(
-                f"{key}.fit: {one} no latents of tokens; set it to network, or use the encoder `sane` and the space "
-                "latent"
+                f"sampling.{cls.name.replace('-', '_')}.fit: {one} no latents of tokens; set it to network, or use the "
+                "encoder `sane` and the space latent"
             )
 
     @classmethod
