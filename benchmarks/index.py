@@ -1,11 +1,15 @@
 """The index of a zoo, which copies nothing, compared with one dataset that holds a copy of all weights.
 
-The members are generated: a narrow network, one file per member, with two snapshots and a hundred epochs of history.
-Both variants then read the columns of the largest named parameter, as PCA does.
+The members are generated: a narrow network with two snapshots and a hundred epochs of history, in cohorts of one size.
+The index holds all members, or nine of ten as that of a part does; the copy has the same rows. Both variants then read
+the columns of the largest named parameter, as PCA does, and of the smallest.
 """
 
 import argparse
+import itertools
 import tempfile
+import time
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -14,8 +18,9 @@ import pandas as pd
 from side_by_side import ratio, report, seconds
 
 from wsl.zoo.architectures.resnet18 import ResNet18
+from wsl.paths import cohort_name
 from wsl.zoo.index import open_zoo, read_weights, write_index
-from wsl.zoo.member import Member, write_member
+from wsl.zoo.member import Member, write_members
 
 CLASSES, SNAPSHOTS, EPOCHS = 3, 2, 100
 METRICS = ("train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
@@ -39,53 +44,80 @@ def pretended(member: int, width: int) -> Member:
     )
 
 
-def copy(paths: list[Path], out: Path, width: int) -> None:
-    """Copy all weights into one dataset."""
+def write_cohorts(folder: Path, members: int, cohort: int, width: int) -> list[Path]:
+    """Write the files of members that do not exist yet, and return the paths of all."""
+    paths = []
+    for first in range(0, members, cohort):
+        paths.append(folder / f"{cohort_name(first, cohort)}.h5")
+        if not paths[-1].is_file():
+            write_members(paths[-1], [pretended(first + place, width) for place in range(cohort)])
+    return paths
+
+
+def copy(paths: list[Path], chosen: list[int], out: Path, width: int) -> None:
+    """Copy the weights of some members into one dataset."""
     size = ResNet18(width=width).layout(CLASSES, None).size
     with h5py.File(out, "w") as file:
-        whole = file.create_dataset("weights", (SNAPSHOTS * len(paths), size), dtype=np.float32)
-        for place, path in enumerate(paths):
-            with h5py.File(path) as member:
-                whole[SNAPSHOTS * place : SNAPSHOTS * (place + 1)] = member["weights"][...]
+        whole = file.create_dataset("weights", (SNAPSHOTS * len(chosen), size), dtype=np.float32)
+        start = 0
+        for path in paths:
+            with h5py.File(path) as members:
+                rows = members["weights"][...][np.isin(members["snapshots/member"], chosen)]
+            whole[start : start + len(rows)] = rows
+            start += len(rows)
 
 
-def read_index(path: Path) -> None:
-    """Read the largest parameter through an index."""
+def by_size(width: int, largest: bool) -> slice:
+    """Return the columns of the largest or the smallest parameter."""
+    entries = sorted(ResNet18(width=width).layout(CLASSES, None).entries, key=lambda entry: entry.size)
+    return entries[-largest].columns
+
+
+def read_index(path: Path, columns: slice) -> np.ndarray:
+    """Read a parameter through an index."""
     with open_zoo(path) as zoo:
-        read_weights(zoo, columns=max(zoo.layout.entries, key=lambda entry: entry.size).columns)
+        return read_weights(zoo, columns=columns)
 
 
-def read_copy(path: Path, width: int) -> None:
-    """Read the largest parameter from a copy, and check that it is finite, as the index's reader does."""
-    columns = max(ResNet18(width=width).layout(CLASSES, None).entries, key=lambda entry: entry.size).columns
+def read_copy(path: Path, columns: slice) -> np.ndarray:
+    """Read a parameter from a copy, and check that it is finite, as the index's reader does."""
     with h5py.File(path) as file:
-        assert np.isfinite(file["weights"][:, columns]).all()
+        values = file["weights"][:, columns]
+    assert np.isfinite(values).all()
+    return values
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--members", type=int, nargs="+", default=[1_000, 10_000])
+    parser.add_argument("--cohort", type=int, default=100)
     parser.add_argument("--width", type=int, default=4)
     given = parser.parse_args()
     rows, figures = [], {}
     with tempfile.TemporaryDirectory() as folder:
-        index, whole, paths = Path(folder, "index.h5"), Path(folder, "copy.h5"), []
-        for members in sorted(given.members):
-            for member in range(len(paths), members):
-                paths.append(Path(folder, "members", f"{member:05d}.h5"))
-                write_member(paths[-1], pretended(member, given.width))
-            calls = {
-                "index": lambda: write_index(paths, index),
-                "copy": lambda: copy(paths, whole, given.width),
-                "read index": lambda: read_index(index),
-                "read copy": lambda: read_copy(whole, given.width),
+        index, whole = Path(folder, "index.h5"), Path(folder, "copy.h5")
+        for members, share in itertools.product(sorted(given.members), (1.0, 0.9)):
+            paths = write_cohorts(Path(folder, "members"), members, given.cohort, given.width)
+            draws = np.random.default_rng(0).random(members)
+            chosen = np.flatnonzero(draws < share).tolist()
+            about = {"members": members, "share": share}
+            made = {
+                "index": lambda: write_index(paths, index, chosen),
+                "copy": lambda: copy(paths, chosen, whole, given.width),
             }
-            taken = seconds(calls, given.rounds)
+            taken, calls = seconds(made, given.rounds, time.process_time), {}
+            for name, columns in (("largest", by_size(given.width, True)), ("smallest", by_size(given.width, False))):
+                calls[f"index, {name}"] = partial(read_index, index, columns)
+                calls[f"copy, {name}"] = partial(read_copy, whole, columns)
+            assert np.array_equal(calls["index, largest"](), calls["copy, largest"]())  # and both are in memory now
+            taken |= seconds(calls, given.rounds, time.process_time)
             for way, path in (("index", index), ("copy", whole)):
-                made, read = (float(np.median(taken[name])) for name in (way, f"read {way}"))
-                row = {"members": members, "way": way, "seconds to make": made, "seconds to read one parameter": read}
-                rows.append({**row, "MB": path.stat().st_size / 1e6})
-            figures[f"ratio_{members}_copy_over_index_to_make"] = ratio(taken["copy"], taken["index"])
-            figures[f"ratio_{members}_index_over_copy_to_read"] = ratio(taken["read index"], taken["read copy"])
-    report("index", rows, figures)
+                row = {**about, "way": way, "MB": path.stat().st_size / 1e6, "made in": min(taken[way])}
+                rows.append({**row, **{name: min(taken[f"{way}, {name}"]) for name in ("largest", "smallest")}})
+            key = f"{members}_of_{share:.0%}"
+            figures[f"ratio_{key}_copy_over_index_to_make"] = ratio(taken["copy"], taken["index"])
+            for name in ("largest", "smallest"):
+                read = (taken[f"{way}, {name}"] for way in ("index", "copy"))
+                figures[f"ratio_{key}_index_over_copy_to_read_{name}"] = ratio(*read)
+    report("index", rows, {**figures, "cohort": given.cohort, "width": given.width})

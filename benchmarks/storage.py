@@ -23,7 +23,7 @@ from wsl.images.inputs import load_task, normalised
 from wsl.images.packing import pack_class
 from wsl.images.settings import Packing
 from wsl.zoo.architectures.resnet18 import ResNet18
-from wsl.zoo.member import Member, read_member, write_member
+from wsl.zoo.member import Member, read_member, write_members
 from wsl.zoo.network import state_dict
 from wsl.zoo.settings import MemberTraining
 from wsl.zoo.training import Training
@@ -46,7 +46,7 @@ def stored(member: Member, folder: Path) -> Iterator[tuple[str, np.ndarray, floa
     """Write a member in both formats; yield the format, the snapshots as read back, and the bytes per snapshot."""
     for storage in ("float32", "float16"):
         path = folder / f"{storage}.h5"
-        write_member(path, replace(member, weights=member.weights.astype(storage)))
+        write_members(path, [replace(member, weights=member.weights.astype(storage))])
         yield storage, read_member(path).weights, path.stat().st_size / EPOCHS
 
 

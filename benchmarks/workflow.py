@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,25 @@ with open({CALLED!r}, "a") as file:
     print(snakemake.params.call, file=file)
 """
 ALONE = {"zoo": {"cohort": 1}, "images": {"classes_per_job": 1}}
+SLOW = "seconds.txt"  # of the main process, see HANDLERS
+HANDLERS = f"""
+from resource import RUSAGE_SELF, getrusage
+from wsl.launch.rounds import wait_only_at_the_limit
+
+
+onstart:
+    wait_only_at_the_limit(workflow.scheduler)
+
+
+onsuccess:
+    used = getrusage(RUSAGE_SELF)
+    Path({SLOW!r}).write_text(str(used.ru_utime + used.ru_stime))
+
+
+"""
+SLEEP = "import time\n\ntime.sleep(1)\n"
 TEN_THOUSAND = {"zoo": {"members": 10_000, "cohort": 100}, "images": {"classes_per_job": 100}}
+AT_ONCE = 20  # sleeping jobs
 STARTS = 2  # interpreter starts per imported module
 
 
@@ -47,7 +66,8 @@ def changed(config: str, changes: dict[str, dict[str, Any]], folder: Path) -> Pa
 def pretended(folder: Path) -> Path:
     """Copy the project, replace the script of the jobs by one that does nothing, and return the Snakefile.
 
-    Checks of images and disk space are removed, since nothing is read or written.
+    Checks of images and disk space are removed, since nothing is read or written; of the handlers, only those remain
+    that concern the scheduler.
     """
     for name in PARTS:
         source = ROOT / name
@@ -55,7 +75,7 @@ def pretended(folder: Path) -> Path:
     (folder / "workflow" / "scripts" / "call.py").write_text(STUB, encoding="utf-8")
     snakefile = folder / "workflow" / "Snakefile"
     text = snakefile.read_text(encoding="utf-8")
-    snakefile.write_text(text.replace('include: "rules/handlers.smk"\n', ""), encoding="utf-8")
+    snakefile.write_text(text.replace('include: "rules/handlers.smk"\n', HANDLERS), encoding="utf-8")
     return folder / "Snakefile"
 
 
@@ -104,6 +124,23 @@ def scheduling(folder: Path, cores: int) -> list[dict]:
     return rows
 
 
+def slow(folder: Path, counts: Sequence[int]) -> list[dict]:
+    """Measure the core seconds of Snakemake's main process in runs of jobs that sleep for a second, many at once."""
+    rows = []
+    for members in counts:
+        work = folder / f"slow {members}"
+        work.mkdir()
+        changes = {**ALONE, "zoo": {"cohort": 1, "members": members}, "datasets": {"weights": None}}
+        snakefile, given = pretended(work), changed("thesis.yaml", changes, work)
+        targets = [f"results/thesis/zoo/{part}.h5" for part in ("train", "validation", "test")]
+        snakemake(snakefile, given, work, "-q", "--cores", str(AT_ONCE), "--until", "pack_class", "--", *targets)
+        script = work / "workflow" / "scripts" / "call.py"
+        script.write_text(SLEEP + script.read_text(encoding="utf-8"), encoding="utf-8")
+        snakemake(snakefile, given, work, "-q", "--cores", str(AT_ONCE), "--", *targets)
+        rows.append({"jobs": members, "core seconds": float((work / SLOW).read_text(encoding="utf-8"))})
+    return rows
+
+
 def starts(work: Path) -> list[dict]:
     """Time the interpreter and the imports of each function that jobs of the default run call."""
     work.mkdir()
@@ -129,10 +166,15 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--slow", type=int, nargs="+", default=[100, 1000], help="numbers of sleeping jobs")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         begun = starts(Path(folder, "starts"))
         report("starts", begun, {"seconds_of_starts": sum(row["all starts"] for row in begun)})
+        slept = slow(Path(folder), given.slow)
+        fewest, most = slept[0], slept[-1]
+        each = (most["core seconds"] - fewest["core seconds"]) / (most["jobs"] - fewest["jobs"])
+        report("slow jobs", slept, {"main_process_core_seconds_per_job": each})
         report("planning", *planning(given.rounds, Path(folder)))
         run = scheduling(Path(folder), given.cores)
         overhead = {row["run"]: (row["run in"] - row["checked in"]) * given.cores / row["jobs"] for row in run}

@@ -43,7 +43,7 @@ from wsl.weights.training import train_weight_encoder
 from wsl.zoo.architectures.base import ARCHITECTURES
 from wsl.zoo.index import write_index
 from wsl.zoo.settings import MemberTraining
-from wsl.zoo.training import train_member
+from wsl.zoo.cohort import train_cohort
 
 torch.set_num_threads(1)
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of processes that tests start find compiled modules
@@ -111,7 +111,7 @@ def train(packed):
         settings = {"architecture": {"width": width}}
         settings |= {key: changes.pop(key) for key in MemberTraining.model_fields if key in changes}
         start, plan = changes.pop("start", None), plan_row(task=task, **changes)
-        train_member([images[name] for name in task], out, plan, MemberTraining(**settings), start)
+        train_cohort([images[name] for name in task], out, [plan], MemberTraining(**settings), start)
         return out
 
     return run

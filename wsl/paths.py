@@ -7,6 +7,23 @@ from pathlib import Path
 RESULTS = "results"
 
 
+def cohort_name(member: int, size: int) -> str:
+    """Return the name of a member's cohort, such as ``00040-00049``: the first and the last member it can have.
+
+    Cohort k holds the members k * size to (k + 1) * size - 1 of the zoo, so that names do not depend on its size.
+    """
+    first = member - member % size
+    return f"{first:05d}" if size == 1 else f"{first:05d}-{first + size - 1:05d}"
+
+
+def split_member(path: str | Path) -> tuple[Path, int | None]:
+    """Return the file and the number of ``FILE:NUMBER``, which names a member; None: no number is named."""
+    file, _, number = str(path).rpartition(":")
+    if file and number.isdecimal() and not Path(path).exists():
+        return Path(file), int(number)
+    return Path(path), None
+
+
 def _file(name: str) -> property:
     return property(lambda paths: paths / name)
 
@@ -41,7 +58,7 @@ class Paths:
     all_packed = _zoo_file("images/all.json")  # list of all packed images: one file for jobs that read all of them
     class_mean = _files("datasets/class_means/%s.h5")  # dataset embedding of a class
     class_means = _file("datasets/class_means.json")  # list of all dataset embeddings
-    member = _zoo_files("zoo/members/%s.h5")  # snapshots of a member
+    cohort = _zoo_files("zoo/members/%s.h5")  # snapshots of the members of a cohort, see ``cohort_name``
     zoo_history = _file("zoo/history.csv")  # metrics of all members by epoch
     start = _zoo_file("zoo/start.safetensors")  # initial weights of all members
     zoo_description = _file("zoo/zoo.json")  # see ``wsl.zoo.borrowed``

@@ -23,7 +23,7 @@ from wsl.weights.fitted import load_states
 from wsl.weights.pca import fit_parameters
 from wsl.weights.pca_settings import PcaSettings
 from wsl.zoo.index import open_zoo, read_weights, write_index
-from wsl.zoo.member import read_member, write_member
+from wsl.zoo.member import read_member, write_members
 from wsl.zoo.start import load_start, random_start
 
 READERS = {
@@ -95,7 +95,7 @@ def damaged(zoo, tmp_path):
     """An index of three members, of which ``damage(member, change)`` alters one."""
     members = [tmp_path / "members" / path.name for path in zoo.members[:3]]
     for path, source in zip(members, zoo.members, strict=False):
-        write_member(path, read_member(source))
+        write_members(path, [read_member(source)])
 
     def damage(place, change):
         change(members[place])
@@ -111,7 +111,7 @@ def test_a_non_finite_weight_is_found_in_its_file_and_parameter(damaged, value, 
     def change(path):
         member = read_member(path)
         member.weights[1, column] = value
-        write_member(path, member)
+        write_members(path, [member])
 
     message = rf"^member 1: .*members/00001\.h5 holds non-finite weights in {name}; use an intact copy$"
     index = damaged(1, change)

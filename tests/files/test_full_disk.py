@@ -17,7 +17,7 @@ from wsl.jobs.progress import Progress
 from wsl.runs.disk import check_disk
 from wsl.runs.run import Run
 from wsl.zoo.layout import layout_from
-from wsl.zoo.member import Member, write_member
+from wsl.zoo.member import Member, write_members
 
 LAYOUT = layout_from([("fc.weight", (3, 1000)), ("fc.bias", (3,)), ("rest", (36_997,))], ["a", "b"])
 ROOM = 96 * 1024  # bytes, fewer than any file needs
@@ -41,7 +41,7 @@ def tables(path):
 
 def member(path):
     table = pd.DataFrame({"snapshot": ["max"], "epoch": [3]})
-    write_member(path, Member({"member": 0}, numbers()[None], np.zeros((1, 2), np.int64), table, table, False, LAYOUT))
+    write_members(path, [Member({"member": 0}, numbers()[None], np.zeros((1, 2), np.int64), table, table, False, LAYOUT)])
 
 
 def progress(path):

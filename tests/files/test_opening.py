@@ -21,7 +21,7 @@ from wsl.files.opening import files_left, opening_fault
 from wsl.files.plain import read_json, write_json
 from wsl.files.tensors import read_tensors, write_tensors
 from wsl.zoo.index import open_zoo, read_weights, write_index
-from wsl.zoo.member import read_member, write_member
+from wsl.zoo.member import read_member, write_members
 
 
 @pytest.fixture(params=["h5", "json", "safetensors"])
@@ -186,7 +186,7 @@ def test_damage_inside_a_file_is_named(zoo, tmp_path, place):
 def test_a_member_that_cannot_be_opened_behind_its_index_is_not_called_damaged(zoo, tmp_path, obstacle, words):
     members = [tmp_path / path.name for path in zoo.members[:3]]
     for path, source in zip(members, zoo.members, strict=False):
-        write_member(path, read_member(source))
+        write_members(path, [read_member(source)])
     write_index(members, tmp_path / "train.h5")
     with open(members[1], "rb") as held, open_zoo(tmp_path / "train.h5") as opened:
         if obstacle == "lock":

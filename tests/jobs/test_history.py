@@ -18,7 +18,7 @@ from wsl.training.recipe import Recipe
 from wsl.zoo.backbone import train_backbone
 from wsl.zoo.member import read_member
 from wsl.zoo.settings import ClassifierTraining, MemberTraining
-from wsl.zoo.training import train_member
+from wsl.zoo.cohort import train_cohort
 
 VALUES = ["train_loss", "train_accuracy", "validation_loss", "validation_accuracy"]
 
@@ -36,14 +36,14 @@ def progress(tmp_path):
 
 
 def test_a_history_is_written_beside_its_log():
-    assert history_of("results/x/logs/train_member/00017.log") == "results/x/logs/train_member/00017.jsonl"
+    assert history_of("results/x/logs/train_cohort/00017.log") == "results/x/logs/train_cohort/00017.jsonl"
 
 
 def test_a_member_writes_its_exact_history(packed, progress, rows, tmp_path):
     plan = {**plan_row(17), "max_epoch": 3}
     settings = MemberTraining(architecture={"width": 2}, schedule="cosine", augment=True, snapshots=[0, "max"])
     images = [packed[name] for name in "012"]
-    train_member(images, tmp_path / "m.h5", plan, settings, job=Job(progress=progress()))
+    train_cohort(images, tmp_path / "m.h5", [plan], settings, job=Job(progress=progress()))
     assert [(row["member"], row["epochs"]) for row in rows()] == [("00017", 3)] * 4
     table = pd.DataFrame(rows())[["epoch", *VALUES]]
     pd.testing.assert_frame_equal(table, read_member(tmp_path / "m.h5").history, check_dtype=False)

@@ -18,7 +18,7 @@ from wsl.weights.settings import EncoderFit
 from wsl.weights.training import train_weight_encoder
 from wsl.zoo.member import read_member
 from wsl.zoo.settings import MemberTraining
-from wsl.zoo.training import train_member
+from wsl.zoo.cohort import train_cohort
 
 ONE_EPOCH = {"early_epoch": 1, "max_epoch": 1}
 
@@ -40,9 +40,9 @@ def test_the_pretended_device_refuses_what_mps_refuses(mps):
 
 def test_members_are_those_of_the_cpu(packed, tmp_path):
     images, settings = [packed[name] for name in "012"], MemberTraining(architecture={"width": 2})
-    train_member(images, tmp_path / "cpu.h5", plan_row(**ONE_EPOCH), settings)
+    train_cohort(images, tmp_path / "cpu.h5", [plan_row(**ONE_EPOCH)], settings)
     with PretendedMps() as mps:
-        train_member(images, tmp_path / "mps.h5", plan_row(**ONE_EPOCH), settings, job=Job("mps"))
+        train_cohort(images, tmp_path / "mps.h5", [plan_row(**ONE_EPOCH)], settings, job=Job("mps"))
     assert {"conv2d", "cross_entropy"} <= mps.functions
     here, there = (read_member(tmp_path / f"{name}.h5").weights for name in ("cpu", "mps"))
     np.testing.assert_array_equal(here, there)

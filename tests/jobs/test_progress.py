@@ -18,6 +18,7 @@ from wsl.training import fitting
 from wsl.training.fitting import fit
 from wsl.training.recipe import Recipe
 from wsl.zoo import backbone, cohort, training
+from wsl.zoo.cohort import train_cohort
 from wsl.zoo.backbone import train_backbone
 from wsl.zoo.cohort import train_cohort
 from wsl.zoo.settings import ClassifierTraining, MemberTraining
@@ -93,15 +94,15 @@ def test_a_state_that_cannot_be_read_is_reported_and_not_used(progress, content,
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])
 def test_a_member_ends_as_if_it_had_not_been_killed(packed, progress, dies, tmp_path, optimizer, monkeypatch):
     images, plan = [packed[name] for name in "012"], {**plan_row(), "optimizer": optimizer, "max_epoch": 4}
-    training.train_member(images, tmp_path / "whole.h5", plan, TRAINING)
+    train_cohort(images, tmp_path / "whole.h5", [plan], TRAINING)
     dies(training, "train_epoch", 4)
     with pytest.raises(KilledError):
-        training.train_member(images, tmp_path / "again.h5", plan, TRAINING, job=Job(progress=progress()))
+        train_cohort(images, tmp_path / "again.h5", [plan], TRAINING, job=Job(progress=progress()))
     monkeypatch.undo()
     seen = []
     epoch = training.train_epoch
     monkeypatch.setattr(training, "train_epoch", lambda *arguments: seen.append(1) or epoch(*arguments))
-    training.train_member(images, tmp_path / "again.h5", plan, TRAINING, job=Job(progress=progress()))
+    train_cohort(images, tmp_path / "again.h5", [plan], TRAINING, job=Job(progress=progress()))
     assert len(seen) == 1  # the last of four epochs
     assert (tmp_path / "again.h5").read_bytes() == (tmp_path / "whole.h5").read_bytes()
 
@@ -195,7 +196,7 @@ def test_a_fit_ends_as_if_it_had_not_been_killed(progress, dies, changes, monkey
 def test_only_the_results_of_a_finished_training_are_kept(packed, progress, tmp_path):
     plan = {**plan_row(), "max_epoch": 1}
     job = Job(progress=progress())
-    training.train_member([packed[name] for name in "012"], tmp_path / "m.h5", plan, TRAINING, job=job)
+    train_cohort([packed[name] for name in "012"], tmp_path / "m.h5", [plan], TRAINING, job=job)
     state = progress().load("00000")
     assert "network" not in state and "optimizer" not in state
     with h5py.File(tmp_path / "m.h5") as file:

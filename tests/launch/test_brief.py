@@ -28,8 +28,8 @@ def printed():
 
 def job(number=17, **more):
     """A record of Snakemake about a job."""
-    name = f"train_member/{number:05d}"
-    about = {"rule_name": "train_member", "jobid": number, "log": [f"results/tiny/logs/{name}.log"]}
+    name = f"train_cohort/{number:05d}"
+    about = {"rule_name": "train_cohort", "jobid": number, "log": [f"results/tiny/logs/{name}.log"]}
     reason = "Input files updated by another job: " + ", ".join(FILES)
     return {"event": "job_info", **about, "input": FILES, "output": FILES, "reason": reason, **more}
 
@@ -38,14 +38,14 @@ def test_a_job_is_one_short_line(printed):
     logger, text, _ = printed()
     logger.info(None, extra=job())
     logger.info(None, extra={"event": "progress", "done": 1, "total": 65})
-    logger.info("Finished jobid: 17 (Rule: train_member)", extra={"event": "job_finished", "job_id": 17})
+    logger.info("Finished jobid: 17 (Rule: train_cohort)", extra={"event": "job_finished", "job_id": 17})
     logger.info("Select jobs to execute...")
     logger.info("Execute 1 jobs...", extra={"event": "job_started", "jobs": [18]})
     logger.info(None, extra=job(18))
     lines = text().splitlines()
     assert [line.split(" ", 1)[1] for line in lines] == [
-        "starts train_member/00017",
-        "1 of 65 done, starts train_member/00018",
+        "starts train_cohort/00017",
+        "1 of 65 done, starts train_cohort/00018",
     ]
 
 
@@ -66,15 +66,15 @@ def test_the_last_step_is_printed(printed):
 def test_a_dry_run_names_some_jobs_and_counts_all(printed):
     logger, text, _ = printed(dry=True)
     for _ in range(2):  # Snakemake prints it before and after the jobs
-        stats = {"pack_classes_0": 1, "pack_classes_1": 1, "train_member": 1000, "total": 1002}
+        stats = {"pack_classes_0": 1, "pack_classes_1": 1, "train_cohort": 1000, "total": 1002}
         logger.info("Job stats: ...", extra={"event": "run_info", "stats": stats})
     for number in range(1000):
         logger.info(None, extra=job(number))
     lines = text().splitlines()
     table = [line.split() for line in lines[:4]]
-    assert table == [["Jobs:"], ["pack_classes", "2"], ["train_member", "1000"], ["total", "1002"]]
+    assert table == [["Jobs:"], ["pack_classes", "2"], ["train_cohort", "1000"], ["total", "1002"]]
     assert text().count("Jobs:") == 1
-    assert sum(line.startswith("would run train_member/") for line in lines) == DRY
+    assert sum(line.startswith("would run train_cohort/") for line in lines) == DRY
     assert max(map(len, lines)) < 200 and "--quiet host" in lines[-1]
 
 
@@ -99,8 +99,8 @@ def test_a_failed_job_shows_rule_log_and_error(printed, tmp_path, monkeypatch, l
     logger.error("RuleException:\nCalledProcessError in file ...")
     logger.error(None, extra=job(event="job_error"))
     first, second = text().splitlines()
-    assert first.startswith(f"FAILED train_member/00017 (rule train_member): {error}")
-    assert second == "    log: results/tiny/logs/train_member/00017.log"
+    assert first.startswith(f"FAILED train_cohort/00017 (rule train_cohort): {error}")
+    assert second == "    log: results/tiny/logs/train_cohort/00017.log"
 
 
 def test_of_a_refused_config_only_the_message_is_printed(printed):

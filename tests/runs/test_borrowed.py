@@ -107,7 +107,7 @@ def refused(folder):
 def test_an_unfinished_zoo_is_refused_unless_its_first_members_are_enough():
     other = made("other")
     training = [row["member"] for row in other.plan if row["part"] == "train"]
-    Path(other.paths.member(f"{training[-1]:05d}")).unlink()
+    Path(other.paths.cohort(f"{training[-1]:05d}")).unlink()
     message = refused("results/other")
     total = len(needed_files(other))
     assert f"zoo.from: 1 of {total} files" in message and f"{training[-1]:05d}.h5" in message
@@ -138,7 +138,7 @@ def test_a_chain_leads_to_the_run_that_has_the_files(project):
     second = made("second", zoo={"from": "results/first", "training": 3}, images={})
     third = on("results/second")
     assert third.plan == second.plan != first.plan and third.borrowed.owner == Path("results/first")
-    assert third.member_file("00000") == first.member_file("00000")
+    assert third.member_files(["00000"]) == first.member_files(["00000"])
     with pytest.raises(ConfigError, match=r"results/second uses the zoo of this run, results/first"):
         Run({"run": "first", "zoo": {"from": "results/second"}})
     shutil.move(project / "results" / "first", project / "away")
@@ -165,13 +165,13 @@ def test_the_other_run_may_have_imported_its_members(project, monkeypatch):
     other = made("other", zoo={"import": "zoos/a", "training": 2}, images={"source": "digits"})
     own = on("results/other")
     assert own.plan == other.plan and own.imported.layout == other.imported.layout
-    assert own.config.zoo.regime == "imported" and own.member_file("00001") == "zoos/a/members/00001.h5"
+    assert own.config.zoo.regime == "imported" and own.member_files(["00001"]) == ["zoos/a/members/00001.h5"]
     assert own.config.images.size == other.config.images.size
     made("weights", zoo={"import": str(folder)}, images={"source": "none"})
     assert not on("results/weights").has_images
     (project / "sub").mkdir()
     monkeypatch.chdir(project / "sub")
-    assert on("../results/other").member_file("00001") == "../zoos/a/members/00001.h5"
+    assert on("../results/other").member_files(["00001"]) == ["../zoos/a/members/00001.h5"]
 
 
 def test_mixed_zoos_can_be_shared():

@@ -12,7 +12,7 @@ from wsl.runs.run import Run
 from wsl.zoo.architectures.cnn_small import CnnSmall
 from wsl.zoo.index import open_zoo, write_index
 from wsl.zoo.layout import layout_from
-from wsl.zoo.member import Member, write_member
+from wsl.zoo.member import Member, write_members
 
 SETTINGS = {"filters": [2, 2, 2], "activation": "tanh"}
 CNN = CnnSmall(**SETTINGS).layout(3, 21)
@@ -31,7 +31,7 @@ def write_zoo(folder, layout=CNN, split=SPLIT, tasks=("2/0/1",)):
             plan = {"member": number, "classes": tasks[number % len(tasks)].split("/"), "source": f"run {number}"}
             counters = np.zeros((2, len(layout.counters)), dtype=np.int64)
             member = Member(plan, weights, counters, snapshots, history, diverged=False, layout=layout)
-            write_member(folder / "members" / f"{number:05d}.h5", member)
+            write_members(folder / "members" / f"{number:05d}.h5", [member])
         write_index([folder / "members" / f"{number:05d}.h5" for number in numbers], folder / f"{part}.h5")
     return folder
 
@@ -50,7 +50,7 @@ def test_the_folder_defines_members_network_classes_and_size(zoo):
     assert {part: [int(name) for name in run.members(part)] for part in run.parts} == SPLIT
     assert (run.config.zoo.architecture, run.config.zoo.classes_per_task) == (CnnSmall(**SETTINGS), 3)
     assert (run.classes, run.config.images.size, run.layout) == (["2", "0", "1"], CNN.image_size, CNN)
-    assert run.member_file("00003") == str(zoo / "members" / "00003.h5")
+    assert run.member_files(["00003"]) == [str(zoo / "members" / "00003.h5")]
     assert (run.trained, run.one_task, "zoo" in disk_needs(run)) == ([], True, False)
     about = facts(run)
     assert (about["snapshots"], about["snapshot_count"]) == ("epoch 5 and max (the last epoch)", "2")
@@ -73,7 +73,7 @@ def test_the_normalisation_of_the_config_reaches_the_index(zoo, tmp_path):
     used = {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}
     run = run_on(zoo, images=used)
     assert run.layout.normalisation._asdict() == {key: tuple(values) for key, values in used.items()}
-    write_index([run.member_file("00002")], tmp_path / "own.h5", [used["mean"], used["std"]])
+    write_index(run.member_files(["00002"]), tmp_path / "own.h5", normalisation=[used["mean"], used["std"]])
     with open_zoo(tmp_path / "own.h5") as own, open_zoo(zoo / "validation.h5") as theirs:
         assert (own.layout, theirs.layout) == (run.layout, CNN)
         assert np.array_equal(own.weights, theirs.weights)

@@ -40,7 +40,7 @@ from wsl.weights.training import train_weight_encoder
 from wsl.zoo.index import write_index
 from wsl.zoo.settings import MemberTraining, Network
 from wsl.zoo.start import random_start
-from wsl.zoo.training import train_member
+from wsl.zoo.cohort import train_cohort
 
 SIZE = 24  # pixels; the small and the large CNN take no smaller images than 20 and 22
 NAMES = "ABCDE"  # glyphs
@@ -136,7 +136,7 @@ class Material:
             for task in tasks:
                 members[part].append(self.root / "members" / f"{number:05d}.h5")
                 plan = self.plan(number, task)
-                train_member(self.packed(task), members[part][-1], plan, self.training)
+                train_cohort(self.packed(task), members[part][-1], [plan], self.training)
                 number += 1
         return members
 

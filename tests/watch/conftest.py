@@ -16,15 +16,15 @@ PLAN = [{"member": 0, "part": "train", "max_epoch": 3}, {"member": 12, "part": "
 JOBS = {
     "pack_classes_0": ["images/cat.h5", "images/dog.h5"],
     "pack_classes_1": ["images/emu.h5"],
-    "train_member/00000": ["zoo/members/00000.h5"],
-    "train_member/00012": ["zoo/members/00012.h5"],
+    "train_cohort/00000": ["zoo/members/00000.h5"],
+    "train_cohort/00012": ["zoo/members/00012.h5"],
     "train_shared": ["shared/encoder.safetensors", "shared/history.csv"],
     "html_report": ["report.html"],
 }
 NEEDS = {
-    "train_member/00000": ["pack_classes_0", "pack_classes_1"],
-    "train_member/00012": ["pack_classes_0", "pack_classes_1"],
-    "train_shared": ["train_member/00000", "train_member/00012"],
+    "train_cohort/00000": ["pack_classes_0", "pack_classes_1"],
+    "train_cohort/00012": ["pack_classes_0", "pack_classes_1"],
+    "train_shared": ["train_cohort/00000", "train_cohort/00012"],
     "html_report": ["train_shared"],
 }
 COMMAND = "snakemake --cores 2 --configfile made-up.yaml"

@@ -6,34 +6,44 @@ import sys
 
 import pytest
 
+from tests.watch.conftest import PLAN
 from wsl.errors import DataError
-from wsl.watch.record import NAME, read_record
+from wsl.watch.record import NAME, read_record, write_record
 
 
 def test_a_record_comes_back(folder):
     record = read_record(folder.root)
     assert [job.name for job in record.jobs] == [
-        *("pack_classes_0", "pack_classes_1", "train_member/00000", "train_member/00012", "train_shared", "html_report")
+        *("pack_classes_0", "pack_classes_1", "train_cohort/00000", "train_cohort/00012", "train_shared", "html_report")
     ]
     assert [job.rule for job in record.jobs] == [
-        *("pack_classes", "pack_classes", "train_member", "train_member", "train_shared", "html_report")
+        *("pack_classes", "pack_classes", "train_cohort", "train_cohort", "train_shared", "html_report")
     ]
     assert record.jobs[4].outputs == ["shared/encoder.safetensors", "shared/history.csv"]
-    assert {path: (member.part, member.epochs) for path, member in record.members.items()} == {
-        "zoo/members/00000.h5": ("train", 3),
-        "zoo/members/00012.h5": ("test", 5),
+    assert {name: (member.part, member.epochs, member.file) for name, member in record.members.items()} == {
+        "00000": ("train", 3, "zoo/members/00000.h5"),
+        "00012": ("test", 5, "zoo/members/00012.h5"),
+    }
+
+
+def test_it_knows_the_members_of_each_cohort(folder):
+    write_record(folder.root, PLAN, [], "snakemake", cohort=10)
+    files = read_record(folder.root).members_of
+    assert {path: [*members] for path, members in files.items()} == {
+        "zoo/members/00000-00009.h5": ["00000"],
+        "zoo/members/00010-00019.h5": ["00012"],
     }
 
 
 def test_it_contains_the_existing_files_of_jobs_that_are_due(folder):
-    folder.finish("train_member/00000", "train_shared")
+    folder.finish("train_cohort/00000", "train_shared")
     folder.start(due=("train_shared",))
     jobs = {job.name: job for job in read_record(folder.root).jobs}
     assert set(jobs["train_shared"].before) == {
         *("shared/encoder.safetensors", "shared/history.csv", "logs/train_shared.log")
     }
     assert jobs["train_shared"].before["shared/history.csv"] == (folder.root / "shared/history.csv").stat().st_mtime_ns
-    assert not jobs["train_member/00000"].due and not jobs["train_member/00000"].before
+    assert not jobs["train_cohort/00000"].due and not jobs["train_cohort/00000"].before
 
 
 def test_it_contains_the_needs_of_each_job_and_the_command(folder):

@@ -50,20 +50,20 @@ def test_it_is_unknown_at_first(folder, left):
 
 
 def test_jobs_are_scheduled_in_parallel_and_in_order(folder, left):
-    earlier(folder, pack_classes_0=10.0, train_member=100.0, train_shared=30.0, html_report=2.0)
+    earlier(folder, pack_classes_0=10.0, train_cohort=100.0, train_shared=30.0, html_report=2.0)
     assert left() == pytest.approx(10 + 100 + 30 + 2)
     folder.began(1000)
     took(folder, "pack_classes_0", 10, ago=500)
     took(folder, "pack_classes_1", 10, ago=500)
-    took(folder, "train_member/00000", 120, ago=300)  # of this start: 120 s, not 100
+    took(folder, "train_cohort/00000", 120, ago=300)  # of this start: 120 s, not 100
     assert left() == pytest.approx(120 + 30 + 2, abs=1)
-    folder.step("starts", "train_member/00012", ago=50)
-    folder.say("train_member/00012", (50, "INFO starts"))
+    folder.step("starts", "train_cohort/00012", ago=50)
+    folder.say("train_cohort/00012", (50, "INFO starts"))
     assert left() == pytest.approx(70 + 30 + 2, abs=1)
 
 
 def test_an_earlier_start_of_the_run_counts_more_than_another_run(folder, left):
-    earlier(folder, pack_classes_0=10.0, train_member=100.0, train_shared=30.0, html_report=2.0)
+    earlier(folder, pack_classes_0=10.0, train_cohort=100.0, train_shared=30.0, html_report=2.0)
     took(folder, "train_shared", 300, ago=1)
     folder.start()
     assert left() == pytest.approx(10 + 100 + 300 + 2, abs=0.1)
@@ -75,8 +75,8 @@ def test_a_running_training_needs_its_remaining_epochs(folder, left):
     took(folder, "pack_classes_0", 10, ago=500)
     took(folder, "pack_classes_1", 10, ago=500)
     for member in (0, 12):  # which train for 3 and 5 epochs, of 20 s after a start of 15 s
-        folder.step("starts", f"train_member/{member:05d}", ago=75)
-        folder.train(f"train_member/{member:05d}", (40, 1), (20, 2), member=member)
+        folder.step("starts", f"train_cohort/{member:05d}", ago=75)
+        folder.train(f"train_cohort/{member:05d}", (40, 1), (20, 2), member=member)
     # Three epochs of 20 s are left to the longer one, and the last one was 20 s ago.
     assert left() == pytest.approx(40 + 30 + 2, abs=1)
 
@@ -86,21 +86,21 @@ def test_a_waiting_training_takes_its_own_number_of_epochs(folder, left):
     folder.began(1000)
     took(folder, "pack_classes_0", 10, ago=500)
     took(folder, "pack_classes_1", 10, ago=500)
-    folder.step("starts", "train_member/00000", ago=400)
-    folder.train("train_member/00000", (375, 1), (355, 2), (335, 3), member=0)
+    folder.step("starts", "train_cohort/00000", ago=400)
+    folder.train("train_cohort/00000", (375, 1), (355, 2), (335, 3), member=0)
     folder.write("zoo/members/00000.h5")
-    folder.step("ends", "train_member/00000", ago=335)
+    folder.step("ends", "train_cohort/00000", ago=335)
     # 65 s for three epochs of 20 s: 5 s and five epochs for the other.
     assert left() == pytest.approx(5 + 5 * 20 + 30 + 2, abs=1)
 
 
 def test_the_pause_before_a_training_was_resumed_is_not_counted(folder, left):
-    earlier(folder, pack_classes_0=10.0, train_member=100.0, train_shared=30.0, html_report=2.0)
+    earlier(folder, pack_classes_0=10.0, train_cohort=100.0, train_shared=30.0, html_report=2.0)
     folder.began(1000)
     took(folder, "pack_classes_0", 10, ago=500)
     took(folder, "pack_classes_1", 10, ago=500)
-    folder.step("starts", "train_member/00012", ago=75)
-    folder.train("train_member/00012", (9000, 1), (8980, 2), (40, 3), (20, 4), member=12)
+    folder.step("starts", "train_cohort/00012", ago=75)
+    folder.train("train_cohort/00012", (9000, 1), (8980, 2), (40, 3), (20, 4), member=12)
     # The other member is expected to take a start of 15 s and three epochs of 20 s, this one another epoch of 20 s.
     assert left() == pytest.approx(15 + 3 * 20 + 30 + 2, abs=1)
 

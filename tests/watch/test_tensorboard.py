@@ -56,7 +56,7 @@ def scalars(events):
 
 def test_all_values_of_a_member_are_written(folder, write, scalars):
     values = {"train_loss": 0.5, "train_accuracy": 0.75, "validation_loss": 0.625, "validation_accuracy": 0.875}
-    folder.train("train_member/00000", (60, 0), (50, 1), member=0, **values)
+    folder.train("train_cohort/00000", (60, 0), (50, 1), member=0, **values)
     write()
     read = scalars("members/00000")
     assert read == {
@@ -98,16 +98,16 @@ def test_one_process_follows_a_run_in_one_file(folder, tmp_path, scalars):
         logs, start = Logs(folder.root), time.time() - 100
         rows = [{"time": start + epoch, "member": "00012", "epoch": epoch, "epochs": 5} for epoch in range(3)]
         for count in (1, 1, 3):
-            folder.train("train_member/00012", member=12)
+            folder.train("train_cohort/00012", member=12)
             lines = pd.DataFrame(rows[:count]).assign(train_loss=0.5)
-            folder.write("logs/train_member/00012.jsonl", lines.to_json(orient="records", lines=True))
+            folder.write("logs/train_cohort/00012.jsonl", lines.to_json(orient="records", lines=True))
             kept.update(look(folder.root, read_record(folder.root), logs), logs)
             assert [epoch for epoch, _ in scalars("members/00012")["loss/train"]] == list(range(count))
     assert len(list((tmp_path / "tensorboard/made-up/members/00012").iterdir())) == 1
 
 
 def test_jobs_without_a_history_have_no_curve(folder, write, tmp_path):
-    folder.finish("train_member/00000", "train_shared")
+    folder.finish("train_cohort/00000", "train_shared")
     write()
     assert list(tmp_path.rglob("events.out.tfevents.*")) == []
 

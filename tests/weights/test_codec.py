@@ -10,7 +10,7 @@ from wsl.weights.codec import load_codec, read_latents
 from wsl.weights.coefficients import read_coefficients
 from wsl.weights.fitted import load_encoder
 from wsl.zoo.index import write_index
-from wsl.zoo.member import read_member, write_member
+from wsl.zoo.member import read_member, write_members
 from wsl.zoo.network import state_dict
 
 
@@ -70,7 +70,7 @@ def test_counters_are_the_training_members_rounded_mean(zoo, fitted, autoencoder
     total = sum(member.counters.sum(axis=0) for member in members)
     members[0].counters[0] += (4 - total) % 6
     for member, path in zip(members, copies, strict=True):
-        write_member(path, member)
+        write_members(path, [member])
     write_index(copies, tmp_path / "train.h5")
     expected = (sum(member.counters.sum(axis=0) for member in members) + 2) // 6
     counters = load_codec(tmp_path / "train.h5", fitted, autoencoder.state).counters

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from wsl.launch.serving import SWITCH
 
-VICTIMS = {"training": "/train_member/", "PCA": "/fit_small_pca", "snakemake": None}  # part of the path of a job's log
+VICTIMS = {"training": "/train_cohort/", "PCA": "/fit_small_pca", "snakemake": None}  # part of the path of a job's log
 MOMENTS = {"training": 0.4, "PCA": 0.2, "snakemake": 10.0}  # seconds after its start, at most
 PATIENCE = 600  # seconds for one start of Snakemake
 

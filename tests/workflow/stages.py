@@ -24,5 +24,5 @@ CLASS_MEANS = Counter(clip_features=5, list_class_means=1) | SHARED | SAMPLING
 FIGURES = Counter(zoo_overview=1, autoencoder_loss=1, output_metrics=1, accuracy=1, finetuning=1, regimes=1) + Counter(
     shared_encoder_loss=1, similarity_heatmap=1
 )
-EVERY_MEMBER = Counter(train_member=8) | TRAINING_INDEX | Counter(index_part=3)
+EVERY_MEMBER = Counter(train_cohort=8) | TRAINING_INDEX | Counter(index_part=3)
 EVERYTHING = Counter(pack_class=5, class_table=1, list_packed=1, plan=1) | EVERY_MEMBER | CLASS_MEANS

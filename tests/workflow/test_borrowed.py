@@ -12,7 +12,7 @@ from printed import jobs as read
 from typer.testing import CliRunner
 
 from wsl.cli.main import app
-from wsl.zoo.member import read_member, write_member
+from wsl.zoo.member import read_member, write_members
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +38,7 @@ def project(made, new_project, tiny_config, change):
 def test_another_run_trains_nothing_and_gets_equal_results(project, results, read_jobs, monkeypatch):
     planned = project.would_run()
     assert planned["index_part"] == 3 and planned["train_weight_encoder"] == planned["html_report"] == 1
-    assert not {"train_member", "start", "pack_class", "list_packed"} & {*planned}
+    assert not {"train_cohort", "start", "pack_class", "list_packed"} & {*planned}
     before = state(project.root / "results" / "tiny")
     printed = project.run("results/other/evaluation/protocol/projection-0.csv", "results/other/zoo/plan.csv")
     assert {"clip_features_0", "train_shared", "judge"} <= {job["rule"] for job in read_jobs(printed)}
@@ -63,7 +63,7 @@ def test_a_changed_member_reruns_what_uses_it(project):
     path = project.root / "results" / "tiny" / "zoo" / "members" / "00002.h5"  # a test member
     member = read_member(path)
     member.weights[-1] += 0.01
-    write_member(path, member)
+    write_members(path, [member])
     stale = project.would_run(*finished)
     assert stale["index_part"] == 1 and stale["judge"] == 1 and not stale["train_weight_encoder"]
     moved = path.rename(path.with_suffix(".away"))
@@ -82,6 +82,6 @@ def test_the_guides_recipe_compares_two_encoders_on_one_zoo(project, repository,
     jobs = read(project.dry_run())
     project.write_config(own)
     rules = {job["rule"] for job in jobs}
-    assert {"train_weight_encoder", "judge", "html_report"} <= rules and not {"train_member", "pack_class"} & rules
+    assert {"train_weight_encoder", "judge", "html_report"} <= rules and not {"train_cohort", "pack_class"} & rules
     (table,) = [job for job in jobs if job["rule"] == "accuracy_table"]
     assert "results/tiny/tables/accuracy.csv" in table["input"].split(", ")

@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 
 from wsl.runs.run import Run
-from wsl.zoo.training import train_member
+from wsl.zoo.cohort import train_cohort
 
 CONFIG = {
     "run": "cohorts",
@@ -54,7 +54,7 @@ def test_a_cohorts_members_are_those_that_are_trained_alone(plain_snakemake, tmp
     run = Run(CONFIG)
     for name in names:
         images = [tmp_path / f"results/cohorts/images/{digit}.h5" for digit in run.task(name)]
-        train_member(images, tmp_path / "alone.h5", run.training(name), run.config.zoo.member_training())
+        train_cohort(images, tmp_path / "alone.h5", [run.training(name)], run.config.zoo.member_training())
         assert (tmp_path / ZOO / "members" / f"{name}.h5").read_bytes() == (tmp_path / "alone.h5").read_bytes()
 
 

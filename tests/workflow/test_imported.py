@@ -23,7 +23,7 @@ from wsl.report.cautions import FAR
 from wsl.zoo.foreign.importing import import_zoo
 from wsl.zoo.foreign.options import ImportOptions
 from wsl.zoo.index import open_zoo, write_index
-from wsl.zoo.member import read_member, write_member
+from wsl.zoo.member import read_member, write_members
 
 pytestmark = pytest.mark.slow
 
@@ -96,7 +96,7 @@ def project(new_project, config, tmp_path_factory):
 def test_the_run_is_complete_and_trains_nothing(project, read_jobs):
     rules = {job["rule"] for job in read_jobs(project.printed)}
     assert {"index_part", "judge", "sample", "html_report", "check_imported"} <= rules
-    assert not {"train_member", "start"} & rules and not (project.results / "zoo" / "members").exists()
+    assert not {"train_cohort", "start"} & rules and not (project.results / "zoo" / "members").exists()
     assert "all members have the same task" in project.printed
     page = (project.results / "report.html").read_text()
     assert "All members have the same task" in page and "zoos/digits" in page
@@ -171,7 +171,7 @@ def test_only_changed_members_make_jobs_stale(project):
     path = folder / "members" / f"{plan.loc[plan['part'] == 'test', 'member'].iloc[0]:05d}.h5"
     member = read_member(path)
     member.weights[-1] += 0.01
-    write_member(path, member)
+    write_members(path, [member])
     stale = project.would_run()
     assert stale["index_part"] == 1 and stale["judge"] and stale["check_imported"]
     assert not {"fit_small_pca", "train_weight_encoder", "train_shared", "pack_classes_0"} & set(stale)

@@ -84,4 +84,4 @@ def test_the_tiny_run_outside_the_clone(installed, tmp_path):
     (tmp_path / "wsl").mkdir()  # a folder of this name in another project is not the library
     (tmp_path / "logging.py").write_text("raise SystemExit('a module of this folder was imported')\n")
     planned = installed.call("wsl", "run", "tiny", "--", "-n", cwd=tmp_path)
-    assert re.search(r"^ +train_member +8$", planned, re.MULTILINE)
+    assert re.search(r"^ +train_cohort +8$", planned, re.MULTILINE)

@@ -129,7 +129,7 @@ def test_a_snakefile_renames_rules_changes_one_and_adds_handlers_jobs_and_a_sect
         before='onstart:\n    print("first mine")\n\nonsuccess:\n    print("mine too")\n',
         config='config["networks"]',
         rules="as net_*",
-        after="use rule train_member from wsl as net_train_member with:\n    threads: 2\n\n"
+        after="use rule train_cohort from wsl as net_train_cohort with:\n    threads: 2\n\n"
         "rule copy:\n    default_target: True\n    input: 'results/tiny/report.html'\n    output: 'copy.html'\n"
         "    shell: 'cp {input} {output}'\n",
     )
@@ -137,7 +137,7 @@ def test_a_snakefile_renames_rules_changes_one_and_adds_handlers_jobs_and_a_sect
     assert (
         planned.pop("copy") == 1
         and all(rule.startswith("net_") for rule in planned)
-        and planned["net_train_member"] == 8
+        and planned["net_train_cohort"] == 8
     )
     printed = deployment.printed("--cores", "1")
     places = [printed.index(text) for text in ("first mine", "Devices: ", "rule copy:", "mine too", "Accuracy on test")]

@@ -222,7 +222,7 @@ def test_run_without_its_folders_is_planned_but_not_started(tiny_config, change,
     config = change(tiny_config, images={**NOWHERE, "classes": [*"abcde"]})
     planned = plain_snakemake(config, "--dry-run")
     assert planned.returncode == 0
-    assert count_jobs(planned.stdout)["train_member"] == 8
+    assert count_jobs(planned.stdout)["train_cohort"] == 8
     done = plain_snakemake(config, "--cores", "1")
     assert_refused(
         done,

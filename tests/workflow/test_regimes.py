@@ -38,7 +38,7 @@ MADE = {
     **CONFIG,
     "images": {**CONFIG["images"], "classes_per_job": 10},
 }  # few jobs, since they start for longer than they run
-MEMBERS = Counter(train_member=6, index_part=4)
+MEMBERS = Counter(train_cohort=6, index_part=4)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +51,7 @@ def test_members_depend_on_one_start_where_they_have_one(plain_snakemake, read_j
     done = plain_snakemake(change(CONFIG, zoo__init=regime), "--dry-run", *TARGETS)
     assert done.returncode == 0, done.stdout
     jobs = read_jobs(done.stdout)
-    members = [job for job in jobs if job["rule"] == "train_member"]
+    members = [job for job in jobs if job["rule"] == "train_cohort"]
     assert len(members) == 6
     starts = [job for job in jobs if job["rule"] == "start"]
     if regime == "independent":
@@ -147,7 +147,7 @@ def test_what_a_change_of_the_regime_makes_stale(finished):
         ({"zoo__init": "shared"}, Counter(start=1, fit_small_pca=1) + MEMBERS),
         ({"zoo__init": "independent"}, Counter(fit_small_pca=1) + MEMBERS),
         ({"zoo__snapshots": [0, 1, "max"]}, Counter(fit_small_pca=1) + MEMBERS),
-        ({"zoo__unseen__members": 3}, Counter(train_member=1, index_part=1)),
+        ({"zoo__unseen__members": 3}, Counter(train_cohort=1, index_part=1)),
         ({"zoo__unseen__members": 1}, Counter(index_part=1)),
         ({"shared__epochs": 3}, Counter()),
     ):

@@ -18,7 +18,7 @@ def test_deleted_member_is_trained_again_to_the_same_weights(finished, results, 
     member = finished.results / "zoo" / "members" / "00002.h5"
     member.unlink()
     printed = finished.run("results/tiny/zoo/members/00002.h5")
-    assert [job["rule"] for job in read_jobs(printed)] == ["train_member"]
+    assert [job["rule"] for job in read_jobs(printed)] == ["train_cohort"]
     assert contents(member) == contents(results / "zoo" / "members" / "00002.h5")
     assert finished.would_run() == {}, "an equal file made what follows stale"
 

@@ -19,7 +19,7 @@ from stages import (
 )
 
 from wsl.errors import DataError
-from wsl.zoo.member import read_member, write_member
+from wsl.zoo.member import read_member, write_members
 
 pytestmark = pytest.mark.slow
 
@@ -49,7 +49,7 @@ def test_replaced_member(finished, member, expected):
     path = finished.results / "zoo" / "members" / f"{member:05d}.h5"
     content = read_member(path)
     content.weights[0, 0] += 1
-    write_member(path, content)
+    write_members(path, [content])
     touch_later(path)
     assert finished.would_run() == expected
 
@@ -58,7 +58,7 @@ def test_replaced_test_member(finished):
     path = finished.results / "zoo" / "members" / "00002.h5"
     content = read_member(path)
     content.weights[0, 0] += 1
-    write_member(path, content)
+    write_members(path, [content])
     touch_later(path)
     anew = Counter(index_part=1, coefficients=1, embed_weights=1, judge=METHODS, similarities=1, similarity_heatmap=1)
     assert finished.would_run() == anew + SAMPLING_TABLES | RECONSTRUCTION | OUTPUTS | ZOO_TABLES
@@ -76,8 +76,8 @@ def test_member_deleted_behind_its_index_is_trained_again_as_the_message_says(fi
     assert f"member 0: {path} is missing; regenerate it" in failed.stdout
     assert f"`snakemake --cores all --forcerun {path}`" in failed.stdout
     assert "Traceback" not in failed.stdout
-    assert finished.would_run(target, "--forcerun", path) == Counter(train_member=1, index_part=1, fit_small_pca=1)
-    assert finished.would_make("train_member", target, "--forcerun", path) == {"00000"}
+    assert finished.would_run(target, "--forcerun", path) == Counter(train_cohort=1, index_part=1, fit_small_pca=1)
+    assert finished.would_make("train_cohort", target, "--forcerun", path) == {"00000"}
     finished.run(target, "--forcerun", path)
     assert finished.would_run(target) == Counter()
 

@@ -119,31 +119,31 @@ def test_key_on_the_command_line(finished):
 )
 def test_changed_optimiser_retrains_its_own_members(finished, changes, members, parts):
     finished.configure(**changes)
-    expected = Counter(train_member=4, index_part=parts, plan=1)
+    expected = Counter(train_cohort=4, index_part=parts, plan=1)
     assert finished.would_run() == expected | TRAINING_INDEX
-    assert finished.would_make("train_member") == members
+    assert finished.would_make("train_cohort") == members
 
 
 def test_larger_zoo_trains_its_new_members_alone(finished):
     finished.configure(zoo__members=12)
-    assert finished.would_run() == Counter(plan=1, train_member=4, index_part=3) | TRAINING_INDEX
-    assert finished.would_make("train_member") == {"00008", "00009", "00010", "00011"}
+    assert finished.would_run() == Counter(plan=1, train_cohort=4, index_part=3) | TRAINING_INDEX
+    assert finished.would_make("train_cohort") == {"00008", "00009", "00010", "00011"}
 
 
 def test_new_test_member_refits_nothing(finished):
     finished.configure(zoo__members=9)
     assert Run(finished.config).plan[8]["part"] == "test"
-    new = Counter(plan=1, train_member=1, index_part=1, coefficients=1, embed_weights=1, sample=1, judge=METHODS)
+    new = Counter(plan=1, train_cohort=1, index_part=1, coefficients=1, embed_weights=1, sample=1, judge=METHODS)
     shown = Counter(similarities=1, similarity_heatmap=1)
     assert finished.would_run() == new + shown + SAMPLING_TABLES | RECONSTRUCTION | OUTPUTS | ZOO_TABLES
-    assert finished.would_make("train_member") == {"00008"}
+    assert finished.would_make("train_cohort") == {"00008"}
     assert finished.would_make("index_part") == {"test"}
 
 
 def test_fewer_training_members_train_none(finished):
     finished.configure(zoo__training=3)
     found = finished.would_run()
-    assert found["train_member"] == 0 and found["index_part"] == 1 and found["fit_small_pca"] == 1
+    assert found["train_cohort"] == 0 and found["index_part"] == 1 and found["fit_small_pca"] == 1
 
 
 def test_smaller_zoo_trains_no_member(finished):
@@ -238,7 +238,7 @@ def test_image_added_to_a_class_folder(tiny_config, change, new_project, class_f
     assert count_jobs(project.run(table)) == Counter(pack_class=1, class_table=1)
 
     (photos / "val" / "b" / "0.jpg").unlink()
-    trained = Counter(train_member=3, index_part=2, zoo_table=1)
+    trained = Counter(train_cohort=3, index_part=2, zoo_table=1)
     assert project.would_run(table) == Counter(pack_class=1, class_table=1) + trained
     assert project.would_make("pack_class") == {"b"}
-    assert project.would_make("train_member") == {"00000", "00002", "00003"}
+    assert project.would_make("train_cohort") == {"00000", "00002", "00003"}

@@ -55,7 +55,7 @@ RULES = [
         "list_packed",
         "list_class_means",
         "plan",
-        "train_member",
+        "train_cohort",
         "index_part",
         "zoo_table",
     ),

@@ -58,7 +58,7 @@ def through_slurm(new_project, change, tiny_config, hub, tmp_path_factory):
             most, cancelled = 0, None
             while running.poll() is None:
                 most = max(most, cluster.gpus_in_use())
-                training = [job for job in cluster.jobs() if "train_member" in job["comment"]]
+                training = [job for job in cluster.jobs() if "train_cohort" in job["comment"]]
                 begun = next((job for job in training if job["state"] == "RUNNING"), None)
                 if begun and not cancelled:
                     cancelled = begun["comment"]
@@ -73,7 +73,7 @@ def through_slurm(new_project, change, tiny_config, hub, tmp_path_factory):
 def test_jobs_go_to_slurm_each_its_own_or_in_groups(through_slurm):
     project, printed, jobs, _, _ = through_slurm
     done = Counter(re.sub(r"_wildcards.*", "", job["comment"]) for job in jobs if job["state"] == "COMPLETED")
-    assert done["rule_train_member"] == 4  # those of the part train: nothing here asks for others
+    assert done["rule_train_cohort"] == 4  # those of the part train: nothing here asks for others
     assert all((project.root / target).is_file() for target in TARGETS)
     assert sum(done.values()) < printed.count("Finished jobid"), done
 
@@ -81,7 +81,7 @@ def test_jobs_go_to_slurm_each_its_own_or_in_groups(through_slurm):
 def test_no_more_gpus_are_held_than_there_are(through_slurm):
     project, _, _, most, _ = through_slurm
     assert most == GPUS
-    logs = [path.read_text() for path in (project.results / "logs" / "train_member").glob("*.log")]
+    logs = [path.read_text() for path in (project.results / "logs" / "train_cohort").glob("*.log")]
     assert {re.search(r"leased GPU (\d)", log)[1] for log in logs} == {"0", "1"}
 
 

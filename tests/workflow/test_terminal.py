@@ -95,7 +95,7 @@ def plain(read: bytes) -> str:
 
 def in_training(root: Path, members: int) -> Callable[[], bool]:
     """Return whether this many members are or were in training."""
-    return lambda: len(list(root.glob("results/tiny/logs/train_member/*.log"))) >= members
+    return lambda: len(list(root.glob("results/tiny/logs/train_cohort/*.log"))) >= members
 
 
 @pytest.fixture(scope="module")
@@ -111,9 +111,9 @@ def story(new_project, tiny_config, change):
     shown["interrupted"] = terminal.signalled(*SNAKEMAKE, *asked, number=signal.SIGINT, when=started)
     torn["interrupted"] = terminal.torn()
     shown["watched, interrupted"] = terminal.call(*watch)
-    shown["on a terminal"] = terminal.interrupted_on_terminal(*run, when=r"\n *train_member/\d+")
+    shown["on a terminal"] = terminal.interrupted_on_terminal(*run, when=r"\n *train_cohort/\d+")
     torn["on a terminal"] = terminal.torn()
-    begun = len(list(project.root.glob("results/tiny/logs/train_member/*.log")))
+    begun = len(list(project.root.glob("results/tiny/logs/train_cohort/*.log")))
     running = in_training(project.root, begun + 1)
     shown["terminated"] = terminal.signalled(*run, number=signal.SIGTERM, when=running)
     torn["terminated"] = terminal.torn()
@@ -163,7 +163,7 @@ def test_a_watch_agrees_after_ctrl_c(story):
 def test_snakemake_prints_short_lines(story):
     shown, _ = story
     lines = shown["interrupted"].text.splitlines()
-    started = [line for line in lines if re.search(r"starts train_member/\d{5}$", line)]
+    started = [line for line in lines if re.search(r"starts train_cohort/\d{5}$", line)]
     assert 1 <= len(started) <= 2 and "reason" not in shown["interrupted"].text
     assert max(map(len, lines)) < 250 and len(lines) < 60
 
@@ -172,7 +172,7 @@ def test_a_terminal_shows_stages_and_what_runs(story):
     shown, _ = story
     text = shown["on a terminal"].text
     assert re.search(r"tiny: \d+ of \d+ outputs; members: train \d/4\n+ \d+ (s|min) so far; ", text)
-    assert re.search(r"\n *images +\S+ +\d+/\d+", text) and re.search(r"\n *zoo .* train_member \d/4", text)
+    assert re.search(r"\n *images +\S+ +\d+/\d+", text) and re.search(r"\n *zoo .* train_cohort \d/4", text)
 
 
 def test_elsewhere_there_are_lines_and_the_end_names_the_log(story, new_project):
@@ -190,7 +190,7 @@ def test_deleted_files_are_noticed_and_the_advice_makes_them_again(story):
     shown, torn = story
     assert shown["watched, deleted"].code == 1 and "Deleted since the run ended: " in shown["watched, deleted"].text
     assert shown["made again"].code == 0 and not torn["made again"], shown["made again"].text
-    assert "starts train_member/" in shown["made again"].text
+    assert "starts train_cohort/" in shown["made again"].text
     assert shown["watched, made again"].code == 0
 
 
@@ -216,4 +216,4 @@ def test_a_dry_run_is_short(plain_snakemake, tiny_config):
     planned = plain_snakemake(tiny_config, "-n", "--quiet", "host", "reason")
     lines = planned.stdout.splitlines()
     assert planned.returncode == 0 and len(lines) < 100 and max(map(len, lines)) < 250
-    assert re.search(r"^ +train_member +8$", planned.stdout, re.MULTILINE)
+    assert re.search(r"^ +train_cohort +8$", planned.stdout, re.MULTILINE)

@@ -84,7 +84,7 @@ def test_histories_are_exact(results):
     logs = Logs(results)
     for path in (results / "zoo" / "members").glob("*.h5"):
         history = read_member(path).history
-        epochs = logs.read(f"logs/train_member/{path.stem}.jsonl").epochs
+        epochs = logs.read(f"logs/train_cohort/{path.stem}.jsonl").epochs
         assert {(epoch.member, epoch.epochs) for epoch in epochs} == {(path.stem, history["epoch"].iloc[-1])}
         table = pd.DataFrame([{"epoch": epoch.epoch, **epoch.values} for epoch in epochs])
         pd.testing.assert_frame_equal(table, history, check_dtype=False)

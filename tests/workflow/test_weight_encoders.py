@@ -74,13 +74,13 @@ def test_a_mixed_zoo_is_planned_without_pca(new_project, change, tiny_config, re
     given = change(given, zoo__init="shared", weights__encoder={**ENCODERS["sane"], "behaviour": 1})
     planned = read_jobs(new_project(given).dry_run())
     counts = Counter(job["rule"] for job in planned)
-    assert (counts["train_member"], counts["start"], counts["index_part"], counts["embed_mixed"]) == (24, 3, 9, 9)
+    assert (counts["train_cohort"], counts["start"], counts["index_part"], counts["embed_mixed"]) == (24, 3, 9, 9)
     assert not {"fit_pca", "coefficients", "train_shared", "sample", "html_report"} & set(counts)
     (fit,) = (job["input"].split(", ") for job in planned if job["rule"] == "train_encoder")
     labels = ("resnet18-width-2", "resnet18-width-4", "cnn-small")
     zoos = {f"results/tiny/zoo/{label}/{part}.h5" for label in labels for part in ("train", "validation")}
     assert set(fit) == zoos | {"results/tiny/images/all.json"}
-    starts = [re.search(r"zoo/([^/]+)/start", job["input"])[1] for job in planned if job["rule"] == "train_member"]
+    starts = [re.search(r"zoo/([^/]+)/start", job["input"])[1] for job in planned if job["rule"] == "train_cohort"]
     assert Counter(starts) == dict.fromkeys(labels, 8)
 
 

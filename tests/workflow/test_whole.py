@@ -93,7 +93,7 @@ def test_every_job_has_its_log_and_what_grows_its_benchmark(printed, results, re
         "benchmarks/train_weight_encoder.tsv",
         *(f"benchmarks/judge/{method}-0.tsv" for method in METHODS),
         "benchmarks/train_shared.tsv",
-        *(f"benchmarks/train_member/{member:05d}.tsv" for member in range(8)),
+        *(f"benchmarks/train_cohort/{member:05d}.tsv" for member in range(8)),
         "benchmarks/fit_small_pca.tsv",
         *(
             f"benchmarks/{rule}/{part}.tsv"

@@ -10,7 +10,7 @@ import pytest
 
 from wsl.errors import DataError
 from wsl.zoo.index import open_zoo, read_weights, write_index
-from wsl.zoo.member import read_member, write_member
+from wsl.zoo.member import read_member, write_members
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_its_bytes_change_only_with_a_members_weights(copy):
     assert copy.index.read_bytes() == before
     member = read_member(copy.members[2])
     member.weights[0, 5] += 1e-3
-    write_member(copy.members[2], member)
+    write_members(copy.members[2], [member])
     write_index(copy.members, copy.index)
     assert copy.index.read_bytes() != before
 

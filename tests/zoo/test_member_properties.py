@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as arrays
 
 from tests.networks import resnet18_layout
 from wsl.zoo.index import open_zoo, read_weights, write_index
-from wsl.zoo.member import Member, read_member, write_member
+from wsl.zoo.member import Member, read_member, write_members
 
 LAYOUT = resnet18_layout(1, 2)
 # Names of classes and snapshots; other names are refused before anything is written.
@@ -55,7 +55,7 @@ def same(table, other):
 @given(members())
 def test_what_is_written_is_read(tmp_path_factory, member):
     path = tmp_path_factory.mktemp("member") / "köttbullar 食.h5"
-    write_member(path, member)
+    write_members(path, [member])
     again = read_member(path)
     assert again.plan == member.plan and again.diverged == member.diverged
     assert again.weights.dtype == np.float32
@@ -81,7 +81,7 @@ def test_an_index_is_the_members_one_after_the_other(tmp_path_factory, kinds, se
         plan = {"member": place, "classes": ["köttbullar 食", "l'été"], "width": 1}
         paths.append(folder / "members" / f"{place:05d}.h5")
         counters = rng.integers(0, 99, (count, len(LAYOUT.counters)))
-        write_member(paths[-1], Member(plan, weights, counters, table, history, diverged, LAYOUT))
+        write_members(paths[-1], [Member(plan, weights, counters, table, history, diverged, LAYOUT)])
         if not diverged:
             kept.append((place, weights.astype(np.float32), counters))
     write_index(paths, folder / "train.h5")

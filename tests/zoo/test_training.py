@@ -20,7 +20,7 @@ from wsl.zoo.network import flatten, state_dict, with_zero_head
 from wsl.zoo.settings import MemberTraining
 from wsl.zoo.snapshots import snapshot_names
 from wsl.zoo.start import load_start, random_start
-from wsl.zoo.training import train_member
+from wsl.zoo.cohort import train_cohort
 
 
 @pytest.mark.parametrize("changes", [{}, {"optimizer": "sgd", "schedule": "cosine", "augment": True}])
@@ -54,7 +54,7 @@ def test_a_snapshot_has_the_validation_loss_of_its_row(zoo, packed, row):
 def test_a_member_learns_with_its_own_normalisation(packed, train, tmp_path):
     files, by = [packed[name] for name in "012"], Normalisation((0.1, 0.2, 0.3), (0.4, 0.5, 0.6))
     usual = read_member(train(tmp_path / "usual.h5"))
-    train_member(files, tmp_path / "own.h5", usual.plan, MemberTraining(architecture={"width": 2}), normalisation=by)
+    train_cohort(files, tmp_path / "own.h5", [usual.plan], MemberTraining(architecture={"width": 2}), normalisation=by)
     member = read_member(tmp_path / "own.h5")
     assert (usual.layout.normalisation, member.layout.normalisation) == (USUAL, by)
     network = resnet18(2, 3)

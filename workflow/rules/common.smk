@@ -51,7 +51,6 @@ STOPPING = workflow.wsl_stopping
 
 wildcard_constraints:
     name=r"[^/]+",
-    member=r"\d{5,7}",
     part="train|validation|test|unseen",
 
 
@@ -161,16 +160,6 @@ def class_jobs(one, several):
     else:
         for number, names in enumerate(RUN.class_groups):
             yield f"{several}_{number}", f"{several}_{number}", names, lambda wildcards, names=names: names
-
-
-def member_files(part, label=None):
-    return [*map(RUN.member_file, RUN.members(part, label))]
-
-
-def cohort_members(cohort, ending=""):
-    """Return the names of a cohort's members: the cohort's number and one or two more digits."""
-    digits = len(str(RUN.config.zoo.cohort)) - 1
-    return [f"{cohort}{place:0{digits}d}{ending}" for place in range(RUN.config.zoo.cohort)]
 
 
 def index_of(part):

@@ -1,6 +1,7 @@
 # What happens at the start and the end of a run, besides its jobs.
 
 from wsl.jobs.devices import describe_devices
+from wsl.launch.rounds import wait_only_at_the_limit
 from wsl.launch.serving import FEWEST, JobServer, modules_of
 from wsl.report.contents import planned_warnings
 from wsl.runs.disk import check_disk
@@ -22,12 +23,13 @@ def begin():
     print("Disk:", refuse(lambda: check_disk(RUN, Path(OUT))))
     for warning in planned_warnings(RUN):
         print("Warning:", warning)
-    write_record(OUT, RUN.trained, recorded_jobs(workflow.dag), STOPPING.command)
+    write_record(OUT, RUN.trained, recorded_jobs(workflow.dag), STOPPING.command, RUN.config.zoo.cohort)
     STEPS.begin()
     logger.addHandler(STEPS)
     # Again, since Snakemake's scheduler has installed its own handler of SIGTERM, which waits for all running jobs.
     STOPPING.install()
     STOPPING.at_stop(lambda: STEPS.add(INTERRUPTED))
+    wait_only_at_the_limit(workflow.scheduler)
     start_server(workflow.dag.needrun_jobs())
 
 

@@ -41,58 +41,38 @@ if START and not RUN.borrowed:
 
 
 # Files of imported members and of the zoo of another run are read where they are.
-if RUN.trained and RUN.config.zoo.cohort == 1:
+if RUN.trained:
 
-    use rule job as train_member with:
-        input:
-            ancient(ALL_USABLE),
-            **({"start": lambda wildcards: START_FILE.format(label=RUN.label(wildcards.member))} if START else {}),
-            packed=lambda wildcards: packed(RUN.task(wildcards.member)),
-        output:
-            out=PATHS.member("{member}"),
-        log:
-            PATHS.log("train_member/{member}"),
-        benchmark:
-            PATHS.benchmark("train_member/{member}")
-        threads: 1
-        resources:
-            gpu=1,
-            mem_mb=4000,
-            runtime=240,
-        params:
-            **call(
-                "wsl.zoo.training.train_member",
-                plan=lambda wildcards: RUN.training(wildcards.member),
-                settings=lambda wildcards: RUN.member_training(wildcards.member),
-                normalisation=RUN.config.images.normalisation,
-            ),
+    def cohort(wildcards):
+        return RUN.cohorts[wildcards.cohort]
 
-elif RUN.trained:
+    def network_label(wildcards):
+        """The label of the architecture, which the members of a cohort share."""
+        return RUN.label(cohort(wildcards)[0])
 
-    # Cohort 4 of size ten trains members 40 to 49, so that names of files do not depend on the size.
     use rule job as train_cohort with:
         input:
             ancient(ALL_USABLE),
-            **({"start": START_FILE} if START else {}),
-            packed=lambda wildcards: packed(RUN.cohort_classes(cohort_members(wildcards.cohort))),
+            **({"start": lambda wildcards: START_FILE.format(label=network_label(wildcards))} if START else {}),
+            packed=lambda wildcards: packed(RUN.cohort_classes(cohort(wildcards))),
         output:
-            out=cohort_members(f"{OUT}/zoo/members/{{cohort}}", ".h5"),
+            out=PATHS.cohort("{cohort}"),
         log:
             PATHS.log("train_cohort/{cohort}"),
         benchmark:
             PATHS.benchmark("train_cohort/{cohort}")
         wildcard_constraints:
-            cohort=r"\d+",
+            cohort=r"\d{5,7}" if RUN.config.zoo.cohort == 1 else r"\d{5,7}-\d{5,7}",
         threads: 1
         resources:
             gpu=1,
-            mem_mb=8000,
-            runtime=960,
+            mem_mb=4000 if RUN.config.zoo.cohort == 1 else 8000,
+            runtime=240 if RUN.config.zoo.cohort == 1 else 960,
         params:
             **call(
                 "wsl.zoo.cohort.train_cohort",
-                plans=lambda wildcards: [RUN.training(member) for member in cohort_members(wildcards.cohort)],
-                settings=RUN.config.zoo.member_training(),
+                plans=lambda wildcards: [RUN.training(member) for member in cohort(wildcards)],
+                settings=lambda wildcards: RUN.member_training(cohort(wildcards)[0]),
                 normalisation=RUN.config.images.normalisation,
             ),
 
@@ -102,9 +82,13 @@ elif RUN.trained:
 INDEXED = "{label}/{part}" if RUN.mixed else "{part}"
 
 
+def members_of(wildcards):
+    return RUN.members(wildcards.part, wildcards.get("label"))
+
+
 use rule job as index_part with:
     input:
-        paths=lambda wildcards: member_files(wildcards.part, wildcards.get("label")),
+        paths=lambda wildcards: RUN.member_files(members_of(wildcards)),
     output:
         out=PATHS.index(INDEXED),
     log:
@@ -116,6 +100,7 @@ use rule job as index_part with:
         # Trained members know by which normalisation they were trained.
         **call(
             "wsl.zoo.index.write_index",
+            members=lambda wildcards: [*map(int, members_of(wildcards))],
             **({"normalisation": RUN.config.images.normalisation} if RUN.imported else {}),
         ),
 

@@ -45,7 +45,7 @@ class EncodedRun(WrittenRun):
 
         Args:
             weights: state dict, network, sampled model, flat vector, or the path of a file, of the architecture of the
-                run's members, for example ``results/glyphs/zoo/members/00017.h5``.
+                run's members, for example ``results/glyphs/zoo/members/00010-00019.h5:17``.
 
         Raises:
             DataError: the weights belong to another network.

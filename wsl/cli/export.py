@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from wsl.cli.app import app, mendable, notes, say
+from wsl.paths import split_member
 
 
 @app.command()
@@ -13,7 +14,8 @@ def export(
     files: Annotated[
         list[Path],
         typer.Argument(
-            help="A model (.safetensors, .pt), or members and indices of a zoo (.h5).", exists=True, dir_okay=False
+            help="A model (.safetensors, .pt), or files of members (or FILE:NUMBER, one of them) and indices of a zoo "
+            "(.h5)."
         ),
     ],
     out: Annotated[
@@ -45,7 +47,10 @@ def export(
     force: Annotated[bool, typer.Option("--force", help="Replace the ONNX file if it exists.")] = False,
 ) -> None:
     """Write a model as ONNX, or members as a zoo in Ray Tune's layout, which other programs and `wsl import` read."""
-    zoo = all(path.suffix == ".h5" for path in files)
+    named = [split_member(path)[0] for path in files]
+    if lacking := [path for path in named if not path.is_file()]:
+        raise typer.BadParameter(f"File '{lacking[0]}' does not exist.")
+    zoo = all(path.suffix == ".h5" for path in named)
     if not zoo and len(files) > 1:
         raise typer.BadParameter("give one model, or only members and indices (.h5)")
     if not zoo and (program or test_accuracies):
@@ -56,7 +61,7 @@ def export(
         if zoo:
             from wsl.zoo.foreign.exporting import export_zoo
 
-            out = out or files[0].with_name(f"{files[0].stem}-ray-tune")
+            out = out or named[0].with_name(f"{named[0].stem}-ray-tune")
             contents = export_zoo(files, out, program, test_accuracies).in_words(program)
         else:
             from wsl.sampling.onnx import export_onnx, onnx_path

@@ -12,6 +12,7 @@ from wsl.errors import DataError
 from wsl.files.hdf5 import open_hdf5
 from wsl.files.plain import read_json
 from wsl.files.tensors import is_safetensors, read_tensors
+from wsl.paths import split_member
 from wsl.zoo.borrowed import zoo_folder
 
 KNOWN = (
@@ -34,7 +35,7 @@ class Document:
 
     Attributes:
         path: the path as given.
-        kind: ``run``, ``import``, ``zoo`` (of a run), ``index``, ``member``, ``model``, ``tensors`` (another file that
+        kind: ``run``, ``import``, ``zoo`` (of a run), ``index``, ``members``, ``member``, ``model``, ``tensors`` (another file that
             wsl wrote) or ``checkpoint`` (a state dict of another program).
         facts: values by name; values may be nested mappings and lists.
         tables: lists of rows by title.
@@ -57,9 +58,10 @@ def read_facts(path: Path) -> Document:
     """
     if path.is_dir():
         return _folder(path)
-    with open(path, "rb") as file:
-        start = file.read(2048)
-    if h5py.is_hdf5(path):
+    file, number = split_member(path)
+    with open(file, "rb") as opened:
+        start = opened.read(2048)
+    if number is not None or h5py.is_hdf5(path):
         return _hdf5(path)
     if is_safetensors(path):
         return _safetensors(path)
@@ -106,16 +108,27 @@ def _parts(folder: Path) -> list[dict[str, Any]]:
 
 
 def _hdf5(path: Path) -> Document:
-    with open_hdf5(path) as file:
-        indexed = "members" in file and "snapshots" in file
-        if not indexed and "plan" not in file.attrs:
+    from wsl.zoo.index import is_index
+    from wsl.zoo.member import open_members, read_member
+
+    file, number = split_member(path)
+    if is_index(file):
+        return Document(path, "index", _counts(path))
+    with open_hdf5(file) as opened:
+        if "format" not in opened.attrs:
             raise DataError(
                 f"{path} is an HDF5 file, but neither a member nor an index of a zoo; wsl inspect reads {KNOWN}"
             )
-    if indexed:
-        return Document(path, "index", _counts(path))
-    from wsl.zoo.member import read_member
-
+    with open_members(file) as several:
+        if number is None and len(several.members) > 1:
+            facts = {
+                "members": len(several.members),
+                "diverged": int(several.members["diverged"].sum()),
+                "snapshots": len(several.snapshots),
+                "numbers_per_snapshot": several.layout.size,
+            }
+            rows = several.snapshots.groupby("member", as_index=False).last()
+            return Document(path, "members", facts, {"last snapshots": rows.to_dict("records")})
     member = read_member(path)
     facts = {**member.plan, "diverged": member.diverged, "numbers_per_snapshot": member.weights.shape[1]}
     weights = member.weights[-1] if len(member.weights) else None

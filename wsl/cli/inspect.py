@@ -22,7 +22,7 @@ def inspect(
     path: Annotated[
         str,
         typer.Argument(
-            help="A member or an index, a model, a checkpoint, a run, or a zoo; also on the Hub, hf://owner/name.",
+            help="A file of members (or FILE:NUMBER, one of them) or an index, a model, a checkpoint, a run, or a zoo; also on the Hub, hf://owner/name.",
             callback=source,
         ),
     ],
@@ -54,8 +54,10 @@ def _neighbours(document: Document, run: Path, count: int) -> list[dict[str, Any
     import wsl
 
     if document.weights is None:
+        one = "name one member, as in FILE:NUMBER, or " if document.kind == "members" else ""
         raise DataError(
-            f"{document.path} ({document.kind}) has no weights of one model, so it has no neighbours; leave --from out"
+            f"{document.path} ({document.kind}) has no weights of one model, so it has no neighbours; {one}leave "
+            "--from out"
         )
     return wsl.open(run).neighbours(document.path, n=count).to_dict("records")
 

@@ -16,7 +16,7 @@ def push(
     path: Annotated[
         Path,
         typer.Argument(
-            help="A model of `wsl sample`, a member (.h5), a zoo (results/RUN/zoo, or a folder of `wsl import`), or "
+            help="A model of `wsl sample`, a member (.h5; FILE:NUMBER of a file of several), a zoo (results/RUN/zoo, or a folder of `wsl import`), or "
             "the folder of a finished run."
         ),
     ],

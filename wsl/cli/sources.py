@@ -6,6 +6,7 @@ import typer
 
 from wsl.cli.app import notes
 from wsl.hub.fetching import is_hub, local_copy
+from wsl.paths import split_member
 
 
 def source(value: str) -> str:
@@ -14,7 +15,7 @@ def source(value: str) -> str:
     Raises:
         typer.BadParameter: it is neither ``hf://...`` nor an existing path.
     """
-    if not is_hub(value) and not Path(value).exists():
+    if not is_hub(value) and not split_member(value)[0].exists():
         raise typer.BadParameter(f"Path '{value}' does not exist.")
     return value
 

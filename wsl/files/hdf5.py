@@ -47,7 +47,8 @@ def open_hdf5(path: str | Path) -> Iterator[h5py.File]:
         DataError: the file cannot be opened, is damaged, or lacks something that the block reads.
     """
     try:
-        file = h5py.File(path)
+        # Without a cache of chunks, which would read whole chunks for single rows.
+        file = h5py.File(path, rdcc_nbytes=0)
     except OSError as error:
         raise DataError(hdf5_fault(path, error)) from error
     with file:

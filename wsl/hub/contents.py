@@ -8,13 +8,14 @@ from wsl.errors import DataError
 from wsl.files.hdf5 import open_hdf5
 from wsl.files.outputs import MODELS
 from wsl.files.plain import read_json
+from wsl.paths import split_member
 from wsl.sampling.description import CLIP_FOLDER, NAME, PUSHED
 from wsl.zoo.imported import PARTS
 from wsl.zoo.member import get_layout
 
 Kind = Literal["model", "member", "zoo", "run"]
 KNOWN = (
-    "a model of `wsl sample` (.safetensors, .pt), a member (.h5), a folder of members and indices (results/RUN/zoo, or "
+    "a model of `wsl sample` (.safetensors, .pt), a member (.h5, or FILE.h5:NUMBER), a folder of members and indices (results/RUN/zoo, or "
     "one of `wsl import`), or the folder of a finished run"
 )
 MODEL, MEMBER = "model.safetensors", "member.h5"  # in a repository of one model
@@ -84,14 +85,15 @@ def contents_of(path: str | Path, members: bool = True, images: bool = False) ->
         raise DataError(f"{path} holds nothing that wsl can push; give {KNOWN}")
     if not (members and not images):
         raise DataError(f"{path} is a file; --with-images and --without-members are for runs")
-    if not path.is_file():
+    file, _ = split_member(path)
+    if not file.is_file():
         raise DataError(f"{path} is missing; give {KNOWN}")
     if path.suffix.lower() in MODELS:
         return Contents("model", path)
-    if path.suffix == ".h5":
-        with open_hdf5(path) as file:
-            if "plan" in file.attrs:
-                return Contents("member", path, {MEMBER: path})
+    if file.suffix == ".h5":
+        with open_hdf5(file) as opened:
+            if "format" in opened.attrs:
+                return Contents("member", path, {MEMBER: file})
         raise DataError(f"{path} is not a member; to push a zoo, give its folder, {path.parent}")
     raise DataError(f"{path} is not a file that wsl can push; give {KNOWN}")
 

@@ -11,7 +11,8 @@ from typing import Any
 from wsl.errors import DataError
 from wsl.files.huggingface import LOG_IN, hub, reaching
 from wsl.files.plain import write_json
-from wsl.hub.contents import MODEL, Contents, contents_of
+from wsl.hub.contents import MEMBER, MODEL, Contents, contents_of
+from wsl.paths import split_member
 from wsl.sampling.description import PUSHED
 
 CARD = "README.md"
@@ -69,7 +70,7 @@ def _write_model(folder: Path, contents: Contents, target: Target) -> None:
     from wsl.hub.cards import member_about, model_card
     from wsl.hub.model import HubModel
     from wsl.settings.sections import plain
-    from wsl.zoo.member import read_member
+    from wsl.zoo.member import read_member, write_members
     from wsl.zoo.network import whole_state
     from wsl.zoo.recognition import architecture_of, running_fault
 
@@ -81,6 +82,8 @@ def _write_model(folder: Path, contents: Contents, target: Target) -> None:
             raise DataError(f"{contents.path} has no snapshot, since its training diverged; push another member")
         if fault := running_fault(member.layout):
             raise DataError(f"{contents.path} cannot be sent as a network, but as a part of its zoo: {fault}")
+        if split_member(contents.path)[1] is not None:  # of a file of several members, only this one
+            write_members(folder / MEMBER, [member])
         state = whole_state(member.weights[-1], member.layout, member.counters[-1])
         about = member_about(member, plain(architecture_of(member.layout).whole))
         model = HubModel(state, about, str(contents.path))

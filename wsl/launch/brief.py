@@ -90,7 +90,7 @@ class BriefHandler(logging.StreamHandler):
 
 
 def _name(record: logging.LogRecord) -> str:
-    """Return a job's name, as in the path of its log: ``results/<run>/logs/train_member/00017.log``."""
+    """Return a job's name, as in the path of its log: ``results/<run>/logs/train_cohort/00017.log``."""
     inside = record.log[0].partition("/logs/")[2] if record.log else ""
     return job_name(inside) or record.rule_name  # a rule of a Snakefile that uses the workflow as a module
 

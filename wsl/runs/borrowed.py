@@ -148,7 +148,7 @@ def with_borrowed(config: Config, borrowed: BorrowedZoo) -> Config:
 
 def needed_files(run: "Run") -> list[str]:
     """Return the files of the other run's zoo that a run reads: members, packed images, the common start."""
-    members = [run.member_file(f"{row['member']:05d}") for row in run.plan]
+    members = run.member_files(f"{row['member']:05d}" for row in run.plan)
     images = [*map(run.paths.packed, run.classes), run.paths.all_packed] if run.has_images else []
     start = [run.paths.start] if run.start() and not run.mixed else []
     return [*members, *images, *start]

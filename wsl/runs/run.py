@@ -1,6 +1,6 @@
 """A run: its checked config, classes and plan, as the workflow's rules use them."""
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from wsl.images.classes import find_classes
 from wsl.images.names import read_names
 from wsl.images.reading import join_task
 from wsl.images.settings import Images
-from wsl.paths import Paths
+from wsl.paths import Paths, cohort_name
 from wsl.randomness import integer_seed
 from wsl.runs.borrowed import BorrowedZoo, needed_files, read_borrowed, shown, with_borrowed
 from wsl.runs.imported import adapted, faults_of
@@ -239,9 +239,22 @@ class Run:
             return self.imported.snapshots[row["member"]]
         return list(snapshot_names(self.config.zoo.snapshots, row["early_epoch"], row["max_epoch"]).values())
 
-    def member_file(self, member: str) -> str:
-        """Return the file of a member, by its name."""
-        return self.paths.member(member) if self.imported is None else self.imported.file(member)
+    @cached_property
+    def cohorts(self) -> dict[str, list[str]]:
+        """The names of the members of each cohort, by its name."""
+        cohorts: dict[str, list[str]] = {}
+        for row in self.plan:
+            name = cohort_name(row["member"], self.config.zoo.cohort)
+            cohorts.setdefault(name, []).append(f"{row['member']:05d}")
+        return cohorts
+
+    def member_files(self, members: Iterable[str]) -> list[str]:
+        """Return the files of members by their names, each once."""
+        if self.imported is not None:
+            files = (self.imported.files[int(member)] for member in members)
+        else:
+            files = (self.paths.cohort(cohort_name(int(member), self.config.zoo.cohort)) for member in members)
+        return list(dict.fromkeys(files))
 
     @property
     def trained(self) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from wsl.errors import DataError
 from wsl.files.opening import RECORD as NAME
 from wsl.files.opening import opening_fault, rerun_command
 from wsl.files.plain import write_json
+from wsl.paths import Paths, cohort_name
 
 STEPS = "logs/steps.jsonl"  # in a run's folder
 STARTS, ENDS, FAILS = "starts", "ends", "fails"  # steps of a job
@@ -27,7 +29,7 @@ class Job(BaseModel):
     """A job of the workflow; paths are relative to the run's folder.
 
     Attributes:
-        name: its rule and wildcards, as in the name of its log: ``train_member/00017``.
+        name: its rule and wildcards, as in the name of its log: ``train_cohort/00017``.
         outputs: files that it writes.
         log: its log file.
         due: whether this start runs it; other jobs were done before.
@@ -51,10 +53,11 @@ class Job(BaseModel):
 
 
 class Planned(BaseModel):
-    """The part and the number of epochs of a planned member."""
+    """The part, the number of epochs and the file of a planned member; the path is relative to the run's folder."""
 
     part: str
     epochs: int
+    file: str = ""  # earlier versions have it as the member's name
 
 
 class Record(BaseModel):
@@ -66,7 +69,7 @@ class Record(BaseModel):
         process: Snakemake's process id on that machine.
         born: when that process started, seconds since 1970: a later process may get the same id.
         command: the command that starts Snakemake again with the same arguments.
-        members: by the paths of their files, relative to the run's folder.
+        members: by their names, such as ``00017``.
         jobs: in the order of the chain.
     """
 
@@ -77,6 +80,14 @@ class Record(BaseModel):
     command: str = "snakemake --cores all"
     members: dict[str, Planned]
     jobs: list[Job]
+
+    @cached_property
+    def members_of(self) -> dict[str, dict[str, Planned]]:
+        """The members in each file, by its path."""
+        files: dict[str, dict[str, Planned]] = {}
+        for name, planned in self.members.items():
+            files.setdefault(planned.file or name, {})[name] = planned
+        return files
 
     @property
     def ended(self) -> bool:
@@ -103,7 +114,11 @@ def job_name(log: str) -> str:
 
 
 def write_record(
-    results: str | Path, plan: Iterable[Mapping[str, Any]], jobs: Iterable[Mapping[str, Any]], command: str
+    results: str | Path,
+    plan: Iterable[Mapping[str, Any]],
+    jobs: Iterable[Mapping[str, Any]],
+    command: str,
+    cohort: int = 1,
 ) -> None:
     """Write the record of a start, immediately before Snakemake runs its jobs.
 
@@ -113,6 +128,7 @@ def write_record(
         jobs: in the order of the chain: ``outputs``, ``log``, ``due``, ``needs`` and ``share`` of each; paths are
             relative to the working directory.
         command: the command that starts Snakemake again with the same arguments.
+        cohort: members per file.
     """
     results = Path(results)
     recorded = []
@@ -130,7 +146,12 @@ def write_record(
         born=psutil.Process().create_time(),
         command=command,
         members={
-            f"zoo/members/{row['member']:05d}.h5": Planned(part=row["part"], epochs=row["max_epoch"]) for row in plan
+            f"{row['member']:05d}": Planned(
+                part=row["part"],
+                epochs=row["max_epoch"],
+                file=_relative(Paths(str(results)).cohort(cohort_name(row["member"], cohort)), results),
+            )
+            for row in plan
         },
         jobs=recorded,
     )

@@ -146,7 +146,7 @@ def _planned(seen: Seen, record: Record) -> int:
     """Return the number of epochs that a job trains for, summed over its members; 0: unknown."""
     members = trained(seen.job, record)
     if members:
-        return sum(record.members[path].epochs for path in members)
+        return sum(planned.epochs for planned in members.values())
     return next((epoch.epochs for epoch in _epochs(seen)), 0)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from wsl.jobs.history import history_of, history_rows
 from wsl.jobs.process import error_in, warnings_in
-from wsl.watch.record import COMPLETED, ENDS, FAILS, STARTS, STEPS, Job, Record, Step, durations
+from wsl.watch.record import COMPLETED, ENDS, FAILS, STARTS, STEPS, Job, Planned, Record, Step, durations
 
 RUNNING, COMPLETE, DELETED, KILLED = "running", "complete", "deleted", "killed"  # phases; record.py has two more
 
@@ -195,11 +195,13 @@ class State:
 
     @property
     def members(self) -> dict[str, Count]:
-        """Trained members of all planned members, by part."""
+        """Trained members of all planned members, by part; a running job may have trained some of its members."""
         parts: dict[str, list[bool]] = {}
         for seen in self.jobs:
-            for path in trained(seen.job, self.record):
-                parts.setdefault(self.record.members[path].part, []).append(seen.status == "done")
+            reached = {epoch.member: epoch.epoch for epoch in seen.epochs} if seen.status == "running" else {}
+            for name, planned in trained(seen.job, self.record).items():
+                done = seen.status == "done" or reached.get(name) == planned.epochs
+                parts.setdefault(planned.part, []).append(done)
         return {part: Count(sum(done), len(done)) for part, done in parts.items()}
 
     @property
@@ -236,9 +238,9 @@ def look(results: str | Path, record: Record, logs: Logs) -> State:
     )
 
 
-def trained(job: Job, record: Record) -> list[str]:
-    """Return the outputs of a job that are members."""
-    return [path for path in job.outputs if path in record.members]
+def trained(job: Job, record: Record) -> dict[str, Planned]:
+    """Return the members that a job trains, by their names."""
+    return {name: one for path in job.outputs for name, one in record.members_of.get(path, {}).items()}
 
 
 def _seen(job: Job, steps: Sequence[Step], times: dict[str, int], logs: Logs, ended: bool) -> Seen:

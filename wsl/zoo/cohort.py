@@ -15,7 +15,7 @@ from wsl.images.reading import USUAL, Normalisation, packed_by_class
 from wsl.jobs.job import Job
 from wsl.jobs.progress import NOWHERE, Progress
 from wsl.zoo.epochs import Moves, Step, computing_in, moved, widened
-from wsl.zoo.member import write_member
+from wsl.zoo.member import write_members
 from wsl.zoo.settings import MemberTraining
 from wsl.zoo.training import Training
 
@@ -24,14 +24,14 @@ Tensors = dict[str, torch.Tensor]  # by name
 
 def train_cohort(
     packed: Sequence[str | Path],
-    out: Sequence[str | Path],
+    out: str | Path,
     plans: Sequence[dict[str, Any]],
     settings: MemberTraining,
     start: str | Path | None = None,
     normalisation: Normalisation = USUAL,
     job: Job = Job(),  # noqa: B008
 ) -> None:
-    """Train members and write one file per member, with the results of separate trainings.
+    """Train members and write them into one file, with the results of separate trainings.
 
     On a GPU, members with equal batch sizes are trained together: equal up to rounding. Networks with dropout are
     trained one after the other, each with its own random numbers. The progress of ``job`` saves the states of finished
@@ -39,8 +39,8 @@ def train_cohort(
 
     Args:
         packed: packed images of all their classes.
-        out: the members' files.
-        plans: their rows of the plan, in the order of ``out``.
+        out: the file, see ``wsl.zoo.member``.
+        plans: their rows of the plan.
         settings: shared by all members.
         start: weights to start from; None: random ones.
         normalisation: of images.
@@ -53,17 +53,17 @@ def train_cohort(
         files = [by_class[name] for name in plan["classes"]]
         return Training(files, plan, settings, start, job.device, normalisation)
 
-    if job.device == "cpu" or draws_numbers(prepare(plans[0])):
-        for plan, path in zip(plans, out, strict=True):
-            training = prepare(plan)
+    if len(plans) == 1 or job.device == "cpu" or draws_numbers(prepare(plans[0])):
+        members = []
+        for training in map(prepare, plans):
             training.run(job.progress)
-            write_member(path, training.member())
-        return
-    trainings = [prepare(plan) for plan in plans]
-    for _, group in groupby(sorted(trainings, key=_batch), key=_batch):
-        train_together(list(group), job.progress)
-    for training, path in zip(trainings, out, strict=True):
-        write_member(path, training.member())
+            members.append(training.member())
+    else:
+        trainings = [prepare(plan) for plan in plans]
+        for _, group in groupby(sorted(trainings, key=_batch), key=_batch):
+            train_together(list(group), job.progress)
+        members = [training.member() for training in trainings]
+    write_members(out, members)
 
 
 def draws_numbers(training: Training) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from wsl.errors import DataError
+from wsl.paths import split_member
 from wsl.zoo.layout import Layout
 
 
@@ -14,8 +15,8 @@ def read_weights_of(given: Any, place: str = "") -> tuple[Any, str]:
     """Return weights as a state dict or a flat vector, and their name in messages.
 
     Args:
-        given: state dict, network, flat vector, or the path of a file: a member, whose last snapshot is read, or a
-            state dict of any program. No code of a file is run.
+        given: state dict, network, flat vector, or the path of a file: a member, whose last snapshot is read (of a file
+            of several members ``FILE:NUMBER``), or a state dict of any program. No code of a file is run.
         place: the name; empty: the path, or the type.
 
     Raises:
@@ -27,9 +28,10 @@ def read_weights_of(given: Any, place: str = "") -> tuple[Any, str]:
         from wsl.zoo.member import read_member
         from wsl.zoo.states import read_state
 
-        if not Path(given).is_file():
-            raise DataError(f"there is no file {given}; give a file of weights, a state dict or a network")
-        if h5py.is_hdf5(given):
+        path, _ = split_member(given)
+        if not path.is_file():
+            raise DataError(f"there is no file {path}; give a file of weights, a state dict or a network")
+        if h5py.is_hdf5(path):
             weights = read_member(given).weights
             if not len(weights):
                 raise DataError(f"{given} diverged, so it has no snapshots; give another member")

@@ -22,21 +22,19 @@ class ImportedZoo:
         layout: of all members.
         plan: one dict per member: ``member``, ``part``, ``classes`` (names, ordered), and its hyper-parameters.
         snapshots: names of each member's snapshots, in the order of training, by the member's number.
+        files: paths of the members' files, by the member's number.
     """
 
     folder: Path
     layout: Layout
     plan: list[dict[str, Any]]
     snapshots: dict[int, list[str]]
+    files: dict[int, str]
 
     @property
     def classes(self) -> list[str]:
         """The classes of all tasks, in the order in which tasks name them."""
         return list(dict.fromkeys(name for row in self.plan for name in row["classes"]))
-
-    def file(self, member: str) -> str:
-        """Return the file of a member, by its name."""
-        return str(self.folder / "members" / f"{member}.h5")
 
 
 def read_imported(folder: Path) -> ImportedZoo:
@@ -64,7 +62,7 @@ def read_imported(folder: Path) -> ImportedZoo:
 def _read(folder: Path) -> ImportedZoo:
     from wsl.zoo.index import open_zoo  # h5py takes time that other runs need not spend
 
-    layouts, plan, snapshots = {}, [], {}
+    layouts, plan, snapshots, files = {}, [], {}, {}
     for part in PARTS:
         with open_zoo(folder / f"{part}.h5") as zoo:
             layouts[part] = zoo.layout
@@ -74,16 +72,16 @@ def _read(folder: Path) -> ImportedZoo:
                     plan.append({"part": part, "classes": task_classes(row.pop("task")), **row})
             for member, names in zoo.snapshots.groupby("member", sort=False)["snapshot"]:
                 snapshots[int(member)] = list(names)
+            files |= {member: str(path) for member, path in zoo.files.items()}
     layout = layouts["train"]
     for part in PARTS:
         if layouts[part] != layout:
             difference = first_difference(layouts[part], layout)
             raise DataError(f"{folder}: the networks of {part}.h5 differ from those of train.h5: {difference}")
-    zoo = ImportedZoo(folder, layout, plan, snapshots)
-    for row in plan:
-        if not Path(path := zoo.file(f"{row['member']:05d}")).is_file():
-            raise DataError(f"{path} is missing, which {folder / row['part']}.h5 lists; put it back")
-    return zoo
+    for path in dict.fromkeys(files.values()):
+        if not Path(path).is_file():
+            raise DataError(f"{path} is missing, which an index in {folder} lists; put it back")
+    return ImportedZoo(folder, layout, plan, snapshots, files)
 
 
 def chosen_epochs(names: Sequence[str]) -> list[str | int]:

@@ -1,8 +1,7 @@
-"""The index of one part of the zoo: a virtual dataset over its member files, without copies."""
+"""The index of one part of the zoo: a virtual dataset over the files of its members, without copies."""
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -19,11 +18,14 @@ from wsl.files.opening import remedy
 from wsl.images.reading import Normalisation, join_task
 from wsl.zoo.factored import storage_of
 from wsl.zoo.layout import Layout, first_difference
-from wsl.zoo.member import get_layout, open_member, put_layout
+from wsl.zoo.member import get_layout, open_members, put_layout
 from wsl.zoo.sources import Sources
 
 if TYPE_CHECKING:
     import pandas as pd
+
+ABOUT = ("diverged", "digest")  # columns of a file of members that its index has too
+MOST_NAMED = 3  # files in a message
 
 
 class Zoo:
@@ -36,7 +38,7 @@ class Zoo:
 
     @property
     def weights(self) -> h5py.Dataset:
-        """The dataset (snapshots, stored numbers), read as float32; do not keep it, see ``Sources``."""
+        """The dataset (snapshots, stored numbers), read as float32."""
         return self.sources.weights
 
     @cached_property
@@ -60,6 +62,12 @@ class Zoo:
         return get_table(self.file, "history")
 
     @property
+    def files(self) -> dict[int, Path]:
+        """The file of each member with snapshots, by its number."""
+        numbers = self.snapshots["member"].tolist()
+        return {number: self.sources.find(row) for row, number in enumerate(numbers)}
+
+    @property
     def typical_counters(self) -> np.ndarray:
         """Integer buffers (n_counters,) for models that are not trained: the rounded mean of all snapshots."""
         return np.rint(self.counters.mean(axis=0)).astype(np.int64)
@@ -71,7 +79,10 @@ class Zoo:
 
 
 def write_index(
-    paths: Sequence[str | Path], out: str | Path, normalisation: Sequence[Sequence[float]] | None = None
+    paths: Sequence[str | Path],
+    out: str | Path,
+    members: Sequence[int] | None = None,
+    normalisation: Sequence[Sequence[float]] | None = None,
 ) -> None:
     """Write the index ``out`` of the snapshots of members, except those that diverged.
 
@@ -79,38 +90,42 @@ def write_index(
     alone would leave later files silently stale.
 
     Args:
-        paths: files of the members.
+        paths: files of members.
         out: the index.
+        members: numbers of the members that belong to it; None: all.
         normalisation: of the images that the networks read; None: as the members' layout has it.
 
     Raises:
-        DataError: all members diverged, or their layouts differ.
+        DataError: a member is in none of the files, all members diverged, or their layouts differ.
     """
     import pandas as pd
 
-    members, snapshots, histories, counters, sources = [], [], [], [], []
+    rows, snapshots, histories, counters, sources = [], [], [], [], []
     layouts: dict[Layout, str | Path] = {}
     for path in paths:
-        with open_member(path) as file:
-            plan = json.loads(file.attrs["plan"])
-            diverged = bool(file.attrs["diverged"])
-            task = join_task(plan.pop("classes"))
-            row = {"member": plan.pop("member"), "task": task, "diverged": diverged, "digest": file.attrs["digest"]}
-            members.append({**row, **plan})
-            history = get_table(file, "history")
-            history.insert(0, "member", row["member"])
-            histories.append(history)
-            if diverged:
+        with open_members(path) as file:
+            own = file.members if members is None else file.members[file.members["member"].isin(members)]
+            tasks = {}
+            for about in own.to_dict("records"):
+                plan = about.pop("plan")
+                number, task = plan.pop("member"), join_task(plan.pop("classes"))
+                rows.append({"member": number, "task": task, **{key: about[key] for key in ABOUT}, **plan})
+                if not about["diverged"]:
+                    tasks[number] = task
+            histories.append(file.history[file.history["member"].isin(own["member"])])
+            used = np.flatnonzero(file.snapshots["member"].isin(tasks))
+            if not len(used):
                 continue
-            table = get_table(file, "snapshots")
-            table.insert(0, "member", row["member"])
-            table["task"] = task
-            snapshots.append(table)
-            counters.append(file["counters"][...])
-            sources.append((path, len(table), file["weights"].dtype))
-            layouts.setdefault(get_layout(file), path)
+            table = file.snapshots.iloc[used]
+            snapshots.append(table.assign(task=table["member"].map(tasks)))
+            counters.append(file.counters[used])
+            sources.append((path, used, file.weights.shape, file.weights.dtype))
+            layouts.setdefault(file.layout, path)
+    if lacking := {*(members or ())} - {row["member"] for row in rows}:
+        files = ", ".join(map(str, paths[:MOST_NAMED])) + (" and others" if paths[MOST_NAMED:] else "")
+        raise DataError(f"{Path(out).name} lists member {min(lacking)}, which is not in {files}; name its file too")
     if not layouts:
-        raise DataError(f"all {len(paths)} members to index in {Path(out).name} diverged; lower zoo.learning_rate")
+        raise DataError(f"all {len(rows)} members to index in {Path(out).name} diverged; lower zoo.learning_rate")
     layout, *others = layouts
     if others:
         raise DataError(
@@ -119,24 +134,37 @@ def write_index(
         )
     if normalisation is not None:
         layout = layout._replace(normalisation=Normalisation(*map(tuple, normalisation)))
-    size = storage_of(layout).size
-    virtual = h5py.VirtualLayout((sum(count for _, count, _ in sources), size), dtype=np.float32)
-    # By default h5py stores the time in virtual datasets, but equal members must give equal indices.
-    virtual.dcpl.set_obj_track_times(False)
-    start = 0
-    for path, count, dtype in sources:
-        relative = os.path.relpath(path, Path(out).parent)
-        virtual[start : start + count] = h5py.VirtualSource(relative, "weights", (count, size), dtype=dtype)
-        start += count
     with new_hdf5(out) as file:
         file.attrs["part"] = Path(out).stem
         put_layout(file, layout, out)
-        # A missing member file reads as NaN, which `read_weights` reports.
-        file.create_virtual_dataset("weights", virtual, fillvalue=np.nan)
+        # A missing file reads as NaN in other programs; `read_weights` reports it.
+        file.create_virtual_dataset("weights", _virtual(sources, Path(out).parent), fillvalue=np.nan)
         file.create_dataset("counters", data=np.concatenate(counters))
         put_table(file, "snapshots", pd.concat(snapshots, ignore_index=True))
-        put_table(file, "members", pd.DataFrame(members))
+        put_table(file, "members", pd.DataFrame(rows))
         put_table(file, "history", pd.concat(histories, ignore_index=True))
+
+
+def _virtual(
+    sources: Sequence[tuple[str | Path, np.ndarray, tuple[int, int], np.dtype]], folder: Path
+) -> h5py.VirtualLayout:
+    """Return the virtual dataset of some rows of each file, as seen from the folder of the index."""
+    virtual = h5py.VirtualLayout((sum(len(used) for _, used, _, _ in sources), sources[0][2][1]), dtype=np.float32)
+    # By default h5py stores the time in virtual datasets, but equal members must give equal indices.
+    virtual.dcpl.set_obj_track_times(False)
+    start = 0
+    for path, used, shape, dtype in sources:
+        source = h5py.VirtualSource(os.path.relpath(path, folder), "weights", shape, dtype=dtype)
+        for rows in np.split(used, np.flatnonzero(np.diff(used) > 1) + 1):  # runs of neighbouring rows
+            virtual[start : start + len(rows)] = source[int(rows[0]) : int(rows[-1]) + 1]
+            start += len(rows)
+    return virtual
+
+
+def is_index(path: str | Path) -> bool:
+    """Return whether an HDF5 file is an index, and not a file of members."""
+    with open_hdf5(path) as file:
+        return "members" in file and "snapshots" in file and "format" not in file.attrs
 
 
 @contextmanager
@@ -156,47 +184,18 @@ def read_weights(zoo: Zoo, rows: slice = slice(None), columns: slice = slice(Non
     """Return weights, float32 (rows, columns): all columns of a few snapshots, or a named parameter's of all.
 
     Raises:
-        DataError: a member file behind the index cannot be opened, is damaged or holds non-finite weights.
+        DataError: a file behind the index cannot be opened, is damaged or holds non-finite weights.
     """
-    try:
-        values = storage_of(zoo.layout).unpack(partial(zoo.sources.read, rows), columns)
-        finite = np.isfinite(values)
-        if finite.all():
-            return values
-        place, column = np.argwhere(~finite)[0]
-    except OSError:  # a member file is cut short
-        place, column = _first_unreadable(zoo, rows), 0
+    values = storage_of(zoo.layout).unpack(partial(zoo.sources.read, rows), columns)
+    finite = np.isfinite(values)
+    if finite.all():
+        return values
+    place, column = np.argwhere(~finite)[0]
     row, column = range(len(zoo.weights))[rows][place], range(zoo.layout.size)[columns][column]
-    raise DataError(f"member {int(zoo.snapshots['member'].iloc[row])}: {_fault(zoo, row, column)}")
-
-
-def _first_unreadable(zoo: Zoo, rows: slice) -> int:
-    """Return the position among these rows of the first that cannot be read."""
-    for place, row in enumerate(range(len(zoo.weights))[rows]):
-        try:
-            zoo.sources.read(slice(row, row + 1), slice(0, 1))
-        except OSError:
-            return place
-    raise AssertionError("a row could not be read")
-
-
-def _fault(zoo: Zoo, row: int, column: int) -> str:
-    """Return what is wrong with a weight of a snapshot, and the remedy."""
-    index = Path(zoo.file.filename)
-    non_finite = "holds non-finite weights in " + next(e.name for e in zoo.layout.entries if column < e.columns.stop)
-    if (source := zoo.sources.find(row)) is None:
-        return f"{index} {non_finite}; {remedy(index, 'use an intact copy')}"
-    path, place = source
-    try:  # HDF5 does not report why it could not read a member file behind an index
-        with open_member(path) as file:
-            weights = file["weights"]
-            if weights.shape[0] <= place or weights.shape[1] != storage_of(zoo.layout).size:
-                return f"{path} holds other snapshots than {index} lists; {remedy(index, 'index the members again')}"
-            if np.isfinite(weights[place]).all():
-                return f"{path} could not be read at first, but now it can: a lock or a slow disk; run again"
-    except DataError as error:
-        return str(error)
-    return f"{path} {non_finite}; {remedy(path, 'use an intact copy')}"
+    name = next(entry.name for entry in zoo.layout.entries if column < entry.columns.stop)
+    path, member = zoo.sources.find(row), int(zoo.snapshots["member"].iloc[row])
+    action = remedy(path, "use an intact copy")
+    raise DataError(f"member {member}: {path} holds non-finite weights in {name}; {action}")
 
 
 def read_snapshot(zoo: Zoo, row: int) -> np.ndarray:

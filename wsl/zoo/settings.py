@@ -175,10 +175,11 @@ class Zoo(MemberTraining):
         description="use only this many training members, the first ones; empty: all. Held-out members stay the same, "
         "so runs of several values show the benefit of more members",
     )
-    cohort: Literal[1, 10, 100] = Field(
+    cohort: PositiveInt = Field(
         1,
-        description="members per job, a divisor of `members`; on a GPU they train together, with equal results up to "
-        "rounding; on a CPU one after the other, which only saves start-up time",
+        description="members per job and file: cohort k has the members k * cohort to (k + 1) * cohort - 1. On a GPU "
+        "they train together, with equal results up to rounding; on a CPU one after the other, which only saves "
+        "start-up time. If `members` is not a multiple, a zoo that grows trains its last cohort again",
     )
     parts: MemberParts = MemberParts()
     init: Literal["independent", "shared", "finetuned"] = Field(
@@ -277,16 +278,6 @@ class Zoo(MemberTraining):
             raise ValueError("architecture: give that of the frozen network, and set adapter: {lora: {...}}")
         if self.adapter.lora.rank is not None and self.init != "finetuned":
             raise ValueError(f"adapter: init: {self.init} has no trained backbone to freeze; set init: finetuned")
-        return self
-
-    @model_validator(mode="after")
-    def _cohorts_are_whole(self) -> Self:
-        for name, count in (("members", self.members), ("unseen.members", self.unseen.members or 0)):
-            if count % self.cohort:
-                fault = f"{name} is {count}, which is not a multiple of {self.cohort}; change one of them"
-                raise ValueError(f"cohort: {fault}")
-        if self.cohort > 1 and self.training is not None:
-            raise ValueError("cohort: with `training`, cohorts would contain unused members; set it to 1")
         return self
 
     @model_validator(mode="after")

@@ -1,98 +1,126 @@
-"""Read the member files behind an index without exceeding the process's limit of open files."""
+"""Read the files of members behind an index."""
 
 from __future__ import annotations
 
 import os
+from collections import OrderedDict
 from functools import cached_property
 from pathlib import Path
-from weakref import WeakSet
+from typing import NamedTuple
 
 import h5py
 import numpy as np
 
 from wsl.errors import DataError
-from wsl.files.opening import files_left, too_many_files
+from wsl.files.opening import hdf5_fault, remedy
+from wsl.zoo.member import in_words
 
-# HDF5 needs 0.55 MB of memory per open file. Opening one takes 0.4 ms, less than reading a large one.
-MOST_OPEN = 1000
+MOST_OPEN = 100  # files that are kept open: opening one takes 0.4 ms, and each takes 0.5 MB of memory
+
+
+class Places(NamedTuple):
+    """Where the rows of an index lie."""
+
+    files: list[Path]
+    owners: np.ndarray  # position in ``files`` of each row
+    rows: np.ndarray  # row in the file of each row
 
 
 class Sources:
     """The weights of an index.
 
-    HDF5 opens a member file at its first read, and closes it with the virtual dataset. Member files that cannot be
-    opened read as NaN, without an error.
+    The index is a virtual dataset, so that any HDF5 program can read it. HDF5 itself takes several times as long for it
+    as this class, and reads a file that it cannot open as NaN.
     """
 
     def __init__(self, file: h5py.File):
         self.file = file
-        self._weights: h5py.Dataset | None = file["weights"]
-        self._open: set[int] = set()  # positions in the index
-        _OPENED.add(self)
-
-    @property
-    def weights(self) -> h5py.Dataset:
-        """The dataset (snapshots, stored numbers); do not keep a reference, because ``read`` may close it."""
-        if self._weights is None:
-            self._weights = self.file["weights"]
-        return self._weights
+        self.weights: h5py.Dataset = file["weights"]
+        self._open: OrderedDict[int, h5py.Dataset] = OrderedDict()  # by position among the files
 
     @cached_property
-    def _members(self) -> tuple[np.ndarray, list[Path]]:
-        """Row of the index after the last of each member file, and the files."""
-        folder, sources = Path(self.file.filename).parent, self.weights.virtual_sources()
-        ends = [source.vspace.get_select_bounds()[1][0] + 1 for source in sources]
-        return np.array(ends), [Path(os.path.normpath(folder / source.file_name)) for source in sources]
-
-    def find(self, row: int) -> tuple[Path, int] | None:
-        """Return the member file that holds a row, and the row's position in it; None: the index holds the weights."""
+    def places(self) -> Places | None:
+        """Where the rows lie; None: the index holds the weights."""
         if not self.weights.is_virtual:
             return None
-        ends, paths = self._members
-        place = int(np.searchsorted(ends, row, side="right"))
-        return paths[place], row - (int(ends[place - 1]) if place else 0)
+        folder, files = Path(self.file.filename).parent, {}
+        owners, rows = (np.empty(len(self.weights), dtype=np.int64) for _ in range(2))
+        for source in self.weights.virtual_sources():
+            first, last = (bound[0] for bound in source.vspace.get_select_bounds())
+            start = source.src_space.get_select_bounds()[0][0]
+            owners[first : last + 1] = files.setdefault(source.file_name, len(files))
+            rows[first : last + 1] = np.arange(start, start + last - first + 1)
+        return Places([Path(os.path.normpath(folder / name)) for name in files], owners, rows)
+
+    def find(self, row: int) -> Path:
+        """Return the file that holds a row."""
+        return Path(self.file.filename) if self.places is None else self.places.files[self.places.owners[row]]
 
     def read(self, rows: slice, columns: slice) -> np.ndarray:
-        """Return weights, float32 (rows, columns), read in as many steps as the limit of open files requires.
+        """Return weights, float32 (rows, columns).
 
         Raises:
-            DataError: no file can be opened.
-            OSError: a member file is damaged.
+            DataError: a file cannot be opened, is damaged, or is not the one that was indexed.
         """
-        places = range(len(self.weights))[rows]
-        if not self.weights.is_virtual or not places:
+        if self.places is None:
             return self.weights[rows, columns]
-        owners = np.searchsorted(self._members[0], places, side="right")
-        needed = set(owners.tolist())
-        if len(needed - self._open) <= self._room():
-            self._open |= needed
-            return self.weights[rows, columns]
-        values = np.empty((len(places), len(range(self.weights.shape[1])[columns])), dtype=np.float32)
-        start = 0
-        while start < len(places):
-            for sources in _OPENED:
-                sources._close_members()
-            if not (room := self._room()):
-                raise DataError(f"{self.file.filename}: its member files cannot be read: {too_many_files()}")
-            stop = int(np.searchsorted(owners, owners[start] + room))
-            self._open = set(owners[start:stop].tolist())
-            part = slice(places[start], places[stop - 1] + 1, places.step)
-            self.weights.read_direct(values, np.s_[part, columns], np.s_[start:stop])
-            start = stop
+        start, stop, _ = columns.indices(self.weights.shape[1])
+        chosen = np.arange(len(self.weights))[rows]
+        values = np.empty((len(chosen), max(stop - start, 0)), dtype=np.float32)
+        owners, places = self.places.owners[chosen], self.places.rows[chosen]
+        ends = np.flatnonzero((np.diff(owners) != 0) | (np.diff(places) < 1)) + 1
+        for part in np.split(np.arange(len(chosen)), ends) if len(chosen) else ():  # rows of one file
+            owner = owners[part[0]]
+            try:
+                _fill(values[part[0] : part[-1] + 1], self._dataset(owner), places[part], slice(start, stop))
+            except (OSError, RuntimeError, ValueError, KeyError) as error:
+                raise self._fault(owner, hdf5_fault(self.places.files[owner], error)) from error
         return values
 
-    def _room(self) -> int:
-        """Return the number of member files that may still be opened."""
-        return max(min(MOST_OPEN - sum(len(sources._open) for sources in _OPENED), files_left()), 0)
+    def _dataset(self, owner: int) -> h5py.Dataset:
+        """Return the weights in a file, which stays open."""
+        if owner in self._open:
+            self._open.move_to_end(owner)
+            return self._open[owner]
+        while len(self._open) >= MOST_OPEN:
+            self._open.popitem(last=False)[1].file.close()
+        path = self.places.files[owner]
+        try:
+            # Without a cache of chunks, which would read whole chunks for single rows.
+            file = h5py.File(path, rdcc_nbytes=0)
+        except OSError:
+            self.close()  # perhaps the limit of open files is reached
+            file = h5py.File(path, rdcc_nbytes=0)
+        if "weights" not in file or not self._fits(owner, file["weights"].shape):
+            file.close()
+            index = self.file.filename
+            other = f"{path} holds other snapshots than {index} lists; {remedy(index, 'index the members again')}"
+            raise self._fault(owner, other)
+        self._open[owner] = file["weights"]
+        return self._open[owner]
 
-    def _close_members(self) -> None:
-        # HDF5 keeps them open until all handles of the dataset are closed, also those of other openings of the index.
-        self._weights, self._open = None, set()
+    def _fits(self, owner: int, shape: tuple[int, ...]) -> bool:
+        last = self.places.rows[self.places.owners == owner].max()
+        return len(shape) == 2 and shape[0] > last and shape[1] == self.weights.shape[1]
+
+    def _fault(self, owner: int, fault: str) -> DataError:
+        """Return an error that names the members in a file."""
+        numbers = self.file["snapshots/member"][...][self.places.owners == owner]
+        return DataError(f"{in_words(numbers.tolist())}: {fault}")
 
     def close(self) -> None:
-        """Release the files, since the index is closed."""
-        self._open = set()
-        _OPENED.discard(self)
+        """Close the files."""
+        while self._open:
+            self._open.popitem()[1].file.close()
 
 
-_OPENED: WeakSet[Sources] = WeakSet()  # of the whole process: the limit is the process's
+def _fill(values: np.ndarray, dataset: h5py.Dataset, rows: np.ndarray, columns: slice) -> None:
+    """Read columns of ascending rows of a dataset into ``values`` (rows, columns)."""
+    chosen, done = dataset.id.get_space(), 0
+    # One step per run of neighbouring rows, since HDF5 is slow at irregular selections; h5py's own reading is not used
+    # because it takes longer than such a step.
+    for run in np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1):
+        part = values[done : done + len(run)]
+        chosen.select_hyperslab((int(run[0]), columns.start), part.shape)
+        dataset.id.read(h5py.h5s.create_simple(part.shape), chosen, part)
+        done += len(run)

@@ -11,11 +11,10 @@ import torch
 
 from wsl.images.inputs import load_task
 from wsl.images.reading import USUAL, Normalisation
-from wsl.jobs.job import Job
 from wsl.training.epoch_loop import EpochLoop, Values
 from wsl.zoo.epochs import Step, draw_steps, evaluate, make_optimizer, train_epoch
 from wsl.zoo.initialisation import initialise
-from wsl.zoo.member import Member, write_member
+from wsl.zoo.member import Member
 from wsl.zoo.network import flatten, network_for
 from wsl.zoo.settings import DEFAULT, MOMENTUM, MemberTraining, Network
 from wsl.zoo.snapshots import snapshot_names
@@ -137,22 +136,3 @@ class Training(EpochLoop):
     def diverge(self) -> None:
         member = self.plan["member"]
         log.warning("member %d diverged in epoch %d; later stages do not use it", member, self.epoch)
-
-
-def train_member(
-    packed: Sequence[str | Path],
-    out: str | Path,
-    plan: dict[str, Any],
-    settings: MemberTraining,
-    start: str | Path | None = None,
-    normalisation: Normalisation = USUAL,
-    job: Job = Job(),  # noqa: B008
-) -> None:
-    """Train a member as planned and write its file ``out``, see ``Training``.
-
-    The seed of the plan, not that of ``job``, draws weights, batches and augmentation.
-    """
-    torch.set_num_threads(job.threads)
-    training = Training(packed, plan, settings, start, job.device, normalisation)
-    training.run(job.progress)
-    write_member(out, training.member())

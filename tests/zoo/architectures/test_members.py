@@ -16,7 +16,8 @@ from wsl.zoo.index import write_index
 from wsl.zoo.member import read_member
 from wsl.zoo.network import network_for
 from wsl.zoo.settings import MemberTraining
-from wsl.zoo.training import Training, train_member
+from wsl.zoo.cohort import train_cohort
+from wsl.zoo.training import Training
 
 SIZE = 28
 KINDS = [
@@ -46,7 +47,7 @@ def test_networks_that_draw_numbers_are_trained_one_after_the_other(images, tmp_
     real = cohort.Training
     monkeypatch.setattr(cohort, "Training", lambda *given: real(*given[:4], "cpu", *given[5:]))
     cohort.train_cohort(images, [tmp_path / "a.h5"], [PLAN], settings, job=Job("cuda"))
-    train_member(images, tmp_path / "b.h5", PLAN, settings)
+    train_cohort(images, tmp_path / "b.h5", [PLAN], settings)
     assert not together
     one, other = (read_member(tmp_path / name) for name in ("a.h5", "b.h5"))
     assert np.array_equal(one.weights, other.weights)
@@ -67,7 +68,7 @@ def test_dropout_draws_from_the_members_own_numbers(images):
 @pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_an_exported_zoo_is_recognised_with_its_activation(kind, images, tmp_path):
     settings = MemberTraining(architecture=kind)
-    train_member(images, tmp_path / "a.h5", {**PLAN, "max_epoch": 2}, settings)
+    train_cohort(images, tmp_path / "a.h5", [{**PLAN, "max_epoch": 2}], settings)
     write_index([tmp_path / "a.h5"], tmp_path / "train.h5")
     export_zoo([tmp_path / "train.h5"], tmp_path / "theirs")
     done = import_zoo(tmp_path / "theirs", tmp_path / "ours", ImportOptions(shares=(1, 0, 0)))

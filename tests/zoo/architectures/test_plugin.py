@@ -17,7 +17,7 @@ from wsl.zoo.foreign.exporting import export_zoo
 from wsl.zoo.foreign.importing import import_zoo
 from wsl.zoo.foreign.options import ImportOptions
 from wsl.zoo.member import read_member
-from wsl.zoo.training import train_member
+from wsl.zoo.cohort import train_cohort
 
 TOY = str(Path(__file__).parents[2] / "plugins" / "toy_architecture.py")
 RAW = {"run": "toy", "plugins": [TOY], "zoo": {"architecture": {"name": "toy-mlp", "hidden": 5}}}
@@ -27,7 +27,7 @@ RAW = {"run": "toy", "plugins": [TOY], "zoo": {"architecture": {"name": "toy-mlp
 def toy(packed, tmp_path_factory):
     """A member of the toy architecture."""
     path = tmp_path_factory.mktemp("toy") / "0.h5"
-    train_member([packed[name] for name in "012"], path, plan_row(), load_config(RAW).zoo.member_training())
+    train_cohort([packed[name] for name in "012"], path, [plan_row()], load_config(RAW).zoo.member_training())
     return path
 
 

@@ -15,7 +15,7 @@ from wsl.weights.alignment import align_part
 from wsl.zoo.foreign.exporting import export_zoo
 from wsl.zoo.foreign.importing import ImportOptions, import_zoo
 from wsl.zoo.index import open_zoo
-from wsl.zoo.member import Member, read_member, write_member
+from wsl.zoo.member import Member, read_member, write_members
 
 
 def same(member, copy):
@@ -77,7 +77,7 @@ def test_width_64_loads_in_torchvisions_network_with_the_stem_of_the_model_zoos(
     plan = {"member": 9, "classes": ["a", "b", "c"], "width": 64}
     counters = np.full((1, len(layout.counters)), 5)
     snapshots = history.assign(snapshot="max")[["snapshot", *history]]
-    write_member(tmp_path / "9.h5", Member(plan, weights, counters, snapshots, history, False, layout))
+    write_members(tmp_path / "9.h5", [Member(plan, weights, counters, snapshots, history, False, layout)])
     export_zoo([tmp_path / "9.h5"], tmp_path / "theirs", "sane")
     folder = tmp_path / "theirs" / "NN_tune_trainable_seed=9_00000_0"
     params = json.loads((folder / "params.json").read_text())

@@ -15,7 +15,7 @@ from torch import nn
 from wsl.errors import DataError
 from wsl.zoo.foreign.exporting import export_zoo
 from wsl.zoo.foreign.importing import ImportOptions, import_zoo
-from wsl.zoo.member import Member, read_member, write_member
+from wsl.zoo.member import Member, read_member, write_members
 from wsl.zoo.network import flatten, network_for, state_dict
 from wsl.zoo.settings import MemberTraining
 
@@ -41,7 +41,7 @@ def member(tmp_path):
         plan |= {"max_epoch": 3, "schedule": "constant", **architecture.columns(), **changes}
         weights, counters = (np.array(values) for values in zip(*states, strict=True))
         path = tmp_path / f"{number}.h5"
-        write_member(path, Member(plan, weights, counters, snapshots, history, False, layout))
+        write_members(path, [Member(plan, weights, counters, snapshots, history, False, layout)])
         return path
 
     return write

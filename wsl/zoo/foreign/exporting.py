@@ -1,7 +1,9 @@
 """Export members as a zoo with Ray Tune's layout, see ``wsl.zoo.foreign.raytune``, for other programs and imports."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from math import nan
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -9,12 +11,12 @@ import pandas as pd
 
 from wsl.errors import DataError
 from wsl.files.atomic import new_folder
-from wsl.files.hdf5 import open_hdf5
+from wsl.paths import split_member
 from wsl.zoo.foreign.peers import PEERS
 from wsl.zoo.foreign.peers_run import write_run
 from wsl.zoo.foreign.run import PARTS
-from wsl.zoo.index import open_zoo
-from wsl.zoo.member import Member, read_member
+from wsl.zoo.index import is_index, open_zoo
+from wsl.zoo.member import Member, open_members, read_member, read_members
 
 TEST = "test_accuracy"
 
@@ -41,7 +43,8 @@ def export_zoo(
     """Write members as a zoo with Ray Tune's layout, from which an import restores them.
 
     Args:
-        files: members, or indices, which stand for their members (without diverged ones) and give them their part.
+        files: files of members, of which ``FILE:NUMBER`` names one; or indices, which stand for their members (without
+            diverged ones) and give them their part.
         out: folder to make; it must not exist. It appears only when it is complete.
         peer: key of ``PEERS``: the program whose code shall build the networks and read the results. None: if
             possible the form that most programs share, otherwise with the members' own names.
@@ -56,8 +59,7 @@ def export_zoo(
     epochs: dict[int, set[int]] = {}  # with weights, by member
     tested = True
     with new_folder(out) as folder:
-        for path, part in _members(files):
-            member = read_member(path)
+        for path, member, part in _members(files):
             if member.layout.frozen is not None:
                 raise DataError(
                     f"{path} holds adapters, and a zoo of Ray Tune cannot name their frozen network; export models of "
@@ -81,20 +83,25 @@ def export_zoo(
     return Exported(len(epochs), sorted(set.intersection(*epochs.values())), tested)
 
 
-def _members(files: Sequence[str | Path]) -> Iterator[tuple[Path, str | None]]:
-    """Yield the file of each member, and its part if an index gives it."""
-    for path in map(Path, files):
-        with open_hdf5(path) as file:
-            indexed = "members" in file
-        if not indexed:
-            yield path, None
-            continue
-        with open_zoo(path) as zoo:
-            if not zoo.weights.is_virtual:
-                raise DataError(f"{path} holds weights of its own; name the index that it was made from")
-            names = [source.file_name for source in zoo.weights.virtual_sources()]
-        for name in names:
-            yield path.parent / name, path.stem if path.stem in PARTS else None
+def _members(files: Sequence[str | Path]) -> Iterator[tuple[Path, Member, str | None]]:
+    """Yield the file of each member, itself, and its part if an index gives it."""
+    for given in files:
+        path, number = split_member(given)
+        if number is not None:
+            yield path, read_member(path, number), None
+        elif not is_index(path):
+            for member in read_members(path):
+                yield path, member, None
+        else:
+            with open_zoo(path) as zoo:
+                if zoo.sources.places is None:
+                    raise DataError(f"{path} holds weights of its own; name the index that it was made from")
+                members = zoo.files.items()
+            part = path.stem if path.stem in PARTS else None
+            for file, group in groupby(members, key=itemgetter(1)):
+                with open_members(file) as opened:
+                    for number, _ in group:
+                        yield file, opened.read(number), part
 
 
 def _measured(path: Path) -> dict[tuple[int, str], float]:

@@ -17,13 +17,49 @@ from wsl.zoo.foreign.run import PARTS, REMEDY, ForeignRun, LeaveOut, check_class
 from wsl.zoo.foreign.selection import Only, given_settings, shared_settings, ways_to_others
 from wsl.zoo.index import write_index
 from wsl.zoo.layout import Layout
-from wsl.zoo.member import write_member
+from wsl.zoo.member import Member, write_members
 from wsl.zoo.recognition import architecture_of
 
 log = logging.getLogger(__name__)
+FILES, MOST, BYTES = 100, 100, 2**26  # about so many files, with at most so many members and bytes of weights each
 SHOWN = 5  # left-out runs on the terminal; import.json lists all
 SHARED = ("dropout", "initialisation")  # settings of the networks if they are equal in all runs
 UNITS = {"fraction": 1.0, "percent": 100.0}
+
+
+class Files:
+    """The files of members, which are written as members come; members of a large zoo share files.
+
+    Args:
+        folder: where to.
+        members: number of members, at most.
+    """
+
+    def __init__(self, folder: Path, members: int):
+        self._folder, self._most = folder, min(-(-members // FILES), MOST)
+        self._waiting: list[Member] = []
+        self._paths: dict[int, Path] = {}
+
+    def add(self, member: Member) -> None:
+        """Add a member; tables of one file have equal columns."""
+        if self._waiting and list(self._waiting[0].history) != list(member.history):
+            self.write()
+        self._waiting.append(member)
+        if len(self._waiting) >= self._most or sum(one.weights.nbytes for one in self._waiting) >= BYTES:
+            self.write()
+
+    def write(self) -> None:
+        """Write the members that wait."""
+        if numbers := [member.number for member in self._waiting]:
+            ends = dict.fromkeys((min(numbers), max(numbers)))
+            path = self._folder / f"{'-'.join(f'{number:05d}' for number in ends)}.h5"
+            write_members(path, self._waiting)
+            self._paths |= dict.fromkeys(numbers, path)
+            self._waiting = []
+
+    def of(self, numbers: Sequence[int]) -> list[Path]:
+        """Return the files of members, each once."""
+        return list(dict.fromkeys(self._paths[number] for number in numbers))
 
 
 def import_zoo(zoo: str | Path, out: str | Path, options: ImportOptions | None = None) -> Imported:
@@ -76,15 +112,15 @@ def import_zoo(zoo: str | Path, out: str | Path, options: ImportOptions | None =
         options, result.accuracies_divided_by, {**shared_settings(list(runs.values()), SHARED), **given}
     )
     with new_folder(out) as folder:
-        paths = {number: folder / "members" / f"{number:05d}.h5" for number in runs}
-        tasks = {}
+        files, tasks = Files(folder / "members", len(runs)), {}
         for number, run in runs.items():
             if member := readable(run.name, convert, number, run):
-                write_member(paths[number], member)
+                files.add(member)
                 tasks[number] = tuple(sorted(member.plan["classes"]))
                 result.last_epochs[int(member.snapshots["epoch"].iloc[-1])] += 1
                 result.joined[run.joined] += 1
                 result.notes.update(run.notes)
+        files.write()
         if not tasks:
             reasons = [f"the first, {_reason(*skip)}" for skip in result.skipped.items()]
             reason = reasons[0] if reasons else "all are left out as asked"
@@ -95,7 +131,7 @@ def import_zoo(zoo: str | Path, out: str | Path, options: ImportOptions | None =
         if len(readers) == 1 and options.shares == ImportOptions().shares:
             options = options.model_copy(update={"shares": (1, 0, 0)})
         for part, numbers in _parts(runs, tasks, options, result.skipped).items():
-            write_index([paths[number] for number in numbers], folder / f"{part}.h5")
+            write_index(files.of(numbers), folder / f"{part}.h5", numbers)
             result.parts[part] = len(numbers)
         result.recognised = _recognised(convert.layout)
         result.taken, result.ignored = convert.taken, convert.ignored
