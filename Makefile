@@ -6,7 +6,7 @@ CONFIG ?= config/digits-thesis.yaml config/config.yaml
 
 # Each benchmark prints a table and writes benchmarks/results/<name>.json; benchmarks/README.md contains all of them. Run
 # nothing else on the machine.
-BENCH ?= seeds profile_stages storage index pca zoo_cpu zoo_gpu decoding workflow growth
+BENCH ?= seeds profile_stages storage index pca zoo_cpu batches zoo_gpu decoding workflow growth
 
 .PHONY: run test slurm browser lint format bench docs docs-serve clean
 

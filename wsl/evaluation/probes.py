@@ -27,7 +27,7 @@ from wsl.zoo.layout import Layout
 PENALTIES = np.logspace(-3, 6, 19)
 TARGETS = ("test_accuracy", "validation_loss", "epoch", "generalisation_gap")
 OPTIMIZER = "optimizer"
-NO_HYPERPARAMETERS = ("member", "task", "seed", "digest", "diverged")  # other columns of members
+NO_HYPERPARAMETERS = ("member", "task", "seed", "batch_seed", "digest", "diverged")  # other columns of members
 QUANTILES = (0, 25, 50, 75, 100)
 BATCH = 16
 COLUMNS = ["encoder", "target", "score", "low", "high", "chance", "snapshots", "members", "sets", "features"]

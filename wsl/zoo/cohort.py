@@ -1,26 +1,24 @@
-"""Train several members in one job: one after the other on a CPU, together on a GPU."""
+"""Train several members in one job: together where that is faster."""
 
-import copy
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
-
-
-from wsl.images.inputs import normalised
 from wsl.images.reading import USUAL, Normalisation, packed_by_class
 from wsl.jobs.job import Job
+from wsl.jobs.memory import keep_memory
 from wsl.jobs.progress import NOWHERE, Progress
-from wsl.zoo.stack import Stack
-from wsl.zoo.stacked_network import MappedNetwork, StackedNetwork
 from wsl.zoo.member import write_member
 from wsl.zoo.settings import MemberTraining
+from wsl.zoo.stack import Stack
+from wsl.zoo.stack_choice import Kind, kind_for, most_together
+from wsl.zoo.stacked_network import StackedNetwork
 from wsl.zoo.training import Training
-
-Tensors = dict[str, torch.Tensor]  # by name
 
 
 def train_cohort(
@@ -32,11 +30,13 @@ def train_cohort(
     normalisation: Normalisation = USUAL,
     job: Job = Job(),  # noqa: B008
 ) -> None:
-    """Train members and write one file per member, with the results of separate trainings.
+    """Train members and write one file per member, with the results of separate trainings up to rounding.
 
-    On a GPU, members with equal batch sizes are trained together: equal up to rounding. Networks with dropout are
-    trained one after the other, each with its own random numbers. The progress of ``job`` saves the states of finished
-    members too, since Snakemake deletes the files of a failed job.
+    Members with equal batch sizes train together: on a GPU all of them, on a CPU as many as its cache holds, if their
+    layers can be stacked (``wsl.zoo.stacked_layers``). Networks with dropout are trained one after the other, each with
+    its own random numbers, and so are those whose layers cannot be stacked on a CPU: with the bytes of separate
+    trainings. The progress of ``job`` saves the states of finished members too, since Snakemake deletes the files of a
+    failed job.
 
     Args:
         packed: packed images of all their classes.
@@ -48,41 +48,55 @@ def train_cohort(
         job: threads, device and progress.
     """
     torch.set_num_threads(job.threads)
+    keep_memory()
     by_class = packed_by_class(packed)
 
-    def prepare(plan: dict[str, Any]) -> Training:
-        files = [by_class[name] for name in plan["classes"]]
-        return Training(files, plan, settings, start, job.device, normalisation)
+    def prepare(place: int) -> Training:
+        files = [by_class[name] for name in plans[place]["classes"]]
+        return Training(files, plans[place], settings, start, job.device, normalisation)
 
-    if job.device == "cpu" or draws_numbers(prepare(plans[0])):
-        for plan, path in zip(plans, out, strict=True):
-            training = prepare(plan)
-            training.run(job.progress)
-            write_member(path, training.member())
-        return
-    trainings = [prepare(plan) for plan in plans]
-    for _, group in groupby(sorted(trainings, key=_batch), key=_batch):
-        train_together(list(group), job.progress)
-    for training, path in zip(trainings, out, strict=True):
-        write_member(path, training.member())
-
-
-def draws_numbers(training: Training) -> bool:
-    """Return whether passes in training draw random numbers, as those with dropout do."""
-    network = copy.deepcopy(training.network).cpu().train()
-    images = normalised(training.images["train"][0][:2].cpu(), network.normalisation)
-    before = torch.get_rng_state()
-    network(images)
-    return not torch.equal(torch.get_rng_state(), before)
+    first, size = prepare(0), len(plans)
+    kind = kind_for(first)
+    for places in [[place] for place in range(size)] if kind is None else groups(plans):
+        if kind is not None and job.device == "cpu":
+            size = most_together(first, plans[places[0]]["batch_size"])
+        for chosen in np.array_split(places, -(-len(places) // size)):
+            trainings = [prepare(place) for place in chosen]
+            if kind is None:
+                trainings[0].run(job.progress)
+            else:
+                train_together(trainings, job.progress, kind)
+            for place, training in zip(chosen, trainings, strict=True):
+                write_member(out[place], training.member())
 
 
-def train_together(
-    trainings: Sequence[Training], progress: Progress = NOWHERE, joined: type[StackedNetwork | MappedNetwork] = MappedNetwork
-) -> None:
-    """Train members of equal batch size to the end, with one network pass per step for all of them."""
+def groups(plans: Sequence[dict[str, Any]]) -> Iterator[list[int]]:
+    """Yield the places of members with equal batch sizes, and equal tasks if they may share batches.
+
+    Those with as many epochs are neighbours, since members that train together should finish together.
+    """
+    tasks = Counter((plan["batch_size"], *plan["classes"]) for plan in plans if "batch_seed" in plan)
+
+    def key(place: int) -> tuple[int, list[str]]:
+        size, classes = plans[place]["batch_size"], plans[place]["classes"]
+        return size, classes if tasks[(size, *classes)] > 1 else []
+
+    ordered = sorted(range(len(plans)), key=lambda place: (key(place), plans[place]["max_epoch"]))
+    for _, group in groupby(ordered, key):
+        yield list(group)
+
+
+def train_together(trainings: Sequence[Training], progress: Progress = NOWHERE, kind: Kind = StackedNetwork) -> None:
+    """Train members to the end; one network pass per step serves all those with batches of equal size."""
     for training in trainings:
         training.begin(progress)
-    while running := [training for training in trainings if not training.done]:
-        stack = Stack(running, joined)
-        while not any(training.done for training in running):
-            stack.run_epoch()
+    for _, group in groupby(sorted(trainings, key=_batch), _batch):
+        members = list(group)
+        while running := [training for training in members if not training.done]:
+            stack = Stack(running, kind)
+            while not any(training.done for training in running):
+                stack.run_epoch()
+
+
+def _batch(training: Training) -> int:
+    return min(training.plan["batch_size"], len(training.images["train"][0]))

@@ -66,7 +66,7 @@ class Stack:
             training.close({"train_loss": loss, "train_accuracy": accuracy})
 
     def _step(self, steps: Sequence[Step], active: Sequence[bool]) -> tuple[torch.Tensor, torch.Tensor]:
-        """Train all active members for one step, that all share or one each; return losses and accuracies (members,)."""
+        """Train active members for one step, one of all or one each; return losses and accuracies (members,)."""
         shared, count = len(steps) < len(active) or len(active) == 1, len(active)
         places = torch.cat([one.batch + start for one, start in zip(steps, self.starts, strict=False)])
         places = places.to(self.images.device)

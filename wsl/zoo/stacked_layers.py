@@ -25,7 +25,7 @@ UNCHANGED = (
 )
 
 
-class NotStackable(Exception):
+class NotStackableError(Exception):
     """The layers of a network cannot be stacked."""
 
 
@@ -35,11 +35,9 @@ class StackedConv2d(nn.Module):
     def __init__(self, layer: nn.Conv2d, members: int):
         super().__init__()
         if layer.padding_mode != "zeros" or layer.groups > 1:
-            raise NotStackable("a convolution with groups, or padding other than zeros")
+            raise NotStackableError("a convolution with groups, or padding other than zeros")
         self.weight, self.bias, self.inputs = layer.weight, layer.bias, layer.in_channels
-        self.convolve = partial(
-            functional.conv2d, stride=layer.stride, padding=layer.padding, dilation=layer.dilation
-        )
+        self.convolve = partial(functional.conv2d, stride=layer.stride, padding=layer.padding, dilation=layer.dilation)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         return self.convolve(inputs, self.weight, self.bias, groups=inputs.shape[1] // self.inputs)
@@ -72,7 +70,7 @@ class StackedBatchNorm2d(nn.Module):
     def __init__(self, layer: nn.BatchNorm2d, members: int):
         super().__init__()
         if not layer.affine or layer.running_mean is None or layer.momentum is None:
-            raise NotStackable("batch normalisation without parameters, running statistics or momentum")
+            raise NotStackableError("batch normalisation without parameters, running statistics or momentum")
         self.weight, self.bias, self.momentum, self.eps = layer.weight, layer.bias, layer.momentum, layer.eps
         self.register_buffer("running_mean", layer.running_mean)
         self.register_buffer("running_var", layer.running_var)
@@ -101,16 +99,16 @@ def stack_layers(network: nn.Module, members: int) -> nn.Module:
     """Replace the layers of a network by stacked ones, in place; parameters keep their names.
 
     Raises:
-        NotStackable: a layer has no stacked form.
+        NotStackableError: a layer has no stacked form.
     """
     if network._forward_hooks or network._forward_pre_hooks:
-        raise NotStackable("a module with hooks")
+        raise NotStackableError("a module with hooks")
     for kind, stacked in STACKED.items():
         if isinstance(network, kind):
             return stacked(network, members)
     known = isinstance(network, UNCHANGED) or (isinstance(network, nn.Dropout) and network.p == 0)
     if not known and (next(network.children(), None) is None or network._parameters or network._buffers):
-        raise NotStackable(f"a layer of the kind {type(network).__name__}")
+        raise NotStackableError(f"a layer of the kind {type(network).__name__}")
     for name, child in list(network.named_children()):
         setattr(network, name, stack_layers(child, members))
     return network

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.func import functional_call, vmap
 
-from wsl.zoo.stacked_layers import NotStackable, stack_layers
+from wsl.zoo.stacked_layers import NotStackableError, stack_layers
 
 Tensors = dict[str, torch.Tensor]  # by name
 # With a pixel's channels adjacent, training networks of 2 to 4 channels corrupted memory in torch 2.13 on a CPU.
@@ -68,13 +68,13 @@ class StackedNetwork(_Joined):
         networks: of ``wsl.zoo.network.network_for``, on one device.
 
     Raises:
-        NotStackable: a layer has no stacked form.
+        NotStackableError: a layer has no stacked form.
     """
 
     def __init__(self, networks: Sequence[nn.Module]):
         names = [dict(networks[0].named_parameters(remove_duplicate=one)) for one in (True, False)]
         if len(names[0]) < len(names[1]):
-            raise NotStackable("layers share parameters")
+            raise NotStackableError("layers share parameters")
         device = next(networks[0].parameters()).device
         self._format = torch.channels_last if device.type == "cpu" and PIXELWISE else torch.contiguous_format
         bare = copy.deepcopy(networks[0])

@@ -18,6 +18,7 @@ class Steps:
 
     def __init__(self, optimizer: torch.optim.Optimizer):
         (self._group,) = optimizer.param_groups
+        optimizer._opt_called = True  # schedules warn otherwise
         self._parameters = [parameter for parameter in self._group["params"] if parameter.grad is not None]
         self._gradients = [parameter.grad for parameter in self._parameters]
         self.count: torch.Tensor | None = None
