@@ -174,9 +174,8 @@ class Zoo(MemberTraining):
     )
     batches: Literal["own", "cohort"] = Field(
         "own",
-        description="order and augmentation of training images; `cohort`: members of one cohort with the same task and batch "
-        "size see the same batches, which trains small networks faster on a CPU and changes no statistic of the zoo; "
-        "needs a `cohort` of several members",
+        description="order and augmentation of training images; `cohort`: members of one cohort with the same task and "
+        "batch size see the same batches, which trains small networks faster on a CPU; needs a `cohort` of several",
     )
     cohort: Literal[1, 10, 100] = Field(
         1,
