@@ -6,7 +6,7 @@ CONFIG ?= config/digits-thesis.yaml config/config.yaml
 
 # Each benchmark prints a table and writes benchmarks/results/<name>.json; benchmarks/README.md contains all of them. Run
 # nothing else on the machine. BENCH=sane needs SANE=<checkout of github.com/HSG-AIML/SANE> and its packages.
-BENCH ?= seeds profile_stages storage index pca zoo_cpu zoo_gpu decoding workflow growth
+BENCH ?= seeds profile_stages storage index pca zoo_cpu batches zoo_gpu decoding workflow growth
 
 .PHONY: run test debian slurm browser lint lint-code lint-layers lint-rules format bench docs docs-serve clean
 

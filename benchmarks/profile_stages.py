@@ -24,10 +24,13 @@ from decoding import ours, pretended_codec
 from pca import fit, pretended
 from side_by_side import report
 from torch.profiler import profile
+from zoo_cpu import RECIPES
 from zoos import draw_pictures, member_plan, pack
 
 from wsl.images.inputs import load_task, normalised
 from wsl.zoo.settings import MemberTraining
+from wsl.zoo.stack import Stack
+from wsl.zoo.stack_choice import most_together
 from wsl.zoo.training import Training
 
 LEAST = 0.02
@@ -72,10 +75,18 @@ if __name__ == "__main__":
         folder = Path(made)
         draw_pictures(folder, 64)
         pack(folder, 64)
-        plan = member_plan(folder, seed=0, batch_size=32, epochs=3)
+        plan = member_plan(folder, 0, {**RECIPES["mlp"], "epochs": 3})
         packed = [folder / f"{name}.h5" for name in plan["classes"]]
-        member = Training(packed, plan, MemberTraining(architecture={"width": 16}, augment=True))
-        rows = rows_of("training, width 16, 64 px", by_operation(member.run_epoch))
+        rows = []
+        for name, recipe in RECIPES.items():
+            settings = MemberTraining(architecture=recipe["architecture"], augment=recipe.get("augment", False))
+            own = folder / name
+            draw_pictures(own, recipe["size"])
+            pack(own, recipe["size"])
+            plans = [member_plan(own, seed, {**recipe, "epochs": 99, "batches": "cohort"}) for seed in range(10)]
+            members = [Training([own / f"{one}.h5" for one in plan["classes"]], plan, settings) for plan in plans]
+            stack = Stack(members[: most_together(members[0], recipe["batch_size"])])
+            rows += rows_of(f"training, {name}, {len(stack.trainings)} members", by_operation(stack.run_epoch))
         with h5py.File(folder / "weights.h5", "w") as file:
             file["weights"] = pretended(given.rows, given.columns)
             rows += rows_of(f"PCA, {given.rows} x {given.columns}", by_function(partial(fit, file["weights"])))

@@ -18,6 +18,7 @@ REPORTS = {
     "index": ("index",),
     "pca": ("pca", "pca_out_of_core"),
     "zoo_cpu": ("zoo_cpu",),
+    "batches": ("batches",),
     "zoo_gpu": ("zoo_gpu",),
     "decoding": ("decoding",),
     "sane": ("sane",),

@@ -52,29 +52,30 @@ if __name__ == "__main__":
     given = parser.parse_args()
     if given.device == "cuda" and not torch.cuda.is_available():
         raise SystemExit(print("zoo_gpu: no GPU is at hand here, so nothing was measured"))
-    recipe = {"width": given.width, "batch_size": 32, "epochs": given.epochs, "size": given.size}
-    where = {**recipe, "device": given.device}
+    recipe = {"batch_size": 32, "epochs": given.epochs, "size": given.size}
+    sgd = {"optimizer": "sgd", "learning_rate": 0.01, "weight_decay": 5e-4, "architecture": {"width": given.width}}
+    where = {**recipe, **sgd, "device": given.device}
     ways = {
         f"ours, {cohort} together, {precision}": partial(
-            ours, cohorts=split(given.members, given.members // cohort), at_once=1, augment=False, precision=precision,
+            ours, cohorts=split(given.members, given.members // cohort), at_once=1, precision=precision,
             **where,
         )
         for cohort in given.cohorts
         for precision in ("float32", "bfloat16")
     } | {
         f"plain, {count} processes": partial(
-            plain, "unmoved", cohorts=split(given.members, count), at_once=count, threads=1, **where
+            plain, cohorts=split(given.members, count), at_once=count, **where
         )
         for count in given.processes
     }  # fmt: skip
     reached: dict[str, list[float]] = {way: [] for way in ways}
     with tempfile.TemporaryDirectory() as folder:
         draw_pictures(Path(folder), given.size)
-        calls = {way: lambda way=way: reached[way].extend(ways[way](folder=Path(folder))) for way in ways}
+        calls = {way: lambda way=way: reached[way].extend(a for a, _ in ways[way](folder=Path(folder))) for way in ways}
         taken = seconds(calls, given.rounds)
     card = torch.cuda.get_device_name() if given.device == "cuda" else "cpu"
     peak = next((peaks for name, peaks in PEAKS.items() if name in card), None)
-    total = given.members * work(**recipe)
+    total = given.members * work(given.width, **recipe)
     rows = []
     for way in ways:
         middle = float(np.median(taken[way]))

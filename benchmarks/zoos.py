@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -35,11 +36,9 @@ def draw_pictures(folder: Path, size: int, seed: int = 0) -> None:
                     os.link(picture, folder / "all" / name / f"{part}-{number}.jpeg")
 
 
-def run_all(commands: list[list[str]], at_once: int, threads: int) -> list[float]:
-    """Run processes, ``at_once`` in parallel, and return the accuracies that they print."""
-    environment = dict(os.environ)
-    if threads:
-        environment |= {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+def run_all(commands: list[list[str]], at_once: int) -> list[tuple[float, float]]:
+    """Run processes of one thread, ``at_once`` in parallel, and return the pairs that they print."""
+    environment = {**os.environ, **dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")}
     waiting, running, printed = list(commands), [], []
     while waiting or running:
         while waiting and len(running) < at_once:
@@ -48,24 +47,25 @@ def run_all(commands: list[list[str]], at_once: int, threads: int) -> list[float
         printed.append(first.communicate()[0])
         if first.returncode:
             raise SystemExit(f"{first.args} failed")
-    return [accuracy for text in printed for accuracy in json.loads(text)]
+    return [tuple(pair) for text in printed for pair in json.loads(text)]
 
 
-def ours(folder: Path, cohorts: list[list[int]], at_once: int, **settings: Any) -> list[float]:
-    """Pack images and train cohorts of these seeds, ``at_once`` processes in parallel, with one CPU thread each."""
-    run_all([[sys.executable, __file__, "pack", str(folder), str(settings.pop("size"))]], 1, 1)
+def ours(folder: Path, cohorts: list[list[int]], at_once: int, **settings: Any) -> list[tuple[float, float]]:
+    """Pack images and train cohorts of these seeds, ``at_once`` processes in parallel.
+
+    Returns:
+        Validation accuracy and seconds of processor time of each member.
+    """
+    run_all([[sys.executable, __file__, "pack", str(folder), str(settings.pop("size"))]], 1)
     asked = [json.dumps({"seeds": seeds, **settings}) for seeds in cohorts]
-    return run_all([[sys.executable, __file__, "train", str(folder), one] for one in asked], at_once, 1)
+    return run_all([[sys.executable, __file__, "train", str(folder), one] for one in asked], at_once)
 
 
-def plain(
-    kind: str, folder: Path, cohorts: list[list[int]], at_once: int, threads: int, **settings: Any
-) -> list[float]:
-    """Train as public zoo scripts do: members of these seeds in turn, ``at_once`` processes in parallel."""
+def plain(folder: Path, cohorts: list[list[int]], at_once: int, **settings: Any) -> list[tuple[float, float]]:
+    """Train members of these seeds in turn, ``at_once`` processes in parallel; returns the same as ``ours``."""
     script = str(Path(__file__).with_name("plain_training.py"))
-    asked = [f"--{key}={value}" for key, value in {**settings, "threads": threads}.items()]
-    commands = [[sys.executable, script, kind, str(folder), *asked, "--seed", *map(str, seeds)] for seeds in cohorts]
-    return run_all(commands, at_once, threads)
+    asked = [json.dumps({"seeds": seeds, **settings}) for seeds in cohorts]
+    return run_all([[sys.executable, script, str(folder), one] for one in asked], at_once)
 
 
 def pack(folder: Path, size: int) -> None:
@@ -88,35 +88,29 @@ def pack(folder: Path, size: int) -> None:
                 raise SystemExit(f"class {name} has {len(file['train'])} training images, the baselines {TRAINING}")
 
 
-def member_plan(folder: Path, seed: int, batch_size: int, epochs: int) -> dict[str, Any]:
-    """Return a member's row of a plan with the recipe of the baselines."""
+def member_plan(folder: Path, seed: int, recipe: dict[str, Any]) -> dict[str, Any]:
+    """Return a member's row of a plan."""
     classes = sorted(path.name for path in (folder / "train").iterdir())
-    plan = {"member": seed, "classes": classes, "seed": seed, "optimizer": "sgd", "learning_rate": 0.01}
-    return plan | {"weight_decay": 5e-4, "batch_size": batch_size, "early_epoch": 1, "max_epoch": epochs}
+    shared = {key: recipe[key] for key in ("optimizer", "learning_rate", "weight_decay", "batch_size")}
+    row = {"member": seed, "classes": classes, "seed": seed, **shared, "early_epoch": 1, "max_epoch": recipe["epochs"]}
+    return row | ({"batch_seed": 0} if recipe.get("batches") == "cohort" else {})
 
 
-def train_here(
-    folder: Path,
-    seeds: list[int],
-    width: int,
-    batch_size: int,
-    epochs: int,
-    augment: bool = True,
-    precision: str = "float32",
-    device: str = "cpu",
-) -> list[float]:
-    """Train a cohort in this process and return its validation accuracies."""
+def train_here(folder: Path, seeds: list[int], recipe: dict[str, Any]) -> list[tuple[float, float]]:
+    """Train a cohort in this process; see ``ours``."""
     from wsl.jobs.job import Job
     from wsl.zoo.cohort import train_cohort
     from wsl.zoo.member import read_member
     from wsl.zoo.settings import MemberTraining
 
-    settings = MemberTraining(architecture={"width": width}, augment=augment, precision=precision)
-    plans = [member_plan(folder, seed, batch_size, epochs) for seed in seeds]
+    given = {key: recipe[key] for key in ("architecture", "augment", "precision") if key in recipe}
+    plans = [member_plan(folder, seed, recipe) for seed in seeds]
     packed = [folder / f"{name}.h5" for name in plans[0]["classes"]]
     out = [folder / f"member-{seed}.h5" for seed in seeds]
-    train_cohort(packed, out, plans, settings, job=Job(device))
-    return [float(read_member(path).snapshots["validation_accuracy"].iloc[-1]) for path in out]
+    begun = time.process_time()
+    train_cohort(packed, out, plans, MemberTraining(**given), job=Job(recipe.get("device", "cpu")))
+    taken = (time.process_time() - begun) / len(seeds)
+    return [(float(read_member(path).snapshots["validation_accuracy"].iloc[-1]), taken) for path in out]
 
 
 if __name__ == "__main__":
@@ -125,4 +119,5 @@ if __name__ == "__main__":
         pack(Path(folder), int(given))
         print([])
     else:
-        print(json.dumps(train_here(Path(folder), **json.loads(given))))
+        recipe = json.loads(given)
+        print(json.dumps(train_here(Path(folder), recipe.pop("seeds"), recipe)))

@@ -25,12 +25,13 @@ from wsl.weights.gate import gate_components
 from wsl.weights.settings import Search
 from wsl.weights.snapshots import Snapshots
 from wsl.weights.symmetry import permutable, permutation_index, random_permutations
-from wsl.zoo import cohort, epochs, training
+from wsl.zoo import cohort, epochs, stack, stack_choice, training
 from wsl.zoo.backbone import train_backbone
 from wsl.zoo.index import open_zoo, read_snapshot, read_weights
 from wsl.zoo.member import read_member
 from wsl.zoo.network import network_for, state_dict, with_classes
 from wsl.zoo.settings import ClassifierTraining
+from wsl.zoo.stacked_network import MappedNetwork
 from wsl.zoo.start import import_backbone, load_start
 from wsl.zoo.training import Training
 
@@ -63,21 +64,22 @@ def trains_members(m: Material):
 
 @stage("cohorts")
 def trains_members_together(m: Material):
-    if cohort.draws_numbers(Training(m.packed("ABC"), m.plan(0), m.training)):
+    if stack_choice.draws_numbers(Training(m.packed("ABC"), m.plan(0), m.training)):
         out, (first, *_) = m.root / "cohort.h5", m.members["train"]
         cohort.train_cohort(m.packed("ABC"), [out], [m.plan(0)], m.training)
         np.testing.assert_array_equal(read_member(out).weights, read_member(first).weights)
         return Outcome(remark="trains its members one after the other, since dropout draws random numbers for each")
     plans = [{**m.plan(number), "max_epoch": 1, "optimizer": "adam"} for number in range(2)]
     with pytest.MonkeyPatch.context() as patch:  # double precision, so that rounding does not grow
-        for module in (cohort, epochs):
+        for module in (stack, stack_choice, epochs):
             patch.setattr(module, "normalised", lambda *given: normalised(*given).double())
         patch.setattr(training, "network_for", lambda layout: network_for(layout).double())
         settings = m.training.model_copy(update={"snapshots": ["max"]})
+        kind = stack_choice.kind_for(Training(m.packed("ABC"), m.plan(0), settings))
         alone, together = ([Training(m.packed("ABC"), plan, settings) for plan in plans] for _ in range(2))
         for member in alone:
             member.run(Job().progress)
-        cohort.train_together(together)
+        cohort.train_together(together, kind=kind or MappedNetwork)
     for one, other in zip(alone, together, strict=True):
         losses = [member.member().history["train_loss"].to_numpy() for member in (one, other)]
         np.testing.assert_allclose(*losses, rtol=1e-5)

@@ -10,13 +10,20 @@ import torch
 from tests.conftest import plan_row
 from tests.networks import resnet18_network
 from wsl.images.inputs import normalised
+from wsl.images.packing import pack_class
+from wsl.images.reading import USUAL
+from wsl.images.settings import Packing
 from wsl.jobs.job import Job
-from wsl.zoo import cohort, epochs, training
+from wsl.zoo import epochs, stack, stack_choice, training
 from wsl.zoo.cohort import train_cohort, train_together
+from wsl.zoo.member import read_member
 from wsl.zoo.network import network_for
 from wsl.zoo.settings import MemberTraining
+from wsl.zoo.stack_choice import kind_for
+from wsl.zoo.stacked_network import MappedNetwork, StackedNetwork
+from wsl.zoo.stacked_optimizer import Steps, step
 from wsl.zoo.start import random_start
-from wsl.zoo.training import Training
+from wsl.zoo.training import Training, train_member
 
 SHARED = {"schedule": "cosine", "augment": True, "snapshots": [0, "early", "max"]}
 SETTINGS = MemberTraining(architecture={"width": 2}, **SHARED)
@@ -26,6 +33,15 @@ PLANS = [
     plan_row(2, "210", weight_decay=1e-3, batch_size=16),
     plan_row(3, "421", optimizer="sgd", learning_rate=0.03, batch_size=16),
 ]
+
+
+@pytest.fixture(scope="module")
+def larger(tmp_path_factory):
+    """Packed digits of 20 pixels, the least of ``cnn-small``."""
+    files = {name: tmp_path_factory.mktemp("larger") / f"{name}.h5" for name in "012"}
+    for name, path in files.items():
+        pack_class(path, name, Packing(size=20), seed=0)
+    return files
 
 
 @pytest.fixture
@@ -43,46 +59,74 @@ def unequal(packed, tmp_path):
 @pytest.fixture
 def exact(monkeypatch):
     """Networks of float64: training in float32 amplifies rounding errors."""
-    for module in (epochs, cohort):
+    for module in (epochs, stack, stack_choice):
         monkeypatch.setattr(module, "normalised", lambda *given: normalised(*given).double())
     monkeypatch.setattr(training, "network_for", lambda layout: network_for(layout).double())
 
 
+def begun(files, plan, **changes):
+    return Training([files[name] for name in plan["classes"]], plan, SETTINGS.model_copy(update=changes))
+
+
 def alone(files, plan, **changes):
-    training = Training([files[name] for name in plan["classes"]], plan, SETTINGS.model_copy(update=changes))
+    training = begun(files, plan, **changes)
     training.run()
     return training.member()
 
 
-def together(files, plans, **changes):
-    trainings = [
-        Training([files[name] for name in plan["classes"]], plan, SETTINGS.model_copy(update=changes)) for plan in plans
-    ]
-    train_together(trainings)
+def together(files, plans, kind=StackedNetwork, **changes):
+    trainings = [begun(files, plan, **changes) for plan in plans]
+    train_together(trainings, kind=kind)
     return [training.member() for training in trainings]
 
 
-def test_one_after_the_other_gives_the_same_bytes(train, packed, tmp_path):
+def assert_equal(member, expected):
+    """Equal up to rounding in double precision."""
+    assert member.plan == expected.plan
+    assert member.snapshots["snapshot"].tolist() == expected.snapshots["snapshot"].tolist()
+    assert np.array_equal(member.counters, expected.counters)
+    assert np.array_equal(member.weights[0], expected.weights[0])
+    assert member.weights == pytest.approx(expected.weights, rel=1e-5, abs=1e-6)
+    assert member.history.to_numpy() == pytest.approx(expected.history.to_numpy(), rel=1e-5)
+
+
+def test_a_cohort_writes_the_files_of_members_trained_alone(unequal, exact, tmp_path):
     start = tmp_path / "start.safetensors"
     random_start(start, resnet18_network(2, 3), Job(seed=3))
     out = [tmp_path / f"{plan['member']}.h5" for plan in PLANS]
-    train_cohort(list(packed.values()), out, PLANS, SETTINGS, start)
+    train_cohort(list(unequal.values()), out, PLANS, SETTINGS, start)
     for plan, path in zip(PLANS, out, strict=True):
-        changes = {key: value for key, value in plan.items() if key != "classes"}
-        expected = train(tmp_path / "alone.h5", "".join(plan["classes"]), **changes, **SHARED, start=start)
-        assert path.read_bytes() == expected.read_bytes()
+        train_member([unequal[name] for name in plan["classes"]], tmp_path / "alone.h5", plan, SETTINGS, start)
+        assert_equal(read_member(path), read_member(tmp_path / "alone.h5"))
 
 
-@pytest.mark.parametrize("plans", [PLANS[:2], PLANS[2:]], ids=["large batches", "small batches"])
-def test_together_they_end_where_each_ends_alone(unequal, exact, plans):
-    for member, plan in zip(together(unequal, plans), plans, strict=True):
-        expected = alone(unequal, plan)
-        assert member.plan == expected.plan
-        assert member.snapshots["snapshot"].tolist() == expected.snapshots["snapshot"].tolist()
-        assert np.array_equal(member.counters, expected.counters)
-        assert np.array_equal(member.weights[0], expected.weights[0])
-        assert member.weights == pytest.approx(expected.weights, rel=1e-5, abs=1e-6)
-        assert member.history.to_numpy() == pytest.approx(expected.history.to_numpy(), rel=1e-5)
+@pytest.mark.parametrize("kind", [StackedNetwork, MappedNetwork])
+def test_together_they_end_where_each_ends_alone(unequal, exact, kind):
+    for member, plan in zip(together(unequal, PLANS, kind), PLANS, strict=True):
+        assert_equal(member, alone(unequal, plan))
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        {"name": "cnn-small", "channels": 1, "activation": "tanh"},
+        {"name": "mlp", "widths": [12, 8]},
+        {"name": "resnet18", "width": 2, "stem": 3},
+    ],
+    ids=str,
+)
+def test_members_that_share_batches_read_them_once(larger, exact, architecture, monkeypatch):
+    """Three members read the same images, of which one diverges; each ends as alone, with the cohort's batches."""
+    architecture = MemberTraining(architecture=architecture).architecture
+    plans = [{**plan, "classes": list("012"), "batch_size": 32, "batch_seed": 7} for plan in PLANS]
+    plans[3] |= {"learning_rate": 1e30}
+    read, real = [], stack.normalised
+    monkeypatch.setattr(stack, "normalised", lambda images, by: (read.append(len(images)), real(images, by))[1])
+    members = together(larger, plans, architecture=architecture, schedule="constant")
+    assert set(read) <= {32, len(Training([larger[n] for n in "012"], plans[0], SETTINGS).images["validation"][1])}
+    assert [member.diverged for member in members] == [False, False, False, True]
+    for member, plan in zip(members[:3], plans, strict=False):
+        assert_equal(member, alone(larger, plan, architecture=architecture, schedule="constant"))
 
 
 def test_a_diverged_member_does_not_change_others(packed, exact):
@@ -94,7 +138,7 @@ def test_a_diverged_member_does_not_change_others(packed, exact):
 
 
 def test_autocast_applies_to_members_that_train_together(packed, monkeypatch):
-    monkeypatch.setattr(cohort, "computing_in", lambda precision, device: torch.autocast("cpu", torch.bfloat16))
+    monkeypatch.setattr(stack, "computing_in", lambda precision, device: torch.autocast("cpu", torch.bfloat16))
     plans = [{**plan, "max_epoch": 1} for plan in PLANS[:2]]
     for trained, plan in zip(together(packed, plans, snapshots=["max"]), plans, strict=True):
         expected = alone(packed, plan, snapshots=["max"])
@@ -111,3 +155,68 @@ def test_each_member_has_its_own_random_numbers(packed):
     torch.rand(5)
     pairs = zip(first, again.draw_steps(), strict=True)
     assert all(torch.equal(step.batch, other.batch) for step, other in pairs)
+
+
+def test_shared_batches_are_those_of_the_cohort_alone(packed):
+    plans = [{**plan, "batch_seed": 7} for plan in PLANS]
+    first, other, smaller = (begun(packed, plan).draw_steps() for plan in (plans[0], plans[1], plans[2]))
+    assert all(torch.equal(one.batch, two.batch) for one, two in zip(first, other, strict=True))
+    assert torch.equal(torch.cat([step.batch for step in first])[:16], smaller[0].batch)
+    assert not torch.equal(first[0].batch, begun(packed, PLANS[0]).draw_steps()[0].batch)
+    weights = [begun(packed, plan).network.fc.weight for plan in plans[:2]]
+    assert not torch.equal(*weights)  # initial weights stay each member's own
+
+
+class Mixing(torch.nn.Module):
+    """Layers that can be stacked, in a network that mixes channels."""
+
+    def __init__(self, first):
+        super().__init__()
+        self.first, self.normalisation = first, USUAL
+
+    def forward(self, images):
+        return self.first(images.mean((2, 3))).softmax(1)
+
+
+@pytest.mark.parametrize(
+    ("layer", "fault"),
+    [
+        (torch.nn.Linear(3, 5), "gradients of first.weight differ"),
+        (torch.nn.Sequential(torch.nn.Linear(3, 5), torch.nn.LayerNorm(5)), "a layer of the kind LayerNorm"),
+    ],
+)
+def test_networks_that_mix_channels_are_not_stacked(packed, layer, fault, caplog):
+    training = begun(packed, PLANS[0])
+    assert kind_for(training) is StackedNetwork
+    training.network = Mixing(layer)
+    with caplog.at_level("INFO"):
+        assert kind_for(training) is None
+    assert fault in caplog.text
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_a_step_is_that_of_torchs_optimiser_also_of_one_with_a_state(optimizer):
+    torch.manual_seed(0)
+    ours, theirs = (torch.nn.Conv2d(3, 4, 3) for _ in range(2))
+    theirs.load_state_dict(ours.state_dict())
+    both = [epochs.make_optimizer(layer, optimizer, 0.1, 0.01, 0.9) for layer in (ours, theirs)]
+    kinds = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
+    reference = kinds[optimizer](
+        theirs.parameters(), lr=0.1, weight_decay=0.01, **{"momentum": 0.9} if optimizer == "sgd" else {}
+    )
+    steps = None
+    for number in range(6):
+        gradients = [torch.randn_like(value) for value in theirs.parameters()]
+        for layer in (ours, theirs):
+            for value, gradient in zip(layer.parameters(), gradients, strict=True):
+                value.grad = gradient.clone() if value.grad is None else value.grad.copy_(gradient)
+        reference.step()
+        if number == 3:  # a state that was saved, with other strides
+            saved = both[0].state_dict()
+            both[0] = epochs.make_optimizer(ours, optimizer, 0.1, 0.01, 0.9)
+            both[0].load_state_dict(saved)
+            steps = None
+        steps = steps or Steps(both[0])
+        step([steps])
+    for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(one, other)

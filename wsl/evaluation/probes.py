@@ -18,7 +18,7 @@ from wsl.zoo.layout import Layout
 
 TARGETS = ("test_accuracy", "validation_loss", "epoch", "generalisation_gap")
 OPTIMIZER = "optimizer"
-NO_HYPERPARAMETERS = ("member", "task", "seed", "digest", "diverged")  # other columns of members
+NO_HYPERPARAMETERS = ("member", "task", "seed", "batch_seed", "digest", "diverged")  # other columns of members
 NUMBERS = 2**25  # maximum number of weights that are read at once
 GAIN = ("gain", "gain_low", "gain_high")
 COLUMNS = ["encoder", "target", "with_statistics", "score", "low", "high", *GAIN]

@@ -13,7 +13,7 @@ from wsl.zoo.imported import KEY
 from wsl.zoo.index import Zoo, open_zoo
 
 # Columns of a zoo's tables that are not hyper-parameters.
-NOT_SETTINGS = {"architecture", "member", "task", "diverged", "digest", "part", "seed", "classes"}
+NOT_SETTINGS = {"architecture", "member", "task", "diverged", "digest", "part", "seed", "batch_seed", "classes"}
 MOST_NAMES, MOST_VALUES = 20, 5  # in a card
 ZOO = """\
 # {title}

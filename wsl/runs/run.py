@@ -294,8 +294,14 @@ class Run:
         return [{"member": row["member"], "task": join_task(row["classes"])} for row in rows]
 
     def training(self, member: str) -> dict[str, Any]:
-        """Return what a member's training depends on: its row of the plan, without its part and architecture."""
-        return {key: value for key, value in self._rows[int(member)].items() if key not in ("part", "architecture")}
+        """Return what a member's training depends on: its row of the plan, without its part and architecture.
+
+        Members of a cohort that see the same batches have a ``batch_seed``, that of the cohort.
+        """
+        row = {key: value for key, value in self._rows[int(member)].items() if key not in ("part", "architecture")}
+        if self.config.zoo.batches == "cohort":
+            row["batch_seed"] = self.seed("batches", int(member) // self.config.zoo.cohort)
+        return row
 
     def label(self, member: str) -> str | None:
         """Return the label of a member's architecture in a mixed zoo."""

@@ -175,11 +175,16 @@ class Zoo(MemberTraining):
         description="use only this many training members, the first ones; empty: all. Held-out members stay the same, "
         "so runs of several values show the benefit of more members",
     )
+    batches: Literal["own", "cohort"] = Field(
+        "own",
+        description="order and augmentation of training images; `cohort`: members of one cohort with the same task and "
+        "batch size see the same batches, which trains small networks faster on a CPU; needs a `cohort` of several",
+    )
     cohort: PositiveInt = Field(
         1,
-        description="members per job and file: cohort k has the members k * cohort to (k + 1) * cohort - 1. On a GPU "
-        "they train together, with equal results up to rounding; on a CPU one after the other, which only saves "
-        "start-up time. If `members` is not a multiple, a zoo that grows trains its last cohort again",
+        description="members per job and file: cohort k has the members k * cohort to (k + 1) * cohort - 1. They train "
+        "together where that is faster, with equal results up to rounding: on a GPU all at once, on a CPU as many small "
+        "networks as fit into its cache. If `members` is not a multiple, a zoo that grows trains its last cohort again",
     )
     parts: MemberParts = MemberParts()
     init: Literal["independent", "shared", "finetuned"] = Field(
@@ -278,6 +283,12 @@ class Zoo(MemberTraining):
             raise ValueError("architecture: give that of the frozen network, and set adapter: {lora: {...}}")
         if self.adapter.lora.rank is not None and self.init != "finetuned":
             raise ValueError(f"adapter: init: {self.init} has no trained backbone to freeze; set init: finetuned")
+        return self
+
+    @model_validator(mode="after")
+    def _batches_can_be_shared(self) -> Self:
+        if self.batches == "cohort" and self.cohort == 1:
+            raise ValueError("batches: `cohort` has no effect with one member per cohort; raise cohort")
         return self
 
     @model_validator(mode="after")

@@ -55,7 +55,9 @@ class Training(EpochLoop):
         momentum = MOMENTUM if plan["optimizer"] == "sgd" else 0.0
         self._about = {"momentum": momentum, "schedule": settings.schedule, "augment": settings.augment}
         self._about |= architecture.columns()
+        self.packed = packed
         self.images = {part: load_task(packed, part, device=device) for part in ("train", "validation")}
+        self.validation: tuple[float, float] | None = None  # loss and accuracy of this epoch, if known already
         size = self.images["train"][0].shape[-1]
         network = Network(architecture=architecture, classes=len(packed), size=size, normalisation=normalisation)
         self._layout = architecture.started(network.layout, start)
@@ -73,6 +75,8 @@ class Training(EpochLoop):
         self._names = snapshot_names(settings.snapshots, plan["early_epoch"], plan["max_epoch"])
         self._weights, self._counters = [], []  # of the snapshots that are kept
         self._flat: tuple[np.ndarray, np.ndarray] | None = None  # weights and counters after the last epoch
+        if "batch_seed" in plan:  # of the whole cohort, so that its members draw the same batches
+            torch.manual_seed(plan["batch_seed"])
         super().__init__(
             plan["max_epoch"],
             {"network": self.network, "optimizer": self.optimizer},
@@ -87,6 +91,15 @@ class Training(EpochLoop):
         images, _ = self.images["train"]
         with self.randomness():
             return list(draw_steps(images, self.plan["batch_size"], self.augment))
+
+    def draws_like(self, other: "Training") -> bool:
+        """Return whether the next epoch has the same batches as that of another training of the same images."""
+        sizes = [training.plan["batch_size"] for training in (self, other)]
+        return sizes[0] == sizes[1] and torch.equal(self._random, other._random)
+
+    def draw_like(self, other: "Training") -> None:
+        """Draw the next random numbers after those of another training."""
+        self._random = other._random.clone()
 
     def member(self) -> Member:
         """Return the member with the snapshots that are kept."""
@@ -114,7 +127,8 @@ class Training(EpochLoop):
         return train_epoch(self.network, self.optimizer, self.images["train"], batch_size, self.augment, self.precision)
 
     def evaluate(self) -> Values:
-        loss, accuracy = evaluate(self.network, *self.images["validation"])
+        loss, accuracy = self.validation or evaluate(self.network, *self.images["validation"])
+        self.validation = None
         self._flat = flatten(self.network.architecture.snapshot(self.network), self._layout)
         return {"validation_loss": loss, "validation_accuracy": accuracy}
 
