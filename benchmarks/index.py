@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 from side_by_side import ratio, report, seconds
 
-from wsl.zoo.architectures.resnet18 import ResNet18
 from wsl.paths import cohort_name
+from wsl.zoo.architectures.resnet18 import ResNet18
 from wsl.zoo.index import open_zoo, read_weights, write_index
 from wsl.zoo.member import Member, write_members
 

@@ -56,7 +56,7 @@ def train_cohort(
         return Training(files, plans[place], settings, start, job.device, normalisation)
 
     first, size = prepare(0), len(plans)
-    kind, members = kind_for(first), {}
+    kind, members = kind_for(first) if size > 1 else None, {}
     for places in [[place] for place in range(size)] if kind is None else groups(plans):
         if kind is not None and job.device == "cpu":
             size = most_together(first, plans[places[0]]["batch_size"])
