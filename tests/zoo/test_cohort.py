@@ -23,7 +23,7 @@ from wsl.zoo.stack_choice import kind_for
 from wsl.zoo.stacked_network import MappedNetwork, StackedNetwork
 from wsl.zoo.stacked_optimizer import Steps, step
 from wsl.zoo.start import random_start
-from wsl.zoo.training import Training, train_member
+from wsl.zoo.training import Training
 
 SHARED = {"schedule": "cosine", "augment": True, "snapshots": [0, "early", "max"]}
 SETTINGS = MemberTraining(architecture={"width": 2}, **SHARED)
@@ -90,14 +90,14 @@ def assert_equal(member, expected):
     assert member.history.to_numpy() == pytest.approx(expected.history.to_numpy(), rel=1e-5)
 
 
-def test_a_cohort_writes_the_files_of_members_trained_alone(unequal, exact, tmp_path):
+def test_a_cohort_writes_members_as_trained_alone(unequal, exact, tmp_path):
     start = tmp_path / "start.safetensors"
     random_start(start, resnet18_network(2, 3), Job(seed=3))
-    out = [tmp_path / f"{plan['member']}.h5" for plan in PLANS]
-    train_cohort(list(unequal.values()), out, PLANS, SETTINGS, start)
-    for plan, path in zip(PLANS, out, strict=True):
-        train_member([unequal[name] for name in plan["classes"]], tmp_path / "alone.h5", plan, SETTINGS, start)
-        assert_equal(read_member(path), read_member(tmp_path / "alone.h5"))
+    together, alone = tmp_path / "together.h5", tmp_path / "alone.h5"
+    train_cohort(list(unequal.values()), together, PLANS, SETTINGS, start)
+    for plan in PLANS:
+        train_cohort([unequal[name] for name in plan["classes"]], alone, [plan], SETTINGS, start)
+        assert_equal(read_member(together, plan["member"]), read_member(alone))
 
 
 @pytest.mark.parametrize("kind", [StackedNetwork, MappedNetwork])

@@ -51,14 +51,15 @@ class VqEncoder(FittedEncoder):
 
     def vectors(self, weights: torch.Tensor) -> torch.Tensor:
         """Return what is quantised (n, T, dim) of flat weights (n, n_weights)."""
-        chunks, positions = self.sequence.cut(weights), self.sequence.positions
-        encoded = self._in_windows(lambda seen: self.network.encode(chunks[:, seen], positions[seen]))
+        chunks, place = self.sequence.cut(weights), self.network.reading(self.sequence.positions)
+        encoded = self._in_windows(lambda seen: self.network.encode(chunks[:, seen], place[seen]))
         return encoded.reshape(len(weights), self.tokens, -1)
 
     def chunks(self, vectors: torch.Tensor) -> torch.Tensor:
         """Return standardised chunks (n, chunks, size) of vectors (n, T, dim)."""
-        joined, positions = vectors.reshape(len(vectors), self.sequence.tokens, -1), self.sequence.positions
-        return self._in_windows(lambda seen: self.network.decode(joined[:, seen], positions[seen]))
+        joined = vectors.reshape(len(vectors), self.sequence.tokens, -1)
+        place = self.network.writing(self.sequence.positions)
+        return self._in_windows(lambda seen: self.network.decode(joined[:, seen], place[seen]))
 
     def nearest(self, vectors: torch.Tensor) -> torch.Tensor:
         """Return the codes, int64 (n, T), of vectors (n, T, dim)."""
