@@ -2,16 +2,19 @@
 
 from collections import Counter
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from torch import nn
 
 from tests.conftest import plan_row
+from wsl.config.reading import read_yaml
+from wsl.config.schema import load_config
 from wsl.errors import ConfigError
 from wsl.report.contents import planned_warnings
 from wsl.report.facts import facts
@@ -30,6 +33,7 @@ def run_of(images=None, seed=0, **zoo):
     return Run({"run": "x", "seed": seed, "images": images or {"sources": SOURCES}, "zoo": {**ZOO, **zoo}})
 
 
+@settings(max_examples=10)
 @given(st.integers(0, 2**31), st.integers(40, 90))
 def test_each_source_is_equally_often_in_each_part_and_its_task_is_all_its_classes(seed, members):
     plan = run_of(seed=seed, members=members).plan
@@ -56,7 +60,7 @@ def test_a_left_out_source_is_named_by_its_label_or_its_classes():
     assert by_label.plan == run_of(unseen={"classes": [f"c.{digit}" for digit in DIGITS], "members": 6}).plan
     datasets = {part: {row["dataset"] for row in by_label.plan if row["part"] == part} for part in by_label.parts}
     assert datasets == {part: {"c"} if part == "unseen" else {"a", "b"} for part in by_label.parts}
-    assert facts(by_label)["tasks"] == "2 data sets of 10 classes, 6 of them on 1 that no other member saw"
+    assert facts(by_label)["tasks"] == "2 datasets of 10 classes, 6 of them on 1 that no other member saw"
 
 
 @pytest.mark.parametrize(
@@ -144,9 +148,28 @@ def test_initial_weights_have_the_distribution_of_torch(name):
 
 def test_a_member_starts_as_planned(packed):
     def start(**plan):
-        settings = MemberTraining(architecture={"width": 2})
-        return Training([packed[name] for name in "012"], plan_row(**plan), settings).network.state_dict()
+        shared = MemberTraining(architecture="mlp")
+        return Training([packed[name] for name in "012"], plan_row(**plan), shared).network.state_dict()
 
     same, normal = start(initialisation="default"), start(initialisation="normal")
     assert all(torch.equal(value, same[key]) for key, value in start().items())
-    assert abs(normal["fc.weight"]).mean() > 3 * abs(same["fc.weight"]).mean()
+    head = list(same)[-2]
+    assert normal[head].std() > 0.8 > 2 * same[head].std()
+
+
+STUDIES = Path(__file__).parents[2] / "docs" / "studies" / "cnn-zoo"
+
+
+@pytest.mark.parametrize("path", sorted(STUDIES.glob("*.yaml")), ids=lambda path: path.name)
+def test_configs_of_the_study_are_valid(path):
+    zoo = load_config(read_yaml(path)).zoo
+    assert zoo.borrowed is not None or zoo.tasks == "whole"
+
+
+def test_studies_on_embedded_images_have_whole_grids_and_datasets():
+    run = Run(read_yaml(STUDIES / "one-dataset-tiny.yaml"))
+    combinations = Counter((row["initialisation"], row["learning_rate"]) for row in run.plan)
+    assert (len(run.plan), set(combinations.values()), len(combinations)) == (20, {2, 3}, 8)
+    several = Run(read_yaml(STUDIES / "datasets-tiny.yaml"))
+    counts = Counter((row["dataset"], row["part"] == "unseen") for row in several.plan)
+    assert counts == {(label, label == "characters"): 10 for label in several.config.images.source.of}

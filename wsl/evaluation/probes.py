@@ -21,7 +21,6 @@ from wsl.weights.codec import WeightCodec, load_codec
 from wsl.weights.coefficients import load_linear
 from wsl.weights.pca import fit_parameters
 from wsl.weights.pca_settings import PcaSettings
-from wsl.zoo.few_sets import DATASET, MEMBERS, SETS
 from wsl.zoo.index import open_zoo, read_snapshot, read_weights
 from wsl.zoo.layout import Layout
 
@@ -31,7 +30,7 @@ OPTIMIZER = "optimizer"
 NO_HYPERPARAMETERS = ("member", "task", "seed", "digest", "diverged")  # other columns of members
 QUANTILES = (0, 25, 50, 75, 100)
 BATCH = 16
-COLUMNS = ["encoder", "target", "score", "low", "high", "chance", "snapshots", "members", "sets", "unit", "features"]
+COLUMNS = ["encoder", "target", "score", "low", "high", "chance", "snapshots", "members", "sets", "features"]
 Features = Callable[[np.ndarray], np.ndarray]
 
 
@@ -78,9 +77,8 @@ def probe(
 
     Returns:
         One row per target: ``target``, ``score`` (R² over held-out snapshots, or accuracy for the optimiser) with its
-        95 % interval (``low``, ``high``), ``chance`` (0, or the fraction of the most frequent optimiser), the numbers
-        of ``snapshots``, ``members`` and ``sets`` of classes, the ``unit`` of intervals, which is members if they share
-        whole tasks (``wsl.zoo.few_sets.unit_of``), and the number of ``features``. Targets are
+        95 % interval over sets of classes (``low``, ``high``), ``chance`` (0, or the fraction of the most frequent
+        optimiser), the numbers of ``snapshots``, ``members`` and ``sets`` of classes, and of ``features``. Targets are
         those of ``TARGETS`` and the optimiser that have several finite values in both training and held-out members.
         Untrained snapshots are left out, since those with a shared start are equal.
 
@@ -142,7 +140,7 @@ def _scores(
     targets: Sequence[str] = (*TARGETS, OPTIMIZER),
 ) -> pd.DataFrame:
     """Fit probes of features (n, k) and return their scores, see ``probe``."""
-    rows, unit = [], _unit(truth, held_out_truth)
+    rows = []
     for target in targets:
         if target == OPTIMIZER:
             continue
@@ -152,25 +150,18 @@ def _scores(
             model.fit(train_features[fitted], truth[target][fitted])
             table = held_out_truth[evaluated]
             predicted = model.predict(held_out_features[evaluated])
-            sets = table["task"].map(class_set) if unit == SETS else table["member"]
-            rows.append(_row(target, r_squared(table[target], predicted, sets), 0.0, table))
+            score = r_squared(table[target], predicted, table["task"].map(class_set))
+            rows.append(_row(target, score, 0.0, table))
     several = OPTIMIZER in truth and OPTIMIZER in held_out_truth and truth[OPTIMIZER].nunique() > 1
     if several and OPTIMIZER in targets:
         model = make_pipeline(StandardScaler(), RidgeClassifierCV(PENALTIES)).fit(train_features, truth[OPTIMIZER])
         chance = held_out_truth[OPTIMIZER].value_counts(normalize=True).max()
         table = held_out_truth.assign(accuracy=model.predict(held_out_features) == held_out_truth[OPTIMIZER])
-        score = interval(by_set(table, "accuracy", unit=unit)["accuracy"].to_numpy(), RANGES["accuracy"])
+        score = interval(by_set(table, "accuracy")["accuracy"].to_numpy(), RANGES["accuracy"])
         rows.append(_row(OPTIMIZER, score, chance, table))
     if not rows:
         raise DataError(f"{index}: none of {', '.join(TARGETS)} has two finite values in each part")
-    return pd.DataFrame(rows).assign(unit=unit, features=train_features.shape[1])
-
-
-def _unit(*tables: pd.DataFrame) -> str:
-    """Return the unit of intervals of members in tables of training and held-out snapshots, see ``unit_of``."""
-    tasks = pd.concat([table["task"] for table in tables]).unique()
-    whole = all(DATASET in table for table in tables)
-    return MEMBERS if whole or len(tasks) == 1 else SETS
+    return pd.DataFrame(rows).assign(features=train_features.shape[1])
 
 
 def _finite(table: pd.DataFrame, target: str) -> np.ndarray:

@@ -43,7 +43,7 @@ def judge(
     """Write the accuracy of one method's models on every held-out task.
 
     Where members share tasks, each member's model is another sample. A method that gives two members of a part the same
-    weights, since it draws nothing, has a row for the first of them only: copies of one model are no evidence.
+    weights, since it draws nothing, has a row for the first of them only: copies of one model add nothing.
 
     Args:
         inputs: the method's files.

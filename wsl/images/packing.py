@@ -12,7 +12,7 @@ from wsl.errors import DataError, Faults
 from wsl.files.hdf5 import new_hdf5
 from wsl.images.contents import described
 from wsl.images.folders import read_folder
-from wsl.images.parts import LeftOut, Part, collect
+from wsl.images.parts import LeftOut, Part, changed, collect
 from wsl.images.reading import LEFT_OUT, PARTS
 from wsl.images.settings import Packing
 from wsl.jobs.job import Job
@@ -74,7 +74,11 @@ def pack_class(out: str | Path, name: str, settings: Packing, seed: int) -> None
         if part == "test" and not parts[part].files:
             place = f"readable image in {images[part]}" if isinstance(images[part], Path) else "test image"
             raise DataError(f"class {name!r}: no {place}{left_out.in_words()}; final evaluations need some")
-    write_class(out, name, _split(parts, name, settings, seed), settings.minimum, left_out)
+    parts = {
+        part: changed(whole, settings.source.change(name, whole.images, seed))
+        for part, whole in _split(parts, name, settings, seed).items()
+    }
+    write_class(out, name, parts, settings.minimum, left_out)
 
 
 def _split(parts: dict[str, Part], name: str, settings: Packing, seed: int) -> dict[str, Part]:
@@ -82,7 +86,7 @@ def _split(parts: dict[str, Part], name: str, settings: Packing, seed: int) -> d
     if "validation" in parts:
         return parts
     source = parts["train"]
-    order = stream(seed, "images", name).permutation(len(source.files))
+    order = stream(seed, "images", settings.source.original(name)).permutation(len(source.files))
     validation = round(len(order) * settings.validation_share)
     if "test" in parts:
         validation = max(1, validation)

@@ -56,7 +56,8 @@ class Images(Packing):
     @property
     def source_types(self) -> list[type]:
         """The classes of the source, and of those in it."""
-        return list(dict.fromkeys(map(type, [self.source, *getattr(self.source, "of", {}).values()])))
+        sources = [self.source, *getattr(self.source, "of", {}).values()]
+        return list(dict.fromkeys(type(one) for source in sources for one in (source, source.base)))
 
     @property
     def packing(self) -> dict[str, Any]:
@@ -75,7 +76,7 @@ class Images(Packing):
     @model_validator(mode="after")
     def _leaves_training_images(self) -> Self:
         sources = getattr(self.source, "of", {"": self.source}).values()
-        shares = [source.test_share for source in sources if isinstance(source, PooledSource)]
+        shares = [source.base.test_share for source in sources if isinstance(source.base, PooledSource)]
         if self.validation_share + max(shares, default=0) >= 1:
             raise ValueError("validation_share and test_share leave no image to train on; make them smaller")
         return self

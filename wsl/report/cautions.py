@@ -86,6 +86,11 @@ def _of_imported(numbers: dict[str, Any]) -> Iterator[str]:
 
 
 def _of_held_out_tasks(numbers: dict[str, Any], facts: dict[str, Any]) -> Iterator[str]:
+    if facts["unit"] == MEMBERS and facts["images"] and not facts["one_task"]:
+        yield (
+            "Held-out members of seen classes have the tasks of training members, so their accuracies are those of "
+            "further samples for known datasets. Intervals are over members, and hold for these datasets alone."
+        )
     if facts["one_task"] and facts["images"]:
         yield (
             "All members have the same task, so datasets D do not differ: the shared encoder and samplers can only "

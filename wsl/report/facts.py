@@ -105,7 +105,7 @@ def _on_tasks(run: Run) -> str:
         return f"one task of {size} classes"
     if all(DATASET in row for row in run.plan):
         seen, other = (len({row[DATASET] for row in run.plan if (row["part"] == "unseen") == part}) for part in (0, 1))
-        words = f"{seen} data set{'s' * (seen > 1)} of {size} classes"
+        words = f"{seen} dataset{'s' * (seen > 1)} of {size} classes"
         return words + f", {unseen} of them on {other} that no other member saw" * bool(unseen)
     words = f"tasks of {size} out of {len(run.groups['tasks'])} classes"
     if unseen:

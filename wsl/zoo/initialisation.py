@@ -8,7 +8,7 @@ BIAS = 0.01  # initial value of all biases, as in the published model zoos
 
 
 def initialise(network: nn.Module, name: str) -> None:
-    """Draw the weights of convolutions and linear layers anew, from torch's global generator, and set their biases.
+    """Draw the weights of convolutions and linear layers again, from torch's global generator, and set their biases.
 
     As in the model zoos of Schürholt et al. 2022 (``init_type``, with torch's default arguments): ``uniform`` is
     uniform between 0 and 1, and ``normal`` has mean 0 and deviation 1, whatever the size of the layer. Other layers,

@@ -12,6 +12,8 @@ from wsl.settings.registry import Registry
 from wsl.settings.sections import Named, Share
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from wsl.images.fetched import FetchedSource
     from wsl.images.settings import Packing
 
@@ -31,6 +33,11 @@ class ImageSource(Named):
 
     title: ClassVar[str]
     empty: ClassVar[bool] = False
+
+    @property
+    def base(self) -> "ImageSource":
+        """The source that a derived one takes its images from; of all others, itself."""
+        return self
 
     @abstractmethod
     def names(self) -> list[str]:
@@ -52,6 +59,20 @@ class ImageSource(Named):
             image files, of any size. An image may come in a pair of its origin, a text, and the image. An exception in
             place of an image is the reason why it cannot be read.
         """
+
+    def change(self, name: str, images: "np.ndarray", seed: int) -> "np.ndarray":
+        """Return the scaled images of a class, uint8 (n, size, size, 3), as they are packed: by default, as they are.
+
+        Args:
+            name: name of the class.
+            images: of one part.
+            seed: the run's seed.
+        """
+        return images
+
+    def original(self, name: str) -> str:
+        """Return the name of a class by which its images are divided into parts; copies of a class share it."""
+        return name
 
     def find(self, wanted: Sequence[str] | int | None, minimum: int) -> tuple[list[str], list[str]]:
         """Return the names of the run's classes and all faults, one sentence each, before any job starts.

@@ -12,6 +12,7 @@ from wsl.images.sources.base import SOURCES, ImageSource
 from wsl.settings.sections import Section, one_of
 
 BETWEEN = "."  # of a source's label and the name of a class: names of classes are names of files
+DERIVED = "derived"  # the source that an entry with a key `source` selects
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 
 
@@ -21,6 +22,8 @@ class _One(Section):
 
 def default_label(source: ImageSource) -> str:
     """Return the label of a source that has none: its dataset's name, else its own, in small letters."""
+    if source.name == DERIVED:
+        return "-".join([default_label(source.source), *re.findall(r"[a-z]+", " ".join(source.transform))])[:40]
     text = str(getattr(source, source.short)) if source.short else source.name
     words = re.findall(r"[A-Za-z0-9-]+", text.rpartition("/")[2] if source.name == "hf" else text)
     return "-".join(words).lower()[:40].strip("-") or source.name
@@ -37,6 +40,8 @@ def labelled(value: Any) -> dict[str, ImageSource]:
     items, faults = list(value.items() if isinstance(value, dict) else enumerate(value)), []
     sources: dict[str, ImageSource] = {}
     for key, item in items:
+        if isinstance(item, dict) and "source" in item:
+            item = {"name": DERIVED, **item}
         try:
             source = _One(source=item).source
         except ValidationError as error:  # so that messages name the place
@@ -80,6 +85,19 @@ class Several(ImageSource):
         source, own = self.owner(name)
         return source.images(own, packing, seed)
 
+    def change(self, name, images, seed):
+        label = self.group(name)
+        return self.of[label].change(name.removeprefix(f"{label}{BETWEEN}"), images, seed)
+
+    def original(self, name):
+        """See ``ImageSource.original``: the class of the source that this one is derived from, or of its first copy."""
+        label = self.group(name)
+        if (root := self.of[label].base) is self.of[label]:
+            return name
+        same = [other for other, source in self.of.items() if source.base == root]
+        first = min(same, key=lambda other: self.of[other] != root)  # the original itself, if it is among the sources
+        return f"{first}{BETWEEN}{name.removeprefix(f'{label}{BETWEEN}')}"
+
     def find(self, wanted, minimum):
         """See ``ImageSource.find``; a list is divided among the sources."""
         if not isinstance(wanted, list):
@@ -96,7 +114,7 @@ class Several(ImageSource):
 
     def owner(self, name):
         label = self.group(name)
-        return self.of[label], name.removeprefix(f"{label}{BETWEEN}")
+        return self.of[label].owner(name.removeprefix(f"{label}{BETWEEN}"))
 
     def group(self, name):
         label, dot, _ = name.partition(BETWEEN)
