@@ -47,7 +47,7 @@ def draw(curves: str | Path, pdf: str | Path, png: str | Path) -> None:
         axes.set(title=title, xscale="log", ylim=(-0.02, 1.03))
         axes.xaxis.set_major_formatter("{x:g}")
     panels[0].set_ylabel("recall@k")
-    counts = table.groupby(["part", "unit"])["set"].agg(sets="nunique", tasks="nunique").reset_index()
+    counts = table.groupby("part")["set"].agg(sets="nunique", tasks="nunique").assign(unit=table.get("unit"))
     figure.supxlabel(f"k (bars: 95 % intervals over {unit(counts)})", fontsize=8)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     save(figure, pdf, png)

@@ -240,7 +240,7 @@ def sample_weights(run: OpenRun, user: UserClasses, loss: float, seeds: Sequence
             raise DataError(
                 f"the sampler {run.choice.name!r} of this run gives the same model for every seed, so several samples "
                 "would be equal; ask for one, for several losses, or use a run whose sampler draws at random "
-                "(`flow`, or `generator` with a temperature above 0)"
+                "(`flow`, `kde`, or `generator` with a temperature above 0)"
             )
     return models
 
