@@ -37,6 +37,7 @@ ENTRIES = {
     **{function: [ENCODER] for function in CODE_ONLY},
     "wsl.shared.training.train_shared": [LOSSES["nt_xent"]],
     "wsl.sampling.methods.regression.fit_regression": [LOSSES["mse"]],
+    "wsl.sampling.token_prior.fit_prior": [ENCODER],
     **{
         f"wsl.{name}": [METHODS["projection"], ENCODER]
         for name in (
@@ -61,9 +62,9 @@ RULES = [
     ),
     *("fit_pca", "fit_small_pca", "pca_table", "coefficients", "train_weight_encoder", "embed_weights"),
     *("clip_features", "outcome_bins", "train_shared", "train_shared_draw", "similarities"),
-    *("fit_regression", "fit_flow", "fit_body", "fit_generator", "sample", "describe_sampler"),
+    *("fit_regression", "fit_flow", "fit_autoregressive", "fit_body", "fit_generator", "sample", "describe_sampler"),
     *("reconstruction_over_training", "reconstruction", "reconstruction_table"),
-    *("judge", "accuracy_table", "summary", "html_report", "explore"),
+    *("judge", "accuracy_table", "summary", "html_report", "explore", "about_tables"),
     *("judge_control", "control_table", "judge_novelty", "novelty_table", "judge_refinement", "refinement_table"),
     *("measure_retrieval", "map_shared_space"),
     *("zoo_overview", "autoencoder_loss", "output_metrics", "shared_encoder_loss", "similarity_heatmap"),
