@@ -1,5 +1,7 @@
 """Outputs of models on images, and metrics that compare the outputs of two models."""
 
+from functools import cached_property
+
 import numpy as np
 import torch
 from torch.nn import functional
@@ -18,8 +20,13 @@ class Runner:
 
     def __init__(self, layout: Layout, device: str = "cpu"):
         self.device = device
-        self.flat, self.networks = FlatNetwork(layout, device), Networks(layout, device)
+        self.layout, self.flat = layout, FlatNetwork(layout, device)
         self.at_once = max(1, min(NUMBERS // layout.size, MODELS))
+
+    @cached_property
+    def networks(self) -> Networks:
+        """Several networks at once; built on first use, since that draws random numbers."""
+        return Networks(self.layout, self.device)
 
     def groups(self, rows: np.ndarray) -> list[np.ndarray]:
         """Return rows of snapshots (n,) in groups whose weights fit in memory."""

@@ -105,7 +105,7 @@ def probe_weights(train_index: Index, held_out: Sequence[Index], accuracies: Ind
     with open_zoo(train_index) as zoo:
         size = zoo.layout.size
     step = max(NUMBERS // max(len(truth), len(held_out_truth)), 1)
-    if size <= len(truth) and size <= step:
+    if small := size <= min(len(truth), step):
         known, other = _columns([train_index], slice(None)), _columns(held_out, slice(None))
     else:
         for start in range(0, size, step):
@@ -116,7 +116,7 @@ def probe_weights(train_index: Index, held_out: Sequence[Index], accuracies: Ind
             products[0][...] += block @ block.T
             products[1][...] += standard(_columns(held_out, columns)) @ block.T
         known, other = in_row_space(*products)
-    predicted = _predicted(known, truth, other, held_out_truth, standard=size <= len(truth) and size <= step)
+    predicted = _predicted(known, truth, other, held_out_truth, standard=small)
     if not predicted:
         raise DataError(f"{train_index}: none of {', '.join(TARGETS)} has two finite values in each part")
     return _scores(predicted, truth, held_out_truth, size)
@@ -225,10 +225,8 @@ def _scores(
         if target == OPTIMIZER:
             right = pd.DataFrame({"unit": units, "member": table["member"], "right": values == table[target]})
             means = right.groupby(["unit", "member"])["right"].mean().groupby("unit").mean()
-            score, chance = (
-                interval(means.to_numpy(), RANGES["accuracy"]),
-                table[target].value_counts(normalize=True).max(),
-            )
+            score = interval(means.to_numpy(), RANGES["accuracy"])
+            chance = table[target].value_counts(normalize=True).max()
         else:
             score, chance = r_squared(table[target], values, units), 0.0
             row["kendall"] = kendalltau(table[target], values).statistic

@@ -47,7 +47,7 @@ class Networks:
         return self._wide is not None
 
     def together(self, images: int) -> int:
-        """Return the number of networks to run as one on so many images."""
+        """Return the number of networks to run as one on a number of images."""
         least, most = TOGETHER
         return max(least, min(most, IMAGES // max(images, 1)))
 
