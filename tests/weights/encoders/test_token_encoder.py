@@ -103,6 +103,20 @@ def test_too_few_numbers_for_the_tokens_are_refused():
         WEIGHT_ENCODERS["sane"](size=64, latent=tokens - 1).check(LAYOUT)
 
 
+REFUSED = {
+    "at most 1,024 tokens, and those of this zoo have [0-9],[0-9]{3}; choose `sane`": ("hyper", {"size": 4}),
+    "halo: 8 tokens at either end leave none of a window of 16": ("contrastive", {"halo": 8, "window": 16}),
+    "width: 10 is not a multiple of heads, 4": ("hyper", {"width": 10}),
+}
+
+
+@pytest.mark.parametrize(("message", "given"), REFUSED.items(), ids=REFUSED)
+def test_sizes_that_do_not_fit_are_refused_before_any_work(message, given):
+    kind, settings = given
+    with pytest.raises(ConfigError, match=message):
+        WEIGHT_ENCODERS[kind](**settings).check(LAYOUT)
+
+
 @pytest.mark.parametrize(("kind", "epochs"), [("sane", 120), ("contrastive", 120), ("hyper", 25)])
 def test_training_lowers_the_error_of_reconstruction(fit, weights, kind, epochs):
     def lost(files):

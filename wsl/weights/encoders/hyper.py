@@ -4,7 +4,7 @@ from pydantic import Field
 
 from wsl.errors import ConfigError
 from wsl.settings.sections import PositiveInt
-from wsl.weights.encoders._token_settings import TokenSettings
+from wsl.weights.encoders._token_settings import LossPer, TokenSettings
 from wsl.weights.encoders.base import WEIGHT_ENCODERS
 from wsl.weights.encoders.tokens import tokens_of
 
@@ -18,6 +18,7 @@ class Hyper(TokenSettings):
     label = "hyper-representation"
     colours = {"uniform": "#56B4E9"}  # noqa: RUF012
     latent: PositiveInt = Field(128, description="size of the weight latent z_W")
+    loss: LossPer = Field("parameter", description=TokenSettings.model_fields["loss"].description)
 
     def check(self, layout):
         super().check(layout)
