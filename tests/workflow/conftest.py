@@ -13,6 +13,7 @@ import pytest
 import yaml
 from forking import fork_snakemake
 from printed import job_counts, jobs
+from restoring import Copy
 
 from wsl.launch.stopping import FULL
 
@@ -49,14 +50,18 @@ class Project:
     Attributes:
         root: its folder, where Snakemake runs.
         config: as in ``tiny.yaml``; change it by ``configure``.
+
+    Args:
+        original: the project that is copied; None: ``root`` contains one.
     """
 
-    def __init__(self, root: Path, config: dict[str, Any], original: Path = REPOSITORY):
+    def __init__(self, root: Path, config: dict[str, Any], original: Path | None = REPOSITORY):
         self.root = root
-        for name in FOLDERS:
-            shutil.copytree(original / name, root / name, ignore=shutil.ignore_patterns("*.pyc.*"))  # being written
-        for name in FILES:
-            shutil.copy2(original / name, root / name)
+        if original is not None:
+            for name in FOLDERS:
+                shutil.copytree(original / name, root / name, ignore=shutil.ignore_patterns("*.pyc.*"))  # being written
+            for name in FILES:
+                shutil.copy2(original / name, root / name)
         self.write_config(config)
 
     def write_config(self, config: dict[str, Any]) -> None:
@@ -110,8 +115,8 @@ class Project:
 
 
 @pytest.fixture(scope="session")
-def made(tmp_path_factory):
-    """The tiny run, made by one call of Snakemake: its project, what was printed, and a copy to restore it from."""
+def made(tmp_path_factory) -> tuple[str, Path]:
+    """The tiny run, made by one call of Snakemake: what was printed, and the folder of its project."""
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     pristine, said = shared / "tiny run" / "project", shared / "tiny run" / "printed"
@@ -120,31 +125,32 @@ def made(tmp_path_factory):
         if not said.exists():
             shutil.rmtree(pristine, ignore_errors=True)
             said.write_text(Project(pristine, TINY).run(), encoding="utf-8")
-    project = Project(tmp_path_factory.mktemp("whole") / "project", TINY)
-    shutil.copytree(pristine, project.root, dirs_exist_ok=True)
-    return project, said.read_text(encoding="utf-8"), pristine
+    return said.read_text(encoding="utf-8"), pristine
 
 
 @pytest.fixture(scope="session")
 def printed(made) -> str:
     """What the run printed."""
-    return made[1]
+    return made[0]
 
 
 @pytest.fixture(scope="session")
 def results(made) -> Path:
     """The run's results, in a place that no test alters."""
-    return made[2] / "results" / "tiny"
+    return made[1] / "results" / "tiny"
+
+
+@pytest.fixture(scope="session")
+def whole_copy(made, tmp_path_factory) -> Copy:
+    """A copy of the run's project."""
+    return Copy(made[1], tmp_path_factory.mktemp("whole") / "project")
 
 
 @pytest.fixture
-def finished(made) -> Project:
+def finished(whole_copy) -> Project:
     """The finished run, to be altered."""
-    project, _, pristine = made
-    shutil.rmtree(project.root)
-    shutil.copytree(pristine, project.root)
-    project.write_config(TINY)
-    return project
+    whole_copy.restore()
+    return Project(whole_copy.root, TINY, original=None)
 
 
 @pytest.fixture(scope="session")

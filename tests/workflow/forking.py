@@ -1,8 +1,9 @@
 """Starts of Snakemake without its import, which takes longer than a dry run: forks of a process that has done it.
 
-Nothing of ``wsl`` is imported before the fork: each start imports that of its own project.
+Nothing of ``wsl`` is imported before the fork, only libraries of its starts: each imports that of its own project.
 """
 
+import gc
 import multiprocessing
 import os
 import sys
@@ -12,7 +13,8 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["snakemake.cli", "snakemake.report.html_reporter", "pandas", "pydantic"])
+LIBRARIES = ("filelock", "h5py", "nbformat", "pandas", "pydantic", "requests", "rich", "smart_open")
+SERVER.set_forkserver_preload(["snakemake.cli", "snakemake.report.html_reporter", *LIBRARIES])
 
 
 def fork_snakemake(arguments: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> CompletedProcess:
@@ -29,6 +31,7 @@ def fork_snakemake(arguments: Sequence[str], cwd: Path, environment: Mapping[str
 def _start(arguments: list[str], cwd: str, environment: dict[str, str], printed: str) -> None:
     from snakemake import cli
 
+    gc.freeze()  # no collection looks at what the libraries left
     stream = os.open(printed, os.O_WRONLY | os.O_APPEND)
     for standard in (1, 2):
         os.dup2(stream, standard)

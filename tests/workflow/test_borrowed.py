@@ -30,7 +30,7 @@ def project(made, new_project, tiny_config, change):
     """A project with the tiny run, and the config of a run on its zoo that is equal in everything else."""
     config = change(tiny_config, run="other", zoo={"from": "results/tiny"}, images={"classes_per_job": 5})
     project = new_project(config)
-    shutil.copytree(made[2], project.root, dirs_exist_ok=True)
+    shutil.copytree(made[1], project.root, dirs_exist_ok=True)
     project.write_config(config)
     return project
 

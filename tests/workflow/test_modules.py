@@ -106,7 +106,7 @@ def test_a_deployment_plans_the_jobs_of_a_direct_start(deployment, printed):
 
 
 def test_a_deployment_runs_to_both_reports(deployment, made):
-    deployment.copy_run(made[2])
+    deployment.copy_run(made[1])
     before = deployment.results.joinpath("report.html").read_text(encoding="utf-8")
     printed = deployment.printed("--cores", "2", "--forcerun", "sample")
     rules = {job["rule"] for job in jobs(printed)}
@@ -123,7 +123,7 @@ def test_a_deployment_runs_to_both_reports(deployment, made):
 
 
 def test_a_snakefile_renames_rules_changes_one_and_adds_handlers_jobs_and_a_section(deployment, made):
-    deployment.copy_run(made[2])
+    deployment.copy_run(made[1])
     deployment.configure({"networks": TINY})
     deployment.write(
         before='onstart:\n    print("first mine")\n\nonsuccess:\n    print("mine too")\n',

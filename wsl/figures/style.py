@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import matplotlib.backends.backend_agg
+import matplotlib.backends.backend_pdf  # otherwise each job that draws a figure imports it anew
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
