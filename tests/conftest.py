@@ -41,9 +41,9 @@ from wsl.weights.pca_settings import PcaSettings
 from wsl.weights.settings import EncoderFit
 from wsl.weights.training import train_weight_encoder
 from wsl.zoo.architectures.base import ARCHITECTURES
+from wsl.zoo.cohort import train_cohort
 from wsl.zoo.index import write_index
 from wsl.zoo.settings import MemberTraining
-from wsl.zoo.cohort import train_cohort
 
 torch.set_num_threads(1)
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of processes that tests start find compiled modules

@@ -41,7 +41,9 @@ def tables(path):
 
 def member(path):
     table = pd.DataFrame({"snapshot": ["max"], "epoch": [3]})
-    write_members(path, [Member({"member": 0}, numbers()[None], np.zeros((1, 2), np.int64), table, table, False, LAYOUT)])
+    write_members(
+        path, [Member({"member": 0}, numbers()[None], np.zeros((1, 2), np.int64), table, table, False, LAYOUT)]
+    )
 
 
 def progress(path):

@@ -16,9 +16,9 @@ from wsl.training.epoch_loop import EpochLoop
 from wsl.training.fitting import fit
 from wsl.training.recipe import Recipe
 from wsl.zoo.backbone import train_backbone
+from wsl.zoo.cohort import train_cohort
 from wsl.zoo.member import read_member
 from wsl.zoo.settings import ClassifierTraining, MemberTraining
-from wsl.zoo.cohort import train_cohort
 
 VALUES = ["train_loss", "train_accuracy", "validation_loss", "validation_accuracy"]
 

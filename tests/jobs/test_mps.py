@@ -16,9 +16,9 @@ from wsl.shared.training import train_shared
 from wsl.weights.encoders.base import EncoderInputs
 from wsl.weights.settings import EncoderFit
 from wsl.weights.training import train_weight_encoder
+from wsl.zoo.cohort import train_cohort
 from wsl.zoo.member import read_member
 from wsl.zoo.settings import MemberTraining
-from wsl.zoo.cohort import train_cohort
 
 ONE_EPOCH = {"early_epoch": 1, "max_epoch": 1}
 

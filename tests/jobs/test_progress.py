@@ -18,7 +18,6 @@ from wsl.training import fitting
 from wsl.training.fitting import fit
 from wsl.training.recipe import Recipe
 from wsl.zoo import backbone, cohort, training
-from wsl.zoo.cohort import train_cohort
 from wsl.zoo.backbone import train_backbone
 from wsl.zoo.cohort import train_cohort
 from wsl.zoo.settings import ClassifierTraining, MemberTraining

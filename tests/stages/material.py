@@ -36,10 +36,10 @@ from wsl.weights.pca_settings import PcaSettings
 from wsl.weights.settings import EncoderFit
 from wsl.weights.symmetry import permutable
 from wsl.weights.training import train_weight_encoder
+from wsl.zoo.cohort import train_cohort
 from wsl.zoo.index import write_index
 from wsl.zoo.settings import MemberTraining, Network
 from wsl.zoo.start import random_start
-from wsl.zoo.cohort import train_cohort
 
 SIZE = 24  # pixels; the small and the large CNN take no smaller images than 20 and 22
 NAMES = "ABCDE"  # glyphs

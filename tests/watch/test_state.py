@@ -204,7 +204,9 @@ def test_files_that_vanish_or_are_damaged_do_no_harm(folder, seen, monkeypatch):
 def test_members_that_a_running_cohort_has_trained_count(folder, seen):
     plan = [{"member": number, "part": "train", "max_epoch": 2} for number in range(3)]
     jobs = [{"outputs": ["zoo/members/00000-00009.h5"], "log": "logs/train_cohort/00000-00009.log", "due": True}]
-    write_record(folder.root, plan, [{key: place(folder, value) for key, value in job.items()} for job in jobs], "s", 10)
+    write_record(
+        folder.root, plan, [{key: place(folder, value) for key, value in job.items()} for job in jobs], "s", 10
+    )
     assert seen().members == {"train": Count(0, 3)}
     folder.train("train_cohort/00000-00009", (9, 1), (8, 2), member=0, of=2)
     lines = (folder.root / "logs/train_cohort/00000-00009.jsonl").read_text()

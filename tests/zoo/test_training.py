@@ -13,6 +13,7 @@ from wsl.files.tensors import write_tensors
 from wsl.images.inputs import load_task
 from wsl.images.reading import USUAL, Normalisation
 from wsl.jobs.job import Job
+from wsl.zoo.cohort import train_cohort
 from wsl.zoo.epochs import augmented, evaluate
 from wsl.zoo.index import open_zoo, read_weights, write_index
 from wsl.zoo.member import read_member
@@ -20,7 +21,6 @@ from wsl.zoo.network import flatten, state_dict, with_zero_head
 from wsl.zoo.settings import MemberTraining
 from wsl.zoo.snapshots import snapshot_names
 from wsl.zoo.start import load_start, random_start
-from wsl.zoo.cohort import train_cohort
 
 
 @pytest.mark.parametrize("changes", [{}, {"optimizer": "sgd", "schedule": "cosine", "augment": True}])

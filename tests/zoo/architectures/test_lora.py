@@ -28,13 +28,13 @@ from wsl.weights.pca_settings import PcaSettings
 from wsl.zoo.architectures._lora_modules import adapted_modules, factors
 from wsl.zoo.architectures.lora import Lora
 from wsl.zoo.architectures.vit import Vit
+from wsl.zoo.cohort import train_cohort
 from wsl.zoo.index import open_zoo, read_weights, write_index
 from wsl.zoo.member import read_member, write_members
 from wsl.zoo.network import flatten, network_for, state_dict, whole_state, with_zero_head
 from wsl.zoo.recognition import architecture_from
 from wsl.zoo.settings import MemberTraining, Zoo
 from wsl.zoo.start import load_start, write_start
-from wsl.zoo.cohort import train_cohort
 
 SIZE, RANK = 8, 2
 BASE = Vit(width=16, patch=4, depth=2, heads=2)
@@ -83,7 +83,9 @@ def lora_zoo(tmp_path_factory):
     settings = MemberTraining(architecture=LORA, snapshots=[0, "max"])
     members = [root / "members" / f"{number:05d}.h5" for number in range(len(TASKS))]
     for number, (task, path) in enumerate(zip(TASKS, members, strict=True)):
-        train_cohort([packed[name] for name in task], path, [plan_row(number, task, learning_rate=0.02)], settings, start)
+        train_cohort(
+            [packed[name] for name in task], path, [plan_row(number, task, learning_rate=0.02)], settings, start
+        )
     write_index(members, root / "train.h5")
     with open_zoo(root / "train.h5") as zoo:
         return SimpleNamespace(root=root, packed=packed, start=start, index=root / "train.h5", layout=zoo.layout)

@@ -9,6 +9,7 @@ from wsl.images.packing import pack_class
 from wsl.images.settings import Packing
 from wsl.jobs.job import Job
 from wsl.zoo import cohort
+from wsl.zoo.cohort import train_cohort
 from wsl.zoo.foreign.exporting import export_zoo
 from wsl.zoo.foreign.importing import import_zoo
 from wsl.zoo.foreign.options import ImportOptions
@@ -16,7 +17,6 @@ from wsl.zoo.index import write_index
 from wsl.zoo.member import read_member
 from wsl.zoo.network import network_for
 from wsl.zoo.settings import MemberTraining
-from wsl.zoo.cohort import train_cohort
 from wsl.zoo.training import Training
 
 SIZE = 28

@@ -13,11 +13,11 @@ from wsl.weights.alignment import match
 from wsl.weights.encoders.tokens import tokens_of
 from wsl.weights.symmetry import permutable, permutation_index, random_permutations
 from wsl.zoo.architectures.base import Architecture, Axis
+from wsl.zoo.cohort import train_cohort
 from wsl.zoo.foreign.exporting import export_zoo
 from wsl.zoo.foreign.importing import import_zoo
 from wsl.zoo.foreign.options import ImportOptions
 from wsl.zoo.member import read_member
-from wsl.zoo.cohort import train_cohort
 
 TOY = str(Path(__file__).parents[2] / "plugins" / "toy_architecture.py")
 RAW = {"run": "toy", "plugins": [TOY], "zoo": {"architecture": {"name": "toy-mlp", "hidden": 5}}}
