@@ -108,15 +108,15 @@ def train_here(
     """Train a cohort in this process and return its validation accuracies."""
     from wsl.jobs.job import Job
     from wsl.zoo.cohort import train_cohort
-    from wsl.zoo.member import read_member
+    from wsl.zoo.member import read_members
     from wsl.zoo.settings import MemberTraining
 
     settings = MemberTraining(architecture={"width": width}, augment=augment, precision=precision)
     plans = [member_plan(folder, seed, batch_size, epochs) for seed in seeds]
     packed = [folder / f"{name}.h5" for name in plans[0]["classes"]]
-    out = [folder / f"member-{seed}.h5" for seed in seeds]
+    out = folder / f"members-{seeds[0]}.h5"
     train_cohort(packed, out, plans, settings, job=Job(device))
-    return [float(read_member(path).snapshots["validation_accuracy"].iloc[-1]) for path in out]
+    return [float(member.snapshots["validation_accuracy"].iloc[-1]) for member in read_members(out)]
 
 
 if __name__ == "__main__":
