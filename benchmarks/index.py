@@ -103,8 +103,8 @@ if __name__ == "__main__":
             chosen = np.flatnonzero(draws < share).tolist()
             about = {"members": members, "share": share}
             made = {
-                "index": lambda: write_index(paths, index, chosen),
-                "copy": lambda: copy(paths, chosen, whole, given.width),
+                "index": partial(write_index, paths, index, chosen),
+                "copy": partial(copy, paths, chosen, whole, given.width),
             }
             taken, calls = seconds(made, given.rounds, time.process_time), {}
             for name, columns in (("largest", by_size(given.width, True)), ("smallest", by_size(given.width, False))):

@@ -100,17 +100,17 @@ def train_here(folder: Path, seeds: list[int], recipe: dict[str, Any]) -> list[t
     """Train a cohort in this process; see ``ours``."""
     from wsl.jobs.job import Job
     from wsl.zoo.cohort import train_cohort
-    from wsl.zoo.member import read_member
+    from wsl.zoo.member import read_members
     from wsl.zoo.settings import MemberTraining
 
     given = {key: recipe[key] for key in ("architecture", "augment", "precision") if key in recipe}
     plans = [member_plan(folder, seed, recipe) for seed in seeds]
     packed = [folder / f"{name}.h5" for name in plans[0]["classes"]]
-    out = [folder / f"member-{seed}.h5" for seed in seeds]
+    out = folder / f"members-{seeds[0]}.h5"
     begun = time.process_time()
     train_cohort(packed, out, plans, MemberTraining(**given), job=Job(recipe.get("device", "cpu")))
     taken = (time.process_time() - begun) / len(seeds)
-    return [(float(read_member(path).snapshots["validation_accuracy"].iloc[-1]), taken) for path in out]
+    return [(float(member.snapshots["validation_accuracy"].iloc[-1]), taken) for member in read_members(out)]
 
 
 if __name__ == "__main__":

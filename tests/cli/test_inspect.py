@@ -18,7 +18,7 @@ from wsl.cli.main import app
 from wsl.files.plain import write_json
 from wsl.sampling.model_files import write_model
 from wsl.weights.codec import load_codec, neighbours, read_latents
-from wsl.zoo.member import read_member
+from wsl.zoo.member import read_member, write_members
 from wsl.zoo.network import state_dict
 
 
@@ -247,3 +247,14 @@ def test_a_file_without_read_permission_is_reported(zoo, tmp_path, monkeypatch):
 
 def test_a_missing_file_is_a_usage_error(tmp_path):
     assert "does not exist" in inspect(tmp_path / "nowhere.h5", code=2)
+
+
+def test_a_cohort_and_each_of_its_members_are_described(run, zoo, tmp_path):
+    path = tmp_path / "00000-00009.h5"
+    write_members(path, [read_member(one) for one in zoo.members[:3]])
+    document = as_json(path)
+    assert (document["kind"], document["facts"]["members"], document["facts"]["snapshots"]) == ("members", 3, 6)
+    assert [row["member"] for row in document["tables"]["last snapshots"]] == [0, 1, 2]
+    same = as_json(f"{path}:1", "--from", run)
+    assert (same["kind"], same["tables"]) == ("member", as_json(zoo.members[1], "--from", run)["tables"])
+    assert "name one member, as in FILE:NUMBER" in inspect(path, "--from", run, code=1)

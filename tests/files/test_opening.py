@@ -6,7 +6,7 @@ import os
 import resource
 import subprocess
 import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import h5py
@@ -17,7 +17,7 @@ import torch
 from wsl.errors import DataError
 from wsl.files.atomic import written_whole
 from wsl.files.hdf5 import new_hdf5, open_hdf5
-from wsl.files.opening import files_left, opening_fault
+from wsl.files.opening import opening_fault
 from wsl.files.plain import read_json, write_json
 from wsl.files.tensors import read_tensors, write_tensors
 from wsl.zoo.index import open_zoo, read_weights, write_index
@@ -204,21 +204,8 @@ def test_a_member_that_cannot_be_opened_behind_its_index_is_not_called_damaged(z
 def test_the_limit_is_raised_as_far_as_possible():
     code = (
         "import resource as r\nr.setrlimit(r.RLIMIT_NOFILE, (150, 700))\nfrom wsl.files.opening import *\n"
-        "before = files_left()\nraise_file_limit()\nprint(r.getrlimit(r.RLIMIT_NOFILE), before, files_left())"
+        "raise_file_limit()\nprint(r.getrlimit(r.RLIMIT_NOFILE))"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    limits, before, after = done.stdout.rpartition(")")[0] + ")", *done.stdout.split()[-2:]
-    assert limits == "(700, 700)"
-    assert 0 <= int(before) < 22 and int(after) - int(before) in range(540, 573)
-
-
-def test_files_left_falls_with_each_open_file(tmp_path):
-    (tmp_path / "x").touch()
-    with few_files(600):
-        before = files_left()
-        with ExitStack() as stack:
-            for _ in range(10):
-                stack.enter_context(open(tmp_path / "x"))
-            assert files_left() == before - 10
-        assert files_left() == before
+    assert done.stdout.strip() == "(700, 700)"

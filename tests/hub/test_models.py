@@ -25,7 +25,7 @@ from wsl.settings.sections import plain
 from wsl.zoo.architectures.resnet18 import ResNet18
 from wsl.zoo.architectures.timm import Timm
 from wsl.zoo.architectures.torchvision import Torchvision
-from wsl.zoo.member import read_member
+from wsl.zoo.member import read_member, write_members
 from wsl.zoo.network import network_for
 
 CLASSES = ["ape", "bee", "cat"]
@@ -152,6 +152,15 @@ def test_a_member_is_sent_with_its_last_snapshot(fake_hub, zoo, tmp_path):
     assert card.data.eval_results[0].metric_value == pytest.approx(accuracy, abs=1e-4)
     assert "| learning rate |" in card.text and "2, 3, 4" in card.text
     assert '"kind": "member"' in done("inspect", "hf://me/member", "--json")
+
+
+def test_one_member_of_a_cohort_is_sent_alone(fake_hub, zoo, tmp_path):
+    path = tmp_path / "00000-00009.h5"
+    write_members(path, [read_member(one) for one in zoo.members[:3]])
+    done("push", f"{path}:1", "--to", "me/member")
+    done("pull", "hf://me/member", "--out", tmp_path / "member")
+    member, whole = read_member(tmp_path / "member" / "member.h5"), read_member(zoo.members[1])
+    assert member.plan == whole.plan and np.array_equal(member.weights, whole.weights)
 
 
 def test_the_mixin_saves_what_push_sends(fake_hub, tmp_path, images):

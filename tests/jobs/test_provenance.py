@@ -7,7 +7,7 @@ import pytest
 from wsl.jobs import provenance
 from wsl.jobs.provenance import call_digest, code_digest, code_files, source
 
-TRAINING = "wsl.zoo.training.train_cohort"
+TRAINING = "wsl.zoo.cohort.train_cohort"
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def trains_members(m: Material):
 def trains_members_together(m: Material):
     if stack_choice.draws_numbers(Training(m.packed("ABC"), m.plan(0), m.training)):
         out, (first, *_) = m.root / "cohort.h5", m.members["train"]
-        cohort.train_cohort(m.packed("ABC"), [out], [m.plan(0)], m.training)
+        cohort.train_cohort(m.packed("ABC"), out, [m.plan(0)], m.training)
         np.testing.assert_array_equal(read_member(out).weights, read_member(first).weights)
         return Outcome(remark="trains its members one after the other, since dropout draws random numbers for each")
     plans = [{**m.plan(number), "max_epoch": 1, "optimizer": "adam"} for number in range(2)]

@@ -1,11 +1,13 @@
-"""Several members per job: files and their contents are those of one member per job."""
+"""Several members per job and file: the members are those of one member per job."""
 
-from collections import Counter
-
+import numpy as np
 import pytest
 
+from wsl.errors import DataError
 from wsl.runs.run import Run
 from wsl.zoo.cohort import train_cohort
+from wsl.zoo.index import open_zoo, read_weights
+from wsl.zoo.member import read_member
 
 CONFIG = {
     "run": "cohorts",
@@ -26,46 +28,64 @@ ZOO = "results/cohorts/zoo"
 TARGETS = [f"{ZOO}/{part}.h5" for part in ("train", "validation", "test", "unseen")]
 
 
+COHORTS = {
+    "00000-00009": range(10),
+    "00010-00019": range(10, 20),
+    "1000000-1000009": range(1_000_000, 1_000_010),
+}
+
+
+def trained(planned, read_jobs):
+    """Return the wildcards of the jobs that train, and their files."""
+    assert planned.returncode == 0, planned.stdout
+    jobs = [job for job in read_jobs(planned.stdout) if job["rule"] == "train_cohort"]
+    return {job["wildcards"].removeprefix("cohort="): job["output"] for job in jobs}
+
+
 def test_every_member_is_made_once_by_its_cohort(plain_snakemake, read_jobs):
-    done = plain_snakemake(CONFIG, "--dry-run", *TARGETS)
-    assert done.returncode == 0, done.stdout
-    jobs = [job for job in read_jobs(done.stdout) if job["rule"] == "train_cohort"]
-    assert {job["wildcards"] for job in jobs} == {"cohort=0000", "cohort=0001", "cohort=100000"}
-    made = Counter(path for job in jobs for path in job["output"].split(", "))
-    names = {
-        f"{ZOO}/members/{name}.h5"
-        for part in ("train", "validation", "test", "unseen")
-        for name in Run(CONFIG).members(part)
+    jobs = trained(plain_snakemake(CONFIG, "--dry-run", *TARGETS), read_jobs)
+    assert jobs == {name: f"{ZOO}/members/{name}.h5" for name in COHORTS}
+    run = Run(CONFIG)
+    assert {name: [int(member) for member in members] for name, members in run.cohorts.items()} == {
+        name: list(members) for name, members in COHORTS.items()
     }
-    assert made == Counter(names) and len(names) == 30
+    assert run.member_files(["00019", "00003", "00011"]) == [jobs["00010-00019"], jobs["00000-00009"]]
 
 
-def test_a_hundred_members_are_a_job_too(plain_snakemake, count_jobs, change):
-    done = plain_snakemake(change(CONFIG, zoo__cohort=100, zoo__members=200, zoo__unseen={}), "--dry-run", *TARGETS[:3])
-    assert done.returncode == 0, done.stdout
-    assert count_jobs(done.stdout)["train_cohort"] == 2
+def test_any_size_makes_whole_cohorts_and_one_that_is_smaller(change):
+    run = Run(change(CONFIG, zoo__cohort=7))
+    assert [len(members) for members in run.cohorts.values()] == [7, 7, 6, 6, 4]
+    assert [*run.cohorts] == ["00000-00006", "00007-00013", "00014-00020", "999999-1000005", "1000006-1000012"]
+
+
+def test_only_members_that_are_used_are_trained(change):
+    run = Run(change(CONFIG, zoo__training=3))
+    rows = {f"{row['member']:05d}": row["part"] for row in run.plan}
+    assert sum(part == "train" for part in rows.values()) == 3
+    assert sorted(name for members in run.cohorts.values() for name in members) == sorted(rows)
 
 
 @pytest.mark.slow
-def test_a_cohorts_members_are_those_that_are_trained_alone(plain_snakemake, tmp_path):
-    names = [f"{number:05d}" for number in range(10, 20)]
-    done = plain_snakemake(CONFIG, "--cores", "2", *(f"{ZOO}/members/{name}.h5" for name in names))
+def test_a_cohorts_members_are_those_that_are_trained_alone_and_a_larger_zoo_adds_cohorts(
+    plain_snakemake, read_jobs, change, tmp_path
+):
+    config = change(CONFIG, zoo__cohort=5, zoo__unseen={}, zoo__members=10)
+    done = plain_snakemake(config, "--cores", "2", f"{ZOO}/train.h5")
     assert done.returncode == 0, done.stdout
-    run = Run(CONFIG)
-    for name in names:
+    run = Run(config)
+    for name in run.cohorts["00005-00009"]:
         images = [tmp_path / f"results/cohorts/images/{digit}.h5" for digit in run.task(name)]
         train_cohort(images, tmp_path / "alone.h5", [run.training(name)], run.config.zoo.member_training())
-        assert (tmp_path / ZOO / "members" / f"{name}.h5").read_bytes() == (tmp_path / "alone.h5").read_bytes()
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"zoo__members": 25}, "cohort: members is 25, which is not a multiple of 10"),
-        ({"zoo__unseen__members": 3}, "cohort: unseen.members is 3, which is not a multiple of 10"),
-        ({"zoo__training": 4}, "cohorts would contain unused members"),
-    ],
-)
-def test_a_cohort_that_is_not_whole_is_refused(plain_snakemake, change, changes, message):
-    done = plain_snakemake(change(CONFIG, **changes), "--dry-run")
-    assert done.returncode != 0 and message in done.stdout
+        member, alone = read_member(tmp_path / f"{ZOO}/members/00005-00009.h5", int(name)), tmp_path / "alone.h5"
+        assert np.array_equal(member.weights, read_member(alone).weights)
+        assert member.history.equals(read_member(alone).history)
+    more = change(config, zoo__members=20)
+    assert trained(plain_snakemake(more, "--dry-run", *TARGETS[:3]), read_jobs).keys() == {"00010-00014", "00015-00019"}
+    broken = tmp_path / f"{ZOO}/members/00000-00004.h5"
+    broken.write_bytes(broken.read_bytes()[:3000])
+    with open_zoo(tmp_path / f"{ZOO}/train.h5") as zoo, pytest.raises(DataError) as error:
+        read_weights(zoo)
+    target = str(broken.relative_to(tmp_path))
+    assert "is damaged" in str(error.value)
+    again = plain_snakemake(config, "--dry-run", "--forcerun", target, "--", f"{ZOO}/train.h5")
+    assert trained(again, read_jobs).keys() == {"00000-00004"}

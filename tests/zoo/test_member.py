@@ -164,3 +164,11 @@ def test_chunks_hold_a_block_of_columns_without_waste():
         assert across == rows and 1 <= block <= size
         assert rows * block * 4 <= 2 * 2**22 or block == 1
         assert -(-size // block) * block - size < -(-size // block)  # filled up: less than one column per chunk
+
+
+def test_tables_that_contradict_the_weights_are_damage(cohort):
+    path, _ = cohort
+    with h5py.File(path, "a") as file:
+        file["snapshots/member"][0] = 7
+    with pytest.raises(DataError, match=r"00009\.h5 is damaged: .*contradict its weights or its members"):
+        read_member(path, 3)

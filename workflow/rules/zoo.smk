@@ -42,9 +42,15 @@ if START and not RUN.borrowed:
 
 # Files of imported members and of the zoo of another run are read where they are.
 if RUN.trained:
+    MOST_CLASSES = 100
 
     def cohort(wildcards):
         return RUN.cohorts[wildcards.cohort]
+
+    def images_of_cohort(wildcards):
+        """The packed images of its classes; the list of all if they are many, whose planning would take most of it."""
+        names = RUN.cohort_classes(cohort(wildcards))
+        return packed(names) if len(names) <= MOST_CLASSES else PATHS.all_packed
 
     def network_label(wildcards):
         """The label of the architecture, which the members of a cohort share."""
@@ -54,7 +60,7 @@ if RUN.trained:
         input:
             ancient(ALL_USABLE),
             **({"start": lambda wildcards: START_FILE.format(label=network_label(wildcards))} if START else {}),
-            packed=lambda wildcards: packed(RUN.cohort_classes(cohort(wildcards))),
+            packed=images_of_cohort,
         output:
             out=PATHS.cohort("{cohort}"),
         log:

@@ -35,8 +35,8 @@ class Document:
 
     Attributes:
         path: the path as given.
-        kind: ``run``, ``import``, ``zoo`` (of a run), ``index``, ``members``, ``member``, ``model``, ``tensors`` (another file that
-            wsl wrote) or ``checkpoint`` (a state dict of another program).
+        kind: ``run``, ``import``, ``zoo`` (of a run), ``index``, ``members``, ``member``, ``model``, ``tensors``
+            (another file that wsl wrote) or ``checkpoint`` (a state dict of another program).
         facts: values by name; values may be nested mappings and lists.
         tables: lists of rows by title.
         weights: a member's last snapshot (n_weights,) or a state dict, for finding neighbours; not printed.

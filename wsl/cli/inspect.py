@@ -22,7 +22,8 @@ def inspect(
     path: Annotated[
         str,
         typer.Argument(
-            help="A file of members (or FILE:NUMBER, one of them) or an index, a model, a checkpoint, a run, or a zoo; also on the Hub, hf://owner/name.",
+            help="A file of members (or FILE:NUMBER, one of them) or an index, a model, a checkpoint, a run, or a zoo; "
+            "also on the Hub, hf://owner/name.",
             callback=source,
         ),
     ],

@@ -16,8 +16,8 @@ def push(
     path: Annotated[
         Path,
         typer.Argument(
-            help="A model of `wsl sample`, a member (.h5; FILE:NUMBER of a file of several), a zoo (results/RUN/zoo, or a folder of `wsl import`), or "
-            "the folder of a finished run."
+            help="A model of `wsl sample`, a member (.h5; FILE:NUMBER of a file of several), a zoo "
+            "(results/RUN/zoo, or a folder of `wsl import`), or the folder of a finished run."
         ),
     ],
     to: Annotated[str, typer.Option("--to", help="Repository: owner/name. It is created if it does not exist.")],

@@ -12,7 +12,6 @@ from pathlib import Path
 from wsl.errors import DataError
 
 MOST_FILES = 65536  # requested at most: some systems allow a billion, and some programs loop over all descriptors
-SPARE_FILES = 128  # kept for logs, pipes, shared libraries and all other files besides member files
 RECORD = Path("logs", "jobs.json")  # in a run's folder: the outputs of its jobs, see ``wsl.watch.record``
 NO_LOCKS = "set the environment variable HDF5_USE_FILE_LOCKING=FALSE"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk, a quota or a limit on the size of files
@@ -26,20 +25,6 @@ def raise_file_limit() -> None:
     if soft != resource.RLIM_INFINITY and soft < wanted:
         with suppress(ValueError, OSError):  # macOS allows less than it reports
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
-def files_left() -> int:
-    """Return the number of files that this process may still open, minus ``SPARE_FILES``; at least 0."""
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY:
-        return MOST_FILES
-    try:
-        import psutil
-
-        used = psutil.Process().num_fds()
-    except OSError:  # not even the list of open files can be opened
-        return 0
-    return max(soft - used - SPARE_FILES, 0)
 
 
 def too_many_files() -> str:

@@ -15,8 +15,8 @@ from wsl.zoo.member import get_layout
 
 Kind = Literal["model", "member", "zoo", "run"]
 KNOWN = (
-    "a model of `wsl sample` (.safetensors, .pt), a member (.h5, or FILE.h5:NUMBER), a folder of members and indices (results/RUN/zoo, or "
-    "one of `wsl import`), or the folder of a finished run"
+    "a model of `wsl sample` (.safetensors, .pt), a member (.h5, or FILE.h5:NUMBER), a folder of members and indices "
+    "(results/RUN/zoo, or one of `wsl import`), or the folder of a finished run"
 )
 MODEL, MEMBER = "model.safetensors", "member.h5"  # in a repository of one model
 PARTS_OF_ZOO = (*PARTS, "unseen")

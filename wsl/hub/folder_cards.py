@@ -36,9 +36,9 @@ A zoo of {count} networks with their results: data for learning from weights.
     wsl pull hf://datasets/{repo} --out zoo
     wsl inspect zoo/train.h5
 
-A config with `zoo: {{{key}: zoo}}` runs all stages of `wsl` on it. Each file in `members/` holds one network or several in
-HDF5: flat weights of their snapshots (`weights`), results (`snapshots`, `history`), hyper-parameters (`plan` in
-`members`), and the names and shapes of parameters (`layout`). `pip install weight-space-learning` installs `wsl`.
+A config with `zoo: {{{key}: zoo}}` runs all stages of `wsl` on it. Each file in `members/` holds one network or
+several in HDF5: flat weights of their snapshots (`weights`), results (`snapshots`, `history`), hyper-parameters (`plan`
+in `members`), and the names and shapes of parameters (`layout`). `pip install weight-space-learning` installs `wsl`.
 """
 RUN = """\
 # {title}

@@ -17,7 +17,7 @@ import numpy as np
 
 from wsl.errors import DataError
 from wsl.files.hdf5 import get_table, new_hdf5, open_hdf5, put_table
-from wsl.files.opening import remedy
+from wsl.files.opening import hdf5_fault, remedy
 from wsl.paths import split_member
 from wsl.zoo.architectures.base import ARCHITECTURES
 from wsl.zoo.factored import storage_of
@@ -171,7 +171,11 @@ class MemberFile:
     @cached_property
     def snapshots(self) -> pd.DataFrame:
         """One row per row of ``weights``: ``member``, ``snapshot`` (its name), ``epoch``, metrics."""
-        return self._table("snapshots")
+        table = self._table("snapshots")
+        if len(table) != len(self.weights) or not table["member"].isin(self.members["member"]).all():
+            fault = ValueError("its snapshots contradict its weights or its members")
+            raise DataError(hdf5_fault(self.file.filename, fault))
+        return table
 
     @cached_property
     def history(self) -> pd.DataFrame:

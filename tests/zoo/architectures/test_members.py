@@ -46,10 +46,10 @@ def test_networks_that_draw_numbers_are_trained_one_after_the_other(images, tmp_
     monkeypatch.setattr(cohort, "train_together", lambda *given: together.append(given))
     real = cohort.Training
     monkeypatch.setattr(cohort, "Training", lambda *given: real(*given[:4], "cpu", *given[5:]))
-    cohort.train_cohort(images, [tmp_path / "a.h5"], [PLAN], settings, job=Job("cuda"))
+    cohort.train_cohort(images, tmp_path / "a.h5", [PLAN, {**PLAN, "member": 99}], settings, job=Job("cuda"))
     train_cohort(images, tmp_path / "b.h5", [PLAN], settings)
     assert not together
-    one, other = (read_member(tmp_path / name) for name in ("a.h5", "b.h5"))
+    one, other = (read_member(tmp_path / name, PLAN["member"]) for name in ("a.h5", "b.h5"))
     assert np.array_equal(one.weights, other.weights)
 
 

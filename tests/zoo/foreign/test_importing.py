@@ -19,10 +19,12 @@ from wsl.weights.pca import fit_parameters
 from wsl.weights.pca_settings import PcaSettings
 from wsl.weights.settings import EncoderFit
 from wsl.weights.training import train_weight_encoder
+from wsl.zoo.foreign.exporting import export_zoo
 from wsl.zoo.foreign.importing import import_zoo
 from wsl.zoo.foreign.options import ImportOptions
+from wsl.zoo.imported import read_imported
 from wsl.zoo.index import open_zoo, read_weights
-from wsl.zoo.member import read_member
+from wsl.zoo.member import read_member, read_members
 
 RECIPE = {"learning_rate": 1e-2, "weight_decay": 0.0, "batch_size": 4, "epochs": 5, "patience": None}
 RECIPE |= {"schedule": "constant", "keep": "best"}
@@ -202,3 +204,25 @@ def test_a_member_file_describes_itself(ray, tmp_path):
         assert about["architecture"] == file.attrs["architecture"]
         assert json.loads(about["architecture"]) == {"name": "resnet18", "stem": 3, "width": 2}
         assert sum(int(np.prod(shape)) for _, shape in about["entries"]) == file["weights"].shape[1]
+
+
+def test_a_large_zoo_shares_files(weightclip, tmp_path, monkeypatch):
+    options = ImportOptions(shares=(6, 1, 1))
+    import_zoo(weightclip, tmp_path / "alone", options)
+    monkeypatch.setattr("wsl.zoo.foreign.importing.FILES", 3)
+    import_zoo(weightclip, tmp_path / "shared", options)
+    files, alone = (sorted((tmp_path / name / "members").iterdir()) for name in ("shared", "alone"))
+    assert [path.stem for path in files] == ["00000-00002", "00003-00005", "00006-00007"] and len(alone) == 8
+    members = [member for path in files for member in read_members(path)]
+    for member, path in zip(members, map(read_member, alone), strict=True):
+        assert member.plan == path.plan and np.array_equal(member.weights, path.weights)
+        assert member.history.equals(path.history)
+    for part in ("train", "validation", "test"):
+        with open_zoo(tmp_path / "shared" / f"{part}.h5") as one, open_zoo(tmp_path / "alone" / f"{part}.h5") as other:
+            assert one.members.equals(other.members) and one.snapshots.equals(other.snapshots)
+            assert np.array_equal(read_weights(one), read_weights(other))
+    zoo = read_imported(tmp_path / "shared")
+    assert zoo.files[4] == str(files[1]) and len(zoo.plan) == 8
+    held_out = next(row["member"] for row in zoo.plan if row["part"] == "test")
+    given = [tmp_path / "shared" / "train.h5", f"{zoo.files[held_out]}:{held_out}"]
+    assert export_zoo(given, tmp_path / "back").members == 7
