@@ -4,7 +4,9 @@ from collections import Counter
 
 import pytest
 
+from wsl.errors import ConfigError
 from wsl.runs.run import Run
+from wsl.zoo.member import read_member
 from wsl.zoo.training import train_member
 
 CONFIG = {
@@ -14,9 +16,10 @@ CONFIG = {
     "zoo": {
         "members": 20,
         "cohort": 10,
+        "batches": "cohort",
         "parts": {"train": 2, "validation": 1, "test": 1},
         "unseen": {"classes": 3, "members": 10},
-        "architecture": {"width": 2},
+        "architecture": {"name": "mlp", "widths": [4]},
         "early_epoch": 1,
         "max_epoch": 1,
         "snapshots": [0, "max"],
@@ -40,6 +43,17 @@ def test_every_member_is_made_once_by_its_cohort(plain_snakemake, read_jobs):
     assert made == Counter(names) and len(names) == 30
 
 
+def test_the_batches_of_a_cohort_come_from_its_seed_and_number(change):
+    run = Run(CONFIG)
+    seeds = [run.training(name)["batch_seed"] for name in ("00000", "00009", "00010", "1000003")]
+    assert seeds[0] == seeds[1] and len(set(seeds)) == 3
+    assert Run(change(CONFIG, zoo__members=30)).training("00010")["batch_seed"] == seeds[2]
+    assert Run(change(CONFIG, seed=4)).training("00000")["batch_seed"] != seeds[0]
+    assert "batch_seed" not in Run(change(CONFIG, zoo__batches="own")).training("00000")
+    with pytest.raises(ConfigError, match="batches: `cohort` has no effect with one member per cohort"):
+        Run(change(CONFIG, zoo__cohort=1))
+
+
 def test_a_hundred_members_are_a_job_too(plain_snakemake, count_jobs, change):
     done = plain_snakemake(change(CONFIG, zoo__cohort=100, zoo__members=200, zoo__unseen={}), "--dry-run", *TARGETS[:3])
     assert done.returncode == 0, done.stdout
@@ -55,7 +69,11 @@ def test_a_cohorts_members_are_those_that_are_trained_alone(plain_snakemake, tmp
     for name in names:
         images = [tmp_path / f"results/cohorts/images/{digit}.h5" for digit in run.task(name)]
         train_member(images, tmp_path / "alone.h5", run.training(name), run.config.zoo.member_training())
-        assert (tmp_path / ZOO / "members" / f"{name}.h5").read_bytes() == (tmp_path / "alone.h5").read_bytes()
+        member, alone = (
+            read_member(path) for path in (tmp_path / ZOO / "members" / f"{name}.h5", tmp_path / "alone.h5")
+        )
+        assert member.plan == alone.plan
+        assert member.weights == pytest.approx(alone.weights, abs=1e-4)
 
 
 @pytest.mark.parametrize(
