@@ -36,9 +36,9 @@ RECIPES = {
         "epochs": 60,
         **ADAM,
     },
-    "resnet18": {"architecture": {"width": 8}, "size": 32, "batch_size": 32, "epochs": 6, "augment": True, **SGD},
+    "resnet18": {"architecture": {"width": 8}, "size": 32, "batch_size": 32, "epochs": 4, "augment": True, **SGD},
     "resnet18, width 16": {
-        "architecture": {"width": 16}, "size": 64, "batch_size": 32, "epochs": 2, "augment": True, **SGD,
+        "architecture": {"width": 16}, "size": 32, "batch_size": 32, "epochs": 4, "augment": True, **SGD,
     },
 }  # fmt: skip
 

@@ -11,6 +11,8 @@ from wsl.zoo.stacked_network import MappedNetwork, StackedNetwork
 from wsl.zoo.stacked_optimizer import Steps, step
 from wsl.zoo.training import Training
 
+READY = 2**28  # bytes of images that are kept in float32
+
 
 class Stack:
     """Members of equal batch size, whose networks are computed as one.
@@ -29,8 +31,13 @@ class Stack:
         self.optimizers = [Steps(training.optimizer) for training in trainings]
         self.normalisation = trainings[0].network.normalisation
         self.one_task = len({tuple(training.packed) for training in trainings}) == 1
+        self.gradients = [value.grad for value in self.joined.parameters.values() if value.grad is not None]
         self.images, self.labels, self.starts = self._data("train")
         self.validation = self._data("validation")[:2]
+        # Images that are not augmented are normalised once.
+        self.ready = not trainings[0].augment and 4 * self.images.numel() <= READY
+        if self.ready:
+            self.images = self._inputs(self.images)
 
     def _data(self, part: str) -> tuple[torch.Tensor, torch.Tensor, list[int]]:
         """Return images and labels of all tasks, and each member's place in them."""
@@ -39,6 +46,16 @@ class Stack:
         images, labels = zip(*(training.images[part] for training in self.trainings), strict=True)
         starts = torch.tensor([0, *map(len, images)]).cumsum(0)[:-1].tolist()
         return torch.cat(images), torch.cat(labels), starts
+
+    def _inputs(self, images: torch.Tensor) -> torch.Tensor:
+        return self.joined.prepared(normalised(images, self.normalisation))
+
+    def _chosen(self, places: torch.Tensor) -> torch.Tensor:
+        """Return images at these places; a pixel's channels stay adjacent if they are."""
+        pixelwise = self.images.permute(0, 2, 3, 1)
+        if not pixelwise.is_contiguous():
+            return self.images[places]
+        return pixelwise.index_select(0, places).permute(0, 3, 1, 2)
 
     def run_epoch(self) -> None:
         """Train all members for one epoch; members with fewer images skip the last steps."""
@@ -70,11 +87,11 @@ class Stack:
         shared, count = len(steps) < len(active) or len(active) == 1, len(active)
         places = torch.cat([one.batch + start for one, start in zip(steps, self.starts, strict=False)])
         places = places.to(self.images.device)
-        images, labels = self.images[places], self.labels[places]
+        images, labels = self._chosen(places), self.labels[places]
         if steps[0].moves is not None:
             flips, shifts = zip(*(one.moves for one in steps), strict=True)
             images = moved(images, Moves(torch.cat(flips), torch.cat(shifts, dim=1)))
-        inputs = normalised(images, self.normalisation)
+        inputs = images if self.ready else self._inputs(images)
         if not shared:
             inputs = inputs.unflatten(0, (count, -1))
         waiting = [i for i, on in enumerate(active) if not on]
@@ -85,7 +102,7 @@ class Stack:
         logits, labels = widened(logits), by_member(labels, count, shared)
         losses = functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view_as(labels)
         losses = losses.mean(0)
-        torch._foreach_zero_([value.grad for value in self.joined.parameters.values() if value.grad is not None])
+        torch._foreach_zero_(self.gradients)
         losses.sum().backward()
         step([optimizer for optimizer, on in zip(self.optimizers, active, strict=True) if on])
         for value, before in zip(buffers, kept, strict=True):
@@ -110,7 +127,7 @@ class Stack:
         return list(zip(losses.mean(0).tolist(), accuracies.tolist(), strict=True))
 
     def _evaluated(self, images: torch.Tensor, shared: bool) -> torch.Tensor:
-        inputs = normalised(images if shared else images.flatten(0, 1), self.normalisation)
+        inputs = self._inputs(images if shared else images.flatten(0, 1))
         return self.joined.logits(inputs if shared else inputs.unflatten(0, (len(self.trainings), -1)), shared)
 
 

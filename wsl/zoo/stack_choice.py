@@ -64,6 +64,7 @@ def disagreement(network: nn.Module, images: torch.Tensor, labels: torch.Tensor)
     expected = [_gradients(copy.deepcopy(one).train(), *data) for one, *data in each]
     copies = [copy.deepcopy(network), other]
     joined = StackedNetwork(copies)
+    inputs = joined.prepared(inputs)
     logits = joined.logits(torch.stack([inputs, inputs.flip(0)]), shared=False)
     losses = [functional.cross_entropy(logits[:, place], each[place][2]) for place in range(2)]
     sum(losses).backward()

@@ -37,6 +37,10 @@ class _Joined:
                 tensor.grad = self.part(whole.grad, place).view_as(tensor)
         return whole
 
+    def prepared(self, images: torch.Tensor) -> torch.Tensor:
+        """Return normalised images (n, 3, h, w) as ``logits`` takes them."""
+        return images
+
     def part(self, whole: torch.Tensor, place: int) -> torch.Tensor:
         """Return the view of a joined tensor that belongs to one of the networks."""
         return whole.unflatten(0, (self.count, -1))[place]
@@ -76,7 +80,9 @@ class StackedNetwork(_Joined):
         if len(names[0]) < len(names[1]):
             raise NotStackableError("layers share parameters")
         device = next(networks[0].parameters()).device
-        self._format = torch.channels_last if device.type == "cpu" and PIXELWISE else torch.contiguous_format
+        convolves = any(parameter.ndim == 4 for parameter in networks[0].parameters())
+        pixelwise = device.type == "cpu" and PIXELWISE and convolves
+        self._format = torch.channels_last if pixelwise else torch.contiguous_format
         bare = copy.deepcopy(networks[0])
         self._hooks = list(bare._forward_pre_hooks.values())
         bare._forward_pre_hooks.clear()
@@ -97,18 +103,21 @@ class StackedNetwork(_Joined):
         whole = torch.cat(tensors)
         return whole.contiguous(memory_format=self._format) if whole.ndim == 4 else whole
 
-    def logits(self, images: torch.Tensor, shared: bool) -> torch.Tensor:
-        """Return logits (n, members, classes) of normalised images.
-
-        Args:
-            images: (n, channels, h, w) that all members see, or their own, (members, n, channels, h, w).
-            shared: whether all see the same.
-        """
-        images = images if shared else images.flatten(0, 1)
+    def prepared(self, images: torch.Tensor) -> torch.Tensor:
+        """Return normalised images (n, 3, h, w) as the first layer takes them: (n, channels, h, w)."""
         for hook in self._hooks:
             images = hook(self.network, (images,))
+        return images.contiguous(memory_format=self._format)
+
+    def logits(self, images: torch.Tensor, shared: bool) -> torch.Tensor:
+        """Return logits (n, members, classes).
+
+        Args:
+            images: ``prepared``, (n, channels, h, w) that all members see, or their own, (members, n, channels, h, w).
+            shared: whether all see the same.
+        """
         if not shared:
-            images = images.unflatten(0, (self.count, -1)).transpose(0, 1).flatten(1, 2)
+            images = images.transpose(0, 1).flatten(1, 2)
         if self.network.training and self._counters:
             torch._foreach_add_(self._counters, 1)
         return self.network(images.contiguous(memory_format=self._format)).unflatten(1, (self.count, -1))
