@@ -40,10 +40,11 @@ def encoder_tables(
             (``_bn``, with ``low`` and ``high``) and after a search (``_searched``, with ``low_searched`` and
             ``high_searched``), means over sets of classes with 95 % intervals; ``correlation`` and ``cosine`` likewise;
             ``accuracy_kept`` and ``accuracy_kept_searched``, the accuracy of recalibrated models relative to the
-            originals'; ``members`` and ``sets``; ``diversity`` of recalibrated models and ``original_diversity``,
-            means over sets of classes with two or more members; means of ``spread`` and costs over models; and the
-            shared encoder's ``shared_train_loss``, ``shared_validation_loss`` and ``shared_chance_loss`` in the kept
-            epoch; and facts of encoders, such as the use of a codebook. What needs decoded models is empty for encoders that do not decode.
+            originals'; ``members`` and ``sets``; ``diversity`` of recalibrated models and ``original_diversity``, means
+            over sets of classes with two or more members; means of ``spread`` and costs over models; and the shared
+            encoder's ``shared_train_loss``, ``shared_validation_loss`` and ``shared_chance_loss`` in the kept epoch;
+            and facts of encoders, such as the use of a codebook. What needs decoded models is empty for encoders that
+            do not decode.
         probed: CSV with ``encoder`` and the columns of ``wsl.evaluation.probes.probe``; the rows of baselines that are
             not on the bench themselves are last.
         losses: CSV, all histories by ``encoder``.

@@ -61,8 +61,8 @@ def measure_encoder(
             relative to that of the originals (near 0 if all decode to one model); ``diversity`` and
             ``original_diversity`` of the members with the same set of classes, see ``compare_members``;
             ``fit_seconds``, ``decode_seconds`` per model, and ``peak_mib`` of memory; ``fact_<name>`` and
-            ``fact_train_<name>``, what ``FittedEncoder.facts`` returns of the part's and of the training members. For an encoder that does not
-            decode, only the first four, ``fit_seconds`` and ``peak_mib``.
+            ``fact_train_<name>``, what ``FittedEncoder.facts`` returns of the part's and of the training members. For
+            an encoder that does not decode, only the first four, ``fit_seconds`` and ``peak_mib``.
         probes: CSV, see ``wsl.evaluation.probes.probe``.
         history: CSV, one row per epoch: ``training`` (``encoder``, or ``shared`` for the shared encoder on its
             latents), ``epoch``, ``train_loss``, ``validation_loss``, ``kept``; for ``shared`` also losses at chance.
