@@ -27,9 +27,9 @@ from wsl.zoo.index import open_zoo, read_snapshot
 NAMES = ["apple", "pear", "plum"]
 START = """
 import sys, time
-start = time.perf_counter()
+start = time.process_time()  # of the processor, since other tests run at the same time
 import wsl
-seconds = time.perf_counter() - start
+seconds = time.process_time() - start
 wsl.errors.DataError, dir(wsl)
 heavy = {"torch", "pandas", "numpy", "pydantic", "h5py", "matplotlib"} & set(sys.modules)
 print(seconds < 0.1, sorted(heavy))

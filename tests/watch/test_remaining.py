@@ -125,9 +125,9 @@ def test_jobs_start_when_their_needs_are_done_and_their_share_is_free():
 def test_ten_thousand_jobs_are_scheduled_fast():
     jobs = [Seen(Job(name=f"x/{n}", outputs=["x"], log="x", due=True, share=0.01), "waiting") for n in range(10_000)]
     jobs = [*jobs, replace(jobs[0], job=jobs[0].job.model_copy(update={"needs": [*range(10_000)]}))]
-    begun = time.monotonic()
+    begun = time.process_time()
     assert _makespan(jobs, dict.fromkeys(range(10_001), 2.0)) == pytest.approx(2 * 100 + 2)
-    assert time.monotonic() - begun < 5
+    assert time.process_time() - begun < 5
 
 
 def test_the_shown_estimate_is_smooth():

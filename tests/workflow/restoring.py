@@ -1,4 +1,4 @@
-"""A copy of a folder, of which only what a test altered is copied anew."""
+"""A copy of a folder, of which only what a test altered is copied again."""
 
 import os
 import shutil

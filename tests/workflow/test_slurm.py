@@ -44,7 +44,7 @@ def through_slurm(new_project, change, tiny_config, hub, tmp_path_factory):
     """The run, watched: ``printed``, ``jobs`` as Slurm remembers them, ``most`` GPUs in use, ``cancelled`` comment."""
     if WHY_NOT:
         pytest.skip(f"no Slurm here: {WHY_NOT}")
-    # One job for all classes, since each job imports its libraries anew.
+    # One job for all classes, since each job imports its libraries by itself.
     project = new_project(change(tiny_config, datasets={"model": "hf-hub:me/reader"}, images__classes_per_job=5))
     # Three PCA jobs of one group then want a GPU each, of which the node has two.
     for name, value in (("SMALL", "2**14"), ("LARGE", "2**18")):

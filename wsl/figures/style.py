@@ -6,7 +6,7 @@ from typing import Any
 
 import matplotlib
 import matplotlib.backends.backend_agg
-import matplotlib.backends.backend_pdf  # otherwise each job that draws a figure imports it anew
+import matplotlib.backends.backend_pdf  # otherwise each job that draws a figure imports it by itself
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
