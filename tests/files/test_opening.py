@@ -124,7 +124,7 @@ def test_a_locked_file_is_not_called_damaged(tmp_path):
 
 @pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
 def test_a_disk_without_locks(tmp_path, monkeypatch, code):
-    def fail(path):
+    def fail(path, **options):
         # The message of HDF5; h5py passes on the number for some codes only.
         message = f"unable to lock file, errno = {code}, error message = '{os.strerror(code)}'"
         raise OSError(f"Unable to synchronously open file ({message})")

@@ -21,7 +21,7 @@ from wsl.zoo.member import Member, write_members
 from wsl.zoo.recognition import architecture_of
 
 log = logging.getLogger(__name__)
-FILES, MOST, BYTES = 100, 100, 2**26  # about so many files, with at most so many members and bytes of weights each
+FILES, MOST, BYTES = 100, 100, 2**26  # intended number of files; largest number of members and bytes in a file
 SHOWN = 5  # left-out runs on the terminal; import.json lists all
 SHARED = ("dropout", "initialisation")  # settings of the networks if they are equal in all runs
 UNITS = {"fraction": 1.0, "percent": 100.0}
