@@ -184,7 +184,8 @@ class Zoo(MemberTraining):
         1,
         description="members per job and file: cohort k has the members k * cohort to (k + 1) * cohort - 1. They train "
         "together where that is faster, with equal results up to rounding: on a GPU all at once, on a CPU as many "
-        "small networks as fit into its cache. If `members` is not a multiple, a zoo that grows trains its last cohort again",
+        "small networks as fit into its cache. If `members` is not a multiple, a zoo that grows trains its last "
+        "cohort again",
     )
     parts: MemberParts = MemberParts()
     init: Literal["independent", "shared", "finetuned"] = Field(
