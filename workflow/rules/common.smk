@@ -136,6 +136,9 @@ def checked(path, sha256):
     return ensure(path, sha256=sha256) if sha256 else path
 
 
+MOST_CLASSES = 100  # of a cohort whose images are inputs one by one
+
+
 def packed(names):
     return [PATHS.packed(name) for name in names]
 
@@ -230,6 +233,27 @@ def share_of(weights):
 def entries_of(method):
     """Return what the jobs of a method look up by name: itself, and the weight encoder if it decodes."""
     return [METHODS[method], *(ENCODER_ENTRIES if "encoder" in METHODS[method].files(RUN, 0) else [])]
+
+
+def cohort(wildcards):
+    """The members of a cohort."""
+    return RUN.cohorts[wildcards.cohort]
+
+
+def images_of_cohort(wildcards):
+    """The packed images of its classes; the list of all if they are many, whose planning would take most of it."""
+    names = RUN.cohort_classes(cohort(wildcards))
+    return packed(names) if len(names) <= MOST_CLASSES else PATHS.all_packed
+
+
+def network_label(wildcards):
+    """The label of the architecture, which the members of a cohort share."""
+    return RUN.label(cohort(wildcards)[0])
+
+
+def members_of(wildcards):
+    """The members of a part, in a mixed zoo those of one architecture."""
+    return RUN.members(wildcards.part, wildcards.get("label"))
 
 
 def method_files(wildcards):

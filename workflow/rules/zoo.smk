@@ -42,19 +42,6 @@ if START and not RUN.borrowed:
 
 # Files of imported members and of the zoo of another run are read where they are.
 if RUN.trained:
-    MOST_CLASSES = 100
-
-    def cohort(wildcards):
-        return RUN.cohorts[wildcards.cohort]
-
-    def images_of_cohort(wildcards):
-        """The packed images of its classes; the list of all if they are many, whose planning would take most of it."""
-        names = RUN.cohort_classes(cohort(wildcards))
-        return packed(names) if len(names) <= MOST_CLASSES else PATHS.all_packed
-
-    def network_label(wildcards):
-        """The label of the architecture, which the members of a cohort share."""
-        return RUN.label(cohort(wildcards)[0])
 
     use rule job as train_cohort with:
         input:
@@ -86,10 +73,6 @@ if RUN.trained:
 # One index per part: PCA depends on that of the training members only, so a new test member refits nothing. Members of
 # a mixed zoo have one per architecture too.
 INDEXED = "{label}/{part}" if RUN.mixed else "{part}"
-
-
-def members_of(wildcards):
-    return RUN.members(wildcards.part, wildcards.get("label"))
 
 
 use rule job as index_part with:
