@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from wsl.cli.main import app
 from wsl.zoo.foreign.peers import PEERS
+from wsl.zoo.member import read_member
 
 
 def call(*arguments, code=0):
@@ -39,9 +40,8 @@ def test_members_are_imported_and_inspected(zoo, theirs, tmp_path):
 def test_choices_reach_the_import(theirs, tmp_path):
     options = ("--epochs", "3", "--classes", "koala, yak,emu", "--accuracies", "fraction", "--validation", "val")
     call("import", theirs, "--out", tmp_path / "ours", *options)
-    with h5py.File(tmp_path / "ours" / "members" / "00002.h5") as file:
-        assert file["snapshots"]["epoch"][...].tolist() == [3]
-        assert json.loads(file.attrs["plan"])["classes"] == ["koala", "yak", "emu"]
+    member = read_member(tmp_path / "ours" / "members" / "00002.h5")
+    assert member.snapshots["epoch"].tolist() == [3] and member.plan["classes"] == ["koala", "yak", "emu"]
 
 
 def test_parts_and_seed_reach_the_import(theirs, tmp_path):

@@ -4,7 +4,7 @@ from collections import Counter
 
 # What follows a stage, from the end of the chain to its start.
 REPORT = Counter(html_report=1)
-SUMMARY = Counter(summary=1, explore=1) + REPORT
+SUMMARY = Counter(summary=1, explore=1, about_tables=1) + REPORT
 SAMPLING_TABLES = Counter(accuracy_table=1, accuracy=1, finetuning=1, regimes=1) + SUMMARY
 METHODS = 10  # nine baselines and references, and the sampler
 SAMPLER = Counter(sample=1, describe_sampler=1, judge=1) + SAMPLING_TABLES

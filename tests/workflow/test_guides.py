@@ -47,7 +47,7 @@ def test_own_photographs(class_folders, tmp_path):
 def test_add_your_method(made, tmp_path):
     """On the tiny run, and planned alone: tests/workflow/test_plugins.py runs both methods through the workflow."""
     for name in (".snakemake", "results"):
-        shutil.copytree(made[2] / name, tmp_path / name)
+        shutil.copytree(made[1] / name, tmp_path / name)
     changes = {"glyphs": "tiny", "wsl run mine.yaml": "wsl run mine.yaml -- -n", "results/mine --out": "--out"}
     planned, gathered = execute("docs/guides/add-your-method.md", tmp_path, changes)
     assert all(rule in planned for rule in ("measure_encoder", "fit_toy-ridge", "about_tables"))

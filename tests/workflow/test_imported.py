@@ -119,7 +119,7 @@ def test_recomputed_accuracies_agree_unless_the_normalisation_is_wrong(project, 
     assert "% in their zoo, " in project.printed
     assert "probably" not in (project.results / "report.html").read_text()
     members = sorted((project.root / "zoos" / "digits" / "members").iterdir())
-    write_index(members, tmp_path / "index.h5", [[0.9] * 3, [1.0] * 3])
+    write_index(members, tmp_path / "index.h5", normalisation=[[0.9] * 3, [1.0] * 3])
     packed = sorted((project.results / "images").glob("*.h5"))
     compare_accuracies(tmp_path / "index.h5", packed, tmp_path / "imported.csv")
     table = pd.read_csv(tmp_path / "imported.csv")

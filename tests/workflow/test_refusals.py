@@ -81,7 +81,7 @@ REFUSED = {
     ),
     "unknown source": (
         {"images__source": "photos"},
-        "images.source: unknown image source 'photos' (known: digits, glyphs, hf, imagefolder, none, ",
+        "images.source: unknown image source 'photos' (known: derived, digits, glyphs, hf, imagefolder, none, ",
     ),
     "missing folder": (
         {"images": NOWHERE},

@@ -101,8 +101,8 @@ def test_nothing_changed(finished):
 def test_changed_config(finished, changes, expected, repository):
     shutil.copy(repository / "wsl" / "datasets" / "models" / "wsl-small-rn.json", finished.root / "own-rn.json")
     finished.configure(**changes)
-    # The report shows the whole config.
-    assert finished.would_run() == expected | REPORT
+    # The report shows the whole config, and tables name its digest.
+    assert finished.would_run() == expected | REPORT | Counter(about_tables=1)
 
 
 def test_key_on_the_command_line(finished):

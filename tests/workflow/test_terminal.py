@@ -128,7 +128,9 @@ def story(new_project, tiny_config, change):
     shown["made again"] = terminal.call(*SNAKEMAKE, *again)
     torn["made again"] = [] if member.is_file() and member.read_bytes() == content else [member]
     shown["watched, made again"] = terminal.call(*watch)
-    project.append("wsl/zoo/index.py", "\n\ndef write_index(paths, out):\n    raise ValueError('no [bold] index')\n")
+    project.append(
+        "wsl/zoo/index.py", "\n\ndef write_index(paths, out, members):\n    raise ValueError('no [bold] index')\n"
+    )
     shown["failed"] = terminal.call(*SNAKEMAKE, *asked)
     shown["failed run"] = terminal.call(*run)
     return shown, torn

@@ -71,6 +71,7 @@ RESULTS = {
     *(f"evaluation/protocol/{method}-0.csv" for method in METHODS),
     *(f"figures/{name}.{kind}" for name in FIGURES for kind in ("pdf", "png")),
     *(f"tables/{name}.csv" for name in TABLES),
+    "tables/about.json",
 }
 NO_NETWORK = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
 
