@@ -146,7 +146,7 @@ def test_without_images_weights_and_results_are_enough(project, config, change, 
     figures = Counter(zoo_overview=1, autoencoder_loss=1, output_metrics=1, reconstruction_over_training=1)
     weights = Counter(fit_small_pca=1, pca_table=1, coefficients=3, train_weight_encoder=1, embed_weights=3)
     assert planned == figures + weights + Counter(
-        plan=1, index_part=3, zoo_table=1, probe_weights=1, summary=1, html_report=1, explore=1
+        plan=1, index_part=3, zoo_table=1, probe_weights=1, about_tables=1, summary=1, html_report=1, explore=1
     )
     # Its two jobs that no other run has, on files of the finished run.
     zoo, coded = project.results / "zoo", project.results / "weights"

@@ -14,7 +14,8 @@ import pytest
 import yaml
 from pydantic import BaseModel
 from snakemake.api import SnakemakeApi
-from snakemake.io import Wildcards, get_flag_value, is_flagged
+from snakemake.io import get_flag_value, is_flagged
+from snakemake.iocontainers import Wildcards
 from snakemake.settings.types import ConfigSettings, ResourceSettings
 
 from wsl.images.sources.base import SOURCES
