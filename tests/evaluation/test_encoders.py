@@ -212,8 +212,8 @@ def test_layer_statistics_are_numpys(zoo):
 def test_disagreement_is_that_of_all_pairs():
     predictions = torch.randint(0, 4, (6, 50))
     pairs = [(a != b).double().mean().item() for a, b in combinations(predictions, 2)]
-    assert disagreement(predictions, 4) == pytest.approx(np.mean(pairs))
-    assert np.isnan(disagreement(predictions[:1], 4))
+    assert disagreement(predictions) == pytest.approx(np.mean(pairs))
+    assert np.isnan(disagreement(predictions[:1]))
 
 
 def test_diversity_compares_members_of_one_set_in_any_class_order(zoo, train, packed, tmp_path):

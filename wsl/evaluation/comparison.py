@@ -118,7 +118,7 @@ class Comparison:
         for place, name in enumerate(("original_diversity", "diversity")):
             values = {}
             for classes, pairs in predictions.items():
-                values[classes] = disagreement(torch.cat([pair[place] for pair in pairs]), self.layout.classes)
+                values[classes] = disagreement(torch.cat([pair[place] for pair in pairs]))
             table[name] = table["task"].map(class_set).map(values)
         spreads = float(spread) / max(float(original_spread), 1e-300)
         return table.assign(spread=spreads, **(self._facts(np.concatenate(latents)) if latents else {}))

@@ -13,6 +13,7 @@ from scipy import stats
 
 from wsl.evaluation.distances import cosine, exact_distance, learned, measure_distances
 from wsl.evaluation.intervals import over_sets
+from wsl.evaluation.outputs import disagreement
 from wsl.evaluation.settings import NOVELTY_SAMPLES
 from wsl.evaluation.validation import ValidationImages, few_per_task, held_out_tasks, repeats
 from wsl.files.hdf5 import part_of
@@ -216,13 +217,3 @@ def jaccard_chance(a: np.ndarray, b: np.ndarray) -> float:
     common = np.arange(min(sizes) + 1)
     shares = common / (sum(sizes) - common)
     return float(shares @ stats.hypergeom(len(a), *sizes).pmf(common))
-
-
-def disagreement(predictions: np.ndarray) -> float:
-    """Return the fraction of images that two models classify differently, averaged over all pairs of models.
-
-    Args:
-        predictions: classes (models, n). The result is NaN for fewer than two models.
-    """
-    first, second = np.triu_indices(len(predictions), k=1)
-    return float((predictions[first] != predictions[second]).mean()) if len(first) else float("nan")

@@ -72,14 +72,13 @@ def compare(original: torch.Tensor, reconstructed: torch.Tensor) -> dict[str, fl
     }
 
 
-def disagreement(predictions: torch.Tensor, classes: int) -> float:
+def disagreement(predictions: torch.Tensor | np.ndarray) -> float:
     """Return the fraction of images on which two models differ, averaged over images and pairs of models.
 
     The pairs with equal predictions are counted by class, so the time is linear in the number of models.
 
     Args:
-        predictions: predicted classes of the same images (m, n), for two or more models.
-        classes: number of classes.
+        predictions: predicted classes of the same images (m, n), for two or more models; -1: none.
 
     Returns:
         In [0, 1]; NaN for fewer than two models.
@@ -87,7 +86,7 @@ def disagreement(predictions: torch.Tensor, classes: int) -> float:
     models = len(predictions)
     if models < 2:
         return float("nan")
-    votes = functional.one_hot(predictions, classes).sum(0).double()  # (n, classes)
+    votes = functional.one_hot(torch.as_tensor(predictions) + 1).sum(0).double()  # (n, classes)
     return 1 - (votes * (votes - 1)).sum(1).mean().item() / (models * (models - 1))
 
 

@@ -1,16 +1,13 @@
 """Several networks of one layout on the same images: small ones run as one wide network."""
 
-import copy
 import logging
-from collections.abc import Callable, Sequence
 
 import torch
-from torch import nn
 from torch.func import functional_call
-from torch.nn import functional
 
-from wsl.zoo.layout import Entry, Layout
+from wsl.zoo.layout import Layout
 from wsl.zoo.network import flatten, network_for, with_batch_statistics
+from wsl.zoo.stacked_layers import NotStackableError, StackedBatchNorm2d, stacked_copy
 
 log = logging.getLogger(__name__)
 SMALL = 2**18  # largest network, in numbers, that gains from running with others on a CPU
@@ -22,10 +19,8 @@ SAME = {"rtol": 1e-3, "atol": 1e-4}  # tolerance between a network that runs alo
 class Networks:
     """Networks of one layout, given by flat weights.
 
-    A convolution of M networks on shared inputs is one convolution with M times as many filters; later ones are
-    grouped; linear layers are batched products; normalisation, pooling and activations treat channels one by one
-    anyway. Networks with other kinds of layers, and large ones, run one after the other, as do those for which the wide
-    network gives other outputs in a trial.
+    They run as one network with layers of ``wsl.zoo.stacked_layers``. Networks with other kinds of layers, and large
+    ones, run one after the other, as do those for which the wide network gives other outputs in a trial.
 
     Args:
         layout: of the weights.
@@ -38,8 +33,20 @@ class Networks:
         self.network = with_batch_statistics(network) if batch_statistics else network.eval()
         self.device, self.entries = device, [e for e in layout.entries if not (batch_statistics and e.running)]
         self._layout = layout
-        self._wide = _widened(self.network, self.entries) if layout.size <= SMALL and layout.frozen is None else None
-        self._tried = False
+        self._wide, self._tried = None, False
+        if layout.size <= SMALL and layout.frozen is None:
+            self._widen(batch_statistics)
+
+    def _widen(self, batch_statistics: bool) -> None:
+        try:
+            self._wide, self._hooks = stacked_copy(self.network)
+        except NotStackableError as error:
+            log.info("these networks run one after the other: %s", error)
+            return
+        self._wide.eval()
+        for layer in self._wide.modules():
+            if batch_statistics and isinstance(layer, StackedBatchNorm2d):
+                layer.forget()
 
     @property
     def small(self) -> bool:
@@ -56,21 +63,34 @@ class Networks:
 
         ``inputs`` (n, 3, h, w) are normalised and on the device.
         """
-        if self.device == "cpu":
-            inputs = inputs.contiguous(memory_format=torch.channels_last)
+        inputs = self._pixelwise(inputs)
         if len(weights) > 1 and not self._tried:
             self._try(inputs[:4])
         if self._wide is None or len(weights) == 1:
             return torch.stack([self._alone(vector, inputs) for vector in weights])
         groups = weights.split(self.together(len(inputs)))
-        return torch.cat([self._wide(self._shaped(group), inputs) for group in groups])
+        return torch.cat([self._together(group, inputs) for group in groups])
 
     def _alone(self, vector: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
         state = {entry.name: vector[entry.columns].view(entry.shape) for entry in self.entries}
         return functional_call(self.network, state, (inputs,))
 
-    def _shaped(self, weights: torch.Tensor) -> dict[str, torch.Tensor]:
-        return {entry.name: weights[:, entry.columns].unflatten(1, entry.shape) for entry in self.entries}
+    def _together(self, weights: torch.Tensor, inputs: torch.Tensor) -> torch.Tensor:
+        state = {}
+        for entry in self.entries:
+            value = weights[:, entry.columns].unflatten(1, entry.shape).flatten(0, 1)
+            state[entry.name] = self._pixelwise(value) if value.ndim == 4 else value
+        for hook in self._hooks:
+            inputs = hook(self._wide, (inputs,))
+        return (
+            functional_call(self._wide, state, (self._pixelwise(inputs),))
+            .unflatten(1, (len(weights), -1))
+            .transpose(0, 1)
+        )
+
+    def _pixelwise(self, values: torch.Tensor) -> torch.Tensor:
+        """Return images or filters with the channels of a pixel adjacent on a CPU."""
+        return values.contiguous(memory_format=torch.channels_last) if self.device == "cpu" else values
 
     @torch.no_grad()
     def _try(self, inputs: torch.Tensor) -> None:
@@ -82,99 +102,9 @@ class Networks:
         weights = torch.stack([start, 1.1 * start])
         alone = torch.stack([self._alone(vector, inputs) for vector in weights])
         try:
-            same = torch.allclose(self._wide(self._shaped(weights), inputs), alone, **SAME)
-        except (RuntimeError, ValueError, IndexError) as error:
+            same = torch.allclose(self._together(weights, inputs), alone, **SAME)
+        except (NotStackableError, RuntimeError, ValueError, IndexError) as error:
             log.info("these networks run one after the other: %s", error)
             same = False
         if not same:
             self._wide = None
-
-
-def _widened(network: nn.Module, entries: Sequence[Entry]) -> Callable[..., torch.Tensor] | None:
-    """Return a function of stacked weights by name (m, *shape) and inputs; None: there are other kinds of layers."""
-    wide, layers = copy.deepcopy(network), {}
-    for name, module in list(wide.named_modules()):
-        kind = next((new for old, new in WIDE.items() if isinstance(module, old)), None)
-        if kind is not None:
-            layers[name] = kind(module)
-            parent, _, own = name.rpartition(".")
-            setattr(wide.get_submodule(parent), own, layers[name])
-    names = {entry.name for entry in entries}
-    if not layers or any(name.rpartition(".")[0] not in layers for name in names):
-        return None
-
-    def run(weights: dict[str, torch.Tensor], inputs: torch.Tensor) -> torch.Tensor:
-        for name, layer in layers.items():
-            prefix = f"{name}." if name else ""
-            layer.given = {key: weights[prefix + key] for key in KEYS if prefix + key in weights}
-        try:
-            outputs = wide(inputs)
-        finally:
-            for layer in layers.values():
-                layer.given = {}
-        count = len(next(iter(weights.values())))
-        return outputs.unflatten(1, (count, -1)).transpose(0, 1)
-
-    return run
-
-
-KEYS = ("weight", "bias", "running_mean", "running_var")
-
-
-class _Wide(nn.Module):
-    """A layer of several networks: channels (n, m * channels, ...), those of a network next to each other.
-
-    Attributes:
-        given: its weights by name (m, *shape), during a pass.
-    """
-
-    def __init__(self, layer: nn.Module):
-        super().__init__()
-        self.layer, self.given = [layer], {}  # in a list, so that it is not a submodule
-
-    def flat(self, name: str) -> torch.Tensor | None:
-        value = self.given.get(name)
-        return None if value is None else value.flatten(0, 1)
-
-
-class _WideConvolution(_Wide):
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        (layer,), weight = self.layer, self.flat("weight")
-        count, shared = len(self.given["weight"]), inputs.shape[1] == layer.in_channels
-        if shared and layer.groups > 1:
-            raise ValueError("a grouped convolution of shared inputs")
-        if layer.padding_mode != "zeros":
-            raise ValueError("a convolution with other padding than zeros")
-        if inputs.device.type == "cpu":  # also here, since a mean over channels, for one channel, changes the order
-            inputs = inputs.to(memory_format=torch.channels_last)
-            weight = weight.contiguous(memory_format=torch.channels_last)
-        groups = 1 if shared else count * layer.groups
-        about = layer.stride, layer.padding, layer.dilation, groups
-        return functional.conv2d(inputs, weight, self.flat("bias"), *about)
-
-
-class _WideLinear(_Wide):
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        (layer,), weight = self.layer, self.given["weight"]
-        if inputs.ndim != 2:
-            raise ValueError("a linear layer of more than vectors")
-        if inputs.shape[1] == layer.in_features:
-            return functional.linear(inputs, self.flat("weight"), self.flat("bias"))
-        outputs = torch.bmm(inputs.unflatten(1, (len(weight), -1)).transpose(0, 1), weight.transpose(1, 2))
-        if "bias" in self.given:
-            outputs = outputs + self.given["bias"][:, None]
-        return outputs.transpose(0, 1).flatten(1)
-
-
-class _WideNormalisation(_Wide):
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        (layer,) = self.layer
-        statistics = self.flat("running_mean"), self.flat("running_var")
-        by_batch = layer.training or statistics[0] is None
-        about = by_batch, 0.0, layer.eps
-        return functional.batch_norm(
-            inputs, *((None, None) if by_batch else statistics), self.flat("weight"), self.flat("bias"), *about
-        )
-
-
-WIDE = {nn.Conv2d: _WideConvolution, nn.Linear: _WideLinear, nn.modules.batchnorm._BatchNorm: _WideNormalisation}

@@ -7,11 +7,9 @@ import torch
 from torch import nn
 from torch.func import functional_call, vmap
 
-from wsl.zoo.stacked_layers import NotStackableError, stack_layers
+from wsl.zoo.stacked_layers import PIXELWISE, NotStackableError, stacked_copy
 
 Tensors = dict[str, torch.Tensor]  # by name
-# With a pixel's channels adjacent, training networks of 2 to 4 channels corrupted memory in torch 2.13 on a CPU.
-PIXELWISE = tuple(int(part) for part in torch.__version__.split(".")[:2]) >= (2, 15)
 
 
 class _Joined:
@@ -83,10 +81,7 @@ class StackedNetwork(_Joined):
         convolves = any(parameter.ndim == 4 for parameter in networks[0].parameters())
         pixelwise = device.type == "cpu" and PIXELWISE and convolves
         self._format = torch.channels_last if pixelwise else torch.contiguous_format
-        bare = copy.deepcopy(networks[0])
-        self._hooks = list(bare._forward_pre_hooks.values())
-        bare._forward_pre_hooks.clear()
-        stacked = stack_layers(bare, len(networks))
+        stacked, self._hooks = stacked_copy(networks[0])
         super().__init__(networks)
         self.network = stacked.train()
         for name, value in {**self.parameters, **self.buffers}.items():

@@ -7,11 +7,9 @@ from vector_quantize_pytorch import VectorQuantize
 from wsl.weights.encoders._token_training import standardise
 from wsl.weights.encoders._vq import VqEncoder, counts_of, use_of
 from wsl.weights.encoders.vq import Vq
-from wsl.weights.snapshots import Snapshots
 from wsl.weights.training import EncoderData, Training
 from wsl.zoo.layout import Layout, layout_to_text
 
-HELD = 2**27  # maximum number of weights of a part that are kept in memory
 DECAY = 0.95  # of the running means of the codebook, per step
 SHAPE = ("cut", "size", "codes", "entries", "dim", "width", "depth")  # settings of the module
 
@@ -81,14 +79,17 @@ def prepare(data: EncoderData, settings: Vq) -> Training:
     steps = settings.epochs * -(-counts["train"] // settings.batch_size)
     module = Quantised(encoder, settings, chunks, steps).to(device)
     behaviour_loss = data.behaviour(settings.behaviour)
-    rows_of = {part: _reader(snapshots, device) for part, snapshots in data.parts.items()}
+
+    def weights_of(part: str, rows: torch.Tensor) -> torch.Tensor:
+        return data.parts[part].weights(rows.tolist()).to(device)
+
     use: dict[str, torch.Tensor] = {}
     with torch.no_grad():
         first = torch.randperm(counts["train"])[: max(settings.batch_size, 2 * settings.entries // encoder.tokens)]
-        module.quantiser(encoder.vectors(rows_of["train"](first)))
+        module.quantiser(encoder.vectors(weights_of("train", first)))
 
     def loss(part: str, rows: torch.Tensor) -> torch.Tensor:
-        weights = rows_of[part](rows)
+        weights = weights_of(part, rows)
         total, codes, decoded = module(weights)
         use[part] = use.get(part, 0) + counts_of(codes, settings.entries)
         if behaviour_loss:
@@ -100,11 +101,3 @@ def prepare(data: EncoderData, settings: Vq) -> Training:
         return {f"{part}_{name}": value for part, values in found.items() for name, value in values.items()}
 
     return Training(encoder, loss, counts, module.finish, module, facts)
-
-
-def _reader(snapshots: Snapshots, device: str):
-    """Return a function of rows (n,) that returns their flat weights (n, n_weights) on the device."""
-    if len(snapshots) * snapshots.layout.size > HELD:
-        return lambda rows: snapshots.weights(rows.tolist()).to(device)
-    weights = snapshots.weights(range(len(snapshots))).to(device)
-    return lambda rows: weights[rows.to(device)]

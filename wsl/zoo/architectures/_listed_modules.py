@@ -8,8 +8,7 @@ from torch import nn
 
 from wsl.zoo.architectures._activations import activation_module
 from wsl.zoo.architectures._listed import Listed
-
-BIAS = 0.01  # initial value of all biases
+from wsl.zoo.initialisation import initialise
 
 
 class ListedNetwork(nn.Module):
@@ -29,10 +28,7 @@ class ListedNetwork(nn.Module):
         self.module_list = nn.ModuleList(module(*part, settings=settings) for part in modules)
         self.flat = settings.flat
         if settings.initialisation is not None:
-            for part in self.module_list:
-                if isinstance(part, nn.Conv2d | nn.Linear):
-                    getattr(nn.init, f"{settings.initialisation}_")(part.weight)
-                    nn.init.constant_(part.bias, BIAS)
+            initialise(self, settings.initialisation)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Return logits (n, classes) of images (n, channels, height, width)."""
