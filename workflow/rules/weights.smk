@@ -326,3 +326,22 @@ if ON_BENCH:
                     for name, weights in ON_BENCH.items()
                 ],
             ),
+
+    if RUN.config.evaluation.bench.by:
+
+        use rule job as encoder_groups with:
+            input:
+                measured=expand(rules.measure_encoder.output.out, encoder=ON_BENCH),
+                held_out=BENCH_PARTS,
+            output:
+                out=table_file("encoder_groups"),
+            log:
+                PATHS.log("encoder_groups"),
+            localrule: True
+            params:
+                **call(
+                    "wsl.evaluation.encoder_groups.encoder_groups",
+                    encoders=list(ON_BENCH),
+                    by=RUN.config.evaluation.bench.by,
+                    unit=RUN.unit,
+                ),

@@ -1,6 +1,6 @@
 """Settings of the bench: weight encoders to compare with the run's own, on the same members."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -58,7 +58,18 @@ class Bench(Section):
         description="by name, the keys of `weights` that differ from the run's own (`encoder`, `components`, `budget`, "
         "`gate`); empty: no bench",
     )
+    by: list[str] = Field(
+        [],
+        description="hyper-parameters of members, such as `initialisation` or `learning_rate`: reconstructions are "
+        "also reported separately for members with each value",
+    )
     search: BenchSearch = BenchSearch()
+
+    @model_validator(mode="after")
+    def _has_encoders(self) -> Self:
+        if self.by and not self.encoders:
+            raise ValueError("by: it has no effect without `encoders`; remove it, or name some")
+        return self
 
 
 class BenchSettings(EncoderFit):

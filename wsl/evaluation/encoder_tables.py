@@ -60,7 +60,7 @@ def encoder_tables(
     for path, about in zip(measured, encoders, strict=True):
         name = about["encoder"]
         for part, group in pd.read_csv(path).groupby("part", sort=False):
-            row = {**ABOUT, **about, "part": part, **_agreement(group, about.get("unit", SETS))}
+            row = {**ABOUT, **about, "part": part, **agreement_of(group, about.get("unit", SETS))}
             if name in kept.index:
                 columns = {"train": "train_loss", "validation": "validation_loss", "chance": "validation_chance"}
                 row |= {f"shared_{key}_loss": kept.loc[name, column] for key, column in columns.items()}
@@ -70,7 +70,7 @@ def encoder_tables(
     write_csv(probed, with_baselines(_by_encoder(probes, names), pd.read_csv(baselines)).round(4))
 
 
-def _agreement(group: pd.DataFrame, unit: str) -> dict[str, float | str]:
+def agreement_of(group: pd.DataFrame, unit: str) -> dict[str, float | str]:
     """Return the size of the latent, and means of metrics over the members of a part."""
     suffixes = [suffix for suffix in ("", "_bn", "_searched") if f"agreement{suffix}" in group]
     statistics = {
@@ -114,7 +114,7 @@ def mixed_tables(
     for path in measured:
         for (encoder, architecture, part), group in pd.read_csv(path).groupby(MIXED, sort=False):
             row = {"encoder": encoder, "architecture": architecture, "part": part, "error": group["error"].mean()}
-            row |= {**_agreement(group, unit), "original_accuracy": group["original_accuracy"].mean()}
+            row |= {**agreement_of(group, unit), "original_accuracy": group["original_accuracy"].mean()}
             rows.append({**row, **_means(group, ("spread", "decode_seconds"))})
     write_csv(out, pd.DataFrame(rows).sort_values(["architecture", "part"], kind="stable").round(4))
     write_csv(probed, pd.concat(map(pd.read_csv, probes))[["encoder", "architecture", *COLUMNS[1:]]].round(4))

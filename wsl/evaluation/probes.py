@@ -15,10 +15,10 @@ from wsl.weights.encoders._features import layer_statistics
 from wsl.zoo.few_sets import DATASET, MEMBERS, SETS
 from wsl.zoo.index import Zoo, open_zoo, read_weights
 from wsl.zoo.layout import Layout
+from wsl.zoo.plan import hyper_parameters
 
 TARGETS = ("test_accuracy", "validation_loss", "epoch", "generalisation_gap")
 OPTIMIZER = "optimizer"
-NO_HYPERPARAMETERS = ("member", "task", "seed", "batch_seed", "digest", "diverged")  # other columns of members
 NUMBERS = 2**25  # maximum number of weights that are read at once
 GAIN = ("gain", "gain_low", "gain_high")
 COLUMNS = ["encoder", "target", "with_statistics", "score", "low", "high", *GAIN]
@@ -135,7 +135,7 @@ def probe_hyperparameters(train_index: Index, held_out: Sequence[Index]) -> pd.D
         DataError: all members have the same hyper-parameters.
     """
     with open_zoo(train_index) as zoo:
-        columns = ["epoch", *(column for column in zoo.members if column not in NO_HYPERPARAMETERS)]
+        columns = ["epoch", *hyper_parameters(zoo.members)]
     truth, held_out_truth = (_truth(paths) for paths in ([train_index], held_out))
     tables = []
     for target in (*TARGETS, OPTIMIZER):

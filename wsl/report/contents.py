@@ -39,6 +39,10 @@ def _bench(run: Run) -> bool:
     return bool(run.config.evaluation.bench.encoders)
 
 
+def _groups(run: Run) -> bool:
+    return _bench(run) and bool(run.config.evaluation.bench.by)
+
+
 def _probes(run: Run) -> bool:
     return _bench(run) or not run.has_images
 
@@ -59,6 +63,7 @@ TABLES = {
         Table("refinement", "Sampling", "a few gradient steps on the code or on all weights", _properties),
         Table("retrieval", "Shared space", "retrieval of held-out members", _datasets_differ),
         Table("weight_encoders", "Weight encoder", "comparison of weight encoders", _bench),
+        Table("encoder_groups", "Weight encoder", "weight encoders, by hyper-parameters of members", _groups),
         Table("probes", "Weight encoder", "probes of latents", _probes, needs_images=False),
         Table("pca", "Weight encoder", "compression of each named parameter", needs_images=False),
         Table("members", "Zoo", "members: plan and results", needs_images=False),

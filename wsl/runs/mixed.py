@@ -17,6 +17,8 @@ def mixed_faults(config: Config) -> list[str]:
         faults["zoo.adapter"] = "the zoos of adapters have one architecture; remove it"
     if zoo.cohort > 1:
         faults["zoo.cohort"] = "members of one job have one architecture; set it to 1"
+    if config.evaluation.bench.by:
+        faults["evaluation.bench.by"] = "the table of a mixed zoo is by architecture; remove it"
     for name, weights in config.encoders().items():
         if not weights.encoder.mixed:
             key = f"evaluation.bench.encoders.{name}" if name in bench else "weights"

@@ -26,7 +26,7 @@ from wsl.zoo.groups import check_sources, group_classes
 from wsl.zoo.imported import ImportedZoo, read_imported
 from wsl.zoo.layout import Layout
 from wsl.zoo.mixture import with_architectures
-from wsl.zoo.plan import first_training, plan_members, plan_unseen
+from wsl.zoo.plan import first_training, hyper_parameters, plan_members, plan_unseen
 from wsl.zoo.recognition import running_fault
 from wsl.zoo.settings import DEFAULT, MemberTraining, Network
 from wsl.zoo.snapshots import snapshot_names
@@ -79,6 +79,7 @@ class Run:
         if self.classes or not self.has_images:
             with faults.noted():
                 self._plan()
+                self._check_groups()
         if faults.lines and self.classes and self.imported is None and self.borrowed is None:
             faults.lines += needs(self.config, len(self.classes), self._members)
         faults.refuse()
@@ -109,6 +110,12 @@ class Run:
         if self.config.weights.align and not (architecture and architecture.channel_groups(layout)):
             known = "no permutation symmetry" if architecture else "no known permutation symmetry"
             raise ConfigError(f"weights.align: the architecture {name} has {known}; set it to false")
+
+    def _check_groups(self) -> None:
+        known = hyper_parameters(dict.fromkeys(key for row in self.plan for key in row))
+        for name in self.config.evaluation.bench.by:
+            if name not in known:
+                raise ConfigError(f"evaluation.bench.by: members have no {name}; choose from {', '.join(known)}")
 
     def _plan(self) -> None:
         zoo, unseen = self.config.zoo, self.config.zoo.unseen

@@ -1,7 +1,7 @@
 """The plan: each member's task and hyper-parameters, a pure function of the seed and the member's index."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import chain, combinations
 from math import comb, inf
@@ -17,7 +17,14 @@ from wsl.settings.distributions import Distribution
 
 Distributions = dict[str, Distribution]
 GAPS = 20  # factor: with this many more sets than one pool needs, no part of several pools is without sets
+# What plans and indices say of a member besides its hyper-parameters.
+NO_HYPERPARAMETERS = {"member", "part", "classes", "task", "seed", "batch_seed", "digest", "diverged"}
 UNSEEN_FROM = 1_000_000  # first number of unseen members, beyond those of all others
+
+
+def hyper_parameters(columns: Iterable[str]) -> list[str]:
+    """Return the columns of a plan, or of a table of members, that are hyper-parameters."""
+    return [column for column in columns if column not in NO_HYPERPARAMETERS]
 
 
 def class_set_rank(classes: tuple[int, ...]) -> int:
