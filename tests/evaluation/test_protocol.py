@@ -12,12 +12,15 @@ from sklearn.metrics import accuracy_score, log_loss
 
 from tests.models import LAYOUT, outputs, photos
 from wsl.errors import DataError
-from wsl.evaluation.protocol import fine_tuned, judge
+from wsl.evaluation import finetuning
+from wsl.evaluation.finetuning import fine_tuned
+from wsl.evaluation.protocol import judge
 from wsl.evaluation.settings import FineTuning
 from wsl.images.tasks import TaskImages
 from wsl.sampling.loading import Choice, OpenRun
 from wsl.zoo.index import write_index
 from wsl.zoo.member import read_member
+from wsl.zoo.stack import Stack
 
 RECIPE = {"optimizer": "sgd", "learning_rate": 0.02, "batch_size": 32, "augment": True}
 KEYS = ["part", "member", "task", "images", "epochs", "recalibrated"]
@@ -125,14 +128,14 @@ def test_test_images_only_change_the_accuracy_on_them(judged, packed, tmp_path):
 def test_fine_tuning_only_reads_training_images_and_is_reproducible(zoo, packed, tmp_path):
     start, recipe = read_member(zoo.members[3]).weights[0], {**RECIPE, "optimizer": "adam", "augment": False}
     images = TaskImages(altered(packed, tmp_path, lambda file: [file.pop(part) for part in ("test", "validation")]))
-    tuned = fine_tuned(start, "0/3/2", images, LAYOUT, FineTuning(epochs=[1, 8], **recipe))
+    tuned = fine_tuned([start], "0/3/2", images, LAYOUT, FineTuning(epochs=[1, 8], **recipe))[0]
     torch.randn(3)  # does not change the result
-    again = fine_tuned(start, "0/3/2", images, LAYOUT, FineTuning(epochs=[8], **recipe))
+    again = fine_tuned([start], "0/3/2", images, LAYOUT, FineTuning(epochs=[8], **recipe))[0]
     assert list(tuned) == [1, 8] and list(again) == [8] and np.array_equal(tuned[8], again[8])
     inputs, labels = photos(packed, "032", "train")
     before, after = (log_loss(labels, outputs(weights, inputs).softmax(1)) for weights in (start, tuned[8]))
     assert after < 0.5 < before
-    other = fine_tuned(start, "2/0/3", images, LAYOUT, FineTuning(epochs=[1], **recipe))
+    other = fine_tuned([start], "2/0/3", images, LAYOUT, FineTuning(epochs=[1], **recipe))[0]
     assert not np.allclose(other[1], tuned[1])
 
 
@@ -142,7 +145,7 @@ def test_scores_after_fine_tuning_are_those_of_the_tuned_weights(judged, method_
     with OpenRun(method_files(), Choice(name="nearest", known=[], recalibrate=False)) as run:
         nearest = run.load().sample("0/3/2", 0.0)
     settings = FineTuning(epochs=[1, 3], **RECIPE)
-    tuned = fine_tuned(nearest, "0/3/2", TaskImages(list(packed.values())), LAYOUT, settings)
+    tuned = fine_tuned([nearest], "0/3/2", TaskImages(list(packed.values())), LAYOUT, settings)[0]
     assert list(rows.index) == [0, 1, 3]
     for epochs, weights in {0: nearest, **tuned}.items():
         assert rows[epochs] == pytest.approx(accuracy(weights, packed, "0/3/2", "test"), abs=0.02)
@@ -174,3 +177,21 @@ def test_members_that_share_a_task_get_samples_of_their_own(judged, same_task):
 def test_copies_of_one_model_have_one_row_and_references_each_their_own(judged, same_task):
     assert judged("mean", held_out=[same_task], counts=(), unit="members")["member"].unique().tolist() == [5]
     assert judged("trained", held_out=[same_task], counts=(), unit="members")["member"].tolist() == [5, 6, 7]
+
+
+@pytest.mark.parametrize("kind", ["adam", "sgd"])
+def test_models_that_are_fine_tuned_together_equal_those_tuned_alone(train, packed, tmp_path, kind, monkeypatch):
+    recipe = {**RECIPE, "optimizer": kind, "learning_rate": 0.003}
+    settings, images = FineTuning(epochs=[1, 2], **recipe), TaskImages(list(packed.values()))
+    paths = [train(tmp_path / f"{seed}.h5", "032", seed=seed, max_epoch=1) for seed in (5, 6, 7)]
+    models = [read_member(path).weights[-1] for path in paths]
+    stacked = []
+    monkeypatch.setattr(finetuning, "Stack", lambda models, kind: stacked.append(len(models)) or Stack(models, kind))
+    together = fine_tuned(models, "0/3/2", images, LAYOUT, settings)
+    assert stacked == [3]
+    for weights, tuned in zip(models, together, strict=True):
+        alone = fine_tuned([weights], "0/3/2", images, LAYOUT, settings)[0]
+        assert list(tuned) == [1, 2]
+        for epoch, expected in alone.items():
+            moved = np.linalg.norm(expected - weights)
+            assert np.linalg.norm(tuned[epoch] - expected) < 0.1 * moved  # Adam amplifies rounding

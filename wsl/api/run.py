@@ -116,7 +116,7 @@ class FinishedRun(EncodedRun):
             DataError: the run has no sampler, or the sampler gives equal models for all seeds and ``n`` is above 1.
             ConfigError: an option cannot be used.
         """
-        from wsl.evaluation.protocol import fine_tuned
+        from wsl.evaluation.finetuning import fine_tuned
         from wsl.evaluation.settings import FineTuning
         from wsl.outcomes.bins import read_bins
         from wsl.sampling.options import SampleOptions
@@ -134,12 +134,11 @@ class FinishedRun(EncodedRun):
         with one_thread(), open_with(description, user, self.device) as opened:
             outcome = description.outcome if options.loss is None else options.loss
             requested, seeds = read_bins(opened.files.bins).requested_loss(outcome), range(first, first + (n or 1))
-            for seed, sampled in zip(seeds, sample_weights(opened, user, requested, seeds), strict=True):
-                weights = {SAMPLED: sampled}
-                if refine:
-                    settings = FineTuning(**description.finetuning, epochs=[refine])
-                    inputs = sampled, user.task, opened.images, opened.layout
-                    weights[REFINED] = fine_tuned(*inputs, settings, self.device)[refine]
+            sampled = sample_weights(opened, user, requested, seeds)
+            settings = FineTuning(**description.finetuning, epochs=[refine] if refine else [])
+            tuned = fine_tuned(sampled, user.task, opened.images, opened.layout, settings, self.device)
+            for seed, one, by_epoch in zip(seeds, sampled, tuned, strict=True):
+                weights = {SAMPLED: one, **({REFINED: by_epoch[refine]} if refine else {})}
                 made = Made(self, data, opened.layout, opened.counters, requested, seed, refine)
                 models.append(SampledModel(made, weights))
         return models[0] if n is None else models

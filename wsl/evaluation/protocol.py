@@ -1,7 +1,8 @@
 """The protocol: accuracy of samplers and baselines on held-out tasks, by number of images and epochs of fine-tuning."""
 
 import logging
-from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
 from math import inf
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from wsl.evaluation.finetuning import fine_tuned
 from wsl.evaluation.outputs import Runner, accuracy
 from wsl.evaluation.settings import FineTuning
 from wsl.evaluation.validation import held_out_tasks
@@ -21,10 +23,8 @@ from wsl.jobs.job import Job
 from wsl.outcomes.bins import read_bins
 from wsl.randomness import integer_seed
 from wsl.sampling.loading import Choice, MethodFiles, OpenRun
-from wsl.zoo.epochs import make_optimizer, train_epoch
 from wsl.zoo.few_sets import MEMBERS, SETS
 from wsl.zoo.layout import Layout
-from wsl.zoo.network import flatten, network_for, state_dict
 
 log = logging.getLogger(__name__)
 COLUMNS = ["part", "member", "task", "method", "draw", "images", "epochs", "recalibrated", "accuracy"]
@@ -59,52 +59,79 @@ def judge(
         job: device and threads; the draw is the seed.
     """
     torch.set_num_threads(job.threads)
-    rows = []
-
-    def record(key: tuple[str, int, str], images: int | None, recalibrated: bool, scores: dict[int, float]) -> None:
-        about = *key, choice.name, choice.draw, "all" if images is None else images
-        rows.extend((*about, epoch, recalibrated, score) for epoch, score in scores.items())
-
+    rows: list[tuple] = []
     with OpenRun(inputs, choice, job.device) as run:
-        loss = read_bins(inputs.bins).requested_loss(outcome)
-        as_decoded = run.load_as_decoded()
-        method = run.recalibrated(as_decoded)
-        scores = Scores(run.images, run.layout, finetuning, job.device)
-        judged: dict[tuple, dict[int, float]] = {}  # members may have equal tasks
-        seen: set[tuple] = set()  # weights that have a row already
-
-        def score(method: Any, tuned: bool, *request: Any) -> dict[int, float]:
-            """Return the accuracies of a method's model for a part, a task and a number of images."""
-            part, task, images = request
-            if unit == MEMBERS:
-                weights = method.sample(task, loss, images, seed=sample_seed(choice.draw, unit, run.member))
-                key = (method is as_decoded, *request, None if weights is None else sha256(weights).digest())
-                new = key not in seen
-                seen.add(key)
-                return scores(weights if new else None, task, part, tuned)
-            own = run.member if as_decoded.kind == "reference" else None
-            key = (method is as_decoded, own, *request)
-            if key not in judged:
-                weights = method.sample(task, loss, images, seed=choice.draw)
-                judged[key] = scores(weights, task, part, tuned)
-            return judged[key]
-
-        for part, tasks in held_out_tasks(inputs.held_out).groupby("part", sort=False):
-            tuned_of = Counter()  # members by task
-            for key in tasks[["part", "member", "task"]].itertuples(index=False, name=None):
-                _, run.member, task = key
-                # Choices are made between models from all images.
-                all_only = part == "validation" or not as_decoded.uses_images
-                for images in [None] if all_only else [*counts, None]:
-                    trained_on_task = as_decoded.kind == "reference"
-                    tuned = images is None and part != "validation" and choice.draw == 0 and not trained_on_task
-                    tuned = tuned and tuned_of[task] < (finetuning.members or inf)
-                    tuned_of[task] += tuned
-                    record(key, images, True, score(method, tuned, part, task, images))
-                if method is not as_decoded:
-                    record(key, None, False, score(as_decoded, False, part, task, None))
-            log.info("%s: tasks of part %s evaluated", choice.name, part)
+        tasks = _Tasks(run, choice, read_bins(inputs.bins).requested_loss(outcome), finetuning, unit, job.device)
+        for (part, task), group in held_out_tasks(inputs.held_out).groupby(["part", "task"], sort=False):
+            for one in tasks.judged(part, task, group["member"], counts):
+                for about, recalibrated in one.rows:
+                    rows.extend((*about, epochs, recalibrated, score) for epochs, score in one.scores.items())
+            log.info("%s: part %s, task %s evaluated", choice.name, part, task)
     write_csv(out, pd.DataFrame(rows, columns=COLUMNS))
+
+
+@dataclass
+class Judged:
+    """A model.
+
+    Attributes:
+        scores: accuracy by epochs of fine-tuning; empty: there is no model for the request.
+        weights: before fine-tuning, if it is to be fine-tuned.
+        rows: columns of the rows that have its scores before ``epochs``, and whether statistics were re-estimated.
+    """
+
+    scores: dict[int, float]
+    weights: np.ndarray | None = None
+    rows: list[tuple[tuple, bool]] = field(default_factory=list)
+
+
+class _Tasks:
+    """Judges the models of one method, task by task; the arguments are those of ``judge``."""
+
+    def __init__(self, run: OpenRun, choice: Choice, loss: float, finetuning: FineTuning, unit: str, device: str):
+        self.run, self.choice, self.loss, self.finetuning, self.unit = run, choice, loss, finetuning, unit
+        self.as_decoded = run.load_as_decoded()
+        self.method, self.reference = run.recalibrated(self.as_decoded), self.as_decoded.kind == "reference"
+        self.scores, self.device = Scores(run.images, run.layout, device), device
+
+    def judged(self, part: str, task: str, members: Iterable[int], counts: Sequence[int]) -> list[Judged]:
+        """Return the models for the held-out members of one task."""
+        # Choices are made between models from all images.
+        all_only = part == "validation" or not self.as_decoded.uses_images
+        requests = [(self.method, images) for images in ([None] if all_only else [*counts, None])]
+        requests += [(self.as_decoded, None)] if self.method is not self.as_decoded else []
+        found: dict[tuple, Judged] = {}  # by request and what distinguishes the models of members
+        for place, self.run.member in enumerate(members):
+            for model, images in requests:
+                tuned = self._tunes(part, place) and images is None and model is self.method
+                key, weights = (model is self.method, images), None
+                if self.unit == MEMBERS:
+                    weights = self._sample(model, task, images)
+                    key = (*key, None if weights is None else sha256(weights).digest())
+                    if key in found:
+                        continue
+                elif self.reference:
+                    key = (*key, self.run.member)
+                if key not in found:
+                    weights = self._sample(model, task, images) if self.unit != MEMBERS else weights
+                    scores = {} if weights is None else {0: self.scores(weights, task, part)}
+                    found[key] = Judged(scores, weights if tuned else None)
+                about = part, self.run.member, task, self.choice.name, self.choice.draw
+                found[key].rows.append(((*about, "all" if images is None else images), model is self.method))
+        waiting = {key: one for key, one in found.items() if one.weights is not None}
+        models = [one.weights for one in waiting.values()]
+        tuned = fine_tuned(models, task, self.run.images, self.run.layout, self.finetuning, self.device)
+        for one, by_epoch in zip(waiting.values(), tuned, strict=True):
+            one.scores |= {epoch: self.scores(weights, task, part) for epoch, weights in by_epoch.items()}
+        return list(found.values())
+
+    def _sample(self, model: Any, task: str, images: int | None) -> np.ndarray | None:
+        return model.sample(task, self.loss, images, seed=sample_seed(self.choice.draw, self.unit, self.run.member))
+
+    def _tunes(self, part: str, place: int) -> bool:
+        """Return whether the model of a member of a task, by its place among them, is fine-tuned."""
+        tuned = part != "validation" and self.choice.draw == 0 and not self.reference
+        return tuned and place < (self.finetuning.members or inf)
 
 
 def sample_seed(draw: int, unit: str, member: int) -> int:
@@ -113,53 +140,16 @@ def sample_seed(draw: int, unit: str, member: int) -> int:
 
 
 class Scores:
-    """Evaluates flat weights on tasks, also after fine-tuning."""
+    """Evaluates flat weights on tasks."""
 
-    def __init__(self, images: TaskImages, layout: Layout, finetuning: FineTuning, device: str):
-        self.images, self.layout, self.finetuning, self.device = images, layout, finetuning, device
-        self.runner = Runner(layout, device)
+    def __init__(self, images: TaskImages, layout: Layout, device: str):
+        self.images, self.layout, self.runner = images, layout, Runner(layout, device)
         self._key, self._inputs, self._labels = ("", ""), torch.empty(0), torch.empty(0)
 
-    def __call__(self, weights: np.ndarray | None, task: str, part: str, tuned: bool) -> dict[int, float]:
-        """Return accuracies by epochs of fine-tuning, only 0 unless ``tuned``; no accuracy without weights."""
-        if weights is None:
-            return {}
+    def __call__(self, weights: np.ndarray, task: str, part: str) -> float:
+        """Return the accuracy on validation images for the part ``validation``, and on test images for others."""
         key = task, "validation" if part == "validation" else "test"
         if key != self._key:  # caches one task, since callers take one task after another
             images, self._labels = self.images.of_task(task, part=key[1])
             self._key, self._inputs = key, normalised(images, self.layout.normalisation)
-        models = {0: weights}
-        if tuned and self.finetuning.epochs:
-            models |= fine_tuned(weights, task, self.images, self.layout, self.finetuning, self.device)
-        return {
-            epoch: accuracy(self.runner.logits(vector, self._inputs), self._labels) for epoch, vector in models.items()
-        }
-
-
-def fine_tuned(
-    weights: np.ndarray, task: str, images: TaskImages, layout: Layout, settings: FineTuning, device: str = "cpu"
-) -> dict[int, np.ndarray]:
-    """Train flat weights (n_weights,) on all training images of a task; return them after each of ``settings.epochs``.
-
-    The seed of the batches depends on the task only, so that all methods see the same batches.
-
-    Args:
-        weights: before fine-tuning.
-        task: see ``join_task``.
-        images: of all classes.
-        layout: of the weights.
-        settings: epochs and recipe.
-        device: ``cpu`` or ``cuda``.
-    """
-    network = network_for(layout).to(device)
-    network.load_state_dict(state_dict(weights, layout))
-    torch.manual_seed(integer_seed(0, "fine-tuning", task))
-    network.architecture.for_training(network)
-    optimizer = make_optimizer(network, settings.optimizer, settings.learning_rate, 0.0, 0.9)
-    data = tuple(tensor.to(device) for tensor in images.of_task(task))
-    tuned = {}
-    for epoch in range(1, max(settings.epochs) + 1):
-        train_epoch(network, optimizer, data, settings.batch_size, settings.augment)
-        if epoch in settings.epochs:
-            tuned[epoch] = flatten(network.architecture.snapshot(network), layout)[0]
-    return tuned
+        return accuracy(self.runner.logits(weights, self._inputs), self._labels)

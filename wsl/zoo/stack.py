@@ -33,7 +33,7 @@ class Stack:
         self.one_task = len({tuple(training.packed) for training in trainings}) == 1
         self.gradients = [value.grad for value in self.joined.parameters.values() if value.grad is not None]
         self.images, self.labels, self.starts = self._data("train")
-        self.validation = self._data("validation")[:2]
+        self.validation = self._data("validation")[:2] if "validation" in trainings[0].images else None
         # Images that are not augmented are normalised once.
         self.ready = not trainings[0].augment and 4 * self.images.numel() <= READY
         if self.ready:
@@ -111,9 +111,9 @@ class Stack:
 
     @torch.no_grad()
     def _validation(self) -> list[tuple[float, float] | None]:
-        """Return losses and accuracies on validation images; None: members have different numbers of them."""
-        counts, count = {len(training.images["validation"][1]) for training in self.trainings}, len(self.trainings)
-        if len(counts) > 1:
+        """Return losses and accuracies on validation images; None: members have none, or different numbers of them."""
+        count = len(self.trainings)
+        if self.validation is None or len({len(training.images["validation"][1]) for training in self.trainings}) > 1:
             return [None] * count
         shared, (images, labels) = self.one_task or count == 1, self.validation
         images = images if shared else images.unflatten(0, (count, -1))

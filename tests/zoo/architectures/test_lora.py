@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from tests.conftest import plan_row
 from wsl.errors import ConfigError, DataError
-from wsl.evaluation.protocol import fine_tuned
+from wsl.evaluation.finetuning import fine_tuned
 from wsl.evaluation.settings import FineTuning
 from wsl.images.packing import pack_class
 from wsl.images.reading import join_task
@@ -185,7 +185,7 @@ def test_fine_tuning_keeps_the_rank(lora_zoo):
     with open_zoo(lora_zoo.index) as zoo:
         weights = read_weights(zoo)[zoo.trained[0]]
     images, settings = TaskImages([*lora_zoo.packed.values()]), FineTuning(epochs=[1])
-    tuned = fine_tuned(weights, join_task("123"), images, lora_zoo.layout, settings)[1]
+    tuned = fine_tuned([weights], join_task("123"), images, lora_zoo.layout, settings)[0][1]
     state = state_dict(tuned, lora_zoo.layout)
     assert not np.allclose(tuned, weights, atol=1e-3)
     assert max(torch.linalg.svdvals(state[name])[RANK:].max() for name in state if name.endswith(".change")) < 1e-5
