@@ -131,7 +131,9 @@ def summarise_control(rows: pd.DataFrame, unit: str = SETS) -> pd.DataFrame:
         finite = group[np.isfinite(group["achieved"])]
         non_finite = len(group) - len(finite)
         if non_finite:
-            log.warning("%s on %s tasks, %s: %d of %d losses are non-finite", sampler, part, arm, non_finite, len(group))
+            log.warning(
+                "%s on %s tasks, %s: %d of %d losses are non-finite", sampler, part, arm, non_finite, len(group)
+            )
         by_draw = []
         for (member, task, _), draw in finite.groupby(["member", "task", "draw"]):
             losses = draw[["requested", "achieved"]].to_numpy().T
