@@ -115,12 +115,12 @@ def differ(requested: np.ndarray) -> bool:
 def summarise_control(rows: pd.DataFrame, unit: str = SETS) -> pd.DataFrame:
     """Return one row per part, sampler and arm: means over sets of classes with 95 % intervals.
 
-    Scores compare what models of a task reach with the requests, not with what an arm was asked: of losses the prompt
-    alignment and ``spearman``, of accuracies the same (``accuracy_alignment``, ``accuracy_spearman``), the slope of a
-    line, and ``accuracy_reached`` itself next to ``accuracy_asked``. They are averaged over the draws of a task, then
-    over the tasks of a set. The ``non_finite`` losses among those of all ``models`` are left out. ``tasks`` counts tasks
-    with at least two finite losses in some draw, and ``sets`` their sets of classes. ``pooled_spearman`` ranks the
-    losses of all tasks together.
+    Scores compare what models of a task reach with the requests, not with what an arm asked for: of losses the prompt
+    alignment and ``spearman``; of accuracies the same (``accuracy_alignment``, ``accuracy_spearman``), the slope of a
+    line, and ``accuracy_reached`` next to ``accuracy_asked``. Scores are averaged over the draws of a task, then over
+    the tasks of a set. The ``non_finite`` losses among those of all ``models`` are left out. ``tasks`` counts tasks with
+    at least two finite losses in some draw, and ``sets`` their sets of classes. ``pooled_spearman`` ranks the losses of
+    all tasks together.
 
     Args:
         rows: see ``measure_control``, of all samplers and draws, with ``accuracy_asked``.
@@ -131,9 +131,8 @@ def summarise_control(rows: pd.DataFrame, unit: str = SETS) -> pd.DataFrame:
         finite = group[np.isfinite(group["achieved"])]
         non_finite = len(group) - len(finite)
         if non_finite:
-            log.warning(
-                "%s on %s tasks, %s: %d of %d losses are non-finite", sampler, part, arm, non_finite, len(group)
-            )
+            where = f"{sampler} on {part} tasks, {arm}"
+            log.warning("%s: %d of %d losses are non-finite", where, non_finite, len(group))
         by_draw = []
         for (member, task, _), draw in finite.groupby(["member", "task", "draw"]):
             losses = draw[["requested", "achieved"]].to_numpy().T

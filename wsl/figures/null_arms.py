@@ -39,10 +39,10 @@ SPREAD = 0.18  # distance of two arms, in rows
 
 
 def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
-    """Draw ``wsl.evaluation.control.control_table``: one row per sampler, one panel per score, lines of panels by part.
+    """Draw ``wsl.evaluation.control.control_table``: rows of samplers in panels of scores, and lines of panels by part.
 
-    What was asked is in the sampler's colour, and null arms are grey, all with 95 % intervals. Dotted lines are at 0, and
-    at the mean accuracy asked.
+    What was asked is in the sampler's colour, and null arms are grey, all with 95 % intervals. Dotted lines are at 0
+    and at the mean accuracy asked.
     """
     scores = pd.read_csv(table)
     parts = parts_in(scores, PARTS)

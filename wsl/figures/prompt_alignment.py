@@ -31,8 +31,8 @@ APART = 0.12  # distance of the two parts, as a fraction of the distance of two 
 def draw(measured: str | Path, table: str | Path, pdf: str | Path, png: str | Path) -> None:
     """Draw one panel per sampler: means over sets of classes (or members) with 95 % intervals, each as a faint point.
 
-    ``measured`` has the rows of all samplers, see ``wsl.evaluation.control``, and ``table`` their summary. Null arms are
-    another figure.
+    ``measured`` has the rows of all samplers, see ``wsl.evaluation.control``, and ``table`` their summary. Null arms
+    are in the figure ``null_arms``.
     """
     rows, summary = (table[table["arm"] == ASKED] for table in map(pd.read_csv, (measured, table)))
     samplers = list(dict.fromkeys(rows["sampler"]))
