@@ -118,9 +118,9 @@ def summarise_control(rows: pd.DataFrame, unit: str = SETS) -> pd.DataFrame:
     Scores compare what models of a task reach with the requests, not with what an arm asked for: of losses the prompt
     alignment and ``spearman``; of accuracies the same (``accuracy_alignment``, ``accuracy_spearman``), the slope of a
     line, and ``accuracy_reached`` next to ``accuracy_asked``. Scores are averaged over the draws of a task, then over
-    the tasks of a set. The ``non_finite`` losses among those of all ``models`` are left out. ``tasks`` counts tasks with
-    at least two finite losses in some draw, and ``sets`` their sets of classes. ``pooled_spearman`` ranks the losses of
-    all tasks together.
+    the tasks of a set. The ``non_finite`` losses among those of all ``models`` are left out. ``tasks`` counts tasks
+    with at least two finite losses in some draw, and ``sets`` their sets of classes. ``pooled_spearman`` ranks the
+    losses of all tasks together.
 
     Args:
         rows: see ``measure_control``, of all samplers and draws, with ``accuracy_asked``.
