@@ -177,11 +177,11 @@ def test_a_sampler_is_measured_over_a_runs_files(zoo, method_files, shared, tmp_
     assert np.isfinite(rows["achieved"]).all() and rows["accuracy_reached"].between(0, 1).all()
     assert rows["accuracy_asked"].between(0, 1).all() and rows["accuracy_asked"].nunique() > 1
 
-    # The sampler gets the other task, and batch-normalisation statistics are of the task that is judged.
+    # The sampler gets the other task, and batch-normalisation statistics are of the task itself.
     row = rows[rows["arm"] == "d-shuffled"].iloc[1]
     assert row["asked_task"] == "1/0/4"
     with OpenRun(inputs, choice) as run:
         weights = run.load_as_decoded().sample("1/0/4", row["requested"], seed=1)
         weights = run.recalibration(weights, run.images.of_task("0/3/2")[0])
-        judged = ValidationImages(run.images, run.layout).judge(weights, "0/3/2")
-    assert (row["achieved"], row["accuracy_reached"]) == pytest.approx(judged)
+        reached = ValidationImages(run.images, run.layout).judge(weights, "0/3/2")
+    assert (row["achieved"], row["accuracy_reached"]) == pytest.approx(reached)

@@ -44,7 +44,7 @@ def measure_control(
     """Sample a model for every arm, task and request, and evaluate it on validation images.
 
     In all arms a model of request i has the seed of request i, and batch-normalisation statistics of the task that it
-    is judged on, so that arms differ in the question alone.
+    is evaluated on, so that arms differ in the question alone.
 
     Args:
         method: samples the models.

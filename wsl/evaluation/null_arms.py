@@ -1,4 +1,4 @@
-"""Null arms: a sampler is asked for another dataset or other outcomes than those that its models are judged on.
+"""Null arms: a sampler is asked for another dataset or other outcomes than its models are evaluated for.
 
 What a sampler owes to D or R is what it reaches above the arm without it. No arm trains anything. An arm is one entry
 of ``ARMS``: from the held-out tasks, a row of them and its requests to the question that the sampler is asked.
@@ -14,7 +14,7 @@ from wsl.evaluation.settings import NULL_REQUESTS
 from wsl.images.reading import task_classes
 from wsl.randomness import stream
 
-ASKED = "asked"  # the arm that asks for what is judged
+ASKED = "asked"  # the arm that asks for what is evaluated
 
 
 class Question(NamedTuple):
@@ -22,7 +22,7 @@ class Question(NamedTuple):
 
     Attributes:
         task: whose dataset D is given.
-        losses: validation losses (n,), nats; each model is judged against the request in its place.
+        losses: validation losses (n,), nats; each model is compared with the request in its place.
     """
 
     task: str
@@ -37,7 +37,7 @@ def arm(name: str) -> Callable[[Arm], Arm]:
     """Return a decorator that adds an arm.
 
     An arm gets the held-out tasks (``part``, ``member``, ``task``), a row of them, and the losses (n,) that models
-    for it are judged against. It returns None for a row without such a question.
+    for it are compared with. It returns None for a row without such a question.
     """
 
     def add(entry: Arm) -> Arm:
@@ -96,9 +96,13 @@ def other_task(tasks: pd.DataFrame, row: int) -> str | None:
 
 
 def numbers_of(name: str, count: int) -> np.ndarray:
-    """Return which of ``count`` requests an arm is asked for: all, or for null arms a few, evenly spaced."""
+    """Return which of ``count`` requests an arm asks for: all, or for null arms a few.
+
+    They are the middles of as many equal parts: their mean and nearly their spread are those of all, so that R² of all
+    arms are comparable. The ends of the range among them would give them a larger spread.
+    """
     few = count if name == ASKED else min(count, NULL_REQUESTS)
-    return np.rint(np.linspace(0, count - 1, few)).astype(int)
+    return np.rint((np.arange(few) + 0.5) * count / few - 0.5).astype(int)
 
 
 class AskedFor:
