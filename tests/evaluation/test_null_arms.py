@@ -121,6 +121,17 @@ def test_without_another_dataset_the_arm_is_left_out():
     assert measured(OnlyR(), tasks)["arm"].unique().tolist() == ["asked", "r-shuffled", "r-ignored"]
 
 
+def test_copies_of_a_model_are_left_out_where_members_share_tasks():
+    tasks = TASKS.assign(task="a/b")
+    kept = {
+        toy: measure_control(toy(), tasks, REQUESTS, toy(), {"sampler": "toy"}, unit="members")
+        for toy in (OnlyR, OnlySeed)
+    }
+    members = {toy: rows[rows["arm"] == "asked"]["member"].unique().tolist() for toy, rows in kept.items()}
+    assert members == {OnlyR: [1], OnlySeed: [1, 2, 3]}
+    assert measured(OnlyR(), tasks).query("arm == 'asked'")["member"].unique().tolist() == [1, 2, 3]
+
+
 def test_accuracies_of_losses_are_those_of_the_nearest_snapshots():
     rng = np.random.default_rng(0)
     snapshots = pd.DataFrame({"validation_loss": rng.exponential(size=40), "validation_accuracy": rng.uniform(size=40)})

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from wsl.files.plain import write_csv
 from wsl.jobs.job import Job
 from wsl.sampling.loading import Choice, MethodFiles, OpenRun
 from wsl.sampling.methods.base import Method
-from wsl.zoo.few_sets import SETS
+from wsl.zoo.few_sets import MEMBERS, SETS
 
 log = logging.getLogger(__name__)
 SCORES = ("prompt_alignment", "spearman", "accuracy_alignment", "accuracy_slope", "accuracy_spearman")
@@ -40,11 +41,15 @@ def measure_control(
     images: ValidationImages,
     about: dict[str, str | int],
     recalibrated: Callable[[Any], Any] = lambda method: method,
+    unit: str = SETS,
 ) -> pd.DataFrame:
     """Sample a model for every arm, task and request, and evaluate it on validation images.
 
     In all arms a model of request i has the seed of request i, and batch-normalisation statistics of the task that it
     is evaluated on, so that arms differ in the question alone.
+
+    Where members share tasks, a method that draws nothing gives them the same models. Then only the first member of a
+    part and task has rows: copies would make intervals over members too narrow.
 
     Args:
         method: samples the models.
@@ -53,12 +58,13 @@ def measure_control(
         images: of the tasks.
         about: ``sampler`` and ``draw``, columns to add.
         recalibrated: returns a method that re-estimates batch-normalisation statistics, see ``OpenRun.recalibrated``.
+        unit: of intervals, see ``wsl.zoo.few_sets``; with ``members``, copies are left out.
 
     Returns:
         One row per arm, task and request: the task's columns, ``arm``, ``asked_task`` and ``asked_loss`` (nats) that
         the sampler got, ``requested`` and ``achieved`` (nats, infinite for non-finite outputs), ``accuracy_reached``.
     """
-    rows = []
+    rows, seen = [], set()
     for name, arm in ARMS.items():
         numbers = numbers_of(name, len(requests))
         for row, (task, repeat) in enumerate(zip(tasks.itertuples(index=False), repeats(tasks["task"]), strict=True)):
@@ -66,7 +72,7 @@ def measure_control(
             if question is None:
                 log.info("task %s: no arm %s, since all held-out tasks have its classes", task.task, name)
                 continue
-            sampler = recalibrated(AskedFor(method, question.task))
+            sampler, own, models = recalibrated(AskedFor(method, question.task)), [], sha256()
             for number, loss in zip(numbers, question.losses, strict=True):
                 weights = sampler.sample(task.task, float(loss), seed=repeat * len(requests) + int(number))
                 if weights is None:  # for example, the member diverged
@@ -74,7 +80,11 @@ def measure_control(
                     break
                 asked = {"arm": name, "asked_task": question.task, "asked_loss": float(loss)}
                 scores = dict(zip(RESULTS, (requests[number], *images.judge(weights, task.task)), strict=True))
-                rows.append({**task._asdict(), **about, **asked, **scores})
+                own.append({**task._asdict(), **about, **asked, **scores})
+                models.update(np.asarray(weights).tobytes())
+            key = name, task.part, task.task, models.digest()
+            rows += [] if unit == MEMBERS and key in seen else own
+            seen.add(key)
             log.info("task %s, arm %s: %d requests", task.task, name, len(numbers))
     return pd.DataFrame(rows, columns=[*tasks.columns, *ABOUT, *RESULTS])
 
@@ -164,6 +174,7 @@ def judge_control(
     out: str | Path,
     choice: Choice,
     requests: int = CONTROL_REQUESTS,
+    unit: str = SETS,
     job: Job = Job(),  # noqa: B008
 ) -> None:
     """Write ``measure_control`` of one sampler on held-out tasks, for losses from ``requested_losses``.
@@ -175,6 +186,6 @@ def judge_control(
         images = ValidationImages(run.images, run.layout, job.device)
         about = {"sampler": choice.name, "draw": choice.draw}
         tasks = few_per_task(held_out_tasks(inputs.held_out))
-        rows = measure_control(run.load_as_decoded(), tasks, losses, images, about, run.recalibrated)
+        rows = measure_control(run.load_as_decoded(), tasks, losses, images, about, run.recalibrated, unit)
         asked = typical_accuracies(run.zoo.snapshots, rows["requested"].to_numpy())
         write_csv(out, rows.assign(accuracy_asked=asked))

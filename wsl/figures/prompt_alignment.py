@@ -34,7 +34,7 @@ def draw(measured: str | Path, table: str | Path, pdf: str | Path, png: str | Pa
     ``measured`` has the rows of all samplers, see ``wsl.evaluation.control``, and ``table`` their summary. Null arms
     are in the figure ``null_arms``.
     """
-    rows, summary = (table[table["arm"] == ASKED] for table in map(pd.read_csv, (measured, table)))
+    rows, summary = (read[read["arm"] == ASKED] for read in map(pd.read_csv, (measured, table)))
     samplers = list(dict.fromkeys(rows["sampler"]))
     columns = min(COLUMNS, len(samplers))
     lines = ceil(len(samplers) / columns)
