@@ -18,9 +18,10 @@ from wsl.evaluation.control import (
     rank_correlation,
     summarise_control,
 )
+from wsl.evaluation.null_arms import ARMS
 from wsl.evaluation.validation import ValidationImages, held_out_tasks, requested_losses
 from wsl.images.tasks import TaskImages
-from wsl.sampling.loading import Choice
+from wsl.sampling.loading import Choice, OpenRun
 from wsl.zoo.member import read_member
 
 TASKS = pd.DataFrame({"part": ["test", "unseen"], "member": [4, 9], "task": ["0/3/2", "4/1/3"]})
@@ -28,6 +29,8 @@ TASKS = pd.DataFrame({"part": ["test", "unseen"], "member": [4, 9], "task": ["0/
 
 class FakeSampler:
     """Returns the same weights for all requests, and records the requests."""
+
+    recalibrate = False
 
     def __init__(self, weights):
         self.weights, self.requests = weights, []
@@ -96,25 +99,27 @@ def test_rank_correlation_is_scipys_and_0_where_r_is_ignored():
 def test_every_task_gets_every_request_and_is_evaluated_on_validation_images(zoo, images, packed):
     sampler = FakeSampler(read_member(zoo.members[4]).weights[1])
     rows = measure_control(sampler, TASKS, np.array([0.1, 0.7]), images, {"sampler": "fake", "draw": 2})
-    assert sampler.requests == [(task, loss, None, i) for task in TASKS["task"] for i, loss in enumerate((0.1, 0.7))]
-    assert rows["requested"].tolist() == [0.1, 0.7, 0.1, 0.7]
+    asked = [(task, loss, None, i) for task in TASKS["task"] for i, loss in enumerate((0.1, 0.7))]
+    assert sampler.requests[:4] == asked and rows["arm"].tolist()[:4] == ["asked"] * 4
+    assert rows["requested"].tolist() == [0.1, 0.7] * 8
     assert set(rows["sampler"]) == {"fake"} and set(rows["draw"]) == {2}
     for task in TASKS.itertuples():
         loss, accuracy = scores(sampler.weights, packed, task.task.split("/"))
         own = rows[rows["member"] == task.member]
-        assert own["part"].tolist() == [task.part] * 2 and own["task"].tolist() == [task.task] * 2
+        assert own["part"].tolist() == [task.part] * 8 and own["task"].tolist() == [task.task] * 8
         assert own["achieved"].to_numpy() == pytest.approx(loss, rel=1e-4)
-        assert own["accuracy"].to_numpy() == pytest.approx(accuracy)
+        assert own["accuracy_reached"].to_numpy() == pytest.approx(accuracy)
 
 
 def test_non_finite_models_have_infinite_loss_and_are_counted(images, tmp_path, caplog):
     sampler = FakeSampler(np.full(LAYOUT.size, np.nan, dtype=np.float32))
     rows = measure_control(sampler, TASKS, np.array([0.1, 0.7, 0.9]), images, {"sampler": "fake", "draw": 0})
-    assert np.isposinf(rows["achieved"]).all() and (rows["accuracy"] == 0).all()
-    rows.to_csv(tmp_path / "m.csv", index=False)
+    assert np.isposinf(rows["achieved"]).all() and (rows["accuracy_reached"] == 0).all()
+    rows.assign(accuracy_asked=0.5).to_csv(tmp_path / "m.csv", index=False)
     control_table([tmp_path / "m.csv"], tmp_path / "t.csv", tmp_path / "p.csv")
-    table = pd.read_csv(tmp_path / "t.csv").set_index("part")
-    assert table.loc["test", ["tasks", "models", "non_finite"]].tolist() == [0, 3, 3]
+    table = pd.read_csv(tmp_path / "t.csv")
+    assert table["arm"].tolist() == [arm for arm in ARMS for _ in TASKS["part"]]
+    assert table[["tasks", "models", "non_finite"]].drop_duplicates().to_numpy().tolist() == [[0, 3, 3]]
     assert table[["prompt_alignment", "spearman", "pooled_spearman"]].isna().all(axis=None)
     assert "3 of 3 losses are non-finite" in caplog.text
     assert np.isposinf(pd.read_csv(tmp_path / "p.csv")["achieved"]).all()
@@ -135,8 +140,8 @@ def test_summary_averages_draws_first_and_leaves_out_non_finite_losses():
     }
     rows = pd.DataFrame(
         [
-            {"part": "test", "sampler": "s", "member": member, "task": f"{member}/x"}
-            | {"draw": draw, "requested": r, "achieved": a}
+            {"part": "test", "sampler": "s", "arm": "asked", "member": member, "task": f"{member}/x"}
+            | {"draw": draw, "requested": r, "achieved": a, "accuracy_asked": 1 - r / 2, "accuracy_reached": 0.5}
             for (member, draw), own in achieved.items()
             for r, a in zip(requested, own, strict=True)
         ]
@@ -159,12 +164,24 @@ def test_summary_averages_draws_first_and_leaves_out_non_finite_losses():
 
 
 def test_a_sampler_is_measured_over_a_runs_files(zoo, method_files, shared, tmp_path):
-    out, inputs = tmp_path / "c.csv", method_files([zoo.test], shared=shared.state)
-    judge_control(inputs, out, Choice(name="projection", known=list("0124")), requests=3)
+    out, inputs = tmp_path / "c.csv", method_files([zoo.test, zoo.validation], shared=shared.state)
+    choice = Choice(name="projection", known=list("0124"))
+    judge_control(inputs, out, choice, requests=3)
     rows = pd.read_csv(out)
     tasks = held_out_tasks([zoo.test])
     assert tasks.to_dict("records") == [{"part": "test", "member": 4, "task": "0/3/2"}]
-    assert rows["part"].tolist() == ["test"] * 3 and rows["member"].tolist() == [4] * 3
+    rows = rows[rows["part"] == "test"]
+    assert rows["arm"].tolist() == [arm for arm in ARMS for _ in range(3)] and set(rows["member"]) == {4}
     losses = [loss for path in zoo.members[:3] for loss in read_member(path).snapshots["validation_loss"]]
-    assert rows["requested"].to_numpy() == pytest.approx(np.linspace(*np.quantile(losses, [0.025, 0.975]), 3))
-    assert np.isfinite(rows["achieved"]).all() and rows["accuracy"].between(0, 1).all()
+    assert rows["requested"].tolist() == pytest.approx([*np.linspace(*np.quantile(losses, [0.025, 0.975]), 3)] * 4)
+    assert np.isfinite(rows["achieved"]).all() and rows["accuracy_reached"].between(0, 1).all()
+    assert rows["accuracy_asked"].between(0, 1).all() and rows["accuracy_asked"].nunique() > 1
+
+    # The sampler gets the other task, and batch-normalisation statistics are of the task itself.
+    row = rows[rows["arm"] == "d-shuffled"].iloc[1]
+    assert row["asked_task"] == "1/0/4"
+    with OpenRun(inputs, choice) as run:
+        weights = run.load_as_decoded().sample("1/0/4", row["requested"], seed=1)
+        weights = run.recalibration(weights, run.images.of_task("0/3/2")[0])
+        reached = ValidationImages(run.images, run.layout).judge(weights, "0/3/2")
+    assert (row["achieved"], row["accuracy_reached"]) == pytest.approx(reached)

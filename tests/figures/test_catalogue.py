@@ -40,7 +40,8 @@ def test_a_run_shows_the_figures_that_its_config_asks_for_in_order(run):
     usual += ["accuracy", "finetuning", "regimes"]
     assert shown(run()) == usual
     more = run(evaluation={"properties": True, "bench": {"encoders": ENCODERS}})
-    extra = {"prompt_alignment", "retrieval", "shared_map", "weight_encoders", "encoder_training", "encoder_shares"}
+    extra = {"prompt_alignment", "null_arms", "retrieval", "shared_map"}
+    extra |= {"weight_encoders", "encoder_training", "encoder_shares"}
     assert {*shown(more)} == {*usual} | extra
     categories = [CATEGORIES.index(figure.category) for figure in figures_of(more)]
     assert categories == sorted(categories)

@@ -6,20 +6,27 @@ import pytest
 
 from wsl.evaluation.intervals import interval
 from wsl.figures.methods import method
-from wsl.figures.palette import SEEN, UNSEEN
+from wsl.figures.palette import GREY, SEEN, UNSEEN
 
 TASKS = {1: "a/b", 2: "b/a", 3: "a/c"}  # members 1 and 2 have one set of classes
 CONTROL = pd.DataFrame(
     [
-        {"part": part, "member": member, "task": task, "sampler": sampler, "draw": draw, "requested": r}
-        | {"achieved": r + 0.1 * member + 0.02 * draw}
+        {"part": part, "member": member, "task": task, "sampler": sampler, "draw": draw, "arm": arm, "requested": r}
+        | {"achieved": r + 0.1 * member + 0.02 * draw + more}
+        for arm, more in (("asked", 0), ("d-shuffled", 1), ("r-ignored", 2))
         for sampler in ("flow", "retrieval", "projection", "regression", "generator")
         for part in ("test", "unseen") for member, task in TASKS.items() for r in (0.2, 0.6, 1.0) for draw in (0, 1)
     ]
 )  # fmt: skip
 CONTROL.loc[2, "achieved"] = np.inf
 BOUNDS = {"prompt_alignment_low": -0.5, "prompt_alignment_high": 0.75}
-ALIGNMENT = CONTROL[["part", "sampler"]].drop_duplicates().assign(prompt_alignment=0.25, sets=2, **BOUNDS)
+ALIGNMENT = CONTROL[["part", "sampler", "arm"]].drop_duplicates().assign(sets=2, **BOUNDS)
+ALIGNMENT["prompt_alignment"] = ALIGNMENT["arm"].map({"asked": 0.25, "d-shuffled": -0.5, "r-ignored": -3})
+ARMS = ALIGNMENT[ALIGNMENT["sampler"].isin(["flow", "retrieval"])].assign(accuracy_asked=0.7, accuracy_reached=0.8)
+ARMS["accuracy_alignment"] = np.linspace(-5, 0.9, len(ARMS))
+ARMS["accuracy_spearman"] = np.linspace(-0.8, 0.7, len(ARMS))
+for score in ("accuracy_alignment", "accuracy_spearman", "accuracy_reached"):
+    ARMS[f"{score}_low"], ARMS[f"{score}_high"] = ARMS[score] - 0.1, ARMS[score] + 0.05
 CURVES = pd.DataFrame(
     [
         {"part": part, "direction": direction, "set": name, "k": k, "recall": min(1, k / n + more), "chance": k / n}
@@ -38,6 +45,7 @@ MAP = pd.DataFrame(
 MAP.loc[0, ["x", "y"]] = np.nan
 INPUTS = {
     "prompt_alignment": {"measured": CONTROL, "table": ALIGNMENT},
+    "null_arms": {"table": ARMS},
     "retrieval": {"curves": CURVES},
     "shared_map": {"points": MAP},
 }
@@ -135,3 +143,21 @@ def test_a_map_has_every_point_in_each_panel_and_joins_pairs(draw):
 def test_many_classes_are_not_named(draw):
     many = MAP.assign(superclass=[f"class{i}" for i in range(len(MAP))])
     assert not [axes for axes in draw("shared_map", points=many).axes if axes.get_legend()]
+
+
+def test_null_arms_are_grey_below_what_was_asked(draw):
+    figure = draw("null_arms", table=ARMS)
+    assert len(figure.axes) == 2 * 3
+    assert [axes.get_title() for axes in figure.axes[:3]] == ["R²", "rank correlation", "mean accuracy"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["asked", "D shuffled", "R ignored"]
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    for line, part in enumerate(("test", "unseen")):
+        for axes, score in zip(figure.axes[3 * line :], ("accuracy_alignment", "accuracy_spearman"), strict=False):
+            points = [dots for dots in axes.lines if dots.get_linestyle() == "None"]
+            drawn = {(round(dots.get_ydata()[0]), dots.get_marker()): dots for dots in points}
+            assert len(drawn) == len(points) == 2 * 3
+            for row in ARMS[ARMS["part"] == part].itertuples():
+                marker = {"asked": "o", "d-shuffled": "D", "r-ignored": "v"}[row.arm]
+                dots = drawn[names.index(method(row.sampler).label), marker]
+                assert dots.get_xdata()[0] == max(getattr(row, score), axes.get_xlim()[0])
+                assert dots.get_color() == (method(row.sampler).colour if row.arm == "asked" else GREY)

@@ -73,7 +73,7 @@ RULES = [
     *("judge_control", "control_table", "judge_novelty", "novelty_table", "judge_refinement", "refinement_table"),
     *("measure_retrieval", "map_shared_space"),
     *("zoo_overview", "autoencoder_loss", "output_metrics", "shared_encoder_loss", "similarity_heatmap"),
-    *("accuracy", "finetuning", "regimes", "growth", "prompt_alignment", "retrieval", "shared_map"),
+    *("accuracy", "finetuning", "regimes", "growth", "prompt_alignment", "null_arms", "retrieval", "shared_map"),
     *("distilled_images", "weight_encoders", "encoder_training", "encoder_shares"),
 ]
 FOLDERS = {"name": "imagefolder", "train": "nowhere/train", "test": "nowhere/val"}
@@ -282,8 +282,8 @@ def test_what_stands_in_the_report_has_a_caption_and_labels(rules, repository):
                 assert entry.category
                 assert list(entry.labels) in (["figure"], ["table"])
     figures = "zoo_overview autoencoder_loss output_metrics shared_encoder_loss similarity_heatmap accuracy finetuning "
-    figures += "regimes growth prompt_alignment retrieval shared_map distilled_images weight_encoders encoder_training "
-    figures += "encoder_shares"
+    figures += "regimes growth prompt_alignment null_arms retrieval shared_map distilled_images weight_encoders "
+    figures += "encoder_training encoder_shares"
     tables = "classes members pca reconstruction accuracy recalibration control novelty refinement retrieval"
     folder = repository / "workflow" / "report"
     assert captions == {

@@ -199,7 +199,7 @@ use rule job as judge_control with:
         mem_mb=16000,
         runtime=240,
     params:
-        **judging("wsl.evaluation.control.judge_control"),
+        **judging("wsl.evaluation.control.judge_control", unit=RUN.unit),
 
 
 use rule job as control_table with:

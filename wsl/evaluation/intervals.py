@@ -19,12 +19,13 @@ Bounds = tuple[float, float]
 SHARE, CORRELATION, POSITIVE, AT_MOST_ONE, UNBOUNDED = (0.0, 1.0), (-1.0, 1.0), (0.0, inf), (-inf, 1.0), (-inf, inf)
 # Ranges of the metrics in tables.
 RANGES: dict[str, Bounds] = {
-    **dict.fromkeys(("accuracy", "original_accuracy", "agreement", "recall"), SHARE),
+    **dict.fromkeys(("accuracy", "accuracy_reached", "original_accuracy", "agreement", "recall"), SHARE),
     **dict.fromkeys(("nearest_jaccard", "nearest_jaccard_chance"), SHARE),
     **dict.fromkeys(("trained_jaccard", "trained_jaccard_chance", "sample_disagreement"), SHARE),
-    **dict.fromkeys(("cosine", "centred_cosine", "correlation", "spearman"), CORRELATION),
+    **dict.fromkeys(("cosine", "centred_cosine", "correlation", "spearman", "accuracy_spearman"), CORRELATION),
     **dict.fromkeys(("distance", "sample_distance"), POSITIVE),
-    "prompt_alignment": AT_MOST_ONE,
+    **dict.fromkeys(("prompt_alignment", "accuracy_alignment"), AT_MOST_ONE),
+    "accuracy_slope": UNBOUNDED,
 }
 
 

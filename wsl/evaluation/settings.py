@@ -9,6 +9,7 @@ from wsl.settings.sections import PositiveFloat, PositiveInt, Section, Whole
 
 # What `evaluation.properties` measures.
 CONTROL_REQUESTS = 20  # validation losses requested per held-out task
+NULL_REQUESTS = 8  # those of them that each null arm is asked for: three null arms then cost 1.2 times the rest
 NOVELTY_SAMPLES = 5  # models sampled per held-out task
 SHARED_TASK = 10  # held-out members of each task, the first ones, where members share tasks
 MAP_MEMBERS = 50  # training members in the map of the shared space, the first ones

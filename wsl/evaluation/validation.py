@@ -1,6 +1,7 @@
 """Held-out tasks, and the evaluation of models on their validation images."""
 
 from collections.abc import Sequence
+from math import ceil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,6 +46,20 @@ def repeats(tasks: Sequence[str]) -> list[int]:
 def requested_losses(outcomes: np.ndarray, count: int) -> np.ndarray:
     """Return losses to request (count,), nats, evenly spaced over the middle 95 % of training outcomes (n,)."""
     return np.linspace(*np.quantile(outcomes, [LOW, HIGH]), count)
+
+
+def typical_accuracies(snapshots: pd.DataFrame, losses: np.ndarray) -> np.ndarray:
+    """Return the validation accuracies that belong to losses (n,): those that training snapshots had at these losses.
+
+    Each is a mean over the nearest snapshots by loss, as many as the square root of their number.
+
+    Args:
+        snapshots: ``validation_loss`` (nats) and ``validation_accuracy`` of the training snapshots.
+        losses: nats.
+    """
+    known, accuracies = snapshots[["validation_loss", "validation_accuracy"]].to_numpy(dtype=float).T
+    nearest = np.argsort(np.abs(np.subtract.outer(losses, known)), axis=1, kind="stable")
+    return accuracies[nearest[:, : ceil(len(known) ** 0.5)]].mean(axis=1)
 
 
 class Judgement(NamedTuple):

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wsl.evaluation.intervals import POSITIVE, by_set, interval
+from wsl.evaluation.null_arms import ASKED
 from wsl.figures.dots import unit
 from wsl.figures.methods import method
 from wsl.figures.palette import GREY, PARTS, RED
@@ -30,9 +31,10 @@ APART = 0.12  # distance of the two parts, as a fraction of the distance of two 
 def draw(measured: str | Path, table: str | Path, pdf: str | Path, png: str | Path) -> None:
     """Draw one panel per sampler: means over sets of classes (or members) with 95 % intervals, each as a faint point.
 
-    ``measured`` has the rows of all samplers, see ``wsl.evaluation.control``, and ``table`` their summary.
+    ``measured`` has the rows of all samplers, see ``wsl.evaluation.control``, and ``table`` their summary. Null arms
+    are in the figure ``null_arms``.
     """
-    rows, summary = pd.read_csv(measured), pd.read_csv(table)
+    rows, summary = (read[read["arm"] == ASKED] for read in map(pd.read_csv, (measured, table)))
     samplers = list(dict.fromkeys(rows["sampler"]))
     columns = min(COLUMNS, len(samplers))
     lines = ceil(len(samplers) / columns)

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from wsl.evaluation.settings import CONTROL_REQUESTS, MAP_MEMBERS, NOVELTY_SAMPLES
+from wsl.evaluation.settings import CONTROL_REQUESTS, MAP_MEMBERS, NOVELTY_SAMPLES, NULL_REQUESTS
 from wsl.paths import Paths
 from wsl.runs.run import Run
 from wsl.sampling.methods.base import METHODS
@@ -56,6 +56,7 @@ def facts(run: Run) -> dict[str, Any]:
         "prompt_members": any(METHODS[name].from_prompts for name in config.sampling.samplers),
         "random_features": config.datasets.random_features,
         "requests": CONTROL_REQUESTS,
+        "null_requests": NULL_REQUESTS,
         "samples": NOVELTY_SAMPLES,
         "map_members": MAP_MEMBERS,
         "map_method": "t-SNE",
