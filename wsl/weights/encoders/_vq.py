@@ -87,6 +87,9 @@ class VqEncoder(FittedEncoder):
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         return self.from_token_latents(latents.view(len(latents), self.tokens, -1))
 
+    def features(self, latents: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"all": latents, "token-mean": latents.unflatten(1, (self.sequence.tokens, -1)).mean(1)}  # of chunks
+
     def facts(self, latents: torch.Tensor) -> dict[str, float]:
         """Return the use of the codebook by z_W (n, latent): see ``use_of``."""
         return use_of(counts_of(self.nearest(latents.view(len(latents), self.tokens, -1)), len(self.codebook)))
