@@ -1,4 +1,4 @@
-"""The behaviour loss: it compares outputs of decoded models with those of their originals (Meynert et al. 2025)."""
+"""The behaviour loss: it compares outputs of decoded models with those of their originals (Meynent et al. 2025)."""
 
 from typing import Literal
 
