@@ -16,7 +16,7 @@ from side_by_side import report
 from zoos import draw_pictures, member_plan, pack
 
 from wsl.zoo.cohort import train_cohort
-from wsl.zoo.member import read_member
+from wsl.zoo.member import read_members
 from wsl.zoo.settings import MemberTraining
 
 SIZE, COHORT = 28, 10
@@ -33,10 +33,10 @@ def zoo(folder: Path, kind: str, count: int, epochs: int) -> dict[str, np.ndarra
         plans = [member_plan(folder, seed, recipe) for seed in range(first, first + COHORT)]
         if kind == "cohort":
             plans = [{**plan, "batch_seed": 10**6 + cohort} for plan in plans]
-        out = [folder / f"{kind}-{plan['member']}.h5" for plan in plans]
+        out = folder / f"{kind}-{first}.h5"
         settings = MemberTraining(architecture={"name": "cnn-small"}, augment=True)
         train_cohort([folder / f"{name}.h5" for name in plans[0]["classes"]], out, plans, settings)
-        for member in map(read_member, out):
+        for member in read_members(out):
             values = {name: float(member.history[name].iloc[-1]) for name in VALUES}
             rows.append({**values, "norm_of_weights": float(np.linalg.norm(member.weights[-1]))})
     return {name: np.reshape([row[name] for row in rows], (-1, COHORT)) for name in rows[0]}

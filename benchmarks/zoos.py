@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-CLASSES, TRAINING, VALIDATION = 3, 160, 40
+CLASSES, TRAINING, VALIDATION = 3, 160, 40  # images per class
 
 
-def draw_pictures(folder: Path, size: int, seed: int = 0) -> None:
+def draw_pictures(folder: Path, size: int, training: int = TRAINING, validation: int = VALIDATION) -> None:
     """Write substitutes for photographs as JPEG: smooth random colours over a pattern per class."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     for name in "abc"[:CLASSES]:
         pattern = rng.normal(size=(6, 6, 3))
-        for part, count in (("train", TRAINING), ("val", VALIDATION), ("test", 1)):
+        for part, count in (("train", training), ("val", validation), ("test", 1)):
             (folder / part / name).mkdir(parents=True)
             for number in range(count):
                 coarse = 128 + 25 * pattern + 55 * rng.normal(size=(6, 6, 3))
@@ -79,13 +79,14 @@ def pack(folder: Path, size: int) -> None:
     from wsl.images.settings import Packing
 
     source = {"name": "imagefolder", "train": folder / "all", "test": folder / "test"}
-    share = VALIDATION / (TRAINING + VALIDATION)
-    settings = Packing(source=source, size=size, validation_share=share, minimum=1)
     for name in sorted(path.name for path in (folder / "all").iterdir()):
+        training, validation = (len(list((folder / part / name).iterdir())) for part in ("train", "val"))
+        share = validation / (training + validation)
+        settings = Packing(source=source, size=size, validation_share=share, minimum=1)
         pack_class(folder / f"{name}.h5", name, settings, seed=0)
         with open_hdf5(folder / f"{name}.h5") as file:
-            if (len(file["train"]), len(file["validation"])) != (TRAINING, VALIDATION):
-                raise SystemExit(f"class {name} has {len(file['train'])} training images, the baselines {TRAINING}")
+            if (len(file["train"]), len(file["validation"])) != (training, validation):
+                raise SystemExit(f"class {name} has {len(file['train'])} training images, the baselines {training}")
 
 
 def member_plan(folder: Path, seed: int, recipe: dict[str, Any]) -> dict[str, Any]:
@@ -98,6 +99,7 @@ def member_plan(folder: Path, seed: int, recipe: dict[str, Any]) -> dict[str, An
 
 def train_here(folder: Path, seeds: list[int], recipe: dict[str, Any]) -> list[tuple[float, float]]:
     """Train a cohort in this process; see ``ours``."""
+    from wsl.jobs.compiler import avoid_compiler
     from wsl.jobs.job import Job
     from wsl.zoo.cohort import train_cohort
     from wsl.zoo.member import read_members
@@ -107,6 +109,7 @@ def train_here(folder: Path, seeds: list[int], recipe: dict[str, Any]) -> list[t
     plans = [member_plan(folder, seed, recipe) for seed in seeds]
     packed = [folder / f"{name}.h5" for name in plans[0]["classes"]]
     out = folder / f"members-{seeds[0]}.h5"
+    avoid_compiler()  # as jobs do
     begun = time.process_time()
     train_cohort(packed, out, plans, MemberTraining(**given), job=Job(recipe.get("device", "cpu")))
     taken = (time.process_time() - begun) / len(seeds)

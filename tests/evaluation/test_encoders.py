@@ -31,6 +31,7 @@ from wsl.training.fitting import Standardiser
 from wsl.weights.codec import WeightCodec
 from wsl.weights.coefficients import LinearCodec, read_coefficients
 from wsl.weights.encoders._features import layer_statistics
+from wsl.weights.encoders.tokens import tokens_of
 from wsl.weights.fitted import FittedEncoder
 from wsl.weights.sensitivity import measure_sensitivity
 from wsl.weights.settings import Search
@@ -113,6 +114,15 @@ def test_spread_is_numpys():
     for vector in vectors:
         spread.add(vector)
     assert float(spread) == pytest.approx(np.sqrt(vectors.var(axis=0).sum()))
+
+
+def test_latents_of_tokens_are_probed_whole_and_as_their_mean(measure):
+    tokens = len(tokens_of(LAYOUT, 64).places)
+    shape = {"latent": 3 * tokens, "size": 64, "width": 8, "heads": 1, "depth": 1, "epochs": 1}
+    _, probes = measure(encoder={"name": "sane", **shape})
+    alone = probes[~probes["with_statistics"]]
+    assert alone["summary"].tolist() == ["all"] * 5 + ["token-mean"] * 5
+    assert alone["features"].tolist() == [3 * tokens] * 5 + [3] * 5
 
 
 def test_a_budget_by_function_reads_the_sensitivity(measure, zoo, fitted, packed, tmp_path):
@@ -276,6 +286,7 @@ def test_tables_by_hand(zoo, accuracies, tmp_path):
     rows.to_csv(tmp_path / "m.csv", index=False)
     probes = {"target": ["epoch"], "score": 0.5, "low": 0.4, "high": 0.6, "chance": 0.0}
     probes |= {"snapshots": 4, "members": 2, "sets": 2, "features": 7, "with_statistics": False, "unit": "members"}
+    probes["summary"] = "all"
     probes |= dict.fromkeys(("gain", "gain_low", "gain_high", "kendall"), 0.1)
     pd.DataFrame(probes).to_csv(tmp_path / "p.csv", index=False)
     measure_baselines(zoo.train, [zoo.test], accuracies, tmp_path / "b.csv")

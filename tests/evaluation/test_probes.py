@@ -80,6 +80,14 @@ def test_a_zoos_own_test_accuracies_are_the_target(imported):
     assert set(found["unit"]) == {"members"} and found["sets"].eq(1).all()
 
 
+def test_each_summary_is_probed_as_if_it_were_the_only_one(imported):
+    files = imported / "train.h5", [imported / "test.h5"]
+    summaries = {"all": lambda weights: weights, "head": head_weight}
+    found = probe(lambda weights: {name: of(weights) for name, of in summaries.items()}, *files)
+    expected = [probe(of, *files).assign(summary=name) for name, of in summaries.items()]
+    pd.testing.assert_frame_equal(found, pd.concat(expected, ignore_index=True))
+
+
 @pytest.mark.parametrize("at_once", [10**6, 40])  # all columns at once, and 5
 def test_weights_are_probed_in_blocks_of_columns(imported, monkeypatch, at_once):
     monkeypatch.setattr(probes, "NUMBERS", at_once)

@@ -4,6 +4,7 @@ import pytest
 
 from wsl.figures.methods import encoder_colour, method, same_data, strongest_baseline
 from wsl.sampling.methods.base import METHODS
+from wsl.weights.encoders.base import WEIGHT_ENCODERS
 
 REFERENCES = {"trained", "reconstructed"}
 # Baselines that use no image of a task.
@@ -39,6 +40,13 @@ def test_an_unknown_method_is_a_sampler_of_a_stable_colour():
     assert (look.label, look.kind) == ("diffusion", "sampler") and look == again
     assert look.colour not in {look.colour for look in LOOKS.values()}
     assert len({method(f"sampler-{i}").colour for i in range(20)}) > 3
+
+
+def test_encoders_have_the_colours_that_they_declare():
+    declared = [(name, gate) for name in WEIGHT_ENCODERS for gate in WEIGHT_ENCODERS[name].colours]
+    colours = [encoder_colour(*pair) for pair in declared]
+    assert colours == [WEIGHT_ENCODERS[name].colours[gate] for name, gate in declared]
+    assert len(set(colours)) == len(colours) > 8
 
 
 def test_encoders_of_an_unknown_kind_have_a_colour():

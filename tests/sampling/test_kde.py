@@ -12,14 +12,11 @@ from tests.models import LAYOUT, outputs, photos
 from wsl.config.schema import load_config
 from wsl.errors import ConfigError, DataError
 from wsl.runs.run import Run
-from wsl.sampling.candidates import Evaluated
 from wsl.sampling.loading import Choice, OpenRun
 from wsl.sampling.methods.base import METHODS
 from wsl.sampling.methods.kde import Kde
 from wsl.weights.codec import read_latents
 from wsl.zoo.member import read_member
-from wsl.zoo.network import flatten, network_for
-from wsl.zoo.settings import Network
 
 TASK = "0/3/2"
 PROMPTS = {"share": 1.0}
@@ -159,18 +156,6 @@ def test_noise_has_the_distance_of_a_samplers_models(opened, tmp_path):
         )
     assert np.linalg.norm(noised - plain) == pytest.approx(3.0, rel=1e-4)
     assert not (noised - plain)[LAYOUT["bn1.running_mean"].columns].any()
-
-
-@pytest.mark.parametrize("filters", [[8, 6, 4], [2, 3, 4], [1, 2, 3]])
-def test_models_are_evaluated_as_by_their_network(filters):
-    layout = Network(architecture={"name": "cnn-small", "filters": filters, "channels": 3}, classes=4, size=20).layout
-    evaluated, inputs = Evaluated(layout), torch.randn(5, 3, 20, 20)
-    for _ in range(2):
-        network = network_for(layout).eval()
-        with torch.no_grad():
-            expected = network(inputs)
-        logits = evaluated.logits(flatten(network.state_dict(), layout)[0], inputs.split(3))
-        torch.testing.assert_close(logits.float(), expected, atol=1e-5, rtol=1e-5)
 
 
 def test_each_token_has_a_density_of_its_own(opened, monkeypatch):

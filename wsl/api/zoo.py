@@ -118,9 +118,10 @@ class Zoo:
         Returns:
             One row per target and features: ``hyper-parameters`` (with the epoch, without weights), ``statistics``
             (mean, variance and quantiles of each named parameter), ``flat`` (the weights themselves), and the encoder's
-            latents, alone and ``with_statistics``. ``score`` is R², or accuracy for the optimizer, with its 95 %
-            interval ``low`` to ``high`` over sets of classes, or over members if all have one set; ``gain`` is the R²
-            above that of ``statistics``, with its interval; ``kendall`` the rank correlation; ``chance``.
+            latents, alone and ``with_statistics``; latents of several tokens with all their numbers (``summary`` is
+            ``all``) and as the mean over tokens (``token-mean``). ``score`` is R², or accuracy for the optimizer, with
+            its 95 % interval ``low`` to ``high`` over sets of classes, or over members if all have one set; ``gain`` is
+            the R² above that of ``statistics``, with its interval; ``kendall`` the rank correlation; ``chance``.
 
         Raises:
             DataError: the zoo has no held-out members, or no such target.

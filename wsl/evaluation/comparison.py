@@ -47,7 +47,7 @@ def compare_members(
 
     ``original_diversity`` is the fraction of validation images on which two members differ, averaged over all pairs of
     members of a part with one set of classes; ``diversity`` is that of the decoded, recalibrated models. Both are NaN
-    for a member that is alone. ``spread`` compares distances of weights instead, as Meynert et al. (2025) do.
+    for a member that is alone. ``spread`` compares distances of weights instead, as Meynent et al. (2025) do.
 
     With deviations ``scale`` (n_weights,), also return ``error``, the mean squared error of weights in these units.
     """

@@ -107,7 +107,7 @@ def mixed_tables(
         out: CSV with the columns of ``encoder_tables`` that a mixed zoo has, and ``architecture``; ``error``, the mean
             squared error of weights in deviations of their named parameter; ``original_accuracy``.
         probed: CSV with ``encoder``, ``architecture`` (of the held-out members, or ``all``) and the columns of
-            ``wsl.evaluation.probes.probe``.
+            ``wsl.evaluation.probes.probe``, but ``summary``: an embedding has one size for all architectures.
         unit: of intervals, see ``wsl.zoo.few_sets``.
     """
     rows = []
@@ -117,7 +117,7 @@ def mixed_tables(
             row |= {**agreement_of(group, unit), "original_accuracy": group["original_accuracy"].mean()}
             rows.append({**row, **_means(group, ("spread", "decode_seconds"))})
     write_csv(out, pd.DataFrame(rows).sort_values(["architecture", "part"], kind="stable").round(4))
-    write_csv(probed, pd.concat(map(pd.read_csv, probes))[["encoder", "architecture", *COLUMNS[1:]]].round(4))
+    write_csv(probed, pd.concat(map(pd.read_csv, probes))[["encoder", "architecture", *COLUMNS[2:]]].round(4))
 
 
 def _by_encoder(paths: Sequence[str | Path], names: Sequence[str]) -> pd.DataFrame:

@@ -21,9 +21,10 @@ TARGETS = ("test_accuracy", "validation_loss", "epoch", "generalisation_gap")
 OPTIMIZER = "optimizer"
 NUMBERS = 2**25  # maximum number of weights that are read at once
 GAIN = ("gain", "gain_low", "gain_high")
-COLUMNS = ["encoder", "target", "with_statistics", "score", "low", "high", *GAIN]
+ALL = "all"  # the summary that is everything that an encoder returns
+COLUMNS = ["encoder", "summary", "target", "with_statistics", "score", "low", "high", *GAIN]
 COLUMNS += ["kendall", "chance", "snapshots", "members", "sets", "unit", "features"]
-Features = Callable[[np.ndarray], np.ndarray]
+Features = Callable[[np.ndarray], np.ndarray | Mapping[str, np.ndarray]]
 Index = str | Path
 
 
@@ -31,12 +32,12 @@ class Table(NamedTuple):
     """What probes read of the trained snapshots of some indices.
 
     Attributes:
-        features: (n, k).
+        features: (n, k), by summary.
         statistics: s(W) (n, 7 * parameters); None: not needed.
         truth: one row per snapshot, see ``_truth``.
     """
 
-    features: np.ndarray
+    features: dict[str, np.ndarray]
     statistics: np.ndarray | None
     truth: pd.DataFrame
 
@@ -51,7 +52,8 @@ def probe(
     """Fit ridge probes on the snapshots of training members and evaluate them on held-out members.
 
     Args:
-        features: returns numbers (n, k) of flat weights (n, n_weights); for a mixed zoo one function per layout.
+        features: returns numbers (n, k) of flat weights (n, n_weights), or several such arrays by ``summary``; for a
+            mixed zoo one function per layout.
         train_index: of training members, or a list of one per architecture; penalties come from leaving out one of
             these members after the other, see ``fit_ridge``.
         held_out: indices of the members to evaluate on, named after their parts.
@@ -59,12 +61,13 @@ def probe(
         compared: whether to compare with s(W), see below; a mixed zoo is not.
 
     Returns:
-        One row per target: ``target``, ``score`` (R² over held-out snapshots, or accuracy for the optimiser) with its
-        95 % interval (``low``, ``high``) over ``unit``: sets of classes, or members if all have one task or each has a
-        whole image source as its task; ``kendall``, the rank correlation of predictions and truth; ``chance`` (0, or
-        the fraction of the most frequent optimiser); the numbers of ``snapshots``, ``members`` and ``sets`` of classes,
-        and of ``features``. ``gain`` is the R² above that of s(W) on the same snapshots, with its interval. Rows
-        ``with_statistics`` are those of probes of the features and s(W) together.
+        One row per summary and target: ``summary`` (``all`` for a single array), ``target``, ``score`` (R² over
+        held-out snapshots, or accuracy for the optimiser) with its 95 % interval (``low``, ``high``) over ``unit``:
+        sets of classes, or members if all have one task or each has a whole image source as its task; ``kendall``, the
+        rank correlation of predictions and truth; ``chance`` (0, or the fraction of the most frequent optimiser); the
+        numbers of ``snapshots``, ``members`` and ``sets`` of classes, and of ``features``. ``gain`` is the R² above
+        that of s(W) on the same snapshots, with its interval. Rows ``with_statistics`` are those of probes of the
+        features and s(W) together.
 
         Targets are those of ``TARGETS`` and the optimiser that have several finite values in both training and held-out
         members. Untrained snapshots are left out, since those with a shared start are equal.
@@ -76,16 +79,18 @@ def probe(
     training = [train_index] if isinstance(train_index, str | Path) else train_index
     compared = compared and not isinstance(features, Mapping)
     known, other = (_table(features, paths, measured, compared) for paths in (training, held_out))
-    own = _predicted(known.features, known.truth, other.features, other.truth)
-    if not own:
-        raise DataError(f"{training[0]}: none of {', '.join(TARGETS)} has two finite values in each part")
-    if not compared:
-        return _scores(own, known.truth, other.truth, known.features.shape[1])
-    reference = _predicted(known.statistics, known.truth, other.statistics, other.truth)
-    both = [np.concatenate([table.features, table.statistics], axis=1) for table in (known, other)]
-    joint = _predicted(both[0], known.truth, both[1], other.truth)
-    tables = [_scores(own, known.truth, other.truth, known.features.shape[1], reference)]
-    tables.append(_scores(joint, known.truth, other.truth, both[0].shape[1], reference).assign(with_statistics=True))
+    reference = _predicted(known.statistics, known.truth, other.statistics, other.truth) if compared else None
+    tables = []
+    for name in known.features:
+        kinds = {False: [table.features[name] for table in (known, other)]}
+        if compared:
+            kinds[True] = [np.concatenate([table.features[name], table.statistics], axis=1) for table in (known, other)]
+        for joint, (fitted, evaluated) in kinds.items():
+            predicted = _predicted(fitted, known.truth, evaluated, other.truth)
+            if not predicted:
+                raise DataError(f"{training[0]}: none of {', '.join(TARGETS)} has two finite values in each part")
+            scores = _scores(predicted, known.truth, other.truth, fitted.shape[1], reference)
+            tables.append(scores.assign(summary=name, with_statistics=joint))
     return pd.concat(tables, ignore_index=True)
 
 
@@ -221,7 +226,7 @@ def _scores(
         sets = table["task"].map(class_set)
         units = (table["member"] if alone else sets).to_numpy()
         about = {"members": table["member"].nunique(), "sets": sets.nunique(), "unit": MEMBERS if alone else SETS}
-        row = {"target": target, "with_statistics": False, **dict.fromkeys((*GAIN, "kendall"), np.nan)}
+        row = {"summary": ALL, "target": target, "with_statistics": False, **dict.fromkeys((*GAIN, "kendall"), np.nan)}
         if target == OPTIMIZER:
             right = pd.DataFrame({"unit": units, "member": table["member"], "right": values == table[target]})
             means = right.groupby(["unit", "member"])["right"].mean().groupby("unit").mean()
@@ -261,15 +266,19 @@ def _table(
     measured: pd.DataFrame | None,
     with_statistics: bool,
 ) -> Table:
-    values, statistics = [], []
+    values: dict[str, list[np.ndarray]] = {}
+    statistics = []
     for path in indices:
         with open_zoo(path) as zoo:
             of = features[zoo.layout] if isinstance(features, Mapping) else features
             for weights in _blocks(zoo):
-                values.append(of(weights))
+                found = of(weights)
+                for name, block in found.items() if isinstance(found, Mapping) else [(ALL, found)]:
+                    values.setdefault(name, []).append(block)
                 if with_statistics:
                     statistics.append(layer_statistics(weights, zoo.layout))
-    return Table(np.concatenate(values), np.concatenate(statistics) if statistics else None, _truth(indices, measured))
+    joined = {name: np.concatenate(blocks) for name, blocks in values.items()}
+    return Table(joined, np.concatenate(statistics) if statistics else None, _truth(indices, measured))
 
 
 def _truth(indices: Sequence[Index], measured: pd.DataFrame | None = None) -> pd.DataFrame:

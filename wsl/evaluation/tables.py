@@ -181,7 +181,7 @@ def write_weights_summary(members: str | Path, probes: str | Path, out: str | Pa
         out: JSON; ``probes`` has the scores by target and encoder.
         classes_per_task: classes per task.
     """
-    table = pd.read_csv(probes).query("not with_statistics")
+    table = pd.read_csv(probes).query("not with_statistics and summary == 'all'")
     by_target = table.set_index("encoder").groupby("target", sort=False)["score"]
     scores = {target: values.to_dict() for target, values in by_target}
     write_json(out, {**_of_members(members), "chance": 1 / classes_per_task, "accuracy": {}, "probes": scores})

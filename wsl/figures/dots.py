@@ -50,6 +50,11 @@ def axis_start(rows: pd.DataFrame) -> float:
     return max(100 * np.nanmin([*rows["low"], *rows["accuracy"]]) - 3, 0)
 
 
+def axis_range(rows: pd.DataFrame) -> tuple[float, float]:
+    """Return the ends of an axis of accuracies in per cent: ``axis_start``, and 3 above the highest value."""
+    return axis_start(rows), min(100 * np.nanmax([*rows["high"], *rows["accuracy"]]) + 3, 101)
+
+
 def dots(accuracies: pd.DataFrame, column: str, panels: Mapping[Hashable, str], references: pd.DataFrame) -> Figure:
     """Return a figure with one block of rows per kind of held-out tasks, and in it one panel per value of a column.
 
@@ -68,7 +73,7 @@ def dots(accuracies: pd.DataFrame, column: str, panels: Mapping[Hashable, str], 
     headings = {kind: KINDS[kind].capitalize() for kind in blocks}
     left = label_room(figure, {name for order in orders.values() for name in order}, headings.values())
     panel_width = (width - left - VALUES - PANEL_GAP * (len(panels) - 1)) / len(panels)
-    start = axis_start(pd.concat([accuracies, references.assign(low=np.nan)]))
+    ends = axis_range(pd.concat([accuracies, references.assign(low=np.nan, high=np.nan)]))
     top = height
     for (kind, rows), order in zip(blocks.items(), orders.values(), strict=True):
         block_height = ROW * len(order)
@@ -83,7 +88,7 @@ def dots(accuracies: pd.DataFrame, column: str, panels: Mapping[Hashable, str], 
                     axes.axvline(100 * accuracy, color=method(name).colour, ls=method(name).line, lw=1, zorder=1)
             draw_rows(axes, panel, order, chosen, named=place == 0, values=place == len(panels) - 1)
             axes.set_title(title, pad=3)
-            axes.set_xlim(start, 101)
+            axes.set_xlim(ends)
             axes.xaxis.set_major_locator(MaxNLocator(4 if panel_width > 1 else 3))
             axes.tick_params(labelbottom=kind == list(blocks)[-1])
         top -= TITLES + block_height + BLOCK_GAP

@@ -5,10 +5,10 @@ from collections.abc import Container
 from dataclasses import dataclass
 from typing import Literal
 
-from wsl.figures.palette import BLUE, GREEN, GREY, ORANGE, PURPLE, RED, SKY
 from wsl.sampling.methods.base import METHODS
+from wsl.weights.encoders.base import WEIGHT_ENCODERS
 
-# Colours of methods that set none, for example of a plug-in, and of weight encoders that are not listed below.
+# Colours of methods and weight encoders that set none, for example of a plug-in.
 OTHERS = ("#8C564B", "#6A3D9A", "#808000", "#1B9E9E", "#B2182B", "#4D4D9F")
 # Kinds of held-out tasks by their name in tables: in words, and short for headings.
 KINDS = {"seen": "classes that the zoo saw", "unseen": "classes that no member saw"}
@@ -39,21 +39,6 @@ class Look:
     line: str = "-"
 
 
-# By kind, and by the criterion that spends a budget of coefficients (``uniform``: no budget).
-ENCODERS = {
-    ("pca-ae", "uniform"): BLUE,
-    ("pca-ae", "function"): SKY,
-    ("pca-ae", "variance"): "#4D4D9F",
-    ("pca", "uniform"): ORANGE,
-    ("pca", "variance"): GREY,
-    ("pca", "function"): RED,
-    ("ae-pca", "uniform"): GREEN,
-    ("contrastive", "uniform"): PURPLE,
-    ("sane", "uniform"): "black",
-    ("vq", "uniform"): "#8C564B",
-}
-
-
 def method(name: str) -> Look:
     """Return the look of a method; a name that is not registered is a sampler with a colour chosen by its name."""
     if name not in METHODS:
@@ -64,7 +49,8 @@ def method(name: str) -> Look:
 
 def encoder_colour(kind: str, gate: str) -> str:
     """Return the colour of a weight encoder by its kind and the criterion that spends its budget."""
-    return ENCODERS.get((kind, gate)) or _other(f"{kind}, {gate}")
+    colours = WEIGHT_ENCODERS[kind].colours if kind in WEIGHT_ENCODERS else {}
+    return colours.get(gate) or _other(f"{kind}, {gate}")
 
 
 def uses_zoo(name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from math import ceil
 from pathlib import Path
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,7 @@ FIGURE = {
     "when": lambda run: run.config.evaluation.properties,
 }
 COLUMNS = 4
+TITLE = 20  # characters per line of a panel's title
 ROOM = 2.0  # the axis of reached losses ends at most at this multiple of the highest request
 APART = 0.12  # distance of the two parts, as a fraction of the distance of two requests
 
@@ -53,7 +55,7 @@ def draw(measured: str | Path, table: str | Path, pdf: str | Path, png: str | Pa
             if len(shown):
                 scores = summary[(summary["sampler"] == sampler) & (summary["part"] == part)].iloc[0]
                 _part(axes, shown, part, scores, place)
-        axes.set_title(method(sampler).label, color=method(sampler).colour)
+        axes.set_title(fill(method(sampler).label, TITLE), color=method(sampler).colour)
     panels = [axes.get_legend_handles_labels() for axes in figure.axes]
     legend = {label: handle for handles, labels in panels for handle, label in zip(handles, labels, strict=True)}
     figure.legend(legend.values(), legend, loc="outside upper right", ncols=4)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.axes import Axes
 
-from wsl.figures.dots import ROW, axis_start, draw_rows, label_room, unit
+from wsl.figures.dots import ROW, axis_range, draw_rows, label_room, unit
 from wsl.figures.methods import KINDS, SHORT_KINDS, kinds_in
 from wsl.figures.style import COLUMN, place_axes, placed_figure, save
 
@@ -18,7 +18,7 @@ FIGURE = {
 # Shown besides the chosen sampler: the sampler of the thesis, baselines that use the same data, and references.
 SHOWN = (
     *("trained", "reconstructed", "projection", "body-probe", "body-prototypes", "probe", "prototypes", "nearest"),
-    *("mean", "start"),
+    *("prompt", "interpolation", "mean", "start"),
 )
 ACROSS = 2  # runs per line
 TITLE, VALUES, TICKS = 0.24, 0.42, 0.24  # inches: above panels, right of them, and below all but the last ones
@@ -44,7 +44,7 @@ def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
         for place, rows in enumerate(line):
             at = (left + place * (left + panel_width + VALUES), top - TITLE - line_height)
             axes = place_axes(figure, *at, panel_width, line_height)
-            axes.set_xlim(axis_start(whole), 101)
+            axes.set_xlim(axis_range(whole))
             _panel(axes, rows)
         top -= TITLE + line_height + TICKS
     below = f"accuracy on test images, % (bars: 95 % intervals over {unit(whole)})"

@@ -23,7 +23,7 @@ TOGETHER = 0.03  # agreements nearer than this share one label
 
 
 def draw(table: str | Path, pdf: str | Path, png: str | Path, chance: float) -> None:
-    """Draw agreement with the originals, one panel per part: recalibrated with 95 % intervals, dotted as decoded.
+    """Draw agreement with the originals, one panel per part: recalibrated with 95 % intervals, dashes as decoded.
 
     Crosses mark the result of a search by outputs. Encoders of one kind and gate are joined. If several have the same
     size, the line goes through the best one; the others are hollow and named. The table is that of
@@ -49,7 +49,7 @@ def _panel(axes: Axes, rows: pd.DataFrame, chance: float) -> None:
         label = kind if gate == "uniform" else f"{kind}, budget by {gate}"
         style = {"color": colour, "marker": "o", "ms": 3, "elinewidth": 0.8}
         draw_intervals(axes, best["latent_size"], best, "agreement_bn", label=label, **style)
-        axes.plot(best["latent_size"], best["agreement"], color=colour, ls=":", lw=1)
+        axes.plot(best["latent_size"], best["agreement"], color=colour, ls=":", lw=1, marker="_", ms=5)
         draw_intervals(axes, others["latent_size"], others, "agreement_bn", ls="", mfc="w", **style)
         _name(axes, others[::-1], best, colour)
         searched = encoders.dropna(subset="agreement_searched") if "agreement_searched" in encoders else encoders[:0]

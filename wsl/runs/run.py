@@ -1,6 +1,6 @@
 """A run: its checked config, classes and plan, as the workflow's rules use them."""
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,17 +10,15 @@ from wsl.config.schema import Config, load_config
 from wsl.errors import ConfigError, Faults
 from wsl.images.classes import find_classes
 from wsl.images.names import read_names
-from wsl.images.reading import join_task
 from wsl.images.settings import Images
-from wsl.paths import Paths, cohort_name
-from wsl.randomness import integer_seed
+from wsl.paths import Paths
 from wsl.runs.borrowed import BorrowedZoo, needed_files, read_borrowed, shown, with_borrowed
 from wsl.runs.imported import adapted, faults_of
+from wsl.runs.members import Members
 from wsl.runs.mixed import mixed_faults
 from wsl.runs.pretrained import Pretrained
 from wsl.sampling.methods.base import METHODS
 from wsl.settings.distributions import Distribution
-from wsl.zoo.few_sets import unit_of
 from wsl.zoo.grid import with_grid
 from wsl.zoo.groups import check_sources, group_classes
 from wsl.zoo.imported import ImportedZoo, read_imported
@@ -28,15 +26,13 @@ from wsl.zoo.layout import Layout
 from wsl.zoo.mixture import with_architectures
 from wsl.zoo.plan import first_training, hyper_parameters, plan_members, plan_unseen
 from wsl.zoo.recognition import running_fault
-from wsl.zoo.settings import DEFAULT, MemberTraining, Network
-from wsl.zoo.snapshots import snapshot_names
+from wsl.zoo.settings import DEFAULT, Network
 from wsl.zoo.whole import by_source, check_whole, plan_whole, plan_whole_unseen
 
 DRAWN = ("optimizer", "batch_size", "weight_decay", "early_epoch", "max_epoch")
-PARTS = ("train", "validation", "test", "unseen")
 
 
-class Run:
+class Run(Members):
     """Everything that follows from a config before any job starts.
 
     Args:
@@ -83,7 +79,6 @@ class Run:
         if faults.lines and self.classes and self.imported is None and self.borrowed is None:
             faults.lines += needs(self.config, len(self.classes), self._members)
         faults.refuse()
-        self._rows = {row["member"]: row for row in self.plan}
 
     def _check(self, network: Network | None, faults: Faults) -> None:
         """Refuse settings that do not work with networks of one architecture; None: of an unknown one."""
@@ -182,11 +177,6 @@ class Run:
         group = self.config.images.source.group if self.config.zoo.tasks == "within" else None
         return *self._hyperparameters(), group
 
-    @property
-    def paths(self) -> Paths:
-        """Paths of the run's files, among them those of the zoo that it uses."""
-        return Paths.of_run(self.config.run, str(self.borrowed.owner) if self.borrowed else "")
-
     def check_data(self, fetched_now: Container[str] = ()) -> None:
         """Refuse missing folders of images, and weights with another checksum, except for weights fetched now."""
         faults = Faults()
@@ -195,23 +185,6 @@ class Run:
         with faults.noted():
             self.pretrained.check(fetched_now)
         faults.refuse()
-
-    @cached_property
-    def networks(self) -> dict[str, Network]:
-        """The members' networks by the label of their architecture; none if it is not known."""
-        zoo, images = self.config.zoo, self.config.images
-        about = {"classes": zoo.classes_per_task, "size": images.size, "normalisation": images.normalisation}
-        return {label: Network(architecture=one, **about) for label, one in zoo.architectures.items()}
-
-    @property
-    def mixed(self) -> bool:
-        """Whether the zoo has several architectures; then there is no ``layout`` of all."""
-        return len(self.networks) > 1
-
-    def network_of(self, label: str | None) -> Network:
-        """Return the network of an architecture; None: the only one."""
-        (one,) = [label] if label else self.networks
-        return self.networks[one]
 
     @cached_property
     def layout(self) -> Layout:
@@ -230,93 +203,14 @@ class Run:
         """Whether the members' networks can be built and run."""
         return self.imported is None or running_fault(self.layout) is None
 
-    @cached_property
-    def unit(self) -> str:
-        """The unit of intervals, see ``wsl.zoo.few_sets.unit_of``."""
-        return unit_of(self.plan)
-
-    @property
-    def one_task(self) -> bool:
-        """Whether all members have the same task, so that datasets do not differ."""
-        return len({tuple(row["classes"]) for row in self.plan}) == 1
-
-    def snapshots(self, row: dict[str, Any]) -> list[str]:
-        """Return the names of the snapshots of a member, by its row of the plan."""
-        if self.imported is not None:
-            return self.imported.snapshots[row["member"]]
-        return list(snapshot_names(self.config.zoo.snapshots, row["early_epoch"], row["max_epoch"]).values())
-
-    @cached_property
-    def cohorts(self) -> dict[str, list[str]]:
-        """The names of the members of each cohort, by its name."""
-        cohorts: dict[str, list[str]] = {}
-        for row in self.plan:
-            name = cohort_name(row["member"], self.config.zoo.cohort)
-            cohorts.setdefault(name, []).append(f"{row['member']:05d}")
-        return cohorts
-
-    def member_files(self, members: Iterable[str]) -> list[str]:
-        """Return the files of members by their names, each once."""
-        if self.imported is not None:
-            files = (self.imported.files[int(member)] for member in members)
-        else:
-            files = (self.paths.cohort(cohort_name(int(member), self.config.zoo.cohort)) for member in members)
-        return list(dict.fromkeys(files))
-
-    @property
-    def trained(self) -> list[dict[str, Any]]:
-        """The rows of the plan of members that this run trains."""
-        return self.plan if self.imported is None and self.borrowed is None else []
-
     def shown_config(self) -> dict[str, Any]:
         """Return the config as the report shows it: of the zoo of others, only the keys that can be given."""
         return shown(self)
 
     @property
-    def parts(self) -> list[str]:
-        """The parts that have members, in the order of ``PARTS``."""
-        return sorted({row["part"] for row in self.plan}, key=PARTS.index)
-
-    def task(self, member: str) -> list[str]:
-        """Return the classes of a member's task, in order."""
-        return self._rows[int(member)]["classes"]
-
-    def cohort_classes(self, members: Sequence[str]) -> list[str]:
-        """Return the classes of several members' tasks, sorted."""
-        return sorted({name for member in members for name in self.task(member)})
-
-    def members(self, part: str, label: str | None = None) -> list[str]:
-        """Return the names of a part's members, for example ``00017``; with a label, those of this architecture."""
-        rows = (row for row in self.plan if row["part"] == part)
-        return [f"{row['member']:05d}" for row in rows if label in (None, row.get("architecture", label))]
-
-    @property
     def known_classes(self) -> list[str]:
         """The classes that members or the backbone are trained on."""
         return self.groups["tasks"] + self.groups["backbone"]
-
-    def held_out(self) -> list[dict[str, Any]]:
-        """Return ``member`` and ``task`` of each test member."""
-        rows = [row for row in self.plan if row["part"] == "test"]
-        return [{"member": row["member"], "task": join_task(row["classes"])} for row in rows]
-
-    def training(self, member: str) -> dict[str, Any]:
-        """Return what a member's training depends on: its row of the plan, without its part and architecture.
-
-        Members of a cohort that see the same batches have a ``batch_seed``, that of the cohort.
-        """
-        row = {key: value for key, value in self._rows[int(member)].items() if key not in ("part", "architecture")}
-        if self.config.zoo.batches == "cohort":
-            row["batch_seed"] = self.seed("batches", int(member) // self.config.zoo.cohort)
-        return row
-
-    def label(self, member: str) -> str | None:
-        """Return the label of a member's architecture in a mixed zoo."""
-        return self._rows[int(member)].get("architecture")
-
-    def member_training(self, member: str) -> MemberTraining:
-        """Return the settings of a member's training besides its plan."""
-        return self.config.zoo.member_training(self.network_of(self.label(member)).architecture)
 
     def beside(self) -> list[str]:
         """Return the existing accuracy tables of the runs named in the key ``beside``."""
@@ -345,10 +239,6 @@ class Run:
         """Return the prompts with a class's name in words."""
         words = self._words.get(name) or self.config.images.source.owner(name)[1]
         return [prompt.replace("{}", words) for prompt in self.config.datasets.prompts]
-
-    def seed(self, purpose: str, *draw: int) -> int:
-        """Return the integer seed of a job, by its purpose and, if it is repeated, the number of the draw."""
-        return integer_seed(self.config.seed, purpose, *draw)
 
 
 def _checked(raw: dict[str, Any]) -> Config:

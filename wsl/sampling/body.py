@@ -35,7 +35,7 @@ def fit_body(
 ) -> None:
     """Train the mean of the training members' max snapshots to distinguish all classes that the zoo saw.
 
-    The training optimises accuracy, not closeness to the members' weights (Meynert et al. 2025).
+    The training optimises accuracy, not closeness to the members' weights (Meynent et al. 2025).
 
     Args:
         index: of the training members.

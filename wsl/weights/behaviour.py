@@ -1,4 +1,4 @@
-"""The behaviour loss: it compares outputs of decoded models with those of their originals (Meynert et al. 2025)."""
+"""The behaviour loss: it compares outputs of decoded models with those of their originals (Meynent et al. 2025)."""
 
 from typing import Literal
 
@@ -12,7 +12,6 @@ from wsl.weights.snapshots import Snapshots
 from wsl.zoo.layout import Layout
 from wsl.zoo.stacked import Networks
 
-QUERIES = 8  # training images per class for each comparison of models
 Measure = Literal["divergence", "probabilities"]
 
 
@@ -37,19 +36,19 @@ class Behaviour:
     """Compares outputs of originals and decoded models on training images of the originals' tasks.
 
     Both use the batch-normalisation statistics of these images, as after recalibration, so decoded running statistics
-    have no effect. Each comparison draws ``queries`` images per class (None: ``QUERIES``); rows of one task share them.
+    have no effect. Each comparison draws ``queries`` images per class; rows of one task share them.
     """
 
     def __init__(
         self,
         layout: Layout,
         images: TaskImages,
-        queries: int | None = None,
+        queries: int,
         device: str = "cpu",
         measure: Measure = "divergence",
     ):
         self.layout, self.images, self.device = layout, images, device
-        self.queries, self.measure = QUERIES if queries is None else queries, MEASURES[measure]
+        self.queries, self.measure = queries, MEASURES[measure]
         self.networks = Networks(layout, device, batch_statistics=True)
 
     def loss(self, snapshots: Snapshots, rows: list[int], decoded: torch.Tensor) -> torch.Tensor:

@@ -30,9 +30,11 @@ class WeightCodec:
         """Return z_W (n, latent) of flat weights (n, n_weights)."""
         return self._in_batches(self.encoder.encode, weights)
 
-    def features(self, weights: np.ndarray) -> np.ndarray:
-        """Return what probes read (n, k) of flat weights (n, n_weights)."""
-        return self._in_batches(self.encoder.features, weights)
+    @torch.no_grad()
+    def features(self, weights: np.ndarray) -> dict[str, np.ndarray]:
+        """Return what probes read of flat weights (n, n_weights) by name, see ``FittedEncoder.features``."""
+        summaries = self.encoder.features(torch.from_numpy(self.encode(weights)))
+        return {name: values.numpy() for name, values in summaries.items()}
 
     def decode(self, latents: np.ndarray) -> np.ndarray:
         """Return flat weights (n, n_weights) of z_W (n, latent)."""

@@ -51,12 +51,15 @@ class FittedEncoder(nn.Module, ABC):
         """Return facts by name about z_W (n, latent) of some networks, for the table of the bench."""
         return {}
 
-    def features(self, weights: torch.Tensor) -> torch.Tensor:
-        """Return what probes read (n, k) of flat weights (n, n_weights): z_W, unless an encoder has a better summary.
+    def features(self, latents: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return what probes read of z_W (n, latent), each (n, k), by name: ``all`` of it, and further summaries.
 
-        An encoder with one latent per token may return moments over its tokens, as the published probes do.
+        Encoders with several tokens have the ``token-mean`` too, which probes of SANE read (Schürholt et al. 2024; in
+        its code ``forward_embeddings``).
         """
-        return self.encode(weights)
+        if self.tokens == 1:
+            return {"all": latents}
+        return {"all": latents, "token-mean": latents.unflatten(1, (self.tokens, -1)).mean(1)}
 
     def of(self, layout: Layout) -> "FittedEncoder":
         """Return the same encoder for networks of one of the layouts of a mixed zoo."""

@@ -93,11 +93,10 @@ class EncoderData:
         if not weight:
             return None
         images, zoos = TaskImages(self.inputs.packed), (self.training, *self.further["train"])
-        about, relative = {"device": self.job.device}, False
-        if isinstance(self.settings, TrainedEncoder):
-            about |= {"queries": self.settings.behaviour_queries, "measure": self.settings.behaviour_measure}
-            relative = self.settings.behaviour_relative
-        behaviours = {zoo.layout: Behaviour(zoo.layout, images, **about) for zoo in zoos}
+        given = {name: field.default for name, field in TrainedEncoder.model_fields.items()} | dict(self.settings or {})
+        about = {"queries": given["behaviour_queries"], "measure": given["behaviour_measure"]}
+        behaviours = {zoo.layout: Behaviour(zoo.layout, images, device=self.job.device, **about) for zoo in zoos}
+        relative = given["behaviour_relative"]
         units = {zoo.layout: self._of_the_mean(zoo, behaviours[zoo.layout]) if relative else 1.0 for zoo in zoos}
 
         def loss(snapshots: Snapshots, rows: list[int], decoded: torch.Tensor) -> torch.Tensor:

@@ -71,6 +71,14 @@ def encoder(pooled=False, windows=(60, 8)):
     return TokenEncoder([layout_to_text(LAYOUT)], 64, 3, pooled, tuple(SMALL.values()), windows).eval()
 
 
+def test_probes_read_all_latents_and_their_mean_over_tokens(weights):
+    """The mean is that of the encoder with one latent per network, with the same weights."""
+    latents = encoder().encode(weights)
+    found, pooled = encoder().features(latents), encoder(pooled=True)
+    assert torch.equal(found["all"], latents) and set(pooled.features(found["token-mean"])) == {"all"}
+    assert torch.allclose(found["token-mean"], pooled.encode(weights), atol=1e-6)
+
+
 def test_windows_are_encoded_as_sequences_of_their_own(weights):
     module = encoder(windows=(60, 8))
     sequence, network, latents = module.sequence(None), module.network, module.token_latents(weights)

@@ -46,6 +46,9 @@ def test_latents_are_the_entries_nearest_to_each_chunk(weights, cut, cutting):
         assert torch.equal(latents.view(6, -1, 4), module.codebook[codes])
         assert torch.equal(module.decode(latents), module.from_codes(codes))
         assert torch.equal(module.nearest(module.token_latents(weights)), codes)
+        # Probes read the mean over chunks of both of their entries side by side.
+        chunks = latents.view(6, -1, 2, 4)
+        assert torch.allclose(module.features(latents)["token-mean"], chunks.mean(1).flatten(1))
         alone = torch.cat([module.codes(vector[None]) for vector in weights])
         assert torch.equal(alone, codes)  # codes do not depend on the other networks of a batch
 

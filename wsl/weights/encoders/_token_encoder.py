@@ -22,11 +22,6 @@ class Window(NamedTuple):
     seen: slice
     kept: slice
 
-    def core(self, results: torch.Tensor) -> torch.Tensor:
-        """Return the kept results (n, kept, ...) of all (n, seen, ...)."""
-        start = self.kept.start - self.seen.start
-        return results[:, start : start + self.kept.stop - self.kept.start]
-
 
 def windows_of(tokens: int, window: int, halo: int) -> list[Window]:
     """Cut a sequence into windows of equal length, of which all but ``halo`` tokens at either end are kept.
@@ -41,6 +36,17 @@ def windows_of(tokens: int, window: int, halo: int) -> list[Window]:
         first = min(max(0, start - halo), tokens - window)
         windows.append(Window(slice(first, first + window), slice(start, min(tokens, start + kept))))
     return windows
+
+
+def in_windows(results: Callable[[slice], torch.Tensor], tokens: int, window: int, halo: int) -> torch.Tensor:
+    """Return results of all tokens (n, tokens, ...); ``results`` returns those of the tokens of a slice (n, seen, ...).
+
+    See ``windows_of``.
+    """
+    parts = []
+    for seen, kept in windows_of(tokens, window, halo):
+        parts.append(results(seen)[:, kept.start - seen.start : kept.stop - seen.start])
+    return torch.cat(parts, dim=1)
 
 
 class TokenSequence(nn.Module):
@@ -145,7 +151,8 @@ class TokenEncoder(FittedEncoder):
         """Return latents of all tokens (n, T, latent)."""
         sequence = self.sequence(layout)
         tokens, place = sequence.cut(weights), self.network.reading(sequence.positions)
-        return self._in_windows(sequence, lambda seen: self.network.encode(tokens[:, seen], place[seen]))
+        windows = sequence.tokens, self.window, self.halo
+        return in_windows(lambda seen: self.network.encode(tokens[:, seen], place[seen]), *windows)
 
     def from_token_latents(self, latents: torch.Tensor, layout: Layout | None = None) -> torch.Tensor:
         """Return flat weights (n, n_weights) of latents of all tokens, or of the network (n, 1, latent)."""
@@ -155,7 +162,7 @@ class TokenEncoder(FittedEncoder):
         def decoded(seen: slice) -> torch.Tensor:
             return self.network.decode(latents if self.pooled else latents[:, seen], place[seen])
 
-        return sequence.join(self._in_windows(sequence, decoded))
+        return sequence.join(in_windows(decoded, sequence.tokens, self.window, self.halo))
 
     def through(
         self, sequence: TokenSequence, tokens: torch.Tensor, index: torch.Tensor | None, windows: int
@@ -173,7 +180,3 @@ class TokenEncoder(FittedEncoder):
         whole = latents.unflatten(0, (-1, windows)).mean((1, 2))
         kept = whole.repeat_interleave(windows, 0)[:, None] if self.pooled else latents
         return network.decode(kept, writing), whole
-
-    def _in_windows(self, sequence: TokenSequence, results: Callable[[slice], torch.Tensor]) -> torch.Tensor:
-        windows = windows_of(sequence.tokens, self.window, self.halo)
-        return torch.cat([window.core(results(window.seen)) for window in windows], dim=1)

@@ -1,10 +1,8 @@
 """The module behind `vq`: networks as sequences of codes, the numbers of the entries nearest to their chunks."""
 
-from collections.abc import Callable
-
 import torch
 
-from wsl.weights.encoders._token_encoder import TokenSequence, windows_of
+from wsl.weights.encoders._token_encoder import TokenSequence, in_windows
 from wsl.weights.encoders._token_network import Shape, TokenNetwork
 from wsl.weights.encoders.tokens import chunks_of, tokens_of
 from wsl.weights.fitted import FittedEncoder
@@ -52,14 +50,16 @@ class VqEncoder(FittedEncoder):
     def vectors(self, weights: torch.Tensor) -> torch.Tensor:
         """Return what is quantised (n, T, dim) of flat weights (n, n_weights)."""
         chunks, place = self.sequence.cut(weights), self.network.reading(self.sequence.positions)
-        encoded = self._in_windows(lambda seen: self.network.encode(chunks[:, seen], place[seen]))
+        windows = self.sequence.tokens, *WINDOW
+        encoded = in_windows(lambda seen: self.network.encode(chunks[:, seen], place[seen]), *windows)
         return encoded.reshape(len(weights), self.tokens, -1)
 
     def chunks(self, vectors: torch.Tensor) -> torch.Tensor:
         """Return standardised chunks (n, chunks, size) of vectors (n, T, dim)."""
         joined = vectors.reshape(len(vectors), self.sequence.tokens, -1)
         place = self.network.writing(self.sequence.positions)
-        return self._in_windows(lambda seen: self.network.decode(joined[:, seen], place[seen]))
+        windows = self.sequence.tokens, *WINDOW
+        return in_windows(lambda seen: self.network.decode(joined[:, seen], place[seen]), *windows)
 
     def nearest(self, vectors: torch.Tensor) -> torch.Tensor:
         """Return the codes, int64 (n, T), of vectors (n, T, dim)."""
@@ -87,13 +87,12 @@ class VqEncoder(FittedEncoder):
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         return self.from_token_latents(latents.view(len(latents), self.tokens, -1))
 
+    def features(self, latents: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"all": latents, "token-mean": latents.unflatten(1, (self.sequence.tokens, -1)).mean(1)}  # of chunks
+
     def facts(self, latents: torch.Tensor) -> dict[str, float]:
         """Return the use of the codebook by z_W (n, latent): see ``use_of``."""
         return use_of(counts_of(self.nearest(latents.view(len(latents), self.tokens, -1)), len(self.codebook)))
-
-    def _in_windows(self, results: Callable[[slice], torch.Tensor]) -> torch.Tensor:
-        windows = windows_of(self.sequence.tokens, *WINDOW)
-        return torch.cat([window.core(results(window.seen)) for window in windows], dim=1)
 
 
 def counts_of(codes: torch.Tensor, entries: int) -> torch.Tensor:

@@ -113,7 +113,7 @@ class WeightEncoder(Named):
 
 
 class TrainedEncoder(WeightEncoder, Recipe):
-    """A weight encoder that is fitted by gradient steps, optionally with a behaviour loss (Meynert et al. 2025)."""
+    """A weight encoder that is fitted by gradient steps, optionally with a behaviour loss (Meynent et al. 2025)."""
 
     behaviour: NonNegativeFloat = Field(
         0.0,
@@ -131,7 +131,7 @@ class TrainedEncoder(WeightEncoder, Recipe):
     behaviour_measure: Literal["divergence", "probabilities"] = Field(
         "divergence",
         description="measure of the behaviour loss: KL divergence (nats), or the mean squared difference of class "
-        "probabilities (Meynert et al. 2025)",
+        "probabilities (Meynent et al. 2025)",
     )
 
     @property

@@ -16,7 +16,7 @@ class Hyper(TokenSettings):
     """A transformer over all tokens of a network, with one latent that a linear map makes of them (Schürholt 2022)."""
 
     label = "hyper-representation"
-    colours = {"uniform": "#56B4E9"}  # noqa: RUF012
+    colours = {"uniform": "#882255"}  # noqa: RUF012
     latent: PositiveInt = Field(128, description="size of the weight latent z_W")
     loss: LossPer = Field("parameter", description=TokenSettings.model_fields["loss"].description)
 
