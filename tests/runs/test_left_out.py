@@ -111,11 +111,11 @@ def test_a_whole_dataset_can_be_left_out(project):
 @pytest.mark.parametrize(
     "names, message",
     [
-        (["digit"], r"there is no class 'digit' or image source in that zoo \(did you mean 'digits'\?\); correct the name"),
+        (["digit"], r"there is no class 'digit' or image source in that zoo \(did you mean 'digits'\?\); correct"),
         (["turned", "turned.0"], r"the class 'turned.0' is listed twice"),
         (["turned.0", "turned.0"], r"the class 'turned.0' is listed twice"),
-        (["turned", "letters", "digits"], r"every training member of that zoo has a task with these classes; name fewer"),
-        (["turned.0"], r"no test member of that zoo has a task of these classes alone, .* name all classes of a source"),
+        (["turned", "letters", "digits"], r"every training member of that zoo has a task with these .* name fewer"),
+        (["turned.0"], r"no test member of that zoo has a task of these classes alone, .* name all classes"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_left_out_is_refused(other, names, message):

@@ -70,7 +70,7 @@ def listed(words: list[str]) -> str:
 
 
 def _other_run(run: Run) -> dict[str, str]:
-    """Return name and folder of the run whose zoo is used, its report as seen from this run's, and what is left out.
+    """Return name and folder of the run whose zoo is used, its report as seen from this run's, and the classes left out.
 
     Empty: it is its own.
     """

@@ -36,7 +36,7 @@ class PackedImages(ImageSource):
 
     title = "the other run's packed images"
     classes: list[str]
-    labels: list[str] = []  # of several sources, see ``wsl.images.sources.several``
+    labels: list[str]  # of several sources, see ``wsl.images.sources.several``
 
     def names(self):
         return self.classes

@@ -129,9 +129,9 @@ class Zoo(MemberTraining):
     )
     leave_out: list[str] = Field(
         [],
-        description="with `from`: classes, or labels of image sources for all of their classes, that become unseen, as if "
-        "the zoo had been trained without them. Training and validation members whose tasks have one of them are not "
-        "used, and test members whose tasks have no other class are the members on unseen classes",
+        description="with `from`: classes, or labels of image sources for all of their classes, that become unseen, as "
+        "if the zoo had been trained without them. Training and validation members whose tasks have one of them are "
+        "not used, and test members whose tasks have no other class are the members on unseen classes",
     )
     batches: Literal["own", "cohort"] = Field(
         "own",
