@@ -70,9 +70,9 @@ def listed(words: list[str]) -> str:
 
 
 def _other_run(run: Run) -> dict[str, str]:
-    """Return name and folder of the run whose zoo is used, its report as seen from this run's, and the classes left out.
+    """Return name, folder and report of the run whose zoo is used, and the classes left out; empty: its own zoo.
 
-    Empty: it is its own.
+    The report is as seen from this run's.
     """
     if run.borrowed is None:
         return {}

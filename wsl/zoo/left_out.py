@@ -70,8 +70,8 @@ def without_classes(
             faults.lines.append(f"{KEY}: every {name} member of that zoo has a task with these classes; name fewer")
     if not any(row["part"] == "test" and set(row["classes"]).issubset(left) for row in plan):
         faults.lines.append(
-            f"{KEY}: no test member of that zoo has a task of these classes alone, so unseen classes cannot be evaluated; name all "
-            "classes of a source, or use a zoo with more test members"
+            f"{KEY}: no test member of that zoo has a task of these classes alone, so unseen classes cannot be "
+            "evaluated; name all classes of a source, or use a zoo with more test members"
         )
     faults.refuse()
     tasks, unseen = ([name for name in groups["tasks"] if (name in left) == out] for out in (False, True))
