@@ -105,9 +105,17 @@ def described(run: "Run") -> dict[str, Any]:
             "classes": run.classes,
             "labels": [label for label in dict.fromkeys(map(config.images.source.group, run.classes)) if label],
             "groups": run.groups,
+            "seed": zoo_seed(run),
             "zoo_of": seen_from(folder, run.borrowed.owner) if run.borrowed else None,
         }
     )
+
+
+def zoo_seed(run: "Run") -> int | None:
+    """Return the seed of the run that trained the members of a run; None: unknown."""
+    if run.borrowed is not None:
+        return run.borrowed.about.seed
+    return None if run.imported else run.config.seed
 
 
 def read_borrowed(config: Config) -> BorrowedZoo:

@@ -23,6 +23,7 @@ class Description(BaseModel):
         labels: of several image sources, which names of classes begin with; empty: one source.
         groups: classes by use, see ``wsl.zoo.groups``.
         plan: one dict per member, see ``wsl.zoo.plan``.
+        seed: of the run that trained the members; None: unknown.
         zoo_of: folder of the run that has the members and packed images, if it is another one.
     """
 
@@ -34,6 +35,7 @@ class Description(BaseModel):
     labels: list[str] = []
     groups: dict[str, list[str]]
     plan: list[dict[str, Any]]
+    seed: int | None = None
     zoo_of: str | None = None
 
 
