@@ -51,7 +51,7 @@ def test_zoos_of_several_seeds_are_the_units(tmp_path):
     expected = [mean, *expit([logit(mean) - reach, logit(mean) + reach])]
     assert few[["value", "low", "high"]].tolist() == pytest.approx(expected, abs=1e-4)
     assert (few["zoo_seeds"], few["unit"], few["tasks"]) == (3, "zoo seeds", 5)
-    # One zoo tells nothing about others, so it has no interval beside those of several zoos.
+    # The variation between zoos is unknown for one zoo, so it has no interval beside those of several.
     many = rows.loc[("accuracy", 840)]
     assert many["value"] == 0.9 and many[["low", "high"]].isna().all() and many["unit"] == "zoo seeds"
     assert rows.loc[("agreement", 100), "value"] == 0.4 and rows.loc[("agreement", 100), "zoo_seeds"] == 2
