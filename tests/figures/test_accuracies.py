@@ -6,6 +6,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 
+from wsl.evaluation.growth import growth_rows
 from wsl.figures.growth import spread
 from wsl.figures.methods import method
 
@@ -55,6 +56,11 @@ def drawn(axes) -> dict[str, dict]:
     return values
 
 
+def given(name: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """The table of a figure: accuracies, or how they grow."""
+    return growth_rows(rows.assign(images=rows["images"].astype(str))) if name == "growth" else rows
+
+
 def texts(labels) -> list[str]:
     return [label.get_text() for label in labels]
 
@@ -70,7 +76,7 @@ def bold(axes) -> set[str]:
 @pytest.mark.parametrize("name", FIGURES)
 @pytest.mark.parametrize("kind", ["names", "two runs", "one task"])
 def test_files_are_figures_and_the_same_each_time(check_files, name, kind):
-    check_files(name, table=TABLES[kind])
+    check_files(name, table=given(name, TABLES[kind]))
 
 
 def test_accuracy_has_a_panel_per_number_of_images_in_ascending_order(draw):
@@ -179,7 +185,8 @@ def test_regimes_of_seen_and_unseen_classes_have_lines_of_panels(draw):
 
 def test_growth_is_drawn_over_the_runs_of_the_first_ones_regime(draw):
     runs = [table(("seen", "unseen"), members=200), table(members=50, run="small", chosen="projection")]
-    figure = draw("growth", table=pd.concat([*runs, table(run="other", regime="independent", members=100)]))
+    rows = pd.concat([*runs, table(run="other", regime="independent", members=100)])
+    figure = draw("growth", table=given("growth", rows))
     assert texts(figure.axes[0].get_xticklabels()) == ["50", "200"]
     seen, unseen = ({bars.get_label(): bars.lines[0].get_xydata() for bars in axes.containers} for axes in figure.axes)
     shift = seen["flow"][0, 0] / 50
@@ -192,16 +199,29 @@ def test_growth_is_drawn_over_the_runs_of_the_first_ones_regime(draw):
     assert set(texts(figure.axes[0].texts)) == set(seen)  # a label at the end of each line
 
 
+def test_growth_over_zoos_names_their_seeds_and_shows_reconstructions(draw):
+    runs = [table(("seen", "unseen"), members=members, run=f"{members}-{seed}").assign(zoo_seed=seed, unit="members")
+            for members in (100, 200) for seed in (0, 1, 2)]  # fmt: skip
+    kind = {"stage": "latent", "snapshot": "max", "metric": "agreement", "low": 0.3, "high": 0.5, "tasks": 6}
+    decoded = {f"{members}-{seed}": pd.DataFrame([{**kind, "mean": members / 500 + seed / 50}])
+               for members in (100, 200) for seed in (0, 1, 2)}  # fmt: skip
+    figure = draw("growth", table=growth_rows(pd.concat(runs).astype({"images": str}), decoded), write=True)
+    assert any(text.endswith("over 3 zoo seeds)") for text in texts(figure.texts))
+    (line,) = [bars.lines[0].get_xydata() for bars in figure.axes[2].containers]
+    np.testing.assert_allclose(line[:, 1], [22, 42])
+    assert figure.axes[2].get_ylabel().startswith("agreement")
+
+
 @pytest.mark.parametrize("name", FIGURES)
 def test_the_unit_of_intervals_is_named(draw, name):
     for kind, unit in (("seen and unseen", "over 6 tasks)"), ("sets", "over 24 sets of classes)")):
-        assert any(text.endswith(unit) for text in texts(draw(name, table=TABLES[kind]).texts))
+        assert any(text.endswith(unit) for text in texts(draw(name, table=given(name, TABLES[kind])).texts))
 
 
 @pytest.mark.parametrize("name", FIGURES)
 @pytest.mark.parametrize("kind", ["seen", "seen and unseen", "two runs", "names"])
 def test_nothing_is_cut_off_and_no_texts_overlap(draw, name, kind):
-    figure = draw(name, table=TABLES[kind])
+    figure = draw(name, table=given(name, TABLES[kind]))
     FigureCanvasAgg(figure).draw()
     whole, labels = figure.bbox, list(figure.texts)
     for axes in figure.axes:

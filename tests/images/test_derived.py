@@ -93,6 +93,22 @@ def test_classes_of_a_source_are_a_source():
     assert len(other) == 1 and "'Z' is not in `classes` of the derived source" in other[0]
 
 
+def test_a_limit_takes_images_to_learn_from_in_equal_shares_and_no_test_images(tmp_path):
+    few = {"source": "digits", "most": 21}
+    sources = {"few": few, "turned": {**few, "transform": "rotate"}, "all": "digits", "many": {**few, "most": 1000}}
+    images = Images(sources=sources, size=16)
+    whole, limited = (packed(images, f"{label}.3", tmp_path) for label in ("all", "few"))
+    # 183 threes: 37 to validate on, 37 to test on and 109 to train on.
+    assert {part: len(values) for part, values in whole[0].items()} == {"train": 109, "validation": 37, "test": 37}
+    assert {part: len(values) for part, values in limited[0].items()} == {"train": 16, "validation": 5, "test": 37}
+    assert all({*limited[1][part]} <= {*whole[1][part]} for part in whole[1]) and limited[1]["test"] == whole[1]["test"]
+    assert limited[1]["train"] != whole[1]["train"][:16]  # drawn, and not the first
+    assert packed(images, "turned.3", tmp_path)[1] == limited[1] != packed(images, "few.3", tmp_path, seed=1)[1]
+    assert packed(images, "many.3", tmp_path)[1] == whole[1]
+    fault = "images.minimum: 22 is more than `most` of a derived source, 21; change one"
+    assert find_classes(images.model_copy(update={"minimum": 22}))[1] == [fault, fault]
+
+
 def test_a_config_with_derived_sources_survives_being_written():
     config = load_config({"run": "x", "images": {"sources": SOURCES}}).images
     assert Images.model_validate(plain(config)).source == config.source
@@ -105,7 +121,7 @@ def test_a_config_with_derived_sources_survives_being_written():
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ({"source": "digits"}, "needs `transform` or `classes`"),
+        ({"source": "digits"}, "needs `transform`, `classes` or `most`"),
         ({"source": "digits", "transform": "flip"}, "'flip' is not known; there are invert, rotate, recolour"),
         ({"source": "digits", "transform": "recolour:navy"}, "does not name two colours"),
         ({"source": "digits", "transform": "recolour:navy-nay"}, "unknown color"),

@@ -18,7 +18,8 @@ from wsl.training.recipe import Recipe
 from wsl.zoo.backbone import train_backbone
 from wsl.zoo.cohort import train_cohort
 from wsl.zoo.member import read_member
-from wsl.zoo.settings import ClassifierTraining, MemberTraining
+from wsl.zoo.settings import MemberTraining
+from wsl.zoo.start_settings import ClassifierTraining
 
 VALUES = ["train_loss", "train_accuracy", "validation_loss", "validation_accuracy"]
 

@@ -21,7 +21,8 @@ from wsl.zoo import backbone, cohort, training
 from wsl.zoo.architectures.base import ARCHITECTURES
 from wsl.zoo.backbone import train_backbone
 from wsl.zoo.cohort import train_cohort
-from wsl.zoo.settings import ClassifierTraining, MemberTraining
+from wsl.zoo.settings import MemberTraining
+from wsl.zoo.start_settings import ClassifierTraining
 
 TRAINING = MemberTraining(architecture={"width": 2}, schedule="cosine", augment=True, snapshots=[0, 2, "max"])
 

@@ -70,10 +70,13 @@ def test_the_report_names_and_links_the_other_run():
     made("other")
     own = on("results/other", images={"classes_per_job": 3}, zoo={"training": 4})
     shown = own.shown_config()
-    assert shown["zoo"] == {"from": "results/other", "training": 4} and shown["images"] == {"classes_per_job": 3}
+    assert shown["zoo"] == {"from": "results/other", "training": 4, "leave_out": []} and shown["images"] == {
+        "classes_per_job": 3
+    }
     assert Run(shown).plan == own.plan
     about = facts(own)
-    assert about["borrowed"] == {"run": "other", "folder": "results/other", "report": "../other/report.html"}
+    names = {"run": "other", "folder": "results/other", "report": "../other/report.html"}
+    assert about["borrowed"] == {**names, "left_out": ""}
     ((name, link),) = zoo_rows(about["borrowed"])
     assert name == "zoo" and '<a href="../other/report.html">other</a>' in link
     assert zoo_rows(facts(Run({"run": "own"}))["borrowed"]) == []

@@ -30,9 +30,9 @@ from wsl.zoo.backbone import train_backbone
 from wsl.zoo.index import open_zoo, read_snapshot, read_weights
 from wsl.zoo.member import read_member
 from wsl.zoo.network import network_for, state_dict, with_classes
-from wsl.zoo.settings import ClassifierTraining
 from wsl.zoo.stacked_network import MappedNetwork
 from wsl.zoo.start import import_backbone, load_start
+from wsl.zoo.start_settings import ClassifierTraining
 from wsl.zoo.training import Training
 
 

@@ -69,7 +69,7 @@ RULES = [
     *("clip_features", "outcome_bins", "train_shared", "train_shared_draw", "similarities"),
     *("fit_regression", "fit_flow", "fit_autoregressive", "fit_body", "fit_generator", "sample", "describe_sampler"),
     *("reconstruction_over_training", "reconstruction", "reconstruction_table"),
-    *("judge", "accuracy_table", "summary", "html_report", "explore", "about_tables"),
+    *("judge", "accuracy_table", "growth_table", "summary", "html_report", "explore", "about_tables"),
     *("judge_control", "control_table", "judge_novelty", "novelty_table", "judge_refinement", "refinement_table"),
     *("measure_retrieval", "map_shared_space"),
     *("zoo_overview", "autoencoder_loss", "output_metrics", "shared_encoder_loss", "similarity_heatmap"),

@@ -14,8 +14,8 @@ from wsl.jobs.job import Job
 from wsl.zoo.backbone import train_backbone
 from wsl.zoo.epochs import evaluate
 from wsl.zoo.layout import layout_to_text
-from wsl.zoo.settings import ClassifierTraining
 from wsl.zoo.start import load_start, random_start
+from wsl.zoo.start_settings import ClassifierTraining
 
 RECIPE = {"epochs": 4, "learning_rate": 0.05, "weight_decay": 1e-3, "batch_size": 32, "augment": False, "teacher": 0.0}
 

@@ -26,7 +26,7 @@ try:
     from wsl.paths import Paths
     from wsl.report.contents import TABLES
     from wsl.report.facts import facts
-    from wsl.runs.borrowed import described
+    from wsl.runs.borrowed import described, zoo_seed
     from wsl.runs.run import Run
     from wsl.sampling.inputs import choice_of, draws
     from wsl.sampling.methods.base import METHODS

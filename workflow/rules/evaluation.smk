@@ -108,11 +108,30 @@ use rule job as accuracy_table with:
                 "regime": RUN.config.zoo.regime,
                 "run": RUN.config.run,
                 "members": len(RUN.members("train")),
+                "zoo_seed": zoo_seed(RUN),
                 "unit": RUN.unit,
             },
             kinds={name: METHODS[name].kind for name in compared(RUN)},
             selecting=[name for name in compared(RUN) if METHODS[name].selects],
         ),
+
+
+# Of this run and of those beside it.
+RECONSTRUCTED = {name: Paths.of_run(name).table("reconstruction") for name in RUN.config.beside}
+RECONSTRUCTED = {name: path for name, path in RECONSTRUCTED.items() if Path(path).is_file()}
+
+
+use rule job as growth_table with:
+    input:
+        accuracy=rules.accuracy_table.output.out,
+        reconstructions=[rules.reconstruction_table.output.out, *RECONSTRUCTED.values()],
+    output:
+        out=PATHS.measured("growth"),
+    log:
+        PATHS.log("growth_table"),
+    localrule: True
+    params:
+        **call("wsl.evaluation.growth.write_growth", runs=[RUN.config.run, *RECONSTRUCTED]),
 
 
 if RUN.imported:

@@ -38,8 +38,8 @@ class Evaluation(Section):
     heatmap_members: PositiveInt = Field(5, description="members in the heat map of figure 4.3")
     growth: bool = Field(
         False,
-        description="draw how accuracy grows with the number of training members, over this run and those in "
-        "`beside` of its regime",
+        description="draw how accuracy and agreement of reconstructions grow with the number of training members, over "
+        "this run and those in `beside` of its regime; with zoos of several seeds, intervals are over zoos",
     )
     properties: bool = Field(
         False,

@@ -1,4 +1,4 @@
-"""Accuracy on held-out tasks by the number of training members."""
+"""Accuracy on held-out tasks, and agreement of reconstructions, by the number of training members."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,45 +15,63 @@ FIGURE = {
     "title": "accuracy by the number of members",
     "category": "Sampling",
     "order": 4,
-    "inputs": lambda run: {"table": run.paths.table("accuracy")},
+    "inputs": lambda run: {"table": run.paths.measured("growth")},
     "when": lambda run: run.config.evaluation.growth,
 }
 # Inches: heights of the figure, the panels and the labels below them; widths left of the first panel and right of each.
 HEIGHT, PANEL, BELOW, LEFT, RIGHT = 3.1, 2.3, 0.55, 0.5, 1.75
+SEEDS = "zoo seeds"  # unit of intervals over zoos
 
 
 def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
-    """Draw ``wsl.evaluation.tables.accuracy_table`` for all images, without fine-tuning, and the first run's regime."""
-    accuracies = pd.read_csv(table, dtype={"images": str})
-    regime = accuracies["regime"] == accuracies["regime"].iloc[0]
-    whole = accuracies[regime & (accuracies["epochs"] == 0) & (accuracies["images"] == "all")]
-    whole = whole[whole["sampler"].map(uses_zoo)].sort_values("members")
-    kinds = kinds_in(set(whole["classes"]))
-    held_out = whole[whole["classes"].isin(kinds)]
+    """Draw ``wsl.evaluation.growth.growth_rows``: a panel per kind of classes, and below them the reconstructions."""
+    rows = pd.read_csv(table).rename(columns={"value": "accuracy"}).sort_values("members")
+    rows = rows[rows["sampler"].map(uses_zoo)]
+    held_out, decoded = (rows[rows["measure"] == measure] for measure in ("accuracy", "agreement"))
+    kinds = kinds_in(set(held_out["classes"]))
     width = 2 * COLUMN if len(kinds) > 1 else LEFT + RIGHT + 2.4
     panel_width = (width - LEFT - RIGHT * len(kinds)) / len(kinds)
-    figure = placed_figure(width, HEIGHT)
+    height = HEIGHT * (1 if decoded.empty else 2)
+    figure = placed_figure(width, height)
     for place, kind in enumerate(kinds):
-        axes = place_axes(figure, LEFT + place * (panel_width + RIGHT), BELOW, panel_width, PANEL)
+        left = LEFT + place * (panel_width + RIGHT)
+        axes = place_axes(figure, left, height - HEIGHT + BELOW, panel_width, PANEL)
         axes.set_ylim(axis_start(held_out), 101)
         _panel(axes, held_out[held_out["classes"] == kind])
         axes.set_title(KINDS[kind].capitalize(), loc="left", fontweight="bold")
         axes.tick_params(labelleft=place == 0)
     figure.axes[0].set_ylabel("accuracy on test images, %")
-    note = f"training members (bars: 95 % intervals over {unit(held_out)})"
-    figure.text(0.5 if len(kinds) > 1 else (LEFT + panel_width / 2) / width, 0.04, note, ha="center", fontsize=8)
+    if len(decoded):
+        axes = place_axes(figure, LEFT, BELOW, panel_width, PANEL)
+        axes.set_ylim(axis_start(decoded), 101)
+        _panel(axes, decoded)
+        axes.set_title("Held-out members", loc="left", fontweight="bold")
+        axes.set_ylabel("agreement of reconstructions, %")
+    note = f"training members (bars: 95 % intervals over {_unit(held_out)})"
+    place = 0.5 if len(kinds) > 1 else (LEFT + panel_width / 2) / width
+    figure.text(place, 0.12 / height, note, ha="center", fontsize=8)
     save(figure, pdf, png)
 
 
+def _unit(rows: pd.DataFrame) -> str:
+    """Return the number and unit of samples in intervals: ``3 zoo seeds``, or see ``wsl.figures.dots.unit``."""
+    if (rows["unit"] != SEEDS).any():
+        return unit(rows)
+    counts = sorted({*rows["zoo_seeds"]})
+    return f"{' to '.join(map(str, dict.fromkeys((counts[0], counts[-1]))))} {SEEDS}"
+
+
 def _panel(axes: Axes, whole: pd.DataFrame) -> None:
-    members = sorted(whole["members"].unique())
+    members, count = sorted(whole["members"].unique()), whole["sampler"].nunique()
     axes.set_xscale("log", base=2)
     axes.set_xticks(members, [f"{count:,}" for count in members])
     axes.minorticks_off()
     ends = []
     for place, (name, rows) in enumerate(whole.groupby("sampler", sort=False)):
         look, rows = method(name), rows.drop_duplicates("members")
-        x = rows["members"] * 2 ** (0.03 * (place % 5 - 2))  # shifted, so that intervals do not overlap
+        x = rows["members"] * 2 ** (
+            0.03 * (place % 5 - min(count - 1, 4) / 2)
+        )  # shifted, so that intervals do not overlap
         percent = 100 * rows[["accuracy", "low", "high"]]
         draw_intervals(
             axes, x, percent, "accuracy", color=look.colour, marker=look.marker, ls=look.line, ms=3,

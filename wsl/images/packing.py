@@ -74,10 +74,8 @@ def pack_class(out: str | Path, name: str, settings: Packing, seed: int) -> None
         if part == "test" and not parts[part].files:
             place = f"readable image in {images[part]}" if isinstance(images[part], Path) else "test image"
             raise DataError(f"class {name!r}: no {place}{left_out.in_words()}; final evaluations need some")
-    parts = {
-        part: changed(whole, settings.source.change(name, whole.images, seed))
-        for part, whole in _split(parts, name, settings, seed).items()
-    }
+    parts = _limited(_split(parts, name, settings, seed), name, settings, seed)
+    parts = {part: changed(whole, settings.source.change(name, whole.images, seed)) for part, whole in parts.items()}
     write_class(out, name, parts, settings.minimum, left_out)
 
 
@@ -93,6 +91,18 @@ def _split(parts: dict[str, Part], name: str, settings: Packing, seed: int) -> d
         return {**parts, "train": source.at(order[validation:]), "validation": source.at(order[:validation])}
     ends = np.cumsum([validation, round(len(order) * settings.source.owner(name)[0].test_share)])
     return dict(zip(("validation", "test", "train"), map(source.at, np.split(order, ends)), strict=True))
+
+
+def _limited(parts: dict[str, Part], name: str, settings: Packing, seed: int) -> dict[str, Part]:
+    """Return parts with at most ``ImageSource.at_most`` images to train and validate on, drawn in equal shares."""
+    total, most = (len(parts["train"].files) + len(parts["validation"].files)), settings.source.at_most(name)
+    if most is None or total <= most:
+        return parts
+    validation = min(max(1, round(most * len(parts["validation"].files) / total)), most - 1)
+    rng, limited = stream(seed, "images kept", settings.source.original(name)), dict(parts)
+    for part, count in (("train", most - validation), ("validation", validation)):
+        limited[part] = parts[part].at(np.sort(rng.permutation(len(parts[part].files))[:count]))
+    return limited
 
 
 def write_class(out: str | Path, name: str, parts: dict[str, Part], minimum: int, left_out: LeftOut) -> None:

@@ -71,12 +71,16 @@ def listed(words: list[str]) -> str:
 
 
 def _other_run(run: Run) -> dict[str, str]:
-    """Return name and folder of the run whose zoo is used, and its report as seen from this run's; empty: its own."""
+    """Return name, folder and report of the run whose zoo is used, and the classes left out; empty: its own zoo.
+
+    The report is as seen from this run's.
+    """
     if run.borrowed is None:
         return {}
     folder = run.borrowed.owner
     report = Path(Paths(str(folder)).report)
-    return {"run": folder.name, "folder": str(folder), "report": seen_from(run.paths.folder, report)}
+    about = {"run": folder.name, "folder": str(folder), "report": seen_from(run.paths.folder, report)}
+    return {**about, "left_out": listed(run.config.zoo.leave_out)}
 
 
 def _names(run: Run) -> list[str | int] | str:

@@ -75,9 +75,12 @@ def write_report(
 
 
 def zoo_rows(other: dict[str, str]) -> list[tuple[str, str]]:
-    """Return a row of the table of the origin that links the report of the run whose zoo is used; none for its own."""
+    """Return rows of the table of the origin about the run whose zoo is used, with its report; none for its own."""
+    if not other:
+        return []
     link = Markup('that of the run <a href="{}">{}</a> ({})')
-    return [("zoo", link.format(quote(other["report"]), other["run"], other["folder"]))] if other else []
+    rows = [("zoo", link.format(quote(other["report"]), other["run"], other["folder"]))]
+    return rows + [("classes left out", other["left_out"])] * bool(other["left_out"])
 
 
 def caption(template: str | Path, facts: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """A run on the zoo of another run: its members, start, classes and packed images are used as they are."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +13,13 @@ from wsl.errors import ConfigError, DataError
 from wsl.images.settings import Images
 from wsl.images.sources.base import ImageSource
 from wsl.images.sources.none import NoImages
+from wsl.images.sources.several import BETWEEN
 from wsl.paths import RESULTS
 from wsl.settings.registry import offer_plugins
 from wsl.settings.sections import plain
-from wsl.zoo.borrowed import Description, placed, read_description, seen_from
+from wsl.zoo.borrowed import Description, placed, read_description, seen_from, zoo_folder, zoo_is_described
+from wsl.zoo.left_out import chosen_classes, without_classes
+from wsl.zoo.plan import first_training
 from wsl.zoo.settings import Zoo
 
 if TYPE_CHECKING:
@@ -24,7 +27,8 @@ if TYPE_CHECKING:
 
 KEY = "zoo.from"
 IMAGES = {"size", "mean", "std", "classes_per_job"}
-OWN = {"imported", "borrowed", "training"}  # fields of ``Zoo`` that do not describe members
+BESIDE = ("training", "leave_out")  # fields of ``Zoo`` that can be given beside ``from``
+OWN = {"imported", "borrowed", *BESIDE}  # fields of ``Zoo`` that do not describe members
 
 
 class PackedImages(ImageSource):
@@ -32,12 +36,21 @@ class PackedImages(ImageSource):
 
     title = "the other run's packed images"
     classes: list[str]
+    labels: list[str]  # of several sources, see ``wsl.images.sources.several``
 
     def names(self):
         return self.classes
 
     def images(self, name, packing, seed):
         raise AssertionError("they are packed already")
+
+    def owner(self, name):
+        label = self.group(name)
+        return self, name.removeprefix(f"{label}{BETWEEN}" if label else "")
+
+    def group(self, name):
+        label, dot, _ = name.partition(BETWEEN)
+        return label if dot and label in self.labels else ""
 
 
 PackedImages.name = "packed"
@@ -90,10 +103,19 @@ def described(run: "Run") -> dict[str, Any]:
             "images": images,
             "plugins": [seen_from(folder, path) for path in plugins],
             "classes": run.classes,
+            "labels": [label for label in dict.fromkeys(map(config.images.source.group, run.classes)) if label],
             "groups": run.groups,
+            "seed": zoo_seed(run),
             "zoo_of": seen_from(folder, run.borrowed.owner) if run.borrowed else None,
         }
     )
+
+
+def zoo_seed(run: "Run") -> int | None:
+    """Return the seed of the run that trained the members of a run; None: unknown."""
+    if run.borrowed is not None:
+        return run.borrowed.about.seed
+    return None if run.imported else run.config.seed
 
 
 def read_borrowed(config: Config) -> BorrowedZoo:
@@ -126,7 +148,7 @@ def with_borrowed(config: Config, borrowed: BorrowedZoo) -> Config:
     values = dict(about.zoo)
     if "import" in values:
         values["import"] = placed(borrowed.folder, values["import"])
-    source = PackedImages(classes=about.classes) if about.images else NoImages()
+    source = PackedImages(classes=about.classes, labels=about.labels) if about.images else NoImages()
     try:
         zoo = Zoo.model_validate(values)
         images = Images.model_validate(about.images)
@@ -136,7 +158,7 @@ def with_borrowed(config: Config, borrowed: BorrowedZoo) -> Config:
             f"{KEY}: the zoo of {borrowed.folder} cannot be used here ({'.'.join(map(str, fault['loc']))}: "
             f"{fault['msg']}); name the plug-ins of that run in `plugins`, or use the version of wsl that made it"
         ) from error
-    own = {"borrowed": config.zoo.borrowed, "training": config.zoo.training}
+    own = {key: getattr(config.zoo, key) for key in ("borrowed", *BESIDE)}
     if zoo.imported is None:
         own["backbone"] = zoo.backbone.model_copy(update={"checkpoint": None, "sha256": None})  # the start is there
     given = {"source": source, "classes": about.classes or None}
@@ -144,6 +166,35 @@ def with_borrowed(config: Config, borrowed: BorrowedZoo) -> Config:
         given["classes_per_job"] = config.images.classes_per_job
     sections = {"zoo": zoo.model_copy(update=own), "images": images.model_copy(update=given)}
     return config.model_copy(update=sections)
+
+
+def plan_of_borrowed(config: Config, borrowed: BorrowedZoo) -> tuple[list[dict[str, Any]], dict[str, list[str]]]:
+    """Return the plan and the groups of classes of a run on the zoo of another run.
+
+    Raises:
+        ConfigError: classes cannot be left out, or there are fewer training members than ``zoo.training``.
+    """
+    plan, groups = borrowed.about.plan, borrowed.about.groups
+    if wanted := config.zoo.leave_out:
+        left = chosen_classes(wanted, borrowed.about.classes, config.images.source.group)
+        plan, groups = without_classes(plan, groups, left)
+        _check_other_runs(config, borrowed.owner, left)
+    return first_training(plan, config.zoo.training), groups
+
+
+def _check_other_runs(config: Config, owner: Path, left: Collection[str]) -> None:
+    """Refuse weight encoders that are also fitted to members of the same zoo, in another run, on classes left out."""
+    for name, weights in config.encoders().items():
+        for run in weights.encoder.other_runs:
+            folder = Path(RESULTS, run)
+            if not zoo_is_described(folder) or os.path.realpath(zoo_folder(folder)) != os.path.realpath(owner):
+                continue
+            trained = (row for row in read_description(folder).plan if row["part"] == "train")
+            if any(not set(row["classes"]).isdisjoint(left) for row in trained):
+                raise ConfigError(
+                    f"zoo.leave_out: the weight encoder {name} is also fitted to the run {run}, whose members were "
+                    "trained on classes left out here; remove it from the encoder's `runs`"
+                )
 
 
 def needed_files(run: "Run") -> list[str]:
@@ -160,7 +211,7 @@ def shown(run: "Run") -> dict[str, Any]:
         return run.config.model_dump(mode="json")
     zoo, images = {"imported", "training"}, {"exclude": {"classes"}}
     if run.borrowed is not None:
-        zoo, images = {"borrowed", "training"}, {"include": {"classes_per_job"}}
+        zoo, images = {"borrowed", *BESIDE}, {"include": {"classes_per_job"}}
     dump = run.config.model_dump(mode="json", exclude={"zoo", "images"})
     dump |= {"images": run.config.images.model_dump(mode="json", **images)}
     return dump | {"zoo": run.config.zoo.model_dump(mode="json", include=zoo)}

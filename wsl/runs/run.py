@@ -12,7 +12,7 @@ from wsl.images.classes import find_classes
 from wsl.images.names import read_names
 from wsl.images.settings import Images
 from wsl.paths import Paths
-from wsl.runs.borrowed import BorrowedZoo, needed_files, read_borrowed, shown, with_borrowed
+from wsl.runs.borrowed import BorrowedZoo, needed_files, plan_of_borrowed, read_borrowed, shown, with_borrowed
 from wsl.runs.imported import adapted, faults_of
 from wsl.runs.members import Members
 from wsl.runs.mixed import mixed_faults
@@ -116,8 +116,7 @@ class Run(Members):
         zoo, unseen = self.config.zoo, self.config.zoo.unseen
         seed, task = self.config.seed, zoo.classes_per_task
         if self.borrowed is not None:
-            self.groups = self.borrowed.about.groups
-            self.plan = first_training(self.borrowed.about.plan, zoo.training)
+            self.plan, self.groups = plan_of_borrowed(self.config, self.borrowed)
             self.borrowed.check(needed_files(self))
             self._check_parts()
             return

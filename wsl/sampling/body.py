@@ -13,8 +13,8 @@ from wsl.sampling.settings import BodySettings
 from wsl.zoo.backbone import train_on_classes
 from wsl.zoo.index import Zoo, open_zoo, read_snapshot
 from wsl.zoo.network import network_for, state_dict, with_classes, with_zero_head
-from wsl.zoo.settings import ClassifierTraining
 from wsl.zoo.start import write_start
+from wsl.zoo.start_settings import ClassifierTraining
 
 
 def mean_weights(zoo: Zoo) -> np.ndarray:

@@ -14,8 +14,9 @@ from wsl.jobs.job import Job
 from wsl.training.epoch_loop import EpochLoop, Values
 from wsl.zoo.epochs import evaluate, make_optimizer, train_epoch
 from wsl.zoo.network import network_for, with_classes, with_zero_head
-from wsl.zoo.settings import MOMENTUM, ClassifierTraining, Network
+from wsl.zoo.settings import MOMENTUM, Network
 from wsl.zoo.start import write_start
+from wsl.zoo.start_settings import ClassifierTraining
 
 log = logging.getLogger(__name__)
 

@@ -20,8 +20,10 @@ class Description(BaseModel):
         images: ``size``, ``mean``, ``std`` and ``classes_per_job`` of its packed images; empty: there are no images.
         plugins: files that may register its architecture.
         classes: of the packed images, in order.
+        labels: of several image sources, which names of classes begin with; empty: one source.
         groups: classes by use, see ``wsl.zoo.groups``.
         plan: one dict per member, see ``wsl.zoo.plan``.
+        seed: of the run that trained the members; None: unknown.
         zoo_of: folder of the run that has the members and packed images, if it is another one.
     """
 
@@ -30,8 +32,10 @@ class Description(BaseModel):
     images: dict[str, Any]
     plugins: list[str]
     classes: list[str]
+    labels: list[str] = []
     groups: dict[str, list[str]]
     plan: list[dict[str, Any]]
+    seed: int | None = None
     zoo_of: str | None = None
 
 

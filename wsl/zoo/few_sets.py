@@ -8,7 +8,11 @@ DATASET = "dataset"  # column of plans in which a task is all classes of one ima
 FEW_SETS = 10  # with fewer, the t quantile alone widens an interval by over 15 %
 HELD_OUT = {
     "test": ("tasks of seen classes", "zoo.members or the share zoo.parts.test", "more classes for tasks"),
-    "unseen": ("tasks of unseen classes", "zoo.unseen.members", "more classes in zoo.unseen.classes"),
+    "unseen": (
+        "tasks of unseen classes",
+        "zoo.unseen.members, or leave out classes of a larger zoo",
+        "more classes in zoo.unseen.classes, or leave out classes of a larger zoo",
+    ),
 }
 
 

@@ -39,7 +39,7 @@ def group_classes(
     left, groups = list(classes), {"unseen": [], "backbone": []}
     for use in sorted(choices, key=lambda use: isinstance(choices[use], int)):
         with faults.noted():
-            choice = _without_labels(choices[use], classes, group)
+            choice = without_labels(choices[use], classes, group)
             chosen = _chosen(f"zoo.{use}.classes", choice, classes, left, stream(seed, "classes", use))
             groups[use] = [name for name in classes if name in chosen]
             left = [name for name in left if name not in chosen]
@@ -78,7 +78,7 @@ def check_sources(classes: Sequence[str], group: Callable[[str], str], needed: i
         )
 
 
-def _without_labels(choice: ClassChoice, classes: Sequence[str], group: Callable[[str], str]) -> ClassChoice:
+def without_labels(choice: ClassChoice, classes: Sequence[str], group: Callable[[str], str]) -> ClassChoice:
     """Return a choice in which the names of classes replace the label of their source in a list."""
     if not isinstance(choice, list):
         return choice

@@ -11,12 +11,9 @@ from wsl.settings.sections import (
     BatchSizes,
     Counts,
     Decays,
-    NonNegativeFloat,
-    PositiveFloat,
     PositiveInt,
     Rates,
     Section,
-    Sha256,
     Whole,
     one_of,
 )
@@ -24,6 +21,7 @@ from wsl.zoo.adapters import Adapter
 from wsl.zoo.architectures.base import ARCHITECTURES, Architecture
 from wsl.zoo.layout import Layout
 from wsl.zoo.mixture import labelled
+from wsl.zoo.start_settings import Backbone, ClassChoice
 
 RESNET18 = "resnet18"  # the default architecture
 LORA = "lora"
@@ -31,7 +29,6 @@ MOMENTUM = 0.9  # of SGD
 DEFAULT = "default"  # initial weights as the architecture defines them
 # Others, by the names of functions of torch.nn.init with a hyphen, see wsl.zoo.initialisation.
 INITIALISATIONS = ("uniform", "normal", "kaiming-uniform", "kaiming-normal")
-TEACHER = "weight of a loss that pulls its features towards the CLIP features of the same images; 0: not used"
 
 
 class LearningRates(Section):
@@ -47,17 +44,6 @@ class MemberParts(Section):
     train: PositiveInt = Field(6, description="share that PCA and encoders are fitted to")
     validation: PositiveInt = Field(1, description="share for early stopping and model selection")
     test: PositiveInt = Field(1, description="share for the final evaluation")
-
-
-class ClassifierTraining(Section):
-    """Training of one network on many classes: SGD with a one-cycle learning rate."""
-
-    epochs: Whole
-    learning_rate: PositiveFloat = 0.1  # the peak
-    weight_decay: NonNegativeFloat = 1e-3  # L2
-    batch_size: Annotated[Whole, Field(ge=2)] = 64  # images
-    augment: bool = True  # random flips and shifts
-    teacher: NonNegativeFloat = 0.0  # weight of a loss that pulls features towards CLIP's; 0: not used
 
 
 class Network(Section):
@@ -101,40 +87,6 @@ class MemberTraining(Section):
     augment: bool = Field(False, description="random flips and shifts by up to an eighth of the side during training")
 
 
-# A list of names, a number to draw, or a text file of names.
-ClassChoice = Annotated[list[str] | PositiveInt | Path, Field(union_mode="left_to_right")]
-
-
-class Backbone(Section):
-    """The start of `finetuned` members: a network that is trained first, or a checkpoint."""
-
-    classes: ClassChoice | None = Field(
-        None, description="its training classes, which no task uses: names, a number to draw, or a file of names"
-    )
-    checkpoint: str | None = Field(
-        None,
-        description="used instead of training: `torchvision:<weights>` or `timm:<model>`, which are downloaded once, "
-        "`pip:<package>`, the weights in an installed Python package, or a file with a state dict (torch or "
-        "safetensors)",
-    )
-    sha256: Sha256 | None = Field(None, description="SHA-256 checksum of the checkpoint's file; others are refused")
-    epochs: PositiveInt = Field(60, description="epochs of its training (SGD, one-cycle learning rate)")
-    augment: bool = Field(True, description="random flips and shifts during training")
-    teacher: NonNegativeFloat = Field(0.0, description=TEACHER)
-
-    def training(self) -> ClassifierTraining:
-        """Return the settings of its training."""
-        return ClassifierTraining(epochs=self.epochs, augment=self.augment, teacher=self.teacher)
-
-    @model_validator(mode="after")
-    def _checkpoint_has_its_keys(self) -> Self:
-        if self.teacher and self.checkpoint is not None:
-            raise ValueError("teacher: a checkpoint is not trained; remove one of them")
-        if self.sha256 and self.checkpoint is None:
-            raise ValueError("sha256: there is no checkpoint; remove it")
-        return self
-
-
 class Unseen(Section):
     """Tasks of classes that no other member is trained on, to measure generalisation."""
 
@@ -162,7 +114,7 @@ class Zoo(MemberTraining):
         alias="from",
         description="folder of another run, `results/<run>`, absolute or relative to the project: its members, start, "
         "classes and packed images are used and not changed. Of the other keys of `zoo` and `images`, only "
-        "`zoo.training` and `images.classes_per_job` can be given too",
+        "`zoo.training`, `zoo.leave_out` and `images.classes_per_job` can be given too",
     )
     architecture: one_of(ARCHITECTURES, RESNET18, several=True) = Field(
         default_factory=lambda: ARCHITECTURES[RESNET18](),
@@ -174,6 +126,12 @@ class Zoo(MemberTraining):
         None,
         description="use only this many training members, the first ones; empty: all. Held-out members stay the same, "
         "so runs of several values show the benefit of more members",
+    )
+    leave_out: list[str] = Field(
+        [],
+        description="with `from`: classes, or labels of image sources for all of their classes, that become unseen, as "
+        "if the zoo had been trained without them. Training and validation members whose tasks have one of them are "
+        "not used, and test members whose tasks have no other class are the members on unseen classes",
     )
     batches: Literal["own", "cohort"] = Field(
         "own",
@@ -250,7 +208,10 @@ class Zoo(MemberTraining):
     @model_validator(mode="after")
     def _members_are_trained_already(self) -> Self:
         given = [key for key in ("imported", "borrowed") if getattr(self, key) is not None]
-        described = [key for key in Zoo.model_fields if key in self.model_fields_set - {*given[:1], "training"}]
+        if self.leave_out and self.borrowed is None:
+            raise ValueError("leave_out: it needs the zoo of another run, `from`; for a zoo of its own, use unseen")
+        allowed = {*given[:1], "training", "leave_out"}
+        described = [key for key in Zoo.model_fields if key in self.model_fields_set - allowed]
         if given and described:
             names = [Zoo.model_fields[key].alias or key for key in (given[0], *described)]
             raise ValueError(

@@ -74,6 +74,10 @@ class ImageSource(Named):
         """Return the name of a class by which its images are divided into parts; copies of a class share it."""
         return name
 
+    def at_most(self, name: str) -> int | None:
+        """Return the largest number of images of a class to train and validate on; None: all."""
+        return None
+
     def find(self, wanted: Sequence[str] | int | None, minimum: int) -> tuple[list[str], list[str]]:
         """Return the names of the run's classes and all faults, one sentence each, before any job starts.
 

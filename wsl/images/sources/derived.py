@@ -1,4 +1,4 @@
-"""The image source `derived`: some classes of another source, or changed copies of its images."""
+"""The image source `derived`: some classes or images of another source, or changed copies of its images."""
 
 from typing import Annotated, Self
 
@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from wsl.images import transforms
 from wsl.images.sources.base import SOURCES, ImageSource
-from wsl.settings.sections import PositiveInt, one_of
+from wsl.settings.sections import PositiveInt, Whole, one_of
 
 Transform = Annotated[str, AfterValidator(transforms.check)]
 
@@ -17,7 +17,8 @@ def _listed(value: str | list[str]) -> list[str]:
 
 @SOURCES.register("derived")
 class Derived(ImageSource):
-    """Another source with changed images, or with some of its classes. In `images.sources` the name can be left out.
+    """Another source with changed images, or with some of its classes or images. In `images.sources` the name can be
+    left out.
 
     Images are changed when they are packed, after scaling. The parts of the original stay: the copy of a test image is
     a test image.
@@ -33,11 +34,18 @@ class Derived(ImageSource):
     classes: list[str] | PositiveInt | None = Field(
         None, description="classes of the source: names, or a number: the first classes; empty: all"
     )
+    most: Annotated[Whole, Field(ge=2)] | None = Field(
+        None,
+        description="largest number of images per class to train and validate on, drawn at random; empty: all. Test "
+        "images stay, and copies of a source with an equal number have the same images",
+    )
 
     @model_validator(mode="after")
     def _differs(self) -> Self:
-        if not self.transform and self.classes is None:
-            raise ValueError("a derived source needs `transform` or `classes`; give one, or name the source alone")
+        if not self.transform and self.classes is None and self.most is None:
+            raise ValueError(
+                "a derived source needs `transform`, `classes` or `most`; give one, or name the source alone"
+            )
         if self.source.empty or self.source.name in (self.name, "several"):
             raise ValueError(f"source: {self.source.name} cannot be changed; name a source of images")
         return self
@@ -56,8 +64,13 @@ class Derived(ImageSource):
     def change(self, name, images, seed):
         return transforms.apply(self.transform, images, seed)
 
+    def at_most(self, name):
+        return self.most
+
     def find(self, wanted, minimum):
         """See ``ImageSource.find``; other classes of the original are unknown here."""
+        if self.most is not None and self.most < minimum:
+            return [], [f"images.minimum: {minimum} is more than `most` of a derived source, {self.most}; change one"]
         if wanted is None:
             return self.source.find(self.classes, minimum)
         names, faults = self.source.find(wanted if isinstance(wanted, list) else self.names()[:wanted], minimum)

@@ -89,6 +89,10 @@ class Several(ImageSource):
         label = self.group(name)
         return self.of[label].change(name.removeprefix(f"{label}{BETWEEN}"), images, seed)
 
+    def at_most(self, name):
+        label = self.group(name)
+        return self.of[label].at_most(name.removeprefix(f"{label}{BETWEEN}"))
+
     def original(self, name):
         """See ``ImageSource.original``: the class of the source that this one is derived from, or of its first copy."""
         label = self.group(name)

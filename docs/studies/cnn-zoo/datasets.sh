@@ -1,0 +1,19 @@
+#!/bin/sh
+# Several datasets: one zoo on nine datasets, and then runs on it that leave out each of them in turn. Each of these lists
+# the accuracies of those before it, so tables/accuracy.csv of the last one has all.
+#
+#     sh docs/studies/cnn-zoo/datasets.sh         # the study
+#     sh docs/studies/cnn-zoo/datasets.sh tiny    # a small version on embedded images
+set -e
+study=$(dirname "$0") kind=${1:+-$1}
+datasets="digits digits-inverted digits-recoloured characters characters-rotated characters-recoloured"
+datasets="$datasets cifar10 cifar10-inverted cifar10-rotated"
+if [ "$1" = tiny ]; then datasets=characters; fi
+
+wsl run "$study/datasets$kind.yaml"
+beside=
+for dataset in $datasets; do
+  run=cnn$kind-without-$dataset
+  wsl run "$study/left-out$kind.yaml" -- --config "run=$run" "zoo={leave_out: [$dataset]}" "beside=[$beside]"
+  beside=$beside${beside:+, }$run
+done

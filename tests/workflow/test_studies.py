@@ -1,0 +1,116 @@
+"""The study of small networks: the runs that its scripts start, and their small versions."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from wsl.config.schema import load_config
+from wsl.images.reading import task_classes
+from wsl.launch.planning import _changed, _changes
+from wsl.zoo.index import open_zoo, read_weights
+
+STUDY = Path(__file__).parents[2] / "docs" / "studies" / "cnn-zoo"
+FITS = {"fit_small_pca", "train_weight_encoder", "outcome_bins", "train_shared"}
+
+
+def commands(script: str, folder: Path, *arguments: str) -> list[tuple[Path, list[str]]]:
+    """The config and Snakemake's arguments of each run that a script starts, in place of starting it."""
+    program = folder / "bin" / "wsl"
+    program.parent.mkdir(exist_ok=True)
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@" "" >> commands\n')
+    program.chmod(0o755)
+    (folder / "commands").unlink(missing_ok=True)
+    path = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(["sh", STUDY / script, *arguments], cwd=folder, env={**os.environ, "PATH": path}, check=True)
+    calls = [call.split("\n") for call in (folder / "commands").read_text().strip().split("\n\n")]
+    assert all(call[0] == "run" and call[2:3] in ([], ["--"]) for call in calls)
+    return [(Path(call[1]), call[3:]) for call in calls]
+
+
+def config_of(config: Path, arguments: list[str]) -> dict:
+    return _changed(yaml.safe_load(config.read_text(encoding="utf-8")), _changes(arguments))
+
+
+@pytest.mark.parametrize("kind", ["", "-tiny"])
+def test_runs_on_a_zoo_have_its_settings(kind):
+    whole, left = (yaml.safe_load((STUDY / f"{name}{kind}.yaml").read_text()) for name in ("datasets", "left-out"))
+    assert left.pop("zoo")["from"] == f"results/{whole['run']}"
+    assert {key: whole[key] for key in left if key != "run"} == {key: left[key] for key in left if key != "run"}
+
+
+def test_each_dataset_is_left_out_in_turn_and_the_last_run_lists_all(tmp_path):
+    zoo, *runs = [load_config(config_of(*command)) for command in commands("datasets.sh", tmp_path)]
+    assert [run.zoo.leave_out for run in runs] == [[label] for label in zoo.images.source.of]
+    assert {str(run.zoo.borrowed) for run in runs} == {f"results/{zoo.run}"}
+    assert [*runs[-1].beside, runs[-1].run] == [run.run for run in runs] and len(runs) == 9
+
+
+def test_growth_has_every_size_of_every_zoo(tmp_path):
+    configs = [load_config(config_of(*command)) for command in commands("growth.sh", tmp_path)]
+    zoos, runs = ([run for run in configs if (run.zoo.borrowed is None) == own] for own in (True, False))
+    assert [(zoo.run, zoo.seed) for zoo in zoos] == [("cnn-zoo", 0), ("cnn-zoo-1", 1), ("cnn-zoo-2", 2)]
+    found = [(str(run.zoo.borrowed), run.seed, run.zoo.training) for run in runs]
+    assert found == [(f"results/{zoo.run}", zoo.seed, size) for zoo in zoos for size in (100, 200, 400, 840)]
+    assert [*runs[-1].beside, runs[-1].run] == [run.run for run in runs] and runs[-1].evaluation.growth
+
+
+@pytest.fixture
+def make(plain_snakemake):
+    """Makes files of a run, and the targets that a script names, and returns what is printed."""
+
+    def made(command: tuple[Path, list[str]], *files: str) -> str:
+        config, arguments = command
+        place = arguments.index("--config") if "--config" in arguments else len(arguments)
+        targets = [f"results/{config_of(*command)['run']}/{file}" for file in files]
+        done = plain_snakemake(config, "--cores", "2", *arguments[:place], *targets, *arguments[place:])
+        assert done.returncode == 0, done.stdout[-20_000:]
+        return done.stdout
+
+    return made
+
+
+@pytest.mark.slow
+def test_nothing_is_fitted_to_a_dataset_that_is_left_out(make, tmp_path, read_jobs):
+    zoo, run = commands("datasets.sh", tmp_path, "tiny")
+    make(zoo, "zoo/zoo.json", "tables/members.csv", "images/all.json")
+    jobs = read_jobs(make(run, "tables/accuracy.csv"))
+    results = tmp_path / "results" / "cnn-tiny-without-characters"
+    tasks = {}
+    for part in ("train", "validation", "test", "unseen"):
+        with open_zoo(results / f"zoo/{part}.h5") as index:
+            tasks[part] = {name.split(".")[0] for task in index.snapshots["task"] for name in task_classes(task)}
+    assert tasks["train"] == {"digits", "digits-inverted"} and tasks["unseen"] == {"characters"}
+    assert "characters" not in tasks["validation"] | tasks["test"]
+    for job in jobs:
+        if job["rule"] in FITS or job["rule"].startswith("fit_"):
+            assert not any(word in job["input"] for word in ("/unseen.", "/test.", "/characters.", "all.json")), job
+    assert {job["rule"] for job in jobs} >= FITS
+    # The mean of PCA, from the members of the other run.
+    name = "module_list.0.weight"
+    with open_zoo(tmp_path / "results/cnn-datasets-tiny/zoo/train.h5") as index:
+        kept = ~index.snapshots["task"].str.contains("characters")
+        weights = read_weights(index, columns=index.layout[name].columns)[kept.to_numpy()]
+    with h5py.File(results / f"weights/pca/{name}.h5") as fitted:
+        np.testing.assert_allclose(fitted["mean"][...].ravel(), weights.mean(axis=0), atol=1e-6)
+    accuracies = pd.read_csv(results / "tables/accuracy.csv")
+    assert set(accuracies["classes"]) == {"validation", "seen", "unseen"} and set(accuracies["unit"]) == {"members"}
+
+
+@pytest.mark.slow
+def test_growth_is_measured_over_zoos(make, tmp_path):
+    zoo, few, other, last = commands("growth.sh", tmp_path, "tiny")
+    make(zoo, "tables/weight_encoders.csv")  # the bench of the study of one dataset
+    make(few, "tables/accuracy.csv", "tables/reconstruction.csv")
+    make(other)
+    make(last, "evaluation/growth.csv")
+    rows = pd.read_csv(tmp_path / "results/cnn-growth-tiny-1-6/evaluation/growth.csv")
+    assert set(rows["members"]) == {6} and set(rows["zoo_seeds"]) == {2} and set(rows["unit"]) == {"zoo seeds"}
+    assert set(rows["measure"]) == {"accuracy", "agreement"} and "projection" in set(rows["sampler"])
+    bench = pd.read_csv(tmp_path / "results/cnn-zoo-tiny/tables/weight_encoders.csv")
+    assert set(bench["encoder"]) == {"pca-ae", "pca-4"}
