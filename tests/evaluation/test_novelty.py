@@ -239,3 +239,16 @@ def test_a_sampler_is_measured_over_a_runs_files(zoo, method_files, shared, tmp_
     # The projection is the same for every seed.
     assert between[["sample_distance", "sample_disagreement"]].to_numpy().ravel() == pytest.approx([0, 0], abs=1e-6)
     assert [path.name for path in out.parent.iterdir()] == ["n.csv"]
+
+
+def test_copies_of_a_model_have_rows_once_where_members_share_a_task(zoo, known, images, tmp_path):
+    tasks = pd.DataFrame({"part": "test", "member": [4, 9, 11], "task": "0/3/2"})
+    models = {("0/3/2", seed): known[3] for seed in range(4)} | {("0/3/2", seed): known[seed] for seed in (4, 5)}
+    found = {}
+    for unit in ("members", "sets of classes"):
+        sampled = sampled_weights(FakeSampler(models), list(tasks["task"]), 0.5, 2, tmp_path)
+        with sampled as (weights, finite), open_zoo(zoo.train) as training:
+            found[unit] = measure_novelty(weights, finite, tasks, training, [zoo.test], images, unit)
+    samples, spreads = found["members"]
+    assert samples["member"].tolist() == [4, 4, 11, 11] and spreads["member"].tolist() == [4, 11]
+    assert found["sets of classes"][0]["member"].tolist() == [4, 4, 9, 9, 11, 11]

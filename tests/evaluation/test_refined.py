@@ -20,6 +20,12 @@ def test_models_are_evaluated_before_and_after(zoo, method_files, autoencoder, c
     rows = pd.read_csv(out)
     assert rows["method"].tolist() == list(STAGES) and set(rows["task"]) == {"0/3/2"}
     assert np.isfinite(rows["loss"]).all() and rows["accuracy"].between(0, 1).all()
+    # Two members of one task get the same code from a sampler that draws nothing.
+    inputs = method_files([zoo.test, zoo.test], shared=shared.state, **codes)
+    for unit, times in (("members", 1), ("sets of classes", 2)):
+        choice = Choice(name="projection", known=list("0124"))
+        judge_refinement(inputs, out, choice, 0.3, Budget(steps=2, batch_size=16), unit)
+        assert pd.read_csv(out)["method"].tolist() == list(STAGES) * times
 
 
 def test_a_sampler_without_codes_has_no_row(zoo, method_files, tmp_path):

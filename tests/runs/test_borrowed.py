@@ -197,3 +197,18 @@ def test_runs_of_one_command_may_use_zoos_that_are_made_before(project, monkeypa
     Path("second.yaml").write_text(yaml.safe_dump({"run": "second", "zoo": {"from": "results/first", "width": 2}}))
     with pytest.raises(ConfigError, match=r"zoo.width"):
         plan_runs(paths, [])
+
+
+def test_a_run_can_use_fewer_snapshots():
+    made("other")
+    own = on("results/other", zoo={"snapshots": [1, "max"]})
+    assert own.fewer_snapshots and {tuple(own.snapshots(row)) for row in own.plan} == {("epoch1", "max")}
+    shown = own.shown_config()
+    assert shown["zoo"]["snapshots"] == [1, "max"] and Run(shown).snapshots(own.plan[0]) == ["epoch1", "max"]
+    assert not on("results/other").fewer_snapshots and "snapshots" not in on("results/other").shown_config()["zoo"]
+    again = on("results/other", zoo={"snapshots": [0, 1, "max"]})
+    assert not again.fewer_snapshots
+    with pytest.raises(ConfigError, match=r"zoo\.snapshots: the members of results/other have no snapshot 2; choose"):
+        on("results/other", zoo={"snapshots": [2, "max"]})
+    with pytest.raises(ConfigError, match="add `max`"):
+        on("results/other", zoo={"snapshots": [1]})

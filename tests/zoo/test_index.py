@@ -100,3 +100,14 @@ def test_members_of_two_shapes_are_refused(copy, train):
     train(copy.members[0], width=3, max_epoch=2)
     with pytest.raises(DataError, match=r"several networks: conv1\.weight \(\d.*00000\.h5"):
         write_index(copy.members, copy.index)
+
+
+def test_only_some_snapshots_can_belong_to_it(zoo, tmp_path):
+    write_index(zoo.members[:3], tmp_path / "few.h5", snapshots=["max"])
+    with open_zoo(tmp_path / "few.h5") as opened:
+        assert opened.snapshots["member"].tolist() == [0, 1, 2] and set(opened.snapshots["snapshot"]) == {"max"}
+        assert np.array_equal(read_weights(opened), stacked(zoo.members[:3])[1::2])
+        assert len(opened.members) == 3 and len(opened.history) == 9
+    write_index(zoo.members[:3], tmp_path / "all.h5", snapshots=["early", "max"])
+    with open_zoo(tmp_path / "all.h5") as opened:
+        assert np.array_equal(read_weights(opened), stacked(zoo.members[:3]))

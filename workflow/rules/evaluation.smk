@@ -249,7 +249,7 @@ use rule job as judge_novelty with:
         mem_mb=16000,
         runtime=240,
     params:
-        **judging("wsl.evaluation.novelty.judge_novelty", outcome=SAMPLING.outcome),
+        **judging("wsl.evaluation.novelty.judge_novelty", outcome=SAMPLING.outcome, unit=RUN.unit),
 
 
 use rule job as novelty_table with:
@@ -282,7 +282,7 @@ use rule job as judge_refinement with:
         mem_mb=16000,
         runtime=240,
     params:
-        **judging("wsl.evaluation.refined.judge_refinement", outcome=SAMPLING.outcome),
+        **judging("wsl.evaluation.refined.judge_refinement", outcome=SAMPLING.outcome, unit=RUN.unit),
 
 
 use rule job as refinement_table with:

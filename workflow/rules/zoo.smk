@@ -91,6 +91,7 @@ use rule job as index_part with:
             "wsl.zoo.index.write_index",
             members=lambda wildcards: [*map(int, members_of(wildcards))],
             **({"normalisation": RUN.config.images.normalisation} if RUN.imported else {}),
+            **({"snapshots": RUN.config.zoo.snapshots} if RUN.fewer_snapshots else {}),
         ),
 
 

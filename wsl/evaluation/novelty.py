@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,7 +23,7 @@ from wsl.jobs.job import Job
 from wsl.outcomes.bins import read_bins
 from wsl.sampling.loading import Choice, MethodFiles, OpenRun
 from wsl.sampling.methods.base import Method
-from wsl.zoo.few_sets import SETS
+from wsl.zoo.few_sets import MEMBERS, SETS
 from wsl.zoo.index import Zoo, open_zoo, read_snapshot
 
 log = logging.getLogger(__name__)
@@ -79,8 +80,12 @@ def measure_novelty(
     training: Zoo,
     indices: Sequence[str | Path],
     images: ValidationImages,
+    unit: str = SETS,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Compare samples with training snapshots, with the models trained on their tasks and with one another.
+
+    Where members share tasks, a method that draws nothing gives them the same models. Then only the first member of a
+    part and task has rows: copies would make intervals over members too narrow.
 
     Args:
         weights: of samples, see ``sampled_weights``.
@@ -89,6 +94,7 @@ def measure_novelty(
         training: the training members.
         indices: of the held-out parts.
         images: of the tasks.
+        unit: of intervals, see ``wsl.zoo.few_sets``; with ``members``, copies are left out.
 
     Returns:
         One row per sample: the task's columns, ``seed``, ``finite``, and for finite samples ``nearest_member`` and
@@ -103,10 +109,14 @@ def measure_novelty(
     each = len(weights) // len(tasks)
     distances, mask = measure_distances(training, weights), learned(training.layout)
     trained = trained_predictions(indices, images)
-    rows, diversity = [], []
+    rows, diversity, seen = [], [], set()
     for i, (task, repeat) in enumerate(zip(tasks.itertuples(index=False), repeats(tasks["task"]), strict=True)):
         labels = images.labels(task.task)
         samples = range(i * each, (i + 1) * each)
+        models = task.part, task.task, sha256(weights[samples.start : samples.stop].tobytes()).digest()
+        if unit == MEMBERS and models in seen:
+            continue
+        seen.add(models)
         kept = [sample for sample in samples if finite[sample]]
         predictions = {sample: images.predictions(weights[sample], task.task) for sample in kept}
         trained_model = trained.get((task.part, task.member))  # None if the member diverged
@@ -175,6 +185,7 @@ def judge_novelty(
     choice: Choice,
     outcome: str | float,
     samples: int = NOVELTY_SAMPLES,
+    unit: str = SETS,
     job: Job = Job(),  # noqa: B008
 ) -> None:
     """Write ``measure_novelty`` of one method: rows of samples to ``out``, and of held-out tasks to ``diversity``.
@@ -186,6 +197,7 @@ def judge_novelty(
         choice: the method.
         outcome: requested validation loss (nats) or ``best``.
         samples: number of models per task.
+        unit: see ``measure_novelty``.
         job: its device.
     """
     tasks, folder = few_per_task(held_out_tasks(inputs.held_out)), Path(out).parent
@@ -194,7 +206,7 @@ def judge_novelty(
         loss = read_bins(inputs.bins).requested_loss(outcome)
         images = ValidationImages(run.images, run.layout, job.device)
         with sampled_weights(run.load(), list(tasks["task"]), loss, samples, folder) as (weights, finite):
-            tables = measure_novelty(weights, finite, tasks, run.zoo, inputs.held_out, images)
+            tables = measure_novelty(weights, finite, tasks, run.zoo, inputs.held_out, images, unit)
     for path, table in zip((out, diversity), tables, strict=True):
         write_csv(path, table.assign(sampler=choice.name, draw=choice.draw))
 

@@ -16,7 +16,7 @@ from wsl.sampling.loading import Choice, MethodFiles, OpenRun
 from wsl.sampling.methods.base import CodeSampler
 from wsl.sampling.refinement import Budget, Decoder, refine
 from wsl.shared.pairs import read_codes
-from wsl.zoo.few_sets import SETS
+from wsl.zoo.few_sets import MEMBERS, SETS
 
 log = logging.getLogger(__name__)
 STAGES = ("before", "refined", "fine_tuned")
@@ -24,9 +24,18 @@ COLUMNS = ["part", "member", "task", "method", "loss", "accuracy"]
 
 
 def measure_refinement(
-    sampler: CodeSampler, tasks: pd.DataFrame, loss: float, units: np.ndarray, budget: Budget, device: str = "cpu"
+    sampler: CodeSampler,
+    tasks: pd.DataFrame,
+    loss: float,
+    units: np.ndarray,
+    budget: Budget,
+    device: str = "cpu",
+    unit: str = SETS,
 ) -> pd.DataFrame:
     """Sample a model for each task, refine it on the task's training images, and evaluate it on validation images.
+
+    Where members share tasks, a sampler that draws nothing gives them the same code. Then only the first member of a
+    part and task has rows.
 
     Args:
         sampler: of codes.
@@ -35,15 +44,20 @@ def measure_refinement(
         units: see ``refine``.
         budget: see ``refine``.
         device: ``cpu`` or ``cuda``.
+        unit: of intervals, see ``wsl.zoo.few_sets``; with ``members``, copies are left out.
 
     Returns:
         One row per task and ``method`` (``before``, ``refined``, ``fine_tuned``): the task's columns, ``loss`` (nats,
         infinite for non-finite outputs), ``accuracy``.
     """
-    run, rows = sampler.run, []
+    run, rows, seen = sampler.run, [], set()
     decoder, validation = Decoder(run.codec, sampler.space, device), ValidationImages(run.images, run.layout, device)
     for seed, (task, repeat) in enumerate(zip(tasks.itertuples(index=False), repeats(tasks["task"]), strict=True)):
         code = sampler.codes(run.class_means.embed([task.task]), np.array([loss]), repeat)[0]
+        key = task.part, task.task, code.tobytes()
+        if unit == MEMBERS and key in seen:
+            continue
+        seen.add(key)
         images, labels = run.images.of_task(task.task)
         refined = refine(decoder, code, units, images.to(device), labels.to(device), budget, seed)
         for stage in STAGES:
@@ -75,6 +89,7 @@ def judge_refinement(
     choice: Choice,
     outcome: str | float,
     budget: Budget = Budget(),  # noqa: B008
+    unit: str = SETS,
     job: Job = Job(),  # noqa: B008
 ) -> None:
     """Measure refinement of one sampler's models on held-out tasks.
@@ -86,6 +101,7 @@ def judge_refinement(
         choice: the sampler.
         outcome: requested validation loss (nats) or ``best``.
         budget: see ``refine``.
+        unit: see ``measure_refinement``.
         job: its device.
     """
     measured, tasks = pd.DataFrame(columns=COLUMNS), few_per_task(held_out_tasks(inputs.held_out))
@@ -96,5 +112,5 @@ def judge_refinement(
         else:
             codes, _ = read_codes(inputs["latents" if sampler.space == "latent" else "coefficients"], sampler.space)
             loss = read_bins(inputs.bins).requested_loss(outcome)
-            measured = measure_refinement(sampler, tasks, loss, codes.std(axis=0), budget, job.device)
+            measured = measure_refinement(sampler, tasks, loss, codes.std(axis=0), budget, job.device, unit)
     write_csv(out, measured.assign(sampler=choice.name, draw=choice.draw))

@@ -159,6 +159,8 @@ def with_borrowed(config: Config, borrowed: BorrowedZoo) -> Config:
             f"{fault['msg']}); name the plug-ins of that run in `plugins`, or use the version of wsl that made it"
         ) from error
     own = {key: getattr(config.zoo, key) for key in ("borrowed", *BESIDE)}
+    if "snapshots" in config.zoo.model_fields_set:
+        own["snapshots"] = _chosen_snapshots(config.zoo.snapshots, zoo, borrowed.folder)
     if zoo.imported is None:
         own["backbone"] = zoo.backbone.model_copy(update={"checkpoint": None, "sha256": None})  # the start is there
     given = {"source": source, "classes": about.classes or None}
@@ -166,6 +168,26 @@ def with_borrowed(config: Config, borrowed: BorrowedZoo) -> Config:
         given["classes_per_job"] = config.images.classes_per_job
     sections = {"zoo": zoo.model_copy(update=own), "images": images.model_copy(update=given)}
     return config.model_copy(update=sections)
+
+
+def _chosen_snapshots(chosen: list[str | int] | str, zoo: Zoo, folder: Path) -> list[str | int] | str:
+    """Return the snapshots that a run uses, if the members of the other run have them.
+
+    Raises:
+        ConfigError: they have not.
+    """
+    if zoo.imported is not None:
+        raise ConfigError(f"zoo.snapshots: the members of {folder} are imported, and all of theirs are used; remove it")
+    if chosen == zoo.snapshots:
+        return chosen
+    powers = [0, *(2**power for power in range(int(zoo.max_epoch.bounds()[1]).bit_length())), "max"]
+    known = powers if zoo.snapshots == "geometric" else zoo.snapshots
+    if unknown := [name for name in ([chosen] if isinstance(chosen, str) else chosen) if name not in known]:
+        raise ConfigError(
+            f"zoo.snapshots: the members of {folder} have no snapshot {unknown[0]}; choose from "
+            f"{', '.join(map(str, known))}"
+        )
+    return chosen
 
 
 def plan_of_borrowed(config: Config, borrowed: BorrowedZoo) -> tuple[list[dict[str, Any]], dict[str, list[str]]]:
@@ -212,6 +234,8 @@ def shown(run: "Run") -> dict[str, Any]:
     zoo, images = {"imported", "training"}, {"exclude": {"classes"}}
     if run.borrowed is not None:
         zoo, images = {"borrowed", *BESIDE}, {"include": {"classes_per_job"}}
+        if run.fewer_snapshots:
+            zoo.add("snapshots")
     dump = run.config.model_dump(mode="json", exclude={"zoo", "images"})
     dump |= {"images": run.config.images.model_dump(mode="json", **images)}
     return dump | {"zoo": run.config.zoo.model_dump(mode="json", include=zoo)}

@@ -70,6 +70,13 @@ class Members:
             return self.imported.snapshots[row["member"]]
         return list(snapshot_names(self.config.zoo.snapshots, row["early_epoch"], row["max_epoch"]).values())
 
+    @property
+    def fewer_snapshots(self) -> bool:
+        """Whether only some snapshots of the members of another run are used."""
+        if self.borrowed is None or self.imported is not None:
+            return False
+        return self.borrowed.about.zoo.get("snapshots", self.config.zoo.snapshots) != self.config.zoo.snapshots
+
     @cached_property
     def cohorts(self) -> dict[str, list[str]]:
         """The names of the members of each cohort, by its name."""

@@ -19,6 +19,7 @@ from wsl.images.reading import Normalisation, join_task
 from wsl.zoo.factored import storage_of
 from wsl.zoo.layout import Layout, first_difference
 from wsl.zoo.member import get_layout, open_members, put_layout
+from wsl.zoo.snapshots import snapshot_names
 from wsl.zoo.sources import Sources
 
 if TYPE_CHECKING:
@@ -83,6 +84,7 @@ def write_index(
     out: str | Path,
     members: Sequence[int] | None = None,
     normalisation: Sequence[Sequence[float]] | None = None,
+    snapshots: Sequence[str | int] | str | None = None,
 ) -> None:
     """Write the index ``out`` of the snapshots of members, except those that diverged.
 
@@ -94,30 +96,37 @@ def write_index(
         out: the index.
         members: numbers of the members that belong to it; None: all.
         normalisation: of the images that the networks read; None: as the members' layout has it.
+        snapshots: those that belong to it, see ``snapshot_names``; None: all.
 
     Raises:
         DataError: a member is in none of the files, all members diverged, or their layouts differ.
     """
     import pandas as pd
 
-    rows, snapshots, histories, counters, sources = [], [], [], [], []
+    rows, tables, histories, counters, sources = [], [], [], [], []
     layouts: dict[Layout, str | Path] = {}
     for path in paths:
         with open_members(path) as file:
             own = file.members if members is None else file.members[file.members["member"].isin(members)]
-            tasks = {}
+            tasks, epochs = {}, {}
             for about in own.to_dict("records"):
                 plan = about.pop("plan")
                 number, task = plan.pop("member"), join_task(plan.pop("classes"))
                 rows.append({"member": number, "task": task, **{key: about[key] for key in ABOUT}, **plan})
                 if not about["diverged"]:
                     tasks[number] = task
+                    if snapshots is not None:
+                        epochs[number] = snapshot_names(snapshots, plan["early_epoch"], plan["max_epoch"])
             histories.append(file.history[file.history["member"].isin(own["member"])])
-            used = np.flatnonzero(file.snapshots["member"].isin(tasks))
+            used = np.array(file.snapshots["member"].isin(tasks))
+            if snapshots is not None:
+                places = zip(file.snapshots["member"], file.snapshots["epoch"], strict=True)
+                used &= [epoch in epochs.get(number, ()) for number, epoch in places]
+            used = np.flatnonzero(used)
             if not len(used):
                 continue
             table = file.snapshots.iloc[used]
-            snapshots.append(table.assign(task=table["member"].map(tasks)))
+            tables.append(table.assign(task=table["member"].map(tasks)))
             counters.append(file.counters[used])
             sources.append((path, used, file.weights.shape, file.weights.dtype))
             layouts.setdefault(file.layout, path)
@@ -140,7 +149,7 @@ def write_index(
         # A missing file reads as NaN in other programs; `read_weights` reports it.
         file.create_virtual_dataset("weights", _virtual(sources, Path(out).parent), fillvalue=np.nan)
         file.create_dataset("counters", data=np.concatenate(counters))
-        put_table(file, "snapshots", pd.concat(snapshots, ignore_index=True))
+        put_table(file, "snapshots", pd.concat(tables, ignore_index=True))
         put_table(file, "members", pd.DataFrame(rows))
         put_table(file, "history", pd.concat(histories, ignore_index=True))
 

@@ -114,7 +114,8 @@ class Zoo(MemberTraining):
         alias="from",
         description="folder of another run, `results/<run>`, absolute or relative to the project: its members, start, "
         "classes and packed images are used and not changed. Of the other keys of `zoo` and `images`, only "
-        "`zoo.training`, `zoo.leave_out` and `images.classes_per_job` can be given too",
+        "`zoo.training`, `zoo.leave_out`, `zoo.snapshots` (of those that it has) and `images.classes_per_job` can be "
+        "given too",
     )
     architecture: one_of(ARCHITECTURES, RESNET18, several=True) = Field(
         default_factory=lambda: ARCHITECTURES[RESNET18](),
@@ -210,7 +211,7 @@ class Zoo(MemberTraining):
         given = [key for key in ("imported", "borrowed") if getattr(self, key) is not None]
         if self.leave_out and self.borrowed is None:
             raise ValueError("leave_out: it needs the zoo of another run, `from`; for a zoo of its own, use unseen")
-        allowed = {*given[:1], "training", "leave_out"}
+        allowed = {*given[:1], "training", "leave_out"} | ({"snapshots"} if self.borrowed is not None else set())
         described = [key for key in Zoo.model_fields if key in self.model_fields_set - allowed]
         if given and described:
             names = [Zoo.model_fields[key].alias or key for key in (given[0], *described)]
@@ -261,6 +262,8 @@ class Zoo(MemberTraining):
             raise ValueError("snapshots: add `max`, the trained model")
         if len(set(self.snapshots)) < len(self.snapshots):
             raise ValueError("snapshots: an entry is listed twice; list each once")
+        if self.borrowed is not None:  # `max_epoch` is that of the other run
+            return self
         last = self.max_epoch.bounds()[0]
         late = [epoch for epoch in self.snapshots if isinstance(epoch, int) and epoch >= last]
         if late:
