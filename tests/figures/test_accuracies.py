@@ -7,6 +7,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_hex
 
 from wsl.evaluation.growth import growth_rows
+from wsl.figures.dots import axis_range
 from wsl.figures.growth import spread
 from wsl.figures.methods import method
 
@@ -71,6 +72,12 @@ def rows_of(axes) -> list[str]:
 
 def bold(axes) -> set[str]:
     return {label.get_text() for label in axes.get_yticklabels() if label.get_fontweight() == "bold"}
+
+
+def test_an_axis_ends_near_the_lowest_and_the_highest_value():
+    rows = pd.DataFrame({"accuracy": [0.3, 0.4], "low": [0.1, np.nan], "high": [0.35, np.nan]})
+    assert axis_range(rows) == pytest.approx((7, 43))
+    assert axis_range(rows.assign(low=0.02, high=0.99)) == (0, 101)
 
 
 @pytest.mark.parametrize("name", FIGURES)
