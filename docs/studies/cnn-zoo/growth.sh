@@ -7,7 +7,7 @@
 set -e
 study=$(dirname "$0") kind=${1:+-$1}
 seeds="0 1 2" sizes="100 200 400 840"
-if [ "$1" = tiny ]; then seeds="0 1" sizes=6; fi
+if [ "$1" = tiny ]; then seeds="0 1" sizes="3 6"; fi
 
 beside= growth=false
 for seed in $seeds; do
