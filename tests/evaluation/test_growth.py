@@ -9,9 +9,10 @@ from scipy.special import expit, logit
 from wsl.evaluation.growth import growth_rows, write_growth
 
 
-def run(name, members, seed, accuracy, regime="independent"):
+def run(name, members, seed, accuracy, regime="independent", snapshots=7):
     """Rows of an accuracy table: a sampler on seen classes, and rows that growth does not show."""
     about = {"run": name, "regime": regime, "members": members, "zoo_seed": seed, "sampler": "flow", "classes": "seen"}
+    about["snapshots"] = snapshots
     numbers = {"accuracy": accuracy, "low": accuracy - 0.1, "high": accuracy + 0.1, "tasks": 5, "sets": 1}
     rows = [{**about, "images": "all", "epochs": 0, **numbers, "unit": "members"}]
     rows += [{**rows[0], **other} for other in ({"epochs": 5}, {"images": "5"}, {"classes": "validation"})]
@@ -60,4 +61,10 @@ def test_zoos_of_several_seeds_are_the_units(tmp_path):
 def test_unknown_seeds_count_as_one_zoo():
     runs = [run("a", 100, None, 0.8), run("b", 100, None, 0.5)]
     assert growth_rows(pd.concat(runs))["value"].tolist() == [0.8]
-    assert growth_rows(pd.concat(runs).drop(columns="zoo_seed"))["zoo_seeds"].tolist() == [1]
+    assert growth_rows(pd.concat(runs).drop(columns=["zoo_seed", "snapshots"]))["zoo_seeds"].tolist() == [1]
+
+
+def test_runs_on_other_snapshots_of_a_zoo_have_rows_of_their_own():
+    runs = [run("a", 100, seed, 0.8, snapshots=count) for seed in (0, 1) for count in (1, 8)]
+    rows = growth_rows(pd.concat(runs))
+    assert rows["snapshots"].tolist() == [1, 8] and rows["zoo_seeds"].tolist() == [2, 2]

@@ -153,7 +153,7 @@ def test_each_method_has_its_colour_in_all_figures(draw):
         more.append(more[0][more[0]["sampler"] == "projection"].assign(sampler=name))
     by_label = {method(name).label: method(name).colour for name in pd.concat(more)["sampler"].unique()}
     for name in FIGURES:
-        for axes in draw(name, table=pd.concat(more)).axes:
+        for axes in draw(name, table=given(name, pd.concat(more))).axes:
             values = {container.get_label(): container.lines[0].get_color() for container in axes.containers}
             assert values and {label: to_hex(colour) for label, colour in values.items()} == {
                 label: to_hex(by_label[label]) for label in values

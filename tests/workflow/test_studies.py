@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import h5py
@@ -13,6 +14,7 @@ import yaml
 from wsl.config.schema import load_config
 from wsl.images.reading import task_classes
 from wsl.launch.planning import _changed, _changes
+from wsl.runs.run import Run
 from wsl.zoo.index import open_zoo, read_weights
 
 STUDY = Path(__file__).parents[2] / "docs" / "studies" / "cnn-zoo"
@@ -54,9 +56,15 @@ def test_each_dataset_is_left_out_in_turn_and_the_last_run_lists_all(tmp_path):
 def test_growth_has_every_size_of_every_zoo(tmp_path):
     configs = [load_config(config_of(*command)) for command in commands("growth.sh", tmp_path)]
     zoos, runs = ([run for run in configs if (run.zoo.borrowed is None) == own] for own in (True, False))
-    assert [(zoo.run, zoo.seed) for zoo in zoos] == [("cnn-zoo", 0), ("cnn-zoo-1", 1), ("cnn-zoo-2", 2)]
-    found = [(str(run.zoo.borrowed), run.seed, run.zoo.training) for run in runs]
-    assert found == [(f"results/{zoo.run}", zoo.seed, size) for zoo in zoos for size in (100, 200, 400, 840)]
+    names = ["cnn-growth-zoo", "cnn-growth-zoo-1", "cnn-growth-zoo-2"]
+    assert [(zoo.run, zoo.seed) for zoo in zoos] == list(zip(names, range(3), strict=True))
+    sizes = [(1000, 1), (4000, 1), (100, 8), (300, 8), (1000, 8), (4000, 8)]
+    found = [(str(run.zoo.borrowed), run.seed, run.zoo.training, len(run.zoo.snapshots)) for run in runs]
+    assert found == [(f"results/{zoo.run}", zoo.seed, *size) for zoo in zoos for size in sizes]
+    # As many steps of training in all runs, up to a fraction of an epoch.
+    steps = [run.weights.encoder.epochs * size * count / 32 for run, (size, count) in zip(runs[:6], sizes, strict=True)]
+    assert min(steps) > 0.9 * max(steps)
+    assert Counter(row["part"] for row in Run(config_of(*commands("growth.sh", tmp_path)[0])).plan)["train"] == 4000
     assert [*runs[-1].beside, runs[-1].run] == [run.run for run in runs] and runs[-1].evaluation.growth
 
 
@@ -103,12 +111,21 @@ def test_nothing_is_fitted_to_a_dataset_that_is_left_out(make, tmp_path, read_jo
 
 
 @pytest.mark.slow
-def test_the_bench_and_growth_on_the_zoo_of_one_dataset(make, tmp_path):
+def test_bench_growth_and_sampling_on_the_zoo_of_one_dataset(make, tmp_path):
     zoo, run, *_ = commands("growth.sh", tmp_path, "tiny")
-    make(zoo, "tables/weight_encoders.csv")  # the bench of the study of one dataset
+    make(zoo, "tables/weight_encoders.csv", "tables/encoder_groups.csv")  # the bench of the study of one dataset
+    results = tmp_path / "results"
+    bench, groups = (
+        pd.read_csv(results / f"cnn-zoo-tiny/tables/{name}.csv") for name in ("weight_encoders", "encoder_groups")
+    )
+    assert set(bench["encoder"]) == {"pca-ae", "nearest", "tokens"} == set(groups["encoder"])
+    assert groups.groupby("encoder")["members"].sum().eq(bench["members"].iloc[0]).all()
     make(run, "evaluation/growth.csv")
-    bench = pd.read_csv(tmp_path / "results/cnn-zoo-tiny/tables/weight_encoders.csv")
-    assert set(bench["encoder"]) >= {"pca-ae", "pca-4"}
-    rows = pd.read_csv(tmp_path / "results/cnn-growth-tiny-0-3/evaluation/growth.csv")
-    assert set(rows["members"]) == {3} and set(rows["zoo_seeds"]) == {1} and set(rows["unit"]) == {"members"}
+    rows = pd.read_csv(results / "cnn-growth-tiny-0-3x1/evaluation/growth.csv")
+    assert set(rows["members"]) == {3} and set(rows["snapshots"]) == {1} and set(rows["unit"]) == {"members"}
     assert set(rows["measure"]) == {"accuracy", "agreement"} and "projection" in set(rows["sampler"])
+    make((STUDY / "sampling-tiny.yaml", []), "tables/accuracy.csv")
+    rows = pd.read_csv(results / "cnn-sampling-tiny/tables/accuracy.csv").set_index("sampler")
+    published = {"kde", "kde-subsampled", "scratch", "prompt", "interpolation", "mean", "nearest", "noised"}
+    assert published <= set(rows.index[rows["epochs"] == 1])
+    assert set(rows.loc["kde-subsampled", "selection"]) == {"validation images"}

@@ -108,6 +108,7 @@ use rule job as accuracy_table with:
                 "regime": RUN.config.zoo.regime,
                 "run": RUN.config.run,
                 "members": len(RUN.members("train")),
+                "snapshots": max(len(RUN.snapshots(row)) for row in RUN.plan),
                 "zoo_seed": zoo_seed(RUN),
                 "unit": RUN.unit,
             },

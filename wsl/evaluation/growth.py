@@ -12,8 +12,22 @@ from wsl.zoo.few_sets import SETS
 
 SEEDS = "zoo seeds"  # unit of intervals over zoos
 HELD_OUT = ("seen", "unseen")
-UNKNOWN = -1  # seed of zoos of others, and of runs of earlier versions: they count as one
-COLUMNS = ["measure", "classes", "sampler", "members", "value", "low", "high", "tasks", "sets", "unit", "zoo_seeds"]
+UNKNOWN = -1  # seed of zoos of others, and both of runs of earlier versions: they count as one
+OF_RUNS = ["members", "snapshots", "zoo_seed"]
+COLUMNS = [
+    "measure",
+    "classes",
+    "sampler",
+    "members",
+    "snapshots",
+    "value",
+    "low",
+    "high",
+    "tasks",
+    "sets",
+    "unit",
+    "zoo_seeds",
+]
 
 
 def write_growth(
@@ -32,7 +46,7 @@ def write_growth(
 
 
 def growth_rows(accuracies: pd.DataFrame, reconstructions: Mapping[str, pd.DataFrame] | None = None) -> pd.DataFrame:
-    """Return one row per measure, kind of classes, method and number of training members.
+    """Return one row per measure, kind of classes, method, and numbers of training members and of their snapshots.
 
     Runs with the regime of the first one are compared. If some of them have as many members of zoos with other seeds, a
     row is the mean over these zoos with its t interval: zoos are independent, runs on one zoo are not. A number of
@@ -45,13 +59,13 @@ def growth_rows(accuracies: pd.DataFrame, reconstructions: Mapping[str, pd.DataF
     Returns:
         ``measure`` (``accuracy`` of models on all test images, without fine-tuning, or ``agreement`` of trained members
         with their reconstructions), ``classes`` (``seen`` or ``unseen``), ``sampler`` (the method), ``members``,
-        ``value``, ``low``, ``high``, ``tasks`` and ``sets`` (the largest of a run), ``unit`` (of the interval, see
-        ``wsl.zoo.few_sets``, or ``zoo seeds``) and ``zoo_seeds``, their number.
+        ``snapshots`` (of a member, at most), ``value``, ``low``, ``high``, ``tasks`` and ``sets`` (the largest of a
+        run), ``unit`` (of the interval, see ``wsl.zoo.few_sets``, or ``zoo seeds``) and ``zoo_seeds``, their number.
     """
     accuracies = accuracies[accuracies["regime"] == accuracies["regime"].iloc[0]]
-    seeds = accuracies["zoo_seed"] if "zoo_seed" in accuracies else pd.Series(UNKNOWN, accuracies.index)
-    accuracies = accuracies.assign(zoo_seed=seeds.fillna(UNKNOWN))
-    about = accuracies.drop_duplicates("run").set_index("run")[["members", "zoo_seed"]]
+    known = accuracies.reindex(columns=["snapshots", "zoo_seed"]).fillna(UNKNOWN).astype(int)
+    accuracies = accuracies.assign(**known)
+    about = accuracies.drop_duplicates("run").set_index("run")[OF_RUNS]
     chosen = (accuracies["images"] == "all") & (accuracies["epochs"] == 0) & accuracies["classes"].isin(HELD_OUT)
     tables = [accuracies[chosen].rename(columns={"accuracy": "value"}).assign(measure="accuracy")]
     for run, table in (reconstructions or {}).items():
@@ -60,14 +74,13 @@ def growth_rows(accuracies: pd.DataFrame, reconstructions: Mapping[str, pd.DataF
             rows = table[(table[list(kind)] == pd.Series(kind)).all(axis=1)].rename(columns={"mean": "value"})
             method = {"measure": "agreement", "classes": "seen", "sampler": "reconstructed"}
             tables.append(rows.assign(**method, **about.loc[run]))
-    keys = ["measure", "classes", "sampler", "members"]
-    rows = pd.concat(tables, ignore_index=True).drop_duplicates([*keys, "zoo_seed"])
-    if rows.groupby(keys)["zoo_seed"].nunique().max() > 1:
-        groups = rows.groupby(keys, sort=False)
-        rows = pd.DataFrame([_over_seeds(dict(zip(keys, key, strict=True)), group) for key, group in groups])
+    rows = pd.concat(tables, ignore_index=True).drop_duplicates([*KEYS, "zoo_seed"])
+    if rows.groupby(KEYS)["zoo_seed"].nunique().max() > 1:
+        groups = rows.groupby(KEYS, sort=False)
+        rows = pd.DataFrame([_over_seeds(dict(zip(KEYS, key, strict=True)), group) for key, group in groups])
     else:
         rows = rows.assign(zoo_seeds=1, unit=rows.get("unit", SETS))
-    return rows.sort_values(keys[:1], kind="stable").reindex(columns=COLUMNS)
+    return rows.sort_values("measure", kind="stable").reindex(columns=COLUMNS)
 
 
 def _over_seeds(about: dict[str, str | int], group: pd.DataFrame) -> dict[str, str | int | float]:

@@ -59,14 +59,15 @@ def accuracy_table(
 
     Args:
         measured: see ``wsl.evaluation.protocol.judge``.
-        out: CSV with ``run``, ``regime``, ``members``, ``zoo_seed``, ``classes`` (``seen`` by other members,
-            ``unseen``, or ``validation``: seen, evaluated on validation images), ``sampler`` (the method's name),
-            ``images``, ``epochs``, the results of ``over_sets``, ``seeds`` (number of draws), ``kind`` (``sampler``,
-            ``baseline``, ``reference``), ``selection`` (``validation images`` if models are the best of several by
+        out: CSV with ``run``, ``regime``, ``members``, ``snapshots``, ``zoo_seed``, ``classes`` (``seen`` by other
+            members, ``unseen``, or ``validation``: seen, evaluated on validation images), ``sampler`` (the method's
+            name), ``images``, ``epochs``, the results of ``over_sets``, ``seeds`` (number of draws), ``kind``
+            (``sampler``, ``baseline``, ``reference``), ``selection`` (``validation images`` if models are the best of several by
             their loss on validation images of their tasks, else ``none``), and ``chosen``, see ``chosen_sampler``.
         recalibration: CSV of accuracies as decoded and with re-estimated batch-normalisation statistics.
-        about: ``run`` (its name), ``regime`` (start of its members), ``members`` (their number), ``zoo_seed`` (seed of
-            the run that trained them; None: unknown) and ``unit`` (of intervals, see ``wsl.zoo.few_sets``).
+        about: ``run`` (its name), ``regime`` (start of its members), ``members`` (number of training members),
+            ``snapshots`` (of a member, at most), ``zoo_seed`` (seed of the run that trained them; None: unknown) and
+            ``unit`` (of intervals, see ``wsl.zoo.few_sets``).
         kinds: of methods by name.
         beside: tables like ``out`` of other runs, appended.
         selecting: names of methods with ``Method.selects``.
@@ -75,7 +76,7 @@ def accuracy_table(
     table = table.assign(classes=table["part"].replace({"test": "seen"})).rename(columns={"method": "sampler"})
     unit = about.get("unit", SETS)
     rows = _accuracies(table[table["recalibrated"]], ["classes", "sampler", "images", "epochs"], unit)
-    for column, key in enumerate(("run", "regime", "members", "zoo_seed")):
+    for column, key in enumerate(("run", "regime", "members", "snapshots", "zoo_seed")):
         rows.insert(column, key, about.get(key))
     rows["kind"] = rows["sampler"].map(kinds)
     rows["selection"] = np.where(rows["sampler"].isin(selecting), "validation images", "none")

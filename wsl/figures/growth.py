@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from wsl.figures.dots import axis_start, unit
+from wsl.figures.dots import axis_range, unit
 from wsl.figures.methods import KINDS, kinds_in, method, uses_zoo
 from wsl.figures.style import COLUMN, draw_intervals, place_axes, placed_figure, save
 
@@ -24,9 +24,12 @@ SEEDS = "zoo seeds"  # unit of intervals over zoos
 
 
 def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
-    """Draw ``wsl.evaluation.growth.growth_rows``: a panel per kind of classes, and below them the reconstructions."""
+    """Draw ``wsl.evaluation.growth.growth_rows``: a panel per kind of classes, and below them the reconstructions.
+
+    Of runs with different numbers of snapshots, those with most are drawn.
+    """
     rows = pd.read_csv(table).rename(columns={"value": "accuracy"}).sort_values("members")
-    rows = rows[rows["sampler"].map(uses_zoo)]
+    rows = rows[rows["sampler"].map(uses_zoo) & (rows["snapshots"] == rows["snapshots"].max())]
     held_out, decoded = (rows[rows["measure"] == measure] for measure in ("accuracy", "agreement"))
     kinds = kinds_in(set(held_out["classes"]))
     width = 2 * COLUMN if len(kinds) > 1 else LEFT + RIGHT + 2.4
@@ -36,14 +39,14 @@ def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
     for place, kind in enumerate(kinds):
         left = LEFT + place * (panel_width + RIGHT)
         axes = place_axes(figure, left, height - HEIGHT + BELOW, panel_width, PANEL)
-        axes.set_ylim(axis_start(held_out), 101)
+        axes.set_ylim(axis_range(held_out))
         _panel(axes, held_out[held_out["classes"] == kind])
         axes.set_title(KINDS[kind].capitalize(), loc="left", fontweight="bold")
         axes.tick_params(labelleft=place == 0)
     figure.axes[0].set_ylabel("accuracy on test images, %")
     if len(decoded):
         axes = place_axes(figure, LEFT, BELOW, panel_width, PANEL)
-        axes.set_ylim(axis_start(decoded), 101)
+        axes.set_ylim(axis_range(decoded))
         _panel(axes, decoded)
         axes.set_title("Held-out members", loc="left", fontweight="bold")
         axes.set_ylabel("agreement of reconstructions, %")
