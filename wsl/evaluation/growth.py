@@ -14,20 +14,8 @@ SEEDS = "zoo seeds"  # unit of intervals over zoos
 HELD_OUT = ("seen", "unseen")
 UNKNOWN = -1  # seed of zoos of others, and both of runs of earlier versions: they count as one
 OF_RUNS = ["members", "snapshots", "zoo_seed"]
-COLUMNS = [
-    "measure",
-    "classes",
-    "sampler",
-    "members",
-    "snapshots",
-    "value",
-    "low",
-    "high",
-    "tasks",
-    "sets",
-    "unit",
-    "zoo_seeds",
-]
+KEYS = ["measure", "classes", "sampler", "members", "snapshots"]
+COLUMNS = [*KEYS, "value", "low", "high", "tasks", "sets", "unit", "zoo_seeds"]
 
 
 def write_growth(

@@ -62,8 +62,9 @@ def accuracy_table(
         out: CSV with ``run``, ``regime``, ``members``, ``snapshots``, ``zoo_seed``, ``classes`` (``seen`` by other
             members, ``unseen``, or ``validation``: seen, evaluated on validation images), ``sampler`` (the method's
             name), ``images``, ``epochs``, the results of ``over_sets``, ``seeds`` (number of draws), ``kind``
-            (``sampler``, ``baseline``, ``reference``), ``selection`` (``validation images`` if models are the best of several by
-            their loss on validation images of their tasks, else ``none``), and ``chosen``, see ``chosen_sampler``.
+            (``sampler``, ``baseline``, ``reference``), ``selection`` (``validation images`` if models are the best of
+            several by their loss on validation images of their tasks, else ``none``), and ``chosen``, see
+            ``chosen_sampler``.
         recalibration: CSV of accuracies as decoded and with re-estimated batch-normalisation statistics.
         about: ``run`` (its name), ``regime`` (start of its members), ``members`` (number of training members),
             ``snapshots`` (of a member, at most), ``zoo_seed`` (seed of the run that trained them; None: unknown) and
