@@ -91,7 +91,7 @@ OTHERS = {
         "weights__align": True,
         "weights__budget": 4,
         "datasets": {"model": "RN50", "weights": "openai", "encoder": "set"},
-        "evaluation__bench": {"encoders": {"pca": {"encoder": "pca"}}},
+        "evaluation__bench": {"encoders": {"pca": {"encoder": "pca"}}, "by": ["optimizer"]},
     },
     "distilled": {"datasets__encoder": "distilled"},
 }
@@ -290,7 +290,6 @@ def test_what_stands_in_the_report_has_a_caption_and_labels(rules, repository):
         **{f"results/tiny/figures/{name}.png": str(folder / f"{name}.rst") for name in figures.split()},
         **{f"results/tiny/tables/{name}.csv": str(folder / f"{name}.rst") for name in tables.split()},
     }
-    # The table of probes is made with other encoders, see test_weight_encoders.py; Snakemake's report opens with
-    # workflow.rst.
-    others = {str(folder / f"{name}.rst") for name in ("probes", "workflow")}
+    # Tables of a bench are made in test_weight_encoders.py and test_studies.py; Snakemake's report opens with workflow.rst.
+    others = {str(folder / f"{name}.rst") for name in ("probes", "encoder_groups", "workflow")}
     assert {str(path) for path in folder.iterdir()} == set(captions.values()) | others

@@ -86,7 +86,7 @@ class Judged:
 
 
 class _Tasks:
-    """Judges the models of one method, task by task; the arguments are those of ``judge``."""
+    """Evaluates the models of one method, task by task; the arguments are those of ``judge``."""
 
     def __init__(self, run: OpenRun, choice: Choice, loss: float, finetuning: FineTuning, unit: str, device: str):
         self.run, self.choice, self.loss, self.finetuning, self.unit = run, choice, loss, finetuning, unit
