@@ -290,6 +290,6 @@ def test_what_stands_in_the_report_has_a_caption_and_labels(rules, repository):
         **{f"results/tiny/figures/{name}.png": str(folder / f"{name}.rst") for name in figures.split()},
         **{f"results/tiny/tables/{name}.csv": str(folder / f"{name}.rst") for name in tables.split()},
     }
-    # Tables of a bench are made in test_weight_encoders.py and test_studies.py; Snakemake's report opens with workflow.rst.
+    # Tables of a bench are made in test_weight_encoders.py and test_studies.py, and Snakemake uses workflow.rst.
     others = {str(folder / f"{name}.rst") for name in ("probes", "encoder_groups", "workflow")}
     assert {str(path) for path in folder.iterdir()} == set(captions.values()) | others
