@@ -83,7 +83,7 @@ def test_figures_come_first_and_tables_in_their_order(run):
     assert [item["name"] for item in items if item["kind"] == "table"] == [
         *("reconstruction", "accuracy", "recalibration", "pca", "members", "classes")
     ]
-    full = run(evaluation={"properties": True, "bench": {"encoders": ENCODERS}})
+    full = run(evaluation={"properties": True, "bench": {"encoders": ENCODERS, "by": ["optimizer"]}})
     items = contents(full, figures_of(full))
     assert [item["name"] for item in items if item["kind"] == "table"] == list(TABLES)
     assert all(item["category"] in CATEGORIES for item in items)
