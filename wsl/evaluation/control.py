@@ -14,6 +14,7 @@ from wsl.evaluation.intervals import by_set, over_sets
 from wsl.evaluation.null_arms import ARMS, AskedFor, numbers_of
 from wsl.evaluation.settings import CONTROL_REQUESTS
 from wsl.evaluation.validation import (
+    Distinct,
     ValidationImages,
     few_per_task,
     held_out_tasks,
@@ -25,7 +26,7 @@ from wsl.files.plain import write_csv
 from wsl.jobs.job import Job
 from wsl.sampling.loading import Choice, MethodFiles, OpenRun
 from wsl.sampling.methods.base import Method
-from wsl.zoo.few_sets import MEMBERS, SETS
+from wsl.zoo.few_sets import SETS
 
 log = logging.getLogger(__name__)
 SCORES = ("prompt_alignment", "spearman", "accuracy_alignment", "accuracy_slope", "accuracy_spearman")
@@ -48,8 +49,7 @@ def measure_control(
     In all arms a model of request i has the seed of request i, and batch-normalisation statistics of the task that it
     is evaluated on, so that arms differ in the question alone.
 
-    Where members share tasks, a method that draws nothing gives them the same models. Then only the first member of a
-    part and task has rows: copies would make intervals over members too narrow.
+    Of members with copies of the same models, only the first of a part and task has rows, see ``Distinct``.
 
     Args:
         method: samples the models.
@@ -64,7 +64,7 @@ def measure_control(
         One row per arm, task and request: the task's columns, ``arm``, ``asked_task`` and ``asked_loss`` (nats) that
         the sampler got, ``requested`` and ``achieved`` (nats, infinite for non-finite outputs), ``accuracy_reached``.
     """
-    rows, seen = [], set()
+    rows, distinct = [], Distinct(unit)
     for name, arm in ARMS.items():
         numbers = numbers_of(name, len(requests))
         for row, (task, repeat) in enumerate(zip(tasks.itertuples(index=False), repeats(tasks["task"]), strict=True)):
@@ -72,7 +72,7 @@ def measure_control(
             if question is None:
                 log.info("task %s: no arm %s, since all held-out tasks have its classes", task.task, name)
                 continue
-            sampler, own, models = recalibrated(AskedFor(method, question.task)), [], sha256()
+            sampler, own, models = recalibrated(AskedFor(method, question.task)), [], []
             for number, loss in zip(numbers, question.losses, strict=True):
                 weights = sampler.sample(task.task, float(loss), seed=repeat * len(requests) + int(number))
                 if weights is None:  # for example, the member diverged
@@ -81,10 +81,8 @@ def measure_control(
                 asked = {"arm": name, "asked_task": question.task, "asked_loss": float(loss)}
                 scores = dict(zip(RESULTS, (requests[number], *images.judge(weights, task.task)), strict=True))
                 own.append({**task._asdict(), **about, **asked, **scores})
-                models.update(np.asarray(weights).tobytes())
-            key = name, task.part, task.task, models.digest()
-            rows += [] if unit == MEMBERS and key in seen else own
-            seen.add(key)
+                models.append(sha256(np.asarray(weights)).digest())
+            rows += own if distinct(models, name, task.part, task.task) else []
             log.info("task %s, arm %s: %d requests", task.task, name, len(numbers))
     return pd.DataFrame(rows, columns=[*tasks.columns, *ABOUT, *RESULTS])
 

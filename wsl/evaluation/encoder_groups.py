@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from wsl.evaluation.encoder_tables import agreement_of
+from wsl.evaluation.encoder_tables import DIVERSITIES, agreement_of
 from wsl.files.plain import write_csv
 from wsl.zoo.few_sets import SETS
 from wsl.zoo.index import open_zoo
@@ -47,7 +47,7 @@ def encoder_groups(
                 about = {"encoder": encoder, **dict(zip(GROUP, (name, value, part), strict=True))}
                 original = {"original_accuracy": group["original_accuracy"].mean()}
                 rows.append({**about, **original, **agreement_of(group, unit)})
-    table = pd.DataFrame(rows).drop(columns=["diversity", "original_diversity"], errors="ignore")
+    table = pd.DataFrame(rows).drop(columns=[*DIVERSITIES], errors="ignore")
     write_csv(out, table.sort_values(GROUP, kind="stable").round(4))
 
 

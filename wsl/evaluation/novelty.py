@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,14 +15,14 @@ from wsl.evaluation.distances import cosine, exact_distance, learned, measure_di
 from wsl.evaluation.intervals import over_sets
 from wsl.evaluation.outputs import disagreement
 from wsl.evaluation.settings import NOVELTY_SAMPLES
-from wsl.evaluation.validation import ValidationImages, few_per_task, held_out_tasks, repeats
+from wsl.evaluation.validation import Distinct, ValidationImages, few_per_task, held_out_tasks, repeats
 from wsl.files.hdf5 import part_of
 from wsl.files.plain import write_csv
 from wsl.jobs.job import Job
 from wsl.outcomes.bins import read_bins
 from wsl.sampling.loading import Choice, MethodFiles, OpenRun
 from wsl.sampling.methods.base import Method
-from wsl.zoo.few_sets import MEMBERS, SETS
+from wsl.zoo.few_sets import SETS
 from wsl.zoo.index import Zoo, open_zoo, read_snapshot
 
 log = logging.getLogger(__name__)
@@ -84,8 +83,7 @@ def measure_novelty(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Compare samples with training snapshots, with the models trained on their tasks and with one another.
 
-    Where members share tasks, a method that draws nothing gives them the same models. Then only the first member of a
-    part and task has rows: copies would make intervals over members too narrow.
+    Of members with copies of the same models, only the first of a part and task has rows, see ``Distinct``.
 
     Args:
         weights: of samples, see ``sampled_weights``.
@@ -109,14 +107,12 @@ def measure_novelty(
     each = len(weights) // len(tasks)
     distances, mask = measure_distances(training, weights), learned(training.layout)
     trained = trained_predictions(indices, images)
-    rows, diversity, seen = [], [], set()
+    rows, diversity, distinct = [], [], Distinct(unit)
     for i, (task, repeat) in enumerate(zip(tasks.itertuples(index=False), repeats(tasks["task"]), strict=True)):
         labels = images.labels(task.task)
         samples = range(i * each, (i + 1) * each)
-        models = task.part, task.task, sha256(weights[samples.start : samples.stop].tobytes()).digest()
-        if unit == MEMBERS and models in seen:
+        if not distinct(weights[samples.start : samples.stop], task.part, task.task):
             continue
-        seen.add(models)
         kept = [sample for sample in samples if finite[sample]]
         predictions = {sample: images.predictions(weights[sample], task.task) for sample in kept}
         trained_model = trained.get((task.part, task.member))  # None if the member diverged

@@ -1,6 +1,6 @@
 """Null arms: a sampler is asked for another dataset or other outcomes than its models are evaluated for.
 
-Only what a sampler reaches above the arm without D or R is due to it. No arm trains anything. An arm is one entry
+What a sampler reaches above the arm without D or R comes from D or R. No arm trains anything. An arm is one entry
 of ``ARMS``: from the held-out tasks, a row of them and its requests to the question that the sampler is asked.
 """
 

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import torch
 from wsl.evaluation.finetuning import fine_tuned
 from wsl.evaluation.outputs import Runner, accuracy
 from wsl.evaluation.settings import FineTuning
-from wsl.evaluation.validation import held_out_tasks
+from wsl.evaluation.validation import Distinct, held_out_tasks
 from wsl.files.plain import write_csv
 from wsl.images.inputs import normalised
 from wsl.images.tasks import TaskImages
@@ -100,28 +99,26 @@ class _Tasks:
         all_only = part == "validation" or not self.as_decoded.uses_images
         requests = [(self.method, images) for images in ([None] if all_only else [*counts, None])]
         requests += [(self.as_decoded, None)] if self.method is not self.as_decoded else []
-        found: dict[tuple, Judged] = {}  # by request and what distinguishes the models of members
+        own = self.unit == MEMBERS or self.reference  # whether each member has a model of its own
+        found: dict[tuple, Judged] = {}
+        distinct = Distinct(self.unit)
         for place, self.run.member in enumerate(members):
             for model, images in requests:
-                tuned = self._tunes(part, place) and images is None and model is self.method
-                key, weights = (model is self.method, images), None
-                if self.unit == MEMBERS:
-                    weights = self._sample(model, task, images)
-                    key = (*key, None if weights is None else sha256(weights).digest())
-                    if key in found:
-                        continue
-                elif self.reference:
-                    key = (*key, self.run.member)
+                request = model is self.method, images
+                key = *request, self.run.member if own else None
                 if key not in found:
-                    weights = self._sample(model, task, images) if self.unit != MEMBERS else weights
+                    weights = self._sample(model, task, images)
+                    if not distinct(weights, *request):
+                        continue
+                    tuned = self._tunes(part, place) and request == (True, None)
                     scores = {} if weights is None else {0: self.scores(weights, task, part)}
                     found[key] = Judged(scores, weights if tuned else None)
                 about = part, self.run.member, task, self.choice.name, self.choice.draw
                 found[key].rows.append(((*about, "all" if images is None else images), model is self.method))
-        waiting = {key: one for key, one in found.items() if one.weights is not None}
-        models = [one.weights for one in waiting.values()]
+        waiting = [one for one in found.values() if one.weights is not None]
+        models = [one.weights for one in waiting]
         tuned = fine_tuned(models, task, self.run.images, self.run.layout, self.finetuning, self.device)
-        for one, by_epoch in zip(waiting.values(), tuned, strict=True):
+        for one, by_epoch in zip(waiting, tuned, strict=True):
             one.scores |= {epoch: self.scores(weights, task, part) for epoch, weights in by_epoch.items()}
         return list(found.values())
 

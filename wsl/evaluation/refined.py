@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from wsl.evaluation.intervals import over_sets
-from wsl.evaluation.validation import ValidationImages, few_per_task, held_out_tasks, repeats
+from wsl.evaluation.validation import Distinct, ValidationImages, few_per_task, held_out_tasks, repeats
 from wsl.files.plain import write_csv
 from wsl.jobs.job import Job
 from wsl.outcomes.bins import read_bins
@@ -16,7 +16,7 @@ from wsl.sampling.loading import Choice, MethodFiles, OpenRun
 from wsl.sampling.methods.base import CodeSampler
 from wsl.sampling.refinement import Budget, Decoder, refine
 from wsl.shared.pairs import read_codes
-from wsl.zoo.few_sets import MEMBERS, SETS
+from wsl.zoo.few_sets import SETS
 
 log = logging.getLogger(__name__)
 STAGES = ("before", "refined", "fine_tuned")
@@ -34,8 +34,7 @@ def measure_refinement(
 ) -> pd.DataFrame:
     """Sample a model for each task, refine it on the task's training images, and evaluate it on validation images.
 
-    Where members share tasks, a sampler that draws nothing gives them the same code. Then only the first member of a
-    part and task has rows.
+    Of members with the same code, only the first of a part and task has rows, see ``Distinct``.
 
     Args:
         sampler: of codes.
@@ -50,14 +49,12 @@ def measure_refinement(
         One row per task and ``method`` (``before``, ``refined``, ``fine_tuned``): the task's columns, ``loss`` (nats,
         infinite for non-finite outputs), ``accuracy``.
     """
-    run, rows, seen = sampler.run, [], set()
+    run, rows, distinct = sampler.run, [], Distinct(unit)
     decoder, validation = Decoder(run.codec, sampler.space, device), ValidationImages(run.images, run.layout, device)
     for seed, (task, repeat) in enumerate(zip(tasks.itertuples(index=False), repeats(tasks["task"]), strict=True)):
         code = sampler.codes(run.class_means.embed([task.task]), np.array([loss]), repeat)[0]
-        key = task.part, task.task, code.tobytes()
-        if unit == MEMBERS and key in seen:
+        if not distinct(code, task.part, task.task):
             continue
-        seen.add(key)
         images, labels = run.images.of_task(task.task)
         refined = refine(decoder, code, units, images.to(device), labels.to(device), budget, seed)
         for stage in STAGES:

@@ -1,9 +1,10 @@
 """Held-out tasks, and the evaluation of models on their validation images."""
 
 from collections.abc import Sequence
+from hashlib import sha256
 from math import ceil
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from wsl.evaluation.settings import SHARED_TASK
 from wsl.files.hdf5 import part_of
 from wsl.images.inputs import normalised
 from wsl.images.tasks import TaskImages
+from wsl.zoo.few_sets import MEMBERS
 from wsl.zoo.index import open_zoo
 from wsl.zoo.layout import Layout
 
@@ -60,6 +62,27 @@ def typical_accuracies(snapshots: pd.DataFrame, losses: np.ndarray) -> np.ndarra
     known, accuracies = snapshots[["validation_loss", "validation_accuracy"]].to_numpy(dtype=float).T
     nearest = np.argsort(np.abs(np.subtract.outer(losses, known)), axis=1, kind="stable")
     return accuracies[nearest[:, : ceil(len(known) ** 0.5)]].mean(axis=1)
+
+
+class Distinct:
+    """Finds copies of models.
+
+    Where members share tasks, a method that draws nothing gives them the same models. Copies would make intervals over
+    members too narrow, so only the first counts.
+
+    Args:
+        unit: of intervals, see ``wsl.zoo.few_sets``; copies count unless it is ``members``.
+    """
+
+    def __init__(self, unit: str):
+        self._unit, self._seen = unit, set()
+
+    def __call__(self, models: np.ndarray | Sequence[np.ndarray] | None, *about: Any) -> bool:
+        """Return whether models count: whether they are the first with these numbers among those with ``about``."""
+        key = *about, None if models is None else sha256(np.asarray(models).tobytes()).digest()
+        counts = self._unit != MEMBERS or key not in self._seen
+        self._seen.add(key)
+        return counts
 
 
 class Judgement(NamedTuple):

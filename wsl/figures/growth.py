@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from wsl.evaluation.growth import SEEDS
 from wsl.figures.dots import axis_range, unit
 from wsl.figures.methods import KINDS, kinds_in, method, uses_zoo
 from wsl.figures.style import COLUMN, draw_intervals, place_axes, placed_figure, save
@@ -20,7 +21,6 @@ FIGURE = {
 }
 # Inches: heights of the figure, the panels and the labels below them; widths left of the first panel and right of each.
 HEIGHT, PANEL, BELOW, LEFT, RIGHT = 3.1, 2.3, 0.55, 0.5, 1.75
-SEEDS = "zoo seeds"  # unit of intervals over zoos
 
 
 def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
@@ -72,9 +72,8 @@ def _panel(axes: Axes, whole: pd.DataFrame) -> None:
     ends = []
     for place, (name, rows) in enumerate(whole.groupby("sampler", sort=False)):
         look, rows = method(name), rows.drop_duplicates("members")
-        x = rows["members"] * 2 ** (
-            0.03 * (place % 5 - min(count - 1, 4) / 2)
-        )  # shifted, so that intervals do not overlap
+        shift = 0.03 * (place % 5 - min(count - 1, 4) / 2)  # so that intervals do not overlap
+        x = rows["members"] * 2**shift
         percent = 100 * rows[["accuracy", "low", "high"]]
         draw_intervals(
             axes, x, percent, "accuracy", color=look.colour, marker=look.marker, ls=look.line, ms=3,

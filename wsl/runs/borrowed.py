@@ -20,14 +20,13 @@ from wsl.settings.sections import plain
 from wsl.zoo.borrowed import Description, placed, read_description, seen_from, zoo_folder, zoo_is_described
 from wsl.zoo.left_out import chosen_classes, without_classes
 from wsl.zoo.plan import first_training
-from wsl.zoo.settings import Zoo
+from wsl.zoo.settings import BESIDE, Zoo
 
 if TYPE_CHECKING:
     from wsl.runs.run import Run
 
 KEY = "zoo.from"
 IMAGES = {"size", "mean", "std", "classes_per_job"}
-BESIDE = ("training", "leave_out")  # fields of ``Zoo`` that can be given beside ``from``
 OWN = {"imported", "borrowed", *BESIDE}  # fields of ``Zoo`` that do not describe members
 
 

@@ -26,6 +26,7 @@ from wsl.zoo.start_settings import Backbone, ClassChoice
 RESNET18 = "resnet18"  # the default architecture
 LORA = "lora"
 MOMENTUM = 0.9  # of SGD
+BESIDE = ("training", "leave_out")  # fields of ``Zoo`` that can be given beside ``from``
 DEFAULT = "default"  # initial weights as the architecture defines them
 # Others, by the names of functions of torch.nn.init with a hyphen, see wsl.zoo.initialisation.
 INITIALISATIONS = ("uniform", "normal", "kaiming-uniform", "kaiming-normal")
@@ -211,7 +212,7 @@ class Zoo(MemberTraining):
         given = [key for key in ("imported", "borrowed") if getattr(self, key) is not None]
         if self.leave_out and self.borrowed is None:
             raise ValueError("leave_out: it needs the zoo of another run, `from`; for a zoo of its own, use unseen")
-        allowed = {*given[:1], "training", "leave_out"} | ({"snapshots"} if self.borrowed is not None else set())
+        allowed = {*given[:1], *BESIDE} | ({"snapshots"} if self.borrowed is not None else set())
         described = [key for key in Zoo.model_fields if key in self.model_fields_set - allowed]
         if given and described:
             names = [Zoo.model_fields[key].alias or key for key in (given[0], *described)]
