@@ -116,7 +116,7 @@ def refine(
 
     load(before)
     network.architecture.for_training(network)
-    optimizer = torch.optim.Adam(network.parameters(), lr=budget.fine_tuning_rate)
+    optimizer = torch.optim.Adam(network.parameters(), lr=budget.fine_tuning_rate, fused=True)
     with_batch_statistics(network)
     for batch in batches(len(images), budget.batch_size, budget.steps, seed):
         optimizer.zero_grad()

@@ -113,7 +113,7 @@ class _Fit(EpochLoop):
         self.module, self.loss_of, self.counts, self.batch_size = module, loss_of, counts, recipe.batch_size
         self.after_epoch = after_epoch
         self.optimizer = torch.optim.AdamW(
-            module.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+            module.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
         )
         scheduler = self.cycle = None
         if recipe.schedule == "cosine":

@@ -24,7 +24,7 @@ def search_code(
         slow_from: step from which the learning rate is five times smaller; None: it is constant.
     """
     offset = torch.zeros_like(start, requires_grad=True)
-    optimizer = torch.optim.Adam([offset], lr=learning_rate)
+    optimizer = torch.optim.Adam([offset], lr=learning_rate, fused=True)
     for step in range(steps):
         if step == slow_from:
             optimizer.param_groups[0]["lr"] /= 5
