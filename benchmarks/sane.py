@@ -108,11 +108,12 @@ def ours(zoo: Zoo, given: argparse.Namespace, seed: int, **changes: Any) -> Arm:
     encoder = settings.module([layout_to_text(zoo.layout)], size, given.latent)
     encoder.sequences[0].load_state_dict(zoo.standard.state_dict())
     module, rng = ViewLoss(encoder, settings), np.random.default_rng(seed)
-    optimizer = torch.optim.AdamW(module.parameters(), lr=given.learning_rate, weight_decay=WEIGHT_DECAY)
+    about = {"lr": given.learning_rate, "weight_decay": WEIGHT_DECAY, "fused": True}
+    optimizer = torch.optim.AdamW(module.parameters(), **about)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, given.learning_rate, given.steps)
 
     def step(rows: torch.Tensor) -> None:
-        loss = module(zoo.train[rows], zoo.layout, rng)
+        loss, _ = module(zoo.train[rows], zoo.layout, rng)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

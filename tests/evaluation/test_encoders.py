@@ -25,8 +25,11 @@ from wsl.files.hdf5 import new_hdf5, put_table
 from wsl.images.inputs import normalised
 from wsl.images.reading import join_task
 from wsl.images.tasks import TaskImages
+from wsl.jobs.job import Job
+from wsl.jobs.progress import Progress
 from wsl.shared.settings import Shared
 from wsl.shared.training import train_shared
+from wsl.training import fitting
 from wsl.training.fitting import Standardiser
 from wsl.weights.codec import WeightCodec
 from wsl.weights.coefficients import LinearCodec, read_coefficients
@@ -54,7 +57,7 @@ def accuracies(zoo, packed, tmp_path_factory):
 
 @pytest.fixture
 def measure(zoo, fitted, coefficients, packed, class_means, bins, accuracies, tmp_path):
-    def run(sensitivity=None, **changes):
+    def run(sensitivity=None, job=Job(), **changes):  # noqa: B008
         out, probes, history = (tmp_path / f"{name}.csv" for name in ("m", "p", "h"))
         settings = {"encoder": PCA, "components": 32, "budget": None, "gate": "variance", "search": {}, **changes}
         inputs = BenchInputs(
@@ -62,7 +65,7 @@ def measure(zoo, fitted, coefficients, packed, class_means, bins, accuracies, tm
             *(coefficients["train"], coefficients["validation"], list(packed.values())),
             *(accuracies, list(class_means.values()), bins, sensitivity),
         )
-        measure_encoder(inputs, out, probes, history, BenchSettings(**settings, shared=SHARED), SEEDS)
+        measure_encoder(inputs, out, probes, history, BenchSettings(**settings, shared=SHARED), SEEDS, job)
         return pd.read_csv(out), pd.read_csv(probes)
 
     return run
@@ -123,6 +126,29 @@ def test_latents_of_tokens_are_probed_whole_and_as_their_mean(measure):
     alone = probes[~probes["with_statistics"]]
     assert alone["summary"].tolist() == ["all"] * 5 + ["token-mean"] * 5
     assert alone["features"].tolist() == [3 * tokens] * 5 + [3] * 5
+
+
+def test_a_killed_fit_resumes(measure, monkeypatch, tmp_path):
+    encoder = {"name": "pca-ae", "latent": 4, "hidden": [8], "behaviour": 1.0, "behaviour_queries": 2}
+    encoder |= {**RECIPE, "epochs": 3}
+    expected, expected_probes = measure(encoder=encoder)
+
+    def job():
+        return Job(progress=Progress(tmp_path / "job", "key", seconds=0))
+
+    with monkeypatch.context() as patch:
+        train, epochs = fitting._Fit.train, iter(range(3))
+        patch.setattr(fitting._Fit, "train", lambda fit: train(fit) if next(epochs) < 2 else 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            measure(job=job(), encoder=encoder)
+    trained, train = [], fitting._Fit.train
+    monkeypatch.setattr(fitting._Fit, "train", lambda fit: (trained.append(fit.epochs), train(fit))[1])
+    table, probes = measure(job=(resumed := job()), encoder=encoder)
+    assert trained == [3, 2, 2]  # its last epoch, and both of the shared encoder
+    pd.testing.assert_frame_equal(probes, expected_probes)
+    told = ["fit_seconds", "decode_seconds", "peak_mib"]
+    pd.testing.assert_frame_equal(table.drop(columns=told), expected.drop(columns=told))
+    assert (table["fit_seconds"] > resumed.progress.earlier).all() and resumed.progress.earlier > 0
 
 
 def test_a_budget_by_function_reads_the_sensitivity(measure, zoo, fitted, packed, tmp_path):

@@ -3,7 +3,7 @@
 import resource
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -96,7 +96,7 @@ def _members(path: str | Path) -> pd.DataFrame:
 def _fit(
     inputs: BenchInputs, folder: Path, settings: BenchSettings, seeds: dict[str, int], job: Job
 ) -> tuple[WeightCodec, float]:
-    """Fit the encoder in a folder; return its codec and the seconds of the fit."""
+    """Fit the encoder in a folder, from the last state of the job; return its codec and the seconds of the fit."""
     sensitivity = inputs.sensitivity if settings.gate == "function" else None
     coefficients = inputs.train, inputs.validation
     limits = settings.components, settings.budget, sensitivity
@@ -107,8 +107,8 @@ def _fit(
     outputs = [folder / name for name in ("encoder.safetensors", "history.csv", "states.safetensors")]
     fit = EncoderFit(encoder=settings.encoder, orders=settings.orders)
     started = time.perf_counter()
-    train_weight_encoder(files, *outputs, fit, seeds["orders"], Job(job.device, job.threads, seeds["encoder"]))
-    seconds = time.perf_counter() - started
+    train_weight_encoder(files, *outputs, fit, seeds["orders"], replace(job, seed=seeds["encoder"]))
+    seconds = job.progress.earlier + time.perf_counter() - started
     return load_codec(inputs.train_index, fitted, outputs[0]), seconds
 
 

@@ -24,6 +24,9 @@ class Progress:
         key: everything that the job's result depends on, as JSON; a state saved under another key is not resumed.
         seconds: shortest time between two saved states of one part of the job, the most that a kill loses.
         history: history of its epochs; None: none is written.
+
+    Attributes:
+        earlier: seconds of work before a kill that the loaded state holds.
     """
 
     def __init__(self, out: str | Path | None, key: Any, seconds: float = SECONDS, history: History | None = None):
@@ -31,6 +34,7 @@ class Progress:
         self.key = hashlib.sha256(json.dumps(key, sort_keys=True, default=str).encode()).hexdigest()
         self.seconds = seconds
         self.history = History(None) if history is None else history
+        self.earlier = 0.0
         self._begun, self._saved = time.monotonic(), {}
         if self.folder and not self.folder.is_dir():  # the job starts from the beginning
             self.history.clear()
@@ -51,6 +55,7 @@ class Progress:
             log.info("%s belongs to other settings, data or code: the job starts from the beginning", path)
             return None
         log.info("resuming from %s", path)
+        self.earlier = max(self.earlier, saved["seconds"])
         return saved["state"]
 
     def save(self, state: Callable[[], dict[str, Any]], part: str = "whole", now: bool = False) -> None:
@@ -68,7 +73,8 @@ class Progress:
             return
         # Through a Python file: torch's own writer does not report a full disk.
         with written_whole(self.folder / f"{part}.pt") as temporary, open(temporary, "wb") as file:
-            torch.save({"key": self.key, "state": state()}, file)
+            seconds = self.earlier + time.monotonic() - self._begun
+            torch.save({"key": self.key, "seconds": seconds, "state": state()}, file)
         self._saved[part] = time.monotonic()
 
     def remove(self) -> None:

@@ -86,7 +86,7 @@ def test_without_noise_it_is_eq_2_8(weights, kind, permute):
             means.append(loss.project(whole))
         embedded.append(torch.cat(means))
     expected = 0.7 * errors / numbers + 0.3 * nt_xent(*embedded, _token_training.TEMPERATURE)
-    assert loss(weights, LAYOUT, np.random.default_rng(4)).item() == pytest.approx(expected.item(), rel=1e-4)
+    assert loss(weights, LAYOUT, np.random.default_rng(4))[0].item() == pytest.approx(expected.item(), rel=1e-4)
 
 
 @pytest.mark.parametrize("kind", ["sane", "hyper"])
@@ -95,9 +95,21 @@ def test_with_beta_1_one_view_is_read(weights, kind, monkeypatch):
     monkeypatch.setattr(_token_training, "permuted", None)  # would fail
     through = loss.encoder.through
     monkeypatch.setattr(loss.encoder, "through", lambda *given: (read.append(len(given[1])), through(*given))[1])
-    loss(weights, LAYOUT, np.random.default_rng(0)).backward()
+    loss(weights, LAYOUT, np.random.default_rng(0))[0].backward()
     assert read == [9 if kind == "sane" else 3]
     assert all(parameter.grad is None for parameter in loss.project.parameters())
+
+
+@pytest.mark.parametrize("kind", ["sane", "contrastive", "hyper"])
+@pytest.mark.parametrize("beta", [0.7, 1.0])
+def test_a_whole_network_that_nothing_spoils_is_decoded_once(weights, kind, beta):
+    whole = {} if kind == "hyper" else {"window": TOKENS}
+    loss = module(kind, beta=beta, permute=True, **whole)
+    _, decoded = loss(weights, LAYOUT, np.random.default_rng(0))
+    assert torch.allclose(decoded, loss.encoder.decode(loss.encoder.encode(weights)), atol=1e-5)
+    for spoils in ({"noise": 0.1}, {"erase": 0.1}, {} if kind == "hyper" else {"window": 60}):
+        if spoils:
+            assert module(kind, beta=beta, **{**whole, **spoils})(weights, LAYOUT, np.random.default_rng(0))[1] is None
 
 
 def test_every_parameter_counts_the_same_in_the_loss_by_parameter():
@@ -107,7 +119,7 @@ def test_every_parameter_counts_the_same_in_the_loss_by_parameter():
     tokens, rng = sequence.cut(rows), np.random.default_rng(0)
     loss.encoder.through = lambda sequence, tokens, index, windows: (torch.zeros_like(tokens), None)
     errors = [rows[:, entry.columns].pow(2).mean().item() for entry in LAYOUT.entries]
-    assert loss(rows, LAYOUT, rng).item() == pytest.approx(np.mean(errors), rel=1e-5)
+    assert loss(rows, LAYOUT, rng)[0].item() == pytest.approx(np.mean(errors), rel=1e-5)
     assert tokens.shape[1] == TOKENS
 
 
@@ -127,5 +139,5 @@ def test_the_latent_of_a_whole_network_is_a_linear_map_of_all_its_tokens(weights
 
 def test_the_same_generator_gives_the_same_views(weights):
     loss = module("contrastive", beta=0.5, windows=1, permute=True, noise=0.1)
-    losses = [loss(weights, LAYOUT, np.random.default_rng(seed)).item() for seed in (0, 0, 1)]
+    losses = [loss(weights, LAYOUT, np.random.default_rng(seed))[0].item() for seed in (0, 0, 1)]
     assert losses[0] == losses[1] != losses[2]

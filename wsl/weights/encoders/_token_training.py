@@ -38,8 +38,13 @@ class ViewLoss(nn.Module):
         for place, sequence in enumerate(encoder.sequences):
             self.register_buffer(f"importance{place}", importance(sequence, settings.loss), persistent=False)
 
-    def forward(self, weights: torch.Tensor, layout: Layout, rng: np.random.Generator) -> torch.Tensor:
-        """Return the loss of flat weights (n, n_weights) of one layout."""
+    def forward(
+        self, weights: torch.Tensor, layout: Layout, rng: np.random.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return the loss of flat weights (n, n_weights) of one layout, and these as decoded.
+
+        They are None if no view is a whole network that nothing has spoiled.
+        """
         settings, encoder, sequence = self.settings, self.encoder, self.encoder.sequence(layout)
         weight, index, windows = getattr(self, f"importance{list(encoder.sequences).index(sequence)}"), None, 1
         if sequence.tokens > encoder.window:
@@ -54,10 +59,12 @@ class ViewLoss(nn.Module):
             clean, weight = torch.cat([clean, second]), weight.repeat(2, 1, 1)
         decoded, latents = encoder.through(sequence, spoiled(clean, settings, rng), index, windows)
         reconstruction = ((decoded - clean).square() * weight).sum() / weight.sum()
+        whole = index is None and not settings.noise and not settings.erase
+        joined = sequence.join(decoded[: len(weights)]) if whole else None
         if settings.beta == 1:
-            return reconstruction
+            return reconstruction, joined
         contrast = nt_xent(*self.project(latents).chunk(2), TEMPERATURE)
-        return settings.beta * reconstruction + (1 - settings.beta) * contrast
+        return settings.beta * reconstruction + (1 - settings.beta) * contrast, joined
 
 
 def permuted(weights: torch.Tensor, layout: Layout, rng: np.random.Generator) -> torch.Tensor:
@@ -122,10 +129,12 @@ def prepare(data: EncoderData, settings: TokenSettings) -> Training:
             places = [row - start for row in rows.tolist() if start <= row < start + len(zoo)]
             if places:
                 weights = zoo.weights(places).to(device)
-                total = module(weights, zoo.layout, rng)
+                total, decoded = module(weights, zoo.layout, rng)
                 if behaviour_loss and zoo not in data.others:
-                    own = encoder.of(zoo.layout)
-                    total = total + behaviour_loss(zoo, places, own.decode(own.encode(weights)))
+                    if decoded is None:
+                        own = encoder.of(zoo.layout)
+                        decoded = own.decode(own.encode(weights))
+                    total = total + behaviour_loss(zoo, places, decoded)
                 losses.append(total * len(places) / len(rows))
         return torch.stack(losses).sum()
 
