@@ -123,6 +123,30 @@ def test_every_parameter_counts_the_same_in_the_loss_by_parameter():
     assert tokens.shape[1] == TOKENS
 
 
+@pytest.mark.parametrize("window", [TOKENS, 60])
+def test_errors_relative_to_each_networks_own_parameters(weights, window):
+    """A mean over networks, views and named parameters of the squared error over the mean square of that parameter."""
+    loss = module("sane", beta=1 - 1e-9, permute=True, loss="relative", window=window, windows=2)
+    sequence, rng = loss.encoder.sequences[0], np.random.default_rng(0)
+    rows = torch.randn(2, LAYOUT.size) * torch.tensor([[1.0], [30.0]])
+    shown = []
+    loss.encoder.through = lambda sequence, tokens, index, windows: (
+        shown.append((tokens, index)) or torch.zeros_like(tokens), torch.randn(4, 5))  # fmt: skip
+    reached = loss(rows, LAYOUT, rng)[0].item()
+    ((tokens, index),) = shown
+    expected, numbers = 0.0, 0.0
+    for place, token in enumerate(tokens):
+        network = (place % (len(tokens) // 2)) // (1 if index is None else 2)
+        at = slice(None) if index is None else index[place % len(index)]
+        for entry in LAYOUT.entries:
+            own = rows[network, entry.columns].square().mean() + 0.01
+            inside = sequence.filled[at] & (sequence.places[at] >= entry.columns.start)
+            inside &= sequence.places[at] < entry.columns.stop
+            expected += (token[inside].square() / own).sum().item() / entry.size
+            numbers += inside.sum().item() / entry.size
+    assert reached == pytest.approx(expected / numbers, rel=1e-4)
+
+
 def test_the_latent_of_a_whole_network_is_a_linear_map_of_all_its_tokens(weights):
     """`hyper` by hand: maps of each layer, blocks, one linear map of all tokens, and the way back."""
     encoder = module("hyper").encoder

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Centre = Literal["weight", "parameter"]
 Noise = Literal["additive", "multiplicative"]
-LossPer = Literal["number", "parameter"]
+LossPer = Literal["number", "parameter", "relative"]
 
 
 class TokenSettings(TrainedEncoder):
@@ -44,7 +44,9 @@ class TokenSettings(TrainedEncoder):
     loss: LossPer = Field(
         "number",
         description="what counts equally in the reconstruction error: every number, or every named parameter, so that "
-        "biases and batch normalisation weigh as much as large matrices",
+        "biases and batch normalisation weigh as much as large matrices; `relative`: every named parameter of every "
+        "network, by its error relative to its own size, so that networks with small weights count as much as those "
+        "with large ones",
     )
     beta: Annotated[float, Field(ge=0, le=1)] = Field(
         0.95,

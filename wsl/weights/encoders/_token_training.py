@@ -21,6 +21,7 @@ from wsl.zoo.layout import Layout, layout_to_text
 
 PROJECTED = 64  # size of the embeddings of views for NT-Xent
 TEMPERATURE = 0.1  # of NT-Xent
+SMALLEST = 0.01  # mean square of a network's parameter, in units of the zoo's variance, below which errors count less
 
 
 class ViewLoss(nn.Module):
@@ -58,7 +59,11 @@ class ViewLoss(nn.Module):
             second = sequence.cut(permuted(weights, layout, rng), index) if settings.permute else clean
             clean, weight = torch.cat([clean, second]), weight.repeat(2, 1, 1)
         decoded, latents = encoder.through(sequence, spoiled(clean, settings, rng), index, windows)
-        reconstruction = ((decoded - clean).square() * weight).sum() / weight.sum()
+        errors = (decoded - clean).square() * weight
+        if settings.loss == "relative":
+            own = mean_squares(sequence, weights, index) + SMALLEST
+            errors = errors / own.repeat(len(clean) // len(own), 1, 1)  # views of a network have the same ones
+        reconstruction = errors.sum() / weight.sum()
         whole = index is None and not settings.noise and not settings.erase
         joined = sequence.join(decoded[: len(weights)]) if whole else None
         if settings.beta == 1:
@@ -89,13 +94,35 @@ def spoiled(tokens: torch.Tensor, settings: TokenSettings, rng: np.random.Genera
 def importance(sequence: TokenSequence, per: LossPer) -> torch.Tensor:
     """Return the weight of each number of tokens in the reconstruction error (T, size), 0 for padding.
 
-    With ``parameter``, a number of a named parameter of d numbers weighs 1 / d.
+    Unless it is per ``number``, a number of a named parameter of d numbers weighs 1 / d.
     """
     numbers = torch.ones(sequence.layout.size)
-    if per == "parameter":
+    if per != "number":
         for entry in sequence.layout.entries:
             numbers[entry.columns] = 1 / entry.size
     return numbers[sequence.places] * sequence.filled
+
+
+def mean_squares(sequence: TokenSequence, weights: torch.Tensor, index: torch.Tensor | None) -> torch.Tensor:
+    """Return, for each number of tokens, the mean square of the standardised named parameter of its network.
+
+    Args:
+        sequence: of the networks.
+        weights: their flat weights (n, n_weights).
+        index: windows of tokens as in ``TokenSequence.cut``; None: all tokens.
+
+    Returns:
+        As the tokens (n, T, size) or (windows, t, size).
+    """
+    squares = ((weights - sequence.mean) / sequence.scale).square()
+    means = torch.stack([squares[:, entry.columns].mean(1) for entry in sequence.layout.entries], 1)
+    owners = torch.empty(sequence.layout.size, dtype=torch.int64, device=weights.device)
+    for number, entry in enumerate(sequence.layout.entries):
+        owners[entry.columns] = number
+    if index is None:
+        return means[:, owners[sequence.places]]
+    networks = torch.arange(len(weights), device=weights.device).repeat_interleave(len(index) // len(weights))
+    return means[networks[:, None, None], owners[sequence.places[index]]]
 
 
 def prepare(data: EncoderData, settings: TokenSettings) -> Training:
