@@ -172,7 +172,7 @@ class Material:
 
     def encoder_settings(self, name: str) -> dict:
         """The smallest settings of a weight encoder."""
-        if name in ("pca", "statistics", "flat", "nearest"):
+        if name in ("pca", "statistics", "flat", "nearest", "noise"):
             return {"name": name}
         settings = {"name": name, **RECIPE}
         if name == "vq":
