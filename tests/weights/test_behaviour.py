@@ -51,6 +51,20 @@ def test_it_is_the_divergence_of_probabilities(snapshots, behaviour, images):
     assert behaviour.loss(snapshots, rows, decoded).item() == pytest.approx(np.mean(expected), rel=1e-3)
 
 
+def test_errors_of_logits_are_relative_to_the_originals():
+    """By hand: networks and probabilities do not change with the scale and the mean of logits."""
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 3, 5, 4))
+    ratios = []
+    for one, other in zip(a, b, strict=True):
+        one, other = (logits - logits.mean(1, keepdims=True) for logits in (one, other))
+        ratios.append(np.square(other - one).sum() / np.square(one).sum())
+    expected = pytest.approx(np.log1p(ratios).mean(), rel=1e-5)
+    scales, means = np.array([1, 1e-3, 1e4])[:, None, None], rng.normal(size=(3, 5, 1))
+    for pair in ((a, b), (scales * a + means, scales * b)):
+        assert MEASURES["logits"](*map(torch.from_numpy, pair)).item() == expected
+
+
 @pytest.mark.parametrize("measure", MEASURES)
 def test_rows_of_one_task_together_are_the_mean_of_single_rows(snapshots, images, measure):
     """All images of a class are drawn, so that their order alone is random."""

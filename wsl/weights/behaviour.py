@@ -12,7 +12,7 @@ from wsl.weights.snapshots import Snapshots
 from wsl.zoo.layout import Layout
 from wsl.zoo.stacked import Networks
 
-Measure = Literal["divergence", "probabilities"]
+Measure = Literal["divergence", "probabilities", "logits"]
 
 
 def divergence(original: torch.Tensor, decoded: torch.Tensor) -> torch.Tensor:
@@ -29,7 +29,17 @@ def probability_error(original: torch.Tensor, decoded: torch.Tensor) -> torch.Te
     return functional.mse_loss(decoded.softmax(-1), original.softmax(-1))
 
 
-MEASURES = {"divergence": divergence, "probabilities": probability_error}
+def logit_error(original: torch.Tensor, decoded: torch.Tensor) -> torch.Tensor:
+    """Return the mean over networks of log(1 + r) of logits (networks, images, classes).
+
+    r is the squared error relative to the squared size of the original's logits, after the mean of each image's logits is
+    subtracted, which changes no probability. So networks with logits of any size count alike.
+    """
+    a, b = (logits - logits.mean(-1, keepdim=True) for logits in (original, decoded))
+    return ((b - a).square().mean((1, 2)) / a.square().mean((1, 2)).clamp_min(1e-12)).log1p().mean()
+
+
+MEASURES = {"divergence": divergence, "probabilities": probability_error, "logits": logit_error}
 
 
 class Behaviour:

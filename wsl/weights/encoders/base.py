@@ -128,10 +128,11 @@ class TrainedEncoder(WeightEncoder, Recipe):
     behaviour_queries: PositiveInt = Field(
         8, description="training images per class for the behaviour loss, drawn for each batch of snapshots"
     )
-    behaviour_measure: Literal["divergence", "probabilities"] = Field(
+    behaviour_measure: Literal["divergence", "probabilities", "logits"] = Field(
         "divergence",
-        description="measure of the behaviour loss: KL divergence (nats), or the mean squared difference of class "
-        "probabilities (Meynent et al. 2025)",
+        description="measure of the behaviour loss: KL divergence (nats); the mean squared difference of class "
+        "probabilities (Meynent et al. 2025); or the error of logits relative to the size of the original's, so that "
+        "networks with logits of any size count alike",
     )
 
     @property
