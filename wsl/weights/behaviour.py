@@ -32,8 +32,8 @@ def probability_error(original: torch.Tensor, decoded: torch.Tensor) -> torch.Te
 def logit_error(original: torch.Tensor, decoded: torch.Tensor) -> torch.Tensor:
     """Return the mean over networks of log(1 + r) of logits (networks, images, classes).
 
-    r is the squared error relative to the squared size of the original's logits, after the mean of each image's logits is
-    subtracted, which changes no probability. So networks with logits of any size count alike.
+    r is the squared error relative to the squared size of the original's logits, after the mean of each image's logits
+    is subtracted, which changes no probability. So networks with logits of any size count alike.
     """
     a, b = (logits - logits.mean(-1, keepdim=True) for logits in (original, decoded))
     return ((b - a).square().mean((1, 2)) / a.square().mean((1, 2)).clamp_min(1e-12)).log1p().mean()
