@@ -1,7 +1,5 @@
 """The bench of weight encoders against the codec, scikit-learn and manual calculations."""
 
-from itertools import combinations
-
 import h5py
 import numpy as np
 import pandas as pd
@@ -14,31 +12,23 @@ from tests.networks import resnet18_layout
 from tests.ridge import searched_ridge
 from wsl.evaluation.accuracies import measure_accuracies
 from wsl.evaluation.bench import BenchSettings
-from wsl.evaluation.comparison import Compared, compare_members
-from wsl.evaluation.distances import Spread
 from wsl.evaluation.encoder_tables import encoder_tables
 from wsl.evaluation.encoders import BenchInputs, measure_encoder
-from wsl.evaluation.outputs import Runner, disagreement
 from wsl.evaluation.probe_baselines import measure_baselines
 from wsl.evaluation.probes import probe
 from wsl.files.hdf5 import new_hdf5, put_table
-from wsl.images.inputs import normalised
-from wsl.images.reading import join_task
-from wsl.images.tasks import TaskImages
 from wsl.jobs.job import Job
 from wsl.jobs.progress import Progress
 from wsl.shared.settings import Shared
 from wsl.shared.training import train_shared
 from wsl.training import fitting
 from wsl.training.fitting import Standardiser
-from wsl.weights.codec import WeightCodec
-from wsl.weights.coefficients import LinearCodec, read_coefficients
+from wsl.weights.coefficients import read_coefficients
 from wsl.weights.encoders._features import layer_statistics
 from wsl.weights.encoders.tokens import tokens_of
 from wsl.weights.fitted import FittedEncoder
 from wsl.weights.sensitivity import measure_sensitivity
-from wsl.weights.settings import Search
-from wsl.zoo.index import open_zoo, read_weights, write_index
+from wsl.zoo.index import open_zoo, write_index
 
 RECIPE = {"learning_rate": 0.003, "weight_decay": 0.0, "batch_size": 4, "epochs": 2, "patience": None}
 RECIPE |= {"schedule": "constant", "keep": "last"}
@@ -110,13 +100,6 @@ def test_encoders_that_do_not_decode_are_probed_and_aligned_alone(measure, tmp_p
         assert alone["gain"].dropna().abs().max() < 1e-5 and alone["gain"].notna().sum() == 4
     history = pd.read_csv(tmp_path / "h.csv").set_index("training")
     assert history.loc["shared", "validation_loss"].gt(0).all() and np.isnan(history.loc["encoder", "train_loss"])
-
-
-def test_spread_is_numpys():
-    vectors, spread = np.random.default_rng(0).normal(5, 2, (7, 30)), Spread()
-    for vector in vectors:
-        spread.add(vector)
-    assert float(spread) == pytest.approx(np.sqrt(vectors.var(axis=0).sum()))
 
 
 def test_latents_of_tokens_are_probed_whole_and_as_their_mean(measure):
@@ -243,46 +226,6 @@ def test_layer_statistics_are_numpys(zoo):
     assert found[2, place] == pytest.approx(
         [own.mean(), own.var(), *np.percentile(own, [0, 25, 50, 75, 100])], rel=1e-3
     )
-
-
-def test_disagreement_is_that_of_all_pairs():
-    predictions = torch.randint(0, 4, (6, 50))
-    pairs = [(a != b).double().mean().item() for a, b in combinations(predictions, 2)]
-    assert disagreement(predictions) == pytest.approx(np.mean(pairs))
-    assert np.isnan(disagreement(predictions[:1]))
-
-
-def test_diversity_compares_members_of_one_set_in_any_class_order(zoo, train, packed, tmp_path):
-    """Two members have the same classes in other orders, and one is alone."""
-    tasks = {7: "032", 8: "203", 9: "014"}
-    members = [train(tmp_path / f"{n}.h5", task, member=n, seed=n, snapshots=["max"]) for n, task in tasks.items()]
-    write_index(members, tmp_path / "test.h5")
-    with open_zoo(tmp_path / "test.h5") as opened:
-        weights, counters = read_weights(opened), opened.typical_counters
-    images, predicted = TaskImages(list(packed.values())), []
-    for task, vector in zip(tasks.values(), weights, strict=True):
-        inputs, labels = images.of_task(join_task(task), part="validation")
-        logits = Runner(LAYOUT).logits(vector, normalised(inputs))
-        by_class = {task[label]: logits[labels == label].argmax(1).tolist() for label in range(3)}
-        predicted.append([task[index] for name in sorted(task) for index in by_class[name]])
-    expected = np.mean(np.array(predicted[0]) != np.array(predicted[1]))
-    codec = WeightCodec(LinearCodec([], LAYOUT), Same(), counters)
-    compared = Compared(zoo.train, [tmp_path / "test.h5"], list(packed.values()))
-    table = compare_members(codec, compared, Search(), 0, "cpu")
-    assert table["member"].tolist() == [7, 8, 9] and table["agreement"].eq(1).all()
-    assert table["original_diversity"][:2].tolist() == pytest.approx([expected] * 2) and expected > 0
-    assert table.loc[2, ["diversity", "original_diversity"]].isna().all() and table["diversity"][:2].notna().all()
-
-
-class Same(FittedEncoder):
-    """The identity."""
-
-    latent, about = LAYOUT.size, {}
-
-    def encode(self, weights):
-        return weights
-
-    decode = encode
 
 
 def test_tables_by_hand(zoo, accuracies, tmp_path):
