@@ -1,18 +1,15 @@
 """The behaviour loss: it compares outputs of decoded models with those of their originals (Meynent et al. 2025)."""
 
-from typing import Literal
-
 import torch
 from torch.nn import functional
 
 from wsl.images.inputs import normalised
 from wsl.images.reading import task_classes
 from wsl.images.tasks import TaskImages
+from wsl.weights.encoders.base import Measure
 from wsl.weights.snapshots import Snapshots
 from wsl.zoo.layout import Layout
 from wsl.zoo.stacked import Networks
-
-Measure = Literal["divergence", "probabilities", "logits"]
 
 
 def divergence(original: torch.Tensor, decoded: torch.Tensor) -> torch.Tensor:

@@ -103,13 +103,13 @@ def test_with_beta_1_one_view_is_read(weights, kind, monkeypatch):
 @pytest.mark.parametrize("kind", ["sane", "contrastive", "hyper"])
 @pytest.mark.parametrize("beta", [0.7, 1.0])
 def test_a_whole_network_that_nothing_spoils_is_decoded_once(weights, kind, beta):
-    whole = {} if kind == "hyper" else {"window": TOKENS}
-    loss = module(kind, beta=beta, permute=True, **whole)
+    whole = {"beta": beta, "permute": True, "behaviour": 1.0, **({} if kind == "hyper" else {"window": TOKENS})}
+    loss = module(kind, **whole)
     _, decoded = loss(weights, LAYOUT, np.random.default_rng(0))
     assert torch.allclose(decoded, loss.encoder.decode(loss.encoder.encode(weights)), atol=1e-5)
-    for spoils in ({"noise": 0.1}, {"erase": 0.1}, {} if kind == "hyper" else {"window": 60}):
-        if spoils:
-            assert module(kind, beta=beta, **{**whole, **spoils})(weights, LAYOUT, np.random.default_rng(0))[1] is None
+    changes = [{"noise": 0.1}, {"erase": 0.1}, {"behaviour": 0.0}]
+    for changed in changes if kind == "hyper" else [*changes, {"window": 60}]:
+        assert module(kind, **whole | changed)(weights, LAYOUT, np.random.default_rng(0))[1] is None
 
 
 def test_every_parameter_counts_the_same_in_the_loss_by_parameter():

@@ -49,6 +49,11 @@ def in_windows(results: Callable[[slice], torch.Tensor], tokens: int, window: in
     return torch.cat(parts, dim=1)
 
 
+def networks_of(index: torch.Tensor, networks: int) -> torch.Tensor:
+    """Return the network of each window (windows, 1, 1), which has as many as the others, of ``index`` (windows, t)."""
+    return torch.arange(len(index), device=index.device)[:, None, None] // (len(index) // networks)
+
+
 class TokenSequence(nn.Module):
     """Flat weights of one layout <-> standardised tokens, which are cut as in ``cut``."""
 
@@ -71,9 +76,8 @@ class TokenSequence(nn.Module):
         """
         if index is None:
             return ((weights - self.mean) / self.scale)[:, self.places] * self.filled
-        rows = torch.arange(len(index), device=index.device) // (len(index) // len(weights))
         places = self.places[index]
-        values = weights[rows[:, None, None], places]
+        values = weights[networks_of(index, len(weights)), places]
         return (values - self.mean[places]) / self.scale[places] * self.filled[index]
 
     def join(self, tokens: torch.Tensor) -> torch.Tensor:

@@ -9,7 +9,7 @@ from torch import nn
 from wsl.randomness import stream
 from wsl.training.fitting import mlp
 from wsl.training.ntxent import nt_xent
-from wsl.weights.encoders._token_encoder import TokenEncoder, TokenSequence
+from wsl.weights.encoders._token_encoder import TokenEncoder, TokenSequence, networks_of
 from wsl.weights.encoders._token_hyper import HyperEncoder
 from wsl.weights.encoders._token_settings import Centre, LossPer, TokenSettings
 from wsl.weights.encoders.tokens import token_size
@@ -38,16 +38,19 @@ class ViewLoss(nn.Module):
         self.project = mlp([encoder.about["latent"], encoder.about["shape"][0], PROJECTED], 0.0)
         for place, sequence in enumerate(encoder.sequences):
             self.register_buffer(f"importance{place}", importance(sequence, settings.loss), persistent=False)
+            if settings.loss == "relative":
+                self.register_buffer(f"owners{place}", owners(sequence), persistent=False)
 
     def forward(
         self, weights: torch.Tensor, layout: Layout, rng: np.random.Generator
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Return the loss of flat weights (n, n_weights) of one layout, and these as decoded.
 
-        They are None if no view is a whole network that nothing has spoiled.
+        They are None without a behaviour loss, and if no view is a whole network that nothing has spoiled.
         """
         settings, encoder, sequence = self.settings, self.encoder, self.encoder.sequence(layout)
-        weight, index, windows = getattr(self, f"importance{list(encoder.sequences).index(sequence)}"), None, 1
+        place = list(encoder.sequences).index(sequence)
+        weight, index, windows = getattr(self, f"importance{place}"), None, 1
         if sequence.tokens > encoder.window:
             windows = self.windows
             starts = rng.integers(sequence.tokens - encoder.window + 1, size=(len(weights) * windows, 1))
@@ -61,10 +64,11 @@ class ViewLoss(nn.Module):
         decoded, latents = encoder.through(sequence, spoiled(clean, settings, rng), index, windows)
         errors = (decoded - clean).square() * weight
         if settings.loss == "relative":
-            own = mean_squares(sequence, weights, index) + SMALLEST
+            sizes, owned = mean_squares(sequence, weights) + SMALLEST, getattr(self, f"owners{place}")
+            own = sizes[:, owned] if index is None else sizes[networks_of(index, len(weights)), owned[index]]
             errors = errors / own.repeat(len(clean) // len(own), 1, 1)  # views of a network have the same ones
         reconstruction = errors.sum() / weight.sum()
-        whole = index is None and not settings.noise and not settings.erase
+        whole = settings.behaviour and index is None and not settings.noise and not settings.erase
         joined = sequence.join(decoded[: len(weights)]) if whole else None
         if settings.beta == 1:
             return reconstruction, joined
@@ -103,26 +107,18 @@ def importance(sequence: TokenSequence, per: LossPer) -> torch.Tensor:
     return numbers[sequence.places] * sequence.filled
 
 
-def mean_squares(sequence: TokenSequence, weights: torch.Tensor, index: torch.Tensor | None) -> torch.Tensor:
-    """Return, for each number of tokens, the mean square of the standardised named parameter of its network.
-
-    Args:
-        sequence: of the networks.
-        weights: their flat weights (n, n_weights).
-        index: windows of tokens as in ``TokenSequence.cut``; None: all tokens.
-
-    Returns:
-        As the tokens (n, T, size) or (windows, t, size).
-    """
-    squares = ((weights - sequence.mean) / sequence.scale).square()
-    means = torch.stack([squares[:, entry.columns].mean(1) for entry in sequence.layout.entries], 1)
-    owners = torch.empty(sequence.layout.size, dtype=torch.int64, device=weights.device)
+def owners(sequence: TokenSequence) -> torch.Tensor:
+    """Return the number of the named parameter of each number of tokens (T, size); any for padding."""
+    numbers = torch.empty(sequence.layout.size, dtype=torch.int64)
     for number, entry in enumerate(sequence.layout.entries):
-        owners[entry.columns] = number
-    if index is None:
-        return means[:, owners[sequence.places]]
-    networks = torch.arange(len(weights), device=weights.device).repeat_interleave(len(index) // len(weights))
-    return means[networks[:, None, None], owners[sequence.places[index]]]
+        numbers[entry.columns] = number
+    return numbers[sequence.places]
+
+
+def mean_squares(sequence: TokenSequence, weights: torch.Tensor) -> torch.Tensor:
+    """Return the mean square of each standardised named parameter (n, parameters) of flat weights (n, n_weights)."""
+    squares = ((weights - sequence.mean) / sequence.scale).square()
+    return torch.stack([squares[:, entry.columns].mean(1) for entry in sequence.layout.entries], 1)
 
 
 def prepare(data: EncoderData, settings: TokenSettings) -> Training:

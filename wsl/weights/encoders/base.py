@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from wsl.zoo.layout import Layout
 
 WEIGHT_ENCODERS: Registry = Registry("weight encoder", "wsl.weights.encoders")
+Measure = Literal["divergence", "probabilities", "logits"]  # of the behaviour loss
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ class TrainedEncoder(WeightEncoder, Recipe):
     behaviour_queries: PositiveInt = Field(
         8, description="training images per class for the behaviour loss, drawn for each batch of snapshots"
     )
-    behaviour_measure: Literal["divergence", "probabilities", "logits"] = Field(
+    behaviour_measure: Measure = Field(
         "divergence",
         description="measure of the behaviour loss: KL divergence (nats); the mean squared difference of class "
         "probabilities (Meynent et al. 2025); or the error of logits relative to the size of the original's, so that "
