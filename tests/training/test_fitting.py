@@ -111,6 +111,27 @@ def test_weight_decay_is_decoupled():
     assert module.weight.item() == pytest.approx(before * (1 - 0.1 * 0.5))
 
 
+def test_long_gradients_are_scaled_and_short_ones_are_not():
+    gradients = torch.tensor([[3.0, 4.0], [0.3, -0.4], [0.3, 0.1], [-0.2, 0.1]])  # only batches with the first are long
+    module, order = nn.Linear(2, 1, bias=False), []
+
+    def loss_of(part, indices):
+        if module.training:
+            order.extend(indices.tolist())
+        return (gradients[indices] @ module.weight[0]).sum()
+
+    start = module.weight.detach().clone()
+    settings = recipe(max_gradient_norm=1, batch_size=2, epochs=3, keep="last", learning_rate=0.1)
+    fit(module, loss_of, {"train": 4, "validation": 2}, settings, seed=1)
+    expected = nn.Parameter(start)
+    optimizer = torch.optim.AdamW([expected], lr=0.1, weight_decay=0)
+    for first, second in zip(order[::2], order[1::2], strict=True):
+        summed = gradients[first] + gradients[second]
+        expected.grad = (summed / max(1, summed.norm().item()))[None]
+        optimizer.step()
+    assert module.weight.detach().numpy() == pytest.approx(expected.detach().numpy(), rel=1e-4)
+
+
 def test_one_cycle_rises_and_falls_by_steps():
     """Smith and Topin's cycle by hand: from 1/25 up to the rate in 3 tenths of the steps, then down to 1/250,000.
 

@@ -111,7 +111,7 @@ class _Fit(EpochLoop):
 
     def __init__(self, module, loss_of, counts, recipe, after_epoch, saved):
         self.module, self.loss_of, self.counts, self.batch_size = module, loss_of, counts, recipe.batch_size
-        self.after_epoch = after_epoch
+        self.max_norm, self.after_epoch = recipe.max_gradient_norm, after_epoch
         self.optimizer = torch.optim.AdamW(
             module.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay, fused=True
         )
@@ -137,6 +137,8 @@ class _Fit(EpochLoop):
             loss = self.loss_of("train", indices)
             self.optimizer.zero_grad()
             loss.backward()
+            if self.max_norm:
+                nn.utils.clip_grad_norm_(self.module.parameters(), self.max_norm)
             self.optimizer.step()
             if self.cycle:
                 self.cycle.step()

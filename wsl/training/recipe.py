@@ -24,6 +24,9 @@ class Recipe(Section):
     learning_rate: PositiveFloat = Field(1e-3, description="learning rate")
     weight_decay: NonNegativeFloat = Field(0.0, description="decoupled weight decay")
     batch_size: Annotated[Whole, Field(ge=2)] = Field(32, description="snapshots per batch")
+    max_gradient_norm: PositiveFloat | None = Field(
+        None, description="largest norm of a step's gradient; a longer one is scaled to it; empty: any"
+    )
     epochs: PositiveInt = Field(200, description="maximum number of epochs")
     patience: PositiveInt | None = Field(
         None, description="stop after this many epochs without a lower validation loss; empty: never"
