@@ -1,5 +1,7 @@
 """The encoder `nearest`: the training snapshot with the most similar weights, a baseline for reconstructions."""
 
+import numpy as np
+
 from wsl.errors import DataError
 from wsl.weights.encoders.base import WEIGHT_ENCODERS, WeightEncoder
 
@@ -18,7 +20,7 @@ class Nearest(WeightEncoder):
 
     def prepare(self, data):
         from wsl.weights.encoders._features import prepare
-        from wsl.weights.encoders._nearest import NearestSnapshot, deviations
+        from wsl.weights.encoders._nearest import NearestSnapshot
 
         training = data.training
         if (numbers := len(training) * training.layout.size) > MOST:
@@ -28,7 +30,9 @@ class Nearest(WeightEncoder):
             )
         module = NearestSnapshot(training.layout, len(training))
         module.known.copy_(training.weights(range(len(training))))
-        module.scale.copy_(deviations(module.known, training.layout))
+        entries = training.layout.entries
+        parameters = np.repeat(np.arange(len(entries)), [entry.size for entry in entries])
+        module.units.fit(module.known, "per-parameter", parameters)
         return prepare(module, data)
 
     @classmethod
