@@ -10,7 +10,9 @@ datasets="digits digits-inverted digits-recoloured characters characters-rotated
 datasets="$datasets cifar10 cifar10-inverted cifar10-rotated"
 if [ "$1" = tiny ]; then datasets=characters; fi
 
-wsl run "$study/datasets$kind.yaml"
+# The zoo alone: its members and images.
+zoo=results/cnn-datasets$kind
+wsl run "$study/datasets$kind.yaml" -- "$zoo/zoo/zoo.json" "$zoo/tables/members.csv" "$zoo/images/all.json"
 beside=
 for dataset in $datasets; do
   run=cnn$kind-without-$dataset
