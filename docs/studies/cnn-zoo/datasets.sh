@@ -1,6 +1,6 @@
 #!/bin/sh
-# Several datasets: one zoo on nine datasets, and then runs on it that leave out each of them in turn. Each of these lists
-# the accuracies of those before it, so tables/accuracy.csv of the last one has all.
+# Several datasets: one zoo on nine datasets, and then runs on it that leave out each of them in turn. Each of these makes
+# two tables, and lists the accuracies of those before it, so tables/accuracy.csv of the last one has all.
 #
 #     sh docs/studies/cnn-zoo/datasets.sh         # the study
 #     sh docs/studies/cnn-zoo/datasets.sh tiny    # a small version on embedded images
@@ -16,6 +16,7 @@ wsl run "$study/datasets$kind.yaml" -- "$zoo/zoo/zoo.json" "$zoo/tables/members.
 beside=
 for dataset in $datasets; do
   run=cnn$kind-without-$dataset
-  wsl run "$study/left-out$kind.yaml" -- --config "run=$run" "zoo={leave_out: [$dataset]}" "beside=[$beside]"
+  wsl run "$study/left-out$kind.yaml" -- "results/$run/tables/accuracy.csv" "results/$run/tables/control.csv" \
+    --config "run=$run" "zoo={leave_out: [$dataset]}" "beside=[$beside]"
   beside=$beside${beside:+, }$run
 done
