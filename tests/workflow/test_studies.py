@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections import Counter
+from itertools import product
 from pathlib import Path
 
 import h5py
@@ -12,6 +13,7 @@ import pytest
 import yaml
 
 from wsl.config.schema import load_config
+from wsl.evaluation.null_arms import ARMS
 from wsl.images.reading import task_classes
 from wsl.launch.planning import _changed, _changes
 from wsl.runs.run import Run
@@ -37,13 +39,6 @@ def commands(script: str, folder: Path, *arguments: str) -> list[tuple[Path, lis
 
 def config_of(config: Path, arguments: list[str]) -> dict:
     return _changed(yaml.safe_load(config.read_text(encoding="utf-8")), _changes(arguments))
-
-
-@pytest.mark.parametrize("kind", ["", "-tiny"])
-def test_runs_on_a_zoo_have_its_settings(kind):
-    whole, left = (yaml.safe_load((STUDY / f"{name}{kind}.yaml").read_text()) for name in ("datasets", "left-out"))
-    assert left.pop("zoo")["from"] == f"results/{whole['run']}"
-    assert {key: whole[key] for key in left if key != "run"} == {key: left[key] for key in left if key != "run"}
 
 
 def test_each_dataset_is_left_out_in_turn_and_the_last_run_lists_all(tmp_path):
@@ -86,8 +81,8 @@ def make(plain_snakemake):
 @pytest.mark.slow
 def test_nothing_is_fitted_to_a_dataset_that_is_left_out(make, tmp_path, read_jobs):
     zoo, run = commands("datasets.sh", tmp_path, "tiny")
-    make(zoo, "zoo/zoo.json", "tables/members.csv", "images/all.json")
-    jobs = read_jobs(make(run, "tables/accuracy.csv"))
+    make(zoo)
+    jobs = read_jobs(make(run))
     results = tmp_path / "results" / "cnn-tiny-without-characters"
     tasks = {}
     for part in ("train", "validation", "test", "unseen"):
@@ -108,6 +103,8 @@ def test_nothing_is_fitted_to_a_dataset_that_is_left_out(make, tmp_path, read_jo
         np.testing.assert_allclose(fitted["mean"][...].ravel(), weights.mean(axis=0), atol=1e-6)
     accuracies = pd.read_csv(results / "tables/accuracy.csv")
     assert set(accuracies["classes"]) == {"validation", "seen", "unseen"} and set(accuracies["unit"]) == {"members"}
+    control = pd.read_csv(results / "tables/control.csv")
+    assert set(zip(control["part"], control["arm"], strict=True)) == set(product(("test", "unseen"), ARMS))
 
 
 @pytest.mark.slow
