@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from wsl.images.inputs import pixelwise
 from wsl.zoo.layout import Layout
 from wsl.zoo.network import FlatNetwork
 from wsl.zoo.stacked import Networks
@@ -44,7 +45,7 @@ class Runner:
     def logits(self, weights: np.ndarray, inputs: torch.Tensor) -> torch.Tensor:
         """Return logits (n, classes) of normalised inputs (n, 3, h, w) under flat weights (n_weights,)."""
         network = self.flat.load(weights)
-        return torch.cat([network(batch.to(self.device)) for batch in inputs.split(512)]).cpu()
+        return torch.cat([network(pixelwise(batch.to(self.device))) for batch in inputs.split(512)]).cpu()
 
 
 def synthetic_inputs(count: int, size: int, seed: int) -> torch.Tensor:

@@ -5,6 +5,7 @@ import logging
 import torch
 from torch.func import functional_call
 
+from wsl.images.inputs import pixelwise
 from wsl.zoo.layout import Layout
 from wsl.zoo.network import flatten, network_for, with_batch_statistics
 from wsl.zoo.stacked_layers import NotStackableError, StackedBatchNorm2d, stacked_copy
@@ -63,7 +64,7 @@ class Networks:
 
         ``inputs`` (n, 3, h, w) are normalised and on the device.
         """
-        inputs = self._pixelwise(inputs)
+        inputs = pixelwise(inputs)
         if len(weights) > 1 and not self._tried:
             self._try(inputs[:4])
         if self._wide is None or len(weights) == 1:
@@ -79,18 +80,10 @@ class Networks:
         state = {}
         for entry in self.entries:
             value = weights[:, entry.columns].unflatten(1, entry.shape).flatten(0, 1)
-            state[entry.name] = self._pixelwise(value) if value.ndim == 4 else value
+            state[entry.name] = pixelwise(value) if value.ndim == 4 else value
         for hook in self._hooks:
             inputs = hook(self._wide, (inputs,))
-        return (
-            functional_call(self._wide, state, (self._pixelwise(inputs),))
-            .unflatten(1, (len(weights), -1))
-            .transpose(0, 1)
-        )
-
-    def _pixelwise(self, values: torch.Tensor) -> torch.Tensor:
-        """Return images or filters with the channels of a pixel adjacent on a CPU."""
-        return values.contiguous(memory_format=torch.channels_last) if self.device == "cpu" else values
+        return functional_call(self._wide, state, (pixelwise(inputs),)).unflatten(1, (len(weights), -1)).transpose(0, 1)
 
     @torch.no_grad()
     def _try(self, inputs: torch.Tensor) -> None:
