@@ -65,6 +65,7 @@ def measure_control(
         the sampler got, ``requested`` and ``achieved`` (nats, infinite for non-finite outputs), ``accuracy_reached``.
     """
     rows, distinct = [], Distinct(unit)
+    judged = {}  # by task and digest of a model: samplers that draw nothing repeat theirs for each member of a task
     for name, arm in ARMS.items():
         numbers = numbers_of(name, len(requests))
         for row, (task, repeat) in enumerate(zip(tasks.itertuples(index=False), repeats(tasks["task"]), strict=True)):
@@ -78,10 +79,13 @@ def measure_control(
                 if weights is None:  # for example, the member diverged
                     log.warning("task %s: no model of %s", task.task, about["sampler"])
                     break
-                asked = {"arm": name, "asked_task": question.task, "asked_loss": float(loss)}
-                scores = dict(zip(RESULTS, (requests[number], *images.judge(weights, task.task)), strict=True))
-                own.append({**task._asdict(), **about, **asked, **scores})
                 models.append(sha256(np.asarray(weights)).digest())
+                key = task.task, models[-1]
+                if key not in judged:
+                    judged[key] = images.judge(weights, task.task)
+                asked = {"arm": name, "asked_task": question.task, "asked_loss": float(loss)}
+                scores = dict(zip(RESULTS, (requests[number], *judged[key]), strict=True))
+                own.append({**task._asdict(), **about, **asked, **scores})
             rows += own if distinct(models, name, task.part, task.task) else []
             log.info("task %s, arm %s: %d requests", task.task, name, len(numbers))
     return pd.DataFrame(rows, columns=[*tasks.columns, *ABOUT, *RESULTS])
