@@ -68,6 +68,11 @@ class Layout(NamedTuple):
             raise DataError("names and shapes do not identify the head of these weights; import the zoo with --head")
         return self[self.head[0]].shape[0]
 
+    @property
+    def owners(self) -> np.ndarray:
+        """The number of the named parameter of each number (size,)."""
+        return np.repeat(np.arange(len(self.entries)), [entry.size for entry in self.entries])
+
     def __getitem__(self, name: str) -> Entry:
         return next(entry for entry in self.entries if entry.name == name)
 

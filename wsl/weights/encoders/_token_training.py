@@ -109,10 +109,7 @@ def importance(sequence: TokenSequence, per: LossPer) -> torch.Tensor:
 
 def owners(sequence: TokenSequence) -> torch.Tensor:
     """Return the number of the named parameter of each number of tokens (T, size); any for padding."""
-    numbers = torch.empty(sequence.layout.size, dtype=torch.int64)
-    for number, entry in enumerate(sequence.layout.entries):
-        numbers[entry.columns] = number
-    return numbers[sequence.places]
+    return torch.from_numpy(sequence.layout.owners)[sequence.places]
 
 
 def mean_squares(sequence: TokenSequence, weights: torch.Tensor) -> torch.Tensor:

@@ -1,7 +1,5 @@
 """The encoder `nearest`: the training snapshot with the most similar weights, a baseline for reconstructions."""
 
-import numpy as np
-
 from wsl.errors import DataError
 from wsl.weights.encoders.base import WEIGHT_ENCODERS, WeightEncoder
 
@@ -30,9 +28,7 @@ class Nearest(WeightEncoder):
             )
         module = NearestSnapshot(training.layout, len(training))
         module.known.copy_(training.weights(range(len(training))))
-        entries = training.layout.entries
-        parameters = np.repeat(np.arange(len(entries)), [entry.size for entry in entries])
-        module.units.fit(module.known, "per-parameter", parameters)
+        module.units.fit(module.known, "per-parameter", training.layout.owners)
         return prepare(module, data)
 
     @classmethod
