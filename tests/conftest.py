@@ -19,7 +19,6 @@ from PIL import Image
 
 from tests.networks import resnet18_layout
 from tests.places import disk, fake_hub, fill, site  # noqa: F401
-from wsl.datasets.class_means import embed_classes
 from wsl.datasets.encoders.base import DATASET_ENCODERS
 from wsl.datasets.settings import ClipModel
 from wsl.images.packing import pack_class
@@ -198,6 +197,8 @@ def reader(tiny_clip, tmp_path_factory):
 @pytest.fixture(scope="session")
 def class_means(packed, tiny_clip, tmp_path_factory) -> dict[str, Path]:
     """Class-mean files by class name, of random features."""
+    from wsl.datasets.clip import embed_classes  # open_clip takes seconds to import
+
     folder = tmp_path_factory.mktemp("class_means")
     files = {name: folder / f"{name}.h5" for name in packed}
     for name, path in files.items():

@@ -5,7 +5,8 @@ import json
 import pytest
 from PIL import Image
 
-from wsl.datasets.class_means import ClassMeans, embed_classes
+from wsl.datasets.class_means import ClassMeans
+from wsl.datasets.clip import embed_classes
 from wsl.datasets.settings import ClipModel
 from wsl.files.plain import list_files, listed
 from wsl.files.tensors import read_tensors, write_tensors

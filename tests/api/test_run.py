@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 import wsl
 from tests.networks import resnet18
 from wsl.cli.main import app
-from wsl.datasets.class_means import ClassMeans, embed_classes
+from wsl.datasets.class_means import ClassMeans
+from wsl.datasets.clip import embed_classes
 from wsl.datasets.settings import ClipModel
 from wsl.errors import ConfigError, DataError
 from wsl.outcomes.bins import read_bins

@@ -12,8 +12,8 @@ from typer.testing import CliRunner
 
 from tests.networks import resnet18, resnet18_layout
 from wsl.cli.main import app
-from wsl.datasets.class_means import ClassMeans, embed_classes
-from wsl.datasets.clip import Clip
+from wsl.datasets.class_means import ClassMeans
+from wsl.datasets.clip import Clip, embed_classes
 from wsl.datasets.settings import ClipModel
 from wsl.files.tensors import read_tensors
 from wsl.outcomes.bins import read_bins

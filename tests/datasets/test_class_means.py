@@ -10,7 +10,8 @@ import torch
 from PIL import Image
 
 from wsl.datasets import clip
-from wsl.datasets.class_means import ClassMeans, embed_classes
+from wsl.datasets.class_means import ClassMeans
+from wsl.datasets.clip import embed_classes
 from wsl.datasets.settings import ClipModel
 from wsl.errors import DataError
 from wsl.images.packing import pack_class

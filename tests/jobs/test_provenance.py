@@ -88,7 +88,7 @@ def test_code_that_training_does_not_reach_is_not_in_its_digest(edit, tree):
 
 
 def test_data_beside_the_code_counts_as_code(edit):
-    embedding = "wsl.datasets.class_means.embed_classes"
+    embedding = "wsl.datasets.clip.embed_classes"
     before = digest(), digest(embedding)
     edit("wsl/datasets/models/wsl-small-rn.json", '"embed_dim": 128', '"embed_dim": 64')
     assert digest() == before[0]

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.stages.kinds import config_of
-from wsl.datasets.class_means import embed_classes
+from wsl.datasets.clip import embed_classes
 from wsl.datasets.settings import ClipModel
 from wsl.evaluation.accuracies import measure_accuracies
 from wsl.images.packing import pack_class

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from wsl.datasets.class_means import embed_classes
+from wsl.datasets.clip import embed_classes
 from wsl.datasets.settings import ClipModel
 from wsl.images.packing import pack_class
 from wsl.jobs.job import Job

@@ -32,7 +32,7 @@ def embed_by_backbone(
 
     Args:
         packed: packed images, one file per class.
-        out: one HDF5 file per class, see ``wsl.datasets.class_means.embed_classes``; without text.
+        out: one HDF5 file per class, see ``wsl.datasets.clip.embed_classes``; without text.
         prompts: not used, since a classifier does not read names.
         model: the encoder; its ``checkpoint`` is the path of a file.
         job: device and threads.

@@ -1,54 +1,16 @@
-"""Files of class means of CLIP features, and dataset embeddings of them (section 3.2.2)."""
+"""Class files with means of features of images, and dataset embeddings of them (section 3.2.2)."""
 
-from __future__ import annotations
-
-import logging
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from wsl.datasets.settings import ClipModel
 from wsl.errors import DataError
 from wsl.files.hdf5 import new_hdf5, open_hdf5
 from wsl.files.plain import Files, listed
 from wsl.images.reading import task_classes
-from wsl.jobs.job import Job
-
-if TYPE_CHECKING:
-    from wsl.datasets.clip import Clip
-
-log = logging.getLogger(__name__)
-
-
-def embed_classes(
-    packed: Sequence[str | Path],
-    out: Sequence[str | Path],
-    prompts: Sequence[Sequence[str]],
-    model: ClipModel,
-    job: Job = Job(),  # noqa: B008
-) -> None:
-    """Write class files: the mean of the CLIP features of each class's *training* images.
-
-    Args:
-        packed: packed images, one file per class.
-        out: one HDF5 file per class, with ``mean`` (dimension,), ``features`` (images, dimension) in the order of the
-            images, and ``text`` (dimension,), the mean of the prompts' normalised features, if there are prompts.
-        prompts: sentences that name each class.
-        model: see ``wsl.datasets.clip.Clip``.
-        job: its seed is that of random weights of CLIP.
-    """
-    from wsl.datasets.clip import Clip  # the import takes seconds, and reading class means does not need it
-
-    torch.set_num_threads(job.threads)
-    encoder = Clip(model.model, model.weights, job.seed, job.device)
-    for source, path, sentences in zip(packed, out, prompts, strict=True):
-        text = encoder.text_features(sentences).mean(0).cpu().numpy() if sentences else None
-        name, count = embed_class(source, path, encoder.features, text)
-        log.info("class %s: mean of %d images, %d prompts", name, count, len(sentences))
 
 
 def embed_class(
@@ -58,7 +20,7 @@ def embed_class(
 
     Args:
         packed: its packed images.
-        out: HDF5 file, see ``embed_classes``.
+        out: HDF5 file, see ``wsl.datasets.clip.embed_classes``.
         features_of: returns features (n, dimension) of uint8 images (n, 3, h, w).
         text: see ``write_class``.
     """
@@ -69,18 +31,8 @@ def embed_class(
     return name, len(images)
 
 
-def embed_name(name: str, prompts: Sequence[str], out: str | Path, clip: Clip, length: float) -> None:
-    """Write the class file of a class without images from sentences that name it.
-
-    It is as that of ``embed_classes``, with empty ``features``; ``mean`` is the text feature, scaled to ``length``.
-    """
-    text = clip.text_features(prompts).mean(0).cpu().numpy()
-    mean = np.float32(text * length / np.linalg.norm(text))
-    write_class(out, name, mean, np.empty((0, len(text)), dtype=np.float32), text)
-
-
 def write_class(path: str | Path, name: str, mean: np.ndarray, features: np.ndarray, text: np.ndarray | None) -> None:
-    """Write a class file, see ``embed_classes``; ``text`` is None if the encoder reads no names."""
+    """Write a class file, see ``wsl.datasets.clip.embed_classes``; ``text`` is None if the encoder reads no names."""
     with new_hdf5(path) as file:
         file.attrs["class"], file.attrs["images"] = name, len(features)
         for key, values in (("mean", mean), ("features", features), ("text", text)):
@@ -92,7 +44,7 @@ class ClassMeans:
     """All class means of a run.
 
     Args:
-        paths: one file per class, see ``embed_classes``, or a list of them.
+        paths: one file per class, see ``wsl.datasets.clip.embed_classes``, or a list of them.
         images: number of images of each class that are averaged, the first ones; None: all; 0: the text feature,
             at the mean length of class means.
 

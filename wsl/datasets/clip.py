@@ -1,4 +1,4 @@
-"""The CLIP encoders of images and texts, from files or with random weights."""
+"""The CLIP encoders of images and texts, from files or with random weights, and class files of their features."""
 
 import json
 import logging
@@ -8,17 +8,56 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import open_clip
 import torch
 from torch.nn import functional
 
+from wsl.datasets.class_means import embed_class, write_class
+from wsl.datasets.settings import ClipModel
 from wsl.errors import ConfigError, DataError
 from wsl.files.plain import read_json
 from wsl.files.tensors import is_safetensors
+from wsl.jobs.job import Job
 
 log = logging.getLogger(__name__)
 OWN_MODELS = Path(__file__).parent / "models"
 BATCH = 256  # images per forward pass
+
+
+def embed_classes(
+    packed: Sequence[str | Path],
+    out: Sequence[str | Path],
+    prompts: Sequence[Sequence[str]],
+    model: ClipModel,
+    job: Job = Job(),  # noqa: B008
+) -> None:
+    """Write class files: the mean of the CLIP features of each class's *training* images.
+
+    Args:
+        packed: packed images, one file per class.
+        out: one HDF5 file per class, with ``mean`` (dimension,), ``features`` (images, dimension) in the order of the
+            images, and ``text`` (dimension,), the mean of the prompts' normalised features, if there are prompts.
+        prompts: sentences that name each class.
+        model: see ``Clip``.
+        job: its seed is that of random weights of CLIP.
+    """
+    torch.set_num_threads(job.threads)
+    encoder = Clip(model.model, model.weights, job.seed, job.device)
+    for source, path, sentences in zip(packed, out, prompts, strict=True):
+        text = encoder.text_features(sentences).mean(0).cpu().numpy() if sentences else None
+        name, count = embed_class(source, path, encoder.features, text)
+        log.info("class %s: mean of %d images, %d prompts", name, count, len(sentences))
+
+
+def embed_name(name: str, prompts: Sequence[str], out: str | Path, clip: "Clip", length: float) -> None:
+    """Write the class file of a class without images from sentences that name it.
+
+    It is as that of ``embed_classes``, with empty ``features``; ``mean`` is the text feature, scaled to ``length``.
+    """
+    text = clip.text_features(prompts).mean(0).cpu().numpy()
+    mean = np.float32(text * length / np.linalg.norm(text))
+    write_class(out, name, mean, np.empty((0, len(text)), dtype=np.float32), text)
 
 
 class Clip:

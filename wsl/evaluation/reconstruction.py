@@ -7,17 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 
 from wsl.evaluation.outputs import Runner, accuracy, compare, synthetic_inputs
 from wsl.files.plain import Files, write_csv
-from wsl.images.inputs import load_task, normalised
-from wsl.images.reading import packed_by_class, task_classes
+from wsl.images.inputs import normalised
+from wsl.images.tasks import TaskImages
 from wsl.jobs.job import Job
-from wsl.weights.codec import load_codec
+from wsl.weights.codec import WeightCodec, load_codec
 from wsl.weights.coefficients import load_linear, read_coefficients
 from wsl.weights.fitted import load_states
-from wsl.zoo.index import Zoo, open_zoo, read_snapshot
+from wsl.weights.snapshots import read_snapshots
+from wsl.zoo.index import Zoo, open_zoo
 
 log = logging.getLogger(__name__)
 
@@ -46,20 +46,24 @@ def over_training(
         job: seed of the noise.
     """
     inputs = synthetic_inputs(images, size, job.seed)
-    rows = []
     with open_zoo(index) as zoo:
-        states, runner = load_states(checkpoints, load_linear(fitted, zoo.layout)), Runner(zoo.layout, job.device)
-        trained = np.flatnonzero(zoo.snapshots["epoch"] > 0)
-        originals = [runner.logits(read_snapshot(zoo, row), inputs) for row in trained]
-        for epoch, encoder in states.items():
-            for row, original in zip(trained, originals, strict=True):
-                weights = read_snapshot(zoo, row)
-                with torch.no_grad():
-                    decoded = encoder.decode(encoder.encode(torch.from_numpy(weights)[None]))[0].numpy()
-                metrics = compare(original, runner.logits(decoded, inputs))
-                rows.append({"epoch": epoch, **_identity(zoo, row), **metrics})
-            log.info("compared the reconstructions of epoch %d", epoch)
-    write_csv(out, pd.DataFrame(rows))
+        linear, runner = load_linear(fitted, zoo.layout), Runner(zoo.layout, job.device)
+        codecs = {
+            epoch: WeightCodec(linear, encoder, zoo.typical_counters)
+            for epoch, encoder in load_states(checkpoints, linear).items()
+        }
+        rows = {epoch: [] for epoch in codecs}
+        for group in runner.groups(np.flatnonzero(zoo.snapshots["epoch"] > 0)):
+            weights = read_snapshots(zoo, group)
+            originals = runner.logits_of(weights, inputs)
+            for epoch, codec in codecs.items():
+                outputs = runner.logits_of(codec.decode(codec.encode(weights)), inputs)
+                rows[epoch] += [
+                    {"epoch": epoch, **_identity(zoo, row), **compare(original, reconstructed)}
+                    for row, original, reconstructed in zip(group, originals, outputs, strict=True)
+                ]
+            log.info("compared %d models and their reconstructions by %d encoders", len(group), len(codecs))
+    write_csv(out, pd.DataFrame([row for group in rows.values() for row in group]))
 
 
 @dataclass(frozen=True)
@@ -92,25 +96,28 @@ def on_training_data(
     """
     codec = load_codec(inputs.train_index, inputs.fitted, inputs.encoder)
     values, _ = read_coefficients(inputs.coefficients)
-    files = packed_by_class(inputs.packed)
-    rows = []
+    task_images, rows = TaskImages(inputs.packed), {}
     with open_zoo(inputs.index) as zoo:
         runner = Runner(zoo.layout, job.device)
-        for row in range(len(zoo.snapshots)):
-            weights = read_snapshot(zoo, row)
-            task = task_classes(zoo.snapshots["task"][row])
-            images, labels = load_task([files[name] for name in task], "train", most)
+        for task, places in zoo.snapshots.groupby("task", sort=False).indices.items():
+            images, labels = task_images.of_task(task, most)
             images = normalised(images, zoo.layout.normalisation)
-            original = runner.logits(weights, images)
-            decoded = {
-                "pca": codec.linear.decode(values[row : row + 1])[0],
-                "latent": codec.decode(codec.encode(weights[None]))[0],
-            }
-            for stage, vector in decoded.items():
-                outputs = runner.logits(vector, images)
-                accuracies = {"accuracy": accuracy(outputs, labels), "original_accuracy": accuracy(original, labels)}
-                rows.append({"stage": stage, **_identity(zoo, row), **compare(original, outputs), **accuracies})
-    write_csv(out, pd.DataFrame(rows))
+            for group in runner.groups(places):
+                weights = read_snapshots(zoo, group)
+                originals = runner.logits_of(weights, images)
+                decoded = {"pca": codec.linear.decode(values[group]), "latent": codec.decode(codec.encode(weights))}
+                for stage, vectors in decoded.items():
+                    outputs = runner.logits_of(vectors, images)
+                    for row, original, reconstructed in zip(group, originals, outputs, strict=True):
+                        rows[row, stage] = {
+                            "stage": stage,
+                            **_identity(zoo, row),
+                            **compare(original, reconstructed),
+                            "accuracy": accuracy(reconstructed, labels),
+                            "original_accuracy": accuracy(original, labels),
+                        }
+        ordered = [rows[row, stage] for row in range(len(zoo.snapshots)) for stage in ("pca", "latent")]
+    write_csv(out, pd.DataFrame(ordered))
 
 
 def _identity(zoo: Zoo, row: int) -> dict[str, int | str]:

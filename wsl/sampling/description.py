@@ -61,7 +61,7 @@ def describe_sampler(
         out: JSON.
         choice: the sampler.
         outcome: requested validation loss (nats) or ``best``.
-        embedding: ``clip``, the arguments of ``wsl.datasets.class_means.embed_classes``, and ``prompts``, sentences
+        embedding: ``clip``, the arguments of ``wsl.datasets.clip.embed_classes``, and ``prompts``, sentences
             with ``{}`` for the class name.
         about: metadata of every model of this sampler.
         finetuning: recipe of further training, see ``wsl.evaluation.settings.FineTuning``.

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from wsl.datasets.backbone import embed_by_backbone
-from wsl.datasets.class_means import ClassMeans, embed_classes, embed_name
-from wsl.datasets.clip import Clip
+from wsl.datasets.class_means import ClassMeans
+from wsl.datasets.clip import Clip, embed_classes, embed_name
 from wsl.datasets.encoders.backbone import Backbone
 from wsl.datasets.settings import ClipModel
 from wsl.errors import DataError
@@ -196,7 +196,7 @@ def embed_images(
         run: folder of the run, for messages.
         description: of its sampler.
         packed: packed images, one file per class.
-        out: one file per class, see ``wsl.datasets.class_means.embed_classes``.
+        out: one file per class, see ``wsl.datasets.clip.embed_classes``.
         prompts: of each class.
         device: ``cpu`` or ``cuda``.
 

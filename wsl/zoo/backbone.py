@@ -69,7 +69,7 @@ def train_on_classes(
         packed: packed images, one file per class.
         settings: of its training. With a ``teacher``, a second loss of this weight is 1 - cosine between a linear map
             of the network's features and the centred CLIP features of the same image.
-        taught: files of CLIP features, one per class, see ``wsl.datasets.class_means.embed_classes``; for the teacher.
+        taught: files of CLIP features, one per class, see ``wsl.datasets.clip.embed_classes``; for the teacher.
         job: device and progress.
 
     Raises:

@@ -17,7 +17,7 @@ class DatasetEncoder(Named):
     It starts from a class file of features of images, by default those of CLIP.
 
     Attributes:
-        features: function that writes these class files, see ``wsl.datasets.class_means.embed_classes``.
+        features: function that writes these class files, see ``wsl.datasets.clip.embed_classes``.
         embed: ``embed(inputs: ClassFiles, out, model: ClipModel, job)`` writes a class file with another ``mean`` and
             ``features``; None: the file of features is the class file.
         fit: ``fit(inputs: ClassFiles, out, history, model: ClipModel, job)`` trains the encoder on the classes of
@@ -27,7 +27,7 @@ class DatasetEncoder(Named):
         uses_gpu: whether ``embed`` runs on a GPU.
     """
 
-    features: ClassVar[str] = "wsl.datasets.class_means.embed_classes"
+    features: ClassVar[str] = "wsl.datasets.clip.embed_classes"
     embed: ClassVar[str | None] = None
     fit: ClassVar[str | None] = None
     reads_names: ClassVar[bool] = True
