@@ -21,6 +21,7 @@ from wsl.jobs.process import THREAD_VARIABLES
 FEWEST = 3  # jobs for which a server is started: it takes as long to start as a job
 SWITCH = "WSL_JOB_SERVER"  # environment variable; 0: no server
 COMMON = (
+    "snakemake.iocontainers",
     "wsl.config.schema",
     "wsl.jobs.calling",
     "wsl.jobs.history",
