@@ -41,11 +41,29 @@ def config_of(config: Path, arguments: list[str]) -> dict:
     return _changed(yaml.safe_load(config.read_text(encoding="utf-8")), _changes(arguments))
 
 
-def test_each_dataset_is_left_out_in_turn_and_the_last_run_lists_all(tmp_path):
-    zoo, *runs = [load_config(config_of(*command)) for command in commands("datasets.sh", tmp_path)]
+@pytest.mark.parametrize(("kind", "datasets"), [((), 9), (("public",), 7)])
+def test_each_dataset_is_left_out_in_turn_and_the_last_run_lists_all(kind, datasets, tmp_path):
+    zoo, *runs = [load_config(config_of(*command)) for command in commands("datasets.sh", tmp_path, *kind)]
     assert [run.zoo.leave_out for run in runs] == [[label] for label in zoo.images.source.of]
     assert {str(run.zoo.borrowed) for run in runs} == {f"results/{zoo.run}"}
-    assert [*runs[-1].beside, runs[-1].run] == [run.run for run in runs] and len(runs) == 9
+    assert [*runs[-1].beside, runs[-1].run] == [run.run for run in runs] and len(runs) == datasets
+
+
+def test_members_of_the_public_zoo_are_two_hundred_for_each_dataset(tmp_path):
+    plan = Run(config_of(*commands("datasets.sh", tmp_path, "public")[0])).plan
+    assert list(Counter(tuple(row["classes"]) for row in plan).values()) == [200] * 7
+
+
+def test_the_public_version_of_one_dataset_is_the_same_study_on_all_of_cifar10(tmp_path):
+    made = commands("one-dataset-public.sh", tmp_path)
+    zoo, *runs = [load_config(config_of(*command)) for command in made]
+    original = load_config(config_of(STUDY / "one-dataset.yaml", []))
+    assert zoo.images.source.dataset == "CIFAR10" and zoo.zoo == original.zoo and zoo.evaluation == original.evaluation
+    assert len(Run(config_of(*made[0])).plan) == 1200
+    assert {str(run.zoo.borrowed) for run in runs} == {f"results/{zoo.run}"}
+    assert {config.name for config, _ in made[1:]} == {path.name for path in STUDY.glob("sampling-*.yaml")} - {
+        "sampling-tiny.yaml"
+    }
 
 
 def test_growth_has_every_size_of_every_zoo(tmp_path):
