@@ -3,6 +3,7 @@
 from contextlib import suppress
 from pathlib import Path
 
+import timm
 import torch
 from torchvision import models
 from torchvision.models._api import register_model
@@ -21,7 +22,7 @@ KINDS = {
     "cnn-large": {"name": "cnn-large", "filters": [6, 8, 5], "activation": "gelu", "dropout": 0.1},
     "mlp": {"name": "mlp", "widths": [6, 5], "channels": 1},
     "vit": {"name": "vit", "patch": 8, "width": 8},
-    "timm": "timm:test_efficientnet",
+    "timm": "timm:small_efficientnet",
     "torchvision": "torchvision:small_shufflenet",
     "plug-in": {"name": "toy-mlp"},
     "plug-in without bias": {"name": "toy-linear"},
@@ -30,10 +31,17 @@ SIZES = (8, 28, 32, 64, 224)
 
 
 def register_plugins() -> None:
-    """Register the plug-ins of ``KINDS``, and its model of torchvision."""
+    """Register the plug-ins of ``KINDS``, and its models of timm and torchvision."""
     load_plugins(PLUGINS)
+    if not timm.is_model("small_efficientnet"):
+        timm.models.register_model(small_efficientnet)
     if "small_shufflenet" not in models.list_models():
         register_model()(small_shufflenet)
+
+
+def small_efficientnet(**settings) -> torch.nn.Module:
+    """Return timm's EfficientNet for tests with a quarter of its channels, and so an eighth of its weights."""
+    return timm.create_model("test_efficientnet", channel_multiplier=0.25, **settings)
 
 
 def small_shufflenet(weights: None = None, **settings) -> models.ShuffleNetV2:

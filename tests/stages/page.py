@@ -26,7 +26,7 @@ START = """\
 
 Every stage is tested on every architecture, at its smallest: six members, images of 24 pixels, three classes. A number
 points to a remark below the tables. A stage that does not work refuses the config, and the remark is its message. The
-model of torchvision, `small_shufflenet`, is its ShuffleNetV2 with few channels, which the tests register.
+models of timm and torchvision are an EfficientNet and a ShuffleNetV2 with few channels, which the tests register.
 `python -m tests.stages.page` runs all of it and writes this page; a test fails if the page differs from what ran.
 Adapters (`zoo.adapter`) are left out; see [what does not work with them](../guides/pretrained.md#adapters).
 [Contributing](../../CONTRIBUTING.md#an-architecture) shows how to add an architecture.
