@@ -219,6 +219,15 @@ def test_growth_over_zoos_names_their_seeds_and_shows_reconstructions(draw):
     assert figure.axes[2].get_ylabel().startswith("agreement")
 
 
+def test_the_unit_below_one_panel_of_growth_is_not_cut_off(draw):
+    runs = [table(members=100, run=f"100-{seed}").assign(zoo_seed=seed, unit="members") for seed in (0, 1, 2)]
+    runs += [table(members=200, run=f"200-{seed}").assign(zoo_seed=seed, unit="members") for seed in (0, 1)]
+    figure = draw("growth", table=growth_rows(pd.concat(runs).astype({"images": str})))
+    FigureCanvasAgg(figure).draw()
+    (note,) = [text for text in figure.texts if text.get_text().endswith("over 2 to 3 zoo seeds)")]
+    assert figure.bbox.x0 <= note.get_window_extent().x0 and note.get_window_extent().x1 <= figure.bbox.x1
+
+
 @pytest.mark.parametrize("name", FIGURES)
 def test_the_unit_of_intervals_is_named(draw, name):
     for kind, unit in (("seen and unseen", "over 6 tasks)"), ("sets", "over 24 sets of classes)")):

@@ -71,11 +71,11 @@ def test_growth_has_every_size_of_every_zoo(tmp_path):
     zoos, runs = ([run for run in configs if (run.zoo.borrowed is None) == own] for own in (True, False))
     names = ["cnn-growth-zoo", "cnn-growth-zoo-1", "cnn-growth-zoo-2"]
     assert [(zoo.run, zoo.seed) for zoo in zoos] == list(zip(names, range(3), strict=True))
-    sizes = [(1000, 1), (4000, 1), (100, 8), (300, 8), (1000, 8), (4000, 8)]
+    sizes = [(4000, 1), (100, 8), (1000, 8), (4000, 8)]
     found = [(str(run.zoo.borrowed), run.seed, run.zoo.training, len(run.zoo.snapshots)) for run in runs]
     assert found == [(f"results/{zoo.run}", zoo.seed, *size) for zoo in zoos for size in sizes]
     # As many steps of training in all runs, up to a fraction of an epoch.
-    steps = [run.weights.encoder.epochs * size * count / 32 for run, (size, count) in zip(runs[:6], sizes, strict=True)]
+    steps = [run.weights.encoder.epochs * size * count / 32 for run, (size, count) in zip(runs[:4], sizes, strict=True)]
     assert min(steps) > 0.9 * max(steps)
     assert Counter(row["part"] for row in Run(config_of(*commands("growth.sh", tmp_path)[0])).plan)["train"] == 4000
     assert [*runs[-1].beside, runs[-1].run] == [run.run for run in runs] and runs[-1].evaluation.growth

@@ -51,8 +51,7 @@ def draw(table: str | Path, pdf: str | Path, png: str | Path) -> None:
         axes.set_title("Held-out members", loc="left", fontweight="bold")
         axes.set_ylabel("agreement of reconstructions, %")
     note = f"training members (bars: 95 % intervals over {_unit(held_out)})"
-    place = 0.5 if len(kinds) > 1 else (LEFT + panel_width / 2) / width
-    figure.text(place, 0.12 / height, note, ha="center", fontsize=8)
+    figure.text(0.5, 0.12 / height, note, ha="center", fontsize=8)
     save(figure, pdf, png)
 
 

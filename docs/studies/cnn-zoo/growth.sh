@@ -8,7 +8,7 @@ set -e
 study=$(dirname "$0") kind=${1:+-$1}
 seeds="0 1 2" zoo_config=growth-zoo zoo_run=cnn-growth-zoo
 last="snapshots: [max]" eight="snapshots: [1, 2, 3, 4, 5, 6, 8, max]"
-runs="1000x1 4000x1 100x8 300x8 1000x8 4000x8" # training members x snapshots
+runs="4000x1 100x8 1000x8 4000x8" # training members x snapshots
 steps=3200 batch=32
 if [ "$1" = tiny ]; then
   seeds="0 1" zoo_config=one-dataset-tiny zoo_run=cnn-zoo-tiny
