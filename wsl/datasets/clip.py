@@ -25,41 +25,6 @@ OWN_MODELS = Path(__file__).parent / "models"
 BATCH = 256  # images per forward pass
 
 
-def embed_classes(
-    packed: Sequence[str | Path],
-    out: Sequence[str | Path],
-    prompts: Sequence[Sequence[str]],
-    model: ClipModel,
-    job: Job = Job(),  # noqa: B008
-) -> None:
-    """Write class files: the mean of the CLIP features of each class's *training* images.
-
-    Args:
-        packed: packed images, one file per class.
-        out: one HDF5 file per class, with ``mean`` (dimension,), ``features`` (images, dimension) in the order of the
-            images, and ``text`` (dimension,), the mean of the prompts' normalised features, if there are prompts.
-        prompts: sentences that name each class.
-        model: see ``Clip``.
-        job: its seed is that of random weights of CLIP.
-    """
-    torch.set_num_threads(job.threads)
-    encoder = Clip(model.model, model.weights, job.seed, job.device)
-    for source, path, sentences in zip(packed, out, prompts, strict=True):
-        text = encoder.text_features(sentences).mean(0).cpu().numpy() if sentences else None
-        name, count = embed_class(source, path, encoder.features, text)
-        log.info("class %s: mean of %d images, %d prompts", name, count, len(sentences))
-
-
-def embed_name(name: str, prompts: Sequence[str], out: str | Path, clip: "Clip", length: float) -> None:
-    """Write the class file of a class without images from sentences that name it.
-
-    It is as that of ``embed_classes``, with empty ``features``; ``mean`` is the text feature, scaled to ``length``.
-    """
-    text = clip.text_features(prompts).mean(0).cpu().numpy()
-    mean = np.float32(text * length / np.linalg.norm(text))
-    write_class(out, name, mean, np.empty((0, len(text)), dtype=np.float32), text)
-
-
 class Clip:
     """f_CLIP (section 3.2.2): features of images and, if the model has a text tower, of texts.
 
@@ -131,6 +96,41 @@ class Clip:
                 "their file again"
             )
         return features
+
+
+def embed_classes(
+    packed: Sequence[str | Path],
+    out: Sequence[str | Path],
+    prompts: Sequence[Sequence[str]],
+    model: ClipModel,
+    job: Job = Job(),  # noqa: B008
+) -> None:
+    """Write class files: the mean of the CLIP features of each class's *training* images.
+
+    Args:
+        packed: packed images, one file per class.
+        out: one HDF5 file per class, with ``mean`` (dimension,), ``features`` (images, dimension) in the order of the
+            images, and ``text`` (dimension,), the mean of the prompts' normalised features, if there are prompts.
+        prompts: sentences that name each class.
+        model: see ``Clip``.
+        job: its seed is that of random weights of CLIP.
+    """
+    torch.set_num_threads(job.threads)
+    encoder = Clip(model.model, model.weights, job.seed, job.device)
+    for source, path, sentences in zip(packed, out, prompts, strict=True):
+        text = encoder.text_features(sentences).mean(0).cpu().numpy() if sentences else None
+        name, count = embed_class(source, path, encoder.features, text)
+        log.info("class %s: mean of %d images, %d prompts", name, count, len(sentences))
+
+
+def embed_name(name: str, prompts: Sequence[str], out: str | Path, clip: Clip, length: float) -> None:
+    """Write the class file of a class without images from sentences that name it.
+
+    It is as that of ``embed_classes``, with empty ``features``; ``mean`` is the text feature, scaled to ``length``.
+    """
+    text = clip.text_features(prompts).mean(0).cpu().numpy()
+    mean = np.float32(text * length / np.linalg.norm(text))
+    write_class(out, name, mean, np.empty((0, len(text)), dtype=np.float32), text)
 
 
 def add_model(model: str) -> tuple[str, dict[str, Any] | None]:

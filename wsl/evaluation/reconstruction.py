@@ -1,12 +1,14 @@
 """Originals compared with their reconstructions (section 4.1, figure 4.1b, Table 4.1)."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 
 from wsl.evaluation.outputs import Runner, accuracy, compare, synthetic_inputs
 from wsl.files.plain import Files, write_csv
@@ -45,25 +47,21 @@ def over_training(
         size: their side, pixels.
         job: seed of the noise.
     """
-    inputs = synthetic_inputs(images, size, job.seed)
+    inputs, rows = synthetic_inputs(images, size, job.seed), []
     with open_zoo(index) as zoo:
         linear, runner = load_linear(fitted, zoo.layout), Runner(zoo.layout, job.device)
         codecs = {
             epoch: WeightCodec(linear, encoder, zoo.typical_counters)
             for epoch, encoder in load_states(checkpoints, linear).items()
         }
-        rows = {epoch: [] for epoch in codecs}
         for group in runner.groups(np.flatnonzero(zoo.snapshots["epoch"] > 0)):
             weights = read_snapshots(zoo, group)
             originals = runner.logits_of(weights, inputs)
             for epoch, codec in codecs.items():
                 outputs = runner.logits_of(codec.decode(codec.encode(weights)), inputs)
-                rows[epoch] += [
-                    {"epoch": epoch, **_identity(zoo, row), **compare(original, reconstructed)}
-                    for row, original, reconstructed in zip(group, originals, outputs, strict=True)
-                ]
+                rows += [{"epoch": epoch, **row} for row in _compared(zoo, group, originals, outputs)]
             log.info("compared %d models and their reconstructions by %d encoders", len(group), len(codecs))
-    write_csv(out, pd.DataFrame([row for group in rows.values() for row in group]))
+    write_csv(out, pd.DataFrame(sorted(rows, key=itemgetter("epoch"))))
 
 
 @dataclass(frozen=True)
@@ -96,7 +94,7 @@ def on_training_data(
     """
     codec = load_codec(inputs.train_index, inputs.fitted, inputs.encoder)
     values, _ = read_coefficients(inputs.coefficients)
-    task_images, rows = TaskImages(inputs.packed), {}
+    task_images, rows, order = TaskImages(inputs.packed), [], []
     with open_zoo(inputs.index) as zoo:
         runner = Runner(zoo.layout, job.device)
         for task, places in zoo.snapshots.groupby("task", sort=False).indices.items():
@@ -105,21 +103,24 @@ def on_training_data(
             for group in runner.groups(places):
                 weights = read_snapshots(zoo, group)
                 originals = runner.logits_of(weights, images)
+                original_accuracy = [accuracy(logits, labels) for logits in originals]
                 decoded = {"pca": codec.linear.decode(values[group]), "latent": codec.decode(codec.encode(weights))}
                 for stage, vectors in decoded.items():
                     outputs = runner.logits_of(vectors, images)
-                    for row, original, reconstructed in zip(group, originals, outputs, strict=True):
-                        rows[row, stage] = {
-                            "stage": stage,
-                            **_identity(zoo, row),
-                            **compare(original, reconstructed),
-                            "accuracy": accuracy(reconstructed, labels),
-                            "original_accuracy": accuracy(original, labels),
-                        }
-        ordered = [rows[row, stage] for row in range(len(zoo.snapshots)) for stage in ("pca", "latent")]
-    write_csv(out, pd.DataFrame(ordered))
+                    order += [*group]
+                    rows += [
+                        {"stage": stage, **row, "accuracy": accuracy(logits, labels), "original_accuracy": theirs}
+                        for row, logits, theirs in zip(
+                            _compared(zoo, group, originals, outputs), outputs, original_accuracy, strict=True
+                        )
+                    ]
+    write_csv(out, pd.DataFrame(rows, index=order).sort_index(kind="stable"))
 
 
-def _identity(zoo: Zoo, row: int) -> dict[str, int | str]:
-    about = zoo.snapshots.iloc[row]
-    return {"member": int(about["member"]), "task": about["task"], "snapshot": about["snapshot"]}
+def _compared(
+    zoo: Zoo, places: np.ndarray, originals: torch.Tensor, outputs: torch.Tensor
+) -> Iterator[dict[str, int | str | float]]:
+    """Yield whose each snapshot is, and the metrics of ``compare``."""
+    snapshots = zoo.snapshots.loc[places, ["member", "task", "snapshot"]].to_dict("records")
+    for snapshot, original, output in zip(snapshots, originals, outputs, strict=True):
+        yield {**snapshot, **compare(original, output)}
