@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ INTRODUCTION = """# Benchmarks
 `make bench BENCH=pca` runs one benchmark, `make bench` all that this machine can run. Each benchmark also measures fair
 baselines in the same run. Compare the ratios, not the seconds; their ranges are the minimum and the maximum over all
 rounds. Nothing else should run on the machine. Results are in `benchmarks/results/<name>.json`, and
-`python benchmarks/readme.py` writes this page from them.
+`python benchmarks/readme.py` writes this page from them. Benchmarks without results there keep their sections.
 """
 
 
@@ -52,6 +53,12 @@ def section(name: str, reports: tuple[str, ...]) -> str:
         lines = [f"- {key.replace('_', ' ')}: {value(item)}" for key, item in found.items()]
         parts += ["\n".join(lines)] if lines else []
     return "\n\n".join([*parts, *dict.fromkeys(machines)])
+
+
+def kept_sections(page: str) -> dict[str, str]:
+    """Return the sections of a page by their names."""
+    _, *sections = re.split(r"^## ", page, flags=re.MULTILINE)
+    return {one.partition("\n")[0]: f"## {one.rstrip()}" for one in sections}
 
 
 def exponents(found: dict[str, dict[str, dict[str, float | None]]]) -> list[dict[str, Any]]:
@@ -96,5 +103,12 @@ def machine(about: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    sections = [section(name, reports) for name, reports in REPORTS.items()]
-    (HERE / "README.md").write_text("\n\n".join([INTRODUCTION.rstrip(), *sections]) + "\n", encoding="utf-8")
+    page = HERE / "README.md"
+    kept = kept_sections(page.read_text(encoding="utf-8"))
+    measured = {
+        name for name, reports in REPORTS.items() if any((RESULTS / f"{one}.json").is_file() for one in reports)
+    }
+    sections = [
+        kept[name] if name in kept.keys() - measured else section(name, reports) for name, reports in REPORTS.items()
+    ]
+    page.write_text("\n\n".join([INTRODUCTION.rstrip(), *sections]) + "\n", encoding="utf-8")
