@@ -68,7 +68,7 @@ class Arm(NamedTuple):
 
 def train_zoo(folder: Path) -> dict[str, Path]:
     """Train small members on scikit-learn's digits, from independent starts, and return their indices."""
-    classes, settings = [f"digit-{number}" for number in range(10)], MemberTraining(architecture={"name": "cnn-small"})
+    classes, settings = [str(number) for number in range(10)], MemberTraining(architecture={"name": "cnn-small"})
     packed = [folder / f"{name}.h5" for name in classes]
     for name, path in zip(classes, packed, strict=True):
         pack_class(path, name, Packing(source="digits", size=28), seed=0)

@@ -132,6 +132,19 @@ def test_members_that_share_batches_read_them_once(larger, exact, architecture, 
         assert_equal(member, alone(larger, plan, **changes))
 
 
+def test_as_many_members_train_together_as_caches_hold(packed, monkeypatch):
+    def together(**architecture):
+        settings = MemberTraining(architecture=architecture)
+        return stack_choice.most_together(Training([packed[name] for name in "012"], PLANS[0], settings), 32)
+
+    numbers = 10 + 10 + 3  # units before and after the activation, and logits
+    assert together(name="mlp", widths=[10]) == stack_choice.SMALL // (4 * 32 * numbers) == 356
+    assert together(name="resnet18", width=2) == stack_choice.MOST
+    monkeypatch.setattr(stack_choice, "CACHE", 4 * 32 * numbers * 3)
+    assert together(name="mlp", widths=[10]) == 3
+    assert together(name="resnet18", width=2) == 1
+
+
 def test_a_diverged_member_does_not_change_others(packed, exact):
     wild = plan_row(9, "123", optimizer="sgd", learning_rate=1e30)
     members = together(packed, [PLANS[0], wild], schedule="constant")

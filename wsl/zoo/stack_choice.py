@@ -18,7 +18,10 @@ Kind = type[StackedNetwork | MappedNetwork]
 # Bytes of activations of all members of a stack. While they fit into the caches, more members are faster or equal:
 # measured up to 60 MiB on a core with 2 MiB of second-level and a large share of third-level cache.
 CACHE = 64 * 2**20
-MOST = 16  # members; more gain nothing
+MOST = 16  # members; more gain nothing, except where calls of functions take longer than their work
+# Bytes of activations that fit into the second-level cache of a core. Below, the time is that of calls.
+SMALL = 2**20
+VIEWS = nn.Flatten, nn.Identity  # layers that compute nothing
 TOLERANCE = 1e-2  # relative difference of gradients; faults of kernels make them wrong altogether
 
 
@@ -80,12 +83,16 @@ def _gradients(network: nn.Module, inputs: torch.Tensor, labels: torch.Tensor) -
 
 
 def most_together(training: Training, batch_size: int) -> int:
-    """Return the number of members with this batch size that a CPU trains together; ``training`` is of one of them."""
+    """Return the number of members with this batch size that a CPU trains together; ``training`` is of one of them.
+
+    It is ``MOST``, or as many as ``SMALL`` holds, and not more than ``CACHE`` holds.
+    """
     network, numbers = copy.deepcopy(training.network).train(), []
     for module in network.modules():
-        if next(module.children(), None) is None:
+        if next(module.children(), None) is None and not isinstance(module, VIEWS):
             module.register_forward_hook(lambda module, _, out: numbers.append(out.numel()))
     images = training.images["train"][0][:batch_size]
     with torch.no_grad():
         network(normalised(images, network.normalisation))
-    return max(1, min(MOST, CACHE // (4 * sum(numbers))))
+    each = 4 * sum(numbers)
+    return max(1, min(CACHE // each, max(MOST, SMALL // each)))
