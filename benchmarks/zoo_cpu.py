@@ -43,7 +43,7 @@ RECIPES = {
     "resnet18, width 16": {"architecture": {"width": 16}, "epochs": 2, **SLIM},
 }
 IMAGES = {"cnn-small": 1667, "mlp": 1667, "resnet18": 320, "resnet18, width 16": 320}  # for training, per class
-MEMBERS = {"cnn-small": 6, "mlp": 50, "resnet18": 4, "resnet18, width 16": 2}  # per process
+MEMBERS = {"cnn-small": 6, "mlp": 32, "resnet18": 4, "resnet18, width 16": 2}  # per process
 
 
 def work(images: int, architecture: dict, size: int, epochs: int, batch_size: int) -> float:
