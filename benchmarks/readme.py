@@ -42,7 +42,7 @@ def section(name: str, reports: tuple[str, ...]) -> str:
     for report in reports:
         path = RESULTS / f"{report}.json"
         if not path.is_file():
-            parts.append(f"`{report}`: not measured.")
+            parts.append(f"`{report}`: no results are stored.")
             continue
         found = json.loads(path.read_text(encoding="utf-8"))
         machines.append(machine(found.pop("machine")))
