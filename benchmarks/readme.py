@@ -35,12 +35,20 @@ rounds. Nothing else should run on the machine. Results are in `benchmarks/resul
 """
 
 
-def section(name: str, reports: tuple[str, ...]) -> str:
-    """Return a benchmark's section: description, tables, figures and machine of the last measurement."""
+def section(name: str, reports: tuple[str, ...], kept: str | None) -> str:
+    """Return a benchmark's section: description, tables, figures and machine of the last measurement.
+
+    Args:
+        name: of the benchmark.
+        reports: names of its results.
+        kept: its section of the page so far, which remains if there are no results.
+    """
+    paths = {report: RESULTS / f"{report}.json" for report in reports}
+    if kept and not any(path.is_file() for path in paths.values()):
+        return kept
     what = ast.get_docstring(ast.parse((HERE / f"{name}.py").read_text(encoding="utf-8")))
     parts, machines = [f"## {name}\n\n{what}"], []
-    for report in reports:
-        path = RESULTS / f"{report}.json"
+    for report, path in paths.items():
         if not path.is_file():
             parts.append(f"`{report}`: no results are stored.")
             continue
@@ -105,10 +113,5 @@ def machine(about: dict[str, Any]) -> str:
 if __name__ == "__main__":
     page = HERE / "README.md"
     kept = kept_sections(page.read_text(encoding="utf-8"))
-    measured = {
-        name for name, reports in REPORTS.items() if any((RESULTS / f"{one}.json").is_file() for one in reports)
-    }
-    sections = [
-        kept[name] if name in kept.keys() - measured else section(name, reports) for name, reports in REPORTS.items()
-    ]
+    sections = [section(name, reports, kept.get(name)) for name, reports in REPORTS.items()]
     page.write_text("\n\n".join([INTRODUCTION.rstrip(), *sections]) + "\n", encoding="utf-8")

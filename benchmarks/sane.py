@@ -32,7 +32,7 @@ from wsl.jobs.job import Job
 from wsl.weights.encoders._token_encoder import TokenSequence
 from wsl.weights.encoders._token_training import ViewLoss, permuted, standardise
 from wsl.weights.encoders.base import WEIGHT_ENCODERS
-from wsl.weights.encoders.tokens import token_size
+from wsl.weights.encoders.tokens import token_size, tokens_of
 from wsl.weights.snapshots import Snapshots
 from wsl.zoo.cohort import train_cohort
 from wsl.zoo.index import write_index
@@ -81,9 +81,8 @@ def train_zoo(folder: Path) -> dict[str, Path]:
             {**shared, "member": member, "seed": member, "learning_rate": float(10 ** rng.uniform(-3, -2))}
             for member in range(first, first + count)
         ]
-        files = [folder / f"member-{plan['member']}.h5" for plan in plans]
-        train_cohort(packed, files, plans, settings, job=Job("cpu"))
-        write_index(files, indices[part])
+        train_cohort(packed, folder / f"{part}.h5", plans, settings, job=Job("cpu"))
+        write_index([folder / f"{part}.h5"], indices[part])
         first += count
     return indices
 
@@ -91,7 +90,8 @@ def train_zoo(folder: Path) -> dict[str, Path]:
 def read_zoo(train: Path, test: Path, size: int) -> Zoo:
     """Read the snapshots of two indices."""
     with Snapshots(train) as training, Snapshots(test) as held_out:
-        sequence = TokenSequence(training.layout, min(size, token_size(training.layout, "own")))
+        cut = tokens_of(training.layout, min(size, token_size(training.layout, "own")), "own")
+        sequence = TokenSequence(training.layout, cut)
         standardise(sequence, [training])
         parts = (part.weights(range(len(part))) for part in (training, held_out))
         return Zoo(training.layout, *parts, sequence)

@@ -18,8 +18,8 @@ Kind = type[StackedNetwork | MappedNetwork]
 # Bytes of activations of all members of a stack. While they fit into the caches, more members are faster or equal:
 # measured up to 60 MiB on a core with 2 MiB of second-level and a large share of third-level cache.
 CACHE = 64 * 2**20
-MOST = 16  # members; more gain nothing, except where calls of functions take longer than their work
-# Bytes of activations that fit into the second-level cache of a core. Below, the time is that of calls.
+MOST = 16  # members; more gain nothing, unless networks are so small that calls of functions take most of the time
+# Bytes of activations of all members below which calls take most of the time, so that more members cost little.
 SMALL = 2**20
 VIEWS = nn.Flatten, nn.Identity  # layers that compute nothing
 TOLERANCE = 1e-2  # relative difference of gradients; faults of kernels make them wrong altogether
