@@ -41,7 +41,7 @@ def test_a_run_shows_the_figures_that_its_config_asks_for_in_order(run):
     assert shown(run()) == usual
     more = run(evaluation={"properties": True, "bench": {"encoders": ENCODERS}})
     extra = {"prompt_alignment", "null_arms", "retrieval", "shared_map"}
-    extra |= {"weight_encoders", "encoder_training", "encoder_shares"}
+    extra |= {"encoder_rows", "weight_encoders", "encoder_training", "encoder_shares"}
     assert {*shown(more)} == {*usual} | extra
     categories = [CATEGORIES.index(figure.category) for figure in figures_of(more)]
     assert categories == sorted(categories)

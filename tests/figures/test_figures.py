@@ -33,12 +33,13 @@ SIMILARITIES = pd.DataFrame(
 ENCODERS = pd.DataFrame(
     [
         {"encoder": name, "kind": kind, "gate": gate, "part": part, "latent_size": size, "agreement": 0.5,
-         "agreement_bn": bn, "low": bn - 0.1, "high": bn + 0.1,
+         "agreement_bn": bn, "low": bn - 0.1, "high": bn + 0.1, "members": 9, "sets": 4, "unit": "sets of classes",
          "agreement_searched": bn + 0.05, "low_searched": bn, "high_searched": bn + 0.1}
         for part in ("test", "unseen")
         for name, kind, gate, size, bn in (
             ("a", "pca", "uniform", 512, 0.8), ("b", "pca", "uniform", 64, 0.6), ("c", "sane", "uniform", 256, 0.4),
             ("worse", "pca", "uniform", 512, 0.5), ("alike", "pca", "uniform", 512, 0.49),
+            ("copy", "nearest", "uniform", 1, 0.45),
         )
     ]
 )  # fmt: skip
@@ -65,6 +66,7 @@ INPUTS = {
     "encoder_shares": {"table": SHARES},
     "encoder_training": {"table": ENCODER_HISTORIES},
     "weight_encoders": {"table": ENCODERS, "chance": 1 / 3},
+    "encoder_rows": {"table": ENCODERS, "chance": 1 / 3},
 }
 
 
@@ -123,6 +125,18 @@ def test_encoders_of_one_kind_are_joined_from_small_to_large(draw):
     assert [[64, 0.5], [512, 0.5]] in drawn  # as decoded
     assert [[256, 0.45]] in [np.round(line, 6).tolist() for line in drawn]  # searched
     assert [text.get_text() for text in figure.axes[0].texts] == ["worse, alike"]  # of 512, not joined
+    (copy,) = (line for line in figure.axes[0].lines if line.get_label() == "most similar training snapshot")
+    assert copy.get_ydata() == [0.45, 0.45]
+
+
+def test_each_encoder_has_a_row_with_the_best_at_the_top(draw):
+    figure = draw("encoder_rows", **INPUTS["encoder_rows"])
+    seen, unseen = figure.axes
+    names = ["c (256)", "copy (1)", "alike (512)", "worse (512)", "b (64)", "a (512)"]
+    assert [label.get_text() for label in seen.get_yticklabels()] == names
+    drawn = [line.get_xydata().round(6).tolist() for line in unseen.lines]
+    assert [[30, 0], [50, 0]] in drawn and [[40, 0]] in drawn and [[45, 0]] in drawn  # interval, mean, searched
+    assert "95 % intervals over 4 sets of classes; dashes: chance\ncrosses" in figure.get_supxlabel()
 
 
 def test_trained_encoders_have_a_row_with_first_kept_and_last_losses(draw):

@@ -74,7 +74,7 @@ RULES = [
     *("measure_retrieval", "map_shared_space"),
     *("zoo_overview", "autoencoder_loss", "output_metrics", "shared_encoder_loss", "similarity_heatmap"),
     *("accuracy", "finetuning", "regimes", "growth", "prompt_alignment", "null_arms", "retrieval", "shared_map"),
-    *("distilled_images", "weight_encoders", "encoder_training", "encoder_shares"),
+    *("distilled_images", "encoder_rows", "weight_encoders", "encoder_training", "encoder_shares"),
 ]
 FOLDERS = {"name": "imagefolder", "train": "nowhere/train", "test": "nowhere/val"}
 IMAGES = {"source": FOLDERS, "classes": [*"abcdefgh"]}
@@ -283,7 +283,7 @@ def test_what_stands_in_the_report_has_a_caption_and_labels(rules, repository):
                 assert list(entry.labels) in (["figure"], ["table"])
     figures = "zoo_overview autoencoder_loss output_metrics shared_encoder_loss similarity_heatmap accuracy finetuning "
     figures += "regimes growth prompt_alignment null_arms retrieval shared_map distilled_images weight_encoders "
-    figures += "encoder_training encoder_shares"
+    figures += "encoder_rows encoder_training encoder_shares"
     tables = "classes members pca reconstruction accuracy recalibration control novelty refinement retrieval"
     folder = repository / "workflow" / "report"
     assert captions == {

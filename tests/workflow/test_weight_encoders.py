@@ -115,7 +115,7 @@ def test_a_budget_of_function_is_kept(finished):
 GATED = {"encoder": "pca", "components": 12, "budget": 200}
 BENCH = {"encoders": {"gated": GATED, "sane": {"encoder": ENCODERS["sane"]}}, "search": {"steps": 1}}
 BENCH_TABLES = ("results/tiny/tables/weight_encoders.csv", "results/tiny/tables/probes.csv")
-BENCH_FIGURES = [f"results/tiny/figures/{name}.png" for name in ("weight_encoders", "encoder_training")]
+BENCH_FIGURES = [f"results/tiny/figures/{name}.png" for name in ("encoder_rows", "weight_encoders", "encoder_training")]
 
 
 def test_a_bench_fits_one_pca_for_all_and_measures_each(project, read_jobs):

@@ -12,7 +12,7 @@ from wsl.figures.style import COLUMN, draw_intervals, parts_in, save
 FIGURE = {
     "title": "agreement by the share of the first stage",
     "category": "Weight encoder",
-    "order": 5,
+    "order": 6,
     "inputs": lambda run: {"table": run.paths.table("weight_encoders")},
     "when": lambda run: (
         bool(run.config.evaluation.bench.encoders)

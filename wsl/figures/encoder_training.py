@@ -15,7 +15,7 @@ from wsl.figures.style import COLUMN, row_axes, save
 FIGURE = {
     "title": "training of the weight encoders, and of the shared encoder on their latents",
     "category": "Weight encoder",
-    "order": 4,
+    "order": 5,
     "inputs": lambda run: {"table": run.paths.measured("encoder_histories")},
     "when": lambda run: bool(run.config.evaluation.bench.encoders),
 }

@@ -7,13 +7,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from wsl.figures.methods import encoder_colour
-from wsl.figures.palette import PARTS
+from wsl.figures.palette import GREY, PARTS
 from wsl.figures.style import COLUMN, chance_line, draw_intervals, parts_in, save
 
 FIGURE = {
     "title": "agreement by the size of the latent",
     "category": "Weight encoder",
-    "order": 3,
+    "order": 4,
     "inputs": lambda run: {"table": run.paths.table("weight_encoders")},
     "settings": lambda run: {"chance": 1 / run.config.zoo.classes_per_task},
     "when": lambda run: bool(run.config.evaluation.bench.encoders),
@@ -26,9 +26,9 @@ def draw(table: str | Path, pdf: str | Path, png: str | Path, chance: float) -> 
     """Draw agreement with the originals, one panel per part: recalibrated with 95 % intervals, dashes as decoded.
 
     Crosses mark the result of a search by outputs. Encoders of one kind and gate are joined. If several have the same
-    size, the line goes through the best one; the others are hollow and named. The table is that of
-    ``wsl.evaluation.encoder_tables``; ``chance`` is the agreement of two independent models. Encoders that do not
-    decode are left out.
+    size, the line goes through the best one; the others are hollow and named. A line across is the most similar
+    training snapshot. The table is that of ``wsl.evaluation.encoder_tables``; ``chance`` is the agreement of two
+    independent models. Encoders that do not decode are left out.
     """
     rows = pd.read_csv(table).dropna(subset="agreement_bn")
     parts = parts_in(rows, PARTS)
@@ -42,6 +42,10 @@ def draw(table: str | Path, pdf: str | Path, png: str | Path, chance: float) -> 
 
 
 def _panel(axes: Axes, rows: pd.DataFrame, chance: float) -> None:
+    copies = rows["kind"] == "nearest"  # a snapshot of the zoo has no size that could be compared
+    for agreement in rows.loc[copies, "agreement_bn"].head(1):
+        axes.axhline(agreement, color=GREY, lw=0.8, label="most similar training snapshot", zorder=0.5)
+    rows = rows[~copies]
     for (kind, gate), group in rows.groupby(["kind", "gate"], sort=False):
         encoders, colour = group.sort_values(["latent_size", "agreement_bn"]), encoder_colour(kind, gate)
         best = encoders.drop_duplicates("latent_size", keep="last")
