@@ -40,7 +40,9 @@ def draw(table: str | Path, pdf: str | Path, png: str | Path, chance: float) -> 
         axes.axvline(100 * chance, color=CHANCE, lw=0.8, ls="--", zorder=0.5)
         axes.set_title(PARTS[part][0])
     over = unit(rows.assign(tasks=rows["members"]))
-    crosses = "\ncrosses: after a search by outputs" if rows.get("agreement_searched", pd.Series()).notna().any() else ""
+    crosses = (
+        "\ncrosses: after a search by outputs" if rows.get("agreement_searched", pd.Series()).notna().any() else ""
+    )
     below = f"agreement with the original, %\nbars: 95 % intervals over {over}; dashes: chance{crosses}"
     figure.supxlabel(below, fontsize=8)
     save(figure, pdf, png)
