@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from wsl.figures.dots import unit
 from wsl.figures.methods import encoder_colour
-from wsl.figures.palette import CHANCE, PARTS
-from wsl.figures.style import COLUMN, parts_in, row_axes, save
+from wsl.figures.palette import PARTS
+from wsl.figures.style import COLUMN, chance_line, parts_in, row_axes, save
 
 FIGURE = {
     "title": "agreement of each weight encoder",
@@ -32,18 +32,17 @@ def draw(table: str | Path, pdf: str | Path, png: str | Path, chance: float) -> 
     rows = pd.read_csv(table).dropna(subset="agreement_bn")
     parts = parts_in(rows, PARTS)
     order = rows[rows["part"] == parts[0]].sort_values("agreement_bn", kind="stable")
+    labels = [f"{name} ({size:,})" for name, size in zip(order["encoder"], order["latent_size"], strict=True)]
     figure = Figure(figsize=(COLUMN * (0.6 + 0.7 * len(parts)), AROUND + ROW * len(order)))
     for axes, part in zip(figure.subplots(1, len(parts), sharey=True, squeeze=False)[0], parts, strict=True):
-        labels = [f"{name} ({size:,})" for name, size in zip(order["encoder"], order["latent_size"], strict=True)]
         row_axes(axes, labels)
         _panel(axes, rows[rows["part"] == part].set_index("encoder").reindex(order["encoder"]))
-        axes.axvline(100 * chance, color=CHANCE, lw=0.8, ls="--", zorder=0.5)
+        chance_line(axes, 100 * chance, vertical=True)
         axes.set_title(PARTS[part][0])
-    over = unit(rows.assign(tasks=rows["members"]))
-    crosses = (
-        "\ncrosses: after a search by outputs" if rows.get("agreement_searched", pd.Series()).notna().any() else ""
-    )
-    below = f"agreement with the original, %\nbars: 95 % intervals over {over}; dashes: chance{crosses}"
+    over = unit(rows.assign(tasks=rows["members"]))  # each member has one task
+    below = f"agreement with the original, %\nbars: 95 % intervals over {over}; dashes: chance"
+    if "agreement_searched" in rows and rows["agreement_searched"].notna().any():
+        below += "\ncrosses: after a search by outputs"
     figure.supxlabel(below, fontsize=8)
     save(figure, pdf, png)
 

@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from wsl.figures.palette import CHANCE, TRAIN, VALIDATION
-from wsl.figures.style import COLUMN, row_axes, save
+from wsl.figures.style import COLUMN, chance_line, row_axes, save
 
 FIGURE = {
     "title": "training of the weight encoders, and of the shared encoder on their latents",
@@ -67,7 +67,7 @@ def _panel(axes: Axes, histories: pd.DataFrame, names: list[str], relative: bool
         kept = history.loc[history["kept"], "validation_loss"] / scale
         axes.plot(kept, [row - APART] * len(kept), ls="", marker="o", ms=6, mfc="none", mew=0.8, color="black")
     if not relative and "validation_chance" in histories:
-        axes.axvline(histories["validation_chance"].iloc[0], color=CHANCE, lw=0.8, ls="--")
+        chance_line(axes, histories["validation_chance"].iloc[0], vertical=True)
     losses = histories.loc[histories["encoder"].isin(names), ["train_loss", "validation_loss"]].to_numpy()
     if relative and losses.min() > 0:
         axes.set_xscale("log")

@@ -74,9 +74,10 @@ def draw_intervals(
     axes.errorbar(x, rows[mean], reach, **look)
 
 
-def chance_line(axes: Axes, value: float, label: str = "chance") -> None:
-    """Draw the level of chance, below everything else."""
-    axes.axhline(value, color=CHANCE, lw=0.8, ls="--", label=label, zorder=0.5)
+def chance_line(axes: Axes, value: float, label: str = "chance", vertical: bool = False) -> None:
+    """Draw the level of chance, below everything else; ``vertical`` where values are on the horizontal axis."""
+    draw = axes.axvline if vertical else axes.axhline
+    draw(value, color=CHANCE, lw=0.8, ls="--", label=label, zorder=0.5)
 
 
 def losses(history: pd.DataFrame, label: str, chance: bool = False) -> Figure:
