@@ -108,6 +108,8 @@ def estimates_statistics(m: Material):
     for entry in m.layout.entries:
         running[entry.columns] = entry.running
     np.testing.assert_array_equal(weights[~running], m.weights[~running])
+    with OpenRun(m.method_files("mean"), m.choice("mean", recalibrate=True)) as run:
+        assert (run.recalibration is not None) == running.any()  # otherwise, every model would be made twice
     if not running.any():
         return Outcome(remark="changes nothing: the networks have no batch normalisation")
     assert not np.allclose(weights[running], m.weights[running])

@@ -83,7 +83,7 @@ class OpenRun:
         layout: of flat weights.
         images: of all classes.
         class_means: dataset embeddings from any number of images.
-        recalibration: re-estimates statistics; None if the run does not.
+        recalibration: re-estimates statistics; None if the run does not, or networks have none.
         member: the held-out member that references are asked for; None: any with the task.
     """
 
@@ -98,7 +98,7 @@ class OpenRun:
         self.zoo = self._stack.enter_context(open_zoo(self.files.index))
         self.layout = self.zoo.layout
         self.recalibration = None
-        if self.choice.recalibrate:
+        if self.choice.recalibrate and any(entry.running for entry in self.layout.entries):
             known = [self.images.files[name] for name in self.choice.known]
             reference = torch.empty(0)  # of a run that was pushed without its images
             if known:
