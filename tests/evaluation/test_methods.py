@@ -16,12 +16,13 @@ from wsl.zoo.start import load_start, random_start
 
 LAYOUT = resnet18_layout(2, 3)
 STATISTICS = [entry.columns for entry in LAYOUT.entries if "running" in entry.name]
-OTHERS = METHODS.of_kind("reference", "baseline")
+# ``shuffled`` needs a sampler: tests/sampling/test_shuffled.py.
+OTHERS = [name for name in METHODS.of_kind("reference", "baseline") if name != "shuffled"]
 # Methods whose models get new batch-normalisation statistics.
 RECALIBRATED = {
     *("projection", "regression", "memory-bank", "retrieval", "flow", "autoregressive"),
     *("kde", "kde-subsampled", "kde-bootstrapped"),
-    *("reconstructed", "mean", "nearest", "noised", "prompt", "interpolation"),
+    *("reconstructed", "mean", "nearest", "noised", "prompt", "interpolation", "shuffled"),
 }
 
 

@@ -181,7 +181,7 @@ def test_tokens_need_an_encoder_of_tokens():
 def test_the_sampler_that_noise_is_compared_with_must_be_compared():
     with pytest.raises(ConfigError, match=r"noise: kde is not in sampling.samplers"):
         Run({"run": "a", "sampling": {"samplers": ["flow"], "noised": {"noise": "kde"}}})
-    with pytest.raises(ConfigError, match="give a number, or the name of a sampler"):
+    with pytest.raises(ConfigError, match="'nearest' is not a sampler; give the name of one: "):
         load_config({"run": "a", "sampling": {"noised": {"noise": "nearest"}}})
     with pytest.raises(ConfigError, match="10 of 10 candidates leaves nothing to select"):
         load_config({"run": "a", "sampling": {"kde_bootstrapped": {"candidates": 10}}})

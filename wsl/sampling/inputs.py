@@ -19,14 +19,16 @@ def common_files(run: Any) -> Files:
 def choice_of(run: Any, name: str, draw: int = 0) -> dict[str, Any]:
     """Return the values of ``wsl.sampling.loading.Choice`` for a method of a run."""
     sampling = run.config.sampling
-    prompts = {"prompt_members": sampling.prompt_members} if METHODS[name].from_prompts else {}
+    others = METHODS[name].builds_on(run)
+    prompted = any(METHODS[one].from_prompts for one in (name, *others))
     return {
         "name": name,
         "draw": draw,
         "settings": METHODS[name].own_settings(run),
         "known": run.known_classes,
         "recalibrate": sampling.recalibration.enabled,
-        **prompts,
+        **({"prompt_members": sampling.prompt_members} if prompted else {}),
+        **({"others": {one: METHODS[one].own_settings(run) for one in others}} if others else {}),
     }
 
 

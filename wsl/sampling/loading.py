@@ -73,6 +73,7 @@ class Choice(Section):
     known: list[str]  # classes that the zoo saw; their training images are the reference of ``Recalibration``
     recalibrate: bool = True  # re-estimate batch-normalisation statistics for methods with ``Method.recalibrate``
     prompt_members: PromptSettings = PromptSettings()  # of methods with ``Method.from_prompts``
+    others: dict[str, dict[str, Any]] = Field(default_factory=dict)  # settings of methods, see ``Method.builds_on``
 
 
 class OpenRun:

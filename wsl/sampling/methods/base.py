@@ -125,6 +125,11 @@ class Method(ABC):
         return True
 
     @classmethod
+    def builds_on(cls, run: Any) -> list[str]:
+        """Return the names of methods whose models it changes; ``OpenRun.choice.others`` has their settings."""
+        return []
+
+    @classmethod
     def files(cls, run: Any, draw: int | str) -> Files:
         """Return the files of one draw, in addition to ``wsl.sampling.inputs.common_files``."""
         return {"fitted": run.paths.fitted(cls.name, draw)} if cls.fit else {}
@@ -223,6 +228,17 @@ class Methods(Registry):
 
 
 METHODS: Methods = Methods("sampler or baseline", "wsl.sampling.methods")
+
+
+def sampler_name(name: str) -> str:
+    """Return the name of a sampler unchanged, to validate settings that name one.
+
+    Raises:
+        ValueError: no sampler has this name.
+    """
+    if name not in (samplers := METHODS.of_kind("sampler")):
+        raise ValueError(f"{name!r} is not a sampler; give the name of one: {', '.join(samplers)}")
+    return name
 
 
 def codec_files(run: Any) -> Files:

@@ -6,20 +6,14 @@ import numpy as np
 from pydantic import AfterValidator, Field
 
 from wsl.errors import ConfigError
-from wsl.sampling.methods.base import METHODS, Method
+from wsl.sampling.methods.base import METHODS, Method, sampler_name
 from wsl.settings.sections import NonNegativeFloat, Section
-
-
-def _is_sampler(name: str) -> str:
-    if name not in (samplers := METHODS.of_kind("sampler")):
-        raise ValueError(f"give a number, or the name of a sampler: {', '.join(samplers)}")
-    return name
 
 
 class NoisedSettings(Section):
     """The baseline `noised`: the nearest member with noise."""
 
-    noise: NonNegativeFloat | Annotated[str, AfterValidator(_is_sampler)] = Field(
+    noise: NonNegativeFloat | Annotated[str, AfterValidator(sampler_name)] = Field(
         0.1,
         description="standard deviation of the noise relative to that of each named parameter; or the name of a "
         "compared sampler: noise of the L2 norm that its models have, on average, as distance from the nearest "
