@@ -177,6 +177,8 @@ def test_sections_of_the_config_are_valid_settings(rule):
     for key, value in params_of(rule)["settings"].items():
         if key == "choice" and not METHODS[value["name"]].from_prompts:
             left_out.add("prompt_members")
+        if key == "choice" and not value.get("others"):
+            left_out.add("others")
         if isinstance(annotations.get(key), type) and issubclass(annotations[key], BaseModel):
             full = plain(annotations[key].model_validate(value))
             assert {name: one for name, one in full.items() if name not in left_out} == value
