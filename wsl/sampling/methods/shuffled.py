@@ -35,7 +35,7 @@ class Shuffled(Method):
         self.sampler = run.method(settings.of, run.choice.others[settings.of])
 
     def sample(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray | None:
-        """Return flat weights (n_weights,), or None if the sampler has no model; running statistics keep their place."""
+        """Return flat weights (n_weights,), or None if the sampler has no model; running statistics stay in place."""
         from wsl.randomness import stream
 
         weights = self.sampler.sample(task, loss, images, seed)
@@ -56,7 +56,7 @@ class Shuffled(Method):
         sampler = config.sampling.of(cls.name).of
         if sampler is not None and sampler not in config.sampling.samplers:
             raise ConfigError(
-                f"sampling.shuffled.of: {sampler} is not in sampling.samplers; add it there, or leave this setting empty"
+                f"sampling.shuffled.of: {sampler} is not in sampling.samplers; add it there, or leave this empty"
             )
 
     @classmethod
