@@ -231,8 +231,12 @@ def share_of(weights):
 
 
 def entries_of(method):
-    """Return what the jobs of a method look up by name: itself, and the weight encoder if it decodes."""
-    return [METHODS[method], *(ENCODER_ENTRIES if "encoder" in METHODS[method].files(RUN, 0) else [])]
+    """Return what the jobs of a method look up by name: methods, and the weight encoder if it decodes."""
+    decodes = "encoder" in METHODS[method].files(RUN, 0)
+    return [
+        *(METHODS[name] for name in (method, *METHODS[method].builds_on(RUN))),
+        *(ENCODER_ENTRIES if decodes else []),
+    ]
 
 
 def cohort(wildcards):
