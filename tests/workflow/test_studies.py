@@ -141,6 +141,6 @@ def test_bench_growth_and_sampling_on_the_zoo_of_one_dataset(make, tmp_path):
     assert set(rows["measure"]) == {"accuracy", "agreement"} and "projection" in set(rows["sampler"])
     make((STUDY / "sampling-tiny.yaml", []), "tables/accuracy.csv")
     rows = pd.read_csv(results / "cnn-sampling-tiny/tables/accuracy.csv").set_index("sampler")
-    published = {"kde", "kde-subsampled", "scratch", "prompt", "interpolation", "mean", "nearest", "noised", "shuffled"}
-    assert published <= set(rows.index[rows["epochs"] == 1])
+    compared = {"kde", "kde-subsampled", "scratch", "prompt", "interpolation", "mean", "nearest", "noised", "shuffled"}
+    assert compared <= set(rows.index[rows["epochs"] == 1])
     assert set(rows.loc["kde-subsampled", "selection"]) == {"validation images"}

@@ -69,7 +69,6 @@ class Comparison:
         self.layout, self.images = codec.linear.layout, TaskImages(inputs.packed)
         self.mask, self.runner = learned(self.layout), Runner(self.layout, device)
         self.recalibrate = Recalibration(self.layout, torch.empty(0), 0.0, device)
-        self.normalises = any(entry.running for entry in self.layout.entries)
 
     @cached_property
     def known(self) -> np.ndarray:
@@ -132,9 +131,11 @@ class Comparison:
         inputs = normalised(inputs, self.layout.normalisation)
         original = self.runner.logits_of(weights, inputs)
         scores = {"original_accuracy": [accuracy(logits, labels) for logits in original]}
-        variants = {"": self.runner.logits_of(decoded, inputs)}
-        recalibrated = [self.recalibrate(vector, training_images) for vector in decoded] if self.normalises else None
-        variants["_bn"] = variants[""] if recalibrated is None else self._logits(recalibrated, inputs)
+        plain = self.runner.logits_of(decoded, inputs)
+        variants = {"": plain, "_bn": plain}
+        if self.layout.normalises:
+            recalibrated = [self.recalibrate(vector, training_images) for vector in decoded]
+            variants["_bn"] = self._logits(recalibrated, inputs)
         if self.search.steps:
             found = [self._searched(*one, training_images) for one in zip(members, weights, strict=True)]
             variants["_searched"] = self._logits(found, inputs)

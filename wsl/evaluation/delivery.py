@@ -93,7 +93,7 @@ def _description(model: UserModel, description: Description, epochs: int) -> dic
     sampler = description.choice.name
     remark = METHODS[sampler].remark
     recalibrated = description.choice.recalibrate and METHODS[sampler].recalibrate
-    lacks = description.without_images and recalibrated and any(entry.running for entry in model.run.layout.entries)
+    lacks = description.without_images and recalibrated and model.run.layout.normalises
     return {
         **{key: description.about[key] for key in ("run", "architecture", "size")},
         "classes": model.classes,

@@ -99,7 +99,7 @@ class OpenRun:
         self.zoo = self._stack.enter_context(open_zoo(self.files.index))
         self.layout = self.zoo.layout
         self.recalibration = None
-        if self.choice.recalibrate and any(entry.running for entry in self.layout.entries):
+        if self.choice.recalibrate and self.layout.normalises:
             known = [self.images.files[name] for name in self.choice.known]
             reference = torch.empty(0)  # of a run that was pushed without its images
             if known:

@@ -58,6 +58,11 @@ class Layout(NamedTuple):
         return last.offset + last.size
 
     @property
+    def normalises(self) -> bool:
+        """Whether networks have running statistics of batch normalisation."""
+        return any(entry.running for entry in self.entries)
+
+    @property
     def classes(self) -> int:
         """Number of classes.
 

@@ -35,7 +35,7 @@ class Shuffled(Method):
         self.sampler = run.method(settings.of, run.choice.others[settings.of])
 
     def sample(self, task: str, loss: float, images: int | None = None, seed: int = 0) -> np.ndarray | None:
-        """Return flat weights (n_weights,), or None if the sampler has no model; running statistics stay in place."""
+        """Return flat weights (n_weights,), running statistics as sampled, or None where the sampler returns it."""
         from wsl.randomness import stream
 
         weights = self.sampler.sample(task, loss, images, seed)
