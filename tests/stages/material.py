@@ -56,6 +56,7 @@ TINY_CLIP = {
     "text_cfg": {"context_length": 8, "vocab_size": 16, "width": 8, "heads": 1, "layers": 1},
 }
 FIRST = "pca-ae"  # the weight encoder of samplers
+BUILT_ON = {"shuffled": "retrieval"}  # methods that change the models of another
 
 
 class Images:
@@ -276,6 +277,7 @@ class Material:
 
     def method_files(self, name: str) -> MethodFiles:
         """The files of a method."""
+        name = BUILT_ON.get(name, name)
         others = {"pca": self.pca, "encoder": self.fitted(METHODS[name].needs_encoder or FIRST)}
         if "generator" in self.samplers:
             others |= {"start": self.start, "body": self.body}
@@ -289,7 +291,9 @@ class Material:
 
     @staticmethod
     def choice(name: str, recalibrate: bool = True) -> Choice:
-        return Choice(name=name, settings=FEW.get(name, {}), known=list(NAMES), recalibrate=recalibrate)
+        settings = {"of": BUILT_ON[name]} if name in BUILT_ON else FEW.get(name, {})
+        others = {BUILT_ON[name]: {}} if name in BUILT_ON else {}
+        return Choice(name=name, settings=settings, known=list(NAMES), recalibrate=recalibrate, others=others)
 
     @cached_property
     def weights(self) -> np.ndarray:

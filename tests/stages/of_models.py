@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import wsl
-from tests.stages.material import FIRST, SIZE, TASK, Material
+from tests.stages.material import BUILT_ON, FIRST, SIZE, TASK, Material
 from tests.stages.of_weights import logits
 from tests.stages.outcome import Outcome, refused, stage
 from wsl.cli.facts import read_facts
@@ -89,13 +89,17 @@ for method in METHODS.of_kind("sampler"):
 
 @stage("baselines and references")
 def has_models_of_baselines(m: Material):
-    member, run = read_member(m.members["test"][0]), Run(m.config(sampling={"samplers": ["kde", m.samplers[-1]]}))
+    member = read_member(m.members["test"][0])
+    sampling = {"samplers": ["kde", "retrieval", m.samplers[-1]]}
+    sampling |= {name: {"of": sampler} for name, sampler in BUILT_ON.items()}
+    run = Run(m.config(sampling=sampling))
     names = [name for name in METHODS.of_kind("baseline", "reference") if name in BUILT_IN]
     applied = [name for name in names if METHODS[name].applies(run)]
     for name in applied:
         weights = samples(name)(m)
         assert name != "trained" or np.array_equal(weights, member.weights[-1])
     if applied != names:
+        assert len(m.layout.head) == 1, set(names) - set(applied)
         return Outcome(remark="without those that fit a head to features, since heads of these networks have no bias")
     return None
 
