@@ -26,6 +26,7 @@ from wsl.images.settings import Packing
 from wsl.images.sources.base import SOURCES
 from wsl.outcomes.bins import Outcomes, write_bins
 from wsl.sampling.loading import MethodFiles
+from wsl.sampling.merging.base import MERGES
 from wsl.sampling.methods.base import METHODS
 from wsl.settings.registry import PLUGINS
 from wsl.shared.losses.base import LOSSES
@@ -51,7 +52,7 @@ UNTIMED = [HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.functi
 settings.register_profile("wsl", max_examples=40, deadline=None, derandomize=True, suppress_health_check=UNTIMED)
 settings.load_profile("wsl")
 
-REGISTRIES = (ARCHITECTURES, DATASET_ENCODERS, LOSSES, METHODS, SOURCES, WEIGHT_ENCODERS)
+REGISTRIES = (ARCHITECTURES, DATASET_ENCODERS, LOSSES, MERGES, METHODS, SOURCES, WEIGHT_ENCODERS)
 SIZE, WIDTH = 16, 2
 TASKS = {"train": ["012", "234", "413"], "validation": ["104"], "test": ["032"]}
 ADAMW = {"learning_rate": 1e-2, "weight_decay": 0.0, "batch_size": 4, "epochs": 20}

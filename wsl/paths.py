@@ -71,6 +71,7 @@ class Paths:
     similarities = _file("shared/similarities.csv")  # cosine similarities of weight latents and projections of (D, R)
     fitted = _files("sampling/%s-%s.safetensors")  # trained part of a sampler in one draw
     body = _file("sampling/body.safetensors")  # body of generated models
+    merged = _files("sampling/merged/%s.safetensors")  # a body merged from the members, by the way to merge
     sampler = _file("sampling/sampler.json")  # description of the run's sampler, which ``wsl sample`` reads
     judged = _files("evaluation/protocol/%s-%s.csv")  # accuracies of a sampler or baseline in one draw
     novelty = _files("evaluation/novelty/%s-%s.csv")  # distances of a method's models from the training snapshots

@@ -16,8 +16,9 @@ from wsl.zoo.start import load_start, random_start
 
 LAYOUT = resnet18_layout(2, 3)
 STATISTICS = [entry.columns for entry in LAYOUT.entries if "running" in entry.name]
-# ``shuffled`` needs a sampler: tests/sampling/test_shuffled.py.
-OTHERS = [name for name in METHODS.of_kind("reference", "baseline") if name != "shuffled"]
+# ``shuffled`` needs a sampler: tests/sampling/test_shuffled.py; merged bodies: tests/sampling/test_merged_body.py.
+ELSEWHERE = {"shuffled", *(name for name in METHODS if hasattr(METHODS[name], "merge"))}
+OTHERS = [name for name in METHODS.of_kind("reference", "baseline") if name not in ELSEWHERE]
 # Methods whose models get new batch-normalisation statistics.
 RECALIBRATED = {
     *("projection", "regression", "memory-bank", "retrieval", "flow", "autoregressive"),

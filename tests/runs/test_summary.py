@@ -67,6 +67,16 @@ def test_methods_are_sorted_by_accuracy_and_samplers_below_a_baseline_marked():
     assert "agree on 81.5 [70.0, 90.0] %" in text and "Chance: 33.3%" in text
 
 
+def test_long_names_move_all_columns():
+    name = "task-arithmetic-prototypes"
+    names = [*KINDS, name]
+    scores = {kind: dict.fromkeys(names, 0.5) for kind in ("seen", "unseen")}
+    bounds = {kind: {key: [0.4, 0.6] for key in names} for kind in scores}
+    shown = lines(kinds={**KINDS, name: "baseline"}, accuracy=scores, accuracy_intervals=bounds)
+    header, *rows = [line for line in shown if line.startswith(("  method", f"  {name}", "  probe"))]
+    assert [row.index("baseline") for row in rows] == [header.index("kind")] * 2
+
+
 def test_it_fits_80_columns_of_ascii():
     worst = {name: 1.0 for name in KINDS}
     bounds = {kind: {name: [0.999, 1.0] for name in KINDS} for kind in ("seen", "unseen")}

@@ -29,7 +29,7 @@ try:
     from wsl.runs.borrowed import described, zoo_seed
     from wsl.runs.run import Run
     from wsl.sampling.inputs import choice_of, draws
-    from wsl.sampling.methods.base import METHODS
+    from wsl.sampling.methods.base import METHODS, Method
     from wsl.settings.sections import plain
 except ImportError as error:
     raise WorkflowError(
@@ -233,8 +233,10 @@ def share_of(weights):
 def entries_of(method):
     """Return what the jobs of a method look up by name: methods, and the weight encoder if it decodes."""
     decodes = "encoder" in METHODS[method].files(RUN, 0)
+    classes = [METHODS[name] for name in (method, *METHODS[method].builds_on(RUN))]
     return [
-        *(METHODS[name] for name in (method, *METHODS[method].builds_on(RUN))),
+        # With their bases, since a class that is made in a loop may bear the name of another module.
+        *(base for one in classes for base in one.__mro__ if issubclass(base, Method)),
         *(ENCODER_ENTRIES if decodes else []),
     ]
 

@@ -1,6 +1,8 @@
 # Shared encoder, samplers, and the models and description that a run leaves behind.
 
 from wsl.sampling.inputs import common_files, described_files
+from wsl.sampling.merging.base import MERGES
+from wsl.sampling.methods.constant import start_file
 
 SHARED = RUN.config.shared
 SHARED_ENTRIES = [loss for loss, _ in SHARED.losses.used()]
@@ -93,6 +95,43 @@ use rule job as fit_body with:
         runtime=480,
     params:
         **call("wsl.sampling.body.fit_body", settings=SAMPLING.generator.body, seed=RUN.seed("body")),
+
+
+# Bodies merged from the members. Validation tasks choose the scale of a body, or the number of members.
+for merge in SAMPLING.merging.methods:
+
+    rule:
+        name:
+            f"merge_{merge}"
+        input:
+            **METHOD_FILES,
+            **start_file(RUN),
+            held_out=[index_of("validation")],
+        output:
+            out=PATHS.merged(merge),
+        log:
+            PATHS.log(f"merge_{merge}"),
+        benchmark:
+            PATHS.benchmark(f"merge_{merge}")
+        conda:
+            ENVIRONMENT
+        threads: 1
+        resources:
+            gpu=1,
+            mem_mb=16000,
+            runtime=240,
+        params:
+            **call(
+                "wsl.sampling.merged_body.fit_merged",
+                [MERGES[merge]],
+                name=merge,
+                settings=SAMPLING.merging.of(merge),
+                known=RUN.known_classes,
+                recalibrate=SAMPLING.recalibration.enabled,
+                seed=RUN.seed("merge"),
+            ),
+        script:
+            CALL
 
 
 # One rule for each sampler or baseline that learns something of its own.

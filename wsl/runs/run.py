@@ -96,6 +96,7 @@ class Run(Members):
                     METHODS[method].check(layout)
                 for method in dict.fromkeys([*METHODS.of_kind("baseline"), *sampling.samplers, sampling.sampler]):
                     METHODS[method].check_config(self.config)
+                sampling.merging.check(layout, self.start() is not None)
         search = self.config.evaluation.bench.search
         if "features" in search.model_fields_set and search.features and not (architecture and architecture.has_blocks):
             raise ConfigError(

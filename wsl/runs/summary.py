@@ -8,7 +8,7 @@ from wsl.figures.methods import SHORT_KINDS, kinds_in, strongest_baseline
 from wsl.files.plain import read_json
 from wsl.zoo.few_sets import SETS, counted
 
-NAME, KIND, NUMBER, WIDE_NAME = 16, 10, 23, 20  # widths of columns
+NAME, KIND, NUMBER, WIDE_NAME = 16, 10, 23, 20  # least widths of columns
 
 
 def print_summary(results: str | Path) -> None:
@@ -28,7 +28,7 @@ def print_summary(results: str | Path) -> None:
 def summary_lines(report: Path, numbers: dict[str, Any]) -> list[str]:
     """Return the lines to print for ``wsl.evaluation.tables.write_summary``, at most 80 columns wide.
 
-    Only the path of the report may be wider.
+    Only the path of the report and tables of methods with long names may be wider.
     """
     zoo = (
         f"Zoo:     {numbers['members']} members ({numbers['members_diverged']} diverged), validation accuracy "
@@ -44,6 +44,7 @@ def summary_lines(report: Path, numbers: dict[str, Any]) -> list[str]:
     best = {kind: strongest_baseline(numbers["accuracy"][kind]) for kind in kinds}
     unit = numbers.get("unit", SETS)
     sets = {kind: f"({counted(count, unit)})" for kind, count in numbers["sets"].items()}
+    width = max([NAME, *(len(name) + 1 for name in numbers["kinds"])])
     agreement = _number(numbers["agreement"], numbers["reconstruction_intervals"]["agreement"])
     lines = [
         *start,
@@ -53,14 +54,14 @@ def summary_lines(report: Path, numbers: dict[str, Any]) -> list[str]:
         f"independent {unit}. All methods may use all training images of a task,",
         f"but only references train a network on them. Chance: {numbers['chance']:.1%}.",
         "",
-        f"  {'method':<{NAME}}{'kind':<{KIND}}" + "".join(f"{SHORT_KINDS[kind]:<{NUMBER}}" for kind in kinds),
-        f"  {'':<{NAME + KIND}}" + "".join(f"{sets[kind]:<{NUMBER}}" for kind in kinds),
+        f"  {'method':<{width}}{'kind':<{KIND}}" + "".join(f"{SHORT_KINDS[kind]:<{NUMBER}}" for kind in kinds),
+        f"  {'':<{width + KIND}}" + "".join(f"{sets[kind]:<{NUMBER}}" for kind in kinds),
     ]
     for name in sorted(numbers["kinds"], key=lambda name: [-numbers["accuracy"][kind].get(name, -1) for kind in kinds]):
         cells = [_cell(numbers, kind, name, best[kind]) for kind in kinds]
         if any(cells):
             mark = "* " if name == numbers["chosen_sampler"] else "  "
-            row = f"{mark}{name:<{NAME}}{numbers['kinds'][name]:<{KIND}}"
+            row = f"{mark}{name:<{width}}{numbers['kinds'][name]:<{KIND}}"
             lines.append(row + "".join(f"{cell:<{NUMBER}}" for cell in cells))
     lines += ["", "* the sampler chosen on validation tasks"]
     for kind in kinds:

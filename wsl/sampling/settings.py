@@ -1,9 +1,11 @@
 """Settings of conditional sampling, and of networks that samplers learn."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
+from wsl.errors import ConfigError
+from wsl.sampling.merging.base import MERGES, HeadName
 from wsl.sampling.methods.base import METHODS
 from wsl.sampling.prompt_members import PromptSettings
 from wsl.settings.sections import NonNegativeFloat, PositiveFloat, PositiveInt, Section, Sections, Whole
@@ -18,6 +20,26 @@ def _is_sampler(name: str) -> str:
 
 
 SamplerName = Annotated[str, AfterValidator(_is_sampler)]
+
+
+def _is_merge(name: str) -> str:
+    if name not in MERGES:
+        raise ValueError(f"unknown way to merge; give some of {', '.join(MERGES)}")
+    return name
+
+
+MergeName = Annotated[str, AfterValidator(_is_merge)]
+
+
+def _distinct(names: list[str]) -> list[str]:
+    if repeated := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"{repeated} is named twice")
+    return names
+
+
+def with_fields(sections: dict[str, type[Section]]) -> dict[str, type[Section]]:
+    """Return the sections that have fields."""
+    return {key: settings for key, settings in sections.items() if settings.model_fields}
 
 
 class Learned(Fitting):
@@ -53,6 +75,56 @@ class RecalibrationSettings(Section):
     enabled: bool = Field(True, description="re-estimate them; otherwise use them as decoded")
 
 
+class Merging(Sections):
+    """Baselines from model merging: bodies made from the weights of all members, without training."""
+
+    registry = MERGES
+
+    methods: list[MergeName] = Field(
+        [],
+        description="ways to merge whose bodies are compared: `soup`, `task-arithmetic`, `ties`, `regmean`, `wudi`, "
+        "`nearest-soup`, `nearest-line`, or a plug-in's",
+    )
+    heads: Annotated[list[HeadName], Field(min_length=1)] = Field(
+        ["prototypes", "probe"],
+        description="heads of these bodies: class prototypes, a linear probe, or the `inference` of the sampler "
+        "`generator` (not for `nearest-soup` and `nearest-line`, which have a body for each task)",
+    )
+
+    _named_once = field_validator("methods", "heads")(_distinct)
+
+    @classmethod
+    def subsections(cls) -> dict[str, type[Section]]:
+        """Return the class ``Settings`` of each merge that has settings, by key."""
+        return with_fields(super().subsections())
+
+    def of(self, name: str) -> Section:
+        """Return the settings of a merge."""
+        return super().of(name) if MERGES[name].Settings.model_fields else MERGES[name].Settings()
+
+    def check(self, layout: Any, has_start: bool) -> None:
+        """Refuse a zoo that cannot be merged, before any job.
+
+        Args:
+            layout: of its networks.
+            has_start: whether its members have a common start.
+
+        Raises:
+            ConfigError: with the key and the remedy.
+        """
+        if self.methods and len(layout.head) != 2:
+            raise ConfigError(
+                "sampling.merging.methods: merged bodies get a head with weight and bias, and heads of these networks "
+                "have no bias; leave it empty, or choose another zoo.architecture"
+            )
+        for name in self.methods:
+            if MERGES[name].needs_start and not has_start:
+                raise ConfigError(
+                    f"sampling.merging.methods: {name} merges differences from a common start, and each member has its "
+                    "own; remove it, or set zoo.init to shared or finetuned"
+                )
+
+
 class Sampling(Sections):
     """Conditional sampling (figure 3.2)."""
 
@@ -72,11 +144,12 @@ class Sampling(Sections):
     draws: PositiveInt = Field(1, description="number of fits of each learned sampler, from different seeds")
     recalibration: RecalibrationSettings = RecalibrationSettings()
     prompt_members: PromptSettings = PromptSettings()
+    merging: Merging = Field(default_factory=Merging)
 
     @classmethod
     def subsections(cls) -> dict[str, type[Section]]:
         """Return the class ``Settings`` of each method that has settings, by key."""
-        return {key: settings for key, settings in super().subsections().items() if settings.model_fields}
+        return with_fields(super().subsections())
 
     def of(self, name: str) -> Section:
         """Return the settings of a method.
@@ -86,9 +159,4 @@ class Sampling(Sections):
         """
         return super().of(name) if METHODS[name].Settings.model_fields else METHODS[name].Settings()
 
-    @field_validator("samplers")
-    @classmethod
-    def _named_once(cls, samplers: list[str]) -> list[str]:
-        if len(set(samplers)) < len(samplers):
-            raise ValueError("a sampler is named twice")
-        return samplers
+    _named_once = field_validator("samplers")(_distinct)

@@ -12,6 +12,9 @@ from wsl.sampling.methods.constant import start_file, start_state
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from wsl.sampling.features import BodyFeatures
+    from wsl.zoo.network import State
+
 PENALTIES, FOLDS = np.logspace(-4, 1, 6), 5
 FEW_IMAGES_PENALTY = 0.1  # with too few images for cross-validation
 
@@ -28,7 +31,11 @@ class FrozenBody(Method):
 
     def __init__(self, settings, run):
         super().__init__(settings, run)
-        self.state, self.features = run.frozen(self.body, start_state if self.body == "start" else body_state)
+        self.frozen = run.frozen(self.body, start_state if self.body == "start" else body_state)
+
+    def body_for(self, task: str, images: int | None) -> tuple["State", "BodyFeatures"]:
+        """Return the state dict of the body for a task and its features of images; ``images`` per class may be used."""
+        return self.frozen
 
     @staticmethod
     @abstractmethod
@@ -41,8 +48,9 @@ class FrozenBody(Method):
 
         if images == 0:
             return None
-        head = self.head(self.features.of_task(task, images))
-        return flatten(with_head(self.state, self.run.layout, *head), self.run.layout)[0]
+        state, features = self.body_for(task, images)
+        head = self.head(features.of_task(task, images))
+        return flatten(with_head(state, self.run.layout, *head), self.run.layout)[0]
 
     @classmethod
     def applies(cls, run: Any) -> bool:
