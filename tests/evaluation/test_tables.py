@@ -40,8 +40,8 @@ def make(tmp_path):
         for (method, draw), group in frame.groupby(["method", "draw"], sort=False):
             paths.append(tmp_path / f"{method}-{draw}.csv")
             group.to_csv(paths[-1], index=False)
-        out, recalibration = tmp_path / "accuracy.csv", tmp_path / "recalibration.csv"
-        accuracy_table(paths, out, recalibration, RUN, KINDS, beside)
+        out, recalibration, gains = (tmp_path / f"{name}.csv" for name in ("accuracy", "recalibration", "gains"))
+        accuracy_table(paths, out, recalibration, gains, RUN, KINDS, beside)
         return pd.read_csv(out), pd.read_csv(recalibration)
 
     return tables_of
@@ -121,7 +121,7 @@ def test_samplers_that_select_on_validation_images_are_marked_and_not_chosen_amo
     for name, group in frame.groupby("method"):
         paths.append(tmp_path / f"{name}.csv")
         group.to_csv(paths[-1], index=False)
-    files = tmp_path / "accuracy.csv", tmp_path / "recalibration.csv"
+    files = [tmp_path / f"{name}.csv" for name in ("accuracy", "recalibration", "specialisation")]
     accuracy_table(paths, *files, RUN, KINDS, selecting=["kde-subsampled"])
     table = pd.read_csv(files[0]).set_index("sampler")
     assert table["selection"].to_dict() == {

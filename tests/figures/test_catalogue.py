@@ -81,7 +81,7 @@ def test_a_plug_in_adds_a_figure_with_its_caption(run, tmp_path):
 def test_figures_come_first_and_tables_in_their_order(run):
     items = contents(run(), figures_of(run()))
     assert [item["name"] for item in items if item["kind"] == "table"] == [
-        *("reconstruction", "accuracy", "recalibration", "pca", "members", "classes")
+        *("reconstruction", "accuracy", "recalibration", "specialisation", "pca", "members", "classes")
     ]
     full = run(evaluation={"properties": True, "bench": {"encoders": ENCODERS, "by": ["optimizer"]}})
     items = contents(full, figures_of(full))

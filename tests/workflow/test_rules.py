@@ -286,7 +286,9 @@ def test_what_stands_in_the_report_has_a_caption_and_labels(rules, repository):
     figures = "zoo_overview autoencoder_loss output_metrics shared_encoder_loss similarity_heatmap accuracy finetuning "
     figures += "regimes growth prompt_alignment null_arms retrieval shared_map distilled_images weight_encoders "
     figures += "encoder_rows encoder_training encoder_shares"
-    tables = "classes members pca reconstruction accuracy recalibration control novelty refinement retrieval"
+    tables = (
+        "classes members pca reconstruction accuracy recalibration specialisation control novelty refinement retrieval"
+    )
     folder = repository / "workflow" / "report"
     assert captions == {
         **{f"results/tiny/figures/{name}.png": str(folder / f"{name}.rst") for name in figures.split()},

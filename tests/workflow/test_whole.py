@@ -42,6 +42,7 @@ TABLES = {
     "reconstruction": "Table 4.1: reconstruction on training data",
     "accuracy": "accuracy on held-out tasks",
     "recalibration": "effect of re-estimated batch-normalisation statistics",
+    "specialisation": "gain over the best body for all tasks",
 }
 METHODS = (
     *("trained", "reconstructed", "scratch", "start", "mean", "nearest", "noised", "prototypes", "probe"),
@@ -201,6 +202,9 @@ def test_tables_say_what_they_should(results):
     assert set(accuracy.loc[accuracy["epochs"] == 1, "classes"]) == {"seen"}
     assert set(accuracy.loc[accuracy["chosen"], "sampler"]) == {"projection"}
     assert set(tables["recalibration"]["recalibrated"]) == {True, False}
+    gains = tables["specialisation"].query("epochs == 0").set_index("sampler")
+    body = gains.loc["trained", "body"]
+    assert body in ("prototypes", "probe") and gains.loc[body, "gain"] == 0
     numbers = read_json(results / "summary.json")
     means = tables["reconstruction"].set_index(["stage", "snapshot", "metric"])["mean"]
     assert (numbers["members"], numbers["classes"]) == (8, 5)

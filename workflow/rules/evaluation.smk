@@ -98,6 +98,7 @@ use rule job as accuracy_table with:
     output:
         out=table_file("accuracy"),
         recalibration=table_file("recalibration"),
+        specialisation=table_file("specialisation"),
     log:
         PATHS.log("accuracy_table"),
     localrule: True
@@ -114,6 +115,7 @@ use rule job as accuracy_table with:
             },
             kinds={name: METHODS[name].kind for name in compared(RUN)},
             selecting=[name for name in compared(RUN) if METHODS[name].selects],
+            one_body=[name for name in compared(RUN) if METHODS[name].one_body],
         ),
 
 

@@ -23,6 +23,7 @@ RANGES: dict[str, Bounds] = {
     **dict.fromkeys(("nearest_jaccard", "nearest_jaccard_chance"), SHARE),
     **dict.fromkeys(("trained_jaccard", "trained_jaccard_chance", "sample_disagreement"), SHARE),
     **dict.fromkeys(("cosine", "centred_cosine", "correlation", "spearman", "accuracy_spearman"), CORRELATION),
+    "gain": (-1.0, 1.0),  # a difference of two shares
     **dict.fromkeys(("distance", "sample_distance"), POSITIVE),
     **dict.fromkeys(("prompt_alignment", "accuracy_alignment"), AT_MOST_ONE),
     "accuracy_slope": UNBOUNDED,

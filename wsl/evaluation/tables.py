@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from wsl.evaluation.intervals import over_sets
+from wsl.evaluation.specialisation import write_specialisation
 from wsl.files.plain import read_json, write_csv, write_json
 from wsl.zoo.few_sets import MEMBERS, SETS
 
@@ -50,10 +51,12 @@ def accuracy_table(
     measured: Sequence[str | Path],
     out: str | Path,
     recalibration: str | Path,
+    specialisation: str | Path,
     about: dict[str, str | int | None],
     kinds: dict[str, str],
     beside: Sequence[str | Path] = (),
     selecting: Sequence[str] = (),
+    one_body: Sequence[str] = (),
 ) -> None:
     """Write the accuracy of every method, one row per kind of classes, method, number of images and epochs.
 
@@ -66,12 +69,14 @@ def accuracy_table(
             several by their loss on validation images of their tasks, else ``none``), and ``chosen``, see
             ``chosen_sampler``.
         recalibration: CSV of accuracies as decoded and with re-estimated batch-normalisation statistics.
+        specialisation: CSV, see ``write_specialisation``.
         about: ``run`` (its name), ``regime`` (start of its members), ``members`` (number of training members),
             ``snapshots`` (of a member, at most), ``zoo_seed`` (seed of the run that trained them; None: unknown) and
             ``unit`` (of intervals, see ``wsl.zoo.few_sets``).
         kinds: of methods by name.
         beside: tables like ``out`` of other runs, appended.
         selecting: names of methods with ``Method.selects``.
+        one_body: names of methods with ``Method.one_body``.
     """
     table = pd.concat([pd.read_csv(path, dtype={"images": str}) for path in measured], ignore_index=True)
     table = table.assign(classes=table["part"].replace({"test": "seen"})).rename(columns={"method": "sampler"})
@@ -89,6 +94,7 @@ def accuracy_table(
     sampled = table[(table["images"] == "all") & (table["epochs"] == 0) & (table["draw"] == 0)]
     both = sampled[sampled["sampler"].isin(sampled.loc[~sampled["recalibrated"], "sampler"])]
     write_csv(recalibration, _accuracies(both, ["classes", "sampler", "recalibrated"], unit).round(4))
+    write_specialisation(table, specialisation, one_body, unit)
 
 
 def chosen_sampler(table: pd.DataFrame) -> str:

@@ -58,6 +58,7 @@ TABLES = {
         Table("reconstruction", "Weight encoder", "Table 4.1: reconstruction on training data"),
         Table("accuracy", "Sampling", "accuracy on held-out tasks"),
         Table("recalibration", "Sampling", "effect of re-estimated batch-normalisation statistics"),
+        Table("specialisation", "Sampling", "gain over the best body for all tasks"),
         Table("control", "Sampling", "control by D and R: losses and accuracies asked and reached", _properties),
         Table("novelty", "Sampling", "novelty and diversity of sampled models", _properties),
         Table("refinement", "Sampling", "a few gradient steps on the code or on all weights", _properties),

@@ -37,7 +37,7 @@ def fit_merged(
 ) -> None:
     """Merge the training members, with the number that gives the best class prototypes on validation tasks.
 
-    Candidates are judged on *validation* images of the tasks of validation members.
+    Candidates are evaluated on *validation* images of the tasks of validation members.
 
     Args:
         inputs: those of every method, ``start`` if the members have a common one, and the index of the validation

@@ -25,7 +25,7 @@ class RegMeanSettings(Section):
 class RegMean(Merge):
     """Least squares to the outputs of all members, layer by layer (Jin et al. 2023, equation 2).
 
-    Each member's Gram matrices come from its own training images. Parameters that are no matrices are averaged.
+    Each member's Gram matrices come from its own training images. Other parameters are averaged.
     """
 
     Settings = RegMeanSettings

@@ -15,8 +15,7 @@ class Wudi(Merge):
     """The merged task vector that interferes least with each task vector, layer by layer (Cheng et al. 2025).
 
     It minimises the sum over members of |(t - t_i) t_iᵀ|² / |t_i|² for the task vector t of each matrix. The paper
-    descends 300 steps from the sum of task vectors; here the minimum is computed. Parameters that are no matrices are
-    averaged.
+    descends 300 steps from the sum of task vectors; here the minimum is computed. Other parameters are averaged.
     """
 
     label, marker = "WUDI", "P"

@@ -46,6 +46,7 @@ class Method(ABC):
             it are compared in runs that have such a sampler.
         of_members: for baselines: whether its models are made of members' weights, so that their novelty is measured
             too.
+        one_body: whether its models share one body, so that only the head depends on the task.
         selects: whether a model is the best of several by its loss on *validation* images of the task. The accuracy
             table marks such methods, and such a sampler is chosen only if there is no other.
         needs_encoder: name of the weight encoder whose codes it samples; empty: of any.
@@ -72,6 +73,7 @@ class Method(ABC):
     at_sampling: ClassVar[tuple[str, ...]] = ()
     from_prompts: ClassVar[bool] = False
     of_members: ClassVar[bool] = False
+    one_body: ClassVar[bool] = False
     selects: ClassVar[bool] = False
     needs_encoder: ClassVar[str] = ""
     own_images: ClassVar[tuple[str, ...] | None] = None

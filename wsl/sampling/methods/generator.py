@@ -42,7 +42,7 @@ class Generator(Method):
         "The sampler `generator` reaches a loss only by rescaling its logits: another request changes the model's "
         "confidence, but not its accuracy."
     )
-    learned = True
+    learned = one_body = True
     fit, history = "wsl.sampling.generator.fit_generator", False
     at_sampling = ("temperature",)
 

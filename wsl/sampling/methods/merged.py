@@ -90,6 +90,7 @@ def add_baselines(merge: type[Merge]) -> None:
             "marker": merge.marker,
             "line": ":",
             "own_images": None,
+            "one_body": not merge.by_task,
             "__doc__": f"{sentence} the merged body of `{merge.name}`.",
             "__module__": merge.__module__,
         }

@@ -27,6 +27,7 @@ class FrozenBody(Method):
     """
 
     kind, recalibrate = "baseline", False
+    one_body = True
     body: ClassVar[str] = "start"
 
     def __init__(self, settings, run):
