@@ -1,5 +1,11 @@
 """Networks that run as one wide network against networks that run alone."""
 
+import ctypes
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -11,6 +17,7 @@ from wsl.zoo.layout import layout_from
 from wsl.zoo.network import flatten, network_for, with_batch_statistics
 from wsl.zoo.stacked import Networks
 
+ROOT = Path(__file__).parents[2]
 CASES = {
     "cnn-small": ({"channels": 1}, 20),
     "cnn-large": ({}, 28),
@@ -81,3 +88,27 @@ def test_other_networks_run_one_after_the_other(layer, monkeypatch):
     ]
     torch.testing.assert_close(networks(weights, inputs), torch.stack(expected))
     assert not networks.small
+
+
+ALONE = """
+import torch
+from tests.networks import resnet18
+from wsl.zoo.stacked_network import StackedNetwork
+
+torch.set_num_threads(1)
+joined = StackedNetwork([resnet18(2, 3).train()])
+for _ in range(20):
+    images = joined.prepared(torch.randn(32, 3, 32, 32))
+    joined.logits(images[None], shared=False).square().mean().backward()
+"""
+CHECKED = "libc_malloc_debug.so.0"  # of glibc: ends a process that wrote past the end of memory
+
+
+def test_the_last_narrow_network_of_a_stack_writes_to_its_own_memory_alone():
+    try:
+        ctypes.CDLL(CHECKED)
+    except OSError:
+        pytest.skip(f"{CHECKED} is not installed here: it comes with glibc 2.34 and later")
+    environment = {**os.environ, "LD_PRELOAD": CHECKED, "MALLOC_CHECK_": "3"}
+    done = subprocess.run([sys.executable, "-c", ALONE], env=environment, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr

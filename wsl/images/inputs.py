@@ -22,7 +22,8 @@ def load_task(
 def normalised(images: torch.Tensor, by: Normalisation = USUAL) -> torch.Tensor:
     """Return uint8 images (n, 3, h, w) as a network's input; ``by`` is ``normalisation`` of its layout."""
     mean, std = (torch.tensor(values, device=images.device).view(3, 1, 1) for values in by)
-    # Contiguous: with channels_last inputs, training networks of 2 to 4 channels corrupts memory (torch 2.13, CPU).
+    # Contiguous: with channels_last inputs, training narrow networks corrupts memory (torch 2.13 and 2.15, CPU), see
+    # wsl.zoo.stacked_layers.
     images = images.contiguous()
     return (images.float() / 255 - mean) / std
 

@@ -43,9 +43,15 @@ class StackedConv2d(nn.Module):
             raise NotStackableError("a convolution with groups, or padding other than zeros")
         self.weight, self.bias, self.inputs = layer.weight, layer.bias, layer.in_channels
         self.convolve = partial(functional.conv2d, stride=layer.stride, padding=layer.padding, dilation=layer.dilation)
+        self.skips = layer.kernel_size == (1, 1) and layer.stride != (1, 1)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        return self.convolve(inputs, self.weight, self.bias, groups=inputs.shape[1] // self.inputs)
+        groups = inputs.shape[1] // self.inputs
+        if self.skips and groups == 1 and inputs.device.type == "cpu":
+            # With a pixel's channels adjacent, torch 2.15 writes past the end of memory on a CPU without AVX-512, in
+            # the gradient of such a convolution of 2 to 6 channels. It does not if the convolution has groups.
+            inputs = inputs.contiguous()
+        return self.convolve(inputs, self.weight, self.bias, groups=groups)
 
 
 class StackedLinear(nn.Module):
