@@ -92,6 +92,7 @@ OTHERS = {
         "weights__budget": 4,
         "datasets": {"model": "RN50", "weights": "openai", "encoder": "set"},
         "evaluation__bench": {"encoders": {"pca": {"encoder": "pca"}}, "by": ["optimizer"]},
+        "sampling__merging": {"methods": ["wudi"], "heads": ["inference"]},
     },
     "distilled": {"datasets__encoder": "distilled"},
 }

@@ -136,7 +136,7 @@ for merge in SAMPLING.merging.methods:
 
 # One rule for each sampler or baseline that learns something of its own.
 for entry in METHODS.values():
-    if entry.fit:
+    if entry.fit and entry.applies(RUN):
 
         rule:
             name:
