@@ -81,7 +81,7 @@ def pretended(folder: Path) -> Path:
 
 def count_jobs(snakefile: Path, config: Path, work: Path) -> int:
     """Return the number of jobs of a dry run."""
-    return int(re.search(r"^total +(\d+)$", snakemake(snakefile, config, work, "-n"), re.MULTILINE)[1])
+    return int(re.search(r"^ *total +(\d+)$", snakemake(snakefile, config, work, "-n"), re.MULTILINE)[1])
 
 
 def planning(rounds: int, folder: Path) -> tuple[list[dict], dict[str, Any]]:
