@@ -1,6 +1,7 @@
 """Named random streams, and the assignment of items to parts."""
 
 from collections import Counter
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -21,6 +22,12 @@ def test_a_stream_is_its_seed_and_path():
     ]
     for other in others:
         assert not np.array_equal(first, stream(*other).random(5)), other
+
+
+@pytest.mark.parametrize("seed", [0, 3, 2**32 - 1, 2**32, 2**70])
+def test_a_stream_is_that_of_numpy_for_its_numbers(seed):
+    words = [seed, crc32(b"member"), 17]
+    assert np.array_equal(stream(seed, "member", 17).random(9), np.random.default_rng(words).random(9))
 
 
 def test_streams_are_unrelated():

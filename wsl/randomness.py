@@ -14,7 +14,10 @@ def key(*path: str | int) -> tuple[int, ...]:
 
 def stream(seed: int, *path: str | int) -> np.random.Generator:
     """Return a random generator for a run's seed and a purpose, for example ``"member", 17, "task"``."""
-    return np.random.default_rng([seed, *key(*path)])
+    words: list[int] | np.ndarray = [seed, *key(*path)]
+    if min(words) >= 0 and max(words) < 2**32:
+        words = np.array(words, dtype=np.uint32)  # the same stream, and numpy takes two thirds of the time
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(words)))
 
 
 def integer_seed(seed: int, *path: str | int) -> int:

@@ -22,9 +22,10 @@ from wsl.settings.distributions import Distribution
 from wsl.zoo.grid import with_grid
 from wsl.zoo.groups import check_sources, group_classes
 from wsl.zoo.imported import ImportedZoo, read_imported
+from wsl.zoo.kept_plans import kept_plan
 from wsl.zoo.layout import Layout
 from wsl.zoo.mixture import with_architectures
-from wsl.zoo.plan import first_training, hyper_parameters, plan_members, plan_unseen
+from wsl.zoo.plan import first_training, hyper_parameters, plan_unseen
 from wsl.zoo.recognition import running_fault
 from wsl.zoo.settings import DEFAULT, Network
 from wsl.zoo.whole import by_source, check_whole, plan_whole, plan_whole_unseen
@@ -156,7 +157,7 @@ class Run(Members):
         if zoo.tasks == "whole":
             sources = self._whole("images.classes", classes)
             return plan_whole(self.config.seed, sources, count, shares, *self._hyperparameters())
-        return plan_members(self.config.seed, classes, count, zoo.classes_per_task, shares, *self._draws_from())
+        return kept_plan(self.config.seed, classes, count, zoo.classes_per_task, shares, *self._draws_from())
 
     def _whole(self, key: str, classes: list[str]) -> dict[str, list[str]]:
         """Return classes, chosen by a key of the config, by their source, of which each is a whole task."""
