@@ -5,6 +5,7 @@ The baseline is the same run with one job per member and per class.
 """
 
 import argparse
+import os
 import re
 import shutil
 import subprocess
@@ -48,6 +49,7 @@ onsuccess:
 
 """
 SLEEP = "import time\n\ntime.sleep(1)\n"
+LARGE = "thesis, 10,000 members"
 TEN_THOUSAND = {"zoo": {"members": 10_000, "cohort": 100}, "images": {"classes_per_job": 100}}
 AT_ONCE = 20  # sleeping jobs
 STARTS = 2  # interpreter starts per imported module
@@ -85,11 +87,12 @@ def count_jobs(snakefile: Path, config: Path, work: Path) -> int:
 
 
 def planning(rounds: int, folder: Path) -> tuple[list[dict], dict[str, Any]]:
-    """Time dry runs in an empty folder."""
+    """Time dry runs in an empty folder. After the first one, the plan of a large zoo is in the user's cache."""
+    os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
     runs = {
         "thesis": ("thesis.yaml", {}),
         "thesis, one job per member and class": ("thesis.yaml", ALONE),
-        "thesis, 10,000 members": ("thesis.yaml", TEN_THOUSAND),
+        LARGE: ("thesis.yaml", TEN_THOUSAND),
         "default": ("config.yaml", {}),
     }
     calls, jobs = {}, {}
@@ -99,8 +102,11 @@ def planning(rounds: int, folder: Path) -> tuple[list[dict], dict[str, Any]]:
         given = changed(config, changes, work)
         calls[name] = lambda given=given, work=work: snakemake(ROOT / "Snakefile", given, work, "-n", "-q")
         jobs[name] = count_jobs(ROOT / "Snakefile", given, work)
+    first, again = f"{LARGE}, first start", calls[LARGE]
+    jobs[first] = jobs[LARGE]
+    calls[first] = lambda: (shutil.rmtree(folder / "cache" / "wsl" / "plans"), again())
     taken = seconds(calls, rounds)
-    rows = [{"run": name, "jobs": jobs[name], "planned in": min(taken[name])} for name in runs]
+    rows = [{"run": name, "jobs": jobs[name], "planned in": min(taken[name])} for name in calls]
     figures = {"ratio_planning_alone": ratio(taken["thesis, one job per member and class"], taken["thesis"])}
     return rows, figures
 
@@ -108,7 +114,7 @@ def planning(rounds: int, folder: Path) -> tuple[list[dict], dict[str, Any]]:
 def scheduling(folder: Path, cores: int) -> list[dict]:
     """Time complete runs of empty jobs, and the dry runs after them, which have nothing to do."""
     rows = []
-    for name, changes in (("thesis", {}), ("thesis, 10,000 members", TEN_THOUSAND)):
+    for name, changes in (("thesis", {}), (LARGE, TEN_THOUSAND)):
         work = folder / f"run {name}"
         work.mkdir()
         # No downloads, since the empty jobs can write files but not folders.

@@ -1,5 +1,7 @@
 """Plans of large zoos in the user's cache."""
 
+import os
+
 import pytest
 
 from wsl.settings.distributions import Choice, LogUniform
@@ -56,6 +58,18 @@ def test_a_damaged_or_outdated_file_is_not_read(drawn, tmp_path, monkeypatch):
     monkeypatch.setattr(kept_plans, "CODE", (edited,))
     kept_plan(*arguments())
     assert len(drawn) == 3
+
+
+def test_the_last_plans_are_kept(drawn, tmp_path, monkeypatch):
+    monkeypatch.setattr(kept_plans, "KEPT", 2)
+    for seed in (0, 1, 2):
+        kept_plan(*arguments(seed=seed))
+        for path in (tmp_path / "wsl" / "plans").iterdir():
+            os.utime(path, (path.stat().st_mtime - 9,) * 2)
+    kept_plan(*arguments(seed=2))
+    assert len(list((tmp_path / "wsl" / "plans").iterdir())) == 2 and len(drawn) == 3
+    kept_plan(*arguments(seed=0))
+    assert len(drawn) == 4
 
 
 def test_small_plans_are_not_kept(drawn, tmp_path):

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from wsl.zoo import plan
 from wsl.zoo.plan import Distributions, plan_members
 
 FEW = 2000  # members that are drawn in about a second
+KEPT = 20  # plans, the last ones: 10,000 members are 3 MB
 # What the numbers of a plan depend on, besides its arguments.
 CODE = tuple(Path(module.__file__) for module in (plan, randomness, distributions))
 
@@ -40,7 +42,14 @@ def kept_plan(
     if rows is None:
         rows = plan_members(*arguments, group)
         write_cached(path, json.dumps(rows))
+        _forget_oldest(path.parent)
     return rows
+
+
+def _forget_oldest(folder: Path) -> None:
+    with suppress(OSError):  # as all of the cache, it only saves time
+        for path in sorted(folder.glob("*.json"), key=lambda path: path.stat().st_mtime)[:-KEPT]:
+            path.unlink()
 
 
 def _digest(about: Sequence[Any]) -> str:
