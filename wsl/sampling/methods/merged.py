@@ -67,9 +67,9 @@ class InferenceOnMergedBody(Method):
 
 
 HEADS = {
-    "prototypes": ("prototypes on", "Prototypes on", OnMergedBody, Prototypes),
-    "probe": ("probe on", "A probe on", OnMergedBody, Probe),
-    "inference": ("inferred head on", "An inferred head on", InferenceOnMergedBody),
+    "prototypes": ("prototypes on", "Prototypes on", "#4D4D4D", OnMergedBody, Prototypes),
+    "probe": ("probe on", "A probe on", "#808080", OnMergedBody, Probe),
+    "inference": ("inferred head on", "An inferred head on", "#B3B3B3", InferenceOnMergedBody),
 }
 
 
@@ -78,7 +78,7 @@ def add_baselines(merge: type[Merge]) -> None:
 
     A body for each task has no inferred heads: their regression would have to be fitted for each task.
     """
-    for head, (label, sentence, *bases) in HEADS.items():
+    for head, (label, sentence, colour, *bases) in HEADS.items():
         if merge.by_task and head == "inference":
             continue
         attributes = {
@@ -86,7 +86,7 @@ def add_baselines(merge: type[Merge]) -> None:
             "applies": classmethod(lambda cls, run, head=head: _compared(run, cls.merge, head)),
             "label": f"{label} {merge.label}",
             "card_label": "",
-            "colour": "#666666",
+            "colour": colour,
             "marker": merge.marker,
             "line": ":",
             "own_images": None,
