@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import wsl
-from tests.stages.material import BUILT_ON, FIRST, SIZE, TASK, Material
+from tests.stages.material import BUILT_ON, FIRST, NAMES, SIZE, TASK, Material
 from tests.stages.of_weights import logits
 from tests.stages.outcome import Outcome, refused, stage
 from wsl.cli.facts import read_facts
@@ -28,6 +28,8 @@ from wsl.images.tasks import TaskImages
 from wsl.runs.run import Run
 from wsl.sampling.description import NAME, describe_sampler
 from wsl.sampling.loading import OpenRun
+from wsl.sampling.merged_body import fit_merged
+from wsl.sampling.merging.base import MERGES
 from wsl.sampling.methods.base import METHODS
 from wsl.sampling.model_files import model_layout, read_model
 from wsl.sampling.models import sample_models
@@ -46,6 +48,7 @@ from wsl.zoo.member import read_member
 TUNING = {"optimizer": "adam", "learning_rate": 1e-3, "batch_size": 16, "augment": True}
 RECIPE = {"epochs": 1, "hidden": [4], "dropout": 0.0}
 BUILT_IN = [name for name in METHODS if METHODS[name].__module__.startswith("wsl.")]
+MERGED = [name for name in METHODS if hasattr(METHODS[name], "merge")]  # the stage "model merging"
 
 
 @stage("shared encoder")
@@ -93,7 +96,7 @@ def has_models_of_baselines(m: Material):
     sampling = {"samplers": ["kde", "retrieval", m.samplers[-1]]}
     sampling |= {name: {"of": sampler} for name, sampler in BUILT_ON.items()}
     run = Run(m.config(sampling=sampling))
-    names = [name for name in METHODS.of_kind("baseline", "reference") if name in BUILT_IN]
+    names = [name for name in METHODS.of_kind("baseline", "reference") if name in BUILT_IN and name not in MERGED]
     applied = [name for name in names if METHODS[name].applies(run)]
     for name in applied:
         weights = samples(name)(m)
@@ -101,6 +104,21 @@ def has_models_of_baselines(m: Material):
     if applied != names:
         assert len(m.layout.head) == 1, set(names) - set(applied)
         return Outcome(remark="without those that fit a head to features, since heads of these networks have no bias")
+    return None
+
+
+@stage("model merging")
+def merges_members(m: Material):
+    if len(m.layout.head) == 1:
+        return refused("have no bias", Run, m.config(sampling={"merging": {"methods": ["soup"]}}))
+    files = m.method_files("prototypes")
+    for name in MERGES:
+        files.others["merged"] = out = m.root / f"merged-{name}.safetensors"
+        fit_merged(files, out, name, {}, list(NAMES))
+        with OpenRun(files, m.choice(f"{name}-probe")) as run:
+            weights = run.load().sample(TASK, 0.5, 3)
+            assert weights.shape == (m.layout.size,) and np.isfinite(weights).all()
+            assert logits(weights, run.layout, torch.randn(2, 3, SIZE, SIZE)).shape == (2, 3)
     return None
 
 
