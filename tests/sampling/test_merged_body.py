@@ -1,5 +1,7 @@
 """Merged bodies: fitted on the training members, chosen on validation tasks, and with each kind of head."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +137,21 @@ def test_a_run_compares_the_bodies_and_heads_of_its_config():
 def test_what_cannot_be_merged_is_refused_before_any_job(changes, message):
     with pytest.raises(ConfigError, match=message):
         Run({**config(), **changes})
+
+
+def test_methods_are_known_without_the_plug_ins_that_nothing_names(tmp_path):
+    plugin = tmp_path / "median.py"
+    plugin.write_text(PLUGIN + 'raise ImportError("loaded")')
+    program = f"""
+from wsl.sampling.methods.base import METHODS
+from wsl.settings.registry import offer_plugins
+offer_plugins([{str(plugin)!r}])
+METHODS["ties-probe"]
+METHODS["median-probe"]
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1].endswith("correct it")
+    assert "line 6" in done.stderr  # where the last name is looked up
 
 
 def test_a_plug_in_merge_becomes_baselines(tmp_path, method_files, zoo, start):

@@ -107,8 +107,9 @@ class Merges(Registry[type[Merge]]):
         return added
 
     def tell(self, function: Callable[[type[Merge]], None]) -> None:
-        """Call a function with each entry, also with those of plug-ins that are loaded later."""
-        for entry in self.values():
+        """Call a function with each entry, and with those of plug-ins once others load them."""
+        self._discover()
+        for entry in list(self._entries.values()):
             function(entry)
         self._told.append(function)
 
