@@ -17,13 +17,14 @@ import torch
 from hypothesis import HealthCheck, settings
 from PIL import Image
 
-from tests.networks import resnet18_layout
+from tests.networks import resnet18_layout, resnet18_network
 from tests.places import disk, fake_hub, fill, site  # noqa: F401
 from wsl.datasets.encoders.base import DATASET_ENCODERS
 from wsl.datasets.settings import ClipModel
 from wsl.images.packing import pack_class
 from wsl.images.settings import Packing
 from wsl.images.sources.base import SOURCES
+from wsl.jobs.job import Job
 from wsl.outcomes.bins import Outcomes, write_bins
 from wsl.sampling.loading import MethodFiles
 from wsl.sampling.merging.base import MERGES
@@ -44,6 +45,7 @@ from wsl.zoo.architectures.base import ARCHITECTURES
 from wsl.zoo.cohort import train_cohort
 from wsl.zoo.index import write_index
 from wsl.zoo.settings import MemberTraining
+from wsl.zoo.start import random_start
 
 torch.set_num_threads(1)
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of processes that tests start find compiled modules
@@ -135,6 +137,14 @@ def zoo(train, tmp_path_factory) -> SimpleNamespace:
         write_index(paths, indices[part])
         members += paths
     return SimpleNamespace(root=root, members=members, **indices)
+
+
+@pytest.fixture(scope="session")
+def start(tmp_path_factory) -> Path:
+    """Random weights that members could start from."""
+    path = tmp_path_factory.mktemp("start") / "start.safetensors"
+    random_start(path, resnet18_network(WIDTH, 3), Job(seed=4))
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -3,16 +3,15 @@
 import numpy as np
 import pytest
 
-from tests.networks import resnet18_layout, resnet18_network
+from tests.networks import resnet18_layout
 from wsl.errors import ConfigError
-from wsl.jobs.job import Job
 from wsl.sampling.body import fit_body
 from wsl.sampling.generator import fit_generator
 from wsl.sampling.loading import Choice, OpenRun
 from wsl.sampling.methods.base import METHODS, CodeSampler, Method
 from wsl.sampling.settings import BodySettings
 from wsl.zoo.network import flatten
-from wsl.zoo.start import load_start, random_start
+from wsl.zoo.start import load_start
 
 LAYOUT = resnet18_layout(2, 3)
 STATISTICS = [entry.columns for entry in LAYOUT.entries if "running" in entry.name]
@@ -25,13 +24,6 @@ RECALIBRATED = {
     *("kde", "kde-subsampled", "kde-bootstrapped"),
     *("reconstructed", "mean", "nearest", "noised", "prompt", "interpolation", "shuffled"),
 }
-
-
-@pytest.fixture(scope="module")
-def start(tmp_path_factory):
-    path = tmp_path_factory.mktemp("start") / "start.safetensors"
-    random_start(path, resnet18_network(2, 3), Job(seed=4))
-    return path
 
 
 @pytest.fixture(scope="module")

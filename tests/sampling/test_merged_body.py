@@ -8,12 +8,10 @@ import numpy as np
 import pytest
 
 from tests.models import LAYOUT
-from tests.networks import resnet18_network
 from wsl.config.schema import load_config
 from wsl.errors import ConfigError
 from wsl.files.tensors import read_tensors
 from wsl.images.tasks import TaskImages
-from wsl.jobs.job import Job
 from wsl.runs.run import Run
 from wsl.sampling.features import BodyFeatures
 from wsl.sampling.generator import fit_generator
@@ -23,7 +21,6 @@ from wsl.sampling.merged_body import fit_merged, prototype_accuracy
 from wsl.sampling.merging.base import MERGES
 from wsl.sampling.methods.base import METHODS
 from wsl.settings.registry import load_plugins
-from wsl.zoo.start import random_start
 
 KNOWN, TASK = list("01234"), "0/3/2"
 HEAD = np.concatenate([np.r_[LAYOUT[name].columns] for name in LAYOUT.head])
@@ -40,13 +37,6 @@ class Median(Merge):
     def body(self, members, number):
         return np.median(np.stack([*members.whole()]), axis=0)
 """
-
-
-@pytest.fixture(scope="module")
-def start(tmp_path_factory):
-    path = tmp_path_factory.mktemp("start") / "start.safetensors"
-    random_start(path, resnet18_network(2, 3), Job(seed=4))
-    return path
 
 
 @pytest.fixture(scope="module")

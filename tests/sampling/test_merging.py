@@ -8,9 +8,8 @@ import torch
 from torch.nn import functional
 
 from tests.models import LAYOUT
-from tests.networks import resnet18, resnet18_network
+from tests.networks import resnet18
 from wsl.images.tasks import TaskImages
-from wsl.jobs.job import Job
 from wsl.sampling.merged_body import members_of
 from wsl.sampling.merging._linear import linear_layers, vectors
 from wsl.sampling.merging._members import Members
@@ -19,18 +18,10 @@ from wsl.sampling.merging.ties import elected
 from wsl.sampling.merging.wudi import least_interference
 from wsl.zoo.index import open_zoo
 from wsl.zoo.member import read_member
-from wsl.zoo.start import random_start
 
 
 def merge(name, **settings):
     return MERGES[name](MERGES[name].Settings(**settings))
-
-
-@pytest.fixture(scope="module")
-def start(tmp_path_factory):
-    path = tmp_path_factory.mktemp("start") / "start.safetensors"
-    random_start(path, resnet18_network(2, 3), Job(seed=4))
-    return path
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from wsl.files.plain import cache_file, read_cached, write_cached
 from wsl.settings import distributions
 from wsl.settings.sections import plain
 from wsl.zoo import plan
-from wsl.zoo.plan import Distributions, plan_members
+from wsl.zoo.plan import plan_members
 
 FEW = 2000  # members that are drawn in about a second
 KEPT = 20  # plans, the last ones: 10,000 members are 3 MB
@@ -22,25 +22,16 @@ KEPT = 20  # plans, the last ones: 10,000 members are 3 MB
 CODE = tuple(Path(module.__file__) for module in (plan, randomness, distributions))
 
 
-def kept_plan(
-    seed: int,
-    classes: list[str],
-    members: int,
-    classes_per_task: int,
-    shares: dict[str, int],
-    distributions: Distributions,
-    learning_rates: Distributions,
-    group: Callable[[str], str] | None = None,
-) -> list[dict[str, Any]]:
-    """Return ``plan_members``, from the cache if the same large plan was drawn before; see there for arguments."""
-    arguments = (seed, classes, members, classes_per_task, shares, distributions, learning_rates)
+def kept_plan(*arguments: Any) -> list[dict[str, Any]]:
+    """Return ``plan_members`` of all its arguments, from the cache if the same large plan was drawn before."""
+    _, classes, members, *_, group = arguments
     if members <= FEW:
-        return plan_members(*arguments, group)
-    about = [plain(arguments), list(map(group, classes)) if group else None, np.__version__]
+        return plan_members(*arguments)
+    about = [plain(arguments[:-1]), list(map(group, classes)) if group else None, np.__version__]
     path = cache_file("plans", f"{_digest(about)}.json")
     rows = read_cached(path, json.loads)
     if rows is None:
-        rows = plan_members(*arguments, group)
+        rows = plan_members(*arguments)
         write_cached(path, json.dumps(rows))
         _forget_oldest(path.parent)
     return rows

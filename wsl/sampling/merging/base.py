@@ -2,13 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
+from pydantic import Field
 
 from wsl.sampling.methods.base import NoSettings
 from wsl.settings.registry import Registry
-from wsl.settings.sections import Section
+from wsl.settings.sections import PositiveFloat, Section
 
 if TYPE_CHECKING:
     from wsl.sampling.merging._members import Members
@@ -46,9 +47,19 @@ class Merge(ABC):
         """Return flat weights (n_weights,), of which the head is not used."""
 
 
+class ScaledSettings(Section):
+    """A merged task vector with a scale."""
+
+    scales: Annotated[list[PositiveFloat], Field(min_length=1)] = Field(
+        [0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0],
+        description="multiples of the merged task vector; the best on validation tasks is used",
+    )
+
+
 class Scaled(Merge):
     """A merged task vector, added to the start with a scale. Subclasses implement ``vector``."""
 
+    Settings = ScaledSettings
     needs_start = True
 
     @property

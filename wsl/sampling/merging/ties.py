@@ -5,22 +5,17 @@ from typing import TYPE_CHECKING, Annotated
 import numpy as np
 from pydantic import Field
 
-from wsl.sampling.merging.base import MERGES, Scaled
-from wsl.sampling.merging.task_arithmetic import SCALES
-from wsl.settings.sections import PositiveFloat, Section
+from wsl.sampling.merging.base import MERGES, Scaled, ScaledSettings
 
 if TYPE_CHECKING:
     from wsl.sampling.merging._members import Members
 
 
-class TiesSettings(Section):
+class TiesSettings(ScaledSettings):
     """The merge `ties`."""
 
     kept: Annotated[float, Field(gt=0, le=1)] = Field(
         0.2, description="share of each task vector's numbers that is kept: the largest by absolute value"
-    )
-    scales: Annotated[list[PositiveFloat], Field(min_length=1)] = Field(
-        SCALES, description="multiples of the merged task vector; the best on validation tasks is used"
     )
 
 
